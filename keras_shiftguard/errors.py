@@ -1,0 +1,39 @@
+"""Everything this package raises or warns with.
+
+    ShiftGuardError
+    ├── BadInputError (also a ValueError)
+    ├── NotInThisVersionError (also a NotImplementedError)
+    └── PreprocessingMismatchError
+
+    ShiftWarning (a UserWarning)
+"""
+
+from typing import Any
+
+
+class ShiftGuardError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class BadInputError(ShiftGuardError, ValueError):
+    """What was passed cannot be used; the message says what would be."""
+
+
+class NotInThisVersionError(ShiftGuardError, NotImplementedError):
+    """A documented capability that this release does not contain yet."""
+
+
+class PreprocessingMismatchError(ShiftGuardError):
+    """The model is fed something else than it was trained on.
+
+    Raised by `ShiftGuard(on_mismatch="raise")`. The verdict is kept as
+    `.diagnosis`.
+    """
+
+    def __init__(self, diagnosis: Any) -> None:
+        super().__init__(str(diagnosis))
+        self.diagnosis = diagnosis
+
+
+class ShiftWarning(UserWarning):
+    """Something about the data deserves a look; training goes on."""

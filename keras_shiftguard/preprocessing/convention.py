@@ -1,0 +1,122 @@
+"""`InputConvention`: the form in which pixels reach, or should reach, a model."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.errors import BadInputError
+
+if TYPE_CHECKING:
+    from keras_shiftguard.preprocessing.correction import InputCorrection
+
+CHANNEL_ORDERS = ("rgb", "bgr", "gray", "unknown")
+
+
+@dataclass(frozen=True)
+class InputConvention:
+    """How raw 8-bit pixels are turned into the numbers a model is fed.
+
+    Every convention is affine: `x = raw * scale + offset`, channel by channel.
+
+    Args:
+        mode: Keras's own words `"tf"` ([-1, 1]), `"torch"` ([0, 1], ImageNet
+            mean and standard deviation) and `"caffe"` (0..255 minus the
+            ImageNet mean), plus `"unit"` ([0, 1]), `"raw"` (0..255),
+            `"custom"` (see `scale` and `offset`) and `"unknown"`.
+        channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.
+        scale: Factor for each channel, in the order the tensor holds them.
+            Only given for `"custom"`; filled in for the named modes.
+        offset: Offset for each channel, likewise.
+
+    Example:
+
+    >>> InputConvention("unit", "rgb").scale[0] == 1 / 255
+    True
+    >>> print(InputConvention("caffe", "bgr"))
+    caffe (0..255 minus the ImageNet mean), BGR
+    """
+
+    mode: str
+    channel_order: str = "rgb"
+    scale: tuple[float, ...] | None = None
+    offset: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in (*MODES, "custom", "unknown"):
+            raise BadInputError(
+                "`mode` must be one of 'raw', 'unit', 'tf', 'torch', 'caffe', "
+                f"'custom' or 'unknown'. Received: mode={self.mode!r}"
+            )
+        if self.channel_order not in CHANNEL_ORDERS:
+            raise BadInputError(
+                f"`channel_order` must be one of {CHANNEL_ORDERS}. "
+                f"Received: channel_order={self.channel_order!r}"
+            )
+        if self.mode == "custom" and (self.scale is None or self.offset is None):
+            raise BadInputError(
+                "A 'custom' convention needs `scale` and `offset`. "
+                f"Received: scale={self.scale!r}, offset={self.offset!r}"
+            )
+        if self.mode in MODES:
+            scale, offset = MODES[self.mode]
+            if self.channel_order == "bgr":
+                scale, offset = scale[::-1], offset[::-1]
+            elif self.channel_order == "gray":
+                # One channel stands for all three: their mean.
+                scale, offset = (np.mean(scale),), (np.mean(offset),)
+            object.__setattr__(self, "scale", tuple(map(float, scale)))
+            object.__setattr__(self, "offset", tuple(map(float, offset)))
+
+    @property
+    def is_known(self) -> bool:
+        """Whether scale and offset are known."""
+        return self.mode != "unknown"
+
+    def from_raw(self, raw: np.ndarray) -> np.ndarray:
+        """Raw RGB 0..255, channels last, to this convention (float32)."""
+        x = np.asarray(raw, dtype="float64")
+        if self.channel_order == "bgr":
+            x = x[..., ::-1]
+        return (x * np.asarray(self.scale) + np.asarray(self.offset)).astype("float32")
+
+    def to_layer(self) -> "InputCorrection":
+        """A Keras layer that maps raw RGB 0..255 to this convention."""
+        # The layer stands on this class, so it can only be imported here.
+        from keras_shiftguard.preprocessing.correction import InputCorrection
+
+        raw = InputConvention("raw", "gray" if self.channel_order == "gray" else "rgb")
+        return InputCorrection.between(raw, self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "mode": self.mode,
+            "channel_order": self.channel_order,
+            "scale": None if self.scale is None else list(self.scale),
+            "offset": None if self.offset is None else list(self.offset),
+        }
+
+    def __str__(self) -> str:
+        words = {
+            "raw": "raw (0..255)",
+            "unit": "unit ([0, 1])",
+            "tf": "tf ([-1, 1])",
+            "torch": "torch ([0, 1], ImageNet mean and deviation)",
+            "caffe": "caffe (0..255 minus the ImageNet mean)",
+            "unknown": "unknown",
+        }
+        if self.mode == "custom":
+            scale, offset = self.scale or (), self.offset or ()
+            text = f"custom (raw * {_numbers(scale)} + {_numbers(offset)})"
+        else:
+            text = words[self.mode]
+        order = self.channel_order
+        return text if order == "unknown" else f"{text}, {order.upper() if order != 'gray' else order}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    if len(set(values)) == 1:
+        return f"{values[0]:.4g}"
+    return "[" + ", ".join(f"{v:.4g}" for v in values) + "]"

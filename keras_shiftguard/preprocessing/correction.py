@@ -1,0 +1,128 @@
+"""`InputCorrection`: the layer that maps what was fed to what is expected."""
+
+from typing import Any, Self
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.preprocessing.convention import InputConvention
+
+
+@keras.saving.register_keras_serializable(package="keras_shiftguard")
+class InputCorrection(keras.layers.Layer):
+    """Reorders the channels of an image, then scales and shifts each.
+
+    `y[c] = x[permutation[c]] * scale[c] + offset[c]`, computed and returned in
+    float32 whatever the dtype of the input. The layer has no weights.
+
+    Args:
+        scale: Factor for each output channel, or one for all.
+        offset: Offset for each output channel, or one for all.
+        permutation: For each output channel the input channel it is taken
+            from, or None to keep the order.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to
+            `keras.config.image_data_format()`.
+
+    Call arguments:
+        inputs: Images, `(batch, height, width, channels)` for
+            `"channels_last"`, of any numeric dtype.
+
+    Example:
+
+    >>> to_caffe = InputConvention("caffe", "bgr").to_layer()
+    >>> x = np.full((1, 2, 2, 3), 255, dtype="uint8")
+    >>> np.asarray(to_caffe(x))[0, 0, 0].round(3).tolist()
+    [151.061, 138.221, 131.32]
+    """
+
+    def __init__(
+        self,
+        scale: float | tuple[float, ...] = 1.0,
+        offset: float | tuple[float, ...] = 0.0,
+        permutation: tuple[int, ...] | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("trainable", False)
+        # float32 by itself: under a mixed policy half precision would round
+        # 0..255 pixels, and autocast would do so before `call` sees them.
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(autocast=False, **kwargs)
+        self.scale = _plain(scale)
+        self.offset = _plain(offset)
+        self.permutation = None if permutation is None else tuple(int(i) for i in permutation)
+        self.data_format = keras.config.image_data_format() if data_format is None else data_format
+        if self.data_format not in ("channels_last", "channels_first"):
+            raise BadInputError(
+                "`data_format` must be 'channels_last' or 'channels_first'. "
+                f"Received: data_format={data_format!r}"
+            )
+
+    @classmethod
+    def between(
+        cls, observed: InputConvention, expected: InputConvention, data_format: str | None = None
+    ) -> Self:
+        """The layer that maps images in one convention to another."""
+        permutation, scale, offset = affine_between(observed, expected)
+        layer = cls(scale, offset, permutation, data_format)
+        channels = len(scale)
+        first = layer.data_format == "channels_first"
+        layer.build((None, channels, None, None) if first else (None, None, None, channels))
+        return layer
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.cast(inputs, "float32")
+        axis = 1 if self.data_format == "channels_first" else -1
+        if self.permutation is not None:
+            x = ops.take(x, ops.convert_to_tensor(self.permutation, dtype="int32"), axis=axis)
+        return x * self._by_channel(self.scale, x) + self._by_channel(self.offset, x)
+
+    def _by_channel(self, values: float | tuple[float, ...], x: Any) -> Any:
+        tensor = ops.convert_to_tensor(np.asarray(values, dtype="float32"))
+        if np.ndim(values) and self.data_format == "channels_first":
+            return ops.reshape(tensor, (-1,) + (1,) * (len(x.shape) - 2))
+        return tensor
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any) -> keras.KerasTensor:
+        return keras.KerasTensor(inputs.shape, dtype="float32")
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "scale": self.scale,
+            "offset": self.offset,
+            "permutation": self.permutation,
+            "data_format": self.data_format,
+        }
+
+
+def affine_between(
+    observed: InputConvention, expected: InputConvention
+) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
+    """The `(permutation, scale, offset)` that turn one convention into another.
+
+    Computed in float64 on the host. The permutation is None where the channel
+    orders agree.
+    """
+    for role, convention in (("observed", observed), ("expected", expected)):
+        if not convention.is_known:
+            raise BadInputError(f"The {role} convention is unknown: there is nothing to correct.")
+    fed_scale, fed_offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
+    swap = {observed.channel_order, expected.channel_order} == {"rgb", "bgr"}
+    if swap:
+        fed_scale, fed_offset = fed_scale[::-1], fed_offset[::-1]
+    gain = scale / fed_scale
+    bias = offset - gain * fed_offset
+    gain, bias = np.broadcast_arrays(gain, bias)
+    permutation = tuple(range(len(gain)))[::-1] if swap else None
+    return permutation, tuple(gain.tolist()), tuple(bias.tolist())
+
+
+def _plain(values: float | tuple[float, ...]) -> float | tuple[float, ...]:
+    return float(values) if np.ndim(values) == 0 else tuple(float(v) for v in np.ravel(values))
