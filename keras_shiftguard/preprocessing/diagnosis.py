@@ -1,0 +1,211 @@
+"""`Diagnosis`: the verdict on one model and the images it is fed."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.words import difference_in_words, in_words
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_shiftguard.preprocessing.correction import InputCorrection
+    from keras_shiftguard.preprocessing.hints import Hint
+
+STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
+WIDTH = 240  # characters of one line of the printed verdict, at most
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Whether a model is fed what it was trained on. `str()` is the verdict.
+
+    Args:
+        status: `"ok"`, `"mismatch"` or `"unknown"`.
+        expected: What the model's input tensor must receive.
+        observed: What it received. Its channel order is relative to that of
+            `expected`: only whether the two are equal is claimed.
+        fix: A layer that maps what was fed to what is expected. Only for
+            `"mismatch"`, and even there None where no layer could help.
+        advice: A line of Python that does the same to `x`; for `"unknown"`
+            what would be needed.
+        evidence: Plain sentences with numbers, the strongest first.
+        architecture: The recognised `keras.applications` name, if any.
+        hints: Other things about the images that deserve a look.
+        by_input: For several image inputs, the diagnosis of each by name. The
+            other fields are then those of the worst one.
+        num_samples: Number of images that the verdict rests on.
+        value_range: Smallest and largest finite value that was fed.
+    """
+
+    status: str
+    expected: InputConvention
+    observed: InputConvention
+    # A layer's identity says nothing: `fix` follows from the conventions.
+    fix: "InputCorrection | None" = field(default=None, compare=False)
+    advice: str = ""
+    evidence: tuple[str, ...] = ()
+    architecture: str | None = None
+    hints: "tuple[Hint, ...]" = ()
+    by_input: "Mapping[str, Diagnosis]" = field(default_factory=dict, hash=False)
+    num_samples: int = 0
+    value_range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise BadInputError(
+                f"`status` must be 'ok', 'mismatch' or 'unknown'. Received: status={self.status!r}"
+            )
+        for name in ("expected", "observed"):
+            if not isinstance(getattr(self, name), InputConvention):
+                raise BadInputError(
+                    f"`{name}` must be an InputConvention; what is not known has mode 'unknown'. "
+                    f"Received: {name}={getattr(self, name)!r}"
+                )
+        if self.fix is not None and self.status != "mismatch":
+            raise BadInputError(
+                f"Only a mismatch has a fix. Received: status={self.status!r}, fix={self.fix!r}"
+            )
+        object.__setattr__(self, "evidence", tuple(self.evidence))
+        object.__setattr__(self, "hints", tuple(self.hints))
+        object.__setattr__(self, "by_input", dict(self.by_input))
+
+    @classmethod
+    def worst(cls, by_input: "Mapping[str, Diagnosis]") -> Self:
+        """The diagnosis of a model with several image inputs."""
+        if not by_input:
+            raise BadInputError("`by_input` must hold the diagnosis of at least one input.")
+        worst = replace(by_input[_worst_name(by_input)], by_input=by_input)
+        return cls(**{name: getattr(worst, name) for name in cls.__dataclass_fields__})
+
+    def apply(self, model: "keras.Model") -> "keras.Model":
+        """The model with the fix in front, built of stock Keras layers only.
+
+        What it returns shares its weights with `model`, takes the images as
+        they were fed here, and loads from its file without keras_shiftguard.
+        A model that needs no fix is returned as it is.
+        """
+        from keras_shiftguard.preprocessing.corrected import apply_correction
+
+        fixes = {name: d.fix for name, d in self.by_input.items() if d.fix is not None}
+        if fixes:
+            return apply_correction(model, fixes)
+        if self.fix is not None:
+            return apply_correction(model, self.fix)
+        if self.status == "ok":
+            return model
+        raise BadInputError(
+            f"There is no fix to apply: the status is {self.status!r} and `fix` is None.\n{self}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        fix = self.fix
+        return {
+            "status": self.status,
+            "expected": self.expected.to_dict(),
+            "observed": self.observed.to_dict(),
+            "fix": None
+            if fix is None
+            else {
+                "scale": np.ravel(fix.scale).tolist(),
+                "offset": np.ravel(fix.offset).tolist(),
+                "permutation": None if fix.permutation is None else list(fix.permutation),
+                "data_format": fix.data_format,
+            },
+            "advice": self.advice,
+            "evidence": list(self.evidence),
+            "architecture": self.architecture,
+            "hints": [asdict(hint) for hint in self.hints],
+            "by_input": {name: d.to_dict() for name, d in self.by_input.items()},
+            "num_samples": int(self.num_samples),
+            # JSON knows no infinity, and there is no range without a finite value.
+            "value_range": self._finite_range(),
+        }
+
+    def _finite_range(self) -> list[float] | None:
+        if self.value_range is None or not np.isfinite(self.value_range).all():
+            return None
+        return [float(value) for value in self.value_range]
+
+    def __str__(self) -> str:
+        lines = [self._headline()]
+        if seen := self._seen():
+            lines.append(f"  Seen: {seen}")
+        if self.status != "ok":
+            if self.evidence:
+                reason = "Sure because" if self.status == "mismatch" else "Known so far"
+                lines.append(f"  {reason}: {self.evidence[0]}")
+            lines.append(f"  {self._way_out()}")
+        if self.hints:
+            surest = max(self.hints, key=lambda hint: hint.certainty)
+            lines.append(f"  Also worth a look: {surest.sentence}")
+        return "\n".join(_clip(line) for line in lines)
+
+    def _headline(self) -> str:
+        where = ""
+        if len(self.by_input) > 1:
+            if self.status == "ok":
+                number = len(self.by_input)
+                return f"Preprocessing is right: each of {number} inputs is fed what it expects."
+            where = f" at input {_worst_name(self.by_input)!r}"
+        if self.status == "mismatch":
+            what = difference_in_words(self.expected, self.observed)
+            return f"Preprocessing mismatch{where}: {what}"
+        expected = in_words(self.expected)
+        if self.status == "ok":
+            return f"Preprocessing is right: the model is fed what it expects, {expected}."
+        if not self.expected.is_known:
+            return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
+        return (
+            f"Preprocessing unknown{where}: the model expects {expected}, "
+            f"but what it is fed cannot be told."
+        )
+
+    def _seen(self) -> str:
+        parts = []
+        if finite := self._finite_range():
+            low, high = finite
+            number = f"{self.num_samples} image{'s' if self.num_samples != 1 else ''}"
+            over = f" over {number}" if self.num_samples else ""
+            parts.append(f"values from {_number(low)} to {_number(high)}{over}")
+        elif self.num_samples:
+            parts.append(f"{self.num_samples} images")
+        if self.architecture:
+            parts.append(f"the model is recognised as {self.architecture}")
+        return f"{'; '.join(parts)}." if parts else ""
+
+    def _way_out(self) -> str:
+        if self.status == "mismatch":
+            if not self.advice:
+                return "Fix: none that a layer could do; look at how the images are read."
+            offer = '   [or ShiftGuard(on_mismatch="fix")]' if self.fix is not None else ""
+            return f"Fix: {self.advice}{offer}"
+        if self.advice:
+            return f"Needed: {self.advice}"
+        if not self.expected.is_known:
+            return (
+                "Needed: a network of keras.applications, or one with trained batch normalisation. "
+                "Otherwise compare with the code that prepared the training images."
+            )
+        return "Needed: at least 8 ordinary images that differ from one another."
+
+
+def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:
+    return max(by_input, key=lambda name: STATUSES.index(by_input[name].status))
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value == 0 or 0.01 <= abs(value) < 1e4 else f"{value:.3g}"
+
+
+def _clip(line: str) -> str:
+    """One line stays one line, and a fix that can be pasted is never cut."""
+    line = " ".join(line.split("\n"))
+    if len(line) <= WIDTH or line.startswith("  Fix:"):
+        return line
+    return line[: WIDTH - 3].rstrip() + "..."

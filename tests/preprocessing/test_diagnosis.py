@@ -1,0 +1,173 @@
+"""The verdict: what it holds, how it reads, what it does."""
+
+import json
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.errors import BadInputError, PreprocessingMismatchError
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.diagnosis import WIDTH, Diagnosis
+from keras_shiftguard.preprocessing.hints import Hint
+
+UNIT, CAFFE = InputConvention("unit", "rgb"), InputConvention("caffe", "bgr")
+UNKNOWN = InputConvention("unknown", "unknown")
+HINT = Hint("input_size", "The images are 96 by 96; the network was trained at 224.", 0.99)
+
+
+def mismatch(observed=UNIT, expected=CAFFE, **changes):
+    values = {
+        "fix": InputCorrection.between(observed, expected),
+        "advice": "x = keras.applications.resnet.preprocess_input(x * 255.0)",
+        "evidence": ("Batch normalisation fits 41 times worse as fed than when corrected.",),
+        "architecture": "ResNet50",
+        "num_samples": 32,
+        "value_range": (0.0, 1.0),
+    }
+    return Diagnosis("mismatch", expected, observed, **(values | changes))
+
+
+def ok(convention=CAFFE, **changes):
+    return Diagnosis("ok", convention, convention, **changes)
+
+
+def test_the_printed_mismatch():
+    assert str(mismatch()) == (
+        "Preprocessing mismatch: the model is fed unit ([0, 1]), RGB, but expects caffe (0..255 "
+        "minus the ImageNet mean), BGR.\n"
+        "  Seen: values from 0.00 to 1.00 over 32 images; the model is recognised as ResNet50.\n"
+        "  Sure because: Batch normalisation fits 41 times worse as fed than when corrected.\n"
+        "  Fix: x = keras.applications.resnet.preprocess_input(x * 255.0)   "
+        '[or ShiftGuard(on_mismatch="fix")]'
+    )
+
+
+def test_a_swap_is_called_a_swap():
+    text = str(mismatch(InputConvention("raw", "bgr"), InputConvention("raw", "rgb")))
+    assert text.startswith("Preprocessing mismatch: red and blue are swapped.")
+    assert "fed BGR but expects RGB" in text
+
+
+@pytest.mark.parametrize(
+    "scale, offset, words",
+    [
+        (1 / 255**2, 0.0, "divided by 255 twice"),
+        (1 / 127.5**2, -1 / 127.5 - 1, "scaled from 0..255 to [-1, 1] twice"),
+        (1 / 127.5 / 255, -1.0, "divided by 255, then scaled from 0..255 to [-1, 1] once more"),
+        (0.37, 2.0, "custom (raw * 0.37 + 2)"),
+    ],
+)
+def test_known_accidents_have_names(scale, offset, words):
+    # A fit is never exact: half a percent off, of the scale and of the span.
+    near = offset + 0.005 * 255 * scale
+    fed = InputConvention("custom", "rgb", (scale * 1.005,) * 3, (near,) * 3)
+    text = str(mismatch(fed)).splitlines()[0]
+    assert words.replace("0.37 + 2)", "0.3719 + 2.472)") in text
+
+
+def test_an_unknown_accident_gets_no_name():
+    fed = InputConvention("custom", "rgb", (1.1 / 255**2,) * 3, (0.0,) * 3)
+    assert "custom (raw *" in str(mismatch(fed)) and "twice" not in str(mismatch(fed))
+
+
+def test_ok_takes_two_lines_and_claims_no_more_than_it_knows():
+    text = str(ok(num_samples=8, value_range=(-123.68, 151.061)))
+    assert text == (
+        "Preprocessing is right: the model is fed what it expects, caffe (0..255 minus the "
+        "ImageNet mean), BGR.\n  Seen: values from -123.68 to 151.06 over 8 images."
+    )
+
+
+def test_unknown_says_what_would_be_needed():
+    nothing = Diagnosis("unknown", UNKNOWN, UNIT)
+    assert "nothing in the model tells what it expects" in str(nothing)
+    assert "Needed: a network of keras.applications, or one with trained batch" in str(nothing)
+    unclear = Diagnosis("unknown", CAFFE, UNKNOWN)
+    assert "the model expects caffe" in str(unclear) and "at least 8" in str(unclear)
+    assert "Needed: a second look." in str(replace(nothing, advice="a second look."))
+
+
+@pytest.mark.parametrize("evidence", [(), ("short",), ("long " * 200, "second")])
+@pytest.mark.parametrize("hints", [(), (HINT,), (HINT, Hint("other", "x" * 500, 0.3))])
+@pytest.mark.parametrize(
+    "make", [mismatch, ok, lambda **c: Diagnosis("unknown", UNKNOWN, UNIT, **c)]
+)
+def test_never_more_than_five_lines(make, hints, evidence):
+    lines = str(make(hints=hints, evidence=evidence)).splitlines()
+    assert len(lines) <= 5
+    assert all(len(line) <= WIDTH for line in lines)
+    assert sum("Also worth a look" in line for line in lines) == bool(hints)
+    if hints:
+        assert HINT.sentence in lines[-1]  # the surest of them
+
+
+def test_the_line_to_paste_is_never_cut():
+    advice = "x = x * np.array([" + "1.234567, " * 60 + "])"
+    assert advice in str(mismatch(advice=advice))
+
+
+def test_the_worst_input_speaks_for_all():
+    unknown = Diagnosis("unknown", UNKNOWN, UNIT)
+    bad = mismatch()
+    overall = Diagnosis.worst({"left": ok(), "right": bad, "other": unknown})
+    assert overall.status == "mismatch" and overall.fix is bad.fix
+    assert list(overall.by_input) == ["left", "right", "other"]
+    assert str(overall).startswith("Preprocessing mismatch at input 'right':")
+    assert Diagnosis.worst({"left": ok(), "other": unknown}).status == "unknown"
+    fine = Diagnosis.worst({"left": ok(), "right": ok(UNIT)})
+    assert fine.status == "ok" and "each of 2 inputs" in str(fine)
+    with pytest.raises(BadInputError, match="at least one"):
+        Diagnosis.worst({})
+
+
+def test_comparison_does_not_look_into_layers():
+    assert mismatch() == mismatch()
+    assert mismatch() != mismatch(InputConvention("tf"))
+    both = Diagnosis.worst({"a": ok(), "b": mismatch()})
+    assert both == Diagnosis.worst({"a": ok(), "b": mismatch()})
+    assert len({mismatch(), mismatch(), both, both}) == 2
+
+
+def test_it_is_frozen_and_checked():
+    with pytest.raises(FrozenInstanceError):
+        ok().status = "mismatch"
+    with pytest.raises(BadInputError, match="Received: status='bad'"):
+        Diagnosis("bad", CAFFE, CAFFE)
+    with pytest.raises(BadInputError, match="observed=None"):
+        Diagnosis("ok", CAFFE, None)
+    with pytest.raises(BadInputError, match="Only a mismatch has a fix"):
+        ok(fix=InputCorrection.between(UNIT, CAFFE))
+
+
+def test_to_dict_is_json_and_complete():
+    overall = Diagnosis.worst({"a": ok(), "b": mismatch(hints=(HINT,))})
+    back = json.loads(json.dumps(overall.to_dict(), allow_nan=False))
+    assert set(back) == set(Diagnosis.__dataclass_fields__)
+    assert back["status"] == "mismatch" and back["expected"]["channel_order"] == "bgr"
+    assert back["fix"]["permutation"] == [2, 1, 0]
+    np.testing.assert_allclose(back["fix"]["offset"], [-103.939, -116.779, -123.68])
+    assert back["by_input"]["a"]["status"] == "ok" and back["by_input"]["a"]["fix"] is None
+    assert back["hints"] == [{"name": HINT.name, "sentence": HINT.sentence, "certainty": 0.99}]
+    assert back["value_range"] == [0.0, 1.0]
+
+
+def test_a_stream_without_finite_values_still_prints_and_saves():
+    empty = Diagnosis("unknown", CAFFE, UNKNOWN, num_samples=3, value_range=(np.inf, -np.inf))
+    assert json.loads(json.dumps(empty.to_dict(), allow_nan=False))["value_range"] is None
+    assert "3 images" in str(empty) and "inf" not in str(empty)
+
+
+def test_the_error_carries_the_verdict():
+    verdict = mismatch()
+    with pytest.raises(PreprocessingMismatchError, match="is fed unit") as caught:
+        raise PreprocessingMismatchError(verdict)
+    assert caught.value.diagnosis is verdict
+
+
+def test_apply_without_a_fix():
+    model = object()
+    assert ok().apply(model) is model
+    with pytest.raises(BadInputError, match="no fix to apply: the status is 'unknown'"):
+        Diagnosis("unknown", CAFFE, UNKNOWN).apply(model)
