@@ -1,0 +1,236 @@
+"""What is written for TensorBoard's own tabs, and JSON beside it.
+
+Nothing here needs TensorFlow: events are TensorBoard's protocol buffers in a
+plain record file, so the same log comes from JAX and PyTorch. Records are
+written in the caller's thread, so that a full disk is an error where it
+happens and not a thread that silently stopped.
+"""
+
+import itertools
+import json
+import os
+import socket
+import time
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+from tensorboard.compat.proto import event_pb2, summary_pb2
+from tensorboard.plugins.histogram import metadata as histogram_metadata
+from tensorboard.plugins.scalar import metadata as scalar_metadata
+from tensorboard.plugins.text import metadata as text_metadata
+from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util import tensor_util
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
+
+# A run of its own: two live writers in one run directory lose data.
+RUN_NAME = "shiftguard"
+MAX_BUCKETS = 64
+
+_file_numbers = itertools.count()
+
+
+class EventWriter:
+    """Writes one run, `<log_dir>/shiftguard`, that TensorBoard shows.
+
+    Scalars appear in TensorBoard's Scalars and Time Series tabs, histograms in
+    Histograms and Distributions, texts in Text. A failure to write raises
+    `OSError`; it is for the caller to decide that training goes on.
+
+    Args:
+        log_dir: Directory that `tensorboard --logdir` is pointed at. It is
+            created if it does not exist.
+
+    Raises:
+        BadInputError: If nothing can be written there. Raised at construction,
+            so before any training.
+
+    Example:
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as log_dir, EventWriter(log_dir) as writer:
+    ...     writer.write_scalar("shiftguard/train/input/mean/0", 0.5, step=1)
+    ...     writer.path.parent.name
+    'shiftguard'
+    """
+
+    def __init__(self, log_dir: str | PathLike[str]) -> None:
+        self.log_dir = Path(log_dir)
+        # The names sort by time: TensorBoard reads the files of a run in turn.
+        name = (
+            f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
+            f".{os.getpid()}.{next(_file_numbers):04d}"
+        )
+        self.path = self.log_dir / RUN_NAME / name
+        self._tags: set[str] = set()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = self.path.open("wb")
+        except OSError as error:
+            raise BadInputError(
+                f"`log_dir` must be a directory that can be written. Received: "
+                f"log_dir={os.fspath(log_dir)!r}, but {error}. Pass another directory, or "
+                f"log_dir=None to write no log."
+            ) from error
+        self._records = RecordWriter(self._file)
+        self._write(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+        self.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def write_scalar(self, tag: str, value: float, step: int) -> None:
+        """Adds one point to the curve `tag`.
+
+        Args:
+            tag: Name of the curve; the part before the first `/` groups curves.
+            value: A number; NaN and infinity are shown as such.
+            step: Position on the horizontal axis.
+        """
+        tensor = tensor_util.make_tensor_proto(float(value), dtype=np.float32)
+        metadata = scalar_metadata.create_summary_metadata(display_name="", description="")
+        self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_SCALAR, step)
+
+    def write_text(self, tag: str, text: str, step: int) -> None:
+        """Adds a text, shown line by line as it stands (not as Markdown)."""
+        # The Text tab renders Markdown, in which four spaces mean "as it stands".
+        block = "\n".join("    " + line for line in text.splitlines())
+        tensor = tensor_util.make_tensor_proto(block)
+        metadata = text_metadata.create_summary_metadata(display_name="", description="")
+        self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
+
+    def write_histogram(self, tag: str, buckets: np.ndarray, step: int) -> None:
+        """Adds one histogram.
+
+        Args:
+            tag: Name of the histogram.
+            buckets: `(k, 3)`: left edge, right edge, count.
+            step: Position on the time axis.
+        """
+        tensor = tensor_util.make_tensor_proto(buckets, dtype=np.float64)
+        metadata = histogram_metadata.create_summary_metadata(display_name="", description="")
+        self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
+
+    def write_profile(self, stream: str, profile: InputProfile, step: int) -> None:
+        """Adds the named numbers of a profile and a histogram for each channel.
+
+        Args:
+            stream: `"train"`, `"validation"` and so on: second part of the tags.
+            profile: What to show; numbers that are not finite are left out.
+            step: Position on the horizontal axis.
+        """
+        for name, value in profile.features.items():
+            if np.isfinite(value):
+                self.write_scalar(f"shiftguard/{stream}/{name}", value, step)
+        for name, summary in profile.inputs.items():
+            by_channel = len(summary.counts) == summary.num_channels
+            for row in range(len(summary.counts)):
+                channel = str(row) if by_channel else "all"
+                buckets = histogram_buckets(summary, row)
+                self.write_histogram(f"shiftguard/{stream}/{name}/{channel}", buckets, step)
+
+    def flush(self) -> None:
+        """Makes what was written visible to a running TensorBoard."""
+        self._records.flush()
+
+    def close(self) -> None:
+        """Flushes and closes the file; may be called twice."""
+        if not self._file.closed:
+            self._records.close()
+
+    def _add(self, tag: str, tensor: Any, metadata: Any, data_class: int, step: int) -> None:
+        value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
+        # TensorBoard keeps the first metadata of a tag and ignores later ones.
+        if tag not in self._tags:
+            metadata.data_class = data_class
+            value.metadata.CopyFrom(metadata)
+        summary = summary_pb2.Summary(value=[value])
+        self._write(event_pb2.Event(wall_time=time.time(), step=int(step), summary=summary))
+        self._tags.add(tag)
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+
+
+def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
+    """One row of the quantile sketch as TensorBoard's `(left, right, count)`.
+
+    At most `MAX_BUCKETS` buckets of about equal width over the values that
+    occurred. Their edges are edges of the sketch, so that counts stay exact.
+
+    Args:
+        summary: Whose sketch.
+        row: Which row of `summary.counts`.
+
+    Returns:
+        `(k, 3)` float64; `(0, 3)` if nothing was counted.
+    """
+    counts = summary.counts[row]
+    occupied = np.flatnonzero(counts)
+    if len(occupied) == 0:
+        return np.zeros((0, 3))
+    by_channel = len(summary.counts) == summary.num_channels
+    channels = slice(row, row + 1) if by_channel else slice(None)
+    lowest = float(np.min(summary.minimum[channels]))
+    highest = float(np.max(summary.maximum[channels]))
+    counts = counts[occupied[0] : occupied[-1] + 1]
+    edges = bin_edges()[occupied[0] : occupied[-1] + 2].copy()
+    # The outermost bins reach past what occurred; those at the ends of the grid
+    # also hold what lies beyond it.
+    floor = -np.inf if occupied[0] == 0 else edges[0]
+    ceiling = np.inf if occupied[-1] == NUM_BINS - 1 else edges[-1]
+    edges[0], edges[-1] = np.clip(lowest, floor, edges[1]), np.clip(highest, edges[-2], ceiling)
+
+    targets = np.linspace(edges[0], edges[-1], MAX_BUCKETS + 1)
+    nearest = np.abs(edges[:, None] - targets).argmin(axis=0)
+    kept = np.unique(np.concatenate([[0], nearest, [len(counts)]]))
+    if len(kept) > MAX_BUCKETS + 1:
+        kept = np.concatenate([kept[:MAX_BUCKETS], kept[-1:]])
+    return np.stack(
+        [edges[kept[:-1]], edges[kept[1:]], np.add.reduceat(counts, kept[:-1])], axis=1
+    ).astype("float64")
+
+
+def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
+    """Writes `<log_dir>/<name>` so that a reader sees the old or the new file.
+
+    Args:
+        log_dir: Directory; created if it does not exist.
+        name: File name, such as `"diagnosis.json"`.
+        payload: Plain values. NumPy numbers and arrays are converted; what is
+            not finite becomes null, which every JSON reader accepts.
+
+    Returns:
+        The path written.
+    """
+    directory = Path(log_dir)
+    directory.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_plain(payload), indent=2, allow_nan=False) + "\n"
+    path = directory / name
+    temporary = directory / f".{name}.{os.getpid()}.tmp"
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,263 @@
+"""What is written is read back with TensorBoard's own readers, without TensorFlow."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy_reference import profile
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.events import MAX_BUCKETS, EventWriter, histogram_buckets, write_json
+from keras_shiftguard.profiles import InputProfile, InputSummary
+
+STEPS = 3
+
+
+@pytest.fixture
+def log_dir(tmp_path, raw_images):
+    """Three steps of a drifting stream, as a guard writes them."""
+    with EventWriter(tmp_path) as writer:
+        for step in range(STEPS):
+            writer.write_profile("train", profile(raw_images / 255 + step), step)
+            writer.write_scalar("shiftguard/shift", step / 10, step)
+        writer.write_text("shiftguard/verdict", "# first line\nsecond line", 0)
+    return tmp_path
+
+
+READ_BACK = """
+    import json, sys
+    sys.modules["tensorflow"] = None  # an import of it now fails
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.util import tensor_util
+
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(sys.argv[1])
+    multiplexer.Reload()
+    found = {}
+    for run in multiplexer.Runs():
+        for plugin in ("scalars", "histograms", "text"):
+            for tag in multiplexer.PluginRunToTagToContent(plugin).get(run, {}):
+                found[f"{run}|{plugin}|{tag}"] = [
+                    [event.step, tensor_util.make_ndarray(event.tensor_proto).astype(str).tolist()]
+                    for event in multiplexer.Tensors(run, tag)
+                ]
+    print(json.dumps(found))
+"""
+
+
+def run_python(code, *args):
+    """Runs a program in a process of its own; returns what it prints."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def read_back(log_dir):
+    """`{"run|plugin|tag": [[step, value], ...]}`, by TensorBoard's multiplexer."""
+    return json.loads(run_python(READ_BACK, log_dir))
+
+
+def test_tensorboard_finds_every_series_in_its_own_run(log_dir, raw_images):
+    found = read_back(log_dir)
+    features = profile(raw_images).features
+    expected = {f"shiftguard|scalars|shiftguard/train/{name}" for name in features}
+    expected |= {"shiftguard|scalars|shiftguard/shift", "shiftguard|text|shiftguard/verdict"}
+    expected |= {f"shiftguard|histograms|shiftguard/train/input/{c}" for c in range(3)}
+    assert set(found) == expected
+
+
+def test_scalars_come_back_as_written(log_dir, raw_images):
+    series = read_back(log_dir)["shiftguard|scalars|shiftguard/train/input/mean/1"]
+    assert [step for step, _ in series] == list(range(STEPS))
+    for step, value in series:
+        expected = raw_images[..., 1].mean() / 255 + step
+        assert float(value) == pytest.approx(expected, rel=1e-6)
+
+
+def test_histograms_come_back_with_the_count_of_the_sketch(log_dir, raw_images):
+    series = read_back(log_dir)["shiftguard|histograms|shiftguard/train/input/2"]
+    assert [step for step, _ in series] == list(range(STEPS))
+    for step, value in series:
+        left, right, count = np.asarray(value, "float64").T
+        assert len(count) <= MAX_BUCKETS
+        assert count.sum() == profile(raw_images).inputs["input"].counts[2].sum()
+        assert step <= left[0] and right[-1] <= step + 1
+        assert np.array_equal(left[1:], right[:-1])
+
+
+def test_text_keeps_its_lines_and_is_no_markdown(log_dir):
+    [[step, value]] = read_back(log_dir)["shiftguard|text|shiftguard/verdict"]
+    assert step == 0
+    assert value == "    # first line\n    second line"
+
+
+def test_the_data_provider_of_the_server_sees_all_three(log_dir):
+    # The providers list by data class: without one a series never appears.
+    code = """
+        import sys
+        sys.modules["tensorflow"] = None
+        from tensorboard.backend.event_processing import data_provider
+        from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+        from tensorboard.context import RequestContext
+
+        multiplexer = EventMultiplexer().AddRunsFromDirectory(sys.argv[1])
+        multiplexer.Reload()
+        provider = data_provider.MultiplexerDataProvider(multiplexer, sys.argv[1])
+        asked = {"experiment_id": "", "ctx": RequestContext()}
+        scalars = provider.list_scalars(plugin_name="scalars", **asked)
+        histograms = provider.list_tensors(plugin_name="histograms", **asked)
+        texts = provider.list_tensors(plugin_name="text", **asked)
+        print([len(found["shiftguard"]) for found in (scalars, histograms, texts)])
+    """
+    num_features = len(profile(np.zeros((1, 2, 2, 3))).features)
+    assert run_python(code, log_dir).strip() == str([num_features + 1, 3, 1])
+
+
+def test_writing_imports_no_tensorflow_and_no_backend(tmp_path):
+    code = """
+        import sys
+        sys.path.insert(0, sys.argv[2])
+        for name in ("tensorflow", "jax", "torch"):
+            sys.modules[name] = None
+        # The parent package registers layers, so it needs Keras; this room does not.
+        import importlib.util, types
+        package = types.ModuleType("keras_shiftguard")
+        package.__path__ = [sys.argv[2] + "/keras_shiftguard"]
+        sys.modules["keras_shiftguard"] = package
+        from keras_shiftguard.events import EventWriter
+        with EventWriter(sys.argv[1]) as writer:
+            writer.write_scalar("a/b", 1.0, 0)
+        print("keras" in sys.modules)
+    """
+    root = Path(__file__).parents[1]
+    assert run_python(code, tmp_path, root).strip() == "False"
+    assert "shiftguard|scalars|a/b" in read_back(tmp_path)
+
+
+def test_a_second_writer_continues_the_run(tmp_path):
+    for step in range(2):
+        with EventWriter(tmp_path) as writer:
+            writer.write_scalar("a/b", float(step), step)
+    assert [step for step, _ in read_back(tmp_path)["shiftguard|scalars|a/b"]] == [0, 1]
+
+
+def test_flush_shows_points_while_the_writer_is_open(tmp_path):
+    with EventWriter(tmp_path) as writer:
+        writer.write_scalar("a/b", 1.0, 7)
+        writer.flush()
+        assert read_back(tmp_path)["shiftguard|scalars|a/b"] == [[7, "1.0"]]
+
+
+def test_numbers_that_are_not_finite_are_left_out_of_a_profile(tmp_path):
+    x = np.zeros((2, 4, 4, 3))
+    summary = profile(x).inputs["input"]
+    empty = InputSummary(**{**vars(summary), "maximum": np.full(3, -np.inf)})
+    with EventWriter(tmp_path) as writer:
+        writer.write_profile("train", InputProfile({"input": empty}), 0)
+    tags = read_back(tmp_path)
+    assert "shiftguard|scalars|shiftguard/train/input/minimum/0" in tags
+    assert "shiftguard|scalars|shiftguard/train/input/maximum/0" not in tags
+
+
+def test_a_log_directory_that_cannot_be_written_is_refused_at_once(tmp_path):
+    occupied = tmp_path / "file"
+    occupied.write_text("not a directory")
+    with pytest.raises(BadInputError, match=r"`log_dir` must be a directory.*Pass another"):
+        EventWriter(occupied)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")
+def test_a_later_failure_reaches_the_caller(tmp_path):
+    writer = EventWriter(tmp_path)
+    full = open("/dev/full", "wb")
+    os.dup2(full.fileno(), writer._file.fileno())
+    writer.write_scalar("a/b", 1.0, 0)
+    with pytest.raises(OSError, match="No space left"):
+        writer.flush()
+    full.close()
+    writer._file.raw.close()
+
+
+# --- buckets -------------------------------------------------------------------
+
+
+def summary_of(values):
+    return profile(np.reshape(values, (-1, 1, 1, 1))).inputs["input"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.arange(256.0),
+        np.linspace(0, 1, 500),
+        np.linspace(-1, 1, 500),
+        np.linspace(-2.1, 2.6, 500),
+        np.array([-3e7, 0.0, 5e9]),
+        np.array([1e-9, 1e-4, 1.0, 1e5]),
+    ],
+    ids=["raw", "unit", "tf", "torch", "beyond the grid", "decades"],
+)
+def test_buckets_cover_the_values_exactly_once(values):
+    left, right, count = histogram_buckets(summary_of(values), 0).T
+    assert 1 <= len(count) <= MAX_BUCKETS
+    assert count.sum() == len(values)
+    assert (right > left).all()
+    assert np.array_equal(left[1:], right[:-1])
+    assert left[0] == pytest.approx(values.min()) and right[-1] == pytest.approx(values.max())
+    # Against NumPy on the same edges; a value on an edge may fall either way.
+    edges = np.concatenate([left, right[-1:]])
+    reference = np.histogram(values, edges)[0]
+    assert np.abs(np.cumsum(reference) - np.cumsum(count)).max() <= 1
+
+
+def test_a_uniform_feed_looks_uniform():
+    left, right, count = histogram_buckets(summary_of(np.linspace(0, 1, 4001)), 0).T
+    wide = right - left > 0.01
+    density = count[wide] / (right - left)[wide] / 4001
+    assert wide.sum() > 30 and np.abs(density - 1).max() < 0.1
+
+
+def test_a_constant_is_one_bucket_without_width():
+    assert histogram_buckets(summary_of(np.full(5, 0.25)), 0).tolist() == [[0.25, 0.25, 5]]
+
+
+def test_nothing_counted_is_no_bucket():
+    summary = summary_of(np.zeros(1))
+    empty = InputSummary(**{**vars(summary), "counts": summary.counts * 0})
+    assert histogram_buckets(empty, 0).shape == (0, 3)
+
+
+def test_one_row_for_many_channels_spans_them_all(tmp_path, rng):
+    x = rng.normal(size=(4, 8, 8, 6)) * np.arange(1, 7)
+    summary = profile(x).inputs["input"]
+    assert histogram_buckets(summary, 0)[0, 0] == pytest.approx(x.min())
+    with EventWriter(tmp_path) as writer:
+        writer.write_profile("train", InputProfile({"image": summary}), 0)
+    assert "shiftguard|histograms|shiftguard/train/image/all" in read_back(tmp_path)
+
+
+# --- JSON ----------------------------------------------------------------------
+
+
+def test_json_is_plain_and_readable_by_anyone(tmp_path):
+    payload = {"a": np.float32(0.5), "b": np.arange(2), "c": (1, np.nan), "d": float("inf")}
+    path = write_json(tmp_path / "new" / "folder", "report.json", payload)
+    expected = {"a": 0.5, "b": [0, 1], "c": [1, None], "d": None}
+    assert json.loads(path.read_text()) == expected
+    assert [p.name for p in path.parent.iterdir()] == ["report.json"]
+
+
+def test_a_failed_json_leaves_the_old_one(tmp_path):
+    path = write_json(tmp_path, "report.json", {"run": 1})
+    with pytest.raises(TypeError):
+        write_json(tmp_path, "report.json", {"run": object()})
+    os.makedirs(tmp_path / "taken")
+    with pytest.raises(OSError):
+        write_json(tmp_path, "taken", {"run": 2})
+    assert json.loads(path.read_text()) == {"run": 1}
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "taken"]
