@@ -56,7 +56,6 @@ def test_a_swap_is_called_a_swap():
         (1 / 255**2, 0.0, "divided by 255 twice"),
         (1 / 127.5**2, -1 / 127.5 - 1, "scaled from 0..255 to [-1, 1] twice"),
         (1 / 127.5 / 255, -1.0, "divided by 255, then scaled from 0..255 to [-1, 1] once more"),
-        (0.37, 2.0, "custom (raw * 0.37 + 2)"),
     ],
 )
 def test_known_accidents_have_names(scale, offset, words):
@@ -64,7 +63,7 @@ def test_known_accidents_have_names(scale, offset, words):
     near = offset + 0.005 * 255 * scale
     fed = InputConvention("custom", "rgb", (scale * 1.005,) * 3, (near,) * 3)
     text = str(mismatch(fed)).splitlines()[0]
-    assert words.replace("0.37 + 2)", "0.3719 + 2.472)") in text
+    assert words in text
 
 
 def test_an_unknown_accident_gets_no_name():
