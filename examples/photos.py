@@ -1,0 +1,64 @@
+"""The real photographs that the examples, tests and benchmarks stand on.
+
+Nothing is shipped here: the pictures come with the wheels of foolbox (twenty
+labelled ImageNet photos), scikit-image and scikit-learn.
+"""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+SKIMAGE = (
+    "astronaut.png brick.png camera.png cell.png chelsea.png clock_motion.png coffee.png "
+    "coins.png grass.png gravel.png hubble_deep_field.jpg ihc.png microaneurysms.png moon.png "
+    "motorcycle_left.png page.png retina.jpg rocket.jpg text.png"
+).split()
+SKLEARN = ("china.jpg", "flower.jpg")
+
+NAMES = {"ihc": "immunohistochemistry", "hubble_deep_field": "hubble"}
+
+
+def imagenet_files() -> list[Path]:
+    """Paths of the twenty ImageNet photos; the class is the last part of the name."""
+    return sorted(_package("foolbox", "data").glob("imagenet_*.jpg"))
+
+
+def imagenet_photos(size: int = 224, crop: float = 0.875) -> tuple[np.ndarray, np.ndarray]:
+    """The photos as networks are evaluated: the middle `crop`, bicubic.
+
+    Returns:
+        `(images, labels)`: uint8 of shape `(20, size, size, 3)`, RGB, and the
+        class ids of ILSVRC 2012 in alphabetical order of the synsets.
+    """
+    files = imagenet_files()
+    images = np.stack([square(Image.open(file), size, crop) for file in files])
+    return images, np.asarray([int(file.stem.split("_")[-1]) for file in files])
+
+
+def odd_photos(size: int = 224) -> dict[str, np.ndarray]:
+    """The photos of scikit-image and scikit-learn by name, uint8 RGB.
+
+    Portraits and landscapes, and what no one would call a photo of ImageNet:
+    the moon, a retina, stained tissue, cells, a page, a text, plain textures.
+    Gray pictures are copied to three channels.
+    """
+    files = [_package("skimage", "data") / name for name in SKIMAGE]
+    files += [_package("sklearn", "datasets/images") / name for name in SKLEARN]
+    return {NAMES.get(f.stem, f.stem): square(Image.open(f), size) for f in files}
+
+
+def square(image: Image.Image, size: int, crop: float = 1.0) -> np.ndarray:
+    """The middle `crop` of the shorter side, as RGB `(size, size, 3)` uint8."""
+    width, height = image.size
+    side = min(width, height) * crop
+    box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+    return np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BICUBIC, box=box))
+
+
+def _package(name: str, folder: str) -> Path:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"The photos of {name} are missing: pip install keras-shiftguard[demo]")
+    return Path(spec.origin).parent / folder
