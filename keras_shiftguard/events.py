@@ -211,7 +211,7 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
     """
     directory = Path(log_dir)
     directory.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_plain(payload), indent=2, allow_nan=False) + "\n"
+    text = json.dumps(plain(payload), indent=2, allow_nan=False) + "\n"
     path = directory / name
     temporary = directory / f".{name}.{os.getpid()}.tmp"
     try:
@@ -222,15 +222,16 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
     return path
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Plain values only, for JSON: no NumPy, and null for what is not finite."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value

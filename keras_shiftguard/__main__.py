@@ -1,0 +1,8 @@
+"""`python -m keras_shiftguard` is the same as `keras-shiftguard`."""
+
+import sys
+
+from keras_shiftguard.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())
