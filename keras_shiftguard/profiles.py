@@ -48,27 +48,26 @@ class Moments:
     """Mean and summed squared deviation of `count` samples (Chan et al. 1979).
 
     Args:
-        count: Number of samples.
-        mean: Mean over samples, any shape.
+        count: Number of samples with a finite value, the shape of `mean`.
+        mean: Mean over those samples, any shape; 0 where there is none.
         m2: Sum over samples of the squared deviation from `mean`.
     """
 
-    count: int
+    count: np.ndarray
     mean: np.ndarray
     m2: np.ndarray
 
     def __add__(self, other: Self) -> Self:
         count = self.count + other.count
-        if count == 0:
-            return self
+        share = other.count / np.maximum(count, 1)
         delta = other.mean - self.mean
-        mean = self.mean + delta * (other.count / count)
-        m2 = self.m2 + other.m2 + delta**2 * (self.count * other.count / count)
+        mean = self.mean + delta * share
+        m2 = self.m2 + other.m2 + delta**2 * (self.count * share)
         return type(self)(count, mean, m2)
 
     @property
     def std(self) -> np.ndarray:
-        return np.sqrt(self.m2 / max(self.count, 1))
+        return np.sqrt(self.m2 / np.maximum(self.count, 1))
 
 
 @dataclass(frozen=True)
@@ -229,9 +228,8 @@ class InputProfile:
             for item in fields(summary):
                 value = getattr(summary, item.name)
                 if isinstance(value, Moments):
-                    plain[item.name] = value.count
-                    arrays[f"{number}/{item.name}/mean"] = value.mean
-                    arrays[f"{number}/{item.name}/m2"] = value.m2
+                    for part in fields(value):
+                        arrays[f"{number}/{item.name}/{part.name}"] = getattr(value, part.name)
                 elif isinstance(value, np.ndarray):
                     arrays[f"{number}/{item.name}"] = value
                 else:
@@ -269,9 +267,8 @@ def _summary(plain: dict[str, Any], arrays: dict[str, np.ndarray]) -> InputSumma
     for item in fields(InputSummary):
         key = f"{plain['number']}/{item.name}"
         if f"{key}/mean" in arrays:
-            values[item.name] = Moments(
-                plain[item.name], arrays[f"{key}/mean"], arrays[f"{key}/m2"]
-            )
+            parts = {part.name: arrays[f"{key}/{part.name}"] for part in fields(Moments)}
+            values[item.name] = Moments(**parts)
         elif key in arrays:
             values[item.name] = arrays[key]
         else:

@@ -9,7 +9,7 @@ from keras_shiftguard.profiles import InputProfile, InputSummary, Moments, bin_e
 def moments(values: np.ndarray) -> Moments:
     values = np.asarray(values, "float64")
     mean = values.mean(axis=0)
-    return Moments(len(values), mean, ((values - mean) ** 2).sum(axis=0))
+    return Moments(np.full(mean.shape, len(values)), mean, ((values - mean) ** 2).sum(axis=0))
 
 
 def sampled_positions(num_pixels: int, pixels_per_sample: int = 256) -> np.ndarray:
@@ -54,7 +54,7 @@ def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
         num_samples=len(x),
         nonfinite_samples=0,
         nonfinite_share=0.0,
-        channels=Moments(len(x), mean, m2),
+        channels=Moments(np.full(mean.shape, len(x)), mean, m2),
         minimum=pixels.min(axis=(0, 1)),
         maximum=pixels.max(axis=(0, 1)),
         counts=np.stack(

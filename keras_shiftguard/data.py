@@ -1,0 +1,176 @@
+"""Whatever `fit` accepts, as batches: arrays, datasets, loaders, generators."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.errors import BadInputError
+
+BATCH_SIZE = 32
+
+# A batch: inputs (a tensor, or a list or dict of them), labels, sample weights.
+Batch = tuple[Any, Any, Any]
+
+
+def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The tensors of one batch's `x`, by name.
+
+    Args:
+        x: A tensor, or a list, tuple or dict of tensors.
+        names: What to call the members of a list; `input_0`, ... otherwise.
+
+    Returns:
+        `{"input": x}` for a single tensor; the dict's own keys for a dict.
+
+    Example:
+
+    >>> sorted(named_inputs([1.0, 2.0]))
+    ['input_0', 'input_1']
+    """
+    if isinstance(x, Mapping):
+        return {str(key): value for key, value in x.items() if value is not None}
+    if isinstance(x, (list, tuple)):
+        if len(x) == 1:
+            return named_inputs(x[0])
+        default = [f"input_{i}" for i in range(len(x))]
+        chosen = names if len(names) == len(x) else default
+        return {n: value for n, value in zip(chosen, x, strict=True) if value is not None}
+    return {} if x is None else {"input": x}
+
+
+def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
+    """Yields `(x, y, sample_weight)` for anything that `fit` takes.
+
+    Args:
+        data: NumPy arrays or tensors (a tuple is `(x,)`, `(x, y)` or
+            `(x, y, w)`; a list or dict is a multi-input `x`); or a
+            `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or
+            generator that yields batches of such tuples.
+        batch_size: For arrays only; the others bring their own.
+
+    Raises:
+        BadInputError: if `data` is none of these, or arrays differ in length.
+    """
+    if callable(data) and not isinstance(data, (keras.utils.PyDataset, Iterable)):
+        data = data()
+    if is_arrays(data):
+        yield from _slices(_unpack(data), batch_size)
+    elif isinstance(data, keras.utils.PyDataset) or _is_sequence_of_batches(data):
+        for index in range(len(data)):
+            yield _unpack(data[index])
+    elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
+        for batch in data:
+            yield _unpack(batch)
+    else:
+        raise BadInputError(
+            "`data` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "
+            "keras.utils.PyDataset, a torch DataLoader or a generator of batches. "
+            f"Received: {type(data).__name__}"
+        )
+
+
+def first_samples(
+    data: Any, max_samples: int, names: Sequence[str] = ()
+) -> tuple[dict[str, np.ndarray], Any]:
+    """Up to `max_samples` samples of `data`, on the host.
+
+    Returns:
+        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`
+        or None where there are none, or several sets of them.
+    """
+    inputs: dict[str, list[np.ndarray]] = {}
+    labels: list[np.ndarray] | None = []
+    count = 0
+    for x, y, _ in batches(data):
+        here = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
+        if not here:
+            continue
+        wrong = {name: a.shape for name, a in here.items() if a.ndim == 0}
+        if wrong:
+            raise BadInputError(f"Inputs need a batch dimension. Received scalars: {wrong}")
+        size = len(next(iter(here.values())))
+        keep = min(size, max_samples - count)
+        for name, value in here.items():
+            inputs.setdefault(name, []).append(value[:keep])
+        if y is None or isinstance(y, (Mapping, list, tuple)):
+            labels = None
+        elif labels is not None:
+            labels.append(to_numpy(y)[:keep])
+        count += keep
+        if count >= max_samples:
+            break
+    if count == 0:
+        raise BadInputError("`data` is empty: not a single sample came out of it.")
+    try:
+        joined = {name: np.concatenate(parts) for name, parts in inputs.items()}
+    except ValueError:
+        # Batches of images of different sizes: the first size stands for all.
+        joined = {
+            name: np.concatenate([p for p in parts if p.shape[1:] == parts[0].shape[1:]])
+            for name, parts in inputs.items()
+        }
+        labels = None
+    return joined, np.concatenate(labels) if labels else None
+
+
+def to_numpy(value: Any) -> np.ndarray:
+    """An array on the host, whatever backend the tensor is from."""
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "detach"):  # a torch tensor, also where torch is not the backend
+        return value.detach().cpu().numpy()
+    return np.asarray(value)
+
+
+def is_arrays(data: Any) -> bool:
+    """Whether `data` holds arrays rather than yields batches."""
+    if isinstance(data, Mapping):
+        return all(_is_array(value) for value in data.values())
+    if isinstance(data, tuple):
+        return len(data) > 0 and all(v is None or is_arrays(v) for v in data)
+    if isinstance(data, list):
+        return len(data) > 0 and all(_is_array(value) for value in data)
+    return _is_array(data)
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype") and hasattr(value, "__getitem__")
+
+
+def _is_sequence_of_batches(data: Any) -> bool:
+    # Legacy `ImageDataGenerator` flows iterate for ever; by index they end.
+    is_flow = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    return is_flow and not isinstance(data, (str, bytes, list, tuple, Mapping))
+
+
+def _unpack(batch: Any) -> Batch:
+    if isinstance(batch, list) and len(batch) in (2, 3) and not is_arrays(batch):
+        batch = tuple(batch)
+    if isinstance(batch, tuple):
+        if not 1 <= len(batch) <= 3:
+            raise BadInputError(
+                "A tuple is (x,), (x, y) or (x, y, sample_weight); a multi-input x goes in a list "
+                f"or dict. Received a tuple of {len(batch)} members."
+            )
+        x, y, weight = (*batch, None, None)[:3]
+        return x, y, weight
+    return batch, None, None
+
+
+def _slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
+    leaves = [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
+    lengths = {len(leaf) for leaf in leaves}
+    if len(lengths) > 1:
+        raise BadInputError(
+            f"All arrays need the same number of samples. Received: {sorted(lengths)}"
+        )
+    total = lengths.pop() if lengths else 0
+
+    def cut(start: int) -> Callable[[Any], Any]:
+        return lambda leaf: None if leaf is None else leaf[start : start + batch_size]
+
+    for start in range(0, total, batch_size):
+        x, y, weight = keras.tree.map_structure(cut(start), batch)
+        yield x, y, weight

@@ -1,0 +1,245 @@
+"""How measurements get inside the training step: the one place that touches the trainer.
+
+`train_step` and `test_step` of the model *instance* are wrapped: they see the
+raw batch, also where the user's class overrides them. On TensorFlow and
+PyTorch variables may live anywhere. On JAX a step may only change the state it
+is handed, so there our variables are hosted by the model's own loss tracker,
+whose variables are part of that state; nothing is added to `model.metrics`.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import keras
+
+from keras_shiftguard.data import named_inputs
+from keras_shiftguard.errors import ShiftGuardError, ShiftWarning
+from keras_shiftguard.measure import is_numeric
+from keras_shiftguard.statistics.batch import InputSpec, spec_for
+from keras_shiftguard.statistics.stream import Stream
+
+STEPS = {"train_step": "train", "test_step": "validation"}
+HOSTED_AS = "shiftguard"
+
+
+class Probe:
+    """Measures, and if told corrects, what the steps of one model are fed.
+
+    Args:
+        model: A compiled model.
+        streams: The `Stream` for each of `"train"` and `"validation"`.
+        names: Names of the inputs, for inputs that come as a list.
+
+    Raises:
+        ShiftGuardError: where the step cannot be wrapped; the message names
+            the way out.
+    """
+
+    def __init__(self, model: keras.Model, streams: dict[str, Stream], names: Sequence[str]) -> None:
+        self.model = model
+        self.streams = streams
+        self.names = names
+        self.attached = False
+        self._failed = False
+        self._replaced: dict[str, Any] = {}
+
+    def attach(self) -> None:
+        """Wraps the steps. Must come before Keras compiles them."""
+        if keras.backend.backend() == "jax":
+            setattr(loss_tracker(self.model), HOSTED_AS, list(self.streams.values()))
+        for method, stream in STEPS.items():
+            original = getattr(self.model, method)
+            # A step that the user set on the instance is put back afterwards.
+            self._replaced[method] = vars(self.model).get(method)
+            setattr(self.model, method, self._wrap(original, self.streams[stream]))
+        self._forget_compiled()
+        self.attached = True
+
+    def detach(self) -> None:
+        """Leaves the model as it was. Safe to call twice, and after a crash."""
+        if not self.attached:
+            return
+        self.attached = False
+        for method, previous in self._replaced.items():
+            if previous is None:
+                delattr(self.model, method)
+            else:
+                setattr(self.model, method, previous)
+        self._forget_compiled()
+        if keras.backend.backend() == "jax":
+            host = loss_tracker(self.model)
+            # Clearing the tracked list is what un-tracks its members.
+            getattr(host, HOSTED_AS).clear()
+            delattr(host, HOSTED_AS)
+
+    def _forget_compiled(self) -> None:
+        self.model.train_function = None
+        self.model.test_function = None
+
+    def _wrap(self, original: Callable[..., Any], stream: Stream) -> Callable[..., Any]:
+        if keras.backend.backend() != "jax":
+
+            def step(data: Any) -> Any:
+                return original(self._observe(data, stream))
+
+            return step
+
+        def jax_step(state: tuple[Any, ...], data: Any) -> Any:
+            variables = self.model.metrics_variables
+            *others, values = state  # metrics come last in training and test
+            with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+                data = self._observe(data, stream)
+            updated = [scope.get_current_value(variable) for variable in variables]
+            values = [
+                old if new is None else new for old, new in zip(values, updated, strict=True)
+            ]
+            return original((*others, values), data)
+
+        return jax_step
+
+    def _observe(self, data: Any, stream: Stream) -> Any:
+        """Adds a batch to the stream and returns it, corrected if that is on."""
+        if self._failed:
+            return data
+        try:
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            inputs = named_inputs(x, self.names)
+            inputs = {name: t for name, t in inputs.items() if is_dense(t)}
+            if not stream.is_built:
+                self._build(stream, inputs)
+            stream.update_state(inputs, x, y)
+            corrected = {name: stream.corrected(name, inputs[name]) for name in inputs}
+            if all(corrected[name] is inputs[name] for name in inputs):
+                return data
+            return (_replaced(x, corrected, self.names), *data[1:])
+        except Exception as error:
+            # Ours must never end a fit. On compiled backends this runs while
+            # the step is traced, so a failure costs the measurement, once.
+            self._failed = True
+            warnings.warn(
+                f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}",
+                ShiftWarning,
+                stacklevel=2,
+            )
+            return data
+
+
+    def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
+        """Creates the variables when the first batch is there to tell the shapes.
+
+        Only where the model could not tell them before: a subclassed model on
+        TensorFlow, which Keras builds while it traces the first step.
+        """
+        shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            with tf.init_scope():
+                stream.build(specs_of(shapes, self.model))
+        else:
+            stream.build(specs_of(shapes, self.model))
+
+
+def check_supported(model: keras.Model) -> None:
+    """Refuses, before training, what cannot work."""
+    if keras.backend.backend() != "jax":
+        return
+    if keras.config.is_nnx_enabled():
+        raise ShiftGuardError(
+            "ShiftGuard does not work with KERAS_NNX_ENABLED: Keras then takes the training step "
+            "from the class of the model and not from the model. Set KERAS_NNX_ENABLED=false, "
+            "or use keras_shiftguard.diagnose(model, images) before training."
+        )
+    loss_tracker(model)
+
+
+def loss_tracker(model: keras.Model) -> keras.metrics.Metric:
+    """The model's own loss tracker, which hosts our state on JAX."""
+    for metric in model.metrics:
+        # Exactly Mean: it resets its own two variables. Other metrics reset
+        # everything they hold, and that would be ours too.
+        if type(metric) is keras.metrics.Mean:
+            return metric
+    raise ShiftGuardError(
+        "On the JAX backend ShiftGuard keeps its state in the model's loss tracker, and this model "
+        "has none: `model.metrics` holds no keras.metrics.Mean. Compile the model, or let "
+        "`metrics` include one, e.g. `self.loss_tracker = keras.metrics.Mean(name='loss')`; or "
+        "use keras_shiftguard.diagnose(model, images) before training."
+    )
+
+
+def variable_scope(model: keras.Model) -> AbstractContextManager[Any]:
+    """Where variables for the model's step must be created."""
+    if keras.backend.backend() == "tensorflow":
+        scope: AbstractContextManager[Any] = model.distribute_strategy.scope()
+        return scope
+    return nullcontext()
+
+
+def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of the model's inputs by name; empty if it cannot tell yet."""
+    try:
+        struct = model.input
+    except (AttributeError, ValueError, RuntimeError):
+        struct = None
+    if struct is not None:
+        tensors = keras.tree.flatten(struct)
+        if isinstance(struct, dict):
+            return {name: tuple(tensor.shape) for name, tensor in struct.items()}
+        if len(tensors) == 1:
+            return {"input": tuple(tensors[0].shape)}
+        return {tensor.name: tuple(tensor.shape) for tensor in tensors}
+    # A subclassed model knows the shapes that it was built with.
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if isinstance(shape, dict):
+        return {name: (None, *each[1:]) for name, each in shape.items()}
+    if isinstance(shape, (list, tuple)) and shape:
+        if isinstance(shape[0], (list, tuple)):
+            return {f"input_{i}": (None, *each[1:]) for i, each in enumerate(shape)}
+        return {"input": (None, *shape[1:])}
+    return {}
+
+
+def specs_of(
+    shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model
+) -> list[InputSpec]:
+    """The specs of those of the inputs that can be measured."""
+    data_format = image_data_format(model)
+    specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
+    return [spec for spec in specs if spec is not None]
+
+
+def image_data_format(model: keras.Model) -> str:
+    """The data format of the model's convolutions, else Keras's default."""
+    for layer in _layers(model):
+        if getattr(layer, "data_format", None) in ("channels_last", "channels_first"):
+            return str(layer.data_format)
+    return str(keras.config.image_data_format())
+
+
+def is_dense(x: Any) -> bool:
+    """Numeric, and not ragged or sparse."""
+    return is_numeric(x) and hasattr(x, "shape") and type(x).__name__ not in (
+        "RaggedTensor",
+        "SparseTensor",
+        "BCOO",
+    )
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+
+
+def _replaced(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
+    """`x` in its own structure, with the corrected tensors in place."""
+    if isinstance(x, dict):
+        return {key: corrected.get(str(key), value) for key, value in x.items()}
+    if isinstance(x, (list, tuple)):
+        values = list(named_inputs(x, names))
+        return type(x)(corrected.get(name, v) for name, v in zip(values, x, strict=True))
+    return corrected.get("input", x)

@@ -1,0 +1,45 @@
+"""How many samples, and how many of them hold a NaN or an infinity."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.state import State
+
+
+class Counts:
+    """Samples, samples with a non-finite value, and the sizes of the images.
+
+    float32 counts exactly up to 2**24 samples; the host drains long before.
+    """
+
+    def __init__(self, spec: InputSpec, state: State) -> None:
+        self.num_samples = state.add("num_samples", ())
+        self.nonfinite_samples = state.add("nonfinite_samples", ())
+        self.nonfinite_share = state.add("nonfinite_share", ())
+        self.smallest_size = state.add("smallest_size", (2,), fill=np.inf)
+        self.largest_size = state.add("largest_size", (2,))
+
+    def update(self, batch: Batch) -> None:
+        self.num_samples.assign(self.num_samples + batch.num_samples)
+        if batch.finite is not None:
+            bad = ops.mean(1.0 - ops.cast(batch.finite, "float32"), axis=(1, 2))
+            self.nonfinite_share.assign(self.nonfinite_share + ops.sum(bad))
+            self.nonfinite_samples.assign(
+                self.nonfinite_samples + ops.sum(ops.cast(bad > 0, "float32"))
+            )
+        size = ops.stack([ops.cast(side, "float32") for side in batch.size])
+        self.smallest_size.assign(ops.minimum(self.smallest_size, size))
+        self.largest_size.assign(ops.maximum(self.largest_size, size))
+
+    def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        return {
+            "num_samples": int(values["num_samples"]),
+            "nonfinite_samples": int(values["nonfinite_samples"]),
+            "nonfinite_share": float(values["nonfinite_share"]),
+            "smallest_size": tuple(int(v) for v in np.nan_to_num(values["smallest_size"], posinf=0)),
+            "largest_size": tuple(int(v) for v in values["largest_size"]),
+        }

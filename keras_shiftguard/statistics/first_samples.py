@@ -1,0 +1,117 @@
+"""The first few images of a stream, kept on the device as they were fed."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.state import State
+
+MAX_SAMPLES = 32
+MAX_BYTES = 32 * 2**20
+# Images of no fixed size are kept up to this many pixels a side, from the
+# middle: early batch norm and the spectrum are local, they do not need more.
+CROP = 256
+
+
+class FirstSamples:
+    """A buffer that fills during the first batches and then costs nothing.
+
+    The verdict needs whole images (batch norm sees spatial structure), but
+    the step must not copy batches to the host. So a few stay here until the
+    host asks.
+
+    Args:
+        spec: The image input.
+    """
+
+    def __init__(self, spec: InputSpec) -> None:
+        self.spec = spec
+        self.height, self.width = (CROP if side is None else side for side in spec.size)
+        image = self.height * self.width * spec.channels * 4
+        self.capacity = int(np.clip(MAX_BYTES // image, 4, MAX_SAMPLES))
+        first = spec.layout == "channels_first"
+        shape = (self.height, self.width)
+        shape = (spec.channels, *shape) if first else (*shape, spec.channels)
+        self.state = State("shiftguard_first")
+        self.images = self.state.add("images", (self.capacity, *shape))
+        self.sizes = self.state.add("sizes", (self.capacity, 2))
+        self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
+        self.filled = self.state.add("filled", ())
+        # Only eager backends see this change; compiled ones read `filled`.
+        self.done = False
+
+    def update(self, x: Any, y: Any = None) -> None:
+        """Keeps what still fits of one batch. Runs inside the compiled step."""
+        if self.done:
+            return
+        variables = (self.images, self.sizes, self.labels)
+        current = tuple(variable.value for variable in variables)
+        full = self.filled.value >= self.capacity
+        new = ops.cond(full, lambda: current, lambda: self._merged(current, x, y))
+        for variable, value in zip(variables, new, strict=True):
+            variable.assign(value)
+        rows = ops.cast(ops.shape(x)[0], "float32")
+        self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))
+
+    def _merged(self, current: tuple[Any, ...], x: Any, y: Any) -> tuple[Any, ...]:
+        images, sizes, labels = current
+        rows = ops.shape(x)[0]
+        offset = ops.arange(self.capacity, dtype="int32") - ops.cast(self.filled.value, "int32")
+        source = ops.clip(offset, 0, rows - 1)  # which row of the batch goes where
+        taken = ops.logical_and(offset >= 0, offset < rows)
+        axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
+        picked = ops.cast(ops.take(x, source, axis=0), "float32")
+        for axis, limit in zip(axes, (self.height, self.width), strict=True):
+            picked = _middle(picked, axis, limit)
+        size = [
+            ops.minimum(ops.cast(ops.shape(x)[axis], "float32"), float(limit))
+            for axis, limit in zip(axes, (self.height, self.width), strict=True)
+        ]
+        row_mask = ops.reshape(taken, (-1, 1))
+        return (
+            ops.where(ops.reshape(taken, (-1, 1, 1, 1)), picked, images),
+            ops.where(row_mask, ops.stack(size), sizes),
+            ops.where(taken, ops.take(_class_ids(y, rows), source, axis=0), labels),
+        )
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """`(images, labels)` on the host; the label is -1 where unknown.
+
+        Images of another size than the first are left out, so that what comes
+        back is one array, channels last.
+        """
+        kept = self.state.read()[0]
+        filled = int(kept["filled"])
+        sizes = kept["sizes"][:filled]
+        same = np.all(sizes == sizes[:1], axis=1)
+        images = kept["images"][:filled][same].astype("float32")
+        if self.spec.layout == "channels_first":
+            images = np.moveaxis(images, 1, -1)
+        if len(images):
+            height, width = sizes[0].astype(int)
+            images = images[:, :height, :width]
+        return images, kept["labels"][:filled][same].astype(int)
+
+
+def _middle(x: Any, axis: int, limit: int) -> Any:
+    """The middle `limit` rows along `axis`; shorter ones repeat their last."""
+    if x.shape[axis] == limit:
+        return x
+    length = ops.cast(ops.shape(x)[axis], "int32")
+    start = ops.maximum(length - limit, 0) // 2
+    return ops.take(x, ops.minimum(start + ops.arange(limit, dtype="int32"), length - 1), axis=axis)
+
+
+def _class_ids(y: Any, rows: Any) -> Any:
+    """Class ids of one batch as float32; -1 where `y` is nothing of the kind."""
+    shape = getattr(y, "shape", None)
+    if shape is not None and len(shape) in (1, 2) and shape[-1] is not None:
+        if len(shape) == 2 and shape[1] > 1:
+            return ops.cast(ops.argmax(y, axis=-1), "float32")
+    if shape is not None and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
+        return ops.cast(ops.reshape(y, (-1,)), "float32")
+    return ops.full((rows,), -1.0, dtype="float32") if isinstance(rows, int) else -ops.cast(
+        ops.ones((rows,)), "float32"
+    )

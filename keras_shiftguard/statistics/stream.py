@@ -1,0 +1,97 @@
+"""Everything that is kept of one stream (training, validation) in the step."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.first_samples import FirstSamples
+from keras_shiftguard.statistics.sketch import Sketch
+
+
+class Stream(keras.metrics.Metric):
+    """Sketches, first images and corrections of one stream, as one Metric.
+
+    A Metric because that is the state a compiled step may change on every
+    backend. It adds nothing to the logs, and nothing resets it but `drain`.
+
+    Args:
+        name: Name of the stream, for people.
+        correction: Makes, for the spec of an image input, a callable that maps
+            the input as fed to the input as expected, with its variables in
+            `.state`. None: nothing is ever corrected.
+        metrics: The user's own metrics, whose `update_state` takes `x`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        correction: Callable[[InputSpec], Any] | None = None,
+        metrics: Sequence[keras.metrics.Metric] = (),
+    ) -> None:
+        super().__init__(name=f"shiftguard_{name}")
+        self.stream = name
+        self.profile = InputProfile()
+        self.is_built = False
+        self.sketches: dict[str, Sketch] = {}
+        self.first_samples: dict[str, FirstSamples] = {}
+        self.corrections: dict[str, Any] = {}
+        self._correction = correction
+        self.user_metrics = list(metrics)
+
+    def build(self, specs: Sequence[InputSpec]) -> None:
+        """Creates the variables, once it is known what the inputs look like."""
+        images = [spec for spec in specs if spec.layout != "features"]
+        self.sketches.update({spec.name: Sketch(spec) for spec in specs})
+        self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
+        if self._correction is not None:
+            self.corrections.update({spec.name: self._correction(spec) for spec in images})
+        parts = (*self.sketches.values(), *self.first_samples.values(), *self.corrections.values())
+        # Tracked through this attribute: on JAX they become part of the state
+        # that the step takes and returns.
+        self.state_variables = [v for part in parts for v in part.state.variables]
+        self.is_built = True
+
+    def reset_state(self) -> None:
+        """Nothing: Keras calls this at every epoch, the host decides instead."""
+
+    def update_state(self, inputs: Mapping[str, Any], x: Any, y: Any = None) -> None:
+        """Adds one batch.
+
+        Args:
+            inputs: The tensors by the name of the input.
+            x: The same as the user's pipeline yields it, for the user's metrics.
+            y: Labels, if there are any.
+        """
+        for name, sketch in self.sketches.items():
+            if name in inputs:
+                sketch.update(inputs[name])
+        for name, samples in self.first_samples.items():
+            if name in inputs:
+                samples.update(inputs[name], y)
+        for metric in self.user_metrics:
+            metric.update_state(x)
+
+    def corrected(self, name: str, tensor: Any) -> Any:
+        """The tensor as the model shall see it."""
+        return self.corrections[name](tensor) if name in self.corrections else tensor
+
+    def result(self) -> dict[str, Any]:
+        return {}
+
+    def drain(self) -> InputProfile:
+        """Moves what the step has accumulated into `profile`; returns the new part."""
+        piece = InputProfile({name: sketch.drain() for name, sketch in self.sketches.items()})
+        self.profile = self.profile + piece
+        return piece
+
+    def samples(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """The first images of each image input, and their labels if known."""
+        images, labels = {}, None
+        for name, kept in self.first_samples.items():
+            images[name], labels = kept.read()
+        known = labels is not None and len(labels) and np.all(labels >= 0)
+        return images, labels if known else None
