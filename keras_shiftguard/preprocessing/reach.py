@@ -1,0 +1,185 @@
+"""Run a model on constant images up to its backbone, and record what arrives there.
+
+Functional, sequential and subclassed models, wrappers and layers of the user's
+own are all run the same way: in inference mode, until the first convolution of
+the backbone is called. Neither it nor anything after it is run.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.preprocessing.front import Front, FrontError, fit, probes
+from keras_shiftguard.preprocessing.graph import has_graph
+
+SMALL = 32  # height and width of a probe
+
+
+class _ReachedError(Exception):
+    """The backbone was reached: nothing after it needs to be run."""
+
+
+def run_model(
+    model: Any, position: int, stop: Any, outermost: tuple[Any, ...] | None, inner_shape: Any
+) -> list[Front]:
+    """Fit what happens to the images between an input of `model` and the layer `stop`.
+
+    Args:
+        model: Any Keras model. One that was never called is called on a small
+            image, up to `stop`, which builds the layers in front of it.
+        position: Which of the model's inputs.
+        stop: The layer whose input is wanted; neither it nor anything after it
+            is run.
+        outermost: In a model with a graph, the tensors by which `stop` has been
+            reached; None if not known.
+        inner_shape: Shape of the image that the backbone was built for, for
+            models that state none.
+    """
+    if has_graph(model):
+        run, shapes, dtypes = _graph_runner(model, outermost)
+    else:
+        run, shapes, dtypes = _call_runner(model, inner_shape)
+    shape = shapes[position]
+    axis = _channel_axis(shape, stop)
+    channels = shape[axis]
+    if channels is None:
+        channels = 3
+    integers = "int" in dtypes[position]
+    x = probes(channels, integers)
+    pixels = np.concatenate(list(x.values()))
+    failure: Exception | None = None
+    for sizes in _sizes(shape, axis, inner_shape):
+        feeds = []
+        for i, (s, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
+            if i == position:
+                full = [len(pixels), *sizes]
+                full[axis] = channels
+                place = [1] * len(full)
+                place[0], place[axis] = len(pixels), channels
+                value = np.broadcast_to(pixels.reshape(place), full)
+            else:
+                value = np.zeros([len(pixels), *(d or 1 for d in s[1:])])
+            feeds.append(ops.convert_to_tensor(np.ascontiguousarray(value), dtype=dtype))
+        try:
+            heard = _to_numpy(_listen(run, feeds, stop))
+            if heard.size:
+                break
+            failure = FrontError("nothing is left of a small image")
+        except Exception as error:  # any error of the user's own code
+            failure = error
+    else:
+        reason = " ".join(str(failure).split())[:160]
+        raise FrontError(f"it could not be run on a probe image ({type(failure).__name__}: {reason})")
+    out = _middle(heard, stop)
+    if len(out) % len(pixels):
+        raise FrontError("it changes the number of images")
+    out = out.reshape(len(pixels), -1, out.shape[-1])[:, 0]
+    bounds = np.cumsum([0, *(len(v) for v in x.values())])
+    return fit(x, {n: out[a:b] for n, a, b in zip(x, bounds[:-1], bounds[1:], strict=True)})
+
+
+def _graph_runner(model: Any, outermost: tuple[Any, ...] | None) -> tuple[Any, list[Any], list[str]]:
+    inputs = list(model.inputs)
+    shapes = [tuple(t.shape) for t in inputs]
+    dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
+    pruned = model
+    if outermost:
+        # Only what the backbone depends on; a name of its own leaves Keras's
+        # counter of model names alone.
+        pruned = keras.Model(inputs, list(outermost), name="front")
+
+    def run(feeds: list[Any]) -> Any:
+        if pruned is not model:
+            # `call`, not the model itself: a small probe may go into a model
+            # that was declared for large images.
+            return pruned.call(feeds, training=False)
+        return model(keras.tree.pack_sequence_as(model.input, feeds), training=False)
+
+    return run, shapes, dtypes
+
+
+def _call_runner(model: Any, inner_shape: Any) -> tuple[Any, list[Any], list[str]]:
+    def run(feeds: list[Any]) -> Any:
+        if model.built:
+            return model(feeds[0], training=False)
+        # Calling the model itself would build all of it for the probe's size.
+        takes_training = getattr(model, "_call_has_training_arg", False)
+        return model.call(feeds[0], **({"training": False} if takes_training else {}))
+
+    shape = (None, *(None,) * (len(inner_shape) - 2), inner_shape[-1])
+    if keras.config.image_data_format() == "channels_first":
+        shape = (None, inner_shape[1], None, None)
+    return run, [shape], ["float32"]
+
+
+def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
+    """Sizes to try: small first, then what the model was declared for."""
+    for fallback in (None, inner_shape):
+        sizes = []
+        for i, d in enumerate(shape):
+            if i == 0 or i == axis:
+                continue
+            if fallback is None:
+                # A leading axis of frames or views stays as it is.
+                sizes.append(SMALL if i >= len(shape) - 3 or d is None else d)
+            else:
+                known = fallback[i] if len(fallback) == len(shape) else None
+                sizes.append(d or known or 224)
+        sizes.insert(axis - 1, 0)
+        yield sizes
+
+
+@contextmanager
+def _recording(layer: Any, heard: list[Any]) -> Iterator[None]:
+    """Record what `layer` is called with, and stop there."""
+
+    def record(*args: Any, **kwargs: Any) -> Any:
+        heard.append(args[0] if args else next(iter(kwargs.values())))
+        raise _ReachedError
+
+    before = vars(layer).get("call")
+    layer.call = record
+    try:
+        yield
+    finally:
+        if before is None:
+            del layer.call
+        else:
+            layer.call = before
+
+
+def _listen(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) -> Any:
+    heard: list[Any] = []
+    with _recording(stop, heard):
+        try:
+            run(feeds)
+        except Exception:
+            # Keras may wrap the error that stops the run in one of its own.
+            if not heard:
+                raise
+    if not heard:
+        raise FrontError("the backbone is not reached by calling the model")
+    return heard[0]
+
+
+def _to_numpy(tensor: Any) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(tensor))
+
+
+def _channel_axis(shape: Any, stop: Any) -> int:
+    """Which axis of an input holds the channels."""
+    first = getattr(stop, "data_format", None) or keras.config.image_data_format()
+    if first == "channels_first" and shape[-3] in (1, 3, 4):
+        return len(shape) - 3
+    return len(shape) - 1
+
+
+def _middle(images: np.ndarray, layer: Any) -> np.ndarray:
+    """The pixel in the middle, away from borders that were padded."""
+    if getattr(layer, "data_format", "channels_last") == "channels_first":
+        images = np.moveaxis(images, -3, -1)
+    return images[..., images.shape[-3] // 2, images.shape[-2] // 2, :].reshape(-1, images.shape[-1])

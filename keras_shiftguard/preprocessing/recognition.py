@@ -1,0 +1,212 @@
+"""Which network of `keras.applications` a model is, or contains, from its structure.
+
+Every step of the graph gets a fingerprint of everything between it and the
+image: what each convolution, normalisation, pooling and merge before it is, and
+how they are wired. Names, sizes of the image, weights and what follows play no
+part. A network is recognised when a step carries the fingerprint of its whole
+trunk, or of a checkpoint past half of its convolutions
+(`keras_shiftguard/architectures.py`). One different kernel size, stride, filter
+count or bias before that step changes the fingerprint, so a resemblance is no
+match: at least `MIN_CONVOLUTIONS` convolutions agree exactly.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from keras import layers
+
+from keras_shiftguard.architectures import ARCHITECTURES, SIGNATURES, Architecture, Signature
+from keras_shiftguard.preprocessing.graph import (
+    Step,
+    ancestors,
+    flatten,
+    has_graph,
+    nested_models,
+)
+
+MIN_CONVOLUTIONS = 12
+IMAGE = "image"  # the fingerprint of everything before the first convolution
+
+_CONVOLUTIONS = (
+    layers.Conv2D,
+    layers.DepthwiseConv2D,
+    layers.SeparableConv2D,
+    layers.Conv2DTranspose,
+)
+_POOLS = (layers.MaxPooling2D, layers.AveragePooling2D)
+_COMMUTATIVE = ("add", "multiply", "maximum", "average")
+
+
+@dataclass(frozen=True, eq=False)
+class Recognition:
+    """One network found in a model.
+
+    Args:
+        candidates: The architectures that it can be: one, unless it was cut so
+            early that several share what is left.
+        signature: What matched.
+        convolutions: How many convolutions agree.
+        layers: The layers of the match, from the stem on.
+        front: The layers and operations straight before the stem, nearest
+            first, as far as they form a chain.
+        stem: The first convolution.
+        inputs: Positions of the inputs of `graph` that it takes its image from.
+        graph: The outermost model in whose graph it was found.
+        outermost: Where the graph of `graph` has to run to for the stem to be
+            reached.
+    """
+
+    candidates: tuple[Architecture, ...]
+    signature: Signature
+    convolutions: int
+    layers: tuple[Any, ...]
+    front: tuple[Any, ...]
+    stem: Any
+    inputs: tuple[int, ...]
+    graph: Any
+    outermost: tuple[Any, ...]
+
+
+def recognise(model: Any) -> list[Recognition]:
+    """Every known network in `model`: itself, flattened in, or nested at any depth."""
+    found = _recognise_graph(model) if has_graph(model) else []
+    seen = {id(r.stem) for r in found}
+    # What the outer graph does not show: models held by opaque layers, models
+    # behind a learned layer, models of a subclassed model.
+    for inner in nested_models(model):
+        for match in _recognise_graph(inner):
+            if id(match.stem) not in seen:
+                seen.add(id(match.stem))
+                found.append(match)
+    return found
+
+
+def _recognise_graph(model: Any) -> list[Recognition]:
+    steps = flatten(model)
+    matches = []
+    for wanted, table in ((True, _EXACT), (False, _VARIANTS)):
+        for index, print_ in enumerate(fingerprints(steps, filters=wanted)):
+            for signature, whole in table.get(print_, ()):
+                count = sum(is_convolution(steps[i]) for i in body(steps, index))
+                matches.append((whole, wanted, count, index, signature))
+    found, stems = [], set()
+    # The whole trunk says more than a part, the true width more than any width.
+    for whole, _, count, index, signature in sorted(matches, key=lambda m: (m[:3], m[3]))[::-1]:
+        inside = body(steps, index)
+        stem = min(inside)
+        if stem in stems or count < MIN_CONVOLUTIONS:
+            continue
+        stems.add(stem)
+        names = (signature.name,) if whole else (signature.name, *signature.half_shared_with)
+        found.append(
+            Recognition(
+                candidates=tuple(ARCHITECTURES[n] for n in names),
+                signature=signature,
+                convolutions=count,
+                layers=tuple({id(steps[i].operation): steps[i].operation for i in sorted(inside)}.values()),
+                front=tuple(_chain(steps, stem)),
+                stem=steps[stem].operation,
+                inputs=tuple(
+                    sorted(steps[i].origin for i in ancestors(steps, stem) if steps[i].origin >= 0)
+                ),
+                graph=model,
+                outermost=steps[stem].outermost,
+            )
+        )
+    return found
+
+
+def _chain(steps: list[Step], stem: int) -> list[Any]:
+    chain, parents = [], steps[stem].parents
+    while len(parents) == 1 and steps[parents[0]].operation is not None:
+        chain.append(steps[parents[0]].operation)
+        parents = steps[parents[0]].parents
+    return chain
+
+
+def body(steps: list[Step], index: int) -> set[int]:
+    """The step and its ancestors, from the first convolution on."""
+    known = ancestors(steps, index)
+    inside: set[int] = set()
+    for i in sorted(known):  # parents come before children
+        if is_convolution(steps[i]) or any(p in inside for p in steps[i].parents):
+            inside.add(i)
+    return inside
+
+
+def is_convolution(step: Step) -> bool:
+    """Whether the step is a 2D convolution of any kind."""
+    return isinstance(step.operation, _CONVOLUTIONS)
+
+
+def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
+    """A fingerprint for each step, of itself and all that it depends on.
+
+    Args:
+        steps: A flattened graph.
+        filters: Whether numbers of filters count. Without them all widths of a
+            network look alike.
+    """
+    prints: list[str] = []
+    for step in steps:
+        below = [prints[p] for p in step.parents]
+        if not is_convolution(step) and all(b == IMAGE for b in below):
+            prints.append(IMAGE)
+            continue
+        token = _token(step.operation, filters)
+        if len(below) > 1:
+            token = token or type(step.operation).__name__.lower()
+            below = sorted(below) if token in _COMMUTATIVE else below
+        if not token:
+            prints.append(below[0])
+            continue
+        text = token + "(" + ",".join(below) + ")"
+        prints.append(hashlib.blake2b(text.encode(), digest_size=6).hexdigest())
+    return prints
+
+
+def _token(operation: Any, filters: bool) -> str:
+    """What a step adds to the fingerprint; "" for what does not count.
+
+    Padding, activation, dropout, reshaping and global pooling do not count:
+    they change with the image size, the Keras version or the user's taste.
+    """
+    if isinstance(operation, _CONVOLUTIONS):
+        kind = next(c.__name__ for c in _CONVOLUTIONS if isinstance(operation, c))
+        parts = [
+            kind,
+            operation.kernel_size,
+            operation.strides,
+            operation.dilation_rate,
+            operation.use_bias,
+            getattr(operation, "depth_multiplier", None),
+        ]
+        if filters:
+            # `groups` of a grouped convolution is a width as well.
+            parts += [getattr(operation, "filters", None), getattr(operation, "groups", None)]
+        return repr(parts)
+    if isinstance(operation, _POOLS):
+        return f"{type(operation).__name__}{operation.pool_size}{operation.strides}"
+    if isinstance(operation, layers.BatchNormalization):
+        return "BatchNormalization"
+    if isinstance(operation, layers.LayerNormalization):
+        return "LayerNormalization"
+    if isinstance(operation, layers.Dense):
+        return f"Dense{operation.units if filters else ''}"
+    if isinstance(operation, layers.Layer) and operation.weights:
+        return f"{type(operation).__name__}{len(operation.weights)}"
+    return ""
+
+
+def _index(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
+    table: dict[str, list[tuple[Signature, bool]]] = {}
+    for signature in SIGNATURES:
+        if (signature.variant is None) == exact:
+            table.setdefault(signature.trunk, []).append((signature, True))
+            if signature.half is not None:
+                table.setdefault(signature.half, []).append((signature, False))
+    return table
+
+
+_EXACT, _VARIANTS = _index(exact=True), _index(exact=False)

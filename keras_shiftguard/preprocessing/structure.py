@@ -1,0 +1,271 @@
+"""What a model's input tensors must receive, as far as its structure tells."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+from keras_shiftguard.architectures import Architecture
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.front import Front, FrontError, invert, named, run_layers
+from keras_shiftguard.preprocessing.graph import has_graph
+from keras_shiftguard.preprocessing.reach import run_model
+from keras_shiftguard.preprocessing.recognition import Recognition, recognise
+
+UNKNOWN = InputConvention("unknown", "unknown")
+RAW = InputConvention("raw", "rgb")
+
+
+@dataclass(frozen=True)
+class StructuralExpectation:
+    """What one image input of a model must receive.
+
+    Args:
+        position: Which of the model's inputs.
+        name: `"input"` for a model with one input, else the input layer's name.
+        convention: What the input tensor must receive; mode `"unknown"` if
+            the structure does not tell.
+        inner: What the network inside wants, before what stands in front of it
+            is taken into account.
+        architecture: Its name in `keras.applications`; None if not recognised.
+        native_size: Height and width that it was published with.
+        published_top1: Its ImageNet accuracy at that size.
+        published_top5: Likewise.
+        fresh: Whether its weights look untrained: every batch normalisation
+            at mean 0 and variance 1 or, without any, every bias 0.
+        trainable: Whether the network has trainable weights.
+        evidence: Plain sentences with numbers.
+    """
+
+    position: int
+    name: str
+    convention: InputConvention
+    inner: InputConvention
+    architecture: str | None = None
+    native_size: int | None = None
+    published_top1: float | None = None
+    published_top5: float | None = None
+    fresh: bool = False
+    trainable: bool = False
+    evidence: tuple[str, ...] = ()
+
+
+def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
+    """What each image input of a model must receive, read from its structure.
+
+    Recognises the networks of `keras.applications` anywhere in the model, and
+    takes account of all preprocessing that stands in front of them inside the
+    model. Weights decide nothing here. The network itself is not run.
+
+    Args:
+        model: Any Keras model. Nothing in it is changed; only in one that was
+            never called, layers in front of the network get built.
+
+    Returns:
+        One expectation for each image input, in the order of `model.inputs`.
+        Mode `"unknown"` where the structure does not tell; never an exception.
+    """
+    inputs = _image_inputs(model)
+    try:
+        found = recognise(model)
+    except Exception as error:  # a model built in ways that this code has not met
+        return tuple(_unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs)
+    return tuple(_for_input(model, found, p, n, inputs) for p, n in inputs)
+
+
+def _image_inputs(model: Any) -> list[tuple[int, str]]:
+    if not has_graph(model):
+        return [(0, "input")]
+    images = [
+        (i, t.name)
+        for i, t in enumerate(model.inputs)
+        if len(t.shape) in (4, 5) and (t.shape[-1] in (1, 3, 4, None) or t.shape[-3] in (1, 3, 4))
+    ]
+    return [(i, "input") for i, _ in images] if len(model.inputs) == 1 else images
+
+
+def _for_input(
+    model: Any, found: list[Recognition], position: int, name: str, inputs: list[tuple[int, str]]
+) -> StructuralExpectation:
+    answers = []
+    for match in found:
+        if match.graph is model:
+            if position in match.inputs:
+                answers.append(_expect(model, match, position, name))
+        elif len(inputs) == 1:
+            answers.append(_expect(model, match, position, name))
+    if not answers:
+        held = sorted({c.name for m in found if m.graph is not model for c in m.candidates})
+        if held:
+            text = f"{', '.join(held)} stands inside the model, but which input feeds it is not visible."
+        else:
+            text = "The structure is that of no network of keras.applications."
+        return _unknown(position, name, text)
+    first = answers[0]
+    if any(not _same(first.convention, other.convention) for other in answers[1:]):
+        sentences = [s for answer in answers for s in answer.evidence]
+        names = " and ".join(str(a.architecture) for a in answers)
+        text = f"The networks on this input, {names}, do not want the same images."
+        return replace(
+            _unknown(position, name, text), evidence=(text, *dict.fromkeys(sentences))
+        )
+    return first
+
+
+def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
+    network = match.candidates[0]
+    evidence = [_sentence(match)]
+    cut = match.convolutions < match.signature.convolutions
+    plain = match.signature.variant is None and not cut
+    sizes = {c.size for c in match.candidates}
+    answer = StructuralExpectation(
+        position,
+        name,
+        UNKNOWN,
+        UNKNOWN,
+        architecture=network.name if len(match.candidates) == 1 else None,
+        native_size=network.size if len(sizes) == 1 else None,
+        published_top1=network.top1 if plain else None,
+        published_top5=network.top5 if plain else None,
+        fresh=_is_fresh(match.layers),
+        trainable=any(layer.trainable_weights for layer in match.layers if isinstance(layer, layers.Layer)),
+    )
+    taken = match.stem.kernel.shape[-2] if match.stem.built else 3
+    if taken != 3:
+        evidence.append(
+            f"Its first convolution takes {taken} channel(s), not 3, so it does not hold "
+            "the published weights and their preprocessing says nothing."
+        )
+        return replace(answer, evidence=tuple(evidence))
+    own = _own_front(network, match)
+    wanted = [RAW] if own else _bare(network)
+    answer = replace(answer, inner=wanted[-1])
+    evidence.append(
+        f"{network.name} turns raw RGB 0..255 into what it needs by itself."
+        if own
+        else f"{_family(match)} wants {wanted[-1]}."
+    )
+    try:
+        if any(isinstance(f, layers.BatchNormalization) and f.trainable for f in match.front):
+            raise FrontError("a trainable batch normalisation there adapts itself to any input")
+        stop = own[0] if own else match.stem
+        outermost = match.outermost if match.graph is model else None
+        fronts = run_model(model, position, stop, outermost, _inner_shape(match))
+        options = [invert(fronts, w.scale, w.offset, w.channel_order) for w in wanted]  # type: ignore[arg-type]
+    except FrontError as error:
+        evidence.append(
+            f"What stands in front of {network.name} inside the model cannot be undone: {error}."
+        )
+        return replace(answer, evidence=tuple(evidence))
+    convention = next((o for o in options if o.mode != "custom"), options[0])
+    evidence += _front_sentences(network, fronts, convention, bool(own))
+    return replace(answer, convention=convention, evidence=tuple(evidence))
+
+
+def _sentence(match: Recognition) -> str:
+    count, total = match.convolutions, match.signature.convolutions
+    text = f"{count} of {total} convolutions agree with {match.signature.name} of keras.applications"
+    if match.signature.variant == "width":
+        text += " in another width"
+    elif match.signature.variant:
+        text += f" in its {match.signature.variant} form"
+    if len(match.candidates) > 1:
+        others = ", ".join(c.name for c in match.candidates[1:])
+        text += f"; {others} begin(s) the same way"
+    return text + "."
+
+
+def _family(match: Recognition) -> str:
+    if len(match.candidates) == 1:
+        return match.candidates[0].name
+    return f"The {match.candidates[0].family} family"
+
+
+def _bare(network: Architecture) -> list[InputConvention]:
+    """What the first convolution wants: the exact form, then the documented one."""
+    if network.mode == "tf128":
+        exact = InputConvention("custom", network.order, (1 / 128,) * 3, (-1.0,) * 3)
+        return [exact, InputConvention("tf", network.order)]
+    return [InputConvention(network.mode, network.order)]
+
+
+def _own_front(network: Architecture, match: Recognition) -> list[Any]:
+    """The layers with which the network itself preprocesses, in call order; [] if none."""
+    if not network.inside:
+        return []
+    chain = [f for f in match.front if not isinstance(f, layers.ZeroPadding2D)]
+    # EfficientNet has its last Rescaling only if built with ImageNet weights.
+    for names in (network.inside, network.inside[:-1]):
+        own = chain[: len(names)][::-1]
+        if not names or [type(layer).__name__ for layer in own] != list(names):
+            continue
+        if network.family == "EfficientNet":
+            # Without weights its Normalization is neutral, so only the first
+            # layer can be checked.
+            if np.allclose(own[0].scale, 1 / 255, rtol=1e-3) and np.allclose(own[0].offset, 0):
+                return own
+            continue
+        want = _bare(network)[0]
+        try:
+            if _same(invert(run_layers(own), want.scale, want.offset, want.channel_order), RAW):  # type: ignore[arg-type]
+                return own
+        except FrontError:
+            continue
+    return []
+
+
+def _front_sentences(
+    network: Architecture, fronts: list[Front], convention: InputConvention, own: bool
+) -> list[str]:
+    front = fronts[0]
+    if front.is_identity:
+        return [f"Nothing stands between the model's input and {network.name}."]
+    said = [f"In front of {network.name}, the model itself computes {front}."]
+    said.append(f"So the model's input must receive {convention}.")
+    low = float(np.min(convention.offset))  # type: ignore[arg-type]
+    high = float(np.max(255 * np.asarray(convention.scale) + np.asarray(convention.offset)))
+    if convention.mode in MODES:
+        if len(fronts) > 1:
+            said.append("It clips: this holds for images in that range.")
+    elif high > 1.5 * 255 or low > 50:
+        again = f" and {network.name} preprocesses once more by itself" if own else ""
+        said.append(
+            f"The preprocessing is doubled inside the model itself: values from {low:.4g} to "
+            f"{high:.4g} would have to go in for ordinary images to reach {network.name}, because "
+            f"the model's first layers preprocess{again}. Remove one of the two."
+        )
+    return said
+
+
+def _same(one: InputConvention, other: InputConvention) -> bool:
+    if (one.mode, one.channel_order) != (other.mode, other.channel_order):
+        return False
+    if one.mode != "custom":
+        return True
+    return bool(
+        np.allclose(one.scale, other.scale, rtol=1e-3)  # type: ignore[arg-type]
+        and np.allclose(one.offset, other.offset, rtol=1e-3, atol=1e-3)  # type: ignore[arg-type]
+    )
+
+
+def _is_fresh(found: tuple[Any, ...]) -> bool:
+    norms = [layer for layer in found if isinstance(layer, layers.BatchNormalization)]
+    if norms:
+        return all(_all(n.moving_mean, 0.0) and _all(n.moving_variance, 1.0) for n in norms)
+    biases = [getattr(layer, "bias", None) for layer in found]
+    return all(_all(b, 0.0) for b in biases if b is not None)
+
+
+def _all(variable: Any, value: float) -> bool:
+    return bool((np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable) == value).all())
+
+
+def _inner_shape(match: Recognition) -> tuple[Any, ...]:
+    shape = tuple(match.graph.inputs[match.inputs[0]].shape)
+    return shape if len(shape) >= 4 else (None, None, None, 3)
+
+
+def _unknown(position: int, name: str, text: str) -> StructuralExpectation:
+    return StructuralExpectation(position, name, UNKNOWN, UNKNOWN, evidence=(text,))

@@ -1,0 +1,124 @@
+"""Write, or check, the structural signatures in keras_shiftguard/architectures.py.
+
+Builds each network of `keras.applications` without weights and takes the
+fingerprints of its trunk. Needed when Keras changes a network or adds one.
+
+    python tools/architecture_signatures.py            # writes
+    python tools/architecture_signatures.py --check    # exit status 1 if any differs
+"""
+
+import argparse
+import gc
+import inspect
+import sys
+import textwrap
+from pathlib import Path
+
+import keras
+
+from keras_shiftguard.architectures import ARCHITECTURES, SIGNATURES, Signature
+from keras_shiftguard.preprocessing.graph import flatten
+from keras_shiftguard.preprocessing.recognition import (
+    IMAGE,
+    MIN_CONVOLUTIONS,
+    body,
+    fingerprints,
+    is_convolution,
+)
+
+TABLE = Path(__file__).parents[1] / "keras_shiftguard" / "architectures.py"
+BEGIN, END = "# <signatures>\n", "# </signatures>\n"
+# A chain of 3x3 convolutions is no evidence before all of it is there.
+WHOLE_ONLY = ("VGG",)
+# Networks that Keras builds in any width, and how.
+VARIANTS = [
+    ("MobileNet", "width", {}),
+    ("MobileNetV2", "width", {}),
+    ("MobileNetV3Large", "width", {}),
+    ("MobileNetV3Small", "width", {}),
+    ("MobileNetV3Large", "minimalistic", {"minimalistic": True}),
+    ("MobileNetV3Small", "minimalistic", {"minimalistic": True}),
+]
+
+
+def sign(name: str, variant: str | None = None, **kwargs: object) -> tuple[Signature, set[str]]:
+    """The signature of one network, and all of its fingerprints."""
+    model = getattr(keras.applications, name)(weights=None, include_top=False, **kwargs)
+    steps = flatten(model)
+    prints = fingerprints(steps, filters=variant is None)
+    counts = [sum(is_convolution(steps[i]) for i in body(steps, n)) for n in range(len(steps))]
+    total = counts[-1]
+    enough = max(MIN_CONVOLUTIONS, -(-total // 2))
+    half = None
+    if ARCHITECTURES[name].family not in WHOLE_ONLY:
+        merges = any(len(s.parents) > 1 for s in steps)
+        half = next(
+            p
+            for p, s, count in zip(prints, steps, counts, strict=True)
+            if count >= enough and (len(s.parents) > 1 or not merges)
+        )
+    found = Signature(name, variant, total, prints[-1], half)
+    del model
+    keras.utils.clear_session()
+    gc.collect()
+    return found, set(prints) - {IMAGE}
+
+
+def sign_all(only: list[str] | None = None) -> list[Signature]:
+    """Signatures of all networks, or of those named, in the table's order."""
+    jobs = [(n, None, {}) for n in ARCHITECTURES] + VARIANTS
+    made = []
+    for name, variant, kwargs in jobs:
+        if only and name not in only:
+            continue
+        made.append(sign(name, variant, **kwargs))
+        print(made[-1][0], file=sys.stderr, flush=True)
+    signatures = []
+    for signature, _ in made:
+        others = tuple(
+            other.name
+            for other, prints in made
+            if other.variant == signature.variant != "width"
+            and other.name != signature.name
+            and signature.half in prints
+        )
+        signatures.append(signature._replace(half_shared_with=others))
+    trunks = [s.trunk for s in signatures]
+    assert len(set(trunks)) == len(trunks), "two networks cannot be told apart"
+    return signatures
+
+
+def main() -> int:
+    """Write or check."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--only", nargs="*", help="with --check: these networks")
+    args = parser.parse_args()
+    known = {n for n, f in vars(keras.applications).items() if inspect.isfunction(f)}
+    if known != set(ARCHITECTURES):
+        print("keras.applications and the table differ:", known ^ set(ARCHITECTURES))
+        return 1
+    signatures = sign_all(args.only)
+    if args.check:
+        wrong = [
+            s
+            for s in signatures
+            if s._replace(half_shared_with=()) not in [t._replace(half_shared_with=()) for t in SIGNATURES]
+        ]
+        print(f"{len(signatures) - len(wrong)} of {len(signatures)} signatures agree", wrong or "")
+        return 1 if wrong else 0
+    rows = []
+    for s in signatures:
+        row = ", ".join(map(repr, s[:5])).replace("'", '"')
+        if s.half_shared_with:
+            row += ", " + repr(s.half_shared_with).replace("'", '"')
+        rows.append(f"Signature({row}),")
+    block = "SIGNATURES: tuple[Signature, ...] = (\n" + textwrap.indent("\n".join(rows), "    ") + "\n)\n"
+    text = TABLE.read_text()
+    head, tail = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
+    TABLE.write_text(head + block + tail)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
