@@ -1,0 +1,54 @@
+"""Says why a Keras model is less accurate than it should be, and repairs it.
+
+    import keras_shiftguard as sg
+
+    guard = sg.ShiftGuard(log_dir="logs/run1")
+    model.fit(train, validation_data=val, callbacks=[guard])
+    print(guard.diagnosis)
+
+    print(sg.diagnose(model, images))
+"""
+
+from keras_shiftguard.errors import (
+    BadInputError,
+    NotInThisVersionError,
+    PreprocessingMismatchError,
+    ShiftGuardError,
+    ShiftWarning,
+)
+from keras_shiftguard.guard import ShiftGuard
+from keras_shiftguard.measure import profile
+from keras_shiftguard.not_yet import (
+    AdaptiveAugmentation,
+    DomainAdaptationModel,
+    GradientReversal,
+    compare,
+    explain_gap,
+)
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.diagnose import diagnose
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.profiles import InputProfile
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdaptiveAugmentation",
+    "BadInputError",
+    "Diagnosis",
+    "DomainAdaptationModel",
+    "GradientReversal",
+    "InputConvention",
+    "InputCorrection",
+    "InputProfile",
+    "NotInThisVersionError",
+    "PreprocessingMismatchError",
+    "ShiftGuard",
+    "ShiftGuardError",
+    "ShiftWarning",
+    "compare",
+    "diagnose",
+    "explain_gap",
+    "profile",
+]

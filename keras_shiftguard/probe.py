@@ -46,7 +46,7 @@ class Probe:
         self._replaced: dict[str, Any] = {}
 
     def attach(self) -> None:
-        """Wraps the steps. Must come before Keras compiles them."""
+        """Wraps the steps, in `on_train_begin` or `on_test_begin`."""
         if keras.backend.backend() == "jax":
             setattr(loss_tracker(self.model), HOSTED_AS, list(self.streams.values()))
         for method, stream in STEPS.items():
@@ -75,8 +75,10 @@ class Probe:
             delattr(host, HOSTED_AS)
 
     def _forget_compiled(self) -> None:
-        self.model.train_function = None
-        self.model.test_function = None
+        """Has the steps traced again; tracing waits for the next batch."""
+        for kind in ("train", "test"):
+            if getattr(self.model, f"{kind}_function") is not None:
+                getattr(self.model, f"make_{kind}_function")(force=True)
 
     def _wrap(self, original: Callable[..., Any], stream: Stream) -> Callable[..., Any]:
         if keras.backend.backend() != "jax":

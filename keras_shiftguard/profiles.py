@@ -190,9 +190,16 @@ class InputProfile:
 
     Args:
         inputs: `InputSummary` by the name of the input tensor.
+        values: Results of the user's own metrics; where two profiles are
+            merged, those of the second hold, since they need not be sums.
     """
 
     inputs: Mapping[str, InputSummary] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def with_values(self, values: Mapping[str, float]) -> "InputProfile":
+        """The same profile with the results of the user's own metrics."""
+        return InputProfile(self.inputs, dict(values))
 
     @property
     def num_samples(self) -> int:
@@ -211,17 +218,21 @@ class InputProfile:
                     for i, value in enumerate(getattr(summary, statistic)):
                         named[f"{name}/{statistic}/{i}"] = float(value)
             named[f"{name}/median"] = summary.quantile(0.5)
-        return named
+        return {**named, **self.values}
 
     def __add__(self, other: "InputProfile") -> "InputProfile":
         merged = dict(self.inputs)
         for name, summary in other.inputs.items():
             merged[name] = merged[name] + summary if name in merged else summary
-        return InputProfile(merged)
+        return InputProfile(merged, {**self.values, **other.values})
 
     def save(self, path: str | PathLike[str]) -> None:
         """Writes one compressed `.npz` file, whatever the suffix; no pickle."""
-        header: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "inputs": {}}
+        header: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "inputs": {},
+            "values": dict(self.values),
+        }
         arrays: dict[str, np.ndarray] = {}
         for number, (name, summary) in enumerate(self.inputs.items()):
             plain: dict[str, Any] = {"number": number}
@@ -257,7 +268,8 @@ class InputProfile:
                 f"reads up to {SCHEMA_VERSION}). Upgrade, or write the profile again."
             )
         try:
-            return cls({n: _summary(plain, arrays) for n, plain in header["inputs"].items()})
+            inputs = {n: _summary(plain, arrays) for n, plain in header["inputs"].items()}
+            return cls(inputs, header["values"])
         except (KeyError, TypeError, ValueError) as error:
             raise BadInputError(f"{path} is a damaged profile ({error!r}).") from error
 

@@ -80,18 +80,17 @@ class FirstSamples:
         """`(images, labels)` on the host; the label is -1 where unknown.
 
         Images of another size than the first are left out, so that what comes
-        back is one array, channels last.
+        back is one array, in the layout that was fed.
         """
         kept = self.state.read()[0]
         filled = int(kept["filled"])
         sizes = kept["sizes"][:filled]
         same = np.all(sizes == sizes[:1], axis=1)
         images = kept["images"][:filled][same].astype("float32")
-        if self.spec.layout == "channels_first":
-            images = np.moveaxis(images, 1, -1)
         if len(images):
             height, width = sizes[0].astype(int)
-            images = images[:, :height, :width]
+            first = self.spec.layout == "channels_first"
+            images = images[..., :height, :width] if first else images[:, :height, :width]
         return images, kept["labels"][:filled][same].astype(int)
 
 

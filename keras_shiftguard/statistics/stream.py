@@ -82,6 +82,17 @@ class Stream(keras.metrics.Metric):
     def result(self) -> dict[str, Any]:
         return {}
 
+    def restart(self) -> None:
+        """Forgets the pass that was measured so far, to measure a new one."""
+        for sketch in self.sketches.values():
+            sketch.state.reset()
+        self.profile = InputProfile()
+
+    def forget_samples(self) -> None:
+        """Lets the buffer of first images fill anew."""
+        for kept in self.first_samples.values():
+            kept.state.reset()
+
     def drain(self) -> InputProfile:
         """Moves what the step has accumulated into `profile`; returns the new part."""
         piece = InputProfile({name: sketch.drain() for name, sketch in self.sketches.items()})
@@ -90,8 +101,17 @@ class Stream(keras.metrics.Metric):
 
     def samples(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """The first images of each image input, and their labels if known."""
-        images, labels = {}, None
+        images: dict[str, np.ndarray] = {}
+        labels = np.zeros(0, dtype=int)
         for name, kept in self.first_samples.items():
             images[name], labels = kept.read()
-        known = labels is not None and len(labels) and np.all(labels >= 0)
-        return images, labels if known else None
+        return images, labels if len(labels) and np.all(labels >= 0) else None
+
+    def user_results(self) -> dict[str, float]:
+        """The scalar results of the user's own metrics, by name."""
+        results: dict[str, float] = {}
+        for metric in self.user_metrics:
+            result = metric.result()
+            named = result if isinstance(result, Mapping) else {metric.name: result}
+            results.update({name: float(np.asarray(value)) for name, value in named.items()})
+        return results

@@ -1,0 +1,84 @@
+"""`diagnose`: ask once, without training."""
+
+from typing import Any
+
+import keras
+
+from keras_shiftguard.data import first_samples
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.measure import profile_of
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.verdict import judge
+from keras_shiftguard.probe import input_shapes
+
+BATCH = 32
+
+
+def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
+    """Whether `model` is fed what it was trained on.
+
+    Needs no labels and no reference data: what the model expects is read off
+    its structure and its batch-norm statistics, what it is fed off the images.
+    Labels, where `data` brings them, are checked as well.
+
+    Args:
+        model: A built `keras.Model`.
+        data: Images exactly as the model would be fed them: whatever `fit`
+            accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
+            `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
+        max_samples: How many samples to look at.
+
+    Returns:
+        A `Diagnosis`; `print` it.
+
+    Raises:
+        BadInputError: if there is no data, or it does not fit the model.
+
+    Example:
+
+    >>> model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3))
+    >>> photos = np.random.default_rng(0).uniform(0, 255, (8, 96, 96, 3))
+    >>> print(diagnose(model, photos).expected)
+    tf ([-1, 1]), RGB
+    """
+    if not isinstance(model, keras.Model):
+        raise BadInputError(
+            f"`model` must be a keras.Model. Received: {type(model).__name__}. Load a file with "
+            "keras.models.load_model first."
+        )
+    if not isinstance(max_samples, int) or max_samples < 1:
+        raise BadInputError(
+            f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
+        )
+    shapes = input_shapes(model)
+    samples, labels = first_samples(data, max_samples, list(shapes))
+    if len(shapes) == 1 and len(samples) == 1:
+        samples = dict(zip(shapes, samples.values(), strict=True))
+    for name, shape in shapes.items():
+        _check_fits(name, shape, samples)
+    size = len(next(iter(samples.values())))
+    chunks = (
+        {name: value[start : start + BATCH] for name, value in samples.items()}
+        for start in range(0, size, BATCH)
+    )
+    return judge(model, samples, profile_of(chunks), labels)
+
+
+def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
+    if name not in samples:
+        raise BadInputError(
+            f"The model has an input {name!r}, which `data` lacks. Received: {sorted(samples)}"
+        )
+    fed = samples[name].shape
+    fits = len(fed) == len(shape) and all(
+        want in (None, got) for want, got in zip(shape[1:], fed[1:], strict=True)
+    )
+    if not fits:
+        hint = " Add the batch dimension: x[None]." if len(fed) == len(shape) - 1 else ""
+        raise BadInputError(
+            f"Input {name!r} of the model takes {_shape(shape)}. Received: {_shape(fed)}.{hint}"
+        )
+
+
+def _shape(shape: tuple[int | None, ...]) -> str:
+    return "(" + ", ".join("any" if side is None else str(side) for side in shape) + ")"
