@@ -52,7 +52,9 @@ def read_images(path: Path, size: tuple[int, int], channels: int, max_samples: i
     for file in _spread(files, max_samples):
         try:
             with Image.open(file) as opened:
-                image = opened.convert("RGB" if channels == 3 else "L")
+                # Pillow drops transparency without a warning only from RGBA.
+                image = opened.convert("RGBA") if "transparency" in opened.info else opened
+                image = image.convert("RGB" if channels == 3 else "L")
             image = image.resize((width, height), Image.Resampling.BILINEAR)
             images.append(np.asarray(image).reshape(height, width, channels))
         # What Pillow's readers raise for files that are damaged or far too large.
@@ -82,10 +84,11 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
         BadInputError: If the file cannot be read or holds no batch of images.
     """
     try:
-        x = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(x, np.lib.npyio.NpzFile):
-            with x as archive:
+        if path.suffix == ".npz":
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 x = archive[_name_in(archive.files, path)]
+        else:  # only what is looked at is read
+            x = np.lib.format.open_memmap(path, mode="r")
     except BadInputError:
         raise
     except Exception as error:  # zip, header and end-of-file errors of many kinds

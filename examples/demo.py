@@ -1,0 +1,246 @@
+"""Re-enacts the mistake that this package exists for, and its repair.
+
+    make demo
+
+A pretrained network wants its images in B, G, R order, 0..255, minus the
+ImageNet mean: Keras's `caffe` convention, that of ResNet50 and VGG. A tutorial
+says `ImageDataGenerator(rescale=1 / 255)`. Everything runs, nothing warns, and
+the accuracy stays low. Here a plain `ShiftGuard()` says why, and
+`ShiftGuard(on_mismatch="fix")` repairs it inside the training step.
+
+What is real: the photos (ImageNet, from foolbox), and the network's weights
+(EfficientNet-Lite0, trained on ImageNet). What is arranged: the first layer was
+folded so that the network wants the `caffe` convention instead of its own,
+which leaves its function as it was. The task is small, as there are twenty
+photos: from which photo was this crop cut? Train and validation crops come from
+opposite halves of each photo and never overlap.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import lite0
+import numpy as np
+import photos
+from PIL import Image
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+import keras_shiftguard as sg
+
+WANTED = sg.InputConvention("caffe", "bgr")
+SIZE, BATCH = 224, 20
+MODES = {"warn": "ShiftGuard()", "fix": 'ShiftGuard(on_mismatch="fix")'}
+
+
+def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int) -> None:
+    """Writes `folder/{train,validation}/<photo>/<n>.png`, crops of opposite halves."""
+    rng = np.random.default_rng(seed)
+    shutil.rmtree(folder, ignore_errors=True)
+    for number, file in enumerate(photos.imagenet_files()):
+        image = Image.open(file).convert("RGB")
+        halves = _halves(image.size)
+        if rng.random() < 0.5:
+            halves.reverse()
+        for part, count, box in zip(
+            ("train", "validation"), (train_crops, validation_crops), halves, strict=True
+        ):
+            target = folder / part / f"photo{number:02d}"
+            target.mkdir(parents=True)
+            for n in range(count):
+                left, top, right, bottom = box
+                side = min(right - left, bottom - top) * rng.uniform(0.6, 1.0)
+                left = rng.uniform(left, right - side)
+                top = rng.uniform(top, bottom - side)
+                crop = image.resize(
+                    (SIZE, SIZE),
+                    Image.Resampling.BICUBIC,
+                    box=(left, top, left + side, top + side),
+                )
+                if rng.random() < 0.5:
+                    crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+                crop.save(target / f"{n}.png")
+
+
+def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
+    """The two halves of an image along its longer side: left, top, right, bottom."""
+    width, height = size
+    if width >= height:
+        return [(0, 0, width // 2, height), (width // 2, 0, width, height)]
+    return [(0, 0, width, height // 2), (0, height // 2, width, height)]
+
+
+def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
+    """Images in [0, 1], R, G, B: what the tutorial says, and not what is wanted."""
+    if keras.backend.backend() == "tensorflow":
+        # Keras 3 keeps the class of the old tutorials under this name only.
+        from tensorflow.keras.preprocessing.image import ImageDataGenerator
+
+        return ImageDataGenerator(rescale=1 / 255).flow_from_directory(
+            str(folder),
+            target_size=(SIZE, SIZE),
+            class_mode="sparse",
+            batch_size=BATCH,
+            shuffle=shuffle,
+            seed=seed,
+        )
+    return UnitImages(folder, shuffle, seed)
+
+
+class UnitImages(keras.utils.PyDataset):
+    """The same for the other backends, where the legacy class does not exist."""
+
+    def __init__(self, folder: Path, shuffle: bool, seed: int) -> None:
+        super().__init__()
+        self.files = sorted(folder.rglob("*.png"))
+        classes = sorted({file.parent.name for file in self.files})
+        self.labels = np.asarray([classes.index(file.parent.name) for file in self.files])
+        self.rng = np.random.default_rng(seed) if shuffle else None
+        self.order = np.arange(len(self.files))
+        self.on_epoch_end()
+
+    def __len__(self) -> int:
+        return -(-len(self.files) // BATCH)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        chosen = self.order[index * BATCH : (index + 1) * BATCH]
+        images = [np.asarray(Image.open(self.files[i]), "float32") / 255 for i in chosen]
+        return np.stack(images), self.labels[chosen]
+
+    def on_epoch_end(self) -> None:
+        if self.rng is not None:
+            self.rng.shuffle(self.order)
+
+
+def classifier(backbone: keras.Model, num_classes: int) -> keras.Model:
+    """Transfer learning as in the tutorials: a frozen backbone, a new head."""
+    inputs = keras.Input((SIZE, SIZE, 3))
+    outputs = keras.layers.Dense(num_classes, activation="softmax")(backbone(inputs))
+    model = keras.Model(inputs, outputs)
+    model.compile(
+        keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    return model
+
+
+class Bar(keras.callbacks.Callback):
+    """Moves a progress bar by one for each batch, of training and validation."""
+
+    def __init__(self, progress: Progress, title: str, total: int) -> None:
+        super().__init__()
+        self.progress, self.task = progress, progress.add_task(title, total=total)
+
+    def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.progress.advance(self.task)
+
+    def on_test_batch_end(self, batch: int, logs: dict | None = None) -> None:
+        self.progress.advance(self.task)
+
+
+def train(
+    backbone: keras.Model, folder: Path, seed: int, mode: str, epochs: int, log_dir: Path
+) -> tuple[float, sg.Diagnosis]:
+    """One `fit` under a guard: the validation accuracy, and the guard's verdict."""
+    keras.utils.set_random_seed(seed)
+    images = feed(folder / "train", True, seed)
+    held_out = feed(folder / "validation", False, seed)
+    guard = sg.ShiftGuard(on_mismatch=mode, log_dir=log_dir, verbose=0)
+    columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn()) as progress:
+        batches = epochs * (len(images) + len(held_out))
+        bar = Bar(progress, f"{MODES[mode]}, seed {seed}", batches)
+        model = classifier(backbone, len(list((folder / "train").iterdir())))
+        history = model.fit(
+            images,
+            validation_data=held_out,
+            epochs=epochs,
+            callbacks=[guard, bar],
+            verbose=0,
+        )
+    return history.history["val_accuracy"][-1], guard.diagnosis
+
+
+def is_right(diagnosis: sg.Diagnosis) -> bool:
+    """Whether the verdict is the mistake that was made here, by its name."""
+    expected, observed = diagnosis.expected, diagnosis.observed
+    return (
+        diagnosis.status == "mismatch"
+        and (expected.mode, expected.channel_order) == ("caffe", "bgr")
+        and (observed.mode, observed.channel_order) == ("unit", "rgb")
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the demo; the exit status is 0 if every verdict was right."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--train-crops", type=int, default=5, help="of each photo")
+    parser.add_argument("--validation-crops", type=int, default=3, help="of each photo")
+    parser.add_argument("--log-dir", type=Path, default=Path("logs/demo"))
+    parser.add_argument("--work-dir", type=Path, default=Path(".demo"), help="for the photos")
+    options = parser.parse_args(argv)
+    # The verdict is printed below; once is enough.
+    warnings.simplefilter("ignore", sg.ShiftWarning)
+    start = time.time()
+    shutil.rmtree(options.log_dir, ignore_errors=True)
+
+    print(f"Keras {keras.__version__} on {keras.backend.backend()}")
+    print("Network: EfficientNet-Lite0 with its ImageNet weights, frozen. Its first layer is")
+    print("         folded so that it wants what ResNet50 wants: BGR, 0..255 minus the mean.")
+    print("Photos:  20 of ImageNet; crops of one half to train, of the other to validate.")
+    print("Task:    from which photo is this crop? Guessing scores 5 %.")
+    print("Mistake: ImageDataGenerator(rescale=1/255), as in the tutorials: RGB in [0, 1].")
+    backbone = lite0.build(folded_to=WANTED, include_top=False, pooling="avg", size=SIZE)
+    backbone.trainable = False
+    folders = [options.work_dir / f"seed{seed}" for seed in range(options.seeds)]
+    for seed, folder in enumerate(folders):
+        cut_photos(folder, seed, options.train_crops, options.validation_crops)
+
+    accuracies: dict[str, list[float]] = {}
+    verdicts: list[sg.Diagnosis] = []
+    for mode, code in MODES.items():
+        print(f"\nmodel.fit(..., callbacks=[{code}])")
+        accuracies[mode] = []
+        for seed, folder in enumerate(folders):
+            log_dir = options.log_dir / mode / f"seed{seed}"
+            accuracy, verdict = train(backbone, folder, seed, mode, options.epochs, log_dir)
+            accuracies[mode].append(accuracy)
+            verdicts.append(verdict)
+            print(f"  seed {seed}: validation accuracy {accuracy:.1%}", flush=True)
+        print("The guard says:")
+        print("\n".join(f"  | {line}" for line in str(verdicts[-1]).splitlines()))
+
+    print(f"\nValidation accuracy over {options.seeds} seeds, mean and standard deviation")
+    for mode, code in MODES.items():
+        values = np.asarray(accuracies[mode])
+        print(f"  {code:<30} {values.mean():6.1%}  +/- {values.std(ddof=len(values) > 1):.1%}")
+    right = sum(map(is_right, verdicts))
+    verdict = "found and named" if right == len(verdicts) else "NOT always found and named"
+    print(
+        f"\nVerdict: the mistake was {verdict} in {right} of {len(verdicts)} runs, "
+        f"{time.time() - start:.0f} s."
+    )
+    print(f"Look at it: {_tensorboard()} --logdir {options.log_dir}")
+    return 0 if right == len(verdicts) else 1
+
+
+def _tensorboard() -> str:
+    beside = Path(sys.executable).with_name("tensorboard")
+    if not beside.exists():
+        return "tensorboard"
+    try:
+        return str(beside.relative_to(Path.cwd()))
+    except ValueError:
+        return str(beside)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Images and arrays from disk, good and bad."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_shiftguard.errors import BadInputError, ShiftWarning
+from keras_shiftguard.files import read_array, read_images
+
+
+@pytest.fixture
+def folder(tmp_path, raw_images):
+    """Two classes of eight PNG files each, and files that are no images."""
+    for i, pixels in enumerate(raw_images):
+        path = tmp_path / "photos" / ("cat" if i % 2 else "dog") / f"{i:02d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    (tmp_path / "photos" / "labels.csv").write_text("a,b")
+    return tmp_path / "photos"
+
+
+def test_images_of_all_sub_folders_are_read_as_they_are(folder, raw_images):
+    x = read_images(folder, (32, 32), 3, 100)
+    assert x.dtype == np.uint8
+    assert np.array_equal(x, np.concatenate([raw_images[1::2], raw_images[::2]]))
+
+
+def test_images_are_resized_to_height_and_width(folder):
+    x = read_images(folder, (10, 20), 3, 100)
+    assert x.shape == (16, 10, 20, 3)
+
+
+def test_resizing_is_antialiased(tmp_path):
+    stripes = np.zeros((64, 64, 3), "uint8")
+    stripes[:, ::2] = 255
+    Image.fromarray(stripes).save(tmp_path / "stripes.png")
+    x = read_images(tmp_path, (8, 8), 3, 1)
+    assert np.abs(x.astype(int) - 127).max() < 20  # without it: 0 or 255
+
+
+def test_gray_and_palette_and_alpha_become_what_the_model_takes(tmp_path):
+    red = Image.new("RGBA", (8, 8), (255, 0, 0, 128))
+    red.save(tmp_path / "a.png")
+    red.convert("P").save(tmp_path / "b.png")
+    Image.new("L", (8, 8), 90).save(tmp_path / "c.png")
+    rgb = read_images(tmp_path, (8, 8), 3, 9)[:, 0, 0]
+    assert rgb[0].tolist() == [255, 0, 0] and rgb[2].tolist() == [90, 90, 90]
+    assert np.abs(rgb[1].astype(int) - [255, 0, 0]).max() < 8
+    gray = read_images(tmp_path, (8, 8), 1, 9)
+    assert gray.shape == (3, 8, 8, 1) and gray[2, 0, 0, 0] == 90
+
+
+def test_a_part_of_the_files_has_something_of_each_class(folder, raw_images):
+    x = read_images(folder, (32, 32), 3, 4)
+    cats, dogs = raw_images[1::2], raw_images[::2]
+    assert np.array_equal(x, [cats[0], cats[4], dogs[0], dogs[4]])
+
+
+def test_one_file_is_a_batch_of_one(folder):
+    assert read_images(folder / "cat" / "01.png", (32, 32), 3, 9).shape == (1, 32, 32, 3)
+
+
+def test_a_corrupt_file_among_good_ones_is_skipped_and_counted(folder):
+    (folder / "cat" / "01.png").write_bytes(b"not a picture")
+    whole = (folder / "dog" / "00.png").read_bytes()
+    (folder / "dog" / "00.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "dog" / "02.png").write_bytes(b"")
+    with pytest.warns(ShiftWarning, match=r"3 of 16 image files cannot be read .*01\.png"):
+        x = read_images(folder, (32, 32), 3, 100)
+    assert len(x) == 13
+
+
+def test_corrupt_files_only(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(BadInputError, match="1 of 1 image files cannot be read"):
+        read_images(tmp_path, (8, 8), 3, 10)
+
+
+def test_no_images(tmp_path):
+    (tmp_path / "readme.txt").write_text("none here")
+    with pytest.raises(BadInputError, match="holds no images. Looked for .bmp"):
+        read_images(tmp_path, (8, 8), 3, 10)
+
+
+def test_a_number_of_channels_that_no_file_has(folder):
+    with pytest.raises(BadInputError, match="the model takes 4"):
+        read_images(folder, (8, 8), 4, 10)
+
+
+# --- arrays --------------------------------------------------------------------
+
+
+def test_an_array_is_as_it_was_saved(tmp_path, rng):
+    x = rng.normal(size=(6, 4, 4, 3)).astype("float32")
+    np.save(tmp_path / "x.npy", x)
+    assert np.array_equal(read_array(tmp_path / "x.npy", 100), x)
+    assert np.array_equal(read_array(tmp_path / "x.npy", 3), x[::2])
+
+
+@pytest.mark.parametrize("names", [("anything",), ("x", "y"), ("x_train", "x_test"), ("images",)])
+def test_the_images_of_an_archive_are_found(tmp_path, names):
+    arrays = {name: np.full((2, 4, 4, 3), i) for i, name in enumerate(names)}
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert read_array(tmp_path / "a.npz", 9).max() == 0
+
+
+def bad_arrays():
+    yield "several", {"a": np.zeros((2, 4, 4, 3)), "b": np.zeros(2)}, "none is named 'x'"
+    yield "rank 3", {"x": np.zeros((2, 4, 4))}, r"Received shape \(2, 4, 4\)"
+    yield "empty", {"x": np.zeros((0, 4, 4, 3))}, "holds no images"
+    yield "text", {"x": np.full((1, 1, 1, 1), "a")}, "must hold real numbers"
+    yield "objects", {"x": np.full((1, 1, 1, 1), None)}, "cannot be read as a NumPy array"
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"), [case[1:] for case in bad_arrays()], ids=[c[0] for c in bad_arrays()]
+)
+def test_an_array_that_is_no_batch_of_images(tmp_path, arrays, message):
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(BadInputError, match=message):
+        read_array(tmp_path / "a.npz", 9)
+
+
+@pytest.mark.parametrize("content", [b"", b"no array", b"PK\x03\x04 cut off", b"\x93NUMPY"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_a_file_that_is_no_array(tmp_path, content, suffix):
+    path = (tmp_path / "a").with_suffix(suffix)
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match="cannot be read as a NumPy array"):
+        read_array(path, 9)

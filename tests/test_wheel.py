@@ -1,0 +1,86 @@
+"""The wheel that users install: what is in it, and that it works from there."""
+
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.backend
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT]
+    subprocess.run(build, check=True, capture_output=True, timeout=300)
+    [path] = folder.glob("*.whl")
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(wheel, tmp_path_factory):
+    """Runs a command that finds the installed wheel before anything else."""
+    site = tmp_path_factory.mktemp("site")
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*install, "--target", site, wheel], check=True, timeout=300)
+
+    def run(*command):
+        return subprocess.run(
+            [str(part) for part in command],
+            cwd=site.parent,  # not the repository: its package must not be found
+            env={**os.environ, "PYTHONPATH": str(site)},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    run.site = site
+    return run
+
+
+def test_it_holds_the_package_and_nothing_else(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {re.sub(r"-[\d.a-z]+\.dist-info$", "", n.split("/")[0]) for n in names} == {
+        "keras_shiftguard"
+    }
+    assert "keras_shiftguard/py.typed" in names
+    assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
+    expected = {p.relative_to(ROOT).as_posix() for p in (ROOT / "keras_shiftguard").rglob("*.py")}
+    assert {n for n in names if n.endswith(".py")} == expected
+
+
+def test_it_needs_only_what_it_says(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
+        metadata = archive.read(name).decode()
+    required = re.findall(r"^Requires-Dist: ([^;\n]+)$", metadata, re.MULTILINE)
+    assert sorted(required) == ["keras>=3.13", "numpy", "tensorboard>=2.21"]
+    extras = set(re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE))
+    assert extras == {"tensorflow", "jax", "torch", "demo", "test", "docs"}
+    assert "License-Expression: Apache-2.0" in metadata
+
+
+def test_it_imports_from_where_it_is_installed(run):
+    code = "import keras_shiftguard as sg; print(sg.__file__); print(*sg.__all__)"
+    done = run(sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+    place, names = done.stdout.splitlines()
+    assert Path(place).is_relative_to(run.site)
+    assert "ShiftGuard" in names.split()
+
+
+@pytest.mark.parametrize("module", [False, True], ids=["script", "python -m"])
+def test_the_command_runs(run, module, tmp_path):
+    script = run.site / "bin" / "keras-shiftguard"
+    command = [sys.executable, "-m", "keras_shiftguard"] if module else [script]
+    done = run(*command, "--help")
+    assert done.returncode == 0 and "diagnose" in done.stdout, done.stderr
+    done = run(*command, "diagnose", tmp_path / "missing.keras", tmp_path)
+    assert done.returncode == 2 and "missing.keras does not exist" in done.stderr
+    assert "Traceback" not in done.stderr
