@@ -52,18 +52,15 @@ def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int)
         for part, count, box in zip(
             ("train", "validation"), (train_crops, validation_crops), halves, strict=True
         ):
+            # Cut first: a resampling filter looks a little beyond its box.
+            half = image.crop(box)
             target = folder / part / f"photo{number:02d}"
             target.mkdir(parents=True)
             for n in range(count):
-                left, top, right, bottom = box
-                side = min(right - left, bottom - top) * rng.uniform(0.6, 1.0)
-                left = rng.uniform(left, right - side)
-                top = rng.uniform(top, bottom - side)
-                crop = image.resize(
-                    (SIZE, SIZE),
-                    Image.Resampling.BICUBIC,
-                    box=(left, top, left + side, top + side),
-                )
+                side = min(half.size) * rng.uniform(0.6, 1.0)
+                left, top = (rng.uniform(0, length - side) for length in half.size)
+                box = (left, top, left + side, top + side)
+                crop = half.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=box)
                 if rng.random() < 0.5:
                     crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
                 crop.save(target / f"{n}.png")

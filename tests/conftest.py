@@ -16,6 +16,15 @@ def pytest_collection_modifyitems(items):
             item.add_marker("backend")
 
 
+@pytest.fixture(autouse=True)
+def names_in_docstrings(request):
+    """Examples may use `np` and `keras` without importing them."""
+    if isinstance(request.node, pytest.DoctestItem):
+        import keras
+
+        request.getfixturevalue("doctest_namespace").update(np=np, keras=keras)
+
+
 @pytest.fixture
 def rng():
     """A seeded generator of its own for each test."""

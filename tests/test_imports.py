@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # floor do not know each other.
 FLOORS = (
     ("errors", "conventions"),
-    ("profiles", "architectures"),
+    ("profiles", "architectures", "not_yet"),
     ("statistics", "events", "files"),
     ("data",),
     ("measure",),
@@ -23,7 +23,7 @@ FLOORS = (
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
-WITHOUT_KERAS = ("errors", "conventions", "architectures", "profiles", "events", "files")
+WITHOUT_KERAS = ("errors", "conventions", "architectures", "not_yet", "profiles", "events", "files")
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 

@@ -68,6 +68,8 @@ def test_every_public_name_is_described(name):
         pytest.skip("a plain value")
     text = inspect.getdoc(value)
     assert text and text[0].isupper()
+    if text.startswith("Not in this version"):
+        return
     if isinstance(value, types.FunctionType) or not issubclass(value, Exception):
         parameters = [p for p in inspect.signature(value).parameters if p not in ("args", "kwargs")]
         section = text.partition("Args:")[2]

@@ -1,0 +1,101 @@
+"""The demo on fewer crops and one seed: same code, same claims."""
+
+import json
+
+import demo
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Exit status, what was printed, and the log directory."""
+    root = tmp_path_factory.mktemp("demo")
+    options = ["--seeds", "1", "--epochs", "3", "--train-crops", "3", "--validation-crops", "1"]
+    places = ["--work-dir", str(root / "photos"), "--log-dir", str(root / "logs")]
+    with pytest.MonkeyPatch.context() as patch:
+        lines = []
+        patch.setattr("builtins.print", lambda *a, **k: lines.append(" ".join(map(str, a))))
+        status = demo.main(options + places)
+    return status, "\n".join(lines), root
+
+
+def test_the_mistake_is_found_and_named(small):
+    status, out, _ = small
+    assert status == 0, out
+    assert "Verdict: the mistake was found and named in 2 of 2 runs" in out
+    assert "caffe" in out and "BGR" in out
+    assert "tensorboard --logdir" in out.splitlines()[-1]
+
+
+def test_the_repair_helps(small):
+    _, out, _ = small
+    wrong, fixed = (
+        float(line.split("%")[0].split()[-1]) for line in out.splitlines() if "+/-" in line
+    )
+    assert fixed > wrong + 30, out
+
+
+def test_the_log_holds_curves_histograms_and_the_verdict(small):
+    _, _, root = small
+    multiplexer = EventMultiplexer().AddRunsFromDirectory(str(root / "logs"))
+    multiplexer.Reload()
+    assert set(multiplexer.Runs()) == {"warn/seed0/shiftguard", "fix/seed0/shiftguard"}
+    for run in multiplexer.Runs():
+        tags = {p: multiplexer.PluginRunToTagToContent(p)[run] for p in ("scalars", "histograms")}
+        for plugin, kind in (("scalars", "mean"), ("histograms", "0")):
+            for stream in ("train", "validation"):
+                assert any(
+                    tag.startswith(f"shiftguard/{stream}/") and kind in tag for tag in tags[plugin]
+                ), (run, plugin, stream)
+        assert multiplexer.PluginRunToTagToContent("text")[run]
+    for mode in ("warn", "fix"):
+        kept = json.loads((root / "logs" / mode / "seed0" / "diagnosis.json").read_text())
+        assert kept["train"]["status"] == "mismatch"
+
+
+def test_crops_of_train_and_validation_never_overlap(tmp_path, monkeypatch):
+    """Each half is painted in a colour of its own: no crop may hold both."""
+    picture = np.zeros((90, 60, 3), "uint8")
+    picture[:45, :, 0], picture[45:, :, 2] = 255, 255
+    Image.fromarray(picture).save(tmp_path / "tall.png")
+    Image.fromarray(picture.transpose(1, 0, 2)).save(tmp_path / "wide.png")
+    files = [tmp_path / "tall.png", tmp_path / "wide.png"]
+    monkeypatch.setattr("photos.imagenet_files", lambda: files)
+    for seed in range(4):
+        demo.cut_photos(tmp_path / "cut", seed, 4, 4)
+        for photo in ("photo00", "photo01"):
+            colours = {}
+            for part in ("train", "validation"):
+                crops = [
+                    np.asarray(Image.open(f)) for f in (tmp_path / "cut" / part / photo).iterdir()
+                ]
+                assert len(crops) == 4
+                colours[part] = {tuple(pixel) for crop in crops for pixel in crop.reshape(-1, 3)}
+            assert [len(c) for c in colours.values()] == [1, 1]
+            assert colours["train"] != colours["validation"]
+
+
+def test_the_feed_is_that_of_the_tutorial(tmp_path):
+    demo.cut_photos(tmp_path / "cut", 0, 1, 1)
+    images = demo.feed(tmp_path / "cut" / "train", False, 0)
+    x, y = images[0]
+    assert len(images) == 1 and x.shape == (20, 224, 224, 3)
+    assert x.dtype == "float32" and 0.9 < x.max() <= 1 and x.min() >= 0
+    assert sorted(y.tolist()) == list(range(20))
+    first = np.asarray(Image.open(tmp_path / "cut" / "train" / "photo00" / "0.png"))
+    assert np.allclose(x[0] * 255, first, atol=1e-3)
+
+
+def test_a_verdict_that_names_something_else_is_not_right():
+    unit, caffe = sg.InputConvention("unit"), sg.InputConvention("caffe", "bgr")
+    assert demo.is_right(sg.Diagnosis("mismatch", caffe, unit))
+    assert not demo.is_right(sg.Diagnosis("ok", caffe, unit))
+    assert not demo.is_right(sg.Diagnosis("mismatch", unit, caffe))
+    assert not demo.is_right(sg.Diagnosis("mismatch", caffe, sg.InputConvention("unit", "bgr")))

@@ -1,0 +1,91 @@
+"""What is written for people agrees with the code."""
+
+import ast
+import contextlib
+import io
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import keras_shiftguard as sg
+from keras_shiftguard.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text()
+
+
+def python_blocks():
+    for page in PAGES:
+        for number, code in enumerate(
+            re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+        ):
+            yield pytest.param(code, id=f"{page.name}-{number}")
+
+
+@pytest.mark.parametrize("code", python_blocks())
+def test_code_compiles_and_names_what_exists(code):
+    tree = ast.parse(code)
+    compile(code, "block", "exec")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "sg":
+            assert node.attr in sg.__all__
+
+
+def test_there_is_code_to_check():
+    assert len(list(python_blocks())) >= 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+def test_the_readme_opens_with_three_sentences():
+    opening = README.split("\n\n")[1]
+    assert len(re.findall(r"[.!?](\s|$)", opening)) == 3
+
+
+def test_the_readme_has_both_commands_and_they_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in ("demo", "test"):
+        assert f"make {target}" in README
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)
+
+
+def test_the_usage_has_five_lines():
+    first = re.search(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert len([line for line in first[1].splitlines() if line.strip()]) <= 5
+
+
+def test_contributing_is_short():
+    assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 50
+
+
+def test_every_option_of_the_command_is_described():
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.suppress(SystemExit):
+        main(["diagnose", "--help"])
+    options = set(re.findall(r"--[a-z-]+", shown.getvalue())) - {"--help"}
+    assert len(options) >= 5
+    assert {option for option in options if option not in page} == set()
+
+
+def test_the_site_shows_every_page():
+    pages = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert pages == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_versions_agree():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert sg.__version__ == project["version"]
+
+
+def test_no_page_names_a_private_place():
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+        assert not re.search(r"/work/|/tmp/|/root/", page.read_text()), page
