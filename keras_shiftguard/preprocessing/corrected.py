@@ -1,18 +1,187 @@
-"""A model with the correction built in, of stock Keras layers only."""
+"""A model with the correction built in, of stock Keras parts only.
 
+What is saved must load where keras_shiftguard is not installed, so nothing of
+ours may be in it: `keras.ops.flip`, a `keras.layers.Rescaling`, and the model.
+"""
+
+import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
-from keras_shiftguard.errors import NotInThisVersionError
+import keras
+import numpy as np
+from keras import ops
 
-if TYPE_CHECKING:
-    import keras
-
-    from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.errors import BadInputError, ShiftWarning
+from keras_shiftguard.preprocessing.correction import InputCorrection
 
 
 def apply_correction(
-    model: "keras.Model", fix: "InputCorrection | Mapping[str, InputCorrection]"
-) -> "keras.Model":
-    """Puts `fix` in front of `model`."""
-    raise NotInThisVersionError("apply_correction is being written.")
+    model: keras.Model, fix: InputCorrection | Mapping[str, InputCorrection]
+) -> keras.Model:
+    """The model with `fix` in front, sharing the weights of `model`.
+
+    It takes images as they were fed to `model`, of any numeric dtype. If
+    `model` was compiled, so is the result, with a fresh optimizer.
+
+    Args:
+        model: A functional, sequential or subclassed model.
+        fix: One correction for the only image input, or one for each of
+            several inputs, by name.
+
+    Returns:
+        A functional `keras.Model` that holds `model` as its one big layer. Its
+        `.keras` file loads with Keras alone (a subclassed model needs, as
+        always, its own class).
+
+    Raises:
+        BadInputError: if an input that the fix names does not exist, or the
+            model cannot be called on a symbolic input.
+    """
+    template = _inputs_of(model, fix)
+    tensors = keras.tree.flatten(template)
+    fixes = _by_position(template, tensors, fix)
+    inputs, corrected = [], []
+    for i, tensor in enumerate(tensors):
+        dtype = _input_dtype(tensor.dtype) if i in fixes else tensor.dtype
+        x = keras.Input(batch_shape=tensor.shape, dtype=dtype, name=tensor.name)
+        inputs.append(x)
+        if i in fixes:
+            x = _correct(x, fixes[i], f"{tensor.name}_correction")
+            if not keras.backend.is_float_dtype(tensor.dtype):
+                # 0.5 * 255 is 127.49999: truncated it would be a grey level off.
+                x = ops.cast(ops.round(x), tensor.dtype)
+        corrected.append(x)
+    try:
+        outputs = model(keras.tree.pack_sequence_as(template, corrected))
+    except Exception as error:
+        raise BadInputError(
+            f"{model.name!r} cannot be called on a symbolic input, which it must be to get the "
+            "correction in front. Put `diagnosis.fix`, a Keras layer, in front of the data "
+            f"instead, for instance with `dataset.map`. ({type(error).__name__}: {error})"
+        ) from error
+    result = keras.Model(
+        keras.tree.pack_sequence_as(template, inputs),
+        _named_as_before(model, outputs),
+        name=f"{model.name}_corrected",
+    )
+    if getattr(model, "compiled", False):
+        _compile_alike(result, model)
+    return result
+
+
+def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorrection]) -> Any:
+    """The symbolic inputs of the model, in the structure that it takes."""
+    if getattr(model, "inputs", None):
+        # A functional model knows the structure, a sequential one has one input.
+        found = getattr(model, "input", model.inputs) if hasattr(model, "output_names") else None
+        return model.inputs[0] if found is None and len(model.inputs) == 1 else found
+    # A subclassed model only knows with which shapes it was built.
+    shapes = (model.get_build_config() or {}).get("input_shape")
+    if shapes is None:
+        if isinstance(fix, Mapping) and len(fix) > 1:
+            raise BadInputError(
+                f"{model.name!r} does not tell the shapes of its inputs. Call it once on a batch."
+            )
+        one = fix if isinstance(fix, InputCorrection) else next(iter(fix.values()))
+        channels = int(np.size(one.scale)) if np.ndim(one.scale) else None
+        last = one.data_format == "channels_last"
+        shapes = (None, None, None, channels) if last else (None, channels, None, None)
+    return _symbolic(shapes, "input")
+
+
+def _symbolic(shapes: Any, name: str) -> Any:
+    """One symbolic tensor for each shape in a structure of shapes."""
+    if isinstance(shapes, Mapping):
+        return {key: _symbolic(shape, str(key)) for key, shape in shapes.items()}
+    if shapes and isinstance(shapes[0], list | tuple | Mapping):
+        return [_symbolic(shape, f"{name}_{i}") for i, shape in enumerate(shapes)]
+    # The batch size with which it was built does not bind anyone.
+    return keras.KerasTensor((None, *shapes[1:]), dtype="float32", name=name)
+
+
+def _by_position(
+    template: Any, tensors: list[Any], fix: InputCorrection | Mapping[str, InputCorrection]
+) -> dict[int, InputCorrection]:
+    """Which of the flat inputs gets which correction."""
+    if isinstance(fix, InputCorrection):
+        images = [i for i, tensor in enumerate(tensors) if len(tensor.shape) == 4]
+        if len(tensors) == 1:
+            images = [0]
+        if len(images) != 1:
+            raise BadInputError(
+                f"The model has {len(images)} image inputs: say which one the fix is for, as in "
+                f"{{{tensors[0].name!r}: fix}}. Received: fix={fix!r}"
+            )
+        return {images[0]: fix}
+    if len(tensors) == 1 and len(fix) == 1:
+        return {0: next(iter(fix.values()))}
+    # Data calls an input by its key in a dict, by its name or by its number.
+    known = {f"input_{i}": i for i in range(len(tensors))}
+    known |= {tensor.name: i for i, tensor in enumerate(tensors)}
+    if isinstance(template, Mapping):
+        order = {id(tensor): i for i, tensor in enumerate(tensors)}
+        known |= {key: order[id(tensor)] for key, tensor in template.items()}
+    missing = [name for name in fix if name not in known]
+    if missing:
+        raise BadInputError(
+            f"The model has no input {missing[0]!r}. Its inputs: {[t.name for t in tensors]}"
+        )
+    return {known[name]: layer for name, layer in fix.items()}
+
+
+def _input_dtype(dtype: str) -> str:
+    """Integers are cast to this as they come in; half precision would round them."""
+    return "float64" if dtype == "float64" else "float32"
+
+
+def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
+    axis = 1 if fix.data_format == "channels_first" else -1
+    if fix.permutation is not None:
+        if list(fix.permutation) == list(range(len(fix.permutation)))[::-1]:
+            x = ops.flip(x, axis=axis)
+        else:
+            x = ops.take(x, list(fix.permutation), axis=axis)
+    scale, offset = np.unique(fix.scale), np.unique(fix.offset)
+    if len(scale) == len(offset) == 1:
+        if scale[0] == 1 and offset[0] == 0:
+            return x
+        return keras.layers.Rescaling(float(scale[0]), float(offset[0]), name=name, dtype=x.dtype)(
+            x
+        )
+    # `Rescaling` puts a list of factors on the axis that the global
+    # `image_data_format` of the loading program says. Constants stay in place.
+    shape = (-1, 1, 1) if axis == 1 else (-1,)
+    if len(scale) > 1 or scale[0] != 1:
+        x = x * np.asarray(fix.scale, dtype=x.dtype).reshape(shape)
+    if len(offset) > 1 or offset[0] != 0:
+        x = x + np.asarray(fix.offset, dtype=x.dtype).reshape(shape)
+    return x
+
+
+def _named_as_before(model: keras.Model, outputs: Any) -> Any:
+    """Losses and metrics are given by the names of the outputs: keep them."""
+    names = list(getattr(model, "output_names", None) or ())
+    flat = keras.tree.flatten(outputs)
+    taken = {model.name, *getattr(model, "input_names", ())}
+    if len(names) != len(flat) or len(set(names)) != len(names) or taken & set(names):
+        return outputs
+    named = [
+        keras.layers.Identity(
+            name=name, dtype=t.dtype if keras.backend.is_float_dtype(t.dtype) else "float32"
+        )(t)
+        for name, t in zip(names, flat, strict=True)
+    ]
+    return keras.tree.pack_sequence_as(outputs, named)
+
+
+def _compile_alike(result: keras.Model, model: keras.Model) -> None:
+    try:
+        result.compile_from_config(model.get_compile_config())
+    except Exception as error:  # a loss or metric of the user's that is not registered
+        warnings.warn(
+            f"The corrected model is not compiled: {type(error).__name__}: {error} "
+            "Call `compile` on it before `evaluate` or `fit`; `predict` works as it is.",
+            ShiftWarning,
+            stacklevel=4,
+        )

@@ -1,0 +1,319 @@
+"""The model with the fix in front: same numbers, stock parts, loads alone."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_shiftguard.errors import BadInputError, ShiftWarning
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.corrected import apply_correction
+from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+
+pytestmark = pytest.mark.backend
+
+UNIT, CAFFE = InputConvention("unit"), InputConvention("caffe", "bgr")
+FIX = InputCorrection.between(UNIT, CAFFE, "channels_last")
+
+
+def fixed(x, fix=FIX):
+    return np.asarray(fix(x))
+
+
+def images(n=6, order="last"):
+    x = np.random.default_rng(3).random((n, 10, 9, 3)).astype("float32")
+    return x if order == "last" else np.moveaxis(x, -1, 1)
+
+
+def head(x):
+    x = layers.Conv2D(4, 3, activation="relu")(layers.Rescaling(0.01, dtype="float32")(x))
+    return layers.Dense(3, activation="softmax", name="scores")(layers.Flatten()(x))
+
+
+def functional(dtype="float32"):
+    x = keras.Input((10, 9, 3), dtype=dtype, name="picture")
+    return keras.Model(x, head(x), name="small")
+
+
+def sequential():
+    return keras.Sequential(
+        [keras.Input((10, 9, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3)]
+    )
+
+
+@keras.saving.register_keras_serializable(package="test_corrected")
+class Subclassed(keras.Model):
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.conv, self.scores = layers.Conv2D(4, 3), layers.Dense(3)
+
+    def call(self, x):
+        if isinstance(x, dict):
+            x = x["left"] - x["right"]
+        return self.scores(ops.mean(self.conv(x), (1, 2)))
+
+
+def subclassed():
+    model = Subclassed()
+    model(images(2))
+    return model
+
+
+def two_inputs(as_dict=False):
+    left, right = keras.Input((10, 9, 3), name="left"), keras.Input((10, 9, 3), name="right")
+    extra = keras.Input((2,), name="extra")
+    both = layers.Concatenate()([head(left), layers.Flatten()(right), extra])
+    outputs = [layers.Dense(2, name="a")(both), layers.Dense(3, name="b")(both)]
+    if as_dict:
+        inputs = {"left": left, "right": right, "extra": extra}
+        return keras.Model(inputs, dict(zip("ab", outputs, strict=True)), name="two")
+    return keras.Model([left, right, extra], outputs, name="two")
+
+
+def close(model, x, reference):
+    for a, b in zip(
+        keras.tree.flatten(model.predict(x, verbose=0)), keras.tree.flatten(reference), strict=True
+    ):
+        b = ops.convert_to_numpy(b)
+        np.testing.assert_allclose(a, b, rtol=2e-5, atol=2e-5 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("make", [functional, sequential, subclassed])
+def test_predictions_are_those_on_corrected_images(make):
+    model = make()
+    wrong = model.predict(images(), verbose=0)
+    reference = model.predict(fixed(images()), verbose=0)
+    assert np.abs(wrong - reference).max() > 1e-3  # the fix matters
+    corrected = apply_correction(model, FIX)
+    close(corrected, images(), reference)
+    # Shared weights, nothing added, the model itself untouched.
+    assert len(corrected.weights) == len(model.weights)
+    assert all(a is b for a, b in zip(corrected.weights, model.weights, strict=True))
+    close(model, images(), wrong)
+
+
+@pytest.mark.parametrize("expected", ["raw", "unit", "tf", "torch", "caffe"])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_uint8_images(expected, order):
+    raw = np.random.default_rng(4).integers(0, 256, (4, 10, 9, 3)).astype("uint8")
+    fix = InputCorrection.between(
+        InputConvention("raw"), InputConvention(expected, order), "channels_last"
+    )
+    model = functional()
+    reference = model.predict(fixed(raw, fix), verbose=0)
+    close(apply_correction(model, fix), raw, reference)
+    close(apply_correction(model, fix), raw.astype("float32"), reference)
+
+
+def test_a_model_that_takes_integers_gets_rounded_ones():
+    x = keras.Input((10, 9, 3), dtype="uint8")
+    model = keras.Model(x, ops.cast(x, "int32"))
+    raw = np.arange(2 * 10 * 9 * 3).reshape(2, 10, 9, 3) % 256
+    fix = InputCorrection.between(InputConvention("tf"), InputConvention("raw"), "channels_last")
+    fed = InputConvention("tf").from_raw(raw)
+    np.testing.assert_array_equal(apply_correction(model, fix).predict(fed, verbose=0), raw)
+
+
+@pytest.mark.parametrize("global_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("order", ["first", "last"])
+def test_either_layout_under_either_default(order, global_format):
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format(global_format)
+    try:
+        fix = InputCorrection.between(UNIT, CAFFE, f"channels_{order}")
+        x = keras.Input((10, 9, 3) if order == "last" else (3, 10, 9))
+        model = keras.Model(x, x * 2.0)
+        fed = images(order=order)
+        close(apply_correction(model, fix), fed, 2 * fixed(fed, fix))
+    finally:
+        keras.config.set_image_data_format(before)
+
+
+def test_any_permutation():
+    fix = InputCorrection((1.0, 2.0, 3.0), (0.0, -1.0, 0.5), (1, 2, 0), "channels_last")
+    model = functional()
+    close(apply_correction(model, fix), images(), model(fixed(images(), fix)))
+
+
+def test_mixed_precision_does_not_round_the_pixels():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        x = keras.Input((10, 9, 3))
+        model = keras.Model(x, layers.Rescaling(1.0, dtype="float32", name="plain")(x))
+        corrected = apply_correction(model, FIX)
+        close(corrected, images(), fixed(images()))
+        assert corrected.output.dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+def test_several_inputs():
+    fed = [images(), images() * 2 - 1, np.ones((6, 2), "float32")]
+    fix_right = InputCorrection.between(
+        InputConvention("tf", "bgr"), InputConvention("raw"), "channels_last"
+    )
+    model = two_inputs()
+    reference = model([fixed(fed[0]), fixed(fed[1], fix_right), fed[2]])
+    corrected = apply_correction(model, {"left": FIX, "right": fix_right})
+    close(corrected, fed, reference)
+    close(corrected, dict(zip(("left", "right", "extra"), fed, strict=True)), reference)
+    assert corrected.output_names == ["a", "b"]
+    # Only one of them, named by its number as unnamed data does.
+    only = apply_correction(model, {"input_1": fix_right})
+    close(only, fed, model([fed[0], fixed(fed[1], fix_right), fed[2]]))
+
+    keyed = two_inputs(as_dict=True)
+    data = dict(zip(("left", "right", "extra"), fed, strict=True))
+    result = apply_correction(keyed, {"left": FIX}).predict(data, verbose=0)
+    wanted = keyed({**data, "left": fixed(fed[0])})
+    for key in ("a", "b"):
+        np.testing.assert_allclose(
+            result[key], ops.convert_to_numpy(wanted[key]), rtol=1e-4, atol=1e-3
+        )
+
+
+def test_a_subclassed_model_with_a_dict():
+    model = Subclassed()
+    data = {"left": images(), "right": images()[::-1].copy()}
+    model(data)
+    reference = model({"left": fixed(data["left"]), "right": data["right"]})
+    close(apply_correction(model, {"left": FIX}), data, reference)
+
+
+def test_which_input_must_be_clear():
+    with pytest.raises(BadInputError, match="2 image inputs: say which"):
+        apply_correction(two_inputs(), FIX)
+    with pytest.raises(BadInputError, match="no input 'middle'. Its inputs: .*'left', 'right'"):
+        apply_correction(two_inputs(), {"middle": FIX, "left": FIX})
+
+
+def test_it_stays_compiled():
+    model = functional()
+    y = np.arange(6) % 3
+    model.compile(
+        "adam",
+        loss={"scores": "sparse_categorical_crossentropy"},
+        metrics={"scores": ["accuracy"]},
+    )
+    corrected = apply_correction(model, FIX)
+    expected = model.evaluate(fixed(images()), y, verbose=0, return_dict=True)
+    found = corrected.evaluate(images(), y, verbose=0, return_dict=True)
+    assert set(found) == set(expected) >= {"accuracy", "loss"}
+    np.testing.assert_allclose(found["loss"], expected["loss"], rtol=1e-4)
+    before = [np.array(w) for w in model.get_weights()]
+    corrected.fit(images(), y, verbose=0)
+    assert any((a != b).any() for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_loss_of_the_users_own():
+    def my_loss(y_true, y_pred):
+        return ops.mean(ops.square(y_pred), axis=-1)
+
+    model = functional()
+    model.compile("sgd", my_loss)
+    with pytest.warns(ShiftWarning, match="corrected model is not compiled"):
+        corrected = apply_correction(model, FIX)
+    close(corrected, images(), model(fixed(images())))
+
+
+def test_a_model_that_cannot_be_traced_says_what_to_do():
+    class Stubborn(keras.Model):
+        def call(self, x):
+            raise RuntimeError("only real tensors, please")
+
+    with pytest.raises(BadInputError, match="(?s)dataset.map.*only real tensors"):
+        apply_correction(Stubborn(), FIX)
+
+
+def test_through_the_diagnosis():
+    model = functional()
+    verdict = Diagnosis("mismatch", CAFFE, UNIT, fix=FIX)
+    close(verdict.apply(model), images(), model(fixed(images())))
+    two = two_inputs()
+    both = Diagnosis.worst({"left": verdict, "right": Diagnosis("ok", UNIT, UNIT)})
+    fed = [images(), images(), np.ones((6, 2), "float32")]
+    close(both.apply(two), fed, two([fixed(fed[0]), *fed[1:]]))
+
+
+LOADER = """
+import json, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "keras_shiftguard":
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+import keras, numpy as np
+from keras import layers, ops
+
+for path, fed, wanted in json.loads(sys.argv[1]):
+    x = [np.load(f) for f in fed]
+    model = keras.models.load_model(path)
+    found = model.predict(x if len(x) > 1 else x[0], verbose=0)
+    for a, b in zip(keras.tree.flatten(found), np.load(wanted).values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
+assert "keras_shiftguard" not in sys.modules
+print("loaded", len(json.loads(sys.argv[1])))
+"""
+
+
+def test_saved_files_load_without_this_package(tmp_path):
+    first = InputCorrection.between(UNIT, CAFFE, "channels_first")
+    x = keras.Input((3, 10, 9))
+    flat = keras.Model(x, layers.Dense(2)(layers.Flatten()(x)))
+    to_raw = InputCorrection.between(UNIT, InputConvention("raw"), "channels_last")
+    integer = keras.Input((10, 9, 3), dtype="uint8")
+    whole = keras.Model(integer, head(ops.cast(integer, "float32")))
+    odd = InputCorrection((1.0, 2.0, 3.0), 0.5, (1, 2, 0), "channels_last")
+    extra = np.ones((6, 2), "float32")
+    cases = [
+        (apply_correction(functional(), FIX), [images()]),
+        (apply_correction(functional(), to_raw), [images()]),
+        (apply_correction(functional(), odd), [images()]),
+        (apply_correction(sequential(), FIX), [images()]),
+        (apply_correction(flat, first), [images(order="first")]),
+        (apply_correction(whole, to_raw), [images()]),
+        (apply_correction(two_inputs(), {"left": FIX, "right": to_raw}), [images()] * 2 + [extra]),
+    ]
+    cases[0][0].compile("adam", "mse")
+    work = []
+    for i, (model, fed) in enumerate(cases):
+        path, wanted = tmp_path / f"{i}.keras", tmp_path / f"{i}.npz"
+        model.save(path)
+        np.savez(
+            wanted, *keras.tree.flatten(model.predict(fed if len(fed) > 1 else fed[0], verbose=0))
+        )
+        files = [tmp_path / f"{i}_{j}.npy" for j in range(len(fed))]
+        for file, array in zip(files, fed, strict=True):
+            np.save(file, array)
+        work.append([str(path), [str(f) for f in files], str(wanted)])
+    done = subprocess.run(
+        [sys.executable, "-c", LOADER, json.dumps(work)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": keras.backend.backend()},
+        cwd=tmp_path,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip().endswith(f"loaded {len(cases)}")
+
+
+def test_a_subclassed_model_needs_its_own_class_only(tmp_path):
+    corrected = apply_correction(subclassed(), FIX)
+    corrected.save(tmp_path / "sub.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ShiftWarning)
+        close(
+            keras.models.load_model(tmp_path / "sub.keras"),
+            images(),
+            corrected.predict(images(), verbose=0),
+        )
