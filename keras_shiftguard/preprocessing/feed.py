@@ -1,0 +1,281 @@
+"""What a model was fed, from the profile of its input alone.
+
+Two things betray a convention. The extremes: black and white pixels land on
+`-mean / std` and `(255 - mean) / std`, which differ by channel. And the grid:
+8-bit images lie on values that are `1 / (255 std)` apart, unless they were
+resized in floating point. Where neither is clear the answer is "unknown":
+a dark or pale data set is no reason to guess.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_shiftguard.conventions import LATTICES, MODES
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.words import accident_in_words
+from keras_shiftguard.profiles import InputSummary
+
+ON_GRID = 0.9  # share of values from which a grid is believed; chance is 0.04
+ENOUGH = 0.05  # share of values that must differ from the two commonest ones
+EXACT = 3.0  # gray levels: how near the extremes must come to black or white
+SLACK = 2.0  # gray levels: how far outside of 0..255 rounding can take a pixel
+UNKNOWN = InputConvention("unknown", "unknown")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What an input tensor was fed.
+
+    Args:
+        convention: The observed convention; mode `"unknown"` if it cannot be
+            told. The channel order of `"torch"` and `"caffe"` is the order in
+            which the means were subtracted; that of the others is `"unknown"`
+            (`"gray"` for one channel).
+        kind: `"nonfinite"`, `"constant"`, `"per_image_standardised"`,
+            `"scaled_twice"`, or None.
+        certainty: From 0 to 1.
+        evidence: Sentences with numbers.
+    """
+
+    convention: InputConvention
+    kind: str | None
+    certainty: float
+    evidence: tuple[str, ...]
+
+
+class _Form(NamedTuple):
+    """A way from raw pixels to the tensor: `x = raw * scale + offset`."""
+
+    mode: str
+    order: str
+    scale: np.ndarray
+    offset: np.ndarray
+
+    def raw(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.offset) / self.scale
+
+
+def observe(summary: InputSummary) -> Observation:
+    """Reads the convention from the profile of one input."""
+    low, high = summary.minimum, summary.maximum
+    span = _range_sentence(summary)
+    if summary.num_samples == 0:
+        return Observation(UNKNOWN, None, 0.0, ("No images were seen.",))
+    if 2 * summary.nonfinite_samples > summary.num_samples or not np.isfinite([low, high]).all():
+        bad = f"{summary.nonfinite_samples} of {summary.num_samples} images"
+        return Observation(UNKNOWN, "nonfinite", 1.0, (f"{bad} hold a NaN or an infinity.",))
+    if not summary.is_image:
+        return Observation(UNKNOWN, None, 0.0, ("This input does not hold images.",))
+    if np.all(high == low) or summary.sample_std.mean + summary.sample_std.std < 1e-7 * max(
+        1.0, float(np.abs([low, high]).max())
+    ):
+        found = f"Every image is a single colour; {span}"
+        return Observation(UNKNOWN, "constant", 1.0, (found,))
+    if _per_image_standardised(summary):
+        mean, std = summary.sample_mean, summary.sample_std
+        found = (
+            f"Every single image has mean {_near(mean.mean, mean.std)} and deviation "
+            f"{_near(std.mean, std.std)}: each was standardised by itself."
+        )
+        return Observation(UNKNOWN, "per_image_standardised", 0.99, (found, span))
+    return _from_grid(summary, span) or _from_range(summary, span)
+
+
+def _per_image_standardised(summary: InputSummary) -> bool:
+    mean, std = summary.sample_mean, summary.sample_std
+    return bool(
+        summary.num_samples >= 4
+        and abs(mean.mean) < 0.01
+        and mean.std < 0.01
+        and abs(std.mean - 1) < 0.02
+        and std.std < 0.01
+    )
+
+
+# --- the grid ----------------------------------------------------------------
+
+
+def _from_grid(summary: InputSummary, span: str) -> Observation | None:
+    counts = summary.counts.sum(axis=0)
+    common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
+    if 1 - common < ENOUGH:  # black and white only: on several grids at once
+        return None
+    shares: dict[str, float] = {}
+    for name in LATTICES:
+        share = summary.lattice_share(name)
+        # What the two commonest values contribute could lie there by accident.
+        if np.isfinite(share) and (share - common) / (1 - common) >= ON_GRID:
+            shares[name] = share
+    low = float(summary.minimum.min())
+    if "tf" in shares and "unit" in shares:
+        # Half of the grid of [-1, 1] lies on that of [0, 1]; the sign tells.
+        shares.pop("unit" if low < 0 else "tf")
+    if len(shares) != 1:
+        return None
+    ((name, share),) = shares.items()
+    mode, order = LATTICES[name]
+    convention = _convention(mode, order, summary.num_channels)
+    if convention is None:
+        return None
+    found = f"{100 * share:.0f} % of the values lie on the grid of 8-bit pixels in {convention}."
+    # A handful of gray levels can lie on a grid of another convention by chance.
+    levels = _coverage(_form(mode, order, summary.num_channels), summary)
+    return Observation(convention, None, 0.999 if levels > 0.06 else 0.7, (found, span))
+
+
+# --- the extremes ------------------------------------------------------------
+
+
+def _from_range(summary: InputSummary, span: str) -> Observation:
+    """Without a grid: the form that the values fill best without leaving it."""
+    channels = summary.num_channels
+    forms = [_form(mode, order, channels) for mode, order in _named(channels)]
+    fitting = [form for form in forms if _fits(form, summary)]
+    certain = sorted((f for f in fitting if _typical(f, summary)), key=lambda f: f.mode)
+    modes = {form.mode for form in certain}
+    if "unit" in modes:
+        modes &= {"unit"}  # what lies in [0, 1] lies in [-1, 1] as well
+    if len(modes) == 1:
+        (mode,) = modes
+        orders = {form.order for form in certain if form.mode == mode}
+        # Which of two orders: the one whose black or white is hit in each channel.
+        hit = {f.order for f in certain if f.mode == mode and _ends_hit(f, summary)}
+        orders = hit if len(hit) == 1 else orders
+        order = orders.pop() if len(orders) == 1 else None
+        if mode in ("raw", "unit", "tf"):
+            convention = _convention(mode, None, channels)
+            if convention is not None:
+                return Observation(convention, None, 0.97, (f"{span} This is {convention}.",))
+        elif order is not None:
+            convention = InputConvention(mode, order)
+            found = f"{span} Black or white lands where it does in {convention}."
+            return Observation(convention, None, 0.95, (found,))
+    twice = _accident(summary)
+    if twice is not None:
+        found = f"{span} This is {accident_in_words(twice)}."
+        return Observation(twice, "scaled_twice", 0.97, (found,))
+    return _fitted(summary, span)
+
+
+def _fitted(summary: InputSummary, span: str) -> Observation:
+    """A scale and an offset, where nothing named fits and there is enough to fit."""
+    low, high = summary.minimum, summary.maximum
+    inside = -1.001 <= low.min() and high.max() <= 256
+    if summary.num_samples < 8 or (inside and low.min() >= 0) or np.any(high <= low):
+        found = f"{span} This fits several conventions, and none well."
+        return Observation(UNKNOWN, None, 0.0, (found,))
+    scale, offset = (high - low) / 255, low
+    if np.ptp(scale) < 0.05 * scale.mean() and np.ptp(offset) < 0.05 * np.ptp([low, high]):
+        scale = np.full_like(scale, (high.max() - low.min()) / 255)
+        offset = np.full_like(offset, low.min())
+    order = "gray" if summary.num_channels == 1 else "unknown"
+    custom = InputConvention("custom", order, tuple(scale.tolist()), tuple(offset.tolist()))
+    mean, std = summary.mean, summary.std
+    like = (
+        "standardised with the mean and deviation of a data set"
+        if np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
+        else "no convention with a name"
+    )
+    found = (
+        f"{span} Mean {_list(mean)}, deviation {_list(std)}: {like}. If its darkest value "
+        f"is black and its brightest white, this is {custom}."
+    )
+    return Observation(custom, None, 0.6, (found,))
+
+
+def _accident(summary: InputSummary) -> InputConvention | None:
+    """Two known steps one after the other, if the values fill just that range."""
+    if summary.num_channels not in (1, 3):
+        return None
+    best: tuple[float, InputConvention] | None = None
+    orders = ("rgb", "bgr") if summary.num_channels == 3 else ("gray",)
+    for first, second, order in product(MODES, MODES, orders):
+        if "raw" in (first, second):
+            continue
+        inner, outer = (_form(mode, order, summary.num_channels) for mode in (first, second))
+        scale, offset = inner.scale * outer.scale, inner.offset * outer.scale + outer.offset
+        form = _Form("custom", order, scale, offset)
+        coverage = _coverage(form, summary)
+        if coverage < 0.5 or not _fits(form, summary):
+            continue
+        known = "unknown" if np.ptp(offset) == 0 and order != "gray" else order
+        found = InputConvention("custom", known, tuple(scale.tolist()), tuple(offset.tolist()))
+        if accident_in_words(found) and (best is None or coverage > best[0] + 1e-6):
+            best = (coverage, found)
+    return None if best is None else best[1]
+
+
+def _fits(form: _Form, summary: InputSummary) -> bool:
+    """Whether all values would be pixels in 0..255."""
+    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
+    return bool(raw[0].min() >= -SLACK and raw[1].max() <= 255 + SLACK)
+
+
+def _typical(form: _Form, summary: InputSummary) -> bool:
+    """Whether the values are what images in this form usually are."""
+    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
+    if form.mode in ("torch", "caffe"):
+        return _ends_hit(form, summary)
+    # Some dark and some bright pixels, and they come near to one end.
+    return bool(
+        np.ptp(raw) > 64
+        and (raw[0].min() < 30 or raw[1].max() > 225)
+        and (form.mode != "tf" or summary.minimum.min() < 0)
+    )
+
+
+def _ends_hit(form: _Form, summary: InputSummary) -> bool:
+    """Whether black, or white, is reached in every channel of unlike channels."""
+    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
+    black, white = np.all(np.abs(raw[0]) < EXACT), np.all(np.abs(raw[1] - 255) < EXACT)
+    return bool((black or white) and np.ptp(raw) > 64)
+
+
+def _coverage(form: _Form, summary: InputSummary) -> float:
+    """Which part of 0..255 the values span."""
+    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
+    return float((raw[1].max() - raw[0].min()) / 255)
+
+
+def _named(channels: int) -> list[tuple[str, str | None]]:
+    return [
+        (mode, order)
+        for mode in MODES
+        for order in (("rgb", "bgr") if mode in ("torch", "caffe") else (None,))
+        if order is None or channels in (1, 3)
+    ]
+
+
+def _form(mode: str, order: str | None, channels: int) -> _Form:
+    scale, offset = (np.asarray(v) for v in MODES[mode])
+    if channels != 3:
+        scale, offset = scale.mean(keepdims=True), offset.mean(keepdims=True)
+    elif order == "bgr":
+        scale, offset = scale[::-1], offset[::-1]
+    return _Form(mode, order or "unknown", scale, offset)
+
+
+def _convention(mode: str, order: str | None, channels: int) -> InputConvention | None:
+    if channels == 1:
+        return InputConvention(mode, "gray")
+    return InputConvention(mode, order or "unknown")
+
+
+def _range_sentence(summary: InputSummary) -> str:
+    low, high = summary.minimum, summary.maximum
+    number = f"{summary.num_samples} image{'s' if summary.num_samples != 1 else ''}"
+    if summary.num_channels > 4:
+        low, high = low.min(keepdims=True), high.max(keepdims=True)
+    return f"Over {number} the values run from {_list(low)} to {_list(high)}."
+
+
+def _list(values: np.ndarray) -> str:
+    words = [f"{v:.4g}" for v in np.ravel(values)]
+    return words[0] if len(set(words)) == 1 else f"[{', '.join(words)}]"
+
+
+def _near(value: np.ndarray, spread: np.ndarray) -> str:
+    return f"{float(value):.3f} (+- {float(spread):.3f})"
