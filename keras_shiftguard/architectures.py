@@ -151,8 +151,12 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature("MobileNetV2", None, 52, "5a5ce7504ca3", "31313778b3e8"),
     Signature("MobileNetV3Large", None, 62, "cbd100421e02", "746c142267f4"),
     Signature("MobileNetV3Small", None, 52, "43828d1c138f", "829fe67202cb"),
-    Signature("DenseNet121", None, 120, "b6c0ec22360a", "39865e5dd876", ("DenseNet169", "DenseNet201")),
-    Signature("DenseNet169", None, 168, "0b24de90bde9", "d4e138900564", ("DenseNet121", "DenseNet201")),
+    Signature(
+        "DenseNet121", None, 120, "b6c0ec22360a", "39865e5dd876", ("DenseNet169", "DenseNet201")
+    ),
+    Signature(
+        "DenseNet169", None, 168, "0b24de90bde9", "d4e138900564", ("DenseNet121", "DenseNet201")
+    ),
     Signature("DenseNet201", None, 200, "986b82ad4409", "16d5e70eb9e0", ("DenseNet169",)),
     Signature("NASNetMobile", None, 196, "25934f62b7a9", "fdee87b4fe02"),
     Signature("NASNetLarge", None, 263, "bdd99746c0e2", "2a4c267c19ab"),

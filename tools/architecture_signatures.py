@@ -100,11 +100,9 @@ def main() -> int:
         return 1
     signatures = sign_all(args.only)
     if args.check:
-        wrong = [
-            s
-            for s in signatures
-            if s._replace(half_shared_with=()) not in [t._replace(half_shared_with=()) for t in SIGNATURES]
-        ]
+        # Which others share the half is known only once all are built.
+        known_signatures = [s._replace(half_shared_with=()) for s in SIGNATURES]
+        wrong = [s for s in signatures if s._replace(half_shared_with=()) not in known_signatures]
         print(f"{len(signatures) - len(wrong)} of {len(signatures)} signatures agree", wrong or "")
         return 1 if wrong else 0
     rows = []
@@ -113,7 +111,8 @@ def main() -> int:
         if s.half_shared_with:
             row += ", " + repr(s.half_shared_with).replace("'", '"')
         rows.append(f"Signature({row}),")
-    block = "SIGNATURES: tuple[Signature, ...] = (\n" + textwrap.indent("\n".join(rows), "    ") + "\n)\n"
+    lines = textwrap.indent("\n".join(rows), "    ")
+    block = f"SIGNATURES: tuple[Signature, ...] = (\n{lines}\n)\n"
     text = TABLE.read_text()
     head, tail = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
     TABLE.write_text(head + block + tail)

@@ -8,14 +8,11 @@ user's own does the work. The images are constant in space, so that resizing and
 cropping change nothing, and the backbone itself is never run.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from keras import ops
-
-from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
 
 # Ranges of input values. A front that clips is affine in one of them only.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
@@ -36,7 +33,8 @@ class Front:
         scale: Its factor.
         offset: Its offset.
         channels: Number of channels that go in.
-        valid: Names of the `RANGES` of input values in which this holds.
+        only_in: Name of the one range of input values in which this holds;
+            None if it holds in all that were tried.
         precision: Relative rounding error of the dtype it was computed in.
     """
 
@@ -44,7 +42,7 @@ class Front:
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     channels: int
-    valid: tuple[str, ...]
+    only_in: str | None
     precision: float
 
     @property
@@ -57,8 +55,10 @@ class Front:
         )
 
     def __str__(self) -> str:
-        order = "" if self.permutation == tuple(range(self.channels)) else (
-            ", channels taken in the order " + str(list(self.permutation))
+        order = (
+            ""
+            if self.permutation == tuple(range(self.channels))
+            else (", channels taken in the order " + str(list(self.permutation)))
         )
         return f"x * {_numbers(self.scale)} + {_numbers(self.offset)}{order}"
 
@@ -105,10 +105,9 @@ def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> 
     if not found:
         raise FrontError(reasons[0])
     for front in found.values():
-        agrees = [n for n in values_in if _explains(front, values_in[n], values_out[n])]
-        if len(agrees) == len(values_in):
-            return [_with_valid(front, tuple(agrees))]
-    return [_with_valid(front, (name,)) for name, front in found.items()]
+        if all(_explains(front, values_in[n], values_out[n]) for n in values_in):
+            return [replace(front, only_in=None)]
+    return list(found.values())
 
 
 def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> Front:
@@ -137,7 +136,7 @@ def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> F
         scale=tuple(slope[rows, strongest].tolist()),
         offset=tuple(base.tolist()),
         channels=channels,
-        valid=(name,),
+        only_in=name,
         precision=precision,
     )
 
@@ -149,101 +148,22 @@ def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
     return bool((np.abs(predicted - y) <= 20 * front.precision * bound + 1e-6).all())
 
 
-def _with_valid(front: Front, valid: tuple[str, ...]) -> Front:
-    return Front(
-        front.permutation, front.scale, front.offset, front.channels, valid, front.precision
-    )
-
-
 def _precision(dtype: Any) -> float:
     # NumPy's finfo does not know bfloat16, which comes as a named extension type.
     return {"float16": 2**-10, "bfloat16": 2**-7}.get(str(dtype), 2**-23 * 8)
 
 
-def run_layers(layers: list[Any], channels: int = 3) -> list[Front]:
-    """Fit a chain of layers by calling them one after the other."""
-    x = probes(channels)
+def run_layers(layers: list[Any], channels_first: bool = False) -> list[Front]:
+    """Fit a chain of layers on three channels by calling them one after the other."""
+    x = probes(3)
     y = {}
     for name, pixels in x.items():
-        images = ops.convert_to_tensor(pixels[:, None, None, :].astype("float32"))
+        place = (len(pixels), 3, 1, 1) if channels_first else (len(pixels), 1, 1, 3)
+        images = ops.convert_to_tensor(pixels.reshape(place).astype("float32"))
         for layer in layers:
             images = layer(images)
         y[name] = np.asarray(ops.convert_to_numpy(images)).reshape(len(pixels), -1)
     return fit(x, y)
-
-
-def invert(
-    fronts: list[Front], scale: tuple[float, ...], offset: tuple[float, ...], order: str
-) -> InputConvention:
-    """What must go into a front so that the wanted convention comes out of it.
-
-    Args:
-        fronts: What `fit` found.
-        scale: Wanted, for each channel in the order of the tensor.
-        offset: Likewise.
-        order: Wanted, `"rgb"` or `"bgr"`.
-
-    Raises:
-        FrontError: If no ordinary image can be fed to get it.
-    """
-    answers = []
-    for front in fronts:
-        answer = _invert_one(front, np.asarray(scale), np.asarray(offset), order)
-        lo, hi = _span(answer)
-        # A front that clips counts where the images fall that it calls for.
-        low, high = RANGES[front.valid[0]]
-        slack = 0.02 * (high - low)
-        if len(fronts) == 1 and len(front.valid) > 1 or (lo >= low - slack and hi <= high + slack):
-            answers.append(answer)
-    if len(answers) != 1:
-        raise FrontError("it is a scale and an offset in a part of the range of values only")
-    return answers[0]
-
-
-def _span(convention: InputConvention) -> tuple[float, float]:
-    ends = [np.asarray(convention.offset), np.asarray(convention.offset) + 255 * np.asarray(convention.scale)]
-    return float(np.min(ends)), float(np.max(ends))
-
-
-def _invert_one(
-    front: Front, scale: np.ndarray, offset: np.ndarray, order: str
-) -> InputConvention:
-    fed_scale = scale / np.asarray(front.scale)
-    fed_offset = (offset - np.asarray(front.offset)) / np.asarray(front.scale)
-    if front.channels == 1:
-        # One channel feeds all three: the middle of what they want.
-        return named((float(fed_scale.mean()),), (float(fed_offset.mean()),), "gray", front.precision)
-    if sorted(front.permutation) != list(range(front.channels)):
-        raise FrontError("it does not use each channel once")
-    back = np.argsort(front.permutation)  # which output takes input channel j
-    colour = back if order == "rgb" else len(back) - 1 - back
-    if colour.tolist() == [0, 1, 2]:
-        fed_order = "rgb"
-    elif colour.tolist() == [2, 1, 0]:
-        fed_order = "bgr"
-    else:
-        raise FrontError(f"it reorders the channels to {list(front.permutation)}")
-    return named(
-        tuple(fed_scale[back].tolist()), tuple(fed_offset[back].tolist()), fed_order, front.precision
-    )
-
-
-def named(
-    scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
-) -> InputConvention:
-    """The convention with these numbers: a named one where they are those of a name.
-
-    A scale agrees within 0.1 % (or the rounding of half precision), an offset
-    within half a grey level of 255.
-    """
-    tolerance = max(1e-3, 2 * precision)
-    for mode in MODES:
-        known = InputConvention(mode, order)
-        ks, ko = np.asarray(known.scale), np.asarray(known.offset)
-        level = 0.5 * np.abs(ks) + 2 * precision * np.abs(ko)
-        if np.allclose(scale, ks, rtol=tolerance, atol=0) and (np.abs(offset - ko) <= level).all():
-            return known
-    return InputConvention("custom", order, tuple(scale), tuple(offset))
 
 
 def _numbers(values: tuple[float, ...]) -> str:

@@ -101,6 +101,8 @@ def sublayers(layer: Any) -> list[Any]:
     else:
         found = []
         for value in vars(layer).values() if hasattr(layer, "__dict__") else ():
+            if isinstance(value, dict):
+                value = list(value.values())
             values = value if isinstance(value, list | tuple) else (value,)
             found += [v for v in values if isinstance(v, keras.layers.Layer)]
     return list({id(v): v for v in found if v is not layer}.values())

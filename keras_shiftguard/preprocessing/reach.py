@@ -24,7 +24,12 @@ class _ReachedError(Exception):
 
 
 def run_model(
-    model: Any, position: int, stop: Any, outermost: tuple[Any, ...] | None, inner_shape: Any
+    model: Any,
+    position: int,
+    stop: Any,
+    outermost: tuple[Any, ...] | None,
+    inner_shape: tuple[int | None, ...],
+    channels_first: bool,
 ) -> list[Front]:
     """Fit what happens to the images between an input of `model` and the layer `stop`.
 
@@ -38,13 +43,18 @@ def run_model(
             reached; None if not known.
         inner_shape: Shape of the image that the backbone was built for, for
             models that state none.
+        channels_first: Layout of the images at `stop`.
+
+    Raises:
+        FrontError: If the model cannot be run on a probe, or if what it does to
+            the images is no scale and offset for each channel.
     """
     if has_graph(model):
         run, shapes, dtypes = _graph_runner(model, outermost)
     else:
-        run, shapes, dtypes = _call_runner(model, inner_shape)
+        run, shapes, dtypes = _call_runner(model, inner_shape, channels_first)
     shape = shapes[position]
-    axis = _channel_axis(shape, stop)
+    axis = _channel_axis(shape, channels_first)
     channels = shape[axis]
     if channels is None:
         channels = 3
@@ -73,8 +83,10 @@ def run_model(
             failure = error
     else:
         reason = " ".join(str(failure).split())[:160]
-        raise FrontError(f"it could not be run on a probe image ({type(failure).__name__}: {reason})")
-    out = _middle(heard, stop)
+        raise FrontError(
+            f"it could not be run on a probe image ({type(failure).__name__}: {reason})"
+        )
+    out = _middle(heard, channels_first)
     if len(out) % len(pixels):
         raise FrontError("it changes the number of images")
     out = out.reshape(len(pixels), -1, out.shape[-1])[:, 0]
@@ -82,7 +94,9 @@ def run_model(
     return fit(x, {n: out[a:b] for n, a, b in zip(x, bounds[:-1], bounds[1:], strict=True)})
 
 
-def _graph_runner(model: Any, outermost: tuple[Any, ...] | None) -> tuple[Any, list[Any], list[str]]:
+def _graph_runner(
+    model: Any, outermost: tuple[Any, ...] | None
+) -> tuple[Any, list[Any], list[str]]:
     inputs = list(model.inputs)
     shapes = [tuple(t.shape) for t in inputs]
     dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
@@ -102,7 +116,9 @@ def _graph_runner(model: Any, outermost: tuple[Any, ...] | None) -> tuple[Any, l
     return run, shapes, dtypes
 
 
-def _call_runner(model: Any, inner_shape: Any) -> tuple[Any, list[Any], list[str]]:
+def _call_runner(
+    model: Any, inner_shape: tuple[int | None, ...], channels_first: bool
+) -> tuple[Any, list[Any], list[str]]:
     def run(feeds: list[Any]) -> Any:
         if model.built:
             return model(feeds[0], training=False)
@@ -110,9 +126,11 @@ def _call_runner(model: Any, inner_shape: Any) -> tuple[Any, list[Any], list[str
         takes_training = getattr(model, "_call_has_training_arg", False)
         return model.call(feeds[0], **({"training": False} if takes_training else {}))
 
-    shape = (None, *(None,) * (len(inner_shape) - 2), inner_shape[-1])
-    if keras.config.image_data_format() == "channels_first":
-        shape = (None, inner_shape[1], None, None)
+    shape = (
+        (None, *inner_shape[1:2], None, None)
+        if channels_first
+        else (None, None, None, *inner_shape[-1:])
+    )
     return run, [shape], ["float32"]
 
 
@@ -170,16 +188,14 @@ def _to_numpy(tensor: Any) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(tensor))
 
 
-def _channel_axis(shape: Any, stop: Any) -> int:
-    """Which axis of an input holds the channels."""
-    first = getattr(stop, "data_format", None) or keras.config.image_data_format()
-    if first == "channels_first" and shape[-3] in (1, 3, 4):
-        return len(shape) - 3
-    return len(shape) - 1
+def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
+    """Which axis of an input holds the channels: a layer may turn the image around."""
+    return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 
 
-def _middle(images: np.ndarray, layer: Any) -> np.ndarray:
-    """The pixel in the middle, away from borders that were padded."""
-    if getattr(layer, "data_format", "channels_last") == "channels_first":
+def _middle(images: np.ndarray, channels_first: bool) -> np.ndarray:
+    """The pixel in the middle of each image, away from borders that were padded."""
+    if channels_first:
         images = np.moveaxis(images, -3, -1)
-    return images[..., images.shape[-3] // 2, images.shape[-2] // 2, :].reshape(-1, images.shape[-1])
+    middle = images[..., images.shape[-3] // 2, images.shape[-2] // 2, :]
+    return middle.reshape(-1, images.shape[-1])

@@ -104,7 +104,9 @@ def _recognise_graph(model: Any) -> list[Recognition]:
                 candidates=tuple(ARCHITECTURES[n] for n in names),
                 signature=signature,
                 convolutions=count,
-                layers=tuple({id(steps[i].operation): steps[i].operation for i in sorted(inside)}.values()),
+                layers=tuple(
+                    {id(steps[i].operation): steps[i].operation for i in sorted(inside)}.values()
+                ),
                 front=tuple(_chain(steps, stem)),
                 stem=steps[stem].operation,
                 inputs=tuple(

@@ -4,13 +4,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from keras import layers
+from keras import layers, ops
 
 from keras_shiftguard.architectures import Architecture
-from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.front import Front, FrontError, invert, named, run_layers
+from keras_shiftguard.preprocessing.front import FrontError, run_layers
 from keras_shiftguard.preprocessing.graph import has_graph
+from keras_shiftguard.preprocessing.inverse import describe, invert
 from keras_shiftguard.preprocessing.reach import run_model
 from keras_shiftguard.preprocessing.recognition import Recognition, recognise
 
@@ -71,7 +71,9 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     try:
         found = recognise(model)
     except Exception as error:  # a model built in ways that this code has not met
-        return tuple(_unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs)
+        return tuple(
+            _unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs
+        )
     return tuple(_for_input(model, found, p, n, inputs) for p, n in inputs)
 
 
@@ -91,15 +93,18 @@ def _for_input(
 ) -> StructuralExpectation:
     answers = []
     for match in found:
-        if match.graph is model:
-            if position in match.inputs:
+        if position in match.inputs if match.graph is model else len(inputs) == 1:
+            try:
                 answers.append(_expect(model, match, position, name))
-        elif len(inputs) == 1:
-            answers.append(_expect(model, match, position, name))
+            except Exception as error:  # whatever a user's own layer may do
+                text = (
+                    f"{match.candidates[0].name} stands inside, but looking at it failed ({error})."
+                )
+                answers.append(_unknown(position, name, text))
     if not answers:
         held = sorted({c.name for m in found if m.graph is not model for c in m.candidates})
         if held:
-            text = f"{', '.join(held)} stands inside the model, but which input feeds it is not visible."
+            text = f"{', '.join(held)} stands inside, but which input feeds it is not visible."
         else:
             text = "The structure is that of no network of keras.applications."
         return _unknown(position, name, text)
@@ -108,9 +113,7 @@ def _for_input(
         sentences = [s for answer in answers for s in answer.evidence]
         names = " and ".join(str(a.architecture) for a in answers)
         text = f"The networks on this input, {names}, do not want the same images."
-        return replace(
-            _unknown(position, name, text), evidence=(text, *dict.fromkeys(sentences))
-        )
+        return replace(_unknown(position, name, text), evidence=(text, *dict.fromkeys(sentences)))
     return first
 
 
@@ -130,7 +133,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         published_top1=network.top1 if plain else None,
         published_top5=network.top5 if plain else None,
         fresh=_is_fresh(match.layers),
-        trainable=any(layer.trainable_weights for layer in match.layers if isinstance(layer, layers.Layer)),
+        trainable=any(getattr(layer, "trainable_weights", None) for layer in match.layers),
     )
     taken = match.stem.kernel.shape[-2] if match.stem.built else 3
     if taken != 3:
@@ -152,28 +155,31 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
             raise FrontError("a trainable batch normalisation there adapts itself to any input")
         stop = own[0] if own else match.stem
         outermost = match.outermost if match.graph is model else None
-        fronts = run_model(model, position, stop, outermost, _inner_shape(match))
-        options = [invert(fronts, w.scale, w.offset, w.channel_order) for w in wanted]  # type: ignore[arg-type]
+        fronts = run_model(
+            model, position, stop, outermost, _inner_shape(match), _is_channels_first(match)
+        )
+        options = [invert(fronts, w) for w in wanted]
     except FrontError as error:
         evidence.append(
             f"What stands in front of {network.name} inside the model cannot be undone: {error}."
         )
         return replace(answer, evidence=tuple(evidence))
-    convention = next((o for o in options if o.mode != "custom"), options[0])
-    evidence += _front_sentences(network, fronts, convention, bool(own))
+    convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
+    evidence += describe(front, convention, wanted[-1], network.name, bool(own))
     return replace(answer, convention=convention, evidence=tuple(evidence))
 
 
 def _sentence(match: Recognition) -> str:
     count, total = match.convolutions, match.signature.convolutions
-    text = f"{count} of {total} convolutions agree with {match.signature.name} of keras.applications"
+    all_of = f"All {count}" if count == total else f"The first {count} of {total}"
+    text = f"{all_of} convolutions agree with {match.signature.name} of keras.applications"
     if match.signature.variant == "width":
         text += " in another width"
     elif match.signature.variant:
         text += f" in its {match.signature.variant} form"
     if len(match.candidates) > 1:
         others = ", ".join(c.name for c in match.candidates[1:])
-        text += f"; {others} begin(s) the same way"
+        text += f"; so do those of {others}"
     return text + "."
 
 
@@ -209,34 +215,12 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
             continue
         want = _bare(network)[0]
         try:
-            if _same(invert(run_layers(own), want.scale, want.offset, want.channel_order), RAW):  # type: ignore[arg-type]
+            made = run_layers(own, _is_channels_first(match))
+            if _same(invert(made, want)[0], RAW):
                 return own
         except FrontError:
             continue
     return []
-
-
-def _front_sentences(
-    network: Architecture, fronts: list[Front], convention: InputConvention, own: bool
-) -> list[str]:
-    front = fronts[0]
-    if front.is_identity:
-        return [f"Nothing stands between the model's input and {network.name}."]
-    said = [f"In front of {network.name}, the model itself computes {front}."]
-    said.append(f"So the model's input must receive {convention}.")
-    low = float(np.min(convention.offset))  # type: ignore[arg-type]
-    high = float(np.max(255 * np.asarray(convention.scale) + np.asarray(convention.offset)))
-    if convention.mode in MODES:
-        if len(fronts) > 1:
-            said.append("It clips: this holds for images in that range.")
-    elif high > 1.5 * 255 or low > 50:
-        again = f" and {network.name} preprocesses once more by itself" if own else ""
-        said.append(
-            f"The preprocessing is doubled inside the model itself: values from {low:.4g} to "
-            f"{high:.4g} would have to go in for ordinary images to reach {network.name}, because "
-            f"the model's first layers preprocess{again}. Remove one of the two."
-        )
-    return said
 
 
 def _same(one: InputConvention, other: InputConvention) -> bool:
@@ -244,10 +228,8 @@ def _same(one: InputConvention, other: InputConvention) -> bool:
         return False
     if one.mode != "custom":
         return True
-    return bool(
-        np.allclose(one.scale, other.scale, rtol=1e-3)  # type: ignore[arg-type]
-        and np.allclose(one.offset, other.offset, rtol=1e-3, atol=1e-3)  # type: ignore[arg-type]
-    )
+    pairs = ((one.scale, other.scale), (one.offset, other.offset))
+    return all(np.allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-3) for a, b in pairs)
 
 
 def _is_fresh(found: tuple[Any, ...]) -> bool:
@@ -259,7 +241,11 @@ def _is_fresh(found: tuple[Any, ...]) -> bool:
 
 
 def _all(variable: Any, value: float) -> bool:
-    return bool((np.asarray(variable.numpy() if hasattr(variable, "numpy") else variable) == value).all())
+    return bool(np.all(ops.convert_to_numpy(variable) == value))
+
+
+def _is_channels_first(match: Recognition) -> bool:
+    return match.stem.data_format == "channels_first"
 
 
 def _inner_shape(match: Recognition) -> tuple[Any, ...]:

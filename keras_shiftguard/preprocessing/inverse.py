@@ -1,0 +1,145 @@
+"""From what a backbone wants back to what the model's input tensor must receive."""
+
+import numpy as np
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.front import RANGES, Front, FrontError, probes
+
+
+def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConvention, Front]:
+    """What must go into a front so that `wanted` comes out of it.
+
+    Args:
+        fronts: What `fit` found.
+        wanted: A known convention, `"rgb"` or `"bgr"`.
+
+    Returns:
+        What must go in, and the front that it goes through: a front that clips
+        counts only where such images fall.
+
+    Raises:
+        FrontError: If no ordinary image can be fed to get it.
+    """
+    answers = []
+    for front in fronts:
+        answer = _invert_one(front, wanted)
+        if front.only_in is not None:
+            low, high = RANGES[front.only_in]
+            lowest, highest = span(answer)
+            slack = 0.02 * (high - low)
+            if lowest < low - slack or highest > high + slack:
+                continue
+        answers.append((answer, front))
+    if len(answers) != 1:
+        raise FrontError("it is a scale and an offset in a part of the range of values only")
+    return answers[0]
+
+
+def span(convention: InputConvention) -> tuple[float, float]:
+    """Lowest and highest value of an 8-bit image in a convention."""
+    scale, offset = np.asarray(convention.scale), np.asarray(convention.offset)
+    ends = np.concatenate([offset, offset + 255 * scale])
+    return float(ends.min()), float(ends.max())
+
+
+def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
+    fed_scale = np.asarray(wanted.scale) / np.asarray(front.scale)
+    fed_offset = (np.asarray(wanted.offset) - np.asarray(front.offset)) / np.asarray(front.scale)
+    if front.channels == 1:
+        # One channel feeds all three: the middle of what they want.
+        middle = (float(fed_scale.mean()),), (float(fed_offset.mean()),)
+        return named(*middle, "gray", front.precision)
+    if sorted(front.permutation) != list(range(front.channels)):
+        raise FrontError("it does not use each channel once")
+    back = np.argsort(front.permutation)  # which output takes input channel j
+    colour = back if wanted.channel_order == "rgb" else len(back) - 1 - back
+    orders = {(0, 1, 2): "rgb", (2, 1, 0): "bgr"}
+    if tuple(colour) not in orders:
+        raise FrontError(f"it reorders the channels to {list(front.permutation)}")
+    return named(
+        tuple(fed_scale[back].tolist()),
+        tuple(fed_offset[back].tolist()),
+        orders[tuple(colour)],
+        front.precision,
+    )
+
+
+def named(
+    scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
+) -> InputConvention:
+    """The convention with these numbers: a named one where they are those of a name.
+
+    A scale agrees within 0.1 % (or the rounding of half precision), an offset
+    within half a grey level of 255.
+    """
+    tolerance = max(1e-3, 2 * precision)
+    for mode in MODES:
+        known = InputConvention(mode, order)
+        ks, ko = np.asarray(known.scale), np.asarray(known.offset)
+        level = 0.5 * np.abs(ks) + 2 * precision * np.abs(ko)
+        if np.allclose(scale, ks, rtol=tolerance, atol=0) and (np.abs(offset - ko) <= level).all():
+            return known
+    return InputConvention("custom", order, tuple(scale), tuple(offset))
+
+
+def describe(
+    front: Front, convention: InputConvention, wanted: InputConvention, name: str, own: bool
+) -> list[str]:
+    """What a front does and what follows, in plain sentences.
+
+    Args:
+        front: What was found.
+        convention: What must go in, from `invert`.
+        wanted: What must come out.
+        name: The network behind it.
+        own: Whether that network preprocesses by itself as well.
+    """
+    if front.is_identity:
+        return [f"Nothing stands between the model's input and {name}."]
+    said = [f"In front of {name}, the model itself computes {front}."]
+    if convention.mode != "custom":
+        said.append(f"So the model's input must receive {convention}.")
+        if front.only_in is not None:
+            said.append("It clips its input: this holds for images in that range.")
+        return said
+    lowest, highest = span(convention)
+    need = (
+        f"values from {lowest:.5g} to {highest:.5g} would have to go in for ordinary images "
+        f"to reach {name}"
+    )
+    made, twice = _from_raw(front)
+    if own or twice:
+        who = f"and {name} preprocesses once more by itself" if own else f"first to {twice}"
+        said.append(
+            f"The preprocessing is doubled inside the model itself: its first layers preprocess, "
+            f"{who}. {need[0].upper()}{need[1:]}. Remove one of the two."
+        )
+    elif made:
+        said.append(
+            f"The preprocessing inside the model is not that of {name}: it makes {made} of raw "
+            f"images, but {name} wants {wanted}."
+        )
+    else:
+        said.append(f"No usual preprocessing goes with that: {need}.")
+    return said
+
+
+def _from_raw(front: Front) -> tuple[InputConvention | None, str]:
+    """The convention that a front makes of raw images, or the two that it applies in turn."""
+    if front.channels != 3 or len(front.permutation) != 3:
+        return None, ""
+    raw = probes(3)["0..255"]
+    made = raw[:, list(front.permutation)] * np.asarray(front.scale) + np.asarray(front.offset)
+    known = [InputConvention(m, o) for m in MODES for o in ("rgb", "bgr")]
+    slack = 0.5 * np.max(np.abs(front.scale)) + 2 * front.precision * np.max(np.abs(made))
+    for one in known:
+        if np.abs(one.from_raw(raw) - made).max() <= slack:
+            return one, ""
+    for one in known:
+        for two in known:
+            if "raw" in (one.mode, two.mode):
+                continue
+            if np.abs(two.from_raw(one.from_raw(raw)) - made).max() <= slack:
+                return None, f"{one}, then that to {two}"
+    return None, ""
