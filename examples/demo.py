@@ -17,6 +17,8 @@ opposite halves of each photo and never overlap.
 """
 
 import argparse
+import contextlib
+import io
 import os
 import shutil
 import sys
@@ -24,7 +26,9 @@ import time
 import warnings
 from pathlib import Path
 
+# TensorFlow talks on import unless both are set.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 import lite0
@@ -146,8 +150,9 @@ def train(
 ) -> tuple[float, sg.Diagnosis]:
     """One `fit` under a guard: the validation accuracy, and the guard's verdict."""
     keras.utils.set_random_seed(seed)
-    images = feed(folder / "train", True, seed)
-    held_out = feed(folder / "validation", False, seed)
+    with contextlib.redirect_stdout(io.StringIO()):  # "Found 100 images ..."
+        images = feed(folder / "train", True, seed)
+        held_out = feed(folder / "validation", False, seed)
     guard = sg.ShiftGuard(on_mismatch=mode, log_dir=log_dir, verbose=0)
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn()) as progress:
@@ -215,7 +220,7 @@ def main(argv: list[str] | None = None) -> int:
         print("The guard says:")
         print("\n".join(f"  | {line}" for line in str(verdicts[-1]).splitlines()))
 
-    print(f"\nValidation accuracy over {options.seeds} seeds, mean and standard deviation")
+    print(f"\nValidation accuracy, mean and standard deviation (seeds: {options.seeds})")
     for mode, code in MODES.items():
         values = np.asarray(accuracies[mode])
         print(f"  {code:<30} {values.mean():6.1%}  +/- {values.std(ddof=len(values) > 1):.1%}")

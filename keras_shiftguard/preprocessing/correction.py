@@ -33,7 +33,7 @@ class InputCorrection(keras.layers.Layer):
 
     >>> to_caffe = InputConvention("caffe", "bgr").to_layer()
     >>> x = np.full((1, 2, 2, 3), 255, dtype="uint8")
-    >>> np.asarray(to_caffe(x))[0, 0, 0].round(3).tolist()
+    >>> np.asarray(to_caffe(x), dtype="float64")[0, 0, 0].round(3).tolist()
     [151.061, 138.221, 131.32]
     """
 
