@@ -8,6 +8,7 @@
     ShiftWarning (a UserWarning)
 """
 
+import warnings
 from typing import Any
 
 
@@ -37,3 +38,8 @@ class PreprocessingMismatchError(ShiftGuardError):
 
 class ShiftWarning(UserWarning):
     """Something about the data deserves a look; training goes on."""
+
+
+def warn(message: str) -> None:
+    """Warns the user, without a line of our own source under the message."""
+    warnings.warn_explicit(message, ShiftWarning, filename="keras_shiftguard", lineno=0)

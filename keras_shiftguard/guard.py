@@ -1,15 +1,18 @@
 """`ShiftGuard`: the callback. It wires the rooms together and holds no arithmetic."""
 
 import functools
-import warnings
 from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import BadInputError, NotInThisVersionError, PreprocessingMismatchError
-from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.errors import (
+    BadInputError,
+    NotInThisVersionError,
+    PreprocessingMismatchError,
+    warn,
+)
 from keras_shiftguard.events import EventWriter, write_json
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.step_correction import StepCorrection
@@ -43,10 +46,8 @@ def harmless(hook: Callable[..., None]) -> Callable[..., None]:
             raise
         except Exception as error:
             self._gave_up = True
-            warnings.warn(
-                f"ShiftGuard stopped watching ({error!r}). Training is not affected.",
-                ShiftWarning,
-                stacklevel=2,
+            warn(
+                f"ShiftGuard stopped watching ({error!r}). Training is not affected."
             )
 
     return wrapped
@@ -267,7 +268,7 @@ class ShiftGuard(keras.callbacks.Callback):
             if shapes:
                 for stream in streams.values():
                     stream.build(specs_of(shapes, model))
-        self._probe = Probe(model, streams, list(shapes))
+        self._probe = Probe(model, streams, list(shapes), run=self.params)
         self._probe.attach()
 
     def _end(self) -> None:
@@ -368,11 +369,9 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _stop_writing(self, error: Exception) -> None:
         self._writer = None
-        warnings.warn(
+        warn(
             f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). What "
-            "was written is kept; watching and training go on.",
-            ShiftWarning,
-            stacklevel=2,
+            "was written is kept; watching and training go on."
         )
 
 

@@ -7,7 +7,6 @@ is handed, so there our variables are hosted by the model's own loss tracker,
 whose variables are part of that state; nothing is added to `model.metrics`.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -15,13 +14,12 @@ from typing import Any
 import keras
 
 from keras_shiftguard.data import named_inputs
-from keras_shiftguard.errors import ShiftGuardError, ShiftWarning
+from keras_shiftguard.errors import ShiftGuardError, warn
 from keras_shiftguard.measure import is_numeric
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 from keras_shiftguard.statistics.stream import Stream
 
 STEPS = {"train_step": "train", "test_step": "validation"}
-HOSTED_AS = "shiftguard"
 
 
 class Probe:
@@ -31,48 +29,71 @@ class Probe:
         model: A compiled model.
         streams: The `Stream` for each of `"train"` and `"validation"`.
         names: Names of the inputs, for inputs that come as a list.
+        run: Anything that is one object for all callbacks of one `fit`. A
+            probe of another run that is still on the model was left behind by
+            an exception, of which Keras tells no callback.
 
     Raises:
         ShiftGuardError: where the step cannot be wrapped; the message names
             the way out.
     """
 
-    def __init__(self, model: keras.Model, streams: dict[str, Stream], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        streams: dict[str, Stream],
+        names: Sequence[str],
+        run: object = None,
+    ) -> None:
         self.model = model
         self.streams = streams
         self.names = names
+        self.run = run
         self.attached = False
         self._failed = False
         self._replaced: dict[str, Any] = {}
+        self._host: keras.metrics.Metric | None = None
+        self._hosted_as = f"shiftguard_{id(self):x}"
 
     def attach(self) -> None:
         """Wraps the steps, in `on_train_begin` or `on_test_begin`."""
+        for method in STEPS:
+            stale = _probe_of(vars(self.model).get(method))
+            if stale is not None and stale.run is not self.run:
+                stale.detach()
         if keras.backend.backend() == "jax":
-            setattr(loss_tracker(self.model), HOSTED_AS, list(self.streams.values()))
+            self._host = loss_tracker(self.model)
+            setattr(self._host, self._hosted_as, list(self.streams.values()))
         for method, stream in STEPS.items():
             original = getattr(self.model, method)
             # A step that the user set on the instance is put back afterwards.
             self._replaced[method] = vars(self.model).get(method)
-            setattr(self.model, method, self._wrap(original, self.streams[stream]))
-        self._forget_compiled()
+            step = self._wrap(original, self.streams[stream])
+            step.probe = self  # type: ignore[attr-defined]
+            setattr(self.model, method, step)
         self.attached = True
+        self._forget_compiled()
 
     def detach(self) -> None:
         """Leaves the model as it was. Safe to call twice, and after a crash."""
         if not self.attached:
             return
         self.attached = False
-        for method, previous in self._replaced.items():
+        for method in STEPS:
+            if _probe_of(vars(self.model).get(method)) is not self:
+                continue  # a second guard has wrapped ours; it unwinds both
+            previous = self._replaced[method]
+            while (below := _probe_of(previous)) is not None and not below.attached:
+                previous = below._replaced[method]
             if previous is None:
                 delattr(self.model, method)
             else:
                 setattr(self.model, method, previous)
         self._forget_compiled()
-        if keras.backend.backend() == "jax":
-            host = loss_tracker(self.model)
+        if self._host is not None:
             # Clearing the tracked list is what un-tracks its members.
-            getattr(host, HOSTED_AS).clear()
-            delattr(host, HOSTED_AS)
+            getattr(self._host, self._hosted_as).clear()
+            delattr(self._host, self._hosted_as)
 
     def _forget_compiled(self) -> None:
         """Has the steps traced again; tracing waits for the next batch."""
@@ -103,7 +124,7 @@ class Probe:
 
     def _observe(self, data: Any, stream: Stream) -> Any:
         """Adds a batch to the stream and returns it, corrected if that is on."""
-        if self._failed:
+        if self._failed or not self.attached:
             return data
         try:
             x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -120,10 +141,8 @@ class Probe:
             # Ours must never end a fit. On compiled backends this runs while
             # the step is traced, so a failure costs the measurement, once.
             self._failed = True
-            warnings.warn(
-                f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}",
-                ShiftWarning,
-                stacklevel=2,
+            warn(
+                f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}"
             )
             return data
 
@@ -142,6 +161,11 @@ class Probe:
                 stream.build(specs_of(shapes, self.model))
         else:
             stream.build(specs_of(shapes, self.model))
+
+
+def _probe_of(step: Any) -> Probe | None:
+    """The probe that made this wrapper, if one did."""
+    return getattr(step, "probe", None)
 
 
 def check_supported(model: keras.Model) -> None:

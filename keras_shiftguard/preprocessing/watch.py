@@ -1,11 +1,10 @@
 """The preprocessing check inside a fit: when to look, and what to do then."""
 
-import warnings
 from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import PreprocessingMismatchError, ShiftWarning
+from keras_shiftguard.errors import PreprocessingMismatchError, warn
 from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
@@ -84,7 +83,17 @@ class PreprocessingWatch:
                 lines.append("  Corrected inside the step from here on (on_mismatch='fix').")
             elif self.on_mismatch == "fix":
                 lines.append("  No layer can undo this, so nothing was corrected.")
-            warnings.warn("\n".join(lines), ShiftWarning, stacklevel=2)
+            if not self._is_told(name):
+                warn("\n".join(lines))
+
+    def _is_told(self, name: str) -> bool:
+        """Whether the same was said of another stream already: once is enough."""
+        mine = self.diagnoses[name]
+        return any(
+            (d.status, d.expected, d.observed) == (mine.status, mine.expected, mine.observed)
+            for stream, d in self.diagnoses.items()
+            if stream != name
+        )
 
     def expect_like(self, stream: Stream, other: Stream) -> None:
         """Until `stream` is judged itself, correct it as `other` is.

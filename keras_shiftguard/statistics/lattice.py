@@ -38,7 +38,7 @@ class Lattice:
         x = batch.sampled
         hits = []
         for factor, shift in zip(self.factor, self.shift, strict=True):
-            raw = x * factor + shift
+            raw = x * ops.convert_to_tensor(factor) + ops.convert_to_tensor(shift)
             near = ops.abs(raw - ops.round(raw)) < TOLERANCE
             inside = ops.logical_and(raw > -0.5, raw < 255.5)
             hits.append(ops.sum(ops.cast(ops.logical_and(near, inside), "float32")))

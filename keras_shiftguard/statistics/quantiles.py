@@ -34,7 +34,7 @@ class Quantiles:
         step = ops.where(ops.abs(x) < SMALLEST, 0.0, 1.0 + ops.minimum(step, BINS_PER_SIGN - 1.0))
         index = BINS_PER_SIGN + ops.sign(x) * step
         if self.rows > 1:
-            index = index + np.arange(self.rows, dtype="float32") * NUM_BINS
+            index = index + ops.arange(self.rows, dtype="float32") * NUM_BINS
         weight = ops.ones_like(x)
         if batch.sampled_finite is not None:
             weight = ops.cast(batch.sampled_finite, "float32")

@@ -1,0 +1,185 @@
+"""Merge equals one pass equals NumPy, at every step."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import numpy_reference
+import pytest
+from keras import ops
+
+from keras_shiftguard.profiles import RELATIVE_ACCURACY, InputProfile, InputSummary, Moments
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.sketch import Sketch
+
+pytestmark = pytest.mark.backend
+
+
+def sketch_of(x, layout="channels_last"):
+    spec = spec_for("input", (None, *x.shape[1:]), layout)
+    return Sketch(spec)
+
+
+def assert_same(got: InputSummary, want: InputSummary, rtol=1e-5):
+    """Counts exactly, sums within `rtol`, bins up to a value on an edge."""
+    for field in dataclasses.fields(InputSummary):
+        a, b = getattr(got, field.name), getattr(want, field.name)
+        if isinstance(a, Moments):
+            np.testing.assert_array_equal(a.count, b.count, field.name)
+            size = np.maximum(np.abs(want.minimum), np.abs(want.maximum)).max()
+            np.testing.assert_allclose(a.mean, b.mean, rtol=rtol, atol=1e-7 * size)
+            np.testing.assert_allclose(a.m2, b.m2, rtol=20 * rtol, atol=1e-11 * size**2)
+        elif isinstance(a, str):
+            assert a == b
+        elif field.name == "counts":
+            assert a.sum() == b.sum()
+            # float32 logarithms may put a value on an edge into the next bin.
+            moved = np.abs(np.cumsum(a, axis=1) - np.cumsum(b, axis=1))
+            assert moved.sum() <= 0.002 * b.sum()
+        elif field.name == "lattice_hits":
+            assert np.all(np.abs(a - b) <= 0.002 * b.clip(0) + 2)
+        else:
+            np.testing.assert_allclose(a, b, rtol=1e-6, err_msg=field.name)
+
+
+RANGES = {
+    "raw": lambda u: np.floor(u * 256).clip(0, 255),
+    "unit": lambda u: u,
+    "tf": lambda u: u * 2 - 1,
+    "far": lambda u: 1e4 + u * 3.5,  # mean / std = 1e4
+    "tiny": lambda u: u * 1e-4,
+}
+
+
+@pytest.mark.parametrize("kind", RANGES)
+@pytest.mark.parametrize("shape", [(7, 12, 13, 3), (5, 40, 31, 1), (5, 30, 30, 6)])
+def test_every_prefix_equals_numpy(kind, shape):
+    x = RANGES[kind](np.random.default_rng(0).random(shape)).astype("float32")
+    sketch = sketch_of(x)
+    total = InputProfile()
+    for start in range(0, len(x), 2):
+        sketch.update(ops.convert_to_tensor(x[start : start + 2]))
+        total = total + InputProfile({"input": sketch.drain()})
+        want = numpy_reference.summarise(x[: start + 2])
+        assert_same(total.inputs["input"], want)
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_without_draining_in_between(kind):
+    x = RANGES[kind](np.random.default_rng(1).random((23, 9, 9, 3))).astype("float32")
+    sketch = sketch_of(x)
+    for start in range(0, len(x), 5):
+        sketch.update(ops.convert_to_tensor(x[start : start + 5]))
+    assert_same(sketch.drain(), numpy_reference.summarise(x))
+    assert sketch.drain().num_samples == 0
+
+
+def test_channels_first_sees_the_same_numbers():
+    x = np.random.default_rng(2).random((6, 20, 17, 3)).astype("float32")
+    last, first = sketch_of(x), sketch_of(np.moveaxis(x, -1, 1), "channels_first")
+    last.update(ops.convert_to_tensor(x))
+    first.update(ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, -1, 1))))
+    got = dataclasses.replace(first.drain(), layout="channels_last")
+    assert_same(got, last.drain())
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float32"])
+def test_dtypes(dtype):
+    raw = np.random.default_rng(3).integers(0, 256, (6, 8, 8, 3))
+    sketch = sketch_of(raw)
+    sketch.update(ops.cast(ops.convert_to_tensor(raw.astype("int32")), dtype))
+    assert_same(sketch.drain(), numpy_reference.summarise(raw))
+
+
+def test_columns():
+    x = np.random.default_rng(4).normal([5, -2, 1e4, 0], [1, 3, 1, 1e-3], (500, 4))
+    sketch = sketch_of(x.astype("float32"))
+    for start in range(0, 500, 64):
+        sketch.update(ops.convert_to_tensor(x[start : start + 64].astype("float32")))
+    got = sketch.drain()
+    np.testing.assert_allclose(got.mean, x.mean(0), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(got.std, x.std(0), rtol=1e-3)
+
+
+def test_non_finite_values_are_counted_and_left_out():
+    x = np.random.default_rng(5).random((8, 6, 6, 3)).astype("float32")
+    clean = x.copy()
+    x[0, 0, 0, 0] = np.nan
+    x[3, :, :, 1] = np.inf
+    x[5] = -np.inf
+    sketch = sketch_of(x)
+    sketch.update(ops.convert_to_tensor(x))
+    got = sketch.drain()
+    assert got.num_samples == 8
+    assert got.nonfinite_samples == 3
+    assert got.nonfinite_share == pytest.approx(1 / 108 + 1 / 3 + 1, rel=1e-5)
+    np.testing.assert_array_equal(got.channels.count, [7, 6, 7])
+    rest = np.delete(clean, [3, 5], axis=0)[..., 1]
+    assert got.mean[1] == pytest.approx(rest.mean(), rel=1e-5)
+    assert np.isfinite(got.minimum).all() and np.isfinite(got.maximum).all()
+    assert got.counts.sum() == np.isfinite(x).sum()
+
+
+def test_nothing_finite_at_all():
+    x = np.full((4, 5, 5, 3), np.nan, "float32")
+    sketch = sketch_of(x)
+    sketch.update(ops.convert_to_tensor(x))
+    got = sketch.drain()
+    assert got.nonfinite_samples == 4
+    assert got.channels.count.sum() == 0
+    assert np.isnan(got.quantile(0.5))
+
+
+@pytest.mark.parametrize("kind", ["raw", "unit", "tf", "tiny"])
+def test_quantiles_are_within_one_percent(kind):
+    x = RANGES[kind](np.random.default_rng(6).random((64, 16, 16, 1))).astype("float32")
+    sketch = sketch_of(x)
+    sketch.update(ops.convert_to_tensor(x))
+    got = sketch.drain()
+    for q in (0.0, 0.01, 0.25, 0.5, 0.9, 0.99, 1.0):
+        want = np.quantile(x, q, method="inverted_cdf")
+        near = np.quantile(x, [max(q - 1e-3, 0), min(q + 1e-3, 1)])
+        slack = RELATIVE_ACCURACY * abs(want) + np.ptp(near) + 1e-6
+        assert abs(got.quantile(q) - want) <= slack
+
+
+def test_quantiles_far_from_zero_are_as_coarse_as_stated():
+    x = (1e4 + np.random.default_rng(7).normal(size=(32, 16, 16, 1))).astype("float32")
+    sketch = sketch_of(x)
+    sketch.update(ops.convert_to_tensor(x))
+    got = sketch.drain()
+    assert abs(got.quantile(0.5) - 1e4) <= 100  # 1 % of the value ...
+    assert abs(got.mean[0] - x.astype("float64").mean()) < 1e-3  # ... the moments stay sharp
+    assert got.std[0] == pytest.approx(x.astype("float64").std(), rel=1e-3)
+
+
+def test_state_does_not_grow_with_the_number_of_channels_beyond_a_row_each():
+    wide = sketch_of(np.zeros((2, 4, 4, 64), "float32"))
+    narrow = sketch_of(np.zeros((2, 4, 4, 4), "float32"))
+    size = [sum(int(np.prod(v.shape)) for v in s.state.variables) for s in (wide, narrow)]
+    assert size[0] < size[1]
+
+
+def test_large_images_are_sampled_at_the_same_places_everywhere():
+    x = np.random.default_rng(8).random((2, 300, 200, 3)).astype("float32")
+    sketch = sketch_of(x)
+    sketch.update(ops.convert_to_tensor(x))
+    got = sketch.drain()
+    assert got.lattice_values == 2 * 256 * 3
+    assert_same(got, numpy_reference.summarise(x))
+
+
+def test_unknown_image_sizes_in_a_compiled_function():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow traces with unknown sizes")
+    import tensorflow as tf
+
+    sketch = Sketch(spec_for("input", (None, None, None, 3), "channels_last"))
+    signature = [tf.TensorSpec((None, None, None, 3), tf.float32)]
+    update = tf.function(sketch.update, input_signature=signature)
+    rng = np.random.default_rng(9)
+    for size in (30, 8):
+        update(tf.constant(rng.random((4, size, size + 1, 3)).astype("float32")))
+    got = sketch.drain()
+    assert (got.smallest_size, got.largest_size) == ((8, 9), (30, 31))
+    assert got.num_samples == 8

@@ -1,0 +1,344 @@
+"""The probe measures the same numbers however the model is built, fed and run."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_shiftguard import ShiftGuard
+
+pytestmark = pytest.mark.backend
+BACKEND = keras.backend.backend()
+SIZE = 12
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    return rng.random((50, SIZE, SIZE, 3)).astype("float32"), rng.integers(0, 3, 50)
+
+
+class Subclassed(keras.Model):
+    """A model that Keras knows nothing of before the first batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = layers.Conv2D(4, 3)
+        self.norm = layers.BatchNormalization()
+        self.pool = layers.GlobalAveragePooling2D()
+        self.dense = layers.Dense(3)
+
+    def call(self, x, training=None):
+        if isinstance(x, dict):
+            x = x["image"]
+        return self.dense(self.pool(self.norm(self.conv(x), training=training)))
+
+
+class OwnStep(Subclassed):
+    """Overrides the step and calls super, as many users do."""
+
+    def train_step(self, *args):
+        return super().train_step(*args)
+
+
+def sequential(size=SIZE, channels=3):
+    return keras.Sequential(
+        [
+            keras.Input((size, size, channels)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+
+
+def functional():
+    x = keras.Input((None, None, 3))
+    y = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(layers.Conv2D(4, 3)(x)))
+    return keras.Model(x, layers.Dense(3)(y))
+
+
+def compiled(model, **kwargs):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"], **kwargs)
+    return model
+
+
+def watched(model, x, y, batch_size=16, **kwargs):
+    guard = ShiftGuard(on_mismatch="ignore", verbose=0)
+    model.fit(x, y, batch_size=batch_size, callbacks=[guard], verbose=0, **kwargs)
+    assert not guard._gave_up
+    assert "train_step" not in vars(model) and "test_step" not in vars(model)
+    return guard
+
+
+def assert_measured(profile, x, name="input"):
+    summary = profile.inputs[name]
+    flat = np.asarray(x, "float64").reshape(-1, x.shape[-1])
+    assert summary.num_samples == len(x)
+    np.testing.assert_allclose(summary.mean, flat.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(summary.std, flat.std(0), rtol=1e-4)
+    np.testing.assert_allclose(summary.minimum, flat.min(0), rtol=1e-6)
+    np.testing.assert_allclose(summary.maximum, flat.max(0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("build", [sequential, functional, Subclassed, OwnStep])
+def test_kinds_of_model(build, data):
+    x, y = data
+    guard = watched(compiled(build()), x, y, epochs=2, validation_data=(x[:20], y[:20]))
+    assert_measured(guard.profiles["train"], x)
+    assert_measured(guard.profiles["validation"], x[:20])
+
+
+@pytest.mark.parametrize("how", ["jit_compile", "run_eagerly", "steps_per_execution"])
+def test_ways_to_run(how, data):
+    if BACKEND == "torch" and how != "run_eagerly":
+        pytest.skip("Keras refuses steps_per_execution on torch; torch.compile takes minutes")
+    x, y = data
+    value = {"steps_per_execution": 3}.get(how, True)
+    guard = watched(compiled(sequential(), **{how: value}), x, y, epochs=2)
+    assert_measured(guard.profiles["train"], x)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy, data):
+    x, y = data
+    keras.config.set_dtype_policy(policy)
+    try:
+        guard = watched(compiled(sequential()), x, y)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert_measured(guard.profiles["train"], x)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float64"])
+def test_dtypes_of_the_input(dtype, data):
+    x, y = data
+    x = (x * 255).astype(dtype)
+    guard = watched(compiled(sequential()), x, y)
+    summary = guard.profiles["train"].inputs["input"]
+    np.testing.assert_allclose(summary.mean, x.astype("float64").mean((0, 1, 2)), rtol=1e-5)
+
+
+def test_validation_split_and_frequency(data):
+    x, y = data
+    guard = watched(
+        compiled(sequential()), x, y, epochs=3, validation_split=0.2, validation_freq=2
+    )
+    assert_measured(guard.profiles["train"], x[:40])
+    assert_measured(guard.profiles["validation"], x[40:])
+
+
+def test_sample_weights(data):
+    x, y = data
+    guard = watched(compiled(sequential()), x, y, sample_weight=np.linspace(0, 1, len(x)))
+    assert_measured(guard.profiles["train"], x)
+
+
+@pytest.mark.parametrize("structure", ["dict", "list"])
+def test_several_inputs(structure, data):
+    x, y = data
+    table = np.random.default_rng(1).normal(5, 2, (len(x), 4)).astype("float32")
+    image, columns = keras.Input((SIZE, SIZE, 3), name="image"), keras.Input((4,), name="table")
+    pooled = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image))
+    outputs = layers.Dense(3)(layers.Concatenate()([pooled, columns]))
+    both = {"image": image, "table": columns}
+    if structure == "dict":
+        model, inputs = keras.Model(both, outputs), {"image": x, "table": table}
+    else:
+        model, inputs = keras.Model(list(both.values()), outputs), [x, table]
+    guard = watched(compiled(model), inputs, y)
+    assert_measured(guard.profiles["train"], x, "image")
+    assert_measured(guard.profiles["train"], table, "table")
+
+
+def test_channels_first(data):
+    x, y = np.ascontiguousarray(np.moveaxis(data[0], -1, 1)), data[1]
+    model = keras.Sequential(
+        [
+            keras.Input((3, SIZE, SIZE)),
+            # Convolutions in this order do not run on every CPU; pooling does.
+            layers.Permute((2, 3, 1)),
+            layers.Conv2D(4, 3, data_format="channels_last"),
+            layers.GlobalAveragePooling2D(data_format="channels_last"),
+            layers.Dense(3),
+        ]
+    )
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model.layers[1].data_format = "channels_last"
+        guard = watched(compiled(model), x, y)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    # The convolution is channels last here, and so is what is believed.
+    assert guard.profiles["train"].num_samples == len(x)
+
+
+def test_evaluate_alone(data):
+    x, y = data
+    model = compiled(sequential())
+    guard = ShiftGuard(on_mismatch="ignore", verbose=0)
+    plain = model.evaluate(x, y, verbose=0)
+    assert model.evaluate(x, y, verbose=0, callbacks=[guard]) == plain
+    assert_measured(guard.profiles["validation"], x)
+    assert "test_step" not in vars(model)
+
+
+def test_the_same_guard_twice(data):
+    x, y = data
+    model, guard = compiled(sequential()), ShiftGuard(on_mismatch="ignore", verbose=0)
+    for part in (x, x[:30] * 2):
+        model.fit(part, y[: len(part)], batch_size=16, callbacks=[guard], verbose=0)
+        assert_measured(guard.profiles["train"], part)
+
+
+def test_two_guards_at_once(data):
+    x, y = data
+    model = compiled(sequential())
+    guards = [ShiftGuard(on_mismatch="ignore", verbose=0) for _ in range(2)]
+    model.fit(x, y, callbacks=guards, verbose=0)
+    for guard in guards:
+        assert_measured(guard.profiles["train"], x)
+    assert not {"train_step", "test_step"} & set(vars(model))
+
+
+def test_a_users_own_metric_is_measured_the_same_way(data):
+    class MeanOfX(keras.metrics.Mean):
+        def update_state(self, x):
+            return super().update_state(x)
+
+    x, y = data
+    guard = ShiftGuard(on_mismatch="ignore", verbose=0, statistics=[MeanOfX(name="mean_of_x")])
+    model = compiled(sequential())
+    model.fit(x, y, epochs=2, validation_data=(x[:7], y[:7]), callbacks=[guard], verbose=0)
+    for name, part in (("train", x), ("validation", x[:7])):
+        assert guard.profiles[name].features["mean_of_x"] == pytest.approx(part.mean(), rel=1e-5)
+
+
+def test_many_batches_are_drained_before_counts_stop(data, monkeypatch):
+    """Draining in mid-epoch loses nothing."""
+    monkeypatch.setattr("keras_shiftguard.guard.BATCHES_PER_DRAIN", 3)
+    x, y = data
+    guard = watched(compiled(sequential()), x, y, batch_size=4, epochs=2)
+    assert_measured(guard.profiles["train"], x)
+
+
+def test_an_evaluation_by_another_callback_is_not_validation(data):
+    x, y = data
+
+    class Nosy(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.evaluate(x * 100, y, verbose=0)
+
+    guard = ShiftGuard(on_mismatch="ignore", verbose=0)
+    compiled(model := sequential())
+    model.fit(
+        x, y, epochs=2, validation_data=(x[:20], y[:20]), callbacks=[Nosy(), guard], verbose=0
+    )
+    assert_measured(guard.profiles["validation"], x[:20])
+
+
+def test_a_step_that_does_not_call_super(data):
+    if BACKEND != "tensorflow":
+        pytest.skip("such a step is written for one backend; the one of TensorFlow stands for all")
+    import tensorflow as tf
+
+    class Custom(Subclassed):
+        def train_step(self, data):
+            x, y = data
+            with tf.GradientTape() as tape:
+                loss = self.compute_loss(y=y, y_pred=self(x, training=True))
+            variables = self.trainable_variables
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            return {"loss": loss}
+
+    x, y = data
+    model = Custom()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    guard = watched(model, x, y)
+    assert_measured(guard.profiles["train"], x)
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf, test_probe
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+x, y = np.random.default_rng(0).random((50, 12, 12, 3)).astype("float32"), np.zeros(50, int)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model = test_probe.compiled(test_probe.sequential(), jit_compile=False)
+guard = test_probe.watched(model, x, y, epochs=2, validation_data=(x[:21], y[:21]))
+test_probe.assert_measured(guard.profiles["train"], x)
+test_probe.assert_measured(guard.profiles["validation"], x[:21])
+"""
+
+
+def test_replicas_are_merged():
+    if BACKEND != "tensorflow":
+        pytest.skip("tf.distribute is TensorFlow's")
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), str(here.parent)])
+    subprocess.run(
+        [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
+    )
+
+
+def test_refusals_name_the_way_out(data, monkeypatch):
+    if BACKEND != "jax":
+        pytest.skip("elsewhere nothing has to be refused")
+    from keras_shiftguard import ShiftGuardError
+
+    class NoTracker(Subclassed):
+        @property
+        def metrics(self):
+            return []
+
+    x, y = data
+    model = compiled(NoTracker())
+    with pytest.raises(ShiftGuardError, match="loss tracker.*diagnose"):
+        model.fit(x, y, callbacks=[ShiftGuard(verbose=0)], verbose=0)
+    monkeypatch.setattr(keras.config, "is_nnx_enabled", lambda: True)
+    with pytest.raises(ShiftGuardError, match="KERAS_NNX_ENABLED=false"):
+        compiled(sequential()).fit(x, y, callbacks=[ShiftGuard(verbose=0)], verbose=0)
+
+
+def test_first_samples_are_those_that_were_fed(data):
+    x, y = data
+    kept = {}
+
+    class Look(ShiftGuard):
+        def on_train_end(self, logs=None):
+            kept["images"], kept["labels"] = self._stream("train").samples()
+            super().on_train_end(logs)
+
+    model = compiled(sequential())
+    model.fit(x, y, shuffle=False, callbacks=[Look(on_mismatch="ignore", verbose=0)], verbose=0,
+              batch_size=10)
+    np.testing.assert_array_equal(kept["images"]["input"], x[:32])
+    np.testing.assert_array_equal(kept["labels"], y[:32])
+
+
+def test_tokens_and_strings_are_left_alone():
+    tokens = np.random.default_rng(0).integers(0, 9, (40, 6))
+    model = keras.Sequential(
+        [keras.Input((6,), dtype="int32"), layers.Embedding(9, 4), layers.Flatten(), layers.Dense(3)]
+    )
+    guard = watched(compiled(model), tokens, np.zeros(40, int))
+    assert guard.profiles["train"].num_samples == 40
+
+
+def test_the_state_is_gone_afterwards(data):
+    x, y = data
+    model = compiled(sequential())
+    model.fit(x, y, verbose=0)
+    before = [m.name for m in model.metrics], len(model.metrics_variables), set(vars(model))
+    watched(model, x, y)
+    after = [m.name for m in model.metrics], len(model.metrics_variables), set(vars(model))
+    assert before == after
+    assert ops.shape(model.metrics_variables[0]) == ()
