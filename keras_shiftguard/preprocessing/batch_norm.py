@@ -1,13 +1,19 @@
 """What a network was trained on, read from its batch-norm layers.
 
 A batch-norm layer remembers the mean and variance that each channel of its
-input had in training. Images that reach it in the form of the training images
-have about the same statistics; images in another form do not. The first few
-layers see the pipeline, the deep ones see the subject: only the first are used.
+input had in training. Two things follow, both without labels:
 
-The divergence of one channel is that between two Gaussians, KL(batch || moving):
-`0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)`. Its logarithm is averaged,
-so that a few wild channels do not decide alone.
+- Images that come in the form of the training images reach the first few
+  layers with about those statistics; images in another form do not. Each
+  channel is compared by the divergence of two Gaussians, KL(batch || moving) =
+  `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)`; its square root is
+  averaged, so that a few wild channels do not decide alone.
+- Images that a network can make sense of excite its deep layers more: their
+  features lie further from the average that the layers remember. That tells
+  RGB from BGR where the first layers cannot: there, the per-channel means of
+  `torch` and `caffe` have been taken out, and with them the colour cast.
+
+Deep layers are no good for the first question: they see the subject.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +26,9 @@ from keras import ops
 
 from keras_shiftguard.preprocessing.graph import sublayers
 
-SMALLEST = 1e-4  # of a divergence: below, sampling noise decides
+DEEP_ENOUGH = 12  # trained batch-norm layers, for half of them to count as deep
+RESAMPLES = 50
+FAINT = 1e-3  # of the remembered variance: excitement below this is noise
 
 
 class Transform(NamedTuple):
@@ -52,20 +60,28 @@ class BatchNormEvidence:
 
     Args:
         model: A built model. It is not changed.
-        max_layers: How many trained batch-norm layers to follow.
+        max_layers: How many of the first trained batch-norm layers to compare.
+        max_bytes: The deep layers are left out if that takes more weights.
     """
 
-    def __init__(self, model: keras.Model, max_layers: int = 4) -> None:
+    def __init__(
+        self, model: keras.Model, max_layers: int = 3, max_bytes: int = 500 * 2**20
+    ) -> None:
         self.model = model
         self.layers: list[Any] = []
+        self.deep: list[Any] = []
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._weights: dict[int, tuple[Any, np.ndarray]] = {}
         self.reason = ""
         if not model.built:
-            self.reason = "the model is not built yet"
+            self.reason = "The model is not built yet."
             return
-        found = 0
+        found, trained, size = 0, [], 0
         for layer, variables in _in_order(model):
+            size += sum(int(np.prod(v.shape)) * 4 for v in variables)
+            if size > max_bytes and len(self.layers) == max_layers:
+                trained = []
+                break
             for variable in variables:
                 self._weights[id(variable)] = (variable, _copy(variable))
             if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
@@ -73,14 +89,15 @@ class BatchNormEvidence:
             found += 1
             mean, variance = _copy(layer.moving_mean), _copy(layer.moving_variance)
             if np.any(mean != 0) or np.any(variance != 1):
-                self.layers.append(layer)
-                self._moving[id(layer)] = (mean, variance)
-            if len(self.layers) == max_layers:
-                break
+                trained.append(layer)
+                self._moving[id(layer)] = (mean, variance + layer.epsilon)
+            self.layers = trained[:max_layers]
+        if len(trained) >= DEEP_ENOUGH:
+            self.deep = trained[len(trained) // 2 :]
         if not found:
-            self.reason = "the model has no batch normalisation"
+            self.reason = "The model has no batch normalisation."
         elif not self.layers:
-            self.reason = "the batch normalisation of the model is untrained"
+            self.reason = "The batch normalisation of the model is untrained."
         if not self.layers:
             self._weights = {}
 
@@ -96,7 +113,7 @@ class BatchNormEvidence:
         name: str = "input",
         axis: int = -1,
     ) -> "Scores":
-        """Follows every candidate through the early layers.
+        """Follows every candidate through the first layers.
 
         Args:
             inputs: Images as fed, by input name.
@@ -104,36 +121,70 @@ class BatchNormEvidence:
             name: The input that the candidates are for.
             axis: Its channel axis.
         """
-        found = [
-            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)})
+        runs = [
+            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, self.layers)
             for candidate in candidates
         ]
-        layers = [layer for layer in self.layers if all(id(layer) in run for run in found)]
+        layers = [layer for layer in self.layers if all(id(layer) in run for run in runs)]
         if not layers:
-            raise ValueError("no batch-norm layer was reached")
-        return Scores(
-            np.stack(
-                [np.stack([np.concatenate([r[id(a)][k] for a in layers], -1) for k in (0, 1)])
-                 for r in found]
-            ),
-            np.stack([np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]),
-        )
+            raise NotReachedError("no batch-norm layer was reached")
+        statistics = [
+            [np.concatenate([run[id(layer)][k] for layer in layers], axis=-1) for k in (0, 1)]
+            for run in runs
+        ]
+        moving = [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]
+        floor = np.concatenate([np.full(len(self._moving[id(a)][0]), a.epsilon) for a in layers])
+        return Scores(np.asarray(statistics), np.asarray(moving), floor)
+
+    def excitement(
+        self,
+        inputs: Mapping[str, np.ndarray],
+        candidates: Sequence[Transform],
+        name: str = "input",
+        axis: int = -1,
+    ) -> np.ndarray | None:
+        """How far each image drives the deep layers from their average.
+
+        Returns:
+            `(candidates, images)`: mean over channels of the log of the mean
+            squared distance from the moving mean, in moving variances. None
+            without enough batch-norm layers.
+        """
+        if not self.deep:
+            return None
+        rows = []
+        for candidate in candidates:
+            run = self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, self.deep)
+            logs = []
+            for layer in self.deep:
+                if id(layer) in run:
+                    mean, square = (np.asarray(v, "float64") for v in run[id(layer)])
+                    centre, variance = self._moving[id(layer)]
+                    distance = (square - 2 * mean * centre + centre**2) / variance
+                    logs.append(np.log(np.maximum(distance, 0) + FAINT))
+            if not logs:
+                return None
+            rows.append(np.concatenate(logs, axis=-1).mean(axis=-1))
+        return np.stack(rows)
 
     def _statistics(
-        self, inputs: Mapping[str, np.ndarray]
+        self, inputs: Mapping[str, np.ndarray], layers: list[Any]
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """Mean and mean square of each channel of each image, by layer."""
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        with _recorded(self.layers, found):
-            scope = keras.StatelessScope(
-                state_mapping=[
-                    (variable, ops.convert_to_tensor(value, dtype=variable.dtype))
-                    for variable, value in self._weights.values()
-                ]
-            )
-            with scope:
-                self.model(_as_called(self.model, inputs), training=False)
+        scope = keras.StatelessScope(
+            state_mapping=[
+                (variable, ops.convert_to_tensor(value, dtype=variable.dtype))
+                for variable, value in self._weights.values()
+            ]
+        )
+        with _recorded(layers, found), scope:
+            self.model(_as_called(self.model, inputs), training=False)
         return found
+
+
+class NotReachedError(RuntimeError):
+    """The forward pass did not come by any of the layers."""
 
 
 class Scores:
@@ -141,35 +192,45 @@ class Scores:
 
     Args:
         statistics: `(candidates, 2, images, channels)`: mean and mean square.
-        moving: `(2, channels)`: moving mean and variance.
+        moving: `(2, channels)`: moving mean, and variance plus epsilon.
+        floor: `(channels,)`: the epsilon of each channel's layer.
     """
 
-    def __init__(self, statistics: np.ndarray, moving: np.ndarray) -> None:
+    def __init__(self, statistics: np.ndarray, moving: np.ndarray, floor: np.ndarray) -> None:
         self.statistics = np.asarray(statistics, "float64")
-        self.moving = np.asarray(moving, "float64")
+        self.moving, self.floor = np.asarray(moving, "float64"), floor
         self.num_images = self.statistics.shape[2]
+        self.misfit = self._misfit(np.ones((1, self.num_images)))[0]
+        # How the misfit would vary over other images of the same kind.
+        draws = np.random.default_rng(0).multinomial(
+            self.num_images, np.full(self.num_images, 1 / self.num_images), size=RESAMPLES
+        )
+        self._resampled = self._misfit(draws)
 
-    def divergence(self, weights: np.ndarray | None = None) -> np.ndarray:
-        """Mean log divergence of each candidate, `(candidates,)`; lower is better.
+    def gap(self, worse: int, better: int) -> tuple[float, float]:
+        """By how much one candidate fits worse than another.
 
-        Args:
-            weights: How often each image counts, `(..., images)`; once if None.
-                Leading axes are kept: `(..., candidates)`.
+        Returns:
+            `(gap, sigmas)`: the log ratio of the misfits, and the same in
+            standard errors over the images (bootstrap). 0 sigmas if the images
+            do not tell the two apart at all.
         """
-        if weights is None:
-            weights = np.ones(self.num_images)
-        weights = weights / weights.sum(-1, keepdims=True)
-        mean, square = (weights @ self.statistics[:, k] for k in (0, 1))
-        return np.moveaxis(mean_log_divergence(mean, square - mean**2, *self.moving), 0, -1)
+        gap = float(self.misfit[worse] - self.misfit[better])
+        spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
+        return gap, gap / spread if spread > 1e-9 else 0.0
 
-
-def mean_log_divergence(
-    mean: np.ndarray, variance: np.ndarray, moving_mean: np.ndarray, moving_variance: np.ndarray
-) -> np.ndarray:
-    """Mean over the last axis of the log of KL(batch || moving)."""
-    v0, v1 = np.maximum(variance, 1e-12), np.maximum(moving_variance, 1e-12)
-    kl = 0.5 * (np.log(v1 / v0) + (v0 + (mean - moving_mean) ** 2) / v1 - 1)
-    return np.log(np.maximum(kl, SMALLEST)).mean(-1)
+    def _misfit(self, counts: np.ndarray) -> np.ndarray:
+        """`(draws, candidates)`: log of the mean over channels of sqrt(KL)."""
+        weights = counts / counts.sum(axis=-1, keepdims=True)
+        moving_mean, moving_variance = self.moving
+        columns = []
+        for means, squares in self.statistics:
+            mean = weights @ means
+            variance = np.maximum(weights @ squares - mean**2, 0) + self.floor
+            kl = np.log(moving_variance / variance) - 1
+            kl += (variance + (mean - moving_mean) ** 2) / moving_variance
+            columns.append(np.log(np.sqrt(np.maximum(kl / 2, 1e-12)).mean(axis=-1)))
+        return np.stack(columns, axis=-1)
 
 
 class _Reached(BaseException):
@@ -233,13 +294,17 @@ def _as_called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Any:
     """The inputs in the structure that the model's `call` takes."""
     tensors = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
     names = list(tensors)
-    if names == ["input"] and not isinstance(getattr(model, "input", None), dict):
-        return tensors["input"]
-    if names == [f"input_{i}" for i in range(len(names))]:
-        declared = getattr(model, "input", None)
-        if not isinstance(declared, dict):
-            return list(tensors.values())
-    return tensors
+    try:
+        declared = model.input
+    except (AttributeError, ValueError):  # a subclassed model declares none
+        declared = None
+    if isinstance(declared, dict):
+        return tensors if len(declared) > 1 else dict(zip(declared, tensors.values(), strict=True))
+    if len(names) == 1:
+        return tensors[names[0]]
+    if isinstance(declared, list | tuple):
+        return [tensors.get(t.name, tensors[name]) for t, name in zip(declared, names, strict=True)]
+    return list(tensors.values()) if names[0] == "input_0" else tensors
 
 
 def _copy(variable: Any) -> np.ndarray:
