@@ -1,0 +1,218 @@
+"""Label checks: what they find, and how rarely they cry wolf."""
+
+import lite0
+import numpy as np
+import photos
+import pytest
+
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.labels import check_labels, class_ids, to_probabilities
+
+
+def classifier(rng, n, classes, accuracy, confidence=None, errors="mixed", per_class=3):
+    """Outputs of a made-up classifier with honest or inflated confidence, and labels."""
+    pool = rng.permutation(classes)[: max(2, min(classes, n // per_class))]
+    labels = rng.choice(pool, n)
+    confused_with = rng.permutation(classes)
+    wrong = {
+        # half of them fall on one confusable class each, as real ones do
+        "mixed": np.where(rng.random(n) < 0.5, confused_with[labels], rng.integers(0, classes, n)),
+        # ages, ratings: the neighbour, on either side
+        "neighbour": np.clip(labels + rng.choice([-1, 1], n), 0, classes - 1),
+        # a broken or wrongly fed model: always the same few
+        "collapsed": rng.choice(confused_with[:3], n),
+    }[errors]
+    predicted = np.where(rng.random(n) < accuracy, labels, wrong)
+    p = rng.random((n, classes)) ** 3
+    # Where it errs, the right class is often among the likelier ones.
+    near = rng.random(n) < (0.0 if errors == "collapsed" else 0.7)
+    p[near, labels[near]] = np.quantile(p[near], 0.9, axis=1) if near.any() else 0
+    p /= p.sum(axis=1, keepdims=True)
+    sure = np.clip(rng.normal(confidence or accuracy, 0.15, (n, 1)), 0.05, 0.999)
+    p = p * (1 - sure)
+    p[np.arange(n), predicted] += sure[:, 0]
+    return p, labels
+
+
+MODELS = {
+    "good": {"accuracy": 0.9},
+    "mediocre": {"accuracy": 0.6},
+    "overconfident": {"accuracy": 0.3, "confidence": 0.9},
+    "bad": {"accuracy": 0.05, "confidence": 0.3},
+    "bad and sure": {"accuracy": 0.1, "confidence": 0.8, "errors": "neighbour"},
+    "ordinal": {"accuracy": 0.4, "confidence": 0.8, "errors": "neighbour"},
+    "collapsed": {"accuracy": 0.02, "confidence": 0.9, "errors": "collapsed"},
+}
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("n", [16, 64, 512])
+@pytest.mark.parametrize("classes", [10, 100, 1000])
+def test_right_labels_are_not_accused(model, n, classes):
+    rng = np.random.default_rng(1)
+    draws = 100
+    found = sum(
+        check_labels(*classifier(rng, n, classes, per_class=1 + i % 5, **MODELS[model])) is not None
+        for i in range(draws)
+    )
+    assert found <= 2, f"{found} of {draws}"
+
+
+@pytest.mark.parametrize("accuracy", [0.55, 0.7, 0.95])
+def test_two_classes_are_not_accused(accuracy):
+    rng = np.random.default_rng(2)
+    found = [check_labels(*classifier(rng, n, 2, accuracy)) for n in (16, 64, 512) * 50]
+    assert found == [None] * 150
+
+
+@pytest.mark.parametrize("accuracy, share", [(0.9, 0.98), (0.6, 0.8)])
+@pytest.mark.parametrize("n, classes", [(64, 10), (64, 1000), (512, 100)])
+def test_a_shift_is_found(accuracy, share, n, classes):
+    rng = np.random.default_rng(3)
+    found = {1: 0, -1: 0}
+    for _ in range(50):
+        p, labels = classifier(rng, n, classes, accuracy)
+        background = np.concatenate([np.full((n, 1), 1e-6), p], axis=1)
+        for offset, finding in (
+            (1, check_labels(background, labels)),
+            (-1, check_labels(p, labels + 1)),
+        ):
+            if finding is not None and finding.offset == offset:
+                found[offset] += 1
+                assert finding.repaired_accuracy > finding.accuracy + 0.2
+    assert min(found.values()) >= 50 * share, found
+
+
+@pytest.mark.parametrize("accuracy, share", [(0.9, 0.98), (0.6, 0.85)])
+@pytest.mark.parametrize("n, classes", [(64, 2), (64, 10), (64, 1000), (512, 100)])
+def test_another_order_is_found(accuracy, share, n, classes):
+    if (classes, accuracy) == (2, 0.6):
+        pytest.skip("with two classes, 40 % of 64 right is no overwhelming evidence")
+    rng = np.random.default_rng(4)
+    found = 0
+    for _ in range(50):
+        p, labels = classifier(rng, n, classes, accuracy)
+        order = np.roll(np.arange(classes), classes // 2)
+        finding = check_labels(p, order[labels])
+        found += finding is not None and finding.kind == "other_order"
+    assert found >= 50 * share, found
+
+
+def test_class_names_sorted_as_strings():
+    """`image_dataset_from_directory` sorts "10" before "2"."""
+    rng = np.random.default_rng(5)
+    p, labels = classifier(rng, 512, 100, 0.8)
+    order = np.argsort(np.argsort([str(i) for i in range(100)]))
+    finding = check_labels(p, order[labels])
+    assert finding.kind == "other_order" and "another order" in finding.sentence
+    assert finding.accuracy < 0.2 and finding.repaired_accuracy > 0.6
+
+
+@pytest.fixture(scope="module")
+def lite():
+    images, labels = photos.imagenet_photos()
+    model = lite0.build(InputConvention("raw"))
+    return model.predict(images.astype("float32"), verbose=0), labels, model, images
+
+
+def test_real_outputs(lite):
+    p, labels, _, _ = lite
+    assert (p.argmax(axis=1) == labels).mean() > 0.8
+    assert check_labels(p, labels) is None
+    background = np.concatenate([np.zeros((20, 1), "float32"), p], axis=1)
+    shifted = check_labels(background, labels)
+    assert shifted.offset == 1 and "try `y + 1`" in shifted.sentence
+    assert check_labels(p, labels + 1).offset == -1
+    ilsvrc = np.random.default_rng(0).permutation(1000)
+    other = check_labels(p, ilsvrc[labels])
+    assert other.kind == "other_order" and "ILSVRC" in other.sentence
+
+
+def test_real_outputs_of_a_wrongly_fed_network(lite):
+    """Fed [0, 1], [-1, 1], BGR, negatives: bad accuracy, but the labels are right."""
+    _, labels, model, images = lite
+    raw = images.astype("float32")
+    feeds = [raw / 255, raw / 127.5 - 1, raw[..., ::-1], raw - 120, 255 - raw, raw[:, ::-1]]
+    for fed in feeds:
+        assert check_labels(model.predict(fed, verbose=0), labels) is None
+
+
+def test_real_outputs_in_many_draws(lite):
+    p, labels, _, _ = lite
+    rng = np.random.default_rng(6)
+    order = rng.permutation(1000)
+    false, found = 0, 0
+    for _ in range(200):
+        i = rng.choice(20, 16, replace=False)
+        false += check_labels(p[i], labels[i]) is not None
+        found += check_labels(p[i], order[labels[i]]) is not None
+    assert false == 0
+    assert found >= 140, found
+
+
+def test_labels_out_of_range():
+    p, labels = classifier(np.random.default_rng(7), 100, 10, 0.9)
+    finding = check_labels(p, np.where(np.arange(100) < 3, 255, labels))
+    assert finding.kind == "out_of_range" and finding.certainty == 1
+    assert finding.sentence.startswith("3 of 100 labels lie outside of the model's 10 classes")
+    from_one = check_labels(p, labels + 1)
+    assert from_one.offset == -1 and "count from 1" in from_one.sentence
+    assert from_one.repaired_accuracy > 0.8
+
+
+def test_one_hot_labels_are_ids():
+    p, labels = classifier(np.random.default_rng(8), 100, 10, 0.9)
+    assert check_labels(p, np.eye(10)[labels]) is None
+    assert check_labels(np.c_[np.zeros(100), p], np.eye(10)[labels]).offset == 1
+    smooth = np.eye(10)[labels] * 0.9 + 0.01
+    np.testing.assert_array_equal(class_ids(smooth), labels)
+    np.testing.assert_array_equal(class_ids(labels[:, None].astype("float32")), labels)
+
+
+def test_what_are_no_classes_is_left_alone():
+    p, labels = classifier(np.random.default_rng(9), 20, 10, 0.9)
+    for y in (
+        labels + 0.5,
+        np.random.default_rng(0).normal(size=(20, 4)),
+        np.array(["cat"] * 20),
+        np.full(20, np.nan),
+        labels[:5],
+        np.float32(1.0),
+        np.zeros((20, 2, 2)),
+    ):
+        assert check_labels(p, y) is None
+
+
+def test_few_and_broken_samples():
+    p, labels = classifier(np.random.default_rng(10), 64, 10, 0.9)
+    assert check_labels(p[:1], labels[:1]) is None
+    assert check_labels(p[:0], labels[:0]) is None
+    assert check_labels(p * np.nan, labels) is None
+    partly = p.copy()
+    partly[::2] = np.nan
+    assert check_labels(partly, labels) is None
+    assert check_labels(partly, labels + 1).offset == -1
+    assert check_labels(np.ones((64, 1)), labels) is None
+
+
+def test_to_probabilities():
+    rng = np.random.default_rng(11)
+    logits = rng.normal(size=(7, 5)) * 4
+    p = to_probabilities(logits)
+    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(p, wanted)
+    # Probabilities stay, also those rounded to half precision.
+    np.testing.assert_array_equal(to_probabilities(p), p)
+    half = p.astype("float16")
+    np.testing.assert_array_equal(to_probabilities(half), half.astype("float64"))
+    # In [0, 1] without the sum: multi-label scores or small logits, so softmax.
+    small = rng.random((4, 3))
+    np.testing.assert_allclose(to_probabilities(small).sum(axis=1), 1)
+    one = np.array([[-2.0], [0.5], [800.0], [-800.0]])
+    two = to_probabilities(one)
+    np.testing.assert_allclose(two[:, 1], 1 / (1 + np.exp(-one[:, 0].clip(-700))))
+    np.testing.assert_allclose(two.sum(axis=1), 1)
+    np.testing.assert_allclose(to_probabilities(np.array([0.1, 0.9]))[:, 1], [0.1, 0.9])
+    huge = to_probabilities(np.array([[1e4, 0.0, -1e4], [np.nan, 0.0, 1.0]]))
+    np.testing.assert_allclose(huge[0], [1, 0, 0])
+    assert np.isnan(huge[1]).all()
