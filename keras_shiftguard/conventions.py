@@ -16,8 +16,8 @@ CAFFE_MEAN = (123.68, 116.779, 103.939)  # of the raw range, R, G, B
 class Affine(NamedTuple):
     """`x = raw * scale + offset`, one number for each of R, G, B."""
 
-    scale: tuple[float, float, float]
-    offset: tuple[float, float, float]
+    scale: tuple[float, ...]
+    offset: tuple[float, ...]
 
 
 MODES: dict[str, Affine] = {

@@ -65,7 +65,7 @@ class InputConvention:
                 scale, offset = scale[::-1], offset[::-1]
             elif self.channel_order == "gray":
                 # One channel stands for all three: their mean.
-                scale, offset = (np.mean(scale),), (np.mean(offset),)
+                scale, offset = (float(np.mean(scale)),), (float(np.mean(offset)),)
             object.__setattr__(self, "scale", tuple(map(float, scale)))
             object.__setattr__(self, "offset", tuple(map(float, offset)))
 

@@ -125,4 +125,5 @@ def affine_between(
 
 
 def _plain(values: float | tuple[float, ...]) -> float | tuple[float, ...]:
-    return float(values) if np.ndim(values) == 0 else tuple(float(v) for v in np.ravel(values))
+    flat = tuple(float(value) for value in np.ravel(values))
+    return flat[0] if np.ndim(values) == 0 else flat

@@ -32,8 +32,8 @@ class FirstSamples:
         image = self.height * self.width * spec.channels * 4
         self.capacity = int(np.clip(MAX_BYTES // image, 4, MAX_SAMPLES))
         first = spec.layout == "channels_first"
-        shape = (self.height, self.width)
-        shape = (spec.channels, *shape) if first else (*shape, spec.channels)
+        size = (self.height, self.width)
+        shape = (spec.channels, *size) if first else (*size, spec.channels)
         self.state = State("shiftguard_first")
         self.images = self.state.add("images", (self.capacity, *shape))
         self.sizes = self.state.add("sizes", (self.capacity, 2))
