@@ -72,6 +72,7 @@ class BatchNormEvidence:
         self.deep: list[Any] = []
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._weights: dict[int, tuple[Any, np.ndarray]] = {}
+        self._needed: dict[int, int] = {}  # how many of the weights stand before a layer
         self.reason = ""
         if not model.built:
             self.reason = "The model is not built yet."
@@ -88,6 +89,7 @@ class BatchNormEvidence:
                 continue
             found += 1
             mean, variance = _copy(layer.moving_mean), _copy(layer.moving_variance)
+            self._needed[id(layer)] = len(self._weights)
             if np.any(mean != 0) or np.any(variance != 1):
                 trained.append(layer)
                 self._moving[id(layer)] = (mean, variance + layer.epsilon)
@@ -112,6 +114,7 @@ class BatchNormEvidence:
         candidates: Sequence[Transform],
         name: str = "input",
         axis: int = -1,
+        depth: int | None = None,
     ) -> "Scores":
         """Follows every candidate through the first layers.
 
@@ -120,12 +123,14 @@ class BatchNormEvidence:
             candidates: What might have to be done to input `name`.
             name: The input that the candidates are for.
             axis: Its channel axis.
+            depth: How many of the layers; all if None.
         """
+        wanted = self.layers[:depth]
         runs = [
-            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, self.layers)
+            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, wanted)
             for candidate in candidates
         ]
-        layers = [layer for layer in self.layers if all(id(layer) in run for run in runs)]
+        layers = [layer for layer in wanted if all(id(layer) in run for run in runs)]
         if not layers:
             raise NotReachedError("no batch-norm layer was reached")
         statistics = [
@@ -172,10 +177,11 @@ class BatchNormEvidence:
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
         """Mean and mean square of each channel of each image, by layer."""
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        needed = self._needed[id(layers[-1])]
         scope = keras.StatelessScope(
             state_mapping=[
                 (variable, ops.convert_to_tensor(value, dtype=variable.dtype))
-                for variable, value in self._weights.values()
+                for variable, value in list(self._weights.values())[:needed]
             ]
         )
         with _recorded(layers, found), scope:

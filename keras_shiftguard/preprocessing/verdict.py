@@ -192,10 +192,11 @@ def _from_both(case: _Case) -> _Verdict | None:
     )
     if not decisive:
         return None  # the structure speaks for itself; the order comes later
+    remembered = as_convention(reading.hypotheses[best], "unknown")
     text = (
         f"The structure and the weights disagree: {case.structure.architecture or 'the network'} "
         f"is published for {expected}, but its batch norm remembers images in "
-        f"{as_convention(reading.hypotheses[best], 'unknown')} (misfit {np.exp(gap):.1f} times less)."
+        f"{remembered}: misfit {np.exp(gap):.1f} times less."
     )
     said = (text, *case.structure.evidence, *case.observation.evidence)
     if reading.hypotheses[best].is_identity:
@@ -237,15 +238,16 @@ def _from_batch_norm(case: _Case) -> _Verdict | None:
     to_rival = reading.scores.gap(rival, best)
     to_fed = reading.scores.gap(fed, best)
     expected, observed = both_conventions(choice, observation.convention)
+    misfits = [reading.misfit(i) for i in (best, fed, rival)]
+    swapped = " with red and blue swapped" if choice.swap else ""
     said = (
         f"Over {reading.num_images} images the first batch-norm layers fit best if the model "
-        f"is fed {as_convention(choice, 'unknown')}"
-        f"{' with red and blue swapped' if choice.swap else ''}: misfit {reading.misfit(best):.2f}, "
-        f"as fed {reading.misfit(fed):.2f}, next convention {reading.misfit(rival):.2f}.",
+        f"is fed {as_convention(choice, 'unknown')}{swapped}: misfit {misfits[0]:.2f}, as fed "
+        f"{misfits[1]:.2f}, next convention {misfits[2]:.2f}.",
         *observation.evidence,
     )
     enough = reading.num_images >= FEW
-    same_mode = _mode_of(choice) == _mode_of(reading.hypotheses[fed])
+    same_mode = choice.kind == reading.hypotheses[fed].kind
     if not same_mode and best != fed:
         plain = (
             enough
@@ -316,10 +318,6 @@ def _is(hypothesis: Hypothesis, convention: InputConvention) -> bool:
     return hypothesis.mode == convention.mode and (
         hypothesis.means is None or hypothesis.means == convention.channel_order
     )
-
-
-def _mode_of(hypothesis: Hypothesis) -> tuple[str, bool]:
-    return hypothesis.mode, hypothesis.inverted
 
 
 def _outside(summary: InputSummary, expected: InputConvention) -> bool:
