@@ -1,18 +1,92 @@
-"""Hints: what else about the images deserves a look. Never an accusation."""
+"""Hints: what else about the images deserves a look. Never an accusation.
 
-from dataclasses import dataclass
+`hints_for` asks each of the small checks in `content.py` and `resampling.py`,
+and compares the size with the one that the network was published with.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from keras_shiftguard.preprocessing.content import (
+    constant_hints,
+    duplicate_hints,
+    frame_hints,
+    gray_hints,
+    inverted_hints,
+    nonfinite_hints,
+)
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.hint import Hint
+from keras_shiftguard.preprocessing.resampling import resampling_hints
+from keras_shiftguard.profiles import InputSummary
+
+if TYPE_CHECKING:
+    from keras_shiftguard.preprocessing.structure import StructuralExpectation
+
+MOST_IMAGES = 256
+LOOKED_AT = 32  # spread over the images: enough for a median, and quick
+
+__all__ = ["Hint", "hints_for"]
 
 
-@dataclass(frozen=True)
-class Hint:
-    """One thing that may be worth a look.
+def hints_for(
+    images: np.ndarray,
+    summary: InputSummary,
+    expectation: "StructuralExpectation | None",
+    observed: InputConvention,
+) -> tuple[Hint, ...]:
+    """Everything about the images that may be worth a look, the surest first.
 
     Args:
-        name: A short name that programs can rely on.
-        sentence: What was seen, with numbers.
-        certainty: How sure, from 0 to 1.
+        images: `(n, height, width, channels)`, exactly as fed. The first 256
+            are looked at.
+        summary: What was measured of the whole stream, for its sizes.
+        expectation: What is known of the network; None if nothing is.
+        observed: The convention of the images, where known.
     """
+    hints = _size_hints(summary, expectation)
+    images = np.asarray(images)
+    if images.ndim == 4 and images.size and images.dtype.kind in "fiub":
+        hints += _image_hints(images[:MOST_IMAGES].astype("float32"), observed)
+    return tuple(sorted(hints, key=lambda hint: -hint.certainty))
 
-    name: str
-    sentence: str
-    certainty: float
+
+def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
+    hints, images = nonfinite_hints(images)
+    more, images = constant_hints(images)
+    hints += more
+    if not len(images):
+        return hints
+    hints += duplicate_hints(images)
+    images = images[:: -(-len(images) // LOOKED_AT)]
+    hints += gray_hints(images)
+    hints += inverted_hints(images, observed)
+    more, unframed = frame_hints(images)
+    # The edge of a frame would be the finest detail of all.
+    return hints + more + resampling_hints(unframed.mean(axis=-1, dtype="float32"))
+
+
+def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | None") -> list[Hint]:
+    native = None if expectation is None else expectation.native_size
+    if expectation is None or native is None or not summary.is_image or not summary.num_samples:
+        return []
+    smallest, largest = summary.smallest_size, summary.largest_size
+    if smallest == largest == (native, native) or max(largest) == 0:
+        return []
+    size = f"{smallest[0]} by {smallest[1]}"
+    if smallest != largest:
+        size += f" up to {largest[0]} by {largest[1]}"
+    top1 = expectation.published_top1
+    # Stored as a share or in percent.
+    published = "" if top1 is None else f" (published top-1 there: {_percent(top1)})"
+    name = expectation.architecture or "the network"
+    text = (
+        f"The images are {size}; {name} was trained at {native} by {native}{published}. "
+        "At other sizes accuracy is usually lower, unless it was trained again."
+    )
+    return [Hint("input_size", text, 0.9)]
+
+
+def _percent(value: float) -> str:
+    return f"{value if value > 1 else 100 * value:.1f} %"
