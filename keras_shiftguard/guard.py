@@ -11,6 +11,7 @@ from keras_shiftguard.errors import (
     BadInputError,
     NotInThisVersionError,
     PreprocessingMismatchError,
+    ShiftGuardError,
     warn,
 )
 from keras_shiftguard.events import EventWriter, write_json
@@ -45,10 +46,7 @@ def harmless(hook: Callable[..., None]) -> Callable[..., None]:
         except (PreprocessingMismatchError, BadInputError):
             raise
         except Exception as error:
-            self._gave_up = True
-            warn(
-                f"ShiftGuard stopped watching ({error!r}). Training is not affected."
-            )
+            self._give_up(error)
 
     return wrapped
 
@@ -185,8 +183,11 @@ class ShiftGuard(keras.callbacks.Callback):
             self._probe.detach()
             self._probe = None
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            writer, self._writer = self._writer, None
+            try:
+                writer.close()
+            except OSError as error:
+                self._stop_writing(error)
 
     # --- hooks --------------------------------------------------------------
 
@@ -201,13 +202,16 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._after_batch("train", batch)
 
-    @harmless
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._finish_pass("train")
-        self._write(step=epoch)
+        self._write()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._tell()
+        self._end()
 
     @harmless
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def _tell(self) -> None:
         diagnosis = self.diagnosis
         if self.verbose and diagnosis is not None and diagnosis.status != "mismatch":
             print(diagnosis)
@@ -218,23 +222,22 @@ class ShiftGuard(keras.callbacks.Callback):
                 "`model.predict` is uncorrected. Keep the fix with\n"
                 "    model = guard.diagnosis.apply(model)"
             )
-        self._end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        if not self._training:
+        # Keras tells no callback of an exception: `_training` may be left over.
+        if self._probe is None or self._probe.run is not self.params:
+            self._training = False
             self._begin()
         self._start_validation()
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._after_batch("validation", batch)
 
-    @harmless
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._finish_pass("validation")
         if not self._training:
-            self._write(step=self._epoch)
-            if self.verbose and self.diagnosis is not None and self.diagnosis.status != "mismatch":
-                print(self.diagnosis)
+            self._write()
+            self._tell()
             self._end()
 
     # --- the run ------------------------------------------------------------
@@ -252,9 +255,16 @@ class ShiftGuard(keras.callbacks.Callback):
             counter.update(train=0, validation=0)
         try:
             self._attach(model)
-        except Exception:
+        except ShiftGuardError:
             self._end()
             raise
+        except Exception as error:
+            self._end()
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        self._gave_up = True
+        warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
 
     def _attach(self, model: keras.Model) -> None:
         self._watch = PreprocessingWatch(model, self.on_mismatch)
@@ -315,8 +325,9 @@ class ShiftGuard(keras.callbacks.Callback):
         if due:
             self._look(name)
         if write:
-            self._write(step=self._batches[name])
+            self._write()
 
+    @harmless
     def _finish_pass(self, name: str) -> None:
         self._drain(name)
         if self._watch is not None and not self._watch.is_settled(name):
@@ -328,7 +339,7 @@ class ShiftGuard(keras.callbacks.Callback):
         _ = self.model  # on JAX: brings the variables up to date
         stream = self._stream(name)
         stream.drain()
-        self.profiles.setdefault(name, stream.profile)
+        self.profiles[name] = stream.profile
         self._undrained[name] = 0
 
     def _look(self, name: str, final: bool = False) -> None:
@@ -344,9 +355,10 @@ class ShiftGuard(keras.callbacks.Callback):
 
     # --- what is written ----------------------------------------------------
 
-    def _write(self, step: int) -> None:
+    def _write(self) -> None:
         if self._writer is None:
             return
+        step = self._epoch if self.update_freq == "epoch" else self._batches["train"]
         try:
             for name, profile in self.profiles.items():
                 self._writer.write_profile(name, profile, step)

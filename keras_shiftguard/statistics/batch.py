@@ -1,5 +1,6 @@
 """What the statistics look at: one input of one batch, prepared once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,49 +51,86 @@ class Batch:
     """One input tensor, reshaped to pixels, with what several statistics need.
 
     Attributes:
-        pixels: float32, `(batch, pixels, channels)`, or `(batch, channels,
-            pixels)` for channels first, so that nothing has to be transposed.
-        pixel_axis: Which of the axes holds the pixels.
-        finite: bool like `pixels`; None if the dtype cannot hold a NaN.
-        sampled: float32, `(batch, at most 256, channels)`.
-        sampled_finite: bool like `sampled`, or None.
+        pixels: float32. Channels first: `(batch, channels, pixels)`, so that
+            nothing has to be transposed. Channels last: `(batch, pixels / rows,
+            rows * channels)`, since no CPU kernel likes an innermost dimension
+            of three. Where a value is not finite, `fill` stands in its place,
+            which is within the range of the others.
+        num_pixels: Pixels of a sample and channel.
+        num_finite: Finite ones among them, `(batch, channels)`.
+        sampled: float32, `(batch, at most 256, channels)`, as fed.
+        sampled_finite: bool like `sampled`; None if the dtype cannot hold a NaN.
+        fill: Mean of the finite sampled pixels of each channel, `(channels,)`.
     """
 
     def __init__(self, x: Any, spec: InputSpec) -> None:
         self.spec = spec
-        self.inputs = x
-        is_float = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+        self.first = spec.layout == "channels_first"
         shape = ops.shape(x)
         self.num_samples = ops.cast(shape[0], "float32")
-        first = spec.layout == "channels_first"
         self.size = (0, 0)
         if spec.layout != "features":
-            self.size = (shape[-2], shape[-1]) if first else (shape[-3], shape[-2])
-        self.pixel_axis = 2 if first else 1
-        layout = (shape[0], spec.channels, -1) if first else (shape[0], -1, spec.channels)
-        self.pixels = ops.cast(ops.reshape(x, layout), "float32")
-        self.finite = ops.isfinite(self.pixels) if is_float else None
-        num_pixels = self.pixels.shape[self.pixel_axis]
-        if num_pixels is None:
-            num_pixels = ops.shape(self.pixels)[self.pixel_axis]
-        positions = sampled_positions(num_pixels)
-        if positions is None:
-            sampled = self.pixels
+            self.size = (shape[-2], shape[-1]) if self.first else (shape[-3], shape[-2])
+        by_pixel = (shape[0], spec.channels, -1) if self.first else (shape[0], -1, spec.channels)
+        pixels = ops.cast(ops.reshape(x, by_pixel), "float32")
+        axis = 2 if self.first else 1
+        self.num_pixels = pixels.shape[axis]
+        if self.num_pixels is None:
+            self.num_pixels = ops.shape(pixels)[axis]
+        positions = sampled_positions(self.num_pixels)
+        sampled = pixels if positions is None else ops.take(pixels, positions, axis=axis)
+        self.sampled = ops.transpose(sampled, (0, 2, 1)) if self.first else sampled
+        self.rows = 1
+        if not self.first and isinstance(self.num_pixels, int):
+            self.rows = max(n for n in range(1, 65) if self.num_pixels % n == 0)
+            wide = (shape[0], self.num_pixels // self.rows, self.rows * spec.channels)
+            pixels = ops.reshape(pixels, wide)
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+            self.sampled_finite = ops.isfinite(self.sampled)
+            inside = ops.cast(self.sampled_finite, "float32")
+            total = ops.sum(ops.where(self.sampled_finite, self.sampled, 0.0), axis=(0, 1))
+            self.fill = total / ops.maximum(ops.sum(inside, axis=(0, 1)), 1.0)
+            self.pixels, self.num_finite = self._without_gaps(pixels)
         else:
-            sampled = ops.take(self.pixels, positions, axis=self.pixel_axis)
-        self.sampled = ops.transpose(sampled, (0, 2, 1)) if first else sampled
-        self.sampled_finite = ops.isfinite(self.sampled) if is_float else None
-
-    def pixel_counts(self) -> Any:
-        """Number of finite pixels of each sample and channel, `(batch, channels)`."""
-        if self.finite is not None:
-            return ops.sum(ops.cast(self.finite, "float32"), axis=self.pixel_axis)
-        pixels = ops.cast(ops.shape(self.pixels)[self.pixel_axis], "float32")
-        return ops.ones_like(self.pixels[:, :, 0] if self.pixel_axis == 2 else self.pixels[:, 0]) * pixels
+            self.sampled_finite = None
+            self.fill = ops.mean(self.sampled, axis=(0, 1))
+            self.pixels, self.num_finite = pixels, self._all_finite(pixels)
 
     def by_channel(self, vector: Any) -> Any:
         """A `(channels,)` vector, shaped to broadcast against `pixels`."""
-        return ops.reshape(vector, (1, -1, 1) if self.pixel_axis == 2 else (1, 1, -1))
+        if self.first:
+            return ops.reshape(vector, (1, -1, 1))
+        return ops.reshape(ops.tile(vector, (self.rows,)), (1, 1, -1))
+
+    def over_pixels(self, reduce: Callable[..., Any], values: Any) -> Any:
+        """Reduces values shaped like `pixels` to `(batch, channels)`."""
+        if self.first:
+            return reduce(values, axis=2)
+        values = reduce(values, axis=1)
+        if self.rows == 1:
+            return values
+        rows = ops.reshape(values, (ops.shape(values)[0], self.rows, self.spec.channels))
+        return reduce(rows, axis=1)
+
+    def _all_finite(self, pixels: Any) -> Any:
+        one = pixels[:, :, 0] if self.first else pixels[:, 0, : self.spec.channels]
+        return ops.ones_like(one) * ops.cast(self.num_pixels, "float32")
+
+    def _without_gaps(self, pixels: Any) -> tuple[Any, Any]:
+        """Puts `fill` where a value is not finite, and counts the finite ones."""
+
+        def fill_gaps() -> tuple[Any, Any]:
+            finite = ops.isfinite(pixels)
+            filled = ops.where(finite, pixels, self.by_channel(self.fill))
+            return filled, self.over_pixels(ops.sum, ops.cast(finite, "float32"))
+
+        if keras.backend.backend() != "tensorflow":
+            return fill_gaps()
+        # TensorFlow's `where` takes longer than all that follows, and the
+        # input is finite nearly always, which one sum tells. JAX fuses it, and
+        # PyTorch, being eager, would have to wait for the answer.
+        all_finite = ops.all(ops.isfinite(self.over_pixels(ops.sum, pixels)))
+        return ops.cond(all_finite, lambda: (pixels, self._all_finite(pixels)), fill_gaps)
 
 
 def sampled_positions(num_pixels: Any) -> Any:

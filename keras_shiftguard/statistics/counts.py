@@ -25,8 +25,9 @@ class Counts:
 
     def update(self, batch: Batch) -> None:
         self.num_samples.assign(self.num_samples + batch.num_samples)
-        if batch.finite is not None:
-            bad = ops.mean(1.0 - ops.cast(batch.finite, "float32"), axis=(1, 2))
+        if batch.sampled_finite is not None:
+            finite = ops.mean(batch.num_finite, axis=1) / ops.cast(batch.num_pixels, "float32")
+            bad = ops.maximum(1.0 - finite, 0.0)
             self.nonfinite_share.assign(self.nonfinite_share + ops.sum(bad))
             self.nonfinite_samples.assign(
                 self.nonfinite_samples + ops.sum(ops.cast(bad > 0, "float32"))

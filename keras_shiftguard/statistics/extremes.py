@@ -18,13 +18,12 @@ class Extremes:
         self.maximum = state.add("maximum", (spec.channels,), fill=-np.inf)
 
     def update(self, batch: Batch) -> None:
-        low = high = batch.pixels
-        if batch.finite is not None:
-            low = ops.where(batch.finite, batch.pixels, np.inf)
-            high = ops.where(batch.finite, batch.pixels, -np.inf)
-        axes = (0, batch.pixel_axis)
-        self.minimum.assign(ops.minimum(self.minimum, ops.min(low, axis=axes)))
-        self.maximum.assign(ops.maximum(self.maximum, ops.max(high, axis=axes)))
+        seen = batch.num_finite > 0
+        lowest = ops.where(seen, batch.over_pixels(ops.min, batch.pixels), np.inf)
+        highest = ops.where(seen, batch.over_pixels(ops.max, batch.pixels), -np.inf)
+        lowest, highest = ops.min(lowest, axis=0), ops.max(highest, axis=0)
+        self.minimum.assign(ops.minimum(self.minimum, lowest))
+        self.maximum.assign(ops.maximum(self.maximum, highest))
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         return {"minimum": values["minimum"], "maximum": values["maximum"]}

@@ -32,24 +32,19 @@ class Moments:
         self.sample_second = state.add("sample_second", (2,))
 
     def update(self, batch: Batch) -> None:
-        axis = batch.pixel_axis
-        sampled = batch.sampled
-        if batch.sampled_finite is None:
-            guess = ops.mean(sampled, axis=(0, 1))
-        else:
-            inside = ops.cast(batch.sampled_finite, "float32")
-            total = ops.sum(ops.where(batch.sampled_finite, sampled, 0.0), axis=(0, 1))
-            guess = total / ops.maximum(ops.sum(inside, axis=(0, 1)), 1.0)
-        pivot = ops.where(self.count > 0, self.pivot.value, guess)
+        pivot = ops.where(self.count > 0, self.pivot.value, batch.fill)
         self.pivot.assign(pivot)
 
         deviation = batch.pixels - batch.by_channel(pivot)
-        if batch.finite is not None:
-            deviation = ops.where(batch.finite, deviation, 0.0)
-        pixels = batch.pixel_counts()
-        first = ops.sum(deviation, axis=axis) / ops.maximum(pixels, 1.0)
-        second = ops.sum(ops.square(deviation), axis=axis) / ops.maximum(pixels, 1.0)
+        pixels = batch.num_finite
         seen = ops.cast(pixels > 0, "float32")  # (batch, channels)
+        first = batch.over_pixels(ops.sum, deviation)
+        second = batch.over_pixels(ops.sum, ops.square(deviation))
+        # Takes away again what the stand-ins for non-finite values added.
+        missing = ops.cast(batch.num_pixels, "float32") - pixels
+        stand_in = batch.fill - pivot
+        first = (first - missing * stand_in) * seen / ops.maximum(pixels, 1.0)
+        second = (second - missing * ops.square(stand_in)) * seen / ops.maximum(pixels, 1.0)
         self.count.assign(self.count + ops.sum(seen, axis=0))
         self.first.assign(self.first + ops.sum(first, axis=0))
         self.second.assign(self.second + ops.sum(second, axis=0))

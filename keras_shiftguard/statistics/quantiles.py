@@ -28,11 +28,10 @@ class Quantiles:
 
     def update(self, batch: Batch) -> None:
         x = batch.sampled
-        magnitude = ops.maximum(ops.abs(x), SMALLEST)
-        step = ops.floor(ops.log(magnitude / SMALLEST) / LOG_GAMMA)
-        # The middle bin holds everything smaller than SMALLEST.
-        step = ops.where(ops.abs(x) < SMALLEST, 0.0, 1.0 + ops.minimum(step, BINS_PER_SIGN - 1.0))
-        index = BINS_PER_SIGN + ops.sign(x) * step
+        # -1 for all that is smaller than SMALLEST: with the 1 added, bin 0.
+        magnitude = ops.maximum(ops.abs(x), SMALLEST / 2)
+        step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
+        index = BINS_PER_SIGN + ops.sign(x) * (ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0)
         if self.rows > 1:
             index = index + ops.arange(self.rows, dtype="float32") * NUM_BINS
         weight = ops.ones_like(x)

@@ -11,8 +11,8 @@ from keras import ops
 class State:
     """Named float32 variables that can be read for each replica, and reset.
 
-    Every replica of a distributed step keeps its own (`"on_read"`, no
-    aggregation); the host merges them like any other pieces. So a statistic
+    Every replica of a distributed step keeps its own (`"on_read"`, never
+    aggregated); the host merges them like any other pieces. So a statistic
     need not be a plain sum: extremes and pivots work as well.
     """
 
@@ -27,7 +27,7 @@ class State:
             dtype="float32",
             trainable=False,
             autocast=False,
-            aggregation="none",
+            aggregation="only_first_replica",
             synchronization="on_read",
             name=f"{self._prefix}_{name}",
         )

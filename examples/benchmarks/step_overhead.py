@@ -1,0 +1,261 @@
+"""What a training step costs with the guard, beside what it costs without.
+
+    python examples/benchmarks/step_overhead.py --backend tensorflow --model small_cnn
+
+Four copies of one model take turns, a few steps each, for several rounds, in a
+new order every round: whatever else the machine does hits all of them alike.
+
+    plain         model.train_on_batch
+    guard         the same with ShiftGuard attached
+    tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
+    numpy         the same with a copy of each batch measured in NumPy
+
+Printed is the ratio to `plain` within a round, median over the rounds, with a
+95 % bootstrap interval, in wall and in CPU seconds. An interval wider than the
+target is called "not resolved". The guard's first look (the verdict) is made
+before the rounds begin and printed by itself.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+
+TARGETS = {"resnet50": 0.01, "small_cnn": 0.03}
+BATCHES = {"resnet50": 8, "small_cnn": 128}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
+    parser.add_argument("--model", default="small_cnn", choices=list(TARGETS))
+    parser.add_argument("--batch", type=int, help="batch size; default by model")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--steps", type=int, default=8, help="steps of each variant in a round")
+    parser.add_argument("--variants", default="plain,guard,tensorboard,numpy")
+    parser.add_argument("--profile", action="store_true", help="time each statistic by itself")
+    parser.add_argument(
+        "--check-transfers",
+        action="store_true",
+        help="JAX: run steps under jax.transfer_guard('disallow') (means most on a GPU)",
+    )
+    return parser.parse_args()
+
+
+def build(name):
+    import keras
+    from keras import layers
+
+    if name == "resnet50":
+        model = keras.applications.ResNet50(weights=None)
+    else:  # the network of Keras's CIFAR-10 example
+        model = keras.Sequential(
+            [
+                keras.Input((32, 32, 3)),
+                layers.Conv2D(32, 3, padding="same", activation="relu"),
+                layers.Conv2D(32, 3, activation="relu"),
+                layers.MaxPooling2D(),
+                layers.Conv2D(64, 3, padding="same", activation="relu"),
+                layers.Conv2D(64, 3, activation="relu"),
+                layers.MaxPooling2D(),
+                layers.Flatten(),
+                layers.Dense(512, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+class NumpyMeasure:
+    """What one would write by hand: every batch, on the host."""
+
+    def measure(self, x):
+        import numpy as np
+
+        copy = np.array(x, copy=True)
+        flat = copy.reshape(-1, copy.shape[-1])
+        self.found = flat.mean(0), flat.std(0), flat.min(0), flat.max(0), np.isfinite(flat).sum()
+        self.histograms = [np.histogram(column, bins=256) for column in flat.T]
+
+
+class Variant:
+    """One copy of the model with its callback, run step by step."""
+
+    def __init__(self, name, model_name, x, y, log_dir):
+        import keras
+
+        import keras_shiftguard as sg
+
+        self.name, self.x, self.y, self.step = name, x, y, 0
+        keras.utils.set_random_seed(0)
+        self.model = build(model_name)
+        self.numpy = NumpyMeasure() if name == "numpy" else None
+        self.model.train_on_batch(x, y)  # builds the optimizer
+        self.callback = None
+        if name == "guard":
+            self.callback = sg.ShiftGuard(on_mismatch="ignore", verbose=0)
+        elif name == "tensorboard":
+            self.callback = keras.callbacks.TensorBoard(log_dir, histogram_freq=1)
+        if self.callback is not None:
+            self.callback.set_params({"epochs": 1, "steps": None, "verbose": 0})
+            self.callback.set_model(self.model)
+            self.callback.on_train_begin()
+            self.callback.on_epoch_begin(0)
+        start = time.perf_counter()
+        self.run(1)
+        self.first = time.perf_counter() - start
+        self.run(2)
+
+    def run(self, steps):
+        for _ in range(steps):
+            if self.callback is not None:
+                self.callback.on_train_batch_begin(self.step)
+            if self.numpy is not None:
+                self.numpy.measure(self.x)
+            logs = self.model.train_on_batch(self.x, self.y, return_dict=True)
+            if self.callback is not None:
+                self.callback.on_train_batch_end(self.step, logs)
+            self.step += 1
+
+    def end_epoch(self):
+        """Once a round: what each does at the end of an epoch belongs to its cost."""
+        if self.callback is not None:
+            self.callback.on_epoch_end(0, {})
+            self.callback.on_epoch_begin(0)
+            self.step = 0
+
+
+def interval(ratios, rng):
+    import numpy as np
+
+    medians = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
+    return np.median(ratios), *np.quantile(medians, [0.025, 0.975])
+
+
+def report(name, times, target, rng):
+    import numpy as np
+
+    for kind, column in (("wall", 0), ("cpu", 1)):
+        ratios = times[name][:, column] / times["plain"][:, column]
+        middle, low, high = interval(ratios, rng)
+        line = f"{name:12} {kind:4} {100 * (middle - 1):+6.2f} %  [{100 * (low - 1):+.2f}, "
+        line += f"{100 * (high - 1):+.2f}]"
+        if name == "guard":
+            if high - low > target:
+                verdict = "not resolved"
+            else:
+                verdict = "within" if high - 1 <= target else "above"
+                verdict = "within" if middle - 1 <= target else verdict
+            line += f"   target {100 * target:.0f} %: {verdict}"
+        print(line)
+    ms = 1000 * np.median(times[name][:, 0])
+    print(f"{'':12} {ms:.1f} ms a step")
+
+
+def profile_statistics(x):
+    import keras
+    from keras import ops
+
+    from keras_shiftguard.statistics.batch import Batch, spec_for
+    from keras_shiftguard.statistics.sketch import Sketch
+
+    sketch = Sketch(spec_for("input", (None, *x.shape[1:]), "channels_last"))
+    x = ops.convert_to_tensor(x)
+
+    def timed(update, variables):
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            run = tf.function(update)
+        elif keras.backend.backend() == "jax":
+            import jax
+
+            def pure(values, x):
+                with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+                    update(x)
+                new = [scope.get_current_value(v) for v in variables]
+                return [o if n is None else n for o, n in zip(values, new, strict=True)]
+
+            jitted, values = jax.jit(pure), [v.value for v in variables]
+
+            def run(x):
+                jax.block_until_ready(jitted(values, x))
+        else:
+            run = update
+        run(x)
+        start, cpu = time.perf_counter(), time.process_time()
+        for _ in range(50):
+            run(x)
+        return 20 * (time.perf_counter() - start), 20 * (time.process_time() - cpu)
+
+    print("cost of each statistic by itself, each with the preparation of the batch:")
+    parts = [(type(s).__name__, s) for s in sketch.statistics]
+    for name, statistic in parts:
+        wall, cpu = timed(lambda x, s=statistic: s.update(Batch(x, sketch.spec)),
+                          sketch.state.variables)
+        print(f"  {name:12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
+    wall, cpu = timed(sketch.update, sketch.state.variables)
+    print(f"  {'together':12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
+
+
+def check_transfers(x, y, model_name):
+    import jax
+
+    variant = Variant("guard", model_name, x, y, None)
+    model = variant.model
+    data = jax.device_put((x, y))
+    state = model._get_jax_state(
+        trainable_variables=True, non_trainable_variables=True,
+        optimizer_variables=True, metrics_variables=True,
+    )
+    with jax.transfer_guard("disallow"):
+        for _ in range(3):
+            logs, state = model.train_function(state, iter([data]))
+            jax.block_until_ready(logs)
+    print(f"three guarded steps under jax.transfer_guard('disallow') on {jax.devices()[0]}: passed")
+
+
+def main():
+    args = parse()
+    os.environ["KERAS_BACKEND"] = args.backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    batch = args.batch or BATCHES[args.model]
+    size = 224 if args.model == "resnet50" else 32
+    x = (rng.random((batch, size, size, 3)) * 255).astype("float32")
+    y = rng.integers(0, 10, batch)
+    if args.profile:
+        return profile_statistics(x)
+    if args.check_transfers:
+        return check_transfers(x, y, args.model)
+    names = args.variants.split(",")
+    if args.backend != "tensorflow" and "tensorboard" in names:
+        names.remove("tensorboard")  # keras.callbacks.TensorBoard needs TensorFlow
+    print(f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.rounds} rounds of "
+          f"{args.steps} steps; load {os.getloadavg()[0]:.1f} at the start")
+    with tempfile.TemporaryDirectory() as log_dir:
+        variants = {name: Variant(name, args.model, x, y, log_dir) for name in names}
+        print("first step, compilation included: "
+              + ", ".join(f"{v.name} {v.first:.2f} s" for v in variants.values()))
+        times = {name: [] for name in names}
+        for number in range(args.rounds):
+            for name in rng.permutation(names):
+                wall, cpu = time.perf_counter(), time.process_time()
+                variants[name].run(args.steps)
+                variants[name].end_epoch()
+                spent = time.perf_counter() - wall, time.process_time() - cpu
+                times[name].append(np.asarray(spent) / args.steps)
+            print(f"\rround {number + 1} of {args.rounds}", end="", flush=True)
+    times = {name: np.asarray(values) for name, values in times.items()}
+    print(f"\rload {os.getloadavg()[0]:.1f} at the end   ")
+    print(f"{'plain':12} {1000 * np.median(times['plain'][:, 0]):.1f} ms a step wall, "
+          f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu")
+    for name in names[1:]:
+        report(name, times, TARGETS[args.model], rng)
+
+
+if __name__ == "__main__":
+    main()
