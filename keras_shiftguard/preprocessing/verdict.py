@@ -5,7 +5,7 @@ was fed from the profile of the feed. "mismatch" needs all of it to be plain:
 a wrong accusation costs more trust than a missed one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import keras
@@ -68,6 +68,7 @@ def judge(
     *,
     training: bool = False,
     evidence: BatchNormEvidence | None = None,
+    structures: Sequence[StructuralExpectation] | None = None,
 ) -> Diagnosis:
     """Whether a model is fed what it was trained on.
 
@@ -79,14 +80,18 @@ def judge(
         training: Whether this is the start of a fit: a fresh, trainable
             network then learns whatever convention it is fed.
         evidence: The batch norm of the model as it was before training.
+        structures: What its structure said before training; one step is
+            enough to make fresh weights look trained.
     """
     if evidence is None:
         evidence = BatchNormEvidence(model)
-    structures = {s.name: s for s in expect_from_structure(model)}
+    if structures is None:
+        structures = expect_from_structure(model)
+    by_name = {s.name: s for s in structures}
     found: dict[str, Diagnosis] = {}
     for name, summary in profile.inputs.items():
         if summary.is_image and name in samples:
-            structure = structures.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
+            structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
             found[name] = _judge_input(
                 model, samples, name, summary, structure, labels, training, evidence
             )

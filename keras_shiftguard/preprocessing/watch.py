@@ -8,6 +8,7 @@ from keras_shiftguard.errors import PreprocessingMismatchError, warn
 from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.structure import expect_from_structure
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.first_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
@@ -23,8 +24,8 @@ class PreprocessingWatch:
     """Judges each stream once, on its first batches, and acts on the verdict.
 
     Args:
-        model: The model, before training: its early weights are copied, so
-            that what the first steps do to them does not matter.
+        model: The model, before training: its early weights are copied and
+            its structure is read, so that the first steps do not matter.
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`.
     """
 
@@ -35,6 +36,7 @@ class PreprocessingWatch:
         self._settled: set[str] = set()
         self._looks: dict[str, int] = {}
         self._evidence = BatchNormEvidence(model) if model.built else None
+        self._structures = expect_from_structure(model) if model.built else None
 
     def is_settled(self, stream: str) -> bool:
         return stream in self._settled
@@ -59,7 +61,13 @@ class PreprocessingWatch:
             self._settled.add(name)
             return False
         diagnosis = judge(
-            model, samples, stream.profile, labels, training=True, evidence=self._evidence
+            model,
+            samples,
+            stream.profile,
+            labels,
+            training=True,
+            evidence=self._evidence,
+            structures=self._structures,
         )
         if diagnosis.status == "unknown" and not last and enough < MAX_SAMPLES:
             return False
