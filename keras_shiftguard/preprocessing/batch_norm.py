@@ -77,7 +77,8 @@ class BatchNormEvidence:
         if not model.built:
             self.reason = "The model is not built yet."
             return
-        found, trained, size = 0, [], 0
+        trained: list[Any] = []
+        found, size = 0, 0
         for layer, variables in _in_order(model):
             size += sum(int(np.prod(v.shape)) * 4 for v in variables)
             if size > max_bytes and len(self.layers) == max_layers:

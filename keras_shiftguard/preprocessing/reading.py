@@ -262,12 +262,13 @@ def _hypotheses(
                 transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
                 found.append(Hypothesis(mode, swap, means, inverted, scale, offset, transform))
 
-    for mode, (scale, offset) in MODES.items():
+    for mode, form in MODES.items():
+        three, shift = np.asarray(form.scale), np.asarray(form.offset)
         if mode in ("raw", "unit", "tf"):
-            add(mode, None, np.full(channels, scale[0]), np.full(channels, offset[0]))
+            add(mode, None, np.full(channels, three[0]), np.full(channels, shift[0]))
         elif channels == 3:
-            add(mode, "rgb", np.asarray(scale), np.asarray(offset))
-            add(mode, "bgr", np.asarray(scale[::-1]), np.asarray(offset[::-1]))
+            add(mode, "rgb", three, shift)
+            add(mode, "bgr", three[::-1], shift[::-1])
     if known is not None and known.mode == "custom":
         scale = np.broadcast_to(np.asarray(known.scale), channels)
         offset = np.broadcast_to(np.asarray(known.offset), channels)
