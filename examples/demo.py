@@ -16,6 +16,8 @@ photos: from which photo was this crop cut? Train and validation crops come from
 opposite halves of each photo and never overlap.
 """
 
+# ruff: noqa: E402 (the first import of Keras is a special one)
+
 import argparse
 import contextlib
 import io
@@ -24,100 +26,37 @@ import shutil
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
-# TensorFlow talks on import unless both are set.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
-import keras
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """TensorFlow writes to the terminal on import, past Python and its log level."""
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with silence():
+    import keras
+
 import lite0
 import numpy as np
-import photos
-from PIL import Image
+from demo_photos import SIZE, cut_photos, feed
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 import keras_shiftguard as sg
 
 WANTED = sg.InputConvention("caffe", "bgr")
-SIZE, BATCH = 224, 20
 MODES = {"warn": "ShiftGuard()", "fix": 'ShiftGuard(on_mismatch="fix")'}
-
-
-def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int) -> None:
-    """Writes `folder/{train,validation}/<photo>/<n>.png`, crops of opposite halves."""
-    rng = np.random.default_rng(seed)
-    shutil.rmtree(folder, ignore_errors=True)
-    for number, file in enumerate(photos.imagenet_files()):
-        image = Image.open(file).convert("RGB")
-        halves = _halves(image.size)
-        if rng.random() < 0.5:
-            halves.reverse()
-        for part, count, box in zip(
-            ("train", "validation"), (train_crops, validation_crops), halves, strict=True
-        ):
-            # Cut first: a resampling filter looks a little beyond its box.
-            half = image.crop(box)
-            target = folder / part / f"photo{number:02d}"
-            target.mkdir(parents=True)
-            for n in range(count):
-                side = min(half.size) * rng.uniform(0.6, 1.0)
-                left, top = (rng.uniform(0, length - side) for length in half.size)
-                box = (left, top, left + side, top + side)
-                crop = half.resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=box)
-                if rng.random() < 0.5:
-                    crop = crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-                crop.save(target / f"{n}.png")
-
-
-def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """The two halves of an image along its longer side: left, top, right, bottom."""
-    width, height = size
-    if width >= height:
-        return [(0, 0, width // 2, height), (width // 2, 0, width, height)]
-    return [(0, 0, width, height // 2), (0, height // 2, width, height)]
-
-
-def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
-    """Images in [0, 1], R, G, B: what the tutorial says, and not what is wanted."""
-    if keras.backend.backend() == "tensorflow":
-        # Keras 3 keeps the class of the old tutorials under this name only.
-        from tensorflow.keras.preprocessing.image import ImageDataGenerator
-
-        return ImageDataGenerator(rescale=1 / 255).flow_from_directory(
-            str(folder),
-            target_size=(SIZE, SIZE),
-            class_mode="sparse",
-            batch_size=BATCH,
-            shuffle=shuffle,
-            seed=seed,
-        )
-    return UnitImages(folder, shuffle, seed)
-
-
-class UnitImages(keras.utils.PyDataset):
-    """The same for the other backends, where the legacy class does not exist."""
-
-    def __init__(self, folder: Path, shuffle: bool, seed: int) -> None:
-        super().__init__()
-        self.files = sorted(folder.rglob("*.png"))
-        classes = sorted({file.parent.name for file in self.files})
-        self.labels = np.asarray([classes.index(file.parent.name) for file in self.files])
-        self.rng = np.random.default_rng(seed) if shuffle else None
-        self.order = np.arange(len(self.files))
-        self.on_epoch_end()
-
-    def __len__(self) -> int:
-        return -(-len(self.files) // BATCH)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.order[index * BATCH : (index + 1) * BATCH]
-        images = [np.asarray(Image.open(self.files[i]), "float32") / 255 for i in chosen]
-        return np.stack(images), self.labels[chosen]
-
-    def on_epoch_end(self) -> None:
-        if self.rng is not None:
-            self.rng.shuffle(self.order)
 
 
 def classifier(backbone: keras.Model, num_classes: int) -> keras.Model:
@@ -147,26 +86,25 @@ class Bar(keras.callbacks.Callback):
 
 def train(
     backbone: keras.Model, folder: Path, seed: int, mode: str, epochs: int, log_dir: Path
-) -> tuple[float, sg.Diagnosis]:
-    """One `fit` under a guard: the validation accuracy, and the guard's verdict."""
+) -> tuple[float, sg.Diagnosis, str]:
+    """One `fit` under a guard: validation accuracy, verdict, and what was printed."""
     keras.utils.set_random_seed(seed)
-    with contextlib.redirect_stdout(io.StringIO()):  # "Found 100 images ..."
-        images = feed(folder / "train", True, seed)
-        held_out = feed(folder / "validation", False, seed)
+    images = feed(folder / "train", True, seed)
+    held_out = feed(folder / "validation", False, seed)
     guard = sg.ShiftGuard(on_mismatch=mode, log_dir=log_dir, verbose=0)
+    model = classifier(backbone, len(list((folder / "train").iterdir())))
     columns = (TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn()) as progress:
+    progress = Progress(*columns, TimeElapsedColumn(), console=Console(file=sys.stdout))
+    with progress, contextlib.redirect_stdout(io.StringIO()) as printed:
         batches = epochs * (len(images) + len(held_out))
-        bar = Bar(progress, f"{MODES[mode]}, seed {seed}", batches)
-        model = classifier(backbone, len(list((folder / "train").iterdir())))
         history = model.fit(
             images,
             validation_data=held_out,
             epochs=epochs,
-            callbacks=[guard, bar],
+            callbacks=[guard, Bar(progress, f"{MODES[mode]}, seed {seed}", batches)],
             verbose=0,
         )
-    return history.history["val_accuracy"][-1], guard.diagnosis
+    return history.history["val_accuracy"][-1], guard.diagnosis, printed.getvalue()
 
 
 def is_right(diagnosis: sg.Diagnosis) -> bool:
@@ -213,12 +151,14 @@ def main(argv: list[str] | None = None) -> int:
         accuracies[mode] = []
         for seed, folder in enumerate(folders):
             log_dir = options.log_dir / mode / f"seed{seed}"
-            accuracy, verdict = train(backbone, folder, seed, mode, options.epochs, log_dir)
+            accuracy, verdict, printed = train(
+                backbone, folder, seed, mode, options.epochs, log_dir
+            )
             accuracies[mode].append(accuracy)
             verdicts.append(verdict)
             print(f"  seed {seed}: validation accuracy {accuracy:.1%}", flush=True)
         print("The guard says:")
-        print("\n".join(f"  | {line}" for line in str(verdicts[-1]).splitlines()))
+        print("\n".join(f"  | {line}" for line in f"{verdict}\n{printed}".splitlines()))
 
     print(f"\nValidation accuracy, mean and standard deviation (seeds: {options.seeds})")
     for mode, code in MODES.items():

@@ -3,6 +3,7 @@
 import json
 
 import demo
+import demo_photos
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,7 +70,7 @@ def test_crops_of_train_and_validation_never_overlap(tmp_path, monkeypatch):
     files = [tmp_path / "tall.png", tmp_path / "wide.png"]
     monkeypatch.setattr("photos.imagenet_files", lambda: files)
     for seed in range(4):
-        demo.cut_photos(tmp_path / "cut", seed, 4, 4)
+        demo_photos.cut_photos(tmp_path / "cut", seed, 4, 4)
         for photo in ("photo00", "photo01"):
             colours = {}
             for part in ("train", "validation"):
@@ -83,8 +84,8 @@ def test_crops_of_train_and_validation_never_overlap(tmp_path, monkeypatch):
 
 
 def test_the_feed_is_that_of_the_tutorial(tmp_path):
-    demo.cut_photos(tmp_path / "cut", 0, 1, 1)
-    images = demo.feed(tmp_path / "cut" / "train", False, 0)
+    demo_photos.cut_photos(tmp_path / "cut", 0, 1, 1)
+    images = demo_photos.feed(tmp_path / "cut" / "train", False, 0)
     x, y = images[0]
     assert len(images) == 1 and x.shape == (20, 224, 224, 3)
     assert x.dtype == "float32" and 0.9 < x.max() <= 1 and x.min() >= 0
