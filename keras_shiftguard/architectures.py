@@ -159,7 +159,7 @@ SIGNATURES: tuple[Signature, ...] = (
     ),
     Signature("DenseNet201", None, 200, "986b82ad4409", "16d5e70eb9e0", ("DenseNet169",)),
     Signature("NASNetMobile", None, 196, "25934f62b7a9", "fdee87b4fe02"),
-    Signature("NASNetLarge", None, 263, "bdd99746c0e2", "2a4c267c19ab"),
+    Signature("NASNetLarge", None, 268, "e096dce11d5c", "7aaa92b8af3c"),
     Signature("EfficientNetB0", None, 81, "b96908545259", "88441ea73124"),
     Signature("EfficientNetB1", None, 115, "bc6494b8c056", "5feda27b05c6"),
     Signature("EfficientNetB2", None, 115, "c90afd194696", "fc094290f7b7"),
@@ -186,5 +186,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature("MobileNetV3Small", "width", 52, "ec25ea913206", "1263e633c0cc"),
     Signature("MobileNetV3Large", "minimalistic", 46, "1152cf40b901", "3c7c2c1bacef"),
     Signature("MobileNetV3Small", "minimalistic", 34, "459075aff9fb", "caa590525c4f"),
+    Signature("NASNetMobile", "any-size", 191, "d85b253d56bd", "502ee137398b"),
+    Signature("NASNetLarge", "any-size", 263, "9bf23106e6b6", "186c2294507f"),
 )
 # </signatures>

@@ -30,19 +30,24 @@ TABLE = Path(__file__).parents[1] / "keras_shiftguard" / "architectures.py"
 BEGIN, END = "# <signatures>\n", "# </signatures>\n"
 # A chain of 3x3 convolutions is no evidence before all of it is there.
 WHOLE_ONLY = ("VGG",)
-# Networks that Keras builds in any width, and how.
-VARIANTS = [
+# Networks that Keras builds in other forms, and how. NASNet wires its cells
+# differently where it does not know the size of the image.
+VARIANTS: list[tuple[str, str, dict[str, object]]] = [
     ("MobileNet", "width", {}),
     ("MobileNetV2", "width", {}),
     ("MobileNetV3Large", "width", {}),
     ("MobileNetV3Small", "width", {}),
     ("MobileNetV3Large", "minimalistic", {"minimalistic": True}),
     ("MobileNetV3Small", "minimalistic", {"minimalistic": True}),
+    ("NASNetMobile", "any-size", {"input_shape": (None, None, 3)}),
+    ("NASNetLarge", "any-size", {"input_shape": (None, None, 3)}),
 ]
 
 
 def sign(name: str, variant: str | None = None, **kwargs: object) -> tuple[Signature, set[str]]:
     """The signature of one network, and all of its fingerprints."""
+    size = ARCHITECTURES[name].size
+    kwargs = {"input_shape": (size, size, 3), **kwargs}
     model = getattr(keras.applications, name)(weights=None, include_top=False, **kwargs)
     steps = flatten(model)
     prints = fingerprints(steps, filters=variant is None)

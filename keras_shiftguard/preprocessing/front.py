@@ -119,14 +119,15 @@ def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> F
     low, high = RANGES[name]
     slope = (y[1 : channels + 1] - y[0]).T / (high - low)  # (out, in)
     base = y[0] - slope.sum(axis=1) * low
+    strongest = np.abs(slope).argmax(axis=1)
+    peak = np.abs(slope).max(axis=1)
+    noise = precision * max(abs(high), 20 * np.abs(y).max())
+    if (peak * (high - low) <= noise).any():
+        raise FrontError("the value of a constant image does not come through it")
     predicted = x @ slope.T + base
     bound = np.abs(x) @ np.abs(slope).T + np.abs(base) + np.abs(y)
     if (np.abs(predicted - y) > 20 * precision * bound + 1e-6).any():
         raise FrontError("it is not a scale and an offset for each channel")
-    strongest = np.abs(slope).argmax(axis=1)
-    peak = np.abs(slope).max(axis=1)
-    if (peak * (high - low) <= 20 * precision * (np.abs(y).max() + 1e-3)).any():
-        raise FrontError("the value of a constant image does not come through it")
     rest = np.abs(slope).sum(axis=1) - peak
     if (rest > 1e-3 * peak + 20 * precision * peak).any():
         raise FrontError("it mixes the colour channels")

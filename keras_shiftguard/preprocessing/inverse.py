@@ -27,7 +27,7 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
         if front.only_in is not None:
             low, high = RANGES[front.only_in]
             lowest, highest = span(answer)
-            slack = 0.02 * (high - low)
+            slack = 0.02 * (highest - lowest)
             if lowest < low - slack or highest > high + slack:
                 continue
         answers.append((answer, front))

@@ -5,6 +5,7 @@ own are all run the same way: in inference mode, until the first convolution of
 the backbone is called. Neither it nor anything after it is run.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -82,10 +83,7 @@ def run_model(
         except Exception as error:  # any error of the user's own code
             failure = error
     else:
-        reason = " ".join(str(failure).split())[:160]
-        raise FrontError(
-            f"it could not be run on a probe image ({type(failure).__name__}: {reason})"
-        )
+        raise FrontError(f"it could not be run on a probe image ({_reason(failure)})")
     out = _middle(heard, channels_first)
     if len(out) % len(pixels):
         raise FrontError("it changes the number of images")
@@ -119,19 +117,44 @@ def _graph_runner(
 def _call_runner(
     model: Any, inner_shape: tuple[int | None, ...], channels_first: bool
 ) -> tuple[Any, list[Any], list[str]]:
+    shape: Any = (None, None, None, *inner_shape[-1:])
+    if channels_first:
+        shape = (None, *inner_shape[1:2], None, None)
+    shapes: Any = None
+    pack: Any = None
+    if model.built:
+        shapes, pack = _declared_inputs(model)
+    if shapes is None:
+        shapes, pack = [shape], lambda feeds: feeds[0]
+
     def run(feeds: list[Any]) -> Any:
         if model.built:
-            return model(feeds[0], training=False)
+            return model(pack(feeds), training=False)
         # Calling the model itself would build all of it for the probe's size.
         takes_training = getattr(model, "_call_has_training_arg", False)
         return model.call(feeds[0], **({"training": False} if takes_training else {}))
 
-    shape = (
-        (None, *inner_shape[1:2], None, None)
-        if channels_first
-        else (None, None, None, *inner_shape[-1:])
-    )
-    return run, [shape], ["float32"]
+    return run, shapes, ["float32"] * len(shapes)
+
+
+def _declared_inputs(model: Any) -> tuple[Any, Any]:
+    """Shapes of a dict or list of inputs with which a model was built, the image first."""
+    declared = (model.get_build_config() or {}).get("input_shape")
+    if isinstance(declared, dict):
+        keys = list(declared)
+    elif isinstance(declared, list) and all(isinstance(s, tuple | list) for s in declared):
+        keys = list(range(len(declared)))
+    else:
+        return None, None
+    keys.sort(key=lambda k: len(declared[k]) < 4)
+    if len(keys) > 1 and len(declared[keys[1]]) >= 4:
+        raise FrontError("it takes several images, and which one feeds the network is not visible")
+
+    def pack(feeds: list[Any]) -> Any:
+        named = dict(zip(keys, feeds, strict=True))
+        return named if isinstance(declared, dict) else [named[k] for k in sorted(named)]
+
+    return [tuple(declared[k]) for k in keys], pack
 
 
 def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
@@ -182,6 +205,13 @@ def _listen(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) -> Any
     if not heard:
         raise FrontError("the backbone is not reached by calling the model")
     return heard[0]
+
+
+def _reason(error: Exception | None) -> str:
+    """The first line that matters: Keras adds a preamble, colours and all arguments."""
+    lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
+    lines = [x for x in lines if x.strip() and not x.startswith("Exception encountered")]
+    return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:

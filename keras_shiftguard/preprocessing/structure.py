@@ -108,8 +108,9 @@ def _for_input(
         else:
             text = "The structure is that of no network of keras.applications."
         return _unknown(position, name, text)
-    first = answers[0]
-    if any(not _same(first.convention, other.convention) for other in answers[1:]):
+    known = [a for a in answers if a.convention.is_known]
+    first = (known or answers)[0]
+    if any(not _same(first.convention, other.convention) for other in known):
         sentences = [s for answer in answers for s in answer.evidence]
         names = " and ".join(str(a.architecture) for a in answers)
         text = f"The networks on this input, {names}, do not want the same images."
@@ -161,7 +162,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         options = [invert(fronts, w) for w in wanted]
     except FrontError as error:
         evidence.append(
-            f"What stands in front of {network.name} inside the model cannot be undone: {error}."
+            f"What the model does in front of {network.name} cannot be taken into account: {error}."
         )
         return replace(answer, evidence=tuple(evidence))
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])

@@ -1,0 +1,203 @@
+"""What stands in front of a network is found by running it, and undone."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from keras_shiftguard.conventions import CAFFE_MEAN, IMAGENET_MEAN, IMAGENET_STD
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.front import FrontError, fit, probes
+from keras_shiftguard.preprocessing.inverse import describe, invert, named
+from keras_shiftguard.preprocessing.reach import run_model
+
+pytestmark = pytest.mark.backend
+RAW, TF, CAFFE = (InputConvention(*c) for c in (("raw",), ("tf",), ("caffe", "bgr")))
+UNIT, TORCH = InputConvention("unit"), InputConvention("torch")
+SHAPE = (40, 48, 3)
+
+
+class Halve(layers.Layer):
+    """A layer of a user's own."""
+
+    def call(self, x):
+        return x * 0.5 - 1
+
+
+def front_of(build, shape=SHAPE, **kwargs):
+    """The fronts of a model `build(images) -> convolution`, found by running it."""
+    images = keras.Input(shape, **kwargs)
+    stem = layers.Conv2D(4, 3)
+    model = keras.Model(images, stem(build(images)))
+    return run_model(model, 0, stem, None, (None, *SHAPE), False)
+
+
+def mean_and_std(x):
+    return layers.Normalization(mean=IMAGENET_MEAN, variance=[s**2 for s in IMAGENET_STD])(
+        layers.Rescaling(1 / 255)(x)
+    )
+
+
+# Each front, what it makes of raw images, and what has to go in for that.
+@pytest.mark.parametrize(
+    "build, wanted, expected",
+    [
+        (lambda x: x, CAFFE, CAFFE),
+        (lambda x: layers.Rescaling(1 / 127.5, offset=-1)(x), TF, RAW),
+        (lambda x: x / 127.5 - 1, TF, RAW),
+        (lambda x: layers.Lambda(lambda z: z * 2 - 1)(x), TF, UNIT),
+        (mean_and_std, TORCH, RAW),
+        (lambda x: ops.flip(x, axis=-1) - np.array(CAFFE_MEAN[::-1], "float32"), CAFFE, RAW),
+        (lambda x: ops.flip(x, axis=-1), CAFFE, InputConvention("caffe", "rgb")),
+        (lambda x: ops.take(x, [2, 1, 0], axis=-1), RAW, InputConvention("raw", "bgr")),
+        (keras.applications.resnet.preprocess_input, CAFFE, RAW),
+        (keras.applications.densenet.preprocess_input, TORCH, RAW),
+        (keras.applications.xception.preprocess_input, TF, RAW),
+        (lambda x: Halve()(x), TF, InputConvention("custom", "rgb", (2 / 127.5,) * 3, (0.0,) * 3)),
+        (lambda x: layers.RandomFlip()(layers.RandomRotation(0.5)(x)) / 255, UNIT, RAW),
+        (lambda x: layers.GaussianNoise(1.0)(layers.Dropout(0.5)(x)), RAW, RAW),
+        (lambda x: layers.CenterCrop(16, 16)(layers.Resizing(24, 24)(x)), TF, TF),
+        (lambda x: layers.ZeroPadding2D(3)(x) / 255, UNIT, RAW),
+        (lambda x: ops.clip(x / 255, 0, 1), UNIT, RAW),
+        (lambda x: ops.clip(x, 0, 1) * 2 - 1, TF, UNIT),
+    ],
+    ids=lambda v: "",
+)
+def test_undone(build, wanted, expected):
+    convention, _ = invert(front_of(build), wanted)
+    assert (convention.mode, convention.channel_order) == (expected.mode, expected.channel_order)
+    np.testing.assert_allclose(convention.scale, expected.scale, rtol=1e-3)
+    np.testing.assert_allclose(convention.offset, expected.offset, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    "build, reason",
+    [
+        (lambda x: ops.sqrt(ops.abs(x)), "not a scale and an offset"),
+        (lambda x: layers.Conv2D(3, 1)(x), "mixes the colour channels"),
+        (lambda x: ops.repeat(ops.image.rgb_to_grayscale(x), 3, axis=-1), "mixes the colour"),
+        (lambda x: ops.take(x, [1, 0, 2], axis=-1), "reorders the channels"),
+        (lambda x: ops.take(x, [0, 0, 2], axis=-1), "does not use each channel once"),
+        (lambda x: x - ops.mean(x, axis=(1, 2), keepdims=True), "does not come through"),
+        (lambda x: ops.clip(x, 0, 1) * 255, "part of the range"),
+    ],
+    ids=["root", "learned", "grayscale", "order", "twice", "centred", "wrong_clip"],
+)
+def test_what_cannot_be_undone_is_refused(build, reason):
+    with pytest.raises(FrontError, match=reason):
+        invert(front_of(build), TF)
+
+
+def test_integer_inputs_are_probed_with_integers():
+    fronts = front_of(lambda x: layers.Rescaling(1 / 255)(x), dtype="uint8")
+    assert invert(fronts, UNIT)[0] == RAW
+
+
+def test_one_channel_repeated():
+    fronts = front_of(lambda x: layers.Concatenate()([x, x, x]), shape=(40, 48, 1))
+    convention, _ = invert(fronts, CAFFE)
+    assert (convention.mode, convention.channel_order) == ("caffe", "gray")
+
+
+def test_a_front_that_needs_the_declared_size():
+    build = lambda x: ops.reshape(x, (-1, 20, 96, 3)) / 255  # noqa: E731
+    assert invert(front_of(build), UNIT)[0] == RAW
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_half_precision_does_not_blur_a_name(policy):
+    keras.config.set_dtype_policy(policy)
+    try:
+        fronts = front_of(lambda x: layers.Rescaling(1 / 127.5, offset=-1)(x))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert invert(fronts, TF)[0] == RAW
+
+
+def test_a_fit_is_checked_on_values_that_it_has_not_seen():
+    x = probes(3)
+    bent = {name: values.copy() for name, values in x.items()}
+    for values in bent.values():
+        values[-1] *= 1.01  # only a held-out probe differs
+    assert fit(x, x)[0].is_identity
+    with pytest.raises(FrontError):
+        fit(x, bent)
+
+
+def test_nothing_after_the_stop_is_run():
+    ran = []
+
+    class Tail(layers.Layer):
+        def call(self, x):
+            ran.append(1)
+            return x
+
+    images, stem = keras.Input(SHAPE), layers.Conv2D(4, 3)
+    model = keras.Model(images, Tail()(stem(images / 255)))
+    ran.clear()
+    run_model(model, 0, stem, None, (None, *SHAPE), False)
+    assert not ran
+    assert "call" not in vars(stem)
+    model(np.zeros((1, *SHAPE), "float32"))
+    assert ran  # and the layer works as before
+
+
+def test_what_the_users_code_raises_becomes_a_reason():
+    ready = []
+
+    class Fails(layers.Layer):
+        def call(self, x):
+            if ready:
+                raise RuntimeError("not today")
+            return x
+
+    images, stem = keras.Input(SHAPE), layers.Conv2D(4, 3)
+    model = keras.Model(images, stem(Fails()(images)))
+    ready.append(True)
+    with pytest.raises(FrontError, match="could not be run on a probe image .*not today"):
+        run_model(model, 0, stem, None, (None, *SHAPE), False)
+    assert "call" not in vars(stem)
+
+
+# --- names ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["raw", "unit", "tf", "torch", "caffe"])
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_names_have_a_tolerance_and_no_more(mode, order):
+    known = InputConvention(mode, order)
+    scale, offset = np.asarray(known.scale), np.asarray(known.offset)
+    assert named(tuple(scale * 1.0009), tuple(offset + 0.45 * scale), order) == known
+    assert named(tuple(scale * 1.0011), tuple(offset), order).mode == "custom"
+    assert named(tuple(scale), tuple(offset + 0.55 * scale), order).mode == "custom"
+
+
+# --- sentences --------------------------------------------------------------------
+
+
+def said(build, wanted, own=False):
+    convention, front = invert(front_of(build), wanted)
+    return " ".join(describe(front, convention, wanted, "the network", own))
+
+
+def test_doubled_preprocessing_is_named():
+    text = said(lambda x: x / 255, RAW, own=True)
+    assert "The preprocessing is doubled inside the model itself" in text
+    assert "0 to 65025" in text
+    text = said(lambda x: (x / 127.5 - 1) / 127.5 - 1, TF)
+    assert "doubled" in text and "first to tf ([-1, 1]), RGB, then that to tf" in text
+    text = said(lambda x: keras.applications.resnet.preprocess_input(x / 255), CAFFE)
+    assert "first to unit ([0, 1]), RGB, then that to caffe" in text
+
+
+def test_the_wrong_preprocessing_is_named_and_not_called_doubled():
+    text = said(lambda x: x / 255, CAFFE)
+    assert "makes unit ([0, 1]), RGB of raw images, but the network wants caffe" in text
+    assert "doubled" not in text
+
+
+def test_right_preprocessing_is_not_complained_about():
+    text = said(lambda x: x / 127.5 - 1, TF)
+    assert text.endswith("So the model's input must receive raw (0..255), RGB.")
+    assert said(lambda x: x, TF) == "Nothing stands between the model's input and the network."
+    assert said(lambda x: ops.clip(x / 255, 0, 1), UNIT).endswith("images in that range.")

@@ -1,0 +1,344 @@
+"""What a model's input tensor must receive, in all the ways that people build models."""
+
+import random
+import time
+
+import keras
+import numpy as np
+import pytest
+from benchmarks.architecture_cases import WAYS, cases, check, preprocess_input
+from keras import layers, ops
+
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.structure import expect_from_structure
+
+pytestmark = pytest.mark.backend
+RAW, TF, CAFFE = (InputConvention(*c) for c in (("raw",), ("tf",), ("caffe", "bgr")))
+SHAPE = (96, 96, 3)
+
+
+@pytest.fixture(scope="module")
+def base():
+    """MobileNetV2 in its published width, without its head; wants `tf`."""
+    return keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=SHAPE, pooling="avg"
+    )
+
+
+@pytest.fixture(scope="module")
+def vgg():
+    return keras.applications.VGG16(
+        weights=None, include_top=False, input_shape=SHAPE, pooling="avg"
+    )
+
+
+def head(x):
+    return layers.Dense(3)(x)
+
+
+def one(model):
+    (answer,) = expect_from_structure(model)
+    return answer
+
+
+# Ways that need no second build of the network, for those that are slow to build.
+ONE_BUILD = ("functional", "sequential", "subclassed", "flattened", "input_shape")
+NETWORKS = {
+    "MobileNet": WAYS,
+    "MobileNetV3Small": WAYS,
+    "VGG16": ("functional", "renamed", "reloaded"),
+    "ConvNeXtTiny": ONE_BUILD,
+    "EfficientNetB0": ONE_BUILD,
+    "EfficientNetV2B0": (*ONE_BUILD, "preprocessing off"),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_way_of_use(name):
+    # The same cases as the benchmark, which runs all 40 networks in all ways. What
+    # is right comes from Keras's own preprocess_input.
+    found = [(case[0], check(case)) for case in cases(name, NETWORKS[name])]
+    assert [f for f in found if f[1]] == []
+    assert len(found) == len(NETWORKS[name]) - (name == "MobileNet")  # it has no switch
+    keras.utils.clear_session()
+
+
+def test_the_check_itself_can_fail(base):
+    target = np.asarray(preprocess_input("MobileNetV2")(np.zeros((1, 4, 4, 3))))
+    raw = next(iter(cases("MobileNetV2", ("input_shape",))))
+    assert check(raw) == ""
+    assert "taken for" in check((*raw[:4], "ResNet50"))
+    assert "makes" in check((*raw[:3], target + 0.5, "MobileNetV2"))
+
+
+def test_published_numbers_and_sentences(base):
+    answer = one(base)
+    assert (answer.architecture, answer.native_size) == ("MobileNetV2", 224)
+    assert (answer.published_top1, answer.published_top5) == (0.713, 0.901)
+    assert answer.evidence == (
+        "All 52 convolutions agree with MobileNetV2 of keras.applications.",
+        "MobileNetV2 wants tf ([-1, 1]), RGB.",
+        "Nothing stands between the model's input and MobileNetV2.",
+    )
+
+
+def test_other_width_has_the_convention_but_no_published_accuracy():
+    answer = one(
+        keras.applications.MobileNetV2(
+            weights=None, alpha=0.35, include_top=False, input_shape=SHAPE
+        )
+    )
+    assert (answer.convention, answer.architecture) == (TF, "MobileNetV2")
+    assert answer.published_top1 is None and "in another width" in answer.evidence[0]
+
+
+def test_doubled_preprocessing_inside_the_model():
+    images = keras.Input(SHAPE)
+    inner = keras.applications.EfficientNetB0(weights=None, include_top=False, input_shape=SHAPE)
+    answer = one(keras.Model(images, inner(layers.Rescaling(1 / 255)(images))))
+    assert (answer.inner, answer.convention.mode) == (RAW, "custom")
+    np.testing.assert_allclose(answer.convention.scale, 255, rtol=1e-4)
+    assert "The preprocessing is doubled inside the model itself" in answer.evidence[-1]
+
+
+def test_doubled_in_a_flattened_model():
+    images = keras.Input(SHAPE)
+    model = keras.applications.MobileNetV3Small(
+        weights=None, include_top=False, input_tensor=layers.Rescaling(1 / 127.5, -1)(images)
+    )
+    answer = one(model)
+    assert answer.convention.mode == "custom"
+    assert "doubled inside the model itself" in answer.evidence[-1]
+
+
+def test_documented_range_of_efficientnetv2_s_is_accepted():
+    # In-model: x / 128 - 1. Documented: [-1, 1]. One grey level apart at white.
+    build = keras.applications.EfficientNetV2S
+    bare = build(weights=None, include_top=False, include_preprocessing=False)
+    assert one(bare).convention == TF
+    images = keras.Input((None, None, 3))
+    assert one(keras.Model(images, bare(images / 127.5 - 1))).convention == RAW
+    assert one(keras.Model(images, bare(images / 128 - 1))).convention == RAW
+
+
+def test_fresh_and_trainable(base):
+    assert one(base).fresh and one(base).trainable
+    norm = next(la for la in base.layers if isinstance(la, layers.BatchNormalization))
+    norm.moving_mean.assign(norm.moving_mean + 0.1)
+    base.trainable = False
+    try:
+        assert not one(base).fresh and not one(base).trainable
+    finally:
+        norm.moving_mean.assign(norm.moving_mean * 0)
+        base.trainable = True
+
+
+def test_fresh_without_batch_normalisation(vgg):
+    assert one(vgg).fresh
+    vgg.layers[5].bias.assign(vgg.layers[5].bias + 1)
+    assert not one(vgg).fresh
+
+
+# --- several inputs, several networks -------------------------------------------------
+
+
+def test_one_answer_for_each_image_input(base):
+    left, right = keras.Input(SHAPE, name="left"), keras.Input(SHAPE, name="right")
+    table = keras.Input((4,), name="table")
+    x = layers.Concatenate()([base(left / 127.5 - 1), table, base(right)])
+    a, b = expect_from_structure(keras.Model([table, left, right], head(x)))
+    assert (a.position, a.name, a.convention) == (1, "left", RAW)
+    assert (b.position, b.name, b.convention) == (2, "right", TF)
+
+
+def test_networks_that_agree_and_that_do_not(base, vgg):
+    images = keras.Input(SHAPE)
+    caffe = keras.applications.vgg16.preprocess_input(images)
+    agree = layers.Concatenate()([base(images / 127.5 - 1), vgg(caffe)])
+    assert one(keras.Model(images, head(agree))).convention == RAW
+    differ = one(keras.Model(images, head(layers.Concatenate()([base(images), vgg(images)]))))
+    assert not differ.convention.is_known and differ.architecture is None
+    assert "do not want the same images" in differ.evidence[0]
+
+
+# --- models without a graph of their own ---------------------------------------------
+
+
+class Held(keras.Model):
+    """Holds a network in a list in a dict, and preprocesses in `call`."""
+
+    def __init__(self, base, front=lambda x: x / 127.5 - 1):
+        super().__init__()
+        self.parts = {"nets": [base]}
+        self.front = front
+        self.out = layers.Dense(2)
+
+    def call(self, x, training=False):
+        return self.out(self.parts["nets"][0](self.front(x), training=training))
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_subclassed(base, built):
+    model = Held(base)
+    if built:
+        model(np.zeros((1, *SHAPE), "float32"))
+    answer = one(model)
+    assert (answer.convention, answer.inner) == (RAW, TF)
+    assert (answer.position, answer.name) == (0, "input")
+    assert model.out.built is built  # looking builds nothing behind the network
+
+
+def test_subclassed_with_a_dict_of_inputs(base):
+    class Dict(Held):
+        def call(self, x, training=False):
+            return super().call(x["image"]) + ops.sum(x["table"])
+
+    model = Dict(base)
+    model({"table": np.zeros((1, 4), "float32"), "image": np.zeros((1, *SHAPE), "float32")})
+    assert one(model).convention == RAW
+
+
+def test_subclassed_front_that_cannot_be_traced_is_said(base):
+    answer = one(Held(base, front=lambda x: x["image"]))
+    assert answer.architecture == "MobileNetV2" and answer.inner == TF
+    assert not answer.convention.is_known
+    assert "could not be run on a probe image" in answer.evidence[-1]
+
+
+def test_sequential_that_was_never_built(base):
+    model = keras.Sequential([layers.Rescaling(1 / 127.5, -1), base, layers.Dense(2)])
+    assert one(model).convention == RAW
+    assert not model.built
+
+
+def test_network_inside_a_layer_of_the_users_own(base):
+    class Backbone(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.net = base
+
+        def call(self, x):
+            return self.net(x / 127.5 - 1)
+
+    images = keras.Input(SHAPE)
+    assert one(keras.Model(images, head(Backbone()(images)))).convention == RAW
+
+
+def test_frames_of_a_film(base):
+    film = keras.Input((3, *SHAPE))
+    x = layers.TimeDistributed(base)(film / 127.5 - 1)
+    assert one(keras.Model(film, head(layers.Flatten()(x)))).convention == RAW
+
+
+def test_behind_a_learned_layer(base):
+    images = keras.Input((96, 96, 5))  # five channels are no photo
+    assert expect_from_structure(keras.Model(images, base(layers.Conv2D(3, 1)(images)))) == ()
+    images = keras.Input(SHAPE)
+    answer = one(keras.Model(images, head(base(layers.Conv2D(3, 1)(images)))))
+    assert answer.architecture == "MobileNetV2" and not answer.convention.is_known
+    assert "mixes the colour channels" in answer.evidence[-1]
+
+
+# --- what cannot be known ----------------------------------------------------------------
+
+
+def test_trainable_normalisation_in_front_is_no_fixed_front(base):
+    images = keras.Input(SHAPE)
+    norm = layers.BatchNormalization()
+    model = keras.Model(images, head(base(norm(images))))
+    assert "adapts itself" in one(model).evidence[-1]
+    norm.trainable = False
+    assert one(model).convention == TF
+
+
+def test_other_than_three_channels():
+    model = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(96, 96, 1))
+    answer = one(model)
+    assert answer.architecture == "MobileNetV2" and not answer.convention.is_known
+    assert "takes 1 channel" in answer.evidence[-1]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        keras.Sequential,
+        lambda: keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(4, 3)]),
+        lambda: keras.Sequential([layers.Conv2D(4, 3)]),
+        object,
+        lambda: None,
+    ],
+    ids=["empty", "small", "unbuilt", "object", "none"],
+)
+def test_odd_models_are_unknown_not_errors(build):
+    answer = one(build())
+    assert not answer.convention.is_known and answer.architecture is None
+    assert answer.evidence
+
+
+def test_no_image_no_answer():
+    assert expect_from_structure(keras.Sequential([keras.Input((3,)), layers.Dense(2)])) == ()
+
+
+# --- layouts ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["EfficientNetB0", "EfficientNetV2B0", "MobileNetV2", "VGG16"])
+def test_channels_first(name):
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = getattr(keras.applications, name)(
+            weights=None, include_top=False, input_shape=(3, 96, 96)
+        )
+        expected = {"MobileNetV2": TF, "VGG16": CAFFE}.get(name, RAW)
+        assert one(model).convention == expected
+        images = keras.Input((96, 96, 3))  # turned around inside the model
+        scaled = layers.Permute((3, 1, 2))(images * 0.5)
+        answer = one(keras.Model(images, model(scaled)))
+        np.testing.assert_allclose(answer.convention.scale, np.multiply(2, expected.scale))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
+# --- harm and cost -----------------------------------------------------------------------
+
+
+def test_looking_changes_nothing(base):
+    images = keras.Input(SHAPE)
+    flip = layers.RandomFlip(seed=3)
+    model = keras.Model(images, head(base(layers.Rescaling(1 / 127.5, -1)(flip(images)))))
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(2, *SHAPE)).astype("float32")
+    before = model.predict(x, verbose=0)
+    state = (
+        [(v.path, ops.convert_to_numpy(v).copy()) for v in model.variables],
+        [sorted(vars(layer)) for layer in (*model.layers, *base.layers)],
+        ops.convert_to_numpy(flip.generator.state),
+        np.random.get_state()[1].copy(),
+        random.getstate(),
+        model.get_config(),
+    )
+    expect_from_structure(model)
+    after = (
+        [(v.path, ops.convert_to_numpy(v).copy()) for v in model.variables],
+        [sorted(vars(layer)) for layer in (*model.layers, *base.layers)],
+        ops.convert_to_numpy(flip.generator.state),
+        np.random.get_state()[1].copy(),
+        random.getstate(),
+        model.get_config(),
+    )
+    assert [p for p, _ in state[0]] == [p for p, _ in after[0]]
+    assert all((a == b).all() for (_, a), (_, b) in zip(state[0], after[0], strict=True))
+    assert state[1] == after[1]
+    assert (state[2] == after[2]).all() and (state[3] == after[3]).all()
+    assert state[4:] == after[4:]
+    np.testing.assert_array_equal(model.predict(x, verbose=0), before)
+
+
+def test_quick_on_resnet50():
+    images = keras.Input((224, 224, 3))
+    base = keras.applications.ResNet50(weights=None, include_top=False)
+    model = keras.Model(images, base(keras.applications.resnet.preprocess_input(images)))
+    expect_from_structure(model)  # warm
+    start = time.perf_counter()
+    assert one(model).convention == RAW
+    assert time.perf_counter() - start < 1.0
