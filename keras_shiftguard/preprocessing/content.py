@@ -9,7 +9,7 @@ GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
 GRAY_SHARE = 0.9  # of the images
 FRAMED_SHARE = 0.25
 BAR_SHARE = 0.03  # of the side, at each of two opposite edges
-BACKGROUND_SHARE = 0.5  # of the pixels, all at the bright end
+BACKGROUND_SHARE = 0.4  # of the pixels, all at the bright end
 SMALL_SIDE = 64  # digits and glyphs are small; pages of text are not
 
 
@@ -24,7 +24,7 @@ def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     """The hint, and the images that show something."""
-    flat = (images == images[:, :1, :1]).reshape(len(images), -1).all(axis=1)
+    flat = (images == images[:, :1, :1]).all(axis=(1, 2, 3))
     if not flat.any() or images.shape[1] * images.shape[2] == 1:
         return [], images
     text = f"{_of(flat)} are one flat colour."
@@ -47,7 +47,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     """Three channels that all tell the same, whatever their scales."""
     if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
         return []
-    pixels = images.reshape(len(images), -1, 3)
+    pixels = images.reshape(len(images), -1, 3) / (np.abs(images).max() + 1e-30)
     centred = pixels - pixels.mean(axis=1, keepdims=True)
     products = np.einsum("npi,npj->nij", centred, centred, optimize=True)
     variance = np.diagonal(products, axis1=1, axis2=2)
