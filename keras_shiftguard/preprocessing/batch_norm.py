@@ -45,8 +45,12 @@ class Transform(NamedTuple):
             x = np.take(x, self.permutation, axis=axis)
         shape = [1] * x.ndim
         shape[axis] = -1
-        scale = np.asarray(self.scale, "float32").reshape(shape)
-        return x * scale + np.asarray(self.offset, "float32").reshape(shape)
+        # Spread over one image first: NumPy is slow where the last axis is short.
+        one = [
+            np.ascontiguousarray(np.broadcast_to(np.reshape(v, shape)[0], x.shape[1:]), "float32")
+            for v in (self.scale, self.offset)
+        ]
+        return x * one[0] + one[1]
 
 
 AS_FED = Transform(None, (1.0,), (0.0,))

@@ -20,6 +20,7 @@ from keras_shiftguard.profiles import InputSummary
 
 ON_GRID = 0.9  # share of values from which a grid is believed; chance is 0.04
 ENOUGH = 0.05  # share of values that must differ from the two commonest ones
+FEW_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
 EXACT = 3.0  # gray levels: how near the extremes must come to black or white
 SLACK = 2.0  # gray levels: how far outside of 0..255 rounding can take a pixel
 UNKNOWN = InputConvention("unknown", "unknown")
@@ -107,7 +108,10 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
     for name in LATTICES:
         share = summary.lattice_share(name)
         # What the two commonest values contribute could lie there by accident.
-        if np.isfinite(share) and (share - common) / (1 - common) >= ON_GRID:
+        if not np.isfinite(share) or (share - common) / (1 - common) < ON_GRID:
+            continue
+        # Values that hardly leave one point lie on the grid whatever they are.
+        if 255 * _coverage(_form(*LATTICES[name], summary.num_channels), summary) >= FEW_LEVELS:
             shares[name] = share
     low = float(summary.minimum.min())
     if "tf" in shares and "unit" in shares:

@@ -37,6 +37,7 @@ GOOD_FIT = np.log(0.26)  # of the best hypothesis; blur and haze do not get ther
 FAIR_FIT = np.log(0.35)  # up to here, "as fed" fits as images of the training do
 MODE_GAP, MODE_SIGMAS = 0.3, 3.0  # how much better another mode must fit
 SWAP_GAP, SWAP_SIGMAS = 0.08, 4.0  # and the same mode with swapped channels
+LEANING = 2.0  # standard errors from which a likely swap is named, but not claimed
 OUTSIDE = 0.1  # share of 0..255 by which values may leave it, in augmentation
 
 
@@ -274,6 +275,9 @@ def _from_batch_norm(case: _Case) -> _Verdict | None:
         if plain:
             sure = f"The channel order is {reading.swap_sigmas:.1f} standard errors off."
             return _Verdict("mismatch", expected, observed, (sure, *said))
+        if enough and reading.swap_sigmas > LEANING and fit[best] < FAIR_FIT:
+            sure = f"A swap of red and blue is likely ({reading.swap_sigmas:.1f} standard errors)."
+            return _Verdict("unknown", expected, observed, (sure, *said))
     if best == fed or (same_mode and not choice.swap):
         return _Verdict("ok", expected, observed, said)
     near = to_fed[0] < MODE_GAP or to_fed[1] < MODE_SIGMAS

