@@ -1,12 +1,12 @@
 """Says why a Keras model is less accurate than it should be, and repairs it.
 
-    import keras_shiftguard as sg
+import keras_shiftguard as sg
 
-    guard = sg.ShiftGuard(log_dir="logs/run1")
-    model.fit(train, validation_data=val, callbacks=[guard])
-    print(guard.diagnosis)
+guard = sg.ShiftGuard(log_dir="logs/run1")
+model.fit(train, validation_data=val, callbacks=[guard])
+print(guard.diagnosis)
 
-    print(sg.diagnose(model, images))
+print(sg.diagnose(model, images))
 """
 
 from keras_shiftguard.errors import (

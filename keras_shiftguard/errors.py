@@ -1,11 +1,11 @@
 """Everything this package raises or warns with.
 
-    ShiftGuardError
-    ├── BadInputError (also a ValueError)
-    ├── NotInThisVersionError (also a NotImplementedError)
-    └── PreprocessingMismatchError
+ShiftGuardError
+├── BadInputError (also a ValueError)
+├── NotInThisVersionError (also a NotImplementedError)
+└── PreprocessingMismatchError
 
-    ShiftWarning (a UserWarning)
+ShiftWarning (a UserWarning)
 """
 
 import warnings

@@ -12,6 +12,7 @@ from keras_shiftguard.errors import (
     NotInThisVersionError,
     PreprocessingMismatchError,
     ShiftGuardError,
+    ShiftWarning,
     warn,
 )
 from keras_shiftguard.events import EventWriter, write_json
@@ -43,8 +44,8 @@ def harmless(hook: Callable[..., None]) -> Callable[..., None]:
             return
         try:
             hook(self, *args, **kwargs)
-        except (PreprocessingMismatchError, BadInputError):
-            raise
+        except (PreprocessingMismatchError, ShiftWarning):
+            raise  # what the user asked for: on_mismatch="raise", or warnings as errors
         except Exception as error:
             self._give_up(error)
 
@@ -192,8 +193,8 @@ class ShiftGuard(keras.callbacks.Callback):
     # --- hooks --------------------------------------------------------------
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._begin()
         self._training = True
+        self._begin()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch = epoch
@@ -267,7 +268,7 @@ class ShiftGuard(keras.callbacks.Callback):
         warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
 
     def _attach(self, model: keras.Model) -> None:
-        self._watch = PreprocessingWatch(model, self.on_mismatch)
+        self._watch = PreprocessingWatch(model, self.on_mismatch, self._training)
         shapes = input_shapes(model)
         correction = StepCorrection if self.on_mismatch == "fix" else None
         with variable_scope(model):
@@ -283,6 +284,8 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _end(self) -> None:
         self._training = False
+        if self._watch is not None:
+            self._watch.release()
         self.detach()
 
     def _stream(self, name: str) -> Stream:
@@ -390,7 +393,7 @@ class ShiftGuard(keras.callbacks.Callback):
 def _refuse_later(**arguments: tuple[Any, Any]) -> None:
     """Refuses what the contract names but this version cannot do yet."""
     for name, (value, default) in arguments.items():
-        if value is not default and value != default:
+        if value is not default and not (type(value) is type(default) and value == default):
             raise NotInThisVersionError(
                 f"ShiftGuard({name}=...) is not in this version, which checks preprocessing and "
                 f"measures streams. Leave it at {default!r}. Received: {name}={value!r}"

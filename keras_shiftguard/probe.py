@@ -115,9 +115,7 @@ class Probe:
             with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
                 data = self._observe(data, stream)
             updated = [scope.get_current_value(variable) for variable in variables]
-            values = [
-                old if new is None else new for old, new in zip(values, updated, strict=True)
-            ]
+            values = [old if new is None else new for old, new in zip(values, updated, strict=True)]
             return original((*others, values), data)
 
         return jax_step
@@ -141,11 +139,8 @@ class Probe:
             # Ours must never end a fit. On compiled backends this runs while
             # the step is traced, so a failure costs the measurement, once.
             self._failed = True
-            warn(
-                f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}"
-            )
+            warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
-
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
         """Creates the variables when the first batch is there to tell the shapes.
@@ -228,9 +223,7 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
     return {}
 
 
-def specs_of(
-    shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model
-) -> list[InputSpec]:
+def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
     """The specs of those of the inputs that can be measured."""
     data_format = image_data_format(model)
     specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
@@ -247,10 +240,15 @@ def image_data_format(model: keras.Model) -> str:
 
 def is_dense(x: Any) -> bool:
     """Numeric, and not ragged or sparse."""
-    return is_numeric(x) and hasattr(x, "shape") and type(x).__name__ not in (
-        "RaggedTensor",
-        "SparseTensor",
-        "BCOO",
+    return (
+        is_numeric(x)
+        and hasattr(x, "shape")
+        and type(x).__name__
+        not in (
+            "RaggedTensor",
+            "SparseTensor",
+            "BCOO",
+        )
     )
 
 

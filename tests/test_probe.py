@@ -128,9 +128,7 @@ def test_dtypes_of_the_input(dtype, data):
 
 def test_validation_split_and_frequency(data):
     x, y = data
-    guard = watched(
-        compiled(sequential()), x, y, epochs=3, validation_split=0.2, validation_freq=2
-    )
+    guard = watched(compiled(sequential()), x, y, epochs=3, validation_split=0.2, validation_freq=2)
     assert_measured(guard.profiles["train"], x[:40])
     assert_measured(guard.profiles["validation"], x[40:])
 
@@ -255,7 +253,9 @@ def test_a_step_that_does_not_call_super(data):
             with tf.GradientTape() as tape:
                 loss = self.compute_loss(y=y, y_pred=self(x, training=True))
             variables = self.trainable_variables
-            self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+            self.optimizer.apply_gradients(
+                zip(tape.gradient(loss, variables), variables, strict=True)
+            )
             return {"loss": loss}
 
     x, y = data
@@ -318,8 +318,14 @@ def test_first_samples_are_those_that_were_fed(data):
             super().on_train_end(logs)
 
     model = compiled(sequential())
-    model.fit(x, y, shuffle=False, callbacks=[Look(on_mismatch="ignore", verbose=0)], verbose=0,
-              batch_size=10)
+    model.fit(
+        x,
+        y,
+        shuffle=False,
+        callbacks=[Look(on_mismatch="ignore", verbose=0)],
+        verbose=0,
+        batch_size=10,
+    )
     np.testing.assert_array_equal(kept["images"]["input"], x[:32])
     np.testing.assert_array_equal(kept["labels"], y[:32])
 
@@ -327,7 +333,12 @@ def test_first_samples_are_those_that_were_fed(data):
 def test_tokens_and_strings_are_left_alone():
     tokens = np.random.default_rng(0).integers(0, 9, (40, 6))
     model = keras.Sequential(
-        [keras.Input((6,), dtype="int32"), layers.Embedding(9, 4), layers.Flatten(), layers.Dense(3)]
+        [
+            keras.Input((6,), dtype="int32"),
+            layers.Embedding(9, 4),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
     )
     guard = watched(compiled(model), tokens, np.zeros(40, int))
     assert guard.profiles["train"].num_samples == 40

@@ -192,8 +192,9 @@ def profile_statistics(x):
     print("cost of each statistic by itself, each with the preparation of the batch:")
     parts = [(type(s).__name__, s) for s in sketch.statistics]
     for name, statistic in parts:
-        wall, cpu = timed(lambda x, s=statistic: s.update(Batch(x, sketch.spec)),
-                          sketch.state.variables)
+        wall, cpu = timed(
+            lambda x, s=statistic: s.update(Batch(x, sketch.spec)), sketch.state.variables
+        )
         print(f"  {name:12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
     wall, cpu = timed(sketch.update, sketch.state.variables)
     print(f"  {'together':12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
@@ -206,8 +207,10 @@ def check_transfers(x, y, model_name):
     model = variant.model
     data = jax.device_put((x, y))
     state = model._get_jax_state(
-        trainable_variables=True, non_trainable_variables=True,
-        optimizer_variables=True, metrics_variables=True,
+        trainable_variables=True,
+        non_trainable_variables=True,
+        optimizer_variables=True,
+        metrics_variables=True,
     )
     with jax.transfer_guard("disallow"):
         for _ in range(3):
@@ -234,12 +237,16 @@ def main():
     names = args.variants.split(",")
     if args.backend != "tensorflow" and "tensorboard" in names:
         names.remove("tensorboard")  # keras.callbacks.TensorBoard needs TensorFlow
-    print(f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.rounds} rounds of "
-          f"{args.steps} steps; load {os.getloadavg()[0]:.1f} at the start")
+    print(
+        f"{args.model}, batch {batch}, {size}x{size}, {args.backend}, {args.rounds} rounds of "
+        f"{args.steps} steps; load {os.getloadavg()[0]:.1f} at the start"
+    )
     with tempfile.TemporaryDirectory() as log_dir:
         variants = {name: Variant(name, args.model, x, y, log_dir) for name in names}
-        print("first step, compilation included: "
-              + ", ".join(f"{v.name} {v.first:.2f} s" for v in variants.values()))
+        print(
+            "first step, compilation included: "
+            + ", ".join(f"{v.name} {v.first:.2f} s" for v in variants.values())
+        )
         times = {name: [] for name in names}
         for number in range(args.rounds):
             for name in rng.permutation(names):
@@ -251,8 +258,10 @@ def main():
             print(f"\rround {number + 1} of {args.rounds}", end="", flush=True)
     times = {name: np.asarray(values) for name, values in times.items()}
     print(f"\rload {os.getloadavg()[0]:.1f} at the end   ")
-    print(f"{'plain':12} {1000 * np.median(times['plain'][:, 0]):.1f} ms a step wall, "
-          f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu")
+    print(
+        f"{'plain':12} {1000 * np.median(times['plain'][:, 0]):.1f} ms a step wall, "
+        f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu"
+    )
     for name in names[1:]:
         report(name, times, TARGETS[args.model], rng)
 

@@ -230,6 +230,28 @@ class Scores:
         spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
         return gap, gap / spread if spread > 1e-9 else 0.0
 
+    def progress(self, candidate: int) -> float | None:
+        """How far the memory has come from its fresh state to these images.
+
+        Moving statistics start at mean 0 and variance 1 and go a fixed share
+        of the way to the batch with every step. After few steps they lie in
+        between, on a straight line, all channels equally far.
+
+        Returns:
+            The share of the way, 0 to 1; None if they lie elsewhere.
+        """
+        means, squares = self.statistics[candidate]
+        mean = means.mean(axis=0)
+        variance = np.maximum(squares.mean(axis=0) - mean**2, 0) + self.floor
+        moving_mean, moving_variance = self.moving
+        sd = np.sqrt(variance)
+        by_mean = _share(mean / sd, moving_mean / sd)
+        size = np.maximum(variance, 1.0)
+        by_variance = _share((variance - 1) / size, (moving_variance - 1) / size)
+        if by_mean is None or by_variance is None or by_variance <= 0:
+            return None
+        return float(by_mean) if 0.7 < by_mean / by_variance < 1.4 else None
+
     def _misfit(self, counts: np.ndarray) -> np.ndarray:
         """`(draws, candidates)`: log of the mean over channels of sqrt(KL)."""
         weights = counts / counts.sum(axis=-1, keepdims=True)
@@ -242,6 +264,13 @@ class Scores:
             kl += (variance + (mean - moving_mean) ** 2) / moving_variance
             columns.append(np.log(np.sqrt(np.maximum(kl / 2, 1e-12)).mean(axis=-1)))
         return np.stack(columns, axis=-1)
+
+
+def _share(whole: np.ndarray, part: np.ndarray) -> float | None:
+    """`part` as a multiple of `whole`, if it is one for all channels alike."""
+    share = float(part @ whole / max(whole @ whole, 1e-12))
+    rest = part - share * whole
+    return share if rest @ rest < 0.1 * (part @ part) else None
 
 
 class _Reached(BaseException):

@@ -112,8 +112,8 @@ class InputConvention:
             text = f"custom (raw * {_numbers(scale)} + {_numbers(offset)})"
         else:
             text = words[self.mode]
-        order = self.channel_order
-        return text if order == "unknown" else f"{text}, {order.upper() if order != 'gray' else order}"
+        order = {"rgb": ", RGB", "bgr": ", BGR", "gray": ", gray"}
+        return text + order.get(self.channel_order, "")
 
 
 def _numbers(values: tuple[float, ...]) -> str:

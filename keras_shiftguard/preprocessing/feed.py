@@ -178,16 +178,19 @@ def _fitted(summary: InputSummary, span: str) -> Observation:
     order = "gray" if summary.num_channels == 1 else "unknown"
     custom = InputConvention("custom", order, tuple(scale.tolist()), tuple(offset.tolist()))
     mean, std = summary.mean, summary.std
+    # A stretch of any dark or pale image would look like a fit: only a feed that
+    # has the mean and deviation of standardised data makes one believable.
+    standardised = np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
     like = (
         "standardised with the mean and deviation of a data set"
-        if np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
+        if standardised
         else "no convention with a name"
     )
     found = (
         f"{span} Mean {_list(mean)}, deviation {_list(std)}: {like}. If its darkest value "
         f"is black and its brightest white, this is {custom}."
     )
-    return Observation(custom, None, 0.6, (found,))
+    return Observation(custom, None, 0.6 if standardised else 0.3, (found,))
 
 
 def _accident(summary: InputSummary) -> InputConvention | None:

@@ -25,6 +25,7 @@ MOST_IMAGES = 16
 MOST_VALUES = MOST_IMAGES * 320 * 320 * 3  # fewer images where they are larger
 PLAIN = 3.0  # standard errors from which the deep layers need not be asked
 FEW = 4  # images below which nothing is claimed
+BARELY_TRAINED = 0.9  # share of the way at which a memory counts as one
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,12 @@ def read_batch_norm(
     except Exception as error:  # whatever a user's own `call` may raise
         return f"Batch norm could not be compared: {type(error).__name__}: {error}"
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
+    progress = scores.progress(as_fed)
+    if progress is not None and progress < BARELY_TRAINED:
+        return (
+            f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
+            "it is fed now, so it remembers no other convention yet."
+        )
     best, sigmas = _settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
     return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, len(chosen))
 

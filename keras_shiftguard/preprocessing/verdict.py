@@ -25,6 +25,7 @@ from keras_shiftguard.preprocessing.naming import (
     same_numbers,
 )
 from keras_shiftguard.preprocessing.reading import FEW, Hypothesis, Reading, read_batch_norm
+from keras_shiftguard.preprocessing.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.structure import StructuralExpectation, expect_from_structure
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
@@ -33,6 +34,7 @@ UNKNOWN = InputConvention("unknown", "unknown")
 # Chosen on photos and draws other than those of the benchmarks; what they do
 # there is in examples/benchmarks/preprocessing.py.
 SURE_FEED = 0.9  # certainty of the observation from which it may accuse
+LIKELY_FEED = 0.5  # and from which it may with a second, wider gap
 GOOD_FIT = np.log(0.26)  # of the best hypothesis; blur and haze do not get there
 FAIR_FIT = np.log(0.35)  # up to here, "as fed" fits as images of the training do
 MODE_GAP, MODE_SIGMAS = 0.3, 3.0  # how much better another mode must fit
@@ -126,6 +128,10 @@ def _judge_input(
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
+    hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
+    # Predictions mean nothing before training, nor from wrong input.
+    if verdict.status != "mismatch" and not training and not structure.fresh:
+        hints += remarks_of_predictions(model, samples, name, labels)
     low, high = float(summary.minimum.min()), float(summary.maximum.max())
     return Diagnosis(
         verdict.status,
@@ -135,6 +141,7 @@ def _judge_input(
         advice,
         verdict.evidence,
         structure.architecture,
+        hints,
         num_samples=summary.num_samples,
         value_range=(low, high),
     )
@@ -254,13 +261,16 @@ def _from_batch_norm(case: _Case) -> _Verdict | None:
     )
     enough = reading.num_images >= FEW
     same_mode = choice.kind == reading.hypotheses[fed].kind
+    # A fitted scale that makes the images fit the memory is confirmed by that.
+    sure_feed = observation.certainty >= SURE_FEED
+    likely_feed = observation.certainty >= LIKELY_FEED
     if not same_mode and best != fed:
         plain = (
             enough
             and fit[best] < GOOD_FIT
             and to_fed[0] > MODE_GAP
             and to_fed[1] > MODE_SIGMAS
-            and observation.certainty >= SURE_FEED
+            and (sure_feed or (likely_feed and to_fed[0] > 2 * MODE_GAP))
         )
         if plain:
             return _Verdict("mismatch", expected, observed, said)

@@ -27,9 +27,11 @@ class PreprocessingWatch:
         model: The model, before training: its early weights are copied and
             its structure is read, so that the first steps do not matter.
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`.
+        training: Whether this is a `fit`, not an `evaluate`.
     """
 
-    def __init__(self, model: keras.Model, on_mismatch: str) -> None:
+    def __init__(self, model: keras.Model, on_mismatch: str, training: bool) -> None:
+        self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
         self.corrected: set[str] = set()
@@ -65,7 +67,7 @@ class PreprocessingWatch:
             samples,
             stream.profile,
             labels,
-            training=True,
+            training=self.training,
             evidence=self._evidence,
             structures=self._structures,
         )
@@ -74,6 +76,10 @@ class PreprocessingWatch:
         self.diagnoses[name] = diagnosis
         self._settled.add(name)
         return True
+
+    def release(self) -> None:
+        """Lets go of the copied weights; the diagnoses stay."""
+        self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:
         """Warns, corrects or raises, as the user chose."""

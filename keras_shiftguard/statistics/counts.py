@@ -41,6 +41,8 @@ class Counts:
             "num_samples": int(values["num_samples"]),
             "nonfinite_samples": int(values["nonfinite_samples"]),
             "nonfinite_share": float(values["nonfinite_share"]),
-            "smallest_size": tuple(int(v) for v in np.nan_to_num(values["smallest_size"], posinf=0)),
+            "smallest_size": tuple(
+                int(v) for v in np.nan_to_num(values["smallest_size"], posinf=0)
+            ),
             "largest_size": tuple(int(v) for v in values["largest_size"]),
         }

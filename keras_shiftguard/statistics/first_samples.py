@@ -111,6 +111,8 @@ def _class_ids(y: Any, rows: Any) -> Any:
             return ops.cast(ops.argmax(y, axis=-1), "float32")
     if shape is not None and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
         return ops.cast(ops.reshape(y, (-1,)), "float32")
-    return ops.full((rows,), -1.0, dtype="float32") if isinstance(rows, int) else -ops.cast(
-        ops.ones((rows,)), "float32"
+    return (
+        ops.full((rows,), -1.0, dtype="float32")
+        if isinstance(rows, int)
+        else -ops.cast(ops.ones((rows,)), "float32")
     )

@@ -29,7 +29,10 @@ class Lattice:
                 scale, offset = scale[::-1], offset[::-1]
             self.applies.append(order is None or spec.channels == 3)
             if order is None or spec.channels != 3:
-                scale, offset = np.repeat(scale[:1], spec.channels), np.repeat(offset[:1], spec.channels)
+                scale, offset = (
+                    np.repeat(scale[:1], spec.channels),
+                    np.repeat(offset[:1], spec.channels),
+                )
             scales.append(1 / scale)
             offsets.append(-offset / scale)
         self.factor = np.asarray(scales, "float32")  # (lattices, channels)

@@ -1,7 +1,6 @@
 """The variables in which the step accumulates, and how the host reads them."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import numpy as np

@@ -1,0 +1,189 @@
+"""Watching never changes training, and leaves nothing behind.
+
+On the CPU, weights, optimizer state and history are bit for bit the same with
+and without the guard, wherever two runs without it agree; that control runs
+beside each comparison.
+"""
+
+import random
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_shiftguard import ShiftGuard
+
+pytestmark = pytest.mark.backend
+BACKEND = keras.backend.backend()
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    return rng.random((60, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 60)
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.stack = [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.Dropout(0.3)]
+        self.head = [layers.GlobalAveragePooling2D(), layers.Dense(3)]
+
+    def call(self, x, training=None):
+        for layer in self.stack[:1] + self.head[:0]:
+            x = layer(x)
+        x = self.stack[2](self.stack[1](x, training=training), training=training)
+        for layer in self.head:
+            x = layer(x)
+        return x
+
+
+def sequential():
+    return keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            layers.RandomFlip(seed=3),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+
+
+def train(build, data, guard=None, callbacks=(), policy="float32", fit=None, **compile_args):
+    x, y = data
+    keras.utils.set_random_seed(7)
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = build()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(1e-2), loss, metrics=["accuracy"], **compile_args)
+        watchers = [guard] if guard is not None else []
+        history = model.fit(
+            x,
+            y,
+            batch_size=16,
+            epochs=3,
+            validation_data=(x[:20], y[:20]),
+            callbacks=[*callbacks, *watchers],
+            verbose=0,
+            **(fit or {}),
+        )
+    finally:
+        keras.config.set_dtype_policy("float32")
+    variables = [*model.weights, *model.optimizer.variables]
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables], history.history
+
+
+def same(a, b):
+    weights = len(a[0]) == len(b[0]) and all(map(np.array_equal, a[0], b[0]))
+    return weights and a[1] == b[1]
+
+
+CASES = {
+    "sequential": dict(build=sequential),
+    "subclassed": dict(build=Subclassed),
+    "mixed_float16": dict(build=sequential, policy="mixed_float16"),
+    "jit": dict(build=sequential, jit_compile=True),
+    "steps_per_execution": dict(build=sequential, steps_per_execution=3),
+    "eager": dict(build=sequential, run_eagerly=True),
+}
+
+
+@pytest.mark.parametrize("mode", ["warn", "fix"])
+@pytest.mark.parametrize("case", CASES)
+def test_training_is_bit_for_bit_the_same(case, mode, data):
+    if BACKEND == "torch" and case in ("jit", "steps_per_execution"):
+        pytest.skip("Keras refuses steps_per_execution on torch; torch.compile takes minutes")
+    if case != "sequential" and mode == "fix":
+        pytest.skip("the correction that stays off is compared on one kind of model")
+    first, second = train(data=data, **CASES[case]), train(data=data, **CASES[case])
+    # Not in use here: the network is trained from scratch, so nothing is wrong.
+    guard = ShiftGuard(on_mismatch=mode, verbose=0)
+    guarded = train(data=data, guard=guard, **CASES[case])
+    print(f"control: two runs without the guard agree: {same(first, second)}")
+    assert guard.profiles["train"].num_samples == 60
+    if same(first, second):
+        assert same(first, guarded)
+    else:
+        pytest.skip("two runs without the guard do not agree either")
+
+
+def test_no_global_random_state_is_consumed(data):
+    def draws(guard):
+        train(sequential, data, guard)
+        return (
+            random.random(),
+            np.random.random(),
+            float(keras.ops.convert_to_numpy(keras.random.uniform(()))),
+        )
+
+    assert draws(None) == draws(ShiftGuard(verbose=0))
+
+
+def test_checkpoints_written_in_mid_fit_hold_nothing_of_ours(data, tmp_path):
+    def contents(guard, name):
+        path = tmp_path / name
+        train(sequential, data, guard, [keras.callbacks.ModelCheckpoint(path)])
+        keys = []
+        with zipfile.ZipFile(path) as archive:
+            config = archive.read("config.json").decode()
+            archive.extract("model.weights.h5", tmp_path)
+        with h5py.File(tmp_path / "model.weights.h5") as file:
+            file.visit(keys.append)
+        return keys, "shiftguard" in config.lower()
+
+    plain, guarded = contents(None, "a.keras"), contents(ShiftGuard(verbose=0), "b.keras")
+    assert plain == guarded
+    assert not guarded[1]
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Ends a fit at one hook, as Ctrl-C or a failing callback would."""
+
+    def __init__(self, hook, error):
+        super().__init__()
+        self.hook, self.error = hook, error
+
+        def stop(*args, **kwargs):
+            raise self.error
+
+        setattr(self, hook, stop)
+
+
+HOOKS = ["on_train_batch_end", "on_epoch_end", "on_test_batch_end", "on_test_end"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
+    x, y = data
+    model = sequential()
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    guard = ShiftGuard(verbose=0)
+    error = KeyboardInterrupt() if hook == "on_epoch_end" else RuntimeError("the user's")
+    with pytest.raises(type(error)):
+        model.fit(
+            x, y, validation_data=(x, y), callbacks=[guard, Interrupt(hook, error)], verbose=0
+        )
+    # What is left of the guard does not get in the way ...
+    before = model.evaluate(x, y, verbose=0)
+    predicted = model.predict(x, verbose=0)
+    model.save(tmp_path / "interrupted.keras")
+    again = keras.models.load_model(tmp_path / "interrupted.keras")
+    np.testing.assert_allclose(again.evaluate(x, y, verbose=0), before, rtol=1e-6)
+    np.testing.assert_allclose(again.predict(x, verbose=0), predicted, rtol=1e-5, atol=1e-6)
+    model.fit(x, y, verbose=0)
+    # ... and goes away, by hand or with the next guarded fit.
+    if hook == HOOKS[0]:
+        guard.detach()
+    else:
+        model.fit(x, y, callbacks=[ShiftGuard(verbose=0)], verbose=0)
+    assert not {"train_step", "test_step"} & set(vars(model))
+    assert len(model.metrics_variables) == 4
+    model.fit(x, y, validation_data=(x, y), verbose=0)

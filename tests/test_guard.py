@@ -1,0 +1,259 @@
+"""The callback in real fits: what it says, does, and refuses."""
+
+import json
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.backend
+
+
+def frozen_mobilenet(trainable=False):
+    """A recognised network; frozen, as in transfer learning."""
+    keras.utils.set_random_seed(0)
+    backbone = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35
+    )
+    backbone.trainable = trainable
+    model = keras.Sequential(
+        [keras.Input((32, 32, 3)), backbone, layers.GlobalAveragePooling2D(), layers.Dense(2)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return frozen_mobilenet()
+
+
+@pytest.fixture
+def raw(raw_images):
+    return raw_images.astype("float32")
+
+
+@pytest.fixture
+def labels():
+    return np.arange(16) % 2
+
+
+def fit(model, guard, x, y, **kwargs):
+    kwargs.setdefault("batch_size", 8)
+    return model.fit(x, y, callbacks=[guard], verbose=0, **kwargs)
+
+
+def test_right_input_is_ok_and_silent(model, raw, labels, capsys):
+    guard = sg.ShiftGuard()
+    assert guard.diagnosis is None
+    fit(model, guard, raw / 127.5 - 1, labels, validation_data=(raw / 127.5 - 1, labels))
+    assert guard.diagnosis.status == "ok"
+    assert guard.diagnosis.expected == sg.InputConvention("tf", "rgb")
+    assert "Preprocessing is right" in capsys.readouterr().out
+
+
+def test_a_mismatch_is_told_once(model, raw, labels):
+    guard = sg.ShiftGuard()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(model, guard, raw / 255, labels, validation_data=(raw / 255, labels), epochs=2)
+    told = [str(w.message) for w in caught if w.category is sg.ShiftWarning]
+    assert len(told) == 1
+    assert told[0].startswith("[train] Preprocessing mismatch: the model is fed unit")
+    assert guard.diagnosis.status == "mismatch"
+    assert guard.diagnosis.observed.mode == "unit"
+
+
+def test_ignore_says_nothing(model, raw, labels):
+    guard = sg.ShiftGuard(on_mismatch="ignore", verbose=0)
+    fit(model, guard, raw / 255, labels)
+    assert guard.diagnosis.status == "mismatch"
+
+
+def test_raise_ends_the_fit_on_the_first_batch_and_leaves_no_trace(model, raw, labels):
+    batches = []
+    count = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda b, logs: batches.append(b))
+    with pytest.raises(sg.PreprocessingMismatchError, match="fed unit") as caught:
+        model.fit(
+            raw / 255,
+            labels,
+            batch_size=8,
+            callbacks=[count, sg.ShiftGuard(on_mismatch="raise")],
+            verbose=0,
+        )
+    assert batches == [0]
+    assert caught.value.diagnosis.expected.mode == "tf"
+    assert not {"train_step", "test_step"} & set(vars(model))
+    model.evaluate(raw, labels, verbose=0)
+
+
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_fix_corrects_training_and_validation(raw, labels, capsys):
+    model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix")
+    val = raw[::-1]
+    history = fit(
+        model, guard, raw / 255, labels, epochs=2, validation_data=(val / 255, labels)
+    ).history
+    # The validation of the last epoch saw the same numbers as this.
+    right = model.evaluate(val / 127.5 - 1, labels, batch_size=8, verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
+    out = capsys.readouterr().out
+    assert "plain `model.predict` is uncorrected" in out
+    kept = guard.diagnosis.apply(model)
+    np.testing.assert_allclose(
+        kept.predict(val / 255, verbose=0),
+        model.predict(val / 127.5 - 1, verbose=0),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):
+    model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    history = fit(
+        model, guard, raw / 255, labels, epochs=2, validation_data=(raw / 127.5 - 1, labels)
+    ).history
+    right = model.evaluate(raw / 127.5 - 1, labels, batch_size=8, verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
+
+
+def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
+    guard = sg.ShiftGuard(verbose=0)
+    fit(frozen_mobilenet(trainable=True), guard, raw / 255, labels)
+    assert guard.diagnosis.status == "unknown"
+
+
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
+    guard, seen = sg.ShiftGuard(verbose=0), []
+    x, y = np.concatenate([raw] * 4) / 255, np.concatenate([labels] * 4)
+    look = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(guard.diagnosis is not None)
+    )
+    model.fit(x, y, batch_size=1, callbacks=[guard, look], verbose=0)
+    assert seen.index(True) < 16
+
+
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_evaluate_with_the_guard(model, raw, labels):
+    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    model.evaluate(raw / 255, labels, callbacks=[guard], verbose=0)
+    assert guard.diagnosis.status == "mismatch"
+    assert "test_step" not in vars(model)
+
+
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_log_dir_holds_events_and_the_diagnosis(model, raw, labels, tmp_path):
+    guard = sg.ShiftGuard(log_dir=tmp_path, verbose=0, update_freq=1)
+    fit(model, guard, raw / 255, labels, epochs=2)
+    written = json.loads((tmp_path / "diagnosis.json").read_text())
+    assert written["train"]["status"] == "mismatch"
+    assert written["train"]["expected"]["mode"] == "tf"
+    assert list((tmp_path / "shiftguard").glob("events.out.tfevents.*"))
+
+
+def test_a_log_dir_that_cannot_be_written_is_refused_before_training(model, raw, labels, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    before = model.get_weights()
+    with pytest.raises(sg.BadInputError, match="log_dir"):
+        fit(model, sg.ShiftGuard(log_dir=tmp_path / "file"), raw, labels)
+    assert all(map(np.array_equal, before, model.get_weights()))
+    assert "train_step" not in vars(model)
+
+
+def test_a_writer_that_dies_costs_a_warning_not_the_fit(model, raw, labels, tmp_path):
+    guard = sg.ShiftGuard(log_dir=tmp_path, verbose=0)
+
+    class PullThePlug(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if guard._writer is not None:
+                guard._writer._file.close()
+
+    x = raw / 127.5 - 1
+    with pytest.warns(sg.ShiftWarning, match="cannot write"):
+        model.fit(x, labels, epochs=2, callbacks=[guard, PullThePlug()], verbose=0)
+    assert guard.profiles["train"].num_samples == 16
+    assert (tmp_path / "shiftguard").exists()
+
+
+def test_a_metric_that_fails_costs_a_warning_not_the_fit(model, raw, labels):
+    class Broken(keras.metrics.Mean):
+        def update_state(self, x):
+            raise RuntimeError("the user's own metric is broken")
+
+    guard = sg.ShiftGuard(statistics=[Broken()], verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="broken"):
+        history = fit(model, guard, raw / 127.5 - 1, labels)
+    assert len(history.history["loss"]) == 1
+
+
+def test_a_broken_verdict_costs_a_warning_not_the_fit(model, raw, labels, monkeypatch):
+    def explode(*args, **kwargs):
+        raise MemoryError("no room for the analysis")
+
+    monkeypatch.setattr("keras_shiftguard.preprocessing.watch.judge", explode)
+    with pytest.warns(sg.ShiftWarning, match="no room"):
+        history = fit(model, sg.ShiftGuard(verbose=0), raw, labels, epochs=2)
+    assert len(history.history["loss"]) == 2
+    assert "train_step" not in vars(model)
+
+
+def test_tables_are_measured_and_not_judged():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(verbose=0)
+    fit(model, guard, np.ones((20, 4), "float32"), np.ones(20))
+    assert guard.profiles["train"].num_samples == 20
+    assert guard.diagnosis is None or guard.diagnosis.status == "unknown"
+
+
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
+    x = raw / 127.5 - 1
+    x[3, 0, 0, 0] = np.nan
+    guard = sg.ShiftGuard(verbose=0)
+    fit(model, guard, x, labels, batch_size=16)
+    assert guard.profiles["train"].inputs["input"].nonfinite_samples == 1
+    said = [*guard.diagnosis.evidence, *(hint.sentence for hint in guard.diagnosis.hints)]
+    assert any("finite" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"on_mismatch": "explode"}, "on_mismatch"),
+        ({"on_shift": "fix"}, "on_shift"),
+        ({"update_freq": 0}, "update_freq"),
+        ({"update_freq": "batch"}, "update_freq"),
+        ({"statistics": ["mean"]}, "statistics"),
+    ],
+)
+def test_bad_arguments(arguments, words):
+    with pytest.raises(sg.BadInputError, match=words):
+        sg.ShiftGuard(**arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"adapt": True},
+        {"adapt": "batch_norm"},
+        {"target_data": np.zeros((2, 2))},
+        {"reference": "train.profile"},
+        {"feature_layer": "features"},
+        {"distinct_samples": 100},
+        {"alpha": 0.01},
+        {"on_shift": "raise"},
+    ],
+)
+def test_what_comes_later_is_refused_and_never_ignored(arguments):
+    with pytest.raises(sg.NotInThisVersionError, match=next(iter(arguments))):
+        sg.ShiftGuard(**arguments)
+    with pytest.raises(sg.NotInThisVersionError):
+        sg.compare(None, None)
