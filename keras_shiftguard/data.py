@@ -62,7 +62,9 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
             yield _unpack(data[index])
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
         for batch in data:
-            yield _unpack(batch)
+            # A torch DataLoader collates a pair into a list of two.
+            pair = isinstance(batch, list) and hasattr(data, "collate_fn")
+            yield _unpack(tuple(batch) if pair else batch)
     else:
         raise BadInputError(
             "`data` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "

@@ -1,0 +1,99 @@
+"""`diagnose`: asked once; bad input gets a clear error before anything runs."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return keras.applications.MobileNetV2(
+        weights=None, input_shape=(32, 32, 3), alpha=0.35, classes=4
+    )
+
+
+def test_right_and_wrong(model, raw_images):
+    right = sg.diagnose(model, raw_images / 127.5 - 1.0)
+    assert right.status == "ok"
+    assert right.fix is None
+    wrong = sg.diagnose(model, raw_images)
+    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "tf", "raw")
+    fixed = np.asarray(keras.ops.convert_to_numpy(wrong.fix(raw_images)))
+    np.testing.assert_allclose(fixed, raw_images / 127.5 - 1.0, atol=1e-5)
+    assert sg.diagnose(model, fixed).status == "ok"
+
+
+def test_doubled_preprocessing_inside_the_model(model, raw_images):
+    outer = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Rescaling(1 / 127.5, offset=-1), model]
+    )
+    assert sg.diagnose(outer, raw_images).status == "ok"
+    assert sg.diagnose(outer, raw_images / 127.5 - 1.0).status == "mismatch"
+
+
+def test_max_samples(model, raw_images):
+    assert sg.diagnose(model, raw_images, max_samples=9).num_samples == 9
+
+
+def test_a_model_without_images():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    diagnosis = sg.diagnose(model, np.ones((8, 4), "float32"))
+    assert diagnosis.status == "unknown"
+    assert not diagnosis.expected.is_known
+
+
+def test_several_inputs_are_judged_one_by_one(model, raw_images):
+    left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
+    twice = keras.Model({"left": left, "right": right}, layers.Add()([model(left), model(right)]))
+    data = {"left": raw_images / 127.5 - 1.0, "right": raw_images / 255.0}
+    diagnosis = sg.diagnose(twice, data)
+    assert {name: d.status for name, d in diagnosis.by_input.items()} == {
+        "left": "ok",
+        "right": "mismatch",
+    }
+    assert diagnosis.status == "mismatch"
+
+
+def test_labels_where_none_belong_do_no_harm(raw_images):
+    model = keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(1)])
+    diagnosis = sg.diagnose(model, (raw_images.astype("float32"), np.linspace(-5, 5, 16)))
+    assert diagnosis.status == "unknown"
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda x: x[0], r"takes \(any, 32, 32, 3\).*Add the batch dimension"),
+        (lambda x: x[..., :1], r"Received: \(16, 32, 32, 1\)"),
+        (lambda x: x[:, :16], r"Received: \(16, 16, 32, 3\)"),
+        (lambda x: x[:0], "empty"),
+        (lambda x: (x, np.zeros(3)), "same number of samples"),
+        (lambda x: {"picture": x, "other": x}, "input 'input', which `data` lacks"),
+        (lambda x: "photos/", "must be what `model.fit` accepts"),
+    ],
+)
+def test_bad_data(model, raw_images, change, words):
+    with pytest.raises(sg.BadInputError, match=words):
+        sg.diagnose(model, change(raw_images))
+
+
+def test_bad_arguments(model, raw_images):
+    with pytest.raises(sg.BadInputError, match="must be a keras.Model"):
+        sg.diagnose("model.keras", raw_images)
+    with pytest.raises(sg.BadInputError, match="max_samples=0"):
+        sg.diagnose(model, raw_images, max_samples=0)
+
+
+def test_non_finite_pixels(model, raw_images):
+    x = raw_images / 127.5 - 1.0
+    x[0, 0, 0, 0] = np.nan
+    diagnosis = sg.diagnose(model, x)
+    said = [*diagnosis.evidence, *(hint.sentence for hint in diagnosis.hints)]
+    assert any("finite" in sentence for sentence in said)
+    assert sg.diagnose(model, np.full_like(x, np.nan)).status == "mismatch"

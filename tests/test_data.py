@@ -1,0 +1,129 @@
+"""Whatever `fit` accepts comes out as the same batches."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_shiftguard import BadInputError, profile
+from keras_shiftguard.data import batches, first_samples, named_inputs
+
+pytestmark = pytest.mark.backend
+
+X = np.random.default_rng(0).random((50, 6, 6, 3)).astype("float32")
+Y = np.arange(50) % 3
+W = np.linspace(0, 1, 50)
+
+
+class Pairs(keras.utils.PyDataset):
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        part = slice(10 * index, 10 * index + 10)
+        return X[part], Y[part]
+
+
+class Flow:
+    """Iterates for ever, as the flows of the legacy ImageDataGenerator do."""
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return Pairs()[index]
+
+    def __iter__(self):
+        while True:
+            yield Pairs()[0]
+
+
+def tf_dataset():
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(10)
+
+
+def torch_loader():
+    torch = pytest.importorskip("torch")
+    pairs = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+    return torch.utils.data.DataLoader(pairs, batch_size=10)
+
+
+KINDS = {
+    "array": lambda: X,
+    "tensor": lambda: keras.ops.convert_to_tensor(X),
+    "x": lambda: (X,),
+    "x, y": lambda: (X, Y),
+    "x, y, w": lambda: (X, Y, W),
+    "PyDataset": Pairs,
+    "flow": Flow,
+    "generator": lambda: (Pairs()[i] for i in range(5)),
+    "generator function": lambda: lambda: (Pairs()[i] for i in range(5)),
+    "list of batches": lambda: [(X[:20], Y[:20]), (X[20:], Y[20:])],
+    "tf.data": tf_dataset,
+    "DataLoader": torch_loader,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind(kind):
+    inputs, labels = first_samples(KINDS[kind](), 1000)
+    np.testing.assert_array_equal(inputs["input"], X)
+    if kind not in ("array", "tensor", "x"):
+        np.testing.assert_array_equal(labels, Y)
+    summary = profile(KINDS[kind]()).inputs["input"]
+    assert summary.num_samples == 50
+    np.testing.assert_allclose(summary.mean, X.mean((0, 1, 2)), rtol=1e-5)
+
+
+def test_no_more_than_asked_for():
+    inputs, labels = first_samples(Pairs(), 13)
+    assert len(inputs["input"]) == len(labels) == 13
+
+
+@pytest.mark.parametrize("x", [{"a": X, "b": Y}, [X, Y]])
+def test_several_inputs(x):
+    inputs, _ = first_samples((x, Y), 20, names=["a", "b"])
+    assert sorted(inputs) == ["a", "b"]
+    assert len(inputs["b"]) == 20
+
+
+def test_names():
+    assert list(named_inputs([1, 2])) == ["input_0", "input_1"]
+    assert list(named_inputs([1, 2], ["left", "right"])) == ["left", "right"]
+    assert list(named_inputs({"left": 1, "right": None})) == ["left"]
+    assert list(named_inputs(1)) == ["input"]
+
+
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (X[:0], "empty"),
+        ([], "empty"),
+        ("photos", "must be what `model.fit` accepts"),
+        (3, "must be what `model.fit` accepts"),
+        ((X, Y[:10]), "same number of samples"),
+        ((X, Y, W, W), "tuple of 4"),
+        (iter(()), "empty"),
+    ],
+)
+def test_bad_data(data, words):
+    with pytest.raises(BadInputError, match=words):
+        first_samples(data, 10)
+
+
+def test_nothing_to_measure():
+    with pytest.raises(BadInputError, match="nothing to measure"):
+        profile(np.array([["a"], ["b"]]))
+    with pytest.raises(BadInputError, match="empty"):
+        profile(iter(()))
+
+
+def test_images_of_several_sizes():
+    def images():
+        yield X, Y
+        yield np.zeros((4, 9, 9, 3), "float32"), Y[:4]
+
+    inputs, _ = first_samples(images(), 100)
+    assert inputs["input"].shape == (50, 6, 6, 3)
+    summary = profile(images()).inputs["input"]
+    assert (summary.smallest_size, summary.largest_size) == ((6, 6), (9, 9))
