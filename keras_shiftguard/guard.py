@@ -100,7 +100,8 @@ class ShiftGuard(keras.callbacks.Callback):
     >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(),
     ...                           keras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
-    >>> _ = model.fit(np.ones((64, 8, 8, 3)), np.ones(64), callbacks=[guard], verbose=0)
+    >>> images = np.random.default_rng(0).random((64, 8, 8, 3))
+    >>> _ = model.fit(images, np.ones(64), callbacks=[guard], verbose=0)
     >>> guard.profiles["train"].num_samples
     64
     """
