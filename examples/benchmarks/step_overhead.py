@@ -12,8 +12,9 @@ new order every round: whatever else the machine does hits all of them alike.
 
 Printed is the ratio to `plain` within a round, median over the rounds, with a
 95 % bootstrap interval, in wall and in CPU seconds. An interval wider than the
-target is called "not resolved". The guard's first look (the verdict) is made
-before the rounds begin and printed by itself.
+target is called "not resolved". What a callback does at the end of an epoch is
+spread over the 390 steps of a CIFAR-10 epoch, and printed. The guard's first
+look (the verdict) comes before the rounds and is part of the first step's time.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import tempfile
 import time
 
 TARGETS = {"resnet50": 0.01, "small_cnn": 0.03}
+STEPS_PER_EPOCH = 390  # 50,000 images in batches of 128
 BATCHES = {"resnet50": 8, "small_cnn": 128}
 
 
@@ -133,7 +135,7 @@ def interval(ratios, rng):
     return np.median(ratios), *np.quantile(medians, [0.025, 0.975])
 
 
-def report(name, times, target, rng):
+def report(name, times, ends, target, rng):
     import numpy as np
 
     for kind, column in (("wall", 0), ("cpu", 1)):
@@ -150,7 +152,7 @@ def report(name, times, target, rng):
             line += f"   target {100 * target:.0f} %: {verdict}"
         print(line)
     ms = 1000 * np.median(times[name][:, 0])
-    print(f"{'':12} {ms:.1f} ms a step")
+    print(f"{'':12} {ms:.1f} ms a step; end of an epoch {1000 * np.median(ends[name]):.1f} ms")
 
 
 def profile_statistics(x):
@@ -248,13 +250,17 @@ def main():
             + ", ".join(f"{v.name} {v.first:.2f} s" for v in variants.values())
         )
         times = {name: [] for name in names}
+        ends = {name: [] for name in names}
         for number in range(args.rounds):
             for name in rng.permutation(names):
                 wall, cpu = time.perf_counter(), time.process_time()
                 variants[name].run(args.steps)
-                variants[name].end_epoch()
                 spent = time.perf_counter() - wall, time.process_time() - cpu
-                times[name].append(np.asarray(spent) / args.steps)
+                wall, cpu = time.perf_counter(), time.process_time()
+                variants[name].end_epoch()
+                end = time.perf_counter() - wall, time.process_time() - cpu
+                ends[name].append(end[0])
+                times[name].append(np.divide(spent, args.steps) + np.divide(end, STEPS_PER_EPOCH))
             print(f"\rround {number + 1} of {args.rounds}", end="", flush=True)
     times = {name: np.asarray(values) for name, values in times.items()}
     print(f"\rload {os.getloadavg()[0]:.1f} at the end   ")
@@ -263,7 +269,7 @@ def main():
         f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu"
     )
     for name in names[1:]:
-        report(name, times, TARGETS[args.model], rng)
+        report(name, times, ends, TARGETS[args.model], rng)
 
 
 if __name__ == "__main__":

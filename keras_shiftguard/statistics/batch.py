@@ -8,9 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-# The sketches look at this many pixels of every sample. A sample counts the
-# same however large it is, and the cost per sample is constant.
+# The sketches look at this many pixels of a sample, and at this many samples of
+# a batch. A sample counts the same however large it is, and the cost of a step
+# is bounded. (Counts, moments and extremes take in every pixel.)
 PIXELS_PER_SAMPLE = 256
+SAMPLES_PER_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Batch:
             which is within the range of the others.
         num_pixels: Pixels of a sample and channel.
         num_finite: Finite ones among them, `(batch, channels)`.
-        sampled: float32, `(batch, at most 256, channels)`, as fed.
+        sampled: float32, `(at most 64, at most 256, channels)`, as fed.
         sampled_finite: bool like `sampled`; None if the dtype cannot hold a NaN.
         fill: Mean of the finite sampled pixels of each channel, `(channels,)`.
     """
@@ -78,7 +80,9 @@ class Batch:
         if self.num_pixels is None:
             self.num_pixels = ops.shape(pixels)[axis]
         positions = sampled_positions(self.num_pixels)
-        sampled = pixels if positions is None else ops.take(pixels, positions, axis=axis)
+        sampled = pixels[:SAMPLES_PER_BATCH]
+        if positions is not None:
+            sampled = ops.take(sampled, positions, axis=axis)
         self.sampled = ops.transpose(sampled, (0, 2, 1)) if self.first else sampled
         self.rows = 1
         if not self.first and isinstance(self.num_pixels, int):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -39,21 +40,34 @@ class FirstSamples:
         self.sizes = self.state.add("sizes", (self.capacity, 2))
         self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
         self.filled = self.state.add("filled", ())
-        # Only eager backends see this change; compiled ones read `filled`.
+        # PyTorch, being eager, sees this and need not wait for the device to
+        # tell whether the buffer is full.
         self.done = False
 
     def update(self, x: Any, y: Any = None) -> None:
         """Keeps what still fits of one batch. Runs inside the compiled step."""
-        if self.done:
+        if self.done and keras.backend.backend() == "torch":
             return
-        variables = (self.images, self.sizes, self.labels)
-        current = tuple(variable.value for variable in variables)
+        current = (self.images.value, self.sizes.value, self.labels.value)
         full = self.filled.value >= self.capacity
-        new = ops.cond(full, lambda: current, lambda: self._merged(current, x, y))
-        for variable, value in zip(variables, new, strict=True):
-            variable.assign(value)
+        if keras.backend.backend() == "jax":
+            # Functional: both branches give all values; XLA passes them in place.
+            self._assign(ops.cond(full, lambda: current, lambda: self._merged(current, x, y)))
+        else:
+            # Once full, nothing is copied at all.
+            ops.cond(full, _nothing, lambda: self._assign(self._merged(current, x, y)))
         rows = ops.cast(ops.shape(x)[0], "float32")
         self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))
+
+    def _assign(self, values: tuple[Any, ...]) -> Any:
+        for variable, value in zip((self.images, self.sizes, self.labels), values, strict=True):
+            variable.assign(value)
+        return _nothing()
+
+    def reset(self) -> None:
+        """Lets the buffer fill anew."""
+        self.state.reset()
+        self.done = False
 
     def _merged(self, current: tuple[Any, ...], x: Any, y: Any) -> tuple[Any, ...]:
         images, sizes, labels = current
@@ -84,6 +98,7 @@ class FirstSamples:
         """
         kept = self.state.read()[0]
         filled = int(kept["filled"])
+        self.done = filled == self.capacity
         sizes = kept["sizes"][:filled]
         same = np.all(sizes == sizes[:1], axis=1)
         images = kept["images"][:filled][same].astype("float32")
@@ -92,6 +107,11 @@ class FirstSamples:
             first = self.spec.layout == "channels_first"
             images = images[..., :height, :width] if first else images[:, :height, :width]
         return images, kept["labels"][:filled][same].astype(int)
+
+
+def _nothing() -> Any:
+    """What both branches of a conditional give that is there for its effect."""
+    return ops.zeros(())
 
 
 def _middle(x: Any, axis: int, limit: int) -> Any:

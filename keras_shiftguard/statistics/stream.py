@@ -91,7 +91,7 @@ class Stream(keras.metrics.Metric):
     def forget_samples(self) -> None:
         """Lets the buffer of first images fill anew."""
         for kept in self.first_samples.values():
-            kept.state.reset()
+            kept.reset()
 
     def drain(self) -> InputProfile:
         """Moves what the step has accumulated into `profile`; returns the new part."""
