@@ -86,7 +86,7 @@ class InputSummary:
         maximum: Largest finite value of each channel; `-inf` if none.
         counts: Quantile sketch, `(sketches, NUM_BINS)`: one row a channel for
             up to four channels, else one row for all. Counts sampled pixels:
-            at most 256 fixed positions of each of the first 64 of a batch.
+            at most 256 fixed positions of a sample, 16,384 of a batch.
         sample_mean: Moments of each sample's own mean, shape `()`.
         sample_std: Moments of each sample's own standard deviation, `()`.
         lattice_hits: How many sampled values lie on each 8-bit grid of

@@ -42,7 +42,8 @@ def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
     """Everything at once, in float64, for finite channels-last input."""
     x = np.asarray(x)
     pixels = x.reshape(len(x), -1, x.shape[-1]).astype("float64")
-    sampled = pixels[:64, sampled_positions(pixels.shape[1])]
+    positions = sampled_positions(pixels.shape[1])
+    sampled = pixels[: 64 * 256 // len(positions), positions]
     mean = pixels.mean(axis=(0, 1))
     m2 = ((pixels - mean) ** 2).mean(axis=1).sum(axis=0)
     columns = sampled if x.shape[-1] <= 4 else sampled.reshape(len(sampled), -1, 1)

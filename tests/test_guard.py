@@ -257,3 +257,18 @@ def test_what_comes_later_is_refused_and_never_ignored(arguments):
         sg.ShiftGuard(**arguments)
     with pytest.raises(sg.NotInThisVersionError):
         sg.compare(None, None)
+
+
+def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
+    model = frozen_mobilenet(trainable=True)
+    for guard in (sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)):
+        fit(model, guard, raw / 255, labels)
+        assert guard.diagnosis.status == "unknown"
+    assert sg.diagnose(model, raw / 255).status == "unknown"
+
+
+def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
+    x = np.concatenate([raw * 0 - 1, raw / 127.5 - 1])
+    guard = sg.ShiftGuard(verbose=0)
+    fit(model, guard, x, np.concatenate([labels, labels]), shuffle=False)
+    assert guard.diagnosis.status == "ok"

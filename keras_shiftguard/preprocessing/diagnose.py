@@ -66,15 +66,22 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
     if name not in samples:
+        listed = all(key.startswith("input_") for key in samples)
+        hint = " A list is a multi-input x; stack images with np.stack(images)." if listed else ""
         raise BadInputError(
-            f"The model has an input {name!r}, which `data` lacks. Received: {sorted(samples)}"
+            f"The model has an input {name!r}, which `data` lacks. "
+            f"Received: {sorted(samples)[:4]}.{hint}"
         )
     fed = samples[name].shape
     fits = len(fed) == len(shape) and all(
         want in (None, got) for want, got in zip(shape[1:], fed[1:], strict=True)
     )
     if not fits:
-        hint = " Add the batch dimension: x[None]." if len(fed) == len(shape) - 1 else ""
+        hint = (
+            " Add the batch dimension: x[None], or dataset.batch(32) for a dataset."
+            if len(fed) == len(shape) - 1
+            else ""
+        )
         raise BadInputError(
             f"Input {name!r} of the model takes {_shape(shape)}. Received: {_shape(fed)}.{hint}"
         )

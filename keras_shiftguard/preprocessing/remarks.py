@@ -41,7 +41,9 @@ def remarks_of_images(
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
         images = np.moveaxis(images, 1, -1)
-    return hints_for(images, summary, structure, observed)
+    hints = hints_for(images, summary, structure, observed)
+    # Published accuracies say nothing about weights that are not trained yet.
+    return tuple(hint for hint in hints if not (structure.fresh and hint.name == "input_size"))
 
 
 def remarks_of_predictions(

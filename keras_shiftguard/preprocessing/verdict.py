@@ -5,6 +5,7 @@ was fed from the profile of the feed. "mismatch" needs all of it to be plain:
 a wrong accusation costs more trust than a missed one.
 """
 
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,11 +37,18 @@ UNKNOWN = InputConvention("unknown", "unknown")
 SURE_FEED = 0.9  # certainty of the observation from which it may accuse
 LIKELY_FEED = 0.5  # and from which it may with a second, wider gap
 GOOD_FIT = np.log(0.26)  # of the best hypothesis; blur and haze do not get there
+# Other subjects may look inverted, so an inversion must fit well and nothing else.
+INVERTED_FIT, INVERTED_GAP = np.log(0.2), 2.0
 FAIR_FIT = np.log(0.35)  # up to here, "as fed" fits as images of the training do
 MODE_GAP, MODE_SIGMAS = 0.3, 3.0  # how much better another mode must fit
 SWAP_GAP, SWAP_SIGMAS = 0.08, 4.0  # and the same mode with swapped channels
 LEANING = 2.0  # standard errors from which a likely swap is named, but not claimed
 OUTSIDE = 0.1  # share of 0..255 by which values may leave it, in augmentation
+
+
+# Networks that a fit was seen to start from scratch with: however trained they
+# look later, what their architecture is published for does not bind them.
+_from_scratch: "weakref.WeakSet[keras.Model]" = weakref.WeakSet()
 
 
 @dataclass(frozen=True)
@@ -99,8 +107,11 @@ def judge(
                 model, samples, name, summary, structure, labels, training, evidence
             )
     if not found:
-        text = "None of the inputs holds images, so no pixel convention applies."
-        return Diagnosis("unknown", UNKNOWN, UNKNOWN, advice=text, evidence=(text,))
+        text = (
+            "images of shape (batch, height, width, channels); none of the inputs is of that "
+            "kind, so no pixel convention applies."
+        )
+        return Diagnosis("unknown", UNKNOWN, UNKNOWN, advice=text)
     return next(iter(found.values())) if len(found) == 1 else Diagnosis.worst(found)
 
 
@@ -115,7 +126,9 @@ def _judge_input(
     evidence: BatchNormEvidence,
 ) -> Diagnosis:
     observation = observe(summary)
-    scratch = training and structure.fresh and structure.trainable
+    if training and structure.fresh and structure.trainable:
+        _from_scratch.add(model)
+    scratch = model in _from_scratch
     trusted = structure.convention.is_known and not scratch
     known = structure.convention if trusted else None
     reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
@@ -132,6 +145,10 @@ def _judge_input(
     # Predictions mean nothing before training, nor from wrong input.
     if verdict.status != "mismatch" and not training and not structure.fresh:
         hints += remarks_of_predictions(model, samples, name, labels)
+    if observation.kind == "per_image_standardised" and verdict.expected.is_known:
+        raw = InputConvention("raw", "gray" if summary.num_channels == 1 else "rgb")
+        line = advice_line(verdict.expected, raw, structure.architecture, data_format)
+        advice = (line or "x = x") + "  # with x the raw 0..255 pixels, not standardised"
     low, high = float(summary.minimum.min()), float(summary.maximum.max())
     return Diagnosis(
         verdict.status,
@@ -166,9 +183,10 @@ def _broken(case: _Case) -> _Verdict | None:
     """What no model wants, or what this one cannot want."""
     kind, said = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
-    enough = case.summary.num_samples >= FEW
-    if kind == "nonfinite" or (kind == "constant" and enough):
+    if kind == "nonfinite":
         return _Verdict("mismatch", expected, UNKNOWN, said)
+    if kind == "constant":  # black frames, or uint8 divided as integers: who knows
+        return _Verdict("unknown", expected, UNKNOWN, said)
     if kind == "per_image_standardised" and expected.is_known:
         return _Verdict("mismatch", expected, UNKNOWN, (*said, *case.structure.evidence))
     return None
@@ -179,8 +197,8 @@ def _trained_from_scratch(case: _Case) -> _Verdict | None:
         return None
     name = case.structure.architecture or "The network"
     text = (
-        f"{name} is untrained and about to be trained from scratch: it will learn whatever "
-        "convention it is fed, so none is wrong. Keep to it when predicting."
+        f"{name} is trained from scratch here: it learns whatever convention it is fed, so none "
+        "is wrong. Keep to it when predicting."
     )
     observed = ordered(case.observation.convention, UNKNOWN)
     return _Verdict("unknown", UNKNOWN, observed, (text, *case.observation.evidence))
@@ -225,7 +243,11 @@ def _from_structure(case: _Case) -> _Verdict | None:
     expected, observation = case.structure.convention, case.observation
     said = (*observation.evidence, *case.structure.evidence)
     if case.structure.fresh:
-        said += ("Its weights look untrained; what counts here is what it is published for.",)
+        fresh = (
+            f"That is what {case.structure.architecture or 'it'} is published for; its weights "
+            "here look untrained, and untrained weights can learn any convention."
+        )
+        said = (fresh, *said)
     if not observation.convention.is_known:
         return None
     swap, order_said, order_sure = _order_for(case, expected)
@@ -267,8 +289,8 @@ def _from_batch_norm(case: _Case) -> _Verdict | None:
     if not same_mode and best != fed:
         plain = (
             enough
-            and fit[best] < GOOD_FIT
-            and to_fed[0] > MODE_GAP
+            and fit[best] < (INVERTED_FIT if choice.inverted else GOOD_FIT)
+            and to_fed[0] > (INVERTED_GAP if choice.inverted else MODE_GAP)
             and to_fed[1] > MODE_SIGMAS
             and (sure_feed or (likely_feed and to_fed[0] > 2 * MODE_GAP))
         )

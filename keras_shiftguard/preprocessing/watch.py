@@ -59,8 +59,7 @@ class PreprocessingWatch:
         last = final or batches >= LOOK_AFTER[-1] or not samples
         if enough < ENOUGH_SAMPLES and not last:
             return False
-        if not enough:
-            self._settled.add(name)
+        if samples and not enough:
             return False
         diagnosis = judge(
             model,

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from keras import ops
 
-# The sketches look at this many pixels of a sample, and at this many samples of
-# a batch. A sample counts the same however large it is, and the cost of a step
-# is bounded. (Counts, moments and extremes take in every pixel.)
+# The sketches look at this many pixels of a sample, and at this many of a batch.
+# A sample counts the same however large it is, and the cost of a step is
+# bounded. (Counts, moments and extremes take in every pixel.)
 PIXELS_PER_SAMPLE = 256
-SAMPLES_PER_BATCH = 64
+PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Batch:
             which is within the range of the others.
         num_pixels: Pixels of a sample and channel.
         num_finite: Finite ones among them, `(batch, channels)`.
-        sampled: float32, `(at most 64, at most 256, channels)`, as fed.
+        sampled: float32, `(samples, at most 256, channels)`, as fed.
         sampled_finite: bool like `sampled`; None if the dtype cannot hold a NaN.
         fill: Mean of the finite sampled pixels of each channel, `(channels,)`.
     """
@@ -80,7 +80,10 @@ class Batch:
         if self.num_pixels is None:
             self.num_pixels = ops.shape(pixels)[axis]
         positions = sampled_positions(self.num_pixels)
-        sampled = pixels[:SAMPLES_PER_BATCH]
+        used = PIXELS_PER_SAMPLE
+        if isinstance(self.num_pixels, int):
+            used = min(used, self.num_pixels)
+        sampled = pixels[: PIXELS_PER_BATCH // used]
         if positions is not None:
             sampled = ops.take(sampled, positions, axis=axis)
         self.sampled = ops.transpose(sampled, (0, 2, 1)) if self.first else sampled
