@@ -11,6 +11,8 @@ from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.verdict import judge
 
+pytestmark = pytest.mark.backend
+
 CAFFE = InputConvention("caffe", "bgr")
 RAW = imagenet_photos()[0][:12]
 
