@@ -1,0 +1,25 @@
+"""What the predictions of a real network tell about images and labels."""
+
+import lite0
+import numpy as np
+import pytest
+from photos import imagenet_photos
+
+from keras_shiftguard.preprocessing.remarks import _transposed, remarks_of_predictions
+
+pytestmark = pytest.mark.backend
+
+
+def test_labels_shifted_by_one_on_real_weights():
+    model, (raw, labels) = lite0.build(), imagenet_photos()
+    x = {"input": raw.astype("float32") / 127.5 - 1}
+    assert remarks_of_predictions(model, x, "input", labels) == ()
+    (hint,) = remarks_of_predictions(model, x, "input", labels + 1)
+    assert hint.name == "labels_shifted"
+
+
+def test_transposed_needs_a_plain_majority():
+    ids, right, wrong = np.zeros(20, int), np.tile([1.0, 0], (20, 1)), np.tile([0, 1.0], (20, 1))
+    assert [h.name for h in _transposed(wrong, right, ids)] == ["transposed"]
+    assert _transposed(right, wrong, ids) == []
+    assert _transposed(right, right, ids) == []
