@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = (
     ("errors", "conventions"),
     ("profiles", "architectures", "not_yet"),
-    ("statistics", "events", "files"),
+    ("statistics", "detection", "events", "files"),
     ("data",),
     ("measure",),
     ("probe",),
@@ -23,7 +23,10 @@ FLOORS = (
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
-WITHOUT_KERAS = ("errors", "conventions", "architectures", "not_yet", "profiles", "events", "files")
+WITHOUT_KERAS = (
+    *("errors", "conventions", "architectures", "not_yet"),
+    *("profiles", "detection", "events", "files"),
+)
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 
@@ -89,8 +92,12 @@ def test_every_room_is_there():
 @pytest.mark.parametrize(
     ("file", "line", "complaint"),
     [
-        ("profiles.py", "from keras_shiftguard.guard import ShiftGuard", "profiles imports guard"),
-        ("profiles.py", "import keras_shiftguard.preprocessing.words", "imports preprocessing"),
+        (
+            "profiles/a.py",
+            "from keras_shiftguard.guard import ShiftGuard",
+            "profiles imports guard",
+        ),
+        ("profiles/a.py", "import keras_shiftguard.preprocessing.words", "imports preprocessing"),
         ("statistics/a.py", "from keras_shiftguard import events", "statistics imports events"),
         ("statistics/a.py", "from ..probe import Probe", "statistics imports probe"),
         ("statistics/__init__.py", "from .. import cli", "statistics imports cli"),
@@ -99,7 +106,7 @@ def test_every_room_is_there():
         ("measure.py", "import keras_shiftguard as sg", "measure imports __init__"),
         ("measure.py", "from keras_shiftguard import ShiftGuard", "measure imports __init__"),
         ("events.py", "import keras", "events must do without keras"),
-        ("profiles.py", "def f():\n    import jax.numpy as jnp", "profiles must do without jax"),
+        ("profiles/a.py", "def f():\n    import jax.numpy as jnp", "profiles must do without jax"),
         ("probe.py", "from keras.src.trainers import trainer", "keras.src is private"),
         ("attic.py", "", "the room 'attic' is on no floor"),
     ],

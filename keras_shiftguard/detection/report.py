@@ -1,0 +1,109 @@
+"""What was found: `Finding` and `ShiftReport`."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific first
+# |effect size| below this is "present, negligible": real perhaps, but small
+# against the spread between samples (Cohen calls 0.2 small).
+NEGLIGIBLE = 0.1
+MOST_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that differs between two streams.
+
+    Args:
+        feature: What differs: `"input/brightness"`, `"labels"`, `"input"`.
+        kind: `"covariate"`, `"label"`, `"concept"` or `"preprocessing"`.
+        family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
+            `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
+            `"weather"`, `"geometry"`, `"label"`, `"concept"`,
+            `"preprocessing"`, `"missing"`; `"other"` where none is named.
+        effect_size: Signed, in standard deviations between samples (Cohen's
+            d) unless `explanation` says otherwise; for frequencies Cohen's w.
+        interval: 95 % interval of the effect size.
+        p_value: Before correction over features and looks; never 0.
+        stream: The stream that differs, e.g. `"validation"`.
+        against: What it is compared with, e.g. `"train"`.
+        since: First epoch, counted from 1, in which it was found; None outside
+            of a fit.
+        expected: Whether it is meant to be so (augmentation).
+        negligible: Whether the effect is too small to matter.
+        explanation: One sentence with its numbers.
+    """
+
+    feature: str
+    kind: str
+    family: str
+    effect_size: float
+    interval: tuple[float, float]
+    p_value: float
+    stream: str
+    against: str
+    since: int | None
+    explanation: str
+    expected: bool = False
+    negligible: bool = False
+
+    @property
+    def matters(self) -> bool:
+        return not (self.expected or self.negligible)
+
+    def since_epoch(self, epoch: int) -> "Finding":
+        """The same finding, dated."""
+        return replace(self, since=epoch)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ShiftReport:
+    """What shifted between streams, how sure, since when.
+
+    `str(report)` is what a person reads: the verdict, then at most five
+    findings, worst first.
+
+    Args:
+        findings: Sorted by severity: what matters first, then by effect size.
+        notes: Plain sentences on what could not be judged, and why.
+        alpha: False-alarm rate of everything in this report together.
+        num_samples: Samples seen of each stream, by name.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    alpha: float = 0.05
+    num_samples: dict[str, int] | None = None
+
+    @property
+    def shifted(self) -> bool:
+        """Whether anything differs that matters."""
+        return any(finding.matters for finding in self.findings)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Kinds of the shifts that matter, each once, the worst first."""
+        return tuple(dict.fromkeys(f.kind for f in self.findings if f.matters))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "shifted": self.shifted,
+            "kinds": list(self.kinds),
+            "alpha": self.alpha,
+            "num_samples": dict(self.num_samples or {}),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        from keras_shiftguard.detection.words import in_words
+
+        return in_words(self)
+
+
+def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
+    """What matters first, then the larger effect; ties by p-value."""
+    return tuple(sorted(findings, key=lambda f: (not f.matters, -abs(f.effect_size), f.p_value)))

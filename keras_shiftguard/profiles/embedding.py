@@ -1,0 +1,89 @@
+"""The kernel mean embedding of a stream, and what its null distribution needs.
+
+A sample becomes a few hundred bounded numbers: the cosines and sines of fixed
+random projections, at a fixed grid of bandwidths (random Fourier features of
+the Gaussian kernel). Their mean over a stream is its embedding. The distance of
+two means is the maximum mean discrepancy; their covariance gives its null.
+Directions depend on the shape only, so that profiles made apart compare.
+
+Reference: Rahimi and Recht, "Random Features for Large-Scale Kernel Machines",
+NeurIPS 2007; Gretton et al., "A Kernel Two-Sample Test", JMLR 2012.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.profiles.moments import Moments
+
+NUM_DIRECTIONS = 48
+NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
+# In units of the root mean square distance of one coordinate: from [0, 1]
+# images that hardly differ to raw 0..255. The two-sample test picks.
+BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
+
+
+@lru_cache(maxsize=8)
+def directions(dimension: int) -> np.ndarray:
+    """Random directions, `(dimension, NUM_DIRECTIONS)`, float32.
+
+    Scaled so that a projection differs between two samples about as much as
+    one coordinate does.
+    """
+    rng = np.random.default_rng([dimension, 20_261_124])
+    matrix = rng.standard_normal((dimension, NUM_DIRECTIONS)) / np.sqrt(dimension)
+    return matrix.astype("float32")
+
+
+def waves(projections: np.ndarray) -> np.ndarray:
+    """Random Fourier features of `(n, NUM_DIRECTIONS)` projections.
+
+    Returns:
+        `(n, bandwidths, NUM_WAVES)`: all cosines, then all sines.
+    """
+    angles = projections[:, None, :] / np.asarray(BANDWIDTHS)[:, None]
+    return np.concatenate([np.cos(angles), np.sin(angles)], axis=2)
+
+
+@dataclass(frozen=True)
+class MeanEmbedding:
+    """Mean and co-moments of the random Fourier features of a stream.
+
+    Args:
+        dimension: Dimension of the vectors that were projected; 0 if empty.
+        count: Number of (finite) samples.
+        mean: `(len(BANDWIDTHS), NUM_WAVES)`.
+        comoment: Sum over samples of the outer product of the deviation from
+            `mean`, `(len(BANDWIDTHS), NUM_WAVES, NUM_WAVES)`.
+        projections: Moments of the projections themselves, `(NUM_DIRECTIONS,)`.
+    """
+
+    dimension: int = 0
+    count: int = 0
+    mean: np.ndarray = field(default_factory=lambda: np.zeros((len(BANDWIDTHS), NUM_WAVES)))
+    comoment: np.ndarray = field(
+        default_factory=lambda: np.zeros((len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
+    )
+    projections: Moments = field(default_factory=lambda: Moments.empty(NUM_DIRECTIONS))
+
+    def __add__(self, other: "MeanEmbedding") -> "MeanEmbedding":
+        if not other.count or not self.count:
+            return self if not other.count else other
+        if self.dimension != other.dimension:
+            raise BadInputError(
+                "Mean embeddings of different dimensions cannot be merged: "
+                f"{self.dimension} and {other.dimension}."
+            )
+        count = self.count + other.count
+        delta = other.mean - self.mean
+        share = other.count / count
+        outer = delta[:, :, None] * delta[:, None, :]
+        return MeanEmbedding(
+            self.dimension,
+            count,
+            self.mean + delta * share,
+            self.comoment + other.comoment + outer * (self.count * share),
+            self.projections + other.projections,
+        )

@@ -1,0 +1,37 @@
+"""Mean and variance that merge."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and summed squared deviation of `count` samples (Chan et al. 1979).
+
+    Args:
+        count: Number of samples with a finite value, the shape of `mean`.
+        mean: Mean over those samples, any shape; 0 where there is none.
+        m2: Sum over samples of the squared deviation from `mean`.
+    """
+
+    count: np.ndarray
+    mean: np.ndarray
+    m2: np.ndarray
+
+    @classmethod
+    def empty(cls, *shape: int) -> Self:
+        return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+
+    def __add__(self, other: Self) -> Self:
+        count = self.count + other.count
+        share = other.count / np.maximum(count, 1)
+        delta = other.mean - self.mean
+        mean = self.mean + delta * share
+        m2 = self.m2 + other.m2 + delta**2 * (self.count * share)
+        return type(self)(count, mean, m2)
+
+    @property
+    def std(self) -> np.ndarray:
+        return np.sqrt(self.m2 / np.maximum(self.count, 1))

@@ -1,0 +1,107 @@
+"""The file of a profile: one compressed `.npz`, versioned, without pickle.
+
+A tree of dataclasses becomes a JSON header (types and plain values) and one
+array for each array in the tree. Fields that a file lacks keep their defaults,
+so that older files stay readable when a summary learns something new.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.profiles.embedding import MeanEmbedding
+from keras_shiftguard.profiles.features import FeatureTable
+from keras_shiftguard.profiles.labels import LabelSummary
+from keras_shiftguard.profiles.moments import Moments
+from keras_shiftguard.profiles.outputs import OutputSummary
+from keras_shiftguard.profiles.summary import InputSummary
+
+SCHEMA_VERSION = 2  # 1 was never released
+SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
+TYPES = {kind.__name__: kind for kind in SUMMARIES}
+ARRAY, TRIANGLE = "=array", "=triangle"
+
+
+def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
+    """Writes a mapping of summaries, mappings and plain values."""
+    arrays: dict[str, np.ndarray] = {}
+    header = {"schema_version": SCHEMA_VERSION, "profile": _packed(dict(tree), "", arrays)}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype="uint8")
+    with Path(path).open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def read(path: str | PathLike[str]) -> dict[str, Any]:
+    """Reads what `write` wrote.
+
+    Raises:
+        BadInputError: for a file that is damaged, from a newer version, or no
+            profile at all.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(arrays["header"].tobytes())
+        version = header["schema_version"]
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise BadInputError(f"{path} is not a readable profile ({error}).") from error
+    if version != SCHEMA_VERSION:
+        age, way_out = ("a newer", "Upgrade, or") if version > SCHEMA_VERSION else ("an older", "")
+        raise BadInputError(
+            f"{path} was written by {age} keras_shiftguard (schema {version}, this one reads "
+            f"{SCHEMA_VERSION}). {way_out} write the profile again.".replace("  ", " ")
+        )
+    try:
+        tree: dict[str, Any] = _unpacked(header["profile"], arrays)
+    except Exception as error:
+        raise BadInputError(f"{path} is a damaged profile ({error!r}).") from error
+    return tree
+
+
+def _packed(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
+    if is_dataclass(value):
+        names = [item.name for item in fields(value)]
+        members = {n: _packed(getattr(value, n), f"{key}/{n}", arrays) for n in names}
+        return {"=type": type(value).__name__, **members}
+    if isinstance(value, Mapping):
+        return {name: _packed(item, f"{key}/{name}", arrays) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        if key.endswith("/comoment"):
+            # Symmetric, and only a covariance: half of it, in single precision.
+            rows, columns = np.triu_indices(value.shape[-1])
+            arrays[key] = value[..., rows, columns].astype("float32")
+            return [TRIANGLE, value.shape[-1]]
+        arrays[key] = value
+        return [ARRAY]
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _unpacked(value: Any, arrays: dict[str, np.ndarray], key: str = "") -> Any:
+    if isinstance(value, dict):
+        members = {
+            name: _unpacked(item, arrays, f"{key}/{name}")
+            for name, item in value.items()
+            if name != "=type"
+        }
+        return TYPES[value["=type"]](**members) if "=type" in value else members
+    if isinstance(value, list):
+        if value[:1] == [ARRAY]:
+            return arrays[key]
+        if value[:1] == [TRIANGLE]:
+            half = arrays[key]
+            rows, columns = np.triu_indices(value[1])
+            full = np.zeros((*half.shape[:-1], value[1], value[1]))
+            full[..., rows, columns] = full[..., columns, rows] = half
+            return full
+        return tuple(value)
+    return value

@@ -1,0 +1,138 @@
+"""The finished numbers of one input tensor."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_shiftguard.conventions import LATTICES
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.profiles.embedding import MeanEmbedding
+from keras_shiftguard.profiles.features import FeatureTable
+from keras_shiftguard.profiles.grid import NUM_BINS, bin_values
+from keras_shiftguard.profiles.moments import Moments
+
+TOKEN_BUCKETS = 4096  # integer ids are counted modulo this
+
+
+@dataclass(frozen=True)
+class InputSummary:
+    """What is known of one input tensor after `num_samples` samples.
+
+    Args:
+        layout: `"channels_last"`, `"channels_first"` (images) or `"features"`
+            (everything else: the last axis holds the features).
+        num_samples: Number of samples seen.
+        nonfinite_samples: How many of them held a NaN or an infinity.
+        nonfinite_share: Share of non-finite values, summed over samples.
+        channels: Moments of each channel, `(channels,)`. A sample counts once:
+            its pixels are averaged first. `std` is that of the pixels.
+        minimum: Smallest finite value of each channel; `+inf` if none.
+        maximum: Largest finite value of each channel; `-inf` if none.
+        counts: Quantile sketch, `(sketches, NUM_BINS)`: one row a channel for
+            up to four channels, else one row for all. Counts sampled pixels:
+            at most 256 fixed positions of a sample, 16,384 of a batch.
+        sample_mean: Moments of each sample's own mean, shape `()`.
+        sample_std: Moments of each sample's own standard deviation, `()`.
+        lattice_hits: How many sampled values lie on each 8-bit grid of
+            `conventions.LATTICES`, in that order; -1 where it does not apply.
+        lattice_values: How many values were compared with the grids.
+        smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.
+        largest_size: Largest `(height, width)` seen.
+        features: What each sample was reduced to. Images: `attributes`, such
+            as brightness and noise. Otherwise: the columns, `"0"`, `"1"`, ...
+        embedding: Mean embedding of the samples: images as thumbnails of 8 x 8
+            pixels, columns after `asinh`.
+        tokens: For integer input of two dimensions: how often each value
+            occurred, by value modulo `TOKEN_BUCKETS`; `(0,)` otherwise.
+    """
+
+    layout: str
+    num_samples: int
+    nonfinite_samples: int
+    nonfinite_share: float
+    channels: Moments
+    minimum: np.ndarray
+    maximum: np.ndarray
+    counts: np.ndarray
+    sample_mean: Moments
+    sample_std: Moments
+    lattice_hits: np.ndarray
+    lattice_values: int
+    smallest_size: tuple[int, int]
+    largest_size: tuple[int, int]
+    features: FeatureTable = field(default_factory=FeatureTable)
+    embedding: MeanEmbedding = field(default_factory=MeanEmbedding)
+    tokens: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
+
+    @property
+    def num_channels(self) -> int:
+        return len(self.minimum)
+
+    @property
+    def is_image(self) -> bool:
+        return self.layout != "features"
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of each channel, `(channels,)`."""
+        return self.channels.mean
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviation of the pixels of each channel, `(channels,)`."""
+        return self.channels.std
+
+    def lattice_share(self, name: str) -> float:
+        """Share of values on one of `conventions.LATTICES`; NaN if unknown."""
+        hits = self.lattice_hits[list(LATTICES).index(name)]
+        return float(hits / self.lattice_values) if hits >= 0 and self.lattice_values else np.nan
+
+    def quantile(self, q: float, channel: int | None = None) -> float:
+        """The `q`-quantile, within 1 % of the value (of 1e-6 around zero).
+
+        Note what relative accuracy means far from zero: at mean / std = 1e4
+        one percent of the value is a hundred standard deviations, so there
+        only the moments and the extremes are sharp.
+        """
+        if not 0 <= q <= 1:
+            raise BadInputError(f"`q` must be between 0 and 1. Received: q={q!r}")
+        rows = self.counts if channel is None or len(self.counts) == 1 else self.counts[[channel]]
+        counts = rows.sum(axis=0)
+        total = counts.sum()
+        if total == 0:
+            return float("nan")
+        rank = q * (total - 1)
+        index = int(np.searchsorted(np.cumsum(counts), rank, side="right"))
+        return float(bin_values()[min(index, NUM_BINS - 1)])
+
+    def __add__(self, other: "InputSummary") -> "InputSummary":
+        for what in ("layout", "num_channels"):
+            ours, theirs = getattr(self, what), getattr(other, what)
+            if ours != theirs:
+                raise BadInputError(
+                    f"Profiles of different inputs cannot be merged: {what} is "
+                    f"{ours!r} in one and {theirs!r} in the other."
+                )
+        if other.num_samples == 0 or self.num_samples == 0:
+            return self if other.num_samples == 0 else other
+        return InputSummary(
+            layout=self.layout,
+            num_samples=self.num_samples + other.num_samples,
+            nonfinite_samples=self.nonfinite_samples + other.nonfinite_samples,
+            nonfinite_share=self.nonfinite_share + other.nonfinite_share,
+            channels=self.channels + other.channels,
+            minimum=np.minimum(self.minimum, other.minimum),
+            maximum=np.maximum(self.maximum, other.maximum),
+            counts=self.counts + other.counts,
+            sample_mean=self.sample_mean + other.sample_mean,
+            sample_std=self.sample_std + other.sample_std,
+            lattice_hits=np.where(
+                self.lattice_hits < 0, self.lattice_hits, self.lattice_hits + other.lattice_hits
+            ),
+            lattice_values=self.lattice_values + other.lattice_values,
+            smallest_size=tuple(np.minimum(self.smallest_size, other.smallest_size).tolist()),
+            largest_size=tuple(np.maximum(self.largest_size, other.largest_size).tolist()),
+            features=self.features + other.features,
+            embedding=self.embedding + other.embedding,
+            tokens=self.tokens + other.tokens if len(self.tokens) else other.tokens,
+        )
