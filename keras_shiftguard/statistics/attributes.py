@@ -1,0 +1,275 @@
+"""What an image looks like, in about thirty numbers a sample.
+
+Every number but `brightness` and `contrast` is free of the input's scale and
+offset: raw 0..255, [0, 1] and standardised images give the same. Quantities
+that vary by factors are logarithms. What a flat image does not have (the share
+of an octave in no contrast at all) is `-inf`, which counts as missing.
+
+At most the middle `CROP` pixels are looked at, cut so that 8 x 8 blocks of JPEG
+stay where they are. The luma is the plain mean of the channels: their order may
+be the very thing that is wrong.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.statistics.batch import InputSpec
+
+CROP = 128  # pixels a side
+BLOCK = 8  # of JPEG
+CELL = 4  # side of the cells in which noise and direction are measured
+OCTAVES = 4
+SMALLEST = 8  # pixels a side; smaller images are not looked at
+LEVELS = 16  # of the entropy's histogram, over four standard deviations
+GRID = 32  # pixels a side that the histogram looks at
+TINY = 1e-30
+
+
+def names(spec: InputSpec) -> tuple[str, ...]:
+    """Names of the attributes of such an input, in the order of `attributes`.
+
+    - `brightness`: mean luma, in the input's units; `contrast`: log of the
+      luma's standard deviation. All below is in units of that deviation.
+    - `colour_balance_0`, ...: how far the mean of a channel lies from the mean
+      luma (two to four channels). `saturation`: log of the chroma's deviation.
+    - `band_1` (finest, 2 pixels) to `band_4`: log share of the variance in an
+      octave (Haar pyramid); `spectral_slope`: how fast it grows with scale.
+    - `sharpness`: log of the fourth-power mean of the gradient, which steep
+      edges rule. `edge_density`: share of pixels with a strong gradient.
+    - `noise`: log of what a plane fit leaves, in a typical cell of 4 x 4
+      pixels (Immerkaer 1996); `noise_flat`: in the flattest cells;
+      `noise_kurtosis`: log kurtosis of what is left: impulses are peaked.
+    - `blockiness`: log of the steps at the borders of 8 x 8 blocks, against
+      the steps elsewhere. `equal_neighbours`: share of pixels that equal the
+      next; `equal_runs`: that equal it in one direction only, as enlarged
+      pixels do.
+    - `anisotropy`: how much the gradients of the image share one direction;
+      `coherence`: the same within cells. Both in [0, 1].
+    - `border_level`, `border_spread` (log): mean and deviation of the outermost
+      pixels; `background`: share of pixels near that level.
+    - `object_x`, `object_y`, `object_size`: centre and size, as a part of the
+      image, of what differs from the border. A proxy.
+    - `skewness` of the luma; `highlights`, `shadows`: share of pixels near the
+      brightest and the darkest one; `entropy`: of the luma, in nats.
+
+    Returns:
+        The names; empty for what is no image, or smaller than 8 x 8.
+    """
+    if spec.layout == "features" or min(_side(spec, 0), _side(spec, 1)) < SMALLEST:
+        return ()
+    colour = [f"colour_balance_{i}" for i in range(spec.channels)] + ["saturation"]
+    return (
+        "brightness",
+        "contrast",
+        *(colour if 2 <= spec.channels <= 4 else []),
+        *(f"band_{k + 1}" for k in range(_octaves(spec))),
+        "spectral_slope",
+        *("sharpness", "edge_density", "noise", "noise_flat", "noise_kurtosis"),
+        *("blockiness", "equal_neighbours", "equal_runs", "anisotropy", "coherence"),
+        *("border_level", "border_spread", "background"),
+        *("object_x", "object_y", "object_size"),
+        *("skewness", "highlights", "shadows", "entropy"),
+    )
+
+
+def attributes(x: Any, spec: InputSpec) -> Any:
+    """Measures a batch of images. Runs inside the compiled step.
+
+    Args:
+        x: Images of any numeric dtype, laid out as `spec` says. Of a video
+            the first frame is looked at. A sample with a non-finite value in
+            sight has no attributes.
+        spec: What the input looks like.
+
+    Returns:
+        float32, `(samples, len(names(spec)))`; not finite where undefined.
+    """
+    planes = _planes(x, spec)
+    luma = sum(planes) / len(planes)
+    mean = _mean(luma)
+    # Centred before anything is squared: float32 cancels far from zero.
+    luma = luma - mean[:, None, None]
+    variance = _mean(ops.square(luma))
+    std = ops.sqrt(variance)
+    contrast = ops.log(std)  # -inf for a flat image
+    columns = [mean, contrast]
+    if 2 <= len(planes) <= 4:
+        columns += _colour(planes, mean, variance)
+    luma = luma / ops.maximum(std, TINY)[:, None, None]
+    columns += _octave_bands(luma, spec) + _texture(luma) + _layout(luma) + _levels(luma, spec)
+    # A comparison with NaN is simply False: without this it would look measured.
+    return ops.stack(columns, axis=1) + (mean - mean)[:, None]
+
+
+def _side(spec: InputSpec, axis: int) -> int:
+    """How much of an axis is looked at; what is not known is taken as large."""
+    size = spec.size[axis]
+    return CROP if size is None else min(size, CROP)
+
+
+def _octaves(spec: InputSpec) -> int:
+    return min(OCTAVES, int(np.log2(min(_side(spec, 0), _side(spec, 1)))))
+
+
+def _planes(x: Any, spec: InputSpec) -> list[Any]:
+    """The channels of the middle of each image, each `(samples, h, w)` float32."""
+    first = spec.layout == "channels_first"
+    while len(x.shape) > 4:
+        x = x[:, :, 0] if first else x[:, 0]
+    shape = ops.shape(x)
+    slices = [slice(None)] * 4
+    for axis in (2, 3) if first else (1, 2):
+        length = shape[axis]
+        if isinstance(length, int):
+            start = max(length - CROP, 0) // (2 * BLOCK) * BLOCK
+        else:
+            start = ops.maximum(length - CROP, 0) // (2 * BLOCK) * BLOCK
+        slices[axis] = slice(start, start + CROP)
+    x = ops.cast(x[tuple(slices)], "float32")
+    if first:
+        return [x[:, c] for c in range(spec.channels)]
+    return [x[..., c] for c in range(spec.channels)]
+
+
+def _mean(values: Any) -> Any:
+    return ops.mean(values, axis=(1, 2))
+
+
+def _share(values: Any, of: Any = 1.0) -> Any:
+    return _mean(ops.cast(values, "float32")) / of
+
+
+def _log_ratio(part: Any, whole: Any) -> Any:
+    """`log(part / whole)`; `-inf`, never NaN, where there is nothing."""
+    return ops.log(ops.maximum(part, 0.0) / ops.maximum(whole, TINY))
+
+
+def _pool(values: Any, size: int) -> Any:
+    """Averages cells of `size` pixels a side; what is left over is cut off."""
+    pooled = ops.average_pool(values[..., None], size, size, "valid", "channels_last")
+    return pooled[..., 0]
+
+
+def _colour(planes: list[Any], mean: Any, variance: Any) -> list[Any]:
+    means, seconds = [], []
+    for plane in planes:
+        plane = plane - mean[:, None, None]
+        means.append(_mean(plane))
+        seconds.append(_mean(ops.square(plane)) - ops.square(means[-1]))
+    std = ops.maximum(ops.sqrt(variance), TINY)
+    # Chroma is what the luma leaves of each channel.
+    chroma = ops.maximum(sum(seconds) / len(planes) - variance, 0.0)
+    saturation = ops.log(ops.sqrt(chroma) / std + 0.01)
+    return [m / std for m in means] + [saturation]
+
+
+def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
+    """Log share of the variance within pairs, pairs of pairs, and so on."""
+    bands: list[Any] = []
+    for _ in range(_octaves(spec)):
+        if any(isinstance(n, int) and n < 2 for n in luma.shape[1:3]):
+            bands.append(ops.full_like(bands[0], -np.inf))
+            continue
+        coarse = _pool(luma, 2)
+        # What averaging loses; exact, for an odd row is cut off on both sides.
+        height, width = ops.shape(coarse)[1:3]
+        even = luma[:, : 2 * height, : 2 * width]
+        lost = _mean(ops.square(even)) - _mean(ops.square(coarse))
+        bands.append(ops.log(ops.maximum(lost, 0.0) + 1e-4))
+        luma = coarse
+    centred = np.arange(len(bands)) - (len(bands) - 1) / 2
+    weights = centred / (centred**2).sum()
+    return [*bands, sum(float(w) * b for w, b in zip(weights, bands, strict=True))]
+
+
+def _texture(luma: Any) -> list[Any]:
+    """Gradients, noise, blocks and runs."""
+    right = luma[:, :, 1:] - luma[:, :, :-1]  # (samples, h, w - 1)
+    down = luma[:, 1:] - luma[:, :-1]
+    residual = right[:, 1:] - right[:, :-1]  # what no sum of a row and a column explains
+    dx, dy = right[:, :-1], down[:, :, :-1]
+    xx, yy, xy = ops.square(dx), ops.square(dy), dx * dy
+    energy = xx + yy
+    total = _mean(energy)
+    sharpness = 0.25 * _log_ratio(_mean(ops.square(energy)), 1.0)
+    edge_density = _share(energy > 0.25)
+
+    squared = ops.square(residual)
+    typical = _pool(squared, CELL)
+    noise = 0.5 * _mean(ops.log(typical + 1e-4))
+    # The harmonic mean is ruled by the smallest.
+    noise_flat = -0.5 * ops.log(_mean(1.0 / (typical + 1e-4)))
+    mean_square = _mean(squared)
+    kurtosis = _log_ratio(_mean(ops.square(squared)), ops.square(mean_square))
+
+    steps = [ops.abs(right), ops.abs(ops.swapaxes(down, 1, 2))]
+    edge, inner = 0.0, 0.0
+    for step in steps:
+        edge = edge + _mean(step[:, :, BLOCK - 1 :: BLOCK])
+        inner = inner + _mean(step)
+    blockiness = _log_ratio(edge, inner)
+
+    # Far below one step of 8 bits, far above rounding.
+    same_x, same_y = ops.abs(dx) < 1e-3, ops.abs(dy) < 1e-3
+    equal = 0.5 * (_share(same_x) + _share(same_y))
+    runs = _share(ops.not_equal(same_x, same_y))
+
+    mean_xx, mean_yy, mean_xy = _mean(xx), _mean(yy), _mean(xy)
+    anisotropy = _direction(mean_xx, mean_yy, mean_xy) / ops.maximum(total, TINY)
+    cells = _direction(_pool(xx, CELL), _pool(yy, CELL), _pool(xy, CELL))
+    coherence = _mean(cells) / ops.maximum(total, TINY)
+    return [
+        *(sharpness, edge_density, noise, noise_flat, kurtosis),
+        *(blockiness, equal, runs, anisotropy, coherence),
+    ]
+
+
+def _direction(xx: Any, yy: Any, xy: Any) -> Any:
+    """Difference of the eigenvalues of a structure tensor."""
+    return ops.sqrt(ops.square(xx - yy) + 4.0 * ops.square(xy))
+
+
+def _layout(luma: Any) -> list[Any]:
+    """The border, and what differs from it."""
+    sides = [luma[:, :1], luma[:, -1:]]
+    sides += [ops.swapaxes(luma[:, :, :1], 1, 2), ops.swapaxes(luma[:, :, -1:], 1, 2)]
+    border = ops.concatenate(sides, axis=2)[:, 0]  # (samples, 2 h + 2 w)
+    level = ops.mean(border, axis=1)
+    spread = ops.sqrt(ops.mean(ops.square(border - level[:, None]), axis=1))
+    weight = ops.abs(luma - level[:, None, None])
+    background = _share(weight < 0.25)
+    by_row, by_column = ops.mean(weight, axis=2), ops.mean(weight, axis=1)
+    centre_y, size_y = _centre(by_row)
+    centre_x, size_x = _centre(by_column)
+    size = ops.sqrt(size_x + size_y)
+    return [level, ops.log(spread + 0.01), background, centre_x, centre_y, size]
+
+
+def _centre(weight: Any) -> tuple[Any, Any]:
+    """Mean and variance of the position, in [0, 1], under `(samples, n)` weights."""
+    length = ops.shape(weight)[1]
+    at = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
+    total = ops.maximum(ops.sum(weight, axis=1), TINY)
+    centre = ops.sum(weight * at, axis=1) / total
+    spread = ops.sum(weight * ops.square(at - centre[:, None]), axis=1) / total
+    return centre, spread
+
+
+def _levels(luma: Any, spec: InputSpec) -> list[Any]:
+    """How the luma is distributed."""
+    skewness = _mean(luma * ops.square(luma))
+    brightest = ops.max(luma, axis=(1, 2), keepdims=True)
+    darkest = ops.min(luma, axis=(1, 2), keepdims=True)
+    highlights = _share(luma > brightest - 0.05)
+    shadows = _share(luma < darkest + 0.05)
+    rows, columns = (max(_side(spec, axis) // GRID, 1) for axis in (0, 1))
+    few = luma[:, ::rows, ::columns]
+    few = ops.reshape(few, (ops.shape(few)[0], -1, 1))
+    edges = ops.convert_to_tensor(np.linspace(-2, 2, LEVELS - 1, dtype="float32"))
+    below = ops.mean(ops.cast(few < edges, "float32"), axis=1)  # (samples, LEVELS - 1)
+    ends = ops.zeros_like(below[:, :1])
+    shares = ops.concatenate([below, ends + 1.0], axis=1) - ops.concatenate([ends, below], axis=1)
+    entropy = -ops.sum(shares * ops.log(shares + 1e-9), axis=1)
+    return [skewness, highlights, shadows, entropy]
