@@ -10,18 +10,22 @@ from keras_shiftguard.data import batches, named_inputs
 from keras_shiftguard.errors import BadInputError, NotInThisVersionError
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.labels import LabelSketch, width_of
 from keras_shiftguard.statistics.sketch import Sketch
 
 # float32 counts are exact to 2**24; nobody feeds 2**24 samples in 64 batches.
 BATCHES_PER_DRAIN = 64
+# The costly statistics take so many samples at a time: memory stays constant
+# even if a batch is the whole data.
+CHUNK = 256
 
 
 def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> InputProfile:
     """Measures a stream of data in one pass and constant memory.
 
     Args:
-        data: Whatever `fit` accepts, see `data.batches`. Labels are ignored
-            in this version.
+        data: Whatever `fit` accepts, see `data.batches`; with labels, these
+            are counted as well.
         model: Not in this version: profiles of a model's outputs.
         feature_layer: Not in this version.
 
@@ -40,31 +44,37 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
         raise NotInThisVersionError(
             "profile(model=..., feature_layer=...) is not in this version; profile(data) is."
         )
-    return profile_of(named_inputs(x) for x, _, _ in batches(data))
+    return profile_of((named_inputs(x), y) for x, y, _ in batches(data))
 
 
-def profile_of(stream: Iterable[dict[str, Any]]) -> InputProfile:
-    """The profile of batches that are dicts of tensors by name."""
+def profile_of(stream: Iterable[tuple[dict[str, Any], Any]]) -> InputProfile:
+    """The profile of batches: a dict of tensors by name, and labels or None."""
     sketches: dict[str, Sketch] = {}
+    labels = LabelSketch()
     total = InputProfile()
     count = 0
-    for inputs in stream:
+    for inputs, y in stream:
+        tensors = {}
         for name, x in inputs.items():
             if not is_numeric(x):
                 continue
+            tensor = ops.convert_to_tensor(x)
             if name not in sketches:
-                spec = spec_for(name, tuple(x.shape), keras.config.image_data_format())
+                data_format = keras.config.image_data_format()
+                kind = keras.backend.standardize_dtype(tensor.dtype)
+                spec = spec_for(name, tuple(x.shape), data_format, kind)
                 if spec is None:
                     continue
                 sketches[name] = Sketch(spec)
-            sketches[name].update(ops.convert_to_tensor(x))
+            tensors[name] = tensor
+        _add(sketches, labels, tensors, ops.convert_to_tensor(y) if width_of(y) else None)
         count += 1
         if count % BATCHES_PER_DRAIN == 0:
-            total = total + _drain(sketches)
+            total = total + _drain(sketches, labels)
     if not sketches:
         what = "holds no numeric input of at least two dimensions" if count else "is empty"
         raise BadInputError(f"There is nothing to measure: `data` {what}.")
-    return total + _drain(sketches)
+    return total + _drain(sketches, labels)
 
 
 def is_numeric(x: Any) -> bool:
@@ -76,5 +86,18 @@ def is_numeric(x: Any) -> bool:
     return name.startswith(("float", "bfloat", "int", "uint"))
 
 
-def _drain(sketches: dict[str, Sketch]) -> InputProfile:
-    return InputProfile({name: sketch.drain() for name, sketch in sketches.items()})
+def _add(sketches: dict[str, Sketch], labels: LabelSketch, tensors: dict[str, Any], y: Any) -> None:
+    """Adds every sample of one batch to every statistic."""
+    if y is not None:
+        labels.update(y)
+    for name, x in tensors.items():
+        sketches[name].update(x)
+        for start in range(0, x.shape[0], CHUNK):
+            projections, weight = sketches[name].measure(x[start : start + CHUNK])
+            if y is not None and name == next(iter(sketches)):
+                labels.measure(y[start : start + CHUNK], projections, weight)
+
+
+def _drain(sketches: dict[str, Sketch], labels: LabelSketch) -> InputProfile:
+    inputs = {name: sketch.drain() for name, sketch in sketches.items()}
+    return InputProfile(inputs, labels=labels.drain())

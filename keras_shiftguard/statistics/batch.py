@@ -24,19 +24,26 @@ class InputSpec:
         layout: `"channels_last"`, `"channels_first"` or `"features"`.
         channels: Number of channels, or of features.
         size: `(height, width)`, None where it varies; `(0, 0)` for features.
+        tokens: Whether it holds ids, of a text or of categories; None where
+            the first batch tells.
     """
 
     name: str
     layout: str
     channels: int
     size: tuple[int | None, int | None] = (0, 0)
+    tokens: bool | None = False
 
 
-def spec_for(name: str, shape: tuple[int | None, ...], data_format: str) -> InputSpec | None:
+def spec_for(
+    name: str, shape: tuple[int | None, ...], data_format: str, dtype: str | None = None
+) -> InputSpec | None:
     """The spec of a tensor of that shape; None if it cannot be measured.
 
     Four and more dimensions are images (or video): two spatial dimensions and
-    the channels where `data_format` says. The rest is a vector of features.
+    the channels where `data_format` says. The rest is a vector of features,
+    or of tokens if there are two dimensions and `dtype` is int32 or int64.
+    A model's word is not enough for `dtype`: Keras casts what it is fed.
     """
     if len(shape) >= 4:
         first = data_format == "channels_first"
@@ -45,7 +52,8 @@ def spec_for(name: str, shape: tuple[int | None, ...], data_format: str) -> Inpu
         if channels is not None:
             return InputSpec(name, data_format, channels, size)
     elif len(shape) >= 2 and shape[-1] is not None:
-        return InputSpec(name, "features", shape[-1])
+        tokens = None if dtype is None else dtype in ("int32", "int64")
+        return InputSpec(name, "features", shape[-1], tokens=tokens if len(shape) == 2 else False)
     return None
 
 

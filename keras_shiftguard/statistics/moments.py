@@ -66,8 +66,8 @@ class Moments:
         self.sample_second.assign(self.sample_second + ops.sum(ops.square(own), axis=0))
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        channels = _moments(*(values[n] for n in ("count", "pivot", "first", "second")))
-        count, mean, m2 = _moments(
+        channels = around_zero(*(values[n] for n in ("count", "pivot", "first", "second")))
+        count, mean, m2 = around_zero(
             *(values[f"sample_{n}"] for n in ("count", "pivot", "first", "second"))
         )
         return {
@@ -77,9 +77,10 @@ class Moments:
         }
 
 
-def _moments(
+def around_zero(
     count: np.ndarray, pivot: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`(count, mean, m2)` from sums of `x - pivot` and of its square."""
     safe = np.maximum(count, 1)
     mean = np.where(count > 0, pivot + first / safe, 0.0)
     return count, mean, np.maximum(second - first**2 / safe, 0.0)

@@ -6,10 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.first_samples import FirstSamples
+from keras_shiftguard.statistics.labels import LabelSketch, width_of
 from keras_shiftguard.statistics.sketch import Sketch
+
+# The costly statistics look at so many samples of a batch at most.
+ROWS = 32
 
 
 class Stream(keras.metrics.Metric):
@@ -37,6 +41,7 @@ class Stream(keras.metrics.Metric):
         self.profile = InputProfile()
         self.is_built = False
         self.sketches: dict[str, Sketch] = {}
+        self.labels: LabelSketch | None = None
         self.first_samples: dict[str, FirstSamples] = {}
         self.corrections: dict[str, Any] = {}
         self._correction = correction
@@ -46,13 +51,18 @@ class Stream(keras.metrics.Metric):
         """Creates the variables, once it is known what the inputs look like."""
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
+        self.labels = LabelSketch()
         self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
         if self._correction is not None:
             self.corrections.update({spec.name: self._correction(spec) for spec in images})
-        parts = (*self.sketches.values(), *self.first_samples.values(), *self.corrections.values())
+        parts = (self.labels, *self.first_samples.values(), *self.corrections.values())
         # Tracked through this attribute: on JAX they become part of the state
         # that the step takes and returns.
-        self.state_variables = [v for part in parts for v in part.state.variables]
+        states = [
+            s for sketch in self.sketches.values() for s in (sketch.state, sketch.detail_state)
+        ]
+        states += [self.labels.details, *(part.state for part in parts)]
+        self.state_variables = [v for state in states for v in state.variables]
         self.is_built = True
 
     def reset_state(self) -> None:
@@ -72,8 +82,20 @@ class Stream(keras.metrics.Metric):
         for name, samples in self.first_samples.items():
             if name in inputs:
                 samples.update(inputs[name], y)
+        if self.labels is not None:
+            self.labels.update(y)
+        self._measure(inputs, y)
         for metric in self.user_metrics:
             metric.update_state(x)
+
+    def _measure(self, inputs: Mapping[str, Any], y: Any) -> None:
+        """Adds some of a batch to the statistics that cost more."""
+        for i, (name, sketch) in enumerate(self.sketches.items()):
+            if name not in inputs:
+                continue
+            projections, weight = sketch.measure(inputs[name][:ROWS])
+            if i == 0 and self.labels is not None and width_of(y):
+                self.labels.measure(y[:ROWS], projections, weight)
 
     def corrected(self, name: str, tensor: Any) -> Any:
         """The tensor as the model shall see it."""
@@ -85,7 +107,9 @@ class Stream(keras.metrics.Metric):
     def restart(self) -> None:
         """Forgets the pass that was measured so far, to measure a new one."""
         for sketch in self.sketches.values():
-            sketch.state.reset()
+            sketch.reset()
+        if self.labels is not None:
+            self.labels.reset()
         self.profile = InputProfile()
 
     def forget_samples(self) -> None:
@@ -95,7 +119,9 @@ class Stream(keras.metrics.Metric):
 
     def drain(self) -> InputProfile:
         """Moves what the step has accumulated into `profile`; returns the new part."""
-        piece = InputProfile({name: sketch.drain() for name, sketch in self.sketches.items()})
+        inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}
+        labels = LabelSummary() if self.labels is None else self.labels.drain()
+        piece = InputProfile(inputs, labels=labels)
         self.profile = self.profile + piece
         return piece
 

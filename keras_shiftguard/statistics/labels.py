@@ -1,0 +1,164 @@
+"""The labels of a stream: class frequencies, numbers, and what classes look like."""
+
+from collections.abc import Mapping
+from functools import reduce
+from operator import add
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.profiles import FeatureTable, LabelSummary, Moments
+from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
+from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
+from keras_shiftguard.statistics.features import FeatureSketch
+from keras_shiftguard.statistics.moments import around_zero
+from keras_shiftguard.statistics.state import State
+
+# How wide `y` is shows only when the first batch comes, and the variables have
+# to be there before. More columns than this are classes, or too many to name.
+MAX_TARGETS = 16
+LARGEST_ID = 2**24  # float32 holds no larger whole numbers apart
+
+
+class LabelSketch:
+    """Accumulates a `LabelSummary`.
+
+    A label is a class id if it is a whole number from 0, or a row of shares
+    that sum to 1 (one-hot, also smoothed or mixed: then the largest share
+    names the class). All samples are counted; the columns as numbers, and the
+    projections by class, are sums over the samples that `measure` is given.
+
+    >>> sketch = LabelSketch()
+    >>> sketch.update(keras.ops.convert_to_tensor([0, 2, 2]))
+    >>> sketch.drain().counts[:4].tolist()
+    [1, 0, 2, 0]
+    """
+
+    def __init__(self) -> None:
+        self.state = State("shiftguard_labels")
+        self.num_samples = self.state.add("num_samples", ())
+        self.num_ids = self.state.add("num_ids", ())
+        self.counts = self.state.add("counts", (MAX_CLASSES,))
+        self.details = State("shiftguard_labels")
+        names = [str(i) for i in range(MAX_TARGETS)]
+        self.targets = FeatureSketch(names, self.details, prefix="targets")
+        by_class = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
+        self.class_pivot = self.details.add("class_pivot", (NUM_DIRECTIONS,))
+        self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED,))
+        self.class_first = self.details.add("class_first", by_class)
+        self.class_second = self.details.add("class_second", by_class)
+        self.width = 0
+
+    def update(self, y: Any) -> None:
+        """Counts the classes of one batch. Runs inside the compiled step."""
+        width = width_of(y)
+        if not width:
+            return
+        self.width = width
+        ids, valid = class_ids(y, width)
+        self.num_samples.assign(self.num_samples + ops.sum(ops.ones_like(valid)))
+        self.num_ids.assign(self.num_ids + ops.sum(valid))
+        counted = ops.segment_sum(valid, ops.mod(ids, MAX_CLASSES), num_segments=MAX_CLASSES)
+        self.counts.assign(self.counts + counted)
+
+    def measure(self, y: Any, projections: Any, weight: Any) -> None:
+        """Adds what costs more.
+
+        Args:
+            y: Labels of some samples.
+            projections: Of the same samples, `(samples, NUM_DIRECTIONS)`.
+            weight: 1.0 where a projection is finite, else 0.0, `(samples, 1)`.
+        """
+        width = width_of(y)
+        if not width:
+            return
+        if width <= MAX_TARGETS:
+            numbers = ops.cast(ops.reshape(y, (-1, width)), "float32")
+            self.targets.update(ops.pad(numbers, ((0, 0), (0, MAX_TARGETS - width))))
+        ids, valid = class_ids(y, width)
+        ids = ops.mod(ids, MAX_CLASSES_EMBEDDED)
+        weight = weight * ops.expand_dims(valid, 1)
+        number = ops.sum(weight)
+        here = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
+        pivot = ops.where(ops.sum(self.class_count.value) > 0, self.class_pivot.value, here)
+        deviation = (projections - pivot) * weight
+        sums = ops.segment_sum(
+            ops.concatenate([weight, deviation, ops.square(deviation)], axis=1),
+            ids,
+            num_segments=MAX_CLASSES_EMBEDDED,
+        )
+        count, first, second = ops.split(sums, [1, 1 + NUM_DIRECTIONS], axis=1)
+        self.class_pivot.assign(pivot)
+        self.class_count.assign(self.class_count + count[:, 0])
+        self.class_first.assign(self.class_first + first)
+        self.class_second.assign(self.class_second + second)
+
+    def reset(self) -> None:
+        self.state.reset()
+        self.details.reset()
+
+    def drain(self) -> LabelSummary:
+        """What was accumulated since the last call. Runs on the host."""
+        replicas = zip(self.state.read(), self.details.read(), strict=True)
+        pieces = [self._read({**light, **heavy}) for light, heavy in replicas]
+        self.reset()
+        return reduce(add, pieces)
+
+    def _read(self, values: Mapping[str, np.ndarray]) -> LabelSummary:
+        if not values["num_samples"]:
+            return LabelSummary()
+        count = np.broadcast_to(values["class_count"][:, None], values["class_first"].shape)
+        pivot, first, second = (values[f"class_{n}"] for n in ("pivot", "first", "second"))
+        return LabelSummary(
+            num_samples=int(values["num_samples"]),
+            num_ids=int(values["num_ids"]),
+            counts=values["counts"].astype("int64"),
+            width=self.width,
+            targets=first_columns(self.targets.read(values), self.width),
+            by_class=Moments(*around_zero(count.copy(), pivot, first, second)),
+        )
+
+
+def width_of(y: Any) -> int:
+    """Columns of the labels of a batch; 0 where they are nothing to count."""
+    try:
+        shape = tuple(y.shape)  # TensorFlow raises where it knows no rank
+        kind = keras.backend.standardize_dtype(y.dtype)
+    except (AttributeError, ValueError, TypeError):
+        return 0
+    if len(shape) not in (1, 2) or not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
+        return 0
+    return 1 if len(shape) == 1 else int(shape[1] or 0)
+
+
+def class_ids(y: Any, width: int) -> tuple[Any, Any]:
+    """Class id of each sample, int32, and 1.0 where it is one, else 0.0."""
+    if width > 1:
+        rows = ops.cast(y, "float32")
+        shares = ops.logical_and(
+            ops.all(rows >= 0, axis=1), ops.abs(ops.sum(rows, axis=1) - 1.0) < 0.01
+        )
+        return ops.cast(ops.argmax(rows, axis=1), "int32"), ops.cast(shares, "float32")
+    y = ops.reshape(y, (-1,))
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(y.dtype)):
+        whole = ops.logical_and(ops.equal(y, ops.floor(y)), ops.abs(y) < LARGEST_ID)
+        valid = ops.logical_and(whole, y >= 0)
+    else:
+        y = ops.cast(y, "int32")
+        valid = y >= 0
+    return ops.cast(ops.where(valid, y, 0), "int32"), ops.cast(valid, "float32")
+
+
+def first_columns(table: FeatureTable, width: int) -> FeatureTable:
+    """The table of the columns that are there; empty if they were too many."""
+    if not table.num_samples:
+        return FeatureTable()
+    moments = (table.moments.count, table.moments.mean, table.moments.m2)
+    return FeatureTable(
+        table.names[:width],
+        table.num_samples,
+        Moments(*(values[:width] for values in moments)),
+        table.counts[:width],
+    )

@@ -1,0 +1,74 @@
+"""What one sample is as a short vector: a thumbnail, or its columns."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_shiftguard.statistics.batch import InputSpec
+
+THUMBNAIL = 8  # pixels a side
+
+
+def dimension_of(spec: InputSpec) -> int:
+    """Length of the vector of a sample."""
+    return spec.channels if spec.layout == "features" else THUMBNAIL**2 * spec.channels
+
+
+def frame(x: Any, spec: InputSpec) -> Any:
+    """Images of four dimensions: of a video, or a volume, the middle frame."""
+    first = spec.layout == "channels_first"
+    while len(x.shape) > 4:
+        axis = 2 if first else 1
+        x = ops.take(x, ops.shape(x)[axis] // 2, axis=axis)
+    return x
+
+
+def columns(x: Any, spec: InputSpec) -> Any:
+    """`(samples, channels)`: over a further axis (time), the mean of a column.
+
+    Over the finite values, so that padding with NaN is no obstacle; NaN where
+    there are none.
+    """
+    x = ops.cast(x, "float32")
+    if len(x.shape) == 2:
+        return x
+    x = ops.reshape(x, (ops.shape(x)[0], -1, spec.channels))
+    finite = ops.isfinite(x)
+    number = ops.sum(ops.cast(finite, "float32"), axis=1)
+    mean = ops.sum(ops.where(finite, x, 0.0), axis=1) / ops.maximum(number, 1.0)
+    return ops.where(number > 0, mean, float("nan"))
+
+
+def thumbnail(x: Any, spec: InputSpec) -> Any:
+    """`(samples, 8 * 8 * channels)`: means of areas, whatever the size.
+
+    Both layouts give the same vector. A sample with a value that is not finite
+    comes out not finite.
+    """
+    x = ops.cast(frame(x, spec), "float32")
+    if spec.layout == "channels_first":
+        x = ops.matmul(_areas(x, 2), x)  # (samples, channels, 8, width)
+        x = ops.matmul(x, ops.transpose(_areas(x, 3)))
+        return ops.reshape(ops.transpose(x, (0, 2, 3, 1)), (ops.shape(x)[0], dimension_of(spec)))
+    rows, width = ops.shape(x)[0], ops.shape(x)[2]
+    x = ops.matmul(_areas(x, 1), ops.reshape(x, (rows, ops.shape(x)[1], -1)))
+    x = ops.reshape(x, (rows * THUMBNAIL, width, spec.channels))
+    return ops.reshape(ops.matmul(_areas(x, 1), x), (rows, dimension_of(spec)))
+
+
+def _areas(x: Any, axis: int) -> Any:
+    """`(8, size)`: the share of each pixel in each eighth of an axis."""
+    size = ops.cast(ops.shape(x)[axis], "float32")
+    pixel = ops.arange(ops.shape(x)[axis], dtype="float32")
+    edge = ops.expand_dims(ops.arange(THUMBNAIL, dtype="float32"), 1) * (size / THUMBNAIL)
+    overlap = ops.minimum(edge + size / THUMBNAIL, pixel + 1.0) - ops.maximum(edge, pixel)
+    return ops.maximum(overlap, 0.0) * (THUMBNAIL / size)
+
+
+def vectors(x: Any, spec: InputSpec) -> Any:
+    """`(samples, dimension_of(spec))`, in float32.
+
+    Columns are squeezed by `asinh`, so that one in the thousands does not hide
+    the others.
+    """
+    return ops.arcsinh(columns(x, spec)) if spec.layout == "features" else thumbnail(x, spec)
