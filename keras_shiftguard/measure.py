@@ -1,13 +1,15 @@
 """`profile`: the sketches of the training step, over data, without training."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_shiftguard.answers import Answers, fingerprint
 from keras_shiftguard.data import batches, named_inputs
-from keras_shiftguard.errors import BadInputError, NotInThisVersionError
+from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.labels import LabelSketch, width_of
@@ -26,25 +28,41 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
     Args:
         data: Whatever `fit` accepts, see `data.batches`; with labels, these
             are counted as well.
-        model: Not in this version: profiles of a model's outputs.
-        feature_layer: Not in this version.
+        model: A built Keras model with one output. It is asked about every
+            batch, in inference mode, and what it says is profiled as well.
+            `data` must be what the model takes.
+        feature_layer: Name of one of its layers, whose activations are
+            embedded. Needs `model`.
 
     Returns:
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
-        BadInputError: if there is no data, or none that can be measured.
+        BadInputError: if there is no data, or none that can be measured, or
+            the model cannot be asked.
 
     Example:
 
     >>> profile(np.zeros((8, 4, 4, 3), "float32")).num_samples
     8
     """
-    if model is not None or feature_layer is not None:
-        raise NotInThisVersionError(
-            "profile(model=..., feature_layer=...) is not in this version; profile(data) is."
+    if feature_layer is not None and model is None:
+        raise BadInputError(
+            "`feature_layer` is a layer of `model`: pass the model as well. "
+            f"Received: feature_layer={feature_layer!r}, model=None"
         )
-    return profile_of((named_inputs(x), y) for x, y, _ in batches(data))
+    if model is None:
+        return profile_of((named_inputs(x), y) for x, y, _ in batches(data, CHUNK))
+    answers = Answers(model, feature_layer)
+    names = list(getattr(model, "input_names", None) or [])
+
+    def asked() -> Iterator[tuple[dict[str, Any], Any]]:
+        for x, y, _ in batches(data, CHUNK):
+            answers.ask(x, y)
+            yield named_inputs(x, names), y
+
+    measured = profile_of(asked())
+    return replace(measured, outputs=answers.drain(fingerprint(model)))
 
 
 def profile_of(stream: Iterable[tuple[dict[str, Any], Any]]) -> InputProfile:

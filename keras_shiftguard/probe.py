@@ -29,6 +29,8 @@ class Probe:
         model: A compiled model.
         streams: The `Stream` for each of `"train"` and `"validation"`.
         names: Names of the inputs, for inputs that come as a list.
+        answers: A metric that is updated with `(x, y)` of every validation batch
+            and may ask the model itself; None costs nothing.
         run: Anything that is one object for all callbacks of one `fit`. A
             probe of another run that is still on the model was left behind by
             an exception, of which Keras tells no callback.
@@ -44,9 +46,11 @@ class Probe:
         streams: dict[str, Stream],
         names: Sequence[str],
         run: object = None,
+        answers: keras.metrics.Metric | None = None,
     ) -> None:
         self.model = model
         self.streams = streams
+        self.answers = answers
         self.names = names
         self.run = run
         self.attached = False
@@ -63,7 +67,8 @@ class Probe:
                 stale.detach()
         if keras.backend.backend() == "jax":
             self._host = loss_tracker(self.model)
-            setattr(self._host, self._hosted_as, list(self.streams.values()))
+            hosted = [*self.streams.values(), *([self.answers] if self.answers else [])]
+            setattr(self._host, self._hosted_as, hosted)
         for method, stream in STEPS.items():
             original = getattr(self.model, method)
             # A step that the user set on the instance is put back afterwards.
@@ -112,7 +117,11 @@ class Probe:
         def jax_step(state: tuple[Any, ...], data: Any) -> Any:
             variables = self.model.metrics_variables
             *others, values = state  # metrics come last in training and test
-            with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            mapping = list(zip(variables, values, strict=True))
+            if self.answers is not None:  # it needs the weights of this step
+                mapping += zip(self.model.trainable_variables, state[0], strict=True)
+                mapping += zip(self.model.non_trainable_variables, state[1], strict=True)
+            with keras.StatelessScope(mapping) as scope:
                 data = self._observe(data, stream)
             updated = [scope.get_current_value(variable) for variable in variables]
             values = [old if new is None else new for old, new in zip(values, updated, strict=True)]
@@ -131,6 +140,8 @@ class Probe:
             if not stream.is_built:
                 self._build(stream, inputs)
             stream.update_state(inputs, x, y)
+            if self.answers is not None and stream is self.streams["validation"]:
+                self.answers.update_state(x, y)
             corrected = {name: stream.corrected(name, inputs[name]) for name in inputs}
             if all(corrected[name] is inputs[name] for name in inputs):
                 return data

@@ -58,7 +58,7 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
         _check_fits(name, shape, samples)
     size = len(next(iter(samples.values())))
     chunks = (
-        {name: value[start : start + BATCH] for name, value in samples.items()}
+        ({name: value[start : start + BATCH] for name, value in samples.items()}, None)
         for start in range(0, size, BATCH)
     )
     return judge(model, samples, profile_of(chunks), labels)

@@ -1,0 +1,124 @@
+"""How a model is asked about a stream: its outputs, and one layer's activations."""
+
+import hashlib
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.profiles import OutputSummary
+from keras_shiftguard.statistics.outputs import OutputSketch
+
+REGRESSION_LOSSES = ("mse", "mae", "mape", "msle", "squared", "absolute", "huber", "cosh", "tweedie")
+
+
+class Answers(keras.metrics.Metric):
+    """A model's outputs in inference mode, and where they are accumulated.
+
+    A Metric, like `Stream`: state that a compiled step may change.
+
+    Args:
+        model: A built model with one output.
+        feature_layer: Name of a layer of a functional or sequential model, whose
+            activations are embedded as well.
+
+    Raises:
+        BadInputError: for a model that cannot be asked, or an unknown layer.
+    """
+
+    def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
+        if not isinstance(model, keras.Model):
+            raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
+        super().__init__(name="shiftguard_answers")
+        self.feature_layer = feature_layer
+        self._network: Any = model
+        self.width = _width(model)
+        dimension = 0
+        if feature_layer is not None:
+            layer = _layer(model, feature_layer)
+            self._network = keras.Model(model.inputs, [model.outputs[0], layer.output])
+            dimension = layer.output.shape[-1]
+        self.sketch = OutputSketch(
+            self.width, is_classifier(model), feature_layer or "", dimension or 0
+        )
+        self.state_variables = self.sketch.state.variables
+
+    def reset_state(self) -> None:
+        """Nothing: the host drains."""
+
+    def update_state(self, x: Any, y: Any = None) -> None:
+        """Adds one batch inside a compiled step, with the weights of that step."""
+        self._add(self._network(x, training=False), y)
+
+    def result(self) -> dict[str, Any]:
+        return {}
+
+    def drain(self, weights: str) -> OutputSummary:
+        """What was accumulated since the last call; see `OutputSketch.drain`."""
+        return self.sketch.drain(weights)
+
+    def ask(self, x: Any, y: Any = None) -> None:
+        """Adds what the model says about one batch, asked from the host."""
+        self._add(self._network.predict_on_batch(x), y)
+
+    def _add(self, answer: Any, y: Any) -> None:
+        outputs, activations = answer if self.feature_layer else (answer, None)
+        outputs = keras.ops.convert_to_tensor(outputs)
+        if activations is not None:
+            activations = keras.ops.convert_to_tensor(activations)
+        self.sketch.update(outputs, activations, y)
+
+
+def is_classifier(model: keras.Model) -> bool:
+    """Whether the outputs are to be read as classes.
+
+    By the last activation, else by the loss; a linear layer of one unit whose
+    loss is not known is a regression.
+    """
+    last = model.layers[-1] if model.layers else None
+    while isinstance(last, keras.Model) and last.layers:
+        last = last.layers[-1]
+    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    if activation in ("softmax", "sigmoid", "log_softmax") or isinstance(
+        last, keras.layers.Softmax
+    ):
+        return True
+    loss = getattr(model, "loss", None)
+    name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()
+    if any(part in name for part in REGRESSION_LOSSES):
+        return False
+    return "entropy" in name or "hinge" in name or "kl_div" in name or _width(model) > 1
+
+
+def fingerprint(model: keras.Model) -> str:
+    """The same for the same weights: whether outputs may be compared at all."""
+    digest = hashlib.sha256()
+    for weight in model.weights:
+        digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _width(model: keras.Model) -> int:
+    shape = getattr(model, "output_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
+        raise BadInputError(
+            "Outputs can be profiled for built models with one output of shape (batch, classes). "
+            f"Received: output shape {shape}. Profile the data without `model`."
+        )
+    return shape[1]
+
+
+def _layer(model: keras.Model, name: str) -> keras.layers.Layer:
+    if not getattr(model, "inputs", None):
+        raise BadInputError(
+            "`feature_layer` needs a functional or sequential model, whose layers are connected "
+            f"by known tensors. Received: {type(model).__name__}. Profile without `feature_layer`."
+        )
+    names = [layer.name for layer in model.layers]
+    if name not in names:
+        raise BadInputError(
+            f"`feature_layer` must be the name of a layer of the model. Received: {name!r}. "
+            f"Layers: {', '.join(names[-12:])}{' (last 12)' if len(names) > 12 else ''}"
+        )
+    return model.get_layer(name)
