@@ -10,10 +10,8 @@ from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.first_samples import FirstSamples
 from keras_shiftguard.statistics.labels import LabelSketch, width_of
+from keras_shiftguard.statistics.occasional import ROWS, Occasional
 from keras_shiftguard.statistics.sketch import Sketch
-
-# The costly statistics look at so many samples of a batch at most.
-ROWS = 32
 
 
 class Stream(keras.metrics.Metric):
@@ -42,6 +40,8 @@ class Stream(keras.metrics.Metric):
         self.is_built = False
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
+        self.occasional: Occasional | None = None
+        self.stride = 1
         self.first_samples: dict[str, FirstSamples] = {}
         self.corrections: dict[str, Any] = {}
         self._correction = correction
@@ -52,18 +52,23 @@ class Stream(keras.metrics.Metric):
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
+        self.occasional = Occasional(self.stride)
         self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
         if self._correction is not None:
             self.corrections.update({spec.name: self._correction(spec) for spec in images})
-        parts = (self.labels, *self.first_samples.values(), *self.corrections.values())
+        parts = (*self.first_samples.values(), *self.corrections.values())
+        states = [part.state for part in (*self.sketches.values(), *parts)]
+        states += [self.labels.state, self.occasional.state]
         # Tracked through this attribute: on JAX they become part of the state
         # that the step takes and returns.
-        states = [
-            s for sketch in self.sketches.values() for s in (sketch.state, sketch.detail_state)
-        ]
-        states += [self.labels.details, *(part.state for part in parts)]
         self.state_variables = [v for state in states for v in state.variables]
+        self.state_variables += self._detail_variables()
         self.is_built = True
+
+    def _detail_variables(self) -> list[keras.Variable]:
+        states = [sketch.detail_state for sketch in self.sketches.values()]
+        states += [] if self.labels is None else [self.labels.details]
+        return [v for state in states for v in state.variables]
 
     def reset_state(self) -> None:
         """Nothing: Keras calls this at every epoch, the host decides instead."""
@@ -82,9 +87,9 @@ class Stream(keras.metrics.Metric):
         for name, samples in self.first_samples.items():
             if name in inputs:
                 samples.update(inputs[name], y)
-        if self.labels is not None:
+        if self.labels is not None and self.occasional is not None:
             self.labels.update(y)
-        self._measure(inputs, y)
+            self.occasional.run(lambda: self._measure(inputs, y), self._detail_variables())
         for metric in self.user_metrics:
             metric.update_state(x)
 
@@ -111,6 +116,18 @@ class Stream(keras.metrics.Metric):
         if self.labels is not None:
             self.labels.reset()
         self.profile = InputProfile()
+        self.measure_every(self.stride)
+
+    def measure_every(self, stride: int) -> None:
+        """Looks closely at the next step and at every `stride`-th after it.
+
+        For the start of a pass, with what `stride_for` says. Features, the
+        embeddings and what classes look like are measured then, on `ROWS`
+        samples at most; all else is measured on everything.
+        """
+        self.stride = stride
+        if self.occasional is not None:
+            self.occasional.start(stride)
 
     def forget_samples(self) -> None:
         """Lets the buffer of first images fill anew."""
