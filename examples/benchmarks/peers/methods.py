@@ -1,0 +1,156 @@
+"""The peers' detectors, each with its best documented setting. Runs in their environment.
+
+A method is a function of the reference that returns a check: test samples in,
+(p-value, alarm) out. `alarm` is the library's own word at p < .05. Bandwidths
+are medians: alibi-detect's default takes it from the reference, torchdrift's
+from both samples, frouros is given the reference's.
+"""
+
+import logging
+import os
+import warnings
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+LEVEL = 0.05
+PERMUTATIONS = 100
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One row of the table.
+
+    Args:
+        make: reference -> (test -> (p-value, alarm)).
+        features: `"softmax"` or `"penultimate"`.
+        reference: Samples of the reference it is given.
+        smallest, largest: Sizes of the test set it is run at.
+        costly: Once no permutation came near at two sizes of a draw, its
+            larger sizes count as detected without being run: never to the
+            peer's disadvantage, and it halves the hours.
+    """
+
+    make: object
+    features: str
+    reference: int
+    smallest: int = 10
+    largest: int = 1000
+    costly: bool = False
+
+
+def quiet():
+    """alibi-detect and scikit-learn talk a lot."""
+    warnings.filterwarnings("ignore")
+    logging.disable(logging.WARNING)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _alibi(detector):
+    def check(x):
+        found = detector.predict(x)["data"]
+        return float(np.min(found["p_val"])), bool(found["is_drift"])
+
+    return check
+
+
+def ks(reference):
+    from alibi_detect.cd import KSDrift
+
+    return _alibi(KSDrift(reference, p_val=LEVEL, correction="bonferroni"))
+
+
+def mmd(reference):
+    from alibi_detect.cd import MMDDrift
+
+    return _alibi(
+        MMDDrift(
+            reference, backend="pytorch", p_val=LEVEL, n_permutations=PERMUTATIONS, device="cpu"
+        )
+    )
+
+
+def lsdd(reference):
+    from alibi_detect.cd import LSDDDrift
+
+    return _alibi(
+        LSDDDrift(
+            reference, backend="pytorch", p_val=LEVEL, n_permutations=PERMUTATIONS, device="cpu"
+        )
+    )
+
+
+def classifier(reference):
+    from alibi_detect.cd import ClassifierDrift
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(max_iter=1000)
+    return _alibi(
+        ClassifierDrift(reference, model, backend="sklearn", p_val=LEVEL, n_folds=5, seed=0)
+    )
+
+
+def torchdrift_mmd(reference):
+    import torch
+    from torchdrift.detectors import KernelMMDDriftDetector
+
+    detector = KernelMMDDriftDetector(n_perm=PERMUTATIONS)
+    detector.fit(torch.from_numpy(reference))
+
+    def check(x):
+        p = float(detector.compute_p_value(torch.from_numpy(x)))
+        return p, p < LEVEL
+
+    return check
+
+
+def torchdrift_mmd_gamma(reference):
+    """Its fast path: `fit(n_test=)` fits a gamma to the null once."""
+    import torch
+    from torchdrift.detectors import KernelMMDDriftDetector
+
+    def check(x):
+        detector = KernelMMDDriftDetector()
+        detector.fit(torch.from_numpy(reference), n_test=len(x))
+        p = float(detector.compute_p_value(torch.from_numpy(x)))
+        return p, p < LEVEL
+
+    return check
+
+
+def frouros_mmd(reference):
+    from frouros.callbacks import PermutationTestDistanceBased
+    from frouros.detectors.data_drift import MMD
+    from frouros.utils.kernels import rbf_kernel
+    from scipy.spatial.distance import pdist
+
+    sigma = float(np.median(pdist(reference)))
+    callback = PermutationTestDistanceBased(
+        num_permutations=PERMUTATIONS, num_jobs=1, name="permutations", random_state=0
+    )
+    detector = MMD(kernel=partial(rbf_kernel, sigma=sigma), callbacks=[callback])
+    detector.fit(X=reference)
+
+    def check(x):
+        _, logs = detector.compare(X=x)
+        p = float(logs["permutations"]["p_value"])
+        return p, p < LEVEL
+
+    return check
+
+
+# In the order in which they are run: the cheap ones first.
+PEERS = {
+    "alibi KS, softmax": Peer(ks, "softmax", 10_000, largest=10_000),
+    "alibi KS, penultimate": Peer(ks, "penultimate", 10_000, largest=10_000),
+    "alibi LSDD, softmax": Peer(lsdd, "softmax", 1000),
+    "alibi LSDD, penultimate": Peer(lsdd, "penultimate", 1000),
+    "alibi classifier, softmax": Peer(classifier, "softmax", 1000),
+    "alibi classifier, penultimate": Peer(classifier, "penultimate", 1000),
+    "alibi classifier 10k, penultimate": Peer(classifier, "penultimate", 10_000, 100, 10_000),
+    "alibi MMD, penultimate": Peer(mmd, "penultimate", 1000, costly=True),
+    "torchdrift MMD, penultimate": Peer(torchdrift_mmd, "penultimate", 1000, costly=True),
+    "alibi MMD, softmax": Peer(mmd, "softmax", 1000, costly=True),
+    "frouros MMD, penultimate": Peer(frouros_mmd, "penultimate", 1000, 20, 200, costly=True),
+}

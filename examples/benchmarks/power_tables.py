@@ -1,0 +1,154 @@
+"""The tables of `detection_power.py`, from its result files."""
+
+import json
+import sys
+from collections import defaultdict
+
+import numpy as np
+import shifts
+
+ALPHA = 0.05
+RESAMPLES = 2000
+OURS = ("ours, one look", "ours, one look, not negligible", "ours, in fit")
+KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
+
+
+class Results:
+    """Alarms by method, shift, draw and n."""
+
+    def __init__(self, cache):
+        self.alarms = defaultdict(dict)  # (method, shift) -> {draw: {n: 0 or 1}}
+        codes = []
+        for name in ("peers.jsonl", "ours.jsonl"):
+            path = cache / name
+            for line in path.read_text().splitlines() if path.exists() else []:
+                row = json.loads(line)
+                codes.append(row.get("code"))
+                # Later rows replace those of older code.
+                found = {int(n): values[1] for n, values in row["found"].items()}
+                self.alarms[row["method"], row["shift"]][row["draw"]] = found
+        self.methods = list(dict.fromkeys(method for method, _ in self.alarms))
+        self.code = next((code for code in reversed(codes) if code), None)
+
+    def draws(self, method):
+        """Draws that hold every shift."""
+        sets = [set(self.alarms[method, shift]) for shift in shifts.all_shifts()]
+        return sorted(set.intersection(*sets))
+
+    def rates(self, method, n, draws, kind=None):
+        """Share of the shifts detected in each draw, `(draws,)`; None if not run at n."""
+        every = [s for s in shifts.all_shifts().values() if kind in (None, s.kind)]
+        try:
+            table = [[self.alarms[method, s.name][d][n] for s in every] for d in draws]
+        except KeyError:
+            return None
+        return np.mean(table, axis=1) if table else None
+
+    def sizes(self, method):
+        found = next(iter(self.alarms[method, "none"].values()), {})
+        return sorted(found)
+
+
+def show(cache):
+    results = Results(cache)
+    peers = [method for method in results.methods if method not in OURS]
+    ours = [method for method in OURS if method in results.methods]
+    print(f"settings: alpha {ALPHA}, reference 10,000 (KS, classifier 10k, ours) or 1,000 samples;")
+    print(f"100 permutations; {' '.join(sys.argv)}; code of ours {results.code}")
+    _false_alarms(results, peers + ours)
+    _power(results, peers + ours, None)
+    for kind in KINDS:
+        _power(results, peers + ours, kind)
+    for method in ours[:2]:
+        _difference(results, peers, method)
+    if "ours, in fit" in ours:
+        for reference in [ours[0], *peers]:
+            _equal_power(results, reference)
+
+
+def _header(title, first="method"):
+    print(f"\n{title}\n{first:36}" + "".join(f"{n:>8}" for n in shifts.SIZES) + "   draws")
+
+
+def _row(name, cells, draws):
+    print(f"{name:36}" + "".join(f"{cell:>8}" for cell in cells) + f"   {draws}")
+
+
+def _false_alarms(results, methods):
+    _header("False alarms in % of draws without a shift (* more than alpha would give, p < .01)")
+    for method in methods:
+        draws = results.alarms[method, "none"]
+        cells = []
+        for n in shifts.SIZES:
+            alarms = [found[n] for found in draws.values() if n in found]
+            high = alarms and _tail(sum(alarms), len(alarms)) < 0.01
+            cells.append(f"{100 * np.mean(alarms):.0f}{'*' if high else ''}" if alarms else "-")
+        _row(method, cells, len(draws))
+
+
+def _tail(count, number):
+    """P(at least `count` alarms of `number`) at `ALPHA`."""
+    from math import comb
+
+    return sum(
+        comb(number, k) * ALPHA**k * (1 - ALPHA) ** (number - k) for k in range(count, number + 1)
+    )
+
+
+def _power(results, methods, kind):
+    what = f"{KINDS[kind]} shifts" if kind else "all 30 shifts"
+    _header(f"Detected, in % of draws, mean over {what}")
+    for method in methods:
+        draws = results.draws(method)
+        rates = [results.rates(method, n, draws, kind) for n in shifts.SIZES]
+        cells = ["-" if r is None else f"{100 * r.mean():.1f}" for r in rates]
+        _row(method, cells, len(draws))
+
+
+def _difference(results, peers, method):
+    _header(f"{method}: points above the best peer at each n, 95 % paired bootstrap over draws", "")
+    rng = np.random.default_rng(0)
+    best, points, intervals = [], [], []
+    number = 0
+    for n in shifts.SIZES:
+        found = []
+        for peer in peers:
+            draws = sorted(set(results.draws(peer)) & set(results.draws(method)))
+            if draws and results.rates(peer, n, draws) is not None:
+                ours, theirs = (results.rates(m, n, draws) for m in (method, peer))
+                found.append((theirs.mean(), peer, 100 * (ours - theirs)))
+        if not found:
+            best.append("-"), points.append("-"), intervals.append("-")
+            continue
+        _, peer, difference = max(found, key=lambda row: row[0])
+        number = len(difference)
+        resampled = rng.choice(difference, (RESAMPLES, number)).mean(axis=1)
+        low, high = np.quantile(resampled, [0.025, 0.975])
+        best.append(peer), points.append(f"{difference.mean():+.1f}")
+        intervals.append(f"{low:+.0f}..{high:+.0f}")
+    _row("difference", points, number)
+    _row("interval", intervals, number)
+    for n, peer in zip(shifts.SIZES, best, strict=True):
+        print(f"  best peer at n = {n}: {peer}")
+
+
+def _equal_power(results, reference):
+    """How many times the samples the in-fit test needs for the power of another."""
+    method = "ours, in fit"
+    draws = sorted(set(results.draws(reference)) & set(results.draws(method)))
+    looks = results.sizes(method)
+    if not draws:
+        return
+    power = [results.rates(method, n, draws).mean() for n in looks]
+    power = np.maximum.accumulate(power)
+    cells = []
+    for n in shifts.SIZES:
+        rates = results.rates(reference, n, draws)
+        if rates is None or rates.mean() > power[-1] or rates.mean() <= power[0]:
+            cells.append("-" if rates is None else ">" if rates.mean() > power[-1] else "<")
+            continue
+        needed = np.exp(np.interp(rates.mean(), power, np.log(looks)))
+        cells.append(f"{needed / n:.2f}")
+    if reference == "ours, one look":
+        _header("In fit: times the samples that equal power needs (>: not reached at 10,000)", "of")
+    _row(reference, cells, len(draws))
