@@ -1,6 +1,6 @@
 """`profile`: the sketches of the training step, over data, without training."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,8 +12,10 @@ from keras_shiftguard.data import batches, named_inputs
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.compiled import compiled
 from keras_shiftguard.statistics.labels import LabelSketch, width_of
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.state import State
 
 # float32 counts are exact to 2**24; nobody feeds 2**24 samples in 64 batches.
 BATCHES_PER_DRAIN = 64
@@ -65,34 +67,26 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
     return replace(measured, outputs=answers.drain(fingerprint(model)))
 
 
-def profile_of(stream: Iterable[tuple[dict[str, Any], Any]]) -> InputProfile:
-    """The profile of batches: a dict of tensors by name, and labels or None."""
-    sketches: dict[str, Sketch] = {}
-    labels = LabelSketch()
+def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = True) -> InputProfile:
+    """The profile of batches.
+
+    Args:
+        stream: Pairs of a dict of tensors by name, and labels or None.
+        details: Whether to measure the samples as well, or only what is
+            measured of pixels, which is all that `diagnose` needs.
+    """
+    measurement = Measurement(details)
     total = InputProfile()
     count = 0
     for inputs, y in stream:
-        tensors = {}
-        for name, x in inputs.items():
-            if not is_numeric(x):
-                continue
-            tensor = ops.convert_to_tensor(x)
-            if name not in sketches:
-                data_format = keras.config.image_data_format()
-                kind = keras.backend.standardize_dtype(tensor.dtype)
-                spec = spec_for(name, tuple(x.shape), data_format, kind)
-                if spec is None:
-                    continue
-                sketches[name] = Sketch(spec)
-            tensors[name] = tensor
-        _add(sketches, labels, tensors, ops.convert_to_tensor(y) if width_of(y) else None)
+        measurement.add(inputs, y)
         count += 1
         if count % BATCHES_PER_DRAIN == 0:
-            total = total + _drain(sketches, labels)
-    if not sketches:
+            total = total + measurement.drain()
+    if not measurement.sketches:
         what = "holds no numeric input of at least two dimensions" if count else "is empty"
         raise BadInputError(f"There is nothing to measure: `data` {what}.")
-    return total + _drain(sketches, labels)
+    return total + measurement.drain()
 
 
 def is_numeric(x: Any) -> bool:
@@ -104,18 +98,54 @@ def is_numeric(x: Any) -> bool:
     return name.startswith(("float", "bfloat", "int", "uint"))
 
 
-def _add(sketches: dict[str, Sketch], labels: LabelSketch, tensors: dict[str, Any], y: Any) -> None:
-    """Adds every sample of one batch to every statistic."""
-    if y is not None:
-        labels.update(y)
-    for name, x in tensors.items():
-        sketches[name].update(x)
-        for start in range(0, x.shape[0], CHUNK):
-            projections, weight = sketches[name].measure(x[start : start + CHUNK])
-            if y is not None and name == next(iter(sketches)):
-                labels.measure(y[start : start + CHUNK], projections, weight)
+class Measurement:
+    """Sketches that come into being with the inputs that they are for."""
 
+    def __init__(self, details: bool = True) -> None:
+        self.details = details
+        self.sketches: dict[str, Sketch] = {}
+        self.labels = LabelSketch()
+        self._add = compiled(self._update, self._states) if details else self._update
 
-def _drain(sketches: dict[str, Sketch], labels: LabelSketch) -> InputProfile:
-    inputs = {name: sketch.drain() for name, sketch in sketches.items()}
-    return InputProfile(inputs, labels=labels.drain())
+    def add(self, inputs: Mapping[str, Any], y: Any) -> None:
+        """Adds every sample of one batch to every statistic."""
+        tensors = {}
+        for name, x in inputs.items():
+            if not is_numeric(x):
+                continue
+            tensor = ops.convert_to_tensor(x)
+            if name not in self.sketches:
+                kind = keras.backend.standardize_dtype(tensor.dtype)
+                data_format = keras.config.image_data_format()
+                spec = spec_for(name, tuple(tensor.shape), data_format, kind)
+                if spec is None:
+                    continue
+                self.sketches[name] = Sketch(spec)
+            tensors[name] = tensor
+        labels = ops.convert_to_tensor(y) if width_of(y) else None
+        size = max((x.shape[0] for x in tensors.values()), default=0)
+        for start in range(0, size, CHUNK):
+            part = slice(start, start + CHUNK)
+            chunk = {name: x[part] for name, x in tensors.items()}
+            self._add(chunk, None if labels is None else labels[part])
+
+    def _update(self, tensors: Mapping[str, Any], y: Any) -> None:
+        if y is not None:
+            self.labels.update(y)
+        for name, x in tensors.items():
+            self.sketches[name].update(x)
+            if not self.details:
+                continue
+            projections, weight = self.sketches[name].measure(x)
+            if y is not None and name == next(iter(self.sketches)):
+                self.labels.measure(y, projections, weight)
+
+    def _states(self) -> list[State]:
+        parts = (self.labels.state, self.labels.details)
+        each = [(sketch.state, sketch.detail_state) for sketch in self.sketches.values()]
+        return [state for pair in (parts, *each) for state in pair]
+
+    def drain(self) -> InputProfile:
+        """What was measured since the last call."""
+        inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}
+        return InputProfile(inputs, labels=self.labels.drain())
