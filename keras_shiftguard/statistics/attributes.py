@@ -98,7 +98,7 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     if 2 <= len(planes) <= 4:
         columns += _colour(planes, mean, variance)
     luma = luma / ops.maximum(std, TINY)[:, None, None]
-    columns += _octave_bands(luma, spec) + _texture(luma) + _layout(luma) + _levels(luma, spec)
+    columns += _octave_bands(luma, spec) + _texture(luma) + _layout(luma) + _levels(luma)
     # A comparison with NaN is simply False: without this it would look measured.
     return ops.stack(columns, axis=1) + (mean - mean)[:, None]
 
@@ -257,14 +257,17 @@ def _centre(weight: Any) -> tuple[Any, Any]:
     return centre, spread
 
 
-def _levels(luma: Any, spec: InputSpec) -> list[Any]:
+def _levels(luma: Any) -> list[Any]:
     """How the luma is distributed."""
     skewness = _mean(luma * ops.square(luma))
     brightest = ops.max(luma, axis=(1, 2), keepdims=True)
     darkest = ops.min(luma, axis=(1, 2), keepdims=True)
     highlights = _share(luma > brightest - 0.05)
     shadows = _share(luma < darkest + 0.05)
-    rows, columns = (max(_side(spec, axis) // GRID, 1) for axis in (0, 1))
+    rows, columns = (
+        max(n // GRID, 1) if isinstance(n, int) else ops.maximum(n // GRID, 1)
+        for n in ops.shape(luma)[1:3]
+    )
     few = luma[:, ::rows, ::columns]
     few = ops.reshape(few, (ops.shape(few)[0], -1, 1))
     edges = ops.convert_to_tensor(np.linspace(-2, 2, LEVELS - 1, dtype="float32"))
