@@ -269,7 +269,7 @@ def _levels(luma: Any) -> list[Any]:
         for n in ops.shape(luma)[1:3]
     )
     few = luma[:, ::rows, ::columns]
-    few = ops.reshape(few, (ops.shape(few)[0], -1, 1))
+    few = ops.reshape(few, (ops.shape(luma)[0], -1, 1))
     edges = ops.convert_to_tensor(np.linspace(-2, 2, LEVELS - 1, dtype="float32"))
     below = ops.mean(ops.cast(few < edges, "float32"), axis=1)  # (samples, LEVELS - 1)
     ends = ops.zeros_like(below[:, :1])

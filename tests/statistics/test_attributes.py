@@ -1,5 +1,7 @@
 """Attributes of images: against NumPy, and against what they are meant to notice."""
 
+from functools import lru_cache
+
 import keras
 import numpy as np
 import pytest
@@ -21,16 +23,18 @@ def spec_of(shape, layout=CHANNELS_LAST, dynamic=False):
 
 
 def measured(x, layout=CHANNELS_LAST, dynamic=False, compile=False):
-    """`{name: (samples,)}`; eagerly unless asked, for compiling takes a second."""
+    """`{name: (samples,)}`; TensorFlow compiles only if asked, for it takes a second."""
     x = np.asarray(x)
     spec = spec_of(x.shape, layout, dynamic)
-    eager = attributes(ops.convert_to_tensor(x), spec) if not compile else None
-    values = ops.convert_to_numpy(compiled(x, spec, dynamic) if compile else eager)
+    compile = compile or keras.backend.backend() == "jax"
+    step = compiled_step(spec, x.dtype) if compile else lambda z: attributes(z, spec)
+    values = ops.convert_to_numpy(step(ops.convert_to_tensor(x)))
     assert values.dtype == "float32" and values.shape == (len(x), len(names(spec)))
     return dict(zip(names(spec), values.T, strict=True))
 
 
-def compiled(x, spec, dynamic):
+@lru_cache
+def compiled_step(spec, dtype):
     def step(z):
         return attributes(z, spec)
 
@@ -38,15 +42,14 @@ def compiled(x, spec, dynamic):
     if backend == "tensorflow":
         import tensorflow as tf
 
-        shape = [None] * x.ndim if dynamic else [None, *x.shape[1:]]
-        shape[1 if spec.layout == CHANNELS_FIRST else -1] = spec.channels
-        signature = [tf.TensorSpec(shape, x.dtype)]
-        return tf.function(step, input_signature=signature)(x)
+        channels, first = (spec.channels,), spec.layout == CHANNELS_FIRST
+        shape = (None, *channels, *spec.size) if first else (None, *spec.size, *channels)
+        return tf.function(step, input_signature=[tf.TensorSpec(shape, dtype)])
     if backend == "jax":
         import jax
 
-        return jax.jit(step)(x)
-    return step(ops.convert_to_tensor(x))
+        return jax.jit(step)
+    return step
 
 
 def oracle(x):
