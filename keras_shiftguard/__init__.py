@@ -9,6 +9,8 @@ print(guard.diagnosis)
 print(sg.diagnose(model, images))
 """
 
+from keras_shiftguard.comparison import compare
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import (
     BadInputError,
     NotInThisVersionError,
@@ -22,7 +24,6 @@ from keras_shiftguard.not_yet import (
     AdaptiveAugmentation,
     DomainAdaptationModel,
     GradientReversal,
-    compare,
     explain_gap,
 )
 from keras_shiftguard.preprocessing.convention import InputConvention
@@ -46,6 +47,7 @@ __all__ = [
     "PreprocessingMismatchError",
     "ShiftGuard",
     "ShiftGuardError",
+    "ShiftReport",
     "ShiftWarning",
     "compare",
     "diagnose",

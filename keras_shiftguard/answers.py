@@ -10,7 +10,17 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 
-REGRESSION_LOSSES = ("mse", "mae", "mape", "msle", "squared", "absolute", "huber", "cosh", "tweedie")
+REGRESSION_LOSSES = (
+    "mse",
+    "mae",
+    "mape",
+    "msle",
+    "squared",
+    "absolute",
+    "huber",
+    "cosh",
+    "tweedie",
+)
 
 
 class Answers(keras.metrics.Metric):
@@ -37,7 +47,8 @@ class Answers(keras.metrics.Metric):
         dimension = 0
         if feature_layer is not None:
             layer = _layer(model, feature_layer)
-            self._network = keras.Model(model.inputs, [model.outputs[0], layer.output])
+            inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
+            self._network = keras.Model(inputs, [model.outputs[0], layer.output])
             dimension = layer.output.shape[-1]
         self.sketch = OutputSketch(
             self.width, is_classifier(model), feature_layer or "", dimension or 0

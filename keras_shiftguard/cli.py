@@ -1,7 +1,7 @@
 """The command line: `keras-shiftguard diagnose MODEL DATA` and its kin.
 
-Exit status: 0 all is well or nothing can be told, 1 a mismatch was found, 2 the
-input cannot be used.
+Exit status: 0 all is well or nothing can be told, 1 a mismatch or a shift was
+found, 2 the input cannot be used.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import json
 import sys
 import traceback
 import warnings
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 OK, FOUND, BAD_INPUT = 0, 1, 2
 DEFAULT_SIZE = (224, 224)  # where neither the model nor the user says
+MANY = 2000  # images that a profile is made of, unless the user says otherwise
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="keras-shiftguard",
         description="Tells whether a Keras model is fed what it was trained on.",
-        epilog="Exit status: 0 ok or unknown, 1 mismatch found, 2 bad input.",
+        epilog="Exit status: 0 ok or unknown, 1 mismatch or shift found, 2 bad input.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -71,30 +73,46 @@ def _parser() -> argparse.ArgumentParser:
     diagnose.set_defaults(run=_diagnose)
 
     profile = commands.add_parser("profile", help="what the images look like, kept in a file")
-    _add_data(profile)
+    _add_data(profile, max_samples=MANY)
     profile.add_argument("-o", "--output", required=True, metavar="FILE", help="file to write")
     profile.set_defaults(run=_profile)
 
     demo = commands.add_parser("demo", help="where to find the demonstration")
     demo.set_defaults(run=_demo)
 
-    for name, operands, what in (
-        ("compare", ("A", "B"), "what shifted between two profiles"),
-        ("explain", ("MODEL", "DATA"), "where the accuracy went"),
-    ):
-        later = commands.add_parser(name, help=f"{what} (not in this version)")
-        for operand in operands:
-            later.add_argument(operand.lower(), metavar=operand)
-        later.set_defaults(run=_later, name=name)
+    compare = commands.add_parser(
+        "compare", help="what shifted between two profiles, or two sets of images"
+    )
+    compare.add_argument("a", metavar="A", help="the reference: a profile, or DATA")
+    compare.add_argument("b", metavar="B", help="what may have shifted: a profile, or DATA")
+    compare.add_argument(
+        "--alpha", type=float, default=0.05, metavar="RATE", help="rate of false alarms (0.05)"
+    )
+    _add_reading(compare, MANY)
+    compare.add_argument("--json", action="store_true", help="print the report as JSON")
+    compare.set_defaults(run=_compare)
+
+    explain = commands.add_parser("explain", help="where the accuracy went (not in this version)")
+    for operand in ("MODEL", "DATA"):
+        explain.add_argument(operand.lower(), metavar=operand)
+    explain.set_defaults(run=_later, name="explain")
     return parser
 
 
-def _add_data(parser: argparse.ArgumentParser) -> None:
+def _add_data(parser: argparse.ArgumentParser, max_samples: int = 256) -> None:
     parser.add_argument(
         "data", metavar="DATA", help="a directory of images, an image, or a .npy or .npz array"
     )
+    _add_reading(parser, max_samples)
+
+
+def _add_reading(parser: argparse.ArgumentParser, max_samples: int) -> None:
     parser.add_argument(
-        "--max-samples", type=_positive, default=256, metavar="N", help="images to look at (256)"
+        "--max-samples",
+        type=_positive,
+        default=max_samples,
+        metavar="N",
+        help=f"images to look at ({max_samples})",
     )
     parser.add_argument(
         "--rescale",
@@ -139,7 +157,8 @@ def _diagnose(arguments: argparse.Namespace) -> int:
 
     _check_exists(arguments.data)
     model = _load_model(arguments.model)
-    diagnosis = diagnose(model, _read(arguments, model), max_samples=arguments.max_samples)
+    images = _read(arguments.data, arguments, model)
+    diagnosis = diagnose(model, images, max_samples=arguments.max_samples)
     if arguments.json:
         print(json.dumps(plain(diagnosis.to_dict()), indent=2))
     else:
@@ -151,13 +170,26 @@ def _profile(arguments: argparse.Namespace) -> int:
     from keras_shiftguard.measure import profile
 
     _check_exists(arguments.data)
-    measured = profile(_read(arguments, None))
+    measured = profile(_read(arguments.data, arguments, None))
     try:
         measured.save(arguments.output)
     except OSError as error:
         raise BadInputError(f"The profile cannot be written: {error}.") from error
     print(f"{arguments.output}: profile of {measured.num_samples} images")
     return OK
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from keras_shiftguard.comparison import compare
+    from keras_shiftguard.events import plain
+
+    sides = []
+    for path in (arguments.a, arguments.b):
+        _check_exists(path)
+        sides.append(path if _is_profile(path) else _read(path, arguments, None))
+    report = compare(sides[0], sides[1], alpha=arguments.alpha)
+    print(json.dumps(plain(report.to_dict()), indent=2) if arguments.json else report)
+    return FOUND if report.shifted else OK
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -180,6 +212,14 @@ def _check_exists(path: str) -> None:
         raise BadInputError(f"{path} does not exist.")
 
 
+def _is_profile(path: str) -> bool:
+    """Whether a file is a saved profile, whatever its suffix."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "header.npy" in archive.namelist()
+
+
 def _load_model(path: str) -> "keras.Model":
     import keras
 
@@ -197,14 +237,14 @@ def _load_model(path: str) -> "keras.Model":
         ) from error
 
 
-def _read(arguments: argparse.Namespace, model: "keras.Model | None") -> "np.ndarray":
+def _read(data: str, arguments: argparse.Namespace, model: "keras.Model | None") -> "np.ndarray":
     """The images as the user's pipeline would feed them."""
     import numpy as np
 
     from keras_shiftguard import files
 
     size, channels, channels_first = _wanted(model)
-    path = Path(arguments.data)
+    path = Path(data)
     if path.suffix in files.ARRAY_SUFFIXES:
         x = files.read_array(path, arguments.max_samples)
     else:

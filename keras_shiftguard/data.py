@@ -73,6 +73,16 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
         )
 
 
+def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
+    """The batches of `batches(data)` that hold the first `max_samples` samples."""
+    count = 0
+    for x, y, weight in batches(data):
+        yield x, y, weight
+        count += len(next(iter(named_inputs(x).values()), ()))
+        if count >= max_samples:
+            return
+
+
 def first_samples(
     data: Any, max_samples: int, names: Sequence[str] = ()
 ) -> tuple[dict[str, np.ndarray], Any]:

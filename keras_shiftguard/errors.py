@@ -3,7 +3,8 @@
 ShiftGuardError
 ├── BadInputError (also a ValueError)
 ├── NotInThisVersionError (also a NotImplementedError)
-└── PreprocessingMismatchError
+├── PreprocessingMismatchError
+└── ShiftDetectedError
 
 ShiftWarning (a UserWarning)
 """
@@ -34,6 +35,17 @@ class PreprocessingMismatchError(ShiftGuardError):
     def __init__(self, diagnosis: Any) -> None:
         super().__init__(str(diagnosis))
         self.diagnosis = diagnosis
+
+
+class ShiftDetectedError(ShiftGuardError):
+    """A stream of data has shifted.
+
+    Raised by `ShiftGuard(on_shift="raise")`. The report is kept as `.report`.
+    """
+
+    def __init__(self, report: Any) -> None:
+        super().__init__(str(report))
+        self.report = report
 
 
 class ShiftWarning(UserWarning):

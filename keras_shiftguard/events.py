@@ -144,6 +144,11 @@ class EventWriter:
         if not self._file.closed:
             self._records.close()
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be written any more."""
+        return self._file.closed
+
     def _add(self, tag: str, tensor: Any, metadata: Any, data_class: int, step: int) -> None:
         value = summary_pb2.Summary.Value(tag=tag, tensor=tensor)
         # TensorBoard keeps the first metadata of a tag and ignores later ones.

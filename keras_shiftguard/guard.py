@@ -2,20 +2,33 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
 import keras
 
+from keras_shiftguard.answers import Answers
+from keras_shiftguard.arguments import (
+    ON_MISMATCH,
+    ON_SHIFT,
+    check_distinct_samples,
+    check_one_of,
+    check_statistics,
+    check_update_freq,
+    refuse_later,
+)
+from keras_shiftguard.comparison import as_profile, check_alpha
+from keras_shiftguard.data import first_batches
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import (
     BadInputError,
-    NotInThisVersionError,
     PreprocessingMismatchError,
+    ShiftDetectedError,
     ShiftGuardError,
     ShiftWarning,
     warn,
 )
-from keras_shiftguard.events import EventWriter, write_json
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.step_correction import StepCorrection
 from keras_shiftguard.preprocessing.watch import PreprocessingWatch
@@ -27,12 +40,14 @@ from keras_shiftguard.probe import (
     variable_scope,
 )
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.run_log import RunLog
+from keras_shiftguard.shift_watch import ShiftWatch
+from keras_shiftguard.statistics.occasional import stride_for
 from keras_shiftguard.statistics.stream import Stream
 
-ON_MISMATCH = ("warn", "raise", "fix", "ignore")
-ON_SHIFT = ("warn", "raise", "ignore")
 # float32 counts up to 2**24: drained this often, batches of 65,536 still fit.
 BATCHES_PER_DRAIN = 128
+MOST_ASKED = 2048  # samples of the target that the model is asked about, each epoch
 
 
 def harmless(hook: Callable[..., None]) -> Callable[..., None]:
@@ -44,8 +59,8 @@ def harmless(hook: Callable[..., None]) -> Callable[..., None]:
             return
         try:
             hook(self, *args, **kwargs)
-        except (PreprocessingMismatchError, ShiftWarning):
-            raise  # what the user asked for: on_mismatch="raise", or warnings as errors
+        except (PreprocessingMismatchError, ShiftDetectedError, ShiftWarning):
+            raise  # what the user asked for: "raise", or warnings as errors
         except Exception as error:
             self._give_up(error)
 
@@ -62,22 +77,30 @@ class ShiftGuard(keras.callbacks.Callback):
     weights are bit for bit those without it, unless `on_mismatch="fix"`.
 
     Args:
-        reference: Not in this version: a profile to compare with.
-        target_data: Not in this version: unlabelled data of the target.
+        reference: What the data should look like: an `InputProfile`, the path
+            of a saved one, or data. Training and validation are compared with
+            it as well as with each other.
+        target_data: Unlabelled data of the target, compared with training
+            and validation: anything that `fit` accepts.
         adapt: Not in this version: `True`, `"augmentation"`, `"batch_norm"`.
         on_mismatch: What to do when the model is fed something else than it
             was trained on. `"warn"` once; `"raise"` a
             `PreprocessingMismatchError` at once; `"fix"` corrects the input
             inside the step for the rest of the fit, and validation by its own
             diagnosis; `"ignore"`.
-        on_shift: `"warn"`, `"raise"` or `"ignore"`. Shift detection is not in
-            this version, so `"raise"` is refused.
-        feature_layer: Not in this version: a layer whose output is watched.
+        on_shift: What to do when a stream differs from another by more than
+            chance: `"warn"`, `"raise"` a `ShiftDetectedError` at the end of
+            the epoch, or `"ignore"`; `report` has it in any case.
+        feature_layer: Name of a layer. Its activations on `target_data` are
+            compared with those on the validation data, after each epoch, in
+            inference mode.
         statistics: Your own `keras.metrics.Metric`s whose `update_state` takes
             `x`. They are updated in the step and written to `log_dir`.
-        distinct_samples: Not in this version: for streams without end.
-        alpha: Rate of false alarms of a whole fit; used by shift detection,
-            which is not in this version.
+        distinct_samples: How many different training samples there are, for
+            streams that do not repeat themselves every epoch. Evidence grows
+            up to that many; by default an epoch is all there is.
+        alpha: Chance that a whole fit without any shift raises an alarm: over
+            all looks, features and streams together.
         update_freq: `"epoch"`, or after how many batches to write to `log_dir`.
         log_dir: Where to write for TensorBoard; None writes nothing.
         verbose: 0 is silent but for warnings, 1 prints the verdict.
@@ -85,8 +108,10 @@ class ShiftGuard(keras.callbacks.Callback):
     Attributes:
         diagnosis: The `Diagnosis` of the training stream, None before the
             first look. Of the evaluated stream after a bare `evaluate`.
+        report: The `ShiftReport`: what shifted, how sure, since when. None
+            before the first epoch is over.
         profiles: `InputProfile` by `"train"` and `"validation"`: the numbers
-            of the latest pass over each.
+            of the latest pass over each; and `"reference"`, `"target"`.
 
     Raises:
         BadInputError: for an argument that cannot be used, and before training
@@ -122,29 +147,26 @@ class ShiftGuard(keras.callbacks.Callback):
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        _refuse_later(
-            reference=(reference, None),
-            target_data=(target_data, None),
-            adapt=(adapt, False),
-            feature_layer=(feature_layer, None),
-            distinct_samples=(distinct_samples, None),
-            alpha=(alpha, 0.05),
-        )
-        _one_of("on_mismatch", on_mismatch, ON_MISMATCH)
-        _one_of("on_shift", on_shift, ON_SHIFT)
-        if on_shift == "raise":
-            _refuse_later(on_shift=(on_shift, "warn"))
-        if update_freq != "epoch" and not (isinstance(update_freq, int) and update_freq > 0):
+        refuse_later(adapt=(adapt, False))
+        check_one_of("on_mismatch", on_mismatch, ON_MISMATCH)
+        check_one_of("on_shift", on_shift, ON_SHIFT)
+        check_alpha(alpha)
+        if distinct_samples is not None and not (
+            isinstance(distinct_samples, int) and distinct_samples > 0
+        ):
             raise BadInputError(
-                "`update_freq` must be 'epoch' or a positive number of batches. "
-                f"Received: update_freq={update_freq!r}"
+                "`distinct_samples` must be a positive number of samples, or None. "
+                f"Received: distinct_samples={distinct_samples!r}"
             )
-        for metric in statistics:
-            if not isinstance(metric, keras.metrics.Metric):
-                raise BadInputError(
-                    "`statistics` must hold keras.metrics.Metric instances whose `update_state` "
-                    f"takes `x`. Received: {metric!r}"
-                )
+        check_update_freq(update_freq)
+        check_statistics(statistics)
+        check_alpha(alpha)
+        check_distinct_samples(distinct_samples)
+        self.reference = reference
+        self.target_data = target_data
+        self.feature_layer = feature_layer
+        self.distinct_samples = distinct_samples
+        self.alpha = alpha
         self.on_mismatch = on_mismatch
         self.on_shift = on_shift
         self.statistics = tuple(statistics)
@@ -154,7 +176,11 @@ class ShiftGuard(keras.callbacks.Callback):
         self.profiles: dict[str, InputProfile] = {}
         self._probe: Probe | None = None
         self._watch: PreprocessingWatch | None = None
-        self._writer: EventWriter | None = None
+        self._shift: ShiftWatch | None = None
+        self._known: dict[str, InputProfile] = {}  # reference and target
+        self._passes: set[str] = set()  # streams with a pass since the last look
+        self._answers: Answers | None = None  # of the model, on validation and target
+        self._log = RunLog(None)
         self._training = False
         self._gave_up = False
         self._batches = {"train": 0, "validation": 0}  # of the whole run
@@ -171,12 +197,9 @@ class ShiftGuard(keras.callbacks.Callback):
         return diagnoses.get("train", None if self._training else diagnoses.get("validation"))
 
     @property
-    def report(self) -> Any:
-        """Not in this version: the report on shift between streams."""
-        raise NotInThisVersionError(
-            "ShiftGuard.report: shift detection is not in this version. `guard.diagnosis` has the "
-            "verdict on preprocessing, `guard.profiles` what was measured."
-        )
+    def report(self) -> ShiftReport | None:
+        """What shifted between the streams; None before the first look."""
+        return None if self._shift is None else self._shift.report
 
     def detach(self) -> None:
         """Removes every trace from the model, e.g. after an interrupted fit."""
@@ -184,12 +207,7 @@ class ShiftGuard(keras.callbacks.Callback):
             _ = self.model  # on JAX: brings the variables up to date
             self._probe.detach()
             self._probe = None
-        if self._writer is not None:
-            writer, self._writer = self._writer, None
-            try:
-                writer.close()
-            except OSError as error:
-                self._stop_writing(error)
+        self._log.close()
 
     # --- hooks --------------------------------------------------------------
 
@@ -206,6 +224,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._finish_pass("train")
+        self._compare(epoch + 1, logs)
         self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -217,6 +236,8 @@ class ShiftGuard(keras.callbacks.Callback):
         diagnosis = self.diagnosis
         if self.verbose and diagnosis is not None and diagnosis.status != "mismatch":
             print(diagnosis)
+        if self.verbose and self.report is not None:
+            print(self.report)
         if self._watch is not None and self._watch.corrected:
             streams = " and ".join(sorted(self._watch.corrected))
             print(
@@ -238,6 +259,7 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._finish_pass("validation")
         if not self._training:
+            self._compare(None, None)
             self._write()
             self._tell()
             self._end()
@@ -249,10 +271,12 @@ class ShiftGuard(keras.callbacks.Callback):
         self.detach()
         model = self.model
         check_supported(model)
-        if self.log_dir is not None:
-            self._writer = EventWriter(self.log_dir)
+        self._log = RunLog(self.log_dir)
         self._gave_up = False
-        self.profiles = {}
+        self._passes.clear()
+        self._position = dict.fromkeys(self._position, -1)
+        self._read_known()
+        self.profiles = dict(self._known)
         for counter in (self._batches, self._undrained):
             counter.update(train=0, validation=0)
         try:
@@ -268,7 +292,23 @@ class ShiftGuard(keras.callbacks.Callback):
         self._gave_up = True
         warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
 
+    def _read_known(self) -> None:
+        """Measures the reference and the target, once for all fits."""
+        for name, data in (("reference", self.reference), ("target", self.target_data)):
+            if data is not None and name not in self._known:
+                self._known[name] = as_profile(
+                    data, "target_data" if name == "target" else "reference"
+                )
+
     def _attach(self, model: keras.Model) -> None:
+        self._shift = ShiftWatch(
+            self.alpha,
+            self.on_shift,
+            self._known.get("reference"),
+            self.target_data is not None,
+            self.distinct_samples,
+        )
+        self._answers = None
         self._watch = PreprocessingWatch(model, self.on_mismatch, self._training)
         shapes = input_shapes(model)
         correction = StepCorrection if self.on_mismatch == "fix" else None
@@ -280,8 +320,20 @@ class ShiftGuard(keras.callbacks.Callback):
             if shapes:
                 for stream in streams.values():
                     stream.build(specs_of(shapes, model))
-        self._probe = Probe(model, streams, list(shapes), run=self.params)
+            if self.target_data is not None:
+                self._answers = self._ask_model(model)
+        self._probe = Probe(model, streams, list(shapes), self.params, self._answers)
         self._probe.attach()
+
+    def _ask_model(self, model: keras.Model) -> Answers | None:
+        """What the model says is compared as well, if it can be asked."""
+        try:
+            return Answers(model, self.feature_layer)
+        except BadInputError as error:
+            if self.feature_layer is not None:
+                raise
+            warn(f"ShiftGuard compares the target's inputs only, not the outputs: {error}")
+            return None
 
     def _end(self) -> None:
         self._training = False
@@ -297,6 +349,11 @@ class ShiftGuard(keras.callbacks.Callback):
     @harmless
     def _start_pass(self, name: str) -> None:
         stream = self._stream(name)
+        # How long it will be: as long as the last one, else what Keras knows.
+        steps: int | None = self._position[name] + 1
+        if not steps and (name == "train") == self._training:
+            steps = (self.params or {}).get("steps")
+        stream.measure_every(stride_for(steps))
         stream.restart()
         for metric in stream.user_metrics:
             metric.reset_state()
@@ -307,6 +364,8 @@ class ShiftGuard(keras.callbacks.Callback):
     def _start_validation(self) -> None:
         # What others evaluated in between is not part of the validation.
         self._start_pass("validation")
+        if self._answers is not None:
+            self._answers.sketch.state.reset()
         watch, stream = self._watch, self._stream("validation")
         if watch is not None and not watch.is_settled("validation"):
             stream.forget_samples()
@@ -338,6 +397,45 @@ class ShiftGuard(keras.callbacks.Callback):
             self._look(name, final=True)
         stream = self._stream(name)
         self.profiles[name] = stream.profile.with_values(stream.user_results())
+        self._passes.add(name)
+
+    @harmless
+    def _compare(self, epoch: int | None, logs: dict[str, Any] | None) -> None:
+        """Looks for shift once all passes of an epoch are over."""
+        shift = self._shift
+        if shift is None:
+            return
+        streams = {name: self.profiles[name] for name in sorted(self._passes)}
+        self._passes.clear()
+        if "target" in self._known:
+            streams["target"] = self._known["target"]
+            if self._answers is not None and "validation" in streams:
+                self._compare_answers(self._answers, streams)
+        new = shift.look(streams, epoch)
+        if logs is not None:
+            logs["shift"] = shift.severity("train")
+            if "validation" in streams:
+                logs["val_shift"] = shift.severity("validation")
+        if shift.report is not None:
+            report = shift.report
+            self._log.write_verdict(
+                "report", str(report), "report.json", report.to_dict(), self._epoch
+            )
+        try:
+            shift.act(new)
+        except ShiftDetectedError:
+            self._end()
+            raise
+
+    def _compare_answers(self, answers: Answers, streams: dict[str, InputProfile]) -> None:
+        """Adds what the model says on validation and target with this epoch's weights."""
+        weights = f"fit, {self._batches['train']} batches"
+        said = {"validation": answers.drain(weights)}
+        for x, _, _ in first_batches(self.target_data, MOST_ASKED):
+            answers.ask(x)
+        said["target"] = answers.drain(weights)
+        for name, outputs in said.items():
+            streams[name] = self.profiles[name] = replace(streams[name], outputs=outputs)
 
     def _drain(self, name: str) -> None:
         _ = self.model  # on JAX: brings the variables up to date
@@ -350,60 +448,19 @@ class ShiftGuard(keras.callbacks.Callback):
         watch, stream = self._watch, self._stream(name)
         if watch is None or not watch.look(self.model, stream, self._batches[name], final):
             return
-        self._write_verdict(name)
+        content = {stream: found.to_dict() for stream, found in watch.diagnoses.items()}
+        self._log.write_verdict(
+            f"{name}/verdict", str(watch.diagnoses[name]), "diagnosis.json", content, self._epoch
+        )
         try:
             watch.act(stream)
         except PreprocessingMismatchError:
             self._end()
             raise
 
-    # --- what is written ----------------------------------------------------
-
     def _write(self) -> None:
-        if self._writer is None:
-            return
         step = self._epoch if self.update_freq == "epoch" else self._batches["train"]
-        try:
-            for name, profile in self.profiles.items():
-                self._writer.write_profile(name, profile, step)
-            self._writer.flush()
-        except Exception as error:
-            self._stop_writing(error)
-
-    def _write_verdict(self, name: str) -> None:
-        if self._writer is None or self._watch is None or self.log_dir is None:
-            return
-        try:
-            diagnoses = self._watch.diagnoses
-            write_json(
-                self.log_dir, "diagnosis.json", {n: d.to_dict() for n, d in diagnoses.items()}
-            )
-            self._writer.write_text(f"shiftguard/{name}/verdict", str(diagnoses[name]), self._epoch)
-            self._writer.flush()
-        except Exception as error:
-            self._stop_writing(error)
-
-    def _stop_writing(self, error: Exception) -> None:
-        self._writer = None
-        warn(
-            f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). What "
-            "was written is kept; watching and training go on."
-        )
-
-
-def _refuse_later(**arguments: tuple[Any, Any]) -> None:
-    """Refuses what the contract names but this version cannot do yet."""
-    for name, (value, default) in arguments.items():
-        if value is not default and not (type(value) is type(default) and value == default):
-            raise NotInThisVersionError(
-                f"ShiftGuard({name}=...) is not in this version, which checks preprocessing and "
-                f"measures streams. Leave it at {default!r}. Received: {name}={value!r}"
-            )
-
-
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
+        self._log.write_profiles(self.profiles, step)
 
 
 def _copies(metrics: Sequence[keras.metrics.Metric]) -> list[keras.metrics.Metric]:

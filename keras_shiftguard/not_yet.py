@@ -8,11 +8,6 @@ from typing import Any, NoReturn
 from keras_shiftguard.errors import NotInThisVersionError
 
 
-def compare(reference: Any, current: Any, alpha: float = 0.05) -> NoReturn:
-    """Not in this version: compares two profiles, or a profile and data."""
-    _refuse("compare()")
-
-
 def explain_gap(
     model: Any, data: Any, reference: Any = None, max_samples: int | None = None
 ) -> NoReturn:
@@ -38,5 +33,5 @@ def AdaptiveAugmentation(*args: Any, **kwargs: Any) -> NoReturn:
 def _refuse(name: str) -> NoReturn:
     raise NotInThisVersionError(
         f"keras_shiftguard.{name} is not in this version, which checks preprocessing (`diagnose`, "
-        "`ShiftGuard`) and measures streams (`profile`). See CHANGELOG.md for what is."
+        "`ShiftGuard`) and finds shift (`ShiftGuard`, `compare`). See CHANGELOG.md for what is."
     )

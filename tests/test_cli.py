@@ -188,10 +188,40 @@ def test_wrong_usage(arguments, capsys):
     assert "usage: keras-shiftguard" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [("compare", "a", "b"), ("explain", "m.keras", "data")])
-def test_what_comes_later_says_so(run, arguments):
-    status, _, err = run(*arguments)
+def test_what_comes_later_says_so(run):
+    status, _, err = run("explain", "m.keras", "data")
     assert status == 2 and "not in this version" in err
+
+
+def test_compare_profiles_and_data(run, tmp_path):
+    rng = np.random.default_rng(0)
+    light = rng.random((300, 12, 12, 3)).astype("float32") * rng.uniform(0.5, 1, (300, 1, 1, 1))
+    dark = light[150:] * 0.6
+    for name, x in (("light", light[:150]), ("more", light[150:]), ("dark", dark)):
+        np.save(tmp_path / f"{name}.npy", x.astype("float32"))
+    reference = tmp_path / "light.npz"  # a profile, whatever its suffix
+    assert run("profile", tmp_path / "light.npy", "-o", reference)[0] == 0
+    status, out, _ = run("compare", reference, tmp_path / "more.npy")
+    assert status == 0 and "no shift" in out
+    status, out, _ = run("compare", reference, tmp_path / "dark.npy", "--json")
+    report = json.loads(out)
+    assert status == 1 and report["shifted"] and "covariate" in report["kinds"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "complaint"),
+    [
+        ("nowhere", "nowhere", "does not exist"),
+        ("text.profile", "x.npy", "holds no images"),
+        ("x.npy", "x.npy", "alpha"),
+    ],
+)
+def test_compare_says_what_is_wrong(run, tmp_path, a, b, complaint):
+    (tmp_path / "text.profile").write_text("no profile")
+    np.save(tmp_path / "x.npy", np.zeros((40, 8, 8, 3), "float32"))
+    alpha = ("--alpha", "7") if complaint == "alpha" else ()
+    status, _, err = run("compare", tmp_path / a, tmp_path / b, *alpha)
+    assert status == 2 and complaint in err
 
 
 def test_a_bug_is_not_taken_for_a_mismatch(monkeypatch, capsys, model_file, folder):

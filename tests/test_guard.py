@@ -172,8 +172,8 @@ def test_a_writer_that_dies_costs_a_warning_not_the_fit(model, raw, labels, tmp_
 
     class PullThePlug(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if guard._writer is not None:
-                guard._writer._file.close()
+            if guard._log.writer is not None:
+                guard._log.writer._file.close()
 
     x = raw / 127.5 - 1
     with pytest.warns(sg.ShiftWarning, match="cannot write"):
@@ -232,6 +232,8 @@ def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
         ({"update_freq": 0}, "update_freq"),
         ({"update_freq": "batch"}, "update_freq"),
         ({"statistics": ["mean"]}, "statistics"),
+        ({"alpha": 1.5}, "alpha"),
+        ({"distinct_samples": 0}, "distinct_samples"),
     ],
 )
 def test_bad_arguments(arguments, words):
@@ -239,24 +241,12 @@ def test_bad_arguments(arguments, words):
         sg.ShiftGuard(**arguments)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {"adapt": True},
-        {"adapt": "batch_norm"},
-        {"target_data": np.zeros((2, 2))},
-        {"reference": "train.profile"},
-        {"feature_layer": "features"},
-        {"distinct_samples": 100},
-        {"alpha": 0.01},
-        {"on_shift": "raise"},
-    ],
-)
+@pytest.mark.parametrize("arguments", [{"adapt": True}, {"adapt": "batch_norm"}])
 def test_what_comes_later_is_refused_and_never_ignored(arguments):
     with pytest.raises(sg.NotInThisVersionError, match=next(iter(arguments))):
         sg.ShiftGuard(**arguments)
     with pytest.raises(sg.NotInThisVersionError):
-        sg.compare(None, None)
+        sg.explain_gap(None, None)
 
 
 def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):

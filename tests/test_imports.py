@@ -16,7 +16,7 @@ FLOORS = (
     ("statistics", "detection", "events", "files"),
     ("data", "answers"),
     ("measure", "shift_watch"),
-    ("probe", "comparison"),
+    ("probe", "comparison", "run_log", "arguments"),
     ("preprocessing",),
     ("guard", "cli"),
     ("__init__", "__main__"),

@@ -1,0 +1,57 @@
+"""What `ShiftGuard` may be given: clear errors before any training."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_shiftguard.errors import BadInputError, NotInThisVersionError
+
+ON_MISMATCH = ("warn", "raise", "fix", "ignore")
+ON_SHIFT = ("warn", "raise", "ignore")
+
+
+def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """Refuses what is not one of the words."""
+    if value not in allowed:
+        raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
+
+
+def check_update_freq(update_freq: Any) -> None:
+    """Refuses all but `"epoch"` and a positive number of batches."""
+    if update_freq != "epoch" and not (isinstance(update_freq, int) and update_freq > 0):
+        raise BadInputError(
+            "`update_freq` must be 'epoch' or a positive number of batches. "
+            f"Received: update_freq={update_freq!r}"
+        )
+
+
+def check_statistics(statistics: Sequence[Any]) -> None:
+    """Refuses what is no metric."""
+    for metric in statistics:
+        if not isinstance(metric, keras.metrics.Metric):
+            raise BadInputError(
+                "`statistics` must hold keras.metrics.Metric instances whose `update_state` "
+                f"takes `x`. Received: {metric!r}"
+            )
+
+
+def check_distinct_samples(distinct_samples: Any) -> None:
+    """Refuses all but None and a positive number."""
+    if distinct_samples is not None and not (
+        isinstance(distinct_samples, int) and distinct_samples > 0
+    ):
+        raise BadInputError(
+            "`distinct_samples` must be a positive number of samples, or None. "
+            f"Received: distinct_samples={distinct_samples!r}"
+        )
+
+
+def refuse_later(**arguments: tuple[Any, Any]) -> None:
+    """Refuses what the contract names but this version cannot do yet."""
+    for name, (value, default) in arguments.items():
+        if value is not default and not (type(value) is type(default) and value == default):
+            raise NotInThisVersionError(
+                f"ShiftGuard({name}=...) is not in this version, which checks preprocessing and "
+                f"finds shift. Leave it at {default!r}. Received: {name}={value!r}"
+            )

@@ -1,0 +1,70 @@
+"""`compare`: two streams, one look, without training."""
+
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.report import ShiftReport, by_severity
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.measure import profile
+from keras_shiftguard.profiles import InputProfile
+
+
+def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
+    """Tells whether and how `current` differs from `reference`.
+
+    Args:
+        reference: An `InputProfile`, the path of a saved one, or data in any
+            form that `fit` accepts (labels included, if there are any).
+        current: The same.
+        alpha: Chance of a false alarm when nothing differs, over all tests.
+
+    Returns:
+        A `ShiftReport`; `.shifted`, `.kinds`, `.findings`, and `str()`.
+
+    Raises:
+        BadInputError: where there is nothing to compare, a file is no profile,
+            or `alpha` is not between 0 and 1.
+
+    Example:
+
+    >>> rng = np.random.default_rng(0)
+    >>> morning, evening = rng.normal(0, 1, (500, 3)), rng.normal(0.5, 1, (500, 3))
+    >>> compare(morning, evening).shifted
+    True
+    """
+    check_alpha(alpha)
+    before, after = as_profile(reference, "reference"), as_profile(current, "current")
+    comparison = examine(before, after, stream="current", against="reference", level=alpha)
+    return ShiftReport(
+        findings=by_severity(list(comparison.findings)),
+        notes=tuple(comparison.notes),
+        alpha=alpha,
+        num_samples={"reference": before.num_samples, "current": after.num_samples},
+    )
+
+
+def as_profile(value: Any, name: str) -> InputProfile:
+    """A profile from itself, its file, or the data it is to be made of."""
+    if isinstance(value, InputProfile):
+        if not value.inputs:
+            raise BadInputError(f"`{name}` is an empty profile: there is nothing to compare.")
+        return value
+    if isinstance(value, (str, PathLike)):
+        if not Path(value).is_file():
+            raise BadInputError(
+                f"`{name}` must be an InputProfile, the path of a saved one, or data. "
+                f"Received: {name}={str(value)!r}, which is not a file."
+            )
+        return InputProfile.load(value)
+    return profile(value)
+
+
+def check_alpha(alpha: float) -> None:
+    """Refuses what is no rate."""
+    if not isinstance(alpha, (int, float)) or not 0 < alpha < 1:
+        raise BadInputError(
+            "`alpha` is the rate of false alarms: a number above 0 and below 1. "
+            f"Received: alpha={alpha!r}"
+        )

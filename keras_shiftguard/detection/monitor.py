@@ -1,0 +1,137 @@
+"""All the looks of one fit, at one false-alarm rate for all of them together.
+
+The rate `alpha` is spent, never refilled. Each pair of streams gets an equal
+share. The first look at a pair may use half of its share, look k > 1 another
+`1 / (2 k (k - 1))` of it; these add up to the share, however long the fit. By
+the union bound the chance that any look ever raises a false alarm is at most
+`alpha`, whatever the dependence between looks, streams and features. A fit
+mostly repeats its samples, so nearly all the evidence is there at the first
+look, which is why that one gets half.
+
+A pass over samples that were looked at before brings no evidence and costs no
+alpha: the last answer stands.
+
+Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
+Biometrika 1983 (alpha spending).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.repeats import same_samples
+from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
+from keras_shiftguard.profiles import InputProfile
+
+FIRST_LOOK = 0.5  # of a pair's share
+
+
+@dataclass
+class _Pair:
+    """What is known of one comparison so far."""
+
+    looks: int = 0
+    current: InputProfile | None = None
+    reference: InputProfile | None = None
+    findings: dict[str, Finding] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class ShiftMonitor:
+    """Compares streams again and again, and keeps the false-alarm rate.
+
+    Args:
+        alpha: Chance that a fit without any shift ever raises an alarm.
+        pairs: All `(stream, against)` that will ever be looked at.
+
+    Example:
+
+    >>> monitor = ShiftMonitor(0.05, [("validation", "train")])
+    >>> [round(monitor.level(look), 6) for look in (1, 2, 3)]
+    [0.025, 0.0125, 0.004167]
+    """
+
+    def __init__(self, alpha: float, pairs: Sequence[tuple[str, str]]) -> None:
+        self.alpha = alpha
+        self._pairs = {pair: _Pair() for pair in pairs}
+        self._samples: dict[str, int] = {}
+
+    def level(self, look: int) -> float:
+        """The error rate that look number `look` (from 1) of a pair may use."""
+        share = self.alpha / len(self._pairs)
+        if look == 1:
+            return share * FIRST_LOOK
+        return share * (1 - FIRST_LOOK) / (look * (look - 1))
+
+    def look(
+        self,
+        stream: str,
+        against: str,
+        current: InputProfile,
+        reference: InputProfile,
+        epoch: int | None = None,
+    ) -> list[Finding]:
+        """Compares two streams once more.
+
+        Args:
+            stream: Name of the stream that may differ.
+            against: Name of what it is compared with.
+            current: Profile of `stream`.
+            reference: Profile of `against`.
+            epoch: Epoch, counted from 1, that is over; None outside of a fit.
+
+        Returns:
+            The findings that are new with this look.
+        """
+        pair = self._pairs[stream, against]
+        self._samples.update({stream: current.num_samples, against: reference.num_samples})
+        if pair.current is not None and pair.reference is not None:
+            repeated = same_samples(pair.current, current)
+            if repeated and same_samples(pair.reference, reference):
+                return []
+        pair.looks += 1
+        pair.current, pair.reference = current, reference
+        comparison = examine(
+            reference, current, stream=stream, against=against, level=self.level(pair.looks)
+        )
+        pair.notes = tuple(comparison.notes)
+        new = []
+        for finding in comparison.findings:
+            # What was found once stays found, with its latest numbers: the
+            # level of later looks is lower, the error was spent before.
+            known = pair.findings.get(finding.feature)
+            since = epoch if known is None else known.since
+            pair.findings[finding.feature] = replace(finding, since=since)
+            if known is None:
+                new.append(pair.findings[finding.feature])
+        return new
+
+    def add(self, finding: Finding) -> bool:
+        """Adds a finding that needs no test (a certain one); True if it is new."""
+        pair = self._pairs.setdefault((finding.stream, finding.against), _Pair())
+        known = pair.findings.get(finding.feature)
+        if known is None:
+            pair.findings[finding.feature] = finding
+        return known is None
+
+    def severity(self, stream: str) -> float:
+        """The largest effect size found in a stream that matters; 0 if none."""
+        effects = [
+            abs(finding.effect_size)
+            for (name, _), pair in self._pairs.items()
+            for finding in pair.findings.values()
+            if name == stream and finding.matters
+        ]
+        return max(effects, default=0.0)
+
+    def report(self, notes: Sequence[str] = ()) -> ShiftReport:
+        """Everything found so far."""
+        pairs = self._pairs.values()
+        findings = [finding for pair in pairs for finding in pair.findings.values()]
+        own = [note for pair in pairs for note in pair.notes]
+        return ShiftReport(
+            findings=by_severity(findings),
+            notes=tuple(dict.fromkeys([*notes, *own])),
+            alpha=self.alpha,
+            num_samples=dict(self._samples),
+        )

@@ -1,0 +1,147 @@
+"""The shift check inside a fit: what is compared with what, after each epoch."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.detection.repeats import randomised
+from keras_shiftguard.detection.report import Finding, ShiftReport
+from keras_shiftguard.detection.words import in_a_sentence
+from keras_shiftguard.errors import ShiftDetectedError, warn
+from keras_shiftguard.profiles import InputProfile
+
+EARLIER = "the first epoch"
+
+
+class ShiftWatch:
+    """Looks at the streams of one fit, or of one evaluation.
+
+    Compared are validation with training, each stream with its own first pass,
+    each with the reference if there is one, and the target with training.
+
+    Args:
+        alpha: Rate of false alarms of the whole fit.
+        on_shift: `"warn"`, `"raise"` or `"ignore"`.
+        reference: Profile of what the data should look like, if there is one.
+        target: Whether there is an unlabelled target.
+        distinct_samples: How many different samples training has, where epochs
+            are not passes over the same ones; None: one epoch's.
+    """
+
+    def __init__(
+        self,
+        alpha: float,
+        on_shift: str,
+        reference: InputProfile | None = None,
+        target: bool = False,
+        distinct_samples: int | None = None,
+    ) -> None:
+        self.on_shift = on_shift
+        self.reference = reference
+        self.has_target = target
+        self.distinct_samples = distinct_samples
+        self.report: ShiftReport | None = None
+        self._first: dict[str, InputProfile] = {}
+        self._training = InputProfile()  # of several epochs, where that is evidence
+        pairs = [("validation", "train"), ("train", EARLIER), ("validation", EARLIER)]
+        if reference is not None:
+            pairs += [("train", "reference"), ("validation", "reference")]
+        if target:
+            pairs += [("target", "train"), ("target", "validation")]
+        self._monitor = ShiftMonitor(alpha, pairs)
+
+    def look(self, passes: Mapping[str, InputProfile], epoch: int | None) -> list[Finding]:
+        """Compares all streams after a pass over each.
+
+        Args:
+            passes: Profile of the pass that is just over, by stream. A stream
+                without one in this epoch is left out.
+            epoch: Epoch, counted from 1; None for a bare evaluation.
+
+        Returns:
+            The findings that are new.
+        """
+        new: list[Finding] = []
+        streams = dict(passes)
+        target = streams.pop("target", None)
+        if "train" in streams:
+            streams["train"] = self._evidence(streams["train"])
+
+        def look(stream: str, against: str, current: InputProfile, other: InputProfile) -> None:
+            new.extend(self._monitor.look(stream, against, current, other, epoch))
+
+        for name in streams:
+            first = self._first.setdefault(name, passes[name])
+            if first is not passes[name]:
+                look(name, EARLIER, passes[name], first)
+        if "validation" in streams and "train" in streams:
+            look("validation", "train", streams["validation"], streams["train"])
+        for name, profile in streams.items():
+            if self.reference is not None:
+                look(name, "reference", profile, self.reference)
+            if target is not None:
+                look("target", name, target, profile)
+        new += self._augmented_validation(passes, epoch)
+        self.report = self._monitor.report(self._notes(passes))
+        return new
+
+    def severity(self, stream: str) -> float:
+        """The largest effect size found in a stream; 0 if none matters."""
+        return self._monitor.severity(stream)
+
+    def act(self, new: list[Finding]) -> None:
+        """Warns or raises, as the user chose, of what is new and matters."""
+        matters = [finding for finding in new if finding.matters]
+        if not matters or self.report is None or self.on_shift == "ignore":
+            return
+        if self.on_shift == "raise":
+            raise ShiftDetectedError(self.report)
+        worst = sorted(matters, key=lambda finding: -abs(finding.effect_size))[:3]
+        lines = [f"  - {in_a_sentence(finding)}" for finding in worst]
+        more = len(matters) - len(worst)
+        lines += [f"  ... and {more} more in `guard.report`"] if more else []
+        warn("\n".join(["ShiftGuard found a shift:", *lines]))
+
+    def _evidence(self, latest: InputProfile) -> InputProfile:
+        """What may count as evidence: one epoch, unless the user declared more."""
+        if self.distinct_samples is None:
+            return latest
+        if self._training.num_samples < self.distinct_samples:
+            self._training = self._training + latest if self._training.inputs else latest
+            evidence = self._training
+        else:
+            evidence = latest
+        return replace(evidence, distinct_samples=self.distinct_samples)
+
+    def _augmented_validation(
+        self, passes: Mapping[str, InputProfile], epoch: int | None
+    ) -> list[Finding]:
+        first, latest = self._first.get("validation"), passes.get("validation")
+        if first is None or latest is None or first is latest or not randomised(first, latest):
+            return []
+        finding = Finding(
+            feature="augmentation",
+            kind="preprocessing",
+            family="augmentation",
+            effect_size=1.0,
+            interval=(1.0, 1.0),
+            p_value=1e-6,
+            stream="validation",
+            against=EARLIER,
+            since=epoch,
+            explanation=(
+                "Validation has the same labels in every epoch but not the same inputs: random "
+                "augmentation is on in validation"
+            ),
+        )
+        return [finding] if self._monitor.add(finding) else []
+
+    def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
+        if "validation" in self._first or self.reference is not None or self.has_target:
+            return []
+        if "train" in passes:
+            return [
+                "there is nothing to compare training with: pass `validation_data` to fit, or "
+                "ShiftGuard(reference=...)"
+            ]
+        return ["an evaluation alone has nothing to compare with: pass ShiftGuard(reference=...)"]

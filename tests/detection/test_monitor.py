@@ -1,0 +1,85 @@
+"""The looks of a fit: what they may spend, and what they keep."""
+
+import dataclasses
+
+import numpy as np
+import numpy_reference
+import pytest
+
+from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.profiles import FeatureTable, InputProfile, Moments
+from keras_shiftguard.profiles.features import num_bins
+from keras_shiftguard.profiles.grid import bin_edges
+
+
+def stream(values):
+    """A profile of `(n, k)` columns, made in NumPy."""
+    values = np.asarray(values, "float64")
+    edges = bin_edges()
+    edges[0], edges[-1] = -np.inf, np.inf
+    k = values.shape[1]
+    assert num_bins(k) == len(edges) - 1
+    moments = Moments(
+        np.full(k, float(len(values))),
+        values.mean(axis=0),
+        ((values - values.mean(axis=0)) ** 2).sum(axis=0),
+    )
+    counts = np.stack([np.histogram(column, edges)[0] for column in values.T])
+    table = FeatureTable(tuple(map(str, range(k))), len(values), moments, counts)
+    summary = numpy_reference.summarise(values, layout="features")
+    return InputProfile({"input": dataclasses.replace(summary, features=table)})
+
+
+def test_all_looks_of_all_pairs_together_spend_alpha():
+    pairs = [("validation", "train"), ("train", "reference")]
+    monitor = ShiftMonitor(0.05, pairs)
+    spent = sum(monitor.level(look) for look in range(1, 100_000)) * len(pairs)
+    assert 0.0499 < spent <= 0.05
+    levels = [monitor.level(look) for look in range(1, 100)]
+    assert levels == sorted(levels, reverse=True)
+
+
+def test_a_shift_is_dated_and_told_once():
+    rng = np.random.default_rng(0)
+    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    train = stream(rng.normal(0, 1, (400, 5)))
+    assert monitor.look("validation", "train", stream(rng.normal(0, 1, (300, 5))), train, 1) == []
+    assert monitor.severity("validation") == 0.0
+    moved = rng.normal(0, 1, (300, 5))
+    moved[:, 2] += 1.5
+    new = monitor.look("validation", "train", stream(moved), train, 2)
+    assert new and new[0].since == 2 and new[0].feature == "input/2"
+    assert 1.2 < abs(new[0].effect_size) < 1.8
+    assert monitor.severity("validation") == max(abs(f.effect_size) for f in new)
+    moved = moved + rng.normal(0, 0.05, moved.shape)
+    assert monitor.look("validation", "train", stream(moved), train, 3) == []
+    report = monitor.report()
+    assert report.shifted and {f.since for f in report.findings} == {2}
+    assert report.num_samples == {"validation": 300, "train": 400}
+
+
+def test_a_pass_over_the_same_samples_costs_nothing():
+    rng = np.random.default_rng(1)
+    x, train = rng.normal(0, 1, (300, 5)), stream(rng.normal(0, 1, (400, 5)))
+    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    for epoch in range(1, 6):
+        monitor.look("validation", "train", stream(rng.permutation(x)), train, epoch)
+    assert monitor._pairs["validation", "train"].looks == 1
+
+
+def test_many_looks_at_fresh_samples_keep_the_rate():
+    rng = np.random.default_rng(2)
+    alarms = 0
+    for _ in range(60):
+        monitor = ShiftMonitor(0.05, [("validation", "train")])
+        train = stream(rng.standard_t(2, (200, 8)))
+        for epoch in range(1, 9):
+            monitor.look("validation", "train", stream(rng.standard_t(2, (60, 8))), train, epoch)
+        alarms += bool(monitor.report().findings)
+    assert alarms <= 8  # the chance of more is 1 % at a rate of 5 %
+
+
+def test_a_pair_that_was_not_declared_is_an_error():
+    empty = InputProfile()
+    with pytest.raises(KeyError):
+        ShiftMonitor(0.05, [("a", "b")]).look("b", "a", empty, empty)

@@ -1,0 +1,83 @@
+"""What a report says, and in which order."""
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
+from keras_shiftguard.events import plain
+
+
+def finding(feature="input/brightness", effect=1.0, **changes):
+    base = Finding(
+        feature=feature,
+        kind="covariate",
+        family="brightness",
+        effect_size=effect,
+        interval=(effect - 0.1, effect + 0.1),
+        p_value=1e-9,
+        stream="validation",
+        against="train",
+        since=2,
+        explanation=f"Validation images are darker: effect size {effect}.",
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def test_what_matters_comes_first_then_the_larger_effect():
+    small, large = finding("a", 0.2), finding("b", -3.0)
+    expected, tiny = finding("c", 9.0, expected=True), finding("d", 0.01, negligible=True)
+    assert by_severity([tiny, expected, small, large]) == (large, small, expected, tiny)
+
+
+def test_only_what_matters_is_a_shift():
+    assert ShiftReport((finding(),)).shifted
+    assert ShiftReport((finding(),)).kinds == ("covariate",)
+    quiet = ShiftReport((finding(expected=True), finding(negligible=True)))
+    assert not quiet.shifted and quiet.kinds == ()
+
+
+def test_the_text_has_the_verdict_first_and_at_most_five_findings():
+    report = ShiftReport(
+        tuple(finding(f"input/{i}", 7.0 - i) for i in range(7)),
+        notes=("labels are in one stream only",),
+        num_samples={"validation": 1200, "train": 5000},
+    )
+    lines = str(report).splitlines()
+    assert lines[0].startswith("ShiftGuard: shift found, validation against train: covariate shift")
+    assert sum(line.startswith("  - ") for line in lines) == 5
+    assert lines[1] == "  - Validation images are darker: effect size 7.0, since epoch 2."
+    assert "2 more" in lines[6] and lines[7] == "  note: labels are in one stream only"
+
+
+@pytest.mark.parametrize(
+    ("report", "verdict"),
+    [
+        (ShiftReport(), "nothing was compared"),
+        (ShiftReport(num_samples={"a": 500, "b": 500}), "no shift found (samples: a 500, b 500)"),
+        (
+            ShiftReport(notes=("not enough samples yet (7 of 20)",), num_samples={"a": 7, "b": 7}),
+            "too few samples to tell",
+        ),
+        (
+            ShiftReport((finding(negligible=True),), num_samples={"a": 9, "b": 9}),
+            "no shift that matters",
+        ),
+    ],
+)
+def test_verdicts_without_a_shift(report, verdict):
+    assert verdict in str(report).splitlines()[0]
+
+
+def test_marks_on_what_does_not_matter():
+    text = str(ShiftReport((finding(expected=True), finding(negligible=True, since=None))))
+    assert "since epoch 2 (expected: augmentation)." in text
+    assert "effect size 1.0 (present, negligible)." in text
+
+
+def test_the_dictionary_is_plain_json():
+    report = ShiftReport((finding(),), ("a note",), num_samples={"train": 3})
+    read = json.loads(json.dumps(plain(report.to_dict())))
+    assert read["shifted"] is True and read["kinds"] == ["covariate"]
+    assert read["findings"][0]["since"] == 2 and read["num_samples"] == {"train": 3}
