@@ -1,0 +1,110 @@
+"""Are two passes the same samples, or the same samples but for random augmentation?
+
+An epoch repeats the samples of the one before, in another order. Its sums are
+then the same but for float32 rounding. That is told apart from a fresh draw of
+the same world by how far apart two draws would be: a standard error or so,
+which is a thousand times as much. Only what every sample went into counts:
+costly details are measured on some rows, and another epoch looks at others.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from keras_shiftguard.profiles import InputProfile, InputSummary
+
+# float32 sums of a batch around a pivot: relative to the spread between samples
+# the error is about 1e-7 sqrt(batches); relative to the values, of an average.
+ROUNDING = 1e-5
+OF_VALUE = 2e-6
+WAVES = 1e-4  # of cosines and sines, whose arguments may be large
+# In standard errors: two draws of the same world are nearer than this on each
+# of six independent numbers by a chance of 1e-10 or so.
+FAR = 0.02
+
+
+def same_samples(first: InputProfile, second: InputProfile) -> bool:
+    """Whether two passes went over the same samples, in whatever order.
+
+    Args:
+        first: One pass.
+        second: Another.
+
+    Returns:
+        False also where there is nothing to tell by.
+    """
+    if first.num_samples != second.num_samples or set(first.inputs) != set(second.inputs):
+        return False
+    if not first.inputs or not _same_labels(first, second):
+        return False
+    pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
+    return all(_same_input(one, other) for one, other in pairs)
+
+
+def randomised(first: InputProfile, second: InputProfile) -> bool:
+    """Whether the same samples came with other inputs, as augmentation does.
+
+    Two passes with exactly the same number of samples of each class are the
+    same samples, unless a stream draws from each class in turn.
+
+    Args:
+        first: One pass, with class labels.
+        second: Another.
+
+    Returns:
+        False without labels, and for a single class.
+    """
+    labels = first.labels
+    if not (labels.are_classes and second.labels.are_classes):
+        return False
+    if (labels.counts > 0).sum() < 2 or first.num_samples != second.num_samples:
+        return False
+    if set(first.inputs) != set(second.inputs) or not _same_labels(first, second):
+        return False
+    pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
+    return any(not _same_input(one, other) for one, other in pairs)
+
+
+def _same_labels(first: InputProfile, second: InputProfile) -> bool:
+    one, other = first.labels, second.labels
+    return (
+        one.num_samples == other.num_samples
+        and one.num_ids == other.num_ids
+        and np.array_equal(one.counts, other.counts)
+    )
+
+
+def _same_input(first: InputSummary, second: InputSummary) -> bool:
+    if (first.layout, first.num_channels) != (second.layout, second.num_channels):
+        return False
+    if first.nonfinite_samples != second.nonfinite_samples:
+        return False
+    for name in ("minimum", "maximum"):  # exact, whatever the order
+        if not np.allclose(getattr(first, name), getattr(second, name), rtol=1e-6, atol=0):
+            return False
+    one, other = first.embedding, second.embedding
+    if one.count == other.count == first.num_samples == second.num_samples:
+        # A mirrored image has the same sums, but not the same waves.
+        if np.abs(one.mean - other.mean).max(initial=0.0) > WAVES:
+            return False
+    return all(
+        np.all(np.abs(one - other) <= allowed) for one, other, allowed in _sums(first, second)
+    )
+
+
+def _sums(
+    first: InputSummary, second: InputSummary
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Pairs of numbers that must agree, and how far rounding may take them apart."""
+    for name in ("channels", "sample_mean", "sample_std"):
+        one, other = getattr(first, name), getattr(second, name)
+        yield one.count, other.count, np.zeros_like(one.count)
+        size = np.abs(one.mean) + one.std
+        spread = np.maximum(one.std, other.std)
+        # A mean is off by rounding of the values, and no more than a small part
+        # of what another draw would change, or a small n would hide nothing.
+        error = spread / np.sqrt(np.maximum(one.count, 1))
+        rounding = ROUNDING * spread + OF_VALUE * size
+        yield one.mean, other.mean, np.minimum(rounding, np.maximum(FAR * error, 1e-7 * size))
+        # A deviation far below the values is made of rounding.
+        yield one.std, other.std, 10 * ROUNDING * spread + OF_VALUE * size

@@ -1,0 +1,93 @@
+"""A pass over the same samples is told from a fresh draw, at any size and scale."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_shiftguard import profile
+from keras_shiftguard.detection.repeats import randomised, same_samples
+
+pytestmark = pytest.mark.backend
+
+
+@cache
+def world(seed, n=300, shape=(12, 12, 3)):
+    rng = np.random.default_rng(seed)
+    smooth = rng.random((n, 3, 3, shape[-1])).repeat(4, 1).repeat(4, 2)
+    labels = np.arange(n) % 5
+    return (smooth * 0.8 + 0.2 * rng.random((n, *shape))).astype("float32"), labels
+
+
+def in_batches(x, y=None, seed=None, size=64):
+    order = np.arange(len(x)) if seed is None else np.random.default_rng(seed).permutation(len(x))
+    parts = [order[i : i + size] for i in range(0, len(x), size)]
+    return profile((x[p], y[p]) if y is not None else x[p] for p in parts)
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0, 1e-4])
+@pytest.mark.parametrize("offset", [100.0])
+def test_a_shuffled_pass_is_the_same(scale, offset):
+    x, y = world(0)
+    x = (x * scale + offset * scale).astype("float32")
+    first, second = in_batches(x, y), in_batches(x, y, seed=1, size=50)
+    assert same_samples(first, second)
+    assert not randomised(first, second)
+
+
+@pytest.mark.parametrize("scale", [255.0])
+def test_another_draw_is_not_the_same(scale):
+    (x, y), (other, _) = world(0), world(1)
+    assert not same_samples(in_batches(x * scale, y), in_batches(other * scale, y))
+    # Not even where one sample in fifty differs.
+    mixed = x.copy()
+    mixed[::50] = other[::50]
+    assert not same_samples(in_batches(x * scale, y), in_batches(mixed * scale, y))
+
+
+def test_columns_and_longer_passes():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((6000, 4)).astype("float32") * [1, 10, 0.1, 1] + [0, 5, 0, 1000]
+    x = x.astype("float32")
+    assert same_samples(in_batches(x, size=500), in_batches(x, seed=3, size=500))
+    other = rng.standard_normal((6000, 4)).astype("float32") * [1, 10, 0.1, 1] + [0, 5, 0, 1000]
+    assert not same_samples(in_batches(x, size=500), in_batches(other.astype("float32"), size=500))
+
+
+@pytest.mark.parametrize(
+    "augment",
+    [
+        layers.RandomFlip("horizontal", seed=0),
+        layers.RandomTranslation(0.1, 0.1, seed=0),
+        layers.RandomBrightness(0.1, value_range=(0, 1), seed=0),
+    ],
+    ids=lambda layer: layer.name,
+)
+def test_augmented_passes_are_randomised(augment):
+    x, y = world(0)
+    first, second = (
+        in_batches(
+            np.asarray(
+                augment(x, training=True).cpu() if hasattr(x, "cpu") else augment(x, training=True)
+            ),
+            y,
+        )
+        for _ in range(2)
+    )
+    assert randomised(first, second)
+    assert not same_samples(first, second)
+
+
+def test_no_labels_or_one_class_say_nothing_about_augmentation():
+    (x, y), (other, _) = world(0), world(1)
+    assert not randomised(in_batches(x), in_batches(other))
+    zero = np.zeros_like(y)
+    assert not randomised(in_batches(x, zero), in_batches(other, zero))
+    assert not randomised(in_batches(x, y), in_batches(other, y[::-1] // 2))
+
+
+def test_empty_profiles_are_not_the_same():
+    from keras_shiftguard.profiles import InputProfile
+
+    assert not same_samples(InputProfile(), InputProfile())
