@@ -2,8 +2,8 @@
 
 Every number but `brightness` and `contrast` is free of the input's scale and
 offset: raw 0..255, [0, 1] and standardised images give the same. Quantities
-that vary by factors are logarithms. What a flat image does not have (the share
-of an octave in no contrast at all) is `-inf`, which counts as missing.
+that vary by factors are logarithms. What a flat image does not have (its colour
+in units of no contrast at all) is infinite, which counts as missing.
 
 At most the middle `CROP` pixels are looked at, cut so that 8 x 8 blocks of JPEG
 stay where they are. The luma is the plain mean of the channels: their order may
@@ -88,9 +88,13 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     """
     planes = _planes(x, spec)
     luma = sum(planes) / len(planes)
-    mean = _mean(luma)
-    # Centred before anything is squared: float32 cancels far from zero.
-    luma = luma - mean[:, None, None]
+    # Centred before anything is squared, for float32 cancels far from zero; and
+    # on a pixel first, so that a flat image is exactly flat.
+    pivot = luma[:, :1, :1]
+    luma = luma - pivot
+    offset = _mean(luma)
+    luma = luma - offset[:, None, None]
+    mean = pivot[:, 0, 0] + offset
     variance = _mean(ops.square(luma))
     std = ops.sqrt(variance)
     contrast = ops.log(std)  # -inf for a flat image
@@ -162,7 +166,8 @@ def _colour(planes: list[Any], mean: Any, variance: Any) -> list[Any]:
     # Chroma is what the luma leaves of each channel.
     chroma = ops.maximum(sum(seconds) / len(planes) - variance, 0.0)
     saturation = ops.log(ops.sqrt(chroma) / std + 0.01)
-    return [m / std for m in means] + [saturation]
+    undefined = ops.where(variance > 0, 0.0, np.inf)
+    return [m / std + undefined for m in means] + [saturation + undefined]
 
 
 def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
