@@ -111,13 +111,25 @@ def fingerprint(model: keras.Model) -> str:
 
 
 def _width(model: keras.Model) -> int:
-    shape = getattr(model, "output_shape", None)
+    shape = _output_shape(model)
     if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
         raise BadInputError(
             "Outputs can be profiled for built models with one output of shape (batch, classes). "
             f"Received: output shape {shape}. Profile the data without `model`."
         )
     return shape[1]
+
+
+def _output_shape(model: keras.Model) -> Any:
+    shape = getattr(model, "output_shape", None)
+    fed = (model.get_build_config() or {}).get("input_shape")
+    if shape is None and isinstance(fed, (tuple, list)):
+        # A subclassed model tells when it is called, here with symbols only.
+        try:
+            shape = model.compute_output_spec(keras.KerasTensor((None, *fed[1:]))).shape
+        except Exception:
+            return None
+    return shape
 
 
 def _layer(model: keras.Model, name: str) -> keras.layers.Layer:

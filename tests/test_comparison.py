@@ -1,0 +1,93 @@
+"""`compare`: data, profiles and files against each other."""
+
+import numpy as np
+import pytest
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.backend
+
+
+def images(seed, n=240, brightness=1.0):
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((n, 4, 4, 3)) * rng.uniform(0.4, 1, (n, 1, 1, 1))
+    return (np.kron(coarse, np.ones((1, 4, 4, 1))) * brightness).astype("float32")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return sg.profile((images(0), np.arange(240) % 4))
+
+
+def test_no_shift(reference):
+    report = sg.compare(reference, (images(1), np.arange(240) % 4))
+    assert not report.shifted and report.findings == ()
+    assert report.num_samples == {"reference": 240, "current": 240}
+
+
+def test_a_shift_has_its_number_and_its_words(reference, tmp_path):
+    path = tmp_path / "train.profile"
+    reference.save(path)
+    report = sg.compare(path, (images(1, brightness=0.6), np.arange(240) % 4))
+    assert report.shifted and report.kinds == ("covariate",)
+    worst = report.findings[0]
+    assert worst.stream == "current" and worst.against == "reference" and worst.since is None
+    assert abs(worst.effect_size) > 0.5 and 0 < worst.p_value < 1e-6
+    assert worst.interval[0] <= worst.effect_size <= worst.interval[1]
+    assert "current" in str(report) and f"{abs(worst.effect_size):.1f}" in worst.explanation
+
+
+def test_label_shift(reference):
+    report = sg.compare(reference, (images(1), np.arange(240) % 2))
+    assert "label" in report.kinds
+    finding = next(f for f in report.findings if f.kind == "label")
+    assert finding.family == "label"
+
+
+def test_two_batches_of_files_add_up_to_one(reference):
+    halves = [sg.profile((images(0)[i : i + 120], np.arange(i, i + 120) % 4)) for i in (0, 120)]
+    report = sg.compare(reference, halves[0] + halves[1])
+    assert report.findings == ()
+
+
+def test_repeated_samples_are_no_more_evidence():
+    """Twelve images, each twenty times: still twelve images."""
+    few, many = images(2, 12, 0.8), images(3, 12)
+    once = sg.compare(many, few)
+    import dataclasses
+
+    profiles = [
+        dataclasses.replace(sg.profile(np.tile(x, (20, 1, 1, 1))), distinct_samples=12)
+        for x in (many, few)
+    ]
+    repeated = sg.compare(*profiles)
+    assert bool(repeated.findings) == bool(once.findings)
+    assert sg.compare(np.tile(many, (20, 1, 1, 1)), np.tile(few, (20, 1, 1, 1))).findings
+
+
+def test_too_few_samples_is_not_no_shift():
+    report = sg.compare(images(0, 240), images(1, 4))
+    assert not report.shifted
+    assert "not enough samples" in str(report) and "4 of" in str(report)
+
+
+@pytest.mark.parametrize("alpha", [0, 1, -0.1, "0.05", None])
+def test_alpha_is_a_rate(reference, alpha):
+    with pytest.raises(sg.BadInputError, match="alpha"):
+        sg.compare(reference, reference, alpha=alpha)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("nowhere.profile", "not a file"),
+        (sg.InputProfile(), "empty profile"),
+        (np.zeros((0, 8, 8, 3)), "empty|nothing"),
+        (object(), "model.fit"),
+    ],
+)
+def test_what_cannot_be_compared_says_so(reference, value, words):
+    with pytest.raises(sg.BadInputError, match=words):
+        sg.compare(reference, value)
+    with pytest.raises(sg.BadInputError, match=words):
+        sg.compare(value, reference)
