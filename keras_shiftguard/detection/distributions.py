@@ -11,8 +11,6 @@ forms in normal variables", Biometrika 1999; Weideman and Trefethen, "Parabolic
 and hyperbolic contours for computing the Bromwich integral", 2007.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -186,11 +184,12 @@ def hypergeometric_tails(
     Returns:
         P(at most `drawn`) and P(at least `drawn`).
     """
-    drawn, size, marked, total = (
+    of, draws, marks, all_of = (
         np.rint(np.atleast_1d(np.asarray(a, "float64"))) for a in (drawn, size, marked, total)
     )
-    lower, upper = np.ones(len(drawn)), np.ones(len(drawn))
-    low, high = np.maximum(0, size + marked - total), np.minimum(size, marked)
+    of, draws, marks, all_of = np.broadcast_arrays(of, draws, marks, all_of)
+    lower, upper = np.ones(len(of)), np.ones(len(of))
+    low, high = np.maximum(0, draws + marks - all_of), np.minimum(draws, marks)
     order = np.argsort(high - low)
     start = 0
     while start < len(order):  # in pieces of a few MB
@@ -198,7 +197,7 @@ def hypergeometric_tails(
         pieces = np.arange(1, len(longest) + 1) * longest <= 1e6
         rows = order[start : start + max(int(pieces.sum()), 1)]
         lower[rows], upper[rows] = _hypergeometric(
-            *(a[rows, None] for a in (drawn, size, marked, total, low, high))
+            *(a[rows, None] for a in (of, draws, marks, all_of, low, high))
         )
         start += len(rows)
     return np.clip(lower, SMALLEST_P, 1.0), np.clip(upper, SMALLEST_P, 1.0)

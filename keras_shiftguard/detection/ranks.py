@@ -37,7 +37,8 @@ WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))
 MIN_SAMPLES = 10  # in each stream; below, no feature is tested
 # A component whose mean in the smaller group would have more skewness^2 or
 # excess kurtosis than this has no near normal null, and is left out.
-MOST_KURTOSIS = 0.15
+MOST_KURTOSIS = 0.1
+EXACT_BELOW = 200  # samples in the smaller stream, for two-valued features
 DOMINANT = ("location", "spread", "shape", "shape")
 
 
@@ -138,21 +139,27 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     used = np.flatnonzero((ca.any(axis=0)) | (cb.any(axis=0)))
     ca, cb = ca[:, used], cb[:, used]
     n, m = ca.sum(axis=1), cb.sum(axis=1)
-    z, usable = _components(ca, cb, n, m)
-    p_value = weighted_chi2_sf(WEIGHTS * usable, (z**2 * usable * WEIGHTS).sum(axis=1))
-    lumpy = np.flatnonzero(~usable[:, 0])
+    z, normal, usable = _components(ca, cb, n, m)
+    p_value = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
+    two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
+    lumpy = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < EXACT_BELOW)))
     if len(lumpy):
         p_value[lumpy] = _lumpy_tests(ca[lumpy], cb[lumpy], n[lumpy], m[lumpy])
     return p_value, z
 
 
-def _components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, np.ndarray]:
-    """Rank polynomials: `z` and which of them have a near normal null, `(k, DEGREE)`."""
+def _components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats, np.ndarray]:
+    """Rank polynomials, `(k, DEGREE)` each.
+
+    Returns:
+        `z`: standardised; the same with the skewness of its null taken out;
+        and which of them have a near normal null.
+    """
     pooled = ca + cb
     total = pooled.sum(axis=1, keepdims=True)
     w = pooled / total
     x = 2 * np.cumsum(w, axis=1) - w - 1  # mid-ranks, in (-1, 1), mean 0
-    z = np.zeros((len(ca), DEGREE))
+    z, normal = np.zeros((len(ca), DEGREE)), np.zeros((len(ca), DEGREE))
     usable = np.zeros((len(ca), DEGREE), bool)
     scale = np.sqrt(n * (total[:, 0] - 1) / m) / n
     smaller = np.minimum(n, m)
@@ -169,10 +176,18 @@ def _components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, n
         z[:, j] = (ca * new).sum(axis=1) * scale
         weighted = w * new**3
         skewness = weighted.sum(axis=1)
+        normal[:, j] = _without_skewness(z[:, j], skewness * (m - n) / np.sqrt(n * m * (n + m)))
         kurtosis = (weighted * new).sum(axis=1) - 3
         usable[:, j] = live & (np.maximum(skewness**2, kurtosis) < MOST_KURTOSIS * smaller)
         older, old = old, new
-    return z, usable
+    return z, normal, usable
+
+
+def _without_skewness(z: Floats, skewness: Floats) -> Floats:
+    """Shortens the longer tail of a standardised sum, to the tail of a normal."""
+    longer = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
+    third = np.where(longer, skewness, 1.0) / 3
+    return np.where(longer, np.log1p(np.maximum(third * z, 0)) / third, z)
 
 
 def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
@@ -187,8 +202,8 @@ def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
         others_a, others_b = ca[rest].copy(), cb[rest].copy()
         others_a[np.arange(len(rest)), mode[rest]] = 0
         others_b[np.arange(len(rest)), mode[rest]] = 0
-        z, usable = _components(others_a, others_b, a[rest], b[rest])
-        p = weighted_chi2_sf(WEIGHTS * usable, (z**2 * usable * WEIGHTS).sum(axis=1))
+        _, normal, usable = _components(others_a, others_b, a[rest], b[rest])
+        p = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
         p = np.where(usable.any(axis=1), p, 1.0)
         p_value[rest] = np.minimum(1.0, 2 * np.minimum(p_value[rest], p))
     return p_value

@@ -1,0 +1,323 @@
+"""The families of tests of one look: what is tested, and how a result is told."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from keras_shiftguard.detection import frequencies, mean_discrepancy, ranks, sentences
+from keras_shiftguard.detection.distributions import Floats, hypergeometric_two_sided
+from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
+from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
+
+Shares = tuple[float, float]  # of current and reference: evidence over counts
+# What each family gets of the level, before division by the sum of those there.
+PRIOR = {
+    "features": 0.30,
+    "embedding": 0.20,
+    "missing": 0.05,
+    "tokens": 0.10,
+    "labels": 0.20,
+    "outputs": 0.25,
+    "predicted": 0.20,
+    "layer": 0.20,
+}
+
+
+@dataclass(frozen=True)
+class Names:
+    """Of the two streams, for sentences."""
+
+    stream: str
+    against: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tests that share a part of the level.
+
+    Args:
+        role: Key of `PRIOR`.
+        source: What was tested: an input's name, `"labels"`, `"outputs"`.
+        p_values: `(k,)`, at least one.
+        finding: Makes the finding of member i.
+    """
+
+    role: str
+    source: str
+    p_values: Floats
+    finding: Callable[[int], Finding]
+
+
+@dataclass
+class Gathered:
+    """Families and notes of one look so far."""
+
+    names: Names
+    families: list[Family] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def too_few(self, what: str, n: float, m: float, needed: int) -> bool:
+        """Notes that one of the streams is too short yet, if it is."""
+        short = [
+            f"{sentences.stream_name(name)} has {int(count)} of {needed}"
+            for name, count in ((self.names.stream, n), (self.names.against, m))
+            if count < needed
+        ]
+        if short:
+            self.notes.append(f"not enough samples yet to judge {what}: {' and '.join(short)}")
+        return bool(short)
+
+    def features(
+        self,
+        role: str,
+        source: str,
+        what: str,
+        current: FeatureTable,
+        reference: FeatureTable,
+        shares: Shares,
+        kind: str = "covariate",
+        family: str = "other",
+    ) -> None:
+        """Adds one test for each feature that both tables have."""
+        current, reference = self._common(source, current, reference)
+        if not current.names:
+            return
+        counted = (current.num_samples * shares[0], reference.num_samples * shares[1])
+        if self.too_few(f"{source} features", *counted, ranks.MIN_SAMPLES):
+            return
+        tests = ranks.compare_features(current, reference, shares)
+        self._dead_columns(source, current, reference)
+        which = np.flatnonzero(tests.tested)
+        if not len(which):
+            return
+
+        def finding(member: int) -> Finding:
+            i = int(which[member])
+            name, effect = current.names[i], float(tests.effect_size[i])
+            dominant = ranks.DOMINANT[tests.dominant[i]]
+            return self._finding(
+                feature=f"{source}/{name}",
+                kind=kind,
+                family=family,
+                effect=effect,
+                interval=(float(tests.lower[i]), float(tests.upper[i])),
+                p_value=float(tests.p_value[i]),
+                negligible=bool(tests.magnitude[i] < NEGLIGIBLE),
+                explanation=sentences.feature_differs(
+                    name, what, dominant, effect, current, reference, *self._both
+                ),
+            )
+
+        self.families.append(Family(role, source, tests.p_value[which], finding))
+
+    def missing(
+        self,
+        source: str,
+        current: InputSummary,
+        reference: InputSummary,
+        shares: Shares,
+    ) -> None:
+        """Adds a test of the non-finite samples, and for columns one of each."""
+        a, b = current.nonfinite_samples, reference.nonfinite_samples
+        n, m = current.num_samples, reference.num_samples
+        labels, p_values, rates = [source], [np.ones(1)], [(a / max(n, 1), b / max(m, 1))]
+        if a + b and min(n * shares[0], m * shares[1]) >= 1:
+            size, other = n * shares[0], m * shares[1]
+            marked = a * shares[0] + b * shares[1]
+            p_values[0] = hypergeometric_two_sided(a * shares[0], size, marked, size + other)
+        if not current.is_image and current.features.names == reference.features.names:
+            x, y = current.features, reference.features
+            p_values.append(ranks.compare_missing(x, y, shares))
+            labels += [f"{source}/{name}" for name in x.names]
+            rates += list(
+                zip(
+                    x.missing / max(x.num_samples, 1),
+                    y.missing / max(y.num_samples, 1),
+                    strict=True,
+                )
+            )
+        p = np.concatenate(p_values)
+        which = np.flatnonzero(p < 1)
+        if not len(which):
+            return
+
+        def finding(member: int) -> Finding:
+            i = int(which[member])
+            here, there = (float(r) for r in rates[i])
+            pooled = (here * n + there * m) / max(n + m, 1)
+            effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
+            margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
+            name = labels[i].removeprefix(f"{source}/")
+            named = f"Column {name} of {source}" if name.isdigit() else labels[i].capitalize()
+            return self._finding(
+                feature=f"{labels[i]}/missing",
+                kind="covariate",
+                family="missing",
+                effect=effect,
+                interval=(effect - margin, effect + margin),
+                p_value=float(p[i]),
+                negligible=abs(effect) < NEGLIGIBLE,
+                explanation=sentences.missing_differs(named, here, there, *self._both),
+            )
+
+        # Members that cannot differ count as well: which can, the data decide.
+        padded = np.concatenate([p[which], np.ones(len(p) - len(which))])
+        self.families.append(Family("missing", source, padded, finding))
+
+    def embedding(
+        self,
+        role: str,
+        source: str,
+        what: str,
+        current: MeanEmbedding,
+        reference: MeanEmbedding,
+        shares: Shares,
+    ) -> None:
+        """Adds the test of two mean embeddings."""
+        if not current.count or not reference.count:
+            return
+        if current.dimension != reference.dimension:
+            self.notes.append(
+                f"{source} has {current.dimension} numbers a sample in "
+                f"{sentences.stream_name(self.names.stream)} and {reference.dimension} in "
+                f"{sentences.stream_name(self.names.against)}: their embeddings were not compared"
+            )
+            return
+        counted = (current.count * shares[0], reference.count * shares[1])
+        needed = mean_discrepancy.MIN_SAMPLES
+        if self.too_few(f"the embedding of {source}", *counted, needed):
+            return
+        test = mean_discrepancy.compare_embeddings(current, reference, shares)
+        if not test.tested:
+            return
+
+        def finding(member: int) -> Finding:
+            return self._finding(
+                feature=source,
+                kind="covariate",
+                family="other",
+                effect=test.effect_size,
+                interval=test.interval,
+                p_value=test.p_value,
+                negligible=test.effect_size < NEGLIGIBLE,
+                explanation=sentences.embedding_differs(
+                    what, test.effect_size, test.p_value, *self._both
+                ),
+            )
+
+        self.families.append(Family(role, source, np.array([test.p_value]), finding))
+
+    def classes(
+        self,
+        role: str,
+        source: str,
+        what: str,
+        current: np.ndarray,
+        reference: np.ndarray,
+        shares: Shares,
+        kind: str = "covariate",
+        family: str = "other",
+    ) -> None:
+        """Adds the test of two vectors of counts."""
+        if len(current) != len(reference):
+            return
+        counted = (float(current.sum()) * shares[0], float(reference.sum()) * shares[1])
+        if not all(counted) or self.too_few(what, *counted, frequencies.MIN_SAMPLES):
+            return
+        test = frequencies.compare_frequencies(current, reference, shares)
+        if not test.tested:
+            self.notes.append(f"all {what} are of one class: their mix tells nothing")
+            return
+
+        def finding(member: int) -> Finding:
+            return self._finding(
+                feature=source,
+                kind=kind,
+                family=family,
+                effect=test.effect_size,
+                interval=test.interval,
+                p_value=test.p_value,
+                negligible=test.effect_size < NEGLIGIBLE,
+                explanation=sentences.classes_differ(what, test, *self._both),
+            )
+
+        self.families.append(Family(role, source, np.array([test.p_value]), finding))
+
+    @property
+    def _both(self) -> tuple[str, str]:
+        return self.names.stream, self.names.against
+
+    def _finding(
+        self,
+        *,
+        feature: str,
+        kind: str,
+        family: str,
+        effect: float,
+        interval: tuple[float, float],
+        p_value: float,
+        negligible: bool,
+        explanation: str,
+    ) -> Finding:
+        return Finding(
+            feature=feature,
+            kind=kind,
+            family=family,
+            effect_size=effect,
+            interval=interval,
+            p_value=p_value,
+            stream=self.names.stream,
+            against=self.names.against,
+            since=None,
+            explanation=explanation,
+            negligible=negligible,
+        )
+
+    def _common(
+        self, source: str, current: FeatureTable, reference: FeatureTable
+    ) -> tuple[FeatureTable, FeatureTable]:
+        """The features that both have; the others are noted as absent."""
+        if current.names == reference.names:
+            return current, reference
+        theirs, ours = set(reference.names), set(current.names)
+        absent = (
+            ([n for n in reference.names if n not in ours], self.names.stream),
+            ([n for n in current.names if n not in theirs], self.names.against),
+        )
+        for names, stream in absent:
+            if names:
+                listed = ", ".join(names[:5])
+                listed += f" and {len(names) - 5} more" if len(names) > 5 else ""
+                self.notes.append(
+                    f"features of {source} absent in {sentences.stream_name(stream)}: {listed}"
+                )
+        both = [name for name in current.names if name in theirs]
+        return _chosen(current, both), _chosen(reference, both)
+
+    def _dead_columns(self, source: str, current: FeatureTable, reference: FeatureTable) -> None:
+        """Notes features without a single finite value."""
+        for table, stream in ((current, self.names.stream), (reference, self.names.against)):
+            dead = np.flatnonzero((table.moments.count == 0) & (table.num_samples > 0))
+            # Attributes may be undefined of all images of a kind: no news.
+            dead = dead[[table.names[i].isdigit() for i in dead]] if len(dead) else dead
+            if len(dead):
+                listed = ", ".join(table.names[i] for i in dead[:5])
+                listed += f" and {len(dead) - 5} more" if len(dead) > 5 else ""
+                self.notes.append(
+                    f"columns of {source} without a finite value in "
+                    f"{sentences.stream_name(stream)}: {listed}"
+                )
+
+
+def _chosen(table: FeatureTable, names: list[str]) -> FeatureTable:
+    """The rows of some features."""
+    where = {name: i for i, name in enumerate(table.names)}
+    rows = np.array([where[name] for name in names], dtype=int)
+    moments = table.moments
+    return replace(
+        table,
+        names=tuple(names),
+        moments=type(moments)(moments.count[rows], moments.mean[rows], moments.m2[rows]),
+        counts=table.counts[rows],
+    )

@@ -1,0 +1,147 @@
+"""Class and token counts: do two streams have the same mix?
+
+Pearson's statistic of the 2 x k table, with a denominator that is softened for
+classes so rare that the smaller stream should hold less than one of them. Its
+null is a gamma distribution with the mean and the variance that it has when the
+samples are dealt out at random, which holds for 10,000 classes and 20 samples as
+well. Where even coincidences among rare classes are too few for that, rare
+classes of similar totals are pooled. A table of two cells is tested exactly.
+
+Reference: Cohen, "Statistical Power Analysis", 1988 (effect size w); Haldane,
+"The mean and variance of chi2 when used as a test of homogeneity, when
+expectations are small", Biometrika 1940.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_shiftguard.detection.distributions import (
+    Floats,
+    gamma_sf,
+    hypergeometric_two_sided,
+)
+
+MIN_SAMPLES = 10  # in each stream; below, no mix is tested
+LEAST_EXPECTED = 2.0  # of a class that is a cell of its own, in the smaller stream
+LEAST_PAIRS = 10.0  # expected pairs of equal rare classes in the smaller stream
+
+
+@dataclass(frozen=True)
+class FrequencyTest:
+    """Result for one pair of counts.
+
+    Args:
+        effect_size: Cohen's w, less what chance alone would give; not negative.
+        interval: 95 % interval of the effect size, approximately.
+        total_variation: Half the summed differences of the shares.
+        p_value: Never 0; 1 where nothing could be tested.
+        residuals: Standardised difference of each class's share, `(k,)`: how
+            many standard errors above (in `current`) or below it is.
+        shares: Share of each class in `current` and `reference`, `(2, k)`.
+        tested: Whether there were enough samples and more than one class.
+    """
+
+    effect_size: float = 0.0
+    interval: tuple[float, float] = (0.0, 0.0)
+    total_variation: float = 0.0
+    p_value: float = 1.0
+    residuals: Floats = field(default_factory=lambda: np.zeros(0))
+    shares: Floats = field(default_factory=lambda: np.zeros((2, 0)))
+    tested: bool = False
+
+    def most_changed(self, at_least: float = 2.0) -> list[int]:
+        """Classes by the size of their residual, the most changed first."""
+        order = np.argsort(-np.abs(self.residuals))
+        return [int(i) for i in order if abs(self.residuals[i]) >= at_least]
+
+
+def compare_frequencies(
+    current: np.ndarray, reference: np.ndarray, shares: tuple[float, float] = (1.0, 1.0)
+) -> FrequencyTest:
+    """Tests two vectors of counts, `(k,)` each.
+
+    Args:
+        current: Counts of what may differ.
+        reference: Counts of what it is compared with.
+        shares: Distinct samples over samples counted, of each: evidence.
+
+    Returns:
+        The result; untested below `MIN_SAMPLES` or with a single class.
+    """
+    a, b = current * float(shares[0]), reference * float(shares[1])
+    n, m = float(a.sum()), float(b.sum())
+    if min(n, m) < MIN_SAMPLES or ((a + b) > 0).sum() < 2:
+        return FrequencyTest()
+    pa, pb = a / n, b / m
+    pooled = (a + b) / (n + m)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
+        residuals = np.where(error > 0, (pa - pb) / error, 0.0)
+    p_value, beyond = _test(*_pooled(a, b, n, m), n, m)
+    effect = float(np.sqrt(beyond))
+    margin = 1.96 * float(np.sqrt(1 / n + 1 / m))
+    return FrequencyTest(
+        effect_size=effect,
+        interval=(max(effect - margin, 0.0), effect + margin),
+        total_variation=float(np.abs(pa - pb).sum() / 2),
+        p_value=p_value,
+        residuals=residuals,
+        shares=np.stack([pa, pb]),
+        tested=True,
+    )
+
+
+def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
+    """Counts without empty classes, and with rare ones put together where need be.
+
+    Decided by both streams together only.
+    """
+    seen = (a + b) > 0
+    a, b = a[seen], b[seen]
+    c, smaller = a + b, min(n, m)
+    share = c / (n + m)
+    rare = share * smaller < LEAST_EXPECTED
+    pairs = float((share[rare] ** 2).sum()) * smaller**2 / 2
+    if rare.any() and pairs < LEAST_PAIRS:
+        # So few coincidences tell nothing; that classes are new (or have become
+        # rare) does: rare classes of about the same total are one cell.
+        cell = np.where(rare, np.floor(np.log2(np.maximum(c, 1))), 1000 + np.arange(len(c)))
+        _, which = np.unique(cell, return_inverse=True)
+        a, b = (np.bincount(which, x).astype("float64") for x in (a, b))
+        # Cells that are still too small join, from the smallest up.
+        order = np.argsort(a + b, kind="stable")
+        a, b = a[order], b[order]
+        together = np.cumsum(a + b) * (smaller / (n + m))
+        first = int(np.searchsorted(together, LEAST_EXPECTED)) + 1
+        a = np.append(a[:first].sum(), a[first:])
+        b = np.append(b[:first].sum(), b[first:])
+    return a, b
+
+
+def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
+    """P-value, and the squared effect size beyond chance."""
+    c, total = a + b, n + m
+    f = n / total
+    x = a - c * f
+    # Of the squared deviation: Pearson's weight, bounded for rare classes.
+    g = 1 / (np.maximum(c, total / min(n, m)) * f * (1 - f))
+    t = float(g @ x**2)
+    if len(a) == 1:
+        return 1.0, 0.0
+    # Cumulants of the counts if every sample went to `current` with chance f,
+    # given that n did.
+    v = c * f * (1 - f)
+    together = v.sum()
+    rescale = total / (total - 1)
+    mean = float((g * v * (1 - v / together)).sum()) * rescale
+    fourth = v * (1 - 6 * f * (1 - f))
+    third = v * (1 - 2 * f)
+    gaussian = g @ (g * v**2) - 2 * (g**2 @ v**3) / together + ((g @ v**2) / together) ** 2
+    lumps = g**2 @ fourth - (g @ third) ** 2 / together
+    variance = float(2 * gaussian + max(lumps, 0.0))
+    beyond = max(t - mean, 0.0) * (1 / n + 1 / m)
+    if len(a) == 2:
+        p = float(hypergeometric_two_sided(a[:1], n, c[:1], total)[0])
+        return p, beyond
+    return float(gamma_sf(t * mean / variance, mean**2 / variance)), beyond

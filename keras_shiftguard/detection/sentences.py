@@ -1,0 +1,137 @@
+"""One plain sentence, with its numbers, for each kind of difference."""
+
+import math
+
+from keras_shiftguard.detection.frequencies import FrequencyTest
+from keras_shiftguard.profiles import FeatureTable
+
+# (less of it, more of it), where there is a better word than "lower mean".
+ADJECTIVES = {
+    "brightness": ("darker", "brighter"),
+    "contrast": ("lower in contrast", "higher in contrast"),
+    "saturation": ("less colourful", "more colourful"),
+    "sharpness": ("less sharp", "sharper"),
+    "noise": ("less noisy", "noisier"),
+    "blockiness": ("less blocky", "blockier"),
+    "object_size": ("smaller in the object they show", "larger in the object they show"),
+    "background": ("with less background", "with more background"),
+    "length": ("shorter", "longer"),
+}
+MOST_CLASSES_NAMED = 3
+
+
+def stream_name(stream: str) -> str:
+    """What a stream is called in a sentence."""
+    return "training" if stream == "train" else stream
+
+
+def number(value: float) -> str:
+    """A number with the digits a person needs."""
+    if not math.isfinite(value):
+        return str(value)
+    if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
+        return f"{value:.2e}"
+    return f"{value:.4g}" if abs(value) >= 100 else f"{value:.2g}"
+
+
+def two_numbers(first: float, second: float) -> tuple[str, str]:
+    """The same, with enough digits to tell the two apart."""
+    one, other = number(first), number(second)
+    digits = 3
+    while one == other and first != second and digits < 8:
+        one, other = f"{first:.{digits}g}", f"{second:.{digits}g}"
+        digits += 1
+    return one, other
+
+
+def feature_differs(
+    name: str,
+    what: str,
+    dominant: str,
+    effect: float,
+    current: FeatureTable,
+    reference: FeatureTable,
+    stream: str,
+    against: str,
+) -> str:
+    """A feature's location, spread or shape differs.
+
+    Args:
+        name: Name of the feature.
+        what: What has the feature: `"images"`, `"samples"`, `"outputs"`.
+        dominant: `"location"`, `"spread"` or `"shape"`.
+        effect: Signed effect size.
+        current: Table of `stream`.
+        reference: Table of `against`.
+        stream: What differs.
+        against: What it is compared with.
+    """
+    subject = f"{stream_name(stream).capitalize()} {what}"
+    against = stream_name(against)
+    label = name.replace("_", " ") if not name.isdigit() else f"column {name}"
+    size = f"effect size {abs(effect):.2g}"
+    if dominant == "location":
+        a, b = two_numbers(current.mean(name), reference.mean(name))
+        lower, higher = ADJECTIVES.get(name, (f"lower in {label}", f"higher in {label}"))
+        more = higher if current.mean(name) > reference.mean(name) else lower
+        return f"{subject} are {more}: mean {label} {a} against {b} in {against}, {size}"
+    spread, other = current.std(name), reference.std(name)
+    a, b = two_numbers(spread, other)
+    if dominant == "spread":
+        more = "more" if spread > other else "less"
+        return (
+            f"{subject} vary {more} in {label}: standard deviation {a} against {b} in "
+            f"{against}, {size}"
+        )
+    x, y = two_numbers(current.mean(name), reference.mean(name))
+    return (
+        f"{subject} have another distribution of {label} than {against}: mean {x} against {y}, "
+        f"standard deviation {a} against {b}, {size}"
+    )
+
+
+def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:
+    """The samples as a whole differ, and no single feature says how."""
+    return (
+        f"{stream_name(stream).capitalize()} {what} differ as a whole from "
+        f"{stream_name(against)} without one feature that stands out: maximum mean discrepancy "
+        f"with p = {p_value:.1g}, effect size {effect:.2g}"
+    )
+
+
+def missing_differs(what: str, here: float, there: float, stream: str, against: str) -> str:
+    """Values are missing or not finite in another share of the samples."""
+    return (
+        f"{what} is missing or not finite in {percent(here)} of {stream_name(stream)} samples "
+        f"against {percent(there)} in {stream_name(against)}"
+    )
+
+
+def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) -> str:
+    """The class mix differs; names the classes.
+
+    Args:
+        what: What the classes are of: `"labels"`, `"predictions"`, `"tokens"`.
+        test: The test that found it.
+        stream: What differs.
+        against: What it is compared with.
+    """
+    changed = test.most_changed()[:MOST_CLASSES_NAMED]
+    noun = "value" if what == "tokens" else "class"
+    shares = ", ".join(
+        f"{noun} {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
+        for i in changed
+    )
+    more = len(test.most_changed()) - len(changed)
+    shares += f" and {more} more" if more > 0 else ""
+    shares = f": {shares}" if shares else ""
+    return (
+        f"{stream_name(stream).capitalize()} {what} have another mix than in "
+        f"{stream_name(against)}{shares}; {percent(test.total_variation)} of them would have to "
+        f"change, effect size {test.effect_size:.2g} (Cohen's w)"
+    )
+
+
+def percent(share: float) -> str:
+    """A share in percent."""
+    return f"{100 * share:.3g} %"
