@@ -119,6 +119,8 @@ class ShiftWatch:
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or not randomised(first, latest):
             return []
+        if self._monitor.found("validation", EARLIER):
+            return []  # the inputs changed for good, which is told already
         finding = Finding(
             feature="augmentation",
             kind="preprocessing",

@@ -55,6 +55,7 @@ class ShiftMonitor:
         self.alpha = alpha
         self._pairs = {pair: _Pair() for pair in pairs}
         self._samples: dict[str, int] = {}
+        self._certain: dict[str, Finding] = {}
 
     def level(self, look: int) -> float:
         """The error rate that look number `look` (from 1) of a pair may use."""
@@ -108,29 +109,29 @@ class ShiftMonitor:
 
     def add(self, finding: Finding) -> bool:
         """Adds a finding that needs no test (a certain one); True if it is new."""
-        pair = self._pairs.setdefault((finding.stream, finding.against), _Pair())
-        known = pair.findings.get(finding.feature)
-        if known is None:
-            pair.findings[finding.feature] = finding
-        return known is None
+        new = finding.feature not in self._certain
+        self._certain.setdefault(finding.feature, finding)
+        return new
+
+    def found(self, stream: str, against: str) -> bool:
+        """Whether anything was found in this pair so far."""
+        return bool(self._pairs[stream, against].findings)
 
     def severity(self, stream: str) -> float:
         """The largest effect size found in a stream that matters; 0 if none."""
-        effects = [
-            abs(finding.effect_size)
-            for (name, _), pair in self._pairs.items()
-            for finding in pair.findings.values()
-            if name == stream and finding.matters
-        ]
-        return max(effects, default=0.0)
+        found = (f for f in self._findings() if f.stream == stream and f.matters)
+        return max((abs(finding.effect_size) for finding in found), default=0.0)
+
+    def _findings(self) -> list[Finding]:
+        pairs = self._pairs.values()
+        tested = [finding for pair in pairs for finding in pair.findings.values()]
+        return [*self._certain.values(), *tested]
 
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
         """Everything found so far."""
-        pairs = self._pairs.values()
-        findings = [finding for pair in pairs for finding in pair.findings.values()]
-        own = [note for pair in pairs for note in pair.notes]
+        own = [note for pair in self._pairs.values() for note in pair.notes]
         return ShiftReport(
-            findings=by_severity(findings),
+            findings=by_severity(self._findings()),
             notes=tuple(dict.fromkeys([*notes, *own])),
             alpha=self.alpha,
             num_samples=dict(self._samples),
