@@ -3,7 +3,17 @@
 import numpy as np
 
 from keras_shiftguard.conventions import LATTICES, MODES
-from keras_shiftguard.profiles import InputProfile, InputSummary, Moments, bin_edges
+from keras_shiftguard.profiles import (
+    NUM_BINS,
+    FeatureTable,
+    InputProfile,
+    InputSummary,
+    MeanEmbedding,
+    Moments,
+    bin_edges,
+)
+from keras_shiftguard.profiles.embedding import directions, waves
+from keras_shiftguard.profiles.features import COARSENING, num_bins
 
 
 def moments(values: np.ndarray) -> Moments:
@@ -72,3 +82,49 @@ def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
 
 def profile(x: np.ndarray, **kwargs) -> InputProfile:
     return InputProfile({"input": summarise(x, **kwargs)})
+
+
+def feature_table(values: np.ndarray, names) -> FeatureTable:
+    """Of `(samples, k)` numbers; NaN is missing."""
+    values = np.asarray(values, "float64")
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    mean = np.where(known, values, 0).sum(axis=0) / np.maximum(count, 1)
+    m2 = np.where(known, (values - mean) ** 2, 0).sum(axis=0)
+    edges = bin_edges()
+    if num_bins(len(names)) < NUM_BINS:
+        # Wider bins, counted from the zero bin in the middle.
+        middle = (NUM_BINS - 1) // 2
+        upper = edges[middle + 1 :: COARSENING]
+        upper = np.append(upper, np.inf)
+        edges = np.concatenate([-upper[::-1], upper])
+    edges[0], edges[-1] = -np.inf, np.inf
+    counts = np.zeros((len(names), 0))
+    if num_bins(len(names)):
+        columns = [column[here] for column, here in zip(values.T, known.T, strict=True)]
+        counts = np.stack([np.histogram(column, edges)[0] for column in columns])
+    return FeatureTable(tuple(names), len(values), Moments(count, mean, m2), counts.astype("int64"))
+
+
+def thumbnail(x: np.ndarray) -> np.ndarray:
+    """`(samples, 192)` for RGB: each pixel is cut in 8 parts, 8 pixels are joined."""
+    fine = np.repeat(np.repeat(np.asarray(x, "float64"), 8, axis=1), 8, axis=2)
+    n, height, width, channels = x.shape
+    blocks = fine.reshape(n, 8, height, 8, width, channels)
+    return blocks.mean(axis=(2, 4)).reshape(n, -1)
+
+
+def embedding(vectors: np.ndarray) -> MeanEmbedding:
+    """Of `(samples, dimension)` vectors; those not finite are left out."""
+    vectors = np.asarray(vectors, "float64")
+    vectors = vectors[np.isfinite(vectors).all(axis=1)]
+    projections = vectors @ directions(vectors.shape[1]).astype("float64")
+    z = waves(projections)
+    centred = z - z.mean(axis=0)
+    return MeanEmbedding(
+        vectors.shape[1],
+        len(vectors),
+        z.mean(axis=0),
+        np.einsum("nbi,nbj->bij", centred, centred),
+        moments(projections),
+    )

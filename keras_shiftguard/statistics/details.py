@@ -11,7 +11,7 @@ from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tokens import TokenSketch, are_tokens
-from keras_shiftguard.statistics.vectors import columns, dimension_of, frame, vectors
+from keras_shiftguard.statistics.vectors import columns, dimension_of, picture, vectors
 
 
 class Details:
@@ -24,8 +24,10 @@ class Details:
     def __init__(self, spec: InputSpec, state: State) -> None:
         self.spec = spec
         image = spec.layout != "features"
-        names = attributes.names(spec) if image else map(str, range(spec.channels))
-        self.features = None if spec.tokens else FeatureSketch(tuple(names), state)
+        names = attributes.names(spec) if image else tuple(map(str, range(spec.channels)))
+        # Images of a few pixels have no attributes, only an embedding.
+        measured = bool(names) and not spec.tokens
+        self.features = FeatureSketch(names, state) if measured else None
         # Where the dtype is not known ahead, the first batch decides.
         self.tokens = None if spec.tokens is False else TokenSketch(spec, state)
         self.embedding = EmbeddingSketch(dimension_of(spec), state)
@@ -37,7 +39,7 @@ class Details:
         elif self.features is not None and self.spec.layout == "features":
             self.features.update(columns(x, self.spec))
         elif self.features is not None:
-            self.features.update(attributes.attributes(frame(x, self.spec), self.spec))
+            self.features.update(attributes.attributes(picture(x, self.spec), self.spec))
         return self.embedding.update(vectors(x, self.spec))
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
+SMALLEST_UNKNOWN = 32
 
 
 def dimension_of(spec: InputSpec) -> int:
@@ -20,6 +22,25 @@ def frame(x: Any, spec: InputSpec) -> Any:
     while len(x.shape) > 4:
         axis = 2 if first else 1
         x = ops.take(x, ops.shape(x)[axis] // 2, axis=axis)
+    return x
+
+
+def picture(x: Any, spec: InputSpec) -> Any:
+    """`frame`, with at least `SMALLEST_UNKNOWN` pixels along axes of no fixed size.
+
+    What is too small there repeats its last row or column: a step must not
+    fail over one small image, and the graph is built before its size is known.
+    """
+    x = frame(x, spec)
+    axes = (2, 3) if spec.layout == "channels_first" else (1, 2)
+    for axis, side in zip(axes, spec.size, strict=True):
+        if side is None:
+            size = ops.shape(x)[axis]
+            if isinstance(size, int):
+                wanted: Any = np.arange(max(size, SMALLEST_UNKNOWN), dtype="int32")
+            else:
+                wanted = ops.arange(ops.maximum(size, SMALLEST_UNKNOWN), dtype="int32")
+            x = ops.take(x, ops.minimum(wanted, size - 1), axis=axis)
     return x
 
 

@@ -1,0 +1,138 @@
+"""The file: what was saved comes back, and what is no profile is refused."""
+
+import dataclasses
+import json
+
+import numpy as np
+import numpy_reference
+import pytest
+
+from keras_shiftguard import BadInputError, InputProfile
+from keras_shiftguard.profiles import LabelSummary, OutputSummary
+from keras_shiftguard.profiles.storage import SCHEMA_VERSION
+
+
+@pytest.fixture
+def profile(rng):
+    x = rng.random((30, 8, 8, 3))
+    summary = dataclasses.replace(
+        numpy_reference.summarise(x),
+        features=numpy_reference.feature_table(rng.normal(1e4, 1, (30, 2)), ("a", "b/c")),
+        embedding=numpy_reference.embedding(numpy_reference.thumbnail(x)),
+        tokens=rng.integers(0, 9, 4096),
+    )
+    return InputProfile(
+        {"input": summary, "odd/name \u00e9": summary},
+        {"mine": 0.5},
+        LabelSummary(30, 30, rng.integers(0, 9, 1024), 1),
+        OutputSummary("w", 2, summary.features, np.asarray([10, 20]), np.eye(2, dtype="int64")),
+        distinct_samples=12,
+    )
+
+
+def assert_same(a, b, path=""):
+    """Exactly; covariances to single precision."""
+    assert isinstance(b, np.generic) or type(a) is type(b), path
+    if dataclasses.is_dataclass(a):
+        for field in dataclasses.fields(a):
+            assert_same(getattr(a, field.name), getattr(b, field.name), f"{path}/{field.name}")
+    elif isinstance(a, dict):
+        assert list(a) == list(b)
+        for name in a:
+            assert_same(a[name], b[name], f"{path}/{name}")
+    elif isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype and a.shape == b.shape, path
+        rtol = 1e-6 if path.endswith("comoment") else 0
+        np.testing.assert_allclose(a, b, rtol=rtol, err_msg=path)
+    else:
+        assert a == b, path
+
+
+def test_round_trip(profile, tmp_path):
+    profile.save(tmp_path / "a.profile")  # whatever the suffix
+    assert [p.name for p in tmp_path.iterdir()] == ["a.profile"]
+    loaded = InputProfile.load(tmp_path / "a.profile")
+    assert_same(loaded, profile)
+    assert_same(loaded + loaded, profile + profile)
+
+
+def test_an_empty_profile(tmp_path):
+    InputProfile().save(tmp_path / "empty")
+    assert_same(InputProfile.load(tmp_path / "empty"), InputProfile())
+
+
+def rewritten(path, change):
+    """The same file with another header or other arrays."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes())
+    change(header, arrays)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), "uint8")
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def test_a_field_that_the_file_lacks_has_its_default(profile, tmp_path):
+    path = tmp_path / "older"
+    profile.save(path)
+    rewritten(path, lambda header, _: header["profile"].pop("outputs"))
+    assert InputProfile.load(path).outputs.num_samples == 0
+
+
+@pytest.mark.parametrize(("version", "word"), [(SCHEMA_VERSION + 1, "newer"), (1, "older")])
+def test_another_schema_is_refused(version, word, profile, tmp_path):
+    path = tmp_path / "other"
+    profile.save(path)
+    rewritten(path, lambda header, _: header.update(schema_version=version))
+    with pytest.raises(BadInputError, match=f"{word} keras_shiftguard .schema {version}"):
+        InputProfile.load(path)
+
+
+DAMAGE = {
+    "array": lambda header, arrays: arrays.pop("/inputs/input/minimum"),
+    "type": lambda header, arrays: header["profile"]["labels"].update({"=type": "Popen"}),
+    "field": lambda header, arrays: header["profile"]["labels"].update(unknown=1),
+    "tree": lambda header, arrays: header.pop("profile"),
+}
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_tree_is_refused(what, profile, tmp_path):
+    path = tmp_path / "damaged"
+    profile.save(path)
+    rewritten(path, DAMAGE[what])
+    with pytest.raises(BadInputError, match="damaged profile"):
+        InputProfile.load(path)
+
+
+def test_a_truncated_file_and_other_files_are_refused(profile, tmp_path):
+    path = tmp_path / "file"
+    profile.save(path)
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) // 2], whole[:50], b"", b"not a profile", b"PK\x03\x04"):
+        path.write_bytes(content)
+        with pytest.raises(BadInputError, match="not a readable profile"):
+            InputProfile.load(path)
+
+
+def test_a_flipped_byte_is_noticed(profile, tmp_path):
+    path = tmp_path / "file"
+    profile.save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    path.write_bytes(bytes(content))
+    with pytest.raises(BadInputError, match="profile"):
+        InputProfile.load(path)
+
+
+def test_pickles_are_not_opened(tmp_path):
+    path = tmp_path / "pickle"
+    with path.open("wb") as file:
+        np.savez(file, header=np.asarray([{"schema_version": SCHEMA_VERSION}], object))
+    with pytest.raises(BadInputError, match="allow_pickle"):
+        InputProfile.load(path)
+
+
+def test_a_missing_file_is_python_s_own_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        InputProfile.load(tmp_path / "nothing")

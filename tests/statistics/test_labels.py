@@ -1,0 +1,100 @@
+"""Labels in every form: ids, one-hot, soft, numbers, none."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_shiftguard.profiles.labels import MAX_CLASSES
+from keras_shiftguard.statistics.labels import LabelSketch, width_of
+
+pytestmark = pytest.mark.backend
+IDS = np.random.default_rng(0).integers(0, 5, 60)
+FORMS = {
+    "int": IDS,
+    "uint8": IDS.astype("uint8"),
+    "float": IDS.astype("float32"),
+    "column": IDS[:, None].astype("int32"),
+    "one_hot": np.eye(5, dtype="float32")[IDS],
+    "one_hot_int": np.eye(5, dtype="int32")[IDS],
+    "smoothed": (np.eye(5) * 0.9 + 0.02)[IDS].astype("float32"),
+}
+
+
+def summary_of(y, projections=None):
+    sketch = LabelSketch()
+    for start in range(0, len(y), 20):
+        part = ops.convert_to_tensor(y[start : start + 20])
+        sketch.update(part)
+        if projections is not None:
+            here = ops.convert_to_tensor(projections[start : start + 20])
+            sketch.measure(part, here, ops.ones((len(here), 1)))
+    return sketch.drain()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_classes_are_counted_in_every_form(form):
+    got = summary_of(FORMS[form])
+    assert got.are_classes and got.num_samples == 60
+    np.testing.assert_array_equal(got.counts[:5], np.bincount(IDS))
+    assert got.counts.sum() == 60
+    assert got.width == (1 if FORMS[form].ndim == 1 else FORMS[form].shape[1])
+
+
+def test_more_classes_than_are_told_apart():
+    got = summary_of(np.arange(10_000))
+    assert got.are_classes
+    np.testing.assert_array_equal(got.counts, np.bincount(np.arange(10_000) % MAX_CLASSES))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        np.linspace(-1, 1, 60, dtype="float32"),
+        np.random.default_rng(1).normal(1e4, 1, (60, 3)).astype("float32"),
+        np.where(np.arange(60) < 9, -1, 3),
+        np.where(np.arange(60) < 9, np.nan, 3).astype("float32"),
+    ],
+)
+def test_numbers_are_no_classes(y):
+    projections = np.random.default_rng(2).normal(size=(60, 48)).astype("float32")
+    got = summary_of(y, projections)
+    assert got.num_samples == 60 and not got.are_classes
+    columns = y.reshape(60, -1).astype("float64")
+    assert got.targets.names == tuple(map(str, range(columns.shape[1])))
+    np.testing.assert_allclose(
+        got.targets.moments.mean, np.nanmean(columns, axis=0), rtol=1e-6, atol=1e-7
+    )
+    np.testing.assert_allclose(got.targets.moments.std, np.nanstd(columns, axis=0), rtol=1e-3)
+    np.testing.assert_array_equal(got.targets.missing, np.isnan(columns).sum(axis=0))
+
+
+def test_what_each_class_looks_like_equals_numpy():
+    rng = np.random.default_rng(3)
+    projections = (1e4 + rng.normal(IDS[:, None], 1, (60, 48))).astype("float32")
+    got = summary_of(IDS, projections).by_class
+    for c in range(5):
+        own = projections[c == IDS].astype("float64")
+        np.testing.assert_array_equal(got.count[c], len(own))
+        np.testing.assert_allclose(got.mean[c], own.mean(axis=0), rtol=1e-7)
+        np.testing.assert_allclose(got.std[c], own.std(axis=0), rtol=1e-3)
+    assert not got.count[5:].any()
+
+
+def test_samples_without_a_projection_belong_to_no_class():
+    sketch = LabelSketch()
+    weight = ops.convert_to_tensor(np.asarray([[1], [0], [1]], "float32"))
+    sketch.measure(ops.convert_to_tensor([0, 0, 1]), ops.ones((3, 48)), weight)
+    sketch.update(ops.convert_to_tensor([0, 0, 1]))
+    got = sketch.drain()
+    assert got.counts[0] == 2 and got.by_class.count[0, 0] == 1
+
+
+@pytest.mark.parametrize("y", [None, {"a": 1}, [1, 2], np.zeros((4, 8, 8)), np.asarray(["a"])])
+def test_what_is_no_label_is_skipped(y):
+    assert width_of(y) == 0
+
+
+def test_wide_soft_labels_have_no_targets():
+    y = np.random.default_rng(4).random((60, 100)).astype("float32")
+    got = summary_of(y, np.zeros((60, 48), "float32"))
+    assert got.width == 100 and got.num_ids == 0 and got.targets.num_samples == 0

@@ -1,0 +1,99 @@
+"""Thumbnails and random Fourier features, against float64."""
+
+import keras
+import numpy as np
+import numpy_reference
+import pytest
+from keras import ops
+
+from keras_shiftguard.profiles import MeanEmbedding
+from keras_shiftguard.profiles.embedding import BANDWIDTHS
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
+from keras_shiftguard.statistics.vectors import columns, thumbnail, vectors
+
+pytestmark = pytest.mark.backend
+
+
+def assert_same_embedding(got, want, mean, std):
+    """At bandwidths that float32 resolves: neither too short nor too long."""
+    assert (got.dimension, got.count) == (want.dimension, want.count)
+    np.testing.assert_allclose(
+        got.projections.mean, want.projections.mean, atol=3e-7 * (mean + std)
+    )
+    np.testing.assert_allclose(got.projections.std, want.projections.std, rtol=1e-3)
+    width = np.asarray(BANDWIDTHS)
+    resolved = (width > 1e-4 * (mean + std)) & (width < 1e4 * std)
+    assert resolved.sum() >= 3
+    np.testing.assert_allclose(got.mean[resolved], want.mean[resolved], atol=5e-3)
+    for ours, theirs in zip(got.comoment[resolved], want.comoment[resolved], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=0.01 * np.abs(theirs).max())
+
+
+RANGES = {"unit": (0.5, 0.3), "raw": (120, 60), "far": (1e4, 1), "close": (0.5, 1e-4)}
+
+
+@pytest.mark.parametrize("kind", RANGES)
+def test_every_prefix_equals_numpy(kind):
+    mean, std = RANGES[kind]
+    x = np.random.default_rng(0).normal(mean, std, (60, 12)).astype("float32")
+    sketch, total = EmbeddingSketch(12), MeanEmbedding()
+    for start in range(0, 60, 20):
+        for half in (start, start + 10):
+            sketch.update(ops.convert_to_tensor(x[half : half + 10]))
+        total = total + sketch.drain()
+        assert_same_embedding(total, numpy_reference.embedding(x[: start + 20]), mean, std)
+
+
+def test_samples_that_are_not_finite_are_left_out():
+    x = np.random.default_rng(1).normal(0, 1, (20, 5)).astype("float32")
+    x[3, 2], x[11, 0], x[12] = np.nan, np.inf, -np.inf
+    sketch = EmbeddingSketch(5)
+    projections, weight = sketch.update(ops.convert_to_tensor(x))
+    assert np.isfinite(ops.convert_to_numpy(projections)).all()
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(weight)[:, 0], np.isfinite(x).all(axis=1).astype(float)
+    )
+    assert_same_embedding(sketch.drain(), numpy_reference.embedding(x), 0, 1)
+    assert sketch.drain().count == 0
+
+
+@pytest.mark.parametrize("size", [(8, 8), (32, 17), (5, 3), (224, 30)])
+def test_thumbnails_are_means_of_areas_in_both_layouts(size):
+    x = np.random.default_rng(2).random((3, *size, 3)).astype("float32")
+    want = numpy_reference.thumbnail(x)
+    last = thumbnail(ops.convert_to_tensor(x), spec_for("x", x.shape, "channels_last"))
+    np.testing.assert_allclose(ops.convert_to_numpy(last), want, atol=1e-5)
+    moved = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+    first = thumbnail(ops.convert_to_tensor(moved), spec_for("x", moved.shape, "channels_first"))
+    np.testing.assert_allclose(ops.convert_to_numpy(first), want, atol=1e-5)
+
+
+def test_thumbnails_of_unknown_sizes_in_a_compiled_function():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("only TensorFlow traces with unknown sizes")
+    import tensorflow as tf
+
+    spec = spec_for("x", (None, None, None, 3), "channels_last")
+    signature = [tf.TensorSpec((None, None, None, 3), tf.float32)]
+    run = tf.function(lambda x: thumbnail(x, spec), input_signature=signature)
+    for size in (30, 5):
+        x = np.random.default_rng(3).random((2, size, size + 1, 3)).astype("float32")
+        np.testing.assert_allclose(run(x), numpy_reference.thumbnail(x), atol=1e-5)
+
+
+def test_the_middle_frame_stands_for_a_video():
+    x = np.random.default_rng(4).random((2, 5, 8, 8, 3)).astype("float32")
+    got = vectors(ops.convert_to_tensor(x), spec_for("x", x.shape, "channels_last"))
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(got), numpy_reference.thumbnail(x[:, 2]), atol=1e-5
+    )
+
+
+def test_columns_of_a_series_are_means_over_time():
+    x = np.random.default_rng(5).normal(5, 1, (3, 7, 2)).astype("float32")
+    x[0, 2:, 1], x[1, :, 0] = np.nan, np.nan
+    got = ops.convert_to_numpy(columns(ops.convert_to_tensor(x), spec_for("x", x.shape, "")))
+    want = x.mean(axis=1)
+    want[0, 1], want[1, 0] = x[0, :2, 1].mean(), np.nan
+    np.testing.assert_allclose(got, want, rtol=1e-5)

@@ -1,0 +1,95 @@
+"""Costly statistics take turns; cheap ones never miss a sample."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.compiled import compiled
+from keras_shiftguard.statistics.occasional import SAMPLES_PER_PASS, stride_for
+from keras_shiftguard.statistics.stream import Stream
+
+pytestmark = pytest.mark.backend
+
+
+def stream_and_step():
+    """A stream of columns, and its update compiled as a step is."""
+    stream = Stream("test")
+    stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
+
+    def update(x, y):
+        stream.update_state({"input": x}, x, y)
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return stream, tf.function(update)
+    return stream, compiled(update, lambda: [stream_state(stream)])
+
+
+def stream_state(stream):
+    class All:
+        variables = stream.state_variables
+
+    return All
+
+
+def run(stream, step, steps, batch=40):
+    """Feeds the number of the step; returns which of them were looked at."""
+    for i in range(steps):
+        x = np.full((batch, 2), i, "float32")
+        step(ops.convert_to_tensor(x), ops.convert_to_tensor(np.full(batch, i % 3, "int32")))
+    stream.drain()
+    histogram = stream.profile.inputs["input"].features
+    return stream.profile, histogram
+
+
+def test_every_kth_step_and_no_retrace():
+    stream, step = stream_and_step()
+    for stride in (1, 3, 4):
+        stream.restart()
+        stream.measure_every(stride)
+        profile, table = run(stream, step, 10)
+        looked = np.arange(0, 10, stride)
+        assert table.num_samples == 32 * len(looked)  # 32 rows of each
+        assert table.mean("0") == pytest.approx(looked.mean(), rel=1e-6)
+        assert profile.inputs["input"].embedding.count == 32 * len(looked)
+        assert profile.labels.by_class.count[:, 0].sum() == 32 * len(looked)
+        # What is cheap is measured on all.
+        assert profile.num_samples == profile.labels.num_samples == 400
+        assert profile.inputs["input"].mean[0] == pytest.approx(4.5, rel=1e-6)
+        np.testing.assert_array_equal(profile.labels.counts[:3], [160, 120, 120])
+    if keras.backend.backend() == "tensorflow":
+        assert step.experimental_get_tracing_count() == 1
+
+
+def test_turns_go_on_over_a_drain_and_start_anew_with_a_pass():
+    stream, step = stream_and_step()
+    stream.measure_every(4)
+    run(stream, step, 3)
+    _, table = run(stream, step, 3)
+    assert table.num_samples == 64  # steps 0 and 4
+    stream.restart()
+    assert run(stream, step, 1)[1].num_samples == 32
+
+
+def test_the_stride_may_be_set_before_the_variables_are_there():
+    stream = Stream("test")
+    stream.measure_every(5)
+    stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
+    x = ops.ones((4, 2))
+    for _ in range(6):
+        stream.update_state({"input": x}, x)
+    assert stream.drain().inputs["input"].features.num_samples == 8
+
+
+@pytest.mark.parametrize("steps", [1, 128, 390, 5005, 160_000])
+@pytest.mark.parametrize("batch", [1, 8, 128])
+def test_a_pass_is_looked_at_about_4096_times(steps, batch):
+    looked = -(-steps // stride_for(steps, batch)) * min(batch, 32)
+    assert looked == steps * min(batch, 32) or SAMPLES_PER_PASS <= looked < 2 * SAMPLES_PER_PASS
+
+
+def test_unknown_steps_are_all_looked_at():
+    assert stride_for(None, 128) == stride_for(0) == 1
