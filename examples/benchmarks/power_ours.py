@@ -11,6 +11,7 @@ holds a profile made like this against `profile(images, model=...)`.
 import hashlib
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -36,6 +37,7 @@ CHUNK = 1000
 LOOKS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000)
 ONE_LOOK, IN_FIT = "ours, one look", "ours, in fit"
 MATTERS = "ours, one look, not negligible"
+OUTPUTS_ONLY = "ours, outputs only"  # what the peers see: no image attributes
 SPEC = InputSpec("input", "channels_last", 1, (28, 28))
 
 
@@ -179,18 +181,20 @@ def run(cache, draws, null_draws, first_draw=0):
 
 def _decide(assembler, reference, version, index):
     """{method: {n: [smallest p-value, alarm]}} of one draw."""
-    found = {ONE_LOOK: {}, MATTERS: {}, IN_FIT: {}}
+    found = {ONE_LOOK: {}, MATTERS: {}, OUTPUTS_ONLY: {}, IN_FIT: {}}
+    names = {"stream": "current", "against": "reference", "level": LEVEL}
+    seen_by_peers = replace(reference, inputs={})
     monitor = ShiftMonitor(LEVEL, [("current", "reference")])
     alarmed = False
     for n, current in assembler.prefixes(version, index, sorted({*shifts.SIZES, *LOOKS})):
         if n in shifts.SIZES:
-            seen = examine(
-                reference, current, stream="current", against="reference", level=LEVEL
-            ).findings
-            p = min((finding.p_value for finding in seen), default=1.0)
+            look = examine(reference, current, **names)
+            seen, p = look.findings, look.p_value
             what = [f"{finding.feature}" for finding in seen[:5]]
             found[ONE_LOOK][n] = [p, int(bool(seen)), what]
             found[MATTERS][n] = [p, int(any(finding.matters for finding in seen))]
+            look = examine(seen_by_peers, replace(current, inputs={}), **names)
+            found[OUTPUTS_ONLY][n] = [look.p_value, int(bool(look.findings))]
         if n in LOOKS:
             monitor.look("current", "reference", current, reference)
             alarmed = alarmed or bool(monitor.report().findings)

@@ -9,15 +9,26 @@ import shifts
 
 ALPHA = 0.05
 RESAMPLES = 2000
-OURS = ("ours, one look", "ours, one look, not negligible", "ours, in fit")
+OURS = (
+    "ours, one look",
+    "ours, one look, not negligible",
+    "ours, outputs only",
+    "ours, in fit",
+)
 KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 
 
 class Results:
-    """Alarms by method, shift, draw and n."""
+    """Alarms by method, shift, draw and n.
+
+    `adjusted` holds the p-value that a method must reach at a size at which it
+    raises more false alarms than alpha allows (beyond chance): the one that
+    the allowed share of its own draws without a shift reach.
+    """
 
     def __init__(self, cache):
         self.alarms = defaultdict(dict)  # (method, shift) -> {draw: {n: 0 or 1}}
+        self.p_values = defaultdict(dict)  # the same with p-values, None where not run
         codes = []
         for name in ("peers.jsonl", "ours.jsonl"):
             path = cache / name
@@ -26,9 +37,27 @@ class Results:
                 codes.append(row.get("code"))
                 # Later rows replace those of older code.
                 found = {int(n): values[1] for n, values in row["found"].items()}
+                values = {int(n): values[0] for n, values in row["found"].items()}
                 self.alarms[row["method"], row["shift"]][row["draw"]] = found
+                self.p_values[row["method"], row["shift"]][row["draw"]] = values
         self.methods = list(dict.fromkeys(method for method, _ in self.alarms))
         self.code = next((code for code in reversed(codes) if code), None)
+        self.adjusted = {}
+
+    def adjust(self):
+        """Makes the false-alarm rates equal, where one is too high beyond chance."""
+        for method in self.methods:
+            null = self.p_values[method, "none"]
+            for n in self.sizes(method):
+                alarms = [found[n] for found in self.alarms[method, "none"].values()]
+                if not alarms or _tail(sum(alarms), len(alarms)) >= 0.01:
+                    continue
+                p = sorted(1.0 if row[n] is None else row[n] for row in null.values())
+                self.adjusted[method, n] = limit = p[int(ALPHA * len(p))]
+                for shift in shifts.all_shifts():
+                    for draw, row in self.p_values[method, shift].items():
+                        if row[n] is not None and row[n] >= limit:
+                            self.alarms[method, shift][draw][n] = 0
 
     def draws(self, method):
         """Draws that hold every shift."""
@@ -39,7 +68,7 @@ class Results:
         """Share of the shifts detected in each draw, `(draws,)`; None if not run at n."""
         every = [s for s in shifts.all_shifts().values() if kind in (None, s.kind)]
         try:
-            table = [[self.alarms[method, s.name][d][n] for s in every] for d in draws]
+            table = [[_at(self.alarms[method, s.name][d], n) for s in every] for d in draws]
         except KeyError:
             return None
         return np.mean(table, axis=1) if table else None
@@ -47,6 +76,13 @@ class Results:
     def sizes(self, method):
         found = next(iter(self.alarms[method, "none"].values()), {})
         return sorted(found)
+
+
+def _at(found, n):
+    """The alarm at n; looks at every doubling answer as at the last look before."""
+    if n in found or 5120 not in found:
+        return found[n]
+    return found[max(size for size in found if size <= n)]
 
 
 def show(cache):
@@ -57,9 +93,14 @@ def show(cache):
     print(f"100 permutations; {' '.join(sys.argv)}; code of ours {results.code}")
     _false_alarms(results, peers + ours)
     _power(results, peers + ours, None)
+    results.adjust()
+    print("\nFrom here on at equal false-alarm rates: where one is marked *, the method must reach")
+    print("the p-value that 5 % of its own draws without a shift reach:")
+    print("; ".join(f"{m} n={n}: {p:.2g}" for (m, n), p in results.adjusted.items()) or "none")
+    _power(results, peers + ours, None)
     for kind in KINDS:
         _power(results, peers + ours, kind)
-    for method in ours[:2]:
+    for method in ours[:3]:
         _difference(results, peers, method)
     if "ours, in fit" in ours:
         for reference in [ours[0], *peers]:
@@ -75,12 +116,12 @@ def _row(name, cells, draws):
 
 
 def _false_alarms(results, methods):
-    _header("False alarms in % of draws without a shift (* more than alpha would give, p < .01)")
+    _header("False alarms, % of draws without a shift (*: more than 5 % gives by chance, p < .01)")
     for method in methods:
         draws = results.alarms[method, "none"]
         cells = []
         for n in shifts.SIZES:
-            alarms = [found[n] for found in draws.values() if n in found]
+            alarms = [_at(found, n) for found in draws.values() if n in found or 5120 in found]
             high = alarms and _tail(sum(alarms), len(alarms)) < 0.01
             cells.append(f"{100 * np.mean(alarms):.0f}{'*' if high else ''}" if alarms else "-")
         _row(method, cells, len(draws))
