@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_shiftguard.detection import preprocessing
 from keras_shiftguard.detection.causes import OTHER, name_cause
+from keras_shiftguard.detection.class_mix import concept_finding, without_consequences
 from keras_shiftguard.detection.distributions import SMALLEST_P
 from keras_shiftguard.detection.families import PRIOR, Family, Gathered, Names
 from keras_shiftguard.detection.multiplicity import global_p, holm
@@ -15,6 +16,7 @@ from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 MOST_PER_SOURCE = 3  # findings of one input; the others are counted
+CONCEPT_SHARE = 0.08  # of the level, where both streams have classes
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,17 @@ def examine(
     _label_tests(look, current, reference, shares)
     if outputs:
         _output_tests(look, current, reference, shares)
-    found, p_value = _significant(look.families, level)
+    share = CONCEPT_SHARE if current.labels.are_classes and reference.labels.are_classes else 0.0
+    found, p_value = _significant(look.families, level * (1 - share))
+    p_value = min(1.0, p_value / (1 - share))
     findings = _told(found, reference, current, look.names)
+    if share:
+        labels = (current.labels, reference.labels)
+        findings = without_consequences(findings, *labels, shares)
+        concept = concept_finding(*labels, level * share, shares, stream, against)
+        if concept is not None:
+            findings.append(concept)
+            p_value = min(p_value, concept.p_value / share)
     if certain:
         p_value = SMALLEST_P
     notes = list(dict.fromkeys(look.notes))

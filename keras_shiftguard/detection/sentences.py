@@ -135,3 +135,14 @@ def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) ->
 def percent(share: float) -> str:
     """A share in percent."""
     return f"{100 * share:.3g} %"
+
+
+def classes_look_different(classes: list[int], effect: float, stream: str, against: str) -> str:
+    """Some classes look different while the others do not."""
+    listed = ", ".join(map(str, classes[:MOST_CLASSES_NAMED]))
+    listed += f" and {len(classes) - 3} more" if len(classes) > MOST_CLASSES_NAMED else ""
+    noun, verb = ("Class", "looks") if len(classes) == 1 else ("Classes", "look")
+    return (
+        f"{noun} {listed} {verb} different in {stream_name(stream)} than in "
+        f"{stream_name(against)} while the other classes do not: effect size {effect:.2g}"
+    )

@@ -1,0 +1,88 @@
+"""What the labels explain: a new class mix, or classes that look different.
+
+A pure change of the class mix moves the mean of no feature by more than Cohen's
+w of the mix, in standard deviations (Cauchy and Schwarz), and leaves every class
+as it was. A covariate finding within those bounds needs no cause of its own.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from keras_shiftguard.detection.concept import examine_classes
+from keras_shiftguard.detection.distributions import normal_sf
+from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
+from keras_shiftguard.detection.sentences import classes_look_different
+from keras_shiftguard.profiles import LabelSummary
+
+Shares = tuple[float, float]  # of current and reference: evidence over counts
+SLACK = 1.25  # an estimated w may fall short of the true one
+LEAST_P = 0.01  # below, the classes themselves differ
+
+
+def concept_finding(
+    current: LabelSummary,
+    reference: LabelSummary,
+    level: float,
+    shares: Shares,
+    stream: str,
+    against: str,
+) -> Finding | None:
+    """One finding for all classes that look different while others do not."""
+    moved = examine_classes(reference, current, level, (shares[1], shares[0]))
+    if not moved:
+        return None
+    worst = moved[0]
+    return Finding(
+        feature="labels/concept",
+        kind="concept",
+        family="concept",
+        effect_size=worst.effect_size,
+        interval=worst.interval,
+        p_value=min(shift.p_value for shift in moved),
+        stream=stream,
+        against=against,
+        since=None,
+        explanation=classes_look_different(
+            [shift.class_id for shift in moved], worst.effect_size, stream, against
+        ),
+        negligible=worst.effect_size < NEGLIGIBLE,
+    )
+
+
+def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Shares) -> bool:
+    """Whether samples of the same class look the same in both streams.
+
+    The random projections of the first input, compared within each class and
+    added up over classes.
+    """
+    a, b = current.by_class, reference.by_class
+    n, m = a.count[:, :1] * shares[0], b.count[:, :1] * shares[1]
+    ids = np.flatnonzero(np.minimum(n, m)[:, 0] >= 2)
+    if not len(ids):
+        return False
+    n, m = n[ids], m[ids]
+    variance = (a.std[ids] ** 2 * n + b.std[ids] ** 2 * m) / np.maximum(n + m - 2, 1)
+    weight = n * m / (n + m)
+    delta = (weight * (a.mean[ids] - b.mean[ids])).sum(axis=0)
+    error = np.sqrt(np.maximum((weight * variance).sum(axis=0), 1e-300))
+    p = float((2 * normal_sf(np.abs(delta) / error)).min()) * a.mean.shape[1]
+    return p > LEAST_P
+
+
+def without_consequences(
+    findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
+) -> list[Finding]:
+    """Leaves out covariate findings that a new class mix explains."""
+    mix = next((f for f in findings if f.feature == "labels" and f.matters), None)
+    if mix is None or mix.kind != "label" or not classes_unchanged(current, reference, shares):
+        return findings
+    most = SLACK * mix.effect_size
+
+    def follows(finding: Finding) -> bool:
+        return finding.kind == "covariate" and abs(finding.effect_size) <= most
+
+    if not any(map(follows, findings)):
+        return findings
+    text = f"{mix.explanation}; what else differs follows from it"
+    return [replace(f, explanation=text) if f is mix else f for f in findings if not follows(f)]
