@@ -1,0 +1,134 @@
+"""Do some classes look different while others do not? Here, that is concept shift.
+
+Each class is compared with itself: random projections of its samples in one
+stream against those in the other. If all classes moved by one change of level
+and contrast, the world moved and the labels still follow from it: covariate
+shift. If some moved while the rest did not, beyond such a change, what these
+labels stand for is another thing, or these classes are collected otherwise.
+This is an operational definition: the two cannot be told apart in general.
+Where every class moved its own way (mirrored images, noise in all labels),
+nothing is named.
+
+The correlation of the projections within a class is not kept, so they are
+combined by Bonferroni, which holds whatever it is.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_shiftguard.detection.distributions import student_t_sf
+from keras_shiftguard.profiles import LabelSummary
+
+MIN_SAMPLES = 20  # of a class in each stream
+MIN_CLASSES = 3  # that have so many; with fewer there is no "rest"
+MOST_MOVED = 0.5  # share of the classes; beyond, it is the world that moved
+LEAST_EFFECT = 0.2  # in deviations within the class, root mean square
+EXCESS = 3.0  # times what a typical class moved beyond the common change
+VARIANCE_OF_MEDIAN = np.pi / 2  # against that of a mean
+
+
+@dataclass(frozen=True)
+class ClassShift:
+    """A class that looks different, beyond what all classes do.
+
+    Args:
+        class_id: Its id (modulo `profiles.labels.MAX_CLASSES_EMBEDDED`).
+        effect_size: How far its samples moved away from the common movement:
+            root mean square over directions, in standard deviations within the
+            class, less what chance alone would give.
+        interval: 95 % interval of the effect size, approximately.
+        p_value: Corrected over directions and classes; never 0.
+        num_samples: Of this class, `(reference, current)`.
+    """
+
+    class_id: int
+    effect_size: float
+    interval: tuple[float, float]
+    p_value: float
+    num_samples: tuple[int, int]
+
+
+def examine_classes(
+    reference: LabelSummary,
+    current: LabelSummary,
+    level: float,
+    shares: tuple[float, float] = (1.0, 1.0),
+) -> list[ClassShift]:
+    """Finds the classes that moved while others did not.
+
+    Args:
+        reference: Labels, and the moments of the classes, of the one stream.
+        current: Of the other.
+        level: Chance of naming any class where none moved by itself.
+        shares: Distinct samples over samples counted, of `(reference,
+            current)`: copies are no evidence.
+
+    Returns:
+        The classes, the largest effect first. Empty without labels, with fewer
+        than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and where most
+        classes moved.
+    """
+    if not (reference.are_classes and current.are_classes):
+        return []
+    n = reference.by_class.count[:, 0] * shares[0]
+    m = current.by_class.count[:, 0] * shares[1]
+    ids = np.flatnonzero(np.minimum(n, m) >= MIN_SAMPLES)
+    if len(ids) < MIN_CLASSES:
+        return []
+    n, m = n[ids, None], m[ids, None]
+    var_n, var_m = (
+        np.maximum(s.by_class.std[ids] ** 2 * k / (k - 1), 1e-30)
+        for s, k in ((reference, n), (current, m))
+    )
+    delta = current.by_class.mean[ids] - reference.by_class.mean[ids]
+    error = var_n / n + var_m / m  # squared, (classes, directions)
+    delta = delta - _contrast(delta, reference.by_class.mean[ids])
+    rest = [np.delete(np.arange(len(ids)), c) for c in range(len(ids))]
+    common = np.stack([np.median(delta[others], axis=0) for others in rest])
+    common_error = np.stack(
+        [VARIANCE_OF_MEDIAN * error[others].mean(axis=0) / len(others) for others in rest]
+    )
+    away = delta - common
+    degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
+    p = 2 * student_t_sf(np.abs(away) / np.sqrt(error + common_error), degrees)
+    p = np.minimum(1.0, p.min(axis=1) * p.shape[1] * len(ids))
+    # Two deviations of noise each have their own: pooled, as in Cohen's d.
+    pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
+    effect = _beyond_chance(away, error + common_error, pooled)
+    typical = float(np.median(effect))
+    moved = (p <= level) & (effect >= np.maximum(LEAST_EFFECT, EXCESS * typical))
+    if moved.mean() > MOST_MOVED:
+        return []
+    margin = 1.96 * np.sqrt(((error + common_error) / pooled).mean(axis=1))
+    found = [
+        ClassShift(
+            class_id=int(ids[c]),
+            effect_size=float(effect[c]),
+            interval=(max(float(effect[c] - margin[c]), 0.0), float(effect[c] + margin[c])),
+            p_value=float(p[c]),
+            num_samples=(int(n[c, 0]), int(m[c, 0])),
+        )
+        for c in np.flatnonzero(moved)
+    ]
+    return sorted(found, key=lambda shift: -shift.effect_size)
+
+
+def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """What a common change of contrast moves: one factor of all means.
+
+    A weighted median of the ratios: classes that moved by themselves have no
+    say while they are the minority.
+    """
+    delta, mean = delta - np.median(delta, axis=0), mean - np.median(mean, axis=0)
+    ratio = np.where(mean == 0, 0.0, delta / np.where(mean == 0, 1.0, mean)).ravel()
+    order = np.argsort(ratio)
+    weight = np.cumsum(np.abs(mean).ravel()[order])
+    middle = int(np.searchsorted(weight, weight[-1] / 2))
+    return mean * ratio[order][middle]
+
+
+def _beyond_chance(shift: np.ndarray, error: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Root mean square over directions of the standardised shift, chance taken off."""
+    square = (shift**2 - error) / variance
+    return np.sqrt(np.maximum(square.mean(axis=1), 0.0))
