@@ -13,7 +13,12 @@ new order every round: whatever else the machine does hits all of them alike.
 Printed is the ratio to `plain` within a round, median over the rounds, with a
 95 % bootstrap interval, in wall and in CPU seconds. An interval wider than the
 target is called "not resolved". What a callback does at the end of an epoch is
-spread over the 390 steps of a CIFAR-10 epoch, and printed. The guard's first
+spread over the steps of an epoch of 50,000 images (those of CIFAR-10), and printed.
+
+The guard looks closely at every k-th step of such an epoch only (`stride_for`).
+A round is shorter than that, so it times as many steps of either kind apart, and
+adds them up in the proportion of the epoch: no luck in which steps fall into it.
+ The guard's first
 look (the verdict) comes before the rounds and is part of the first step's time.
 """
 
@@ -22,8 +27,10 @@ import os
 import tempfile
 import time
 
+import numpy as np
+
 TARGETS = {"resnet50": 0.01, "small_cnn": 0.03}
-STEPS_PER_EPOCH = 390  # 50,000 images in batches of 128
+IMAGES_PER_EPOCH = 50_000
 BATCHES = {"resnet50": 8, "small_cnn": 128}
 
 
@@ -73,8 +80,6 @@ class NumpyMeasure:
     """What one would write by hand: every batch, on the host."""
 
     def measure(self, x):
-        import numpy as np
-
         copy = np.array(x, copy=True)
         flat = copy.reshape(-1, copy.shape[-1])
         self.found = flat.mean(0), flat.std(0), flat.min(0), flat.max(0), np.isfinite(flat).sum()
@@ -90,6 +95,7 @@ class Variant:
         import keras_shiftguard as sg
 
         self.name, self.x, self.y, self.step = name, x, y, 0
+        self.epoch = IMAGES_PER_EPOCH // len(x)  # steps
         keras.utils.set_random_seed(0)
         self.model = build(model_name)
         self.numpy = NumpyMeasure() if name == "numpy" else None
@@ -100,7 +106,7 @@ class Variant:
         elif name == "tensorboard":
             self.callback = keras.callbacks.TensorBoard(log_dir, histogram_freq=1)
         if self.callback is not None:
-            self.callback.set_params({"epochs": 1, "steps": None, "verbose": 0})
+            self.callback.set_params({"epochs": 1, "steps": self.epoch, "verbose": 0})
             self.callback.set_model(self.model)
             self.callback.on_train_begin()
             self.callback.on_epoch_begin(0)
@@ -120,6 +126,27 @@ class Variant:
                 self.callback.on_train_batch_end(self.step, logs)
             self.step += 1
 
+    def timed(self, steps):
+        """Mean `(wall, cpu)` seconds of a step."""
+        if self.name != "guard":
+            return self._timed(steps)
+        from keras_shiftguard.statistics.occasional import stride_for
+
+        stream, stride = self.callback._stream("train"), stride_for(self.epoch)
+        times = []
+        for every in (10**9, 1):
+            _ = self.callback.model  # on JAX: brings the variables up to date
+            stream.measure_every(every)
+            self.run(1)  # the first step is always looked at, so it is not timed
+            times.append(self._timed(steps))
+        self.kinds = np.asarray(times)
+        return (self.kinds[0] * (stride - 1) + self.kinds[1]) / stride
+
+    def _timed(self, steps):
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.run(steps)
+        return np.divide((time.perf_counter() - wall, time.process_time() - cpu), steps)
+
     def end_epoch(self):
         """Once a round: what each does at the end of an epoch belongs to its cost."""
         if self.callback is not None:
@@ -129,15 +156,11 @@ class Variant:
 
 
 def interval(ratios, rng):
-    import numpy as np
-
     medians = np.median(rng.choice(ratios, (2000, len(ratios))), axis=1)
     return np.median(ratios), *np.quantile(medians, [0.025, 0.975])
 
 
 def report(name, times, ends, target, rng):
-    import numpy as np
-
     for kind, column in (("wall", 0), ("cpu", 1)):
         ratios = times[name][:, column] / times["plain"][:, column]
         middle, low, high = interval(ratios, rng)
@@ -192,6 +215,8 @@ def profile_statistics(x):
         return 20 * (time.perf_counter() - start), 20 * (time.process_time() - cpu)
 
     print("cost of each statistic by itself, each with the preparation of the batch:")
+    from keras_shiftguard.statistics.occasional import ROWS
+
     parts = [(type(s).__name__, s) for s in sketch.statistics]
     for name, statistic in parts:
         wall, cpu = timed(
@@ -200,6 +225,8 @@ def profile_statistics(x):
         print(f"  {name:12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
     wall, cpu = timed(sketch.update, sketch.state.variables)
     print(f"  {'together':12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
+    wall, cpu = timed(lambda x: sketch.measure(x[:ROWS]), sketch.detail_state.variables)
+    print(f"  {'close look':12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu, at every k-th step")
 
 
 def check_transfers(x, y, model_name):
@@ -225,8 +252,6 @@ def main():
     args = parse()
     os.environ["KERAS_BACKEND"] = args.backend
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import numpy as np
-
     rng = np.random.default_rng(0)
     batch = args.batch or BATCHES[args.model]
     size = 224 if args.model == "resnet50" else 32
@@ -251,16 +276,17 @@ def main():
         )
         times = {name: [] for name in names}
         ends = {name: [] for name in names}
+        kinds = []
         for number in range(args.rounds):
             for name in rng.permutation(names):
-                wall, cpu = time.perf_counter(), time.process_time()
-                variants[name].run(args.steps)
-                spent = time.perf_counter() - wall, time.process_time() - cpu
+                spent = variants[name].timed(args.steps)
+                if name == "guard":
+                    kinds.append(variants[name].kinds)
                 wall, cpu = time.perf_counter(), time.process_time()
                 variants[name].end_epoch()
                 end = time.perf_counter() - wall, time.process_time() - cpu
                 ends[name].append(end[0])
-                times[name].append(np.divide(spent, args.steps) + np.divide(end, STEPS_PER_EPOCH))
+                times[name].append(spent + np.divide(end, IMAGES_PER_EPOCH // batch))
             print(f"\rround {number + 1} of {args.rounds}", end="", flush=True)
     times = {name: np.asarray(values) for name, values in times.items()}
     print(f"\rload {os.getloadavg()[0]:.1f} at the end   ")
@@ -268,6 +294,15 @@ def main():
         f"{'plain':12} {1000 * np.median(times['plain'][:, 0]):.1f} ms a step wall, "
         f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu"
     )
+    if kinds:
+        from keras_shiftguard.statistics.occasional import stride_for
+
+        light, close = 1000 * np.median(np.asarray(kinds), axis=0)
+        print(
+            f"{'guard':12} every {stride_for(IMAGES_PER_EPOCH // batch)}. step looks closely: "
+            f"{close[0]:.1f} ms wall, {close[1]:.1f} ms cpu; the others {light[0]:.1f} and "
+            f"{light[1]:.1f} ms"
+        )
     for name in names[1:]:
         report(name, times, ends, TARGETS[args.model], rng)
 

@@ -9,6 +9,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
 SMALLEST_UNKNOWN = 32
+MANY_CHANNELS = 4
 
 
 def dimension_of(spec: InputSpec) -> int:
@@ -36,11 +37,9 @@ def picture(x: Any, spec: InputSpec) -> Any:
     for axis, side in zip(axes, spec.size, strict=True):
         if side is None:
             size = ops.shape(x)[axis]
-            if isinstance(size, int):
-                wanted: Any = np.arange(max(size, SMALLEST_UNKNOWN), dtype="int32")
-            else:
-                wanted = ops.arange(ops.maximum(size, SMALLEST_UNKNOWN), dtype="int32")
-            x = ops.take(x, ops.minimum(wanted, size - 1), axis=axis)
+            xp = _numbers(size)
+            wanted = xp.arange(xp.maximum(size, SMALLEST_UNKNOWN), dtype="int32")
+            x = ops.take(x, xp.minimum(wanted, size - 1), axis=axis)
     return x
 
 
@@ -67,23 +66,38 @@ def thumbnail(x: Any, spec: InputSpec) -> Any:
     comes out not finite.
     """
     x = ops.cast(frame(x, spec), "float32")
+    shape = (ops.shape(x)[0], dimension_of(spec))
     if spec.layout == "channels_first":
-        x = ops.matmul(_areas(x, 2), x)  # (samples, channels, 8, width)
-        x = ops.matmul(x, ops.transpose(_areas(x, 3)))
-        return ops.reshape(ops.transpose(x, (0, 2, 3, 1)), (ops.shape(x)[0], dimension_of(spec)))
-    rows, width = ops.shape(x)[0], ops.shape(x)[2]
-    x = ops.matmul(_areas(x, 1), ops.reshape(x, (rows, ops.shape(x)[1], -1)))
-    x = ops.reshape(x, (rows * THUMBNAIL, width, spec.channels))
-    return ops.reshape(ops.matmul(_areas(x, 1), x), (rows, dimension_of(spec)))
+        x = ops.matmul(_areas(ops.shape(x)[2]), x)  # (samples, channels, 8, width)
+        x = ops.matmul(x, ops.transpose(_areas(ops.shape(x)[3])))
+        return ops.reshape(ops.transpose(x, (0, 2, 3, 1)), shape)
+    rows, width, channels = shape[0], ops.shape(x)[2], spec.channels
+    x = ops.matmul(_areas(ops.shape(x)[1]), ops.reshape(x, (rows, ops.shape(x)[1], -1)))
+    if channels > MANY_CHANNELS:
+        x = ops.reshape(x, (rows * THUMBNAIL, width, channels))
+        return ops.reshape(ops.matmul(_areas(width), x), shape)
+    # One large product instead of many small ones: channels side by side.
+    areas = ops.reshape(ops.transpose(_areas(width)), (width, 1, THUMBNAIL, 1))
+    each = areas * np.eye(channels, dtype="float32").reshape(1, channels, 1, channels)
+    each = ops.reshape(each, (width * channels, THUMBNAIL * channels))
+    x = ops.matmul(ops.reshape(x, (rows * THUMBNAIL, width * channels)), each)
+    return ops.reshape(x, shape)
 
 
-def _areas(x: Any, axis: int) -> Any:
+def _areas(size: Any) -> Any:
     """`(8, size)`: the share of each pixel in each eighth of an axis."""
-    size = ops.cast(ops.shape(x)[axis], "float32")
-    pixel = ops.arange(ops.shape(x)[axis], dtype="float32")
-    edge = ops.expand_dims(ops.arange(THUMBNAIL, dtype="float32"), 1) * (size / THUMBNAIL)
-    overlap = ops.minimum(edge + size / THUMBNAIL, pixel + 1.0) - ops.maximum(edge, pixel)
-    return ops.maximum(overlap, 0.0) * (THUMBNAIL / size)
+    xp = _numbers(size)
+    length = float(size) if xp is np else ops.cast(size, "float32")
+    pixel = xp.arange(size, dtype="float32")
+    edge = np.arange(THUMBNAIL, dtype="float32")[:, None] * (length / THUMBNAIL)
+    overlap = xp.minimum(edge + length / THUMBNAIL, pixel + 1.0) - xp.maximum(edge, pixel)
+    areas = xp.maximum(overlap, 0.0) * (THUMBNAIL / length)
+    return ops.convert_to_tensor(areas.astype("float32")) if xp is np else areas
+
+
+def _numbers(size: Any) -> Any:
+    """NumPy for a size that is known, so that nothing is left for the step."""
+    return np if isinstance(size, int) else ops
 
 
 def vectors(x: Any, spec: InputSpec) -> Any:

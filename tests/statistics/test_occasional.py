@@ -13,9 +13,10 @@ from keras_shiftguard.statistics.stream import Stream
 pytestmark = pytest.mark.backend
 
 
-def stream_and_step():
+def stream_and_step(stride=1):
     """A stream of columns, and its update compiled as a step is."""
     stream = Stream("test")
+    stream.measure_every(stride)  # before the variables are there
     stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
 
     def update(x, y):
@@ -75,13 +76,8 @@ def test_turns_go_on_over_a_drain_and_start_anew_with_a_pass():
 
 
 def test_the_stride_may_be_set_before_the_variables_are_there():
-    stream = Stream("test")
-    stream.measure_every(5)
-    stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
-    x = ops.ones((4, 2))
-    for _ in range(6):
-        stream.update_state({"input": x}, x)
-    assert stream.drain().inputs["input"].features.num_samples == 8
+    stream, step = stream_and_step(stride=5)
+    assert run(stream, step, 6, batch=4)[1].num_samples == 8
 
 
 @pytest.mark.parametrize("steps", [1, 128, 390, 5005, 160_000])

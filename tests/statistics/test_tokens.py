@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_shiftguard.profiles.summary import TOKEN_BUCKETS
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
+from keras_shiftguard.statistics.compiled import compiled
 from keras_shiftguard.statistics.sketch import Sketch
 
 pytestmark = pytest.mark.backend
@@ -14,10 +15,14 @@ pytestmark = pytest.mark.backend
 
 def summary_of(x, spec):
     sketch = Sketch(spec)
-    for start in range(0, len(x), 20):
-        part = ops.convert_to_tensor(x[start : start + 20])
+
+    def update(part):
         sketch.update(part)
         sketch.measure(part)
+
+    step = compiled(update, lambda: [sketch.state, sketch.detail_state])
+    for start in range(0, len(x), 20):
+        step(ops.convert_to_tensor(x[start : start + 20]))
     return sketch.drain()
 
 
