@@ -1,0 +1,172 @@
+"""The family that explains how attributes moved."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection import causes
+from keras_shiftguard.detection.causes import Cause, cause_of_tables, moves, name_cause
+from keras_shiftguard.profiles import FeatureTable, InputSummary, Moments
+
+FEATURES = causes._signatures().features
+FAMILIES = set(causes._signatures().families)
+
+# Means over photos of 128 x 128 pixels, and how far photos lie apart.
+TYPICAL = {
+    "brightness": (110, 35),
+    "contrast": (3.9, 0.35),
+    "saturation": (-1.6, 0.9),
+    "band_1": (-2.9, 0.7),
+    "band_2": (-2.5, 0.6),
+    "band_3": (-2.2, 0.5),
+    "band_4": (-2.0, 0.4),
+    "spectral_slope": (0.3, 0.25),
+    "sharpness": (-0.2, 0.35),
+    "edge_density": (0.22, 0.15),
+    "noise": (-2.0, 0.8),
+    "noise_flat": (-2.8, 0.9),
+    "noise_kurtosis": (2.6, 0.8),
+    "blockiness": (0.0, 0.05),
+    "equal_neighbours": (0.08, 0.1),
+    "equal_runs": (0.1, 0.1),
+    "anisotropy": (0.27, 0.15),
+    "coherence": (0.65, 0.13),
+    "border_level": (0.0, 0.35),
+    "border_spread": (-0.1, 0.25),
+    "background": (0.2, 0.15),
+    "object_x": (0.5, 0.04),
+    "object_y": (0.5, 0.05),
+    "object_size": (0.38, 0.02),
+    "skewness": (0.3, 0.9),
+    "highlights": (0.005, 0.02),
+    "shadows": (0.005, 0.02),
+    "entropy": (2.4, 0.3),
+}
+
+
+def table(shifts=None, names=FEATURES, n=200, scale=1.0):
+    """A table of `n` samples; `shifts` says by how much means differ."""
+    shifts = shifts or {}
+    known = [TYPICAL.get(name, (0.0, 0.3)) for name in names]
+    mean = np.array([m + shifts.get(f, 0.0) for f, (m, _) in zip(names, known, strict=True)])
+    std = np.array([s for _, s in known], "float64")
+    for name, offset in (("brightness", 0.0), ("contrast", np.log(scale))):
+        if name in names:
+            i = names.index(name)
+            mean[i] = mean[i] * scale if name == "brightness" else mean[i] + offset
+            std[i] *= scale if name == "brightness" else 1.0
+    count = np.full(len(names), float(n))
+    return FeatureTable(tuple(names), n, Moments(count, mean, count * std**2))
+
+
+SHIFTS = {
+    "noise": {
+        **{"noise": 2.0, "noise_flat": 2.2, "band_1": 1.3, "band_2": 0.5, "coherence": -0.25},
+        **{"noise_kurtosis": -1.5, "equal_neighbours": -0.07, "equal_runs": -0.08},
+        **{"saturation": 0.5, "spectral_slope": -0.4, "edge_density": 0.25},
+    },
+    "blur": {
+        **{"band_1": -2.5, "band_2": -1.5, "band_3": -0.5, "spectral_slope": 0.9},
+        **{"sharpness": -1.2, "edge_density": -0.2, "noise": -2.0, "noise_flat": -1.5},
+        **{"coherence": 0.25, "noise_kurtosis": -0.5, "equal_runs": 0.08},
+    },
+    "compression": {"blockiness": 0.5, "equal_neighbours": 0.1, "noise_flat": -1.0, "noise": -0.7},
+    "resolution": {
+        **{"equal_neighbours": 0.45, "equal_runs": 0.35, "noise_kurtosis": 1.0},
+        **{"noise_flat": -1.0, "band_1": -0.3},
+    },
+    "brightness": {"brightness": 70.0},
+    "contrast": {"contrast": -1.4, "equal_neighbours": 0.05, "equal_runs": 0.05},
+    "colour": {"colour_balance_0": 1.2, "colour_balance_1": -0.1, "colour_balance_2": -1.1},
+}
+
+
+@pytest.mark.parametrize("family", SHIFTS)
+def test_names_the_family(family):
+    cause = cause_of_tables(table(), table(SHIFTS[family]))
+    assert cause.family == family, cause
+    assert cause.confidence > causes.LEAST_CONFIDENCE
+    assert set(cause.features) <= set(SHIFTS[family]) and cause.features
+    assert cause.sentence.startswith(f"Points to {family}: ") and "effect size" in cause.sentence
+
+
+@pytest.mark.parametrize("scale", [1 / 255, 1 / 58, 1000.0])
+@pytest.mark.parametrize("family", ["noise", "blur", "contrast"])
+def test_the_units_of_the_input_do_not_matter(family, scale):
+    shifts = SHIFTS[family]
+    raw = cause_of_tables(table(), table(shifts))
+    fed = cause_of_tables(table(scale=scale), table(shifts, scale=scale))
+    assert fed.family == raw.family == family
+    assert fed.confidence == pytest.approx(raw.confidence, abs=1e-6)
+
+
+def test_the_sentence_tells_factors_and_differences():
+    cause = cause_of_tables(table(), table({"brightness": 70.0}))
+    contrast = np.exp(TYPICAL["contrast"][0])
+    assert f"brightness +{70 / contrast:.2g} (effect size +2.0)" in cause.sentence
+    cause = cause_of_tables(table(), table(SHIFTS["contrast"]))
+    assert f"contrast x {np.exp(-1.4):.2g}" in cause.sentence
+
+
+def test_nothing_moved_is_no_cause():
+    cause = cause_of_tables(table(), table())
+    assert cause == Cause("other", (), cause.confidence, cause.sentence)
+
+
+def test_gray_images_have_no_colour_to_speak_of():
+    gray = tuple(n for n in FEATURES if "colour" not in n and n != "saturation")
+    cause = cause_of_tables(table(names=gray), table(SHIFTS["blur"], gray))
+    assert cause.family == "blur"
+
+
+def test_attributes_that_only_one_stream_has_are_left_out():
+    few = tuple(n for n in FEATURES if n != "band_4")
+    assert cause_of_tables(table(), table(SHIFTS["noise"], few)).family == "noise"
+
+
+@pytest.mark.parametrize("names", [(), ("0", "1", "2")])
+def test_columns_have_no_cause(names):
+    empty = table(names=names)
+    for pair in ((empty, empty), (table(), empty), (empty, table())):
+        cause = cause_of_tables(*pair)
+        assert (cause.family, cause.features, cause.confidence) == ("other", (), 0.0)
+
+
+def test_summaries():
+    summary = InputSummary(
+        **{"layout": "channels_last", "num_samples": 200, "nonfinite_samples": 0},
+        **{"nonfinite_share": 0.0, "channels": Moments.empty(3), "minimum": np.zeros(3)},
+        **{"maximum": np.zeros(3), "counts": np.zeros((3, 1)), "sample_mean": Moments.empty()},
+        **{"sample_std": Moments.empty(), "lattice_hits": np.zeros(1), "lattice_values": 0},
+        **{"smallest_size": (64, 64), "largest_size": (64, 64), "features": table()},
+    )
+    other = replace(summary, features=table(SHIFTS["noise"]))
+    assert name_cause(summary, other) == cause_of_tables(summary.features, other.features)
+
+
+def test_one_sample_and_missing_attributes_are_no_move():
+    reference, current = table(), table(SHIFTS["noise"], n=1)
+    assert not moves(reference, current, FEATURES).effect.any()
+    flat = table({"contrast": 0.0})
+    flat.moments.count[FEATURES.index("contrast")] = 0
+    moved = moves(flat, table({"brightness": 35.0}), FEATURES)
+    assert moved.effect[FEATURES.index("contrast")] == 0
+    assert np.isfinite(moved.vector(causes._signatures().scale)).all()
+
+
+def test_attributes_without_spread_move_by_a_finite_effect():
+    reference, current = table(), table({"blockiness": 1.0})
+    for one in (reference, current):
+        one.moments.m2[:] = 0
+    moved = moves(reference, current, FEATURES)
+    assert np.isfinite(moved.effect).all() and moved.effect[FEATURES.index("blockiness")] > 10
+
+
+def test_the_file_of_signatures():
+    data = json.loads(causes.SIGNATURES.read_text(encoding="utf-8"))
+    assert set(data["features"]) - set(causes.LABELS) == {f"colour_balance_{i}" for i in range(3)}
+    assert FAMILIES == {*SHIFTS, "weather", "geometry", "other"}
+    for kind in data["kinds"]:
+        assert len(kind["weights"]) == 3 * len(data["features"]) + 1
