@@ -1,8 +1,9 @@
 """The shift check inside a fit: what is compared with what, after each epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from keras_shiftguard.detection.augmentation import looks_augmented
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.detection.repeats import randomised
 from keras_shiftguard.detection.report import Finding, ShiftReport
@@ -42,6 +43,7 @@ class ShiftWatch:
         self.distinct_samples = distinct_samples
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}
+        self._augmentation = ""
         self._training = InputProfile()  # of several epochs, where that is evidence
         pairs = [("validation", "train"), ("train", EARLIER), ("validation", EARLIER)]
         if reference is not None:
@@ -67,15 +69,28 @@ class ShiftWatch:
         if "train" in streams:
             streams["train"] = self._evidence(streams["train"])
 
-        def look(stream: str, against: str, current: InputProfile, other: InputProfile) -> None:
-            new.extend(self._monitor.look(stream, against, current, other, epoch))
+        def look(
+            stream: str,
+            against: str,
+            current: InputProfile,
+            other: InputProfile,
+            expected: Collection[str] = (),
+        ) -> None:
+            new.extend(self._monitor.look(stream, against, current, other, epoch, expected))
 
         for name in streams:
             first = self._first.setdefault(name, passes[name])
             if first is not passes[name]:
                 look(name, EARLIER, passes[name], first)
         if "validation" in streams and "train" in streams:
-            look("validation", "train", streams["validation"], streams["train"])
+            validation, train = streams["validation"], streams["train"]
+            look(
+                "validation",
+                "train",
+                validation,
+                train,
+                self._augmented(passes["train"], validation),
+            )
         for name, profile in streams.items():
             if self.reference is not None:
                 look(name, "reference", profile, self.reference)
@@ -113,6 +128,17 @@ class ShiftWatch:
             evidence = latest
         return replace(evidence, distinct_samples=self.distinct_samples)
 
+    def _augmented(self, train: InputProfile, validation: InputProfile) -> set[str]:
+        """The features that differ because training is augmented, as it may be."""
+        certain = randomised(self._first["train"], train)
+        meant: set[str] = set()
+        for name in train.inputs.keys() & validation.inputs.keys():
+            found = looks_augmented(train.inputs[name], validation.inputs[name], certain=certain)
+            if found:
+                meant |= {name, *(f"{name}/{feature}" for feature in found.expected)}
+                self._augmentation = found.sentence
+        return meant
+
     def _augmented_validation(
         self, passes: Mapping[str, InputProfile], epoch: int | None
     ) -> list[Finding]:
@@ -139,6 +165,10 @@ class ShiftWatch:
         return [finding] if self._monitor.add(finding) else []
 
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
+        if self._augmentation and any(
+            finding.expected for finding in self._monitor.report().findings
+        ):
+            return [f"augmentation: {self._augmentation}"]
         if "validation" in self._first or self.reference is not None or self.has_target:
             return []
         if "train" in passes:

@@ -15,7 +15,7 @@ Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from keras_shiftguard.detection.compare import examine
@@ -71,6 +71,7 @@ class ShiftMonitor:
         current: InputProfile,
         reference: InputProfile,
         epoch: int | None = None,
+        expected: Collection[str] = (),
     ) -> list[Finding]:
         """Compares two streams once more.
 
@@ -80,6 +81,8 @@ class ShiftMonitor:
             current: Profile of `stream`.
             reference: Profile of `against`.
             epoch: Epoch, counted from 1, that is over; None outside of a fit.
+            expected: Features that are meant to differ, such as
+                `"input/contrast"` where training is augmented.
 
         Returns:
             The findings that are new with this look.
@@ -89,6 +92,7 @@ class ShiftMonitor:
         if pair.current is not None and pair.reference is not None:
             repeated = same_samples(pair.current, current)
             if repeated and same_samples(pair.reference, reference):
+                _mark(pair.findings, expected)
                 return []
         pair.looks += 1
         pair.current, pair.reference = current, reference
@@ -96,7 +100,7 @@ class ShiftMonitor:
             reference, current, stream=stream, against=against, level=self.level(pair.looks)
         )
         pair.notes = tuple(comparison.notes)
-        new = []
+        new: list[str] = []
         for finding in comparison.findings:
             # What was found once stays found, with its latest numbers: the
             # level of later looks is lower, the error was spent before.
@@ -104,8 +108,9 @@ class ShiftMonitor:
             since = epoch if known is None else known.since
             pair.findings[finding.feature] = replace(finding, since=since)
             if known is None:
-                new.append(pair.findings[finding.feature])
-        return new
+                new.append(finding.feature)
+        _mark(pair.findings, expected)
+        return [pair.findings[feature] for feature in new]
 
     def add(self, finding: Finding) -> bool:
         """Adds a finding that needs no test (a certain one); True if it is new."""
@@ -136,3 +141,18 @@ class ShiftMonitor:
             alpha=self.alpha,
             num_samples=dict(self._samples),
         )
+
+
+def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:
+    """Marks what is meant to differ, in place.
+
+    That an input differs as a whole is expected where all that stands out is.
+    """
+    wholes = [feature for feature in findings if "/" not in feature and feature in expected]
+    for feature, finding in findings.items():
+        if feature in expected and finding.kind == "covariate" and feature not in wholes:
+            findings[feature] = replace(finding, expected=True)
+    for whole in wholes:
+        parts = [f for feature, f in findings.items() if feature.startswith(f"{whole}/")]
+        if findings[whole].kind == "covariate" and not any(part.matters for part in parts):
+            findings[whole] = replace(findings[whole], expected=True)
