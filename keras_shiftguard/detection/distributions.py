@@ -63,15 +63,41 @@ def weighted_chi2_sf(weights: ArrayLike, x: ArrayLike, degrees: ArrayLike = 1.0)
     return np.clip(result, SMALLEST_P, 1.0).reshape(shape)
 
 
-def _invert(w: Floats, k: Floats, x: Floats) -> Floats:
+def share_sf(weights: ArrayLike, dimension: float, x: float) -> float:
+    """P(weighted share > x) for a direction drawn at random on a sphere.
+
+    Args:
+        weights: Of the squares of the first `k` coordinates, `(k,)`, not
+            negative; the other coordinates have weight 0.
+        dimension: Dimension of the space, at least `k`; need not be whole.
+        x: Positive.
+
+    Returns:
+        P(sum of weights * g^2 / sum of all g^2 > x), `g` standard normal.
+    """
+    w = np.append(np.asarray(weights, "float64"), 0.0) - x
+    k = np.append(np.ones(len(w) - 1), dimension - len(w) + 1)
+    top = float(w.max())
+    if top <= 0:
+        return SMALLEST_P
+    if w.min() >= 0:
+        return 1.0
+    # The same sums with weights of both signs, against 0.
+    tail = _invert(w[None] / top, k[None], np.zeros(1), positive=False)
+    return float(np.clip(tail[0], SMALLEST_P, 1.0))
+
+
+def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     """The contour integral, for weights whose largest is 1."""
-    k = np.where(w > 0, k, 0.0)
+    if positive:
+        k = np.where(w > 0, k, 0.0)
     cut = 0.5  # the first branch point, 1 / (2 max w)
     # A step away from the pole at 0: to its left below the mean (the residue is
     # then 1), to its right above; never nearer than a standard deviation.
     apart = 1 / np.sqrt((2 * k * w**2).sum(axis=1))
-    saddle = _saddle(w, k, x)
-    below = x < (k * w).sum(axis=1)
+    saddle = _saddle(w, k, x, positive)
+    # Left of 0 lie the branch points of negative weights.
+    below = positive & (x < (k * w).sum(axis=1))
     c = np.where(below, np.minimum(saddle, -apart / 2), np.maximum(saddle, apart / 4))
     c = np.minimum(c, np.where(saddle > 0.25, saddle, 0.25))
     mu = cut - c
@@ -104,11 +130,11 @@ def _invert(w: Floats, k: Floats, x: Floats) -> Floats:
     return np.where(c < 0, 1 + tail, tail)
 
 
-def _saddle(w: Floats, k: Floats, x: Floats) -> Floats:
+def _saddle(w: Floats, k: Floats, x: Floats, positive: bool) -> Floats:
     """Where K'(s) = sum k w / (1 - 2 w s) equals x: bisection in 1/(1 - 2s)."""
-    total = (k * w).sum(axis=1)
-    low = np.full(len(x), -40.0)  # log of 1 - 2 s
-    high = np.maximum(np.log(total / x) + 1, 1.0) + 40
+    low, high = np.full(len(x), -40.0), np.zeros(len(x))  # log of 1 - 2 s
+    if positive:
+        high += np.maximum(np.log((k * w).sum(axis=1) / x) + 1, 1.0) + 40
     for _ in range(30):  # roughly right is enough
         middle = (low + high) / 2
         s = (1 - np.exp(middle)) / 2
@@ -134,13 +160,13 @@ def normal_sf(z: ArrayLike) -> Floats:
     """P(standard normal > z), elementwise."""
     z = np.asarray(z, "float64")
     both = chi2_sf(z**2, 1.0) / 2
-    return np.where(z >= 0, both, 1 - both)
+    return np.maximum(np.where(z >= 0, both, 1 - both), SMALLEST_P)
 
 
 def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
     """P(Student's t > t), elementwise."""
     t, degrees = np.broadcast_arrays(np.asarray(t, "float64"), np.asarray(degrees, "float64"))
-    x = degrees / (degrees + t**2)
+    x = degrees / (degrees + np.minimum(np.abs(t), 1e150) ** 2)
     both = _incomplete_beta(degrees / 2, 0.5, x) / 2
     return np.clip(np.where(t >= 0, both, 1 - both), SMALLEST_P, 1.0)
 

@@ -9,9 +9,11 @@ one sees diffuse shifts (a new class mix), the small one fine ones (a rotation).
 Given the covariance, the null is a weighted sum of chi2.
 
 The bandwidth and the ridges come from both streams together, so that exchanging
-samples between them would not change them. Where a stream holds fewer samples
-than features, the covariance has that rank and the statistic is bounded; its
-mean under permutation stays exact.
+samples between them would not change them. Given both, dealing the samples out
+anew turns the difference of the means to a random direction in the space of all
+samples: the null is the weighted share of a random point on a sphere. With many
+samples that is a weighted sum of chi2; with few it knows that the covariance was
+estimated from the same samples.
 
 Reference: Harchaoui, Bach and Moulines, "Testing for Homogeneity with Kernel
 Fisher Discriminant Analysis", NeurIPS 2008; Hagrass, Sriperumbudur and Li,
@@ -22,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import weighted_chi2_sf
+from keras_shiftguard.detection.distributions import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
 MIN_SAMPLES = 20  # in each stream; below, no embedding is tested
@@ -90,7 +92,11 @@ def compare_embeddings(
         filters += one / np.sqrt(2 * np.sum((values * one) ** 2))
     chance = n * m / (n + m)
     statistic = chance * float(along @ filters)
-    p_value = float(weighted_chi2_sf(values * filters, statistic))
+    dimension = max(n + m - 1, float(len(values)))
+    p_value = share_sf(values * filters, dimension, statistic / dimension)
+    # No p-value is below the chance of the very same split.
+    splits = log_gamma(n + m + 1) - log_gamma(n + 1) - log_gamma(m + 1)
+    p_value = max(p_value, float(np.exp(-min(float(splits), 690.0))))
     # Along its own direction: what of the distance is beyond chance.
     expected, noise = float(values @ filters), float(values @ (filters * values * filters))
     excess = max(statistic - expected, 0.0) / chance

@@ -1,0 +1,108 @@
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection.distributions import (
+    SMALLEST_P,
+    chi2_sf,
+    gamma_sf,
+    hypergeometric_tails,
+    hypergeometric_two_sided,
+    log_gamma,
+    normal_sf,
+    share_sf,
+    student_t_sf,
+    weighted_chi2_sf,
+)
+
+stats = pytest.importorskip("scipy.stats")
+TAILS = np.array([0.999, 0.9, 0.5, 0.1, 1e-2, 1e-4, 1e-8, 1e-20, 1e-100])
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 9, 50, 1000, 9999])
+def test_chi2_is_right_from_the_body_to_the_far_tail(degrees):
+    x = stats.chi2(degrees).isf(TAILS)
+    np.testing.assert_allclose(chi2_sf(x, degrees), TAILS, rtol=2e-3)
+
+
+def test_gamma_of_small_and_large_shapes():
+    for shape in (0.3, 4.5, 5000.0):
+        x = stats.gamma(shape).isf(TAILS)
+        np.testing.assert_allclose(gamma_sf(x, shape), TAILS, rtol=2e-3)
+
+
+def test_equal_weights_are_a_chi2_and_zeros_do_not_count():
+    weights = [0.3, 0.3, 0.0, 0.3]
+    np.testing.assert_allclose(
+        weighted_chi2_sf(weights, 0.3 * np.array([1.0, 7.0, 400.0])),
+        stats.chi2(3).sf([1.0, 7.0, 400.0]),
+        rtol=1e-3,
+    )
+
+
+@pytest.mark.parametrize(
+    "weights", [1 / np.array([2, 6, 12, 20.0]), 0.7 ** np.arange(60), np.r_[1, np.full(99, 1e-2)]]
+)
+def test_weighted_chi2_against_simulation(weights):
+    rng = np.random.default_rng(0)
+    draws = sum(w * rng.standard_normal(200_000) ** 2 for w in weights)
+    for p in (0.9, 0.5, 0.1, 1e-2, 1e-3):
+        got = float(weighted_chi2_sf(weights, np.quantile(draws, 1 - p)))
+        assert got == pytest.approx(p, abs=4 * np.sqrt(p / 200_000))
+
+
+def test_the_far_tail_of_two_weights_against_the_exact_exponential():
+    # Pairs of equal weights are exponentials: P has a closed form.
+    a, b, x = 2.0, 0.5, np.array([5.0, 50.0, 500.0])
+    exact = (a * np.exp(-x / (2 * a)) - b * np.exp(-x / (2 * b))) / (a - b)
+    np.testing.assert_allclose(weighted_chi2_sf([a, a, b, b], x), exact, rtol=1e-6)
+
+
+def test_nothing_is_ever_zero():
+    assert float(weighted_chi2_sf([1.0], 1e9)) == SMALLEST_P
+    assert float(normal_sf(1e3)) == SMALLEST_P
+    assert float(student_t_sf(1e200, 1000)) > 0
+    lower, upper = hypergeometric_tails(5000, 5000, 5000, 10_000)
+    assert lower[0] == 1 and upper[0] > 0
+
+
+def test_normal_and_student_t():
+    z = np.array([-2.0, 0.0, 1.0, 5.0, 30.0])
+    np.testing.assert_allclose(normal_sf(z), stats.norm.sf(z), rtol=1e-6)
+    for degrees in (1.5, 5, 30, 1e5):
+        np.testing.assert_allclose(
+            student_t_sf(z, degrees), stats.t.sf(z, degrees), rtol=1e-6, atol=1e-290
+        )
+
+
+def test_log_gamma():
+    special = pytest.importorskip("scipy.special")
+    x = np.array([1e-3, 0.5, 1.0, 9.99, 10.0, 1e6])
+    np.testing.assert_allclose(log_gamma(x), special.gammaln(x), rtol=1e-10, atol=1e-10)
+
+
+def test_hypergeometric_tails_of_many_at_once():
+    drawn, size, marked, total = (
+        np.array(a) for a in ([3, 0, 40], [10, 20, 60], [20, 5, 500], [100, 1000, 5000])
+    )
+    lower, upper = hypergeometric_tails(drawn, size, marked, total)
+    np.testing.assert_allclose(lower, stats.hypergeom.cdf(drawn, total, marked, size), rtol=1e-9)
+    np.testing.assert_allclose(upper, stats.hypergeom.sf(drawn - 1, total, marked, size), rtol=1e-9)
+    both = hypergeometric_two_sided(drawn, size, marked, total)
+    np.testing.assert_allclose(both, np.minimum(1, 2 * np.minimum(lower, upper)))
+
+
+def test_the_share_of_a_random_direction():
+    # One coordinate's share is a beta variable; of many dimensions, a chi2.
+    for x in (0.05, 0.3, 0.9):
+        exact = stats.beta(0.5, 4.5).sf(x)
+        assert share_sf([1.0], 10, x) == pytest.approx(exact, rel=1e-3)
+    weights = 0.8 ** np.arange(30)
+    many = float(weighted_chi2_sf(weights, 20.0))
+    assert share_sf(weights, 1e7, 20.0 / 1e7) == pytest.approx(many, rel=1e-3)
+    rng = np.random.default_rng(0)
+    squares = rng.standard_normal((100_000, 40)) ** 2
+    shares = squares[:, :30] @ weights / squares.sum(axis=1)
+    for p in (0.9, 0.3, 1e-2):
+        got = share_sf(weights, 40, float(np.quantile(shares, 1 - p)))
+        assert got == pytest.approx(p, abs=4 * np.sqrt(p / 100_000))
+    assert share_sf([1.0, 0.5], 5, 2.0) > 0

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from benchmarks.detection_calibration import table
+
+from keras_shiftguard.detection.ranks import (
+    MIN_SAMPLES,
+    compare_features,
+    compare_missing,
+)
+from keras_shiftguard.profiles import FeatureTable, Moments
+
+RNG = np.random.default_rng(0)
+
+
+def compared(current, reference, **kwargs):
+    return compare_features(table(np.asarray(current)), table(np.asarray(reference)), **kwargs)
+
+
+def test_location_has_cohens_d_its_sign_and_an_interval_that_holds_it():
+    found = compared(RNG.normal(0.8, 2, (400, 3)), RNG.normal(0, 2, (900, 3)))
+    assert (found.dominant == 0).all() and (found.p_value < 1e-4).all()
+    assert (found.lower < 0.4).all() and (found.upper > 0.4).all()
+    np.testing.assert_allclose(found.effect_size, 0.4, atol=0.2)
+    opposite = compared(RNG.normal(-0.8, 2, (400, 1)), RNG.normal(0, 2, (900, 1)))
+    assert opposite.effect_size[0] < -0.2
+
+
+def test_spread_and_shape_are_told_from_location():
+    reference = RNG.normal(size=(2000, 1))
+    wider = compared(RNG.normal(0, 1.4, (2000, 1)), reference)
+    assert wider.dominant[0] == 1 and wider.p_value[0] < 1e-8 and wider.effect_size[0] > 0.1
+    two_humps = RNG.choice([-1, 1], (2000, 1)) * 0.95 + RNG.normal(0, 0.3, (2000, 1))
+    shape = compared(two_humps, reference)
+    assert shape.dominant[0] >= 1 and shape.p_value[0] < 1e-8
+
+
+def test_heavy_tails_do_not_hide_a_shift():
+    found = compared(RNG.standard_cauchy((500, 1)) + 1, RNG.standard_cauchy((500, 1)))
+    assert found.p_value[0] < 1e-6 and found.effect_size[0] > 0.3
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda shape: RNG.normal(size=shape),
+        lambda shape: RNG.lognormal(0, 2, shape),
+        lambda shape: (RNG.random(shape) < 0.5) * 1.0,
+        lambda shape: (RNG.random(shape) < 0.03) * 1.0,
+        lambda shape: np.where(RNG.random(shape) < 0.8, 0, RNG.lognormal(size=shape)),
+        lambda shape: RNG.poisson(0.3, shape) * 1.0,
+        lambda shape: 1e4 + RNG.lognormal(size=shape),
+    ],
+    ids=["normal", "lognormal", "binary", "rare", "zeros", "counts", "far from zero"],
+)
+@pytest.mark.parametrize("sizes", [(20, 400), (60, 60)])
+def test_p_values_are_not_smaller_than_uniform(draw, sizes):
+    n, m = sizes
+    p = compared(draw((n, 2000)), draw((m, 2000))).p_value
+    for u in (1e-3, 0.01, 0.05, 0.2):
+        assert (p <= u).mean() <= u + 3.5 * np.sqrt(u / len(p))
+
+
+def test_ties_are_exact_where_few_samples_differ_from_the_mode():
+    stats = pytest.importorskip("scipy.stats")
+    a, b = np.zeros((30, 1)), np.zeros((60, 1))
+    a[:6] = 1
+    found = compared(a, b)
+    _, fisher = stats.fisher_exact([[6, 24], [0, 60]])
+    # Twice the smaller tail: up to twice Fisher's.
+    assert fisher <= found.p_value[0] * 1.001 and found.p_value[0] <= 2.001 * fisher
+
+
+def test_constant_columns_and_too_few_samples_are_not_tested():
+    found = compared(np.ones((50, 2)), np.ones((80, 2)))
+    assert not found.tested.any() and (found.p_value == 1).all()
+    few = compared(RNG.normal(size=(MIN_SAMPLES - 1, 1)), RNG.normal(9, 1, (500, 1)))
+    assert not few.tested[0] and few.p_value[0] == 1
+
+
+def test_two_different_constants_differ():
+    found = compared(np.full((50, 1), 1000.0), np.full((80, 1), 1000.5))
+    assert found.tested[0] and 0 < found.p_value[0] < 1e-20
+
+
+@pytest.mark.parametrize("offset", [1e4, 1.7e9])
+def test_a_spread_below_the_grid_is_tested_by_the_means(offset):
+    same = compared(offset + RNG.normal(size=(300, 200)), offset + RNG.normal(size=(300, 200)))
+    assert 0.005 < (same.p_value <= 0.05).mean() < 0.12
+    moved = compared(offset + 0.6 + RNG.normal(size=(300, 5)), offset + RNG.normal(size=(300, 5)))
+    assert (moved.p_value < 1e-6).all()
+
+
+def test_ten_thousand_features_keep_only_moments_and_are_tested_all_the_same():
+    a, b = RNG.normal(size=(60, 10_000)), RNG.normal(size=(60, 10_000))
+    a[:, 7] += 2
+    found = compared(a, b)
+    assert found.p_value[7] < 1e-8 and found.p_value[7] == found.p_value.min()
+
+
+def test_copies_are_no_evidence():
+    a, b = RNG.normal(0.3, 1, (50, 1)), RNG.normal(size=(500, 1))
+    once = compared(a, b)
+    copied = compare_features(table(np.repeat(a, 100, axis=0)), table(b), shares=(0.01, 1.0))
+    np.testing.assert_allclose(copied.p_value, once.p_value, rtol=1e-6)
+    np.testing.assert_allclose(copied.lower, once.lower, rtol=0.05)
+
+
+def test_missing_values_are_a_test_of_their_own():
+    count = Moments(np.array([100.0, 60.0]), np.zeros(2), np.ones(2))
+    a = FeatureTable(("0", "1"), 100, count, np.zeros((2, 0), "int64"))
+    whole = Moments(np.array([500.0, 500.0]), np.zeros(2), np.ones(2))
+    b = FeatureTable(("0", "1"), 500, whole, np.zeros((2, 0), "int64"))
+    p = compare_missing(a, b)
+    assert p[0] == 1 and p[1] < 1e-20
