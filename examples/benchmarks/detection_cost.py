@@ -37,7 +37,7 @@ def ours(args):
     import tempfile
 
     import numpy as np
-    from peers.cost import measure
+    from peers.timing import measure
 
     from keras_shiftguard.detection.compare import examine
     from keras_shiftguard.measure import profile
