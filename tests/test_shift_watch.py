@@ -1,0 +1,232 @@
+"""Shift inside `fit`: found, named, dated, and written; and quiet where nothing shifts."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shiftguard as sg
+from keras_shiftguard.errors import ShiftDetectedError, ShiftWarning
+
+pytestmark = pytest.mark.backend
+
+
+def images(seed, n, classes=4):
+    """Bright squares on a noisy ground: the class says where."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, classes, n)
+    x = 60 + 25 * rng.normal(size=(n, 1, 1, 1)) + 12 * rng.normal(size=(n, 16, 16, 3))
+    for i, label in enumerate(y):
+        row, column = divmod(label, 2)
+        x[i, 8 * row + 1 : 8 * row + 6, 8 * column + 1 : 8 * column + 6] += 80 + 20 * rng.normal()
+    return x.clip(0, 255).astype("float32") / 255, y
+
+
+@pytest.fixture(scope="module")
+def train():
+    return images(0, 240)
+
+
+@pytest.fixture(scope="module")
+def val():
+    return images(1, 200)
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((16, 16, 3)),
+            layers.Conv2D(4, 3, strides=2, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(8, activation="relu", name="features"),
+            layers.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fit(guard, train, val=None, epochs=2, callbacks=(), **more):
+    return network().fit(
+        *train, validation_data=val, epochs=epochs, callbacks=[guard, *callbacks], verbose=0, **more
+    )
+
+
+def quiet(**more):
+    return sg.ShiftGuard(verbose=0, on_shift="ignore", **more)
+
+
+def test_no_shift_is_no_finding(train, val):
+    guard = sg.ShiftGuard(verbose=0)  # a warning would be an error here
+    assert guard.report is None
+    history = fit(guard, train, val, 3).history
+    assert guard.report.findings == () and not guard.report.shifted
+    assert history["shift"] == history["val_shift"] == [0.0] * 3
+    assert set(guard.profiles) == {"train", "validation"}
+
+
+def test_darker_validation_is_named_and_dated(train, val):
+    x, y = val
+    guard = sg.ShiftGuard(verbose=0)
+    with pytest.warns(ShiftWarning, match="Validation images are darker"):
+        history = fit(guard, train, (x * 0.6, y)).history
+    report = guard.report
+    assert report.shifted and "label" not in report.kinds
+    worst = report.findings[0]
+    assert (worst.stream, worst.against, worst.since) == ("validation", "train", 1)
+    assert worst.family in ("brightness", "contrast")
+    assert history["val_shift"][0] == max(abs(f.effect_size) for f in report.findings)
+    assert history["shift"] == [0.0, 0.0]
+
+
+def test_validation_not_rescaled_is_preprocessing(train, val):
+    guard = quiet()
+    fit(guard, train, (val[0] * 255, val[1]))
+    finding = guard.report.findings[0]
+    assert guard.report.kinds[0] == "preprocessing" and "255" in finding.explanation
+
+
+def test_another_class_mix_is_label_shift(train, val):
+    x, y = val
+    kept = (y < 2) | (np.arange(len(y)) % 4 == 0)
+    guard = quiet()
+    fit(guard, train, (x[kept], y[kept]))
+    assert guard.report.kinds[0] == "label"
+    assert guard.report.findings[0].feature == "labels"
+
+
+def test_early_stopping_can_monitor_it(train, val):
+    stop = keras.callbacks.EarlyStopping("val_shift", mode="min", patience=0)
+    history = fit(quiet(), train, (val[0] * 0.5, val[1]), 5, [stop]).history
+    assert len(history["loss"]) == 2  # it does not get better
+
+
+def test_raise_stops_at_the_end_of_the_epoch_and_leaves_a_clean_model(train, val):
+    model = network()
+    guard = sg.ShiftGuard(on_shift="raise", verbose=0)
+    with pytest.raises(ShiftDetectedError, match="shift found") as stop:
+        model.fit(*train, validation_data=(val[0] * 0.5, val[1]), callbacks=[guard], verbose=0)
+    assert stop.value.report.shifted
+    assert "train_step" not in vars(model)
+    model.fit(*train, verbose=0)
+
+
+def test_without_validation_the_report_says_so(train):
+    guard = quiet()
+    history = fit(guard, train).history
+    assert not guard.report.shifted and "validation_data" in str(guard.report)
+    assert "val_shift" not in history and history["shift"] == [0.0, 0.0]
+
+
+def test_reference_and_evaluate(train, val, tmp_path):
+    path = tmp_path / "train.profile"
+    sg.profile(train).save(path)
+    guard = quiet(reference=path)
+    x, y = val
+    network().evaluate(x * 0.5, y, callbacks=[guard], verbose=0)
+    finding = guard.report.findings[0]
+    assert (finding.stream, finding.against, finding.since) == ("validation", "reference", None)
+    network().evaluate(x, y, callbacks=[guard], verbose=0)
+    assert guard.report.findings == ()
+    assert guard.profiles["reference"].num_samples == 240
+
+
+def test_target_inputs_outputs_and_activations(train, val):
+    x, _ = images(2, 200)
+    guard = quiet(target_data=x[:, ::-1], feature_layer="features")
+    fit(guard, train, val, 3)
+    target = guard.profiles["target"]
+    assert target.num_samples == 200 and target.outputs.layer == "features"
+    assert {f.stream for f in guard.report.findings} <= {"target"}
+    same = quiet(target_data=x, feature_layer="features")
+    fit(same, train, val, 2)
+    assert same.report.findings == ()
+
+
+def test_a_misspelt_feature_layer_is_an_error_before_training(train):
+    with pytest.raises(sg.BadInputError, match="features"):
+        fit(quiet(target_data=train[0], feature_layer="feature"), train)
+
+
+class Changing(keras.utils.PyDataset):
+    """Training batches; what they look like may depend on the epoch."""
+
+    def __init__(self, data, change):
+        super().__init__()
+        self.data, self.change, self.epoch = data, change, 0
+
+    def __len__(self):
+        return len(self.data[0]) // 40
+
+    def __getitem__(self, i):
+        x, y = (part[40 * i : 40 * i + 40] for part in self.data)
+        return self.change(x, self.epoch), y
+
+    def clock(self):
+        def tell(epoch, logs):
+            self.epoch = epoch
+
+        return keras.callbacks.LambdaCallback(on_epoch_begin=tell)
+
+
+def test_a_fault_that_starts_in_epoch_two(train, val):
+    guard = quiet()
+    data = Changing(train, lambda x, epoch: x * (0.5 if epoch else 1.0))
+    callbacks = [guard, data.clock()]
+    network().fit(data, validation_data=val, epochs=3, callbacks=callbacks, verbose=0)
+    found = {f.against: f.since for f in guard.report.findings if f.stream == "train"}
+    assert found == {"the first epoch": 2}
+    assert all(f.since == 2 for f in guard.report.findings)
+
+
+def test_augmented_training_is_expected_and_named(train, val):
+    rng = np.random.default_rng(3)
+
+    def augmented(x, epoch):
+        gain = rng.uniform(0.5, 1.5, (len(x), 1, 1, 1))
+        return (x * gain + rng.uniform(-0.15, 0.15, (len(x), 1, 1, 1))).astype("float32")
+
+    guard = quiet()
+    network().fit(
+        Changing(train, augmented), validation_data=val, epochs=3, callbacks=[guard], verbose=0
+    )
+    assert any(f.expected for f in guard.report.findings)
+    assert not guard.report.shifted
+    assert "augmentation" in str(guard.report)
+
+
+def test_augmentation_left_on_in_validation(train, val):
+    rng = np.random.default_rng(4)
+    data = Changing(val, lambda x, _: x * rng.uniform(0.8, 1.25, (len(x), 1, 1, 1)))
+    guard = quiet()
+    network().fit(*train, validation_data=data, epochs=3, callbacks=[guard], verbose=0)
+    finding = next(f for f in guard.report.findings if f.family == "augmentation")
+    assert finding.kind == "preprocessing" and finding.stream == "validation"
+    assert finding.since == 2
+
+
+def test_evidence_grows_only_where_it_was_declared(train, val):
+    def stream(seed):
+        while True:
+            yield images(seed := seed + 1, 40)
+
+    declared = quiet(distinct_samples=10**6)
+    network().fit(
+        stream(100), steps_per_epoch=3, epochs=3, callbacks=[declared], verbose=0, shuffle=False
+    )
+    plain = quiet()
+    network().fit(
+        stream(200), steps_per_epoch=3, epochs=3, callbacks=[plain], verbose=0, shuffle=False
+    )
+    assert declared._shift._training.num_samples == 360
+    assert plain._shift._training.num_samples == 0
+
+
+def test_the_report_is_written(train, val, tmp_path):
+    guard = quiet(log_dir=tmp_path)
+    fit(guard, train, (val[0] * 0.5, val[1]), 1)
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["shifted"] and written["findings"][0]["stream"] == "validation"
