@@ -3,8 +3,10 @@
 An epoch repeats the samples of the one before, in another order. Its sums are
 then the same but for float32 rounding. That is told apart from a fresh draw of
 the same world by how far apart two draws would be: a standard error or so,
-which is a thousand times as much. Only what every sample went into counts:
-costly details are measured on some rows, and another epoch looks at others.
+which is a thousand times as much. Sums over all samples tell, but are blind to mirrored
+images. Costly details are not, but they may have been measured on other rows:
+they count only where all rows were measured, or where the class counts of the
+measured rows are so equal that they must be the same.
 """
 
 from collections.abc import Iterator
@@ -18,6 +20,8 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 ROUNDING = 1e-5
 OF_VALUE = 2e-6
 WAVES = 1e-4  # of cosines and sines, whose arguments may be large
+BY_CHANCE = 1e-5  # that other rows have the same class counts
+ALIKE = 3.0  # standard errors between two draws
 # In standard errors: two draws of the same world are nearer than this on each
 # of six independent numbers by a chance of 1e-10 or so.
 FAR = 0.02
@@ -37,15 +41,18 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
         return False
     if not first.inputs or not _same_labels(first, second):
         return False
+    rows = _same_rows(first, second)
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
-    return all(_same_input(one, other) for one, other in pairs)
+    return all(_same_input(one, other, rows) for one, other in pairs)
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
     """Whether the same samples came with other inputs, as augmentation does.
 
     Two passes with exactly the same number of samples of each class are the
-    same samples, unless a stream draws from each class in turn.
+    same samples, unless a stream draws from each class in turn. Inputs that
+    changed for good between the passes are not called randomised: the passes
+    must look like draws of one world.
 
     Args:
         first: One pass, with class labels.
@@ -61,8 +68,10 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
         return False
     if set(first.inputs) != set(second.inputs) or not _same_labels(first, second):
         return False
+    rows = _same_rows(first, second)
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
-    return any(not _same_input(one, other) for one, other in pairs)
+    alike = all(_alike(one, other) for one, other in pairs)
+    return alike and any(not _same_input(one, other, rows) for one, other in pairs)
 
 
 def _same_labels(first: InputProfile, second: InputProfile) -> bool:
@@ -74,7 +83,30 @@ def _same_labels(first: InputProfile, second: InputProfile) -> bool:
     )
 
 
-def _same_input(first: InputSummary, second: InputSummary) -> bool:
+def _same_rows(first: InputProfile, second: InputProfile) -> bool:
+    """Whether the costly details of both are certainly of the same samples."""
+    one, other = (p.labels.by_class.count[:, 0] for p in (first, second))
+    if not one.sum() or not np.array_equal(one, other):
+        return False
+    # How likely other rows would have had just these class counts.
+    share = min(one.sum() / first.num_samples, 1.0)
+    variance = np.sort(one[one > 0])[:-1] * (1 - share)
+    return bool(np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2 > -np.log(BY_CHANCE))
+
+
+def _alike(first: InputSummary, second: InputSummary) -> bool:
+    """Whether the sample moments could be those of two draws of one world."""
+    return all(
+        abs(one.mean - other.mean)
+        <= ALIKE * np.sqrt((one.std**2 + other.std**2) / np.maximum(one.count, 1))
+        for one, other in (
+            (first.sample_mean, second.sample_mean),
+            (first.sample_std, second.sample_std),
+        )
+    )
+
+
+def _same_input(first: InputSummary, second: InputSummary, rows: bool) -> bool:
     if (first.layout, first.num_channels) != (second.layout, second.num_channels):
         return False
     if first.nonfinite_samples != second.nonfinite_samples:
@@ -83,7 +115,7 @@ def _same_input(first: InputSummary, second: InputSummary) -> bool:
         if not np.allclose(getattr(first, name), getattr(second, name), rtol=1e-6, atol=0):
             return False
     one, other = first.embedding, second.embedding
-    if one.count == other.count == first.num_samples == second.num_samples:
+    if one.count == other.count and (rows or one.count == first.num_samples):
         # A mirrored image has the same sums, but not the same waves.
         if np.abs(one.mean - other.mean).max(initial=0.0) > WAVES:
             return False
