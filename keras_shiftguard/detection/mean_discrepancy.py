@@ -32,6 +32,9 @@ MIN_SAMPLES = 20  # in each stream; below, no embedding is tested
 # the waves are nearly linear and quadratic; the ridges do the rest.
 WIDTH = 2.0
 RIDGES = (0.1, 0.01)  # of the largest eigenvalue
+# Extra variance of the statistic at sizes n << m, times n: measured on real
+# images, where without it 6.5 % of the p-values lie below 0.05 at n = 50.
+UNEQUAL = 8.0
 
 
 @dataclass(frozen=True)
@@ -92,13 +95,17 @@ def compare_embeddings(
         filters += one / np.sqrt(2 * np.sum((values * one) ** 2))
     chance = n * m / (n + m)
     statistic = chance * float(along @ filters)
+    expected, noise = float(values @ filters), float(values @ (filters * values * filters))
+    # A point on a sphere stands for normal features. Of others the statistic
+    # varies more where the sizes are unequal, by about 1 / n: see UNEQUAL.
+    wider = np.sqrt(1 + UNEQUAL * ((m - n) / (n + m)) ** 2 / min(n, m))
+    careful = expected + (statistic - expected) / (wider if statistic > expected else 1.0)
     dimension = max(n + m - 1, float(len(values)))
-    p_value = share_sf(values * filters, dimension, statistic / dimension)
+    p_value = share_sf(values * filters, dimension, careful / dimension)
     # No p-value is below the chance of the very same split.
     splits = log_gamma(n + m + 1) - log_gamma(n + 1) - log_gamma(m + 1)
     p_value = max(p_value, float(np.exp(-min(float(splits), 690.0))))
     # Along its own direction: what of the distance is beyond chance.
-    expected, noise = float(values @ filters), float(values @ (filters * values * filters))
     excess = max(statistic - expected, 0.0) / chance
     scale = noise / expected  # the mean variance of a filtered direction
     effect = float(np.sqrt(excess / scale))

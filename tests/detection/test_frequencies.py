@@ -18,7 +18,7 @@ MIXES = {
 @pytest.mark.parametrize("sizes", [(20, 20), (20, 5000), (300, 1000)])
 def test_p_values_are_not_smaller_than_uniform(mix, sizes):
     share = MIXES[mix] / MIXES[mix].sum()
-    draws = 150 if len(share) > 1000 else 800
+    draws = 100 if len(share) > 900 else 400
     p = np.array(
         [
             compare_frequencies(*(RNG.multinomial(size, share) for size in sizes)).p_value

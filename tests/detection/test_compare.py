@@ -1,0 +1,194 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from benchmarks.detection_calibration import moments, profile, table
+
+from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.multiplicity import global_p, holm, simes
+from keras_shiftguard.profiles import (
+    FeatureTable,
+    InputProfile,
+    LabelSummary,
+    MeanEmbedding,
+    Moments,
+    OutputSummary,
+)
+
+RNG = np.random.default_rng(0)
+
+
+def columns(n, k=6, shift=0.0, labels=None):
+    return profile(RNG.normal(shift, 1, (n, k)), labels)
+
+
+def with_input(stream, **changes):
+    return replace(stream, inputs={"input": replace(stream.inputs["input"], **changes)})
+
+
+def outputs(n, tilt=0.0, weights="w"):
+    scores = RNG.normal(size=(n, 3)) + np.array([tilt, 0, 0])
+    share = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    predicted = np.bincount(share.argmax(axis=1), minlength=3)
+    return OutputSummary(weights, 3, table(share), predicted)
+
+
+def test_a_moved_column_is_found_and_said_with_its_numbers():
+    x = RNG.normal(size=(300, 6))
+    x[:, 2] += 1
+    look = examine(columns(500), profile(x), stream="validation", against="train")
+    first = look.findings[0]
+    assert first.feature == "input/2" and first.kind == "covariate" and first.matters
+    assert (first.stream, first.against, first.since) == ("validation", "train", None)
+    assert first.interval[0] < 1 < first.interval[1] and 0 < first.p_value < 1e-20
+    assert first.explanation.startswith("Validation samples are higher in column 2: mean")
+    assert "in training, effect size" in first.explanation
+    assert 0 < look.p_value < 1e-18
+
+
+def test_nothing_is_found_where_nothing_differs():
+    looks = [examine(columns(100), columns(60)) for _ in range(30)]
+    assert sum(bool(look.findings) for look in looks) <= 6
+    assert sum(look.p_value <= 0.5 for look in looks) > 3
+
+
+def test_the_level_decides():
+    reference, current = columns(200), columns(200, shift=0.2)
+    p = examine(reference, current).p_value
+    assert not examine(reference, current, level=p / 2).findings
+    assert examine(reference, current, level=p * 1.1).findings
+
+
+def test_few_findings_of_many_columns_and_the_rest_counted():
+    x = RNG.normal(size=(400, 30)) + RNG.uniform(1, 2, 30)
+    look = examine(columns(400, 30), profile(x))
+    ours = [f for f in look.findings if f.feature.startswith("input")]
+    assert len(ours) == 3 and "27 more of its kind differ" in ours[-1].explanation
+
+
+def test_a_tiny_difference_in_a_huge_sample_is_negligible():
+    huge = (profile(RNG.normal(shift, 1, (20_000, 1)), only=3) for shift in (0, 0.07))
+    look = examine(*huge)
+    assert look.findings and all(f.negligible for f in look.findings)
+
+
+def test_a_new_class_mix_is_a_label_shift_and_what_follows_from_it_is_not_repeated():
+    centres = RNG.normal(0, 2, (4, 6))
+
+    def stream(share, n):
+        labels = RNG.choice(4, n, p=share)
+        return with_classes(centres[labels] + RNG.normal(size=(n, 6)), labels)
+
+    look = examine(stream([0.25] * 4, 2000), stream([0.05, 0.25, 0.25, 0.45], 1000))
+    assert look.findings[0].kind == "label" and look.findings[0].family == "label"
+    assert (
+        "class 0 5" in look.findings[0].explanation and "class 3 4" in look.findings[0].explanation
+    )
+    assert "follows from it" in look.findings[0].explanation
+    assert [f.kind for f in look.findings] == ["label"]
+
+
+def with_classes(x, labels):
+    """With the moments of the classes' projections, as `LabelSummary` keeps them."""
+    from keras_shiftguard.profiles.embedding import directions
+
+    made = profile(x, labels)
+    by_class = made.labels.by_class
+    count, mean, m2 = (np.array(a) for a in (by_class.count, by_class.mean, by_class.m2))
+    for c in np.unique(labels):
+        own = moments(np.arcsinh(x[labels == c]) @ directions(x.shape[1]))
+        count[c], mean[c], m2[c] = own.count, own.mean, own.m2
+    return replace(made, labels=replace(made.labels, by_class=Moments(count, mean, m2)))
+
+
+def test_outputs_are_compared_with_equal_weights_only():
+    reference = replace(columns(400), outputs=outputs(400))
+    current = replace(columns(400), outputs=outputs(400, tilt=1.0))
+    look = examine(reference, current)
+    assert look.findings and all(
+        f.feature.split("/")[0] in ("outputs", "predictions") for f in look.findings
+    )
+    assert not examine(reference, current, outputs=False).findings
+    other = replace(current, outputs=replace(current.outputs, weights="later"))
+    look = examine(reference, other)
+    assert not look.findings and any("other weights" in note for note in look.notes)
+
+
+def test_too_few_samples_say_so():
+    look = examine(columns(500), columns(8, shift=5.0), stream="validation", against="train")
+    assert not look.findings and look.p_value == 1
+    assert any(n.startswith("not enough samples yet") and "8 of 10" in n for n in look.notes)
+    one = examine(columns(500), columns(1))
+    assert not one.findings and one.notes
+
+
+def test_missing_values_and_columns_without_any():
+    full, holes = columns(300, 2), columns(200, 2)
+    summary = holes.inputs["input"]
+    count = np.array([200.0, 0.0])
+    dead = FeatureTable(
+        summary.features.names,
+        200,
+        Moments(
+            count,
+            summary.features.moments.mean * (count > 0),
+            summary.features.moments.m2 * (count > 0),
+        ),
+        summary.features.counts * (count > 0)[:, None].astype(int),
+    )
+    look = examine(full, with_input(holes, features=dead, nonfinite_samples=200), stream="target")
+    assert {f.feature for f in look.findings} >= {"input/missing", "input/1/missing"}
+    assert all(f.family == "missing" for f in look.findings)
+    assert any("without a finite value in target: 1" in note for note in look.notes)
+
+
+def test_other_shapes_are_certain_and_absent_features_are_noted():
+    look = examine(columns(100, 3), columns(100, 5))
+    assert (
+        look.findings[0].kind == "preprocessing" and "another shape" in look.findings[0].explanation
+    )
+    reference, current = columns(200, 3), columns(200, 3, shift=2.0)
+    renamed = replace(current.inputs["input"].features, names=("0", "1", "extra"))
+    look = examine(reference, with_input(current, features=renamed))
+    assert any("absent in current: 2" in note for note in look.notes)
+    assert any("absent in reference: extra" in note for note in look.notes)
+    assert any(f.feature == "input/0" for f in look.findings)
+    gone = examine(reference, InputProfile({"other": current.inputs["input"]}))
+    assert "input 'input' is absent in current" in gone.notes
+
+
+def test_one_class_and_mixed_kinds_of_labels_are_noted():
+    one = np.zeros(100, int)
+    assert any(
+        "of one class" in n
+        for n in examine(columns(100, 6, labels=one), columns(100, 6, labels=one)).notes
+    )
+    numbers = LabelSummary(100, 0, width=1, targets=table(RNG.normal(size=(100, 1))))
+    look = examine(columns(100, 6, labels=one), replace(columns(100), labels=numbers))
+    assert any("class ids in reference and numbers in current" in n for n in look.notes)
+
+
+def test_copies_of_the_same_samples_are_counted_once():
+    x = RNG.normal(0.25, 1, (60, 6))
+    reference = columns(2000)
+    once = examine(reference, profile(x))
+    copies = replace(profile(np.repeat(x, 50, axis=0)), distinct_samples=60)
+    assert examine(reference, copies).p_value == pytest.approx(once.p_value, rel=1e-2)
+    assert examine(reference, replace(copies, distinct_samples=0)).p_value < once.p_value / 1e3
+
+
+def test_empty_profiles_and_embeddings_are_no_error():
+    assert examine(InputProfile(), InputProfile()).p_value == 1
+    bare = with_input(columns(100), embedding=MeanEmbedding())
+    assert examine(bare, columns(100)).p_value > 0
+
+
+def test_holm_simes_and_the_combination():
+    p = np.array([0.001, 0.02, 0.03, 0.9])
+    assert holm(p, np.ones(4), 0.05).tolist() == [True, False, False, False]
+    assert holm(p, np.array([1, 10, 10, 1.0]), 0.05).tolist() == [True, True, True, False]
+    assert simes(p) == pytest.approx(0.004)
+    assert simes(np.full(10, 0.04)) == pytest.approx(0.04)
+    same = [np.array([0.03])] * 4
+    assert global_p(same, np.array([1.0, 2, 3, 4])) == pytest.approx(0.03)
+    assert global_p([np.array([1e-9]), np.ones(5)], np.ones(2)) == pytest.approx(2e-9, rel=1e-3)
