@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.channel_order import Levels, balance_swapped, channels_swapped
+from keras_shiftguard.detection.explanation import Explanation, affine, digits, listed, span_of
 from keras_shiftguard.detection.forms import Form, difference_in_words, forms
+from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.units import explain_columns
 from keras_shiftguard.profiles import InputSummary
 
 # Scales this far from 1 cannot be a change of the scene: other classes may
@@ -25,37 +28,6 @@ TIGHT = (0.08, 0.08, 0.12, 0.05)
 FULL = 0.7  # of the span in the form that is filled most
 SIGMAS = 4.0  # standard errors that a sample may be off besides
 MOST_NOISE = 0.25  # that a small sample may add to these
-MIN_ROWS = 20
-MOST_COLUMNS = 0.8  # share of the columns that must agree on a factor
-# Units that columns are kept in: thousandths, percent, bytes, seconds.
-FACTORS = (10.0, 60.0, 100.0, 255.0, 256.0, 1000.0, 3600.0, 1e4, 65535.0, 1e5, 1e6)
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """A step that was done in one of two streams only.
-
-    Args:
-        name: `"not rescaled"`, `"rescaled twice"`, `"channels swapped"`, ...
-        sentence: One plain sentence with numbers.
-        scale: Of each channel, `current = reference * scale + offset`,
-            `(channels,)`; the channels of `current` count.
-        offset: `(channels,)`.
-        swapped: Whether the channels are in the other order.
-        effect_size: How far the means or deviations of the channels are
-            apart, whichever is more, in standard deviations of the reference's
-            sample means; not signed.
-        fix: A line of Python that turns `x` of `current` into what the
-            reference holds; for channels last.
-    """
-
-    name: str
-    sentence: str
-    scale: np.ndarray
-    offset: np.ndarray
-    swapped: bool
-    effect_size: float
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +85,7 @@ def explain(
         if summary.num_samples == 0 or not np.isfinite([summary.minimum, summary.maximum]).all():
             return None
     if not reference.is_image:
-        return _columns(reference, current, stream, against)
+        return explain_columns(reference, current, stream, against)
     match = _best(reference, current)
     if match is None:
         return None
@@ -224,16 +196,16 @@ def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float
 def _sentence(
     match: _Match, reference: InputSummary, current: InputSummary, stream: str, against: str
 ) -> str:
-    stream, against = noun(stream), noun(against)
-    spans = f"(range {_span(current)} against {_span(reference)})"
-    means = f"{_listed(current.mean)} in {stream} against {_listed(reference.mean)} in {against}"
+    stream, against = stream_name(stream), stream_name(against)
+    spans = f"(range {span_of(current)} against {span_of(reference)})"
+    means = f"{listed(current.mean)} in {stream} against {listed(reference.mean)} in {against}"
     if match.source.steps == match.target.steps:
         return f"Red and blue are swapped in {stream}: mean of the channels {means}."
     also = ", and red and blue are swapped" if match.swapped else ""
     uniform = np.ptp(match.scale) == 0 and not match.offset.any()
     if uniform:
         factor = float(match.scale[0])
-        size = f"{_number(factor)} times" if factor > 1 else f"1/{_number(1 / factor)}"
+        size = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
         missing = ": x / 255 is missing there" if match.name.startswith("not rescaled") else ""
         if match.target.steps == ("unit", "unit"):
             missing = ": they were divided by 255 twice"
@@ -252,87 +224,7 @@ def _fix(match: _Match, layout: str) -> str:
     scale, offset = (1 / match.scale)[turn], (-match.offset / match.scale)[turn]
     first = layout == "channels_first"
     pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if match.swapped else "x"
-    return f"x = {_affine(pixels, scale, offset, first)}"
-
-
-def _affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
-    tiny = 1e-4 * 255 * float(np.abs(scale).max())
-    if np.ptp(scale) < 1e-6 * abs(scale[0]):
-        factor = float(scale[0])
-        rounder = len(_number(1 / factor)) < len(_number(factor))
-        if factor != 1:
-            x = f"{x} / {_number(1 / factor)}" if rounder else f"{x} * {_number(factor)}"
-    else:
-        x = f"{x} * {_array(scale, first)}"
-    if np.ptp(offset) < tiny:
-        number = float(offset.mean())
-        return x if abs(number) < tiny else f"{x} {'+-'[number < 0]} {_number(abs(number))}"
-    return f"{x} + {_array(offset, first)}"
-
-
-def _array(values: np.ndarray, first: bool) -> str:
-    listed = f"np.array([{', '.join(_number(v) for v in values)}])"
-    return f"{listed}.reshape(-1, 1, 1)" if first else listed
-
-
-def _number(value: float) -> str:
-    return f"{value:.6g}"
-
-
-def _span(summary: InputSummary) -> str:
-    return f"{summary.minimum.min():.3g}..{summary.maximum.max():.3g}"
-
-
-def _listed(values: np.ndarray) -> str:
-    return ", ".join(f"{v:.3g}" for v in values)
-
-
-def noun(stream: str) -> str:
-    """What a stream is called in a sentence."""
-    return "training" if stream == "train" else stream
-
-
-# --- columns -----------------------------------------------------------------
-
-
-def _columns(
-    reference: InputSummary, current: InputSummary, stream: str, against: str
-) -> Explanation | None:
-    """One known factor for all columns: another unit, or a division left out."""
-    used = (reference.std > 0) & (current.std > 0)
-    if used.sum() < 2 or min(reference.num_samples, current.num_samples) < MIN_ROWS:
-        return None
-    ratio = current.std[used] / reference.std[used]
-    middle = float(np.exp(np.median(np.log(ratio))))
-    known = [f**sign for f in FACTORS for sign in (1, -1)]
-    factor = min(known, key=lambda f: abs(np.log(middle / f)))
-    noise = np.sqrt(1 / reference.num_samples + 1 / current.num_samples)
-    # Heavy tails make the deviation of a column uncertain, so most must agree.
-    fits = np.abs(np.log(ratio / factor)) < TIGHT[1] + SIGMAS * noise
-    moved = np.abs(current.mean / factor - reference.mean)[used]
-    fits &= moved < (TIGHT[0] + SIGMAS * noise) * reference.std[used]
-    if fits.mean() < MOST_COLUMNS or abs(np.log(middle / factor)) > TIGHT[1]:
-        return None
-    effect = float(np.max(np.abs(current.mean - reference.mean)[used] / reference.std[used]))
-    size = f"{_number(factor)} times" if factor > 1 else f"1/{_number(1 / factor)}"
-    stream, against = noun(stream), noun(against)
-    whole = np.full(reference.num_channels, factor)
-    return Explanation(
-        name="another unit" if factor not in (255.0, 1 / 255.0) else _rescaled(factor),
-        sentence=(
-            f"All columns of {stream} are {size} as large as in {against} "
-            f"(range {_span(current)} against {_span(reference)})."
-        ),
-        scale=whole,
-        offset=np.zeros(reference.num_channels),
-        swapped=False,
-        effect_size=effect,
-        fix=f"x = {_affine('x', 1 / whole, np.zeros(1), False)}",
-    )
-
-
-def _rescaled(factor: float) -> str:
-    return "not rescaled" if factor > 1 else "rescaled once more"
+    return f"x = {affine(pixels, scale, offset, first)}"
 
 
 def _effect(reference: InputSummary, current: InputSummary) -> float:
