@@ -30,19 +30,20 @@ class Results:
     def __init__(self, cache):
         self.alarms = defaultdict(dict)  # (method, shift) -> {draw: {n: 0 or 1}}
         self.p_values = defaultdict(dict)  # the same with p-values, None where not run
-        codes = []
+        code = {}  # of ours, of each kept row
         for name in ("peers.jsonl", "ours.jsonl"):
             path = cache / name
             for line in path.read_text().splitlines() if path.exists() else []:
                 row = json.loads(line)
-                codes.append(row.get("code"))
+                if "code" in row:
+                    code[row["shift"], row["draw"]] = row["code"]
                 # Later rows replace those of older code.
                 found = {int(n): values[1] for n, values in row["found"].items()}
                 values = {int(n): values[0] for n, values in row["found"].items()}
                 self.alarms[row["method"], row["shift"]][row["draw"]] = found
                 self.p_values[row["method"], row["shift"]][row["draw"]] = values
         self.methods = list(dict.fromkeys(method for method, _ in self.alarms))
-        self.code = next((code for code in reversed(codes) if code), None)
+        self.code = " and ".join(sorted(set(code.values())))  # more than one: run ours again
         self.adjusted = {}
 
     def adjust(self):
