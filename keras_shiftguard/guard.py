@@ -351,9 +351,10 @@ class ShiftGuard(keras.callbacks.Callback):
         stream = self._stream(name)
         # How long it will be: as long as the last one, else what Keras knows.
         steps: int | None = self._position[name] + 1
+        batch_size = stream.profile.num_samples // steps if steps else None
         if not steps and (name == "train") == self._training:
             steps = (self.params or {}).get("steps")
-        stream.measure_every(stride_for(steps))
+        stream.measure_every(stride_for(steps, batch_size or None))
         stream.restart()
         for metric in stream.user_metrics:
             metric.reset_state()

@@ -77,7 +77,9 @@ def train(build, data, guard=None, callbacks=(), policy="float32", fit=None, **c
     finally:
         keras.config.set_dtype_policy("float32")
     variables = [*model.weights, *model.optimizer.variables]
-    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables], history.history
+    # The guard may add its own two keys, and nothing else.
+    logs = {k: v for k, v in history.history.items() if k not in ("shift", "val_shift")}
+    return [np.array(keras.ops.convert_to_numpy(v)) for v in variables], logs
 
 
 def same(a, b):

@@ -108,7 +108,9 @@ class Feed:
 
     def profile(self, chosen: np.ndarray) -> InputProfile:
         for i in set(chosen.tolist()) - set(self._profiles):
-            self._profiles[i] = profile_of([{"input": self.images[i : i + 1]}])
+            self._profiles[i] = profile_of(
+                [({"input": self.images[i : i + 1]}, None)], details=False
+            )
         return reduce(add, (self._profiles[i] for i in chosen.tolist()))
 
 

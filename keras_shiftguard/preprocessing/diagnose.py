@@ -61,7 +61,7 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
         ({name: value[start : start + BATCH] for name, value in samples.items()}, None)
         for start in range(0, size, BATCH)
     )
-    return judge(model, samples, profile_of(chunks), labels)
+    return judge(model, samples, profile_of(chunks, details=False), labels)
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:

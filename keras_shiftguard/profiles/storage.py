@@ -45,7 +45,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
             profile at all.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays["header"].tobytes())
         version = header["schema_version"]

@@ -78,7 +78,7 @@ def thumbnail(x: Any, spec: InputSpec) -> Any:
         return ops.reshape(ops.matmul(_areas(width), x), shape)
     # One large product instead of many small ones: channels side by side.
     areas = ops.reshape(ops.transpose(_areas(width)), (width, 1, THUMBNAIL, 1))
-    each = areas * np.eye(channels, dtype="float32").reshape(1, channels, 1, channels)
+    each = areas * ops.reshape(ops.eye(channels, dtype="float32"), (1, channels, 1, channels))
     each = ops.reshape(each, (width * channels, THUMBNAIL * channels))
     x = ops.matmul(ops.reshape(x, (rows * THUMBNAIL, width * channels)), each)
     return ops.reshape(x, shape)
