@@ -305,5 +305,8 @@ def _resolved(a: FeatureTable, b: FeatureTable) -> np.ndarray:
     mean = counts @ values / total
     seen = counts @ values**2 / total - mean**2
     return np.where(
-        true > 0, np.abs(np.log(np.maximum(seen, 1e-300) / np.maximum(true, 1e-300))) < 0.7, False
+        true > 0,
+        np.abs(np.log(np.maximum(seen, 1e-300) / np.maximum(true, 1e-300)))
+        < (0.7 if counts.shape[1] == NUM_BINS else 1.1),
+        False,
     )
