@@ -218,7 +218,7 @@ def one_fit(draw, rng, epochs, fresh, only):
 
 def fit(args):
     for name in args.sources or ("gauss", "t2", "fashion"):
-        for fresh in (False, True):
+        for fresh in [kind == "fresh" for kind in args.samples]:
             rng = np.random.default_rng(args.seed)
             draw = source(name, rng)
             only = _bandwidth(draw(500))
@@ -247,6 +247,9 @@ def main():
     parser.add_argument("--fits", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--sources", nargs="*", choices=SOURCES)
+    parser.add_argument(
+        "--samples", nargs="*", default=["same", "fresh"], choices=["same", "fresh"]
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     {"single": single, "fit": fit}[args.what](args)
