@@ -9,7 +9,7 @@ from keras_shiftguard.detection.repeats import randomised
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.detection.words import in_a_sentence
 from keras_shiftguard.errors import ShiftDetectedError, warn
-from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles import InputProfile, OutputSummary
 
 EARLIER = "the first epoch"
 
@@ -64,8 +64,11 @@ class ShiftWatch:
             The findings that are new.
         """
         new: list[Finding] = []
-        streams = dict(passes)
-        target = streams.pop("target", None)
+        asked = dict(passes)
+        target = asked.pop("target", None)
+        # Outputs of other epochs are those of other weights.
+        latest = {name: replace(p, outputs=OutputSummary()) for name, p in asked.items()}
+        streams = dict(latest)
         if "train" in streams:
             streams["train"] = self._evidence(streams["train"])
 
@@ -78,10 +81,10 @@ class ShiftWatch:
         ) -> None:
             new.extend(self._monitor.look(stream, against, current, other, epoch, expected))
 
-        for name in streams:
-            first = self._first.setdefault(name, passes[name])
-            if first is not passes[name]:
-                look(name, EARLIER, passes[name], first)
+        for name, profile in latest.items():
+            first = self._first.setdefault(name, profile)
+            if first is not profile:
+                look(name, EARLIER, profile, first)
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
             look(
@@ -89,14 +92,14 @@ class ShiftWatch:
                 "train",
                 validation,
                 train,
-                self._augmented(passes["train"], validation),
+                self._augmented(latest["train"], validation),
             )
         for name, profile in streams.items():
             if self.reference is not None:
                 look(name, "reference", profile, self.reference)
             if target is not None:
-                look("target", name, target, profile)
-        new += self._augmented_validation(passes, epoch)
+                look("target", name, target, replace(profile, outputs=asked[name].outputs))
+        new += self._augmented_validation(latest, epoch)
         self.report = self._monitor.report(self._notes(passes))
         return new
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from keras_shiftguard.detection.concept import examine_classes
 from keras_shiftguard.detection.distributions import normal_sf
+from keras_shiftguard.detection.label_shift import estimate
 from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
-from keras_shiftguard.detection.sentences import classes_look_different
-from keras_shiftguard.profiles import LabelSummary
+from keras_shiftguard.detection.sentences import classes_look_different, estimated_mix
+from keras_shiftguard.profiles import LabelSummary, OutputSummary
 
 Shares = tuple[float, float]  # of current and reference: evidence over counts
 SLACK = 1.25  # an estimated w may fall short of the true one
@@ -86,3 +87,36 @@ def without_consequences(
         return findings
     text = f"{mix.explanation}; what else differs follows from it"
     return [replace(f, explanation=text) if f is mix else f for f in findings if not follows(f)]
+
+
+def with_estimated_mix(
+    findings: list[Finding], current: OutputSummary, reference: OutputSummary
+) -> list[Finding]:
+    """Calls other predictions of an unlabelled stream label shift, if that is enough.
+
+    Class frequencies are estimated from the predictions and the confusion on the
+    labelled stream. If nothing moved by more than such a mix can move it, the mix
+    is the finding, and the rest follows from it.
+    """
+    mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
+    if mix is None or current.confusion.sum() or not reference.confusion.sum():
+        return findings
+    shift = estimate(reference, current.predicted)
+    before = reference.confusion.sum(axis=1) / reference.confusion.sum()
+    there = before > 0
+    change = (shift.frequencies - before)[there]
+    effect = float(np.sqrt((change**2 / before[there]).sum()))
+    covariate = [f for f in findings if f.kind == "covariate" and f is not mix and f.matters]
+    if not shift.identified or any(abs(f.effect_size) > SLACK * effect for f in covariate):
+        return findings
+    label = replace(
+        mix,
+        kind="label",
+        family="label",
+        effect_size=effect,
+        interval=tuple(np.sort([effect, mix.effect_size]).tolist()),
+        explanation=estimated_mix(
+            before, shift.frequencies, shift.lower, shift.upper, effect, mix.stream, mix.against
+        ),
+    )
+    return [label, *(f for f in findings if f.kind != "covariate")]

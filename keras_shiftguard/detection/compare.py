@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.class_mix import concept_finding, without_consequences
+from keras_shiftguard.detection.class_mix import (
+    concept_finding,
+    with_estimated_mix,
+    without_consequences,
+)
 from keras_shiftguard.detection.distributions import SMALLEST_P
 from keras_shiftguard.detection.families import PRIOR, Family, Gathered, Names
 from keras_shiftguard.detection.multiplicity import global_p, holm
@@ -86,6 +90,7 @@ def examine(
         if concept is not None:
             findings.append(concept)
             p_value = min(p_value, concept.p_value / share)
+    findings = with_estimated_mix(findings, current.outputs, reference.outputs)
     if certain:
         p_value = SMALLEST_P
     notes = list(dict.fromkeys(look.notes))
@@ -140,7 +145,7 @@ def _output_tests(
 ) -> None:
     a, b = current.outputs, reference.outputs
     if not a.num_samples or not b.num_samples:
-        return
+        return  # training's are never measured: they differ without any shift
     if a.weights != b.weights or a.num_classes != b.num_classes:
         look.notes.append("the model's outputs were made with other weights: not compared")
         return

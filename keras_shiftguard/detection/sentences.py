@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from keras_shiftguard.detection.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
@@ -145,4 +147,26 @@ def classes_look_different(classes: list[int], effect: float, stream: str, again
     return (
         f"{noun} {listed} {verb} different in {stream_name(stream)} than in "
         f"{stream_name(against)} while the other classes do not: effect size {effect:.2g}"
+    )
+
+
+def estimated_mix(
+    before: np.ndarray,
+    after: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    effect: float,
+    stream: str,
+    against: str,
+) -> str:
+    """Class frequencies that were estimated from predictions; names the classes."""
+    changed = np.argsort(-np.abs(after - before))[:MOST_CLASSES_NAMED]
+    shares = ", ".join(
+        f"class {i} {percent(after[i])} ({percent(lower[i])} to {percent(upper[i])}) against "
+        f"{percent(before[i])}"
+        for i in changed
+    )
+    return (
+        f"{stream_name(stream).capitalize()} has another class mix than {stream_name(against)}, "
+        f"estimated from the predictions: {shares}; effect size {effect:.2g} (Cohen's w)"
     )

@@ -191,3 +191,30 @@ def test_holm_simes_and_the_combination():
     same = [np.array([0.03])] * 4
     assert global_p(same, np.array([1.0, 2, 3, 4])) == pytest.approx(0.03)
     assert global_p([np.array([1e-9]), np.ones(5)], np.ones(2)) == pytest.approx(2e-9, rel=1e-3)
+
+
+def answers(rng, labels, accuracy=0.8, labelled=True):
+    """What a classifier of three classes says: right that often, else any class."""
+    said = np.where(rng.random(len(labels)) < accuracy, labels, rng.integers(0, 3, len(labels)))
+    confusion = np.zeros((3, 3), "int64")
+    np.add.at(confusion, (labels, said), 1)
+    return OutputSummary(
+        weights="same",
+        num_classes=3,
+        features=table(rng.normal(size=(len(labels), 1))),
+        predicted=np.bincount(said, minlength=3),
+        confusion=confusion if labelled else np.zeros((0, 0), "int64"),
+    )
+
+
+def test_an_unlabelled_stream_with_another_mix_is_label_shift_with_its_estimate():
+    rng = np.random.default_rng(5)
+    source = InputProfile(outputs=answers(rng, rng.integers(0, 3, 900)))
+    labels = rng.choice(3, 600, p=[0.6, 0.3, 0.1])
+    target = InputProfile(outputs=answers(rng, labels, labelled=False))
+    findings = examine(source, target, stream="target", against="validation").findings
+    assert [(f.kind, f.feature) for f in findings] == [("label", "predictions")]
+    assert "class 0 6" in findings[0].explanation or "class 0 5" in findings[0].explanation
+    assert "against 3" in findings[0].explanation
+    same = InputProfile(outputs=answers(rng, rng.integers(0, 3, 600), labelled=False))
+    assert examine(source, same).findings == []
