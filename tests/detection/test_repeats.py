@@ -17,8 +17,9 @@ pytestmark = pytest.mark.backend
 def world(seed, n=300, shape=(6, 6, 3)):
     rng = np.random.default_rng(seed)
     smooth = rng.random((n, 3, 3, shape[-1])).repeat(2, 1).repeat(2, 2)
-    labels = np.arange(n) % 5
-    return (smooth * 0.8 + 0.2 * rng.random((n, *shape))).astype("float32"), labels
+    x = smooth * 0.8 + 0.2 * rng.random((n, *shape))
+    x[::10] = 0.7 + 1e-4 * x[::10]  # nearly flat: their deviation is mostly rounding
+    return x.astype("float32"), np.arange(n) % 5
 
 
 def in_batches(x, y=None, seed=None, size=150):
@@ -32,7 +33,7 @@ def in_batches(x, y=None, seed=None, size=150):
 def test_a_shuffled_pass_is_the_same(scale, offset):
     x, y = world(0)
     x = (x * scale + offset * scale).astype("float32")
-    first, second = in_batches(x, y), in_batches(x, y, seed=1, size=50)
+    first, second = in_batches(x, y), in_batches(x, y, seed=3, size=50)
     assert same_samples(first, second)
     assert not randomised(first, second)
 
@@ -53,7 +54,9 @@ def test_columns_and_longer_passes():
     x = x.astype("float32")
     assert same_samples(in_batches(x, size=1000), in_batches(x, seed=3, size=1000))
     other = rng.standard_normal((6000, 4)).astype("float32") * [1, 10, 0.1, 1] + [0, 5, 0, 1000]
-    assert not same_samples(in_batches(x, size=1000), in_batches(other.astype("float32"), size=1000))
+    assert not same_samples(
+        in_batches(x, size=1000), in_batches(other.astype("float32"), size=1000)
+    )
 
 
 @pytest.mark.parametrize(
