@@ -25,6 +25,10 @@ MIN_CLASSES = 3  # that have so many; with fewer there is no "rest"
 MOST_MOVED = 0.5  # share of the classes; beyond, it is the world that moved
 LEAST_EFFECT = 0.2  # in deviations within the class, root mean square
 EXCESS = 3.0  # times what a typical class moved beyond the common change
+# A class of which half is mirrored (or otherwise randomised) in the reference
+# only: its mean moves by D and its variance grows by D * D. Shares of 0.35 to
+# 0.65 give ratios between these.
+HALF_RANDOMISED = (0.5, 1.9)
 VARIANCE_OF_MEDIAN = np.pi / 2  # against that of a mean
 
 
@@ -67,7 +71,8 @@ def examine_classes(
     Returns:
         The classes, the largest effect first. Empty without labels, with fewer
         than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and where most
-        classes moved.
+        classes moved. A class that is as `current` has it in half of the
+        reference is left out: that is what random mirroring of training does.
     """
     if not (reference.are_classes and current.are_classes):
         return []
@@ -100,6 +105,7 @@ def examine_classes(
     moved = (p <= level) & (effect >= np.maximum(LEAST_EFFECT, EXCESS * typical))
     if moved.mean() > MOST_MOVED:
         return []
+    moved &= ~_half_randomised(delta**2 - error, var_n - var_m, pooled)
     margin = 1.96 * np.sqrt(((error + common_error) / pooled).mean(axis=1))
     found = [
         ClassShift(
@@ -126,6 +132,13 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
     weight = np.cumsum(np.abs(mean).ravel()[order])
     middle = int(np.searchsorted(weight, weight[-1] / 2))
     return mean * ratio[order][middle]
+
+
+def _half_randomised(square: np.ndarray, wider: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Whether the variance of each class grew as its mean moved, `(classes,)`."""
+    square, wider = square / variance, wider / variance
+    slope = (square * wider).sum(axis=1) / np.maximum((square**2).sum(axis=1), 1e-30)
+    return (slope > HALF_RANDOMISED[0]) & (slope < HALF_RANDOMISED[1])
 
 
 def _beyond_chance(shift: np.ndarray, error: np.ndarray, variance: np.ndarray) -> np.ndarray:

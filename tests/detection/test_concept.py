@@ -84,6 +84,19 @@ def test_what_happens_to_all_classes_is_not_concept_shift(change, seed):
     assert examine_classes(labels(*reference), labels(*change(*current)), 0.05) == []
 
 
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_mirrored_training_is_no_concept_shift(seed):
+    # Of the digits, some look the same in the mirror, others do not.
+    (x, y), current = digits(seed)
+    mirrored = x.reshape(-1, 8, 8)[:, :, ::-1].reshape(len(x), -1)
+    rng = np.random.default_rng(seed)
+    odd = np.isin(y, [2, 5]) & (rng.random(len(y)) < 0.5)
+    reference = labels(np.where(odd[:, None], mirrored, x), y)
+    assert examine_classes(reference, labels(*current), 0.05) == []
+    # In validation it is another thing than training had.
+    assert examine_classes(labels(*current), reference, 0.05)
+
+
 @pytest.mark.parametrize("kind", ["standard_normal", "standard_exponential"])
 def test_false_alarms_stay_below_the_level(kind):
     rng = np.random.default_rng(0)
