@@ -11,7 +11,7 @@ from keras_shiftguard import BadInputError, profile
 from keras_shiftguard.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
-pytestmark = pytest.mark.backend
+backend = pytest.mark.backend
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def columns_of(x, y=None):
     return profile_of((({"input": x}, y),))
 
 
+@backend
 def test_every_sample_is_looked_at_and_labels_are_counted(photos):
     x, y = photos
     got = profile((x, y))
@@ -37,6 +38,7 @@ def test_every_sample_is_looked_at_and_labels_are_counted(photos):
     assert profile(x).labels.num_samples == 0
 
 
+@backend
 def test_parts_add_up_to_one_pass(photos):
     x, y = photos
     whole, parts = profile((x, y)), profile((x[:35], y[:35])) + profile((x[35:], y[35:]))
@@ -72,6 +74,7 @@ def test_profiles_made_apart_compare(photos):
     assert same.features.names == other.features.names
 
 
+@backend
 def test_a_batch_of_any_size(rng):
     x = rng.normal(1e4, 1, (600, 3)).astype("float32")
     got = columns_of(x, rng.integers(0, 2, 600)).inputs["input"]
@@ -91,6 +94,7 @@ def test_a_column_of_nothing_and_ten_thousand_columns(rng):
     assert len(wide.features.names) == 10_000 and wide.embedding.dimension == 10_000
 
 
+@backend
 @pytest.mark.parametrize("shape", [(4, 4, 3), (1, 1, 1), (5, 9, 9, 3)])
 def test_odd_images(shape, rng):
     got = columns_of(rng.random((6, *shape)).astype("float32")).inputs["input"]
@@ -109,6 +113,7 @@ def test_one_sample_of_one_class():
     np.testing.assert_allclose(got.inputs["input"].embedding.comoment, 0, atol=1e-12)
 
 
+@backend
 def test_without_details(photos):
     got = profile_of([({"input": photos[0]}, None)], details=False)
     assert got.num_samples == 70 and got.inputs["input"].features.num_samples == 0
