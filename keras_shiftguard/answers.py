@@ -1,6 +1,7 @@
 """How a model is asked about a stream: its outputs, and one layer's activations."""
 
 import hashlib
+import re
 from typing import Any
 
 import keras
@@ -70,8 +71,21 @@ class Answers(keras.metrics.Metric):
         return self.sketch.drain(weights)
 
     def ask(self, x: Any, y: Any = None) -> None:
-        """Adds what the model says about one batch, asked from the host."""
-        self._add(self._network.predict_on_batch(x), y)
+        """Adds what the model says about one batch, asked from the host.
+
+        Raises:
+            BadInputError: if the model does not take it.
+        """
+        try:
+            answer = self._network.predict_on_batch(x)
+        except Exception as error:  # Keras raises whatever its layers raise
+            shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
+            reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
+            raise BadInputError(
+                f"The model does not take this data. Received: shape {shapes}, but the model: "
+                f"{reason[min(1, len(reason) - 1)].strip()}"
+            ) from error
+        self._add(answer, y)
 
     def _add(self, answer: Any, y: Any) -> None:
         outputs, activations = answer if self.feature_layer else (answer, None)

@@ -36,6 +36,11 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
     """
     check_alpha(alpha)
     before, after = as_profile(reference, "reference"), as_profile(current, "current")
+    if not before.inputs.keys() & after.inputs.keys():
+        raise BadInputError(
+            "There is nothing to compare: no input is in both. `reference` has "
+            f"{sorted(before.inputs)}, `current` has {sorted(after.inputs)}."
+        )
     comparison = examine(before, after, stream="current", against="reference", level=alpha)
     return ShiftReport(
         findings=by_severity(list(comparison.findings)),

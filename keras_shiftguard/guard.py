@@ -328,12 +328,16 @@ class ShiftGuard(keras.callbacks.Callback):
     def _ask_model(self, model: keras.Model) -> Answers | None:
         """What the model says is compared as well, if it can be asked."""
         try:
-            return Answers(model, self.feature_layer)
+            answers = Answers(model, self.feature_layer)
         except BadInputError as error:
             if self.feature_layer is not None:
                 raise
             warn(f"ShiftGuard compares the target's inputs only, not the outputs: {error}")
             return None
+        for x, _, _ in first_batches(self.target_data, 1):
+            answers.ask(x)  # what does not fit is said before any training
+        answers.sketch.state.reset()
+        return answers
 
     def _end(self) -> None:
         self._training = False

@@ -84,9 +84,18 @@ def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = Tru
         if count % BATCHES_PER_DRAIN == 0:
             total = total + measurement.drain()
     if not measurement.sketches:
-        what = "holds no numeric input of at least two dimensions" if count else "is empty"
+        what = "holds no numeric input" if count else "is empty"
         raise BadInputError(f"There is nothing to measure: `data` {what}.")
     return total + measurement.drain()
+
+
+def as_measurable(x: Any) -> Any:
+    """Columns of one dimension as `(samples, 1)`, booleans as 0 and 1; None if no numbers."""
+    if str(getattr(x, "dtype", "")).split(".")[-1] == "bool":
+        x = ops.cast(ops.convert_to_tensor(x), "uint8")
+    if not is_numeric(x):
+        return None
+    return x[:, None] if len(x.shape) == 1 else x
 
 
 def is_numeric(x: Any) -> bool:
@@ -111,7 +120,8 @@ class Measurement:
         """Adds every sample of one batch to every statistic."""
         tensors = {}
         for name, x in inputs.items():
-            if not is_numeric(x):
+            x = as_measurable(x)
+            if x is None:
                 continue
             tensor = ops.convert_to_tensor(x)
             if name not in self.sketches:
@@ -121,6 +131,12 @@ class Measurement:
                 if spec is None:
                     continue
                 self.sketches[name] = Sketch(spec)
+            known = self.sketches[name].spec
+            if known.layout == "features" and tensor.shape[-1] != known.channels:
+                raise BadInputError(
+                    f"Input {name!r} has rows of {known.channels} numbers and of "
+                    f"{tensor.shape[-1]}: pad sequences to one length to measure them."
+                )
             tensors[name] = tensor
         labels = ops.convert_to_tensor(y) if width_of(y) else None
         size = max((x.shape[0] for x in tensors.values()), default=0)

@@ -50,7 +50,9 @@ def network(memorises):
         ]
     )
     rate = 3e-3 if memorises else 1e-3
-    model.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 

@@ -60,6 +60,7 @@ def examine(
         Findings, notes and the global p-value.
     """
     look = Gathered(Names(stream, against))
+    look.several = len(reference.inputs.keys() | current.inputs.keys()) > 1
     certain: list[Finding] = []
     shares = (_share(current), _share(reference))
     for name in dict.fromkeys([*reference.inputs, *current.inputs]):
@@ -108,6 +109,8 @@ def _input_tests(
     look: Gathered, name: str, a: InputSummary, b: InputSummary, shares: tuple[float, float]
 ) -> None:
     what = "images" if a.is_image else "samples"
+    if look.several:
+        what += f" of input {name!r}"
     look.features("features", name, what, a.features, b.features, shares)
     look.embedding("embedding", name, what, a.embedding, b.embedding, shares)
     look.missing(name, a, b, shares)
@@ -170,6 +173,13 @@ def _other_form(look: Gathered, name: str, a: InputSummary, b: InputSummary) -> 
         return _certain(look.names, name, "other", text)
     if not a.is_image or not min(*a.smallest_size, *b.smallest_size):
         return None
+    if _is_flat(a) and not _is_flat(b):
+        level = f"{float(a.sample_mean.mean):.3g}"
+        text = (
+            f"All {here} images are flat, every pixel of one the same (mean {level}): a loader "
+            f"that fails gives such images, and those in {there} are not"
+        )
+        return _certain(look.names, name, "other", text)
     sides = range(2)
     apart = any(a.smallest_size[i] > b.largest_size[i] for i in sides) or any(
         b.smallest_size[i] > a.largest_size[i] for i in sides
@@ -178,6 +188,12 @@ def _other_form(look: Gathered, name: str, a: InputSummary, b: InputSummary) -> 
         return None
     text = f"{here.capitalize()} images have another size: {_size(a)} against {_size(b)} in {there}"
     return _certain(look.names, name, "resolution", text)
+
+
+def _is_flat(summary: InputSummary) -> bool:
+    """Whether no image has any contrast."""
+    deviation = summary.sample_std
+    return bool(deviation.count > 0 and deviation.mean <= 1e-6 * abs(summary.sample_mean.mean))
 
 
 def _size(summary: InputSummary) -> str:

@@ -56,6 +56,7 @@ class Gathered:
     names: Names
     families: list[Family] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    several: bool = False  # whether there are inputs to be told apart
 
     def too_few(self, what: str, n: float, m: float, needed: int) -> bool:
         """Notes that one of the streams is too short yet, if it is."""

@@ -2,6 +2,7 @@
 
 from keras_shiftguard.detection.report import MOST_SHOWN, Finding, ShiftReport
 
+FEW_SAMPLES = 20  # in a stream; with fewer, hardly anything can be tested
 KIND_NAMES = {
     "preprocessing": "preprocessing",
     "label": "label shift",
@@ -45,6 +46,10 @@ def _verdict(report: ShiftReport) -> str:
         return f"ShiftGuard: no shift that matters{sizes}"
     if not report.num_samples:
         return "ShiftGuard: nothing was compared"
-    if any(note.startswith("not enough samples") for note in report.notes):
+    fewest = min(report.num_samples.values())
+    if not fewest:
+        return f"ShiftGuard: nothing could be measured{sizes}"
+    few = any(note.startswith("not enough samples") for note in report.notes)
+    if few and fewest < FEW_SAMPLES:
         return f"ShiftGuard: too few samples to tell{sizes}"
     return f"ShiftGuard: no shift found{sizes}"
