@@ -92,3 +92,32 @@ def test_what_cannot_be_compared_says_so(reference, value, words):
         sg.compare(reference, value)
     with pytest.raises(sg.BadInputError, match=words):
         sg.compare(value, reference)
+
+
+def table(seed, shift=0.0):
+    """As Keras feeds structured data: a dict of columns of one dimension."""
+    rng = np.random.default_rng(seed)
+    return {"age": rng.normal(size=300) + shift, "member": rng.normal(size=300) > shift}
+
+
+def test_columns_of_one_dimension_and_booleans_are_compared_by_name():
+    assert sg.compare(table(0), table(1)).findings == ()
+    report = sg.compare(table(0), table(1, 3.0))
+    assert {f.feature.split("/")[0] for f in report.findings} == {"age", "member"}
+    assert "'age'" in str(report) and "'member'" in str(report)
+
+
+def test_no_input_in_common_is_an_error():
+    with pytest.raises(sg.BadInputError, match="no input is in both.*'age'.*'input'"):
+        sg.compare({"age": table(0)["age"]}, np.zeros((30, 2)))
+
+
+def test_rows_of_several_lengths_are_an_error():
+    batches = [np.ones((8, length), "int32") for length in (5, 7)]
+    with pytest.raises(sg.BadInputError, match="pad sequences"):
+        sg.profile(iter(batches))
+
+
+def test_flat_images_are_a_failing_loader():
+    finding = sg.compare(images(0), images(1) * 0).findings[0]
+    assert finding.kind == "preprocessing" and "flat" in finding.explanation

@@ -237,3 +237,12 @@ def test_the_report_is_written(train, val, tmp_path):
     fit(guard, train, (val[0] * 0.5, val[1]), 1)
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["shifted"] and written["findings"][0]["stream"] == "validation"
+
+
+def test_a_target_that_does_not_fit_is_an_error_before_training(train):
+    model = network()
+    before = model.get_weights()
+    with pytest.raises(sg.BadInputError, match="does not take this data"):
+        model.fit(*train, callbacks=[quiet(target_data=np.zeros((50, 5)))], verbose=0)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+    assert "train_step" not in vars(model)
