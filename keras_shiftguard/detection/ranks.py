@@ -136,8 +136,7 @@ def compare_missing(
 
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     """P-values `(k,)` and standardised components `(k, DEGREE)`; histograms `(k, bins)`."""
-    used = np.flatnonzero((ca.any(axis=0)) | (cb.any(axis=0)))
-    ca, cb = ca[:, used], cb[:, used]
+    ca, cb = _packed(ca, cb)
     n, m = ca.sum(axis=1), cb.sum(axis=1)
     z, normal, usable = _components(ca, cb, n, m)
     p_value = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
@@ -146,6 +145,19 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     if len(lumpy):
         p_value[lumpy] = _lumpy_tests(ca[lumpy], cb[lumpy], n[lumpy], m[lumpy])
     return p_value, z
+
+
+def _packed(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
+    """Each row without its empty bins, filled up with zeros at its end.
+
+    Ranks stay as they are, and of a thousand bins a row mostly fills a few hundred.
+    """
+    row, column = np.nonzero(ca + cb)
+    filled = np.bincount(row, minlength=len(ca))
+    place = np.arange(len(row)) - np.repeat(np.cumsum(filled) - filled, filled)
+    a, b = (np.zeros((len(ca), max(int(filled.max(initial=0)), 1))) for _ in range(2))
+    a[row, place], b[row, place] = ca[row, column], cb[row, column]
+    return a, b
 
 
 def _components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats, np.ndarray]:
@@ -169,18 +181,25 @@ def _components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, F
     for j in range(DEGREE):
         # The three-term recurrence, numerically, over this histogram.
         new = x * old
-        new = new - (w * new * old).sum(axis=1, keepdims=True) * old - back * older
-        back = np.sqrt((w * new**2).sum(axis=1, keepdims=True))
+        new -= _dot(w * new, old)[:, None] * old + back * older
+        back = np.sqrt(_dot(w * new, new))[:, None]
         live = live & (back[:, 0] > 1e-4)  # else: no more different values left
-        new = new / np.where(live, back[:, 0], np.inf)[:, None]
-        z[:, j] = (ca * new).sum(axis=1) * scale
-        weighted = w * new**3
-        skewness = weighted.sum(axis=1)
+        new /= np.where(live, back[:, 0], np.inf)[:, None]
+        z[:, j] = _dot(ca, new) * scale
+        square = new * new
+        weighted = w * square
+        skewness = _dot(weighted, new)
         normal[:, j] = _without_skewness(z[:, j], skewness * (m - n) / np.sqrt(n * m * (n + m)))
-        kurtosis = (weighted * new).sum(axis=1) - 3
+        kurtosis = _dot(weighted, square) - 3
         usable[:, j] = live & (np.maximum(skewness**2, kurtosis) < MOST_KURTOSIS * smaller)
         older, old = old, new
     return z, normal, usable
+
+
+def _dot(a: Floats, b: Floats) -> Floats:
+    """Row by row, `(k,)`."""
+    products: Floats = np.einsum("kb,kb->k", a, b)
+    return products
 
 
 def _without_skewness(z: Floats, skewness: Floats) -> Floats:
