@@ -29,11 +29,18 @@ class Comparison:
         findings: Significant ones, corrected for everything in this look.
         notes: What could not be judged, and why.
         p_value: Of "nothing differs", over all tests; never 0.
+        families: Every test that was made, significant or not.
     """
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     p_value: float = 1.0
+    families: list[Family] = field(default_factory=list, repr=False)
+
+    @property
+    def tested(self) -> list[Finding]:
+        """What every test of this look found, significant or not, for plots."""
+        return [finding for family in self.families for finding in family.all_findings()]
 
 
 def examine(
@@ -95,7 +102,7 @@ def examine(
     if certain:
         p_value = SMALLEST_P
     notes = list(dict.fromkeys(look.notes))
-    return Comparison(list(by_severity([*certain, *findings])), notes, p_value)
+    return Comparison(list(by_severity([*certain, *findings])), notes, p_value, look.families)
 
 
 def _share(profile: InputProfile) -> float:

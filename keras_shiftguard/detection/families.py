@@ -41,12 +41,19 @@ class Family:
         source: What was tested: an input's name, `"labels"`, `"outputs"`.
         p_values: `(k,)`, at least one.
         finding: Makes the finding of member i.
+        num_untold: So many members at the end cannot differ: they count in the
+            correction, but there is nothing to tell of them.
     """
 
     role: str
     source: str
     p_values: Floats
     finding: Callable[[int], Finding]
+    num_untold: int = 0
+
+    def all_findings(self) -> list[Finding]:
+        """What every test found, significant or not."""
+        return [self.finding(i) for i in range(len(self.p_values) - self.num_untold)]
 
 
 @dataclass
@@ -163,8 +170,9 @@ class Gathered:
             )
 
         # Members that cannot differ count as well: which can, the data decide.
-        padded = np.concatenate([p[which], np.ones(len(p) - len(which))])
-        self.families.append(Family("missing", source, padded, finding))
+        num_untold = len(p) - len(which)
+        padded = np.concatenate([p[which], np.ones(num_untold)])
+        self.families.append(Family("missing", source, padded, finding, num_untold))
 
     def embedding(
         self,

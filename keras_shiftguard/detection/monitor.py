@@ -18,7 +18,7 @@ Biometrika 1983 (alpha spending).
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.compare import Comparison, examine
 from keras_shiftguard.detection.repeats import same_samples
 from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
 from keras_shiftguard.profiles import InputProfile
@@ -27,14 +27,26 @@ FIRST_LOOK = 0.5  # of a pair's share
 
 
 @dataclass
-class _Pair:
-    """What is known of one comparison so far."""
+class Pair:
+    """What is known of one comparison so far.
 
+    Args:
+        stream: Name of the stream that may differ.
+        against: Name of what it is compared with.
+        looks: How often they were compared; a repeated pass does not count.
+        current: Profile of `stream` at the latest look.
+        reference: Profile of `against` at the latest look.
+        findings: Everything found so far, by feature.
+        latest: The latest look with all its tests.
+    """
+
+    stream: str
+    against: str
     looks: int = 0
-    current: InputProfile | None = None
-    reference: InputProfile | None = None
+    current: InputProfile = field(default_factory=InputProfile)
+    reference: InputProfile = field(default_factory=InputProfile)
     findings: dict[str, Finding] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    latest: Comparison = field(default_factory=Comparison)
 
 
 class ShiftMonitor:
@@ -53,7 +65,7 @@ class ShiftMonitor:
 
     def __init__(self, alpha: float, pairs: Sequence[tuple[str, str]]) -> None:
         self.alpha = alpha
-        self._pairs = {pair: _Pair() for pair in pairs}
+        self._pairs = {pair: Pair(*pair) for pair in pairs}
         self._samples: dict[str, int] = {}
         self._certain: dict[str, Finding] = {}
 
@@ -89,19 +101,18 @@ class ShiftMonitor:
         """
         pair = self._pairs[stream, against]
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
-        if pair.current is not None and pair.reference is not None:
+        if pair.looks:
             repeated = same_samples(pair.current, current)
             if repeated and same_samples(pair.reference, reference):
                 _mark(pair.findings, expected)
                 return []
         pair.looks += 1
         pair.current, pair.reference = current, reference
-        comparison = examine(
+        pair.latest = examine(
             reference, current, stream=stream, against=against, level=self.level(pair.looks)
         )
-        pair.notes = tuple(comparison.notes)
         new: list[str] = []
-        for finding in comparison.findings:
+        for finding in pair.latest.findings:
             # What was found once stays found, with its latest numbers: the
             # level of later looks is lower, the error was spent before.
             known = pair.findings.get(finding.feature)
@@ -122,6 +133,11 @@ class ShiftMonitor:
         """Whether anything was found in this pair so far."""
         return bool(self._pairs[stream, against].findings)
 
+    @property
+    def pairs(self) -> list["Pair"]:
+        """The pairs that were looked at so far, for plots."""
+        return [pair for pair in self._pairs.values() if pair.looks]
+
     def severity(self, stream: str) -> float:
         """The largest effect size found in a stream that matters; 0 if none."""
         found = (f for f in self._findings() if f.stream == stream and f.matters)
@@ -134,7 +150,7 @@ class ShiftMonitor:
 
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
         """Everything found so far."""
-        own = [note for pair in self._pairs.values() for note in pair.notes]
+        own = [note for pair in self._pairs.values() for note in pair.latest.notes]
         return ShiftReport(
             findings=by_severity(self._findings()),
             notes=tuple(dict.fromkeys([*notes, *own])),

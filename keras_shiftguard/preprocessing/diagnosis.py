@@ -21,6 +21,29 @@ WIDTH = 240  # characters of one line of the printed verdict, at most
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """One convention that the model may expect, tried on its batch norm.
+
+    Args:
+        name: In words, such as `"tf (-1 to 1)"`.
+        misfit: How far the first batch-norm layers are from what they remember
+            if the images come in this convention: mean over channels of the
+            square root of the Kullback-Leibler divergence. Lower is likelier.
+        swap: Whether red and blue, as fed, would have to be swapped.
+        fed: Whether this is what is fed.
+        best: Whether it fits best, the channel order settled.
+        rough: Ruled out at a first look at half of the images.
+    """
+
+    name: str
+    misfit: float
+    swap: bool
+    fed: bool
+    best: bool
+    rough: bool
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """Whether a model is fed what it was trained on. `str()` is the verdict.
 
@@ -40,6 +63,8 @@ class Diagnosis:
             other fields are then those of the worst one.
         num_samples: Number of images that the verdict rests on.
         value_range: Smallest and largest finite value that was fed.
+        candidates: What batch norm says of each convention, likeliest first;
+            empty where it could not be asked.
     """
 
     status: str
@@ -54,6 +79,8 @@ class Diagnosis:
     by_input: "Mapping[str, Diagnosis]" = field(default_factory=dict, hash=False)
     num_samples: int = 0
     value_range: tuple[float, float] | None = None
+    # Numbers to look at; two diagnoses that say the same are the same.
+    candidates: tuple[Candidate, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -125,6 +152,7 @@ class Diagnosis:
             "num_samples": int(self.num_samples),
             # JSON knows no infinity, and there is no range without a finite value.
             "value_range": self._finite_range(),
+            "candidates": [asdict(candidate) for candidate in self.candidates],
         }
 
     def _finite_range(self) -> list[float] | None:

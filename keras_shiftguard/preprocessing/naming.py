@@ -28,6 +28,14 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
     return InputConvention("custom", order, tuple(scale.tolist()), tuple(offset.tolist()))
 
 
+def candidate_in_words(hypothesis: Hypothesis) -> str:
+    """A short name for a chart: the convention, and what else would be needed."""
+    name = str(as_convention(hypothesis, "unknown"))
+    name += " as fed" if hypothesis.mode == "as fed" else ""
+    name += ", red and blue swapped" if hypothesis.swap else ""
+    return name + (", inverted" if hypothesis.inverted else "")
+
+
 def both_conventions(
     hypothesis: Hypothesis, observed: InputConvention
 ) -> tuple[InputConvention, InputConvention]:

@@ -79,6 +79,8 @@ class Reading:
         swap_sigmas: How sure the pixel order of `best` is against the other
             one, in standard errors; 0 where nothing tells.
         num_images: Number of images that were followed.
+        dropped: Hypotheses that a first look at half of the images and two
+            layers ruled out, each with its misfit there.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -87,6 +89,7 @@ class Reading:
     best: int
     swap_sigmas: float
     num_images: int
+    dropped: tuple[tuple[Hypothesis, float], ...] = ()
 
     @property
     def choice(self) -> Hypothesis:
@@ -142,7 +145,7 @@ def read_batch_norm(
     some[name] = _finite(some[name])
     hypotheses = _hypotheses(observed, summary, known)
     try:
-        hypotheses = _shortlist(evidence, some, name, axis, hypotheses, known)
+        hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
         scores = evidence.score(some, [h.transform for h in hypotheses], name, axis)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
@@ -156,7 +159,7 @@ def read_batch_norm(
             "it is fed now, so it remembers no other convention yet."
         )
     best, sigmas = _settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
-    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, len(chosen))
+    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, len(chosen), dropped)
 
 
 def _shortlist(
@@ -166,8 +169,11 @@ def _shortlist(
     axis: int,
     hypotheses: list[Hypothesis],
     known: InputConvention | None,
-) -> list[Hypothesis]:
-    """The two best modes, and what was fed: a first look at half of the images."""
+) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
+    """The two best modes, and what was fed: a first look at half of the images.
+
+    Returns those, and what was dropped with its misfit.
+    """
     few = {key: value[::2] for key, value in inputs.items()}
     # A swap moves the misfit less than a wrong mode does: it can wait.
     first = [h for h in hypotheses if not h.swap]
@@ -179,7 +185,11 @@ def _shortlist(
     keep = set(ranked[:2])
     if known is not None:
         keep.add((known.mode, False))
-    return [h for h in hypotheses if h.kind in keep or h.is_identity]
+    kept = [h for h in hypotheses if h.kind in keep or h.is_identity]
+    dropped = tuple(
+        (h, float(np.exp(fit))) for h, fit in zip(first, misfit, strict=True) if h not in kept
+    )
+    return kept, dropped
 
 
 def _settle_order(

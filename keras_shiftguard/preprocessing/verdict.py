@@ -16,12 +16,13 @@ from keras_shiftguard.preprocessing.advice import advice_line
 from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.correction import InputCorrection
-from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.feed import Observation, observe
 from keras_shiftguard.preprocessing.naming import (
     as_convention,
     as_observed,
     both_conventions,
+    candidate_in_words,
     ordered,
     same_numbers,
 )
@@ -161,7 +162,26 @@ def _judge_input(
         hints,
         num_samples=summary.num_samples,
         value_range=(low, high),
+        candidates=() if isinstance(reading, str) else _candidates(reading),
     )
+
+
+def _candidates(reading: Reading) -> tuple[Candidate, ...]:
+    """Every hypothesis with its misfit, the likeliest first."""
+    tried = [(h, reading.misfit(i)) for i, h in enumerate(reading.hypotheses)]
+    kept, fed = len(tried), reading.hypotheses[reading.as_fed]
+    candidates = [
+        Candidate(
+            name=candidate_in_words(hypothesis),
+            misfit=misfit,
+            swap=hypothesis.swap,
+            fed=hypothesis is fed,
+            best=hypothesis is reading.choice,
+            rough=i >= kept,
+        )
+        for i, (hypothesis, misfit) in enumerate([*tried, *reading.dropped])
+    ]
+    return tuple(sorted(candidates, key=lambda c: (not c.best, c.rough, c.misfit)))
 
 
 def _decide(case: _Case) -> _Verdict:
