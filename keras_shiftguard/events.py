@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -26,7 +27,8 @@ from tensorboard.util import tensor_util
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
 
-# A run of its own: two live writers in one run directory lose data.
+# A run of its own: two live writers in one run directory lose data. The plugin
+# that reads it has the same name.
 RUN_NAME = "shiftguard"
 MAX_BUCKETS = 64
 
@@ -115,6 +117,26 @@ class EventWriter:
         """
         tensor = tensor_util.make_tensor_proto(buckets, dtype=np.float64)
         metadata = histogram_metadata.create_summary_metadata(display_name="", description="")
+        self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
+
+    def write_data(
+        self, tag: str, data: np.ndarray | bytes, step: int, content: Mapping[str, Any]
+    ) -> None:
+        """Adds one point that only the Shift tab reads.
+
+        Args:
+            tag: Name of the series.
+            data: Numbers, or a UTF-8 text.
+            step: Position on the time axis.
+            content: What all points of the series have in common, at most
+                64 KB as JSON; kept from the first point.
+        """
+        metadata = summary_pb2.SummaryMetadata(
+            plugin_data=summary_pb2.SummaryMetadata.PluginData(
+                plugin_name=RUN_NAME, content=json.dumps(plain(content), allow_nan=False).encode()
+            )
+        )
+        tensor = tensor_util.make_tensor_proto(data)
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_profile(self, stream: str, profile: InputProfile, step: int) -> None:

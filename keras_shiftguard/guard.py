@@ -417,14 +417,14 @@ class ShiftGuard(keras.callbacks.Callback):
             if self._answers is not None and "validation" in streams:
                 self._compare_answers(self._answers, streams)
         new = shift.look(streams, epoch)
+        severities = {"shift": shift.severity("train")}
+        if "validation" in streams:
+            severities["val_shift"] = shift.severity("validation")
         if logs is not None:
-            logs["shift"] = shift.severity("train")
-            if "validation" in streams:
-                logs["val_shift"] = shift.severity("validation")
+            logs.update(severities)
         if shift.report is not None:
-            report = shift.report
-            self._log.write_verdict(
-                "report", str(report), "report.json", report.to_dict(), self._epoch
+            self._log.write_look(
+                self._epoch, shift.pairs, self.profiles, shift.report, new, severities
             )
         try:
             shift.act(new)
@@ -454,9 +454,7 @@ class ShiftGuard(keras.callbacks.Callback):
         if watch is None or not watch.look(self.model, stream, self._batches[name], final):
             return
         content = {stream: found.to_dict() for stream, found in watch.diagnoses.items()}
-        self._log.write_verdict(
-            f"{name}/verdict", str(watch.diagnoses[name]), "diagnosis.json", content, self._epoch
-        )
+        self._log.write_diagnosis(name, str(watch.diagnoses[name]), content, self._epoch)
         try:
             watch.act(stream)
         except PreprocessingMismatchError:

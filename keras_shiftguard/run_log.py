@@ -1,12 +1,16 @@
 """What a run writes to `log_dir`, and what happens when that fails: training goes on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import Any
 
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.events import EventWriter, write_json
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.shift_events import ShiftEvents
 
 
 class RunLog:
@@ -24,6 +28,7 @@ class RunLog:
     def __init__(self, log_dir: str | PathLike[str] | None) -> None:
         self.log_dir = log_dir
         self.writer = None if log_dir is None else EventWriter(log_dir)
+        self._tab = None if self.writer is None else ShiftEvents(self.writer, _version())
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
         """Adds the numbers and histograms of each stream."""
@@ -34,12 +39,54 @@ class RunLog:
 
         self._try(write)
 
-    def write_verdict(self, tag: str, text: str, file: str, content: Any, step: int) -> None:
-        """Adds a text to the run, and the whole of it as `<log_dir>/<file>`."""
+    def write_diagnosis(
+        self, stream: str, text: str, diagnoses: Mapping[str, Any], step: int
+    ) -> None:
+        """Adds the verdict on one stream; that of all is `diagnosis.json`.
+
+        Args:
+            stream: The stream that was judged.
+            text: Its verdict, as a person reads it.
+            diagnoses: `Diagnosis.to_dict()` of each stream so far.
+            step: Epoch, counted from 0.
+        """
 
         def write(writer: EventWriter) -> None:
-            write_json(writer.log_dir, file, content)
-            writer.write_text(f"shiftguard/{tag}", text, step)
+            write_json(writer.log_dir, "diagnosis.json", diagnoses)
+            writer.write_text(f"shiftguard/{stream}/verdict", text, step)
+            if self._tab is not None:
+                headline = text.partition("\n")[0]
+                self._tab.write_diagnosis(step, stream, headline, diagnoses[stream])
+
+        self._try(write)
+
+    def write_look(
+        self,
+        step: int,
+        pairs: Sequence[Pair],
+        profiles: Mapping[str, InputProfile],
+        report: ShiftReport,
+        new: Sequence[Finding],
+        severities: Mapping[str, float],
+    ) -> None:
+        """Adds a look at all streams; the report is `report.json`.
+
+        Args:
+            step: Epoch, counted from 0.
+            pairs: What was compared, with every test.
+            profiles: The latest pass of each stream.
+            report: Everything found so far.
+            new: Findings that are new with this look.
+            severities: What Keras's logs hold, such as `"val_shift"`.
+        """
+
+        def write(writer: EventWriter) -> None:
+            write_json(writer.log_dir, "report.json", report.to_dict())
+            writer.write_text("shiftguard/report", str(report), step)
+            for name, value in severities.items():
+                writer.write_scalar(f"shiftguard/{name}", value, step)
+            if self._tab is not None:
+                self._tab.write_look(step, pairs, profiles, report, new)
 
         self._try(write)
 
@@ -61,3 +108,10 @@ class RunLog:
                 f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). "
                 "What was written is kept; watching and training go on."
             )
+
+
+def _version() -> str:
+    try:
+        return version("keras-shiftguard")
+    except PackageNotFoundError:  # run from a source tree that was not installed
+        return ""

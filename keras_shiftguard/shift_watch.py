@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from keras_shiftguard.detection.augmentation import looks_augmented
-from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.repeats import randomised
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.detection.words import in_a_sentence
@@ -102,6 +102,11 @@ class ShiftWatch:
         new += self._augmented_validation(latest, epoch)
         self.report = self._monitor.report(self._notes(passes))
         return new
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """What was compared so far, for plots."""
+        return self._monitor.pairs
 
     def severity(self, stream: str) -> float:
         """The largest effect size found in a stream; 0 if none matters."""

@@ -14,8 +14,8 @@ FLOORS = (
     ("errors", "conventions"),
     ("profiles", "architectures", "not_yet"),
     ("statistics", "detection", "events", "files"),
-    ("data", "answers"),
-    ("measure", "shift_watch"),
+    ("data", "answers", "shift_plots"),
+    ("measure", "shift_watch", "shift_events"),
     ("probe", "comparison", "run_log", "arguments"),
     ("preprocessing",),
     ("guard", "cli"),
@@ -25,7 +25,7 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
 WITHOUT_KERAS = (
     *("errors", "conventions", "architectures", "not_yet"),
-    *("profiles", "detection", "events", "files"),
+    *("profiles", "detection", "events", "files", "shift_plots", "shift_events"),
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 

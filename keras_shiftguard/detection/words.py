@@ -13,7 +13,7 @@ KIND_NAMES = {
 
 def in_words(report: ShiftReport) -> str:
     """The verdict first; then findings, one sentence each; then what is open."""
-    lines = [_verdict(report)]
+    lines = [verdict(report)]
     lines += [f"  - {in_a_sentence(finding)}" for finding in report.findings[:MOST_SHOWN]]
     hidden = len(report.findings) - MOST_SHOWN
     if hidden > 0:
@@ -34,7 +34,8 @@ def in_a_sentence(finding: Finding) -> str:
     return text + "."
 
 
-def _verdict(report: ShiftReport) -> str:
+def verdict(report: ShiftReport) -> str:
+    """The first line: whether anything shifted, and where."""
     compared = {f.stream: f.against for f in report.findings if f.matters}
     if compared:
         streams = " and ".join(f"{stream} against {other}" for stream, other in compared.items())

@@ -1,0 +1,308 @@
+"""What the Shift tab of TensorBoard is given, look by look.
+
+A look costs the same number of bytes whether it is the first or the thousandth:
+a row of numbers for each feature of each pair of streams, 32 shares for each
+feature and stream, and the state in words as JSON. The layout is versioned;
+`tensorboard_plugin_shiftguard/reading.py` is its reader.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.ranks import MIN_SAMPLES
+from keras_shiftguard.detection.report import NEGLIGIBLE, Finding, ShiftReport
+from keras_shiftguard.detection.words import in_a_sentence, verdict
+from keras_shiftguard.events import EventWriter, plain
+from keras_shiftguard.profiles import FeatureTable, InputProfile
+from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
+from keras_shiftguard.shift_plots import (
+    BINS,
+    bars,
+    class_counts,
+    shared_bins,
+    shares,
+    shown_classes,
+    tables,
+)
+
+SCHEMA = 1
+MOST_FEATURES = 1000  # of a pair; how many there were is told
+MOST_SCALARS = 64  # features of a pair that the Scalars tab gets as well
+GROUP = 16  # features whose histograms share an event
+MOST_FINDINGS = 20  # in the state, the worst first
+MOST_TEXT = 1000  # characters of one sentence
+MOST_NAME = 200
+MOST_BYTES = 60_000  # of one JSON text
+FULL_SHARE = 32767  # a share of 1, as int16
+OUTSIDE = 0.03  # of a stream beyond the picture, from which it is drawn anew
+ALARM, EXPECTED, NEGLIGIBLE_EFFECT = 1, 2, 4
+
+
+@dataclass
+class Rows:
+    """Names in parts: once written, the names of a part never change.
+
+    TensorBoard keeps the first description of a series and ignores later ones,
+    so what turns up later gets a part, that is a tag, of its own.
+    """
+
+    size: int
+    most: int
+    parts: list[list[str]] = field(default_factory=list)
+
+    def with_new(self, names: Collection[str]) -> list[list[str]]:
+        """The parts, after adding the names that are new, as far as there is room."""
+        known = {name for part in self.parts for name in part}
+        new = [name for name in names if name not in known][: max(0, self.most - len(known))]
+        self.parts += [new[i : i + self.size] for i in range(0, len(new), self.size)]
+        return self.parts
+
+
+class ShiftEvents:
+    """Writes looks and verdicts for the Shift tab.
+
+    Args:
+        writer: Where to.
+        version: Of this package: a reader that is too old for a log names it.
+    """
+
+    def __init__(self, writer: EventWriter, version: str = "") -> None:
+        self._writer = writer
+        self._looks = 0
+        self._state: dict[str, Any] = {
+            "v": SCHEMA,
+            "version": version,
+            "verdict": {"preprocessing": None, "shift": None, "adaptation": None},
+            "report": None,
+            "diagnosis": {},
+            "num_samples": {},
+            "collecting": {},
+        }
+        self._streams: list[str] = []  # rows of every histogram
+        self._scores: dict[tuple[str, str], Rows] = {}
+        self._histograms = Rows(GROUP, MOST_FEATURES)
+        self._edges: dict[str, np.ndarray] = {}
+        self._classes: dict[str, np.ndarray] = {}
+
+    def write_look(
+        self,
+        step: int,
+        pairs: Sequence[Pair],
+        profiles: Mapping[str, InputProfile],
+        report: ShiftReport,
+        new: Sequence[Finding] = (),
+    ) -> None:
+        """Adds one look at all streams.
+
+        Args:
+            step: Epoch, counted from 0.
+            pairs: What was compared, with every test.
+            profiles: The latest pass of each stream.
+            report: Everything found so far.
+            new: Findings that are new with this look.
+        """
+        self._looks += 1
+        # Reference and target are there from the start; validation may come late.
+        self._streams = self._streams or list(dict.fromkeys(["train", "validation", *profiles]))
+        for pair in pairs:
+            self._write_scores(step, pair)
+        self._write_histograms(step, profiles)
+        self._write_classes(step, profiles)
+        self.write_events(step, [_as_event(finding) for finding in new])
+        sizes = {name: profile.num_samples for name, profile in profiles.items()}
+        self._state["verdict"]["shift"] = verdict(report)
+        self._state["report"] = _shortened(report)
+        self._state["num_samples"] = sizes
+        self._state["collecting"] = {
+            name: [size, MIN_SAMPLES] for name, size in sizes.items() if size < MIN_SAMPLES
+        }
+        self._write_state(step)
+
+    def write_diagnosis(
+        self, step: int, stream: str, headline: str, diagnosis: Mapping[str, Any]
+    ) -> None:
+        """Adds the verdict on how one stream is preprocessed.
+
+        Args:
+            step: Epoch, counted from 0.
+            stream: `"train"` or `"validation"`.
+            headline: The verdict in one sentence.
+            diagnosis: `Diagnosis.to_dict()`.
+        """
+        said = self._state["verdict"]["preprocessing"]
+        worse = diagnosis.get("status") == "mismatch"
+        if said is None or (worse and said != headline):
+            self._state["verdict"]["preprocessing"] = headline
+        self._state["diagnosis"][stream] = diagnosis
+        event = {"kind": "preprocessing", "stream": stream, "text": headline}
+        self.write_events(step, [event])
+        self._write_state(step)
+
+    def write_events(self, step: int, events: Sequence[Mapping[str, Any]]) -> None:
+        """Adds entries to the log of what happened and why.
+
+        Args:
+            step: Epoch, counted from 0.
+            events: Each with `kind` (`"finding"`, `"preprocessing"`,
+                `"action"` or `"note"`), `text`, and where they apply `stream`,
+                `against`, `feature` and `reason`.
+        """
+        if not events:
+            return
+        blank = dict.fromkeys(("stream", "against", "feature", "reason"))
+        entries = [{**blank, **event, "step": int(step)} for event in events]
+        while len(_packed(entries)) > MOST_BYTES:
+            entries = entries[: len(entries) // 2]
+        self._writer.write_data("shiftguard/events", _packed(entries), step, {"v": SCHEMA})
+
+    def _write_state(self, step: int) -> None:
+        state = {**self._state, "step": int(step), "looks": self._looks}
+        text = _packed(state)
+        if len(text) > MOST_BYTES:  # many inputs, each with a diagnosis
+            lean = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}
+            text = _packed({**state, "diagnosis": lean})
+        if len(text) > MOST_BYTES:
+            text = _packed({**state, "diagnosis": {}, "report": None})
+        self._writer.write_data("shiftguard/state", text, step, {"v": SCHEMA})
+
+    def _write_scores(self, step: int, pair: Pair) -> None:
+        tested = {finding.feature: finding for finding in pair.latest.tested}
+        # What is certain needed no test, but has its place in the picture.
+        tested = {**pair.findings, **tested}
+        key = (pair.stream, pair.against)
+        if key not in self._scores:
+            self._scores[key] = Rows(MOST_FEATURES, MOST_FEATURES)
+        worst_first = sorted(tested, key=lambda name: name not in pair.findings)
+        both = (tables(pair.current), tables(pair.reference))
+        for part, names in enumerate(self._scores[key].with_new(worst_first)):
+            rows = np.full((len(names), 9), np.nan, "float32")
+            for row, name in zip(rows, names, strict=True):
+                if name in tested:
+                    row[:] = _score(tested[name], pair.findings.get(name), both)
+            content = {
+                "v": SCHEMA,
+                "pair": key,
+                "names": [name[:MOST_NAME] for name in names],
+                "negligible": NEGLIGIBLE,
+                "total": len(tested),
+            }
+            title = f"{pair.stream}-{pair.against}".replace(" ", "-")
+            self._writer.write_data(f"shiftguard/scores/{title}/{part}", rows, step, content)
+            for name, effect in zip(names[:MOST_SCALARS], rows[:, 0], strict=False):
+                if part == 0 and np.isfinite(effect):
+                    tag = f"shiftguard/score/{title}/{name[:MOST_NAME]}"
+                    self._writer.write_scalar(tag, float(effect), step)
+
+    def _write_histograms(self, step: int, profiles: Mapping[str, InputProfile]) -> None:
+        found = {stream: tables(profile) for stream, profile in profiles.items()}
+        rows: dict[str, dict[str, np.ndarray]] = {}  # counts by feature and stream
+        for stream, sources in found.items():
+            for source, table in sources.items():
+                if table.counts.shape[1]:
+                    for name, counts in zip(table.names, table.counts, strict=True):
+                        rows.setdefault(f"{source}/{name}", {})[stream] = counts
+        for group, names in enumerate(self._histograms.with_new(rows)):
+            tensor = np.full((len(names), BINS + 1 + len(self._streams) * BINS), -1, "int16")
+            for line, name in zip(tensor, names, strict=True):
+                counted = rows.get(name, {})
+                line[: BINS + 1] = edges = self._edges_for(name, list(counted.values()))
+                for number, stream in enumerate(self._streams):
+                    if stream in counted:
+                        start = BINS + 1 + number * BINS
+                        drawn = shares(counted[stream], edges)
+                        line[start : start + BINS] = np.round(FULL_SHARE * drawn)
+            content = {
+                "v": SCHEMA,
+                "names": [name[:MOST_NAME] for name in names],
+                "streams": self._streams,
+                "grid": {"smallest": SMALLEST, "gamma": GAMMA, "bins_per_sign": BINS_PER_SIGN},
+                "bins": BINS,
+            }
+            self._writer.write_data(f"shiftguard/histograms/{group}", tensor, step, content)
+
+    def _edges_for(self, name: str, rows: list[np.ndarray]) -> np.ndarray:
+        """The same from look to look, for as long as nearly all of it is inside."""
+        kept = self._edges.get(name)
+        if not rows:
+            return np.zeros(BINS + 1, "int16") if kept is None else kept
+        if kept is None or any(shares(row, kept).sum() < 1 - OUTSIDE for row in rows):
+            kept = self._edges[name] = shared_bins(rows)
+        return kept
+
+    def _write_classes(self, step: int, profiles: Mapping[str, InputProfile]) -> None:
+        found = {stream: class_counts(profile) for stream, profile in profiles.items()}
+        for name in dict.fromkeys(name for counts in found.values() for name in counts):
+            counted = {s: counts[name] for s, counts in found.items() if name in counts}
+            if name not in self._classes:
+                self._classes[name] = shown_classes(counted)
+            classes = self._classes[name]
+            tensor = np.full((len(self._streams), len(classes) + 1), np.nan, "float32")
+            for stream, counts in counted.items():
+                if stream in self._streams and len(counts) > classes.max(initial=-1):
+                    tensor[self._streams.index(stream)] = bars(counts, classes)
+            content = {
+                "v": SCHEMA,
+                "name": name[:MOST_NAME],
+                "classes": [*map(str, classes.tolist()), "other"],
+                "streams": self._streams,
+            }
+            tag = f"shiftguard/classes/{list(self._classes).index(name)}"
+            self._writer.write_data(tag, tensor, step, content)
+
+
+def _score(
+    tested: Finding,
+    found: Finding | None,
+    both: tuple[dict[str, FeatureTable], dict[str, FeatureTable]],
+) -> list[float]:
+    """One row: effect and interval, log10 p, flags, mean and deviation of both."""
+    known = found or tested
+    flags = (
+        ALARM * (found is not None and found.matters)
+        + EXPECTED * known.expected
+        + NEGLIGIBLE_EFFECT * known.negligible
+    )
+    moments = []
+    for sources in both:
+        values = [np.nan, np.nan]
+        for source, table in sources.items():
+            name = tested.feature.removeprefix(f"{source}/")
+            if name in table.names and tested.feature == f"{source}/{name}":
+                values = [table.mean(name), table.std(name)]
+        moments += values
+    low, high = tested.interval
+    return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments]
+
+
+def _as_event(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": "finding",
+        "stream": finding.stream,
+        "against": finding.against,
+        "feature": finding.feature,
+        "text": in_a_sentence(finding),
+    }
+
+
+def _shortened(report: ShiftReport) -> dict[str, Any]:
+    content = report.to_dict()
+    more = max(0, len(report.findings) - MOST_FINDINGS)
+    return {**content, "findings": content["findings"][:MOST_FINDINGS], "more": more}
+
+
+def _packed(value: Any) -> bytes:
+    return json.dumps(_cut(plain(value)), allow_nan=False).encode()
+
+
+def _cut(value: Any) -> Any:
+    """No text longer than a long sentence."""
+    if isinstance(value, str):
+        return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 3] + "..."
+    if isinstance(value, dict):
+        return {key: _cut(item) for key, item in value.items()}
+    return [_cut(item) for item in value] if isinstance(value, list) else value

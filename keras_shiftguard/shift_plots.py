@@ -1,0 +1,113 @@
+"""Distributions as they are drawn: a few bins that all streams share.
+
+The histograms of a profile lie on a fixed grid of some 2,800 bins. For a
+picture 32 will do: edges of the grid, as evenly spaced as it allows, over the
+range in which nearly all samples of all streams lie. Edges are whole numbers,
+indexes into the grid, so that pictures made apart can be laid over each other.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputProfile, bin_edges
+from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
+from keras_shiftguard.profiles.grid import BINS_PER_SIGN
+
+BINS = 32
+TAIL = 0.005  # share of a stream that may lie beyond either end of the picture
+MARGIN = 0.05  # of the range, added at both ends
+MOST_CLASSES = 64  # bars; rarer classes are drawn as one
+
+
+def tables(profile: InputProfile) -> dict[str, FeatureTable]:
+    """Everything in a profile that has one number a sample, by its name in findings."""
+    found = {name: summary.features for name, summary in profile.inputs.items()}
+    if not profile.labels.are_classes:
+        found["labels"] = profile.labels.targets
+    found["outputs"] = profile.outputs.features
+    return {name: table for name, table in found.items() if table.num_samples}
+
+
+def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
+    """Everything in a profile that is counted by class, by its name in findings."""
+    found = {"predictions": profile.outputs.predicted}
+    if profile.labels.are_classes:
+        found["labels"] = profile.labels.counts
+    for name, summary in profile.inputs.items():
+        found[f"{name}/tokens"] = summary.tokens
+    return {name: counts for name, counts in found.items() if len(counts) and counts.any()}
+
+
+def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
+    """Edges for one picture of several histograms.
+
+    Args:
+        rows: Counts of each stream on the fine or the coarse grid, `(k,)`.
+
+    Returns:
+        `(BINS + 1,)` int16: indexes into `bin_edges()`, ascending. Bins that
+        are not needed have no width and stand at the end.
+    """
+    grid = _edges_of(len(rows[0]))
+    values = bin_edges()[grid]
+    # Each stream counts as much as the others, however many samples it has.
+    total = np.sum([row / row.sum() for row in rows if row.any()], axis=0)
+    if not np.any(total):
+        return np.full(BINS + 1, grid[0], "int16")
+    reached = np.cumsum(total) / np.sum(total)
+    first = int(np.searchsorted(reached, TAIL / len(rows), side="right"))
+    last = int(np.searchsorted(reached, 1 - TAIL / len(rows)))
+    low, high = values[first], values[min(last, len(values) - 2) + 1]
+    margin = MARGIN * (high - low)
+    wanted = np.linspace(low - margin, high + margin, BINS + 1)
+    nearest = np.clip(np.searchsorted(values, wanted), 1, len(values) - 1)
+    nearest -= wanted - values[nearest - 1] < values[nearest] - wanted
+    kept = np.unique(np.concatenate([nearest, [first, min(last, len(values) - 2) + 1]]))
+    if len(kept) > BINS + 1:
+        kept = kept[np.linspace(0, len(kept) - 1, BINS + 1).astype(int)]
+    padded = np.concatenate([kept, np.full(BINS + 1 - len(kept), kept[-1])])
+    return grid[padded].astype("int16")
+
+
+def shares(row: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """How much of a stream lies in each bin.
+
+    Args:
+        row: Counts of the stream on the fine or the coarse grid, `(k,)`.
+        edges: From `shared_bins`, of the same grid.
+
+    Returns:
+        `(BINS,)`, at most 1 together.
+    """
+    upto = np.concatenate([[0], np.cumsum(row)]) / max(row.sum(), 1)
+    at = np.searchsorted(_edges_of(len(row)), edges)
+    return np.diff(upto[at])
+
+
+def shown_classes(counts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The class ids that get a bar of their own: all, or the most frequent."""
+    total = np.sum([c / c.sum() for c in counts.values()], axis=0)
+    occurring = np.flatnonzero(total)
+    if len(occurring) < MOST_CLASSES:
+        return occurring
+    frequent = np.argsort(-total, kind="stable")[: MOST_CLASSES - 1]
+    return np.sort(frequent)
+
+
+def bars(counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Counts of the shown classes, and of all others together at the end."""
+    shown = counts[classes].astype("float64")
+    return np.append(shown, counts.sum() - shown.sum())
+
+
+@lru_cache(maxsize=2)
+def _edges_of(bins: int) -> np.ndarray:
+    """Indexes into `bin_edges()` of the edges of the fine or the coarse grid."""
+    if bins == NUM_BINS:
+        return np.arange(NUM_BINS + 1)
+    if bins != NUM_COARSE_BINS:
+        raise ValueError(f"no grid has {bins} bins")
+    outward = np.minimum(np.arange(bins // 2 + 1) * COARSENING, BINS_PER_SIGN)
+    return np.concatenate([BINS_PER_SIGN - outward[::-1], BINS_PER_SIGN + 1 + outward])
