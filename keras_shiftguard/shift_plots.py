@@ -59,12 +59,13 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
     reached = np.cumsum(total) / np.sum(total)
     first = int(np.searchsorted(reached, TAIL / len(rows), side="right"))
     last = int(np.searchsorted(reached, 1 - TAIL / len(rows)))
-    low, high = values[first], values[min(last, len(values) - 2) + 1]
-    margin = MARGIN * (high - low)
+    after = min(last, len(values) - 2) + 1
+    low, high = values[first], values[after]
+    margin = MARGIN * (high - low) if last > first else 0.0
     wanted = np.linspace(low - margin, high + margin, BINS + 1)
     nearest = np.clip(np.searchsorted(values, wanted), 1, len(values) - 1)
     nearest -= wanted - values[nearest - 1] < values[nearest] - wanted
-    kept = np.unique(np.concatenate([nearest, [first, min(last, len(values) - 2) + 1]]))
+    kept = np.unique(np.concatenate([nearest, [first, after]]))
     if len(kept) > BINS + 1:
         kept = kept[np.linspace(0, len(kept) - 1, BINS + 1).astype(int)]
     padded = np.concatenate([kept, np.full(BINS + 1 - len(kept), kept[-1])])

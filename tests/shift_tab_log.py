@@ -1,0 +1,48 @@
+"""Streams for the log of the Shift tab, and the log read back."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+from numpy_reference import feature_table, summarise
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.util import tensor_util
+
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles.labels import MAX_CLASSES, LabelSummary
+
+FEATURES = 4
+
+
+def streams(rng, shift, num_features=FEATURES):
+    """Training and a smaller validation, whose column 1 is `shift` larger."""
+    found = {}
+    for name, number in (("train", 400), ("validation", 200)):
+        x = rng.normal(size=(number, num_features))
+        if name == "validation":
+            x[:, 1] += shift
+        summary = replace(
+            summarise(x, layout="features"),
+            features=feature_table(x, [str(i) for i in range(num_features)]),
+        )
+        counts = np.bincount(rng.integers(0, 3, number), minlength=MAX_CLASSES)
+        found[name] = InputProfile(
+            {"input": summary}, labels=LabelSummary(number, number, counts, 1)
+        )
+    return found
+
+
+def read_run(log_dir):
+    """`{tag: (content, {step: value})}` of the data that only the tab reads."""
+    found = {}
+    for path in sorted((log_dir / "shiftguard").iterdir()):
+        for event in EventFileLoader(str(path)).Load():
+            for value in event.summary.value:
+                plugin = value.metadata.plugin_data
+                if plugin.plugin_name == "shiftguard":
+                    found.setdefault(value.tag, (json.loads(plugin.content or "{}"), {}))
+                if value.tag in found:
+                    array = tensor_util.make_ndarray(value.tensor)
+                    point = array.item() if array.dtype == object else array
+                    found[value.tag][1][event.step] = point
+    return found

@@ -1,0 +1,213 @@
+"""What the Shift tab is given, read back with TensorBoard's own reader."""
+
+import json
+
+import numpy as np
+import pytest
+from shift_tab_log import FEATURES, read_run, streams
+
+from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.events import EventWriter
+from keras_shiftguard.profiles import NUM_BINS, bin_edges
+from keras_shiftguard.profiles.features import NUM_COARSE_BINS
+from keras_shiftguard.shift_events import ALARM, FULL_SHARE, MOST_BYTES, Rows, ShiftEvents
+from keras_shiftguard.shift_plots import BINS, bars, shared_bins, shares, shown_classes
+
+STEPS = 3
+PAIR = ("validation", "train")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Three looks at a validation whose column 1 moves away, as a dict of series."""
+    log_dir = tmp_path_factory.mktemp("log")
+    rng = np.random.default_rng(0)
+    monitor = ShiftMonitor(0.05, [PAIR])
+    kept = []
+    with EventWriter(log_dir) as writer:
+        events = ShiftEvents(writer, "0.1.0")
+        for step in range(STEPS):
+            both = streams(rng, shift=step)
+            new = monitor.look(*PAIR, both["validation"], both["train"], step + 1)
+            events.write_look(step, monitor.pairs, both, monitor.report(), new)
+            kept.append((both, monitor.pairs[0].latest.tested))
+    return read_run(log_dir), kept
+
+
+def scores(run):
+    [(content, points)] = [v for tag, v in run.items() if tag.startswith("shiftguard/scores/")]
+    return content, points
+
+
+def test_every_look_is_a_point_of_every_series(run):
+    series, _ = run
+    always = (
+        "shiftguard/state",
+        "shiftguard/scores",
+        "shiftguard/histograms",
+        "shiftguard/classes",
+    )
+    for tag, (_, points) in series.items():
+        if tag.startswith(always):
+            assert list(points) == list(range(STEPS)), tag
+
+
+def test_scores_are_those_of_the_tests(run):
+    series, kept = run
+    content, points = scores(series)
+    assert content["pair"] == list(PAIR)
+    assert content["total"] == len(content["names"])
+    for step, (both, tested) in enumerate(kept):
+        by_name = dict(zip(content["names"], points[step], strict=True))
+        assert {f.feature for f in tested} <= set(by_name)
+        for finding in tested:
+            row = by_name[finding.feature]
+            expected = [finding.effect_size, *finding.interval, np.log10(finding.p_value)]
+            assert row[:4] == pytest.approx(expected, rel=1e-5, abs=1e-6)
+        for name in ("input/0", "input/1"):
+            here, there = (both[s].inputs["input"].features for s in PAIR)
+            column = name.removeprefix("input/")
+            expected = [here.mean(column), here.std(column), there.mean(column), there.std(column)]
+            assert by_name[name][5:] == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_alarm_is_flagged_from_the_look_that_found_it(run):
+    content, points = scores(run[0])
+    row = content["names"].index("input/1")
+    assert [int(points[step][row, 4]) & ALARM for step in range(STEPS)] == [0, ALARM, ALARM]
+    assert not int(points[2][content["names"].index("input/0"), 4]) & ALARM
+
+
+def test_shares_are_those_of_the_histograms(run):
+    series, kept = run
+    content, points = series["shiftguard/histograms/0"]
+    grid = bin_edges()
+    for step, (both, _) in enumerate(kept):
+        for line, name in zip(points[step], content["names"], strict=True):
+            edges = grid[line[: BINS + 1]]
+            for number, stream in enumerate(content["streams"]):
+                drawn = line[BINS + 1 + number * BINS :][:BINS] / FULL_SHARE
+                table = both[stream].inputs["input"].features
+                counts = table.counts[table.names.index(name.removeprefix("input/"))]
+                expected = [
+                    counts[(grid[:-1] >= low) & (grid[1:] <= high)].sum() / counts.sum()
+                    for low, high in zip(edges[:-1], edges[1:], strict=True)
+                ]
+                assert drawn == pytest.approx(expected, abs=2 / FULL_SHARE)
+
+
+def test_the_picture_moves_only_when_much_would_lie_outside(run):
+    content, points = run[0]["shiftguard/histograms/0"]
+    quiet, moving = (content["names"].index(name) for name in ("input/0", "input/1"))
+    assert (points[0][quiet, : BINS + 1] == points[2][quiet, : BINS + 1]).all()
+    assert (points[0][moving, : BINS + 1] != points[2][moving, : BINS + 1]).any()
+
+
+def test_classes_are_counted(run):
+    series, kept = run
+    content, points = series["shiftguard/classes/0"]
+    assert content["name"] == "labels" and content["classes"] == ["0", "1", "2", "other"]
+    for step, (both, _) in enumerate(kept):
+        for number, stream in enumerate(content["streams"]):
+            assert points[step][number, :3].tolist() == both[stream].labels.counts[:3].tolist()
+            assert points[step][number, 3] == 0
+
+
+def test_the_state_says_what_the_report_says(run):
+    _, points = run[0]["shiftguard/state"]
+    state = json.loads(points[STEPS - 1])
+    assert state["looks"] == STEPS and state["step"] == STEPS - 1
+    assert state["report"]["shifted"] is True
+    assert state["verdict"]["shift"].startswith("ShiftGuard: shift found, validation against train")
+    assert state["num_samples"] == {"train": 400, "validation": 200}
+
+
+def test_what_happened_is_told_once(run):
+    _, points = run[0]["shiftguard/events"]
+    events = [event for text in points.values() for event in json.loads(text)]
+    about = [event["step"] for event in events if event["feature"] == "input/1"]
+    assert about == [1]
+    assert all(event["kind"] == "finding" and event["text"] for event in events)
+
+
+def test_a_diagnosis_is_kept_for_the_looks_that_follow(tmp_path):
+    with EventWriter(tmp_path) as writer:
+        events = ShiftEvents(writer)
+        events.write_diagnosis(0, "train", "It is wrong.", {"status": "mismatch", "a": np.nan})
+        events.write_diagnosis(0, "validation", "It is right.", {"status": "ok"})
+    _, points = read_run(tmp_path)["shiftguard/state"]
+    state = json.loads(points[0])
+    assert state["verdict"]["preprocessing"] == "It is wrong."
+    assert state["diagnosis"]["train"] == {"status": "mismatch", "a": None}
+
+
+def test_texts_have_an_end(tmp_path):
+    huge = {"evidence": ["x" * 900] * 100, "by_input": {}}
+    with EventWriter(tmp_path) as writer:
+        events = ShiftEvents(writer)
+        events.write_diagnosis(0, "train", "y" * 5000, huge)
+        events.write_events(1, [{"kind": "note", "text": "z" * 900} for _ in range(200)])
+    run = read_run(tmp_path)
+    for tag in ("shiftguard/state", "shiftguard/events"):
+        assert all(len(text) <= MOST_BYTES for text in run[tag][1].values())
+
+
+def test_features_that_come_later_get_a_part_of_their_own():
+    rows = Rows(size=2, most=4)
+    assert rows.with_new(["a", "b", "c"]) == [["a", "b"], ["c"]]
+    assert rows.with_new(["c", "a"]) == [["a", "b"], ["c"]]
+    assert rows.with_new(["d", "e"]) == [["a", "b"], ["c"], ["d"]]  # "e" has no room
+
+
+def test_wide_tables_are_drawn_on_the_coarse_grid(tmp_path):
+    rng = np.random.default_rng(1)
+    wide = streams(rng, shift=0, num_features=FEATURES * 20)
+    monitor = ShiftMonitor(0.05, [PAIR])
+    monitor.look(*PAIR, wide["validation"], wide["train"], 1)
+    with EventWriter(tmp_path) as writer:
+        ShiftEvents(writer).write_look(0, monitor.pairs, wide, monitor.report())
+    run = read_run(tmp_path)
+    assert wide["train"].inputs["input"].features.counts.shape[1] == NUM_COARSE_BINS
+    drawn = run["shiftguard/histograms/0"][1][0][:, BINS + 1 :].reshape(-1, 2, BINS)
+    assert (drawn.sum(axis=2) > 0.9 * FULL_SHARE).all()
+
+
+# --- the pictures -----------------------------------------------------------------
+
+
+def histogram(values):
+    return np.histogram(values, bin_edges())[0]
+
+
+@pytest.mark.parametrize("values", [np.zeros(9), np.full(9, 0.25), np.array([-3.0])])
+def test_a_constant_is_one_bin(values):
+    edges = shared_bins([histogram(values)])
+    assert len(edges) == BINS + 1 and len(set(edges.tolist())) == 2
+    assert shares(histogram(values), edges)[0] == 1
+
+
+def test_bins_cover_both_streams_however_few_one_has(rng):
+    many, few = histogram(rng.normal(0, 1, 10_000)), histogram(rng.normal(100, 1, 10))
+    edges = shared_bins([many, few])
+    assert shares(many, edges).sum() > 0.98 and shares(few, edges).sum() == 1
+
+
+def test_far_tails_do_not_flatten_the_picture(rng):
+    counts = histogram(rng.standard_cauchy(20_000))
+    edges = bin_edges()[shared_bins([counts])]
+    assert edges[-1] - edges[0] < 200
+    assert shares(counts, shared_bins([counts])).sum() == pytest.approx(0.99, abs=0.005)
+
+
+def test_nothing_counted_draws_nothing():
+    empty = np.zeros(NUM_BINS, int)
+    assert shares(empty, shared_bins([empty])).sum() == 0
+
+
+def test_rare_classes_share_a_bar():
+    counts = {"train": np.arange(1, 201), "validation": np.zeros(200, int)}
+    counts["validation"][3] = 50
+    classes = shown_classes(counts)
+    assert len(classes) == 63 and 3 in classes and (np.diff(classes) > 0).all()
+    drawn = bars(counts["train"], classes)
+    assert drawn.sum() == counts["train"].sum() and drawn[-1] > 0
