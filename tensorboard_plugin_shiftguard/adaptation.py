@@ -1,0 +1,27 @@
+"""The curves of what adaptation did, and of what drove it."""
+
+from typing import Any
+
+import numpy as np
+
+from tensorboard_plugin_shiftguard import checks
+from tensorboard_plugin_shiftguard.answers import fitting, rounded
+from tensorboard_plugin_shiftguard.columns import columns, last_in_column
+from tensorboard_plugin_shiftguard.reading import RunLog
+
+MAX_BYTES = 900_000
+
+
+def adaptation(run: RunLog) -> dict[str, Any]:
+    """Each curve as `[step, value]`, at up to 250 steps."""
+    series = []
+    for name, points in run.adaptation().items():
+        steps = np.array([point.step for point in points], np.int64)
+        chosen = last_in_column(steps, columns([steps]))
+        curve = [[points[i].step, _value(points[i].value)] for i in chosen if i >= 0]
+        series.append([checks.name(name), curve])
+    return {"series": dict(fitting(series, MAX_BYTES)), "problems": run.problems}
+
+
+def _value(value: Any) -> float | None:
+    return rounded(value) if checks.number(value) is not None else None

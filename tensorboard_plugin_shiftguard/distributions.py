@@ -1,0 +1,189 @@
+"""How features are distributed: many at one step, or one at all steps."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tensorboard_plugin_shiftguard.answers import NotHere, Unreadable, rounded
+from tensorboard_plugin_shiftguard.bins import Drawing, common_edges, rebinned
+from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns, last_in_column
+from tensorboard_plugin_shiftguard.overview import pairs_of
+from tensorboard_plugin_shiftguard.reading import MAX_POINTS, RunLog
+from tensorboard_plugin_shiftguard.tables import (
+    EFFECT,
+    LOWER,
+    UPPER,
+    Head,
+    Table,
+    flags_of,
+    heads,
+    tables,
+)
+
+MAX_CARDS = 32
+FIRST_EPOCH = "the first epoch"
+NUM_BINS = 40
+MAX_FEATURE_BYTES = 850_000
+
+
+def cards(run: RunLog, pair: int, names: Sequence[str], step: int | None = None) -> dict[str, Any]:
+    """The two distributions of each of some features.
+
+    Args:
+        run: Which.
+        pair: Index of the pair of streams in the overview.
+        names: At most `MAX_CARDS`.
+        step: The last look at or before it counts; by default the last.
+
+    Raises:
+        NotHere: If there is no such pair.
+    """
+    pairs = list(pairs_of(run))
+    if pair >= len(pairs):
+        raise NotHere(f"This run has no pair of streams number {pair}.")
+    stream, against = pairs[pair]
+    from_first = against == FIRST_EPOCH
+    where = _places(run, names)
+    # Without need, only the last point is read: cards are asked for often.
+    most = 1 if step is None and not from_first else MAX_POINTS
+    found = tables(run, {head.tag: head for head, _ in where.values()}.values(), most)
+    answer: dict[str, Any] = dict.fromkeys(names)
+    for name, (head, row) in where.items():
+        if (table := found.get(head.tag)) is None:
+            continue
+        if from_first:
+            answer[name] = _card(table, row, step, (stream, stream), first=True)
+        else:
+            answer[name] = _card(table, row, step, (stream, against))
+    return {"cards": answer, "problems": run.problems}
+
+
+def feature(run: RunLog, name: str) -> dict[str, Any]:
+    """Everything about one feature, at up to 250 steps.
+
+    Raises:
+        NotHere: If the run has no such feature.
+        Unreadable: If what it has cannot be used.
+    """
+    where = _places(run, [name]).get(name)
+    scored = [head for head in heads(run, "scores") if name in head.names]
+    if where is None and not scored:
+        if run.problems:
+            raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
+        raise NotHere(f"This run has no feature {name!r}.")
+    found = tables(run, [*([where[0]] if where else []), *scored])
+    if not found:
+        raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
+    table = found.pop(where[0].tag, None) if where else None
+    everything = [*found.values(), *([table] if table else [])]
+    shown = columns([t.steps for t in everything], _most_columns(table, len(found)))
+    answer = {
+        "name": name,
+        "kind": "score" if where is None else "classes" if where[0].classes else "number",
+        "steps": shown.tolist(),
+        "streams": {},
+    }
+    if table is not None and where is not None:
+        answer |= _over_time(table, where[1], shown)
+    answer["scores"] = [_scores(t, t.head.names.index(name), shown) for t in found.values()]
+    answer["problems"] = run.problems
+    return answer
+
+
+def _places(run: RunLog, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
+    """In which tag and row each feature's distribution is."""
+    wanted = set(names)
+    where: dict[str, tuple[Head, int]] = {}
+    for head in [*heads(run, "histograms"), *heads(run, "classes")]:
+        for row, name in enumerate(head.names):
+            if name in wanted:
+                where.setdefault(name, (head, row))
+    return where
+
+
+def _card(
+    table: Table,
+    row: int,
+    step: int | None,
+    streams: tuple[str, str],
+    first: bool = False,
+) -> dict[str, Any] | None:
+    """One feature's two distributions, on the bins of the look that is shown."""
+    before = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
+    if before == 0:
+        return None
+    drawings = (Drawing(table.head, values, row) for values in table.values[:before])
+    now = Drawing(table.head, table.values[before - 1], row)
+    current = now.shares(streams[0])
+    if first:
+        old = next((d for d in drawings if d.shares(streams[1]) is not None), now)
+        reference = old.shares(streams[1])
+        if reference is not None and now.edges is not None and old.edges is not None:
+            reference = rebinned(old.edges, reference, now.edges)
+    else:
+        reference = now.shares(streams[1])
+    if (current is None and reference is None) or now.unusable:
+        return None
+    card: dict[str, Any] = {"current": _short(current), "reference": _short(reference)}
+    if now.edges is None:
+        return {"classes": list(table.head.classes), **card}
+    return {"edges": [rounded(edge) for edge in now.edges], **card}
+
+
+def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
+    """The distributions of every stream in the chosen columns, on common bins."""
+    points = last_in_column(table.steps, shown)
+    drawings = [Drawing(table.head, table.values[p], row) if p >= 0 else None for p in points]
+    streams = table.head.streams
+    if table.head.classes:
+        picture = {
+            stream: [_short(d.shares(stream)) if d else None for d in drawings]
+            for stream in streams
+        }
+        return {"classes": list(table.head.classes), "streams": picture}
+    edges = common_edges([d for d in drawings if d], NUM_BINS)
+    if edges is None:
+        return {}
+    picture = {stream: [_on(d, stream, edges) for d in drawings] for stream in streams}
+    return {"edges": [rounded(edge) for edge in edges], "streams": picture}
+
+
+def _on(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
+    """A drawing's shares of one stream on other bins."""
+    if drawing is None or drawing.edges is None:
+        return None
+    shares = drawing.shares(stream)
+    return None if shares is None else _short(rebinned(drawing.edges, shares, edges))
+
+
+def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
+    """The scores of one pair in the chosen columns."""
+    points = last_in_column(table.steps, shown)
+    values = table.values[points, row]
+    flags = flags_of(values)
+    here = points >= 0
+
+    def column(number: int) -> list[float | None]:
+        return [rounded(v) if ok else None for v, ok in zip(values[:, number], here, strict=True)]
+
+    return {
+        "stream": table.head.pair[0],
+        "against": table.head.pair[1],
+        "effect": column(EFFECT),
+        "lower": column(LOWER),
+        "upper": column(UPPER),
+        "flags": [int(f) if ok else None for f, ok in zip(flags, here, strict=True)],
+    }
+
+
+def _short(shares: np.ndarray | None) -> list[float] | None:
+    return None if shares is None else np.round(shares, 5).tolist()
+
+
+def _most_columns(table: Table | None, pairs: int) -> int:
+    """As many as fit: a share takes 8 bytes, a score 40."""
+    bars = 0
+    if table is not None:
+        bars = len(table.head.streams) * max(NUM_BINS, len(table.head.classes))
+    return min(MAX_COLUMNS, MAX_FEATURE_BYTES // (9 * bars + 45 * pairs + 20))

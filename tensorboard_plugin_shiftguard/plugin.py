@@ -1,0 +1,150 @@
+"""The plugin: which question goes to which function, and what goes wrong.
+
+Routes only read. Whatever a log or a query holds, the answer is JSON with a
+sentence in it, never a server error.
+"""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tensorboard import errors, plugin_util
+from tensorboard.plugins import base_plugin
+from tensorboard.util import tb_logging
+from werkzeug import Request, Response
+
+from tensorboard_plugin_shiftguard.adaptation import adaptation
+from tensorboard_plugin_shiftguard.answers import (
+    BadQuery,
+    NotNow,
+    ShiftError,
+    respond,
+    respond_error,
+)
+from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, feature
+from tensorboard_plugin_shiftguard.overview import overview
+from tensorboard_plugin_shiftguard.reading import PLUGIN_NAME, Log
+from tensorboard_plugin_shiftguard.runs import list_runs, version
+from tensorboard_plugin_shiftguard.static_files import WsgiApp, serve, static_files
+
+METHODS = ("GET", "HEAD")
+MAX_QUERY = 4096
+
+_logger = tb_logging.get_logger()
+
+
+class ShiftPlugin(base_plugin.TBPlugin):
+    """The Shift tab.
+
+    Args:
+        context: What TensorBoard hands to each plugin.
+    """
+
+    plugin_name = PLUGIN_NAME
+
+    def __init__(self, context: base_plugin.TBContext) -> None:
+        self._data = context.data_provider
+        self._multiplexer = context.multiplexer
+        self._version = version()
+        self._files = static_files()
+
+    def is_active(self) -> bool:
+        """False: TensorBoard itself looks whether there is data under our name."""
+        return False
+
+    def frontend_metadata(self) -> base_plugin.FrontendMetadata:
+        """What TensorBoard's page loads, and the tab's name."""
+        return base_plugin.FrontendMetadata(es_module_path="/static/index.js", tab_name="Shift")
+
+    def get_plugin_apps(self) -> dict[str, WsgiApp]:
+        """Every route there is; none has a wildcard."""
+        questions: dict[str, Callable[[Log, Query], dict[str, Any]]] = {
+            "/runs": lambda log, query: list_runs(log, self._version),
+            "/overview": lambda log, query: overview(
+                log.run(query.text("run")), query.whole("pair")
+            ),
+            "/cards": _cards,
+            "/feature": lambda log, query: feature(log.run(query.text("run")), query.text("name")),
+            "/adaptation": lambda log, query: adaptation(log.run(query.text("run"))),
+        }
+        apps = {route: _app(partial(serve, file=file)) for route, file in self._files.items()}
+        apps |= {route: _app(partial(self._reply, ask)) for route, ask in questions.items()}
+        return apps
+
+    def _reply(self, ask: "Callable[[Log, Query], dict[str, Any]]", request: Request) -> Response:
+        environ = request.environ
+        log = Log(
+            self._data,
+            plugin_util.context(environ),
+            plugin_util.experiment_id(environ),
+            self._multiplexer,
+        )
+        return respond(request, ask(log, Query(request)))
+
+
+def _app(answer: Callable[[Request], Any]) -> WsgiApp:
+    """A WSGI application that answers readers only, and never fails."""
+
+    def reply(request: Request) -> Any:
+        if request.method not in METHODS:
+            message = {"error": "The Shift tab only answers GET."}
+            return respond(request, message, 405, [("Allow", ", ".join(METHODS))])
+        try:
+            return answer(request)
+        except ShiftError as error:
+            return respond_error(request, error)
+        except errors.PublicError as error:
+            return respond(request, {"error": str(error)}, error.http_code, error.headers)
+        except Exception:
+            _logger.exception("The Shift tab could not answer %s", request.path)
+            failure = NotNow("The Shift tab failed; TensorBoard's own output says how.")
+            return respond_error(request, failure)
+
+    wsgi: WsgiApp = Request.application(reply)
+    return wsgi
+
+
+class Query:
+    """The arguments of a request, each of its type.
+
+    Args:
+        request: Whose.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._arguments = request.args
+
+    def text(self, name: str) -> str:
+        """An argument that has to be there."""
+        value = self._arguments.get(name)
+        if not value:
+            raise BadQuery(f"The question lacks `{name}=`.")
+        if len(value) > MAX_QUERY:
+            raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
+        return str(value)
+
+    def texts(self, name: str, most: int) -> list[str]:
+        """An argument that may be repeated."""
+        values = self._arguments.getlist(name)
+        if not 1 <= len(values) <= most:
+            raise BadQuery(f"The question must have `{name}=` 1 to {most} times.")
+        if max(map(len, values)) > MAX_QUERY:
+            raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
+        return list(map(str, values))
+
+    def whole(self, name: str) -> int | None:
+        """A whole number from 0, if it is there."""
+        value = self._arguments.get(name)
+        if value is None:
+            return None
+        if not re.fullmatch("[0-9]{1,15}", value):
+            raise BadQuery(f"`{name}=` must be a whole number. Received: {value[:50]!r}")
+        return int(value)
+
+
+def _cards(log: Log, query: Query) -> dict[str, Any]:
+    names, pair = query.texts("name", MAX_CARDS), query.whole("pair")
+    if pair is None:
+        raise BadQuery("The question lacks `pair=`.")
+    return cards(log.run(query.text("run")), pair, names, query.whole("step"))

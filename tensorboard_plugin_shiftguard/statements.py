@@ -1,0 +1,172 @@
+"""The two things a log says in words: how it stands, and what happened."""
+
+from typing import Any
+
+import numpy as np
+
+from tensorboard_plugin_shiftguard import checks
+from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
+from tensorboard_plugin_shiftguard.checks import (
+    flag,
+    items,
+    mapping,
+    name,
+    number,
+    record,
+    sentence,
+    vector,
+    whole,
+)
+from tensorboard_plugin_shiftguard.reading import Point, RunLog
+
+STATE_TAG = "shiftguard/state"
+EVENTS_TAG = "shiftguard/events"
+SCHEMA = 1
+MAX_EVENTS = 500
+MAX_EVENT_BYTES = 100_000
+MAX_FINDINGS = 20
+MAX_STREAMS = 16
+
+_FINDING = record(
+    feature=name,
+    kind=name,
+    family=name,
+    effect_size=number,
+    interval=vector(2),
+    p_value=number,
+    stream=name,
+    against=name,
+    since=whole,
+    explanation=sentence,
+    expected=flag,
+    negligible=flag,
+)
+_REPORT = record(
+    shifted=flag,
+    kinds=items(name, 16),
+    alpha=number,
+    num_samples=mapping(number, MAX_STREAMS),
+    findings=items(_FINDING, MAX_FINDINGS),
+    notes=items(sentence, 20),
+    more=whole,
+)
+_CONVENTION = record(mode=name, channel_order=name, scale=vector(most=16), offset=vector(most=16))
+_DIAGNOSIS = {
+    "status": checks.one_of("ok", "unknown", "mismatch"),
+    "expected": _CONVENTION,
+    "observed": _CONVENTION,
+    "fix": record(
+        scale=vector(most=16),
+        offset=vector(most=16),
+        permutation=vector(most=16),
+        data_format=name,
+    ),
+    "advice": sentence,
+    "evidence": items(sentence, 20),
+    "architecture": name,
+    "hints": items(record(name=name, sentence=sentence, certainty=number), 20),
+    "num_samples": whole,
+    "value_range": vector(2),
+    "candidates": items(
+        record(name=name, mode=name, swap=flag, misfit=number, fed=flag, best=flag, rough=flag),
+        32,
+    ),
+}
+_STATE = record(
+    v=whole,
+    version=name,
+    step=whole,
+    looks=whole,
+    alpha=number,
+    verdict=record(preprocessing=sentence, shift=sentence, adaptation=sentence),
+    report=_REPORT,
+    diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
+    collecting=mapping(vector(2), MAX_STREAMS),
+    num_samples=mapping(number, MAX_STREAMS),
+)
+_EVENT = record(
+    kind=checks.one_of("finding", "preprocessing", "action", "note"),
+    step=whole,
+    stream=name,
+    against=name,
+    feature=name,
+    text=sentence,
+    reason=sentence,
+)
+
+
+def words_of(value: np.ndarray) -> bytes:
+    """The bytes of a string tensor of one element.
+
+    Raises:
+        Unreadable: If it is anything else.
+    """
+    if value.dtype.kind not in "OSU" or value.size != 1:
+        raise Unreadable(f"is no single text but {value.dtype} of shape {value.shape}")
+    word = value.reshape(-1)[0]
+    if isinstance(word, str):
+        return word.encode("utf-8", "replace")
+    if not isinstance(word, bytes):
+        raise Unreadable("is no text")
+    return word
+
+
+def read_state(point: Point) -> dict[str, Any]:
+    """What a point of the state series says, every field of its type.
+
+    Raises:
+        Unreadable: With the end of a sentence that begins with what was read.
+    """
+    content = checks.parsed(words_of(point.value))
+    state = _STATE(content)
+    if state is None:
+        raise Unreadable("is no JSON object")
+    if state["v"] != SCHEMA:
+        raise Unreadable(_other_schema(state))
+    if state["verdict"] is None:
+        state["verdict"] = {"preprocessing": None, "shift": None, "adaptation": None}
+    if state["alpha"] is None and state["report"]:
+        state["alpha"] = state["report"]["alpha"]
+    return dict(state)
+
+
+def _other_schema(state: dict[str, Any]) -> str:
+    """By whom, in words."""
+    version = state["version"] or "an unknown version"
+    return (
+        f"has layout {state['v']}, written by keras-shiftguard {version}; "
+        f"this tab reads layout {SCHEMA}"
+    )
+
+
+def latest_state(run: RunLog) -> tuple[dict[str, Any] | None, list[Point]]:
+    """The latest state that can be read, and all the points kept of it."""
+    points = run.points([STATE_TAG])[STATE_TAG]
+    if not points:
+        return None, points
+    try:
+        return read_state(points[-1]), points
+    except Unreadable as error:
+        run.problem(STATE_TAG, error.message)
+        return None, points
+
+
+def latest_events(run: RunLog) -> list[dict[str, Any]]:
+    """What happened, oldest first: at most 500, the latest."""
+    latest: list[dict[str, Any]] = []
+    points = run.points([EVENTS_TAG])[EVENTS_TAG]
+    for point in reversed(points):
+        try:
+            content = checks.parsed(words_of(point.value))
+            if not isinstance(content, list):
+                raise Unreadable("is no JSON list")
+        except Unreadable as error:
+            run.problem(EVENTS_TAG, f"at step {point.step} {error.message}")
+            continue
+        found = (_EVENT(item) for item in reversed(content[-MAX_EVENTS:]))
+        latest.extend(event for event in found if event and event["text"])
+        if len(latest) >= MAX_EVENTS:
+            break
+    for event in latest:
+        event["kind"] = event["kind"] or "note"
+    return fitting(latest[:MAX_EVENTS], MAX_EVENT_BYTES)[::-1]

@@ -1,0 +1,72 @@
+"""The tab's own files: read once, served from memory, each under its exact path."""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from importlib import resources
+from typing import Any
+
+from tensorboard.backend import http_util
+from werkzeug import Request
+
+# Not asked of the operating system: on Windows its list may call a module text.
+CONTENT_TYPES = {
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+    ".txt": "text/plain",
+    ".md": "text/plain",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
+}
+MAX_DEPTH = 3
+
+WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def static_files() -> dict[str, tuple[bytes, str]]:
+    """Content and type of each file, by its route."""
+    found: dict[str, tuple[bytes, str]] = {}
+
+    def collect(folder: Any, route: str, depth: int) -> None:
+        for entry in folder.iterdir():
+            inner = f"{route}/{entry.name}"
+            if entry.is_dir():
+                if depth and not entry.name.startswith((".", "_")):
+                    collect(entry, inner, depth - 1)
+                continue
+            for suffix, content_type in CONTENT_TYPES.items():
+                if entry.name.endswith(suffix) and not entry.name.startswith("."):
+                    found[inner] = entry.read_bytes(), content_type
+
+    collect(resources.files("tensorboard_plugin_shiftguard") / "static", "/static", MAX_DEPTH)
+    return found
+
+
+def serve(request: Request, file: tuple[bytes, str]) -> Any:
+    """One file; nothing but "as before" to a browser that has it.
+
+    A browser asks each time, so that it never runs the files of an older
+    version against a newer server.
+    """
+    content, content_type = file
+    tag = hashlib.sha256(content).hexdigest()[:32]
+    headers = [("ETag", f'W/"{tag}"')]
+    if request.if_none_match.contains_weak(tag):
+        return _not_modified(content_type, headers)
+    return http_util.Respond(request, content, content_type, headers=headers)
+
+
+def _not_modified(content_type: str, headers: list[tuple[str, str]]) -> WsgiApp:
+    # Not a Response: that would drop the type, which TensorBoard warns about.
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        sent = [
+            *headers,
+            ("Content-Type", content_type),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Cache-Control", "no-cache, must-revalidate"),
+        ]
+        start_response("304 Not Modified", sent)
+        return []
+
+    return app
