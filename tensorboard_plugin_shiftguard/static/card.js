@@ -1,0 +1,134 @@
+/* One feature in brief: state, effect, course over the epochs, two distributions. */
+
+import { button, el, fill, shorten, svg, visible } from "./dom.js";
+import { effect, interval, number } from "./format.js";
+import { RUN_DASHES, badge, featureKind } from "./icons.js";
+import { extent, linear } from "./scales.js";
+import { classEdges, densities, keepSpan, linePath, stepPath, usedSpan } from "./shapes.js";
+
+const [WIDTH, HEIGHT] = [120, 40];
+const MOST_POINTS = 120;
+
+/** The last state of a feature in a sentence, for those who do not see it. */
+function spoken(row) {
+  const { record } = row;
+  if (!record) return `${row.name}: absent in this run`;
+  const [now, before] = [record.current?.[0], record.reference?.[0]];
+  const means = Number.isFinite(now) && now !== null && before !== null ? `, mean ${number(before)} to ${number(now)}` : "";
+  return `effect ${effect(record.effect)}${means}`;
+}
+
+/** Effect over the epochs, one line for each chosen run that has the feature. */
+function sparkline(row, model) {
+  const lines = [];
+  model.selected.forEach((run, k) => {
+    const overview = model.overviews.get(run.id);
+    const i = overview?.index.get(row.name);
+    if (i === undefined) return;
+    const every = Math.ceil(overview.steps.length / MOST_POINTS);
+    const points = [];
+    overview.steps.forEach((step, t) => {
+      if (t % every && t !== overview.steps.length - 1) return;
+      points.push([step, overview.effect(i, t)]);
+    });
+    lines.push({ k, points });
+  });
+  const threshold = model.overview.threshold ?? 0.1;
+  const all = lines.flatMap((line) => line.points);
+  const reach = Math.max(threshold * 4, ...all.map(([, value]) => (Number.isNaN(value) ? 0 : Math.abs(value))));
+  const x = linear(extent(all.map(([step]) => step)), [2, WIDTH - 2]);
+  const y = linear([-reach, reach], [HEIGHT - 2, 2]);
+  return svg(
+    "svg",
+    { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `Effect over the epochs, from ${effect(all[0]?.[1])} to ${effect(all.at(-1)?.[1])}` },
+    svg("rect", { class: "calmband", x: 0, width: WIDTH, y: y(threshold), height: y(-threshold) - y(threshold) }),
+    lines
+      .reverse()
+      .map(({ k, points }) => svg("path", { class: `line run${k}`, d: linePath(points, x, y), "stroke-dasharray": RUN_DASHES[k] })),
+  );
+}
+
+/** Reference filled, current as an outline, on the same bins. */
+export function miniHistogram(found) {
+  const label = found ? "Distribution: reference filled, current outlined" : "No distribution";
+  const frame = (...children) =>
+    svg("svg", { class: "mini", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, children);
+  if (!found) return frame();
+  const edges = found.edges ?? classEdges(found.classes?.length ?? 0);
+  const lists = [found.reference, found.current];
+  const heights = lists.map((shares) => (shares ? densities(edges, shares) : null));
+  const span = found.edges ? usedSpan(edges, lists) : [edges[0], edges.at(-1)];
+  const top = Math.max(1e-9, ...heights.flatMap((list) => list ?? []));
+  const x = linear(span, [1, WIDTH - 1]);
+  const y = linear([0, top], [HEIGHT - 1, 3]);
+  const inside = (list) => (list ? keepSpan(edges, list, span) : null);
+  const [reference, current] = heights.map(inside);
+  return frame(
+    reference && svg("path", { class: "area reference", d: stepPath(reference.edges, reference.heights, x, y, HEIGHT - 1) }),
+    current && svg("path", { class: "outline current", d: stepPath(current.edges, current.heights, x, y, HEIGHT - 1) }),
+  );
+}
+
+export function createCard(name, { choose, pin }) {
+  const title = button(shorten(name, 80), () => choose(name), { class: "cardname name", title: name });
+  const state = el("span");
+  const star = button("", () => pin(name), { class: "pin" });
+  const size = el("span", { class: "size" });
+  const range = el("span", { class: "quiet" });
+  const since = el("span", { class: "quiet" });
+  const means = el("p", { class: "means quiet" });
+  const course = el("div", { class: "course" });
+  const shape = el("div", { class: "shape" });
+  const hidden = el("span", { class: "unseen" });
+  const node = el(
+    "article",
+    { class: "card", "data-testid": "card", "data-feature": name },
+    el("div", { class: "cardhead" }, title, star),
+    el("div", { class: "cardstate" }, state, size, range, since, hidden),
+    el("div", { class: "carddraw" }, course, shape),
+    means,
+  );
+  const item = el("li", { class: "slot" }, node);
+  let drawn = null;
+  let distribution;
+
+  return {
+    item,
+    name,
+    update(row, model) {
+      const pinned = model.state.pins.includes(name);
+      node.setAttribute("data-kind", featureKind(row.record));
+      node.classList.toggle("chosen", model.feature === name);
+      title.setAttribute("aria-current", model.feature === name ? "true" : "false");
+      star.setAttribute("aria-pressed", String(pinned));
+      star.setAttribute("aria-label", visible(`Pin ${name}`));
+      star.title = pinned ? "Pinned: always first" : "Pin: always first";
+      if (drawn === model.turn) return;
+      drawn = model.turn;
+      const { record } = row;
+      fill(state, badge(featureKind(record)));
+      fill(size, record ? effect(record.effect) : "");
+      const bounds = record ? interval(record.lower, record.upper) : "";
+      fill(range, bounds && `(${bounds})`);
+      fill(since, record?.since ? `since epoch ${record.since}` : "");
+      fill(hidden, spoken(row));
+      fill(course, sparkline(row, model));
+      fill(means, record ? meansInWords(record) : `absent in this run; present in ${row.elsewhere}`);
+      if (!record) this.draw(null);
+    },
+    draw(found) {
+      if (found === distribution && shape.firstChild) return;
+      distribution = found;
+      fill(shape, found === undefined ? null : miniHistogram(found), found === null && el("span", { class: "quiet none" }, "no distribution"));
+    },
+  };
+}
+
+function meansInWords({ current, reference, kind }) {
+  const [now, spread] = current ?? [];
+  const [before, spreadBefore] = reference ?? [];
+  if (kind !== "number" || !Number.isFinite(now) || !Number.isFinite(before) || now === null || before === null) {
+    return kind === "classes" ? "frequencies of classes" : kind === "score" ? "one score for the whole" : "mean not known";
+  }
+  return `mean ${number(before)} \u2192 ${number(now)}, std ${number(spreadBefore)} \u2192 ${number(spread)}`;
+}

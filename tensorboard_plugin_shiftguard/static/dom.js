@@ -1,0 +1,109 @@
+/* Elements are made here and nowhere else: text only ever becomes a text node.
+ *
+ * Names of runs, features and classes come from whoever wrote the log, so no
+ * string of theirs may be read as markup, and none may hide what it is: control
+ * and bidirectional characters are shown as escapes such as \u202e.
+ */
+
+const SVG = "http://www.w3.org/2000/svg";
+// Control, zero-width and bidirectional characters, lone surrogates, and tags.
+const HIDDEN =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\udb40[\udc00-\udfff]/g;
+
+/** The same text with every character that cannot be seen written out. */
+export function visible(text) {
+  return String(text).replace(HIDDEN, (found) =>
+    Array.from(
+      { length: found.length },
+      (_, i) => "\\u" + found.charCodeAt(i).toString(16).padStart(4, "0"),
+    ).join(""),
+  );
+}
+
+/** At most `length` characters, with a mark where something was cut. */
+export function shorten(text, length) {
+  const shown = visible(text);
+  return shown.length <= length ? shown : shown.slice(0, Math.max(1, length - 1)) + "\u2026";
+}
+
+function make(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (name === "class") node.setAttribute("class", value);
+    // The one attribute that carries a name as it stands: a hook for programs.
+    else if (name === "data-feature" || name === "data-run" || name === "value") node.setAttribute(name, value);
+    else node.setAttribute(name, value === true ? "" : visible(value));
+  }
+  put(node, children);
+  return node;
+}
+
+function put(node, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === null || child === undefined || child === false) continue;
+    node.append(child instanceof Node ? child : document.createTextNode(visible(child)));
+  }
+}
+
+/** An HTML element: `el("p", {class: "note"}, "text", otherElement)`. */
+export function el(tag, attributes, ...children) {
+  return make(document.createElement(tag), attributes, children);
+}
+
+/** An SVG element. */
+export function svg(tag, attributes, ...children) {
+  return make(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** Puts `children` in the place of what `node` holds. */
+export function fill(node, ...children) {
+  node.replaceChildren();
+  put(node, children);
+  return node;
+}
+
+/** Changes a text only if it differs, so that nothing is read out twice. */
+export function say(node, text) {
+  const shown = visible(text);
+  if (node.textContent !== shown) node.textContent = shown;
+}
+
+/** Lines of code as they stand; each line is shown through `visible`. */
+export function code(text, attributes) {
+  const lines = String(text).split("\n").map(visible);
+  const node = el("code", null);
+  node.textContent = lines.join("\n");
+  return el("pre", { tabindex: 0, ...attributes }, node);
+}
+
+/** A table, in a summary that is opened on demand and filled only then. */
+export function foldedTable(title, build) {
+  const holder = el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title });
+  const node = el("details", { class: "folded" }, el("summary", null, title), holder);
+  const show = () => node.open && fill(holder, build());
+  node.addEventListener("toggle", show);
+  return { node, update: show };
+}
+
+/** `rows` of texts or elements under `head`; the first column names the row. */
+export function table(caption, head, rows) {
+  const line = (cells) =>
+    el(
+      "tr",
+      null,
+      cells.map((cell, i) => (i ? el("td", null, cell) : el("th", { scope: "row" }, cell))),
+    );
+  return el(
+    "table",
+    null,
+    el("caption", null, caption),
+    el("thead", null, el("tr", null, head.map((cell) => el("th", { scope: "col" }, cell)))),
+    el("tbody", null, rows.map(line)),
+  );
+}
+
+/** A button that does something. */
+export function button(label, action, attributes) {
+  return el("button", { type: "button", onclick: action, ...attributes }, label);
+}

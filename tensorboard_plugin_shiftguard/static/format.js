@@ -1,0 +1,75 @@
+/* Numbers, times and names as a person reads them. */
+
+const MINUS = "\u2212";
+
+/** A number with the digits that help: 0.00012 as 1.2e-4, 1234.5 as 1,235. */
+export function number(value, digits = 3) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
+    return minus(value.toExponential(Math.max(0, digits - 2)));
+  }
+  if (size >= 1000) return minus(Math.round(value).toLocaleString("en"));
+  return minus(String(Number(value.toPrecision(digits))));
+}
+
+/** An effect size, always with its sign, always two decimals. */
+export function effect(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
+  const size = Math.abs(value);
+  const text = size >= 100 ? Math.round(size).toLocaleString("en") : size.toFixed(size >= 10 ? 1 : 2);
+  return (value < 0 && Number(text) !== 0 ? MINUS : "+") + text;
+}
+
+/** An interval, or an empty text where there is none. */
+export function interval(lower, upper) {
+  if (!Number.isFinite(lower) || !Number.isFinite(upper) || lower === null || upper === null) {
+    return "";
+  }
+  return `${effect(lower)} to ${effect(upper)}`;
+}
+
+/** A share of one, in percent. */
+export function percent(share, digits = 1) {
+  if (share === null || share === undefined || !Number.isFinite(share)) return "none";
+  const points = share * 100;
+  if (points !== 0 && Math.abs(points) < 0.1) return `${points < 0 ? MINUS : ""}< 0.1 %`;
+  return minus(points.toFixed(digits)) + " %";
+}
+
+/** log10(p) as a p-value. p is never 0, so very small ones are bounds. */
+export function pValue(log10) {
+  if (log10 === null || log10 === undefined || !Number.isFinite(log10)) return "unknown";
+  if (log10 < -12) return "below 1e-12";
+  return log10 < -3 ? `1e${Math.round(log10)}` : (10 ** log10).toPrecision(2);
+}
+
+/** How long ago, for a time in seconds since 1970. */
+export function ago(seconds, now = Date.now() / 1000) {
+  if (!Number.isFinite(seconds) || seconds === null) return "at an unknown time";
+  const past = Math.max(0, now - seconds);
+  if (past < 10) return "just now";
+  if (past < 90) return `${Math.round(past)} s ago`;
+  if (past < 5400) return `${Math.round(past / 60)} min ago`;
+  if (past < 129600) return `${Math.round(past / 3600)} h ago`;
+  return `${Math.round(past / 86400)} days ago`;
+}
+
+/** "1 run", "2 runs". */
+export function count(n, one, many = one + "s") {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
+
+/** What a stream is called in a sentence. */
+export function streamName(stream) {
+  return stream === "train" ? "training" : stream;
+}
+
+/** Epochs are counted from 1 on the screen and from 0 in the log. */
+export function epoch(step) {
+  return `epoch ${step + 1}`;
+}
+
+function minus(text) {
+  return text.startsWith("-") ? MINUS + text.slice(1) : text;
+}

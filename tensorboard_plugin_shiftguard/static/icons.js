@@ -1,0 +1,63 @@
+/* Every state has a shape, a word and a colour, so that any one of them will do. */
+
+import { el, svg } from "./dom.js";
+
+const SHAPES = {
+  alarm: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
+  mismatch: { tag: "path", d: "M2 2h12v12H2Z" },
+  expected: { tag: "path", d: "M8 1 15 8 8 15 1 8Z", open: true },
+  action: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
+  negligible: { tag: "circle", cx: 8, cy: 8, r: 5.6, open: true },
+  steady: { tag: "circle", cx: 8, cy: 8, r: 6 },
+  collecting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },
+  unknown: { tag: "path", d: "M2 8h12", open: true },
+  absent: { tag: "path", d: "M3 3 13 13M13 3 3 13", open: true },
+  note: { tag: "path", d: "M3 4h10M3 8h10M3 12h6", open: true },
+};
+
+const WORDS = {
+  alarm: "shifted",
+  mismatch: "mismatch",
+  expected: "expected",
+  negligible: "negligible",
+  steady: "no shift",
+  collecting: "collecting",
+  unknown: "not known",
+  absent: "absent",
+};
+
+/** The shape alone; what it says must stand beside it. */
+export function icon(kind, size = 12) {
+  const { tag, open, ...shape } = SHAPES[kind] ?? SHAPES.unknown;
+  return svg(
+    "svg",
+    { class: `icon ${kind}${open ? " open" : ""}`, viewBox: "0 0 16 16", width: size, height: size, "aria-hidden": "true" },
+    svg(tag, shape),
+  );
+}
+
+/** Shape and word; the colour comes from the style sheet. */
+export function badge(kind, word = WORDS[kind] ?? kind) {
+  return el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word));
+}
+
+/** The state of a feature, from its record in an overview. */
+export function featureKind(record) {
+  if (!record) return "absent";
+  if (record.alarm) return "alarm";
+  if (record.expected) return "expected";
+  if (record.effect === null) return "unknown";
+  return record.negligible ? "negligible" : "steady";
+}
+
+/** Four runs, told apart by colour and by the dashes of their lines. */
+export const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
+
+/** A short piece of a run's line, as the key to charts that draw it. */
+export function runMark(i) {
+  return svg(
+    "svg",
+    { class: "runmark", viewBox: "0 0 24 12", width: 24, height: 12, "aria-hidden": "true" },
+    svg("path", { class: `run${i}`, d: "M0 6H24", "stroke-dasharray": RUN_DASHES[i] }),
+  );
+}

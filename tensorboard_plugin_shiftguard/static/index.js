@@ -1,0 +1,57 @@
+/* The Shift tab. TensorBoard imports this module once and calls `render()`.
+ *
+ * TensorBoard drops the promise, so whatever is not caught here would be a blank
+ * page without a word.
+ */
+
+const STYLES = ["shiftguard.css", "views.css"];
+
+/** Loads the style sheets; an unstyled page is better than none. */
+function addStyles() {
+  const loaded = (name) =>
+    new Promise((resolve) => {
+      const link = document.createElement("link");
+      link.rel = "stylesheet";
+      link.onload = link.onerror = resolve;
+      link.href = new URL(`./${name}`, import.meta.url);
+      document.head.append(link);
+      setTimeout(resolve, 3000);
+    });
+  return Promise.all(STYLES.map(loaded));
+}
+
+function showFailure(error) {
+  const text = document.createElement("p");
+  text.setAttribute("role", "alert");
+  text.setAttribute("data-testid", "error");
+  text.textContent = `The Shift tab could not be drawn: ${error?.message ?? error}`;
+  const again = document.createElement("button");
+  again.type = "button";
+  again.textContent = "Retry";
+  again.setAttribute("data-testid", "retry");
+  again.addEventListener("click", () => window.location.reload());
+  const main = document.createElement("main");
+  main.setAttribute("class", "failure");
+  main.append(text, again);
+  document.body.replaceChildren(main);
+}
+
+export async function render() {
+  try {
+    document.documentElement.lang = "en";
+    document.title = "Shift";
+    const host = await import("./host.js");
+    host.watchTheme((dark) => {
+      const root = document.documentElement;
+      root.dataset.theme = dark ? "dark" : "light";
+      // Before the style sheet is there the frame would flash white.
+      root.style.background = dark ? "#26282b" : "#f8f9fa";
+      window.dispatchEvent(new Event("shiftguard-theme"));
+    });
+    const [{ start }] = await Promise.all([import("./app.js"), addStyles()]);
+    await start(document.body);
+  } catch (error) {
+    console.error(error);
+    showFailure(error);
+  }
+}

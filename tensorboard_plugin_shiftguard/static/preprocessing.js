@@ -1,0 +1,140 @@
+/* What the model expects beside what it is fed, and the line that repairs it. */
+
+import { badge, icon } from "./icons.js";
+import { code, el, fill, shorten, svg, table, visible } from "./dom.js";
+import { count, number, streamName } from "./format.js";
+import { onWidth } from "./lines.js";
+import { copyButton } from "./pages.js";
+import { rangesOf, drawRanges } from "./ranges.js";
+
+const STATES = { mismatch: ["mismatch", "mismatch"], ok: ["steady", "as expected"], unknown: ["unknown", "not known"] };
+const MODES = {
+  raw: "raw (0 to 255)",
+  unit: "unit (0 to 1)",
+  tf: "tf (\u22121 to 1)",
+  torch: "torch (0 to 1, ImageNet mean and deviation)",
+  caffe: "caffe (0 to 255 minus the ImageNet mean)",
+  custom: "custom",
+  unknown: "not known",
+};
+
+/** Diagnoses that say the same are shown once, for all their streams. */
+function grouped(diagnosis) {
+  const groups = new Map();
+  const add = (stream, input, one) => {
+    if (!one || typeof one !== "object") return;
+    const key = JSON.stringify([input, one.status, one.expected, one.observed, one.advice]);
+    if (groups.has(key)) groups.get(key).streams.push(stream);
+    else groups.set(key, { streams: [stream], input, diagnosis: one });
+  };
+  for (const [stream, one] of Object.entries(diagnosis ?? {})) {
+    const inputs = Object.entries(one?.by_input ?? {});
+    if (inputs.length) for (const [input, part] of inputs) add(stream, input, part);
+    else add(stream, null, one);
+  }
+  return [...groups.values()];
+}
+
+export function createPreprocessing() {
+  const body = el("div", { class: "diagnoses" });
+  const node = el(
+    "section",
+    { class: "panel preprocessing", "aria-labelledby": "pre-title", "data-testid": "preprocessing", hidden: true },
+    el("h2", { id: "pre-title" }, "Preprocessing: what the model expects, and what it is fed"),
+    body,
+  );
+  let drawn = "";
+
+  return {
+    node,
+    update(model, changed) {
+      if (!changed.has("data")) return;
+      const all = model.overview?.state?.diagnosis ?? null;
+      const key = JSON.stringify([model.selected[0]?.id, all]);
+      if (key === drawn) return;
+      drawn = key;
+      const groups = grouped(all);
+      node.hidden = !groups.length;
+      // What is wrong comes first on the page; what is well, after the rest.
+      node.classList.toggle("urgent", groups.some((one) => one.diagnosis.status === "mismatch"));
+      fill(body, groups.map(one));
+    },
+  };
+}
+
+function one({ streams, input, diagnosis }) {
+  const { status, expected, observed, advice, evidence, hints, architecture, candidates, num_samples: samples } = diagnosis;
+  const [kind, word] = STATES[status] ?? STATES.unknown;
+  const where = streams.map(streamName).join(" and ") + (input ? `, input ${input}` : "");
+  return el(
+    "article",
+    { class: "diagnosis" },
+    el("p", { class: "detailhead" }, badge(kind, word), el("strong", null, where), el("span", { class: "quiet" }, [architecture && `recognised as ${architecture}`, samples && count(samples, "image")].filter(Boolean).join(", "))),
+    el("div", { class: "halves" },
+      el("div", null, conventions(expected, observed), ranges(expected, observed, diagnosis.value_range, where)),
+      el("div", null, misfits(candidates)),
+    ),
+    advice && [
+      el("h3", null, status === "mismatch" ? "The line that repairs it" : "What would help"),
+      el("div", { class: "advice" }, code(advice, { "aria-label": "Line of Python" }), copyButton("Copy", advice)),
+    ],
+    evidence?.length > 0 && [el("h3", null, "Why"), el("ul", { class: "plainlist" }, evidence.slice(0, 12).map((text) => el("li", null, text)))],
+    hints?.length > 0 && [
+      el("h3", null, "Also worth a look"),
+      el("ul", { class: "plainlist" }, hints.slice(0, 12).map((hint) => el("li", null, icon("note"), " ", hint.sentence))),
+    ],
+  );
+}
+
+/** Mode and channel order of both, as a table: the drawing is below it. */
+function conventions(expected, observed) {
+  const row = (name, convention) => [
+    name,
+    MODES[convention?.mode] ?? convention?.mode ?? "not known",
+    order(convention?.channel_order),
+  ];
+  return table("Conventions", ["", "Values", "Channels"], [row("expected", expected), row("fed", observed)]);
+}
+
+/** Channels in the order of the tensor: a letter each, coloured as well. */
+function order(channels) {
+  if (!["rgb", "bgr"].includes(channels)) return channels === "gray" ? "gray" : "not known";
+  return el("span", { class: "channels" }, [...channels].map((letter) => el("span", { class: letter }, letter.toUpperCase())));
+}
+
+function ranges(expected, observed, seen, where) {
+  const rows = [...rangesOf("expected", expected), ...rangesOf("fed", observed, seen)];
+  if (!rows.length) return null;
+  const node = svg("svg", { class: "chart", role: "img" });
+  const holder = el("div", { class: "chartbox" }, node);
+  const said = rows.map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`).join(", ");
+  node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
+  holder.style.minHeight = `${rows.length * 20 + 40}px`;
+  onWidth(holder, (width) => drawRanges(node, rows, width));
+  return el("figure", null, el("figcaption", null, "Range of values"), holder);
+}
+
+/** How badly each convention would fit: bars, the shorter the better. */
+function misfits(candidates) {
+  const known = (candidates ?? []).filter((one) => Number.isFinite(one?.misfit)).sort((a, b) => a.misfit - b.misfit).slice(0, 12);
+  if (!known.length) return null;
+  const most = Math.max(...known.map((one) => one.misfit)) || 1;
+  const bar = (one) => {
+    const node = el("span", { class: `bar-fill${one.best ? " best" : ""}${one.fed ? " fed" : ""}` });
+    node.style.width = `${Math.max(1, (one.misfit / most) * 100)}%`;
+    return el("span", { class: "bar-room", "aria-hidden": "true" }, node);
+  };
+  return el(
+    "div",
+    { class: "misfits" },
+    table(
+      "Misfit of each convention to the model's batch normalisation (lower is better)",
+      ["Convention", "Misfit", ""],
+      known.map((one) => [
+        el("span", { title: one.name }, shorten(one.name, 60), one.swap ? ", channels swapped" : ""),
+        el("span", { class: "bar-cell" }, bar(one), el("span", { class: "bar-number" }, number(one.misfit))),
+        el("span", { class: "marks" }, one.fed && badge(one.best ? "steady" : "mismatch", "as fed"), one.best && badge("best", "best fit")),
+      ]),
+    ),
+  );
+}

@@ -1,0 +1,91 @@
+/* Which features are listed, and in which order. */
+
+import { unpack } from "./api.js";
+
+const UNKNOWN = -32768;
+
+/** An overview with its packed numbers laid out and its names indexed. */
+export function readOverview(raw) {
+  const steps = raw.steps ?? [];
+  const features = raw.features ?? [];
+  const effects = unpack(raw.effects, 2);
+  const flags = unpack(raw.flags, 1);
+  const width = steps.length;
+  return {
+    ...raw,
+    steps,
+    features,
+    pairs: raw.pairs ?? [],
+    events: raw.events ?? [],
+    problems: raw.problems ?? [],
+    state: raw.state ?? null,
+    index: new Map(features.map((feature, i) => [feature.name, i])),
+    /** Effect of feature `i` at column `t`; NaN where it is not known. */
+    effect(i, t) {
+      const packed = effects[i * width + t];
+      return packed === undefined || packed === UNKNOWN ? NaN : packed / 100;
+    },
+    flag: (i, t) => flags[i * width + t] ?? 0,
+  };
+}
+
+/** "stream/against", as the server names a pair. */
+export const pairKey = (pair) => `${pair.stream}/${pair.against}`;
+
+/** A test of names: a part of it, or a pattern between slashes. */
+export function matcher(query) {
+  const text = query.trim();
+  if (!text) return { test: () => true };
+  const pattern = /^\/(.+)\/([iu]*)$/.exec(text);
+  if (pattern) {
+    try {
+      const expression = new RegExp(pattern[1], pattern[2] || "i");
+      return { test: (name) => expression.test(name) };
+    } catch (error) {
+      return { test: () => true, problem: `This pattern cannot be read: ${error.message}` };
+    }
+  }
+  const small = text.toLowerCase();
+  return { test: (name) => name.toLowerCase().includes(small) };
+}
+
+/**
+ * Rows of the feature list: `{name, i, record, elsewhere}`. Features that only
+ * other chosen runs have come last, with `i` -1.
+ */
+export function listRows(overview, others, { query, onlyShifted, sort, pins }) {
+  if (!overview) return { rows: [], total: 0 };
+  const rows = overview.features.map((record, i) => ({ name: record.name, i, record, elsewhere: null }));
+  const seen = new Set(overview.index.keys());
+  for (const [run, other] of others) {
+    for (const { name } of other.features) {
+      if (seen.has(name)) continue;
+      seen.add(name);
+      rows.push({ name, i: -1, record: null, elsewhere: run });
+    }
+  }
+  const { test, problem } = matcher(query);
+  const kept = rows.filter((row) => test(row.name) && (!onlyShifted || row.record?.alarm));
+  if (sort === "name") kept.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  if (sort === "change") {
+    const change = new Map(kept.map((row) => [row, lastChange(overview, row.i)]));
+    kept.sort((a, b) => change.get(b) - change.get(a));
+  }
+  const pinned = new Set(pins);
+  const first = kept.filter((row) => pinned.has(row.name));
+  const rest = kept.filter((row) => !pinned.has(row.name));
+  return { rows: [...first, ...rest], total: rows.length, problem };
+}
+
+/** How much the effect moved between the last two looks; -1 if not known. */
+function lastChange(overview, i) {
+  if (i < 0) return -1;
+  let last = NaN;
+  for (let t = overview.steps.length - 1; t >= 0; t--) {
+    const value = overview.effect(i, t);
+    if (Number.isNaN(value)) continue;
+    if (!Number.isNaN(last)) return Math.abs(last - value);
+    last = value;
+  }
+  return -1;
+}

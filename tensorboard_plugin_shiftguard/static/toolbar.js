@@ -1,0 +1,74 @@
+/* What is compared, and which features are listed in which order. */
+
+import { el, fill, say, visible } from "./dom.js";
+import { count, streamName } from "./format.js";
+import { pairKey } from "./rows.js";
+
+const SORTS = [
+  ["severity", "most severe first"],
+  ["change", "latest change first"],
+  ["name", "by name"],
+];
+
+export function createToolbar({ state }) {
+  const pair = el("select", { id: "shift-pair", onchange: () => state.set({ pair: pair.value }) });
+  const search = el("input", {
+    type: "search",
+    id: "shift-search",
+    placeholder: "Search: a part, or /pattern/",
+    autocomplete: "off",
+    spellcheck: "false",
+    "data-testid": "search",
+    "aria-describedby": "shift-found",
+  });
+  const sort = el(
+    "select",
+    { id: "shift-sort", "data-testid": "sort", onchange: () => state.set({ sort: sort.value }) },
+    SORTS.map(([value, text]) => el("option", { value }, text)),
+  );
+  const only = el("input", { type: "checkbox", "data-testid": "only-shifted", onchange: () => state.set({ onlyShifted: only.checked }) });
+  const found = el("span", { class: "quiet", id: "shift-found", role: "status" });
+  const node = el(
+    "div",
+    { class: "toolbar", role: "search", "aria-label": "Features" },
+    el("label", { for: "shift-pair" }, el("span", { class: "over" }, "Compare"), pair),
+    el("label", { class: "wide", for: "shift-search" }, el("span", { class: "over" }, "Features"), search),
+    el("label", { for: "shift-sort" }, el("span", { class: "over" }, "Order"), sort),
+    el("label", { class: "check" }, only, "only shifted"),
+    found,
+  );
+  let timer = 0;
+  search.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => state.set({ query: search.value }), 120);
+  });
+  let listed = "";
+
+  return {
+    node,
+    update(model) {
+      const { overview, rows, total, problem } = model;
+      if (!overview) return;
+      const pairs = JSON.stringify([overview.pairs, overview.pair]);
+      if (pairs !== listed) {
+        listed = pairs;
+        fill(pair, overview.pairs.map((one) => option(one, overview.pair)));
+        pair.disabled = overview.pairs.length < 2;
+      }
+      if (document.activeElement !== search && search.value !== model.state.query) search.value = model.state.query;
+      sort.value = model.state.sort;
+      only.checked = model.state.onlyShifted;
+      search.setAttribute("aria-invalid", problem ? "true" : "false");
+      const omitted = overview.omitted ? `; ${overview.omitted} more were measured and are less severe` : "";
+      const text = rows.length === total ? count(total, "feature") : `${rows.length} of ${count(total, "feature")}`;
+      say(found, problem ?? text + omitted);
+    },
+  };
+}
+
+function option(pair, chosen) {
+  const key = pairKey(pair);
+  const alarms = pair.alarms ? ` (${pair.alarms} shifted)` : "";
+  const text = `${streamName(pair.stream)} against ${streamName(pair.against)}${alarms}`;
+  return el("option", { value: key, selected: key === chosen }, visible(text));
+}

@@ -1,0 +1,144 @@
+/* The verdict: for each chosen run what is known of it, in words. */
+
+import { badge, icon, runMark } from "./icons.js";
+import { button, el, fill, say } from "./dom.js";
+import { ago, count, epoch, streamName } from "./format.js";
+import { createPicker } from "./picker.js";
+
+/** The worst that is known of a run, as the kind of its badge. */
+export function runKind(state) {
+  if (!state) return "collecting";
+  const found = Object.values(state.diagnosis ?? {}).map((d) => d?.status);
+  if (found.includes("mismatch")) return "mismatch";
+  if (state.report?.shifted) return "alarm";
+  if (state.report) return "steady";
+  return Object.keys(state.collecting ?? {}).length ? "collecting" : "unknown";
+}
+
+/** What a run's state says, sentence by sentence. */
+function sentences(overview) {
+  const said = overview.state?.verdict ?? {};
+  const found = [said.preprocessing, said.shift, said.adaptation].filter(Boolean);
+  return found.length ? found : ["Nothing has been judged yet."];
+}
+
+/** The streams that are still too small to judge: "target: 40 of 200 samples". */
+function collecting(state) {
+  return Object.entries(state?.collecting ?? {}).map(([stream, [n, of]]) =>
+    el(
+      "span",
+      { class: "collecting-bar" },
+      el("progress", { value: n, max: of, "aria-label": `Samples of ${streamName(stream)}` }),
+      `collecting ${streamName(stream)}: ${n} of ${of} samples`,
+    ),
+  );
+}
+
+export function createVerdict({ state, refresh }) {
+  const picker = createPicker(state);
+  const updated = el("span", { class: "quiet" });
+  const live = button([icon("steady", 10), "Live"], () => state.set({ live: !state.get().live }), {
+    class: "switch",
+    role: "switch",
+    "aria-checked": "false",
+    "data-testid": "live",
+    title: "Look for new data every 10 seconds while this tab is shown",
+  });
+  const again = button("Refresh", () => refresh("asked"), { class: "plain" });
+  const list = el("ul", { class: "runs", "aria-live": "polite", "aria-relevant": "additions text" });
+  const node = el(
+    "section",
+    { class: "verdict", "aria-labelledby": "shift-title", "data-testid": "verdict" },
+    el(
+      "div",
+      { class: "bar" },
+      el("h1", { id: "shift-title" }, "Shift"),
+      picker.node,
+      el("span", { class: "grow" }),
+      updated,
+      again,
+      live,
+    ),
+    list,
+  );
+  const lines = new Map();
+
+  function line(run) {
+    if (!lines.has(run.id)) lines.set(run.id, createLine(state, run));
+    return lines.get(run.id);
+  }
+
+  function update(model) {
+    picker.update(model);
+    live.setAttribute("aria-checked", String(model.state.live));
+    const wanted = model.selected.map((run, i) => {
+      const item = line(run);
+      item.update(run, i, model);
+      return item.node;
+    });
+    // Nodes that stay are left where they are, so that they are not read out again.
+    const same = wanted.length === list.children.length && wanted.every((n, i) => n === list.children[i]);
+    if (!same) list.replaceChildren(...wanted);
+    tick(model);
+  }
+
+  function tick(model) {
+    const time = model.overview?.updated ?? model.selected[0]?.updated ?? null;
+    say(updated, model.selected.length ? `updated ${ago(time)}` : "");
+  }
+
+  return { node, update, tick };
+}
+
+function createLine(state, run) {
+  const mark = el("span", { class: "mark" });
+  const name = button(run.name, () => {
+    const { runs } = state.get();
+    state.set({ runs: [run.id, ...runs.filter((id) => id !== run.id)] });
+  }, { class: "runname name", title: "Show this run below" });
+  const kind = el("span", { class: "kind" });
+  const text = el("span", { class: "sentences" });
+  const facts = el("span", { class: "quiet facts" });
+  const kept = el("span", { "data-testid": "kept" });
+  const place = el("span");
+  const wait = el("span");
+  facts.append(place, kept, wait);
+  const problems = el("span", { class: "problems" });
+  const node = el(
+    "li",
+    { "data-run": run.id },
+    el("span", { class: "who" }, mark, name, kind),
+    el("span", { class: "what" }, text, facts, problems),
+  );
+  let drawn = null;
+
+  function update(run, i, model) {
+    const overview = model.overviews.get(run.id);
+    const error = model.failures.get(run.id);
+    name.setAttribute("aria-current", i === 0 ? "true" : "false");
+    fill(mark, runMark(i));
+    const key = JSON.stringify([overview?.updated, overview?.looks, overview?.kept, error, overview?.problems]);
+    if (key === drawn) return;
+    drawn = key;
+    if (!overview) {
+      fill(kind, badge(error ? "absent" : "collecting", error ? "not read" : "loading"));
+      fill(text, error ?? "Reading this run.");
+      for (const part of [place, kept, wait, problems]) fill(part);
+      return;
+    }
+    fill(kind, badge(runKind(overview.state)));
+    fill(text, sentences(overview).map((sentence) => el("span", null, sentence, " ")));
+    const last = overview.state?.step ?? overview.steps.at(-1);
+    say(place, last === undefined ? "" : `${epoch(last)}`);
+    say(kept, keptInWords(overview));
+    fill(wait, collecting(overview.state));
+    fill(problems, overview.problems.slice(0, 5).map((problem) => el("span", { class: "problem" }, icon("note"), problem)));
+  }
+
+  return { node, update };
+}
+
+function keptInWords({ kept, looks }) {
+  if (kept === undefined || looks === undefined) return "";
+  return kept >= looks ? `all ${count(looks, "point")} kept` : `${kept} of ${count(looks, "point")} kept`;
+}
