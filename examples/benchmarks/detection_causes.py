@@ -10,15 +10,24 @@ two steps: see `corruptions/clean_images.py` and `corruptions/corrupt.py`.
 Every draw takes that many clean images and that many corrupted ones, none of them
 in both. `photos`: other crops of the same photos, which is what a large and mixed
 stream looks like. `apart`: from two disjoint halves of the photos, so that the
-content shifts as well. `half`: only half of the current images are corrupted. Last:
+content shifts as well. `half`: only half of the current images are corrupted. Then
+crops of the photos, shrunk without antialiasing against shrunk with it, and last:
 what is named where content alone shifts. None of these photos, and nothing of
 Fashion-MNIST, was used to learn the signatures.
 """
 
 import argparse
+import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent / "corruptions"))
+
+from clean_images import bicubic, held_out, random_crops
+from own_corruptions import RESIZING, bilinear
 
 from keras_shiftguard.detection.causes import cause_of_tables
 from keras_shiftguard.profiles import FeatureTable, Moments
@@ -42,6 +51,7 @@ FAMILY = {
     "pixelate": "resolution",
     "jpeg_compression": "compression",
 }
+ANTIALIASED, SIDES = (bilinear, bicubic), (224, 128, 64, 32)
 DATA = ("photos", "photos/half", "photos/apart", "fashion64", "fashion64/half", "fashion32")
 
 
@@ -97,6 +107,29 @@ def content_alone(clean, photo_ids, rng, draws=200):
     return {n: named.count(n) / draws for n in sorted(set(named), key=named.count)[::-1]}
 
 
+def resizing(rng, options):
+    """Shrunk in another way: found under `resolution`, by size, in % of the draws."""
+    print("\nphotos shrunk to that many pixels: named resolution, in % of the draws")
+    print(" " * 52 + "".join(f"{side:6}" for side in SIDES))
+    pools = {
+        (how, side): measured(random_crops(held_out(), 16, side, rng, how)[0])
+        for how in (*ANTIALIASED, *RESIZING["resolution"]["aliasing"])
+        for side in SIDES
+    }
+    for how in RESIZING["resolution"]["aliasing"]:
+        for against in ANTIALIASED:
+            right = []
+            for side in SIDES:
+                named = []
+                for _ in range(options.draws):
+                    one, other = (rng.permutation(pools[h, side]) for h in (against, how))
+                    tables = table(one[: options.reference]), table(other[: options.current])
+                    named.append(cause_of_tables(*tables).family == "resolution")
+                right.append(100 * np.mean(named))
+            what = f"{how.__name__} against {against.__name__}"
+            print(f"{what:52}" + "".join(f"{share:6.0f}" for share in right))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("clean")
@@ -131,6 +164,7 @@ def main() -> None:
             said = ", ".join(f"{n} {count}" for n, count in wrong.most_common())
             print(f"{kind:18s} {family:12s}{shares}  {said}".rstrip())
         print(f"severity 3 to 5: {100 * np.mean(severe):.1f} %")
+    resizing(rng, options)
     shares = content_alone(clean, photo_ids, rng)
     said = ", ".join(f"{n} {100 * share:.0f} %" for n, share in shares.items())
     print(f"\nNo corruption, 4 photos against the others: {said}")

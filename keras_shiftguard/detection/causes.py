@@ -25,6 +25,12 @@ MOST_FEATURES = 3
 SOFT = 0.03  # spread, in an attribute's own unit, below which no difference counts
 COLOUR = "colour_balance_"
 
+# Kinds that say more than their family.
+SAID_OF_KIND = {
+    "aliasing": "as a resize without antialiasing leaves it (nearest neighbour, or bilinear "
+    "without a filter)",
+}
+
 # How the amount of a move is said: as a factor, or as a difference.
 LABELS = {
     "brightness": "brightness",
@@ -68,8 +74,8 @@ class Cause:
 
     Args:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
-            `"compression"`, `"resolution"`, `"colour"`, `"weather"`,
-            `"geometry"`, or `"other"` where none is clear.
+            `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
+            `"weather"`, `"geometry"`, or `"other"` where none is clear.
         features: Names of the attributes that speak for it, the best first.
         confidence: Share of the belief that this family gets, in [0, 1].
         sentence: The evidence, with its numbers.
@@ -162,7 +168,9 @@ def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
     kind = int(np.argmax(np.where(families == family, belief, -1.0)))
     features = _carriers(moved, signatures.weights[kind] * vector)
     said = _said(moved, features)
-    return Cause(family, features, confidence, f"Points to {family}: {said}.")
+    more = SAID_OF_KIND.get(signatures.kinds[kind], "")
+    lead = f"{family}, {more}" if more else family
+    return Cause(family, features, confidence, f"Points to {lead}: {said}.")
 
 
 def _carriers(moved: Moves, shares: np.ndarray) -> tuple[str, ...]:
@@ -215,6 +223,7 @@ class Signatures:
     features: tuple[str, ...]
     scale: np.ndarray
     families: tuple[str, ...]
+    kinds: tuple[str, ...]
     weights: np.ndarray
     bias: np.ndarray
 
@@ -227,6 +236,7 @@ def _signatures() -> Signatures:
         tuple(data["features"]),
         np.asarray(data["scale"]),
         tuple(kind["family"] for kind in kinds),
+        tuple(kind["kind"] for kind in kinds),
         np.asarray([kind["weights"] for kind in kinds]),
         np.asarray([kind["bias"] for kind in kinds]),
     )

@@ -5,10 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from keras import ops
+from photos import imagenet_files
+from PIL import Image
 
 from keras_shiftguard.detection import causes
 from keras_shiftguard.detection.causes import Cause, cause_of_tables, moves, name_cause
 from keras_shiftguard.profiles import FeatureTable, InputSummary, Moments
+from keras_shiftguard.statistics.attributes import attributes
+from keras_shiftguard.statistics.attributes import names as attribute_names
+from keras_shiftguard.statistics.batch import InputSpec
 
 FEATURES = causes._signatures().features
 FAMILIES = set(causes._signatures().families)
@@ -90,6 +96,43 @@ def test_names_the_family(family):
     assert cause.confidence > causes.LEAST_CONFIDENCE
     assert set(cause.features) <= set(SHIFTS[family]) and cause.features
     assert cause.sentence.startswith(f"Points to {family}: ") and "effect size" in cause.sentence
+
+
+def test_aliasing_is_said_of_the_resize():
+    # What shrinking held-out photos to 64 pixels with nearest instead of bilinear moves.
+    moved = {
+        **{"contrast": 0.15, "band_1": 0.87, "band_3": -0.17, "band_4": -0.15},
+        **{"spectral_slope": -0.33, "sharpness": 0.48, "edge_density": 0.15, "noise": 0.87},
+        **{"noise_flat": 0.75, "anisotropy": 0.11, "coherence": -0.07},
+    }
+    cause = cause_of_tables(table(), table(moved))
+    assert cause.family == "resolution"
+    assert "a resize without antialiasing" in cause.sentence
+    assert "antialiasing" not in cause_of_tables(table(), table(SHIFTS["resolution"])).sentence
+    assert cause_of_tables(table(), table(SHIFTS["noise"])).family == "noise"
+
+
+def test_photos_shrunk_by_nearest_point_to_the_resize_and_noisy_ones_to_noise():
+    rng = np.random.default_rng(0)
+    photos = [Image.open(file).convert("RGB") for file in imagenet_files()]
+    spec = InputSpec("image", "channels_last", 3, (64, 64))
+
+    def measured(how, noise=0.0):
+        images = []
+        for photo in photos * 4:
+            left, top = (rng.integers(0, size - 160) for size in photo.size)
+            images.append(photo.resize((64, 64), how, box=(left, top, left + 160, top + 160)))
+        x = np.stack([np.asarray(image) for image in images]).astype("float32")
+        x = np.clip(x + rng.normal(0, noise, x.shape), 0, 255).astype("float32")
+        values = ops.convert_to_numpy(attributes(ops.convert_to_tensor(x), spec))
+        count = np.full(values.shape[1], float(len(values)))
+        m2 = ((values - values.mean(0)) ** 2).sum(0)
+        return FeatureTable(attribute_names(spec), len(x), Moments(count, values.mean(0), m2))
+
+    clean = measured(Image.Resampling.BILINEAR)
+    shrunk = cause_of_tables(clean, measured(Image.Resampling.NEAREST))
+    assert shrunk.family == "resolution" and "antialiasing" in shrunk.sentence
+    assert cause_of_tables(clean, measured(Image.Resampling.BILINEAR, 25.0)).family == "noise"
 
 
 @pytest.mark.parametrize("scale", [1 / 255, 1 / 58, 1000.0])

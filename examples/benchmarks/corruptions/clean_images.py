@@ -39,7 +39,11 @@ def learnt_from() -> list[Path]:
     return photo_files()[::2]
 
 
-def random_crops(files: list[Path], per_photo: int, side: int, rng) -> tuple:
+def bicubic(photo: Image.Image, box: tuple, side: int) -> np.ndarray:
+    return np.asarray(photo.resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+
+def random_crops(files: list[Path], per_photo: int, side: int, rng, resize=bicubic) -> tuple:
     """`(images, photo ids)`: uint8 `(n, side, side, 3)`."""
     images, ids = [], []
     for number, file in enumerate(files):
@@ -48,18 +52,19 @@ def random_crops(files: list[Path], per_photo: int, side: int, rng) -> tuple:
             length = rng.uniform(0.5, 1.0) * min(photo.size)
             left, top = (rng.uniform(0, whole - length) for whole in photo.size)
             box = (left, top, left + length, top + length)
-            crop = photo.resize((side, side), Image.Resampling.BICUBIC, box=box)
-            images.append(np.asarray(crop))
+            images.append(resize(photo, box, side))
             ids.append(number)
     return np.stack(images), np.asarray(ids)
 
 
-def enlarged(images: np.ndarray, inner: int, side: int) -> np.ndarray:
+def enlarged(
+    images: np.ndarray, inner: int, side: int, filter=Image.Resampling.BICUBIC
+) -> np.ndarray:
     """Gray images resized to `inner`, padded with black to `side`, three channels."""
     out = np.zeros((len(images), side, side, 3), "uint8")
     start = (side - inner) // 2
     for i, image in enumerate(images):
-        pil = Image.fromarray(image[..., 0]).resize((inner, inner), Image.Resampling.BICUBIC)
+        pil = Image.fromarray(image[..., 0]).resize((inner, inner), filter)
         out[i, start : start + inner, start : start + inner] = np.asarray(pil)[..., None]
     return out
 

@@ -157,6 +157,30 @@ def block_means(x, s, rng):
     return np.kron(means, np.ones((size, size, 1)))[: x.shape[0], : x.shape[1]]
 
 
+# --- resizing: of a photo that is larger than the image, `(photo, box, side)`
+def bilinear(photo, box, side):
+    """Antialiased, as PIL and torchvision do it: not a corruption."""
+    return np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR, box=box))
+
+
+def nearest(photo, box, side):
+    return np.asarray(photo.resize((side, side), Image.Resampling.NEAREST, box=box))
+
+
+def bilinear_without_antialiasing(photo, box, side):
+    """Between the two nearest pixels, however far apart: OpenCV and `tf.image.resize`."""
+    x, (left, top, right, bottom) = np.asarray(photo, "float64"), box
+    at = (np.arange(side) + 0.5) / side
+    rows, columns = top + at * (bottom - top) - 0.5, left + at * (right - left) - 0.5
+    grid = np.meshgrid(rows, columns, indexing="ij")
+    return to_uint8(
+        np.stack(
+            [ndimage.map_coordinates(x[..., c], grid, order=1, mode="nearest") for c in range(3)],
+            -1,
+        )
+    )
+
+
 # --- brightness
 def added_light(x, s, rng):
     return x + between(15, 140, s)
@@ -427,3 +451,6 @@ FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
         "more": (saturated,),
     },
 }
+
+# Made from the photo and not from the image: see `tools/shift_signatures.py`.
+RESIZING = {"resolution": {"aliasing": (nearest, bilinear_without_antialiasing)}}
