@@ -26,6 +26,11 @@ from keras_shiftguard.detection.distributions import (
 MIN_SAMPLES = 10  # in each stream; below, no mix is tested
 LEAST_EXPECTED = 2.0  # of a class that is a cell of its own, in the smaller stream
 LEAST_PAIRS = 10.0  # expected pairs of equal rare classes in the smaller stream
+# A mix counts as judged if the test would find an effect that Cohen calls large,
+# such as that of a fifth of the classes missing, in four of five cases at p = .003
+# (2.75 + 0.84 standard deviations of the statistic, and what rare classes cost:
+# measured, 4.2). Said of many classes only.
+LARGE, DEVIATIONS, MANY = 0.5, 4.2, 50
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,10 @@ class FrequencyTest:
             many standard errors above (in `current`) or below it is.
         shares: Share of each class in `current` and `reference`, `(2, k)`.
         tested: Whether there were enough samples and more than one class.
+        num_samples: Evidence in `(current, reference)`.
+        num_classes: Classes that either of them has.
+        num_likely: Classes that there are, with those not seen yet (Chao, "Nonparametric
+            estimation of the number of classes in a population", 1984).
     """
 
     effect_size: float = 0.0
@@ -50,6 +59,9 @@ class FrequencyTest:
     residuals: Floats = field(default_factory=lambda: np.zeros(0))
     shares: Floats = field(default_factory=lambda: np.zeros((2, 0)))
     tested: bool = False
+    num_samples: tuple[float, float] = (0.0, 0.0)
+    num_classes: int = 0
+    num_likely: float = 0.0
 
     def most_changed(self, at_least: float = 2.0) -> list[int]:
         """Classes by the size of their residual, the most changed first."""
@@ -90,7 +102,68 @@ def compare_frequencies(
         residuals=residuals,
         shares=np.stack([pa, pb]),
         tested=True,
+        num_samples=(n, m),
+        num_classes=int(((a + b) > 0).sum()),
+        num_likely=_likely_classes(a + b),
     )
+
+
+def _likely_classes(counts: Floats) -> float:
+    """Seen ones, and as many more as the rarest of them tell."""
+    once, twice = float((np.ceil(counts) == 1).sum()), float((np.ceil(counts) == 2).sum())
+    return float((counts > 0).sum()) + once * (once - 1) / (2 * (twice + 1))
+
+
+def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
+    """How many samples a stream needs before a large change of its mix shows.
+
+    With thousands of classes and a sample or two of each, no test of their mix has
+    power, and a report without a finding would say too much.
+
+    Args:
+        test: The result for the two streams.
+
+    Returns:
+        Samples, and whether both streams need so many rather than the smaller one.
+        None where there are enough, with fewer than `MANY` classes (their mix needs
+        no more samples than anything else), and where a shift of the mix is plain.
+    """
+    if not test.tested or test.num_classes < MANY or test.p_value < 1e-3:
+        return None
+    # The statistic has a standard deviation of sqrt(2 k), and grows by
+    # w^2 / (1 / n + 1 / m): Cohen's noncentrality.
+    errors = LARGE**2 / (DEVIATIONS * np.sqrt(2 * test.num_likely))
+    if sum(1 / n for n in test.num_samples) <= errors:
+        return None
+    larger = 1 / max(test.num_samples)
+    both = larger > errors / 2
+    return int(np.ceil(2 / errors if both else 1 / (errors - larger))), bool(both)
+
+
+def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> str | None:
+    """A note for the report where the classes are too many for the samples.
+
+    Args:
+        what: What is counted, such as `"labels"`.
+        streams: How the sentence calls `(current, reference)`.
+        test: The result for the two.
+    """
+    needed = samples_needed(test)
+    if needed is None:
+        return None
+    smaller = int(np.argmin(test.num_samples))
+    return (
+        f"{what}: {int(test.num_samples[smaller]):,} samples in {streams[smaller]} over "
+        f"{test.num_classes:,} classes cannot judge whether their mix changed (a fifth of the "
+        f"classes could be missing); that needs about {_rounded(needed[0]):,}"
+        + (" in each stream" if needed[1] else "")
+    )
+
+
+def _rounded(number: int) -> int:
+    """Up to two digits: the rest would be false precision."""
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return -(-number // unit) * unit
 
 
 def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
