@@ -20,8 +20,16 @@ function charts(series) {
     ["Strength of augmentation", under("strength/"), { floor: 0, include: [0] }],
     ["Shift that drives it", under("shift/"), { include: [0] }],
     ["Alignment loss", single("alignment_loss", "alignment loss"), { floor: 0, include: [0] }],
-    ["Domain accuracy", [...single("domain_accuracy", "domain accuracy"), ...single("domain_chance", "chance")], { include: [0.4, 1] }],
-    [`Estimated class frequencies${ofClasses.length > MOST_LINES ? ", those that moved most" : ""}`, ofClasses, { floor: 0, include: [0] }],
+    [
+      "Domain accuracy",
+      [...single("domain_accuracy", "domain accuracy"), ...single("domain_chance", "chance")],
+      { include: [0.4, 1] },
+    ],
+    [
+      `Estimated class frequencies${ofClasses.length > MOST_LINES ? ", those that moved most" : ""}`,
+      ofClasses,
+      { floor: 0, include: [0] },
+    ],
   ].filter(([, lines]) => lines.length);
 }
 
@@ -34,7 +42,12 @@ export function createAdaptation({ failed }) {
   const grid = el("div", { class: "chartgrid" });
   const node = el(
     "section",
-    { class: "panel adaptation", "aria-labelledby": "adaptation-title", "data-testid": "adaptation", hidden: true },
+    {
+      class: "panel adaptation",
+      "aria-labelledby": "adaptation-title",
+      "data-testid": "adaptation",
+      hidden: true,
+    },
     el("h2", { id: "adaptation-title" }, "Adaptation"),
     grid,
   );
@@ -44,11 +57,17 @@ export function createAdaptation({ failed }) {
   let cursors = [];
 
   async function load(model) {
-    const key = (wanted = JSON.stringify([model.selected[0].id, model.overview.updated, model.overview.looks]));
+    const key = (wanted = JSON.stringify([
+      model.selected[0].id,
+      model.overview.updated,
+      model.overview.looks,
+    ]));
     aborter.abort();
     aborter = new AbortController();
     try {
-      const { series = {} } = await api.adaptation(model.selected[0].id, { signal: aborter.signal });
+      const { series = {} } = await api.adaptation(model.selected[0].id, {
+        signal: aborter.signal,
+      });
       if (key !== wanted) return;
       draw(series, model);
     } catch (error) {
@@ -62,31 +81,44 @@ export function createAdaptation({ failed }) {
     if (text === drawn) return;
     drawn = text;
     const found = charts(series);
-    const actions = model.overview.events.filter((event) => event.kind === "action").map((event) => event.step);
+    const actions = model.overview.events
+      .filter((event) => event.kind === "action")
+      .map((event) => event.step);
     node.hidden = !found.length;
     cursors = [];
-    fill(grid, found.map(([title, lines, options]) => {
-      const shown = lines.slice(0, MOST_LINES);
-      const chart = createLines({ height: 150 });
-      cursors.push(chart);
-      const last = shown.map(([label, points]) => `${label} ${number(points.at(-1)?.[1])}`).join(", ");
-      const all = foldedTable("Numbers", () => numbers(title, lines));
-      const box = el(
-        "div",
-        { class: "chartcell" },
-        el("h3", null, title),
-        el("ul", { class: "keys" }, shown.map(([label], k) => el("li", null, runMark(k), el("span", { class: "name" }, label)))),
-        chart.node,
-        all.node,
-      );
-      chart.draw({
-        ...options,
-        series: shown.map(([, points], k) => ({ run: k, points })),
-        marks: title.startsWith("Strength") ? actions : [],
-        label: `${title} over the epochs; latest: ${last}. The numbers are in a table below.`,
-      });
-      return box;
-    }));
+    fill(
+      grid,
+      found.map(([title, lines, options]) => {
+        const shown = lines.slice(0, MOST_LINES);
+        const chart = createLines({ height: 150 });
+        cursors.push(chart);
+        const last = shown
+          .map(([label, points]) => `${label} ${number(points.at(-1)?.[1])}`)
+          .join(", ");
+        const all = foldedTable("Numbers", () => numbers(title, lines));
+        const box = el(
+          "div",
+          { class: "chartcell" },
+          el("h3", null, title),
+          el(
+            "ul",
+            { class: "keys" },
+            shown.map(([label], k) =>
+              el("li", null, runMark(k), el("span", { class: "name" }, label)),
+            ),
+          ),
+          chart.node,
+          all.node,
+        );
+        chart.draw({
+          ...options,
+          series: shown.map(([, points], k) => ({ run: k, points })),
+          marks: title.startsWith("Strength") ? actions : [],
+          label: `${title} over the epochs; latest: ${last}. The numbers are in a table below.`,
+        });
+        return box;
+      }),
+    );
   }
 
   return {
@@ -94,13 +126,20 @@ export function createAdaptation({ failed }) {
     update(model, changed) {
       if (!model.overview) return;
       if (changed.has("data")) load(model);
-      if (changed.has("data") || changed.has("epoch")) for (const chart of cursors) chart.cursor(model.step);
+      if (changed.has("data") || changed.has("epoch"))
+        for (const chart of cursors) chart.cursor(model.step);
     },
   };
 }
 
 function numbers(title, lines) {
-  const steps = [...new Set(lines.flatMap(([, points]) => points.map(([step]) => step)))].sort((a, b) => a - b);
+  const steps = [...new Set(lines.flatMap(([, points]) => points.map(([step]) => step)))].sort(
+    (a, b) => a - b,
+  );
   const maps = lines.slice(0, 12).map(([label, points]) => [label, new Map(points)]);
-  return table(title, ["Epoch", ...maps.map(([label]) => label)], steps.slice(-250).map((step) => [step + 1, ...maps.map(([, at]) => number(at.get(step)))]));
+  return table(
+    title,
+    ["Epoch", ...maps.map(([label]) => label)],
+    steps.slice(-250).map((step) => [step + 1, ...maps.map(([, at]) => number(at.get(step)))]),
+  );
 }

@@ -25,7 +25,10 @@ export class ApiError extends Error {
 const wait = (milliseconds, signal) =>
   new Promise((resolve, reject) => {
     const stop = () => (clearTimeout(timer), reject(new DOMException("aborted", "AbortError")));
-    const timer = setTimeout(() => (signal?.removeEventListener("abort", stop), resolve()), milliseconds);
+    const timer = setTimeout(
+      () => (signal?.removeEventListener("abort", stop), resolve()),
+      milliseconds,
+    );
     signal?.addEventListener("abort", stop, { once: true });
   });
 
@@ -57,7 +60,8 @@ const passing = (error, patient) =>
 
 async function ask(route, query, { signal, patient = false, tries = PAUSES.length } = {}) {
   const words = new URLSearchParams();
-  for (const [key, value] of query) if (value !== undefined && value !== null) words.append(key, value);
+  for (const [key, value] of query)
+    if (value !== undefined && value !== null) words.append(key, value);
   const text = words.toString();
   const address = `./${route}${text ? "?" + text : ""}`;
   for (let attempt = 0; ; attempt++) {
@@ -72,10 +76,26 @@ async function ask(route, query, { signal, patient = false, tries = PAUSES.lengt
 
 export const api = {
   runs: (options) => ask("runs", [], options),
-  overview: (run, pair, options) => ask("overview", [["run", run], ["pair", pair]], { patient: true, ...options }),
+  overview: (run, pair, options) =>
+    ask(
+      "overview",
+      [
+        ["run", run],
+        ["pair", pair],
+      ],
+      { patient: true, ...options },
+    ),
   cards: (run, pair, names, options) =>
     ask("cards", [["run", run], ["pair", pair], ...names.map((name) => ["name", name])], options),
-  feature: (run, name, options) => ask("feature", [["run", run], ["name", name]], options),
+  feature: (run, name, options) =>
+    ask(
+      "feature",
+      [
+        ["run", run],
+        ["name", name],
+      ],
+      options,
+    ),
   adaptation: (run, options) => ask("adaptation", [["run", run]], options),
 };
 

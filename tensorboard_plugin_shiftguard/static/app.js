@@ -1,10 +1,10 @@
 /* The page as a whole: asks for data, keeps what it has, tells the views.
  *
  * The views never ask when; they are told what changed: "data" (a new overview),
- * "rows" (other features listed), or the keys of the state.
+ * "others" (that of another chosen run), "rows" (other features listed), or the
+ * keys of the state.
  */
 
-import { api } from "./api.js";
 import { createAdaptation } from "./adaptation.js";
 import { createCards } from "./cards.js";
 import { createDetail } from "./detail.js";
@@ -14,70 +14,76 @@ import { isShown, watchReload, watchShown } from "./host.js";
 import { createLog } from "./log.js";
 import { createPages } from "./pages.js";
 import { createPreprocessing } from "./preprocessing.js";
-import { listRows, readOverview } from "./rows.js";
-import { MOST_RUNS, createState } from "./state.js";
+import { createReader, fingerprint } from "./reader.js";
+import { listRows } from "./rows.js";
+import { createState } from "./state.js";
 import { createToolbar } from "./toolbar.js";
 import { createVerdict } from "./verdict.js";
 
 const POLL = 10000; // milliseconds
-const EMPTY_TRIES = [600, 1200, 2400]; // while TensorBoard reads its logs
-
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
-const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftguard$/, ".");
+// Whatever of this changes, other features are listed, or in another order.
+const LISTED_BY = ["query", "sort", "onlyShifted", "pins", "runs", "pair", "data", "others"];
 
 class App {
   constructor(body) {
     this.state = createState();
-    this.runs = [];
-    this.overviews = new Map();
-    this.failures = new Map();
-    this.turn = 0; // counts what was drawn, so that views can tell old from new
+    this.reader = createReader({ state: this.state });
+    this.turn = 0; // counts lists, so that views can tell old from new
     this.asked = 0; // counts questions, so that late answers are dropped
-    this.stale = false;
-    this.listing = null;
+    this.stale = false; // something was to be asked while nobody could see it
+    this.listing = { rows: [], total: 0 };
     this.pages = createPages({ retry: () => this.refresh("asked") });
-    const failed = (error, route) => this.failedPart(error, route);
-    const shared = { state: this.state, failed, refresh: (why) => this.refresh(why) };
-    this.views = {
-      verdict: createVerdict(shared),
-      preprocessing: createPreprocessing(shared),
-      toolbar: createToolbar(shared),
-      heatmap: createHeatmap(shared),
-      detail: createDetail(shared),
-      cards: createCards(shared),
-      adaptation: createAdaptation(shared),
-      log: createLog(shared),
-    };
-    const { verdict, preprocessing, toolbar, heatmap, detail, cards, adaptation, log } = this.views;
-    this.content = el(
-      "div",
-      { class: "content" },
-      verdict.node,
-      preprocessing.node,
-      el("div", { class: "explore" }, toolbar.node, el("div", { class: "pair" }, heatmap.node, detail.node), cards.node),
-      adaptation.node,
-      log.node,
-    );
-    this.main = el("main", { class: "shiftguard" }, this.pages.banner, this.pages.node, this.content);
-    body.replaceChildren(this.main);
+    this.build(body);
     this.state.listen((changed) => this.changed(changed));
     watchReload(() => this.refresh("reload"));
     watchShown(() => this.shown());
     setInterval(() => this.tick(), POLL);
   }
 
+  build(body) {
+    const failed = (error) => error?.offline && this.pages.disconnected(error);
+    const shared = { state: this.state, failed, refresh: (why) => this.refresh(why) };
+    const verdict = createVerdict(shared);
+    const preprocessing = createPreprocessing(shared);
+    const toolbar = createToolbar(shared);
+    const heatmap = createHeatmap(shared);
+    const detail = createDetail(shared);
+    const cards = createCards(shared);
+    const adaptation = createAdaptation(shared);
+    const log = createLog(shared);
+    this.views = [verdict, preprocessing, toolbar, heatmap, detail, cards, adaptation, log];
+    this.verdict = verdict;
+    const pair = el("div", { class: "pair" }, heatmap.node, detail.node, cards.node);
+    this.content = el(
+      "div",
+      { class: "content", hidden: true },
+      verdict.node,
+      preprocessing.node,
+      el("div", { class: "explore" }, toolbar.node, pair),
+      adaptation.node,
+      log.node,
+    );
+    const main = el(
+      "main",
+      { class: "shiftguard" },
+      this.pages.banner,
+      this.pages.node,
+      this.content,
+    );
+    body.replaceChildren(main);
+  }
+
   tick() {
     if (!isShown()) return;
-    if (this.state.get().live || !this.runs.length) this.refresh("poll");
-    else this.views.verdict.tick(this.model());
+    if (this.state.get().live || !this.reader.known.runs.length) this.refresh("poll");
+    else this.verdict.tick(this.model());
   }
 
   shown() {
-    if (this.stale) {
-      this.stale = false;
-      this.refresh("shown");
-    }
-    this.state.save();
+    this.state.save(); // the address may have been another tab's
+    if (!this.stale) return;
+    this.stale = false;
+    this.refresh("shown");
   }
 
   /** Asks for everything that may have changed. */
@@ -89,160 +95,119 @@ class App {
     const asked = ++this.asked;
     const late = () => asked !== this.asked;
     try {
-      const answer = await this.listRuns(why, late);
+      await this.reader.readRuns(late, why !== "poll");
       if (late()) return;
-      this.runs = (answer.runs ?? []).map((run) => ({ ...run, name: readable(run) }));
-      this.moreRuns = answer.more ?? 0;
-      if (!this.runs.length) return this.pages.empty(answer.other_runs ?? 0), this.showContent(false);
-      this.pages.clear();
-      this.showContent(true);
-      await this.readRuns(late, why);
+      const { runs, others } = this.reader.known;
+      if (!runs.length) {
+        this.content.hidden = true;
+        this.pages.empty(others);
+        return;
+      }
+      await this.readOverviews(late);
+      if (!late()) this.pages.clear();
     } catch (error) {
       if (error?.name === "AbortError" || late()) return;
-      this.failedAll(error);
+      console.error(error);
+      this.failed(error);
     }
   }
 
-  async listRuns(why, late) {
-    let answer = await api.runs();
-    // What has not been read yet looks the same as what is not there.
-    for (const time of why === "poll" ? [] : EMPTY_TRIES) {
-      if (answer.runs?.length || late()) break;
-      await pause(time);
-      answer = await api.runs();
-    }
-    return answer;
-  }
-
-  /** The chosen runs that there are; else the latest ones. */
-  selected() {
-    const known = new Map(this.runs.map((run) => [run.id, run]));
-    const chosen = this.state.get().runs.map((id) => known.get(id)).filter(Boolean);
-    if (chosen.length) return chosen;
-    const latest = [...this.runs].sort((a, b) => (b.updated ?? 0) - (a.updated ?? 0)).slice(0, MOST_RUNS);
-    return latest.sort((a, b) => this.runs.indexOf(a) - this.runs.indexOf(b));
-  }
-
-  async readRuns(late, why) {
-    const [focus, ...others] = this.selected();
-    const pair = this.state.get().pair;
-    const before = JSON.stringify([...this.overviews.values()].map((o) => [o.run, o.updated, o.looks, o.pair]));
-    if (!this.overviews.has(focus.id)) this.draw(new Set(["runs"]));
-    const first = await this.readRun(focus.id, pair);
+  /** The first run is drawn when it is there; the others join it. */
+  async readOverviews(late) {
+    const { known } = this.reader;
+    const [focus, ...others] = this.reader.selected();
+    const { pair } = this.state.get();
+    const before = fingerprint(known.overviews, [focus]);
+    const first = await this.reader.readRun(focus.id, pair);
     if (late()) return;
-    if (!first) {
-      this.draw(new Set(["runs", "data", "rows"]));
-    } else {
-      // The page is drawn with the first run; the others join it when they are there.
-      const same = why === "poll" && this.known?.updated === first.updated && this.known?.looks === first.looks;
-      this.known = first;
-      if (!same || this.listing === null) this.draw(new Set(["runs", "data", "rows"]));
-    }
-    await Promise.all(others.map((run) => this.readRun(run.id, first?.pair ?? pair)));
-    if (late()) return;
-    const after = JSON.stringify([...this.overviews.values()].map((o) => [o.run, o.updated, o.looks, o.pair]));
-    this.draw(before === after ? new Set(["runs"]) : new Set(["runs", "others", "rows"]));
+    if (this.content.hidden) {
+      this.pages.clear();
+      this.content.hidden = false;
+      this.draw(new Set(["runs", "data"]));
+    } else
+      this.draw(
+        new Set(before === fingerprint(known.overviews, [focus]) ? ["times"] : ["runs", "data"]),
+      );
+    if (!others.length) return;
+    const older = fingerprint(known.overviews, others);
+    await Promise.all(others.map((run) => this.reader.readRun(run.id, first?.pair ?? pair)));
+    if (!late() && older !== fingerprint(known.overviews, others)) this.draw(new Set(["others"]));
+    else if (!late()) this.draw(new Set(["times"]));
   }
 
-  async readRun(id, pair) {
-    try {
-      let raw;
-      try {
-        raw = await api.overview(id, pair, { tries: 2 });
-      } catch (error) {
-        // A run may lack the pair that is asked for; its verdict is there all the same.
-        if (!pair || ![400, 404].includes(error.status)) throw error;
-        raw = await api.overview(id, null);
-      }
-      const overview = readOverview(raw);
-      this.overviews.set(id, overview);
-      this.failures.delete(id);
-      return overview;
-    } catch (error) {
-      if (error.offline && this.overviews.has(id)) throw error;
-      this.failures.set(id, error.message);
-      this.overviews.delete(id);
-      if (error.offline || this.selected().length === 1) throw error;
-      return null;
-    }
-  }
-
-  showContent(on) {
-    this.content.hidden = !on;
-  }
-
-  failedAll(error) {
-    if (this.overviews.size) this.pages.disconnected(error);
+  failed(error) {
+    if (this.reader.known.overviews.size && error.status !== undefined)
+      this.pages.disconnected(error);
     else {
-      this.showContent(false);
+      this.content.hidden = true;
       this.pages.failed(error);
     }
-  }
-
-  /** A part could not be read: the rest of the page stays as it is. */
-  failedPart(error) {
-    if (error?.offline && this.overviews.size) this.pages.disconnected(error);
   }
 
   changed(changed) {
     if (changed.has("live") && this.state.get().live) this.refresh("asked");
     if (changed.has("runs") || changed.has("pair")) {
-      const missing = this.selected().some((run) => !this.overviews.has(run.id));
-      const focus = this.overviews.get(this.selected()[0]?.id);
-      if (missing || (this.state.get().pair && focus?.pair !== this.state.get().pair)) {
-        this.refresh("chosen");
-        return;
-      }
-      changed = new Set([...changed, "data", "rows"]);
+      const { overviews } = this.reader.known;
+      const [focus, ...others] = this.reader.selected().map((run) => overviews.get(run.id));
+      const pair = this.state.get().pair ?? focus?.pair;
+      const there = focus && [focus, ...others].every((one) => one?.pair === pair);
+      if (!there) this.refresh("chosen");
+      // What is there of the new choice is shown at once.
+      changed = new Set([...changed, ...(focus ? ["data"] : [])]);
     }
     this.draw(changed);
   }
 
+  /** All that the views need to know. */
   model() {
     const state = this.state.get();
-    const selected = this.selected();
-    const overview = this.overviews.get(selected[0]?.id) ?? null;
-    const feature = this.feature(overview, state);
+    const { known } = this.reader;
+    const selected = this.reader.selected();
+    const overview = known.overviews.get(selected[0]?.id) ?? null;
     const steps = overview?.steps ?? [];
-    let column = state.epoch === null ? steps.length - 1 : steps.findLastIndex((step) => step <= state.epoch);
-    if (column < 0) column = 0;
+    const { epoch } = state;
+    const chosen = epoch === null ? steps.length - 1 : steps.findLastIndex((step) => step <= epoch);
+    const column = Math.max(0, chosen);
+    const feature = this.feature(overview, state.feature);
+    const step = steps[column] ?? 0;
     return {
-      state, selected, overview, feature, column,
-      step: steps[column] ?? 0,
-      runs: this.runs,
-      moreRuns: this.moreRuns,
-      overviews: this.overviews,
-      failures: this.failures,
+      state,
+      selected,
+      overview,
+      feature,
+      column,
+      step,
       turn: this.turn,
-      ...(this.listing ?? { rows: [], total: 0 }),
+      ...known,
+      ...this.listing,
     };
   }
 
-  /** The chosen feature if there is one of that name; else the most severe. */
-  feature(overview, { feature }) {
+  /** The chosen feature if any run has one of that name; else the most severe. */
+  feature(overview, name) {
     if (!overview) return null;
-    const known = feature !== null && [...this.overviews.values()].some((one) => one.index.has(feature));
-    return known ? feature : (overview.features[0]?.name ?? null);
+    const overviews = [...this.reader.known.overviews.values()];
+    const known = name !== null && overviews.some((one) => one.index.has(name));
+    return known ? name : (overview.features[0]?.name ?? null);
   }
 
   draw(changed) {
-    const state = this.state.get();
-    const selected = this.selected();
-    const overview = this.overviews.get(selected[0]?.id) ?? null;
-    if (["query", "sort", "onlyShifted", "pins", "runs", "pair", "data", "rows"].some((key) => changed.has(key))) {
-      const others = selected.slice(1).map((run) => [run.name, this.overviews.get(run.id)]).filter(([, one]) => one);
-      this.listing = listRows(overview, others, state);
+    if (LISTED_BY.some((key) => changed.has(key))) {
+      const { overviews } = this.reader.known;
+      const selected = this.reader.selected();
+      const others = selected.slice(1).map((run) => [run.name, overviews.get(run.id)]);
+      const there = others.filter(([, one]) => one);
+      this.listing = listRows(overviews.get(selected[0]?.id) ?? null, there, this.state.get());
       changed = new Set([...changed, "rows"]);
       this.turn++;
     }
     const model = this.model();
-    this.content.classList.toggle("loading", !overview);
-    for (const view of Object.values(this.views)) view.update(model, changed);
+    this.content.classList.toggle("loading", !model.overview);
+    for (const view of this.views) view.update(model, changed);
   }
 }
 
 /** Builds the page in `body` and asks for the first data. */
 export async function start(body) {
-  const app = new App(body);
-  await app.refresh("start");
+  await new App(body).refresh("start");
 }

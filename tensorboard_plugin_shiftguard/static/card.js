@@ -14,7 +14,10 @@ function spoken(row) {
   const { record } = row;
   if (!record) return `${row.name}: absent in this run`;
   const [now, before] = [record.current?.[0], record.reference?.[0]];
-  const means = Number.isFinite(now) && now !== null && before !== null ? `, mean ${number(before)} to ${number(now)}` : "";
+  const means =
+    Number.isFinite(now) && now !== null && before !== null
+      ? `, mean ${number(before)} to ${number(now)}`
+      : "";
   return `effect ${effect(record.effect)}${means}`;
 }
 
@@ -24,7 +27,8 @@ function sparkline(row, model) {
   model.selected.forEach((run, k) => {
     const overview = model.overviews.get(run.id);
     const i = overview?.index.get(row.name);
-    if (i === undefined) return;
+    // A run without this pair has another one's numbers: they do not belong here.
+    if (i === undefined || overview.pair !== model.overview.pair) return;
     const every = Math.ceil(overview.steps.length / MOST_POINTS);
     const points = [];
     overview.steps.forEach((step, t) => {
@@ -35,16 +39,37 @@ function sparkline(row, model) {
   });
   const threshold = model.overview.threshold ?? 0.1;
   const all = lines.flatMap((line) => line.points);
-  const reach = Math.max(threshold * 4, ...all.map(([, value]) => (Number.isNaN(value) ? 0 : Math.abs(value))));
+  const reach = Math.max(
+    threshold * 4,
+    ...all.map(([, value]) => (Number.isNaN(value) ? 0 : Math.abs(value))),
+  );
   const x = linear(extent(all.map(([step]) => step)), [2, WIDTH - 2]);
   const y = linear([-reach, reach], [HEIGHT - 2, 2]);
   return svg(
     "svg",
-    { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `Effect over the epochs, from ${effect(all[0]?.[1])} to ${effect(all.at(-1)?.[1])}` },
-    svg("rect", { class: "calmband", x: 0, width: WIDTH, y: y(threshold), height: y(-threshold) - y(threshold) }),
+    {
+      class: "spark",
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      role: "img",
+      "aria-label": `Effect over the epochs, from ${effect(all[0]?.[1])} to ${effect(all.at(-1)?.[1])}`,
+    },
+    svg("rect", {
+      class: "calmband",
+      x: 0,
+      width: WIDTH,
+      y: y(threshold),
+      height: y(-threshold) - y(threshold),
+    }),
     lines
       .reverse()
-      .map(({ k, points }) => svg("path", { class: `line run${k}`, d: linePath(points, x, y), "stroke-dasharray": RUN_DASHES[k] })),
+      .map(({ k, points }) =>
+        svg("path", {
+          class: `line run${k}`,
+          d: linePath(points, x, y),
+          "stroke-dasharray": RUN_DASHES[k],
+        }),
+      ),
   );
 }
 
@@ -52,7 +77,17 @@ function sparkline(row, model) {
 export function miniHistogram(found) {
   const label = found ? "Distribution: reference filled, current outlined" : "No distribution";
   const frame = (...children) =>
-    svg("svg", { class: "mini", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": label }, children);
+    svg(
+      "svg",
+      {
+        class: "mini",
+        viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": label,
+      },
+      children,
+    );
   if (!found) return frame();
   const edges = found.edges ?? classEdges(found.classes?.length ?? 0);
   const lists = [found.reference, found.current];
@@ -64,13 +99,24 @@ export function miniHistogram(found) {
   const inside = (list) => (list ? keepSpan(edges, list, span) : null);
   const [reference, current] = heights.map(inside);
   return frame(
-    reference && svg("path", { class: "area reference", d: stepPath(reference.edges, reference.heights, x, y, HEIGHT - 1) }),
-    current && svg("path", { class: "outline current", d: stepPath(current.edges, current.heights, x, y, HEIGHT - 1) }),
+    reference &&
+      svg("path", {
+        class: "area reference",
+        d: stepPath(reference.edges, reference.heights, x, y, HEIGHT - 1),
+      }),
+    current &&
+      svg("path", {
+        class: "outline current",
+        d: stepPath(current.edges, current.heights, x, y, HEIGHT - 1),
+      }),
   );
 }
 
 export function createCard(name, { choose, pin }) {
-  const title = button(shorten(name, 80), () => choose(name), { class: "cardname name", title: name });
+  const title = button(shorten(name, 80), () => choose(name), {
+    class: "cardname name",
+    title: name,
+  });
   const state = el("span");
   const star = button("", () => pin(name), { class: "pin" });
   const size = el("span", { class: "size" });
@@ -113,13 +159,20 @@ export function createCard(name, { choose, pin }) {
       fill(since, record?.since ? `since epoch ${record.since}` : "");
       fill(hidden, spoken(row));
       fill(course, sparkline(row, model));
-      fill(means, record ? meansInWords(record) : `absent in this run; present in ${row.elsewhere}`);
+      fill(
+        means,
+        record ? meansInWords(record) : `absent in this run; present in ${row.elsewhere}`,
+      );
       if (!record) this.draw(null);
     },
     draw(found) {
       if (found === distribution && shape.firstChild) return;
       distribution = found;
-      fill(shape, found === undefined ? null : miniHistogram(found), found === null && el("span", { class: "quiet none" }, "no distribution"));
+      fill(
+        shape,
+        found === undefined ? null : miniHistogram(found),
+        found === null && el("span", { class: "quiet none" }, "no distribution"),
+      );
     },
   };
 }
@@ -127,8 +180,18 @@ export function createCard(name, { choose, pin }) {
 function meansInWords({ current, reference, kind }) {
   const [now, spread] = current ?? [];
   const [before, spreadBefore] = reference ?? [];
-  if (kind !== "number" || !Number.isFinite(now) || !Number.isFinite(before) || now === null || before === null) {
-    return kind === "classes" ? "frequencies of classes" : kind === "score" ? "one score for the whole" : "mean not known";
+  if (
+    kind !== "number" ||
+    !Number.isFinite(now) ||
+    !Number.isFinite(before) ||
+    now === null ||
+    before === null
+  ) {
+    return kind === "classes"
+      ? "frequencies of classes"
+      : kind === "score"
+        ? "one score for the whole"
+        : "mean not known";
   }
   return `mean ${number(before)} \u2192 ${number(now)}, std ${number(spreadBefore)} \u2192 ${number(spread)}`;
 }

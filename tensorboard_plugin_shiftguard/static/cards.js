@@ -14,7 +14,11 @@ const MOST_CARDS = 60;
 
 export function createCards({ state, failed }) {
   const list = el("ul", { class: "cardlist" });
-  const scroller = el("div", { class: "card-scroll", tabindex: 0, role: "region", "aria-labelledby": "cards-title" }, list);
+  const scroller = el(
+    "div",
+    { class: "card-scroll", tabindex: 0, role: "region", "aria-labelledby": "cards-title" },
+    list,
+  );
   const none = el("p", { class: "quiet", role: "status" });
   const node = el(
     "section",
@@ -36,7 +40,11 @@ export function createCards({ state, failed }) {
     choose: (name) => state.set({ feature: name }),
     pin: (name) => {
       const { pins } = state.get();
-      state.set({ pins: pins.includes(name) ? pins.filter((one) => one !== name) : [name, ...pins].slice(0, 50) });
+      state.set({
+        pins: pins.includes(name)
+          ? pins.filter((one) => one !== name)
+          : [name, ...pins].slice(0, 50),
+      });
     },
   };
 
@@ -45,7 +53,8 @@ export function createCards({ state, failed }) {
     (entries) => {
       for (const { isIntersecting, target } of entries) {
         const name = target.firstChild.dataset.feature;
-        if (isIntersecting && !distributions.has(name) && model?.overview?.index.has(name)) waiting.add(name);
+        if (isIntersecting && !distributions.has(name) && model?.overview?.index.has(name))
+          waiting.add(name);
       }
       if (waiting.size && !timer) timer = setTimeout(ask, 40);
     },
@@ -61,7 +70,7 @@ export function createCards({ state, failed }) {
     for (let i = 0; i < names.length; i += MOST_AT_ONCE) {
       const part = names.slice(i, i + MOST_AT_ONCE);
       try {
-        const answer = await api.cards(id, model.overview.pair, part, { signal });
+        const answer = await api.cards(id, model.overview.pairIndex, part, { signal });
         if (signal.aborted) return;
         for (const name of part) {
           distributions.set(name, answer.cards?.[name] ?? null);
@@ -80,7 +89,13 @@ export function createCards({ state, failed }) {
     const width = list.clientWidth;
     const columns = Math.max(1, Math.floor((width + GAP * rem) / ((NARROWEST + GAP) * rem)));
     const each = (width - (columns - 1) * GAP * rem) / columns;
-    return { columns, each, stepX: each + GAP * rem, stepY: TALLEST * rem, height: (TALLEST - GAP) * rem };
+    return {
+      columns,
+      each,
+      stepX: each + GAP * rem,
+      stepY: TALLEST * rem,
+      height: (TALLEST - GAP) * rem,
+    };
   }
 
   function paint() {
@@ -90,7 +105,8 @@ export function createCards({ state, failed }) {
     const { columns, each, stepX, stepY, height } = grid();
     list.style.height = `${Math.ceil(rows.length / columns) * stepY}px`;
     const first = Math.max(0, Math.floor(scroller.scrollTop / stepY) - AROUND) * columns;
-    const beyond = (Math.ceil((scroller.scrollTop + scroller.clientHeight) / stepY) + AROUND) * columns;
+    const beyond =
+      (Math.ceil((scroller.scrollTop + scroller.clientHeight) / stepY) + AROUND) * columns;
     const last = Math.min(rows.length, beyond, first + MOST_CARDS);
     const wanted = new Set(rows.slice(first, last).map((row) => row.name));
     for (const [name, card] of cards) {
@@ -136,7 +152,7 @@ export function createCards({ state, failed }) {
     update(next, changed) {
       model = next;
       const { overview, rows } = model;
-      if (!overview) return;
+      if (!overview || !["rows", "feature"].some((key) => changed.has(key))) return;
       const now = JSON.stringify([model.selected[0]?.id, overview.pair]);
       if (now !== source || changed.has("data")) {
         aborter.abort();
@@ -151,11 +167,20 @@ export function createCards({ state, failed }) {
           seen.observe(card.item);
         }
       }
-      const why = model.state.onlyShifted && !model.state.query ? "No feature has shifted." : "No feature fits the search.";
-      say(none, rows.length ? "" : overview.features.length ? why : "No feature has been measured yet.");
+      const why =
+        model.state.onlyShifted && !model.state.query
+          ? "No feature has shifted."
+          : "No feature fits the search.";
+      say(
+        none,
+        rows.length ? "" : overview.features.length ? why : "No feature has been measured yet.",
+      );
       none.hidden = rows.length > 0;
       const alarms = overview.features.filter((feature) => feature.alarm).length;
-      say(node.querySelector("h2"), alarms ? `Features: ${count(alarms, "has", "have")} shifted` : "Features");
+      say(
+        node.querySelector("h2"),
+        alarms ? `Features: ${count(alarms, "has", "have")} shifted` : "Features",
+      );
       redraw();
     },
   };

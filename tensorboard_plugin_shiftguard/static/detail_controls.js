@@ -21,15 +21,26 @@ function swatch(stream) {
 }
 
 export function createControls({ state }) {
-  const measures = MEASURES.map(([value, text]) => button(text, () => state.set({ measure: value }), { "data-measure": value }));
-  const log = button("Log scale", () => state.set({ log: !state.get().log }), { class: "plain", "aria-pressed": "false" });
-  const second = el("select", { id: "shift-overlay", "data-testid": "overlay-run", onchange: () => state.set({ overlay: second.value || null }) });
+  const measures = MEASURES.map(([value, text]) =>
+    button(text, () => state.set({ measure: value }), { "data-measure": value }),
+  );
+  const log = button("Log scale", () => state.set({ log: !state.get().log }), {
+    class: "plain",
+    "aria-pressed": "false",
+  });
+  const second = el("select", {
+    id: "shift-overlay",
+    "data-testid": "overlay-run",
+    onchange: () => state.set({ overlay: second.value || null }),
+  });
   const streams = el("span", { class: "streams" });
   const key = el("ul", { class: "keys" });
   const node = el(
     "div",
     { class: "controls" },
-    el("div", { class: "bar" },
+    el(
+      "div",
+      { class: "bar" },
       el("div", { class: "segments", role: "group", "aria-label": "Measure" }, measures),
       log,
       el("label", { for: "shift-overlay", class: "inline" }, "Second run", second),
@@ -41,27 +52,60 @@ export function createControls({ state }) {
 
   function toggle(name) {
     const { hiddenStreams } = state.get();
-    state.set({ hiddenStreams: hiddenStreams.includes(name) ? hiddenStreams.filter((one) => one !== name) : [...hiddenStreams, name] });
+    state.set({
+      hiddenStreams: hiddenStreams.includes(name)
+        ? hiddenStreams.filter((one) => one !== name)
+        : [...hiddenStreams, name],
+    });
   }
 
   return {
     node,
     update(model, feature, pair, data) {
-      for (const one of measures) one.setAttribute("aria-pressed", String(one.dataset.measure === model.state.measure));
+      for (const one of measures)
+        one.setAttribute("aria-pressed", String(one.dataset.measure === model.state.measure));
       log.setAttribute("aria-pressed", String(model.state.log));
       const runs = model.runs.filter((run) => run.id !== model.selected[0].id).slice(0, 200);
-      const now = JSON.stringify([runs.map((run) => run.id), otherStreams(feature, pair), model.state.overlay]);
+      const now = JSON.stringify([
+        runs.map((run) => run.id),
+        otherStreams(feature, pair),
+        model.state.overlay,
+      ]);
       if (now !== listed) {
         listed = now;
-        fill(second, el("option", { value: "" }, "none"), runs.map((run) => el("option", { value: run.id, selected: run.id === model.state.overlay }, run.name)));
+        fill(
+          second,
+          el("option", { value: "" }, "none"),
+          runs.map((run) =>
+            el("option", { value: run.id, selected: run.id === model.state.overlay }, run.name),
+          ),
+        );
         second.disabled = !runs.length;
         const others = otherStreams(feature, pair);
-        fill(streams, others.map((name) => {
-          const box = el("input", { type: "checkbox", checked: !model.state.hiddenStreams.includes(name), onchange: () => toggle(name) });
-          return el("label", { class: "check" }, box, streamName(name));
-        }));
+        fill(
+          streams,
+          others.map((name) => {
+            const box = el("input", {
+              type: "checkbox",
+              checked: !model.state.hiddenStreams.includes(name),
+              onchange: () => toggle(name),
+            });
+            return el("label", { class: "check" }, box, streamName(name));
+          }),
+        );
       }
-      fill(key, (data?.streams ?? []).map((stream) => el("li", null, swatch(stream), el("span", { class: "name" }, streamName(stream.name)), stream.role === "reference" && el("span", { class: "quiet" }, "(reference)"))));
+      fill(
+        key,
+        (data?.streams ?? []).map((stream) =>
+          el(
+            "li",
+            null,
+            swatch(stream),
+            el("span", { class: "name" }, streamName(stream.name)),
+            stream.role === "reference" && el("span", { class: "quiet" }, "(reference)"),
+          ),
+        ),
+      );
     },
   };
 }

@@ -6,7 +6,9 @@ const ORDER = ["reference", "train", "validation", "target"];
 
 /** The pair an overview shows, as `{stream, against}`. */
 export function shownPair(overview) {
-  return overview?.pairs.find((pair) => pairKey(pair) === overview.pair) ?? overview?.pairs[0] ?? null;
+  return (
+    overview?.pairs.find((pair) => pairKey(pair) === overview.pair) ?? overview?.pairs[0] ?? null
+  );
 }
 
 /**
@@ -20,25 +22,46 @@ export function layStreams(feature, pair, hidden, overlay) {
   const streams = [];
   const own = feature.streams[pair?.stream];
   if (pair && feature.streams[pair.against]) {
-    streams.push({ name: pair.against, steps: feature.streams[pair.against], role: "reference", filled: true, style: "reference" });
+    streams.push({
+      name: pair.against,
+      steps: feature.streams[pair.against],
+      role: "reference",
+      filled: true,
+      style: "reference",
+    });
   } else if (own) {
     const fixed = own.findIndex(Boolean);
-    if (fixed >= 0) streams.push({ name: `${pair.stream}, first epoch`, steps: own, fixed, role: "reference", filled: true, style: "reference" });
+    if (fixed >= 0)
+      streams.push({
+        name: `${pair.stream}, first epoch`,
+        steps: own,
+        fixed,
+        role: "reference",
+        filled: true,
+        style: "reference",
+      });
   }
   names.forEach((name) => {
     if (name === pair?.stream || name === pair?.against || hidden.includes(name)) return;
-    streams.push({ name, steps: feature.streams[name], role: "other", style: `other stream-${ORDER.includes(name) ? name : "more"}` });
+    streams.push({
+      name,
+      steps: feature.streams[name],
+      role: "other",
+      style: `other stream-${ORDER.includes(name) ? name : "more"}`,
+    });
   });
   if (overlay) streams.push(overlay);
   if (own) streams.push({ name: pair.stream, steps: own, role: "current", style: "current" });
   return streams;
 }
 
-const place = (name) => (ORDER.indexOf(name) + 1 || ORDER.length + 1);
+const place = (name) => ORDER.indexOf(name) + 1 || ORDER.length + 1;
 
 /** Streams beyond the pair, which may be hidden. */
 export function otherStreams(feature, pair) {
-  return Object.keys(feature?.streams ?? {}).filter((name) => name !== pair?.stream && name !== pair?.against);
+  return Object.keys(feature?.streams ?? {}).filter(
+    (name) => name !== pair?.stream && name !== pair?.against,
+  );
 }
 
 /**
@@ -52,9 +75,16 @@ export function overlayOf(feature, other, pair, runName) {
   const aligned = feature.steps.map((step) => {
     const shares = steps[at.get(step) ?? -1];
     if (!shares) return null;
-    return feature.edges ? rebin(other.edges, shares, feature.edges) : byName(other.classes, shares, feature.classes);
+    return feature.edges
+      ? rebin(other.edges, shares, feature.edges)
+      : byName(other.classes, shares, feature.classes);
   });
-  return { name: `${pair.stream} of ${runName}`, steps: aligned, role: "overlay", style: "overlay" };
+  return {
+    name: `${pair.stream} of ${runName}`,
+    steps: aligned,
+    role: "overlay",
+    style: "overlay",
+  };
 }
 
 function byName(names, shares, wanted) {
@@ -70,7 +100,8 @@ export function rebin(from, shares, to) {
     const [low, high, share] = [from[i], from[i + 1], shares[i]];
     if (!(share > 0) || !(high > low)) continue;
     if (low < to[0]) result[0] += (share * (Math.min(high, to[0]) - low)) / (high - low);
-    if (high > to[last + 1]) result[last] += (share * (high - Math.max(low, to[last + 1]))) / (high - low);
+    if (high > to[last + 1])
+      result[last] += (share * (high - Math.max(low, to[last + 1]))) / (high - low);
     for (let k = 0; k <= last; k++) {
       const both = Math.min(high, to[k + 1]) - Math.max(low, to[k]);
       if (both > 0) result[k] += (share * both) / (high - low);
@@ -81,5 +112,8 @@ export function rebin(from, shares, to) {
 
 /** The scores of the pair that is shown, aligned with the feature's steps. */
 export function scoresOf(feature, pair) {
-  return feature?.scores?.find((one) => one.stream === pair?.stream && one.against === pair?.against) ?? null;
+  return (
+    feature?.scores?.find((one) => one.stream === pair?.stream && one.against === pair?.against) ??
+    null
+  );
 }

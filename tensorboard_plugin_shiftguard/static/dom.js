@@ -32,7 +32,8 @@ function make(node, attributes, children) {
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.setAttribute("class", value);
     // The one attribute that carries a name as it stands: a hook for programs.
-    else if (name === "data-feature" || name === "data-run" || name === "value") node.setAttribute(name, value);
+    else if (name === "data-feature" || name === "data-run" || name === "value")
+      node.setAttribute(name, value);
     else node.setAttribute(name, value === true ? "" : visible(value));
   }
   put(node, children);
@@ -98,7 +99,15 @@ export function table(caption, head, rows) {
     "table",
     null,
     el("caption", null, caption),
-    el("thead", null, el("tr", null, head.map((cell) => el("th", { scope: "col" }, cell)))),
+    el(
+      "thead",
+      null,
+      el(
+        "tr",
+        null,
+        head.map((cell) => el("th", { scope: "col" }, cell)),
+      ),
+    ),
     el("tbody", null, rows.map(line)),
   );
 }

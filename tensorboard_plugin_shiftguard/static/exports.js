@@ -16,7 +16,11 @@ export function saveFile(name, type, text) {
 
 /** A file name of plain letters, whatever the feature is called. */
 export function fileName(parts, ending) {
-  const plain = parts.map((part) => String(part).replace(/[^A-Za-z0-9]+/g, "-").replace(/^-+|-+$/g, ""));
+  const plain = parts.map((part) =>
+    String(part)
+      .replace(/[^A-Za-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, ""),
+  );
   return `${plain.filter(Boolean).join("_").slice(0, 100) || "shift"}.${ending}`;
 }
 
@@ -36,14 +40,32 @@ export function asCsv(data) {
       if (stream.fixed !== undefined) continue;
       (stream.steps[t] ?? []).forEach((share, i) => {
         const ends = data.classes ? ["", ""] : [data.edges[i], data.edges[i + 1]];
-        lines.push([data.name, step + 1, stream.name, data.classes ? binName(data, i) : i, ...ends, share]);
+        lines.push([
+          data.name,
+          step + 1,
+          stream.name,
+          data.classes ? binName(data, i) : i,
+          ...ends,
+          share,
+        ]);
       });
     }
   });
   return lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-const STYLE = ["fill", "stroke", "stroke-width", "stroke-dasharray", "fill-opacity", "stroke-opacity", "opacity", "font-family", "font-size", "font-weight"];
+const STYLE = [
+  "fill",
+  "stroke",
+  "stroke-width",
+  "stroke-dasharray",
+  "fill-opacity",
+  "stroke-opacity",
+  "opacity",
+  "font-family",
+  "font-size",
+  "font-weight",
+];
 
 /** A drawing as a file of its own: colours are written into it. */
 export function asSvg(node, title) {
@@ -60,7 +82,10 @@ export function asSvg(node, title) {
   const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect");
   paper.setAttribute("width", "100%");
   paper.setAttribute("height", "100%");
-  paper.setAttribute("fill", getComputedStyle(document.documentElement).getPropertyValue("--surface").trim());
+  paper.setAttribute(
+    "fill",
+    getComputedStyle(document.documentElement).getPropertyValue("--surface").trim(),
+  );
   copy.prepend(name, paper);
   return new XMLSerializer().serializeToString(copy);
 }

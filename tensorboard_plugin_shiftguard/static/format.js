@@ -17,7 +17,8 @@ export function number(value, digits = 3) {
 export function effect(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);
-  const text = size >= 100 ? Math.round(size).toLocaleString("en") : size.toFixed(size >= 10 ? 1 : 2);
+  const text =
+    size >= 100 ? Math.round(size).toLocaleString("en") : size.toFixed(size >= 10 ? 1 : 2);
   return (value < 0 && Number(text) !== 0 ? MINUS : "+") + text;
 }
 

@@ -10,7 +10,9 @@ const GAP = 8; // between names and cells, and right of the cells
 
 /** Where everything lies, for a canvas of this width. */
 export function layout(width, columns, longestName) {
-  const names = Math.round(Math.min(Math.max(longestName + 34, 80), width * (width < 480 ? 0.34 : 0.4)));
+  const names = Math.round(
+    Math.min(Math.max(longestName + 34, 80), width * (width < 480 ? 0.34 : 0.4)),
+  );
   const room = Math.max(20, width - names - 2 * GAP);
   const cell = Math.min(WIDEST_CELL, room / Math.max(1, columns));
   // Where there are more epochs than pixels, the strongest of a few is drawn.
@@ -33,7 +35,18 @@ export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
   return Object.fromEntries(
-    ["text", "muted", "line", "surface", "alarm", "expected", "action", "mismatch", "focus", "accent"].map((name) => [name, read(name)]),
+    [
+      "text",
+      "muted",
+      "line",
+      "surface",
+      "alarm",
+      "expected",
+      "action",
+      "mismatch",
+      "focus",
+      "accent",
+    ].map((name) => [name, read(name)]),
   );
 }
 
@@ -82,10 +95,22 @@ function drawName(context, theme, place, row, top, chosen) {
   }
   context.fillStyle = kind === "alarm" || chosen ? theme.text : theme.muted;
   context.font = chosen ? `600 ${FONT}` : FONT;
-  let text = shorten(row.name, 60);
-  const room = place.names - 24;
-  while (text.length > 2 && context.measureText(text).width > room) text = shorten(text.replace(/\u2026$/, ""), text.length - 2 - (text.endsWith("\u2026") ? 0 : 0));
-  context.fillText(text, 22, middle + 4);
+  context.fillText(fitted(context, row.name, place.names - 24), 22, middle + 4);
+}
+
+/** As much of a name as there is room for: its end tells more than its middle. */
+function fitted(context, name, room) {
+  const text = shorten(name, 80);
+  if (context.measureText(text).width <= room) return text;
+  let [least, most] = [1, text.length];
+  const cut = (n) =>
+    `${text.slice(0, Math.ceil(n / 2))}\u2026${text.slice(text.length - Math.floor(n / 2))}`;
+  while (most - least > 1) {
+    const middle = (least + most) >> 1;
+    if (context.measureText(cut(middle)).width <= room) least = middle;
+    else most = middle;
+  }
+  return cut(least);
 }
 
 function strongest(overview, i, from, to) {
@@ -119,7 +144,7 @@ function drawCells(context, theme, place, overview, row, top, colours) {
       context.fillRect(a, top + ROW - 4, width, 3);
       continue;
     }
-    shape(context, "alarm", a + width / 2, top + ROW / 2, 9);
+    shape(context, "alarm", a + width / 2, top + ROW / 2, 8);
     context.fillStyle = theme.surface;
     context.strokeStyle = theme.text;
     context.lineWidth = 1;
@@ -139,17 +164,26 @@ function drawHead(context, theme, place, overview, marks) {
   context.textAlign = "center";
   overview.steps.forEach((step, t) => {
     const number = step + 1;
-    if (rounded === 1 || number % rounded === 0 || t === 0) {
-      if (t !== 0 || rounded === 1 || apart < rounded - 1 || number % rounded === 0 || rounded > 2) {
-        context.fillText(String(number), place.x(t) + place.cell / 2, 14);
-      }
-    }
+    const first = t === 0 && rounded > 2;
+    if (first || number % rounded === 0)
+      context.fillText(String(number), place.x(t) + place.cell / 2, 14);
   });
   context.textAlign = "left";
   for (const [t, events] of marks) {
-    const kind = ["preprocessing", "action", "finding", "note"].find((k) => events.some((e) => e.kind === k)) ?? "note";
-    context.fillStyle = { preprocessing: theme.mismatch, action: theme.action, finding: theme.alarm }[kind] ?? theme.muted;
-    shape(context, kind, place.x(t) + place.cell / 2, 28, Math.max(7, Math.min(10, place.cell + 4)));
+    const kind =
+      ["preprocessing", "action", "finding", "note"].find((k) =>
+        events.some((e) => e.kind === k),
+      ) ?? "note";
+    context.fillStyle =
+      { preprocessing: theme.mismatch, action: theme.action, finding: theme.alarm }[kind] ??
+      theme.muted;
+    shape(
+      context,
+      kind,
+      place.x(t) + place.cell / 2,
+      28,
+      Math.max(7, Math.min(10, place.cell + 4)),
+    );
     context.fill();
   }
 }
@@ -158,7 +192,10 @@ function drawHead(context, theme, place, overview, marks) {
  * Draws all that is in view. `scroll` is how far the rows are scrolled; `cursor`
  * and `chosen` are `{row, t}`, with row -1 for the head.
  */
-export function draw(context, { place, overview, rows, marks, scroll, height, colours, cursor, chosen }) {
+export function draw(
+  context,
+  { place, overview, rows, marks, scroll, height, colours, cursor, chosen },
+) {
   const theme = palette();
   context.clearRect(0, 0, place.width, height);
   const first = Math.max(0, Math.floor(scroll / ROW));

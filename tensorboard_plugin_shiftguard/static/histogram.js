@@ -38,9 +38,11 @@ export function createHistogram() {
     if (data.measure === "cumulative") return data.log ? [SMALLEST, 1] : [0, 1];
     let top = 1e-9;
     let width = Infinity;
-    for (let i = 0; i < data.edges.length - 1; i++) width = Math.min(width, data.edges[i + 1] - data.edges[i] || Infinity);
+    for (let i = 0; i < data.edges.length - 1; i++)
+      width = Math.min(width, data.edges[i + 1] - data.edges[i] || Infinity);
     for (const { steps } of data.streams) {
-      for (const shares of steps) for (const value of heights(shares) ?? []) if (value > top) top = value;
+      for (const shares of steps)
+        for (const value of heights(shares) ?? []) if (value > top) top = value;
     }
     return data.log ? [SMALLEST / width, top * 1.3] : [0, top * 1.05];
   }
@@ -49,23 +51,44 @@ export function createHistogram() {
     node.setAttribute("width", width);
     node.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const { edges, classes } = data;
-    const span = classes ? [0, classes.length] : usedSpan(edges, data.streams.flatMap((stream) => stream.steps));
+    const span = classes
+      ? [0, classes.length]
+      : usedSpan(
+          edges,
+          data.streams.flatMap((stream) => stream.steps),
+        );
     const x = linear(span, [LEFT, width - RIGHT]);
     const values = range();
     const bottom = TOP + PLOT;
     const straight = linear(data.log ? values.map(Math.log10) : values, [bottom, TOP]);
     const y = data.log ? (value) => straight(Math.log10(Math.max(value, values[0]))) : straight;
     const zero = bottom + FOOT + STRIP / 2;
-    const paths = data.streams.map((stream) => svg("path", { class: `${stream.filled ? "area" : "outline"} ${stream.style}` }));
+    const paths = data.streams.map((stream) =>
+      svg("path", { class: `${stream.filled ? "area" : "outline"} ${stream.style}` }),
+    );
     const [more, less] = [svg("path", { class: "more" }), svg("path", { class: "less" })];
-    const powers = data.log ? powerTicks(values, y, width) : yAxis(y, values, width, { left: LEFT });
+    const powers = data.log
+      ? powerTicks(values, y, width)
+      : yAxis(y, values, width, { left: LEFT });
     fill(
       node,
       powers,
       svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: bottom, y2: bottom }),
-      classes ? classTicks(classes, x, bottom) : ticks(span[0], span[1], width < 380 ? 4 : 7).map((value) => svg("text", { class: "tick", x: x(value), y: bottom + 15, "text-anchor": "middle" }, number(value))),
+      classes
+        ? classTicks(classes, x, bottom)
+        : ticks(span[0], span[1], width < 380 ? 4 : 7).map((value) =>
+            svg(
+              "text",
+              { class: "tick", x: x(value), y: bottom + 15, "text-anchor": "middle" },
+              number(value),
+            ),
+          ),
       paths,
-      svg("text", { class: "tick title", x: LEFT, y: bottom + FOOT - 4 }, "more or less than the reference"),
+      svg(
+        "text",
+        { class: "tick title", x: LEFT, y: bottom + FOOT - 4 },
+        "more or less than the reference",
+      ),
       svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: zero, y2: zero }),
       more,
       less,
@@ -82,7 +105,16 @@ export function createHistogram() {
       const drawn = heights(stream.steps[stream.fixed ?? at] ?? null);
       if (!drawn) return parts.paths[i].setAttribute("d", "");
       const inside = keepSpan(data.edges, drawn, span);
-      parts.paths[i].setAttribute("d", stepPath(inside.edges, inside.heights, x, y, stream.filled || data.measure === "density" ? bottom : null));
+      parts.paths[i].setAttribute(
+        "d",
+        stepPath(
+          inside.edges,
+          inside.heights,
+          x,
+          y,
+          stream.filled || data.measure === "density" ? bottom : null,
+        ),
+      );
     });
     const shift = differences(data, at);
     const reach = Math.max(0.01, data.reach, ...(shift ?? []).map(Math.abs));
@@ -90,7 +122,10 @@ export function createHistogram() {
     const bars = (sign) =>
       (shift ?? [])
         .map((value, i) => {
-          const [a, b] = [x(Math.max(span[0], data.edges[i])), x(Math.min(span[1], data.edges[i + 1]))];
+          const [a, b] = [
+            x(Math.max(span[0], data.edges[i])),
+            x(Math.min(span[1], data.edges[i + 1])),
+          ];
           if (value * sign <= 0 || !(b > a)) return "";
           return `M${(a + 0.5).toFixed(1)} ${zero}v${(-sign * bar(Math.abs(value))).toFixed(1)}h${Math.max(0.5, b - a - 1).toFixed(1)}V${zero}Z`;
         })
@@ -105,7 +140,12 @@ export function createHistogram() {
     if (!parts) return;
     const value = parts.x.invert(event.clientX - node.getBoundingClientRect().left);
     const i = data.edges.findIndex((edge, k) => edge <= value && value < data.edges[k + 1]);
-    say(hint, i < 0 ? "" : `${binName(data, i)}: ${data.streams.map((s) => `${s.name} ${percent(s.steps[s.fixed ?? index]?.[i] ?? null)}`).join(", ")}`);
+    say(
+      hint,
+      i < 0
+        ? ""
+        : `${binName(data, i)}: ${data.streams.map((s) => `${s.name} ${percent(s.steps[s.fixed ?? index]?.[i] ?? null)}`).join(", ")}`,
+    );
   });
   node.addEventListener("pointerleave", () => say(hint, ""));
 
@@ -116,7 +156,12 @@ export function createHistogram() {
     draw(next, at) {
       data = { ...next, edges: next.edges ?? classEdges(next.classes.length) };
       // Of all epochs, so that the bars below do not rescale either.
-      data.reach = Math.max(0, ...next.stepNumbers.map((_, t) => Math.max(0, ...(differences(data, t) ?? [0]).map(Math.abs))));
+      data.reach = Math.max(
+        0,
+        ...next.stepNumbers.map((_, t) =>
+          Math.max(0, ...(differences(data, t) ?? [0]).map(Math.abs)),
+        ),
+      );
       index = at;
       redraw();
     },
@@ -141,7 +186,10 @@ function inWords(data, at, shift) {
   const what = `Distribution of ${data.name}, ${names}, at epoch ${data.stepNumbers[at] + 1}`;
   if (!shift) return `${what}; there is nothing to compare it with at this epoch.`;
   const moved = shift.reduce((sum, value) => sum + Math.abs(value), 0) / 2;
-  const most = shift.reduce((best, value, i) => (Math.abs(value) > Math.abs(shift[best]) ? i : best), 0);
+  const most = shift.reduce(
+    (best, value, i) => (Math.abs(value) > Math.abs(shift[best]) ? i : best),
+    0,
+  );
   return `${what}. ${percent(moved)} of the samples lie elsewhere than in the reference, most of all ${binName(data, most)}: ${percent(shift[most])} against it. The numbers are in a table below.`;
 }
 
@@ -151,7 +199,11 @@ function powerTicks([low, high], y, width) {
     const place = y(10 ** power);
     found.push(
       svg("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: place, y2: place }),
-      svg("text", { class: "tick", x: LEFT - 6, y: place + 4, "text-anchor": "end" }, number(10 ** power)),
+      svg(
+        "text",
+        { class: "tick", x: LEFT - 6, y: place + 4, "text-anchor": "end" },
+        number(10 ** power),
+      ),
     );
   }
   return found;
@@ -162,6 +214,12 @@ function classTicks(classes, x, bottom) {
   const every = Math.max(1, Math.ceil(26 / room));
   const length = Math.max(2, Math.floor((room * every) / 6.5));
   return classes.map((name, i) =>
-    i % every ? null : svg("text", { class: "tick", x: x(i + 0.5), y: bottom + 15, "text-anchor": "middle" }, shorten(name, length)),
+    i % every
+      ? null
+      : svg(
+          "text",
+          { class: "tick", x: x(i + 0.5), y: bottom + 15, "text-anchor": "middle" },
+          shorten(name, length),
+        ),
   );
 }

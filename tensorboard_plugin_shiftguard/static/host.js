@@ -18,7 +18,10 @@ function attempt(action, otherwise) {
 /** Calls `changed(dark)` now and whenever TensorBoard turns light or dark. */
 export function watchTheme(changed) {
   const system = window.matchMedia("(prefers-color-scheme: dark)");
-  const outside = attempt(() => (window.parent === window ? null : window.parent.document.body), null);
+  const outside = attempt(
+    () => (window.parent === window ? null : window.parent.document.body),
+    null,
+  );
   const dark = () => (outside ? outside.classList.contains("dark-mode") : system.matches);
   const tell = () => changed(dark());
   attempt(() => {

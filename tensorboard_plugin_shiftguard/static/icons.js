@@ -11,6 +11,7 @@ const SHAPES = {
   steady: { tag: "circle", cx: 8, cy: 8, r: 6 },
   collecting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },
   unknown: { tag: "path", d: "M2 8h12", open: true },
+  best: { tag: "path", d: "M2 8.5l4 4 8-9", open: true },
   absent: { tag: "path", d: "M3 3 13 13M13 3 3 13", open: true },
   note: { tag: "path", d: "M3 4h10M3 8h10M3 12h6", open: true },
 };
@@ -31,7 +32,13 @@ export function icon(kind, size = 12) {
   const { tag, open, ...shape } = SHAPES[kind] ?? SHAPES.unknown;
   return svg(
     "svg",
-    { class: `icon ${kind}${open ? " open" : ""}`, viewBox: "0 0 16 16", width: size, height: size, "aria-hidden": "true" },
+    {
+      class: `icon ${kind}${open ? " open" : ""}`,
+      viewBox: "0 0 16 16",
+      width: size,
+      height: size,
+      "aria-hidden": "true",
+    },
     svg(tag, shape),
   );
 }

@@ -19,10 +19,19 @@ export function onWidth(node, draw) {
 }
 
 /** Lines and numbers of a vertical axis. */
-export function yAxis(y, [low, high], width, { left = LEFT, right = RIGHT, most = 4, words = number } = {}) {
+export function yAxis(
+  y,
+  [low, high],
+  width,
+  { left = LEFT, right = RIGHT, most = 4, words = number } = {},
+) {
   return ticks(low, high, most).map((value) => [
     svg("line", { class: "grid", x1: left, x2: width - right, y1: y(value), y2: y(value) }),
-    svg("text", { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" }, words(value)),
+    svg(
+      "text",
+      { class: "tick", x: left - 6, y: y(value) + 4, "text-anchor": "end" },
+      words(value),
+    ),
   ]);
 }
 
@@ -30,7 +39,11 @@ export function yAxis(y, [low, high], width, { left = LEFT, right = RIGHT, most 
 export function epochAxis(x, [low, high], bottom) {
   const whole = ticks(low + 1, high + 1, 6).filter(Number.isInteger);
   return (whole.length ? whole : [low + 1]).map((value) =>
-    svg("text", { class: "tick", x: x(value - 1), y: bottom + 15, "text-anchor": "middle" }, String(value)),
+    svg(
+      "text",
+      { class: "tick", x: x(value - 1), y: bottom + 15, "text-anchor": "middle" },
+      String(value),
+    ),
   );
 }
 
@@ -56,24 +69,48 @@ export function createLines({ height = 150, choose = null } = {}) {
     const all = data.series.flatMap((one) => one.points);
     const steps = extent(all.map(([step]) => step));
     const span = data.series.length && steps[0] !== steps[1] ? steps : [steps[0], steps[0] + 1];
-    const values = [...all.map(([, value]) => value), ...data.series.flatMap((one) => (one.band ?? []).flatMap(([, a, b]) => [a, b]))];
+    const values = [
+      ...all.map(([, value]) => value),
+      ...data.series.flatMap((one) => (one.band ?? []).flatMap(([, a, b]) => [a, b])),
+    ];
     const [low, high] = extent(values, data.include ?? []);
     const room = (high - low) * 0.06;
-    const range = [data.floor !== undefined && low >= data.floor ? Math.min(low, data.floor) : low - room, high + room];
+    const range = [
+      data.floor !== undefined && low >= data.floor ? Math.min(low, data.floor) : low - room,
+      high + room,
+    ];
     x = linear(span, [LEFT, width - RIGHT]);
     const y = linear(range, [height - BOTTOM, TOP]);
     const t = data.threshold;
     cursor = svg("line", { class: "cursor", y1: TOP, y2: height - BOTTOM });
     fill(
       node,
-      t && svg("rect", { class: "calmband", x: LEFT, width: Math.max(0, width - RIGHT - LEFT), y: y(Math.min(t, range[1])), height: Math.max(0, y(Math.max(-t, range[0])) - y(Math.min(t, range[1]))) }),
+      t &&
+        svg("rect", {
+          class: "calmband",
+          x: LEFT,
+          width: Math.max(0, width - RIGHT - LEFT),
+          y: y(Math.min(t, range[1])),
+          height: Math.max(0, y(Math.max(-t, range[0])) - y(Math.min(t, range[1]))),
+        }),
       yAxis(y, range, width),
       epochAxis(x, span, height - BOTTOM),
-      (data.marks ?? []).map((step) => svg("path", { class: "mark", d: `M${x(step)} ${height - BOTTOM - 9}l4 4-4 4-4-4Z` })),
-      data.series.map(({ band, run }) => band && svg("path", { class: `band run${run ?? 0}`, d: bandPath(band, x, y) })),
-      [...data.series].reverse().map(({ points, run, style }) =>
-        svg("path", { class: `line ${style ?? `run${run ?? 0}`}`, d: linePath(points, x, y), "stroke-dasharray": RUN_DASHES[run ?? 0] }),
+      (data.marks ?? []).map((step) =>
+        svg("path", { class: "mark", d: `M${x(step)} ${height - BOTTOM - 9}l4 4-4 4-4-4Z` }),
       ),
+      data.series.map(
+        ({ band, run }) =>
+          band && svg("path", { class: `band run${run ?? 0}`, d: bandPath(band, x, y) }),
+      ),
+      [...data.series]
+        .reverse()
+        .map(({ points, run, style }) =>
+          svg("path", {
+            class: `line ${style ?? `run${run ?? 0}`}`,
+            d: linePath(points, x, y),
+            "stroke-dasharray": RUN_DASHES[run ?? 0],
+          }),
+        ),
       cursor,
     );
     node.setAttribute("aria-label", visible(data.label));
@@ -91,7 +128,10 @@ export function createLines({ height = 150, choose = null } = {}) {
 
   if (choose) {
     node.classList.add("clickable");
-    node.addEventListener("click", (event) => x && choose(x.invert(event.clientX - node.getBoundingClientRect().left)));
+    node.addEventListener(
+      "click",
+      (event) => x && choose(x.invert(event.clientX - node.getBoundingClientRect().left)),
+    );
   }
 
   return {
@@ -112,7 +152,9 @@ function bandPath(band, x, y) {
   const close = () => {
     if (stretch.length > 1) {
       const there = stretch.map(([s, , high]) => `${x(s).toFixed(1)} ${y(high).toFixed(1)}`);
-      const back = [...stretch].reverse().map(([s, low]) => `${x(s).toFixed(1)} ${y(low).toFixed(1)}`);
+      const back = [...stretch]
+        .reverse()
+        .map(([s, low]) => `${x(s).toFixed(1)} ${y(low).toFixed(1)}`);
       path += `M${[...there, ...back].join("L")}Z`;
     }
     stretch = [];

@@ -14,10 +14,14 @@ const MOST = 30; // shown at first; the rest on demand
 
 export function createLog({ state }) {
   const list = el("ol", { class: "events", reversed: true });
-  const more = button("Show all", () => {
-    all = true;
-    draw();
-  }, { class: "plain" });
+  const more = button(
+    "Show all",
+    () => {
+      all = true;
+      draw();
+    },
+    { class: "plain" },
+  );
   const node = el(
     "section",
     { class: "panel log", "aria-labelledby": "log-title", "data-testid": "events", hidden: true },
@@ -31,13 +35,26 @@ export function createLog({ state }) {
 
   function line(event) {
     const [kind, word] = KINDS[event.kind] ?? KINDS.note;
-    const about = event.against ? `${streamName(event.stream)} against ${streamName(event.against)}` : event.stream ? streamName(event.stream) : "";
+    const about = event.against
+      ? `${streamName(event.stream)} against ${streamName(event.against)}`
+      : event.stream
+        ? streamName(event.stream)
+        : "";
     return el(
       "li",
       { class: event.kind },
-      button(epoch(event.step), () => choose(event), { class: "plain when", title: "Show this epoch" }),
+      button(epoch(event.step), () => choose(event), {
+        class: "plain when",
+        title: "Show this epoch",
+      }),
       el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word)),
-      el("span", { class: "eventtext" }, el("span", null, event.text), event.reason && el("span", { class: "quiet" }, ` Reason: ${event.reason}`), about && el("span", { class: "quiet about" }, about)),
+      el(
+        "span",
+        { class: "eventtext" },
+        el("span", null, event.text),
+        event.reason && el("span", { class: "quiet" }, ` Reason: ${event.reason}`),
+        about && el("span", { class: "quiet about" }, about),
+      ),
     );
   }
 

@@ -13,11 +13,15 @@ model.fit(train, validation_data=val, callbacks=[guard])
 
 /** A button that copies a text and says so. */
 export function copyButton(label, text, attributes) {
-  const node = button(label, async () => {
-    const done = await copyText(typeof text === "function" ? text() : text);
-    node.textContent = done ? "Copied" : "Press Ctrl+C to copy";
-    setTimeout(() => (node.textContent = label), 1600);
-  }, { class: "plain", ...attributes });
+  const node = button(
+    label,
+    async () => {
+      const done = await copyText(typeof text === "function" ? text() : text);
+      node.textContent = done ? "Copied" : "Press Ctrl+C to copy";
+      setTimeout(() => (node.textContent = label), 1600);
+    },
+    { class: "plain", ...attributes },
+  );
   node.setAttribute("aria-live", "polite");
   return node;
 }
@@ -61,9 +65,18 @@ export function createPages({ retry }) {
           "section",
           { class: "panel message", "data-testid": "empty", "aria-labelledby": "empty-title" },
           el("h1", { id: "empty-title" }, "No shift has been recorded here yet"),
-          el("p", null, "This tab shows whether validation, target and training data differ, and since when. The callback writes it while a model is trained:"),
+          el(
+            "p",
+            null,
+            "This tab shows whether validation, target and training data differ, and since when. The callback writes it while a model is trained:",
+          ),
           code(SNIPPET, { "aria-label": "How to write data for this tab" }),
-          el("p", { class: "actions" }, copyButton("Copy", SNIPPET), button("Look again", retry, { class: "plain", "data-testid": "retry" })),
+          el(
+            "p",
+            { class: "actions" },
+            copyButton("Copy", SNIPPET),
+            button("Look again", retry, { class: "plain", "data-testid": "retry" }),
+          ),
           el("p", { class: "quiet" }, looked, " It looks again by itself every ten seconds."),
         ),
       );
@@ -75,18 +88,36 @@ export function createPages({ retry }) {
         node,
         el(
           "section",
-          { class: "panel message", role: "alert", "data-testid": "error", "aria-labelledby": "error-title" },
+          {
+            class: "panel message",
+            role: "alert",
+            "data-testid": "error",
+            "aria-labelledby": "error-title",
+          },
           el("h1", { id: "error-title" }, "The data could not be read"),
           el("p", null, error?.message ?? String(error)),
-          error?.route && el("p", { class: "quiet" }, `Asked for: ${error.route}${error.status ? ` (HTTP ${error.status})` : ""}`),
-          el("p", { class: "actions" }, button("Retry", retry, { class: "main", "data-testid": "retry" })),
+          error?.route &&
+            el(
+              "p",
+              { class: "quiet" },
+              `Asked for: ${error.route}${error.status ? ` (HTTP ${error.status})` : ""}`,
+            ),
+          el(
+            "p",
+            { class: "actions" },
+            button("Retry", retry, { class: "main", "data-testid": "retry" }),
+          ),
         ),
       );
     },
     disconnected(error) {
       fill(
         banner,
-        el("span", null, `Disconnected: ${error?.message ?? "TensorBoard does not answer."} What is shown is the last that was read.`),
+        el(
+          "span",
+          null,
+          `${error.offline ? "Disconnected" : "Not up to date"}: ${error.message} What is shown is the last that was read.`,
+        ),
         button("Retry", retry, { class: "plain", "data-testid": "retry" }),
       );
       banner.hidden = false;

@@ -8,7 +8,12 @@ const MOST_LISTED = 100;
 
 export function createPicker(state) {
   const summary = el("summary", { class: "control" });
-  const search = el("input", { type: "search", placeholder: "Search runs", "aria-label": "Search runs", autocomplete: "off" });
+  const search = el("input", {
+    type: "search",
+    placeholder: "Search runs",
+    "aria-label": "Search runs",
+    autocomplete: "off",
+  });
   const list = el("ul", { class: "choices" });
   const note = el("p", { class: "quiet", role: "status" });
   const node = el(
@@ -24,7 +29,10 @@ export function createPicker(state) {
     if (refocus) summary.focus();
   };
   node.addEventListener("keydown", (event) => event.key === "Escape" && node.open && close(true));
-  document.addEventListener("pointerdown", (event) => node.open && !node.contains(event.target) && close(false));
+  document.addEventListener(
+    "pointerdown",
+    (event) => node.open && !node.contains(event.target) && close(false),
+  );
   node.addEventListener("toggle", draw);
   search.addEventListener("input", draw);
 
@@ -38,9 +46,24 @@ export function createPicker(state) {
     const on = chosen.includes(run.id);
     const full = !on && chosen.length >= MOST_RUNS;
     const last = on && chosen.length === 1;
-    const box = el("input", { type: "checkbox", checked: on, disabled: full || last, onchange: () => choose(run.id, box.checked) });
+    const box = el("input", {
+      type: "checkbox",
+      checked: on,
+      disabled: full || last,
+      onchange: () => choose(run.id, box.checked),
+    });
     box.dataset.run = run.id;
-    return el("li", null, el("label", null, box, el("span", { class: "name" }, run.name), el("span", { class: "quiet" }, ago(run.updated))));
+    return el(
+      "li",
+      null,
+      el(
+        "label",
+        null,
+        box,
+        el("span", { class: "name" }, run.name),
+        el("span", { class: "quiet" }, ago(run.updated)),
+      ),
+    );
   }
 
   function draw() {
@@ -48,15 +71,26 @@ export function createPicker(state) {
     const chosen = model.selected.map((run) => run.id);
     const wanted = search.value.trim().toLowerCase();
     const found = model.runs.filter((run) => run.name.toLowerCase().includes(wanted));
-    const focused = list.contains(document.activeElement) ? document.activeElement.dataset.run : null;
-    fill(list, found.slice(0, MOST_LISTED).map((run) => choice(run, chosen)));
-    for (const box of list.querySelectorAll("input")) if (focused !== null && box.dataset.run === focused) box.focus();
+    const focused = list.contains(document.activeElement)
+      ? document.activeElement.dataset.run
+      : null;
+    fill(
+      list,
+      found.slice(0, MOST_LISTED).map((run) => choice(run, chosen)),
+    );
+    for (const box of list.querySelectorAll("input"))
+      if (focused !== null && box.dataset.run === focused) box.focus();
     const hidden = found.length - MOST_LISTED;
-    say(note, [
-      `${chosen.length} of ${MOST_RUNS} chosen.`,
-      hidden > 0 ? `${hidden} more: search for them.` : "",
-      model.moreRuns ? `${model.moreRuns} more runs are not listed.` : "",
-    ].join(" ").trim());
+    say(
+      note,
+      [
+        `${chosen.length} of ${MOST_RUNS} chosen.`,
+        hidden > 0 ? `${hidden} more: search for them.` : "",
+        model.more ? `${model.more} more runs are not listed.` : "",
+      ]
+        .join(" ")
+        .trim(),
+    );
   }
 
   function update(next) {

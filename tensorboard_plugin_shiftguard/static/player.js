@@ -6,10 +6,23 @@ const WHOLE = 12000; // milliseconds that all epochs together take
 const STILL = 1500; // milliseconds for each, where motion is unwelcome
 
 export function createPlayer({ change }) {
-  const slider = el("input", { type: "range", min: 0, step: 1, "aria-label": "Epoch", "data-testid": "slider" });
-  const play = button("Play", toggle, { class: "plain play", "data-testid": "play", "aria-label": "Play the epochs" });
+  const slider = el("input", {
+    type: "range",
+    min: 0,
+    step: 1,
+    "aria-label": "Epoch",
+    "data-testid": "slider",
+  });
+  const play = button("Play", toggle, {
+    class: "plain play",
+    "data-testid": "play",
+    "aria-label": "Play the epochs",
+  });
   const text = el("output", { class: "epoch" });
-  const back = button("\u2039", () => move(-1), { class: "plain step", "aria-label": "One epoch back" });
+  const back = button("\u2039", () => move(-1), {
+    class: "plain step",
+    "aria-label": "One epoch back",
+  });
   const on = button("\u203a", () => move(1), { class: "plain step", "aria-label": "One epoch on" });
   const node = el("div", { class: "player" }, play, back, slider, on, text);
   const calm = window.matchMedia("(prefers-reduced-motion: reduce)");

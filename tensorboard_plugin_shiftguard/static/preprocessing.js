@@ -7,7 +7,11 @@ import { onWidth } from "./lines.js";
 import { copyButton } from "./pages.js";
 import { rangesOf, drawRanges } from "./ranges.js";
 
-const STATES = { mismatch: ["mismatch", "mismatch"], ok: ["steady", "as expected"], unknown: ["unknown", "not known"] };
+const STATES = {
+  mismatch: ["mismatch", "mismatch"],
+  ok: ["steady", "as expected"],
+  unknown: ["unknown", "not known"],
+};
 const MODES = {
   raw: "raw (0 to 255)",
   unit: "unit (0 to 1)",
@@ -39,7 +43,12 @@ export function createPreprocessing() {
   const body = el("div", { class: "diagnoses" });
   const node = el(
     "section",
-    { class: "panel preprocessing", "aria-labelledby": "pre-title", "data-testid": "preprocessing", hidden: true },
+    {
+      class: "panel preprocessing",
+      "aria-labelledby": "pre-title",
+      "data-testid": "preprocessing",
+      hidden: true,
+    },
     el("h2", { id: "pre-title" }, "Preprocessing: what the model expects, and what it is fed"),
     body,
   );
@@ -56,32 +65,80 @@ export function createPreprocessing() {
       const groups = grouped(all);
       node.hidden = !groups.length;
       // What is wrong comes first on the page; what is well, after the rest.
-      node.classList.toggle("urgent", groups.some((one) => one.diagnosis.status === "mismatch"));
+      node.classList.toggle(
+        "urgent",
+        groups.some((one) => one.diagnosis.status === "mismatch"),
+      );
       fill(body, groups.map(one));
     },
   };
 }
 
 function one({ streams, input, diagnosis }) {
-  const { status, expected, observed, advice, evidence, hints, architecture, candidates, num_samples: samples } = diagnosis;
+  const {
+    status,
+    expected,
+    observed,
+    advice,
+    evidence,
+    hints,
+    architecture,
+    candidates,
+    num_samples: samples,
+  } = diagnosis;
   const [kind, word] = STATES[status] ?? STATES.unknown;
   const where = streams.map(streamName).join(" and ") + (input ? `, input ${input}` : "");
   return el(
     "article",
     { class: "diagnosis" },
-    el("p", { class: "detailhead" }, badge(kind, word), el("strong", null, where), el("span", { class: "quiet" }, [architecture && `recognised as ${architecture}`, samples && count(samples, "image")].filter(Boolean).join(", "))),
-    el("div", { class: "halves" },
-      el("div", null, conventions(expected, observed), ranges(expected, observed, diagnosis.value_range, where)),
+    el(
+      "p",
+      { class: "detailhead" },
+      badge(kind, word),
+      el("strong", null, where),
+      el(
+        "span",
+        { class: "quiet" },
+        [architecture && `recognised as ${architecture}`, samples && count(samples, "image")]
+          .filter(Boolean)
+          .join(", "),
+      ),
+    ),
+    el(
+      "div",
+      { class: "halves" },
+      el(
+        "div",
+        null,
+        conventions(expected, observed),
+        ranges(expected, observed, diagnosis.value_range, where),
+      ),
       el("div", null, misfits(candidates)),
     ),
     advice && [
       el("h3", null, status === "mismatch" ? "The line that repairs it" : "What would help"),
-      el("div", { class: "advice" }, code(advice, { "aria-label": "Line of Python" }), copyButton("Copy", advice)),
+      el(
+        "div",
+        { class: "advice" },
+        code(advice, { "aria-label": "Line of Python" }),
+        copyButton("Copy", advice),
+      ),
     ],
-    evidence?.length > 0 && [el("h3", null, "Why"), el("ul", { class: "plainlist" }, evidence.slice(0, 12).map((text) => el("li", null, text)))],
+    evidence?.length > 0 && [
+      el("h3", null, "Why"),
+      el(
+        "ul",
+        { class: "plainlist" },
+        evidence.slice(0, 12).map((text) => el("li", null, text)),
+      ),
+    ],
     hints?.length > 0 && [
       el("h3", null, "Also worth a look"),
-      el("ul", { class: "plainlist" }, hints.slice(0, 12).map((hint) => el("li", null, icon("note"), " ", hint.sentence))),
+      el(
+        "ul",
+        { class: "plainlist" },
+        hints.slice(0, 12).map((hint) => el("li", null, icon("note"), " ", hint.sentence)),
+      ),
     ],
   );
 }
@@ -93,13 +150,21 @@ function conventions(expected, observed) {
     MODES[convention?.mode] ?? convention?.mode ?? "not known",
     order(convention?.channel_order),
   ];
-  return table("Conventions", ["", "Values", "Channels"], [row("expected", expected), row("fed", observed)]);
+  return table(
+    "Conventions",
+    ["", "Values", "Channels"],
+    [row("expected", expected), row("fed", observed)],
+  );
 }
 
 /** Channels in the order of the tensor: a letter each, coloured as well. */
 function order(channels) {
   if (!["rgb", "bgr"].includes(channels)) return channels === "gray" ? "gray" : "not known";
-  return el("span", { class: "channels" }, [...channels].map((letter) => el("span", { class: letter }, letter.toUpperCase())));
+  return el(
+    "span",
+    { class: "channels" },
+    [...channels].map((letter) => el("span", { class: letter }, letter.toUpperCase())),
+  );
 }
 
 function ranges(expected, observed, seen, where) {
@@ -107,7 +172,9 @@ function ranges(expected, observed, seen, where) {
   if (!rows.length) return null;
   const node = svg("svg", { class: "chart", role: "img" });
   const holder = el("div", { class: "chartbox" }, node);
-  const said = rows.map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`).join(", ");
+  const said = rows
+    .map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`)
+    .join(", ");
   node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
   holder.style.minHeight = `${rows.length * 20 + 40}px`;
   onWidth(holder, (width) => drawRanges(node, rows, width));
@@ -116,11 +183,16 @@ function ranges(expected, observed, seen, where) {
 
 /** How badly each convention would fit: bars, the shorter the better. */
 function misfits(candidates) {
-  const known = (candidates ?? []).filter((one) => Number.isFinite(one?.misfit)).sort((a, b) => a.misfit - b.misfit).slice(0, 12);
+  const known = (candidates ?? [])
+    .filter((one) => Number.isFinite(one?.misfit))
+    .sort((a, b) => a.misfit - b.misfit)
+    .slice(0, 12);
   if (!known.length) return null;
   const most = Math.max(...known.map((one) => one.misfit)) || 1;
   const bar = (one) => {
-    const node = el("span", { class: `bar-fill${one.best ? " best" : ""}${one.fed ? " fed" : ""}` });
+    const node = el("span", {
+      class: `bar-fill${one.best ? " best" : ""}${one.fed ? " fed" : ""}`,
+    });
     node.style.width = `${Math.max(1, (one.misfit / most) * 100)}%`;
     return el("span", { class: "bar-room", "aria-hidden": "true" }, node);
   };
@@ -131,9 +203,24 @@ function misfits(candidates) {
       "Misfit of each convention to the model's batch normalisation (lower is better)",
       ["Convention", "Misfit", ""],
       known.map((one) => [
-        el("span", { title: one.name }, shorten(one.name, 60), one.swap ? ", channels swapped" : ""),
-        el("span", { class: "bar-cell" }, bar(one), el("span", { class: "bar-number" }, number(one.misfit))),
-        el("span", { class: "marks" }, one.fed && badge(one.best ? "steady" : "mismatch", "as fed"), one.best && badge("best", "best fit")),
+        el(
+          "span",
+          { title: one.name },
+          shorten(one.name, 60),
+          one.swap ? ", channels swapped" : "",
+        ),
+        el(
+          "span",
+          { class: "bar-cell" },
+          bar(one),
+          el("span", { class: "bar-number" }, number(one.misfit)),
+        ),
+        el(
+          "span",
+          { class: "marks" },
+          one.fed && badge(one.best ? "steady" : "mismatch", "as fed"),
+          one.best && badge("best", "best fit"),
+        ),
       ]),
     ),
   );

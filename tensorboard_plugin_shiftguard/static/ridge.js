@@ -26,7 +26,14 @@ export function createRidge({ choose }) {
     const { edges, steps } = data;
     const known = steps.map((shares, t) => (shares ? t : -1)).filter((t) => t >= 0);
     const every = Math.max(1, (known.length - 1) / (MOST - 1));
-    const drawn = [...new Set(Array.from({ length: Math.min(MOST, known.length) }, (_, i) => known[Math.round(i * every)]))];
+    const drawn = [
+      ...new Set(
+        Array.from(
+          { length: Math.min(MOST, known.length) },
+          (_, i) => known[Math.round(i * every)],
+        ),
+      ),
+    ];
     const span = data.classes ? [0, data.classes.length] : usedSpan(edges, steps);
     const x = linear(span, [LEFT, width - RIGHT]);
     const base = linear([0, Math.max(1, steps.length - 1)], [TOP, HEIGHT - BOTTOM]);
@@ -47,12 +54,25 @@ export function createRidge({ choose }) {
         one.style.strokeOpacity = String(0.25 + (0.6 * (i + 1)) / drawn.length);
         return one;
       }),
-      [drawn[0], drawn.at(-1)].map((t) => t !== undefined && svg("text", { class: "tick ends", x: LEFT - 6, y: base(t) + 1, "text-anchor": "end" }, String(data.stepNumbers[t] + 1))),
+      [drawn[0], drawn.at(-1)].map(
+        (t) =>
+          t !== undefined &&
+          svg(
+            "text",
+            { class: "tick ends", x: LEFT - 6, y: base(t) + 1, "text-anchor": "end" },
+            String(data.stepNumbers[t] + 1),
+          ),
+      ),
       front,
       label,
     );
     parts = { path, base, front, label, ends: [drawn[0], drawn.at(-1)] };
-    node.setAttribute("aria-label", visible(`Distribution of ${data.stream} over ${count(steps.length, "epoch")}, the newest in front. The effect of each epoch is in a table below.`));
+    node.setAttribute(
+      "aria-label",
+      visible(
+        `Distribution of ${data.stream} over ${count(steps.length, "epoch")}, the newest in front. The effect of each epoch is in a table below.`,
+      ),
+    );
     show(index);
   }
 

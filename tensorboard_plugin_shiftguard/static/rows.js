@@ -11,11 +11,15 @@ export function readOverview(raw) {
   const effects = unpack(raw.effects, 2);
   const flags = unpack(raw.flags, 1);
   const width = steps.length;
+  const pairs = raw.pairs ?? [];
+  const whole = flags.length >= features.length * width;
   return {
     ...raw,
     steps,
     features,
-    pairs: raw.pairs ?? [],
+    pairs,
+    pair: pairs[raw.pair] ? pairKey(pairs[raw.pair]) : null,
+    pairIndex: raw.pair ?? null, // how the server calls it
     events: raw.events ?? [],
     problems: raw.problems ?? [],
     state: raw.state ?? null,
@@ -25,8 +29,15 @@ export function readOverview(raw) {
       const packed = effects[i * width + t];
       return packed === undefined || packed === UNKNOWN ? NaN : packed / 100;
     },
-    flag: (i, t) => flags[i * width + t] ?? 0,
+    /** Its flags there: 1 shifted, 2 expected, 4 negligible. */
+    flag: (i, t) => flagAt(flags, i * width + t, whole),
   };
+}
+
+/** Flags are packed two a byte, the first in the lower half, unless there is one for each. */
+function flagAt(flags, place, whole) {
+  if (whole) return flags[place] ?? 0;
+  return ((flags[place >> 1] ?? 0) >> (4 * (place & 1))) & 15;
 }
 
 /** "stream/against", as the server names a pair. */
@@ -55,7 +66,12 @@ export function matcher(query) {
  */
 export function listRows(overview, others, { query, onlyShifted, sort, pins }) {
   if (!overview) return { rows: [], total: 0 };
-  const rows = overview.features.map((record, i) => ({ name: record.name, i, record, elsewhere: null }));
+  const rows = overview.features.map((record, i) => ({
+    name: record.name,
+    i,
+    record,
+    elsewhere: null,
+  }));
   const seen = new Set(overview.index.keys());
   for (const [run, other] of others) {
     for (const { name } of other.features) {

@@ -49,8 +49,7 @@ const DARK = { low: ["#2c4a66", "#9fd0ff"], high: ["#5c4026", "#ffb765"], calm: 
  */
 export function effectColours(dark, threshold, largest) {
   const theme = dark ? DARK : LIGHT;
-  const ramp = (ends) =>
-    Array.from({ length: 33 }, (_, i) => mix(ends[0], ends[1], i / 32));
+  const ramp = (ends) => Array.from({ length: 33 }, (_, i) => mix(ends[0], ends[1], i / 32));
   const [low, high] = [ramp(theme.low), ramp(theme.high)];
   const top = Math.max(largest, threshold * 2);
   const colour = (value) => {

@@ -22,7 +22,11 @@ export function stepPath(edges, heights, x, y, base = null) {
   for (let i = 0; i < heights.length; i++) {
     if (!(edges[i + 1] > edges[i])) continue;
     const top = place(y(heights[i]));
-    if (last === null) path = base === null ? `M${place(x(edges[i]))} ${top}` : `M${place(x(edges[i]))} ${place(base)}V${top}`;
+    if (last === null)
+      path =
+        base === null
+          ? `M${place(x(edges[i]))} ${top}`
+          : `M${place(x(edges[i]))} ${place(base)}V${top}`;
     else if (top !== last) path += `V${top}`;
     path += `H${place(x(edges[i + 1]))}`;
     last = top;
@@ -52,7 +56,10 @@ export function usedSpan(edges, lists) {
 
 /** The bins that lie within a span. */
 export function keepSpan(edges, heights, [low, high]) {
-  const first = Math.max(0, edges.findIndex((edge, i) => edges[i + 1] > low));
+  const first = Math.max(
+    0,
+    edges.findIndex((edge, i) => edges[i + 1] > low),
+  );
   let last = heights.length;
   while (last > first + 1 && edges[last - 1] >= high) last--;
   return { edges: edges.slice(first, last + 1), heights: heights.slice(first, last) };

@@ -26,13 +26,22 @@ export function createToolbar({ state }) {
     { id: "shift-sort", "data-testid": "sort", onchange: () => state.set({ sort: sort.value }) },
     SORTS.map(([value, text]) => el("option", { value }, text)),
   );
-  const only = el("input", { type: "checkbox", "data-testid": "only-shifted", onchange: () => state.set({ onlyShifted: only.checked }) });
+  const only = el("input", {
+    type: "checkbox",
+    "data-testid": "only-shifted",
+    onchange: () => state.set({ onlyShifted: only.checked }),
+  });
   const found = el("span", { class: "quiet", id: "shift-found", role: "status" });
   const node = el(
     "div",
     { class: "toolbar", role: "search", "aria-label": "Features" },
     el("label", { for: "shift-pair" }, el("span", { class: "over" }, "Compare"), pair),
-    el("label", { class: "wide", for: "shift-search" }, el("span", { class: "over" }, "Features"), search),
+    el(
+      "label",
+      { class: "wide", for: "shift-search" },
+      el("span", { class: "over" }, "Features"),
+      search,
+    ),
     el("label", { for: "shift-sort" }, el("span", { class: "over" }, "Order"), sort),
     el("label", { class: "check" }, only, "only shifted"),
     found,
@@ -52,15 +61,24 @@ export function createToolbar({ state }) {
       const pairs = JSON.stringify([overview.pairs, overview.pair]);
       if (pairs !== listed) {
         listed = pairs;
-        fill(pair, overview.pairs.map((one) => option(one, overview.pair)));
+        fill(
+          pair,
+          overview.pairs.map((one) => option(one, overview.pair)),
+        );
         pair.disabled = overview.pairs.length < 2;
       }
-      if (document.activeElement !== search && search.value !== model.state.query) search.value = model.state.query;
+      if (document.activeElement !== search && search.value !== model.state.query)
+        search.value = model.state.query;
       sort.value = model.state.sort;
       only.checked = model.state.onlyShifted;
       search.setAttribute("aria-invalid", problem ? "true" : "false");
-      const omitted = overview.omitted ? `; ${overview.omitted} more were measured and are less severe` : "";
-      const text = rows.length === total ? count(total, "feature") : `${rows.length} of ${count(total, "feature")}`;
+      const omitted = overview.omitted
+        ? `; ${overview.omitted} more were measured and are less severe`
+        : "";
+      const text =
+        rows.length === total
+          ? count(total, "feature")
+          : `${rows.length} of ${count(total, "feature")}`;
       say(found, problem ?? text + omitted);
     },
   };

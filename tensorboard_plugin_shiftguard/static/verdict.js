@@ -45,7 +45,11 @@ export function createVerdict({ state, refresh }) {
     title: "Look for new data every 10 seconds while this tab is shown",
   });
   const again = button("Refresh", () => refresh("asked"), { class: "plain" });
-  const list = el("ul", { class: "runs", "aria-live": "polite", "aria-relevant": "additions text" });
+  const list = el("ul", {
+    class: "runs",
+    "aria-live": "polite",
+    "aria-relevant": "additions text",
+  });
   const node = el(
     "section",
     { class: "verdict", "aria-labelledby": "shift-title", "data-testid": "verdict" },
@@ -68,7 +72,9 @@ export function createVerdict({ state, refresh }) {
     return lines.get(run.id);
   }
 
-  function update(model) {
+  function update(model, changed) {
+    if (changed && !["runs", "data", "others", "times", "live"].some((key) => changed.has(key)))
+      return;
     picker.update(model);
     live.setAttribute("aria-checked", String(model.state.live));
     const wanted = model.selected.map((run, i) => {
@@ -77,7 +83,8 @@ export function createVerdict({ state, refresh }) {
       return item.node;
     });
     // Nodes that stay are left where they are, so that they are not read out again.
-    const same = wanted.length === list.children.length && wanted.every((n, i) => n === list.children[i]);
+    const same =
+      wanted.length === list.children.length && wanted.every((n, i) => n === list.children[i]);
     if (!same) list.replaceChildren(...wanted);
     tick(model);
   }
@@ -92,10 +99,14 @@ export function createVerdict({ state, refresh }) {
 
 function createLine(state, run) {
   const mark = el("span", { class: "mark" });
-  const name = button(run.name, () => {
-    const { runs } = state.get();
-    state.set({ runs: [run.id, ...runs.filter((id) => id !== run.id)] });
-  }, { class: "runname name", title: "Show this run below" });
+  const name = button(
+    run.name,
+    () => {
+      const { runs } = state.get();
+      state.set({ runs: [run.id, ...runs.filter((id) => id !== run.id)] });
+    },
+    { class: "runname name", title: "Show this run below" },
+  );
   const kind = el("span", { class: "kind" });
   const text = el("span", { class: "sentences" });
   const facts = el("span", { class: "quiet facts" });
@@ -117,7 +128,13 @@ function createLine(state, run) {
     const error = model.failures.get(run.id);
     name.setAttribute("aria-current", i === 0 ? "true" : "false");
     fill(mark, runMark(i));
-    const key = JSON.stringify([overview?.updated, overview?.looks, overview?.kept, error, overview?.problems]);
+    const key = JSON.stringify([
+      overview?.updated,
+      overview?.looks,
+      overview?.kept,
+      error,
+      overview?.problems,
+    ]);
     if (key === drawn) return;
     drawn = key;
     if (!overview) {
@@ -127,12 +144,20 @@ function createLine(state, run) {
       return;
     }
     fill(kind, badge(runKind(overview.state)));
-    fill(text, sentences(overview).map((sentence) => el("span", null, sentence, " ")));
+    fill(
+      text,
+      sentences(overview).map((sentence) => el("span", null, sentence, " ")),
+    );
     const last = overview.state?.step ?? overview.steps.at(-1);
     say(place, last === undefined ? "" : `${epoch(last)}`);
     say(kept, keptInWords(overview));
     fill(wait, collecting(overview.state));
-    fill(problems, overview.problems.slice(0, 5).map((problem) => el("span", { class: "problem" }, icon("note"), problem)));
+    fill(
+      problems,
+      overview.problems
+        .slice(0, 5)
+        .map((problem) => el("span", { class: "problem" }, icon("note"), problem)),
+    );
   }
 
   return { node, update };
@@ -140,5 +165,7 @@ function createLine(state, run) {
 
 function keptInWords({ kept, looks }) {
   if (kept === undefined || looks === undefined) return "";
-  return kept >= looks ? `all ${count(looks, "point")} kept` : `${kept} of ${count(looks, "point")} kept`;
+  return kept >= looks
+    ? `all ${count(looks, "point")} kept`
+    : `${kept} of ${count(looks, "point")} kept`;
 }

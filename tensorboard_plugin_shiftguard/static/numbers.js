@@ -1,0 +1,64 @@
+/* The numbers behind the charts of a feature: as tables, and to take along. */
+
+import { shownPair, scoresOf } from "./distribution.js";
+import { table } from "./dom.js";
+import { effect, epoch, interval, percent, streamName } from "./format.js";
+import { binName, differences } from "./histogram.js";
+import { findingOf } from "./words.js";
+
+/** Shares of each bin at one step, their difference and what it makes of the whole. */
+export function binTable(data, index) {
+  if (!data) return null;
+  const shift = differences(data, index);
+  const whole = (shift ?? []).reduce((sum, value) => sum + Math.abs(value), 0);
+  const bins = data.classes ? data.classes.length : data.edges.length - 1;
+  const names = data.streams.map((stream) => streamName(stream.name));
+  return table(
+    `Shares of ${data.name} at ${epoch(data.stepNumbers[index])}`,
+    [data.classes ? "Class" : "Bin", ...names, "Difference", "Part of it"],
+    Array.from({ length: bins }, (_, i) => [
+      binName(data, i),
+      ...data.streams.map((stream) => percent(stream.steps[stream.fixed ?? index]?.[i])),
+      shift ? percent(shift[i]) : "unknown",
+      shift && whole > 0 ? percent(Math.abs(shift[i]) / whole) : "none",
+    ]),
+  );
+}
+
+/** Effect size of each epoch, with its interval. */
+export function epochTable(feature, overview) {
+  const scores = scoresOf(feature, shownPair(overview));
+  if (!scores) return null;
+  const state = (flag) => (flag & 1 ? "shifted" : flag & 2 ? "expected" : "no alarm");
+  return table(
+    `Effect size of ${feature.name}`,
+    ["Epoch", "Effect", "95 % interval", "State"],
+    feature.steps.map((step, t) => [
+      step + 1,
+      effect(scores.effect[t]),
+      interval(scores.lower[t], scores.upper[t]) || "unknown",
+      state(scores.flags?.[t]),
+    ]),
+  );
+}
+
+/** Everything known of a feature at one step, as JSON. */
+export function asJson({ selected, overview, feature: name }, feature, data, index) {
+  const step = feature?.steps[index];
+  const shares = (data?.streams ?? []).map(({ name, steps, fixed }) => [
+    name,
+    steps[fixed ?? index] ?? null,
+  ]);
+  const content = {
+    run: selected[0].id,
+    feature: name,
+    compared: shownPair(overview),
+    epoch: step === undefined ? null : step + 1,
+    latest: overview.features[overview.index.get(name)] ?? null,
+    finding: findingOf(overview, name),
+    edges: feature?.edges,
+    classes: feature?.classes,
+    shares: Object.fromEntries(shares),
+  };
+  return JSON.stringify(content, null, 2);
+}

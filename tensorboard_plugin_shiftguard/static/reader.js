@@ -1,0 +1,83 @@
+/* The runs and their overviews: what is known of them, and how it is asked for. */
+
+import { api } from "./api.js";
+import { pairKey, readOverview } from "./rows.js";
+import { MOST_RUNS } from "./state.js";
+
+const EMPTY_TRIES = [600, 1200, 2400]; // milliseconds, while TensorBoard reads its logs
+
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftguard$/, ".");
+
+export function createReader({ state }) {
+  const overviews = new Map(); // id of a run -> its overview
+  const failures = new Map(); // id of a run -> why there is none
+  const known = { runs: [], more: 0, others: 0, overviews, failures };
+
+  /** Asks which runs there are, a few times if there seem to be none. */
+  async function readRuns(late, patient) {
+    let answer = await api.runs();
+    // What has not been read yet looks the same as what is not there.
+    for (const time of patient ? EMPTY_TRIES : []) {
+      if (answer.runs?.length || late()) break;
+      await pause(time);
+      answer = await api.runs();
+    }
+    if (late()) return;
+    known.runs = (answer.runs ?? []).map((run) => ({ ...run, name: readable(run) }));
+    known.more = answer.more ?? 0;
+    known.others = answer.other_runs ?? 0;
+  }
+
+  /** The chosen runs that there are; if there are none, the latest ones. */
+  function selected() {
+    const byId = new Map(known.runs.map((run) => [run.id, run]));
+    const chosen = state
+      .get()
+      .runs.map((id) => byId.get(id))
+      .filter(Boolean);
+    if (chosen.length) return chosen;
+    const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
+    const latest = new Set([...known.runs].sort(newest).slice(0, MOST_RUNS));
+    return known.runs.filter((run) => latest.has(run));
+  }
+
+  /** The server counts pairs, and each run may count them differently. */
+  async function ask(id, pair) {
+    const place = (pairs) => (pairs ?? []).findIndex((one) => pairKey(one) === pair);
+    const guess = pair ? place(overviews.get(id)?.pairs) : -1;
+    const found = readOverview(await api.overview(id, guess < 0 ? null : guess, { tries: 2 }));
+    const index = place(found.pairs);
+    if (!pair || index < 0 || found.pair === pair) return found;
+    return readOverview(await api.overview(id, index));
+  }
+
+  /** The overview of a run, for the pair if it has it; null if it cannot be read. */
+  async function readRun(id, pair) {
+    try {
+      const overview = await ask(id, pair);
+      overviews.set(id, overview);
+      failures.delete(id);
+      return overview;
+    } catch (error) {
+      // Without an answer what is there stays; the page says that it is old.
+      if (error.offline || error.name === "AbortError") throw error;
+      overviews.delete(id);
+      failures.set(id, error.message);
+      if (selected().length === 1) throw error;
+      return null;
+    }
+  }
+
+  return { known, selected, readRuns, readRun };
+}
+
+/** What tells one state of the overviews from another. */
+export function fingerprint(overviews, runs) {
+  return JSON.stringify(
+    runs.map(({ id }) => {
+      const one = overviews.get(id);
+      return one ? [id, one.updated, one.looks, one.pair, one.problems.length] : id;
+    }),
+  );
+}

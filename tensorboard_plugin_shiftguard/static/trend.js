@@ -1,0 +1,66 @@
+/* The effect size of one feature over the epochs, a line for each chosen run. */
+
+import { scoresOf } from "./distribution.js";
+import { el, fill } from "./dom.js";
+import { badge, runMark } from "./icons.js";
+import { createLines } from "./lines.js";
+
+/** The place in `steps` that is nearest to a value. */
+function nearest(steps, value) {
+  const closer = (best, step, t) =>
+    Math.abs(step - value) < Math.abs(steps[best] - value) ? t : best;
+  return steps.reduce(closer, 0);
+}
+
+export function createTrend({ choose }) {
+  let steps = [];
+  const chart = createLines({
+    height: 140,
+    choose: (step) => steps.length && choose(nearest(steps, step)),
+  });
+  const keys = el("ul", { class: "keys" });
+  const node = el("div", null, el("h3", null, "Effect size"), keys, chart.node);
+
+  /** `answers`: what the server said of the feature, by the id of the run. */
+  function draw(model, answers, pair) {
+    const runs = model.selected.map((run, k) => {
+      const answer = answers.get(run.id);
+      const absent = !model.overviews.get(run.id)?.index.has(model.feature);
+      return { run, k, absent, steps: answer?.steps ?? [], scores: scoresOf(answer, pair) };
+    });
+    const key = ({ run, k, absent }) =>
+      el(
+        "li",
+        null,
+        runMark(k),
+        el("span", { class: "name" }, run.name),
+        absent && badge("absent"),
+      );
+    fill(keys, runs.map(key));
+    const [first] = runs;
+    steps = first.steps;
+    const alarms = steps.filter((_, t) => first.scores?.flags?.[t] & 1);
+    const threshold = model.overview.threshold ?? 0.1;
+    const since = alarms.length ? `shifted since epoch ${alarms[0] + 1}` : "never shifted";
+    chart.draw({
+      series: runs.filter(({ scores }) => scores).map(asSeries),
+      threshold,
+      include: [-2 * threshold, 2 * threshold],
+      marks: alarms.slice(0, 1),
+      label:
+        `Effect size of ${model.feature} over the epochs, with its 95 percent interval; ` +
+        `${since}. The numbers are in a table below.`,
+    });
+  }
+
+  return { node, draw, cursor: (index) => chart.cursor(steps[index] ?? null) };
+}
+
+/** A run's line; only the first has its interval drawn, or they would hide each other. */
+function asSeries({ k, steps, scores }) {
+  return {
+    run: k,
+    points: steps.map((step, t) => [step, scores.effect[t]]),
+    band: k === 0 ? steps.map((step, t) => [step, scores.lower[t], scores.upper[t]]) : null,
+  };
+}
