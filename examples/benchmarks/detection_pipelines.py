@@ -1,4 +1,4 @@
-"""Seven ways in which an input pipeline goes wrong, in real training runs.
+"""Nine ways in which an input pipeline goes wrong, in real training runs.
 
     python examples/benchmarks/detection_pipelines.py --runs 3 --right 20
 
@@ -188,6 +188,18 @@ def unshuffled_slice(data, rng, start):
     return (x[order] / 255.0, y[order]), {"validation_split": 0.25}
 
 
+def labels_shifted(data, rng, start):
+    """Class ids from 1 on in one file, from 0 on in the other."""
+    x, y, vx, vy = samples(data, rng)
+    return (x, y), {"validation_data": (vx, (vy + 1) % data.classes)}
+
+
+def labels_shuffled(data, rng, start):
+    """Images and labels sorted by different file lists."""
+    x, y, vx, vy = samples(data, rng)
+    return (x, y), {"validation_data": (vx, rng.permutation(vy))}
+
+
 def augmented_validation(data, rng, start):
     x, y, vx, vy = samples(data, rng)
     train, validation = Batches(x, y, augment, shuffle=True), Batches(vx, vy, augment, seed=1)
@@ -202,6 +214,8 @@ FAULTS = {
     "another class mix": (class_mix, "kind label"),
     "unshuffled slice": (unshuffled_slice, "kind label"),
     "augmentation left on": (augmented_validation, "augmentation is on in validation"),
+    "labels shifted by one": (labels_shifted, "kind concept"),
+    "labels shuffled": (labels_shuffled, "kind concept"),
     "right": (right, ""),
     "right, augmented training": (right_but_augmented, ""),
 }
