@@ -1,6 +1,7 @@
 """What is sent back: JSON of a bounded size, and errors that a person can read."""
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -87,7 +88,6 @@ def fitting(items: list[Any], budget: int) -> list[Any]:
 
 def rounded(value: Any) -> float | None:
     """A number to five digits; None for what is not finite."""
-    number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
-        return None
-    return float(f"{number:.5g}")
+    # Rounding may take the largest numbers beyond what is finite.
+    number = float(f"{float(value):.5g}")
+    return number if math.isfinite(number) else None

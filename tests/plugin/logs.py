@@ -4,11 +4,11 @@ import base64
 import json
 import logging
 import time
+import warnings
 from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
-from tensorboard.backend.application import TensorBoardWSGI
 from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.compat.proto import event_pb2, summary_pb2
@@ -19,6 +19,11 @@ from tensorboard.util import grpc_util, tensor_util
 from werkzeug.test import Client
 
 from tensorboard_plugin_shiftguard.loader import ShiftLoader
+
+with warnings.catch_warnings():
+    # A copy of html5lib inside TensorBoard deprecates itself.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from tensorboard.backend.application import TensorBoardWSGI
 
 GRID = {"smallest": 1e-6, "gamma": 1.02, "bins_per_sign": 1396}
 MIDDLE = 1397  # of the edge list: the first positive edge
@@ -165,7 +170,10 @@ def data_of(log_dir, kind):
         channel_creds_type=grpc_util.ChannelCredsType.LOCAL,
         samples_per_plugin={"shiftguard": 1000},
     )
-    ingester.start()
+    with warnings.catch_warnings():
+        # TensorBoard lets go of its subprocess and its temporary directory.
+        warnings.simplefilter("ignore", ResourceWarning)
+        ingester.start()
     try:
         yield ingester.data_provider, None
     finally:

@@ -1,0 +1,275 @@
+"""What the tab is told about a log, from both of TensorBoard's ways to read one."""
+
+import numpy as np
+import pytest
+from benchmarks.shift_tab_runs import write_run
+from plugin.logs import (
+    PROVIDERS,
+    RawLog,
+    as_json,
+    histograms,
+    histograms_content,
+    opened,
+    scores,
+    scores_content,
+    state,
+    unpacked,
+    write_small_run,
+)
+
+RUN = "first/shiftguard"
+
+
+@pytest.fixture(scope="module", params=PROVIDERS)
+def tab(request, tmp_path_factory):
+    path = tmp_path_factory.mktemp("logs")
+    write_small_run(path / "first" / "shiftguard")
+    write_small_run(path / "shiftguard", steps=range(1))
+    with RawLog(path / "other") as log:
+        log.scalar("loss", 0.5, 0)
+    write_many_pairs(path / "pairs" / "shiftguard")
+    write_restarted(path / "restarted" / "shiftguard")
+    with opened(path, request.param, ready=False) as tab:
+        # The data server reads run by run.
+        tab.patient(want=lambda a: (len(a["runs"]), a["other_runs"]) == (4, 1))
+        yield tab
+
+
+def write_many_pairs(run_dir):
+    """Three pairs; the features of one came in two parts, the second later."""
+    with RawLog(run_dir) as log:
+        for step in range(2, 6):
+            for pair, effect in (("validation", 0.1), ("target", 0.3)):
+                tag = f"shiftguard/scores/{pair}-train/0"
+                values = scores(effect, -0.9, flags=(0, pair == "target"))
+                log.add(tag, values, step, scores_content(pair=(pair, "train"), total=7))
+            tag = "shiftguard/scores/train-the-first-epoch/0"
+            log.add(tag, scores(0, 1), step, scores_content(pair=("train", "the first epoch")))
+            if step >= 4:
+                tag = "shiftguard/scores/target-train/1"
+                content = scores_content(names=["late", "unknown"], pair=("target", "train"))
+                log.add(tag, scores(2, np.nan, flags=(2, 0)), step, content)
+            # The bins move to the right with every step, by four of the fixed grid.
+            tensor = histograms([4, 4], [None, 6])
+            tensor[:, :33] += 4 * (step - 2)
+            log.add("shiftguard/histograms/1", tensor, step, histograms_content())
+
+
+def write_restarted(run_dir):
+    """A training of nine epochs, then another one of three in the same directory."""
+    for epochs, effect in ((9, 1.0), (3, 2.0)):
+        with RawLog(run_dir) as log:
+            for step in range(epochs):
+                log.add("shiftguard/state", state(step), step)
+                tag = "shiftguard/scores/validation-train/0"
+                log.add(tag, scores(effect, effect), step, scores_content())
+
+
+def test_runs_are_named_without_our_part_and_sorted(tab):
+    answer = tab.ask("runs")
+    assert [(run["id"], run["name"]) for run in answer["runs"]] == [
+        ("shiftguard", "."),
+        ("first/shiftguard", "first"),
+        ("pairs/shiftguard", "pairs"),
+        ("restarted/shiftguard", "restarted"),
+    ]
+    assert answer["other_runs"] == 1
+    assert answer["runs"][1] == {
+        "id": RUN,
+        "name": "first",
+        "updated": 1e9,
+        "last_step": 2,
+        "looks": 3,
+    }
+
+
+def test_overview_of_a_run(tab):
+    answer = tab.ask("overview", run=RUN)
+    assert answer["state"]["verdict"]["shift"] == "1 of 2 features shifted"
+    assert answer["state"]["num_samples"] == {"train": 300}
+    assert (answer["kept"], answer["looks"], answer["updated"]) == (3, 3, 1e9)
+    assert answer["pairs"] == [{"stream": "validation", "against": "train", "alarms": 1}]
+    assert (answer["pair"], answer["omitted"], answer["threshold"]) == (0, 0, 0.1)
+    assert answer["steps"] == [0, 1, 2]
+    assert answer["problems"] == []
+    assert answer["features"][0] == {
+        "name": "a",
+        "kind": "number",
+        "effect": 1.0,
+        "lower": 0.5,
+        "upper": 1.5,
+        "log10_p": -3.0,
+        "alarm": True,
+        "expected": False,
+        "negligible": False,
+        "current": [1.0, 2.0],
+        "reference": [3.0, 4.0],
+        "since": 2,  # the second look, step 1
+    }
+    second = answer["features"][1]
+    assert (second["name"], second["alarm"], second["negligible"]) == ("b", False, True)
+    assert second["since"] is None
+    effects, flags = unpacked(answer)
+    np.testing.assert_allclose(effects, [[0, 0.5, 1], [0.05, 0.05, 0.05]])
+    assert flags.tolist() == [[0, 1, 1], [4, 4, 4]]
+    [event] = answer["events"]
+    assert (event["kind"], event["step"], event["text"]) == ("finding", 1, "a shifted")
+    assert event["reason"] is None
+
+
+def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
+    answer = tab.ask("overview", run="pairs/shiftguard")
+    alarms = {(p["stream"], p["against"]): p["alarms"] for p in answer["pairs"]}
+    assert alarms == {
+        ("target", "train"): 1,
+        ("train", "the first epoch"): 0,
+        ("validation", "train"): 0,
+    }
+    assert answer["pairs"][answer["pair"]]["stream"] == "target"
+    # The alarm, then what is not expected, then what is; unknown at the end.
+    assert [f["name"] for f in answer["features"]] == ["b", "a", "unknown", "late"]
+    assert answer["omitted"] == 3
+    effects, _ = unpacked(answer)
+    np.testing.assert_allclose(effects[0], [-0.9] * 4)
+    np.testing.assert_allclose(effects[3], [np.nan, np.nan, 2, 2])
+    assert answer["features"][2]["effect"] is None
+    assert answer["state"] is None
+
+
+def test_another_pair_on_request(tab):
+    first = tab.ask("overview", run="pairs/shiftguard")
+    for number, pair in enumerate(first["pairs"]):
+        answer = tab.ask("overview", run="pairs/shiftguard", pair=number)
+        assert answer["pair"] == number
+        assert answer["pairs"] == first["pairs"]
+        if pair["stream"] == "validation":
+            assert [f["effect"] for f in answer["features"]] == [-0.9, 0.1]
+
+
+def test_a_training_started_again_replaces_the_one_before(tab):
+    answer = tab.ask("overview", run="restarted/shiftguard")
+    assert answer["steps"] == [0, 1, 2]
+    effects, _ = unpacked(answer)
+    assert (effects == 2).all()
+    assert answer["looks"] == 3
+
+
+def test_cards_are_two_distributions_on_the_same_bins(tab):
+    cards = tab.ask("cards", run=RUN, pair=0, name=["a", "b", "labels", "nobody"])["cards"]
+    assert set(cards) == {"a", "b", "labels", "nobody"}
+    assert cards["nobody"] is None
+    card = cards["a"]
+    assert len(card["edges"]) == 33
+    assert np.flatnonzero(card["current"]).tolist() == [2, 3]
+    assert np.flatnonzero(card["reference"]).tolist() == [0, 1]
+    assert sum(card["current"]) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(card["edges"], 1e-6 * 1.02 ** np.arange(33), rtol=1e-4)
+    assert cards["labels"] == {
+        "classes": ["0", "other"],
+        "current": [0, 1],
+        "reference": [0.75, 0.25],
+    }
+
+
+def test_cards_of_an_earlier_step(tab):
+    def first_bar(step):
+        card = tab.ask("cards", run=RUN, pair=0, name="a", step=step)["cards"]["a"]
+        return int(np.flatnonzero(card["current"])[0])
+
+    assert [first_bar(step) for step in (0, 1, 2, 99)] == [0, 1, 2, 2]
+
+
+def test_against_the_first_epoch_is_the_stream_itself_then(tab):
+    pairs = tab.ask("overview", run="pairs/shiftguard")["pairs"]
+    pair = [p["against"] for p in pairs].index("the first epoch")
+    card = tab.ask("cards", run="pairs/shiftguard", pair=pair, name="a")["cards"]["a"]
+    # Train fills bars 4 and 5 of bins that have moved by 12 since the first step.
+    assert np.flatnonzero(card["current"]).tolist() == [4, 5]
+    assert card["edges"][0] == pytest.approx(1e-6 * 1.02**12, rel=1e-4)
+    assert sum(card["reference"]) == 0
+    early = tab.ask("cards", run="pairs/shiftguard", pair=pair, name="a", step=3)["cards"]["a"]
+    assert np.flatnonzero(early["reference"]).tolist() == [0, 1]
+    # And a stream that isn't there has no distribution.
+    assert tab.ask("cards", run="pairs/shiftguard", pair=pair, name="b")["cards"]["b"] is None
+
+
+def test_one_feature_over_all_steps(tab):
+    answer = tab.ask("feature", run=RUN, name="a")
+    assert (answer["name"], answer["kind"], answer["steps"]) == ("a", "number", [0, 1, 2])
+    assert len(answer["edges"]) == 41
+    assert set(answer["streams"]) == {"train", "validation"}
+    for rows in answer["streams"].values():
+        assert np.shape(rows) == (3, 40)
+        assert (np.sum(rows, axis=1) <= 1.0001).all()
+        assert (np.sum(rows, axis=1) > 0.97).all()
+    middle = (np.array(answer["edges"][1:]) + answer["edges"][:-1]) / 2
+    means = np.array(answer["streams"]["validation"]) @ middle
+    assert (np.diff(means) > 0).all()  # it shifts from look to look
+    assert answer["scores"] == [
+        {
+            "stream": "validation",
+            "against": "train",
+            "effect": [0, 0.5, 1],
+            "lower": [-0.5, 0, 0.5],
+            "upper": [0.5, 1, 1.5],
+            "flags": [0, 1, 1],
+        }
+    ]
+
+
+def test_a_feature_keeps_its_bins_while_those_of_the_log_move(tab):
+    answer = tab.ask("feature", run="pairs/shiftguard", name="a")
+    assert answer["steps"] == [2, 3, 4, 5]
+    edges = np.array(answer["edges"])
+    grid = 1e-6 * 1.02 ** np.arange(60)
+    assert grid[4] <= edges[0] < grid[6] and grid[16] <= edges[-1] <= grid[18]
+    assert len(answer["scores"]) == 3
+    missing = tab.ask("feature", run="pairs/shiftguard", name="b")
+    assert missing["streams"]["train"] == [None] * 4
+
+
+def test_features_with_classes_or_scores_only(tab):
+    answer = tab.ask("feature", run=RUN, name="labels")
+    assert (answer["kind"], answer["classes"]) == ("classes", ["0", "other"])
+    assert answer["streams"]["train"] == [[0.75, 0.25]] * 3
+    assert "edges" not in answer and answer["scores"] == []
+    answer = tab.ask("feature", run="pairs/shiftguard", name="late")
+    assert (answer["kind"], answer["streams"]) == ("score", {})
+    [late] = answer["scores"]
+    assert answer["steps"] == [4, 5] and late["effect"] == [2, 2]
+
+
+def test_adaptation_is_there_or_it_is_not(tab):
+    answer = tab.ask("adaptation", run=RUN)
+    assert answer["series"] == {"strength/rotation": [[0, 0.25]]}
+    assert tab.ask("adaptation", run="pairs/shiftguard")["series"] == {}
+
+
+def test_what_the_real_writer_writes_is_read(tmp_path):
+    """Writer and reader know nothing of each other but the layout."""
+    write_run(tmp_path / "real", num_features=6, num_epochs=3, seed=0, adaptation=True)
+    with opened(tmp_path) as tab:
+        [run] = tab.ask("runs")["runs"]
+        answer = tab.ask("overview", run=run["id"])
+        assert answer["problems"] == [] and answer["state"]
+        assert len(answer["steps"]) == answer["kept"] == answer["looks"] == 3
+        names = [f["name"] for f in answer["features"]]
+        kinds = {f["name"]: f["kind"] for f in answer["features"]}
+        assert kinds["labels"] == "classes" and kinds["input/1"] == "number"
+        cards = tab.ask("cards", run=run["id"], pair=answer["pair"], name=names)["cards"]
+        for name, kind in kinds.items():
+            assert (cards[name] is None) == (kind == "score"), name
+            feature = tab.ask("feature", run=run["id"], name=name)
+            assert feature["kind"] == kind and feature["problems"] == []
+        assert tab.ask("adaptation", run=run["id"])["series"]
+
+
+def test_many_events_end_with_the_latest(tmp_path):
+    with RawLog(tmp_path / "shiftguard") as log:
+        for step in range(20):
+            many = [{"kind": "note", "step": step, "text": f"{step}.{i}"} for i in range(50)]
+            log.add("shiftguard/events", as_json(many), step)
+    with opened(tmp_path) as tab:
+        events = tab.ask("overview", run="shiftguard")["events"]
+    assert len(events) == 500
+    assert (events[0]["text"], events[-1]["text"]) == ("10.0", "19.49")
