@@ -61,15 +61,13 @@ function sparkline(row, model) {
       y: y(threshold),
       height: y(-threshold) - y(threshold),
     }),
-    lines
-      .reverse()
-      .map(({ k, points }) =>
-        svg("path", {
-          class: `line run${k}`,
-          d: linePath(points, x, y),
-          "stroke-dasharray": RUN_DASHES[k],
-        }),
-      ),
+    lines.reverse().map(({ k, points }) =>
+      svg("path", {
+        class: `line run${k}`,
+        d: linePath(points, x, y),
+        "stroke-dasharray": RUN_DASHES[k],
+      }),
+    ),
   );
 }
 

@@ -141,6 +141,7 @@ export function createDetail({ state, failed }) {
     const { edges, classes, steps: stepNumbers } = feature ?? {};
     data = streams && { name: model.feature, streams, edges, classes, stepNumbers, measure, log };
     index = stepIndex();
+    node.classList.remove("reading");
     drawn.hidden = ridges.hidden = !data && Boolean(feature ?? problem);
     player.update(stepNumbers ?? [], index);
     controls.update(model, feature, pair, data);
@@ -200,6 +201,7 @@ export function createDetail({ state, failed }) {
       aborter = new AbortController();
       feature = null;
       answers = new Map();
+      node.classList.add("reading");
       meaning.update(model);
     }
     load(now);

@@ -102,15 +102,13 @@ export function createLines({ height = 150, choose = null } = {}) {
         ({ band, run }) =>
           band && svg("path", { class: `band run${run ?? 0}`, d: bandPath(band, x, y) }),
       ),
-      [...data.series]
-        .reverse()
-        .map(({ points, run, style }) =>
-          svg("path", {
-            class: `line ${style ?? `run${run ?? 0}`}`,
-            d: linePath(points, x, y),
-            "stroke-dasharray": RUN_DASHES[run ?? 0],
-          }),
-        ),
+      [...data.series].reverse().map(({ points, run, style }) =>
+        svg("path", {
+          class: `line ${style ?? `run${run ?? 0}`}`,
+          d: linePath(points, x, y),
+          "stroke-dasharray": RUN_DASHES[run ?? 0],
+        }),
+      ),
       cursor,
     );
     node.setAttribute("aria-label", visible(data.label));

@@ -1,9 +1,10 @@
 /* What the model expects beside what it is fed, and the line that repairs it. */
 
 import { badge, icon } from "./icons.js";
-import { code, el, fill, shorten, svg, table, visible } from "./dom.js";
+import { code, el, fill, svg, table, visible } from "./dom.js";
 import { count, number, streamName } from "./format.js";
 import { onWidth } from "./lines.js";
+import { misfits } from "./misfits.js";
 import { copyButton } from "./pages.js";
 import { rangesOf, drawRanges } from "./ranges.js";
 
@@ -88,6 +89,7 @@ function one({ streams, input, diagnosis }) {
   } = diagnosis;
   const [kind, word] = STATES[status] ?? STATES.unknown;
   const where = streams.map(streamName).join(" and ") + (input ? `, input ${input}` : "");
+  const weighed = misfits(candidates);
   return el(
     "article",
     { class: "diagnosis" },
@@ -107,13 +109,8 @@ function one({ streams, input, diagnosis }) {
     el(
       "div",
       { class: "halves" },
-      el(
-        "div",
-        null,
-        conventions(expected, observed),
-        ranges(expected, observed, diagnosis.value_range, where),
-      ),
-      el("div", null, misfits(candidates)),
+      el("div", null, conventions(expected, observed), ranges(diagnosis, where)),
+      weighed && el("div", null, weighed),
     ),
     advice && [
       el("h3", null, status === "mismatch" ? "The line that repairs it" : "What would help"),
@@ -167,7 +164,7 @@ function order(channels) {
   );
 }
 
-function ranges(expected, observed, seen, where) {
+function ranges({ status, expected, observed, value_range: seen }, where) {
   const rows = [...rangesOf("expected", expected), ...rangesOf("fed", observed, seen)];
   if (!rows.length) return null;
   const node = svg("svg", { class: "chart", role: "img" });
@@ -177,51 +174,6 @@ function ranges(expected, observed, seen, where) {
     .join(", ");
   node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
   holder.style.minHeight = `${rows.length * 20 + 40}px`;
-  onWidth(holder, (width) => drawRanges(node, rows, width));
+  onWidth(holder, (width) => drawRanges(node, rows, width, status));
   return el("figure", null, el("figcaption", null, "Range of values"), holder);
-}
-
-/** How badly each convention would fit: bars, the shorter the better. */
-function misfits(candidates) {
-  const known = (candidates ?? [])
-    .filter((one) => Number.isFinite(one?.misfit))
-    .sort((a, b) => a.misfit - b.misfit)
-    .slice(0, 12);
-  if (!known.length) return null;
-  const most = Math.max(...known.map((one) => one.misfit)) || 1;
-  const bar = (one) => {
-    const node = el("span", {
-      class: `bar-fill${one.best ? " best" : ""}${one.fed ? " fed" : ""}`,
-    });
-    node.style.width = `${Math.max(1, (one.misfit / most) * 100)}%`;
-    return el("span", { class: "bar-room", "aria-hidden": "true" }, node);
-  };
-  return el(
-    "div",
-    { class: "misfits" },
-    table(
-      "Misfit of each convention to the model's batch normalisation (lower is better)",
-      ["Convention", "Misfit", ""],
-      known.map((one) => [
-        el(
-          "span",
-          { title: one.name },
-          shorten(one.name, 60),
-          one.swap ? ", channels swapped" : "",
-        ),
-        el(
-          "span",
-          { class: "bar-cell" },
-          bar(one),
-          el("span", { class: "bar-number" }, number(one.misfit)),
-        ),
-        el(
-          "span",
-          { class: "marks" },
-          one.fed && badge(one.best ? "steady" : "mismatch", "as fed"),
-          one.best && badge("best", "best fit"),
-        ),
-      ]),
-    ),
-  );
 }

@@ -37,7 +37,7 @@ export function rangesOf(name, convention, seen = null) {
 }
 
 /** Draws rows of `{name, style, low, high}` into `node`. */
-export function drawRanges(node, rows, width) {
+export function drawRanges(node, rows, width, status) {
   const height = TOP + rows.length * ROW + 24;
   node.setAttribute("width", width);
   node.setAttribute("height", height);
@@ -64,7 +64,7 @@ export function drawRanges(node, rows, width) {
       return [
         svg("text", { class: "tick name", x: LEFT - 8, y: y + 14, "text-anchor": "end" }, row.name),
         svg("rect", {
-          class: `range ${row.style}`,
+          class: `range ${row.style} ${status}`,
           x: from,
           y: y + 4,
           width: Math.max(3, to - from),

@@ -25,8 +25,10 @@ export function createTrend({ choose }) {
   function draw(model, answers, pair) {
     const runs = model.selected.map((run, k) => {
       const answer = answers.get(run.id);
-      const absent = !model.overviews.get(run.id)?.index.has(model.feature);
-      return { run, k, absent, steps: answer?.steps ?? [], scores: scoresOf(answer, pair) };
+      const scores = scoresOf(answer, pair);
+      const known = model.overviews.get(run.id)?.index.has(model.feature);
+      const absent = !known || Boolean(answer && !scores);
+      return { run, k, absent, steps: answer?.steps ?? [], scores };
     });
     const key = ({ run, k, absent }) =>
       el(

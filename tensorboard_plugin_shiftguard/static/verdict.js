@@ -19,7 +19,13 @@ export function runKind(state) {
 function sentences(overview) {
   const said = overview.state?.verdict ?? {};
   const found = [said.preprocessing, said.shift, said.adaptation].filter(Boolean);
-  return found.length ? found : ["Nothing has been judged yet."];
+  return found.length ? found.map(finished) : ["Nothing has been judged yet."];
+}
+
+/** A sentence as it stands in a text: without the name of the tool, with its full stop. */
+function finished(sentence) {
+  const text = sentence.replace(/^ShiftGuard: (.)/, (_, first) => first.toUpperCase()).trim();
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** The streams that are still too small to judge: "target: 40 of 200 samples". */

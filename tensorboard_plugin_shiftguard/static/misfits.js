@@ -1,0 +1,56 @@
+/* How badly each convention would fit the model: bars, the shorter the better. */
+
+import { el, shorten, table } from "./dom.js";
+import { number } from "./format.js";
+import { badge } from "./icons.js";
+
+const MOST = 12;
+
+/** Candidates of a diagnosis as a table with bars; null where none was weighed. */
+export function misfits(candidates) {
+  const known = (candidates ?? [])
+    .filter((one) => Number.isFinite(one?.misfit))
+    .sort((a, b) => a.misfit - b.misfit)
+    .slice(0, MOST);
+  if (!known.length) return null;
+  // What was ruled out at a first look may be far off: it does not set the scale.
+  const near = known.filter((one) => !one.rough || one.fed);
+  const most = Math.max(...(near.length ? near : known).map((one) => one.misfit)) || 1;
+  return el(
+    "div",
+    { class: "misfits" },
+    table(
+      "Misfit of each convention to the model's batch normalisation (lower is better)",
+      ["Convention", "Misfit", ""],
+      known.map((one) => [
+        el("span", { title: one.name }, nameOf(one)),
+        el(
+          "span",
+          { class: "bar-cell" },
+          bar(one, most),
+          el("span", { class: "bar-number" }, number(one.misfit)),
+        ),
+        el(
+          "span",
+          { class: "marks" },
+          one.best && badge("best", "best fit"),
+          one.fed && badge(one.best ? "steady" : "mismatch", "as fed"),
+          one.rough && el("span", { class: "quiet" }, "ruled out"),
+        ),
+      ]),
+    ),
+  );
+}
+
+function nameOf({ name, mode, swap }) {
+  const text = shorten(name ?? mode ?? "not named", 70);
+  return swap && !text.includes("swap") ? `${text}, red and blue swapped` : text;
+}
+
+function bar({ misfit, best, fed }, most) {
+  const beyond = misfit > most;
+  const kind = best ? " best" : fed ? " fed" : beyond ? " beyond" : "";
+  const node = el("span", { class: `bar-fill${kind}` });
+  node.style.width = `${Math.min(100, Math.max(1, (misfit / most) * 100))}%`;
+  return el("span", { class: "bar-room", "aria-hidden": "true" }, node);
+}
