@@ -16,7 +16,7 @@ export function createCards({ state, failed }) {
   const list = el("ul", { class: "cardlist" });
   const scroller = el(
     "div",
-    { class: "card-scroll", tabindex: 0, role: "region", "aria-labelledby": "cards-title" },
+    { class: "card-scroll", tabindex: 0, role: "group", "aria-label": "Cards" },
     list,
   );
   const none = el("p", { class: "quiet", role: "status" });

@@ -75,7 +75,7 @@ export function code(text, attributes) {
   const lines = String(text).split("\n").map(visible);
   const node = el("code", null);
   node.textContent = lines.join("\n");
-  return el("pre", { tabindex: 0, ...attributes }, node);
+  return el("pre", { tabindex: 0, role: "group", ...attributes }, node);
 }
 
 /** A table, in a summary that is opened on demand and filled only then. */

@@ -21,7 +21,7 @@ export function misfits(candidates) {
     { class: "misfits" },
     table(
       "Misfit of each convention to the model's batch normalisation (lower is better)",
-      ["Convention", "Misfit", ""],
+      ["Convention", "Misfit", "Remarks"],
       known.map((one) => [
         el("span", { title: one.name }, nameOf(one)),
         el(

@@ -149,7 +149,7 @@ function conventions(expected, observed) {
   ];
   return table(
     "Conventions",
-    ["", "Values", "Channels"],
+    ["Convention", "Values", "Channels"],
     [row("expected", expected), row("fed", observed)],
   );
 }
@@ -173,7 +173,7 @@ function ranges({ status, expected, observed, value_range: seen }, where) {
     .map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`)
     .join(", ");
   node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
-  holder.style.minHeight = `${rows.length * 20 + 40}px`;
+  holder.style.minHeight = `${rows.length * 20 + 30}px`;
   onWidth(holder, (width) => drawRanges(node, rows, width, status));
   return el("figure", null, el("figcaption", null, "Range of values"), holder);
 }

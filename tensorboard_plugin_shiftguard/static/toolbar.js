@@ -49,7 +49,10 @@ export function createToolbar({ state }) {
   let timer = 0;
   search.addEventListener("input", () => {
     clearTimeout(timer);
-    timer = setTimeout(() => state.set({ query: search.value }), 120);
+    timer = setTimeout(() => {
+      timer = 0;
+      state.set({ query: search.value });
+    }, 120);
   });
   let listed = "";
 
@@ -67,14 +70,13 @@ export function createToolbar({ state }) {
         );
         pair.disabled = overview.pairs.length < 2;
       }
-      if (document.activeElement !== search && search.value !== model.state.query)
-        search.value = model.state.query;
+      // What was just typed, and is not yet in the state, is not taken away again.
+      const typing = timer || document.activeElement === search;
+      if (!typing && search.value !== model.state.query) search.value = model.state.query;
       sort.value = model.state.sort;
       only.checked = model.state.onlyShifted;
       search.setAttribute("aria-invalid", problem ? "true" : "false");
-      const omitted = overview.omitted
-        ? `; ${overview.omitted} more were measured and are less severe`
-        : "";
+      const omitted = overview.omitted ? `; ${overview.omitted} more measured, less severe` : "";
       const text =
         rows.length === total
           ? count(total, "feature")

@@ -59,7 +59,7 @@ function found(record, finding, threshold) {
 function chance({ log10_p: log10 }) {
   if (log10 === null || log10 === undefined) return [];
   return [
-    `p-value of this one test at the latest look: ${pValue(log10)}, not corrected for the others.`,
+    `The p-value of this one test at the latest look is ${pValue(log10)}, not corrected for the others.`,
   ];
 }
 
