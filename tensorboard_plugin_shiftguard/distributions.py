@@ -56,7 +56,8 @@ def cards(run: RunLog, pair: int, names: Sequence[str], step: int | None = None)
             answer[name] = _card(table, row, step, (stream, stream), first=True)
         else:
             answer[name] = _card(table, row, step, (stream, against))
-    return {"cards": answer, "problems": run.problems}
+    # Pairs may have got other numbers since the overview was asked for.
+    return {"stream": stream, "against": against, "cards": answer, "problems": run.problems}
 
 
 def feature(run: RunLog, name: str) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def overview(run: RunLog, chosen: int | None = None) -> dict[str, Any]:
     Args:
         run: Which.
         chosen: Index of the pair of streams; by default the one with the most
-            alarms.
+            alarms that still stand.
 
     Raises:
         NotHere: If there is no such pair, or no data yet.
@@ -62,7 +62,8 @@ def overview(run: RunLog, chosen: int | None = None) -> dict[str, Any]:
     pairs = pairs_of(run)
     last = tables(run, [head for heads in pairs.values() for head in heads], most=1)
     alarms = [sum(_alarms(last.get(head.tag)) for head in heads) for heads in pairs.values()]
-    index = _choose(list(pairs), alarms, chosen)
+    present = [sum(_still_there(last.get(head.tag)) for head in heads) for heads in pairs.values()]
+    index = _choose(list(pairs), present, chosen)
     # The whole series only of tags whose last point is in order.
     here = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
     run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in here)])
@@ -111,11 +112,11 @@ def pairs_of(run: RunLog) -> dict[tuple[str, str], list[Head]]:
     return pairs
 
 
-def _choose(pairs: list[tuple[str, str]], alarms: list[int], chosen: int | None) -> int:
-    """Which pair is shown."""
+def _choose(pairs: list[tuple[str, str]], present: list[int], chosen: int | None) -> int:
+    """Which pair is shown: by default the one with the most shifts that are still there."""
     if chosen is None:
         numbers = range(len(pairs))
-        return max(numbers, key=lambda i: (alarms[i], pairs[i] == USUAL_PAIR, -i), default=0)
+        return max(numbers, key=lambda i: (present[i], pairs[i] == USUAL_PAIR, -i), default=0)
     if chosen >= len(pairs):
         raise NotHere(f"This run has no pair of streams number {chosen}.")
     return chosen
@@ -124,6 +125,15 @@ def _choose(pairs: list[tuple[str, str]], alarms: list[int], chosen: int | None)
 def _alarms(table: Table | None) -> int:
     """Features with an alarm at the last look."""
     return 0 if table is None else int(np.count_nonzero(flags_of(table.values[-1]) & ALARM))
+
+
+def _still_there(table: Table | None) -> int:
+    """Features with an alarm whose effect has not gone away since it was raised."""
+    if table is None:
+        return 0
+    last = table.values[-1]
+    small = np.abs(last[:, EFFECT]) < table.head.negligible
+    return int(np.count_nonzero((flags_of(last) & ALARM > 0) & ~small))
 
 
 class _Row:

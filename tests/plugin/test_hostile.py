@@ -15,6 +15,7 @@ from plugin.logs import (
     scores,
     scores_content,
     state,
+    unpacked,
 )
 from tensorboard.compat.proto import summary_pb2, tensor_pb2, types_pb2
 from tensorboard.util import tensor_util
@@ -406,6 +407,17 @@ def test_names_come_back_as_they_are(tmp_path, kind):
         assert all(cards[name]["current"] for name in NASTY)
         for name in NASTY:
             assert tab.ask("feature", run=run["id"], name=name)["name"] == name
+
+
+def test_an_infinite_effect_is_unknown_and_not_the_largest(tmp_path):
+    with RawLog(tmp_path / "shiftguard") as log:
+        tag = "shiftguard/scores/validation-train/0"
+        log.add(tag, scores(np.inf, 1e30), 0, scores_content())
+    with opened(tmp_path) as tab:
+        answer = tab.ask("overview", run="shiftguard")
+    assert [feature["effect"] for feature in answer["features"]] == [1e30, None]
+    effects, _ = unpacked(answer)
+    assert effects[0, 0] == 327.67 and np.isnan(effects[1, 0])
 
 
 def test_half_a_surrogate_pair_is_made_whole(tmp_path):

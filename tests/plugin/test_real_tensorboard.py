@@ -1,0 +1,135 @@
+"""A TensorBoard as a user starts it, once on each of its two paths."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from plugin.logs import (
+    RawLog,
+    histograms,
+    histograms_content,
+    scores,
+    scores_content,
+    state,
+    unpacked,
+)
+
+EPOCHS = 1000
+RUN = "long/shiftguard"
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory):
+    """A thousand epochs; the effect of `a` is a tenth of the epoch."""
+    path = tmp_path_factory.mktemp("logs")
+    with RawLog(path / "long" / "shiftguard") as log:
+        for step in range(EPOCHS):
+            tag = "shiftguard/scores/validation-train/0"
+            log.add(tag, scores(step / 10, 0), step, scores_content())
+            tensor = histograms([0, step % 30], [0, 0])
+            log.add("shiftguard/histograms/0", tensor, step, histograms_content())
+            log.scalar("shiftguard/adaptation/alignment_loss", step, step)
+            log.add("shiftguard/state", state(step), step)
+    return path
+
+
+@pytest.fixture(scope="module", params=["true", "false"])
+def ask(request, log_dir):
+    """Starts it on a free port of this machine; asks for JSON under a path prefix."""
+    # Without TensorFlow, as on a machine that has only JAX or PyTorch.
+    code = "from tensorboard.main import run_main; run_main()"
+    code = f"import sys; sys.modules['tensorflow'] = None; {code}"
+    options = ["--logdir", str(log_dir), "--host", "127.0.0.1", "--port", "0"]
+    options += ["--load_fast", request.param, "--path_prefix", "/tb"]
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code, *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        said = []
+        for line in server.stderr:
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/tb/", line):
+                break
+        else:
+            pytest.fail(f"TensorBoard did not start:\n{''.join(said)}")
+
+        def ask(route, method="GET", **arguments):
+            address = f"http://127.0.0.1:{found[1]}/tb/data/{route}?{urlencode(arguments)}"
+            question = urllib.request.Request(address, method=method)
+            with urllib.request.urlopen(question, timeout=30) as answer:
+                return json.load(answer)
+
+        patiently(lambda: last_step(ask) == EPOCHS - 1)
+        yield ask
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        server.stderr.close()
+
+
+def last_step(ask):
+    runs = ask("plugin/shiftguard/runs")["runs"]
+    return runs[0]["last_step"] if runs else None
+
+
+def patiently(question, seconds=60):
+    """The server reads the directory in its own time."""
+    end = time.monotonic() + seconds
+    while not question():
+        assert time.monotonic() < end
+        time.sleep(0.2)
+
+
+def test_the_tab_is_there_through_the_entry_point(ask):
+    listed = ask("plugins_listing")["shiftguard"]
+    assert listed["enabled"] and listed["tab_name"] == "Shift"
+    assert listed["loading_mechanism"]["module_path"].startswith("/tb/data/plugin/shiftguard/")
+
+
+def test_a_thousand_epochs_stay_a_thousand_points_and_the_first_survives(ask):
+    answer = ask("plugin/shiftguard/overview", run=RUN)
+    assert answer["kept"] == answer["looks"] == EPOCHS
+    steps = answer["steps"]
+    assert (len(steps), steps[0], steps[-1]) == (250, 0, EPOCHS - 1)
+    effects, _ = unpacked(answer)
+    assert answer["features"][0]["name"] == "a"
+    # Each column shows just its step, so that no step in between is lost either.
+    np.testing.assert_allclose(effects[0], np.array(steps) / 10)
+
+    answer = ask("plugin/shiftguard/feature", run=RUN, name="a")
+    assert answer["steps"][0] == 0
+    bars = answer["streams"]["validation"]
+    assert None not in bars
+    peaks = [int(np.argmax(bar)) for bar in bars[:30]]
+    assert len(set(peaks)) > 10
+
+
+def test_any_epoch_can_be_asked_for(ask):
+    for step in (0, 1, 501, 998):
+        answer = ask("plugin/shiftguard/cards", run=RUN, pair=0, name="a", step=step)
+        assert np.flatnonzero(answer["cards"]["a"]["current"])[0] == step % 30
+
+
+def test_curves_are_thinned_with_the_first_and_the_last(ask):
+    curve = ask("plugin/shiftguard/adaptation", run=RUN)["series"]["alignment_loss"]
+    assert len(curve) == 250
+    assert (curve[0], curve[-1]) == ([0, 0], [EPOCHS - 1, EPOCHS - 1])
+
+
+def test_it_only_reads(ask):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        ask("plugin/shiftguard/runs", method="POST")
+    with refused.value as answer:
+        assert (answer.code, answer.headers["Allow"]) == (405, "GET, HEAD")

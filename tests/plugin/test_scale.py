@@ -1,0 +1,109 @@
+"""However much there is to show, an answer stays under a megabyte."""
+
+import numpy as np
+import pytest
+from plugin.logs import (
+    RawLog,
+    as_json,
+    histograms,
+    histograms_content,
+    opened,
+    scores,
+    scores_content,
+    state,
+    strict_json,
+    unpacked,
+)
+
+FEATURES, STEPS = 1000, 250
+RUN = "large/shiftguard"
+NAMES = [f"input/feature_{i:04d}" for i in range(FEATURES)]
+
+
+@pytest.fixture(scope="module")
+def effects():
+    return np.random.default_rng(0).normal(size=(STEPS, FEATURES)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory, effects):
+    path = tmp_path_factory.mktemp("logs")
+    streams = ["train", "validation", "target", "reference"]
+    with RawLog(path / "large" / "shiftguard") as log:
+        for step in range(STEPS):
+            flags = (np.abs(effects[step]) > 2).astype(np.float32)
+            tag = "shiftguard/scores/validation-train/0"
+            log.add(tag, scores(*effects[step], flags=flags), step, scores_content(NAMES))
+            bars = histograms(*[[0, 5, 9, step % 30]] * 16)
+            # One group of features is enough: no route reads more than it shows.
+            log.add("shiftguard/histograms/0", bars, step, histograms_content(NAMES[:16], streams))
+            event = {"kind": "finding", "step": step, "text": "A shifted. " * 50}
+            log.add("shiftguard/events", as_json([event] * 2), step)
+        log.add("shiftguard/state", state(STEPS - 1, report={"notes": ["note " * 300] * 20}), 249)
+    write_long_names(path / "names" / "shiftguard")
+    with opened(path) as tab:
+        yield tab
+
+
+def write_long_names(run_dir):
+    """Each name as long as it may be, in letters that JSON writes with six bytes."""
+    with RawLog(run_dir) as log:
+        for part in range(4):
+            names = [f"{part}{i:02d}" + "\u4e2d" * 200 for i in range(50)]
+            for number in range(4):
+                tag = f"shiftguard/scores/validation-train/{4 * part + number}"
+                longer = [f"{number}{name}" for name in names]
+                content = scores_content(longer)
+                for step in range(3):
+                    log.add(tag, scores(*range(50)), step, content)
+        log.add(
+            "shiftguard/classes/0",
+            np.ones((16, 64), np.float32),
+            0,
+            {
+                "v": 1,
+                "name": "labels",
+                "classes": [f"{i}" + "\u4e2d" * 300 for i in range(64)],
+                "streams": [f"{i}" + "\u4e2d" * 20 for i in range(16)],
+            },
+        )
+
+
+def sized(answer):
+    assert answer.status_code == 200, answer.text
+    assert len(answer.data) <= 1_000_000
+    return strict_json(answer.text)
+
+
+def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
+    answer = sized(tab.get("overview", run=RUN))
+    assert len(answer["features"]) == FEATURES and answer["omitted"] == 0
+    assert len(answer["steps"]) >= 150
+    assert (answer["steps"][0], answer["steps"][-1]) == (0, STEPS - 1)
+    assert answer["events"][-1]["step"] == STEPS - 1
+    shown, flags = unpacked(answer)
+    row = [NAMES.index(feature["name"]) for feature in answer["features"]]
+    np.testing.assert_allclose(shown, effects[answer["steps"]][:, row].T, atol=0.0051)
+    # Thinned, but no alarm is lost.
+    alarms = (np.abs(effects) > 2).sum(axis=0)[row]
+    assert ((flags.sum(axis=1) > 0) == (alarms > 0)).all()
+
+
+def test_the_most_features_at_once(tab):
+    answer = sized(tab.get("cards", run=RUN, pair=0, name=NAMES[:32]))
+    assert sum(card is not None for card in answer["cards"].values()) == 16
+
+
+def test_one_feature_with_four_streams(tab):
+    answer = sized(tab.get("feature", run=RUN, name=NAMES[3]))
+    assert len(answer["steps"]) == STEPS
+    assert np.shape(answer["streams"]["reference"]) == (STEPS, 40)
+
+
+def test_long_names_cost_features_not_the_answer(tab):
+    answer = sized(tab.get("overview", run="names/shiftguard"))
+    assert 300 < len(answer["features"]) < 800
+    assert answer["omitted"] == 800 - len(answer["features"])
+    assert answer["features"][0]["effect"] == 49  # the most severe are kept
+    sized(tab.get("feature", run="names/shiftguard", name="labels"))
+    sized(tab.get("cards", run="names/shiftguard", pair=0, name=["labels"] * 32))
