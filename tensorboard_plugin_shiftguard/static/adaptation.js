@@ -124,7 +124,11 @@ export function createAdaptation({ failed }) {
   return {
     node,
     update(model, changed) {
-      if (!model.overview) return;
+      if (!model.overview) {
+        node.hidden = true;
+        drawn = wanted = "";
+        return;
+      }
       if (changed.has("data")) load(model);
       if (changed.has("data") || changed.has("epoch"))
         for (const chart of cursors) chart.cursor(model.step);

@@ -103,22 +103,23 @@ class App {
         this.pages.empty(others);
         return;
       }
-      await this.readOverviews(late);
+      await this.readOverviews(late, why === "poll");
       if (!late()) this.pages.clear();
     } catch (error) {
       if (error?.name === "AbortError" || late()) return;
-      console.error(error);
+      // Only what should not happen is for the console: the page tells the rest.
+      if (error?.status === undefined) console.error(error);
       this.failed(error);
     }
   }
 
   /** The first run is drawn when it is there; the others join it. */
-  async readOverviews(late) {
+  async readOverviews(late, glance) {
     const { known } = this.reader;
     const [focus, ...others] = this.reader.selected();
     const { pair } = this.state.get();
     const before = fingerprint(known.overviews, [focus]);
-    const first = await this.reader.readRun(focus.id, pair);
+    const first = await this.reader.readRun(focus.id, pair, glance);
     if (late()) return;
     if (this.content.hidden) {
       this.pages.clear();
@@ -130,7 +131,9 @@ class App {
       );
     if (!others.length) return;
     const older = fingerprint(known.overviews, others);
-    await Promise.all(others.map((run) => this.reader.readRun(run.id, first?.pair ?? pair)));
+    await Promise.all(
+      others.map((run) => this.reader.readRun(run.id, first?.pair ?? pair, glance)),
+    );
     if (!late() && older !== fingerprint(known.overviews, others)) this.draw(new Set(["others"]));
     else if (!late()) this.draw(new Set(["times"]));
   }
@@ -202,7 +205,9 @@ class App {
       this.turn++;
     }
     const model = this.model();
-    this.content.classList.toggle("loading", !model.overview);
+    const unread = model.failures.has(model.selected[0]?.id);
+    this.content.classList.toggle("loading", !model.overview && !unread);
+    this.content.classList.toggle("unread", unread);
     for (const view of this.views) view.update(model, changed);
   }
 }

@@ -1,7 +1,7 @@
 /* One feature in brief: state, effect, course over the epochs, two distributions. */
 
 import { button, el, fill, shorten, svg, visible } from "./dom.js";
-import { effect, interval, number } from "./format.js";
+import { bounds, effect, number } from "./format.js";
 import { RUN_DASHES, badge, featureKind } from "./icons.js";
 import { extent, linear } from "./scales.js";
 import { classEdges, densities, keepSpan, linePath, stepPath, usedSpan } from "./shapes.js";
@@ -152,8 +152,8 @@ export function createCard(name, { choose, pin }) {
       const { record } = row;
       fill(state, badge(featureKind(record)));
       fill(size, record ? effect(record.effect) : "");
-      const bounds = record ? interval(record.lower, record.upper) : "";
-      fill(range, bounds && `(${bounds})`);
+      fill(range, record ? bounds(record.lower, record.upper) : "");
+      range.title = "95 % interval";
       fill(since, record?.since ? `since epoch ${record.since}` : "");
       fill(hidden, spoken(row));
       fill(course, sparkline(row, model));

@@ -162,6 +162,7 @@ export function createDetail({ state, failed }) {
   }
 
   function inWords() {
+    if (feature?.problems?.length) return feature.problems.slice(0, 3).join(" ");
     if (data) return "";
     if (feature) return "This is one score for the whole: there is no distribution to draw.";
     return model.overview.index.has(model.feature) ? "Reading." : "Absent in this run.";

@@ -30,6 +30,14 @@ export function interval(lower, upper) {
   return `${effect(lower)} to ${effect(upper)}`;
 }
 
+/** The same where there is little room. */
+export function bounds(lower, upper) {
+  const known = [lower, upper].every((value) => Number.isFinite(value) && value !== null);
+  return known
+    ? `[${[lower, upper].map((value) => effect(value).replace("+", "")).join(", ")}]`
+    : "";
+}
+
 /** A share of one, in percent. */
 export function percent(share, digits = 1) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "none";

@@ -75,7 +75,12 @@ export function createLog({ state }) {
     node,
     update(next, changed) {
       model = next;
-      if (!model.overview || !changed.has("data")) return;
+      if (!model.overview) {
+        node.hidden = true;
+        drawn = "";
+        return;
+      }
+      if (!changed.has("data")) return;
       const key = JSON.stringify([model.selected[0].id, model.overview.events]);
       if (key === drawn) return;
       drawn = key;

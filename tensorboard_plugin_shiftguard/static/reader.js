@@ -4,6 +4,7 @@ import { api } from "./api.js";
 import { pairKey, readOverview } from "./rows.js";
 import { MOST_RUNS } from "./state.js";
 
+const OLD = 60000; // milliseconds after which an overview is read in any case
 const EMPTY_TRIES = [600, 1200, 2400]; // milliseconds, while TensorBoard reads its logs
 
 const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
@@ -12,6 +13,7 @@ const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftg
 export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview
   const failures = new Map(); // id of a run -> why there is none
+  const read = new Map(); // id of a run -> what `/runs` said of it then, and when
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 
   /** Asks which runs there are, a few times if there seem to be none. */
@@ -52,11 +54,27 @@ export function createReader({ state }) {
     return readOverview(await api.overview(id, index));
   }
 
+  /** What `/runs` says of a run changes with every look, and seldom otherwise. */
+  function unchanged(id, pair) {
+    const { mark, time } = read.get(id) ?? {};
+    const old = performance.now() - time > OLD;
+    const other = pair && overviews.get(id)?.pair !== pair;
+    return mark !== undefined && mark === markOf(id) && !old && !other && overviews.has(id);
+  }
+
+  function markOf(id) {
+    const run = known.runs.find((one) => one.id === id);
+    return run?.updated ? JSON.stringify([run.updated, run.looks, run.last_step]) : undefined;
+  }
+
   /** The overview of a run, for the pair if it has it; null if it cannot be read. */
-  async function readRun(id, pair) {
+  async function readRun(id, pair, glance = false) {
+    if (glance && unchanged(id, pair)) return overviews.get(id);
     try {
+      const mark = markOf(id);
       const overview = await ask(id, pair);
       overviews.set(id, overview);
+      read.set(id, { mark, time: performance.now() });
       failures.delete(id);
       return overview;
     } catch (error) {

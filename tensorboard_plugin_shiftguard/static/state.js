@@ -1,15 +1,18 @@
 /* What the reader has chosen, kept over a reload.
  *
- * What a link should carry (runs, pair, feature, epoch) is in the address;
- * how someone likes to look at things is in localStorage. The position is in
- * both, since TensorBoard drops our part of the address when tabs change.
+ * What a link should carry (runs, pair, feature, epoch) is in the address, and in
+ * sessionStorage for when the address is not ours to write. How someone likes to
+ * look at things is in localStorage; the position is not, since tomorrow other
+ * runs may stand at the same address.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
 
 export const MOST_RUNS = 4;
 const KEY = "shiftguard";
-const SHARED = ["runs", "pair", "feature", "epoch"];
+const SHARED = ["runs", "pair", "feature", "epoch"]; // in a link
+const LIKED = ["pins", "sort", "live", "measure", "log", "hiddenStreams"]; // kept for good
+const KEPT = [...SHARED, "onlyShifted", "overlay"]; // kept until the window is closed
 
 const DEFAULTS = {
   runs: [], // ids, the one that is drawn first
@@ -41,24 +44,40 @@ function fromAddress() {
   return state;
 }
 
-function fromStorage() {
+/** What a storage holds of `keys`, as far as it has the form it should have. */
+function fromStorage(storage, keys) {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? "{}");
+    const kept = JSON.parse(storage().getItem(KEY) ?? "{}");
     const fits = ([key, value]) =>
-      key in DEFAULTS && Array.isArray(value) === Array.isArray(DEFAULTS[key]);
+      keys.includes(key) && Array.isArray(value) === Array.isArray(DEFAULTS[key]);
     return Object.fromEntries(Object.entries(kept).filter(fits));
   } catch {
     return {};
   }
 }
 
+function toStorage(storage, keys, state) {
+  try {
+    storage().setItem(
+      KEY,
+      JSON.stringify(Object.fromEntries(keys.map((key) => [key, state[key]]))),
+    );
+  } catch {
+    // Private windows may refuse; the address still keeps the position.
+  }
+}
+
+// Asking for a storage may already be refused.
+const forGood = () => window.localStorage;
+const forNow = () => window.sessionStorage;
+
 /** The one place where choices live: `get()`, `set(changes)`, `listen(f)`. */
 export function createState() {
   const linked = fromAddress();
   // A link is a whole position: it is not mixed with the last one from here.
-  const kept = fromStorage();
+  const kept = fromStorage(forNow, KEPT);
   if (Object.keys(linked).length) for (const key of SHARED) delete kept[key];
-  let state = { ...DEFAULTS, ...kept, ...linked };
+  let state = { ...DEFAULTS, ...fromStorage(forGood, LIKED), ...kept, ...linked };
   const listeners = new Set();
   let timer = 0;
 
@@ -71,11 +90,8 @@ export function createState() {
         feature: state.feature,
         epoch: state.epoch === null ? null : state.epoch + 1,
       });
-      try {
-        localStorage.setItem(KEY, JSON.stringify({ ...state, query: "" }));
-      } catch {
-        // Private windows may refuse; the address still keeps the position.
-      }
+      toStorage(forGood, LIKED, state);
+      toStorage(forNow, KEPT, state);
     }, 200);
   };
 

@@ -5,9 +5,11 @@ import { button, el, fill, say } from "./dom.js";
 import { ago, count, epoch, streamName } from "./format.js";
 import { createPicker } from "./picker.js";
 
+const MOST_NOTES = 3;
+
 /** The worst that is known of a run, as the kind of its badge. */
 export function runKind(state) {
-  if (!state) return "collecting";
+  if (!state) return "unknown";
   const found = Object.values(state.diagnosis ?? {}).map((d) => d?.status);
   if (found.includes("mismatch")) return "mismatch";
   if (state.report?.shifted) return "alarm";
@@ -19,12 +21,12 @@ export function runKind(state) {
 function sentences(overview) {
   const said = overview.state?.verdict ?? {};
   const found = [said.preprocessing, said.shift, said.adaptation].filter(Boolean);
-  return found.length ? found.map(finished) : ["Nothing has been judged yet."];
+  return found.length ? found.map(sentence) : ["Nothing has been judged yet."];
 }
 
 /** A sentence as it stands in a text: without the name of the tool, with its full stop. */
-function finished(sentence) {
-  const text = sentence.replace(/^ShiftGuard: (.)/, (_, first) => first.toUpperCase()).trim();
+function sentence(said) {
+  const text = said.replace(/^ShiftGuard: (.)/, (_, first) => first.toUpperCase()).trim();
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
@@ -120,12 +122,13 @@ function createLine(state, run) {
   const place = el("span");
   const wait = el("span");
   facts.append(place, kept, wait);
+  const notes = el("span", { class: "notes quiet" });
   const problems = el("span", { class: "problems" });
   const node = el(
     "li",
     { "data-run": run.id },
     el("span", { class: "who" }, mark, name, kind),
-    el("span", { class: "what" }, text, facts, problems),
+    el("span", { class: "what" }, text, facts, notes, problems),
   );
   let drawn = null;
 
@@ -146,18 +149,23 @@ function createLine(state, run) {
     if (!overview) {
       fill(kind, badge(error ? "absent" : "collecting", error ? "not read" : "loading"));
       fill(text, error ?? "Reading this run.");
-      for (const part of [place, kept, wait, problems]) fill(part);
+      for (const part of [place, kept, wait, notes, problems]) fill(part);
       return;
     }
     fill(kind, badge(runKind(overview.state)));
     fill(
       text,
-      sentences(overview).map((sentence) => el("span", null, sentence, " ")),
+      sentences(overview).map((text) => el("span", null, text, " ")),
     );
     const last = overview.state?.step ?? overview.steps.at(-1);
     say(place, last === undefined ? "" : `${epoch(last)}`);
     say(kept, keptInWords(overview));
     fill(wait, collecting(overview.state));
+    const said = overview.state?.report?.notes ?? [];
+    fill(
+      notes,
+      said.slice(0, MOST_NOTES).map((note) => el("span", null, sentence(note))),
+    );
     fill(
       problems,
       overview.problems
