@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
+from keras import ops
 
 from keras_shiftguard.data import named_inputs
 from keras_shiftguard.errors import ShiftGuardError, warn
@@ -134,7 +135,8 @@ class Probe:
         if self._failed or not self.attached:
             return data
         try:
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
+            x, y = own(x), own(y)
             inputs = named_inputs(x, self.names)
             inputs = {name: t for name, t in inputs.items() if is_dense(t)}
             if not stream.is_built:
@@ -261,6 +263,26 @@ def is_dense(x: Any) -> bool:
             "BCOO",
         )
     )
+
+
+def own(data: Any) -> Any:
+    """The same tensors in memory of their own, where the backend needs it.
+
+    TensorFlow wraps the arrays that a `PyDataset` yields without a copy, if
+    they happen to be aligned, and an operation may then write its result over
+    its input: over the user's array, for all epochs to come. What we compute
+    from a batch must never do that. Rows are gathered, since that copies on
+    every device, under XLA as well, and is not optimised away.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return data
+
+    def copied(value: Any) -> Any:
+        if not is_dense(value) or not len(value.shape):
+            return value
+        return ops.take(value, ops.arange(ops.shape(value)[0]), axis=0)
+
+    return keras.tree.map_structure(copied, data, none_is_leaf=False)
 
 
 def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:

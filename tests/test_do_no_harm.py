@@ -189,3 +189,43 @@ def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
     assert not {"train_step", "test_step"} & set(vars(model))
     assert len(model.metrics_variables) == 4
     model.fit(x, y, validation_data=(x, y), verbose=0)
+
+
+class Aligned(keras.utils.PyDataset):
+    """Batches that are views of one array, at the boundaries that TensorFlow likes.
+
+    It takes over such memory without a copy, and may compute in place in it.
+    """
+
+    def __init__(self, shape, batch_size=64):
+        super().__init__()
+        raw = np.zeros(4 * int(np.prod(shape)) + 64, "uint8")
+        start = -raw.ctypes.data % 64
+        self.x = raw[start : start + 4 * int(np.prod(shape))].view("float32").reshape(shape)
+        self.x[:] = np.random.default_rng(0).random(shape)
+        self.batch_size = batch_size
+
+    def __len__(self):
+        return len(self.x) // self.batch_size
+
+    def __getitem__(self, index):
+        x = self.x[self.batch_size * index :][: self.batch_size]
+        return x, np.arange(len(x)) % 3
+
+
+# One channel is where TensorFlow did compute in place.
+@pytest.mark.parametrize("shape, target", [((256, 16, 16, 1), True), ((256, 64), False)])
+def test_the_arrays_of_the_user_stay_as_they_were(shape, target):
+    train, validation = Aligned(shape), Aligned(shape)
+    before = train.x.copy()
+    model = keras.Sequential([keras.Input(shape[1:]), layers.Flatten(name="flat"), layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    pool = Aligned(shape).x if target else None
+    extra = {"target_data": pool, "feature_layer": "flat"} if target else {}
+    guard = ShiftGuard(verbose=0, on_shift="ignore", **extra)
+    model.fit(train, validation_data=validation, epochs=3, callbacks=[guard], verbose=0)
+    model.evaluate(validation, callbacks=[ShiftGuard(verbose=0)], verbose=0)
+    assert np.array_equal(train.x, before)
+    assert np.array_equal(validation.x, before)
+    assert pool is None or np.array_equal(pool, before)
