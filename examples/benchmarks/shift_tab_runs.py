@@ -106,7 +106,7 @@ def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
 
 
 def diagnosis():
-    headline = "Preprocessing mismatch: the model is fed unit ([0, 1]), RGB, but expects tf ([-1, 1]), RGB."
+    headline = "Preprocessing mismatch: the model is fed unit ([0, 1]), but expects tf ([-1, 1])."
     named = ("name", "misfit", "swap", "fed", "best", "rough")
 
     def convention(mode, scale, offset):

@@ -4,21 +4,10 @@ import math
 
 import numpy as np
 
+from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
-# (less of it, more of it), where there is a better word than "lower mean".
-ADJECTIVES = {
-    "brightness": ("darker", "brighter"),
-    "contrast": ("lower in contrast", "higher in contrast"),
-    "saturation": ("less colourful", "more colourful"),
-    "sharpness": ("less sharp", "sharper"),
-    "noise": ("less noisy", "noisier"),
-    "blockiness": ("less blocky", "blockier"),
-    "object_size": ("smaller in the object they show", "larger in the object they show"),
-    "background": ("with less background", "with more background"),
-    "length": ("shorter", "longer"),
-}
 MOST_CLASSES_NAMED = 3
 
 
@@ -74,7 +63,8 @@ def feature_differs(
     size = f"effect size {abs(effect):.2g}"
     if dominant == "location":
         a, b = two_numbers(current.mean(name), reference.mean(name))
-        lower, higher = ADJECTIVES.get(name, (f"lower in {label}", f"higher in {label}"))
+        words = LABELS.get(name, label)
+        lower, higher = ADJECTIVES.get(name, (f"lower in {words}", f"higher in {words}"))
         more = higher if current.mean(name) > reference.mean(name) else lower
         return f"{subject} are {more}: mean {label} {a} against {b} in {against}, {size}"
     spread, other = current.std(name), reference.std(name)
