@@ -7,7 +7,7 @@ import numpy as np
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import fitting, rounded
 from tensorboard_plugin_shiftguard.columns import columns, last_in_column
-from tensorboard_plugin_shiftguard.reading import RunLog
+from tensorboard_plugin_shiftguard.run_log import RunLog
 
 MAX_BYTES = 900_000
 

@@ -9,7 +9,7 @@ from tensorboard_plugin_shiftguard.answers import NotHere, Unreadable, rounded
 from tensorboard_plugin_shiftguard.bins import Drawing, common_edges, rebinned
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns, last_in_column
 from tensorboard_plugin_shiftguard.overview import pairs_of
-from tensorboard_plugin_shiftguard.reading import MAX_POINTS, RunLog
+from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunLog
 from tensorboard_plugin_shiftguard.tables import (
     EFFECT,
     LOWER,

@@ -15,7 +15,7 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, column_of, columns
-from tensorboard_plugin_shiftguard.reading import RunLog
+from tensorboard_plugin_shiftguard.run_log import RunLog
 from tensorboard_plugin_shiftguard.statements import (
     EVENTS_TAG,
     STATE_TAG,

@@ -23,8 +23,9 @@ from tensorboard_plugin_shiftguard.answers import (
     respond_error,
 )
 from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, feature
+from tensorboard_plugin_shiftguard.loader import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.overview import overview
-from tensorboard_plugin_shiftguard.reading import PLUGIN_NAME, Log
+from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.runs import list_runs, version
 from tensorboard_plugin_shiftguard.static_files import WsgiApp, serve, static_files
 

@@ -4,7 +4,8 @@ from importlib import metadata
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
-from tensorboard_plugin_shiftguard.reading import Log, Point
+from tensorboard_plugin_shiftguard.reading import Log
+from tensorboard_plugin_shiftguard.run_log import Point
 from tensorboard_plugin_shiftguard.statements import STATE_TAG, read_state
 
 MAX_RUNS = 500

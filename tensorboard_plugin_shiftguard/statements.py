@@ -17,7 +17,7 @@ from tensorboard_plugin_shiftguard.checks import (
     vector,
     whole,
 )
-from tensorboard_plugin_shiftguard.reading import Point, RunLog
+from tensorboard_plugin_shiftguard.run_log import Point, RunLog
 
 STATE_TAG = "shiftguard/state"
 EVENTS_TAG = "shiftguard/events"

@@ -8,7 +8,7 @@ import numpy as np
 
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable
-from tensorboard_plugin_shiftguard.reading import MAX_POINTS, Point, RunLog
+from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, Point, RunLog
 
 SCHEMA = 1
 # Columns of a score tensor.
