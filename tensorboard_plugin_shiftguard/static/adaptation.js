@@ -16,6 +16,7 @@ function charts(series) {
       .map(([name, points]) => [name.slice(prefix.length), points]);
   const single = (name, label) => (series[name] ? [[label, series[name]]] : []);
   const ofClasses = under("class_frequency/").sort((a, b) => spread(b[1]) - spread(a[1]));
+  const most = ofClasses.length > MOST_LINES ? ", those that moved most" : "";
   return [
     ["Strength of augmentation", under("strength/"), { floor: 0, include: [0] }],
     ["Shift that drives it", under("shift/"), { include: [0] }],
@@ -25,11 +26,7 @@ function charts(series) {
       [...single("domain_accuracy", "domain accuracy"), ...single("domain_chance", "chance")],
       { include: [0.4, 1] },
     ],
-    [
-      `Estimated class frequencies${ofClasses.length > MOST_LINES ? ", those that moved most" : ""}`,
-      ofClasses,
-      { floor: 0, include: [0] },
-    ],
+    [`Estimated class frequencies${most}`, ofClasses, { floor: 0, include: [0] }],
   ].filter(([, lines]) => lines.length);
 }
 

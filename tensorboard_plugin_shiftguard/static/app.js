@@ -208,7 +208,19 @@ class App {
     const unread = model.failures.has(model.selected[0]?.id);
     this.content.classList.toggle("loading", !model.overview && !unread);
     this.content.classList.toggle("unread", unread);
-    for (const view of this.views) view.update(model, changed);
+    // A diagnosis may be there before anything has been compared.
+    this.content.classList.toggle("bare", Boolean(model.overview) && !model.total);
+    for (const view of this.views) this.tell(view, model, changed);
+  }
+
+  /** A view that fails takes nothing else with it. */
+  tell(view, model, changed) {
+    try {
+      view.update(model, changed);
+    } catch (error) {
+      console.error(error);
+      this.pages.disconnected({ message: `A part could not be drawn: ${error.message}.` });
+    }
   }
 }
 

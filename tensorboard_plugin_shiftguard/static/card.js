@@ -45,6 +45,7 @@ function sparkline(row, model) {
   );
   const x = linear(extent(all.map(([step]) => step)), [2, WIDTH - 2]);
   const y = linear([-reach, reach], [HEIGHT - 2, 2]);
+  const ends = [all[0], all.at(-1)].map((point) => effect(point?.[1]));
   return svg(
     "svg",
     {
@@ -52,7 +53,7 @@ function sparkline(row, model) {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       preserveAspectRatio: "none",
       role: "img",
-      "aria-label": `Effect over the epochs, from ${effect(all[0]?.[1])} to ${effect(all.at(-1)?.[1])}`,
+      "aria-label": `Effect over the epochs, from ${ends[0]} to ${ends[1]}`,
     },
     svg("rect", {
       class: "calmband",
@@ -191,5 +192,6 @@ function meansInWords({ current, reference, kind }) {
         ? "one score for the whole"
         : "mean not known";
   }
-  return `mean ${number(before)} \u2192 ${number(now)}, std ${number(spreadBefore)} \u2192 ${number(spread)}`;
+  const change = (from, to) => `${number(from)} \u2192 ${number(to)}`;
+  return `mean ${change(before, now)}, std ${change(spreadBefore, spread)}`;
 }

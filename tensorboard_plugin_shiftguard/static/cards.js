@@ -125,7 +125,8 @@ export function createCards({ state, failed }) {
         cards.set(row.name, card);
       }
       const { item } = card;
-      item.style.transform = `translate(${Math.round((i % columns) * stepX)}px, ${Math.round(Math.floor(i / columns) * stepY)}px)`;
+      const [x, y] = [(i % columns) * stepX, Math.floor(i / columns) * stepY];
+      item.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
       item.style.width = `${each}px`;
       item.style.height = `${height}px`;
       item.setAttribute("aria-setsize", rows.length);
@@ -173,7 +174,11 @@ export function createCards({ state, failed }) {
           : "No feature fits the search.";
       say(
         none,
-        rows.length ? "" : overview.features.length ? why : "No feature has been measured yet.",
+        rows.length
+          ? ""
+          : overview.features.length
+            ? why
+            : "Nothing has been compared yet: that is done when an epoch has ended.",
       );
       none.hidden = rows.length > 0;
       const alarms = overview.features.filter((feature) => feature.alarm).length;

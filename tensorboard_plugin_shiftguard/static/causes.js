@@ -3,18 +3,25 @@
 export const KINDS = {
   preprocessing: {
     means:
-      "Pixels reach the model in another form than they do in the other stream: another scale, offset or channel order.",
+      "Pixels reach the model in another form than they do in the other stream: " +
+      "another scale, offset or channel order.",
     todo: "Give both streams the same preprocessing.",
   },
   label: {
     means:
-      "The classes come with other frequencies. Accuracy of the two streams cannot be compared as it stands.",
-    todo: "Check how the data was split; stratify the split, or weigh the classes. If the target really has another mix, correct the outputs for it.",
+      "The classes come with other frequencies. " +
+      "Accuracy of the two streams cannot be compared as it stands.",
+    todo:
+      "Check how the data was split; stratify the split, or weigh the classes. " +
+      "If the target really has another mix, correct the outputs for it.",
   },
   concept: {
     means:
-      "Some classes look different here and the others do not: the same name may stand for something else.",
-    todo: "Look at samples of those classes in both streams, and check that they were labelled by the same rules.",
+      "Some classes look different here and the others do not: " +
+      "the same name may stand for something else.",
+    todo:
+      "Look at samples of those classes in both streams, " +
+      "and check that they were labelled by the same rules.",
   },
 };
 
@@ -25,7 +32,9 @@ export const FAMILIES = {
   },
   contrast: {
     means: "light and dark lie further apart, or closer together.",
-    todo: "Vary contrast in training, or look for a step that stretches contrast in one stream only.",
+    todo:
+      "Vary contrast in training, or look for a step that " +
+      "stretches contrast in one stream only.",
   },
   blur: {
     means: "fine detail is missing, or there is more of it.",
@@ -67,5 +76,7 @@ export const FAMILIES = {
 
 export const OTHER = {
   means: "The samples of this stream are different from those they are compared with.",
-  todo: "Look at samples from both ends of the distribution. If this is how the data will be in use, train on such data; if not, find the step that differs.",
+  todo:
+    "Look at samples from both ends of the distribution. " +
+    "If this is how the data will be in use, train on such data; if not, find the step that differs.",
 };

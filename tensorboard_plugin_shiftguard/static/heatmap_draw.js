@@ -5,7 +5,7 @@ import { featureKind } from "./icons.js";
 
 export const ROW = 22; // pixels
 export const HEAD = 40; // the line of epochs and that of what happened
-const WIDEST_CELL = 56;
+const WIDEST_CELL = 72;
 const GAP = 8; // between names and cells, and right of the cells
 
 /** Where everything lies, for a canvas of this width. */

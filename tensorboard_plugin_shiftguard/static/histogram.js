@@ -127,27 +127,28 @@ export function createHistogram() {
             x(Math.min(span[1], data.edges[i + 1])),
           ];
           if (value * sign <= 0 || !(b > a)) return "";
-          return `M${(a + 0.5).toFixed(1)} ${zero}v${(-sign * bar(Math.abs(value))).toFixed(1)}h${Math.max(0.5, b - a - 1).toFixed(1)}V${zero}Z`;
+          const [left, rise] = [a + 0.5, -sign * bar(Math.abs(value))];
+          const wide = Math.max(0.5, b - a - 1);
+          return `M${left.toFixed(1)} ${zero}v${rise.toFixed(1)}h${wide.toFixed(1)}V${zero}Z`;
         })
         .join("");
     parts.more.setAttribute("d", bars(1));
     parts.less.setAttribute("d", bars(-1));
     node.setAttribute("data-step", data.stepNumbers[at] ?? "");
     node.setAttribute("aria-label", visible(inWords(data, at, shift)));
+    say(hint, moved(shift));
   }
 
   node.addEventListener("pointermove", (event) => {
     if (!parts) return;
     const value = parts.x.invert(event.clientX - node.getBoundingClientRect().left);
     const i = data.edges.findIndex((edge, k) => edge <= value && value < data.edges[k + 1]);
-    say(
-      hint,
-      i < 0
-        ? ""
-        : `${binName(data, i)}: ${data.streams.map((s) => `${s.name} ${percent(s.steps[s.fixed ?? index]?.[i] ?? null)}`).join(", ")}`,
-    );
+    const share = ({ name, steps, fixed }) =>
+      `${streamName(name)} ${percent(steps[fixed ?? index]?.[i])}`;
+    if (i < 0) say(hint, moved(differences(data, index)));
+    else say(hint, `${binName(data, i)}: ${data.streams.map(share).join(", ")}`);
   });
-  node.addEventListener("pointerleave", () => say(hint, ""));
+  node.addEventListener("pointerleave", () => data && say(hint, moved(differences(data, index))));
 
   return {
     node: el("div", null, holder, hint),
@@ -185,12 +186,21 @@ function inWords(data, at, shift) {
   const names = data.streams.map((stream) => streamName(stream.name)).join(", ");
   const what = `Distribution of ${data.name}, ${names}, at epoch ${data.stepNumbers[at] + 1}`;
   if (!shift) return `${what}; there is nothing to compare it with at this epoch.`;
-  const moved = shift.reduce((sum, value) => sum + Math.abs(value), 0) / 2;
   const most = shift.reduce(
     (best, value, i) => (Math.abs(value) > Math.abs(shift[best]) ? i : best),
     0,
   );
-  return `${what}. ${percent(moved)} of the samples lie elsewhere than in the reference, most of all ${binName(data, most)}: ${percent(shift[most])} against it. The numbers are in a table below.`;
+  return (
+    `${what}. ${moved(shift)} The largest difference is at ${binName(data, most)}: ` +
+    `${percent(shift[most])}. The numbers are in a table below.`
+  );
+}
+
+/** How much of a distribution lies elsewhere: half the sum of all differences. */
+function moved(shift) {
+  if (!shift) return "There is nothing to compare with at this epoch.";
+  const share = shift.reduce((sum, value) => sum + Math.abs(value), 0) / 2;
+  return `${percent(share)} of the samples lie elsewhere than in the reference.`;
 }
 
 function powerTicks([low, high], y, width) {

@@ -5,6 +5,7 @@ import { el, svg } from "./dom.js";
 const SHAPES = {
   alarm: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
   mismatch: { tag: "path", d: "M2 2h12v12H2Z" },
+  differs: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
   expected: { tag: "path", d: "M8 1 15 8 8 15 1 8Z", open: true },
   action: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
   negligible: { tag: "circle", cx: 8, cy: 8, r: 5.6, open: true },
@@ -19,6 +20,7 @@ const SHAPES = {
 const WORDS = {
   alarm: "shifted",
   mismatch: "mismatch",
+  differs: "differs",
   expected: "expected",
   negligible: "negligible",
   steady: "no shift",
@@ -48,13 +50,20 @@ export function badge(kind, word = WORDS[kind] ?? kind) {
   return el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word));
 }
 
+// What goes along with a stronger finding is not reported again. So far beyond chance,
+// whatever was tested besides, "no shift" would not be true of it.
+const CERTAIN = -6; // log10 of the p-value
+const MATTERS = 0.1; // effect size
+
 /** The state of a feature, from its record in an overview. */
 export function featureKind(record) {
   if (!record) return "absent";
   if (record.alarm) return "alarm";
   if (record.expected) return "expected";
   if (record.effect === null) return "unknown";
-  return record.negligible ? "negligible" : "steady";
+  if (record.negligible) return "negligible";
+  const certain = record.log10_p !== null && record.log10_p < CERTAIN;
+  return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";
 }
 
 /** Four runs, told apart by colour and by the dashes of their lines. */

@@ -13,7 +13,7 @@ function addStyles() {
       const link = document.createElement("link");
       link.rel = "stylesheet";
       link.onload = link.onerror = resolve;
-      link.href = new URL(`./${name}`, import.meta.url);
+      link.setAttribute("href", String(new URL(`./${name}`, import.meta.url)));
       document.head.append(link);
       setTimeout(resolve, 3000);
     });

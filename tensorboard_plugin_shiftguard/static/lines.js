@@ -1,6 +1,6 @@
 /* A line chart: a few series over the epochs, a band, a threshold, a cursor. */
 
-import { fill, svg, visible } from "./dom.js";
+import { el, fill, svg, visible } from "./dom.js";
 import { number } from "./format.js";
 import { RUN_DASHES } from "./icons.js";
 import { extent, linear, ticks } from "./scales.js";
@@ -53,9 +53,8 @@ export function epochAxis(x, [low, high], bottom) {
  */
 export function createLines({ height = 150, choose = null } = {}) {
   const node = svg("svg", { class: "chart lines", role: "img", height });
-  const holder = Object.assign(document.createElement("div"), { className: "chartbox" });
+  const holder = el("div", { class: "chartbox" }, node);
   holder.style.minHeight = `${height}px`;
-  holder.append(node);
   let data = null;
   let x = null;
   let cursor = null;

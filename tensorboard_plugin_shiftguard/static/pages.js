@@ -68,7 +68,8 @@ export function createPages({ retry }) {
           el(
             "p",
             null,
-            "This tab shows whether validation, target and training data differ, and since when. The callback writes it while a model is trained:",
+            "This tab shows whether validation, target and training data differ, and since ",
+            "when. The callback writes it while a model is trained:",
           ),
           code(SNIPPET, { "aria-label": "How to write data for this tab" }),
           el(
@@ -111,13 +112,10 @@ export function createPages({ retry }) {
       );
     },
     disconnected(error) {
+      const what = error.offline ? "Disconnected" : "Not up to date";
       fill(
         banner,
-        el(
-          "span",
-          null,
-          `${error.offline ? "Disconnected" : "Not up to date"}: ${error.message} What is shown is the last that was read.`,
-        ),
+        el("span", null, `${what}: ${error.message} `, "What is shown is the last that was read."),
         button("Retry", retry, { class: "plain", "data-testid": "retry" }),
       );
       banner.hidden = false;

@@ -6,7 +6,7 @@ import { count, number, streamName } from "./format.js";
 import { onWidth } from "./lines.js";
 import { misfits } from "./misfits.js";
 import { copyButton } from "./pages.js";
-import { rangesOf, drawRanges } from "./ranges.js";
+import { drawRanges, rangesHeight, rangesOf } from "./ranges.js";
 
 const STATES = {
   mismatch: ["mismatch", "mismatch"],
@@ -167,13 +167,12 @@ function order(channels) {
 function ranges({ status, expected, observed, value_range: seen }, where) {
   const rows = [...rangesOf("expected", expected), ...rangesOf("fed", observed, seen)];
   if (!rows.length) return null;
-  const node = svg("svg", { class: "chart", role: "img" });
+  const node = svg("svg", { class: "chart", role: "img", height: rangesHeight(rows) });
   const holder = el("div", { class: "chartbox" }, node);
   const said = rows
     .map((row) => `${row.name} ${number(row.low)} to ${number(row.high)}`)
     .join(", ");
   node.setAttribute("aria-label", visible(`Ranges of values in ${where}: ${said}`));
-  holder.style.minHeight = `${rows.length * 20 + 30}px`;
   onWidth(holder, (width) => drawRanges(node, rows, width, status));
   return el("figure", null, el("figcaption", null, "Range of values"), holder);
 }

@@ -36,9 +36,12 @@ export function rangesOf(name, convention, seen = null) {
   return rows;
 }
 
+/** Height of the drawing, which is known before its width is. */
+export const rangesHeight = (rows) => TOP + rows.length * ROW + 24;
+
 /** Draws rows of `{name, style, low, high}` into `node`. */
 export function drawRanges(node, rows, width, status) {
-  const height = TOP + rows.length * ROW + 24;
+  const height = rangesHeight(rows);
   node.setAttribute("width", width);
   node.setAttribute("height", height);
   node.setAttribute("viewBox", `0 0 ${width} ${height}`);

@@ -70,7 +70,8 @@ export function createRidge({ choose }) {
     node.setAttribute(
       "aria-label",
       visible(
-        `Distribution of ${data.stream} over ${count(steps.length, "epoch")}, the newest in front. The effect of each epoch is in a table below.`,
+        `Distribution of ${data.stream} over ${count(steps.length, "epoch")}, the newest in ` +
+          "front. The effect of each epoch is in a table below.",
       ),
     );
     show(index);

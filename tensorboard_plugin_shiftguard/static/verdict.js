@@ -26,7 +26,8 @@ function sentences(overview) {
 
 /** A sentence as it stands in a text: without the name of the tool, with its full stop. */
 function sentence(said) {
-  const text = said.replace(/^ShiftGuard: (.)/, (_, first) => first.toUpperCase()).trim();
+  const bare = said.trim().replace(/^ShiftGuard: /, "");
+  const text = bare.slice(0, 1).toUpperCase() + bare.slice(1);
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
@@ -178,7 +179,7 @@ function createLine(state, run) {
 }
 
 function keptInWords({ kept, looks }) {
-  if (kept === undefined || looks === undefined) return "";
+  if (!Number.isFinite(kept) || !Number.isFinite(looks)) return "";
   return kept >= looks
     ? `all ${count(looks, "point")} kept`
     : `${kept} of ${count(looks, "point")} kept`;

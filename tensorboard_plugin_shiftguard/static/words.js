@@ -2,6 +2,7 @@
 
 import { FAMILIES, KINDS, OTHER } from "./causes.js";
 import { effect, pValue, streamName } from "./format.js";
+import { featureKind } from "./icons.js";
 import { pairKey } from "./rows.js";
 
 const NOTHING = "Nothing needs to be done.";
@@ -24,6 +25,17 @@ export function explain(name, record, finding, pair, threshold) {
     return { means: [`There is no measurement of ${name} yet.`], todo: [] };
   const small = Math.abs(record.effect) < threshold;
   const size = `${effect(record.effect)} standard deviations between samples`;
+  if (featureKind(record) === "differs") {
+    return {
+      means: [
+        `${who[0].toUpperCase()}${who.slice(1)} differ by ${size}.`,
+        "There is no alarm of its own: what goes along with a stronger finding " +
+          "is not reported again.",
+        ...chance(record),
+      ],
+      todo: ["See to the features that have shifted; this one goes along with them."],
+    };
+  }
   return {
     means: [
       `No shift was found: ${who} differ by ${size}, ` +
@@ -59,7 +71,8 @@ function found(record, finding, threshold) {
 function chance({ log10_p: log10 }) {
   if (log10 === null || log10 === undefined) return [];
   return [
-    `The p-value of this one test at the latest look is ${pValue(log10)}, not corrected for the others.`,
+    `The p-value of this one test at the latest look is ${pValue(log10)}, ` +
+      "not corrected for the others.",
   ];
 }
 
