@@ -7,6 +7,7 @@ import { number } from "./format.js";
 import { createLines } from "./lines.js";
 
 const MOST_LINES = 4;
+const MOST_EPOCHS = 50; // in a table
 
 /** The charts there are data for: `[title, [[label, points]], options]`. */
 function charts(series) {
@@ -137,10 +138,12 @@ function numbers(title, lines) {
   const steps = [...new Set(lines.flatMap(([, points]) => points.map(([step]) => step)))].sort(
     (a, b) => a - b,
   );
-  const maps = lines.slice(0, 12).map(([label, points]) => [label, new Map(points)]);
+  const maps = lines.slice(0, MOST_LINES).map(([label, points]) => [label, new Map(points)]);
   return table(
     title,
     ["Epoch", ...maps.map(([label]) => label)],
-    steps.slice(-250).map((step) => [step + 1, ...maps.map(([, at]) => number(at.get(step)))]),
+    steps
+      .slice(-MOST_EPOCHS)
+      .map((step) => [step + 1, ...maps.map(([, at]) => number(at.get(step)))]),
   );
 }

@@ -33,6 +33,7 @@ export function createDetail({ state, failed }) {
   let wanted = "";
   let about = ""; // run and feature that `wanted` is about
   let problem = null;
+  let saves = []; // buttons that need a distribution
   let aborter = new AbortController();
 
   const toStep = (at) => {
@@ -86,8 +87,7 @@ export function createDetail({ state, failed }) {
     const json = () => asJson(model, feature, data, index);
     return [
       copyButton("Copy JSON", json, { "data-testid": "copy-json" }),
-      files("CSV", "download-csv", csv),
-      files("SVG", "download-svg", svg),
+      ...(saves = [files("CSV", "download-csv", csv), files("SVG", "download-svg", svg)]),
     ];
   }
 
@@ -133,7 +133,9 @@ export function createDetail({ state, failed }) {
   /** Puts what was fetched into the charts. */
   function lay() {
     const pair = shownPair(model.overview);
-    const { overlay, hiddenStreams, measure, log } = model.state;
+    const { overlay, hiddenStreams, log } = model.state;
+    // Classes have no order in which their shares could add up.
+    const measure = feature?.classes ? "density" : model.state.measure;
     const second = model.runs.find(({ id }) => id === overlay && id !== model.selected[0].id);
     const laid =
       second && feature ? overlayOf(feature, answers.get(overlay), pair, second.name) : null;
@@ -142,6 +144,7 @@ export function createDetail({ state, failed }) {
     data = streams && { name: model.feature, streams, edges, classes, stepNumbers, measure, log };
     index = stepIndex();
     node.classList.remove("reading");
+    for (const save of saves) save.disabled = !data;
     drawn.hidden = ridges.hidden = !data && Boolean(feature ?? problem);
     player.update(stepNumbers ?? [], index);
     controls.update(model, feature, pair, data);

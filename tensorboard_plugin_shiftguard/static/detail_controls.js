@@ -62,8 +62,12 @@ export function createControls({ state }) {
   return {
     node,
     update(model, feature, pair, data) {
-      for (const one of measures)
-        one.setAttribute("aria-pressed", String(one.dataset.measure === model.state.measure));
+      for (const one of measures) {
+        const { measure } = one.dataset;
+        const chosen = feature?.classes ? "density" : model.state.measure;
+        one.setAttribute("aria-pressed", String(measure === chosen));
+        one.disabled = Boolean(feature?.classes) && measure !== "density";
+      }
       log.setAttribute("aria-pressed", String(model.state.log));
       const runs = model.runs.filter((run) => run.id !== model.selected[0].id).slice(0, 200);
       const now = JSON.stringify([

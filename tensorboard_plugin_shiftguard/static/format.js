@@ -7,7 +7,7 @@ export function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) {
-    return minus(value.toExponential(Math.max(0, digits - 2)));
+    return minus(value.toExponential(Math.max(0, digits - 2)).replace(/\.0+e/, "e"));
   }
   if (size >= 1000) return minus(Math.round(value).toLocaleString("en"));
   return minus(String(Number(value.toPrecision(digits))));

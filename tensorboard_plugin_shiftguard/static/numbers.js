@@ -6,6 +6,8 @@ import { effect, epoch, interval, percent, streamName } from "./format.js";
 import { binName, differences } from "./histogram.js";
 import { findingOf } from "./words.js";
 
+const MOST_EPOCHS = 100; // in a table; the JSON has them all
+
 /** Shares of each bin at one step, their difference and what it makes of the whole. */
 export function binTable(data, index) {
   if (!data) return null;
@@ -29,16 +31,19 @@ export function binTable(data, index) {
 export function epochTable(feature, overview) {
   const scores = scoresOf(feature, shownPair(overview));
   if (!scores) return null;
+  const cut = Math.max(0, feature.steps.length - MOST_EPOCHS);
   const state = (flag) => (flag & 1 ? "shifted" : flag & 2 ? "expected" : "no alarm");
   return table(
-    `Effect size of ${feature.name}`,
+    `Effect size of ${feature.name}${cut ? `, the latest ${MOST_EPOCHS} epochs` : ""}`,
     ["Epoch", "Effect", "95 % interval", "State"],
-    feature.steps.map((step, t) => [
-      step + 1,
-      effect(scores.effect[t]),
-      interval(scores.lower[t], scores.upper[t]) || "unknown",
-      state(scores.flags?.[t]),
-    ]),
+    feature.steps
+      .slice(cut)
+      .map((step, i) => [
+        step + 1,
+        effect(scores.effect[cut + i]),
+        interval(scores.lower[cut + i], scores.upper[cut + i]) || "unknown",
+        state(scores.flags?.[cut + i]),
+      ]),
   );
 }
 
@@ -59,6 +64,8 @@ export function asJson({ selected, overview, feature: name }, feature, data, ind
     edges: feature?.edges,
     classes: feature?.classes,
     shares: Object.fromEntries(shares),
+    epochs: feature?.steps.map((one) => one + 1),
+    effects: scoresOf(feature, shownPair(overview)),
   };
   return JSON.stringify(content, null, 2);
 }

@@ -1,6 +1,7 @@
 /* The epoch slider: keys, a button that plays, and the epoch in words. */
 
 import { button, el, say } from "./dom.js";
+import { isShown } from "./host.js";
 
 const WHOLE = 12000; // milliseconds that all epochs together take
 const STILL = 1500; // milliseconds for each, where motion is unwelcome
@@ -56,7 +57,7 @@ export function createPlayer({ change }) {
       const at = Number(slider.value);
       if (at >= steps.length - 1 || !node.isConnected) return stop();
       timer = setTimeout(next, each);
-      if (document.visibilityState !== "hidden") change(at + 1);
+      if (isShown()) change(at + 1);
     };
     // From the end it begins anew.
     if (Number(slider.value) >= steps.length - 1) change(0);
