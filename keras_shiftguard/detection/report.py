@@ -8,6 +8,7 @@ KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific 
 # against the spread between samples (Cohen calls 0.2 small).
 NEGLIGIBLE = 0.1
 MOST_SHOWN = 5
+OF_THE_MODEL = ("outputs", "predictions", "layer")
 
 
 @dataclass(frozen=True)
@@ -105,5 +106,14 @@ class ShiftReport:
 
 
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
-    """What matters first, then the larger effect; ties by p-value."""
-    return tuple(sorted(findings, key=lambda f: (not f.matters, -abs(f.effect_size), f.p_value)))
+    """What matters first, causes before consequences, then the larger effect.
+
+    A model's outputs move when its inputs do, so inputs and labels are told
+    before them; ties go by p-value.
+    """
+
+    def rank(finding: Finding) -> tuple[bool, bool, float, float]:
+        consequence = finding.feature.split("/")[0].split(" ")[0] in OF_THE_MODEL
+        return not finding.matters, consequence, -abs(finding.effect_size), finding.p_value
+
+    return tuple(sorted(findings, key=rank))

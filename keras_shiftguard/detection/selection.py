@@ -9,6 +9,16 @@ from keras_shiftguard.detection.report import Finding, by_severity
 from keras_shiftguard.profiles import InputProfile
 
 MOST_PER_SOURCE = 3  # findings of one input; the others are counted
+# Where a cause is named, the attribute that people know it by is told of.
+KNOWN_BY = {
+    "brightness": "brightness",
+    "contrast": "contrast",
+    "blur": "sharpness",
+    "noise": "noise",
+    "compression": "blockiness",
+    "resolution": "sharpness",
+    "colour": "saturation",
+}
 
 
 def told(
@@ -61,23 +71,23 @@ def _of_input(
                 negligible=False,
             )
         ]
-    if features and features[0].matters:
-        told = _fewest(features)
-    else:
-        told = [*(f for f in whole if f.matters), *_fewest(features)]
-    if not b.is_image:
+    some = bool(features) and features[0].matters
+    told = _fewest(features) if some else [*(f for f in whole if f.matters), *_fewest(features)]
+    cause = name_cause(b, a) if b.is_image else None
+    if cause is None or cause.family == OTHER:
         return told
-    cause = name_cause(b, a)
-    if cause.family == OTHER:
-        return told
-    said = cause.sentence.rstrip(".")
-    first = replace(told[0], explanation=f"{told[0].explanation}. {said}")
-    return [replace(f, family=cause.family) for f in (first, *told[1:])]
+    if some:
+        known_by = f"{source}/{KNOWN_BY.get(cause.family)}"
+        first = min(features, key=lambda f: (not f.matters, f.feature != known_by))
+        told = _fewest([first, *(f for f in features if f is not first)], most=1)
+    said = f"{told[0].explanation}. {cause.sentence.rstrip('.')}"
+    named = [replace(told[0], explanation=said), *told[1:]]
+    return [replace(finding, family=cause.family) for finding in named]
 
 
-def _fewest(findings: list[Finding]) -> list[Finding]:
+def _fewest(findings: list[Finding], most: int = MOST_PER_SOURCE) -> list[Finding]:
     """The strongest few; the last of them counts the others."""
-    kept, others = findings[:MOST_PER_SOURCE], len(findings) - MOST_PER_SOURCE
+    kept, others = findings[:most], len(findings) - most
     if others > 0:
         more = f"{kept[-1].explanation}; {others} more of its kind differ"
         kept = [*kept[:-1], replace(kept[-1], explanation=more)]
