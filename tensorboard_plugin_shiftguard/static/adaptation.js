@@ -139,8 +139,9 @@ function numbers(title, lines) {
     (a, b) => a - b,
   );
   const maps = lines.slice(0, MOST_LINES).map(([label, points]) => [label, new Map(points)]);
+  const cut = steps.length > MOST_EPOCHS ? `, the latest ${MOST_EPOCHS} epochs` : "";
   return table(
-    title,
+    title + cut,
     ["Epoch", ...maps.map(([label]) => label)],
     steps
       .slice(-MOST_EPOCHS)
