@@ -1,9 +1,11 @@
 """Our entry point never stops TensorBoard, never slows it, and brings in nothing heavy."""
 
 import argparse
+import ast
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +17,7 @@ from werkzeug.test import Client
 from tensorboard_plugin_shiftguard.loader import ShiftLoader
 from tensorboard_plugin_shiftguard.plugin import ShiftPlugin
 
+PACKAGE = Path(__file__).parents[2] / "tensorboard_plugin_shiftguard"
 CONTEXT = base_plugin.TBContext(data_provider=None)
 
 
@@ -117,3 +120,28 @@ def test_a_failing_method_does_not_stop_tensorboard(monkeypatch, method):
     listed = Client(app).get("/data/plugins_listing")
     assert listed.status_code == 200
     assert listed.json["shiftguard"]["enabled"] is False
+
+
+def test_the_tab_needs_nothing_but_tensorboard():
+    """Neither Keras nor our own training side, which the machine with the logs may lack."""
+    allowed = {*sys.stdlib_module_names, "numpy", "tensorboard", "werkzeug", PACKAGE.name}
+    imported = {}
+    for path in sorted(PACKAGE.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0]: path.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported |= {(node.module or "relative").split(".")[0]: path.name}
+    assert "numpy" in imported
+    assert {name: path for name, path in imported.items() if name not in allowed} == {}
+
+
+def test_only_one_file_asks_tensorboard_for_data():
+    methods = ("list_tensors", "list_scalars", "list_runs", "read_tensors", "read_scalars")
+    asking = {
+        path.name
+        for path in PACKAGE.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in (*methods, "PluginRunToTagToContent")
+    }
+    assert asking == {"reading.py"}
