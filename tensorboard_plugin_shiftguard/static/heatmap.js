@@ -7,7 +7,7 @@
 
 import { el, foldedTable, say, visible } from "./dom.js";
 import { count } from "./format.js";
-import { HEAD, ROW, draw, layout, longestName } from "./heatmap_draw.js";
+import { HEAD, ROW, drawFrames, drawRows, layout, longestName } from "./heatmap_draw.js";
 import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
 import { effectColours } from "./scales.js";
 
@@ -50,6 +50,9 @@ export function createHeatmap({ state }) {
   let colours = null;
   let cursor = null; // the cell under the pointer or the keys
   let frame = 0;
+  let prepared = 0; // counts what the rows were drawn from
+  let drawn = ""; // what `still` shows
+  const still = el("canvas"); // the rows, without the frames
 
   const redraw = () => {
     if (!frame) frame = requestAnimationFrame(paint);
@@ -69,30 +72,36 @@ export function createHeatmap({ state }) {
     const height = Math.min(total, scroller.clientHeight);
     const density = window.devicePixelRatio || 1;
     const [wide, tall] = [Math.round(width * density), Math.round(height * density)];
-    if (canvas.width !== wide || canvas.height !== tall) {
-      canvas.width = wide;
-      canvas.height = tall;
-      canvas.style.height = `${height}px`;
+    for (const one of [canvas, still]) {
+      if (one.width === wide && one.height === tall) continue;
+      one.width = wide;
+      one.height = tall;
+      drawn = "";
     }
-    context.setTransform(density, 0, 0, density, 0, 0);
+    canvas.style.height = `${height}px`;
     place = layout(width, overview.steps.length, names);
     const scroll = scroller.scrollTop;
-    draw(context, {
-      place,
-      overview,
-      rows,
-      marks,
-      scroll,
-      height,
-      colours,
-      cursor,
-      chosen: chosen(),
-    });
+    const { row, t } = chosen();
+    // The rows are drawn once; the pointer and the epoch only move the frames.
+    const key = JSON.stringify([prepared, scroll, width, height, density, row]);
+    if (key !== drawn) {
+      drawn = key;
+      const rowsContext = still.getContext("2d");
+      rowsContext.setTransform(density, 0, 0, density, 0, 0);
+      const view = { place, overview, rows, marks, scroll, height, colours, chosen: row };
+      drawRows(rowsContext, view);
+    }
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, wide, tall);
+    context.drawImage(still, 0, 0);
+    context.setTransform(density, 0, 0, density, 0, 0);
+    drawFrames(context, { place, scroll, height, chosen: { row, t }, cursor });
   }
 
   /** What does not change with the epoch or the pointer. */
   function prepare() {
     const { overview, rows } = model;
+    prepared++;
     names = longestName(context, rows);
     marks = new Map();
     for (const event of overview.events) {

@@ -188,39 +188,43 @@ function drawHead(context, theme, place, overview, marks) {
   }
 }
 
-/**
- * Draws all that is in view. `scroll` is how far the rows are scrolled; `cursor`
- * and `chosen` are `{row, t}`, with row -1 for the head.
- */
-export function draw(
-  context,
-  { place, overview, rows, marks, scroll, height, colours, cursor, chosen },
-) {
+/** Draws what does not follow the pointer: `chosen` is the row of the chosen feature. */
+export function drawRows(context, view) {
+  const { place, overview, rows, marks, scroll, height, colours, chosen } = view;
   const theme = palette();
   context.clearRect(0, 0, place.width, height);
   const first = Math.max(0, Math.floor(scroll / ROW));
   const last = Math.min(rows.length, Math.ceil((scroll + height - HEAD) / ROW));
   for (let r = first; r < last; r++) {
     const top = HEAD + r * ROW - scroll;
-    drawName(context, theme, place, rows[r], top, chosen && r === chosen.row);
+    drawName(context, theme, place, rows[r], top, r === chosen);
     if (rows[r].i >= 0) drawCells(context, theme, place, overview, rows[r], top, colours);
   }
-  const frame = (cell, colour, width) => {
-    const x = Math.floor(place.x(cell.t)) - 1;
-    const y = cell.row < 0 ? HEAD - 21 : HEAD + cell.row * ROW - scroll - 1;
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.strokeRect(x, y, Math.max(4, Math.ceil(place.cell) + 1), ROW + 1);
-  };
-  if (chosen && chosen.t >= 0) {
-    const x = Math.round(place.x(chosen.t) + place.cell / 2);
-    context.fillStyle = theme.focus;
-    context.globalAlpha = 0.35;
-    context.fillRect(x, HEAD, 1, height - HEAD);
-    context.globalAlpha = 1;
-    if (chosen.row >= 0) frame(chosen, theme.text, 2);
-  }
-  if (cursor && cursor.row >= 0) frame(cursor, theme.focus, 2);
   drawHead(context, theme, place, overview, marks);
-  if (cursor && cursor.row < 0) frame(cursor, theme.focus, 2);
+}
+
+/** Frames around the chosen cell and that under the pointer; each `{row, t}` or null. */
+export function drawFrames(context, { place, scroll, height, chosen, cursor }) {
+  const theme = palette();
+  const frame = (cell, colour) => {
+    const head = cell.row < 0;
+    const x = Math.floor(place.x(cell.t)) - 1;
+    const y = head ? HEAD - 21 : HEAD + cell.row * ROW - scroll - 1;
+    context.save();
+    context.beginPath();
+    // A row that is scrolled away is not framed over the head.
+    context.rect(0, head ? 0 : HEAD - 2, place.width, height);
+    context.clip();
+    context.strokeStyle = colour;
+    context.lineWidth = 2;
+    context.strokeRect(x, y, Math.max(4, Math.ceil(place.cell) + 1), ROW + 1);
+    context.restore();
+  };
+  const x = Math.round(place.x(chosen.t) + place.cell / 2);
+  context.fillStyle = theme.focus;
+  context.globalAlpha = 0.35;
+  context.fillRect(x, HEAD, 1, height - HEAD);
+  context.globalAlpha = 1;
+  if (chosen.row >= 0) frame(chosen, theme.text);
+  if (cursor) frame(cursor, theme.focus);
 }
