@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from plugin.hostile_cases import CASES, DEEP
+from plugin.hostile_cases import CASES, DEEP, proto
 from plugin.logs import (
     PROVIDERS,
     RawLog,
@@ -16,6 +16,7 @@ from plugin.logs import (
     state,
     unpacked,
 )
+from tensorboard.compat.proto import types_pb2
 
 ALLOWED = {200, 400, 404, 422}
 NASTY = [
@@ -165,3 +166,18 @@ def test_a_file_that_ends_early_or_is_none(tmp_path, kind):
 def test_the_cases_are_written_as_json_that_is_bad():
     with pytest.raises((RecursionError, json.JSONDecodeError)):
         json.loads(DEEP)
+
+
+def test_many_runs_with_a_bad_state_cost_few_questions(tmp_path, monkeypatch):
+    """Each question takes the data server 40 ms."""
+    for number in range(64):
+        with RawLog(tmp_path / f"{number:02d}" / "shiftguard") as log:
+            bad = proto(types_pb2.DT_FLOAT, [3], tensor_content=b"1234567")
+            log.add("shiftguard/state", bad if number == 17 else state(0), 0)
+    with opened(tmp_path) as tab:
+        data = tab.plugin._data
+        asked, read = [], data.read_tensors
+        monkeypatch.setattr(data, "read_tensors", lambda **k: asked.append(k) or read(**k))
+        runs = tab.ask("runs")["runs"]
+    assert [run["name"] for run in runs if run["looks"] is None] == ["17"]
+    assert len(asked) <= 13
