@@ -40,7 +40,7 @@ MOST_NAME = 200
 MOST_BYTES = 60_000  # of one JSON text
 FULL_SHARE = 32767  # a share of 1, as int16
 OUTSIDE = 0.03  # of a stream beyond the picture, from which it is drawn anew
-ALARM, EXPECTED, NEGLIGIBLE_EFFECT = 1, 2, 4
+ALARM, EXPECTED, NEGLIGIBLE_EFFECT, TOLD = 1, 2, 4, 8
 
 
 @dataclass
@@ -83,6 +83,8 @@ class ShiftEvents:
             "num_samples": {},
             "collecting": {},
         }
+        self._events: list[dict[str, Any]] = []  # of the step `_events_of`
+        self._events_of = -1
         self._streams: list[str] = []  # rows of every histogram
         self._scores: dict[tuple[str, str], Rows] = {}
         self._histograms = Rows(GROUP, MOST_FEATURES)
@@ -155,10 +157,15 @@ class ShiftEvents:
         if not events:
             return
         blank = dict.fromkeys(("stream", "against", "feature", "reason"))
-        entries = [{**blank, **event, "step": int(step)} for event in events]
-        while len(_packed(entries)) > MOST_BYTES:
-            entries = entries[: len(entries) // 2]
-        self._writer.write_data("shiftguard/events", _packed(entries), step, {"v": SCHEMA})
+        if self._events_of != step:
+            self._events_of, self._events = step, []
+        # TensorBoard keeps the last point of a step: it repeats the earlier ones.
+        self._events += [{**blank, **event, "step": int(step)} for event in events]
+        text = _packed(self._events)
+        while len(text) > MOST_BYTES:
+            self._events = self._events[: len(self._events) // 2]
+            text = _packed(self._events)
+        self._writer.write_data("shiftguard/events", text, step, {"v": SCHEMA})
 
     def _write_state(self, step: int) -> None:
         state = {**self._state, "step": int(step), "looks": self._looks}
@@ -183,7 +190,7 @@ class ShiftEvents:
             rows = np.full((len(names), 9), np.nan, "float32")
             for row, name in zip(rows, names, strict=True):
                 if name in tested:
-                    row[:] = _score(tested[name], pair.findings.get(name), both)
+                    row[:] = _score(tested[name], pair, both)
             content = {
                 "v": SCHEMA,
                 "pair": key,
@@ -257,23 +264,24 @@ class ShiftEvents:
 
 def _score(
     tested: Finding,
-    found: Finding | None,
+    pair: Pair,
     both: tuple[dict[str, FeatureTable], dict[str, FeatureTable]],
 ) -> list[float]:
     """One row: effect and interval, log10 p, flags, mean and deviation of both."""
-    known = found or tested
-    flags = (
-        ALARM * (found is not None and found.matters)
-        + EXPECTED * known.expected
-        + NEGLIGIBLE_EFFECT * known.negligible
-    )
+    name = tested.feature
+    found = pair.findings.get(name, tested)
+    expected = found.expected or name in pair.expected
+    alarm = (name in pair.findings or name in pair.significant) and found.matters
+    flags = ALARM * (alarm and not expected)
+    flags += EXPECTED * expected + NEGLIGIBLE_EFFECT * found.negligible
+    flags += TOLD * (name in pair.findings)  # has a sentence of its own in the report
     moments = []
     for sources in both:
         values = [np.nan, np.nan]
         for source, table in sources.items():
-            name = tested.feature.removeprefix(f"{source}/")
-            if name in table.names and tested.feature == f"{source}/{name}":
-                values = [table.mean(name), table.std(name)]
+            column = name.removeprefix(f"{source}/")
+            if column != name and column in table.names:
+                values = [table.mean(column), table.std(column)]
         moments += values
     low, high = tested.interval
     return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments]

@@ -31,6 +31,7 @@ from tensorboard_plugin_shiftguard.tables import (
     LOWER,
     NEGLIGIBLE,
     REFERENCE,
+    TOLD,
     UPPER,
     Head,
     Table,
@@ -174,10 +175,11 @@ def _rows(found: list[Table]) -> tuple[list[_Row], int]:
 
 
 def _severity(row: _Row) -> tuple[bool, bool, float]:
-    """Sorts alarms first, then what is neither expected nor negligible, then by size."""
+    """Sorts alarms first, of these what the report tells; then what matters; then by size."""
     size = abs(float(row.last[EFFECT]))
     alarm, meant = row.flags & ALARM, row.flags & (EXPECTED | NEGLIGIBLE)
-    return not alarm, bool(meant), -size if size == size else 1.0
+    told = row.flags & TOLD
+    return not alarm, not (alarm and told), bool(meant), -size if size == size else 1.0
 
 
 def kinds_of(run: RunLog) -> dict[str, str]:

@@ -15,7 +15,7 @@ SCHEMA = 1
 EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
 CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
 NUM_COLUMNS = 9
-ALARM, EXPECTED, NEGLIGIBLE = 1, 2, 4
+ALARM, EXPECTED, NEGLIGIBLE, TOLD = 1, 2, 4, 8
 
 # A thousand names of usual length take 40 KB.
 MAX_CONTENT_BYTES = 262_144
@@ -143,8 +143,8 @@ def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
 
 
 def flags_of(values: np.ndarray) -> np.ndarray:
-    """The flags of scores `(..., 9)` as uint8 from 0 to 7."""
-    return np.clip(np.nan_to_num(values[..., FLAGS]), 0, 7).astype(np.uint8)
+    """The flags of scores `(..., 9)` as uint8 from 0 to 15."""
+    return np.clip(np.nan_to_num(values[..., FLAGS]), 0, 15).astype(np.uint8)
 
 
 def _scores(tag: str, content: dict[str, Any]) -> Head:

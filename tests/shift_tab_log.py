@@ -14,6 +14,16 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES, LabelSummary
 FEATURES = 4
 
 
+def numbers(x, labels=()):
+    """The profile of a table `(samples, columns)`."""
+    names = [str(i) for i in range(x.shape[1])]
+    summary = replace(summarise(x, layout="features"), features=feature_table(x, names))
+    counts = np.bincount(np.asarray(labels, int), minlength=MAX_CLASSES)
+    return InputProfile(
+        {"input": summary}, labels=LabelSummary(len(labels), len(labels), counts, 1)
+    )
+
+
 def streams(rng, shift, num_features=FEATURES):
     """Training and a smaller validation, whose column 1 is `shift` larger."""
     found = {}
@@ -21,14 +31,7 @@ def streams(rng, shift, num_features=FEATURES):
         x = rng.normal(size=(number, num_features))
         if name == "validation":
             x[:, 1] += shift
-        summary = replace(
-            summarise(x, layout="features"),
-            features=feature_table(x, [str(i) for i in range(num_features)]),
-        )
-        counts = np.bincount(rng.integers(0, 3, number), minlength=MAX_CLASSES)
-        found[name] = InputProfile(
-            {"input": summary}, labels=LabelSummary(number, number, counts, 1)
-        )
+        found[name] = numbers(x, rng.integers(0, 3, number))
     return found
 
 

@@ -4,13 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from shift_tab_log import FEATURES, read_run, streams
+from shift_tab_log import FEATURES, numbers, read_run, streams
 
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.events import EventWriter
 from keras_shiftguard.profiles import NUM_BINS, bin_edges
 from keras_shiftguard.profiles.features import NUM_COARSE_BINS
-from keras_shiftguard.shift_events import ALARM, FULL_SHARE, MOST_BYTES, Rows, ShiftEvents
+from keras_shiftguard.shift_events import ALARM, FULL_SHARE, MOST_BYTES, TOLD, Rows, ShiftEvents
 from keras_shiftguard.shift_plots import BINS, bars, shared_bins, shares, shown_classes
 
 STEPS = 3
@@ -128,6 +128,35 @@ def test_what_happened_is_told_once(run):
     about = [event["step"] for event in events if event["feature"] == "input/1"]
     assert about == [1]
     assert all(event["kind"] == "finding" and event["text"] for event in events)
+
+
+def test_a_step_has_one_point_of_events_with_all_of_them(tmp_path):
+    # TensorBoard's data server keeps the last point of a step only.
+    with EventWriter(tmp_path) as writer:
+        events = ShiftEvents(writer)
+        events.write_diagnosis(0, "train", "It is wrong.", {"status": "mismatch"})
+        events.write_events(0, [{"kind": "note", "text": "b"}])
+        events.write_events(1, [{"kind": "note", "text": "c"}])
+    _, points = read_run(tmp_path)["shiftguard/events"]
+    assert [e["text"] for e in json.loads(points[0])] == ["It is wrong.", "b"]
+    assert [e["text"] for e in json.loads(points[1])] == ["c"]
+
+
+def test_everything_that_differs_is_flagged_and_what_is_told_of_more(tmp_path):
+    rng = np.random.default_rng(0)
+    x = {"train": rng.normal(size=(400, 5)), "validation": rng.normal(size=(200, 5)) + 3}
+    both = {name: numbers(values) for name, values in x.items()}
+    monitor = ShiftMonitor(0.05, [PAIR])
+    monitor.look(*PAIR, both["validation"], both["train"], 1)
+    with EventWriter(tmp_path) as writer:
+        ShiftEvents(writer).write_look(0, monitor.pairs, both, monitor.report())
+    content, points = scores(read_run(tmp_path))
+    flags = dict(zip(content["names"], points[0][:, 4].astype(int), strict=True))
+    columns = [flags[f"input/{i}"] for i in range(5)]
+    assert all(flag & ALARM for flag in columns)
+    told = {f.feature for f in monitor.report().findings}
+    assert {name for name, flag in flags.items() if flag & TOLD} == told
+    assert len(told) < 5
 
 
 def test_a_diagnosis_is_kept_for_the_looks_that_follow(tmp_path):

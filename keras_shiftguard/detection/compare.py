@@ -30,12 +30,14 @@ class Comparison:
         notes: What could not be judged, and why.
         p_value: Of "nothing differs", over all tests; never 0.
         families: Every test that was made, significant or not.
+        significant: Features that differ and matter, told of or only counted.
     """
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     p_value: float = 1.0
     families: list[Family] = field(default_factory=list, repr=False)
+    significant: frozenset[str] = frozenset()
 
     @property
     def tested(self) -> list[Finding]:
@@ -102,7 +104,9 @@ def examine(
     if certain:
         p_value = SMALLEST_P
     notes = list(dict.fromkeys(look.notes))
-    return Comparison(list(by_severity([*certain, *findings])), notes, p_value, look.families)
+    told_of = list(by_severity([*certain, *findings]))
+    significant = frozenset(f.feature for _, f in found if f.matters)
+    return Comparison(told_of, notes, p_value, look.families, significant)
 
 
 def _share(profile: InputProfile) -> float:

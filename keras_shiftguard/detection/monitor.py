@@ -36,7 +36,9 @@ class Pair:
         looks: How often they were compared; a repeated pass does not count.
         current: Profile of `stream` at the latest look.
         reference: Profile of `against` at the latest look.
-        findings: Everything found so far, by feature.
+        findings: What was told so far, by feature.
+        significant: All features that were ever found to differ and to matter.
+        expected: Features that are meant to differ.
         latest: The latest look with all its tests.
     """
 
@@ -46,6 +48,8 @@ class Pair:
     current: InputProfile = field(default_factory=InputProfile)
     reference: InputProfile = field(default_factory=InputProfile)
     findings: dict[str, Finding] = field(default_factory=dict)
+    significant: set[str] = field(default_factory=set)
+    expected: frozenset[str] = frozenset()
     latest: Comparison = field(default_factory=Comparison)
 
 
@@ -100,6 +104,7 @@ class ShiftMonitor:
             The findings that are new with this look.
         """
         pair = self._pairs[stream, against]
+        pair.expected = frozenset(expected)
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
         if pair.looks:
             repeated = same_samples(pair.current, current)
@@ -111,6 +116,7 @@ class ShiftMonitor:
         pair.latest = examine(
             reference, current, stream=stream, against=against, level=self.level(pair.looks)
         )
+        pair.significant |= pair.latest.significant
         new: list[str] = []
         for finding in pair.latest.findings:
             # What was found once stays found, with its latest numbers: the
