@@ -1,0 +1,1 @@
+"""Adaptive augmentation: a bank of operations, and what decides how far they go."""

@@ -1,0 +1,173 @@
+"""All operations in the order in which a camera would apply them.
+
+Geometry, what comes from the target, light, optics, sensor, compression. What
+no sample needs is skipped, so a step pays for the active operations only.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_shiftguard.augmentation import detail, geometry, target_pool
+from keras_shiftguard.augmentation.draws import Draws, GivenSeed
+from keras_shiftguard.augmentation.operations import OPERATIONS
+from keras_shiftguard.augmentation.photometry import recolour, veil
+from keras_shiftguard.errors import BadInputError
+
+GEOMETRY = (
+    *("rotation", "shift_left", "shift_right", "shift_up", "shift_down", "shear"),
+    *("zoom_in", "zoom_out", "crop", "elastic", "flip_horizontal", "flip_vertical"),
+)
+PHOTOMETRY = (
+    *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down"),
+    *("less_saturation", "more_saturation", "hue", "channel_gain"),
+)
+
+
+class Bank:
+    """Applies operations to images; holds no state.
+
+    Args:
+        names: The operations, in the order of the columns of `levels`.
+        data_format: `"channels_last"` or `"channels_first"`.
+        fill_mode: What geometry finds beyond the border: `"reflect"`,
+            `"nearest"`, `"wrap"` or `"constant"`.
+        fill_value: Of `"constant"`, in the values of the images.
+    """
+
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        data_format: str = "channels_last",
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+    ) -> None:
+        if fill_mode not in geometry.FILL_MODES:
+            raise BadInputError(
+                f"`fill_mode` must be one of {geometry.FILL_MODES}. "
+                f"Received: fill_mode={fill_mode!r}"
+            )
+        self.names = names
+        self.first = data_format == "channels_first"
+        self.fill_mode = fill_mode
+        self.fill_value = fill_value
+
+    def apply(
+        self, x: Any, strengths: Any, low: Any, high: Any, seed: GivenSeed, pool: Any = None
+    ) -> Any:
+        """Augments a batch; the very same tensor's values where nothing is on.
+
+        Args:
+            x: Images of any numeric dtype. Floats keep their dtype, integers
+                become float32.
+            strengths: `(operations,)`, each in [0, 1].
+            low: Black, `(channels,)`, in the values of `x`.
+            high: White, like `low`.
+            seed: Of all that is random.
+            pool: `(images, height, width, channels)` of the target, in the
+                layout and the values of `x`, or None.
+
+        Returns:
+            Images, of the shape of `x`.
+        """
+        dtype = keras.backend.standardize_dtype(x.dtype)
+        dtype = dtype if "float" in dtype else "float32"
+        # Drawn outside of the branches: with and without, seeds advance alike.
+        draws = Draws(ops.shape(x)[0], self.names, seed)
+
+        def augmented() -> Any:
+            levels = draws.levels(strengths)
+            y = self.at_levels(ops.cast(x, "float32"), levels, draws, low, high, seed, pool)
+            return ops.cast(y, dtype)
+
+        return ops.cond(ops.any(strengths > 0), augmented, lambda: ops.cast(x, dtype))
+
+    def at_levels(
+        self,
+        x: Any,
+        levels: Any,
+        draws: Draws,
+        low: Any,
+        high: Any,
+        seed: GivenSeed,
+        pool: Any = None,
+    ) -> Any:
+        """Augments float32 images by given `(samples, operations)` levels."""
+        images = ops.transpose(x, (0, 2, 3, 1)) if self.first else x
+        low, high = ops.cast(low, "float32"), ops.cast(high, "float32")
+        span = ops.maximum(high - low, 1e-12)
+        unit = (images - low) / span
+        # Nothing leaves the range of the data; what lies beyond it already
+        # (it is never exact) is not cut off.
+        floor = ops.minimum(ops.min(unit, axis=(1, 2), keepdims=True), 0.0)
+        ceiling = ops.maximum(ops.max(unit, axis=(1, 2), keepdims=True), 1.0)
+        if pool is not None:
+            pool = ops.transpose(pool, (0, 2, 3, 1)) if self.first else pool
+            pool = (pool - low) / span
+        fill = (self.fill_value - low) / span
+        y = self._pipeline(unit, levels, draws, seed, pool, fill, (floor, ceiling))
+        y = low + span * ops.clip(y, floor, ceiling)
+        # A sample that nothing was done to is the same bit for bit.
+        idle = ops.all(ops.equal(levels, 0.0), axis=1)
+        y = ops.where(ops.reshape(idle, (-1, 1, 1, 1)), images, y)
+        return ops.transpose(y, (0, 3, 1, 2)) if self.first else y
+
+    def _pipeline(
+        self,
+        x: Any,
+        levels: Any,
+        draws: Draws,
+        seed: GivenSeed,
+        pool: Any,
+        fill: Any,
+        bounds: tuple[Any, Any],
+    ) -> Any:
+        def level(name: str) -> Any:
+            if name not in self.names:
+                return ops.zeros_like(levels[:, 0])
+            return OPERATIONS[name].limit * levels[:, self.names.index(name)]
+
+        def stage(x: Any, names: tuple[str, ...], run: Callable[[Any], Any]) -> Any:
+            mine = [self.names.index(name) for name in names if name in self.names]
+            if not mine:
+                return x
+            on = ops.any(ops.stack([ops.any(ops.not_equal(levels[:, i], 0.0)) for i in mine]))
+            return ops.cond(on, lambda: run(x), lambda: x)
+
+        x = stage(
+            x,
+            GEOMETRY,
+            lambda x: geometry.transform(x, level, draws, seed, self.fill_mode, fill),
+        )
+        if pool is not None:
+            number = ops.shape(pool)[0]
+            pick = ops.cast(draws["pick"] * ops.cast(number, "float32"), "int32")
+
+            def picked() -> Any:
+                return ops.take(pool, ops.minimum(pick, number - 1), axis=0)
+
+            x = stage(
+                x,
+                ("fourier",),
+                lambda x: target_pool.exchange_amplitude(x, picked(), level("fourier")),
+            )
+            x = stage(
+                x,
+                ("histogram",),
+                lambda x: target_pool.match_histogram(x, picked(), level("histogram")),
+            )
+        x = stage(x, PHOTOMETRY, lambda x: ops.clip(recolour(x, level, draws), *bounds))
+        x = stage(x, ("haze",), lambda x: veil(x, level("haze"), draws, seed))
+        x = stage(
+            x,
+            ("resolution", "blur", "motion_blur"),
+            lambda x: detail.smooth(x, level, draws),
+        )
+        x = stage(x, ("sharpen",), lambda x: detail.sharpen(x, level("sharpen")))
+        x = stage(x, ("noise", "speckle"), lambda x: detail.add_noise(x, level, seed))
+        x = stage(x, ("impulse",), lambda x: detail.add_impulses(x, level("impulse"), seed))
+        x = ops.clip(x, *bounds)
+        x = stage(x, ("blocking",), lambda x: detail.quantise_blocks(x, level("blocking")))
+        return stage(x, ("erasing",), lambda x: detail.erase(x, level("erasing"), draws))

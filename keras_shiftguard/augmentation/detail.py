@@ -1,0 +1,146 @@
+"""Blur, sharpening, pixels, noise, blocks and erasing.
+
+What smooths is separable, and each sample has its own width: a matrix for the
+rows and one for the columns of every sample, whatever its width.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.augmentation.draws import Draws, GivenSeed
+
+BLOCK = 8
+Level = Callable[[str], Any]
+
+
+def smooth(x: Any, level: Level, draws: Draws) -> Any:
+    """Enlarges pixels, then blurs: both ways alike, and one way (motion)."""
+    pixel = ops.exp(level("resolution") * np.log(2.0))
+    sigma = level("blur")
+    along_x = draws["side"] < 0.5
+    for axis in (1, 2):
+        side = ops.cast(ops.shape(x)[axis], "float32")
+        mine = along_x if axis == 2 else ops.logical_not(along_x)
+        length = 1.0 + ops.where(mine, level("motion_blur"), 0.0) * side
+        far = _distances(ops.shape(x)[axis])
+        gauss = ops.exp(-0.5 * ops.square(far) / (ops.square(_cell(sigma * side)) + 1e-6))
+        box = ops.clip(_cell(length) / 2 + 0.5 - far, 0.0, 1.0)
+        matrix = ops.matmul(_normed(gauss), _normed(box))
+        x = _along(ops.matmul(matrix, _pixels(ops.shape(x)[axis], pixel)), x, axis)
+    return x
+
+
+def sharpen(x: Any, amount: Any) -> Any:
+    """Adds what a small blur takes away."""
+    soft = x
+    for axis in (1, 2):
+        far = _distances(ops.shape(x)[axis])
+        kernel = _normed(ops.exp(-0.5 * ops.square(far)))
+        soft = _along(
+            ops.broadcast_to(kernel, (ops.shape(x)[0], *ops.shape(kernel)[1:])), soft, axis
+        )
+    return x + ops.reshape(amount, (-1, 1, 1, 1)) * (x - soft)
+
+
+def _cell(value: Any) -> Any:
+    return ops.reshape(value, (-1, 1, 1))
+
+
+def _distances(length: Any) -> Any:
+    at = ops.cast(ops.arange(length), "float32")
+    return ops.abs(at[:, None] - at[None, :])[None]
+
+
+def _normed(matrix: Any) -> Any:
+    return matrix / ops.sum(matrix, axis=-1, keepdims=True)
+
+
+def _pixels(length: Any, size: Any) -> Any:
+    """Each place takes the mean of the large pixel that it lies in."""
+    at = ops.cast(ops.arange(length), "float32")[None]
+    number = ops.floor(at / ops.reshape(size, (-1, 1)) + 1e-4)
+    same = ops.cast(ops.equal(number[:, :, None], number[:, None, :]), "float32")
+    return _normed(same)
+
+
+def _along(matrix: Any, x: Any, axis: int) -> Any:
+    """`matrix @ x` along one axis of images, `(samples, n, n)` by image."""
+    shape = ops.shape(x)
+    if axis == 2:
+        x = ops.transpose(x, (0, 2, 1, 3))
+    turned = ops.shape(x)
+    x = ops.matmul(matrix, ops.reshape(x, (turned[0], turned[1], turned[2] * turned[3])))
+    x = ops.reshape(x, turned)
+    return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), shape) if axis == 2 else x
+
+
+def add_noise(x: Any, level: Level, seed: GivenSeed) -> Any:
+    """Gaussian noise, of one size everywhere and in proportion to the value."""
+    noise = keras.random.normal(ops.shape(x), seed=seed, dtype="float32")
+    noise = ops.clip(noise, -4.0, 4.0)
+
+    def cell(value: Any) -> Any:
+        return ops.reshape(value, (-1, 1, 1, 1))
+
+    return x + noise * (cell(level("noise")) + cell(level("speckle")) * x)
+
+
+def add_impulses(x: Any, share: Any, seed: GivenSeed) -> Any:
+    """Sets a share of the values to 0 and to 1, half each."""
+    u = keras.random.uniform(ops.shape(x), seed=seed, dtype="float32")
+    half = ops.reshape(share, (-1, 1, 1, 1)) / 2
+    return ops.where(u < half, 0.0, ops.where(u > 1 - half, 1.0, x))
+
+
+def quantise_blocks(x: Any, amount: Any) -> Any:
+    """Rounds the cosine coefficients of 8 x 8 blocks, fine ones more coarsely.
+
+    At 1 the steps are about those of JPEG at quality 10.
+    """
+    (rows, row_number), (columns, column_number) = (_cosines(ops.shape(x)[a]) for a in (1, 2))
+    batch = ops.shape(x)[0]
+
+    def wide(matrix: Any) -> Any:
+        return ops.broadcast_to(matrix[None], (batch, *ops.shape(matrix)))
+
+    coefficients = _along(wide(columns), _along(wide(rows), x, 1), 2)
+    number = row_number[:, None] + column_number[None, :]
+    step = _cell(amount)[..., None] * (0.2 + 0.13 * number)[None, :, :, None] + 1e-6
+    coefficients = ops.round(coefficients / step) * step
+    back = (wide(ops.transpose(matrix)) for matrix in (rows, columns))
+    y = _along(next(back), coefficients, 1)
+    y = _along(next(back), y, 2)
+    return ops.where(_cell(amount)[..., None] > 0, y, x)
+
+
+def _cosines(length: Any) -> tuple[Any, Any]:
+    """The orthonormal cosine transform of blocks, and the number of each wave.
+
+    The last block is as long as what is left.
+    """
+    at = ops.cast(ops.arange(length), "float32")
+    block = ops.floor(at / BLOCK)
+    number = at - BLOCK * block
+    size = ops.minimum(float(BLOCK), ops.cast(length, "float32") - BLOCK * block)
+    wave = ops.cos(np.pi * (2 * number[None, :] + 1) * number[:, None] / (2 * size[:, None]))
+    scale = ops.sqrt(ops.where(number > 0, 2.0, 1.0) / size)
+    same = ops.cast(ops.equal(block[:, None], block[None, :]), "float32")
+    return wave * scale[:, None] * same, number
+
+
+def erase(x: Any, side: Any, draws: Draws) -> Any:
+    """Puts a rectangle of the image's mean level over it."""
+    h, w = ops.shape(x)[1:3]
+
+    def covered(length: Any, u: Any) -> Any:
+        at = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
+        start = u * (1 - side)
+        start, end = ops.reshape(start, (-1, 1)), ops.reshape(start + side, (-1, 1))
+        return ops.logical_and(at[None] >= start, at[None] < end)
+
+    inside = ops.logical_and(covered(h, draws["y"])[:, :, None], covered(w, draws["x"])[:, None, :])
+    return ops.where(inside[..., None], ops.mean(x, axis=(1, 2), keepdims=True), x)

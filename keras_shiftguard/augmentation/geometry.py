@@ -1,0 +1,98 @@
+"""Rotation, shift, shear, zoom, crop, flip and bending: one map, one resampling.
+
+The resampling gathers: `ops.image.affine_transform` does not compile under XLA
+on TensorFlow.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.augmentation.draws import Draws, GivenSeed, smooth_field
+
+FILL_MODES = ("reflect", "nearest", "wrap", "constant")
+Level = Callable[[str], Any]
+
+
+def transform(
+    x: Any, level: Level, draws: Draws, seed: GivenSeed, fill_mode: str, fill_value: Any
+) -> Any:
+    """Moves the pixels of images.
+
+    Args:
+        x: float32, `(samples, height, width, channels)`.
+        level: Gives the `(samples,)` level of an operation, in its own unit.
+        draws: Where a crop lies, and who is flipped.
+        seed: Of the field that bends.
+        fill_mode: What is beyond the border, see `FILL_MODES`; in Keras's words.
+        fill_value: Of `"constant"`, in the values of `x`.
+    """
+    height, width = ops.shape(x)[1:3]
+    h, w = (ops.cast(side, "float32") for side in (height, width))
+    # From the place in the result to the place in the source, from the centre.
+    y = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
+    x_ = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
+    y, x_ = y[None, :, None], x_[None, None, :]
+    # A level is `(samples,)`: flips are probabilities, by now decided.
+    flip_x = _sign(draws["side"], level("flip_horizontal"))
+    flip_y = _sign(draws["pick"], level("flip_vertical"))
+    kept = 1.0 - level("crop")
+    zoom = kept * ops.exp(level("zoom_out") - level("zoom_in"))
+    angle = level("rotation") * (np.pi / 180)
+    cos, sin, shear = ops.cos(angle), ops.sin(angle), level("shear")
+    free = 1.0 - kept
+    by_x = level("shift_left") - level("shift_right") + free * (draws["x"] - 0.5)
+    by_y = level("shift_up") - level("shift_down") + free * (draws["y"] - 0.5)
+
+    def cell(value: Any) -> Any:
+        return ops.reshape(value, (-1, 1, 1))
+
+    at_x = cell(flip_x * zoom * cos) * x_ + cell(flip_x * zoom * (shear * cos - sin)) * y
+    at_y = cell(flip_y * zoom * sin) * x_ + cell(flip_y * zoom * (shear * sin + cos)) * y
+    at_x = at_x + cell(by_x * w) + (w - 1) / 2
+    at_y = at_y + cell(by_y * h) + (h - 1) / 2
+    bent = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
+    return sample(x, at_y + bent[..., 0], at_x + bent[..., 1], fill_mode, fill_value)
+
+
+def _sign(u: Any, probability: Any) -> Any:
+    return ops.where(u < probability, -1.0, 1.0)
+
+
+def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any:
+    """Bilinear values of `x` at `(samples, height, width)` places, in pixels."""
+    shape = ops.shape(x)
+    height, width = shape[1], shape[2]
+    flat = ops.reshape(x, (shape[0], height * width, shape[3]))
+    top, left = ops.floor(at_y), ops.floor(at_x)
+    down, right = (at_y - top)[..., None], (at_x - left)[..., None]
+
+    def corner(row: Any, column: Any) -> Any:
+        index = _inside(row, height, fill_mode) * width + _inside(column, width, fill_mode)
+        index = ops.reshape(index, (shape[0], height * width, 1))
+        index = ops.broadcast_to(index, ops.shape(flat))
+        values = ops.reshape(ops.take_along_axis(flat, index, axis=1), shape)
+        if fill_mode != "constant":
+            return values
+        outside = _outside(row, height) | _outside(column, width)
+        return ops.where(outside[..., None], fill_value, values)
+
+    upper = corner(top, left) * (1 - right) + corner(top, left + 1) * right
+    lower = corner(top + 1, left) * (1 - right) + corner(top + 1, left + 1) * right
+    return upper * (1 - down) + lower * down
+
+
+def _outside(at: Any, length: Any) -> Any:
+    return ops.logical_or(at < 0, at > ops.cast(length, "float32") - 1)
+
+
+def _inside(at: Any, length: Any, fill_mode: str) -> Any:
+    n = ops.cast(length, "float32")
+    if fill_mode == "wrap":
+        at = at - n * ops.floor(at / n)
+    elif fill_mode == "reflect":  # d c b a | a b c d | d c b a
+        at = at - 2 * n * ops.floor(at / (2 * n))
+        at = ops.minimum(at, 2 * n - 1 - at)
+    return ops.cast(ops.clip(at, 0.0, n - 1), "int32")

@@ -1,0 +1,196 @@
+"""`AdaptiveAugmentation`: the bank as a layer, with strengths that are weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.augmentation.bank import Bank
+from keras_shiftguard.augmentation.draws import drawn_seed
+from keras_shiftguard.augmentation.operations import chosen
+from keras_shiftguard.errors import BadInputError
+
+
+@keras.saving.register_keras_serializable(package="keras_shiftguard")
+class AdaptiveAugmentation(keras.layers.Layer):
+    """Random augmentation whose strengths may change while a model trains.
+
+    All strengths are zero at first, and then the layer passes on exactly what
+    it gets. They are weights: set them at any time, by hand or by an
+    `AugmentationController`, and no compiled step is traced again. A sample
+    goes a random part of the way from unchanged to full strength, all
+    operations together; a quarter of the samples is left as it is. In
+    inference the layer does nothing.
+
+    `ShiftGuard(adapt=True)` applies the same to a model without this layer.
+
+    Args:
+        operations: Names of the operations it may use. None means all that
+            cannot change what a label says: all but `"flip_horizontal"` and
+            `"flip_vertical"`.
+        value_range: Black and white in the values of the images, e.g. (0, 255);
+            each a number, or one for each channel. None: the extremes of the
+            images seen in training so far.
+        fill_mode: What is beyond the border: `"reflect"`, `"nearest"`,
+            `"wrap"` or `"constant"`.
+        fill_value: Of `"constant"`, in the values of the images.
+        pool_size: How many images of the target to keep for `"fourier"` and
+            `"histogram"`; they are set with `set_pool`. 0: without these two.
+            Needs images of a fixed size.
+        seed: Makes the augmentation reproducible. None draws one.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to
+            `keras.config.image_data_format()`.
+
+    Call arguments:
+        inputs: Images of any numeric dtype, 4D.
+        training: Whether to augment.
+
+    Output shape:
+        That of the input, in the layer's compute dtype.
+
+    Example:
+
+    >>> layer = AdaptiveAugmentation(value_range=(0, 1), seed=1)
+    >>> images = np.random.default_rng(0).random((8, 16, 16, 3)).astype("float32")
+    >>> bool(np.all(keras.ops.convert_to_numpy(layer(images, training=True)) == images))
+    True
+    >>> layer.set_strengths({"noise": 0.2})
+    >>> noisy = keras.ops.convert_to_numpy(layer(images, training=True))
+    >>> bool(np.any(noisy != images)), bool(noisy.max() <= 1)
+    (True, True)
+    """
+
+    def __init__(
+        self,
+        operations: Sequence[str] | None = None,
+        value_range: tuple[Any, Any] | None = None,
+        fill_mode: str = "reflect",
+        fill_value: float = 0.0,
+        pool_size: int = 0,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Pixels of 0..255 must not be rounded to half precision before `call`.
+        super().__init__(autocast=False, **kwargs)
+        self.operations = None if operations is None else tuple(operations)
+        chosen(self.operations, 3, True)  # unknown names are told now
+        if value_range is not None and not np.all(np.less(value_range[0], value_range[1])):
+            raise BadInputError(
+                "`value_range` must be (black, white) with black < white. "
+                f"Received: value_range={value_range!r}"
+            )
+        self.value_range = None if value_range is None else tuple(map(_plain, value_range))
+        self.fill_mode = fill_mode
+        self.fill_value = fill_value
+        self.pool_size = int(pool_size)
+        self.seed = seed
+        self.data_format = keras.config.image_data_format() if data_format is None else data_format
+        self.generator = keras.random.SeedGenerator(seed)
+        self.bank = Bank((), self.data_format, fill_mode, fill_value)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        axis = 1 if self.data_format == "channels_first" else -1
+        channels = input_shape[axis] if len(input_shape) == 4 else None
+        if channels is None:
+            raise BadInputError(
+                "AdaptiveAugmentation takes batches of images with a known number of channels. "
+                f"Received: input_shape={input_shape}, data_format={self.data_format!r}"
+            )
+        names = chosen(self.operations, channels, self.pool_size > 0)
+        self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
+        # Until images were seen, the range is empty and nothing is augmented.
+        low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
+        self.strengths = self._state("strengths", np.zeros(len(names)))
+        self.low = self._state("low", np.broadcast_to(low, (channels,)))
+        self.high = self._state("high", np.broadcast_to(high, (channels,)))
+        self.pool = None
+        if self.pool_size:
+            shape = (self.pool_size, *input_shape[1:])
+            if None in shape:
+                raise BadInputError(
+                    "`pool_size` needs images of a fixed size. "
+                    f"Received: pool_size={self.pool_size}, input_shape={input_shape}"
+                )
+            self.pool = self._state("pool", np.zeros(shape))
+
+    def _state(self, name: str, value: Any) -> Any:
+        value = np.asarray(value, "float32")
+        return self.add_weight(
+            name=name,
+            shape=value.shape,
+            dtype="float32",
+            initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype="float32"),
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+        )
+
+    def set_strengths(self, strengths: Mapping[str, float]) -> None:
+        """Sets operations by name, each in [0, 1]; those not named become 0."""
+        self.strengths.assign(as_vector(strengths, self.bank.names))
+
+    def get_strengths(self) -> dict[str, float]:
+        """The strengths of all operations, by name."""
+        values = ops.convert_to_numpy(self.strengths)
+        return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
+
+    def set_pool(self, images: Any) -> None:
+        """Keeps `pool_size` unlabelled images of the target, repeated if they are fewer."""
+        if self.pool is None:
+            raise BadInputError("Pass `pool_size` to AdaptiveAugmentation to keep a pool.")
+        images = np.asarray(images, "float32")
+        self.pool.assign(images[np.arange(self.pool_size) % len(images)])
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        x = ops.convert_to_tensor(inputs)
+        if training:
+            if self.value_range is None:
+                self._widen(x)
+            x = self.bank.apply(
+                x, self.strengths, self.low, self.high, drawn_seed(self.generator), self.pool
+            )
+        return ops.cast(x, self.compute_dtype)
+
+    def _widen(self, x: Any) -> None:
+        axes = (0, 2, 3) if self.data_format == "channels_first" else (0, 1, 2)
+        x = ops.cast(x, "float32")
+        finite = ops.isfinite(x)
+        low = ops.min(ops.where(finite, x, np.inf), axis=axes)
+        high = ops.max(ops.where(finite, x, -np.inf), axis=axes)
+        self.low.assign(ops.minimum(self.low, low))
+        self.high.assign(ops.maximum(self.high, high))
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return input_shape
+
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
+        return keras.KerasTensor(inputs.shape, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "operations": self.operations,
+            "value_range": self.value_range,
+            "fill_mode": self.fill_mode,
+            "fill_value": self.fill_value,
+            "pool_size": self.pool_size,
+            "seed": self.seed,
+            "data_format": self.data_format,
+        }
+
+
+def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
+    """Strengths in the order of `names`; refuses what is unknown or out of [0, 1]."""
+    wrong = {k: v for k, v in strengths.items() if k not in names or not 0 <= v <= 1}
+    if wrong:
+        raise BadInputError(
+            f"Strengths are in [0, 1], of the operations {', '.join(names)}. Received: {wrong}"
+        )
+    return np.asarray([strengths.get(name, 0.0) for name in names], "float32")
+
+
+def _plain(value: Any) -> Any:
+    return tuple(float(v) for v in value) if np.ndim(value) else float(value)
