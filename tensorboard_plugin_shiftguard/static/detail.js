@@ -36,8 +36,11 @@ export function createDetail({ state, failed }) {
   let saves = []; // buttons that need a distribution
   let aborter = new AbortController();
 
+  // What the slider stands for, also while another feature is on its way.
+  let steps = [];
+
   const toStep = (at) => {
-    const steps = feature?.steps ?? [];
+    if (!steps.length) return;
     state.set({ epoch: at >= steps.length - 1 ? null : steps[at] });
   };
   const meaning = createMeaning();
@@ -142,6 +145,7 @@ export function createDetail({ state, failed }) {
     const streams = layStreams(feature, pair, hiddenStreams, laid);
     const { edges, classes, steps: stepNumbers } = feature ?? {};
     data = streams && { name: model.feature, streams, edges, classes, stepNumbers, measure, log };
+    if (feature) steps = feature.steps;
     index = stepIndex();
     node.classList.remove("reading");
     for (const save of saves) save.disabled = !data;
