@@ -1,0 +1,1 @@
+"""Training on labelled source data for an unlabelled target that looks different."""

@@ -1,0 +1,98 @@
+"""The head that tells source from target: small, bounded, in float32."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_shiftguard.adaptation.reversal import GradientReversal, reverse
+
+# Features of unit length, times this. The reversed cross-entropy has no lower
+# bound: on unbounded features the encoder wins by blowing them up.
+LENGTH = 4.0
+WIDEST = 1024  # outer products beyond this are drawn at random instead
+
+
+def bounded(features: Any) -> Any:
+    """Features of length `LENGTH`, in float32."""
+    x = ops.cast(features, "float32")
+    return LENGTH * x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+
+
+@keras.saving.register_keras_serializable(package="keras_shiftguard")
+class DomainHead(keras.layers.Layer):
+    """Logit that a sample is from the target, behind a gradient reversal.
+
+    Always float32, whatever the policy of the model.
+
+    Args:
+        units: Widths of its hidden layers.
+        num_classes: For a head that also sees the class probabilities, as an
+            outer product with the features (CDAN); 0 for one that does not.
+
+    Call arguments:
+        features: `(batch, features)`.
+        probabilities: `(batch, num_classes)`, or None.
+
+    Reference: Long et al., "Conditional Adversarial Domain Adaptation",
+    NeurIPS 2018, eq. 5 and 6.
+    """
+
+    def __init__(
+        self, units: tuple[int, ...] = (128, 128), num_classes: int = 0, **kwargs: Any
+    ) -> None:
+        kwargs["dtype"] = "float32"
+        super().__init__(**kwargs)
+        self.units = tuple(int(width) for width in units)
+        self.num_classes = int(num_classes)
+        self.reversal = GradientReversal(1.0, dtype="float32", name="reversal")
+        self.hidden = [
+            keras.layers.Dense(width, activation="relu", dtype="float32", name=f"hidden_{i}")
+            for i, width in enumerate(self.units)
+        ]
+        self.logit = keras.layers.Dense(1, dtype="float32", name="logit")
+        self.maps: list[Any] = []
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        width = int(input_shape[-1] or 0)
+        if self.num_classes:
+            wide = width * self.num_classes
+            if wide > WIDEST:
+                # Two fixed random maps whose product has, on average, the same
+                # inner products as the outer product.
+                for rows in (width, self.num_classes):
+                    scale = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
+                    self.maps.append(
+                        self.add_weight(
+                            shape=(rows, WIDEST), initializer=scale, trainable=False, name="map"
+                        )
+                    )
+            width = min(wide, WIDEST)
+        for layer in self.hidden:
+            layer.build((None, width))
+            width = layer.units
+        self.logit.build((None, width))
+        self.built = True
+
+    def call(self, features: Any, probabilities: Any = None, strength: Any = None) -> Any:
+        x = bounded(features)
+        if self.num_classes:
+            p = ops.cast(probabilities, "float32")
+            if self.maps:
+                x = ops.matmul(x, self.maps[0]) * ops.matmul(p, self.maps[1]) / WIDEST**0.5
+            else:
+                x = ops.reshape(p[:, :, None] * x[:, None, :], (ops.shape(x)[0], -1))
+        x = self.reversal(x) if strength is None else reverse(x, strength)
+        for layer in self.hidden:
+            x = layer(x)
+        return self.logit(x)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (input_shape[0], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "num_classes": self.num_classes,
+        }

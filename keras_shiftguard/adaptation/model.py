@@ -1,0 +1,318 @@
+"""`DomainAdaptationModel`: a model trained on two domains at once."""
+
+from typing import Any, Self
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.adaptation.alignment import METHODS, Alignment
+from keras_shiftguard.adaptation.evidence import Evidence
+from keras_shiftguard.adaptation.feed import SOURCE, TARGET, is_pair
+from keras_shiftguard.adaptation.report import Action, AlignmentReport
+from keras_shiftguard.adaptation.split import Split
+from keras_shiftguard.adaptation.training import train
+from keras_shiftguard.answers import is_classifier
+from keras_shiftguard.errors import BadInputError, warn
+
+
+@keras.saving.register_keras_serializable(package="keras_shiftguard")
+class DomainAdaptationModel(keras.Model):
+    """Trains a model on a labelled source so that it works on an unlabelled target.
+
+    The features that `feature_layer` puts out are made alike in both domains
+    while the model learns its task on the source. It is used like the model
+    that it wraps: `compile`, `fit`, `evaluate`, `predict`, `save`. The weights
+    of `model` itself are trained: take it from `adapted_model` and ship it.
+
+    After each epoch it looks at both domains, without labels of the target:
+    where alignment harms what the model can do on the source, the alignment
+    backs off, and in the end it switches itself off. `report` says what was
+    done and why.
+
+    Args:
+        model: A functional or sequential model with one output, compiled or
+            not.
+        feature_layer: Name of the layer whose output is aligned. Defaults to
+            the one before the last layer with weights.
+        method: `"dann"`: a head learns to tell the domains apart, and its
+            reversed gradient makes the features alike. `"cdan"`: the head sees
+            the class probabilities as well. `"mmd"`: the maximum mean
+            discrepancy is made small. `"coral"`: means and covariances are
+            drawn together. `"auto"`: begins with `"mmd"`, and goes over to one
+            distance for each class where the evidence allows it.
+        strength: What alignment weighs beside the task. 0 switches it off, and
+            `fit` is that of the plain model, bit for bit.
+        warmup: Share of the training over which the strength rises from 0.
+        label_shift: Whether to estimate the mix of classes in the target, and
+            to weight the source's classes accordingly where it differs.
+        protect: Whether to act on what the looks show; without it they are
+            taken, and nothing is done.
+        units: Hidden layers of the domain head.
+        verbose: 0 is silent, 1 says what is done, and why.
+
+    Attributes:
+        adapted_model: The plain model, compiled with the same loss and
+            metrics, that loads where this package is not installed.
+        alignment: `AlignmentReport`: does it work, in words.
+        actions: List of `Action`: what was changed on the way, and why.
+
+    Reference: Ganin et al., JMLR 17 (2016); Long et al., ICML 2015 and NeurIPS
+    2018; Sun and Saenko, ECCV workshops 2016; Zhu et al., IEEE TNNLS 2021.
+
+    Example:
+
+    >>> inputs = keras.Input((2,))
+    >>> features = keras.layers.Dense(4, activation="relu", name="features")(inputs)
+    >>> model = keras.Model(inputs, keras.layers.Dense(2)(features))
+    >>> adapted = DomainAdaptationModel(model, method="mmd", verbose=0)
+    >>> loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    >>> adapted.compile("adam", loss)
+    >>> x = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+    >>> _ = adapted.fit(x, np.arange(64) % 2, target_data=x + 1, verbose=0)
+    >>> adapted.predict(x, verbose=0).shape
+    (64, 2)
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        feature_layer: str | None = None,
+        method: str = "dann",
+        strength: float = 1.0,
+        warmup: float = 0.5,
+        label_shift: bool = True,
+        protect: bool = True,
+        units: tuple[int, ...] = (128, 128),
+        verbose: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        _check_arguments(method, strength, warmup)
+        self.split = Split(model, feature_layer)
+        self.base = model
+        self.feature_layer = feature_layer
+        self.method = method
+        self.initial_strength = float(strength)
+        self.warmup = float(warmup)
+        self.label_shift = label_shift
+        self.protect = protect
+        self.units = tuple(units)
+        self.verbose = verbose
+        self.looks: list[Evidence] = []
+        self.actions: list[Action] = []
+        self.is_off = False
+        n = self.split.num_outputs
+        self.alignment_layer = Alignment(method, max(n, 2), self.units, name="alignment")
+        self.alignment_layer.build((None, self.split.width))
+        self.alignment_layer.strength.assign(self.initial_strength)
+        self.num_classes = max(n, 2)
+        self.built = True
+        if feature_layer is None:
+            self.say(
+                f"DomainAdaptationModel aligns the output of {self.split.name!r}, the input of the "
+                "head. `feature_layer=` chooses another layer."
+            )
+
+    # --- what training calls --------------------------------------------------
+    # The reversed gradient needs no second backward pass, and the batch carries
+    # both domains, so the step of each backend does the rest as it is: what is
+    # special is in these three, alike on TensorFlow, JAX and PyTorch.
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        if not is_pair(inputs):
+            return self.base(inputs, training=training)
+        source, target = inputs[SOURCE], inputs[TARGET]
+        size = ops.shape(keras.tree.flatten(source)[0])[0]
+        # One pass over both: batch normalisation sees the two domains mixed.
+        joined = keras.tree.map_structure(
+            lambda a, b: ops.concatenate([a, ops.cast(b, a.dtype)], axis=0), source, target
+        )
+        features, outputs = self.split.both(joined, training=training)
+        return {
+            "outputs": outputs[:size],
+            "target_outputs": outputs[size:],
+            "features": features[:size],
+            "target_features": features[size:],
+        }
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        if not is_pair(x):
+            return super().compute_loss(x, y, y_pred, sample_weight, training=training)
+        layer = self.alignment_layer
+        if self.num_classes:
+            weights = layer.weights_of(y)
+            if sample_weight is not None:
+                weights = weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
+            sample_weight = weights
+        loss = super().compute_loss(x, y, y_pred["outputs"], sample_weight, training=training)
+        extra = layer.loss(
+            y_pred["features"],
+            y_pred["target_features"],
+            y,
+            y_pred["outputs"],
+            y_pred["target_outputs"],
+        )
+        return loss + ops.cast(extra / self._replicas(), loss.dtype)
+
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
+        if is_pair(x):
+            return super().compute_metrics(x, y, y_pred["outputs"], sample_weight)
+        logs = super().compute_metrics(x, y, y_pred, sample_weight)
+        ours = [metric.name for metric in self.alignment_layer.metrics]
+        return {name: value for name, value in logs.items() if name not in ours}
+
+    def _replicas(self) -> int:
+        if keras.backend.backend() != "tensorflow":
+            return 1
+        return int(self.distribute_strategy.num_replicas_in_sync)
+
+    # --- what the user calls --------------------------------------------------
+
+    def fit(self, x: Any = None, y: Any = None, target_data: Any = None, **kwargs: Any) -> Any:
+        """Trains on both domains.
+
+        Args:
+            x: The source, in any form that `keras.Model.fit` takes: arrays,
+                `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader`,
+                generator.
+            y: Its labels, if `x` holds arrays.
+            target_data: Unlabelled data of the target, in any of these forms.
+                Its size need not be that of the source: it begins again when
+                it is over. Labels are left out. None trains on the source alone.
+            **kwargs: As for `keras.Model.fit`.
+
+        Returns:
+            The `History`, with `alignment_loss` (and, for adversarial methods,
+            `domain_accuracy`, of which 0.5 is chance) beside the metrics.
+
+        Raises:
+            BadInputError: before training starts, for streams that cannot be
+                aligned; the message says how to fix it.
+        """
+        self._compile_if_needed()
+        self._read_loss()
+        if target_data is None or self.initial_strength == 0 or self.is_off:
+            return super().fit(x, y, **kwargs)
+        return train(self, super().fit, x, y, target_data, kwargs)
+
+    @property
+    def adapted_model(self) -> keras.Model:
+        """The wrapped model with its new weights, ready to `evaluate` and `save`."""
+        if self.compiled and not getattr(self.base, "compiled", False):
+            try:
+                self.base.compile_from_config(self.get_compile_config())
+            except Exception as error:  # a loss of the user's that is not registered
+                warn(
+                    f"`adapted_model` is not compiled: {type(error).__name__}: {error} Call "
+                    "`compile` on it; `predict` works as it is."
+                )
+        return self.base
+
+    @property
+    def alignment(self) -> AlignmentReport:
+        """Whether alignment works, in words: print it."""
+        off = self.is_off or self.initial_strength == 0
+        return AlignmentReport(
+            method="off" if off else self.method,
+            feature_layer=self.split.name,
+            looks=tuple(self.looks),
+            actions=tuple(self.actions),
+            strength=0.0 if off else self.current_strength,
+        )
+
+    # --- dials ------------------------------------------------------------------
+
+    @property
+    def current_strength(self) -> float:
+        """Strength of the alignment after the ramp, as it is now."""
+        return float(ops.convert_to_numpy(self.alignment_layer.strength))
+
+    def set_strength(self, strength: float) -> None:
+        """Sets the strength, at any time."""
+        self.alignment_layer.strength.assign(float(strength))
+
+    def switch_off(self, reason: str, epoch: int = 0) -> None:
+        """Switches alignment off for good; a later `fit` is that of the plain model."""
+        self.is_off = True
+        self.set_strength(0.0)
+        self.alignment_layer.class_weights.assign(
+            np.ones(self.alignment_layer.class_weights.shape, "float32")
+        )
+        action = Action(epoch, "alignment switched off", reason)
+        self.actions.append(action)
+        self.say(str(action))
+
+    def say(self, message: str) -> None:
+        """Prints, if the user wants to hear it."""
+        if self.verbose:
+            print(message)
+
+    # --- what others ask of a model ---------------------------------------------
+
+    @property
+    def input(self) -> Any:
+        """The inputs of the wrapped model."""
+        return self.base.inputs[0] if isinstance(self.base, keras.Sequential) else self.base.input
+
+    def _compile_if_needed(self) -> None:
+        if self.compiled or not getattr(self.base, "compiled", False):
+            return
+        self.compile_from_config(self.base.get_compile_config())
+
+    def _read_loss(self) -> None:
+        """Whether the outputs are classes is known once the loss is."""
+        classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
+        if not classes and self.method == "cdan":
+            raise BadInputError(
+                "method='cdan' needs class probabilities, and the loss is one of regression. Use "
+                "'dann', 'mmd' or 'coral'."
+            )
+        self.num_classes = self.alignment_layer.num_classes = classes
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "model": keras.saving.serialize_keras_object(self.base),
+            "feature_layer": self.feature_layer,
+            "method": self.method,
+            "strength": self.initial_strength,
+            "warmup": self.warmup,
+            "label_shift": self.label_shift,
+            "protect": self.protect,
+            "units": self.units,
+            "verbose": self.verbose,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
+        config = dict(config)
+        verbose = config.pop("verbose")
+        config["model"] = keras.saving.deserialize_keras_object(
+            config["model"], custom_objects=custom_objects
+        )
+        loaded = cls(**config, verbose=0)
+        loaded.verbose = verbose
+        return loaded
+
+
+def _check_arguments(method: str, strength: float, warmup: float) -> None:
+    if method not in METHODS:
+        raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+    if not 0 <= strength < float("inf"):
+        raise BadInputError(
+            f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"
+        )
+    if not 0 <= warmup <= 1:
+        raise BadInputError(
+            f"`warmup` is a share of the training, from 0 to 1. Received: warmup={warmup!r}"
+        )
