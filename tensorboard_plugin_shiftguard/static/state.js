@@ -81,19 +81,24 @@ export function createState() {
   const listeners = new Set();
   let timer = 0;
 
+  const write = () => {
+    clearTimeout(timer);
+    timer = 0;
+    writeAddress({
+      runs: state.runs.length ? JSON.stringify(state.runs) : null,
+      pair: state.pair,
+      feature: state.feature,
+      epoch: state.epoch === null ? null : state.epoch + 1,
+    });
+    toStorage(forGood, LIKED, state);
+    toStorage(forNow, KEPT, state);
+  };
   const save = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      writeAddress({
-        runs: state.runs.length ? JSON.stringify(state.runs) : null,
-        pair: state.pair,
-        feature: state.feature,
-        epoch: state.epoch === null ? null : state.epoch + 1,
-      });
-      toStorage(forGood, LIKED, state);
-      toStorage(forNow, KEPT, state);
-    }, 200);
+    timer = setTimeout(write, 200);
   };
+  // Likings changed right before the page goes are kept as well.
+  window.addEventListener("pagehide", () => timer && write());
 
   const set = (changes) => {
     const changed = Object.keys(changes).filter(

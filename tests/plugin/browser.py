@@ -1,0 +1,116 @@
+"""A TensorBoard of our own and a real Chromium that looks at it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync"
+).split()
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+PATIENCE = 60_000  # milliseconds; the machine of a test may be busy
+
+
+def chromium():
+    """Its path; without one, tests are skipped, but never where one is required."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None and os.environ.get("SHIFTGUARD_REQUIRE_BROWSER"):
+        pytest.fail("Chromium is missing: apt-get install chromium")
+    if path is None:
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    return path
+
+
+@contextmanager
+def tensorboard(log_dir, *options):
+    """Starts it on a free port of this machine; gives its address."""
+    code = "from tensorboard.main import run_main; run_main()"
+    # Without TensorFlow, as on a machine that has only JAX or PyTorch.
+    code = f"import sys; sys.modules['tensorflow'] = None; {code}"
+    arguments = ["--logdir", str(log_dir), "--host", "127.0.0.1", "--port", "0", *options]
+    server = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    try:
+        said = []
+        for line in server.stderr:
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
+                yield found[0]
+                break
+        else:
+            pytest.fail(f"TensorBoard did not start:\n{''.join(said)}")
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+        server.stderr.close()
+
+
+class Tab:
+    """The Shift tab in a page of its own.
+
+    Args:
+        browser: Playwright's browser.
+        address: Of TensorBoard.
+        query: Of the page, such as `"darkMode=true"`.
+        width: Of the window, in pixels.
+        link: What a deep link says, such as `"pair=validation%2Ftrain"`.
+    """
+
+    def __init__(self, browser, address, query="", width=1400, link=""):
+        self.address = address
+        self.page = browser.new_page(viewport={"width": width, "height": 1000})
+        self.page.set_default_timeout(PATIENCE)
+        self.errors = []
+        self.foreign = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self._asked)
+        self.page.goto(f"{address}?{query}#shiftguard{link and '&p.shiftguard.' + link}")
+        self.frame = self.page.frame_locator("iframe[src*='name=shiftguard']")
+
+    def _heard(self, message):
+        # TensorBoard's own fonts are not found under a path prefix.
+        if message.type == "error" and "shiftguard" in message.location.get("url", "shiftguard"):
+            self.errors.append(message.text)
+
+    def _asked(self, request):
+        if not request.url.startswith(
+            (self.address.split("/", 3)[2], "http://127.0.0.1:", "data:")
+        ):
+            self.foreign.append(request.url)
+
+    def __call__(self, testid):
+        return self.frame.get_by_test_id(testid)
+
+    def card(self, feature):
+        return self.frame.locator(f"[data-testid=card][data-feature='{feature}']")
+
+    def evaluate(self, code):
+        """Runs JavaScript inside the frame of the tab."""
+        frame = next(f for f in self.page.frames if "name=shiftguard" in f.url)
+        return frame.evaluate(code)
+
+    def audit(self):
+        """What axe-core finds, of serious or critical impact, one line each."""
+        self.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
+        found = self.evaluate("axe.run(document).then(r => r.violations)")
+        return [
+            f"{v['id']} ({v['impact']}): {v['help']}: {[n['html'][:120] for n in v['nodes'][:3]]}"
+            for v in found
+            if v["impact"] in ("serious", "critical")
+        ]
+
+    def close(self):
+        self.page.close()

@@ -1,0 +1,247 @@
+"""The tab as a person sees it: a real fit, TensorBoard, Chromium."""
+
+import json
+import re
+import warnings
+
+import pytest
+from plugin.browser import FLAGS, Tab, chromium, tensorboard
+from plugin.logs import RawLog, scores, scores_content, state
+
+from keras_shiftguard.errors import ShiftWarning
+
+EPOCHS = 6
+SHIFTED = "input/brightness"
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory):
+    """Three real fits, written as any user's are."""
+    pytest.importorskip("foolbox", reason="the photos are not installed")
+    import shift_tab
+
+    path = tmp_path_factory.mktemp("logs")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ShiftWarning)
+        shift_tab.fit_digits(path / "right", EPOCHS, fault=False)
+        shift_tab.fit_digits(path / "darker", EPOCHS, fault=True)
+        shift_tab.fit_photos(path / "photos", 1)
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = chromium()
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(log_dir):
+    with tensorboard(log_dir, "--path_prefix", "/tb/x") as address:
+        yield address
+
+
+@pytest.fixture
+def look(browser, address):
+    """Opens the tab; whatever a test does, it must leave no error behind."""
+    opened = []
+
+    def look(query="", width=1400, at=address, link=""):
+        opened.append(Tab(browser, at, query, width, link))
+        return opened[-1]
+
+    yield look
+    for tab in opened:
+        errors, foreign = tab.errors, tab.foreign
+        tab.close()
+        assert not errors and not foreign
+
+
+@pytest.fixture
+def tab(look):
+    """The pair with the planted shift, chosen as a deep link chooses it."""
+    tab = look(link="pair=validation%2Ftrain")
+    tab.card(SHIFTED).wait_for()
+    return tab
+
+
+def eventually(tab, is_so, seconds=30):
+    """The page answers in its own time."""
+    for _ in range(10 * seconds):
+        if is_so():
+            return
+        tab.page.wait_for_timeout(100)
+    assert is_so()
+
+
+def drawn(tab):
+    """What the histogram shows, as the browser has it."""
+    return tab("histogram").inner_html()
+
+
+def test_the_verdict_says_what_happened_in_words(tab):
+    said = tab("verdict").inner_text()
+    assert "darker" in said and "right" in said and "photos" in said
+    assert re.search(r"Shift found.*validation against train.*covariate shift", said, re.S)
+    assert re.search(r"No shift found", said)
+    assert re.search(r"Preprocessing mismatch.*unit.*expects.*tf", said, re.S)
+    assert tab("verdict").locator("[aria-live]").count() >= 1
+    assert str(EPOCHS) in tab("kept").first.inner_text()
+
+
+def test_what_shifted_comes_first(tab):
+    first = tab("card").first
+    assert first.get_attribute("data-feature") == SHIFTED
+    assert "shifted" in first.inner_text().lower()
+    assert "darker" in tab("detail").inner_text()
+
+
+def test_the_slider_moves_the_histogram(tab):
+    tab("histogram").wait_for()
+    assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
+    before = drawn(tab)
+    tab("slider").focus()
+    for _ in range(EPOCHS - 1):
+        tab.page.keyboard.press("ArrowLeft")
+    assert tab("histogram").get_attribute("data-step") == "0"
+    assert drawn(tab) != before
+    tab.page.keyboard.press("End")
+    assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
+
+
+def test_a_second_run_lies_over_the_first(tab):
+    tab("histogram").wait_for()
+    before = drawn(tab)
+    tab("overlay-run").select_option(label="right")
+    eventually(tab, lambda: drawn(tab) != before)
+    assert "right" in tab("detail").inner_text()
+
+
+def test_the_heatmap_reads_by_keyboard(tab):
+    tab("heatmap").focus()
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("ArrowLeft")
+    assert re.search(r"epoch \d", tab("readout").inner_text())
+    tab.page.keyboard.press("Enter")
+    eventually(tab, lambda: tab("histogram").get_attribute("data-step") == str(EPOCHS - 2))
+    assert SHIFTED not in tab.frame.locator("#detail-title").inner_text()
+
+
+def test_a_reload_keeps_the_position(tab):
+    def is_there():
+        shown = tab.frame.locator("#detail-title").inner_text()
+        return "input/contrast" in shown and tab("histogram").get_attribute("data-step") == "0"
+
+    tab.card("input/contrast").get_by_role("button").first.click()
+    eventually(tab, lambda: "input/contrast" in tab.frame.locator("#detail-title").inner_text())
+    tab("slider").focus()
+    tab.page.keyboard.press("Home")
+    eventually(tab, is_there)
+    eventually(tab, lambda: "epoch=1" in tab.page.url)  # the address follows a little later
+    tab.page.reload()
+    tab("histogram").wait_for()
+    eventually(tab, is_there)
+
+
+def test_search_and_only_shifted_leave_fewer(tab):
+    many = tab("card").count()
+    tab("search").fill("bright")
+    tab.page.wait_for_timeout(300)
+    assert [card.get_attribute("data-feature") for card in tab("card").all()] == [SHIFTED]
+    tab("search").fill("")
+    tab("only-shifted").check()
+    tab.page.wait_for_timeout(300)
+    shown = tab("card").all()
+    assert 1 <= len(shown) <= many
+    assert all("shifted" in card.inner_text().lower() for card in shown)
+
+
+def test_preprocessing_shows_what_is_expected_and_the_line_to_paste(tab):
+    picker = tab("run-picker")
+    picker.locator("summary, button").first.click()
+    tab.frame.get_by_test_id("verdict").get_by_role(
+        "button", name=re.compile("photos")
+    ).first.click()
+    panel = tab("preprocessing")
+    panel.wait_for()
+    tab.frame.locator("[data-testid=preprocessing] >> text=x * 2.0 - 1.0").first.wait_for()
+    text = panel.inner_text()
+    assert "unit" in text and "tf" in text and "misfit" in text.lower()
+
+
+def test_what_was_chosen_can_be_taken_along(tab):
+    tab("histogram").wait_for()
+    for testid, suffix in (("download-csv", ".csv"), ("download-svg", ".svg")):
+        with tab.page.expect_download() as download:
+            tab(testid).click()
+        assert download.value.suggested_filename.endswith(suffix)
+
+
+@pytest.mark.parametrize("query", ["darkMode=false", "darkMode=true"])
+@pytest.mark.parametrize("width", [320, 1400])
+def test_axe_finds_nothing_serious(look, query, width):
+    tab = look(query, width)
+    tab.card(SHIFTED).wait_for()
+    tab("histogram").wait_for()
+    assert tab.audit() == []
+
+
+def test_dark_mode_is_dark(look):
+    colours = []
+    for query in ("darkMode=false", "darkMode=true"):
+        tab = look(query)
+        tab("verdict").wait_for()
+        colour = tab.evaluate("getComputedStyle(document.body).backgroundColor")
+        colours.append(sum(map(int, re.findall(r"\d+", colour)[:3])))
+    assert colours[0] > 600 > 200 > colours[1]
+
+
+def test_nothing_is_wider_than_a_narrow_window(look):
+    tab = look(width=320)
+    tab.card(SHIFTED).wait_for()
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+# --- logs that are not a fit -----------------------------------------------------
+
+
+def test_an_empty_directory_says_how_to_fill_it(look, tmp_path):
+    with tensorboard(tmp_path) as address:
+        tab = look(at=address)
+        tab("empty").wait_for()
+        assert "ShiftGuard(log_dir=" in tab("empty").inner_text()
+        assert tab.audit() == []
+
+
+HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)
+
+
+def test_hostile_names_are_text(look, tmp_path):
+    with RawLog(tmp_path / "evil<img src=x onerror=alert(2)>" / "shiftguard") as log:
+        for step in range(3):
+            content = scores_content(names=HOSTILE)
+            log.add("shiftguard/scores/v-t/0", scores(*range(len(HOSTILE))), step, content)
+            log.add("shiftguard/state", hostile_state(step), step)
+    with tensorboard(tmp_path) as address:
+        tab = look(at=address)
+        dialogs = []
+        tab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        tab("card").first.wait_for()
+        assert "<img src=x onerror=alert(2)>" in tab("verdict").inner_text()
+        assert tab.evaluate("document.images.length") == 0
+        assert tab.evaluate("document.querySelectorAll('script').length") <= 1
+        names = [card.get_attribute("data-feature") for card in tab("card").all()]
+        assert HOSTILE[0] in names and HOSTILE[1] in names
+        text = tab("cards").inner_text()
+        assert "<script>alert(1)</script>" in text and "\u202e" not in text
+        assert not dialogs
+
+
+def hostile_state(step):
+    content = json.loads(state(step))
+    content["verdict"]["shift"] = "<b onmouseover=alert(3)>bold</b>"
+    return json.dumps(content).encode()
