@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -44,13 +45,18 @@ def run(wheel, tmp_path_factory):
 
 def test_it_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert {re.sub(r"-[\d.a-z]+\.dist-info$", "", n.split("/")[0]) for n in names} == {
-        "keras_shiftguard"
-    }
+    packages = ("keras_shiftguard", "tensorboard_plugin_shiftguard")
+    tops = {re.sub(r"-[\d.a-z]+\.dist-info$", "", n.split("/")[0]) for n in names}
+    assert tops == set(packages)
     assert "keras_shiftguard/py.typed" in names
     assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
-    expected = {p.relative_to(ROOT).as_posix() for p in (ROOT / "keras_shiftguard").rglob("*.py")}
-    assert {n for n in names if n.endswith(".py")} == expected
+    for suffix in ("py", "js", "css"):
+        expected = {
+            path.relative_to(ROOT).as_posix()
+            for package in packages
+            for path in (ROOT / package).rglob(f"*.{suffix}")
+        }
+        assert {n for n in names if n.endswith(f".{suffix}")} == expected
 
 
 def test_it_needs_only_what_it_says(wheel):
@@ -71,6 +77,21 @@ def test_it_imports_from_where_it_is_installed(run):
     place, names = done.stdout.splitlines()
     assert Path(place).is_relative_to(run.site)
     assert "ShiftGuard" in names.split()
+
+
+def test_tensorboard_finds_the_tab_of_the_installed_wheel(run, tmp_path):
+    code = """
+        import sys
+        sys.modules["tensorflow"] = None
+        from tensorboard import default
+        [loader] = [p for p in default.get_plugins() if "shiftguard" in str(p).lower()]
+        print(sys.modules[loader.__module__].__file__)
+        print(*sorted({"keras", "jax", "torch", "keras_shiftguard"} & set(sys.modules)))
+    """
+    done = run(sys.executable, "-W", "ignore", "-c", textwrap.dedent(code))
+    assert done.returncode == 0, done.stderr
+    place, heavy = done.stdout.splitlines()
+    assert Path(place).is_relative_to(run.site) and heavy == ""
 
 
 def test_the_command_runs(run, tmp_path):

@@ -1,0 +1,85 @@
+"""How quick the Shift tab is, in a real Chromium.
+
+    python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
+    python examples/benchmarks/shift_tab_browser.py logs/tab
+
+Prints the time from the click on the tab to the first card and to the first
+histogram, the time of a step of the slider, the size of each answer before
+compression, and what the page takes of memory. `--repeats` opens it anew.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+
+from playwright.sync_api import sync_playwright
+from plugin.browser import FLAGS, chromium, tensorboard
+
+STEPS = 60
+SLIDER = """async (steps) => {
+  const slider = document.querySelector("[data-testid=slider]");
+  const times = [];
+  for (let i = 0; i < steps; i++) {
+    slider.value = String(Math.max(0, Number(slider.max) - 1 - 3 * i));
+    const start = performance.now();
+    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+    times.push(performance.now() - start);
+  }
+  return times.sort((a, b) => a - b);
+}"""
+
+
+def measure(browser, address):
+    """Opens another tab first, so that TensorBoard's own start is not counted."""
+    page = browser.new_page(viewport={"width": 1400, "height": 1000})
+    sizes = []
+
+    def answered(response):
+        if "plugin/shiftguard/" in response.url and "/static/" not in response.url:
+            sizes.append((response.url.split("shiftguard/")[1].split("?")[0], len(response.body())))
+
+    page.on("response", answered)
+    page.goto(f"{address}#scalars")
+    tab = page.get_by_role("tab", name="Shift", exact=False)
+    tab.first.wait_for(timeout=60_000)
+    page.wait_for_timeout(3000)
+    start = time.perf_counter()
+    tab.first.click()
+    frame = page.frame_locator("iframe[src*='name=shiftguard']")
+    frame.get_by_test_id("card").first.wait_for(timeout=60_000)
+    first_card = time.perf_counter() - start
+    frame.get_by_test_id("histogram").wait_for(timeout=60_000)
+    histogram = time.perf_counter() - start
+    page.wait_for_timeout(5000)  # the other runs
+    inner = next(f for f in page.frames if "name=shiftguard" in f.url)
+    steps = inner.evaluate(SLIDER, STEPS)
+    nodes = inner.evaluate("document.querySelectorAll('*').length")
+    heap = inner.evaluate("performance.memory.usedJSHeapSize / 1e6")
+    page.close()
+    return first_card, histogram, steps, max(sizes, key=lambda s: s[1]), nodes, heap
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("log_dir", type=Path)
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    flags = [*FLAGS, "--enable-precise-memory-info"]
+    with tensorboard(args.log_dir) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
+        time.sleep(10)  # TensorBoard reads the directory
+        print("first card  histogram  slider median / worst  largest answer          nodes  heap")
+        for _ in range(args.repeats):
+            card, histogram, steps, (route, size), nodes, heap = measure(browser, address)
+            slider = f"{steps[len(steps) // 2]:9.1f} / {steps[-1]:.1f} ms"
+            answer = f"{route:>9} {size / 1e3:7.0f} kB"
+            print(f"{card:8.2f} s {histogram:8.2f} s {slider}   {answer} {nodes:8d} {heap:4.0f} MB")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
