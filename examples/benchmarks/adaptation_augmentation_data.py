@@ -31,9 +31,9 @@ def read(part):
 def main(path):
     images, labels = read("train")
     chosen = np.random.RandomState(0).permutation(len(images))
-    parts = np.split(chosen, np.cumsum([NUM_TRAIN, NUM_TARGET]))[:2]
+    last = NUM_TRAIN + NUM_TARGET
     out = {}
-    for name, part in zip(("train", "target"), parts):
+    for name, part in {"train": chosen[:NUM_TRAIN], "target": chosen[NUM_TRAIN:last]}.items():
         out[name], out[name + "/labels"] = images[part], labels[part]
     tests, test_labels = read("t10k")
     out["clean"], out["clean/labels"] = tests[:NUM_CLEAN], test_labels[:NUM_CLEAN]
@@ -45,7 +45,7 @@ def main(path):
             made = [corrupt(image, corruption_name=kind, severity=SEVERITY) for image in colour]
             gray = np.asarray(made, "float64").mean(axis=-1)
             out[name + "/" + kind] = np.round(gray).astype("uint8")
-        print("%s: %.0f s" % (kind, time.time() - began), flush=True)
+        print(f"{kind}: {time.time() - began:.0f} s", flush=True)
         np.savez(path, **out)
 
 

@@ -268,11 +268,12 @@ class _Search:
             worth = np.nan_to_num(compressed[row] - compressed[0], nan=-1.0)
             # Only what the shift called for can be a reason.
             worth = np.where(self.coverage.shifted, worth, -1.0)
-            i = int(np.argmax(worth))
-            side = "above" if before[i] < 0 else "below"
+            widest = int(np.argmax(worth))
+            attribute = self.coverage.names[widest]
+            side = "above" if before[widest] < 0 else "below"
             found[names[k]] = (
-                f"the target's {self.coverage.names[i]} lies {abs(before[i]):.1f} standard "
-                f"deviations {side} training's; with the whole plan {abs(gaps[0][i]):.1f} are "
-                f"left, without {names[k]} {abs(gaps[row][i]):.1f} would be"
+                f"the target's {attribute} lies {abs(before[widest]):.1f} standard deviations "
+                f"{side} training's; with the whole plan {abs(gaps[0][widest]):.1f} are left, "
+                f"without {names[k]} {abs(gaps[row][widest]):.1f} would be"
             )
         return found

@@ -63,6 +63,7 @@ class _InputAugmentation:
         self.low = self.state.add("low", (spec.channels,))
         self.high = self.state.add("high", (spec.channels,), fill=1.0)
         self.target_images = None if pool is None else np.asarray(pool[:POOL], "float32")
+        self._rehearsal: Rehearsal | None = None
         self.pool = None
         if self.target_images is not None:
             self.pool = self.state.add("pool", self.target_images.shape)
@@ -81,8 +82,10 @@ class _InputAugmentation:
         low, high = value_range(train, target)
         self.low.assign(low.astype("float32"))
         self.high.assign(high.astype("float32"))
-        rehearsal = Rehearsal(self.bank, self.spec, images, low, high, self.target_images)
-        changes = self.controller.update(train.features, target.features, rehearsal)
+        if self._rehearsal is None:  # the images stay the same, so one is enough
+            self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
+        self._rehearsal.set_range(low, high)
+        changes = self.controller.update(train.features, target.features, self._rehearsal)
         self.strengths.assign(self.controller.strengths.astype("float32"))
         return changes
 

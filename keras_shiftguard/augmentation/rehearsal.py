@@ -24,12 +24,14 @@ MOST_PIXELS = 128 * 128 * 24  # and pixels of them
 
 
 class _Tried(keras.Model):
-    def __init__(
-        self, bank: Bank, spec: InputSpec, low: Any, high: Any, pool: np.ndarray | None
-    ) -> None:
+    def __init__(self, bank: Bank, spec: InputSpec, pool: np.ndarray | None) -> None:
         super().__init__(dtype="float32", name="tried")
         self.bank, self.spec = bank, spec
-        self.low, self.high = np.asarray(low, "float32"), np.asarray(high, "float32")
+        # Variables: another range is no reason to compile again.
+        self.low, self.high = (
+            self.add_weight(name=n, shape=(spec.channels,), initializer="zeros", trainable=False)
+            for n in ("low", "high")
+        )
         self.images = None if pool is None else np.asarray(pool, "float32")
 
     def call(self, inputs: Any) -> Any:
@@ -39,8 +41,7 @@ class _Tried(keras.Model):
         draws = Draws(ops.shape(x)[0], self.bank.names, seed)
         levels = draws.levels(strengths, whole=True)
         pool = None if self.images is None else ops.convert_to_tensor(self.images)
-        low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
-        y = self.bank.at_levels(x, levels, draws, low, high, seed, pool)
+        y = self.bank.at_levels(x, levels, draws, self.low, self.high, seed, pool)
         return attributes(y, self.spec)
 
 
@@ -51,8 +52,6 @@ class Rehearsal:
         bank: The operations.
         spec: Of the images.
         images: `(images, ...)` in the layout and values of the stream.
-        low: Black, `(channels,)`.
-        high: White.
         pool: Images of the target, or None.
     """
 
@@ -61,15 +60,18 @@ class Rehearsal:
         bank: Bank,
         spec: InputSpec,
         images: np.ndarray,
-        low: Any,
-        high: Any,
         pool: np.ndarray | None = None,
     ) -> None:
         self.names = names(spec)
         pixels = int(np.prod(images.shape[1:]))
         most = int(np.clip(MOST_PIXELS // pixels, 8, MOST_ROWS))
         self.images = np.asarray(images[:most], "float32")
-        self._model = _Tried(bank, spec, low, high, pool)
+        self._model = _Tried(bank, spec, pool)
+
+    def set_range(self, low: Any, high: Any) -> None:
+        """Black and white of each channel, `(channels,)`, in the values of the images."""
+        self._model.low.assign(np.asarray(low, "float32"))
+        self._model.high.assign(np.asarray(high, "float32"))
 
     def __call__(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The attributes of fully augmented images.

@@ -1,0 +1,299 @@
+"""AdaBN: the moving statistics of batch norm, taken anew on target data.
+
+A batch-norm layer normalises with the mean and variance that its input had in
+training. On a target that looks different they are wrong, and the right ones
+need no labels: Li et al., "Revisiting Batch Normalization for Practical Domain
+Adaptation", 2016. With few target samples the estimate is noise; Schneider et
+al., "Improving robustness against common corruptions by covariate shift
+adaptation", NeurIPS 2020 (equation 1), count the source as `prior_samples`
+more samples: `N / (N + n) * source + n / (N + n) * target`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.data import first_batches, to_numpy
+from keras_shiftguard.errors import BadInputError
+
+PRIOR_SAMPLES = 16
+MOST_SAMPLES = 4096
+BATCH = 128  # samples that are normalised together
+FEWEST = 2  # samples that have a variance
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """What happened to one batch-norm layer.
+
+    Args:
+        layer: Its path in the model.
+        changed: Whether its statistics were replaced.
+        shift: Mean over channels of `|new mean - old mean|`, in old standard
+            deviations.
+        scale: Geometric mean over channels of new over old standard deviation.
+        reason: Why it was left alone, if it was.
+    """
+
+    layer: str
+    changed: bool
+    shift: float = 0.0
+    scale: float = 1.0
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if not self.changed:
+            return f"{self.layer}: left alone, {self.reason}"
+        return (
+            f"{self.layer}: means moved by {self.shift:.2g} standard deviations, "
+            f"spread times {self.scale:.2g}"
+        )
+
+
+class BatchNormAdaptation:
+    """The outcome of `adapt_batch_norm`: a report, and the way back.
+
+    Attributes:
+        layers: A `LayerChange` for each batch-norm layer.
+        num_samples: Target samples that were looked at.
+        prior_samples: As how many samples the source counted.
+    """
+
+    def __init__(
+        self,
+        layers: tuple[LayerChange, ...],
+        num_samples: int,
+        prior_samples: float,
+        before: list[tuple[Any, np.ndarray]],
+        after: list[tuple[Any, np.ndarray]],
+    ) -> None:
+        self.layers = layers
+        self.num_samples = num_samples
+        self.prior_samples = prior_samples
+        self._before, self._after = before, after
+
+    def restore(self) -> None:
+        """Puts the statistics back to what they were, bit for bit."""
+        _assign(self._before)
+
+    def reapply(self) -> None:
+        """Takes the target's statistics again, after `restore`."""
+        _assign(self._after)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "num_samples": self.num_samples,
+            "prior_samples": self.prior_samples,
+            "layers": [vars(layer) for layer in self.layers],
+        }
+
+    def __str__(self) -> str:
+        changed = [layer for layer in self.layers if layer.changed]
+        if not changed:
+            return "Batch norm was left alone: " + "; ".join(str(each) for each in self.layers[:3])
+        most = max(changed, key=lambda layer: layer.shift)
+        return (
+            f"Batch norm now has the statistics of {self.num_samples} target samples in "
+            f"{len(changed)} of {len(self.layers)} layers (most in {most}). "
+            "`restore()` takes that back."
+        )
+
+
+def adapt_batch_norm(
+    model: keras.Model,
+    data: Any,
+    prior_samples: float = PRIOR_SAMPLES,
+    max_samples: int = MOST_SAMPLES,
+) -> BatchNormAdaptation:
+    """Recalibrates the moving statistics of batch norm on target data.
+
+    Each layer sees what the layers before it make of the target with the
+    target's own statistics, as in training mode; dropout and augmentation stay
+    off. Frozen layers (`trainable=False`, also of a frozen part) are left
+    alone: whoever froze them meant their statistics too.
+
+    Args:
+        model: A built model with `BatchNormalization` layers.
+        data: The target, whatever `fit` accepts; labels are ignored.
+        prior_samples: As how many samples the statistics of training count
+            (Schneider et al. 2020). 0 forgets them.
+        max_samples: How many target samples to look at.
+
+    Returns:
+        A `BatchNormAdaptation`, which says what changed in each layer and can
+        `restore()` it.
+
+    Raises:
+        BadInputError: if the model has no batch norm, or there is no data.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization()])
+    >>> target = np.random.default_rng(0).normal(3.0, 1.0, (256, 4)).astype("float32")
+    >>> adapted = adapt_batch_norm(model, target, prior_samples=0)
+    >>> bool(abs(float(np.mean(model.predict(target, verbose=0)))) < 0.01)
+    True
+    >>> adapted.restore()
+    >>> bool(float(np.mean(model.predict(target, verbose=0))) > 2.9)
+    True
+    """
+    if prior_samples < 0:
+        raise BadInputError(
+            f"`prior_samples` must not be negative. Received: prior_samples={prior_samples}"
+        )
+    norms = list(dict.fromkeys(_batch_norms(model)))
+    if not norms:
+        raise BadInputError(
+            "There is no keras.layers.BatchNormalization in this model, so nothing to adapt."
+        )
+    meters = [_Meter(layer) for layer in norms if layer.trainable]
+    samples = 0
+    with _metered(meters):
+        for x in _chunks(data, max_samples):
+            model(x, training=False)
+            samples += _length(x)
+    if samples < FEWEST:
+        raise BadInputError(
+            f"Statistics need at least {FEWEST} target samples. Received: {samples}"
+        )
+    before: list[tuple[Any, np.ndarray]] = []
+    after: list[tuple[Any, np.ndarray]] = []
+    found = {id(meter.layer): meter for meter in meters}
+    changes = []
+    for layer in norms:
+        meter = found.get(id(layer))
+        if meter is None or not meter.count:
+            why = "it is frozen" if meter is None else "the target did not pass through it"
+            changes.append(LayerChange(layer.path, False, reason=why))
+            continue
+        change, old, new = meter.blended(prior_samples, samples)
+        changes.append(change)
+        before += old
+        after += new
+    _assign(after)
+    return BatchNormAdaptation(tuple(changes), samples, prior_samples, before, after)
+
+
+class _Meter:
+    """Stands in for the `call` of one layer: normalises with the batch, and counts."""
+
+    def __init__(self, layer: Any) -> None:
+        self.layer = layer
+        self.count = 0.0
+        self.first: np.ndarray = np.zeros(())
+        self.second: np.ndarray = np.zeros(())
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        layer = self.layer
+        x = ops.cast(inputs, "float32")
+        axis = layer.axis % len(x.shape)
+        axes = tuple(i for i in range(len(x.shape)) if i != axis)
+        mean, variance = ops.moments(x, axes=axes)
+        rows = float(ops.shape(x)[0])
+        m, v = (np.asarray(ops.convert_to_numpy(t), "float64") for t in (mean, variance))
+        self.count += rows
+        self.first = self.first + rows * m
+        self.second = self.second + rows * (v + m**2)
+        shape = [1] * len(x.shape)
+        shape[axis] = -1
+        y = (x - ops.reshape(mean, shape)) / ops.sqrt(ops.reshape(variance, shape) + layer.epsilon)
+        if layer.scale:
+            y = y * ops.reshape(ops.cast(layer.gamma, "float32"), shape)
+        if layer.center:
+            y = y + ops.reshape(ops.cast(layer.beta, "float32"), shape)
+        return ops.cast(y, layer.compute_dtype)
+
+    def blended(
+        self, prior: float, samples: int
+    ) -> tuple[LayerChange, list[tuple[Any, np.ndarray]], list[tuple[Any, np.ndarray]]]:
+        """The report, the old values and the new ones."""
+        layer = self.layer
+        mean = self.first / self.count
+        variance = np.maximum(self.second / self.count - mean**2, 0.0)
+        variables = (layer.moving_mean, layer.moving_variance)
+        old = [np.asarray(ops.convert_to_numpy(v)) for v in variables]
+        share = samples / (samples + prior)
+        new = [
+            ((1 - share) * o + share * n).astype(o.dtype)
+            for o, n in zip(old, (mean, variance), strict=True)
+        ]
+        std = np.sqrt(old[1].astype("float64") + layer.epsilon)
+        grown = np.sqrt(new[1].astype("float64") + layer.epsilon) / std
+        change = LayerChange(
+            layer.path,
+            True,
+            float(np.mean(np.abs(new[0] - old[0]) / std)),
+            float(np.exp(np.mean(np.log(grown)))),
+        )
+        return change, _pairs(variables, old), _pairs(variables, new)
+
+
+def _pairs(variables: Any, values: Any) -> list[tuple[Any, np.ndarray]]:
+    return list(zip(variables, values, strict=True))
+
+
+def _assign(values: list[tuple[Any, np.ndarray]]) -> None:
+    for variable, value in values:
+        variable.assign(value)
+
+
+@contextmanager
+def _metered(meters: list[_Meter]) -> Iterator[None]:
+    """Has the layers call their meters; whatever happens, they call themselves again."""
+    try:
+        for meter in meters:
+            # Not through the layer's own `__setattr__`, which tracks what it is given.
+            object.__setattr__(meter.layer, "call", meter)
+        yield
+    finally:
+        for meter in meters:
+            vars(meter.layer).pop("call", None)
+
+
+def _batch_norms(layer: Any) -> Iterator[Any]:
+    """All batch-norm layers inside, in the order in which they were attached."""
+    if isinstance(layer, keras.layers.BatchNormalization):
+        yield layer
+        return
+    if isinstance(layer, keras.Model):
+        inside = list(layer.layers)
+    else:
+        inside = []
+        for value in vars(layer).values():
+            members = value.values() if isinstance(value, dict) else value
+            members = members if isinstance(value, (list, tuple, dict)) else (value,)
+            inside += [v for v in members if isinstance(v, keras.layers.Layer)]
+    for each in inside:
+        yield from _batch_norms(each)
+
+
+def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
+    """Inputs of at most `BATCH` samples; what is too small to normalise is left out."""
+    left = max_samples
+    pending: Any = None
+    for x, _, _ in first_batches(data, max_samples):
+        host = keras.tree.map_structure(to_numpy, x)
+        if pending is not None:
+            host = keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), pending, host)
+        pending = host
+        while _length(pending) >= BATCH and left > 0:
+            size = min(BATCH, left)
+            yield _rows(pending, 0, size)
+            left -= size
+            pending = _rows(pending, size, None)
+    rest = 0 if pending is None else min(_length(pending), left)
+    if rest >= FEWEST and (rest >= BATCH // 4 or left == max_samples):
+        yield _rows(pending, 0, rest)
+
+
+def _rows(x: Any, start: int, stop: int | None) -> Any:
+    return keras.tree.map_structure(lambda value: value[start:stop], x)
+
+
+def _length(x: Any) -> int:
+    return len(keras.tree.flatten(x)[0])

@@ -1,0 +1,103 @@
+"""Batch norm takes the target's statistics, gives them back, and spares what is frozen."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_shiftguard.batch_norm_adaptation import adapt_batch_norm
+from keras_shiftguard.errors import BadInputError
+
+pytestmark = pytest.mark.backend
+
+
+def small_model():
+    keras.utils.set_random_seed(0)
+    inner = keras.Sequential(
+        [
+            keras.Input((5,)),
+            keras.layers.BatchNormalization(name="second"),
+            keras.layers.Dropout(0.5),
+        ],
+        name="inner",
+    )
+    inputs = keras.Input((4,))
+    x = keras.layers.BatchNormalization(name="first")(inputs)
+    x = inner(keras.layers.Dense(5)(x))
+    return keras.Model(inputs, keras.layers.Dense(2)(x))
+
+
+@pytest.fixture(scope="module")
+def target():
+    return np.random.default_rng(0).normal(2.0, 3.0, (500, 4)).astype("float32")
+
+
+def test_it_takes_the_statistics_of_the_target_and_gives_the_old_ones_back(target):
+    model = small_model()
+    before = [w.copy() for w in model.get_weights()]
+    adapted = adapt_batch_norm(model, target, prior_samples=0)
+    first = model.get_layer("first")
+    used = target[:500]
+    np.testing.assert_allclose(np.asarray(first.moving_mean), used.mean(0), rtol=0.02)
+    np.testing.assert_allclose(np.asarray(first.moving_variance), used.var(0), rtol=0.02)
+    second = model.get_layer("inner").get_layer("second")
+    hidden = keras.Model(model.input, model.layers[2].output)
+    seen = hidden.predict(used, verbose=0)
+    np.testing.assert_allclose(np.asarray(second.moving_mean), seen.mean(0), atol=0.05)
+    after = [w.copy() for w in model.get_weights()]
+    adapted.restore()
+    for a, b in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    adapted.reapply()
+    for a, b in zip(after, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [layer.changed for layer in adapted.layers] == [True, True]
+    assert adapted.layers[0].shift > 1.5 and 2.5 < adapted.layers[0].scale < 3.5
+    assert "500 target samples in 2 of 2 layers" in str(adapted)
+    assert adapted.to_dict()["layers"][0]["layer"].endswith("first")
+
+
+def test_few_samples_move_the_statistics_little(target):
+    model = small_model()
+    adapt_batch_norm(model, target[:16], prior_samples=16)
+    mean = np.asarray(model.get_layer("first").moving_mean)
+    np.testing.assert_allclose(mean, target[:16].mean(0) / 2, rtol=1e-4)
+
+
+def test_frozen_layers_are_left_alone(target):
+    model = small_model()
+    model.get_layer("inner").trainable = False
+    before = np.asarray(model.get_layer("inner").get_layer("second").moving_mean).copy()
+    adapted = adapt_batch_norm(model, target)
+    np.testing.assert_array_equal(
+        before, np.asarray(model.get_layer("inner").get_layer("second").moving_mean)
+    )
+    assert [layer.changed for layer in adapted.layers] == [True, False]
+    assert "frozen" in str(adapted.layers[1])
+
+
+def test_nothing_else_changes(target):
+    model = small_model()
+    named = {w.path: np.asarray(w.value).copy() for w in model.weights}
+    adapt_batch_norm(model, target)
+    for weight in model.weights:
+        same = np.array_equal(named[weight.path], np.asarray(weight.value))
+        assert same != ("moving" in weight.path), weight.path
+    # The layers call themselves again: training moves their own statistics.
+    assert "call" not in vars(model.get_layer("first"))
+
+
+def test_a_failure_leaves_the_layers_as_they_were(target):
+    model = small_model()
+    with pytest.raises(Exception):  # noqa: B017, PT011
+        adapt_batch_norm(model, target[:, :2])
+    assert "call" not in vars(model.get_layer("first"))
+
+
+def test_what_cannot_be_used_is_told(target):
+    plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    with pytest.raises(BadInputError, match="no keras.layers.BatchNormalization"):
+        adapt_batch_norm(plain, target)
+    with pytest.raises(BadInputError, match="at least 2"):
+        adapt_batch_norm(small_model(), target[:1])
+    with pytest.raises(BadInputError, match="prior_samples"):
+        adapt_batch_norm(small_model(), target, prior_samples=-1)

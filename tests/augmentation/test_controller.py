@@ -1,0 +1,124 @@
+"""The controller against a world that answers in closed form. NumPy only."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.augmentation.controller import AugmentationController
+from keras_shiftguard.profiles import FeatureTable, Moments
+
+NAMES = ("darker", "brighter", "blur", "noise", "erasing")
+ATTRIBUTES = ("brightness", "contrast", "sharpness", "noise")
+# How full strength moves each attribute, in its own standard deviations.
+RESPONSE = np.array([[-6, 0, 0, 0], [6, 0, 0, 0], [0, -0.5, -8, -2], [0, 0.5, 1, 9], [0, 0, 0, 0]])
+
+
+def world(strengths):
+    s = np.atleast_2d(strengths)
+    moved = np.tanh(s) / np.tanh(1) @ RESPONSE
+    return moved, np.ones_like(moved)
+
+
+def table(mean, n=1000, std=1.0):
+    mean = np.asarray(mean, float)
+    count = np.full(len(mean), float(n))
+    moments = Moments(count, mean, count * np.square(std) * np.ones(len(mean)))
+    return FeatureTable(ATTRIBUTES, n, moments)
+
+
+def after(controller, target, updates=4, train=(0, 0, 0, 0)):
+    changes = []
+    for _ in range(updates):
+        changes += controller.update(table(train), table(target), world)
+    return dict(zip(NAMES, controller.strengths, strict=True)), changes
+
+
+def test_without_shift_nothing_ever_happens(rng):
+    controller = AugmentationController(NAMES)
+    for _ in range(50):
+        noise = rng.normal(0, np.sqrt(2 / 1000), 4)
+        assert controller.update(table([0] * 4), table(noise), world) == []
+    assert not controller.strengths.any()
+
+
+@pytest.mark.parametrize("operation", ["darker", "brighter", "blur", "noise"])
+@pytest.mark.parametrize("planted", [0.3, 0.7])
+def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
+    strengths = np.zeros(len(NAMES))
+    strengths[NAMES.index(operation)] = planted
+    target = world(strengths)[0][0]
+    controller = AugmentationController(NAMES)
+    found, changes = after(controller, target)
+    assert abs(found.pop(operation) - planted) < 0.1
+    assert not any(found.values())
+    assert max(abs(gap) for gap in controller.gaps.values()) < 0.8
+    assert {change.operation for change in changes} == {operation}
+
+
+def test_two_shifts_at_once_are_told_apart():
+    target = world([0.4, 0, 0.5, 0, 0])[0][0]
+    found, _ = after(AugmentationController(NAMES), target)
+    assert abs(found["darker"] - 0.4) < 0.1 and abs(found["blur"] - 0.5) < 0.1
+    assert found["brighter"] == found["noise"] == found["erasing"] == 0
+
+
+def test_what_no_operation_explains_changes_nothing():
+    found, changes = after(AugmentationController(NAMES), [0, 4.0, 0, 0])
+    assert sum(found.values()) < 0.3, changes
+
+
+def test_steps_are_bounded_and_warm_up_is_kept():
+    controller = AugmentationController(NAMES, max_step=0.2, max_strength=0.5, warm_up=3)
+    seen = []
+    for _ in range(8):
+        controller.update(table([0] * 4), table([-6, 0, 0, 0]), world)
+        seen.append(controller.strengths[0])
+    np.testing.assert_allclose(seen, [0, 0, 0.2, 0.4, 0.5, 0.5, 0.5, 0.5])
+
+
+def test_it_narrows_again_when_the_shift_is_gone():
+    controller = AugmentationController(NAMES)
+    after(controller, [-4, 0, 0, 0])
+    assert controller.strengths[0] > 0.3
+    changes = controller.update(table([0] * 4), table([0] * 4), world)
+    controller.update(table([0] * 4), table([0] * 4), world)
+    assert not controller.strengths.any()
+    assert "narrowed" in str(changes[0]) and "does not differ" in changes[0].reason
+
+
+def test_a_change_says_why_with_numbers():
+    _, changes = after(AugmentationController(NAMES), [0, 0, 0, 5.0], updates=1)
+    text = str(changes[0])
+    assert text.startswith("noise widened from 0 to 0.44 (sigma 0.22 of the range)")
+    assert "the target's noise lies 5.0 standard deviations above training's" in text
+
+
+def test_the_state_continues_where_it_was():
+    target = table([-4, 0, 2, 0])
+    one = AugmentationController(NAMES, max_step=0.1)
+    one.update(table([0] * 4), target, world)
+    other = AugmentationController(NAMES, max_step=0.1)
+    other.restore(json.loads(json.dumps(one.state())))
+    for controller in (one, other):
+        for _ in range(3):
+            controller.update(table([0] * 4), target, world)
+    np.testing.assert_array_equal(one.strengths, other.strengths)
+    assert one.strengths.any()
+
+
+def test_a_bank_with_other_operations_takes_what_it_knows():
+    one = AugmentationController(NAMES)
+    after(one, [-4, 0, 0, 0])
+    other = AugmentationController(("noise", "darker"))
+    other.restore(one.state())
+    assert other.strengths.tolist() == [0.0, one.strengths[0]]
+
+
+def test_attributes_that_never_vary_or_are_missing_do_no_harm():
+    train, target = table([0] * 4, std=[1, 0, 1, 1]), table([-3, 0, 0, 0], std=[1, 0, 1, 1])
+    target.moments.count[2] = 0
+    controller = AugmentationController(NAMES)
+    controller.update(train, target, world)
+    assert controller.strengths[0] > 0.2 and np.isfinite(controller.strengths).all()
+    json.dumps(controller.state(), allow_nan=False)

@@ -1,0 +1,112 @@
+"""The loop with real operations: images in, a planted corruption found and covered."""
+
+import json
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_shiftguard.augmentation.in_step import StepAugmentation, value_range
+from keras_shiftguard.measure import profile
+from keras_shiftguard.statistics.batch import InputSpec
+
+pytestmark = pytest.mark.backend
+
+SPEC = InputSpec("input", "channels_last", 1, (16, 16))
+FEW = ("darker", "brighter", "blur", "noise", "resolution")
+
+
+def pictures(rng, n, scale=1.0):
+    coarse = np.kron(rng.random((n, 4, 4, 1)), np.ones((1, 4, 4, 1)))
+    images = 0.3 + 0.4 * coarse + rng.normal(0, 0.01, (n, 16, 16, 1))
+    return (scale * images).astype("float32")
+
+
+def blurred(x):
+    for axis in (1, 2):
+        x = sum(np.roll(x, k, axis) * w for k, w in ((-1, 0.25), (0, 0.5), (1, 0.25)))
+    return x
+
+
+PLANTED = {
+    "darker": lambda x, rng: x - np.float32(0.2),
+    "noise": lambda x, rng: (x + rng.normal(0, 0.12, x.shape)).astype("float32"),
+    "blur": lambda x, rng: blurred(x).astype("float32"),
+}
+
+
+@pytest.fixture(scope="module")
+def train():
+    images = pictures(np.random.default_rng(0), 256)
+    return images, profile(images)
+
+
+def closed(train, target, operations=FEW):
+    images, measured = train
+    step = StepAugmentation(operations=operations, seed=1)
+    step.build([SPEC])
+    x = ops.convert_to_tensor(images[:96])
+    np.testing.assert_array_equal(ops.convert_to_numpy(step.apply("input", x)), images[:96])
+    changes = step.update(measured, profile(target)) + step.update(measured, profile(target))
+    return step, changes
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_a_planted_gap_is_closed(train, kind):
+    rng = np.random.default_rng(1)
+    target = PLANTED[kind](pictures(rng, 256), rng)
+    step, changes = closed(train, target)
+    found = {name: value for name, value in step.strengths.items() if value}
+    assert max(found, key=found.get) == kind, changes
+    attribute = {"darker": "brightness", "noise": "noise", "blur": "sharpness"}[kind]
+    both = [p.inputs["input"].features for p in (train[1], profile(target))]
+    unit = np.sqrt(np.mean([table.std(attribute) ** 2 for table in both]))
+    before = abs(both[0].mean(attribute) - both[1].mean(attribute)) / unit
+    assert before > 2 and abs(step.gaps[attribute]) < 0.25 * before
+    # What the step makes of a batch lies between training and target.
+    y = ops.convert_to_numpy(step.apply("input", ops.convert_to_tensor(train[0])))
+    lost = {"darker": lambda x: -x.mean(), "noise": _grain, "blur": lambda x: -_grain(x)}[kind]
+    assert lost(train[0]) < lost(y) < lost(target) * (1.0 if lost(target) < 0 else 1.1)
+    assert step.state()["seed"] != StepAugmentation(seed=1).state()["seed"]
+
+
+def _grain(x):
+    return float(np.abs(np.diff(x, axis=1)).mean())
+
+
+def test_without_shift_it_stays_at_zero(train):
+    step, changes = closed(train, pictures(np.random.default_rng(2), 256))
+    assert not any(step.strengths.values()) and not changes
+
+
+def test_it_resumes(train):
+    rng = np.random.default_rng(1)
+    step, _ = closed(train, PLANTED["darker"](pictures(rng, 64), rng), ("darker", "noise"))
+    state = json.loads(json.dumps(step.state(), allow_nan=False))
+    other = StepAugmentation(operations=("darker", "noise"), seed=7)
+    other.build([SPEC])
+    other.restore(state)
+    for part in other.inputs.values():
+        part.low.assign(step.inputs["input"].low.value)
+        part.high.assign(step.inputs["input"].high.value)
+    x = ops.convert_to_tensor(train[0])
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(step.apply("input", x)), ops.convert_to_numpy(other.apply("input", x))
+    )
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "black", "white"),
+    [(1.0, 0.0, 0.0, 255.0), (1 / 255, 0.0, 0.0, 1.0), (1 / 127.5, -1.0, -1.0, 1.0)],
+)
+def test_the_range_is_that_of_the_convention(rng, scale, offset, black, white):
+    images = rng.integers(20, 200, (64, 16, 16, 3)).astype("float32")
+    measured = profile((images * scale + offset).astype("float32")).inputs["input"]
+    low, high = value_range(measured, measured)
+    np.testing.assert_allclose([low[0], high[0]], [black, white], atol=1e-6)
+
+
+def test_other_images_have_the_range_of_what_was_seen(rng):
+    measured = profile(rng.normal(0, 1, (64, 16, 16, 3)).astype("float32")).inputs["input"]
+    low, high = value_range(measured, measured)
+    np.testing.assert_array_equal([low, high], [measured.minimum, measured.maximum])

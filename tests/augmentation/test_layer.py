@@ -1,0 +1,172 @@
+"""The bank as a layer: identity, reproducibility, range, layout, serialisation."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
+from keras_shiftguard.augmentation.operations import OPERATIONS
+from keras_shiftguard.errors import BadInputError
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    coarse = rng.random((8, 4, 4, 3))
+    smooth = np.kron(coarse, np.ones((1, 4, 4, 1))) * 0.8 + 0.1
+    return (smooth + rng.normal(0, 0.02, smooth.shape)).clip(0, 1).astype("float32")
+
+
+def made(**arguments):
+    arguments = {"value_range": (0, 1), "seed": 3, "data_format": "channels_last", **arguments}
+    return AdaptiveAugmentation(**arguments)
+
+
+def augmented(layer, x):
+    return ops.convert_to_numpy(layer(ops.convert_to_tensor(x), training=True))
+
+
+@pytest.mark.parametrize("scale", [1.0, 255.0])
+def test_zero_strength_is_the_identity_bit_for_bit(images, scale):
+    x = images * np.float32(scale) - np.float32(scale / 3)
+    layer = made(value_range=(-scale / 3, scale))
+    np.testing.assert_array_equal(augmented(layer, x), x)
+
+
+def test_inference_is_the_identity(images):
+    layer = made()
+    layer.build(images.shape)
+    layer.set_strengths({"noise": 1.0})
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
+
+
+def test_every_operation_does_something_and_stays_in_range(images):
+    layer = made(operations=list(OPERATIONS), pool_size=4)
+    layer.build(images.shape)
+    layer.set_pool(1 - images[:4] ** 2)
+    for name in layer.bank.names:
+        layer.set_strengths({name: 0.7})
+        y = augmented(layer, images)
+        assert np.isfinite(y).all() and y.min() >= 0 and y.max() <= 1, name
+        changed = [float(np.abs(a - b).max()) for a, b in zip(y, images, strict=True)]
+        assert max(changed) > 0.01, name
+        # A quarter passes unchanged, and whole images do, not parts of them.
+        assert len(y) == 8 and set(layer.get_strengths()) == set(layer.bank.names)
+
+
+def test_the_same_seed_draws_the_same_and_goes_on(images):
+    first, second, other = (made(seed=seed) for seed in (3, 3, 4))
+    drawn = []
+    for layer in (first, second, other):
+        layer.build(images.shape)
+        layer.set_strengths({"noise": 0.5, "rotation": 0.5, "darker": 0.3})
+        drawn.append([augmented(layer, images) for _ in range(2)])
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    assert np.any(drawn[0][0] != drawn[0][1]) and np.any(drawn[0][0] != drawn[2][0])
+
+
+def test_it_leaves_the_random_numbers_of_the_model_alone(images):
+    drawn = []
+    for strengths in ({}, {"noise": 0.5, "elastic": 0.5}):
+        keras.utils.set_random_seed(1)
+        layer = made()
+        layer.build(images.shape)
+        layer.set_strengths(strengths)
+        augmented(layer, images)
+        drawn.append(ops.convert_to_numpy(keras.random.normal((4,))))
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_the_range_of_the_images_does_not_matter(images):
+    """Raw, unit and standardised images come out as the same pictures."""
+    strengths = {"noise": 0.3, "darker": 0.3, "blur": 0.5, "rotation": 0.3, "blocking": 0.2}
+    outcomes = []
+    for scale, offset in ((1.0, 0.0), (255.0, 0.0), (2.0, -1.0), (4.4, -2.1)):
+        layer = made(value_range=(offset, scale + offset))
+        layer.build(images.shape)
+        layer.set_strengths(strengths)
+        y = augmented(layer, images * np.float32(scale) + np.float32(offset))
+        outcomes.append((y - offset) / scale)
+    for other in outcomes[1:]:
+        # Rounding in blocks may tip over, in few pixels.
+        assert np.mean(np.abs(other - outcomes[0]) > 1e-3) < 0.02
+
+
+def test_both_layouts_give_the_same(images):
+    last, first = made(), made(data_format="channels_first")
+    turned = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    for layer, x in ((last, images), (first, turned)):
+        layer.build(x.shape)
+        layer.set_strengths({"shift_left": 0.4, "blur": 0.5, "brighter": 0.3, "erasing": 0.4})
+    np.testing.assert_allclose(
+        augmented(first, turned).transpose(0, 2, 3, 1), augmented(last, images), atol=1e-5
+    )
+
+
+def test_strengths_change_without_a_new_trace(images):
+    layer = made()
+    unit = keras.layers.DepthwiseConv2D(1, depthwise_initializer="ones", use_bias=False)
+    model = keras.Sequential([keras.Input(images.shape[1:]), layer, unit])
+    traced = []
+    call = layer.call
+    layer.call = lambda *args, **kwargs: (traced.append(1), call(*args, **kwargs))[1]
+    model.compile(keras.optimizers.SGD(0.0), "mse", jit_compile=keras.backend.backend() == "jax")
+    model.train_on_batch(images, images)
+    before = len(traced)
+    assert float(np.max(model.train_on_batch(images, images))) == 0.0
+    layer.set_strengths({"brighter": 0.8, "zoom_in": 0.5, "impulse": 0.2})
+    if keras.backend.backend() == "jax":
+        model.jax_state_sync()
+    assert float(np.max(model.train_on_batch(images, images))) > 0.001
+    if keras.backend.backend() != "torch":
+        assert len(traced) == before
+
+
+def test_it_is_saved_with_its_strengths(images, tmp_path):
+    layer = made(operations=["noise", "flip_horizontal"])
+    model = keras.Sequential([keras.Input(images.shape[1:]), layer])
+    layer.set_strengths({"noise": 0.25})
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").layers[-1]
+    assert loaded.get_strengths() == {"flip_horizontal": 0.0, "noise": 0.25}
+    assert loaded.get_config()["value_range"] == (0.0, 1.0)
+    np.testing.assert_array_equal(augmented(loaded, images), augmented(layer, images))
+
+
+def test_half_precision_comes_out_as_half(images):
+    layer = made(dtype="mixed_float16", value_range=(0, 255))
+    layer.build(images.shape)
+    raw = (images * 255).astype("uint8")
+    assert augmented(layer, raw).dtype == np.float16
+    layer.set_strengths({"noise": 0.3})
+    assert augmented(layer, raw).max() <= 255
+
+
+def test_without_a_range_the_extremes_seen_so_far_are_it(images):
+    layer = made(value_range=None)
+    layer.build(images.shape)
+    layer.set_strengths({"brighter": 1.0, "noise": 0.5})
+    y = augmented(layer, images * 10)
+    assert y.max() <= images.max() * 10 + 1e-4 and y.min() >= images.min() * 10 - 1e-4
+
+
+def test_flips_are_off_unless_asked_for(images):
+    layer = made()
+    layer.build(images.shape)
+    assert not {"flip_horizontal", "flip_vertical"} & set(layer.bank.names)
+    with pytest.raises(BadInputError, match="flip_horizontal"):
+        layer.set_strengths({"flip_horizontal": 1.0})
+
+
+def test_what_cannot_be_used_is_told():
+    with pytest.raises(BadInputError, match="no operation 'blurr'"):
+        AdaptiveAugmentation(operations=["blurr"])
+    with pytest.raises(BadInputError, match="black < white"):
+        AdaptiveAugmentation(value_range=(1, 0))
+    with pytest.raises(BadInputError, match="fill_mode"):
+        AdaptiveAugmentation(fill_mode="mirror")
+    with pytest.raises(BadInputError, match="pool_size"):
+        made(pool_size=2).build((None, None, None, 3))
