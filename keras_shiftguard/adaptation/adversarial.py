@@ -34,5 +34,14 @@ def domain_accuracy(source: Any, target: Any) -> Any:
 def certainty(probabilities: Any) -> Any:
     """`1 + exp(-entropy)`: samples whose class is clear count more (CDAN+E)."""
     p = ops.stop_gradient(probabilities)
-    entropy = -ops.sum(p * ops.log(p + 1e-6), axis=-1)
-    return 1.0 + ops.exp(-entropy)
+    return 1.0 + ops.exp(ops.sum(p * ops.log(p + 1e-6), axis=-1))
+
+
+def mean_entropy(probabilities: Any) -> Any:
+    """Mean entropy of class probabilities, in nats.
+
+    Reference: Shu et al., "A DIRT-T Approach to Unsupervised Domain
+    Adaptation", ICLR 2018, eq. 4.
+    """
+    p = probabilities
+    return -ops.mean(ops.sum(p * ops.log(p + 1e-6), axis=-1))

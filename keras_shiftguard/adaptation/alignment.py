@@ -4,17 +4,24 @@ Every dial is a variable: a schedule or a watch turns it while a compiled step
 runs, and a checkpoint keeps it.
 """
 
+import math
 from typing import Any
 
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.adversarial import certainty, domain_accuracy, domain_loss
+from keras_shiftguard.adaptation.adversarial import (
+    certainty,
+    domain_accuracy,
+    domain_loss,
+    mean_entropy,
+)
 from keras_shiftguard.adaptation.distances import conditional_mmd, coral, mmd
-from keras_shiftguard.adaptation.domain_head import DomainHead
+from keras_shiftguard.adaptation.domain_head import DomainHead, standardized
 
 METHODS = ("dann", "cdan", "mmd", "coral", "auto")
 ADVERSARIAL = ("dann", "cdan")
+CERTAINTY = 0.1  # weight of the target's entropy, as in VADA and RTN
 STEEPNESS = 10.0  # of the ramp, Ganin et al. section 5.2.2
 
 
@@ -55,7 +62,6 @@ class Alignment(keras.layers.Layer):
         self.step = self._dial("step", 0.0)
         self.ramp_steps = self._dial("ramp_steps", 0.0)
         self.conditional = self._dial("conditional", 0.0)
-        self.entropy = self._dial("entropy", 0.0)
         self.class_weights = self._dial("class_weights", 1.0, (max(num_classes, 1),))
         self.loss_tracker = keras.metrics.Mean(name="alignment_loss")
         self.accuracy_tracker: Any = None
@@ -111,8 +117,9 @@ class Alignment(keras.layers.Layer):
             target_outputs: On the target.
         """
         size = ops.shape(source)[0], ops.shape(target)[0]
-        source = ops.reshape(ops.cast(source, "float32"), (size[0], -1))
-        target = ops.reshape(ops.cast(target, "float32"), (size[1], -1))
+        width = math.prod(int(n) for n in source.shape[1:])
+        source = ops.reshape(ops.cast(source, "float32"), (size[0], width))
+        target = ops.reshape(ops.cast(target, "float32"), (size[1], width))
         weights = self.weights_of(y) if self.num_classes else ops.ones_like(source[:, 0])
         strength = self.strength * self.ramp()
         self.step.assign_add(1.0)
@@ -122,10 +129,6 @@ class Alignment(keras.layers.Layer):
             distance = self._distance(source, target, weights, y, target_outputs)
             value = distance * strength
             self.loss_tracker.update_state(distance)
-        if self.num_classes:
-            tp = self.probabilities(target_outputs)
-            h = -ops.mean(ops.sum(tp * ops.log(tp + 1e-6), axis=-1))
-            value = value + self.entropy * strength * h
         return value
 
     def _distance(self, source: Any, target: Any, weights: Any, y: Any, target_outputs: Any) -> Any:
@@ -155,10 +158,16 @@ class Alignment(keras.layers.Layer):
             target_p = ops.stop_gradient(self.probabilities(target_outputs))
             weights = weights * certainty(p)
             target_weights = certainty(target_p)
+        source, target = standardized(source, target)
         # The head itself learns at full speed; only what goes back is scaled.
         logits = self.head(source, p, strength)
         target_logits = self.head(target, target_p, strength)
         value = domain_loss(logits, target_logits, weights, target_weights)
+        if self.num_classes:
+            # A boundary that runs through the middle of the target's samples
+            # can be moved about by the game at no cost; this holds it in gaps.
+            sure = self.probabilities(target_outputs)
+            value = value + CERTAINTY * strength * mean_entropy(sure)
         self.loss_tracker.update_state(value)
         self.accuracy_tracker.update_state(domain_accuracy(logits, target_logits))
         return value

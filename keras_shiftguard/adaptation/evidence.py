@@ -114,9 +114,11 @@ def look(
     counts = np.bincount(target_answers, minlength=classes)
     shift = estimate(OutputSummary(num_classes=classes, confusion=confusion), counts)
     there = np.flatnonzero(np.bincount(labels, minlength=classes))
-    centred = features - features.mean(axis=0), target_features - target_features.mean(axis=0)
-    means = np.stack([centred[0][labels == k].mean(axis=0) for k in there])
-    squared = (means**2).sum(axis=1) - 2 * centred[1] @ means.T
+    means = np.stack([features[labels == k].mean(axis=0) for k in there])
+    # What moved all classes alike is taken out, what only mixes them otherwise is not.
+    mixed = counts[there] @ means / max(counts[there].sum(), 1)
+    moved = target_features - target_features.mean(axis=0) + mixed
+    squared = (means**2).sum(axis=1) - 2 * moved @ means.T
     return Evidence(
         epoch,
         distance,

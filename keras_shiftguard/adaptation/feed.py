@@ -89,13 +89,13 @@ def endless(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[
             if once and len(kept) < MOST_REPLAYED:
                 kept.append(x)
             yield x
-        if once:
-            break
         if not count:
             raise BadInputError("`target_data` is empty: not a single batch came out of it.")
-    if not kept or len(kept) >= MOST_REPLAYED:
+        if once:
+            break
+    if len(kept) >= MOST_REPLAYED:
         raise BadInputError(
-            f"`target_data` is a generator that ended after {len(kept)} batches or more and "
+            f"`target_data` is a generator that ended after more than {MOST_REPLAYED} batches and "
             "cannot begin again. Pass a function that makes it, a dataset, or arrays."
         )
     while True:

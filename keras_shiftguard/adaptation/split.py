@@ -71,8 +71,15 @@ class Split:
         for size in tensor.shape[1:]:
             self.width *= int(size)
         self.num_outputs = int(output.shape[-1])
-        # One input may be fed as it is, several in the model's own structure.
-        self.both = keras.Model(_structure(model), [tensor, output], name=f"{model.name}_split")
+        try:
+            self.both = keras.Model(_structure(model), [tensor, output], name=f"{model.name}_split")
+        except (ValueError, KeyError) as error:
+            # A layer knows its output in the first model that it was part of.
+            raise BadInputError(
+                f"The output of {self.name!r} is that of another model, which shares the layer "
+                "with this one. Adapt `keras.models.clone_model(model)` with the weights set. "
+                f"({error})"
+            ) from error
         self.model = model
 
     def head(self) -> keras.Model:

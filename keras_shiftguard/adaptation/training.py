@@ -6,6 +6,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.adaptation.alignment import ADVERSARIAL
+from keras_shiftguard.adaptation.averaging import WeightAverage
 from keras_shiftguard.adaptation.checks import check_streams, has_labels, rows
 from keras_shiftguard.adaptation.feed import Pairs, is_one_shot
 from keras_shiftguard.adaptation.frozen import train_frozen
@@ -84,7 +86,7 @@ def _paired(
         owner.set_strength(owner.initial_strength)
     layer.ramp_steps.assign(owner.warmup * epochs * len(pairs))
     (x, y, *_), target_shown, held_out = shown
-    watch = AlignmentWatch(owner, (x, y), target_shown, held_out, owner.say)
+    watch = AlignmentWatch(owner, (x, y), target_shown, held_out, epochs)
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.append(watch)
@@ -92,6 +94,13 @@ def _paired(
         callbacks = [watch, callbacks]
     else:
         callbacks = [watch, *callbacks]
+    if owner.method in ADVERSARIAL and owner.protect:
+        average = WeightAverage(owner, epochs)
+        # After the watch, before the user's own, whose word is the last.
+        if isinstance(callbacks, list):
+            callbacks.insert(1, average)
+        else:
+            callbacks.append(average)
     history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
     if owner.verbose:
         print(owner.alignment)

@@ -1,6 +1,5 @@
 """The watch over an adaptation: it looks after each epoch, and acts with a reason."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -14,6 +13,7 @@ from keras_shiftguard.data import to_numpy
 
 MOST_LOOKED_AT = 512  # samples of each domain
 CHUNK = 128
+MOST_LOOKS = 30
 # A loss of source accuracy that is more than chance, and more than nothing.
 LEAST_DROP = 0.02
 COLLAPSE = 0.5  # of the best source accuracy
@@ -24,7 +24,7 @@ PATIENCE = 2
 # must not be mere guesses.
 LEAST_ACCURACY = 0.8
 LEAST_AGREEMENT = 0.5
-CONDITIONAL_STRENGTH = 3.0
+CONDITIONAL_STRENGTH = 5.0
 LARGEST_WEIGHT = 5.0
 # Estimated class frequencies presume that only they changed. Where the model
 # still mixes up classes in the target, what it predicts is wrong instead, and
@@ -42,7 +42,7 @@ class AlignmentWatch(keras.callbacks.Callback):
             that are not trained on.
         target: Inputs of the target.
         held_out: Whether the source samples are not trained on.
-        say: Where to say what is done.
+        epochs: Length of the training. It looks at most `MOST_LOOKS` times.
     """
 
     def __init__(
@@ -51,14 +51,14 @@ class AlignmentWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         held_out: bool,
-        say: Callable[[str], None],
+        epochs: int,
     ) -> None:
         super().__init__()
         self.owner = owner
         self.inputs, labels = source
         self.target = target
         self.held_out = held_out
-        self.say = say
+        self.every = max(1, epochs // MOST_LOOKS)
         classes = owner.num_classes
         self.labels = class_ids(to_numpy(labels), classes) if classes else None
         self._best = 0.0
@@ -72,10 +72,12 @@ class AlignmentWatch(keras.callbacks.Callback):
         self.owner.looks = [self._look(0)]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.every:
+            return
         _ = self.model
         seen = self._look(epoch + 1)
         self.owner.looks.append(seen)
-        if self.owner.is_off:
+        if self.owner.is_off or not self.owner.protect:
             return
         if self.labels is not None:
             if self._source_suffers(seen):
@@ -201,4 +203,4 @@ class AlignmentWatch(keras.callbacks.Callback):
         """Keeps a record of an action, and says it."""
         action = Action(epoch, what, reason)
         self.owner.actions.append(action)
-        self.say(str(action))
+        self.owner.say(str(action))

@@ -1,0 +1,121 @@
+"""Adaptation without labels of the target: what it gains, and what it costs.
+
+One table a command, seeds fixed, numbers of the last epoch, every choice made
+without labels of the target:
+
+    python examples/benchmarks/adaptation.py digits          # MNIST to UCI digits
+    python examples/benchmarks/adaptation.py label-shift     # half of its classes cut to 10 %
+    python examples/benchmarks/adaptation.py moons           # turned by 30 and 35 degrees
+"""
+
+import argparse
+import os
+import time
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+from adaptation_data import digits, lenet, moons, small_net
+
+from keras_shiftguard.adaptation.model import DomainAdaptationModel
+
+METHODS = ("source only", "auto", "dann", "mmd", "coral", "cdan")
+
+
+def adapted(method, seed, task, net, epochs, batch_size):
+    """Accuracy on the target's test half, and on the source's validation part."""
+    keras.utils.set_random_seed(seed)
+    source, validation, target, test = task
+    model = net()
+    strength = 0.0 if method == "source only" else 1.0
+    wrapped = DomainAdaptationModel(
+        model, "features", "mmd" if not strength else method, strength, verbose=0
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    wrapped.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+    start = time.perf_counter()
+    wrapped.fit(
+        *source,
+        target_data=target,
+        validation_data=validation,
+        epochs=epochs,
+        batch_size=batch_size,
+        verbose=0,
+    )
+    seconds = (time.perf_counter() - start) / epochs
+    scores = [
+        float((model.predict(x, verbose=0).argmax(axis=1) == y).mean())
+        for x, y in (test, validation)
+    ]
+    return *scores, seconds, wrapped.alignment
+
+
+def table(title, make_task, net, arguments):
+    print(f"{title}; {arguments.epochs} epochs, Keras on {keras.backend.backend()}")
+    print(
+        f"{'method':<12} {'mean':>6} {'sd':>6} {'worst':>6} {'source':>7} {'s/epoch':>8}  each seed"
+    )
+    baseline = None
+    for method in arguments.methods:
+        rows = []
+        for seed in range(arguments.seeds):
+            rows.append(
+                adapted(method, seed, make_task(seed), net, arguments.epochs, arguments.batch)
+            )
+            if arguments.verbose:
+                print(f"  seed {seed}: {rows[-1][0]:.4f}\n{rows[-1][3]}", flush=True)
+        target = np.array([row[0] for row in rows])
+        line = (
+            f"{method:<12} {target.mean():6.3f} {target.std(ddof=min(1, len(target) - 1)):6.3f} "
+            f"{target.min():6.3f} {np.mean([r[1] for r in rows]):7.3f} "
+            f"{np.mean([r[2] for r in rows]):8.2f}  {' '.join(f'{v:.3f}' for v in target)}"
+        )
+        if method == "source only":
+            baseline = target
+        elif baseline is not None and len(target) > 1:
+            gain = target - baseline
+            error = gain.std(ddof=1) / len(gain) ** 0.5
+            line += (
+                f"  gain {gain.mean():+.3f} (95 % from {gain.mean() - student(len(gain)) * error:+.3f}), "
+                f"worst {gain.min():+.3f}"
+            )
+        print(line, flush=True)
+
+
+def student(n):
+    """One-sided 95 % point of Student's t, `n - 1` degrees of freedom."""
+    from scipy.stats import t
+
+    return t.ppf(0.95, n - 1)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("table", choices=["digits", "label-shift", "moons"])
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--verbose", action="store_true")
+    arguments = parser.parse_args()
+    many = arguments.table != "digits"
+    arguments.seeds = arguments.seeds or (10 if many else 5)
+    arguments.epochs = arguments.epochs or (150 if arguments.table == "moons" else 30)
+    if arguments.table == "moons":
+        for angle in (30, 35):
+            table(
+                f"Two moons, turned by {angle} degrees",
+                lambda seed, angle=angle: moons(seed, angle),
+                small_net,
+                arguments,
+            )
+        return
+    cut = arguments.table == "label-shift"
+    title = "MNIST to UCI digits" + (", half of its classes cut to a tenth" if cut else "")
+    table(title, lambda seed: digits(seed, cut), lenet, arguments)
+
+
+if __name__ == "__main__":
+    main()

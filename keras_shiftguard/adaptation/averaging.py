@@ -1,0 +1,58 @@
+"""The mean of the weights over the last epochs of an adversarial training.
+
+Encoder and head chase each other for ever: any one epoch catches the encoder
+somewhere on its way round. The mean of the last ones lies inside the loop.
+
+Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
+Generalization", UAI 2018.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+LAST = 1 / 3  # of the epochs
+FEWEST = 6  # epochs: shorter trainings are still on their way
+
+
+class WeightAverage(keras.callbacks.Callback):
+    """Puts the mean weights in place at the end of training.
+
+    Args:
+        owner: The `DomainAdaptationModel` whose wrapped model is averaged.
+        epochs: Length of the training.
+    """
+
+    def __init__(self, owner: Any, epochs: int) -> None:
+        super().__init__()
+        self.owner = owner
+        self.first = epochs - max(int(epochs * LAST), 1) if epochs >= FEWEST else epochs
+        self._sums: list[np.ndarray] = []
+        self._count = 0
+        self._changes = 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch < self.first or self.owner.is_off:
+            return
+        _ = self.model  # on JAX: brings the variables up to date
+        if len(self.owner.actions) != self._changes or not self._sums:
+            # Weights from before a change of course belong to another training.
+            self._changes, self._count = len(self.owner.actions), 0
+            self._sums = [np.zeros(v.shape, "float64") for v in self._averaged()]
+        for total, variable in zip(self._sums, self._averaged(), strict=True):
+            total += ops.convert_to_numpy(ops.cast(variable.value, "float32"))
+        self._count += 1
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self._count < 2 or self.owner.is_off:
+            return
+        _ = self.model
+        for total, variable in zip(self._sums, self._averaged(), strict=True):
+            variable.assign((total / self._count).astype("float32"))
+
+    def _averaged(self) -> list[Any]:
+        # Seeds of dropout are integers, and no average makes sense of them.
+        variables = self.owner.base.variables
+        return [v for v in variables if keras.backend.is_float_dtype(v.dtype)]

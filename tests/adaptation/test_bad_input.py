@@ -1,0 +1,118 @@
+"""What cannot be aligned is said before training starts, with the way out."""
+
+import keras
+import numpy as np
+import pytest
+from adaptation_models import network
+
+from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.split import Split
+from keras_shiftguard.errors import BadInputError
+
+X = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
+Y = np.arange(64) % 2
+
+
+def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_crossentropy", **kw):
+    built = DomainAdaptationModel(model or network(), verbose=0, **kw)
+    built.compile("sgd", loss)
+    before = built.base.get_weights()
+    with pytest.raises(BadInputError, match=match):
+        built.fit(x, y, target_data=target, verbose=0)
+    for a, b in zip(built.base.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("match", "kw"),
+    [
+        ("shape", {"target": np.zeros((20, 3), "float32")}),
+        ("dtype", {"target": np.zeros((20, 2), "int32")}),
+        ("dtype", {"target": np.full((20, 2), "a")}),
+        ("not finite", {"target": np.full((20, 2), np.nan, "float32")}),
+        ("empty", {"target": X[:0]}),
+        ("3 samples", {"target": X[:3]}),
+        ("same inputs", {"target": {"a": X}}),
+        ("no labels", {"y": None}),
+        ("single class", {"y": np.zeros(64, int)}),
+        ("0 to 1", {"y": np.arange(64) % 3}),
+        ("regression", {"loss": "mse", "method": "cdan"}),
+    ],
+)
+def test_streams(match, kw):
+    refused(match, **kw)
+
+
+def test_images_of_another_range_get_the_fix():
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4),
+            keras.layers.Dense(2),
+        ]
+    )
+    images = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
+    refused("/ 255", images, Y, 255 * images, model)
+    refused(r"\* 255", 255 * images, Y, images, model)
+    refused("image.resize", images, Y, np.zeros((20, 5, 5, 1), "float32"), model)
+
+
+@pytest.mark.parametrize(
+    ("match", "kw"),
+    [
+        ("method", {"method": "magic"}),
+        ("strength", {"strength": -1}),
+        ("warmup", {"warmup": 2}),
+        (r"none of its layers. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
+        ("is the output", {"feature_layer": "answer"}),
+    ],
+)
+def test_arguments(match, kw):
+    with pytest.raises(BadInputError, match=match):
+        DomainAdaptationModel(network(), verbose=0, **kw)
+
+
+class Own(keras.Model):
+    def call(self, x):
+        return x
+
+
+@pytest.mark.parametrize(
+    ("match", "model"),
+    [
+        ("must be a keras.Model", lambda: "net"),
+        ("no split point", Own),
+        ("no split point", lambda: keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])),
+        (
+            "no layer of it has weights",
+            lambda: keras.Sequential([keras.Input((2,)), keras.layers.ReLU()]),
+        ),
+        (
+            "one row of numbers",
+            lambda: keras.Sequential(
+                [keras.Input((4, 2)), keras.layers.Dense(3), keras.layers.Dense(2)]
+            ),
+        ),
+    ],
+)
+def test_models_without_a_split_point(match, model):
+    with pytest.raises(BadInputError, match=match):
+        Split(model())
+
+
+def test_the_default_split_is_named(capsys):
+    DomainAdaptationModel(network())
+    assert "'features', the input of the head" in capsys.readouterr().out
+    layers = [keras.layers.Dense(3, name="features"), keras.layers.Dense(2), keras.layers.Softmax()]
+    activated = keras.Sequential([keras.Input((2,)), *layers])
+    assert Split(activated).name == "features"
+    with pytest.raises(BadInputError, match="shares the layer"):
+        Split(keras.Sequential([keras.Input((2,)), *layers]), "features")
+
+
+def test_labels_of_the_target_are_said_to_be_left_out(capsys):
+    model = DomainAdaptationModel(network(), "features", "mmd")
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(X, Y, target_data=(X, Y), verbose=0)
+    assert "holds labels: they are left out" in capsys.readouterr().out

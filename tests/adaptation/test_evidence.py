@@ -1,0 +1,53 @@
+"""What can be seen without labels, and what it is said to mean."""
+
+import numpy as np
+
+from keras_shiftguard.adaptation.evidence import Evidence, look, proxy_a_distance
+from keras_shiftguard.adaptation.frozen import recoloured
+from keras_shiftguard.adaptation.report import Action, AlignmentReport
+
+
+def test_distance_of_the_same_and_of_others(rng):
+    same = proxy_a_distance(rng.normal(size=(300, 5)), rng.normal(size=(300, 5)))
+    far = proxy_a_distance(rng.normal(size=(300, 5)), rng.normal(3, 1, size=(300, 5)))
+    assert same < 0.25 and far > 1.9
+    # More features than samples: the fold that judges was not fitted.
+    assert proxy_a_distance(rng.normal(size=(40, 200)), rng.normal(size=(40, 200))) < 0.7
+
+
+def test_a_look_sees_another_mix_of_classes(rng):
+    y, ty = np.repeat([0, 1], [200, 200]), np.repeat([0, 1], [40, 360])
+
+    def stream(labels):
+        p = np.where(rng.random(len(labels)) < 0.95, labels, 1 - labels)
+        return rng.normal(size=(len(labels), 3)) + 5 * labels[:, None], np.eye(2)[p]
+
+    seen = look(3, stream(y), y, stream(ty))
+    assert seen.epoch == 3 and 0.9 < seen.source_accuracy < 0.99
+    assert abs(seen.label_shift.frequencies[0] - 0.1) < 0.06
+    assert seen.agreement > 0.8 and seen.distance > 0.3
+
+
+def test_recoloured_has_the_moments_of_the_target(rng):
+    source = rng.normal(size=(500, 4)) @ rng.normal(size=(4, 4))
+    target = 2 + rng.normal(size=(400, 4)) @ rng.normal(size=(4, 4))
+    moved = recoloured(source, target)
+    np.testing.assert_allclose(moved.mean(axis=0), target.mean(axis=0), atol=1e-4)
+    difference = np.cov(moved.T) - np.cov(target.T)
+    before = np.cov(source.T) - np.cov(target.T)
+    assert np.abs(difference).max() < 0.3 * np.abs(before).max()
+
+
+def test_the_report_speaks():
+    report = AlignmentReport("dann", "features", strength=1.0)
+    assert "call `fit`" in str(report)
+    looks = (Evidence(0, 1.9), Evidence(1, 0.6, 0.95, 0.9, 0.8))
+    action = Action(1, "strength halved to 0.5", "accuracy on labelled source fell")
+    report = AlignmentReport("dann", "features", looks, (action,), 0.5)
+    assert report.works and str(report).startswith("Alignment works (dann")
+    assert "epoch 1: strength halved to 0.5, because accuracy" in str(report)
+    assert "95.0%" in str(report) and report.to_dict()["distance"] == [1.9, 0.6]
+    worse = AlignmentReport("dann", "features", (Evidence(0, 1.0), Evidence(1, 1.8)), (), 1.0)
+    assert worse.works is False and "does not work" in str(worse)
+    off = AlignmentReport("off", "features", looks, (action,), 0.0)
+    assert off.works is None and "Alignment is off" in str(off)

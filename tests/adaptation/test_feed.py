@@ -1,0 +1,108 @@
+"""Two streams of any form and size, side by side."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_shiftguard.adaptation.feed import SOURCE, TARGET, Pairs, endless
+from keras_shiftguard.errors import BadInputError
+
+X = np.arange(10, dtype="float32")[:, None]
+Y = np.arange(10)
+T = 100 + np.arange(7, dtype="float32")[:, None]
+
+
+def epoch(pairs):
+    batches = [pairs[i] for i in range(len(pairs))]
+    x = np.concatenate([np.asarray(b[0][SOURCE]) for b in batches])[:, 0]
+    t = np.concatenate([np.asarray(b[0][TARGET]) for b in batches])[:, 0]
+    y = np.concatenate([np.asarray(b[1]) for b in batches])
+    return x, t, y
+
+
+class Indexed(keras.utils.PyDataset):
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, i):
+        return X[4 * i : 4 * i + 4], Y[4 * i : 4 * i + 4]
+
+
+def in_batches():
+    for i in range(3):
+        yield X[4 * i : 4 * i + 4], Y[4 * i : 4 * i + 4]
+
+
+def tf_dataset():
+    tf = pytest.importorskip("tensorflow")
+    return tf.data.Dataset.from_tensor_slices((X, Y)).batch(4)
+
+
+def loader():
+    torch = pytest.importorskip("torch")
+    data = torch.utils.data.TensorDataset(torch.tensor(X), torch.tensor(Y))
+    return torch.utils.data.DataLoader(data, batch_size=4)
+
+
+SOURCES = {
+    "arrays": lambda: ((X, Y), None),
+    "py_dataset": lambda: (Indexed(), None),
+    "tf.data": lambda: (tf_dataset(), None),
+    "tf.data of unknown length": lambda: (tf_dataset().filter(lambda x, y: True), None),
+    "loader": lambda: (loader(), None),
+}
+
+
+@pytest.mark.parametrize("form", SOURCES)
+def test_each_epoch_is_the_whole_source(form):
+    source, steps = SOURCES[form]()
+    pairs = Pairs(source, T, batch_size=4, steps=steps)
+    pairs[0], pairs[1]  # Keras looks at two batches before it starts
+    for _ in range(3):
+        x, t, y = epoch(pairs)
+        assert sorted(x) == list(range(10)) and (x == y).all()
+        assert len(t) == 12 and (t >= 100).all()
+
+
+def test_one_shot_sources_need_a_length_and_go_on():
+    with pytest.raises(BadInputError, match="steps_per_epoch"):
+        Pairs(in_batches(), T)
+    pairs = Pairs(in_batches(), T, steps=2)
+    assert list(epoch(pairs)[0]) == list(range(8))
+    with pytest.raises(BadInputError, match="ended after"):
+        epoch(pairs)
+
+
+@pytest.mark.parametrize("form", ["arrays", "generator", "function", "labelled", "tf.data"])
+def test_the_target_begins_again(form):
+    def made():
+        for start in (0, 3, 6):
+            yield (T[start : start + 3],)
+
+    def dataset():
+        return pytest.importorskip("tensorflow").data.Dataset.from_tensor_slices(T).batch(3)
+
+    target = {
+        "arrays": lambda: T,
+        "generator": made,
+        "function": lambda: made,
+        "labelled": lambda: (T, np.arange(7)),
+        "tf.data": dataset,
+    }[form]()
+    stream = endless(target, 3, np.random.default_rng(0))
+    seen = np.concatenate([np.asarray(next(stream)) for _ in range(15)])[:, 0]
+    values, counts = np.unique(seen, return_counts=True)
+    assert list(values) == list(T[:, 0]) and counts.min() >= 5
+
+
+def test_order_and_weights():
+    ordered = Pairs((X, Y, Y / 2), T, batch_size=4, shuffle=False)
+    assert list(epoch(ordered)[0]) == list(range(10))
+    assert list(ordered[1][2]) == [2.0, 2.5, 3.0, 3.5]
+    one, two = (epoch(Pairs((X, Y), T, batch_size=4, seed=s))[0] for s in (1, 2))
+    assert list(one) != list(two) and list(one) == list(epoch(Pairs((X, Y), T, 4, seed=1))[0])
+
+
+def test_an_empty_target_is_said():
+    with pytest.raises(BadInputError, match="empty"):
+        next(endless(iter([]), 3, np.random.default_rng(0)))
