@@ -77,10 +77,8 @@ def table(title, make_task, net, arguments):
         elif baseline is not None and len(target) > 1:
             gain = target - baseline
             error = gain.std(ddof=1) / len(gain) ** 0.5
-            line += (
-                f"  gain {gain.mean():+.3f} (95 % from {gain.mean() - student(len(gain)) * error:+.3f}), "
-                f"worst {gain.min():+.3f}"
-            )
+            low = gain.mean() - student(len(gain)) * error
+            line += f"  gain {gain.mean():+.3f} (95 % from {low:+.3f}), worst {gain.min():+.3f}"
         print(line, flush=True)
 
 

@@ -17,10 +17,12 @@ from keras_shiftguard.adaptation.adversarial import (
     mean_entropy,
 )
 from keras_shiftguard.adaptation.distances import conditional_mmd, coral, mmd
-from keras_shiftguard.adaptation.domain_head import DomainHead, standardized
+from keras_shiftguard.adaptation.domain_head import DomainHead
 
 METHODS = ("dann", "cdan", "mmd", "coral", "auto")
 ADVERSARIAL = ("dann", "cdan")
+# What strength 1 means for a reversed gradient: the game is calmer below 1.
+GENTLE = 0.3
 CERTAINTY = 0.1  # weight of the target's entropy, as in VADA and RTN
 STEEPNESS = 10.0  # of the ramp, Ganin et al. section 5.2.2
 
@@ -158,7 +160,7 @@ class Alignment(keras.layers.Layer):
             target_p = ops.stop_gradient(self.probabilities(target_outputs))
             weights = weights * certainty(p)
             target_weights = certainty(target_p)
-        source, target = standardized(source, target)
+        strength = strength * GENTLE
         # The head itself learns at full speed; only what goes back is scaled.
         logits = self.head(source, p, strength)
         target_logits = self.head(target, target_p, strength)

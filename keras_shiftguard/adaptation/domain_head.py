@@ -7,34 +7,18 @@ from keras import ops
 
 from keras_shiftguard.adaptation.reversal import GradientReversal, reverse
 
+LENGTH = 4.0
 WIDEST = 1024  # outer products beyond this are drawn at random instead
 
 
-def standardized(source: Any, target: Any) -> tuple[Any, Any]:
-    """Both batches with the pooled mean and spread of each feature taken out.
-
-    What gives a domain away may lie in features of little variance, which a
-    head would be slow to see. As in batch normalisation gradients flow through
-    mean and spread, so neither can be used to fool the head.
-    """
-    pooled = ops.concatenate([source, target], axis=0)
-    mean = ops.mean(pooled, axis=0)
-    # Never the root of zero, whose gradient is infinite.
-    spread = ops.sqrt(ops.mean(ops.square(pooled - mean), axis=0) + 1e-6)
-    # A feature that is hardly ever on is not blown up without limit.
-    spread = ops.maximum(spread, 0.1 * ops.mean(spread))
-    return (source - mean) / spread, (target - mean) / spread
-
-
 def bounded(features: Any) -> Any:
-    """Features of length `sqrt(number of features)`, in float32.
+    """Features of length `LENGTH`, in float32.
 
     The reversed cross-entropy has no lower bound: on unbounded features the
     encoder wins by blowing them up.
     """
     x = ops.cast(features, "float32")
-    length = float(x.shape[-1]) ** 0.5
-    return length * x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+    return LENGTH * x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")

@@ -9,6 +9,7 @@ from keras_shiftguard.adaptation.model import DomainAdaptationModel
 from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.errors import BadInputError
 
+Dense = keras.layers.Dense
 X = np.random.default_rng(0).normal(size=(64, 2)).astype("float32")
 Y = np.arange(64) % 2
 
@@ -48,8 +49,8 @@ def test_images_of_another_range_get_the_fix():
         [
             keras.Input((4, 4, 1)),
             keras.layers.Flatten(),
-            keras.layers.Dense(4),
-            keras.layers.Dense(2),
+            Dense(4),
+            Dense(2),
         ]
     )
     images = np.random.default_rng(0).random((64, 4, 4, 1)).astype("float32")
@@ -83,16 +84,14 @@ class Own(keras.Model):
     [
         ("must be a keras.Model", lambda: "net"),
         ("no split point", Own),
-        ("no split point", lambda: keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])),
+        ("no split point", lambda: keras.Sequential([keras.Input((2,)), Dense(2)])),
         (
             "no layer of it has weights",
             lambda: keras.Sequential([keras.Input((2,)), keras.layers.ReLU()]),
         ),
         (
             "one row of numbers",
-            lambda: keras.Sequential(
-                [keras.Input((4, 2)), keras.layers.Dense(3), keras.layers.Dense(2)]
-            ),
+            lambda: keras.Sequential([keras.Input((4, 2)), Dense(3), Dense(2)]),
         ),
     ],
 )
@@ -104,7 +103,7 @@ def test_models_without_a_split_point(match, model):
 def test_the_default_split_is_named(capsys):
     DomainAdaptationModel(network())
     assert "'features', the input of the head" in capsys.readouterr().out
-    layers = [keras.layers.Dense(3, name="features"), keras.layers.Dense(2), keras.layers.Softmax()]
+    layers = [Dense(3, name="features"), Dense(2), keras.layers.Softmax()]
     activated = keras.Sequential([keras.Input((2,)), *layers])
     assert Split(activated).name == "features"
     with pytest.raises(BadInputError, match="shares the layer"):

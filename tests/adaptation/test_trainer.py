@@ -1,0 +1,123 @@
+"""All that `fit` can do works here too; on TensorFlow, for time's sake."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from adaptation_models import network, two_domains
+
+from keras_shiftguard.adaptation.model import DomainAdaptationModel
+
+LOSS = keras.losses.SparseCategoricalCrossentropy
+
+
+def fitted(rng, method="mmd", compiled=None, model=None, **kwargs):
+    x, y, target = two_domains(rng)
+    keras.utils.set_random_seed(1)
+    built = DomainAdaptationModel(model or network(), "features", method, verbose=0)
+    built.compile("sgd", LOSS(from_logits=True), metrics=["accuracy"], **(compiled or {}))
+    history = built.fit(x, y, target_data=target, batch_size=16, verbose=0, **kwargs).history
+    assert np.isfinite(history["loss"]).all()
+    return built, history
+
+
+def weights(model):
+    return np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
+
+
+def test_compiled_all_at_once(rng):
+    plain, _ = fitted(rng, "auto", epochs=2, shuffle=False)
+    rng = np.random.default_rng(0)
+    packed = {"jit_compile": True, "steps_per_execution": 2}
+    jitted, _ = fitted(rng, "auto", packed, epochs=2, shuffle=False)
+    np.testing.assert_allclose(weights(plain), weights(jitted), atol=1e-4)
+
+
+def test_class_and_sample_weights_are_the_same_thing(rng):
+    x, y, _ = two_domains(np.random.default_rng(0))
+    by_class, _ = fitted(np.random.default_rng(0), class_weight={0: 3.0, 1: 0.5}, shuffle=False)
+    each = np.where(y == 0, 3.0, 0.5)
+    by_sample, _ = fitted(np.random.default_rng(0), sample_weight=each, shuffle=False)
+    without, _ = fitted(np.random.default_rng(0), shuffle=False)
+    np.testing.assert_allclose(weights(by_class), weights(by_sample), atol=1e-6)
+    assert np.abs(weights(by_class) - weights(without)).max() > 1e-3
+
+
+def test_resumes_where_it_stopped(rng, tmp_path):
+    path = str(tmp_path / "at{epoch}.weights.h5")
+    keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
+    whole, _ = fitted(np.random.default_rng(0), epochs=3, shuffle=False, callbacks=[keep])
+    x, y, target = two_domains(np.random.default_rng(0))
+    again = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+    again.compile("sgd", LOSS(from_logits=True))
+    again.load_weights(path.format(epoch=2))
+    step = float(keras.ops.convert_to_numpy(again.alignment_layer.step))
+    assert step == 8
+    again.fit(
+        *(x, y),
+        target_data=target,
+        batch_size=16,
+        epochs=3,
+        initial_epoch=2,
+        shuffle=False,
+        verbose=0,
+    )
+    assert float(keras.ops.convert_to_numpy(again.alignment_layer.step)) == 12
+    # The target is drawn anew, so the two are near and not equal.
+    np.testing.assert_allclose(weights(again), weights(whole), atol=0.02)
+
+
+def test_a_frozen_extractor_is_asked_once(rng):
+    model = network()
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    before = model.get_layer("first").kernel.numpy().copy()
+    built, history = fitted(rng, "coral", model=model, epochs=3, validation_split=0.25)
+    np.testing.assert_array_equal(built.base.get_layer("first").kernel.numpy(), before)
+    assert "val_accuracy" in history and "frozen" in built.actions[0].reason
+    # Its features now have the target's mean and covariance.
+    assert built.looks[1].distance <= built.looks[0].distance
+
+
+def test_regression_and_one_unit(rng):
+    x, y, target = two_domains(rng)
+    for loss, method in (("mse", "dann"), (keras.losses.BinaryCrossentropy(True), "auto")):
+        built = DomainAdaptationModel(network(classes=1), "features", method, verbose=0)
+        built.compile("sgd", loss)
+        built.fit(x, y[:, None].astype("float32"), target_data=target, verbose=0)
+        assert np.isnan(built.looks[-1].source_accuracy) == (method == "dann")
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf, keras
+from adaptation_models import network, two_domains
+from keras_shiftguard.adaptation.model import DomainAdaptationModel
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+x, y, target = two_domains(np.random.default_rng(0))
+found = []
+for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
+    with tf.distribute.MirroredStrategy(devices).scope():
+        keras.utils.set_random_seed(1)
+        model = DomainAdaptationModel(network(), "features", "dann", protect=False, verbose=0)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, jit_compile=False)
+    model.fit(x, y, target_data=target, batch_size=16, shuffle=False, epochs=2, verbose=0)
+    found.append(np.concatenate([w.ravel() for w in model.adapted_model.get_weights()]))
+    assert float(keras.ops.convert_to_numpy(model.alignment_layer.step)) == 8
+np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+"""
+
+
+def test_two_replicas_are_one():
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("tf.distribute is TensorFlow's")
+    paths = os.pathsep.join(map(str, Path(__file__).parents[1:3]))
+    subprocess.run(
+        [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
+    )
