@@ -9,6 +9,9 @@ print(guard.diagnosis)
 print(sg.diagnose(model, images))
 """
 
+from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.reversal import GradientReversal
+from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.comparison import compare
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import (
@@ -20,12 +23,7 @@ from keras_shiftguard.errors import (
 )
 from keras_shiftguard.guard import ShiftGuard
 from keras_shiftguard.measure import profile
-from keras_shiftguard.not_yet import (
-    AdaptiveAugmentation,
-    DomainAdaptationModel,
-    GradientReversal,
-    explain_gap,
-)
+from keras_shiftguard.not_yet import explain_gap
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose

@@ -15,23 +15,9 @@ def explain_gap(
     _refuse("explain_gap()")
 
 
-def DomainAdaptationModel(*args: Any, **kwargs: Any) -> NoReturn:
-    """Not in this version: the domain-adversarial model."""
-    _refuse("DomainAdaptationModel")
-
-
-def GradientReversal(*args: Any, **kwargs: Any) -> NoReturn:
-    """Not in this version: the gradient-reversal layer."""
-    _refuse("GradientReversal")
-
-
-def AdaptiveAugmentation(*args: Any, **kwargs: Any) -> NoReturn:
-    """Not in this version: the augmentation layer that follows the shift."""
-    _refuse("AdaptiveAugmentation")
-
-
 def _refuse(name: str) -> NoReturn:
     raise NotInThisVersionError(
         f"keras_shiftguard.{name} is not in this version, which checks preprocessing (`diagnose`, "
-        "`ShiftGuard`) and finds shift (`ShiftGuard`, `compare`). See CHANGELOG.md for what is."
+        "`ShiftGuard`), finds shift (`ShiftGuard`, `compare`) and adapts to it "
+        "(`DomainAdaptationModel`). See CHANGELOG.md for what is."
     )

@@ -17,7 +17,7 @@ FLOORS = (
     ("data", "answers", "shift_plots"),
     ("measure", "shift_watch", "shift_events"),
     ("probe", "comparison", "run_log", "arguments"),
-    ("preprocessing",),
+    ("preprocessing", "adaptation", "augmentation", "batch_norm_adaptation"),
     ("guard", "cli"),
     ("__init__", "__main__"),
 )
