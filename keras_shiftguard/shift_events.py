@@ -6,6 +6,7 @@ feature and stream, and the state in words as JSON. The layout is versioned;
 `tensorboard_plugin_shiftguard/reading.py` is its reader.
 """
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -48,7 +49,9 @@ class Rows:
     """Names in parts: once written, the names of a part never change.
 
     TensorBoard keeps the first description of a series and ignores later ones,
-    so what turns up later gets a part, that is a tag, of its own.
+    so what turns up later gets a part, that is a tag, of its own. For the same
+    reason a tag ends in a digest of its description: a second fit in the same
+    directory, with other names or in another order, has tags of its own.
     """
 
     size: int
@@ -82,6 +85,7 @@ class ShiftEvents:
             "diagnosis": {},
             "num_samples": {},
             "collecting": {},
+            "tags": [],  # of this fit: those of an earlier one in this directory are not shown
         }
         self._events: list[dict[str, Any]] = []  # of the step `_events_of`
         self._events_of = -1
@@ -141,7 +145,8 @@ class ShiftEvents:
         if said is None or (worse and said != headline):
             self._state["verdict"]["preprocessing"] = headline
         self._state["diagnosis"][stream] = diagnosis
-        event = {"kind": "preprocessing", "stream": stream, "text": headline}
+        # What is well, or not known, is no alarm.
+        event = {"kind": "preprocessing" if worse else "note", "stream": stream, "text": headline}
         self.write_events(step, [event])
         self._write_state(step)
 
@@ -177,16 +182,29 @@ class ShiftEvents:
             text = _packed({**state, "diagnosis": {}, "report": None})
         self._writer.write_data("shiftguard/state", text, step, {"v": SCHEMA})
 
+    def _write_data(
+        self, series: str, tensor: np.ndarray, step: int, content: Mapping[str, Any]
+    ) -> None:
+        # How many there are may change, and describes no row.
+        described = json.dumps({**content, "total": 0}, sort_keys=True).encode()
+        series = f"{series}-{hashlib.sha256(described).hexdigest()[:8]}"
+        if series not in self._state["tags"]:
+            self._state["tags"].append(series)
+        self._writer.write_data(f"shiftguard/{series}", tensor, step, content)
+
     def _write_scores(self, step: int, pair: Pair) -> None:
         tested = {finding.feature: finding for finding in pair.latest.tested}
         # What is certain needed no test, but has its place in the picture.
-        tested = {**pair.findings, **tested}
+        tested |= {name: f for name, f in pair.findings.items() if name not in tested}
         key = (pair.stream, pair.against)
         if key not in self._scores:
             self._scores[key] = Rows(MOST_FEATURES, MOST_FEATURES)
-        worst_first = sorted(tested, key=lambda name: name not in pair.findings)
+        # Where not all have a place among the scalars, the worst come first; otherwise
+        # the order is that of the data, and another fit goes on with the same series.
+        crowded = len(tested) > MOST_SCALARS
+        ordered = sorted(tested, key=lambda name: crowded and name not in pair.findings)
         both = (tables(pair.current), tables(pair.reference))
-        for part, names in enumerate(self._scores[key].with_new(worst_first)):
+        for part, names in enumerate(self._scores[key].with_new(ordered)):
             rows = np.full((len(names), 9), np.nan, "float32")
             for row, name in zip(rows, names, strict=True):
                 if name in tested:
@@ -199,7 +217,7 @@ class ShiftEvents:
                 "total": len(tested),
             }
             title = f"{pair.stream}-{pair.against}".replace(" ", "-")
-            self._writer.write_data(f"shiftguard/scores/{title}/{part}", rows, step, content)
+            self._write_data(f"scores/{title}/{part}", rows, step, content)
             for name, effect in zip(names[:MOST_SCALARS], rows[:, 0], strict=False):
                 if part == 0 and np.isfinite(effect):
                     tag = f"shiftguard/score/{title}/{name[:MOST_NAME]}"
@@ -230,7 +248,7 @@ class ShiftEvents:
                 "grid": {"smallest": SMALLEST, "gamma": GAMMA, "bins_per_sign": BINS_PER_SIGN},
                 "bins": BINS,
             }
-            self._writer.write_data(f"shiftguard/histograms/{group}", tensor, step, content)
+            self._write_data(f"histograms/{group}", tensor, step, content)
 
     def _edges_for(self, name: str, rows: list[np.ndarray]) -> np.ndarray:
         """The same from look to look, for as long as nearly all of it is inside."""
@@ -258,8 +276,8 @@ class ShiftEvents:
                 "classes": [*map(str, classes.tolist()), "other"],
                 "streams": self._streams,
             }
-            tag = f"shiftguard/classes/{list(self._classes).index(name)}"
-            self._writer.write_data(tag, tensor, step, content)
+            number = list(self._classes).index(name)
+            self._write_data(f"classes/{number}", tensor, step, content)
 
 
 def _score(

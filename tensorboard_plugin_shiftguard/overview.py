@@ -174,7 +174,7 @@ def _rows(found: list[Table]) -> tuple[list[_Row], int]:
     return list(rows.values()), max([len(rows), *(table.head.total for table in found)])
 
 
-def _severity(row: _Row) -> tuple[bool, bool, float]:
+def _severity(row: _Row) -> tuple[bool, bool, bool, float]:
     """Sorts alarms first, of these what the report tells; then what matters; then by size."""
     size = abs(float(row.last[EFFECT]))
     alarm, meant = row.flags & ALARM, row.flags & (EXPECTED | NEGLIGIBLE)

@@ -1,6 +1,6 @@
 """One run of a log: its tags, its points by step, and what could not be read."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +62,16 @@ class RunLog:
         if told not in self.problems and len(self.problems) < MAX_PROBLEMS:
             self.problems.append(told)
 
-    def tags(self, kind: str) -> list[str]:
-        """The tags of a kind, `"scores"`, `"histograms"` or `"classes"`, by number."""
+    def tags(self, kind: str, only: Collection[str] | None = None) -> list[str]:
+        """The tags of a kind, by number.
+
+        Args:
+            kind: `"scores"`, `"histograms"` or `"classes"`.
+            only: Those of the latest fit; None where the log does not tell.
+        """
         prefix = f"shiftguard/{kind}/"
-        found = sorted((tag for tag in self.contents if tag.startswith(prefix)), key=_by_number)
+        found = [tag for tag in self.contents if tag.startswith(prefix)]
+        found = sorted((t for t in found if only is None or t in only), key=_by_number)
         if len(found) > MAX_TAGS:
             self.problem(prefix[:-1], f"has more than {MAX_TAGS} tags")
         return found[:MAX_TAGS]
@@ -125,6 +131,7 @@ def in_order(data: Iterable[Any], field: str) -> list[Point]:
 
 
 def _by_number(tag: str) -> tuple[str, int, str]:
-    """Sorts part 10 behind part 9."""
+    """Sorts part 10 behind part 9; behind the number may be a digest."""
     group, _, part = tag.rpartition("/")
+    part = part.partition("-")[0]
     return group, int(part) if part.isdecimal() and len(part) < 7 else 0, tag

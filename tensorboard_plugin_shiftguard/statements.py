@@ -26,6 +26,7 @@ MAX_EVENTS = 500
 MAX_EVENT_BYTES = 100_000
 MAX_FINDINGS = 20
 MAX_STREAMS = 16
+MAX_SERIES = 768  # three kinds of 256
 
 _FINDING = record(
     feature=name,
@@ -149,6 +150,23 @@ def latest_state(run: RunLog) -> tuple[dict[str, Any] | None, list[Point]]:
     except Unreadable as error:
         run.problem(STATE_TAG, error.message)
         return None, points
+
+
+def tags_of_latest_fit(run: RunLog) -> frozenset[str] | None:
+    """What the fit that wrote last has written; None where it does not tell.
+
+    TensorBoard keeps the series of an earlier fit in the same directory, with
+    features and pairs of streams that this one may not have.
+    """
+    points = run.points([STATE_TAG], most=1)[STATE_TAG]
+    try:
+        content = checks.parsed(words_of(points[-1].value)) if points else None
+    except Unreadable:
+        return None  # the overview tells
+    if not isinstance(content, dict) or not isinstance(content.get("tags"), list):
+        return None
+    found = content["tags"][:MAX_SERIES]
+    return frozenset(f"shiftguard/{tag}" for tag in found if isinstance(tag, str))
 
 
 def latest_events(run: RunLog) -> list[dict[str, Any]]:

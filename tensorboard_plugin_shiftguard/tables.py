@@ -9,6 +9,7 @@ import numpy as np
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable
 from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, Point, RunLog
+from tensorboard_plugin_shiftguard.statements import tags_of_latest_fit
 
 SCHEMA = 1
 # Columns of a score tensor.
@@ -77,7 +78,7 @@ def heads(run: RunLog, kind: str) -> list[Head]:
     """The tags of a kind that can be read; the others are told in `run.problems`."""
     parse = {"scores": _scores, "histograms": _histograms, "classes": _classes}[kind]
     found = []
-    for tag in run.tags(kind):
+    for tag in run.tags(kind, tags_of_latest_fit(run)):
         try:
             content = checks.parsed(run.contents[tag], MAX_CONTENT_BYTES)
             if not isinstance(content, dict):

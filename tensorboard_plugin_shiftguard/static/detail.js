@@ -19,6 +19,11 @@ import { fingerprint } from "./reader.js";
 import { createRidge } from "./ridge.js";
 import { createTrend } from "./trend.js";
 
+const COARSE =
+  "These values lie closer together than the bins that they were counted in: " +
+  "trust the means more than the picture.";
+const FEW_BINS = 3; // too few to tell two distributions apart
+const VISIBLE = 0.005; // share of a stream
 const MOST_KEPT = 16; // answers kept in memory
 const ASKS = ["rows", "feature", "runs", "pair", "overlay"]; // may need another answer
 const REDRAWS = ["measure", "log", "hiddenStreams"];
@@ -170,9 +175,20 @@ export function createDetail({ state, failed }) {
 
   function inWords() {
     if (feature?.problems?.length) return feature.problems.slice(0, 3).join(" ");
-    if (data) return "";
+    if (data) return tooCoarse() ? COARSE : "";
     if (feature) return "This is one score for the whole: there is no distribution to draw.";
     return model.overview.index.has(model.feature) ? "Reading." : "Absent in this run.";
+  }
+
+  /** Whether a shift has hardly any bin to be seen in. */
+  function tooCoarse() {
+    const { features, index: rows } = model.overview;
+    if (!data.edges || !features[rows.get(model.feature)]?.alarm) return false;
+    const drawn = data.streams.filter(({ role }) => role === "current" || role === "reference");
+    const used = drawn.flatMap(({ steps, fixed }) =>
+      (steps[fixed ?? index] ?? []).flatMap((share, i) => (share > VISIBLE ? [i] : [])),
+    );
+    return used.length > 0 && new Set(used).size <= FEW_BINS;
   }
 
   function stepIndex() {

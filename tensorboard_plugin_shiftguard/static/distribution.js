@@ -2,6 +2,7 @@
 
 import { pairKey } from "./rows.js";
 
+const FIRST_EPOCH = "the first epoch"; // of the same stream
 const ORDER = ["reference", "train", "validation", "target"];
 
 /** The pair an overview shows, as `{stream, against}`. */
@@ -29,7 +30,7 @@ export function layStreams(feature, pair, hidden, overlay) {
       filled: true,
       style: "reference",
     });
-  } else if (own) {
+  } else if (own && pair?.against === FIRST_EPOCH) {
     const fixed = own.findIndex(Boolean);
     if (fixed >= 0)
       streams.push({

@@ -23,11 +23,16 @@ const MODES = {
   unknown: "not known",
 };
 
+/** Whether anything was seen: tables and texts have no pixels to look at. */
+function seen(one) {
+  return one.status !== "unknown" || one.num_samples || one.value_range || one.candidates?.length;
+}
+
 /** Diagnoses that say the same are shown once, for all their streams. */
 function grouped(diagnosis) {
   const groups = new Map();
   const add = (stream, input, one) => {
-    if (!one || typeof one !== "object") return;
+    if (!one || typeof one !== "object" || !seen(one)) return;
     const key = JSON.stringify([input, one.status, one.expected, one.observed, one.advice]);
     if (groups.has(key)) groups.get(key).streams.push(stream);
     else groups.set(key, { streams: [stream], input, diagnosis: one });
@@ -114,12 +119,14 @@ function one({ streams, input, diagnosis }) {
     ),
     advice && [
       el("h3", null, status === "mismatch" ? "The line that repairs it" : "What would help"),
-      el(
-        "div",
-        { class: "advice" },
-        code(advice, { "aria-label": "Line of Python" }),
-        copyButton("Copy", advice),
-      ),
+      status !== "mismatch"
+        ? el("p", null, advice)
+        : el(
+            "div",
+            { class: "advice" },
+            code(advice, { "aria-label": "Line of Python" }),
+            copyButton("Copy", advice),
+          ),
     ],
     evidence?.length > 0 && [
       el("h3", null, "Why"),

@@ -14,6 +14,7 @@ export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview
   const failures = new Map(); // id of a run -> why there is none
   const read = new Map(); // id of a run -> what `/runs` said of it then, and when
+  let usual = []; // ids that are shown while nobody has chosen any
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 
   /** Asks which runs there are, a few times if there seem to be none. */
@@ -31,7 +32,7 @@ export function createReader({ state }) {
     known.others = answer.other_runs ?? 0;
   }
 
-  /** The chosen runs that there are; if there are none, the latest ones. */
+  /** The chosen runs that there are; if there are none, the latest ones, the newest drawn. */
   function selected() {
     const byId = new Map(known.runs.map((run) => [run.id, run]));
     const chosen = state
@@ -40,8 +41,14 @@ export function createReader({ state }) {
       .filter(Boolean);
     if (chosen.length) return chosen;
     const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
-    const latest = new Set([...known.runs].sort(newest).slice(0, MOST_RUNS));
-    return known.runs.filter((run) => latest.has(run));
+    // Two fits that write by turns must not take the page from each other, and
+    // neither must one that begins while another is being looked at.
+    const [focus, ...others] = usual.filter((id) => byId.has(id));
+    const latest = [...known.runs].sort(newest).map((run) => run.id);
+    const fresh = latest.filter((id) => !usual.includes(id));
+    const first = focus ?? fresh.shift();
+    usual = [first, ...fresh, ...others].filter(Boolean).slice(0, MOST_RUNS);
+    return usual.map((id) => byId.get(id));
   }
 
   /** The server counts pairs, and each run may count them differently. */

@@ -13,15 +13,28 @@ export function runKind(state) {
   const found = Object.values(state.diagnosis ?? {}).map((d) => d?.status);
   if (found.includes("mismatch")) return "mismatch";
   if (state.report?.shifted) return "alarm";
-  if (state.report) return "steady";
+  // A report may also say that nothing was compared, or too little.
+  if (/no shift/i.test(state.verdict?.shift ?? "")) return "steady";
   return Object.keys(state.collecting ?? {}).length ? "collecting" : "unknown";
 }
 
 /** What a run's state says, sentence by sentence. */
 function sentences(overview) {
-  const said = overview.state?.verdict ?? {};
-  const found = [said.preprocessing, said.shift, said.adaptation].filter(Boolean);
+  const { verdict = {}, diagnosis, report } = overview.state ?? {};
+  const said = verdict ?? {};
+  const wrong = Object.values(diagnosis ?? {}).some((one) => one?.status === "mismatch");
+  const shift = [said.shift, report?.shifted ? foremost(report, said.shift) : null];
+  // What is wrong comes first; that the preprocessing is not known is no news.
+  const first = wrong ? [said.preprocessing, ...shift] : [...shift, said.preprocessing];
+  const found = [...first, said.adaptation].filter(Boolean);
   return found.length ? found.map(sentence) : ["Nothing has been judged yet."];
+}
+
+/** What the worst finding of the pair that the verdict names is, without what it points to. */
+function foremost({ findings }, said) {
+  const named = ({ stream, against }) => said?.includes(`${stream} against ${against}`);
+  const one = (findings ?? []).find((f) => named(f) && !f.expected && !f.negligible);
+  return one?.explanation?.split(/\. (?=[A-Z])/)[0] ?? null;
 }
 
 /** A sentence as it stands in a text: without the name of the tool, with its full stop. */

@@ -23,9 +23,9 @@ def log_dir(tmp_path_factory):
     path = tmp_path_factory.mktemp("logs")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ShiftWarning)
-        shift_tab.fit_digits(path / "right", EPOCHS, fault=False)
-        shift_tab.fit_digits(path / "darker", EPOCHS, fault=True)
         shift_tab.fit_photos(path / "photos", 1)
+        shift_tab.fit_digits(path / "right", EPOCHS, fault=False)
+        shift_tab.fit_digits(path / "darker", EPOCHS, fault=True)  # the latest is drawn
     return path
 
 
@@ -87,6 +87,7 @@ def test_the_verdict_says_what_happened_in_words(tab):
     said = tab("verdict").inner_text()
     assert "darker" in said and "right" in said and "photos" in said
     assert re.search(r"Shift found.*validation against train.*covariate shift", said, re.S)
+    assert re.search(r"images are darker: mean brightness", said)
     assert re.search(r"No shift found", said)
     assert re.search(r"Preprocessing mismatch.*unit.*expects.*tf", said, re.S)
     assert tab("verdict").locator("[aria-live]").count() >= 1
@@ -215,6 +216,7 @@ def test_an_empty_directory_says_how_to_fill_it(look, tmp_path):
         tab("empty").wait_for()
         assert "ShiftGuard(log_dir=" in tab("empty").inner_text()
         assert tab.audit() == []
+        tab.close()  # before the server ends: what it asks then would be an error
 
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)
@@ -239,6 +241,7 @@ def test_hostile_names_are_text(look, tmp_path):
         text = tab("cards").inner_text()
         assert "<script>alert(1)</script>" in text and "\u202e" not in text
         assert not dialogs
+        tab.close()
 
 
 def hostile_state(step):

@@ -1,7 +1,14 @@
 """The layout is written and read by two packages that do not know each other."""
 
+import numpy as np
+import pytest
 from benchmarks.shift_tab_runs import write_run
-from plugin.logs import opened
+from plugin.logs import PROVIDERS, opened
+from shift_tab_log import read_run, streams
+
+from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.events import EventWriter
+from keras_shiftguard.shift_events import ShiftEvents
 
 
 def test_what_the_real_writer_writes_is_read(tmp_path):
@@ -21,3 +28,55 @@ def test_what_the_real_writer_writes_is_read(tmp_path):
             feature = tab.ask("feature", run=run["id"], name=name)
             assert feature["kind"] == kind and feature["problems"] == []
         assert tab.ask("adaptation", run=run["id"])["series"]
+
+
+def write_fit(log_dir, shift, against="train", num_features=4, epochs=3):
+    """What a fit of its own writes: its looks at one pair."""
+    rng = np.random.default_rng(epochs)
+    pair = ("validation", against)
+    monitor = ShiftMonitor(0.05, [pair])
+    with EventWriter(log_dir) as writer:
+        events = ShiftEvents(writer)
+        for step in range(epochs):
+            both = streams(rng, shift, num_features)
+            both[against] = both.pop("train")
+            monitor.look(*pair, both["validation"], both[against], step + 1)
+            events.write_look(step, monitor.pairs, both, monitor.report())
+
+
+def in_both(reference, current, name):
+    """Mean before and after, of one feature."""
+    return [profile.inputs["input"].features.mean(name) for profile in (reference, current)]
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
+    """TensorBoard describes the second with the words of the first: rows would be swapped."""
+    write_fit(tmp_path, shift=3.0, against="reference", num_features=3, epochs=4)
+    write_fit(tmp_path, shift=3.0)
+    write_fit(tmp_path, shift=0.0, epochs=2)
+    with opened(tmp_path, kind) as tab:
+        [run] = tab.ask("runs")["runs"]
+        answer = tab.ask("overview", run=run["id"])
+        assert answer["problems"] == []
+        assert [(p["stream"], p["against"]) for p in answer["pairs"]] == [("validation", "train")]
+        assert answer["steps"] == [0, 1]
+        assert not any(f["alarm"] for f in answer["features"])
+        rng = np.random.default_rng(2)
+        *_, last = [streams(rng, 0.0) for _ in range(2)]
+        shown = {f["name"]: f for f in answer["features"]}
+        for name in ("0", "1", "2", "3"):
+            told = shown[f"input/{name}"]
+            means = [told["reference"][0], told["current"][0]]
+            assert means == pytest.approx(
+                in_both(last["train"], last["validation"], name), rel=1e-3
+            )
+
+
+def test_a_fit_of_the_same_layout_goes_on_with_its_series(tmp_path):
+    """Whether anything shifted or not: the order is that of the data."""
+    ours = []
+    for shift in (0.0, 3.0):
+        write_fit(tmp_path / str(shift), shift)
+        ours.append(set(read_run(tmp_path / str(shift))))
+    assert ours[0] == ours[1]
