@@ -162,6 +162,11 @@ class Bank:
         x = stage(x, ("haze",), lambda x: veil(x, level("haze"), draws, seed))
         x = stage(
             x,
+            ("scatter",),
+            lambda x: geometry.scatter(x, level("scatter"), seed, self.fill_mode, fill),
+        )
+        x = stage(
+            x,
             ("resolution", "blur", "motion_blur"),
             lambda x: detail.smooth(x, level, draws),
         )

@@ -20,10 +20,11 @@ from keras_shiftguard.profiles import FeatureTable
 COARSE = (0.15, 0.4, 0.8)
 FINE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 NUDGES = (0.8, 0.9, 1.1, 1.25)
+MAKE_ROOM = (1.0, 0.75, 0.5)  # for an operation that enters, of what is in already
 SHORTLIST = 8  # operations that are tried finely
 MOST_ACTIVE = 5  # operations at a time
 MOST_ROUNDS = 16  # of the search, at one update
-ENTRY = 0.04  # part of the shift that a new operation must explain
+ENTRY = 0.03  # part of the shift that a new operation must explain
 TUNING = 0.004  # and that a change of strength must
 SAME = 0.1  # deviations by which all may differ and the plan stands
 LEAST = 0.005  # change of strength that is worth a word
@@ -241,10 +242,13 @@ class _Search:
             if plan[k] > 0:
                 values |= {0.0, *(plan[k] * nudge for nudge in NUDGES)}
             for value in sorted({min(value, self.most) for value in values} - {float(plan[k])}):
-                candidate = plan.copy()
-                candidate[k] = value
-                found.append(candidate)
-                which.append(k)
+                # What enters may do a part of what another did until now.
+                enters = plan[k] == 0 and len(active) > 0 and shortlist is not None
+                for share in MAKE_ROOM if enters else (1.0,):
+                    candidate = plan * share
+                    candidate[k] = value
+                    found.append(candidate)
+                    which.append(k)
         return np.asarray(found), np.asarray(which)
 
     def reasons(self, plan: np.ndarray, names: Sequence[str]) -> dict[str, str]:

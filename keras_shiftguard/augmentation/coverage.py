@@ -12,7 +12,12 @@ import numpy as np
 
 from keras_shiftguard.profiles import FeatureTable
 
-FLOOR = 0.05  # of a deviation: some attributes (a black border) do not vary at all
+# A gap is told in deviations of these at least: some attributes (the spread of a
+# black border) do not vary at all. Shares and positions, and logarithms.
+FLOOR = 0.05
+LOG_FLOOR = 0.3
+LOGS = ("contrast", "saturation", "sharpness", "noise", "noise_flat", "noise_kurtosis")
+LOGS += ("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy")
 SPREAD = 0.25  # what a spread counts, against a mean
 FEWEST = 20  # samples with the attribute, in both
 # What counts as a shift at all: an effect beyond what matters little, and so
@@ -57,8 +62,8 @@ class Coverage:
     def unit(self) -> np.ndarray:
         """The standard deviation in which gaps are told, `(attributes,)`."""
         pooled = np.sqrt((self.train_std**2 + self.target_std**2) / 2)
-        floor = np.where(np.asarray(self.names) == "brightness", 1e-9, FLOOR)
-        return np.maximum(pooled, floor)
+        floors = {"brightness": 1e-9, **dict.fromkeys(LOGS, LOG_FLOOR)}
+        return np.maximum(pooled, [floors.get(name, FLOOR) for name in self.names])
 
     @property
     def shifted(self) -> np.ndarray:

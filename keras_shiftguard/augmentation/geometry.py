@@ -7,6 +7,7 @@ on TensorFlow.
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -55,6 +56,25 @@ def transform(
     at_y = at_y + cell(by_y * h) + (h - 1) / 2
     bent = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
     return sample(x, at_y + bent[..., 0], at_x + bent[..., 1], fill_mode, fill_value)
+
+
+def scatter(x: Any, amount: Any, seed: GivenSeed, fill_mode: str, fill_value: Any) -> Any:
+    """Takes each pixel from a random place nearby, as rippled glass does.
+
+    Args:
+        x: float32, `(samples, height, width, channels)`.
+        amount: How far away at most, `(samples,)`, as a part of the side.
+        seed: Of the places.
+        fill_mode: See `transform`.
+        fill_value: See `transform`.
+    """
+    shape = ops.shape(x)
+    height, width = shape[1], shape[2]
+    at_y = ops.cast(ops.arange(height), "float32")[None, :, None]
+    at_x = ops.cast(ops.arange(width), "float32")[None, None, :]
+    u = keras.random.uniform((shape[0], height, width, 2), -1.0, 1.0, seed=seed, dtype="float32")
+    far = ops.reshape(amount * ops.cast(height, "float32"), (-1, 1, 1))
+    return sample(x, at_y + far * u[..., 0], at_x + far * u[..., 1], fill_mode, fill_value)
 
 
 def _sign(u: Any, probability: Any) -> Any:

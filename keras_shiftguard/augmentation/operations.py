@@ -56,7 +56,7 @@ OPERATIONS = {
         Operation("zoom_in", 0.7, "by a factor of exp {:.2g}", "enlarges", "zoom_out", effort=2),
         Operation("zoom_out", 0.7, "by a factor of exp {:.2g}", "shrinks", "zoom_in", effort=2),
         Operation("crop", 0.5, "{:.2g} of the sides cut off", "crops and scales", effort=2),
-        Operation("elastic", 0.3, "up to {:.2g} of the height", "bends"),
+        Operation("elastic", 0.3, "up to {:.2g} of the height", "bends", effort=2),
         Operation("flip_horizontal", 1.0, "{:.2g} of them", "mirrors", asked_only=True),
         Operation("flip_vertical", 1.0, "{:.2g} of them", "turns over", asked_only=True),
         # from the target
@@ -75,6 +75,7 @@ OPERATIONS = {
         Operation("channel_gain", 0.5, "up to exp {:.2g}", "tints", channels=2),
         Operation("haze", 0.9, "{:.2g} of it", "veils with light clouds"),
         # detail
+        Operation("scatter", 0.08, "up to {:.2g} of the side", "scatters pixels"),
         Operation("resolution", 3.0, "2 ** {:.2g} pixels", "enlarges pixels"),
         Operation("blur", 0.06, "sigma {:.2g} of the side", "blurs", "sharpen"),
         Operation("motion_blur", 0.4, "{:.2g} of the side", "blurs one way"),
