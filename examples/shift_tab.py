@@ -1,4 +1,4 @@
-"""Three real fits to look at in TensorBoard's Shift tab.
+"""Four real fits to look at in TensorBoard's Shift tab.
 
     python examples/shift_tab.py logs/shift_tab
     tensorboard --logdir logs/shift_tab
@@ -7,6 +7,8 @@
 - `darker`: the same, but from epoch 4 on somebody else prepares the validation
   images, and they come out darker and noisier; unlabelled images as they are in
   production (`target_data`) look like that from the start.
+- `adapted`: training digits and that target, with `adapt=True`: augmentation goes as far
+  as the target does.
 - `photos`: a network with ImageNet weights, fed [0, 1] where it wants [-1, 1].
 """
 
@@ -101,6 +103,21 @@ def fit_digits(log_dir, epochs, fault):
     return guard
 
 
+def fit_adapted(log_dir, epochs):
+    """Augmentation that follows an unlabelled, darker target."""
+    keras.utils.set_random_seed(0)
+    x, y = digits()
+    target = darkened(x[1500:], np.random.default_rng(1))
+    guard = sg.ShiftGuard(
+        target_data=target, adapt=True, on_shift="ignore", log_dir=log_dir, verbose=0
+    )
+    model = classifier()
+    validation = (x[1000:1500], y[1000:1500])
+    fitted = {"validation_data": validation, "epochs": epochs, "batch_size": 64, "verbose": 0}
+    model.fit(x[:1000], y[:1000], callbacks=[guard], **fitted)
+    return guard
+
+
 def fit_photos(log_dir, epochs):
     """Twenty photos for ImageNet weights, prepared for another network."""
     keras.utils.set_random_seed(0)
@@ -118,13 +135,14 @@ def main():
     parser.add_argument("out", type=Path, help="log directory; runs of the same name are replaced")
     parser.add_argument("--epochs", type=int, default=12)
     args = parser.parse_args()
-    for name in ("right", "darker", "photos"):
+    for name in ("right", "darker", "adapted", "photos"):
         shutil.rmtree(args.out / name, ignore_errors=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", sg.ShiftWarning)
         guards = {
             "right": fit_digits(args.out / "right", args.epochs, fault=False),
             "darker": fit_digits(args.out / "darker", args.epochs, fault=True),
+            "adapted": fit_adapted(args.out / "adapted", args.epochs),
             "photos": fit_photos(args.out / "photos", 2),
         }
     for name, guard in guards.items():

@@ -5,10 +5,11 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import BadInputError, NotInThisVersionError
+from keras_shiftguard.errors import BadInputError
 
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
 ON_SHIFT = ("warn", "raise", "ignore")
+ADAPTATIONS = ("augmentation", "batch_norm")
 
 
 def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
@@ -47,11 +48,20 @@ def check_distinct_samples(distinct_samples: Any) -> None:
         )
 
 
-def refuse_later(**arguments: tuple[Any, Any]) -> None:
-    """Refuses what the contract names but this version cannot do yet."""
-    for name, (value, default) in arguments.items():
-        if value is not default and not (type(value) is type(default) and value == default):
-            raise NotInThisVersionError(
-                f"ShiftGuard({name}=...) is not in this version, which checks preprocessing and "
-                f"finds shift. Leave it at {default!r}. Received: {name}={value!r}"
+def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
+    """What `adapt` asks for, one word each; refuses what the callback cannot do."""
+    asked = adapt if isinstance(adapt, (tuple, list)) else (adapt,)
+    asked = tuple({True: "augmentation"}.get(each, each) for each in asked if each is not False)
+    for each in asked:
+        if each not in ADAPTATIONS:
+            raise BadInputError(
+                "`adapt` must be False, True (which means 'augmentation'), 'augmentation', "
+                "'batch_norm', or a tuple of them. Adversarial alignment needs a head of its own: "
+                f"keras_shiftguard.DomainAdaptationModel(model). Received: adapt={adapt!r}"
             )
+    if "batch_norm" in asked and target_data is None:
+        raise BadInputError(
+            "adapt='batch_norm' takes its statistics from the target: pass "
+            "ShiftGuard(target_data=...), unlabelled, as well."
+        )
+    return asked

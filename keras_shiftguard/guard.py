@@ -12,14 +12,16 @@ from keras_shiftguard.answers import Answers
 from keras_shiftguard.arguments import (
     ON_MISMATCH,
     ON_SHIFT,
+    adaptations,
     check_distinct_samples,
     check_one_of,
     check_statistics,
     check_update_freq,
-    refuse_later,
 )
+from keras_shiftguard.augmentation.in_step import POOL, StepAugmentation
+from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.comparison import as_profile, check_alpha
-from keras_shiftguard.data import first_batches
+from keras_shiftguard.data import first_batches, first_samples
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import (
     BadInputError,
@@ -82,7 +84,11 @@ class ShiftGuard(keras.callbacks.Callback):
             it as well as with each other.
         target_data: Unlabelled data of the target, compared with training
             and validation: anything that `fit` accepts.
-        adapt: Not in this version: `True`, `"augmentation"`, `"batch_norm"`.
+        adapt: What to repair. `"augmentation"` (or `True`) augments training
+            inside the step until it covers what the target, or without one the
+            validation data, looks like; validation is never augmented.
+            `"batch_norm"` takes the moving statistics of batch norm from
+            `target_data` after the fit. Or a tuple of them.
         on_mismatch: What to do when the model is fed something else than it
             was trained on. `"warn"` once; `"raise"` a
             `PreprocessingMismatchError` at once; `"fix"` corrects the input
@@ -147,7 +153,7 @@ class ShiftGuard(keras.callbacks.Callback):
         verbose: int = 1,
     ) -> None:
         super().__init__()
-        refuse_later(adapt=(adapt, False))
+        self.adapt = adaptations(adapt, target_data)
         check_one_of("on_mismatch", on_mismatch, ON_MISMATCH)
         check_one_of("on_shift", on_shift, ON_SHIFT)
         check_alpha(alpha)
@@ -179,6 +185,9 @@ class ShiftGuard(keras.callbacks.Callback):
         self._shift: ShiftWatch | None = None
         self._known: dict[str, InputProfile] = {}  # reference and target
         self._passes: set[str] = set()  # streams with a pass since the last look
+        self.augmentation: StepAugmentation | None = None
+        self.batch_norm: BatchNormAdaptation | None = None
+        self._used: list[str] = []  # operations that were ever on
         self._answers: Answers | None = None  # of the model, on validation and target
         self._log = RunLog(None)
         self._training = False
@@ -216,6 +225,8 @@ class ShiftGuard(keras.callbacks.Callback):
         self._begin()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if epoch and self._epoch == 0 and not self._batches["train"]:
+            self._resume()
         self._epoch = epoch
         self._start_pass("train")
 
@@ -225,10 +236,12 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._finish_pass("train")
         self._compare(epoch + 1, logs)
+        self._augment()
         self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._tell()
+        self._recalibrate()
         self._end()
 
     @harmless
@@ -322,8 +335,57 @@ class ShiftGuard(keras.callbacks.Callback):
                     stream.build(specs_of(shapes, model))
             if self.target_data is not None:
                 self._answers = self._ask_model(model)
-        self._probe = Probe(model, streams, list(shapes), self.params, self._answers)
+            augmentation = self._new_augmentation() if self._training else None
+            if shapes and augmentation is not None:
+                augmentation.build(specs_of(shapes, model))
+        if augmentation is not None and self.augmentation is not None and augmentation.is_built:
+            augmentation.restore(self.augmentation.state())  # where the last fit ended
+        self.augmentation = augmentation or self.augmentation
+        self._probe = Probe(model, streams, list(shapes), self.params, self._answers, augmentation)
         self._probe.attach()
+
+    def _new_augmentation(self) -> StepAugmentation | None:
+        if "augmentation" not in self.adapt:
+            return None
+        pool: dict[str, Any] = {}
+        if self.target_data is not None:
+            pool, _ = first_samples(self.target_data, POOL)
+        return StepAugmentation(pool=pool)
+
+    @harmless
+    def _resume(self) -> None:
+        """Continues the adaptation of a fit that was interrupted."""
+        state = self._log.read_adaptation()
+        if self.augmentation is not None and state:
+            self.augmentation.restore(state)
+
+    @harmless
+    def _augment(self) -> None:
+        """Widens or narrows the augmentation, once an epoch."""
+        target = self._known.get("target", self.profiles.get("validation"))
+        augmentation = self.augmentation
+        if augmentation is None or target is None or "train" not in self.profiles:
+            return
+        changes = augmentation.update(self.profiles["train"], target)
+        events = [{"kind": "action", "text": str(c), "reason": c.reason} for c in changes]
+        used = {c.operation for c in changes} | set(self._used)
+        self._used = sorted(used)
+        strengths = {k: v for k, v in augmentation.strengths.items() if v > 0 or k in used}
+        state = augmentation.state()
+        self._log.write_adaptation(self._epoch, events, strengths, augmentation.gaps, state)
+        for change in changes if self.verbose else ():
+            print(f"ShiftGuard: {change}")
+
+    @harmless
+    def _recalibrate(self) -> None:
+        """Gives batch norm the statistics of the target."""
+        if "batch_norm" not in self.adapt:
+            return
+        self.batch_norm = adapt_batch_norm(self.model, self.target_data)
+        events = [{"kind": "action", "stream": "target", "text": str(self.batch_norm)}]
+        self._log.write_adaptation(self._epoch, events, {}, {}, {})
+        if self.verbose:
+            print(f"ShiftGuard: {self.batch_norm}")
 
     def _ask_model(self, model: keras.Model) -> Answers | None:
         """What the model says is compared as well, if it can be asked."""

@@ -32,6 +32,8 @@ class Probe:
         names: Names of the inputs, for inputs that come as a list.
         answers: A metric that is updated with `(x, y)` of every validation batch
             and may ask the model itself; None costs nothing.
+        augmentation: A metric with `apply(name, x)`, which changes what the
+            model is trained on; None costs nothing.
         run: Anything that is one object for all callbacks of one `fit`. A
             probe of another run that is still on the model was left behind by
             an exception, of which Keras tells no callback.
@@ -48,10 +50,12 @@ class Probe:
         names: Sequence[str],
         run: object = None,
         answers: keras.metrics.Metric | None = None,
+        augmentation: Any = None,
     ) -> None:
         self.model = model
         self.streams = streams
         self.answers = answers
+        self.augmentation = augmentation
         self.names = names
         self.run = run
         self.attached = False
@@ -68,7 +72,8 @@ class Probe:
                 stale.detach()
         if keras.backend.backend() == "jax":
             self._host = loss_tracker(self.model)
-            hosted = [*self.streams.values(), *([self.answers] if self.answers else [])]
+            optional = (self.answers, self.augmentation)
+            hosted = [*self.streams.values(), *(each for each in optional if each is not None)]
             setattr(self._host, self._hosted_as, hosted)
         for method, stream in STEPS.items():
             original = getattr(self.model, method)
@@ -144,7 +149,11 @@ class Probe:
             stream.update_state(inputs, x, y)
             if self.answers is not None and stream is self.streams["validation"]:
                 self.answers.update_state(x, y)
-            corrected = {name: stream.corrected(name, inputs[name]) for name in inputs}
+            fed = inputs
+            if self.augmentation is not None and stream is self.streams["train"]:
+                # After the measurement: what is measured is what the user feeds.
+                fed = {name: self.augmentation.apply(name, inputs[name]) for name in inputs}
+            corrected = {name: stream.corrected(name, fed[name]) for name in inputs}
             if all(corrected[name] is inputs[name] for name in inputs):
                 return data
             return (_replaced(x, corrected, self.names), *data[1:])
@@ -162,13 +171,19 @@ class Probe:
         TensorFlow, which Keras builds while it traces the first step.
         """
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
+        specs = specs_of(shapes, self.model)
+        parts = [stream]
+        if self.augmentation is not None and not self.augmentation.is_built:
+            parts.append(self.augmentation)
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             with tf.init_scope():
-                stream.build(specs_of(shapes, self.model))
+                for part in parts:
+                    part.build(specs)
         else:
-            stream.build(specs_of(shapes, self.model))
+            for part in parts:
+                part.build(specs)
 
 
 def _probe_of(step: Any) -> Probe | None:

@@ -1,8 +1,10 @@
 """What a run writes to `log_dir`, and what happens when that fails: training goes on."""
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 from keras_shiftguard.detection.monitor import Pair
@@ -89,6 +91,44 @@ class RunLog:
                 self._tab.write_look(step, pairs, profiles, report, new)
 
         self._try(write)
+
+    def write_adaptation(
+        self,
+        step: int,
+        events: Sequence[Mapping[str, Any]],
+        strengths: Mapping[str, float],
+        gaps: Mapping[str, float],
+        state: Mapping[str, Any],
+    ) -> None:
+        """Adds what the adaptation did; `adaptation.json` is what resumes it.
+
+        Args:
+            step: Epoch, counted from 0.
+            events: What changed and why, see `ShiftEvents.write_events`.
+            strengths: Of each operation that was ever used.
+            gaps: What is left of the shift, by attribute.
+            state: All that is needed to continue.
+        """
+
+        def write(writer: EventWriter) -> None:
+            if state:
+                write_json(writer.log_dir, "adaptation.json", state)
+            for name, value in strengths.items():
+                writer.write_scalar(f"shiftguard/adaptation/strength/{name}", value, step)
+            for name, value in gaps.items():
+                writer.write_scalar(f"shiftguard/adaptation/shift/{name}", value, step)
+            if self._tab is not None:
+                self._tab.write_events(step, events)
+
+        self._try(write)
+
+    def read_adaptation(self) -> dict[str, Any]:
+        """What an earlier run into the same `log_dir` left; empty if none did."""
+        path = Path("" if self.log_dir is None else self.log_dir) / "adaptation.json"
+        if self.log_dir is None or not path.exists():
+            return {}
+        state: dict[str, Any] = json.loads(path.read_text())
+        return state
 
     def close(self) -> None:
         """Closes the file; may be called twice."""

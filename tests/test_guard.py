@@ -234,6 +234,9 @@ def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
         ({"statistics": ["mean"]}, "statistics"),
         ({"alpha": 1.5}, "alpha"),
         ({"distinct_samples": 0}, "distinct_samples"),
+        ({"adapt": "dann"}, "DomainAdaptationModel"),
+        ({"adapt": ("augmentation", 3)}, "adapt"),
+        ({"adapt": "batch_norm"}, "target_data"),
     ],
 )
 def test_bad_arguments(arguments, words):
@@ -241,10 +244,7 @@ def test_bad_arguments(arguments, words):
         sg.ShiftGuard(**arguments)
 
 
-@pytest.mark.parametrize("arguments", [{"adapt": True}, {"adapt": "batch_norm"}])
-def test_what_comes_later_is_refused_and_never_ignored(arguments):
-    with pytest.raises(sg.NotInThisVersionError, match=next(iter(arguments))):
-        sg.ShiftGuard(**arguments)
+def test_what_comes_later_is_refused_and_never_ignored():
     with pytest.raises(sg.NotInThisVersionError):
         sg.explain_gap(None, None)
 
