@@ -1,6 +1,7 @@
-"""The mean of the weights over the last epochs of an adversarial training.
+"""The mean of the weights over the last epochs of a training that goes in circles.
 
-Encoder and head chase each other for ever: any one epoch catches the encoder
+Encoder and domain head chase each other for ever, and with class-by-class
+alignment the encoder chases its own answers: any one epoch catches it
 somewhere on its way round. The mean of the last ones lies inside the loop.
 
 Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better

@@ -46,8 +46,9 @@ class DomainAdaptationModel(keras.Model):
         warmup: Share of the training over which the strength rises from 0.
         label_shift: Whether to estimate the mix of classes in the target, and
             to weight the source's classes accordingly where it differs.
-        protect: Whether to act on what the looks show; without it they are
-            taken, and nothing is done.
+        protect: Whether to act on what the looks show, and to end an
+            adversarial or `"auto"` training with the mean weights of its last
+            epochs. Without it looks are taken, and nothing is done.
         units: Hidden layers of the domain head.
         verbose: 0 is silent, 1 says what is done, and why.
 
@@ -263,6 +264,11 @@ class DomainAdaptationModel(keras.Model):
     def input(self) -> Any:
         """The inputs of the wrapped model."""
         return self.base.inputs[0] if isinstance(self.base, keras.Sequential) else self.base.input
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        """Of the wrapped model."""
+        return tuple(self.base.outputs[0].shape)
 
     def _compile_if_needed(self) -> None:
         if self.compiled or not getattr(self.base, "compiled", False):

@@ -94,7 +94,7 @@ def _paired(
         callbacks = [watch, callbacks]
     else:
         callbacks = [watch, *callbacks]
-    if owner.method in ADVERSARIAL and owner.protect:
+    if owner.method in (*ADVERSARIAL, "auto") and owner.protect:
         average = WeightAverage(owner, epochs)
         # After the watch, before the user's own, whose word is the last.
         if isinstance(callbacks, list):
