@@ -9,6 +9,7 @@ import { el, foldedTable, say, visible } from "./dom.js";
 import { count } from "./format.js";
 import { HEAD, ROW, drawFrames, drawRows, layout, longestName } from "./heatmap_draw.js";
 import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
+import { pairKey } from "./rows.js";
 import { effectColours } from "./scales.js";
 
 const STRONGEST = 3; // effect sizes beyond it have the colour of this one
@@ -105,6 +106,8 @@ export function createHeatmap({ state }) {
     names = longestName(context, rows);
     marks = new Map();
     for (const event of overview.events) {
+      // What was found between other streams is no mark of these; notes are in the log.
+      if (event.kind === "note" || (event.against && pairKey(event) !== overview.pair)) continue;
       const t = overview.steps.findLastIndex((step) => step <= event.step);
       if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);
     }

@@ -20,21 +20,23 @@ export function runKind(state) {
 
 /** What a run's state says, sentence by sentence. */
 function sentences(overview) {
-  const { verdict = {}, diagnosis, report } = overview.state ?? {};
+  const { verdict, diagnosis } = overview.state ?? {};
   const said = verdict ?? {};
   const wrong = Object.values(diagnosis ?? {}).some((one) => one?.status === "mismatch");
-  const shift = [said.shift, report?.shifted ? foremost(report, said.shift) : null];
   // What is wrong comes first; that the preprocessing is not known is no news.
-  const first = wrong ? [said.preprocessing, ...shift] : [...shift, said.preprocessing];
+  const first = wrong ? [said.preprocessing, said.shift] : [said.shift, said.preprocessing];
   const found = [...first, said.adaptation].filter(Boolean);
   return found.length ? found.map(sentence) : ["Nothing has been judged yet."];
 }
 
 /** What the worst finding of the pair that the verdict names is, without what it points to. */
-function foremost({ findings }, said) {
+function foremost(state) {
+  const { findings, shifted } = state?.report ?? {};
+  if (!shifted) return "";
+  const said = state.verdict?.shift;
   const named = ({ stream, against }) => said?.includes(`${stream} against ${against}`);
   const one = (findings ?? []).find((f) => named(f) && !f.expected && !f.negligible);
-  return one?.explanation?.split(/\. (?=[A-Z])/)[0] ?? null;
+  return one?.explanation ? sentence(one.explanation.split(/\. (?=[A-Z])/)[0]) : "";
 }
 
 /** A sentence as it stands in a text: without the name of the tool, with its full stop. */
@@ -131,7 +133,9 @@ function createLine(state, run) {
   );
   const kind = el("span", { class: "kind" });
   const text = el("span", { class: "sentences" });
-  const facts = el("span", { class: "quiet facts" });
+  // Numbers that move with every look would be read out with every look.
+  const named = el("span", { class: "sentences", "aria-live": "off", "data-testid": "foremost" });
+  const facts = el("span", { class: "quiet facts", "aria-live": "off" });
   const kept = el("span", { "data-testid": "kept" });
   const place = el("span");
   const wait = el("span");
@@ -142,9 +146,10 @@ function createLine(state, run) {
     "li",
     { "data-run": run.id },
     el("span", { class: "who" }, mark, name, kind),
-    el("span", { class: "what" }, text, facts, notes, problems),
+    el("span", { class: "what" }, text, named, facts, notes, problems),
   );
   let drawn = null;
+  let told = null;
 
   function update(run, i, model) {
     const overview = model.overviews.get(run.id);
@@ -163,14 +168,20 @@ function createLine(state, run) {
     if (!overview) {
       fill(kind, badge(error ? "absent" : "collecting", error ? "not read" : "loading"));
       fill(text, error ?? "Reading this run.");
-      for (const part of [place, kept, wait, notes, problems]) fill(part);
+      told = null;
+      for (const part of [named, place, kept, wait, notes, problems]) fill(part);
       return;
     }
     fill(kind, badge(runKind(overview.state)));
-    fill(
-      text,
-      sentences(overview).map((text) => el("span", null, text, " ")),
-    );
+    const all = sentences(overview);
+    if (told !== all.join(" ")) {
+      told = all.join(" ");
+      fill(
+        text,
+        all.map((text) => el("span", null, text, " ")),
+      );
+    }
+    say(named, foremost(overview.state));
     const last = overview.state?.step ?? overview.steps.at(-1);
     say(place, last === undefined ? "" : `${epoch(last)}`);
     say(kept, keptInWords(overview));
