@@ -244,7 +244,7 @@ def cost(batch=64, side=32, channels=3, steps=60):
         ours = AdaptiveAugmentation(value_range=(0, 1), seed=0)
         ours.build(x.shape)
         ours.set_strengths(strengths)
-        theirs = keras.Sequential([keras.Input(x.shape[1:]), *layers])
+        theirs = keras.Sequential([keras.Input(batch_shape=x.shape), *layers])
         a = timed(tf.function(lambda t, layer=ours: layer(t, training=True)))
         b = timed(tf.function(lambda t, model=theirs: model(t, training=True)))
         print(f"{name:24} ours {a:7.2f}   Keras {b:7.2f}   ratio {a / b:.2f}", flush=True)

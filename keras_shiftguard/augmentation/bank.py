@@ -8,22 +8,21 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation import detail, geometry, target_pool
+from keras_shiftguard.augmentation import detail, geometry, photometry, target_pool
 from keras_shiftguard.augmentation.draws import Draws, GivenSeed
 from keras_shiftguard.augmentation.operations import OPERATIONS
-from keras_shiftguard.augmentation.photometry import recolour, veil
 from keras_shiftguard.errors import BadInputError
 
 GEOMETRY = (
     *("rotation", "shift_left", "shift_right", "shift_up", "shift_down", "shear"),
     *("zoom_in", "zoom_out", "crop", "elastic", "flip_horizontal", "flip_vertical"),
 )
-PHOTOMETRY = (
-    *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down"),
-    *("less_saturation", "more_saturation", "hue", "channel_gain"),
-)
+GAMMA = ("gamma_up", "gamma_down")
+CHROMA = ("less_saturation", "more_saturation", "hue")
+LIGHT = ("darker", "brighter", "less_contrast", "more_contrast")
 
 
 class Bank:
@@ -101,8 +100,8 @@ class Bank:
         unit = (images - low) / span
         # Nothing leaves the range of the data; what lies beyond it already
         # (it is never exact) is not cut off.
-        floor = ops.minimum(ops.min(unit, axis=(1, 2), keepdims=True), 0.0)
-        ceiling = ops.maximum(ops.max(unit, axis=(1, 2), keepdims=True), 1.0)
+        floor = ops.minimum(ops.min(unit, axis=(1, 2, 3), keepdims=True), 0.0)
+        ceiling = ops.maximum(ops.max(unit, axis=(1, 2, 3), keepdims=True), 1.0)
         if pool is not None:
             pool = ops.transpose(pool, (0, 2, 3, 1)) if self.first else pool
             pool = (pool - low) / span
@@ -124,16 +123,19 @@ class Bank:
         fill: Any,
         bounds: tuple[Any, Any],
     ) -> Any:
+        limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")
+        scaled = levels * ops.convert_to_tensor(limits)
+        used = ops.any(ops.not_equal(levels, 0.0), axis=0)
+        nothing = ops.zeros_like(levels[:, 0])
+
         def level(name: str) -> Any:
-            if name not in self.names:
-                return ops.zeros_like(levels[:, 0])
-            return OPERATIONS[name].limit * levels[:, self.names.index(name)]
+            return scaled[:, self.names.index(name)] if name in self.names else nothing
 
         def stage(x: Any, names: tuple[str, ...], run: Callable[[Any], Any]) -> Any:
             mine = [self.names.index(name) for name in names if name in self.names]
             if not mine:
                 return x
-            on = ops.any(ops.stack([ops.any(ops.not_equal(levels[:, i], 0.0)) for i in mine]))
+            on = ops.any(ops.take(used, ops.convert_to_tensor(np.asarray(mine, "int32"))))
             return ops.cond(on, lambda: run(x), lambda: x)
 
         x = stage(
@@ -158,18 +160,21 @@ class Bank:
                 ("histogram",),
                 lambda x: target_pool.match_histogram(x, picked(), level("histogram")),
             )
-        x = stage(x, PHOTOMETRY, lambda x: ops.clip(recolour(x, level, draws), *bounds))
-        x = stage(x, ("haze",), lambda x: veil(x, level("haze"), draws, seed))
+        x = stage(x, GAMMA, lambda x: photometry.bend(x, level))
+        if x.shape[-1] >= 3:
+            x = stage(x, CHROMA, lambda x: photometry.recolour(x, level))
+        if 2 <= x.shape[-1] <= 4:
+            x = stage(x, ("channel_gain",), lambda x: photometry.tint(x, level, draws))
+        x = stage(x, LIGHT, lambda x: ops.clip(photometry.relight(x, level), *bounds))
+        x = stage(x, ("haze",), lambda x: photometry.veil(x, level("haze"), draws, seed))
         x = stage(
             x,
             ("scatter",),
             lambda x: geometry.scatter(x, level("scatter"), seed, self.fill_mode, fill),
         )
-        x = stage(
-            x,
-            ("resolution", "blur", "motion_blur"),
-            lambda x: detail.smooth(x, level, draws),
-        )
+        x = stage(x, ("resolution",), lambda x: detail.enlarge_pixels(x, level("resolution")))
+        x = stage(x, ("motion_blur",), lambda x: detail.motion_blur(x, level("motion_blur"), draws))
+        x = stage(x, ("blur",), lambda x: detail.blur(x, level("blur")))
         x = stage(x, ("sharpen",), lambda x: detail.sharpen(x, level("sharpen")))
         x = stage(x, ("noise", "speckle"), lambda x: detail.add_noise(x, level, seed))
         x = stage(x, ("impulse",), lambda x: detail.add_impulses(x, level("impulse"), seed))

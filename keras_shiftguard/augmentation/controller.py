@@ -268,7 +268,7 @@ class _Search:
         gaps = self.coverage.gaps(moved)
         compressed = np.arcsinh(np.abs(gaps))
         before = self.coverage.gaps(np.zeros(len(self.coverage.names)))
-        for row, k in enumerate(active, start=1):
+        for row, k in enumerate(active.tolist(), start=1):
             worth = np.nan_to_num(compressed[row] - compressed[0], nan=-1.0)
             # Only what the shift called for can be a reason.
             worth = np.where(self.coverage.shifted, worth, -1.0)

@@ -16,8 +16,10 @@ from keras_shiftguard.profiles import FeatureTable
 # black border) do not vary at all. Shares and positions, and logarithms.
 FLOOR = 0.05
 LOG_FLOOR = 0.3
-LOGS = ("contrast", "saturation", "sharpness", "noise", "noise_flat", "noise_kurtosis")
-LOGS += ("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy")
+LOGS = (
+    *("contrast", "saturation", "sharpness", "noise", "noise_flat", "noise_kurtosis"),
+    *("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy"),
+)
 SPREAD = 0.25  # what a spread counts, against a mean
 FEWEST = 20  # samples with the attribute, in both
 # What counts as a shift at all: an effect beyond what matters little, and so

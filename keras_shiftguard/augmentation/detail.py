@@ -17,20 +17,32 @@ BLOCK = 8
 Level = Callable[[str], Any]
 
 
-def smooth(x: Any, level: Level, draws: Draws) -> Any:
-    """Enlarges pixels, then blurs: both ways alike, and one way (motion)."""
-    pixel = ops.exp(level("resolution") * np.log(2.0))
-    sigma = level("blur")
+def enlarge_pixels(x: Any, doublings: Any) -> Any:
+    """Averages squares of `2 ** doublings` pixels a side, `(samples,)`."""
+    size = ops.exp(doublings * np.log(2.0))
+    for axis in (1, 2):
+        x = _along(_pixels(ops.shape(x)[axis], size), x, axis)
+    return x
+
+
+def blur(x: Any, sigma: Any) -> Any:
+    """Gaussian, `sigma` is `(samples,)` in parts of the side."""
+    for axis in (1, 2):
+        far = _distances(ops.shape(x)[axis])
+        width = _cell(sigma * ops.cast(ops.shape(x)[axis], "float32"))
+        x = _along(_normed(ops.exp(far * far * (-0.5 / (width * width + 1e-6)))), x, axis)
+    return x
+
+
+def motion_blur(x: Any, length: Any, draws: Draws) -> Any:
+    """A mean over `length`, in parts of the side, along the rows or the columns."""
     along_x = draws["side"] < 0.5
     for axis in (1, 2):
-        side = ops.cast(ops.shape(x)[axis], "float32")
         mine = along_x if axis == 2 else ops.logical_not(along_x)
-        length = 1.0 + ops.where(mine, level("motion_blur"), 0.0) * side
+        side = ops.cast(ops.shape(x)[axis], "float32")
+        width = _cell(1.0 + ops.where(mine, length, 0.0) * side)
         far = _distances(ops.shape(x)[axis])
-        gauss = ops.exp(-0.5 * ops.square(far) / (ops.square(_cell(sigma * side)) + 1e-6))
-        box = ops.clip(_cell(length) / 2 + 0.5 - far, 0.0, 1.0)
-        matrix = ops.matmul(_normed(gauss), _normed(box))
-        x = _along(ops.matmul(matrix, _pixels(ops.shape(x)[axis], pixel)), x, axis)
+        x = _along(_normed(ops.clip(width / 2 + 0.5 - far, 0.0, 1.0)), x, axis)
     return x
 
 

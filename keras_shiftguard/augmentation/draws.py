@@ -108,20 +108,22 @@ class Draws:
             u = (self["progress"] - CLEAN) / (1.0 - CLEAN)
             way = ops.where(u < 0, 0.0, ops.minimum(NEAREST_TO_CLEAN + u, 1.0))
             levels = levels * way[:, None]
-        columns = []
-        for i, name in enumerate(self.names):
-            operation = OPERATIONS[name]
-            level = levels[:, i]
-            if operation.signed:
-                # From -level to level.
-                level = level * (2.0 * sign[:, i] - 1.0)
-            elif operation.opposite in self.names:
-                j = self.names.index(operation.opposite)
-                # The same draw decides for both of the pair.
-                u = sign[:, min(i, j)]
-                a, b = strengths[:, min(i, j)], strengths[:, max(i, j)]
-                first_wins = u * (a + b) < a
-                mine = first_wins if i < j else ops.logical_not(first_wins)
-                level = ops.where(mine, level, 0.0)
-            columns.append(level)
-        return ops.stack(columns, axis=1)
+        # Tables over the operations, so that this is a handful of small steps.
+        table = [OPERATIONS[name] for name in self.names]
+        partner = [
+            self.names.index(o.opposite) if o.opposite in self.names else i
+            for i, o in enumerate(table)
+        ]
+        both = np.stack([np.arange(k), np.asarray(partner, "int64")]).astype("int32")
+        former, latter = both.min(axis=0), both.max(axis=0)
+        # The same draw decides for both of a pair.
+        a, b = (ops.take(strengths, ops.convert_to_tensor(i), axis=1) for i in (former, latter))
+        u = ops.take(sign, ops.convert_to_tensor(former), axis=1)
+        former_wins = ops.less(u * (a + b), a)
+        is_former = ops.convert_to_tensor(former == np.arange(k))
+        alone = ops.convert_to_tensor(former == latter)
+        mine = ops.logical_or(ops.equal(former_wins, is_former), alone)
+        signed = ops.convert_to_tensor(np.asarray([o.signed for o in table]))
+        # From -level to level.
+        levels = ops.where(signed, levels * (2.0 * sign - 1.0), levels)
+        return ops.where(mine, levels, 0.0)

@@ -85,15 +85,17 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
     """Bilinear values of `x` at `(samples, height, width)` places, in pixels."""
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
-    flat = ops.reshape(x, (shape[0], height * width, shape[3]))
+    # Whole pixels are gathered from one long list: many times as fast as
+    # `take_along_axis`, which looks every channel up by itself.
+    flat = ops.reshape(x, (shape[0] * height * width, shape[3]))
+    image = ops.reshape(ops.arange(shape[0]) * (height * width), (-1, 1, 1))
+    image = ops.cast(image, "int32")
     top, left = ops.floor(at_y), ops.floor(at_x)
     down, right = (at_y - top)[..., None], (at_x - left)[..., None]
 
     def corner(row: Any, column: Any) -> Any:
         index = _inside(row, height, fill_mode) * width + _inside(column, width, fill_mode)
-        index = ops.reshape(index, (shape[0], height * width, 1))
-        index = ops.broadcast_to(index, ops.shape(flat))
-        values = ops.reshape(ops.take_along_axis(flat, index, axis=1), shape)
+        values = ops.reshape(ops.take(flat, ops.reshape(image + index, (-1,)), axis=0), shape)
         if fill_mode != "constant":
             return values
         outside = _outside(row, height) | _outside(column, width)
