@@ -277,7 +277,7 @@ def row(data, name, start, runs, verbose):
     epochs = ", ".join(f"{epoch}: {n}" for epoch, n in sorted(since.items()))
     says = ", ".join(f"{what} {n}" for what, n in first.most_common())
     names = "-" if name.startswith("right") else f"{named}/{runs}"
-    seconds = (time.perf_counter() - begin) / runs
+    seconds = (time.perf_counter() - begin) / max(runs, 1)
     print(
         f"{type(data).__name__.lower():8} {label:36} {found:3}/{runs:<3} {names:>6}  "
         f"{epochs:14} {seconds:5.1f}  {says}",
