@@ -13,6 +13,7 @@ from adaptation_models import network, two_domains
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
 
 LOSS = keras.losses.SparseCategoricalCrossentropy
+EAGER = {"run_eagerly": True}  # a dozen steps are not worth tracing
 
 
 def fitted(rng, method="mmd", compiled=None, model=None, **kwargs):
@@ -39,10 +40,14 @@ def test_compiled_all_at_once(rng):
 
 def test_class_and_sample_weights_are_the_same_thing(rng):
     x, y, _ = two_domains(np.random.default_rng(0))
-    by_class, _ = fitted(np.random.default_rng(0), class_weight={0: 3.0, 1: 0.5}, shuffle=False)
+    by_class, _ = fitted(
+        np.random.default_rng(0), compiled=EAGER, class_weight={0: 3.0, 1: 0.5}, shuffle=False
+    )
     each = np.where(y == 0, 3.0, 0.5)
-    by_sample, _ = fitted(np.random.default_rng(0), sample_weight=each, shuffle=False)
-    without, _ = fitted(np.random.default_rng(0), shuffle=False)
+    by_sample, _ = fitted(
+        np.random.default_rng(0), compiled=EAGER, sample_weight=each, shuffle=False
+    )
+    without, _ = fitted(np.random.default_rng(0), compiled=EAGER, shuffle=False)
     np.testing.assert_allclose(weights(by_class), weights(by_sample), atol=1e-6)
     assert np.abs(weights(by_class) - weights(without)).max() > 1e-3
 
@@ -50,10 +55,12 @@ def test_class_and_sample_weights_are_the_same_thing(rng):
 def test_resumes_where_it_stopped(rng, tmp_path):
     path = str(tmp_path / "at{epoch}.weights.h5")
     keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
-    whole, _ = fitted(np.random.default_rng(0), epochs=3, shuffle=False, callbacks=[keep])
+    whole, _ = fitted(
+        np.random.default_rng(0), epochs=3, shuffle=False, callbacks=[keep], compiled=EAGER
+    )
     x, y, target = two_domains(np.random.default_rng(0))
     again = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
-    again.compile("sgd", LOSS(from_logits=True))
+    again.compile("sgd", LOSS(from_logits=True), **EAGER)
     again.load_weights(path.format(epoch=2))
     step = float(keras.ops.convert_to_numpy(again.alignment_layer.step))
     assert step == 8
