@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_shiftguard.detection.attribute_words import LABELS
 from keras_shiftguard.profiles import FeatureTable, InputSummary
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
@@ -31,37 +32,7 @@ SAID_OF_KIND = {
     "without a filter)",
 }
 
-# How the amount of a move is said: as a factor, or as a difference.
-LABELS = {
-    "brightness": "brightness",
-    "contrast": "contrast",
-    "saturation": "saturation",
-    "band_1": "the finest detail (2 pixels)",
-    "band_2": "fine detail (4 pixels)",
-    "band_3": "medium detail (8 pixels)",
-    "band_4": "coarse detail (16 pixels)",
-    "spectral_slope": "the growth of detail with scale",
-    "sharpness": "edge sharpness",
-    "edge_density": "the share of edges",
-    "noise": "noise",
-    "noise_flat": "noise in flat regions",
-    "noise_kurtosis": "the peakedness of noise",
-    "blockiness": "blockiness at 8 pixels",
-    "equal_neighbours": "the share of equal neighbours",
-    "equal_runs": "the share of runs of equal pixels",
-    "anisotropy": "the common direction of edges",
-    "coherence": "the straightness of edges",
-    "border_level": "the level of the border",
-    "border_spread": "the variation along the border",
-    "background": "the share of background",
-    "object_x": "the object's horizontal position",
-    "object_y": "the object's vertical position",
-    "object_size": "the object's size",
-    "skewness": "the skewness of brightness",
-    "highlights": "the share of brightest pixels",
-    "shadows": "the share of darkest pixels",
-    "entropy": "the entropy of brightness",
-}
+# These are logarithms: their moves are said as a factor, the others as a difference.
 LOGARITHMS = frozenset(
     "contrast saturation band_1 band_2 band_3 band_4 spectral_slope sharpness noise noise_flat "
     "noise_kurtosis blockiness border_spread".split()

@@ -9,9 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_shiftguard.detection.concept import examine_classes
+from keras_shiftguard.detection.concept import ClassShift, examine_classes
 from keras_shiftguard.detection.distributions import normal_sf
 from keras_shiftguard.detection.label_shift import estimate
+from keras_shiftguard.detection.relabelled import (
+    Relabelling,
+    examine_labels,
+    labels_do_not_belong,
+)
 from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.sentences import classes_look_different, estimated_mix
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
@@ -19,6 +24,7 @@ from keras_shiftguard.profiles import LabelSummary, OutputSummary
 Shares = tuple[float, float]  # of current and reference: evidence over counts
 SLACK = 1.25  # an estimated w may fall short of the true one
 LEAST_P = 0.01  # below, the classes themselves differ
+RELABELLED = 0.25  # of the level of concept shift, for labels that are wrong altogether
 
 
 def concept_finding(
@@ -29,24 +35,31 @@ def concept_finding(
     stream: str,
     against: str,
 ) -> Finding | None:
-    """One finding for all classes that look different while others do not."""
-    moved = examine_classes(reference, current, level, (shares[1], shares[0]))
-    if not moved:
-        return None
-    worst = moved[0]
+    """One finding for labels that are wrong, or for the classes that look different."""
+    both = (shares[1], shares[0])
+    worst: Relabelling | ClassShift
+    wrong = examine_labels(reference, current, level * RELABELLED, both)
+    if wrong is not None:
+        worst, p_value = wrong, wrong.p_value / RELABELLED
+        explanation = labels_do_not_belong(wrong, stream, against)
+    else:
+        moved = examine_classes(reference, current, level * (1 - RELABELLED), both)
+        if not moved:
+            return None
+        worst, p_value = moved[0], min(shift.p_value for shift in moved) / (1 - RELABELLED)
+        classes = [shift.class_id for shift in moved]
+        explanation = classes_look_different(classes, worst.effect_size, stream, against)
     return Finding(
         feature="labels/concept",
         kind="concept",
         family="concept",
         effect_size=worst.effect_size,
         interval=worst.interval,
-        p_value=min(shift.p_value for shift in moved),
+        p_value=min(p_value, 1.0),
         stream=stream,
         against=against,
         since=None,
-        explanation=classes_look_different(
-            [shift.class_id for shift in moved], worst.effect_size, stream, against
-        ),
+        explanation=explanation,
         negligible=worst.effect_size < NEGLIGIBLE,
     )
 

@@ -238,6 +238,13 @@ class Gathered:
         if not test.tested:
             self.notes.append(f"all {what} are of one class: their mix tells nothing")
             return
+        streams = (
+            sentences.stream_name(self.names.stream),
+            sentences.stream_name(self.names.against),
+        )
+        too_many = frequencies.cannot_judge(what, streams, test)
+        if too_many is not None:
+            self.notes.append(too_many)
 
         def finding(member: int) -> Finding:
             return self._finding(

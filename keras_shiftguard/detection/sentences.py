@@ -63,7 +63,7 @@ def feature_differs(
     size = f"effect size {abs(effect):.2g}"
     if dominant == "location":
         a, b = two_numbers(current.mean(name), reference.mean(name))
-        words = LABELS.get(name, label)
+        words = LABELS.get(name, label) if what.startswith("images") else label
         lower, higher = ADJECTIVES.get(name, (f"lower in {words}", f"higher in {words}"))
         more = higher if current.mean(name) > reference.mean(name) else lower
         return f"{subject} are {more}: mean {label} {a} against {b} in {against}, {size}"

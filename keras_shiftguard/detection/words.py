@@ -36,9 +36,14 @@ def in_a_sentence(finding: Finding) -> str:
 
 def verdict(report: ShiftReport) -> str:
     """The first line: whether anything shifted, and where."""
-    compared = {f.stream: f.against for f in report.findings if f.matters}
+    compared: dict[str, list[str]] = {}
+    for finding in report.findings:
+        if finding.matters and finding.against not in compared.setdefault(finding.stream, []):
+            compared[finding.stream].append(finding.against)
     if compared:
-        streams = " and ".join(f"{stream} against {other}" for stream, other in compared.items())
+        streams = "; ".join(
+            f"{stream} against {' and '.join(others)}" for stream, others in compared.items()
+        )
         kinds = ", ".join(KIND_NAMES[kind] for kind in report.kinds)
         return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {report.alpha:g})"
     sizes = ", ".join(f"{name} {n:,}" for name, n in (report.num_samples or {}).items())
