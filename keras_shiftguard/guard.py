@@ -372,7 +372,11 @@ class ShiftGuard(keras.callbacks.Callback):
         self._used = sorted(used)
         strengths = {k: v for k, v in augmentation.strengths.items() if v > 0 or k in used}
         state = augmentation.state()
-        self._log.write_adaptation(self._epoch, events, strengths, augmentation.gaps, state)
+        on = [f"{name} {value:.2g}" for name, value in strengths.items() if value > 0]
+        headline = f"Training is augmented: {', '.join(on)}." if on else "Nothing is augmented."
+        self._log.write_adaptation(
+            self._epoch, headline, events, strengths, augmentation.gaps, state
+        )
         for change in changes if self.verbose else ():
             print(f"ShiftGuard: {change}")
 
@@ -383,7 +387,8 @@ class ShiftGuard(keras.callbacks.Callback):
             return
         self.batch_norm = adapt_batch_norm(self.model, self.target_data)
         events = [{"kind": "action", "stream": "target", "text": str(self.batch_norm)}]
-        self._log.write_adaptation(self._epoch, events, {}, {}, {})
+        headline = str(self.batch_norm).partition("\n")[0]
+        self._log.write_adaptation(self._epoch, headline, events, {}, {}, {})
         if self.verbose:
             print(f"ShiftGuard: {self.batch_norm}")
 

@@ -95,6 +95,7 @@ class RunLog:
     def write_adaptation(
         self,
         step: int,
+        headline: str,
         events: Sequence[Mapping[str, Any]],
         strengths: Mapping[str, float],
         gaps: Mapping[str, float],
@@ -104,6 +105,7 @@ class RunLog:
 
         Args:
             step: Epoch, counted from 0.
+            headline: The state of it, in one sentence.
             events: What changed and why, see `ShiftEvents.write_events`.
             strengths: Of each operation that was ever used.
             gaps: What is left of the shift, by attribute.
@@ -118,7 +120,7 @@ class RunLog:
             for name, value in gaps.items():
                 writer.write_scalar(f"shiftguard/adaptation/shift/{name}", value, step)
             if self._tab is not None:
-                self._tab.write_events(step, events)
+                self._tab.write_adaptation(step, headline, events)
 
         self._try(write)
 

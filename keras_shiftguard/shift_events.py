@@ -150,6 +150,20 @@ class ShiftEvents:
         self.write_events(step, [event])
         self._write_state(step)
 
+    def write_adaptation(
+        self, step: int, headline: str, events: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Adds what a repair does by now.
+
+        Args:
+            step: Epoch, counted from 0.
+            headline: Its state in one sentence.
+            events: What changed and why, see `write_events`.
+        """
+        self._state["verdict"]["adaptation"] = headline
+        self.write_events(step, events)
+        self._write_state(step)
+
     def write_events(self, step: int, events: Sequence[Mapping[str, Any]]) -> None:
         """Adds entries to the log of what happened and why.
 

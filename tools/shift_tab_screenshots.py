@@ -41,11 +41,12 @@ def main():
         for theme in ("light", "dark"):
             query = f"darkMode={str(theme == 'dark').lower()}"
             for run in sorted({run for run, _ in VIEWS.values()} & runs):
-                link = f"runs=%5B%22{run}%2Fshiftguard%22%5D&p.shiftguard.pair=validation%2Ftrain"
+                pair = "target%2Ftrain" if run == "adapted" else "validation%2Ftrain"
+                link = f"runs=%5B%22{run}%2Fshiftguard%22%5D&p.shiftguard.pair={pair}"
                 tab = Tab(browser, address, query, width=1280, link=link)
                 tab("card").first.wait_for()
-                tab("histogram").wait_for()
-                tab.page.wait_for_timeout(1000)
+                tab("detail").wait_for()
+                tab.page.wait_for_timeout(3000)
                 if run == "darker":
                     tab.page.set_viewport_size({"width": 1280, "height": 1500})
                     tab.page.wait_for_timeout(500)
