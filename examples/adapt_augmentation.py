@@ -1,6 +1,6 @@
 """The repair, switched on: training learns to look like an unlabelled target.
 
-    python examples/adapt_augmentation.py [--epochs 6] [--target blur|noise|dark]
+    python examples/adapt_augmentation.py [--epochs 6] [--target dark|blur|noise]
 
 Fashion-MNIST is what the model learns from; the target is the same garments seen
 through a worse camera, and nobody labelled them. The same network is trained twice,
@@ -67,7 +67,7 @@ def picture(path, rows):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--target", choices=CAMERAS, default="noise")
+    parser.add_argument("--target", choices=CAMERAS, default="dark")
     parser.add_argument("--log-dir")
     arguments = parser.parse_args()
     images, labels = fashion_mnist()
@@ -86,10 +86,12 @@ def main():
     adapted = network()
     adapted.fit(train, y, epochs=arguments.epochs, batch_size=64, verbose=0, callbacks=[guard])
 
-    layer = sg.AdaptiveAugmentation(value_range=(0, 1), seed=0, data_format="channels_last")
+    layer = sg.AdaptiveAugmentation(
+        value_range=(0, 1), pool_size=32, seed=0, data_format="channels_last"
+    )
     layer.build(train.shape)
-    known = {k: v for k, v in guard.augmentation.strengths.items() if k in layer.bank.names}
-    layer.set_strengths(known)
+    layer.set_pool(unlabelled[:32])
+    layer.set_strengths(guard.augmentation.strengths)
     shown = keras.ops.convert_to_numpy(layer(train[:12], training=True))
     picture("adapt_augmentation.png", [train, shown, target])
     clean = (images[12_000:], test_y)

@@ -125,7 +125,7 @@ def test_in_a_compiled_step_strengths_change_without_a_new_trace(images):
         if keras.backend.backend() == "jax":
             model.jax_state_sync()
         layer.set_strengths({"brighter": 0.8, "zoom_in": 0.5, "impulse": 0.2})
-        layer.generator.state.assign(ops.zeros_like(layer.generator.state))
+        layer.generator.state.assign(ops.zeros_like(layer.generator.state.value))
         drawn.append([loss(), loss()])
     assert drawn[0][0] > 0.001 and drawn[0][0] != drawn[0][1]
     np.testing.assert_allclose(drawn[0], drawn[1], rtol=1e-6)
