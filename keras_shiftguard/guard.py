@@ -225,7 +225,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._begin()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if epoch and self._epoch == 0 and not self._batches["train"]:
+        if epoch and not self._batches["train"]:
             self._resume()
         self._epoch = epoch
         self._start_pass("train")
