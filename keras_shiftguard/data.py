@@ -10,8 +10,16 @@ from keras_shiftguard.errors import BadInputError
 
 BATCH_SIZE = 32
 
+# A batch of DomainAdaptationModel holds two: `{SOURCE: x, TARGET: x_target}`.
+SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
+
 # A batch: inputs (a tensor, or a list or dict of them), labels, sample weights.
 Batch = tuple[Any, Any, Any]
+
+
+def is_pair(x: Any) -> bool:
+    """Whether `x` holds a batch of the source beside one of the target."""
+    return isinstance(x, dict) and SOURCE in x and TARGET in x
 
 
 def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:

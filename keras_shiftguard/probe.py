@@ -14,7 +14,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.data import named_inputs
+from keras_shiftguard.data import SOURCE, is_pair, named_inputs
 from keras_shiftguard.errors import ShiftGuardError, warn
 from keras_shiftguard.measure import is_numeric
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
@@ -139,8 +139,11 @@ class Probe:
         """Adds a batch to the stream and returns it, corrected if that is on."""
         if self._failed or not self.attached:
             return data
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if is_pair(x):  # source and target side by side: training is the source
+            source = self._observe((x[SOURCE], y, weight), stream)[0]
+            return ({**x, SOURCE: source}, *data[1:])
         try:
-            x, y, _ = keras.utils.unpack_x_y_sample_weight(data)
             x, y = own(x), own(y)
             inputs = named_inputs(x, self.names)
             inputs = {name: t for name, t in inputs.items() if is_dense(t)}

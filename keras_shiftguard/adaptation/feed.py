@@ -10,16 +10,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.data import Batch, batches, is_arrays
+from keras_shiftguard.data import SOURCE, TARGET, Batch, batches, is_arrays
 from keras_shiftguard.errors import BadInputError
 
-SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
 MOST_REPLAYED = 4096  # batches of a one-shot target that are kept to begin again
-
-
-def is_pair(x: Any) -> bool:
-    """Whether `x` holds a batch of the source beside one of the target."""
-    return isinstance(x, dict) and SOURCE in x and TARGET in x
 
 
 class Pairs(keras.utils.PyDataset):

@@ -8,11 +8,11 @@ from keras import ops
 
 from keras_shiftguard.adaptation.alignment import METHODS, Alignment
 from keras_shiftguard.adaptation.evidence import Evidence
-from keras_shiftguard.adaptation.feed import SOURCE, TARGET, is_pair
 from keras_shiftguard.adaptation.report import Action, AlignmentReport
 from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.adaptation.training import train
 from keras_shiftguard.answers import is_classifier
+from keras_shiftguard.data import SOURCE, TARGET, is_pair
 from keras_shiftguard.errors import BadInputError, warn
 
 

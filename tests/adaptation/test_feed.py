@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.adaptation.feed import SOURCE, TARGET, Pairs, endless
+from keras_shiftguard.adaptation.feed import Pairs, endless
+from keras_shiftguard.data import SOURCE, TARGET
 from keras_shiftguard.errors import BadInputError
 
 X = np.arange(10, dtype="float32")[:, None]

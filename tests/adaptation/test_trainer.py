@@ -11,6 +11,7 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.guard import ShiftGuard
 
 LOSS = keras.losses.SparseCategoricalCrossentropy
 EAGER = {"run_eagerly": True}  # a dozen steps are not worth tracing
@@ -128,3 +129,23 @@ def test_two_replicas_are_one():
     subprocess.run(
         [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
     )
+
+
+def test_the_guard_sees_source_and_target_apart(rng):
+    x, y = rng.normal(size=(96, 4)).astype("float32"), rng.integers(0, 2, 96)
+    target = x[:64] + 2
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(3, name="f"),
+            keras.layers.Dense(2, activation="softmax"),
+        ]
+    )
+    adapted = DomainAdaptationModel(model, feature_layer="f", method="mmd", verbose=0)
+    adapted.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)
+    guard = ShiftGuard(target_data=target, on_shift="ignore", verbose=0)
+    adapted.fit(x, y, target_data=target, epochs=1, verbose=0, callbacks=[guard])
+    profiles = guard.profiles
+    assert (profiles["train"].num_samples, profiles["target"].num_samples) == (96, 64)
+    assert profiles["train"].inputs["input"].mean == pytest.approx(x.mean(axis=0), abs=1e-4)
+    assert ("target", "train") in {(f.stream, f.against) for f in guard.report.findings}
