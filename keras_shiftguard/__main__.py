@@ -2,7 +2,7 @@
 
 import sys
 
-from keras_shiftguard.cli import main
+from keras_shiftguard_cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

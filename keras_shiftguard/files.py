@@ -1,7 +1,7 @@
 """Images and arrays on disk, read for the command line. NumPy and Pillow only."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +15,13 @@ ARRAY_SUFFIXES = (".npy", ".npz")
 Item = TypeVar("Item")
 
 
-def read_images(path: Path, size: tuple[int, int], channels: int, max_samples: int) -> np.ndarray:
+def read_images(
+    path: Path,
+    size: tuple[int, int],
+    channels: int,
+    max_samples: int,
+    progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> np.ndarray:
     """Reads image files, resized with antialiasing and not cropped.
 
     Args:
@@ -24,6 +30,7 @@ def read_images(path: Path, size: tuple[int, int], channels: int, max_samples: i
         channels: 3 for RGB, 1 for gray.
         max_samples: Reads at most so many, spread over the sorted files, so
             that each sub-folder has its part.
+        progress: Goes over the files that are read, and may draw a bar meanwhile.
 
     Returns:
         `(images, height, width, channels)`, uint8.
@@ -49,7 +56,7 @@ def read_images(path: Path, size: tuple[int, int], channels: int, max_samples: i
     height, width = size
     images: list[np.ndarray] = []
     broken: dict[Path, Exception] = {}
-    for file in _spread(files, max_samples):
+    for file in progress(_spread(files, max_samples)):
         try:
             with Image.open(file) as opened:
                 # Pillow drops transparency without a warning only from RGBA.

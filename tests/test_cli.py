@@ -1,6 +1,12 @@
 """The command line on real files: what it prints, and its exit status."""
 
+import io
 import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
 
 import keras
 import numpy as np
@@ -9,6 +15,7 @@ from PIL import Image
 
 from keras_shiftguard.cli import main
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard_cli.output import steps
 
 pytestmark = pytest.mark.backend
 
@@ -263,6 +270,110 @@ def test_a_profile_that_cannot_be_written(run, folder, tmp_path):
     assert status == 2 and "cannot be written" in err
 
 
-def test_demo_says_where_it_is(run):
-    status, out, _ = run("demo")
-    assert status == 0 and "make demo" in out
+def test_profile_as_json_says_what_is_in_the_file(run, folder, tmp_path):
+    file = tmp_path / "train.profile"
+    status, out, _ = run("profile", folder, "-o", file, "--size", 80, 120, "--json")
+    told = json.loads(out)
+    assert status == 0 and told["output"] == str(file) and told["num_samples"] == 12
+    assert told["inputs"]["input"]["mean"] == pytest.approx(
+        list(InputProfile.load(file).inputs["input"].mean)
+    )
+
+
+def test_the_demo_finds_its_mistake_and_leaves_files_to_try(run, tmp_path):
+    status, out, err = run("demo", "-o", tmp_path / "made", "--json")
+    told = json.loads(out)
+    assert status == 0 and err == ""
+    accuracy = told["accuracy"]
+    assert accuracy["right"] > 0.85 and accuracy["wrong"] < 0.5
+    assert accuracy["repaired"] == pytest.approx(accuracy["right"], abs=0.01)
+    assert told["diagnosis"]["observed"] == {**told["diagnosis"]["observed"], "mode": "raw"}
+    assert told["diagnosis"]["observed"]["channel_order"] == "bgr"
+    assert told["report"]["shifted"]
+    files = {path.name for path in (tmp_path / "made").iterdir()}
+    assert files == {"model.keras", "as_fed.npy", "day.npy", "night.npy", "logs"}
+    model, fed = tmp_path / "made" / "model.keras", tmp_path / "made" / "as_fed.npy"
+    assert run("diagnose", model, fed)[0] == 1
+    assert run("diagnose", model, fed, "--bgr", "--rescale", "1/255", 0)[0] == 0
+
+
+def test_a_demo_that_cannot_be_written(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, _, err = run("demo", "-o", tmp_path / "file" / "inside")
+    assert status == 2 and "cannot be made" in err
+
+
+# --- the program itself ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "demo"])
+def test_help_teaches_with_an_example(run, command):
+    status, out, _ = run(command, "--help")
+    assert status == 0 and re.search(rf"^ +keras-shiftguard {command}( \w.*)?$", out, re.MULTILINE)
+    assert "Exit status: 0" in out and "--json" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [("keras-shiftguard di", "diagnose"), ("keras-shiftguard demo --js", "--json")],
+)
+def test_a_shell_completes_without_starting_keras(words, wanted):
+    code = """
+        import sys
+        from keras_shiftguard_cli import main
+        try:
+            main()
+        finally:
+            assert "keras" not in sys.modules and "numpy" not in sys.modules
+    """
+    asked = {
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **asked, "_KERAS_SHIFTGUARD_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+    )
+    assert wanted in done.stdout, done.stderr
+
+
+def test_a_backend_that_is_not_installed_is_bad_input(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((4, 8, 8, 3), "float32"))
+    code = """
+        import sys
+        from keras_shiftguard_cli import main
+        sys.modules["jax"] = None
+        sys.exit(main())
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(code),
+            "profile",
+            tmp_path / "x.npy",
+            "-o",
+            tmp_path / "file",
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "Install a backend" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "drawn"), [(Terminal, True), (io.StringIO, False)])
+def test_bars_are_for_terminals_and_on_standard_error(monkeypatch, capsys, stream, drawn):
+    monkeypatch.setattr(sys, "stderr", stream())
+    assert list(steps([1, 2, 3], "Reading images")) == [1, 2, 3]
+    assert ("Reading images" in sys.stderr.getvalue()) == drawn
+    assert capsys.readouterr().out == ""

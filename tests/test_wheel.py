@@ -45,7 +45,7 @@ def run(wheel, tmp_path_factory):
 
 def test_it_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    packages = ("keras_shiftguard", "tensorboard_plugin_shiftguard")
+    packages = ("keras_shiftguard", "keras_shiftguard_cli", "tensorboard_plugin_shiftguard")
     tops = {re.sub(r"-[\d.a-z]+\.dist-info$", "", n.split("/")[0]) for n in names}
     assert tops == set(packages)
     assert "keras_shiftguard/py.typed" in names
@@ -64,7 +64,7 @@ def test_it_needs_only_what_it_says(wheel):
         [name] = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
         metadata = archive.read(name).decode()
     required = re.findall(r"^Requires-Dist: ([^;\n]+)$", metadata, re.MULTILINE)
-    assert sorted(required) == ["keras>=3.13", "numpy", "tensorboard>=2.21"]
+    assert sorted(required) == ["click>=8.1", "keras>=3.13", "numpy", "tensorboard>=2.21"]
     extras = set(re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE))
     assert extras == {"tensorflow", "jax", "torch", "demo", "test", "docs"}
     assert "License-Expression: Apache-2.0" in metadata

@@ -1,0 +1,67 @@
+"""The arguments and options that commands share, so that they mean the same everywhere."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+MANY = 2000  # images that a profile is made of, unless the user says otherwise
+
+
+def _numbers(
+    context: click.Context, option: click.Parameter, texts: tuple[str, ...] | None
+) -> tuple[float, ...] | None:
+    return None if texts is None else tuple(_number(text) for text in texts)
+
+
+def _number(text: str) -> float:
+    numerator, slash, denominator = text.partition("/")
+    try:
+        return float(numerator) / float(denominator) if slash else float(text)
+    except (ValueError, ZeroDivisionError):
+        raise click.BadParameter(
+            f"must be a number or a fraction such as 1/255, not {text!r}"
+        ) from None
+
+
+model = click.argument("model", type=click.Path(), metavar="MODEL")
+data = click.argument("data", type=click.Path(), metavar="DATA")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print the result as JSON, for a program to read."
+)
+
+
+def reading(max_samples: int) -> Callable[[Any], Any]:
+    """The options that say how DATA is read: what the user's own pipeline does."""
+    options = (
+        click.option(
+            "--max-samples",
+            type=click.IntRange(min=1),
+            default=max_samples,
+            show_default=True,
+            metavar="N",
+            help="Images to look at, spread over the sub-folders.",
+        ),
+        click.option(
+            "--rescale",
+            callback=_numbers,
+            nargs=2,
+            metavar="SCALE OFFSET",
+            help="Feed pixel * SCALE + OFFSET, as your own pipeline does; for example 1/255 0.",
+        ),
+        click.option("--bgr", is_flag=True, help="Feed the channels in B, G, R order."),
+        click.option(
+            "--size",
+            type=click.IntRange(min=1),
+            nargs=2,
+            metavar="HEIGHT WIDTH",
+            help="Resize image files to this. [default: what the model takes, else 224 224]",
+        ),
+    )
+
+    def add(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add

@@ -1,0 +1,60 @@
+"""`keras-shiftguard compare A B`."""
+
+from typing import Any
+
+import click
+
+from keras_shiftguard_cli import arguments
+from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
+from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks, is_profile
+
+
+@click.command(cls=Command)
+@click.argument("a", type=click.Path(), metavar="A")
+@click.argument("b", type=click.Path(), metavar="B")
+@click.option(
+    "--alpha",
+    type=float,
+    default=0.05,
+    show_default=True,
+    metavar="RATE",
+    help="Rate of false alarms, over all that is tested.",
+)
+@arguments.reading(arguments.MANY)
+@arguments.as_json
+def compare(
+    a: str,
+    b: str,
+    alpha: float,
+    max_samples: int,
+    rescale: tuple[float, float] | None,
+    bgr: bool,
+    size: tuple[int, int] | None,
+    as_json: bool,
+) -> int:
+    """What shifted from A to B.
+
+    A is the reference and B what may have shifted: each a profile, a directory of images, one
+    image, or a .npy or .npz array. What is no profile is read with the options below.
+
+    \b
+      keras-shiftguard compare train.profile new/
+      keras-shiftguard compare monday/ tuesday/ --size 128 128 --json
+
+    Exit status: 0 no shift, 1 shift, 2 bad input.
+    """
+    check_exists(a, b)
+    start_library()
+    from keras_shiftguard.comparison import compare as examine
+    from keras_shiftguard.measure import profile
+
+    pipeline = Pipeline(max_samples, rescale, bgr, size)
+
+    def side(path: str) -> Any:
+        if is_profile(path):
+            return path
+        return profile(in_chunks(pipeline.read(path), f"Measuring {path}"))
+
+    report = examine(side(a), side(b), alpha=alpha)
+    show(report, as_json)
+    return FOUND if report.shifted else OK

@@ -1,0 +1,39 @@
+"""Pictures made here, for the demonstration: coloured shapes in the light of an evening."""
+
+import numpy as np
+
+SIZE = 32
+SHAPES = ("disc", "square", "triangle")
+EVENING = (1.0, 0.8, 0.55)  # what the light leaves of red, green, blue
+COLOURS = {"red": (220, 50, 40), "blue": (40, 70, 220)}
+CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
+
+
+def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draws `count` pictures.
+
+    Returns:
+        `(images, labels)`: uint8 `(count, 32, 32, 3)`, RGB, and indices of `CLASSES`.
+    """
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, len(CLASSES), count)
+    ground = rng.uniform(30, 225, (count, 4, 4, 1)).repeat(8, 1).repeat(8, 2) * EVENING
+    for axis in (1, 2):
+        ground = np.mean([np.roll(ground, shift, axis) for shift in range(-4, 5)], axis=0)
+    colours = np.asarray(list(COLOURS.values()))[labels // len(SHAPES)]
+    colours = colours[:, None, None, :] + rng.normal(0, 25, (count, 1, 1, 3))
+    mask = _mask(labels % len(SHAPES), rng)[..., None]
+    images = np.where(mask, colours, ground) + rng.normal(0, 6, ground.shape)
+    return images.clip(0, 255).round().astype("uint8"), labels
+
+
+def _mask(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Where each picture's shape lies, bool `(count, 32, 32)`."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    centre = rng.uniform(11, 21, (2, len(shape), 1, 1))
+    radius = rng.uniform(5, 9, (len(shape), 1, 1))
+    down, right = (y - centre[0]) / radius, (x - centre[1]) / radius
+    disc = down**2 + right**2 < 1.1
+    square = np.maximum(abs(down), abs(right)) < 0.9
+    triangle = (down < 0.9) & (2 * abs(right) < down + 1.1)
+    return np.choose(shape[:, None, None], [disc, square, triangle])

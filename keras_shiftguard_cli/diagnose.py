@@ -1,0 +1,49 @@
+"""`keras-shiftguard diagnose MODEL DATA`."""
+
+import click
+
+from keras_shiftguard_cli import arguments
+from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
+from keras_shiftguard_cli.reading import Pipeline, check_exists, check_model_file, load_model
+
+
+@click.command(cls=Command)
+@arguments.model
+@arguments.data
+@arguments.reading(256)
+@arguments.as_json
+def diagnose(
+    model: str,
+    data: str,
+    max_samples: int,
+    rescale: tuple[float, float] | None,
+    bgr: bool,
+    size: tuple[int, int] | None,
+    as_json: bool,
+) -> int:
+    """What a model expects, what it gets, and the line that fixes it.
+
+    MODEL is a .keras or .h5 file. DATA is a directory of images (sub-folders are walked),
+    one image, or a .npy or .npz array of shape (images, height, width, channels). No labels
+    are needed.
+
+    Image files are resized and fed as R, G, B, 0..255. Say what your own pipeline does on top
+    of that, and the verdict is about your pipeline:
+
+    \b
+      keras-shiftguard diagnose model.keras photos/
+      keras-shiftguard diagnose model.keras photos/ --rescale 1/255 0
+      keras-shiftguard diagnose model.keras batch.npy --json | jq .advice
+
+    Exit status: 0 ok or unknown, 1 mismatch, 2 bad input.
+    """
+    check_exists(data)
+    check_model_file(model)
+    start_library()
+    from keras_shiftguard.preprocessing.diagnose import diagnose as judge
+
+    loaded = load_model(model)
+    images = Pipeline(max_samples, rescale, bgr, size).read(data, loaded)
+    diagnosis = judge(loaded, images, max_samples=max_samples)
+    show(diagnosis, as_json)
+    return FOUND if diagnosis.status == "mismatch" else OK

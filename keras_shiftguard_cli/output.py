@@ -1,0 +1,89 @@
+"""What all commands have in common: help, results, progress, exit statuses."""
+
+import contextlib
+import json
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+import click
+
+OK, FOUND, BAD_INPUT = 0, 1, 2
+
+Item = TypeVar("Item")
+
+
+class BadInput(click.ClickException):
+    """What was named on the command line cannot be used."""
+
+    exit_code = BAD_INPUT
+
+
+class Command(click.Command):
+    """A command whose usage line and errors are in small letters, like its other words."""
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        pieces = " ".join(self.collect_usage_pieces(ctx))
+        formatter.write_usage(ctx.command_path, pieces, prefix="usage: ")
+
+
+def start_library() -> None:
+    """Imports Keras and the library, which takes seconds, and says so on a terminal.
+
+    Raises:
+        BadInput: if the backend is not installed.
+    """
+    note = "Starting Keras ..." if sys.stderr.isatty() else ""
+    click.echo(note, nl=False, err=True)
+    try:
+        with _silence():
+            from keras_shiftguard.errors import ShiftWarning
+    except ModuleNotFoundError as error:
+        raise BadInput(
+            f"Keras cannot start: {error}. Install a backend, "
+            'pip install "keras-shiftguard[tensorflow]" (or [jax], [torch]), or name the one that '
+            "is installed: KERAS_BACKEND=jax keras-shiftguard ..."
+        ) from error
+    finally:
+        click.echo("\r" + " " * len(note) + "\r" if note else "", nl=False, err=True)
+    warnings.simplefilter("always", ShiftWarning)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """TensorFlow writes to the terminal on import, past Python and its log level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+
+
+def show(result: Any, as_json: bool) -> None:
+    """Prints a result as a person or as a program reads it.
+
+    Args:
+        result: What `str()` makes readable, and `.to_dict()` plain.
+        as_json: Which of the two.
+    """
+    from keras_shiftguard.events import plain
+
+    if as_json:
+        result = json.dumps(plain(getattr(result, "to_dict", lambda: result)()), indent=2)
+    click.echo(result)
+
+
+def steps(items: Sequence[Item], label: str) -> Iterator[Item]:
+    """The items one by one, with a bar on standard error if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield from items
+        return
+    with click.progressbar(items, label=label, file=sys.stderr) as bar:
+        yield from bar

@@ -1,0 +1,56 @@
+"""`keras-shiftguard profile DATA -o FILE`."""
+
+import click
+
+from keras_shiftguard_cli import arguments
+from keras_shiftguard_cli.output import OK, BadInput, Command, show, start_library
+from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks
+
+
+@click.command(cls=Command)
+@arguments.data
+@click.option(
+    "-o", "--output", required=True, type=click.Path(), metavar="FILE", help="The file to write."
+)
+@arguments.reading(arguments.MANY)
+@arguments.as_json
+def profile(
+    data: str,
+    output: str,
+    max_samples: int,
+    rescale: tuple[float, float] | None,
+    bgr: bool,
+    size: tuple[int, int] | None,
+    as_json: bool,
+) -> int:
+    """What the images look like, kept in a file.
+
+    DATA is a directory of images, one image, or a .npy or .npz array. The file holds counts and
+    moments, no images; its size does not depend on how many there were. Compare anything with
+    it later, or pass it to ShiftGuard(reference=...):
+
+    \b
+      keras-shiftguard profile train/ -o train.profile --size 224 224
+      keras-shiftguard compare train.profile from_the_camera/ --size 224 224
+
+    Exit status: 0 written, 2 bad input.
+    """
+    check_exists(data)
+    start_library()
+    from keras_shiftguard.measure import profile as measure
+
+    images = Pipeline(max_samples, rescale, bgr, size).read(data)
+    measured = measure(in_chunks(images, "Measuring"))
+    try:
+        measured.save(output)
+    except OSError as error:
+        raise BadInput(f"The profile cannot be written: {error}.") from error
+    if as_json:
+        pixels = {
+            name: {"mean": summary.mean, "std": summary.std, "num_samples": summary.num_samples}
+            for name, summary in measured.inputs.items()
+        }
+        show({"output": output, "num_samples": measured.num_samples, "inputs": pixels}, True)
+    else:
+        click.echo(f"{output}: profile of {measured.num_samples} images")
+    return OK

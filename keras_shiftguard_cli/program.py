@@ -1,0 +1,112 @@
+"""The program: its commands, and what its exit status means."""
+
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from keras_shiftguard_cli.compare import compare
+from keras_shiftguard_cli.demo import demo
+from keras_shiftguard_cli.diagnose import diagnose
+from keras_shiftguard_cli.explain import explain
+from keras_shiftguard_cli.output import BAD_INPUT, BadInput, Command
+from keras_shiftguard_cli.profile import profile
+
+INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+EPILOG = """\b
+Exit status: 0 ok or nothing can be told, 1 a mismatch, shift or gap was found,
+2 bad input or wrong usage.
+
+\b
+The backend is Keras's own choice: KERAS_BACKEND=jax keras-shiftguard ...
+
+\b
+Completion in bash (or zsh_source, fish_source):
+  eval "$(_KERAS_SHIFTGUARD_COMPLETE=bash_source keras-shiftguard)"
+"""
+
+
+class Program(Command, click.Group):
+    """The group of all commands, listed in the order of a first visit."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=False,
+    epilog=EPILOG,
+)
+@click.version_option(package_name="keras-shiftguard", message="%(prog)s %(version)s")
+def program() -> None:
+    """Why is a Keras model less accurate than it should be?
+
+    \b
+      keras-shiftguard demo                            a first look
+      keras-shiftguard diagnose model.keras photos/    is it fed what it wants?
+      keras-shiftguard profile train/ -o my.profile    keep what images look like
+      keras-shiftguard compare my.profile new/         what has changed since?
+      keras-shiftguard explain model.keras labelled/   where the accuracy went
+
+    `keras-shiftguard COMMAND --help` explains each.
+    """
+
+
+for command in (diagnose, profile, compare, explain, demo):
+    program.add_command(command)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command.
+
+    Args:
+        argv: Arguments after the program's name. Defaults to `sys.argv[1:]`.
+
+    Returns:
+        The exit status: 0 ok, 1 something was found, 2 bad input.
+
+    Raises:
+        SystemExit: with status 2, where the usage was wrong.
+    """
+    arguments = None if argv is None else list(argv)
+    with warnings.catch_warnings():
+        # A user asked for a verdict, not for the deprecations of libraries.
+        warnings.simplefilter("ignore")
+        warnings.showwarning = _show_warning
+        try:
+            status = program.main(arguments, prog_name="keras-shiftguard", standalone_mode=False)
+        except click.UsageError as error:
+            _explain_usage(error)
+            sys.exit(BAD_INPUT)
+        except click.Abort:
+            click.echo("interrupted", err=True)
+            status = INTERRUPTED
+        except BadInput as error:
+            click.echo(f"error: {error.message}", err=True)
+            status = BAD_INPUT
+        except Exception as error:  # a bug of ours: status 1 would say "mismatch"
+            from keras_shiftguard.errors import ShiftGuardError
+
+            if isinstance(error, ShiftGuardError):
+                click.echo(f"error: {error}", err=True)
+            else:
+                traceback.print_exc()
+            status = BAD_INPUT
+    return int(status or 0)
+
+
+def _explain_usage(error: click.UsageError) -> None:
+    # Some complaints of click's parser do not know which command they are about.
+    context = error.ctx or click.Context(program, info_name="keras-shiftguard")
+    click.echo(context.get_usage(), err=True)
+    click.echo(f"Try `{context.command_path} --help`.", err=True)
+    click.echo(f"error: {error.format_message()}", err=True)
+
+
+def _show_warning(message: Any, *where: Any, **more: Any) -> None:
+    click.echo(f"warning: {message}", err=True)

@@ -1,0 +1,119 @@
+"""From what stands on the command line to a model and to images."""
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keras_shiftguard_cli.output import BadInput, steps
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+DEFAULT_SIZE = (224, 224)  # where neither the model nor the user says
+CHUNK = 256  # images measured at a time
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What the user's own pipeline does between the files and the model."""
+
+    max_samples: int
+    rescale: tuple[float, float] | None
+    bgr: bool
+    size: tuple[int, int] | None
+
+    def read(self, data: str, model: "keras.Model | None" = None) -> "np.ndarray":
+        """The images as the pipeline would feed them."""
+        import numpy as np
+
+        from keras_shiftguard import files
+
+        size, channels, channels_first = _wanted(model)
+        path = Path(data)
+        if path.suffix in files.ARRAY_SUFFIXES:
+            x = files.read_array(path, self.max_samples)
+        else:
+            size = self.size or size
+            if size is None:
+                size = DEFAULT_SIZE
+                note = f"note: images are resized to {size[0]}x{size[1]}; see --size"
+                click.echo(note, err=True)
+            x = files.read_images(path, size, channels or 3, self.max_samples, _reading)
+            if channels_first:
+                x = x.transpose(0, 3, 1, 2)
+        return self.fed(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
+
+    def fed(self, x: "np.ndarray") -> "np.ndarray":
+        """Pixels, rescaled."""
+        if not self.rescale:
+            return x
+        scale, offset = self.rescale
+        return x.astype("float32") * scale + offset
+
+
+def check_exists(*paths: str) -> None:
+    """Refuses a path that is not there, before Keras is even started."""
+    for path in paths:
+        if not Path(path).exists():
+            raise BadInput(f"{path} does not exist.")
+
+
+def is_profile(path: str) -> bool:
+    """Whether a file is a saved profile, whatever its suffix."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "header.npy" in archive.namelist()
+
+
+def check_model_file(path: str) -> None:
+    """Refuses what is no model file by its name."""
+    check_exists(path)
+    if Path(path).suffix not in (".keras", ".h5", ".hdf5"):
+        raise BadInput(f"MODEL must be a .keras or .h5 file. Received: {path}")
+
+
+def load_model(path: str) -> "keras.Model":
+    """The model in a `.keras` or `.h5` file."""
+    import keras
+
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises whatever its file readers raise
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise BadInput(
+            f"{path} cannot be loaded as a Keras model: {reason}\n"
+            f"A model with custom objects or Lambda layers can be diagnosed from Python: "
+            f"keras_shiftguard.diagnose(model, images)."
+        ) from error
+
+
+def in_chunks(x: "np.ndarray", label: str) -> Iterator[Any]:
+    """Batches of the images, with a bar."""
+    for start in steps(range(0, len(x), CHUNK), label):
+        yield (x[start : start + CHUNK],)
+
+
+def _reading(files: Any) -> Iterator[Any]:
+    return steps(files, "Reading images")
+
+
+def _wanted(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:
+    """Size, number of channels, and whether they come first, of the model's input."""
+    if model is None:
+        return None, None, False
+    shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]
+    if len(shapes) != 1 or len(shapes[0]) != 4:
+        raise BadInput(
+            f"MODEL must have one input, of images. Received inputs of shapes {shapes}. "
+            f"Other models can be diagnosed from Python: keras_shiftguard.diagnose(model, data)."
+        )
+    _, *shape = shapes[0]
+    channels_first = shape[0] in (1, 3) and shape[2] not in (1, 3)
+    channels = shape.pop(0 if channels_first else 2)
+    return (tuple(shape) if all(shape) else None), channels, channels_first
