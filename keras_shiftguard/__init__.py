@@ -21,9 +21,10 @@ from keras_shiftguard.errors import (
     ShiftGuardError,
     ShiftWarning,
 )
+from keras_shiftguard.explain.gap import explain_gap
+from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.guard import ShiftGuard
 from keras_shiftguard.measure import profile
-from keras_shiftguard.not_yet import explain_gap
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
@@ -37,6 +38,7 @@ __all__ = [
     "BadInputError",
     "Diagnosis",
     "DomainAdaptationModel",
+    "GapReport",
     "GradientReversal",
     "InputConvention",
     "InputCorrection",

@@ -244,11 +244,6 @@ def test_bad_arguments(arguments, words):
         sg.ShiftGuard(**arguments)
 
 
-def test_what_comes_later_is_refused_and_never_ignored():
-    with pytest.raises(sg.NotInThisVersionError):
-        sg.explain_gap(None, None)
-
-
 def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
     model = frozen_mobilenet(trainable=True)
     for guard in (sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)):

@@ -12,19 +12,20 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # floor do not know each other.
 FLOORS = (
     ("errors", "conventions"),
-    ("profiles", "architectures", "not_yet"),
+    ("profiles", "architectures"),
     ("statistics", "detection", "events", "files"),
     ("data", "answers", "shift_plots"),
     ("measure", "shift_watch", "shift_events"),
     ("probe", "comparison", "run_log", "arguments"),
     ("preprocessing", "adaptation", "augmentation", "batch_norm_adaptation"),
+    ("explain",),
     ("guard", "cli"),
     ("__init__", "__main__"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
 WITHOUT_KERAS = (
-    *("errors", "conventions", "architectures", "not_yet"),
+    *("errors", "conventions", "architectures"),
     *("profiles", "detection", "events", "files", "shift_plots", "shift_events"),
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}

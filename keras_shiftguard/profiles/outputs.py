@@ -27,6 +27,9 @@ class OutputSummary:
         predicted: How often each class was predicted, `(num_classes,)`.
         confusion: `(num_classes, num_classes)` counts of (label, prediction)
             where labels were there; `(0, 0)` past `MAX_CLASSES_KEPT`.
+        labelled: Labelled samples of each class, `(num_classes,)`, however many
+            classes there are; empty where that was not counted.
+        right: How many of them were predicted rightly, `(num_classes,)`.
         layer: Name of the layer whose activations are embedded; "" for none.
         embedding: Mean embedding of those activations.
     """
@@ -38,6 +41,8 @@ class OutputSummary:
     confusion: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), "int64"))
     layer: str = ""
     embedding: MeanEmbedding = field(default_factory=MeanEmbedding)
+    labelled: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
+    right: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
 
     @property
     def num_samples(self) -> int:
@@ -46,8 +51,18 @@ class OutputSummary:
     @property
     def accuracy(self) -> float:
         """Of the labelled samples; NaN where there were none."""
-        total = self.confusion.sum()
-        return float(np.trace(self.confusion) / total) if total else float("nan")
+        total = self.labelled_by_class.sum()
+        return float(self.right_by_class.sum() / total) if total else float("nan")
+
+    @property
+    def labelled_by_class(self) -> np.ndarray:
+        """Labelled samples of each class; empty where there is no count."""
+        return self.confusion.sum(axis=1) if self.confusion.size else self.labelled
+
+    @property
+    def right_by_class(self) -> np.ndarray:
+        """How many of `labelled_by_class` were predicted rightly."""
+        return np.diagonal(self.confusion) if self.confusion.size else self.right
 
     def __add__(self, other: "OutputSummary") -> "OutputSummary":
         if not other.num_samples or not self.num_samples:
@@ -65,4 +80,9 @@ class OutputSummary:
             self.confusion + other.confusion,
             self.layer,
             self.embedding + other.embedding,
+            # A file from before these were counted has none: then the sum has none.
+            *(
+                a + b if len(a) == len(b) else np.zeros(0, "int64")
+                for a, b in ((self.labelled, other.labelled), (self.right, other.right))
+            ),
         )

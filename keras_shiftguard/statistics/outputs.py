@@ -40,6 +40,10 @@ class OutputSketch:
         self.features = FeatureSketch(names, self.state, prefix="outputs")
         self.predicted = self.state.add("predicted", (self.num_classes,))
         self.confusion = self.state.add("confusion", (kept * kept,))
+        # Past what a confusion matrix is kept for: right or wrong, by class.
+        many = 0 if kept else self.num_classes
+        self.labelled = self.state.add("labelled", (many,))
+        self.right = self.state.add("right", (many,))
         self.embedding = EmbeddingSketch(dimension, self.state) if layer else None
 
     def update(self, outputs: Any, activations: Any = None, y: Any = None) -> None:
@@ -63,8 +67,18 @@ class OutputSketch:
         counted = ops.segment_sum(finite, said, num_segments=self.num_classes)
         self.predicted.assign(self.predicted + counted)
         width = width_of(y)
-        if kept and width:
-            ids, valid = class_ids(y, width)
+        if not width:
+            return
+        ids, valid = class_ids(y, width)
+        if not kept:
+            many = self.num_classes
+            valid = valid * finite * ops.cast(ids < many, "float32")
+            where = ops.minimum(ids, many - 1)
+            counts = ops.segment_sum(valid, where, num_segments=many)
+            hits = valid * ops.cast(ops.equal(where, said), "float32")
+            self.labelled.assign(self.labelled + counts)
+            self.right.assign(self.right + ops.segment_sum(hits, where, num_segments=many))
+        else:
             valid = valid * finite * ops.cast(ids < kept, "float32")
             cell = ops.minimum(ids, kept - 1) * kept + said
             cells = ops.segment_sum(valid, cell, num_segments=kept * kept)
@@ -91,6 +105,8 @@ class OutputSketch:
                     confusion=values["confusion"].reshape(kept, kept).astype("int64"),
                     layer=self.layer,
                     **embedding,
+                    labelled=values["labelled"].astype("int64"),
+                    right=values["right"].astype("int64"),
                 )
             )
         self.state.reset()

@@ -1,0 +1,156 @@
+"""Finds the causes that can be taken away exactly: preprocessing, order, resolution."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+
+from keras_shiftguard.detection.preprocessing import explain as explain_difference
+from keras_shiftguard.explain.folder import native_image, native_line
+from keras_shiftguard.explain.reference import Reference
+from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
+from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
+from keras_shiftguard.explain.samples import Samples, spread
+from keras_shiftguard.explain.subject import Subject
+from keras_shiftguard.measure import profile_of
+from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.diagnose import diagnose
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.words import in_words
+
+LOOKED_AT = 256  # samples that preprocessing is judged on
+FILES = 32  # files that are read to see how they are fed
+SURE_ORDER = 0.5  # correlation of red minus blue, in files and feed
+SAME = 3.0  # grey levels, root mean square, up to which images are the same
+TOLD_HINTS = ("labels_shifted", "labels_other_order", "transposed")
+
+
+def find_removable(
+    model: keras.Model, samples: Samples, subject: Subject, reference: Reference
+) -> Views:
+    """Everything that can be undone on these samples."""
+    which = spread(len(samples), LOOKED_AT)
+    some = {name: value[which] for name, value in samples.inputs.items()}
+    labels = None if samples.labels is None else samples.labels[which]
+    diagnosis = diagnose(model, (samples.packed(some), labels), LOOKED_AT)
+    fixes, found, notes = _preprocessing(diagnosis, some, reference)
+    views = Views(samples, fixes, None, tuple(found), tuple(notes))
+    if samples.folder is not None:
+        views = _with_size(views, subject, reference, diagnosis)
+    return views
+
+
+def _preprocessing(
+    diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference
+) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
+    by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
+    fixes = {name: d.fix for name, d in by_input.items() if d.fix is not None}
+    repair, notes = diagnosis.advice if fixes else "", []
+    words = ""
+    if fixes:
+        worst = by_input[next(iter(fixes))]
+        words = f"fed {in_words(worst.observed)}, expects {in_words(worst.expected)}"
+    elif diagnosis.status == "mismatch":
+        notes.append(str(diagnosis).partition("\n")[0])
+    elif reference.profile is not None and len(some) == 1:
+        fixes, words, repair = _as_the_reference(diagnosis, some, reference)
+    notes += [h.sentence for h in diagnosis.hints if h.name in TOLD_HINTS][:1]
+    found = []
+    if any(changes_values(fix) for fix in fixes.values()):
+        found.append(Removable(PREPROCESSING, words, repair))
+    if any(fix.permutation is not None for fix in fixes.values()):
+        text = "red and blue are swapped" if found or not words else words
+        if not changes_values(next(iter(fixes.values()))):
+            text = "red and blue are swapped"
+        found.append(Removable(CHANNEL_ORDER, text, repair))
+    return fixes, found, notes
+
+
+def _as_the_reference(
+    diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference
+) -> tuple[dict[str, InputCorrection], str, str]:
+    """Where the model does not tell, the reference's pipeline may."""
+    assert reference.profile is not None
+    name, x = next(iter(some.items()))
+    before = next(iter(reference.profile().inputs.values()), None)
+    if before is None or diagnosis.status == "ok":
+        return {}, "", ""
+    now = profile_of([({name: x}, None)], details=before.is_image).inputs.get(name)
+    step = None if now is None else explain_difference(before, now)
+    if step is None or now is None:
+        return {}, "", ""
+    turn = slice(None, None, -1 if step.swapped else 1)
+    scale, offset = (1 / step.scale)[turn], (-step.offset / step.scale)[turn]
+    order = tuple(range(len(scale)))[::-1] if step.swapped else None
+    layout = now.layout if now.is_image else "channels_last"
+    fix = InputCorrection(tuple(scale), tuple(offset), order, layout)
+    return {name: fix}, step.name, step.fix
+
+
+def _with_size(views: Views, subject: Subject, reference: Reference, diagnosis: Diagnosis) -> Views:
+    """Adds resolution, crop and filter, if the files read natively look different."""
+    samples = views.samples
+    size = subject.native_size or reference.size(subject.channels_first)
+    if size is None:
+        return _noting(views, "Resolution and crop: the native size of the model is not known.")
+    feed = _how_fed(samples, size, subject, diagnosis)
+    if isinstance(feed, str):
+        return _noting(views, feed)
+    fed = next(iter(samples.inputs.values()))
+    here = fed.shape[-2:] if subject.channels_first else fed.shape[1:3]
+    if here == size:
+        which = spread(len(samples), FILES)
+        native = _files(samples, which, size, subject.channels)
+        apart = (fed[which].astype("float64") - feed.fed(native)) / _by_channel(feed, feed.scale)
+        if np.sqrt((apart**2).mean()) < SAME:
+            return views
+    detail = f"fed {here[0]} x {here[1]}"
+    detail += f", native {size[0]} x {size[1]}" if here != size else ""
+    detail += "; aspect kept, middle 87.5 %, antialiased bicubic instead"
+    line = native_line(size)
+    return replace(views, raw=feed, causes=(*views.causes, Removable(SIZE, detail, line)))
+
+
+def _how_fed(
+    samples: Samples, size: tuple[int, int], subject: Subject, diagnosis: Diagnosis
+) -> RawFeed | str:
+    """How raw pixels were turned into what is fed; else why that is not known."""
+    channels, first = subject.channels, subject.channels_first
+    which = spread(len(samples), FILES)
+    raw = _files(samples, which, size, channels).mean(axis=(1, 2), dtype="float64")
+    fed = next(iter(samples.inputs.values()))[which].astype("float64")
+    fed = fed.mean(axis=(2, 3) if first else (1, 2))
+    flipped = False
+    if channels == 3:
+        raw_gap, fed_gap = (v[:, 0] - v[:, 2] for v in (raw, fed))
+        varied = float(np.std(raw_gap) * np.std(fed_gap))
+        agree = 0.0
+        if varied > 0:
+            together = (raw_gap - raw_gap.mean()) * (fed_gap - fed_gap.mean())
+            agree = float(np.mean(together)) / varied
+        if abs(agree) < SURE_ORDER and float(np.std(raw_gap)) > 1:
+            return "Resolution and crop: the files and what is fed do not show the same images."
+        flipped = agree < 0
+    observed = diagnosis.observed
+    if observed.is_known:
+        scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
+        return RawFeed(size, scale, offset, flipped, first)
+    x, y = (raw[:, ::-1] if flipped else raw), fed
+    scale = np.asarray([np.polyfit(x[:, c], y[:, c], 1) for c in range(channels)])
+    left = y - (x * scale[:, 0] + scale[:, 1])
+    if (left.std(axis=0) > 0.1 * y.std(axis=0)).any():
+        return "Resolution and crop: it cannot be told how pixels become what is fed."
+    return RawFeed(size, scale[:, 0], scale[:, 1], flipped, first)
+
+
+def _files(samples: Samples, which: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
+    assert samples.folder is not None
+    return np.stack([native_image(samples.folder.files[i], size, channels) for i in which])
+
+
+def _by_channel(feed: RawFeed, values: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, 1, 1) if feed.channels_first else values
+
+
+def _noting(views: Views, note: str) -> Views:
+    return replace(views, notes=(*views.notes, note))

@@ -1,0 +1,134 @@
+"""A directory of raw images in class folders, and how images should be read from it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.files import IMAGE_SUFFIXES
+
+# How keras.applications was measured: the shorter side to 256, bicubic, and the
+# middle 224 (taehoonlee in github.com/keras-team/keras-applications/issues/88).
+CROP = 0.875
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Image files and their classes.
+
+    Args:
+        path: The directory.
+        files: In the order of `image_dataset_from_directory(shuffle=False)`.
+        labels: Class of each file `(files,)`; None without class folders.
+    """
+
+    path: Path
+    files: tuple[Path, ...]
+    labels: np.ndarray | None
+
+    def chosen(self, which: np.ndarray) -> "Folder":
+        """The files at some positions only."""
+        labels = None if self.labels is None else self.labels[which]
+        return Folder(self.path, tuple(self.files[i] for i in which), labels)
+
+
+def open_folder(path: Path, num_classes: int) -> Folder:
+    """Lists a directory; no file is read.
+
+    The class of a folder is its place in alphabetical order, as Keras has it. If
+    there are fewer folders than classes, their names must be the class ids.
+
+    Raises:
+        BadInputError: if there are no images, or the classes cannot be told.
+    """
+    if not path.is_dir():
+        raise BadInputError(
+            f"`data` must be a directory with a folder of images for each class. Received: {path}"
+        )
+    folders = sorted(p for p in path.iterdir() if p.is_dir())
+    by_folder = [(folder, _images(folder)) for folder in folders]
+    by_folder = [(folder, found) for folder, found in by_folder if found]
+    if not by_folder:
+        loose = _images(path)
+        if not loose:
+            raise BadInputError(f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
+        return Folder(path, tuple(loose), None)
+    names = [folder.name for folder, _ in by_folder]
+    if len(names) == num_classes:
+        ids = list(range(num_classes))
+    elif all(name.isdecimal() and int(name) < num_classes for name in names):
+        ids = [int(name) for name in names]
+    else:
+        raise BadInputError(
+            f"{path} has {len(names)} class folders, but the model has {num_classes} classes. "
+            "Name the folders by class id (0, 1, ...), or have one for each class. "
+            f"Received: {names[:3]}"
+        )
+    labels = np.repeat(ids, [len(found) for _, found in by_folder])
+    return Folder(path, tuple(file for _, found in by_folder for file in found), labels)
+
+
+def _images(path: Path) -> list[Path]:
+    return sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def raw_image(file: Path, channels: int = 3) -> np.ndarray:
+    """One file as it is, `(height, width, channels)` uint8."""
+    image = _opened(file, channels)
+    return np.asarray(image).reshape(image.height, image.width, channels)
+
+
+def native_image(file: Path, size: tuple[int, int], channels: int = 3) -> np.ndarray:
+    """One file as networks are evaluated: aspect kept, middle `CROP`, antialiased bicubic."""
+    from PIL import Image
+
+    image = _opened(file, channels)
+    height, width = size
+    scale = min(image.width / width, image.height / height) * CROP
+    box_width, box_height = width * scale, height * scale
+    left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
+    box = (left, top, left + box_width, top + box_height)
+    resized = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(resized).reshape(height, width, channels)
+
+
+def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
+    """The default of `image_dataset_from_directory`: stretched, bilinear, not antialiased."""
+
+    def read(image: np.ndarray) -> np.ndarray:
+        resized = ops.image.resize(
+            ops.convert_to_tensor(image.astype("float32")),
+            size,
+            interpolation="bilinear",
+            antialias=False,
+            data_format="channels_last",
+        )
+        return np.asarray(ops.convert_to_numpy(resized))
+
+    return read
+
+
+def native_line(size: tuple[int, int]) -> str:
+    """Python that reads a file much as `native_image` does."""
+    return (
+        f"x = keras.utils.img_to_array(keras.utils.load_img(file, target_size={size}, "
+        'keep_aspect_ratio=True, interpolation="bicubic"))'
+    )
+
+
+def _opened(file: Path, channels: int) -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise BadInputError("Reading image files needs Pillow: pip install pillow.") from error
+    try:
+        with Image.open(file) as opened:
+            image = opened.convert("RGBA") if "transparency" in opened.info else opened
+            return image.convert("RGB" if channels == 3 else "L")
+    # What Pillow's readers raise for files that are damaged or far too large.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise BadInputError(f"{file} cannot be read as an image: {error}") from error

@@ -1,0 +1,198 @@
+"""What an accuracy is compared with: data, a profile, a number, or what is published."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.answers import fingerprint
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.explain.asking import Said, ask
+from keras_shiftguard.explain.bootstrap import Mix
+from keras_shiftguard.explain.samples import Samples, read_samples
+from keras_shiftguard.explain.subject import IMAGENET_CLASSES, Subject
+from keras_shiftguard.measure import profile_of
+from keras_shiftguard.profiles import InputProfile
+
+PUBLISHED = "published"
+IMAGENET_SAMPLES = 50_000  # of the validation set, 50 of each class
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the accuracy should be, and all that is known about where it was so.
+
+    Args:
+        name: What it is, in words.
+        accuracy: None where no reference was given.
+        num_samples: Samples that it was measured on; 0 for an exact number.
+        counts: Samples of each class `(classes,)`; None if not known.
+        by_class: Accuracy of each class `(classes,)`; NaN where it had none.
+        top5: Top-5 accuracy, if known.
+        confidence: Mean of the model's confidence; None if not known.
+        profile: What its samples look like; None if not known.
+        samples: The samples themselves, if at hand.
+        said: What the model says of them.
+        notes: What a reader should know.
+    """
+
+    name: str
+    accuracy: float | None = None
+    num_samples: int = 0
+    counts: np.ndarray | None = None
+    by_class: np.ndarray | None = None
+    top5: float | None = None
+    confidence: float | None = None
+    profile: Callable[[], InputProfile] | None = None
+    samples: Samples | None = None
+    said: Said | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def mix(self) -> Mix | None:
+        """How often each class should occur."""
+        if self.counts is None:
+            return None
+        published = self.name.startswith(PUBLISHED)
+        total = self.counts.sum()
+        return Mix(self.counts / total, 0 if published else int(total))
+
+    def size(self, channels_first: bool) -> tuple[int, int] | None:
+        """Height and width of its images, if it has any."""
+        if self.samples is None:
+            return None
+        shape = next(iter(self.samples.inputs.values())).shape
+        if len(shape) != 4:
+            return None
+        return (shape[2], shape[3]) if channels_first else (shape[1], shape[2])
+
+
+def resolve_reference(
+    reference: Any, model: keras.Model, subject: Subject, max_samples: int | None
+) -> Reference:
+    """Makes a `Reference` of what the user passed.
+
+    Raises:
+        BadInputError: for what tells no accuracy.
+    """
+    if reference is None:
+        if subject.is_published:
+            return _published(subject)
+        return Reference("the same data with all that can be taken away taken away")
+    if isinstance(reference, str) and reference == PUBLISHED:
+        return _published(subject)
+    if isinstance(reference, (int, float, np.number)):
+        accuracy = float(reference)
+        if not 0 < accuracy <= 1:
+            raise BadInputError(
+                "`reference` as a number is an accuracy between 0 and 1, such as 0.76. "
+                f"Received: reference={reference!r}"
+            )
+        return Reference("the given accuracy", accuracy)
+    if isinstance(reference, (str, PathLike)) and not Path(reference).is_dir():
+        if not Path(reference).is_file():
+            raise BadInputError(
+                "`reference` must be labelled data, a directory of class folders, an accuracy, "
+                f"'published', or a profile. Received: {str(reference)!r}, which does not exist."
+            )
+        reference = InputProfile.load(reference)
+    if isinstance(reference, InputProfile):
+        return _of_profile(reference, model, subject)
+    return _of_data(reference, model, subject, max_samples)
+
+
+def _published(subject: Subject) -> Reference:
+    network = subject.architecture
+    if network is None or network.top1 is None:
+        raise BadInputError(
+            "reference='published' is for the networks of keras.applications with their ImageNet "
+            "classes, recognised by structure. "
+            + (
+                "This model is none of them. Pass the accuracy as a number."
+                if network is None
+                else f"Nothing is published for {network.name}. Pass the accuracy as a number."
+            )
+        )
+    if subject.num_classes != IMAGENET_CLASSES:
+        raise BadInputError(
+            f"reference='published' is the accuracy on the 1,000 classes of ImageNet. This model "
+            f"has {subject.num_classes} classes: pass the accuracy that you expect as a number."
+        )
+    each = IMAGENET_SAMPLES // IMAGENET_CLASSES
+    return Reference(
+        f"published for {network.name}",
+        network.top1,
+        IMAGENET_SAMPLES,
+        counts=np.full(IMAGENET_CLASSES, each),
+        top5=network.top5,
+    )
+
+
+def _of_profile(profile: InputProfile, model: keras.Model, subject: Subject) -> Reference:
+    outputs = profile.outputs
+    accuracy = outputs.accuracy
+    if not np.isfinite(accuracy):
+        raise BadInputError(
+            "A profile as `reference` must know an accuracy: make it with the model and with "
+            "labels, keras_shiftguard.profile((x, y), model=model)."
+        )
+    if outputs.weights != fingerprint(model):
+        raise BadInputError(
+            "The profile was made with other weights, so its accuracy is that of another model. "
+            "Make it again: keras_shiftguard.profile((x, y), model=model)."
+        )
+    right, labelled = outputs.right_by_class, outputs.labelled_by_class
+    with np.errstate(invalid="ignore"):
+        by_class = right / labelled
+    features = outputs.features
+    known = "confidence" in features.names and features.num_samples
+    return Reference(
+        "the reference profile",
+        accuracy,
+        int(labelled.sum()),
+        counts=labelled,
+        by_class=by_class,
+        confidence=features.mean("confidence") if known else None,
+        profile=lambda: profile,
+    )
+
+
+def _of_data(
+    reference: Any, model: keras.Model, subject: Subject, max_samples: int | None
+) -> Reference:
+    samples = read_samples(
+        reference,
+        subject.num_classes,
+        subject.native_size,
+        subject.channels,
+        subject.names,
+        max_samples,
+    )
+    if samples.labels is None:
+        raise BadInputError(
+            "`reference` data must be labelled: without labels it tells no accuracy. Pass (x, y), "
+            "a pipeline that yields labels, or the accuracy as a number."
+        )
+    said = ask(model, (samples.packed(x) for _, x in samples.chunks()))
+    labels = samples.labels
+    right = said.right(labels)
+    counts = np.bincount(labels, minlength=subject.num_classes)
+    with np.errstate(invalid="ignore"):
+        by_class = np.bincount(labels, right, subject.num_classes) / counts
+    return Reference(
+        "the reference data",
+        float(right.mean()),
+        len(samples),
+        counts=counts,
+        by_class=by_class,
+        top5=said.top5(labels) if subject.num_classes > 5 else None,
+        confidence=float(said.confidence.mean()),
+        profile=cache(lambda: profile_of((x, labels[at]) for at, x in samples.chunks())),
+        samples=samples,
+        said=said,
+    )

@@ -1,0 +1,161 @@
+"""`GapReport`: where the accuracy went, as a table that adds up."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+PREPROCESSING = "preprocessing"
+CHANNEL_ORDER = "channel order"
+SIZE = "resolution and crop"
+LABEL_SHIFT = "label shift"
+COVARIATE_SHIFT = "covariate shift"
+CONCEPT_SHIFT = "concept shift"
+UNEXPLAINED = "unexplained"
+
+MOST_LINES = 10
+WIDTH = 160  # characters of a line that is no code
+
+
+@dataclass(frozen=True)
+class GapRow:
+    """One cause and its part of the gap.
+
+    Args:
+        cause: `"preprocessing"`, `"channel order"`, `"resolution and crop"`,
+            `"label shift"`, `"covariate shift"`, `"concept shift"` or
+            `"unexplained"`.
+        points: Its part of the gap, a share of 1: 0.05 is five points.
+        interval: 95 % bootstrap interval of `points`.
+        accuracy: The accuracy with only this cause taken away.
+        kind: `"removed"`: taken away exactly, the part is a Shapley share.
+            `"estimated"`: explained by, an estimate. `"rest"`: what is left.
+        detail: What was found, in words.
+        repair: A line of Python to paste; "" where there is none.
+    """
+
+    cause: str
+    points: float
+    interval: tuple[float, float]
+    accuracy: float
+    kind: str
+    detail: str = ""
+    repair: str = ""
+
+
+@dataclass(frozen=True)
+class GapReport:
+    """Why an accuracy is lower than another. `str()` is a table to read.
+
+    All numbers are shares of 1, as Keras has them.
+
+    Args:
+        rows: The causes, the biggest first, `"unexplained"` last. Their
+            `points` add up to `gap`.
+        accuracy: What was measured; an estimate where `estimated` is True.
+        reference_accuracy: What it is compared with.
+        interval: 95 % interval of the gap: what sampling alone could do.
+        reference: What the reference is, in words.
+        num_samples: Samples that were evaluated.
+        estimated: Whether there were no labels, so that the accuracy is an
+            estimate from what the model says of its own answers.
+        notes: What could not be judged, and what else was seen.
+    """
+
+    rows: tuple[GapRow, ...]
+    accuracy: float
+    reference_accuracy: float
+    interval: tuple[float, float]
+    reference: str
+    num_samples: int
+    estimated: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def gap(self) -> float:
+        """Reference accuracy minus measured accuracy."""
+        return self.reference_accuracy - self.accuracy
+
+    @property
+    def beyond_sampling(self) -> bool:
+        """Whether the accuracy is lower by more than chance could make it."""
+        return self.interval[0] > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "accuracy": self.accuracy,
+            "reference_accuracy": self.reference_accuracy,
+            "gap": self.gap,
+            "interval": list(self.interval),
+            "beyond_sampling": self.beyond_sampling,
+            "reference": self.reference,
+            "num_samples": self.num_samples,
+            "estimated": self.estimated,
+            "rows": [{**asdict(row), "interval": list(row.interval)} for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+    def __str__(self) -> str:
+        repairs: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.repair and row.points > 0:
+                repairs.setdefault(row.repair, []).append(row.cause)
+        fixes = [f"  To repair {' and '.join(of)}: {line}" for line, of in repairs.items()]
+        rows = self._lines(MOST_LINES - 1 - len(fixes))
+        notes = [_clip(f"  Note: {note}") for note in self.notes]
+        room = MOST_LINES - 1 - len(rows) - len(fixes)
+        return "\n".join([_clip(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
+
+    def _headline(self) -> str:
+        size = f"{self.num_samples:,} sample{'s' if self.num_samples != 1 else ''}"
+        low, high = (100 * end for end in self.interval)
+        word = "Estimated accuracy" if self.estimated else "Accuracy"
+        ends = f"95 % interval {low:.1f} to {high:.1f}"
+        ours, theirs = _percent(self.accuracy), _percent(self.reference_accuracy)
+        if not self.beyond_sampling:
+            return (
+                f"No gap beyond sampling: {word.lower()} {ours} against {theirs} "
+                f"({self.reference}), gap {100 * self.gap:.1f} points ({ends}), {size}."
+            )
+        return (
+            f"{word} {ours} is {100 * self.gap:.1f} points below {theirs} ({self.reference}); "
+            f"{ends}, {size}."
+        )
+
+    def _lines(self, room: int) -> list[str]:
+        """The table; what does not fit is added up in one line before the last."""
+        shown = list(self.rows)
+        if len(shown) > room:
+            small = shown[room - 2 : -1]
+            names = ", ".join(row.cause for row in small)
+            total = 100 * sum(row.points for row in small)
+            merged = [f"{total:8.1f}  the rest of the causes: {names}"]
+            shown = shown[: room - 2] + shown[-1:]
+        else:
+            merged = []
+        lines = [_row(row) for row in shown]
+        return [_clip(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
+
+
+def _row(row: GapRow) -> str:
+    points, low, high = (100 * value + 0.0 for value in (row.points, *row.interval))
+    ends = f"{_one_digit(points):>8}  [{_one_digit(low):>5}, {_one_digit(high):>5}]"
+    detail = f": {row.detail}" if row.detail else ""
+    if row.kind == "rest":
+        return f"{ends}  {row.cause}{detail}"
+    how = "explained by " if row.kind == "estimated" else ""
+    alone = "" if row.kind == "estimated" else f" (without it {_percent(row.accuracy)})"
+    return f"{ends}  {how}{row.cause}{alone}{detail}"
+
+
+def _one_digit(value: float) -> str:
+    """Without the sign of a zero."""
+    return f"{value:.1f}".replace("-0.0", "0.0") if abs(value) < 0.05 else f"{value:.1f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _clip(line: str) -> str:
+    line = " ".join(line.split("\n"))
+    return line if len(line) <= WIDTH else line[: WIDTH - 3].rstrip() + "..."

@@ -1,0 +1,35 @@
+"""Shapley shares: what each cause contributes, whatever the order of removal.
+
+Reference: Shapley, "A value for n-person games", 1953.
+"""
+
+from math import factorial
+
+import numpy as np
+
+
+def shapley_shares(values: np.ndarray) -> np.ndarray:
+    """The share of each of `k` causes in what taking all of them away changes.
+
+    Args:
+        values: `(2 ** k, ...)`: what is measured when the causes whose bits are
+            set in the index are taken away; further axes are shared alike.
+
+    Returns:
+        `(k, ...)`. Their sum is `values[-1] - values[0]`.
+
+    Example:
+
+    >>> shapley_shares(np.asarray([0.5, 0.6, 0.7, 0.9])).round(3).tolist()
+    [0.15, 0.25]
+    """
+    number = int(len(values)).bit_length() - 1
+    shares = np.zeros((number, *values.shape[1:]))
+    for cause in range(number):
+        for removed in range(len(values)):
+            if removed >> cause & 1:
+                continue
+            size = removed.bit_count()
+            weight = factorial(size) * factorial(number - size - 1) / factorial(number)
+            shares[cause] += weight * (values[removed | 1 << cause] - values[removed])
+    return shares

@@ -1,0 +1,134 @@
+"""`explain_gap` on a model with known weights, where each cause is put in by hand."""
+
+import gap_cases
+import numpy as np
+import pytest
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.backend
+
+
+@pytest.fixture(scope="module")
+def model():
+    return gap_cases.classifier()
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return gap_cases.photos(600, seed=1)
+
+
+def rows_of(report):
+    assert abs(sum(row.points for row in report.rows) - report.gap) < 1e-9
+    assert report.rows[-1].cause == "unexplained"
+    return {row.cause: row for row in report.rows}
+
+
+def test_right_data_has_no_gap(model, reference):
+    report = sg.explain_gap(model, gap_cases.photos(600), reference)
+    assert rows_of(report).keys() == {"unexplained"}
+    assert not report.beyond_sampling
+    assert 0.85 < report.accuracy < 1
+
+
+def test_a_wrong_range_and_swapped_channels_each_have_their_part(model, reference):
+    x, y = gap_cases.photos(600)
+    report = sg.explain_gap(model, (255 * x[..., ::-1], y), reference)
+    rows = rows_of(report)
+    assert rows.keys() == {"preprocessing", "channel order", "unexplained"}
+    assert all(rows[cause].kind == "removed" for cause in ("preprocessing", "channel order"))
+    assert report.beyond_sampling and abs(rows["unexplained"].points) < 0.05
+    # Both undone is the right data, to the last sample.
+    right = sg.explain_gap(model, (x, y), reference)
+    both = rows["preprocessing"].points + rows["channel order"].points
+    assert report.accuracy + both == pytest.approx(right.accuracy, abs=1e-9)
+    fixed = eval(rows["preprocessing"].repair.removeprefix("x = "), {"x": 255 * x[..., ::-1]})
+    assert np.abs(fixed - x).max() < 1e-3
+
+
+def test_other_class_frequencies_are_weighed_away(model, reference):
+    report = sg.explain_gap(model, gap_cases.photos(600, shares=(0.8, 0.1, 0.1)), reference)
+    shift = rows_of(report)["label shift"]
+    assert "class 0" in shift.detail and shift.kind == "removed"
+    assert shift.points > 0.02  # the dark ones are the hardest
+    assert shift.interval[0] < shift.points < shift.interval[1]
+
+
+def test_without_labels_the_accuracy_is_an_estimate(model, reference):
+    x, y = gap_cases.photos(600)
+    report = sg.explain_gap(model, x, reference)
+    true = sg.explain_gap(model, (x, y), reference).accuracy
+    assert report.estimated and "estimate" in str(report).lower()
+    assert abs(report.accuracy - true) < 0.05
+    rows_of(report)
+
+
+def test_a_profile_keeps_the_accuracy(model, reference, tmp_path):
+    path = tmp_path / "train.profile"
+    sg.profile(reference, model=model).save(path)
+    data = gap_cases.photos(600, shares=(0.8, 0.1, 0.1))
+    by_profile, by_data = (sg.explain_gap(model, data, r) for r in (str(path), reference))
+    assert by_profile.gap == pytest.approx(by_data.gap)
+    for row in by_profile.rows:
+        assert row.points == pytest.approx(rows_of(by_data)[row.cause].points)
+
+
+def test_a_directory_and_its_pipeline(model, tmp_path):
+    pil = pytest.importorskip("PIL.Image")
+    x, y = gap_cases.photos(60)
+    for i, (image, label) in enumerate(zip(x, y, strict=True)):
+        folder = tmp_path / f"{label}"
+        folder.mkdir(exist_ok=True)
+        pil.fromarray((255 * image).astype("uint8")).save(folder / f"{i:03}.png")
+    order = np.argsort(y, kind="stable")
+    alone = sg.explain_gap(model, tmp_path, 0.9)
+    assert alone.num_samples == 60
+    beside = sg.explain_gap(model, (tmp_path, (x[order], y[order])), 0.9)
+    function = sg.explain_gap(model, (tmp_path, lambda image: image / np.float32(255)), 0.9)
+    assert beside.accuracy == function.accuracy
+    with pytest.raises(sg.BadInputError, match="shuffle=False"):
+        sg.explain_gap(model, (tmp_path, (x, y)), 0.9)
+
+
+def test_max_samples_are_spread_evenly(model, reference):
+    x, y = gap_cases.photos(600)
+    order = np.argsort(y, kind="stable")
+    report = sg.explain_gap(model, (x[order], y[order]), reference, max_samples=100)
+    assert report.num_samples == 100
+    assert "label shift" not in rows_of(report)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("published", "recognised by structure"),
+        (76.0, "between 0 and 1"),
+        ("no/such/file", "does not exist"),
+        (np.zeros((4, 16, 16, 3), "float32"), "must be labelled"),
+    ],
+)
+def test_a_reference_that_tells_no_accuracy_is_refused(model, reference, words):
+    data = gap_cases.photos(20)
+    with pytest.raises(sg.BadInputError, match=words):
+        sg.explain_gap(model, data, reference)
+
+
+@pytest.mark.parametrize(
+    ("y", "words"),
+    [
+        (np.full(20, 3), "classes of the model"),
+        (np.full(20, 0.5), "classes of the model"),
+        (np.full((20, 3), 0.5), "one-hot"),
+    ],
+)
+def test_labels_that_are_no_classes_are_refused(model, y, words):
+    with pytest.raises(sg.BadInputError, match=words):
+        sg.explain_gap(model, (gap_cases.photos(20)[0], y), 0.9)
+
+
+def test_no_model_is_refused():
+    with pytest.raises(sg.BadInputError, match="keras.Model"):
+        sg.explain_gap(None, None)
+    with pytest.raises(sg.BadInputError, match="max_samples"):
+        sg.explain_gap(None, None, max_samples=0)

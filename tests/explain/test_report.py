@@ -1,0 +1,78 @@
+"""The table that a person reads."""
+
+import json
+
+import pytest
+
+from keras_shiftguard.explain.report import MOST_LINES, GapReport, GapRow
+
+CAUSES = ("preprocessing", "channel order", "resolution and crop", "label shift")
+
+
+def row(cause, points, kind="removed", **more):
+    return GapRow(cause, points, (points - 0.01, points + 0.01), 0.5 + points, kind, **more)
+
+
+def report(rows, interval=(0.05, 0.3), **more):
+    gap = sum(each.points for each in rows)
+    arguments = {"reference": "the reference data", "num_samples": 2000, **more}
+    return GapReport(tuple(rows), 0.5, 0.5 + gap, interval, **arguments)
+
+
+def test_a_gap_reads_as_a_table():
+    found = report(
+        [
+            row("preprocessing", 0.2, detail="fed unit, expects raw", repair="x = x * 255"),
+            row("unexplained", -0.01, "rest"),
+        ]
+    )
+    assert str(found).splitlines() == [
+        "Accuracy 50.0 % is 19.0 points below 69.0 % (the reference data); "
+        "95 % interval 5.0 to 30.0, 2,000 samples.",
+        "    20.0  [ 19.0,  21.0]  preprocessing (without it 70.0 %): fed unit, expects raw",
+        "    -1.0  [ -2.0,   0.0]  unexplained",
+        "  To repair preprocessing: x = x * 255",
+    ]
+
+
+def test_no_gap_is_said_in_so_many_words():
+    found = report([row("unexplained", 0.0, "rest")], interval=(-0.01, 0.01))
+    assert str(found).startswith("No gap beyond sampling: accuracy 50.0 % against 50.0 %")
+    assert not found.beyond_sampling
+
+
+def test_an_estimate_is_said_to_be_one():
+    found = report([row("unexplained", 0.1, "rest")], estimated=True, notes=("No labels.",))
+    assert str(found).startswith("Estimated accuracy")
+    assert "Note: No labels." in str(found)
+
+
+def test_one_repair_for_two_causes_is_told_once():
+    rows = [row(c, 0.1, repair="x = x[..., ::-1] / 255") for c in CAUSES[:2]]
+    text = str(report([*rows, row("unexplained", 0.0, "rest")]))
+    assert text.count("::-1") == 1
+    assert "To repair preprocessing and channel order" in text
+
+
+def test_what_makes_it_worse_is_no_repair():
+    assert "To repair" not in str(report([row("label shift", -0.1, repair="x = x")]))
+
+
+@pytest.mark.parametrize("number", [1, 3, 7, 12])
+def test_ten_lines_at_most_and_the_rest_is_added_up(number):
+    rows = [row(f"cause {i}", 0.1, repair=f"x = {i}" if i < 3 else "") for i in range(number)]
+    text = str(report([*rows, row("unexplained", 0.0, "rest")], notes=("a", "b", "c")))
+    lines = text.splitlines()
+    assert len(lines) <= MOST_LINES
+    assert sum("unexplained" in line for line in lines) == 1
+    shown = [line for line in lines if line[4:8].strip().replace(".", "").isdigit()]
+    total = sum(float(line.split()[0]) for line in shown)
+    assert total == pytest.approx(10 * number, abs=0.1)
+
+
+def test_the_dict_is_plain():
+    found = report([row("unexplained", 0.1, "rest")])
+    again = json.loads(json.dumps(found.to_dict()))
+    assert again["gap"] == pytest.approx(0.1)
+    assert again["rows"][0]["cause"] == "unexplained"
+    assert again["rows"][0]["interval"] == pytest.approx([0.09, 0.11])
