@@ -112,6 +112,36 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     return np.asarray(x[_spread(range(len(x)), max_samples)])
 
 
+def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
+    """The labels beside the images of a `.npz` file, for the same images as `read_array`.
+
+    Args:
+        path: The file. Labels are called `y`, `y_train`, `labels` or `label`.
+        max_samples: How many, at most.
+
+    Returns:
+        The array; None if there is none, as in any `.npy` file.
+    """
+    if path.suffix != ".npz":
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        for name in ("y", "y_train", "labels", "label"):
+            if name in archive.files:
+                y = archive[name]
+                return np.asarray(y[_spread(range(len(y)), max_samples)])
+    return None
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """One image `(height, width, channels)`, uint8, resized as `read_images` does."""
+    from PIL import Image
+
+    height, width = size
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    scaled = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(scaled).reshape(height, width, image.shape[-1])
+
+
 def _name_in(names: Sequence[str], path: Path) -> str:
     if len(names) == 1:
         return names[0]

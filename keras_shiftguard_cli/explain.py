@@ -1,21 +1,77 @@
 """`keras-shiftguard explain MODEL DATA`."""
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from keras_shiftguard_cli import arguments
-from keras_shiftguard_cli.output import BadInput, Command
+from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
+from keras_shiftguard_cli.reading import (
+    Pipeline,
+    check_exists,
+    check_model_file,
+    is_profile,
+    load_model,
+)
 
 
 @click.command(cls=Command)
 @arguments.model
 @arguments.data
+@click.option(
+    "--reference",
+    metavar="REFERENCE",
+    help="What the accuracy should be like: DATA, a profile that keeps an accuracy, a number such "
+    "as 0.76, or `published`. [default: published where it is known, else DATA with every cause "
+    "that can be removed taken away]",
+)
+@arguments.reading(10_000)
 @arguments.as_json
-def explain(model: str, data: str, as_json: bool) -> int:
-    """Where the accuracy went (not in this version).
+def explain(
+    model: str,
+    data: str,
+    reference: str | None,
+    max_samples: int,
+    rescale: tuple[float, float] | None,
+    bgr: bool,
+    size: tuple[int, int] | None,
+    as_json: bool,
+) -> int:
+    """Where the accuracy went, as a table that adds up.
+
+    DATA is a directory with a folder of images for each class (in alphabetical order, or named
+    by class id), or a .npz file with `x` and `y`. Without labels the accuracy is estimated. As
+    with `diagnose`, say what your own pipeline does to the files.
 
     \b
-      keras-shiftguard explain model.keras labelled/
+      keras-shiftguard explain resnet50.keras val/ --reference published
+      keras-shiftguard explain model.keras new/ --reference old/ --rescale 1/255 0
+      keras-shiftguard explain model.keras val.npz --reference 0.91 --json
 
-    Exit status: 0 no gap, 1 a gap was found, 2 bad input.
+    Exit status: 0 no gap beyond sampling, 1 a gap, 2 bad input.
     """
-    raise BadInput("`explain` is not in this version.")
+    named = reference is None or reference == "published" or _is_number(reference)
+    check_exists(data, *([] if named else [str(reference)]))
+    check_model_file(model)
+    start_library()
+    from keras_shiftguard.explain.gap import explain_gap
+
+    loaded = load_model(model)
+    pipeline = Pipeline(max_samples, rescale, bgr, size)
+    against: Any = reference
+    if reference is not None and _is_number(reference):
+        against = float(reference)
+    elif not named and not is_profile(str(reference)):
+        against = pipeline.labelled(str(reference), loaded)
+    report = explain_gap(loaded, pipeline.labelled(data, loaded), against, max_samples)
+    show(report, as_json)
+    return FOUND if report.beyond_sampling else OK
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return not Path(text).exists()

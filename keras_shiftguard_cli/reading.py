@@ -48,6 +48,31 @@ class Pipeline:
                 x = x.transpose(0, 3, 1, 2)
         return self.fed(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
 
+    def labelled(self, data: str, model: "keras.Model") -> Any:
+        """The same with labels, as `explain_gap` takes it.
+
+        Returns:
+            `(x, y)`, or `x` where there are no labels; of a directory, its path and a function
+            of one raw image, so that resizing can be judged as well.
+        """
+        import numpy as np
+
+        from keras_shiftguard import files
+
+        path = Path(data)
+        if path.suffix in files.ARRAY_SUFFIXES:
+            x, y = self.read(data, model), files.read_labels(path, self.max_samples)
+            return x if y is None else (x, y)
+        size, _, channels_first = _wanted(model)
+        height, width = self.size or size or DEFAULT_SIZE
+
+        def of_one(raw: "np.ndarray") -> "np.ndarray":
+            x = files.resized(raw, (height, width))
+            x = self.fed(x[..., ::-1] if self.bgr else x)
+            return np.moveaxis(x, -1, 0) if channels_first else x
+
+        return path, of_one
+
     def fed(self, x: "np.ndarray") -> "np.ndarray":
         """Pixels, rescaled."""
         if not self.rescale:

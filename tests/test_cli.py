@@ -195,9 +195,45 @@ def test_wrong_usage(arguments, capsys):
     assert "usage: keras-shiftguard" in capsys.readouterr().err
 
 
-def test_what_comes_later_says_so(run):
-    status, _, err = run("explain", "m.keras", "data")
-    assert status == 2 and "not in this version" in err
+@pytest.fixture(scope="module")
+def by_brightness(tmp_path_factory):
+    """A classifier of dark against light, [0, 1]; forty files in class folders; the arrays."""
+    root = tmp_path_factory.mktemp("brightness")
+    model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])
+    model.add(keras.layers.Dense(1, activation="sigmoid"))
+    model.layers[-1].set_weights([np.full((3, 1), 10.0), np.full(1, -15.0)])
+    model.save(root / "model.keras")
+    rng = np.random.default_rng(0)
+    x, y = np.zeros((40, 16, 16, 3), "uint8"), np.arange(40) % 2
+    for i, label in enumerate(y):
+        x[i] = np.clip(rng.normal(60 + 130 * label, 20, (16, 16, 3)), 0, 255)
+        path = root / "val" / ("light" if label else "dark") / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(x[i]).save(path)
+    np.savez(root / "val.npz", x=x, y=y)
+    return root
+
+
+@pytest.mark.parametrize("data", ["val", "val.npz"])
+def test_explain_tells_where_the_accuracy_went(run, by_brightness, data):
+    model, files = by_brightness / "model.keras", by_brightness / data
+    # Fed 0..255, all is light to it.
+    status, out, err = run("explain", model, files, "--reference", "0.99")
+    assert status == 1 and "Accuracy 50.0 %" in out and "49.0 points below 99.0 %" in out, err
+    status, out, _ = run("explain", model, files, "--reference", 0.99, "--rescale", "1/255", 0)
+    assert status == 0 and "No gap beyond sampling" in out
+    report = json.loads(
+        run("explain", model, files, "--reference", by_brightness / "val.npz", "--json")[1]
+    )
+    assert report["accuracy"] == 0.5 and report["num_samples"] == 40
+    assert sum(row["points"] for row in report["rows"]) == pytest.approx(report["gap"])
+
+
+def test_explain_says_what_is_wrong(run, by_brightness):
+    model, files = by_brightness / "model.keras", by_brightness / "val"
+    for reference, complaint in (("nowhere", "does not exist"), ("76", "between 0 and 1")):
+        status, out, err = run("explain", model, files, "--reference", reference)
+        assert status == 2 and out == "" and complaint in err
 
 
 def test_compare_profiles_and_data(run, tmp_path):
