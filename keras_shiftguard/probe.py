@@ -32,7 +32,7 @@ class Probe:
         names: Names of the inputs, for inputs that come as a list.
         answers: A metric that is updated with `(x, y)` of every validation batch
             and may ask the model itself; None costs nothing.
-        augmentation: A metric with `apply(name, x)`, which changes what the
+        augmentation: A metric with `apply(name, x, y)`, which changes what the
             model is trained on; None costs nothing.
         run: Anything that is one object for all callbacks of one `fit`. A
             probe of another run that is still on the model was left behind by
@@ -155,7 +155,7 @@ class Probe:
             fed = inputs
             if self.augmentation is not None and stream is self.streams["train"]:
                 # After the measurement: what is measured is what the user feeds.
-                fed = {name: self.augmentation.apply(name, inputs[name]) for name in inputs}
+                fed = {name: self.augmentation.apply(name, inputs[name], y) for name in inputs}
             corrected = {name: stream.corrected(name, fed[name]) for name in inputs}
             if all(corrected[name] is inputs[name] for name in inputs):
                 return data

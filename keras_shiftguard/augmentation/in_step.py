@@ -12,8 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.augmentation.bank import Bank
+from keras_shiftguard.augmentation.class_mix import ClassAttributes, with_mix_of
 from keras_shiftguard.augmentation.controller import AugmentationController, Change
 from keras_shiftguard.augmentation.draws import drawn_seed
+from keras_shiftguard.augmentation.labelled_attributes import LabelledAttributes
 from keras_shiftguard.augmentation.operations import chosen
 from keras_shiftguard.augmentation.rehearsal import MOST_ROWS, Rehearsal
 from keras_shiftguard.conventions import LATTICES, MODES
@@ -58,19 +60,22 @@ class _InputAugmentation:
         self.bank = Bank(names, spec.layout)
         self.controller = AugmentationController(names)
         self.kept = _KeptImages(spec)
+        self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))
         self.low = self.state.add("low", (spec.channels,))
         self.high = self.state.add("high", (spec.channels,), fill=1.0)
         self.target_images = None if pool is None else np.asarray(pool[:POOL], "float32")
         self._rehearsal: Rehearsal | None = None
+        self._classes: ClassAttributes | None = None
         self.pool = None
         if self.target_images is not None:
             self.pool = self.state.add("pool", self.target_images.shape)
             self.pool.assign(self.target_images)
 
-    def apply(self, x: Any, seed: Any) -> Any:
+    def apply(self, x: Any, y: Any, seed: Any) -> Any:
         self.kept.update(x)
+        self.labelled.update(x, y)
         pool = None if self.pool is None else self.pool.value
         strengths, low, high = (v.value for v in (self.strengths, self.low, self.high))
         return self.bank.apply(x, strengths, low, high, seed, pool)
@@ -85,7 +90,10 @@ class _InputAugmentation:
         if self._rehearsal is None:  # the images stay the same, so one is enough
             self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
         self._rehearsal.set_range(low, high)
-        changes = self.controller.update(train.features, target.features, self._rehearsal)
+        if self._classes is None:
+            self._classes = ClassAttributes.of(*self.labelled.read())
+        features = with_mix_of(target.features, train.features, self._classes)
+        changes = self.controller.update(features, target.features, self._rehearsal)
         self.strengths.assign(self.controller.strengths.astype("float32"))
         return changes
 
@@ -125,6 +133,7 @@ class StepAugmentation(keras.metrics.Metric):
                 self.inputs[spec.name] = _InputAugmentation(spec, self.operations, pool)
         states = [part.state for part in self.inputs.values()]
         states += [part.kept.state for part in self.inputs.values()]
+        states += [part.labelled.state for part in self.inputs.values()]
         # Tracked through these attributes: on JAX they are state of the step.
         self.state_variables = [v for state in states for v in state.variables]
         self.seed_state = self.generator.state
@@ -139,11 +148,17 @@ class StepAugmentation(keras.metrics.Metric):
     def result(self) -> dict[str, Any]:
         return {}
 
-    def apply(self, name: str, x: Any) -> Any:
-        """Augments a training batch of one input. Runs inside the compiled step."""
+    def apply(self, name: str, x: Any, y: Any = None) -> Any:
+        """Augments a training batch of one input. Runs inside the compiled step.
+
+        Args:
+            name: Of the input.
+            x: The batch.
+            y: Its labels, if there are any: they tell what the classes look like.
+        """
         if name not in self.inputs:
             return x
-        return self.inputs[name].apply(x, drawn_seed(self.generator))
+        return self.inputs[name].apply(x, y, drawn_seed(self.generator))
 
     def update(self, train: InputProfile, target: InputProfile) -> list[Change]:
         """Moves the strengths after an epoch. Runs on the host.
