@@ -93,17 +93,26 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
     top, left = ops.floor(at_y), ops.floor(at_x)
     down, right = (at_y - top)[..., None], (at_x - left)[..., None]
 
-    def corner(row: Any, column: Any) -> Any:
-        index = _inside(row, height, fill_mode) * width + _inside(column, width, fill_mode)
-        values = ops.reshape(ops.take(flat, ops.reshape(image + index, (-1,)), axis=0), shape)
+    rows, columns = (
+        [(_inside(at + k, side, fill_mode), _outside(at + k, side)) for k in (0, 1)]
+        for at, side in ((top, height), (left, width))
+    )
+    starts = [image + row * width for row, _ in rows]
+
+    def corner(i: int, j: int) -> Any:
+        index = ops.reshape(starts[i] + columns[j][0], (-1,))
+        values = ops.reshape(ops.take(flat, index, axis=0), shape)
         if fill_mode != "constant":
             return values
-        outside = _outside(row, height) | _outside(column, width)
+        outside = rows[i][1] | columns[j][1]
         return ops.where(outside[..., None], fill_value, values)
 
-    upper = corner(top, left) * (1 - right) + corner(top, left + 1) * right
-    lower = corner(top + 1, left) * (1 - right) + corner(top + 1, left + 1) * right
-    return upper * (1 - down) + lower * down
+    def between(a: Any, b: Any, share: Any) -> Any:
+        return a + share * (b - a)
+
+    upper = between(corner(0, 0), corner(0, 1), right)
+    lower = between(corner(1, 0), corner(1, 1), right)
+    return between(upper, lower, down)
 
 
 def _outside(at: Any, length: Any) -> Any:
