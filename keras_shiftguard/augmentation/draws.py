@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_shiftguard.augmentation.operations import OPERATIONS
 
-CLEAN = 0.25  # of the samples pass unchanged: what was learnt on them stays
+CLEAN = 0.5  # of the samples pass unchanged: what was learnt on them stays
 NEAREST_TO_CLEAN = 0.3  # how little of the way to the target the others go
 HILLS = 6  # of a smooth random field, along a side
 JITTER = 0.25  # of an operation, around its strength

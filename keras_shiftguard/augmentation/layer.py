@@ -21,7 +21,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
     it gets. They are weights: set them at any time, by hand or by an
     `AugmentationController`, and no compiled step is traced again. A sample
     goes a random part of the way from unchanged to full strength, all
-    operations together; a quarter of the samples is left as it is. In
+    operations together; half of the samples are left as they are. In
     inference the layer does nothing.
 
     `ShiftGuard(adapt=True)` applies the same to a model without this layer.

@@ -1,0 +1,125 @@
+"""The table of `adaptation_augmentation.py`, from its results:
+
+    python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
+
+Means over seeds by kind of target, then the four numbers that the repair is judged by,
+each with its range over seeds. Only kinds and seeds that every policy has count there.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+# Kinds that nobody looked at while the bank and its controller were made; on Fashion-MNIST
+# only. The digits were not looked at at all.
+HELD_OUT = (
+    *("brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+    *("speckle_noise", "gaussian_blur", "spatter"),
+)
+FIXED = ("none", "randaugment", "augmix", "fixed")
+ORDER = (*FIXED, "adaptive", "none+bn", "adaptive+bn", "oracle")
+
+
+class Results:
+    """Rows in a file of JSON lines, added as they are measured."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self.rows = [json.loads(line) for line in lines]
+
+    def has(self, **key):
+        return any(all(row.get(k) == v for k, v in key.items()) for row in self.rows)
+
+    def add(self, **row):
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row, flush=True)
+
+
+class Table:
+    """Of one data set and number of epochs: `accuracy[policy, kind, seed]` in %."""
+
+    def __init__(self, rows):
+        self.accuracy, self.clean = {}, {}
+        for row in rows:
+            at = row["policy"], row["kind"], row["seed"]
+            self.accuracy[at], self.clean[at] = 100 * row["accuracy"], 100 * row["clean"]
+        self.policies = [p for p in ORDER if any(at[0] == p for at in self.accuracy)]
+        self.kinds = list(dict.fromkeys(at[1] for at in self.accuracy))
+        seeds = sorted({at[2] for at in self.accuracy})
+        self.seeds = [s for s in seeds if any(self._whole(k, s) for k in self.kinds)] or seeds
+
+    def _whole(self, kind, seed):
+        """Whether every policy was run there; an oracle without shift is none."""
+        return kind != "clean" and all((p, kind, seed) in self.accuracy for p in self.policies)
+
+    def common(self, kinds):
+        return [k for k in kinds if all(self._whole(k, seed) for seed in self.seeds)]
+
+    def mean(self, policy, kind):
+        found = [self.accuracy.get((policy, kind, seed), np.nan) for seed in self.seeds]
+        return float(np.mean(found))
+
+    def by_seed(self, policy, kinds, values):
+        return np.array([np.mean([values[policy, k, s] for k in kinds]) for s in self.seeds])
+
+    def show(self):
+        print(f"{'target':18}" + "".join(f"{policy:>13}" for policy in self.policies))
+        for kind in self.kinds:
+            means = "".join(f"{self.mean(policy, kind):13.1f}" for policy in self.policies)
+            print(f"{kind:18}{means}")
+
+    def judge(self, title, kinds):
+        kinds = self.common(kinds)
+        if not kinds or "adaptive" not in self.policies:
+            return
+        print(f"\n{title}: {len(kinds)} kinds, seeds {self.seeds}")
+        score = {p: self.by_seed(p, kinds, self.accuracy) for p in self.policies}
+        print(f"{'mean':18}" + "".join(f"{score[p].mean():13.1f}" for p in self.policies))
+        clean = {p: self.by_seed(p, kinds, self.clean) for p in self.policies}
+        print(f"{'clean test':18}" + "".join(f"{clean[p].mean():13.1f}" for p in self.policies))
+        fixed = [p for p in FIXED if p in self.policies]
+        best = max(fixed, key=lambda p: score[p].mean())
+        for policy in ("adaptive", "adaptive+bn"):
+            gap = (score[policy] - score["none"]) / (score["oracle"] - score["none"])
+            wins = [self.mean(policy, k) >= max(self.mean(p, k) for p in fixed) for k in kinds]
+            print(
+                f"{policy}: over {best} {spread(score[policy] - score[best])} points; "
+                f"of the gap {spread(100 * gap)} %; clean {spread(clean[policy] - clean['none'])} "
+                f"points; at least the best fixed policy on {sum(wins)} of {len(kinds)} kinds"
+            )
+
+    def without_shift(self):
+        seeds = [s for s in self.seeds if ("adaptive", "clean", s) in self.clean]
+        if seeds:
+            change = [
+                self.clean["adaptive", "clean", s] - self.clean["none", "clean", s] for s in seeds
+            ]
+            print(f"without shift, seeds {seeds}: clean {spread(np.array(change))} points")
+
+
+def spread(values):
+    each = f" [{values.min():+.1f}, {values.max():+.1f}]" if len(values) > 1 else ""
+    return f"{values.mean():+.1f}{each}"
+
+
+def main(path):
+    rows = Results(path).rows
+    for data in dict.fromkeys(row["data"] for row in rows):
+        for epochs in sorted({row["epochs"] for row in rows if row["data"] == data}):
+            chosen = [r for r in rows if r["data"] == data and r["epochs"] == epochs]
+            table = Table(chosen)
+            print(f"\n{data}: accuracy in %, last of {epochs} epochs, mean of seeds {table.seeds}")
+            table.show()
+            held = [k for k in table.kinds if data != "fashion" or k in HELD_OUT]
+            table.judge("held out", held)
+            table.judge("looked at while it was made", [k for k in table.kinds if k not in held])
+            table.without_shift()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
