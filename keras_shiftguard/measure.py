@@ -150,6 +150,7 @@ class Measurement:
             self.labels.update(y)
         for name, x in tensors.items():
             self.sketches[name].update(x)
+            self.sketches[name].sample(x)
             if not self.details:
                 continue
             projections, weight = self.sketches[name].measure(x)

@@ -104,7 +104,9 @@ class Assembler:
 
     def _chunk(self, version, index):
         s, details = self.samples, self.sketch.details
-        self.sketch.update(ops.convert_to_tensor(s.pixels(version, index)))
+        pixels = ops.convert_to_tensor(s.pixels(version, index))
+        self.sketch.update(pixels)
+        self.sketch.sample(pixels)
         details.features.update(ops.convert_to_tensor(s.attributes[version, index]))
         details.embedding.update(ops.convert_to_tensor(s.thumbnails[version, index]))
         self.outputs.update(

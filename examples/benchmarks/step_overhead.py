@@ -182,7 +182,7 @@ def profile_statistics(x):
     import keras
     from keras import ops
 
-    from keras_shiftguard.statistics.batch import Batch, spec_for
+    from keras_shiftguard.statistics.batch import spec_for
     from keras_shiftguard.statistics.sketch import Sketch
 
     sketch = Sketch(spec_for("input", (None, *x.shape[1:]), "channels_last"))
@@ -214,19 +214,19 @@ def profile_statistics(x):
             run(x)
         return 20 * (time.perf_counter() - start), 20 * (time.process_time() - cpu)
 
-    print("cost of each statistic by itself, each with the preparation of the batch:")
     from keras_shiftguard.statistics.occasional import ROWS
 
-    parts = [(type(s).__name__, s) for s in sketch.statistics]
-    for name, statistic in parts:
-        wall, cpu = timed(
-            lambda x, s=statistic: s.update(Batch(x, sketch.spec)), sketch.state.variables
-        )
-        print(f"  {name:12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
-    wall, cpu = timed(sketch.update, sketch.state.variables)
-    print(f"  {'together':12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
-    wall, cpu = timed(lambda x: sketch.measure(x[:ROWS]), sketch.detail_state.variables)
-    print(f"  {'close look':12} {wall:6.2f} ms wall {cpu:6.2f} ms cpu, at every k-th step")
+    print("cost of each part of the statistics by itself:")
+    close, every = sketch.detail_state.variables, sketch.state.variables
+    parts = {
+        "every pixel": (sketch.update, every),
+        "sampled pixels": (lambda x: sketch.sample(x[:ROWS]), close),
+        "samples": (lambda x: sketch.measure(x[:ROWS]), close),
+    }
+    for name, (update, variables) in parts.items():
+        wall, cpu = timed(update, variables)
+        turn = "" if name == "every pixel" else ", at every k-th step"
+        print(f"  {name:14} {wall:6.2f} ms wall {cpu:6.2f} ms cpu{turn}")
 
 
 def check_transfers(x, y, model_name):

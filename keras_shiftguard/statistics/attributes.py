@@ -274,10 +274,17 @@ def _levels(luma: Any) -> list[Any]:
         for n in ops.shape(luma)[1:3]
     )
     few = luma[:, ::rows, ::columns]
-    few = ops.reshape(few, (ops.shape(luma)[0], -1, 1))
-    edges = ops.convert_to_tensor(np.linspace(-2, 2, LEVELS - 1, dtype="float32"))
-    below = ops.mean(ops.cast(few < edges, "float32"), axis=1)  # (samples, LEVELS - 1)
-    ends = ops.zeros_like(below[:, :1])
-    shares = ops.concatenate([below, ends + 1.0], axis=1) - ops.concatenate([ends, below], axis=1)
+    few = ops.reshape(few, (ops.shape(luma)[0], -1))
+    # Level 0 is all below -2 standard deviations, the last all above +2.
+    level = ops.floor((few + 2.0) * ((LEVELS - 2) / 4.0)) + 1.0
+    level = ops.cast(ops.clip(level, 0.0, LEVELS - 1.0), "int32")
+    samples, pixels = ops.shape(few)
+    rows = LEVELS * ops.arange(samples, dtype="int32")[:, None]
+    counted = ops.segment_sum(
+        ops.ones_like(ops.reshape(few, (-1,))),
+        ops.reshape(level + rows, (-1,)),
+        num_segments=samples * LEVELS,
+    )
+    shares = ops.reshape(counted, (samples, LEVELS)) / ops.cast(pixels, "float32")
     entropy = -ops.sum(shares * ops.log(shares + 1e-9), axis=1)
     return [skewness, highlights, shadows, entropy]

@@ -5,14 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
-
-# The sketches look at this many pixels of a sample, and at this many of a batch.
-# A sample counts the same however large it is, and the cost of a step is
-# bounded. (Counts, moments and extremes take in every pixel.)
-PIXELS_PER_SAMPLE = 256
-PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 
 
 @dataclass(frozen=True)
@@ -64,52 +57,42 @@ class Batch:
         pixels: float32. Channels first: `(batch, channels, pixels)`, so that
             nothing has to be transposed. Channels last: `(batch, pixels / rows,
             rows * channels)`, since no CPU kernel likes an innermost dimension
-            of three. Where a value is not finite, `fill` stands in its place,
-            which is within the range of the others.
+            of three. Where a value is not finite, the pivot stands in its place.
+        deviation: `pixels` minus the pivot, so 0 where a value is not finite.
+        total: Sum of the deviations of a sample, `(batch, channels)`.
+        pivot: As given.
         num_pixels: Pixels of a sample and channel.
         num_finite: Finite ones among them, `(batch, channels)`.
-        sampled: float32, `(samples, at most 256, channels)`, as fed.
-        sampled_finite: bool like `sampled`; None if the dtype cannot hold a NaN.
-        fill: Mean of the finite sampled pixels of each channel, `(channels,)`.
+        may_have_gaps: Whether the dtype can hold a NaN.
+
+    Args:
+        x: The tensor.
+        spec: What it looks like.
+        pivot: A value within the range of each channel, `(channels,)`.
     """
 
-    def __init__(self, x: Any, spec: InputSpec) -> None:
+    def __init__(self, x: Any, spec: InputSpec, pivot: Any) -> None:
         self.spec = spec
+        self.pivot = pivot
         self.first = spec.layout == "channels_first"
         shape = ops.shape(x)
         self.num_samples = ops.cast(shape[0], "float32")
         self.size = (0, 0)
         if spec.layout != "features":
             self.size = (shape[-2], shape[-1]) if self.first else (shape[-3], shape[-2])
-        by_pixel = (shape[0], spec.channels, -1) if self.first else (shape[0], -1, spec.channels)
-        pixels = ops.cast(ops.reshape(x, by_pixel), "float32")
-        axis = 2 if self.first else 1
-        self.num_pixels = pixels.shape[axis]
-        if self.num_pixels is None:
-            self.num_pixels = ops.shape(pixels)[axis]
-        positions = sampled_positions(self.num_pixels)
-        used = PIXELS_PER_SAMPLE
-        if isinstance(self.num_pixels, int):
-            used = min(used, self.num_pixels)
-        sampled = pixels[: PIXELS_PER_BATCH // used]
-        if positions is not None:
-            sampled = ops.take(sampled, positions, axis=axis)
-        self.sampled = ops.transpose(sampled, (0, 2, 1)) if self.first else sampled
+        pixels = pixels_of(x, spec)
+        self.num_pixels = pixels_per_sample(pixels, spec)
         self.rows = 1
         if not self.first and isinstance(self.num_pixels, int):
             self.rows = max(n for n in range(1, 65) if self.num_pixels % n == 0)
             wide = (shape[0], self.num_pixels // self.rows, self.rows * spec.channels)
             pixels = ops.reshape(pixels, wide)
-        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
-            self.sampled_finite = ops.isfinite(self.sampled)
-            inside = ops.cast(self.sampled_finite, "float32")
-            total = ops.sum(ops.where(self.sampled_finite, self.sampled, 0.0), axis=(0, 1))
-            self.fill = total / ops.maximum(ops.sum(inside, axis=(0, 1)), 1.0)
-            self.pixels, self.num_finite = self._without_gaps(pixels)
-        else:
-            self.sampled_finite = None
-            self.fill = ops.mean(self.sampled, axis=(0, 1))
-            self.pixels, self.num_finite = pixels, self._all_finite(pixels)
+        self.may_have_gaps = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+        deviation = pixels - self.by_channel(pivot)
+        measured = (pixels, deviation, self.over_pixels(ops.sum, deviation), self._all(pixels))
+        if self.may_have_gaps:
+            measured = self._without_gaps(*measured)
+        self.pixels, self.deviation, self.total, self.num_finite = measured
 
     def by_channel(self, vector: Any) -> Any:
         """A `(channels,)` vector, shaped to broadcast against `pixels`."""
@@ -127,39 +110,42 @@ class Batch:
         rows = ops.reshape(values, (ops.shape(values)[0], self.rows, self.spec.channels))
         return reduce(rows, axis=1)
 
-    def _all_finite(self, pixels: Any) -> Any:
+    def _all(self, pixels: Any) -> Any:
         one = pixels[:, :, 0] if self.first else pixels[:, 0, : self.spec.channels]
-        return ops.ones_like(one) * ops.cast(self.num_pixels, "float32")
+        return ops.full_like(one, 1.0) * ops.cast(self.num_pixels, "float32")
 
-    def _without_gaps(self, pixels: Any) -> tuple[Any, Any]:
-        """Puts `fill` where a value is not finite, and counts the finite ones."""
+    def _without_gaps(self, pixels: Any, deviation: Any, total: Any, number: Any) -> Any:
+        """Puts the pivot where a value is not finite, and counts the finite ones."""
 
-        def fill_gaps() -> tuple[Any, Any]:
+        def filled() -> Any:
             finite = ops.isfinite(pixels)
-            filled = ops.where(finite, pixels, self.by_channel(self.fill))
-            return filled, self.over_pixels(ops.sum, ops.cast(finite, "float32"))
+            apart = ops.where(finite, deviation, 0.0)
+            return (
+                ops.where(finite, pixels, self.by_channel(self.pivot)),
+                apart,
+                self.over_pixels(ops.sum, apart),
+                self.over_pixels(ops.sum, ops.cast(finite, "float32")),
+            )
 
         if keras.backend.backend() != "tensorflow":
-            return fill_gaps()
+            return filled()
         # TensorFlow's `where` takes longer than all that follows, and the
-        # input is finite nearly always, which one sum tells. JAX fuses it, and
+        # input is finite nearly always, which the sums tell. JAX fuses it, and
         # PyTorch, being eager, would have to wait for the answer.
-        all_finite = ops.all(ops.isfinite(self.over_pixels(ops.sum, pixels)))
-        return ops.cond(all_finite, lambda: (pixels, self._all_finite(pixels)), fill_gaps)
+        finite = ops.all(ops.isfinite(total))
+        return ops.cond(finite, lambda: (pixels, deviation, total, number), filled)
 
 
-def sampled_positions(num_pixels: Any) -> Any:
-    """Which pixels are sampled: a fixed low-discrepancy set; None means all.
+def pixels_of(x: Any, spec: InputSpec) -> Any:
+    """float32, `(batch, channels, pixels)` channels first, else `(batch, pixels, channels)`."""
+    first = spec.layout == "channels_first"
+    rows = ops.shape(x)[0]
+    shape = (rows, spec.channels, -1) if first else (rows, -1, spec.channels)
+    return ops.cast(ops.reshape(x, shape), "float32")
 
-    The fractional parts of multiples of the golden ratio are spread evenly
-    over every interval and never fall in step with the rows of an image.
-    """
-    golden = (np.sqrt(5) - 1) / 2
-    fractions = (np.arange(PIXELS_PER_SAMPLE) * golden) % 1
-    if isinstance(num_pixels, int):
-        if num_pixels <= PIXELS_PER_SAMPLE:
-            return None
-        return ops.convert_to_tensor(np.floor(fractions * num_pixels).astype("int32"))
-    pixels = ops.cast(num_pixels, "float32")
-    positions = ops.floor(ops.convert_to_tensor(fractions.astype("float32")) * pixels)
-    return ops.cast(ops.minimum(positions, pixels - 1), "int32")
+
+def pixels_per_sample(pixels: Any, spec: InputSpec) -> Any:
+    """How many pixels a sample has: an int where that is known ahead."""
+    axis = 2 if spec.layout == "channels_first" else 1
+    known = pixels.shape[axis]
+    return ops.shape(pixels)[axis] if known is None else known

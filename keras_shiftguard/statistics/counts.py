@@ -25,7 +25,7 @@ class Counts:
 
     def update(self, batch: Batch) -> None:
         self.num_samples.assign(self.num_samples + batch.num_samples)
-        if batch.sampled_finite is not None:
+        if batch.may_have_gaps:
             finite = ops.mean(batch.num_finite, axis=1) / ops.cast(batch.num_pixels, "float32")
             bad = ops.maximum(1.0 - finite, 0.0)
             self.nonfinite_share.assign(self.nonfinite_share + ops.sum(bad))

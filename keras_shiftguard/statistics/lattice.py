@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.conventions import LATTICES, MODES
-from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
 # Distance to the next grid point, in grid steps, that still counts as "on it".
@@ -40,8 +41,8 @@ class Lattice:
         self.hits = state.add("lattice_hits", (len(LATTICES),))
         self.values = state.add("lattice_values", ())
 
-    def update(self, batch: Batch) -> None:
-        x = batch.sampled[:SAMPLES_PER_BATCH]
+    def update(self, pixels: SampledPixels) -> None:
+        x = pixels.values[:SAMPLES_PER_BATCH]
         hits = []
         for factor, shift in zip(self.factor, self.shift, strict=True):
             raw = x * ops.convert_to_tensor(factor) + ops.convert_to_tensor(shift)
@@ -50,7 +51,7 @@ class Lattice:
             hit = ops.logical_and(near, ops.abs(raw - 127.5) < 128.0)
             hits.append(ops.sum(ops.cast(hit, "float32")))
         self.hits.assign(self.hits + ops.stack(hits))
-        if batch.sampled_finite is None:
+        if pixels.finite is None:
             number = ops.sum(ops.ones_like(x))
         else:
             number = ops.sum(ops.cast(ops.isfinite(x), "float32"))

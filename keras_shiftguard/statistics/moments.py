@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles import Moments as ProfileMoments
 from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
 
@@ -31,20 +33,28 @@ class Moments:
         self.sample_first = state.add("sample_first", (2,))
         self.sample_second = state.add("sample_second", (2,))
 
-    def update(self, batch: Batch) -> None:
-        pivot = ops.where(self.count > 0, self.pivot.value, batch.fill)
-        self.pivot.assign(pivot)
+    def pivot_for(self, x: Any, spec: InputSpec) -> Any:
+        """The pivot of each channel, `(channels,)`: near the mean of the first batch."""
+        known = self.count.value > 0
+        current = self.pivot.value
 
-        deviation = batch.pixels - batch.by_channel(pivot)
-        pixels = batch.num_finite
+        def found() -> Any:
+            return ops.where(known, current, SampledPixels(x, spec).mean())
+
+        if keras.backend.backend() == "torch":
+            pivot = found()  # eager: to decide would be to wait for the device
+        else:
+            pivot = ops.cond(ops.all(known), lambda: current, found)
+        self.pivot.assign(pivot)
+        return pivot
+
+    def update(self, batch: Batch) -> None:
+        pivot, pixels = batch.pivot, batch.num_finite
         seen = ops.cast(pixels > 0, "float32")  # (batch, channels)
-        first = batch.over_pixels(ops.sum, deviation)
-        second = batch.over_pixels(ops.sum, ops.square(deviation))
-        # Takes away again what the stand-ins for non-finite values added.
-        missing = ops.cast(batch.num_pixels, "float32") - pixels
-        stand_in = batch.fill - pivot
-        first = (first - missing * stand_in) * seen / ops.maximum(pixels, 1.0)
-        second = (second - missing * ops.square(stand_in)) * seen / ops.maximum(pixels, 1.0)
+        # What stands in for a value that is not finite adds nothing.
+        first = batch.total / ops.maximum(pixels, 1.0)
+        squares = batch.over_pixels(ops.sum, ops.square(batch.deviation))
+        second = squares / ops.maximum(pixels, 1.0)
         self.count.assign(self.count + ops.sum(seen, axis=0))
         self.first.assign(self.first + ops.sum(first, axis=0))
         self.second.assign(self.second + ops.sum(second, axis=0))

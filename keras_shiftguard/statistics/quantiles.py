@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles import BINS_PER_SIGN, LOG_GAMMA, NUM_BINS, SMALLEST
-from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
 MAX_ROWS = 4  # beyond, the channels share one row: memory stays constant
@@ -26,8 +27,8 @@ class Quantiles:
         self.rows = spec.channels if spec.channels <= MAX_ROWS else 1
         self.counts = state.add("counts", (self.rows * NUM_BINS,))
 
-    def update(self, batch: Batch) -> None:
-        x = batch.sampled
+    def update(self, pixels: SampledPixels) -> None:
+        x = pixels.values
         # -1 for all that is smaller than SMALLEST: with the 1 added, bin 0.
         magnitude = ops.maximum(ops.abs(x), SMALLEST / 2)
         step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
@@ -35,9 +36,9 @@ class Quantiles:
         if self.rows > 1:
             index = index + ops.arange(self.rows, dtype="float32") * NUM_BINS
         weight = ops.ones_like(x)
-        if batch.sampled_finite is not None:
-            weight = ops.cast(batch.sampled_finite, "float32")
-            index = ops.where(batch.sampled_finite, index, 0.0)
+        if pixels.finite is not None:
+            weight = ops.cast(pixels.finite, "float32")
+            index = ops.where(pixels.finite, index, 0.0)
         counted = ops.segment_sum(
             ops.reshape(weight, (-1,)),
             ops.cast(ops.reshape(index, (-1,)), "int32"),

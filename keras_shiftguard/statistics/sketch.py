@@ -12,13 +12,16 @@ from keras_shiftguard.statistics.extremes import Extremes
 from keras_shiftguard.statistics.lattice import Lattice
 from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
+from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
-
-STATISTICS = (Counts, Moments, Extremes, Quantiles, Lattice)
 
 
 class Sketch:
     """Accumulates one input; `drain` hands the sums over and starts anew.
+
+    In three parts, by what they cost and so by how much they are shown:
+    `update` takes in every pixel, `sample` a few pixels of a few samples, and
+    `measure` looks at whole samples, each for itself.
 
     Args:
         spec: What the input looks like.
@@ -27,8 +30,10 @@ class Sketch:
 
     >>> sketch = Sketch(InputSpec("input", "features", channels=2))
     >>> sketch.update(keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]]))
-    >>> sketch.drain().mean.tolist()
-    [2.0, 4.0]
+    >>> sketch.sample(keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]]))
+    >>> summary = sketch.drain()
+    >>> summary.mean.tolist(), int(summary.counts.sum())
+    ([2.0, 4.0], 4)
     >>> _ = sketch.measure(keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]]))
     >>> sketch.drain().features.mean("0")
     2.0
@@ -37,16 +42,24 @@ class Sketch:
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
         self.state = State("shiftguard")
-        self.statistics = [statistic(spec, self.state) for statistic in STATISTICS]
+        self.moments = Moments(spec, self.state)
+        self.of_pixels = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
         # By themselves, so that a step that leaves them out does not touch them.
         self.detail_state = State("shiftguard_detail")
+        self.of_sampled = (Quantiles(spec, self.detail_state), Lattice(spec, self.detail_state))
         self.details = Details(spec, self.detail_state)
 
     def update(self, x: Any) -> None:
-        """Adds one batch. Runs inside the compiled step."""
-        batch = Batch(x, self.spec)
-        for statistic in self.statistics:
+        """Adds every pixel of a batch. Runs inside the compiled step, as all three do."""
+        batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec))
+        for statistic in self.of_pixels:
             statistic.update(batch)
+
+    def sample(self, x: Any) -> None:
+        """Adds some pixels of a batch to the quantiles and the grids of 8 bits."""
+        pixels = SampledPixels(x, self.spec)
+        for statistic in self.of_sampled:
+            statistic.update(pixels)
 
     def measure(self, x: Any) -> tuple[Any, Any]:
         """Adds the samples of `x` to the features and the embedding.
@@ -65,8 +78,10 @@ class Sketch:
         pieces = []
         for values, details in zip(self.state.read(), self.detail_state.read(), strict=True):
             fields: dict[str, Any] = {"layout": self.spec.layout}
-            for statistic in self.statistics:
-                fields.update(statistic.read(values))
+            read = [statistic.read(values) for statistic in self.of_pixels]
+            read += [statistic.read(details) for statistic in self.of_sampled]
+            for part in read:
+                fields.update(part)
             pieces.append(InputSummary(**fields, **self.details.read(details)))
         self.reset()
         return reduce(add, pieces)

@@ -98,6 +98,7 @@ class Stream(keras.metrics.Metric):
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
+            sketch.sample(inputs[name][:ROWS])
             projections, weight = sketch.measure(inputs[name][:ROWS])
             if i == 0 and self.labels is not None and width_of(y):
                 self.labels.measure(y[:ROWS], projections, weight)
@@ -121,9 +122,9 @@ class Stream(keras.metrics.Metric):
     def measure_every(self, stride: int) -> None:
         """Looks closely at the next step and at every `stride`-th after it.
 
-        For the start of a pass, with what `stride_for` says. Features, the
-        embeddings and what classes look like are measured then, on `ROWS`
-        samples at most; all else is measured on everything.
+        For the start of a pass, with what `stride_for` says. Quantiles, grids,
+        features, embeddings and what classes look like are measured then, on
+        `ROWS` samples at most; all else is measured on everything.
         """
         self.stride = stride
         if self.occasional is not None:

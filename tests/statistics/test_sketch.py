@@ -24,6 +24,12 @@ def sketch_of(x, layout="channels_last"):
     return Sketch(spec)
 
 
+def add(sketch, x):
+    """All but the details."""
+    sketch.update(x)
+    sketch.sample(x)
+
+
 def assert_same(got: InputSummary, want: InputSummary, rtol=1e-5):
     """Counts exactly, sums within `rtol`, bins up to a value on an edge."""
     for field in dataclasses.fields(InputSummary):
@@ -64,7 +70,7 @@ def test_every_prefix_equals_numpy(kind, shape):
     sketch = sketch_of(x)
     total = InputProfile()
     for start in range(0, len(x), 2):
-        sketch.update(ops.convert_to_tensor(x[start : start + 2]))
+        add(sketch, ops.convert_to_tensor(x[start : start + 2]))
         total = total + InputProfile({"input": sketch.drain()})
         want = numpy_reference.summarise(x[: start + 2])
         assert_same(total.inputs["input"], want)
@@ -75,7 +81,7 @@ def test_without_draining_in_between(kind):
     x = RANGES[kind](np.random.default_rng(1).random((23, 9, 9, 3))).astype("float32")
     sketch = sketch_of(x)
     for start in range(0, len(x), 5):
-        sketch.update(ops.convert_to_tensor(x[start : start + 5]))
+        add(sketch, ops.convert_to_tensor(x[start : start + 5]))
     assert_same(sketch.drain(), numpy_reference.summarise(x))
     assert sketch.drain().num_samples == 0
 
@@ -83,8 +89,8 @@ def test_without_draining_in_between(kind):
 def test_channels_first_sees_the_same_numbers():
     x = np.random.default_rng(2).random((6, 20, 17, 3)).astype("float32")
     last, first = sketch_of(x), sketch_of(np.moveaxis(x, -1, 1), "channels_first")
-    last.update(ops.convert_to_tensor(x))
-    first.update(ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, -1, 1))))
+    add(last, ops.convert_to_tensor(x))
+    add(first, ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, -1, 1))))
     got = dataclasses.replace(first.drain(), layout="channels_last")
     assert_same(got, last.drain())
 
@@ -93,7 +99,7 @@ def test_channels_first_sees_the_same_numbers():
 def test_dtypes(dtype):
     raw = np.random.default_rng(3).integers(0, 256, (6, 8, 8, 3))
     sketch = sketch_of(raw)
-    sketch.update(ops.cast(ops.convert_to_tensor(raw.astype("int32")), dtype))
+    add(sketch, ops.cast(ops.convert_to_tensor(raw.astype("int32")), dtype))
     assert_same(sketch.drain(), numpy_reference.summarise(raw))
 
 
@@ -101,7 +107,7 @@ def test_columns():
     x = np.random.default_rng(4).normal([5, -2, 1e4, 0], [1, 3, 1, 1e-3], (500, 4))
     sketch = sketch_of(x.astype("float32"))
     for start in range(0, 500, 64):
-        sketch.update(ops.convert_to_tensor(x[start : start + 64].astype("float32")))
+        add(sketch, ops.convert_to_tensor(x[start : start + 64].astype("float32")))
     got = sketch.drain()
     np.testing.assert_allclose(got.mean, x.mean(0), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(got.std, x.std(0), rtol=1e-3)
@@ -114,7 +120,7 @@ def test_non_finite_values_are_counted_and_left_out():
     x[3, :, :, 1] = np.inf
     x[5] = -np.inf
     sketch = sketch_of(x)
-    sketch.update(ops.convert_to_tensor(x))
+    add(sketch, ops.convert_to_tensor(x))
     got = sketch.drain()
     assert got.num_samples == 8
     assert got.nonfinite_samples == 3
@@ -129,7 +135,7 @@ def test_non_finite_values_are_counted_and_left_out():
 def test_nothing_finite_at_all():
     x = np.full((4, 5, 5, 3), np.nan, "float32")
     sketch = sketch_of(x)
-    sketch.update(ops.convert_to_tensor(x))
+    add(sketch, ops.convert_to_tensor(x))
     got = sketch.drain()
     assert got.nonfinite_samples == 4
     assert got.channels.count.sum() == 0
@@ -140,7 +146,7 @@ def test_nothing_finite_at_all():
 def test_quantiles_are_within_one_percent(kind):
     x = RANGES[kind](np.random.default_rng(6).random((64, 16, 16, 1))).astype("float32")
     sketch = sketch_of(x)
-    sketch.update(ops.convert_to_tensor(x))
+    add(sketch, ops.convert_to_tensor(x))
     got = sketch.drain()
     for q in (0.0, 0.01, 0.25, 0.5, 0.9, 0.99, 1.0):
         want = np.quantile(x, q, method="inverted_cdf")
@@ -152,7 +158,7 @@ def test_quantiles_are_within_one_percent(kind):
 def test_quantiles_far_from_zero_are_as_coarse_as_stated():
     x = (1e4 + np.random.default_rng(7).normal(size=(32, 16, 16, 1))).astype("float32")
     sketch = sketch_of(x)
-    sketch.update(ops.convert_to_tensor(x))
+    add(sketch, ops.convert_to_tensor(x))
     got = sketch.drain()
     assert abs(got.quantile(0.5) - 1e4) <= 100  # 1 % of the value ...
     assert abs(got.mean[0] - x.astype("float64").mean()) < 1e-3  # ... the moments stay sharp
@@ -162,14 +168,17 @@ def test_quantiles_far_from_zero_are_as_coarse_as_stated():
 def test_state_does_not_grow_with_the_number_of_channels_beyond_a_row_each():
     wide = sketch_of(np.zeros((2, 4, 4, 64), "float32"))
     narrow = sketch_of(np.zeros((2, 4, 4, 4), "float32"))
-    size = [sum(int(np.prod(v.shape)) for v in s.state.variables) for s in (wide, narrow)]
+    size = [
+        sum(int(np.prod(v.shape)) for v in (*s.state.variables, *s.detail_state.variables))
+        for s in (wide, narrow)
+    ]
     assert size[0] < size[1]
 
 
 def test_large_images_are_sampled_at_the_same_places_everywhere():
     x = np.random.default_rng(8).random((2, 300, 200, 3)).astype("float32")
     sketch = sketch_of(x)
-    sketch.update(ops.convert_to_tensor(x))
+    add(sketch, ops.convert_to_tensor(x))
     got = sketch.drain()
     assert got.lattice_values == 2 * 256 * 3
     assert_same(got, numpy_reference.summarise(x))
@@ -182,7 +191,7 @@ def test_unknown_image_sizes_in_a_compiled_function():
 
     sketch = Sketch(spec_for("input", (None, None, None, 3), "channels_last"))
     signature = [tf.TensorSpec((None, None, None, 3), tf.float32)]
-    update = tf.function(sketch.update, input_signature=signature)
+    update = tf.function(lambda x: add(sketch, x), input_signature=signature)
     rng = np.random.default_rng(9)
     for size in (30, 8):
         update(tf.constant(rng.random((4, size, size + 1, 3)).astype("float32")))
