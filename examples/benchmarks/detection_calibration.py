@@ -1,11 +1,13 @@
 """Are the p-values right where nothing differs? NumPy only, no model, no training.
 
     python examples/benchmarks/detection_calibration.py single
+    python examples/benchmarks/detection_calibration.py classes
     python examples/benchmarks/detection_calibration.py fit --fits 500 --epochs 100
 
 `single`: both streams come from one source, many times; for each test the share of
 p-values below u, divided by u: 1 is exact, less is careful, `!` marks what is above
-u by more than 2.6 standard errors. `fit`: four streams of 40 features are looked at
+u by more than 2.6 standard errors. `classes`: the same for the test behind "the labels
+do not belong to the samples". `fit`: four streams of 40 features are looked at
 after every epoch, with the same samples in each epoch and with fresh ones; how
 many fits ever raise an alarm, negligible ones counted. At alpha = 0.05, 33 of
 500 is the 95 % quantile.
@@ -20,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from keras_shiftguard.detection.class_movement import compare_classes
 from keras_shiftguard.detection.compare import examine
 from keras_shiftguard.detection.frequencies import compare_frequencies
 from keras_shiftguard.detection.mean_discrepancy import compare_embeddings
@@ -170,6 +173,34 @@ def single(args):
                 print(f"{name:>10} {n:6} {m:6} {test:>10}" + _row(np.array(values)), flush=True)
 
 
+def classes(args):
+    """Labels of `k` classes, equally frequent, that say nothing of the samples."""
+    rng = np.random.default_rng(args.seed)
+    print(f"{'source':>10} {'k':>3} {'n':>6} {'m':>6}" + "".join(f"{u:>9g}" for u in LEVELS))
+    for name in args.sources or SOURCES:
+        draw = source(name, rng)
+        for k, n, m in ((3, 60, 60), (10, 200, 200), (10, 2000, 400), (50, 2000, 2000)):
+            p = []
+            for _ in range(args.draws):
+                pair = (by_class(draw(size), rng.integers(0, k, size)) for size in (n, m))
+                found = compare_classes(*pair)
+                p.append(1.0 if found is None else found.p_value)
+            print(f"{name:>10} {k:3} {n:6} {m:6}" + _row(np.array(p)), flush=True)
+
+
+def by_class(x, labels):
+    """`LabelSummary` of classes, with what their samples look like."""
+    projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
+    shape = (1024, projections.shape[1])
+    count, mean, m2 = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+    for label in np.unique(labels):
+        of_class = moments(projections[labels == label])
+        count[label], mean[label], m2[label] = of_class.count, of_class.mean, of_class.m2
+    counts = np.bincount(labels, minlength=1024)
+    number = len(labels)
+    return LabelSummary(number, number, counts, 1, FeatureTable(), Moments(count, mean, m2))
+
+
 def _row(p):
     cells = []
     for u in LEVELS:
@@ -242,7 +273,7 @@ def _bandwidth(x):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["single", "fit"])
+    parser.add_argument("what", choices=["single", "classes", "fit"])
     parser.add_argument("--draws", type=int, default=500, help="of each source and size")
     parser.add_argument("--fits", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=100)
@@ -252,7 +283,7 @@ def main():
     )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    {"single": single, "fit": fit}[args.what](args)
+    {"single": single, "classes": classes, "fit": fit}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -21,12 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.concept import MIN_CLASSES
-from keras_shiftguard.detection.distributions import SMALLEST_P, Floats, gamma_sf
+from keras_shiftguard.detection.class_movement import compare_classes
+from keras_shiftguard.detection.distributions import SMALLEST_P, Floats
 from keras_shiftguard.detection.sentences import percent, stream_name
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_SAMPLES = 8  # of a class in each stream: all classes together decide
 LEAST_EFFECT = 0.15  # in deviations within a class, root mean square
 # Of the mean square by which the classes moved: how much may be left unexplained, ...
 UNEXPLAINED = 0.2
@@ -83,35 +82,11 @@ def examine_labels(
         What happened to the labels, or None: no evidence, too few classes of
         `MIN_SAMPLES` samples, or no such reading explains it.
     """
-    if not (reference.are_classes and current.are_classes):
+    classes = compare_classes(reference, current, shares)
+    if classes is None or classes.moved < LEAST_EFFECT**2 or classes.p_value > level:
         return None
-    n = reference.by_class.count[:, :1] * shares[0]
-    m = current.by_class.count[:, :1] * shares[1]
-    ids = np.flatnonzero(np.minimum(n, m)[:, 0] >= MIN_SAMPLES)
-    if len(ids) < MIN_CLASSES:
-        return None
-    n, m = n[ids], m[ids]
-    before, after = reference.by_class.mean[ids], current.by_class.mean[ids]
-    var_n, var_m = (
-        np.maximum(s.by_class.std[ids] ** 2 * k / (k - 1), 1e-30)
-        for s, k in ((reference, n), (current, m))
-    )
-    error = var_n / n + var_m / m  # squared, (classes, directions)
-    delta = after - before
-    pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
-    moved = float(((delta**2 - error) / pooled).mean())
-    if moved < LEAST_EFFECT**2:
-        return None
-    degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
-    even = np.broadcast_to(n + m - 2, delta.shape)
-    p = _any_class_moved(
-        np.minimum(
-            _normal_square(delta**2 / error, degrees),
-            _normal_square(delta**2 / (pooled * (1 / n + 1 / m)), even),
-        )
-    )
-    if p > level:
-        return None
+    ids, (before, var_n, n), (after, var_m, m) = classes.ids, classes.before, classes.after
+    error, pooled, moved, p = classes.error, classes.pooled, classes.moved, classes.p_value
     unit = pooled.mean(axis=0)
     if not _agree_together((before, var_n, n), (after, var_m, m), moved * unit):
         return None
@@ -137,24 +112,6 @@ def examine_labels(
         interval=(max(effect - margin, 0.0), effect + margin),
         p_value=min(max(p, SMALLEST_P), 1.0),
     )
-
-
-def _normal_square(square: Floats, degrees: Floats) -> Floats:
-    """Of the normal deviate with the p-value of a squared t (Wallace 1959)."""
-    normal: Floats = ((8 * degrees + 1) / (8 * degrees + 3)) ** 2
-    return normal * degrees * np.log1p(square / degrees)
-
-
-def _any_class_moved(square: Floats) -> float:
-    """P-value from squared deviates, `(classes, directions)`.
-
-    Classes share no sample, so along one direction their squares add up. Directions
-    depend on each other in a way that is not kept: Bonferroni. Of Welch's and
-    Student's t the smaller one is taken: where classes are small and skewed, each is
-    too eager on the side on which the other is not.
-    """
-    worst = float(square.sum(axis=0).max())
-    return float(gamma_sf(worst / 2, len(square) / 2)) * square.shape[1]
 
 
 def labels_do_not_belong(found: Relabelling, stream: str, against: str) -> str:
