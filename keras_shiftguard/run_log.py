@@ -5,14 +5,17 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
-from keras_shiftguard.events import EventWriter, write_json
+from keras_shiftguard.json_files import write_json
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.shift_events import ShiftEvents
+
+if TYPE_CHECKING:
+    from keras_shiftguard.events import EventWriter
+    from keras_shiftguard.shift_events import ShiftEvents
 
 
 class RunLog:
@@ -29,13 +32,20 @@ class RunLog:
 
     def __init__(self, log_dir: str | PathLike[str] | None) -> None:
         self.log_dir = log_dir
-        self.writer = None if log_dir is None else EventWriter(log_dir)
-        self._tab = None if self.writer is None else ShiftEvents(self.writer, _version())
+        self.writer: EventWriter | None = None
+        self._tab: ShiftEvents | None = None
+        if log_dir is not None:
+            # TensorBoard's protocol buffers take as long to import as all of this
+            # package does: only those who write wait for them.
+            from keras_shiftguard import events, shift_events
+
+            self.writer = events.EventWriter(log_dir)
+            self._tab = shift_events.ShiftEvents(self.writer, _version())
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
         """Adds the numbers and histograms of each stream."""
 
-        def write(writer: EventWriter) -> None:
+        def write(writer: "EventWriter") -> None:
             for name, profile in profiles.items():
                 writer.write_profile(name, profile, step)
 
@@ -53,7 +63,7 @@ class RunLog:
             step: Epoch, counted from 0.
         """
 
-        def write(writer: EventWriter) -> None:
+        def write(writer: "EventWriter") -> None:
             write_json(writer.log_dir, "diagnosis.json", diagnoses)
             writer.write_text(f"shiftguard/{stream}/verdict", text, step)
             if self._tab is not None:
@@ -82,7 +92,7 @@ class RunLog:
             severities: What Keras's logs hold, such as `"val_shift"`.
         """
 
-        def write(writer: EventWriter) -> None:
+        def write(writer: "EventWriter") -> None:
             write_json(writer.log_dir, "report.json", report.to_dict())
             writer.write_text("shiftguard/report", str(report), step)
             for name, value in severities.items():
@@ -112,7 +122,7 @@ class RunLog:
             state: All that is needed to continue.
         """
 
-        def write(writer: EventWriter) -> None:
+        def write(writer: "EventWriter") -> None:
             if state:
                 write_json(writer.log_dir, "adaptation.json", state)
             for name, value in strengths.items():
@@ -137,7 +147,7 @@ class RunLog:
         self._try(lambda writer: writer.close())
         self.writer = None
 
-    def _try(self, write: Callable[[EventWriter], None]) -> None:
+    def _try(self, write: Callable[["EventWriter"], None]) -> None:
         if self.writer is None:
             return
         try:

@@ -18,7 +18,8 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.ranks import MIN_SAMPLES
 from keras_shiftguard.detection.report import NEGLIGIBLE, Finding, ShiftReport
 from keras_shiftguard.detection.words import in_a_sentence, verdict
-from keras_shiftguard.events import EventWriter, plain
+from keras_shiftguard.events import EventWriter
+from keras_shiftguard.json_files import plain
 from keras_shiftguard.profiles import FeatureTable, InputProfile
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
 from keras_shiftguard.shift_plots import (

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # floor do not know each other.
 FLOORS = (
     ("errors", "conventions"),
-    ("profiles", "architectures"),
+    ("profiles", "architectures", "json_files"),
     ("statistics", "detection", "events", "files"),
     ("data", "answers", "shift_plots"),
     ("measure", "shift_watch", "shift_events"),
@@ -26,7 +26,7 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
 WITHOUT_KERAS = (
     *("errors", "conventions", "architectures"),
-    *("profiles", "detection", "events", "files", "shift_plots", "shift_events"),
+    *("profiles", "detection", "events", "files", "json_files", "shift_plots", "shift_events"),
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
