@@ -9,6 +9,8 @@ print(guard.diagnosis)
 print(sg.diagnose(model, images))
 """
 
+# First: whether Keras can run at all.
+from keras_shiftguard import backend as _backend  # noqa: F401
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
 from keras_shiftguard.adaptation.reversal import GradientReversal
 from keras_shiftguard.augmentation.layer import AdaptiveAugmentation

@@ -2,6 +2,7 @@
 
 ShiftGuardError
 ├── BadInputError (also a ValueError)
+├── NoBackendError (also an ImportError)
 ├── NotInThisVersionError (also a NotImplementedError)
 ├── PreprocessingMismatchError
 └── ShiftDetectedError
@@ -23,6 +24,23 @@ class BadInputError(ShiftGuardError, ValueError):
 
 class NotInThisVersionError(ShiftGuardError, NotImplementedError):
     """A documented capability that this release does not contain yet."""
+
+
+class NoBackendError(ShiftGuardError, ImportError):
+    """Keras finds no backend to run on.
+
+    Args:
+        missing: The one that Keras asked for.
+    """
+
+    def __init__(self, missing: str) -> None:
+        super().__init__(
+            f"Keras runs on TensorFlow, JAX or PyTorch, and wants {missing!r}, which is not "
+            f'installed. Install it with pip install "keras-shiftguard[{missing}]", or, if '
+            "another one is installed, set the environment variable KERAS_BACKEND to "
+            "tensorflow, jax or torch before Keras is imported."
+        )
+        self.missing = missing
 
 
 class PreprocessingMismatchError(ShiftGuardError):

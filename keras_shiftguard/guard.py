@@ -22,6 +22,7 @@ from keras_shiftguard.augmentation.in_step import POOL, StepAugmentation
 from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.comparison import as_profile, check_alpha
 from keras_shiftguard.data import first_batches, first_samples
+from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import (
     BadInputError,
@@ -156,14 +157,6 @@ class ShiftGuard(keras.callbacks.Callback):
         self.adapt = adaptations(adapt, target_data)
         check_one_of("on_mismatch", on_mismatch, ON_MISMATCH)
         check_one_of("on_shift", on_shift, ON_SHIFT)
-        check_alpha(alpha)
-        if distinct_samples is not None and not (
-            isinstance(distinct_samples, int) and distinct_samples > 0
-        ):
-            raise BadInputError(
-                "`distinct_samples` must be a positive number of samples, or None. "
-                f"Received: distinct_samples={distinct_samples!r}"
-            )
         check_update_freq(update_freq)
         check_statistics(statistics)
         check_alpha(alpha)
@@ -183,6 +176,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._probe: Probe | None = None
         self._watch: PreprocessingWatch | None = None
         self._shift: ShiftWatch | None = None
+        self._acknowledged: list[Acknowledgement] = []
         self._known: dict[str, InputProfile] = {}  # reference and target
         self._passes: set[str] = set()  # streams with a pass since the last look
         self.augmentation: StepAugmentation | None = None
@@ -209,6 +203,35 @@ class ShiftGuard(keras.callbacks.Callback):
     def report(self) -> ShiftReport | None:
         """What shifted between the streams; None before the first look."""
         return None if self._shift is None else self._shift.report
+
+    def acknowledge(
+        self, what: str, stream: str | None = None, reason: str = "known"
+    ) -> "ShiftGuard":
+        """Accepts a shift that is known: it stays in the report, and raises no alarm.
+
+        Call it before `fit`. Such a shift counts neither for `shift` and `val_shift`
+        in `logs` nor for `on_shift`.
+
+        Args:
+            what: A finding's `.feature` (`"input/brightness"`, `"labels"`), the part
+                after the input's name (`"brightness"`), or its `.family` (`"colour"`).
+            stream: The stream that differs, such as `"validation"`; None for any.
+            reason: Why it is accepted, for people.
+
+        Returns:
+            The guard.
+
+        Example:
+
+        >>> guard = ShiftGuard().acknowledge("brightness", "validation", "the new camera")
+        """
+        if not what or not isinstance(what, str):
+            raise BadInputError(
+                "`what` must be the feature or the family of a finding, such as "
+                f'"input/brightness", "colour" or "labels". Received: what={what!r}'
+            )
+        self._acknowledged.append(Acknowledgement(what, stream, reason))
+        return self
 
     def detach(self) -> None:
         """Removes every trace from the model, e.g. after an interrupted fit."""
@@ -300,6 +323,8 @@ class ShiftGuard(keras.callbacks.Callback):
         except Exception as error:
             self._end()
             self._give_up(error)
+        if self.verbose and self._training and self._shift is not None:
+            print(f"ShiftGuard watches. {self._shift.needs}")
 
     def _give_up(self, error: Exception) -> None:
         self._gave_up = True
@@ -320,6 +345,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self._known.get("reference"),
             self.target_data is not None,
             self.distinct_samples,
+            self._acknowledged,
         )
         self._answers = None
         self._watch = PreprocessingWatch(model, self.on_mismatch, self._training)

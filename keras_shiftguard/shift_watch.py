@@ -1,10 +1,12 @@
 """The shift check inside a fit: what is compared with what, after each epoch."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.augmentation import looks_augmented
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
+from keras_shiftguard.detection.planning import needs_in_words
 from keras_shiftguard.detection.repeats import randomised
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.detection.words import in_a_sentence
@@ -27,6 +29,7 @@ class ShiftWatch:
         target: Whether there is an unlabelled target.
         distinct_samples: How many different samples training has, where epochs
             are not passes over the same ones; None: one epoch's.
+        known: Shifts that raise no alarm.
     """
 
     def __init__(
@@ -36,6 +39,7 @@ class ShiftWatch:
         reference: InputProfile | None = None,
         target: bool = False,
         distinct_samples: int | None = None,
+        known: Sequence[Acknowledgement] = (),
     ) -> None:
         self.on_shift = on_shift
         self.reference = reference
@@ -51,6 +55,7 @@ class ShiftWatch:
         if target:
             pairs += [("target", "train"), ("target", "validation")]
         self._monitor = ShiftMonitor(alpha, pairs)
+        self._monitor.known.extend(known)
 
     def look(self, passes: Mapping[str, InputProfile], epoch: int | None) -> list[Finding]:
         """Compares all streams after a pass over each.
@@ -102,6 +107,11 @@ class ShiftWatch:
         new += self._augmented_validation(latest, epoch)
         self.report = self._monitor.report(self._notes(passes))
         return new
+
+    @property
+    def needs(self) -> str:
+        """How many samples the first look needs, in words."""
+        return needs_in_words(self._monitor.level(1))
 
     @property
     def pairs(self) -> list[Pair]:

@@ -1,6 +1,8 @@
 """The public surface is what it says, no more and no less."""
 
 import inspect
+import subprocess
+import sys
 import types
 
 import keras
@@ -83,3 +85,20 @@ def test_layers_are_registered_for_loading():
     for layer in layers:
         name = keras.saving.get_registered_name(layer)
         assert name == f"keras_shiftguard>{layer.__name__}"
+
+
+def test_without_a_backend_the_error_says_what_to_install(tmp_path):
+    blocked = tmp_path / "blocked.py"
+    blocked.write_text(
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('tensorflow', 'jax', 'torch'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Missing())\n"
+        "import keras_shiftguard\n"
+    )
+    done = subprocess.run([sys.executable, blocked], capture_output=True, text=True)
+    backend = keras.backend.backend()
+    assert done.returncode and "NoBackendError" in done.stderr
+    assert f'pip install "keras-shiftguard[{backend}]"' in done.stderr

@@ -85,6 +85,14 @@ def test_darker_validation_is_named_and_dated(train, val):
     assert history["shift"] == [0.0, 0.0]
 
 
+def test_a_known_shift_does_not_stop_training(train, val):
+    guard = sg.ShiftGuard(verbose=0, on_shift="raise").acknowledge("brightness", reason="dusk")
+    guard.acknowledge("contrast", "validation").acknowledge("other")
+    history = fit(guard, train, (val[0] * 0.6, val[1])).history
+    assert history["val_shift"] == [0.0, 0.0] and not guard.report.shifted
+    assert "dusk" in str(guard.report)
+
+
 def test_validation_not_rescaled_is_preprocessing(train, val):
     guard = quiet()
     fit(guard, train, (val[0] * 255, val[1]))

@@ -18,6 +18,7 @@ Biometrika 1983 (alpha spending).
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.compare import Comparison, examine
 from keras_shiftguard.detection.repeats import same_samples
 from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
@@ -60,6 +61,9 @@ class ShiftMonitor:
         alpha: Chance that a fit without any shift ever raises an alarm.
         pairs: All `(stream, against)` that will ever be looked at.
 
+    Attributes:
+        known: Shifts that raise no alarm; may be added to at any time.
+
     Example:
 
     >>> monitor = ShiftMonitor(0.05, [("validation", "train")])
@@ -72,6 +76,7 @@ class ShiftMonitor:
         self._pairs = {pair: Pair(*pair) for pair in pairs}
         self._samples: dict[str, int] = {}
         self._certain: dict[str, Finding] = {}
+        self.known: list[Acknowledgement] = []
 
     def level(self, look: int) -> float:
         """The error rate that look number `look` (from 1) of a pair may use."""
@@ -127,7 +132,9 @@ class ShiftMonitor:
             if known is None:
                 new.append(finding.feature)
         _mark(pair.findings, expected)
-        return [pair.findings[feature] for feature in new]
+        tests = [acknowledged(test, self.known) for test in pair.latest.tested]
+        pair.expected |= {test.feature for test in tests if test.acknowledged}
+        return [acknowledged(pair.findings[feature], self.known) for feature in new]
 
     def add(self, finding: Finding) -> bool:
         """Adds a finding that needs no test (a certain one); True if it is new."""
@@ -152,7 +159,8 @@ class ShiftMonitor:
     def _findings(self) -> list[Finding]:
         pairs = self._pairs.values()
         tested = [finding for pair in pairs for finding in pair.findings.values()]
-        return [*self._certain.values(), *tested]
+        everything = [*self._certain.values(), *tested]
+        return [acknowledged(finding, self.known) for finding in everything]
 
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
         """Everything found so far."""

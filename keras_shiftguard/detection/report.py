@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from keras_shiftguard.notebook import BAD, GOOD, card
+
 KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific first
 # |effect size| below this is "present, negligible": real perhaps, but small
 # against the spread between samples (Cohen calls 0.2 small).
@@ -33,6 +35,8 @@ class Finding:
         expected: Whether it is meant to be so (augmentation).
         negligible: Whether the effect is too small to matter.
         explanation: One sentence with its numbers.
+        acknowledged: Why it is known and accepted, see `ShiftReport.acknowledge`;
+            empty if it is not.
     """
 
     feature: str
@@ -47,10 +51,11 @@ class Finding:
     explanation: str
     expected: bool = False
     negligible: bool = False
+    acknowledged: str = ""
 
     @property
     def matters(self) -> bool:
-        return not (self.expected or self.negligible)
+        return not (self.expected or self.negligible or self.acknowledged)
 
     def since_epoch(self, epoch: int) -> "Finding":
         """The same finding, dated."""
@@ -89,6 +94,23 @@ class ShiftReport:
         """Kinds of the shifts that matter, each once, the worst first."""
         return tuple(dict.fromkeys(f.kind for f in self.findings if f.matters))
 
+    def acknowledge(
+        self, what: str, stream: str | None = None, reason: str = "known"
+    ) -> "ShiftReport":
+        """The same report, with a shift that is known: still listed, no alarm.
+
+        Args:
+            what: Feature or family of a finding: `"input/brightness"`,
+                `"brightness"`, `"labels"`.
+            stream: The stream that differs; None for any.
+            reason: Why it is accepted, for people.
+        """
+        from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
+
+        known = [Acknowledgement(what, stream, reason)]
+        marked = [acknowledged(finding, known) for finding in self.findings]
+        return replace(self, findings=by_severity(marked))
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "shifted": self.shifted,
@@ -103,6 +125,14 @@ class ShiftReport:
         from keras_shiftguard.detection.words import in_words
 
         return in_words(self)
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (f.feature, f.kind, f"{f.effect_size:.2g}", f"{f.p_value:.1g}", f.stream, f.against)
+            for f in self.findings
+        ]
+        columns = ("feature", "kind", "effect size", "p-value", "stream", "against")
+        return card(str(self), BAD if self.shifted else GOOD, columns, rows)
 
 
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:

@@ -27,7 +27,9 @@ def in_a_sentence(finding: Finding) -> str:
     text = finding.explanation.rstrip(".")
     if finding.since is not None:
         text += f", since epoch {finding.since}"
-    if finding.expected:
+    if finding.acknowledged:
+        text += f" (acknowledged: {finding.acknowledged})"
+    elif finding.expected:
         text += " (expected: augmentation)"
     elif finding.negligible:
         text += " (present, negligible)"

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from keras_shiftguard.notebook import BAD, GOOD, card
+
 PREPROCESSING = "preprocessing"
 CHANNEL_ORDER = "channel order"
 SIZE = "resolution and crop"
@@ -104,6 +106,14 @@ class GapReport:
         notes = [_clip(f"  Note: {note}") for note in self.notes]
         room = MOST_LINES - 1 - len(rows) - len(fixes)
         return "\n".join([_clip(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
+
+    def _repr_html_(self) -> str:
+        rows = [
+            (row.cause, *(f"{100 * value:.1f}" for value in (row.points, *row.interval)))
+            for row in self.rows
+        ]
+        columns = ("cause", "points", "from", "to")
+        return card(str(self), BAD if self.beyond_sampling else GOOD, columns, rows)
 
     def _headline(self) -> str:
         size = f"{self.num_samples:,} sample{'s' if self.num_samples != 1 else ''}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.notebook import BAD, GOOD, OPEN, card
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.words import difference_in_words, in_words
 
@@ -173,6 +174,15 @@ class Diagnosis:
             surest = max(self.hints, key=lambda hint: hint.certainty)
             lines.append(f"  Also worth a look: {surest.sentence}")
         return "\n".join(_clip(line) for line in lines)
+
+    def _repr_html_(self) -> str:
+        colour = {"ok": GOOD, "mismatch": BAD, "unknown": OPEN}[self.status]
+        rows = [
+            (each.name, f"{each.misfit:.2f}", "yes" if each.swap else "no", "fed" * each.fed)
+            for each in self.candidates
+        ]
+        columns = ("convention", "misfit of batch norm", "red and blue swapped", "")
+        return card(str(self), colour, columns, rows)
 
     def _headline(self) -> str:
         where = ""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy_reference
 import pytest
 
+from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.profiles import FeatureTable, InputProfile, Moments
 from keras_shiftguard.profiles.features import num_bins
@@ -83,3 +84,19 @@ def test_a_pair_that_was_not_declared_is_an_error():
     empty = InputProfile()
     with pytest.raises(KeyError):
         ShiftMonitor(0.05, [("a", "b")]).look("b", "a", empty, empty)
+
+
+def test_a_known_shift_raises_no_alarm_and_stays_visible():
+    rng = np.random.default_rng(5)
+    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
+    val[:, 1] += 1
+    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    monitor.known.append(Acknowledgement("1", "validation", "a new sensor"))
+    (new,) = monitor.look("validation", "train", stream(val), train, epoch=1)
+    assert new.feature == "input/1" and not new.matters
+    assert monitor.severity("validation") == 0
+    assert [f.acknowledged for f in monitor.report().findings] == ["a new sensor"]
+    assert "input/1" in monitor.pairs[0].expected  # as the tab draws it
+    val[:, 2] += 1  # another one is an alarm all the same
+    found = monitor.look("validation", "train", stream(val), train, epoch=2)
+    assert [f.feature for f in found if f.matters] == ["input/2"]

@@ -81,3 +81,21 @@ def test_the_dictionary_is_plain_json():
     read = json.loads(json.dumps(plain(report.to_dict())))
     assert read["shifted"] is True and read["kinds"] == ["covariate"]
     assert read["findings"][0]["since"] == 2 and read["num_samples"] == {"train": 3}
+
+
+def test_what_is_acknowledged_stays_in_the_report_and_is_no_shift():
+    report = ShiftReport(findings=(finding(), finding("labels", kind="label", family="label")))
+    known = report.acknowledge("brightness", "validation", "the new camera")
+    assert known.shifted and known.kinds == ("label",)
+    quiet = known.acknowledge("labels")
+    assert not quiet.shifted and len(quiet.findings) == 2
+    assert "no shift that matters" in str(quiet) and "(acknowledged: the new camera)" in str(quiet)
+    assert report.acknowledge("brightness", "train").kinds == report.kinds  # another stream
+    assert report.acknowledge("input/brightness") == report.acknowledge("brightness")
+
+
+def test_the_notebook_shows_what_str_says_and_escapes_it():
+    report = ShiftReport(findings=(finding("<script>", explanation="a < b & c"),))
+    shown = report._repr_html_()
+    assert "a &lt; b &amp; c" in shown and "&lt;script&gt;" in shown
+    assert "<script" not in shown and shown.count("<div") == shown.count("</div") == 1
