@@ -26,7 +26,7 @@ format: ## let ruff lay out the code
 docs: ## the pages of docs/ as a site
 	@scripts/setup test
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
-	@echo "Open site/index.html"
+	@echo "Open site/index.html; for the search: .venv/bin/mkdocs serve"
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist site logs

@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import importlib.util
 import io
 import re
 import tomllib
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import keras_shiftguard as sg
+from keras_shiftguard.architectures import ARCHITECTURES
 from keras_shiftguard.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +82,28 @@ def test_every_option_of_the_command_is_described(command):
 def test_the_site_shows_every_page():
     pages = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert pages == {page.name for page in (ROOT / "docs").glob("*.md")}
+
+
+def test_the_table_of_architectures_is_that_of_the_code():
+    spec = importlib.util.spec_from_file_location("hook", ROOT / "tools/architecture_table.py")
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    page = hook.on_page_markdown((ROOT / "docs" / "architectures.md").read_text())
+    for network in ARCHITECTURES.values():
+        assert f"\n| {network.name} | `{network.mode}` | " in page
+        assert page.count(f"| `{network.mode}` |") > 1, "a legend, and networks"
+    assert len(ARCHITECTURES) == 40 and hook.MARK not in page
+
+
+def test_the_api_page_shows_every_public_name():
+    page = (ROOT / "docs" / "api.md").read_text()
+    shown = re.findall(r"^::: keras_shiftguard\.(\w+)$", page, re.MULTILINE)
+    assert sorted(shown) == sg.__all__
+
+
+def test_the_site_fetches_nothing_from_elsewhere():
+    settings = (ROOT / "mkdocs.yml").read_text()
+    assert "font: false" in settings and not re.search(r"https?://", settings)
 
 
 def test_versions_agree():

@@ -11,12 +11,6 @@ from typing import Any
 
 MARK = "<!-- table of architectures -->"
 SOURCE = Path(__file__).parents[1] / "keras_shiftguard" / "architectures.py"
-WANTS = {
-    "caffe": "0..255 minus the ImageNet mean, B, G, R",
-    "tf": "[-1, 1], R, G, B",
-    "torch": "[0, 1] minus the ImageNet mean, over its deviation, R, G, B",
-    "tf128": "raw / 128 - 1, R, G, B",
-}
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -26,14 +20,14 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def table() -> str:
     """One row a network, in Markdown."""
-    head = "| network | `mode` | the first convolution wants | feed it | size | top-1 | top-5 |"
-    rows = [head, "|---|---|---|---|---|---|---|"]
+    rows = [
+        "| network | `mode` | in front of it | size | top-1 | top-5 |",
+        "|---|---|---|---|---|---|",
+    ]
     for network in _module().ARCHITECTURES.values():
-        inside = network.inside
-        feed = f"0..255, R, G, B ({', '.join(inside)} inside)" if inside else "that"
+        front = "nothing: feed 0..255, R, G, B" if network.inside else "`preprocess_input`"
         top = (f"{100 * rate:.1f}" if rate else "" for rate in (network.top1, network.top5))
-        wants = WANTS[network.mode]
-        cells = (network.name, f"`{network.mode}`", wants, feed, network.size, *top)
+        cells = (network.name, f"`{network.mode}`", front, network.size, *top)
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
 
