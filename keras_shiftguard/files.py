@@ -3,14 +3,21 @@
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from keras_shiftguard.errors import BadInputError, ShiftWarning
+from keras_shiftguard.errors import BadInputError, ShiftWarning, warn
+from keras_shiftguard.npz import names_in, read_npz
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 ARRAY_SUFFIXES = (".npy", ".npz")
+
+# Of one array in a `.npz` file. A `.npy` file is read in place, whatever its size.
+MOST_BYTES = 8 * 2**30
 
 Item = TypeVar("Item")
 
@@ -38,16 +45,11 @@ def read_images(
     Raises:
         BadInputError: If there is not one readable image.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise BadInputError("Reading image files needs Pillow: pip install pillow.") from error
     if channels not in (1, 3):
         raise BadInputError(
             f"Image files have 1 or 3 channels, but the model takes {channels}. Pass a .npy array."
         )
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    files = [path] if path.is_file() else image_files(path)
     if not files:
         raise BadInputError(
             f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, "
@@ -58,15 +60,11 @@ def read_images(
     broken: dict[Path, Exception] = {}
     for file in progress(_spread(files, max_samples)):
         try:
-            with Image.open(file) as opened:
-                # Pillow drops transparency without a warning only from RGBA.
-                image = opened.convert("RGBA") if "transparency" in opened.info else opened
-                image = image.convert("RGB" if channels == 3 else "L")
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-            images.append(np.asarray(image).reshape(height, width, channels))
-        # What Pillow's readers raise for files that are damaged or far too large.
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            image = open_image(file, channels)
+        except UnreadableImage as error:
             broken[file] = error
+            continue
+        images.append(_scaled(image, size).reshape(height, width, channels))
     if broken:
         count = f"{len(broken)} of {len(images) + len(broken)} image files cannot be read"
         first = next(iter(broken))
@@ -74,6 +72,53 @@ def read_images(
             raise BadInputError(f"{count}, so nothing is left: {broken[first]}.")
         warnings.warn(f"{count} and are skipped, among them {first}.", ShiftWarning, 2)
     return np.stack(images)
+
+
+def image_files(path: Path) -> list[Path]:
+    """The image files of a directory and its sub-folders, sorted.
+
+    A link that leads out of the directory is not followed: who hands over a
+    directory shall not choose what else is read. A warning counts them.
+    """
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+    files = [file for file in files if file.is_file()]
+    root = path.resolve()
+    inside = [file for file in files if file.resolve().is_relative_to(root)]
+    if len(inside) < len(files):
+        warn(
+            f"{len(files) - len(inside)} of {len(files)} image files in {path} are links that "
+            "lead out of it, and are skipped. Copy the files, or pass the directory they are in."
+        )
+    return inside
+
+
+class UnreadableImage(BadInputError):
+    """A file that is damaged, no image, or far too large."""
+
+
+def open_image(file: Path, channels: int) -> "Image.Image":
+    """One image file as it is, in RGB (3 channels) or gray (1).
+
+    Raises:
+        UnreadableImage: If it cannot be read, or unpacks to over 90 megapixels.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise BadInputError("Reading image files needs Pillow: pip install pillow.") from error
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file) as opened:
+                # Pillow drops transparency without a warning only from RGBA.
+                image = opened.convert("RGBA") if "transparency" in opened.info else opened
+                return image.convert("RGB" if channels == 3 else "L")
+    # What Pillow's readers raise for files that are damaged or far too large.
+    except (
+        *(OSError, SyntaxError, ValueError, EOFError),
+        *(Image.DecompressionBombError, Image.DecompressionBombWarning),
+    ) as error:
+        raise UnreadableImage(f"{file} cannot be read as an image: {error}") from error
 
 
 def read_array(path: Path, max_samples: int) -> np.ndarray:
@@ -92,8 +137,8 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     """
     try:
         if path.suffix == ".npz":
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                x = archive[_name_in(archive.files, path)]
+            name = _name_in(names_in(path), path)
+            x = read_npz(path, MOST_BYTES, [name])[name]
         else:  # only what is looked at is read
             x = np.lib.format.open_memmap(path, mode="r")
     except BadInputError:
@@ -124,22 +169,27 @@ def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
     """
     if path.suffix != ".npz":
         return None
-    with np.load(path, allow_pickle=False) as archive:
-        for name in ("y", "y_train", "labels", "label"):
-            if name in archive.files:
-                y = archive[name]
-                return np.asarray(y[_spread(range(len(y)), max_samples)])
-    return None
+    try:
+        found = read_npz(path, MOST_BYTES, ("y", "y_train", "labels", "label"))
+    except Exception as error:
+        raise BadInputError(f"The labels in {path} cannot be read: {error}") from error
+    y = next(iter(found.values()), None)
+    return None if y is None or not y.ndim else np.asarray(y[_spread(range(len(y)), max_samples)])
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """One image `(height, width, channels)`, uint8, resized as `read_images` does."""
     from PIL import Image
 
-    height, width = size
     pixels = image[..., 0] if image.shape[-1] == 1 else image
-    scaled = Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR)
-    return np.asarray(scaled).reshape(height, width, image.shape[-1])
+    return _scaled(Image.fromarray(pixels), size).reshape(*size, image.shape[-1])
+
+
+def _scaled(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
+    from PIL import Image
+
+    height, width = size
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _name_in(names: Sequence[str], path: Path) -> str:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning
-from keras_shiftguard.files import read_array, read_images
+from keras_shiftguard.files import read_array, read_images, read_labels
 
 
 @pytest.fixture
@@ -128,3 +128,26 @@ def test_a_file_that_is_no_array(tmp_path, content, suffix):
     path.write_bytes(content)
     with pytest.raises(BadInputError, match="cannot be read as a NumPy array"):
         read_array(path, 9)
+
+
+def test_links_out_of_the_directory_are_not_followed(folder, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    (folder / "cat" / "link.png").symlink_to(secret)
+    (folder / "cat" / "copy.png").symlink_to(folder / "cat" / "01.png")  # inside: as any file
+    with pytest.warns(ShiftWarning, match="1 of 18 image files .* lead out of it"):
+        assert len(read_images(folder, (32, 32), 3, 100)) == 17
+
+
+def test_an_image_that_unpacks_to_gigabytes_is_refused(tmp_path):
+    Image.new("1", (12_000, 12_000)).save(tmp_path / "bomb.png")
+    assert (tmp_path / "bomb.png").stat().st_size < 2**20
+    with pytest.raises(BadInputError, match="decompression bomb"):
+        read_images(tmp_path, (8, 8), 3, 9)
+
+
+def test_pickled_labels_are_refused(tmp_path):
+    path = tmp_path / "data.npz"
+    np.savez(path, x=np.zeros((2, 4, 4, 3)), y=np.asarray([{}, {}], object))
+    with pytest.raises(BadInputError, match="allow_pickle"):
+        read_labels(path, 9)

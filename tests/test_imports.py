@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A room may import those below it, and itself; rooms of one
 # floor do not know each other.
 FLOORS = (
-    ("errors", "conventions", "notebook"),
+    ("errors", "conventions", "notebook", "npz"),
     ("profiles", "architectures", "json_files", "backend"),
     ("statistics", "detection", "events", "files"),
     ("data", "answers", "shift_plots"),
@@ -25,7 +25,7 @@ FLOORS = (
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
 WITHOUT_KERAS = (
-    *("errors", "conventions", "notebook", "architectures"),
+    *("errors", "conventions", "notebook", "npz", "architectures"),
     *("profiles", "detection", "events", "files", "json_files", "shift_plots", "shift_events"),
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.files import IMAGE_SUFFIXES
+from keras_shiftguard.files import IMAGE_SUFFIXES, image_files, open_image
 
 # How keras.applications was measured: the shorter side to 256, bicubic, and the
 # middle 224 (taehoonlee in github.com/keras-team/keras-applications/issues/88).
@@ -50,10 +50,10 @@ def open_folder(path: Path, num_classes: int) -> Folder:
             f"`data` must be a directory with a folder of images for each class. Received: {path}"
         )
     folders = sorted(p for p in path.iterdir() if p.is_dir())
-    by_folder = [(folder, _images(folder)) for folder in folders]
+    by_folder = [(folder, image_files(folder)) for folder in folders]
     by_folder = [(folder, found) for folder, found in by_folder if found]
     if not by_folder:
-        loose = _images(path)
+        loose = image_files(path)
         if not loose:
             raise BadInputError(f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
         return Folder(path, tuple(loose), None)
@@ -72,13 +72,9 @@ def open_folder(path: Path, num_classes: int) -> Folder:
     return Folder(path, tuple(file for _, found in by_folder for file in found), labels)
 
 
-def _images(path: Path) -> list[Path]:
-    return sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-
-
 def raw_image(file: Path, channels: int = 3) -> np.ndarray:
     """One file as it is, `(height, width, channels)` uint8."""
-    image = _opened(file, channels)
+    image = open_image(file, channels)
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
@@ -86,7 +82,7 @@ def native_image(file: Path, size: tuple[int, int], channels: int = 3) -> np.nda
     """One file as networks are evaluated: aspect kept, middle `CROP`, antialiased bicubic."""
     from PIL import Image
 
-    image = _opened(file, channels)
+    image = open_image(file, channels)
     height, width = size
     scale = min(image.width / width, image.height / height) * CROP
     box_width, box_height = width * scale, height * scale
@@ -118,17 +114,3 @@ def native_line(size: tuple[int, int]) -> str:
         f"x = keras.utils.img_to_array(keras.utils.load_img(file, target_size={size}, "
         'keep_aspect_ratio=True, interpolation="bicubic"))'
     )
-
-
-def _opened(file: Path, channels: int) -> Any:
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise BadInputError("Reading image files needs Pillow: pip install pillow.") from error
-    try:
-        with Image.open(file) as opened:
-            image = opened.convert("RGBA") if "transparency" in opened.info else opened
-            return image.convert("RGB" if channels == 3 else "L")
-    # What Pillow's readers raise for files that are damaged or far too large.
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise BadInputError(f"{file} cannot be read as an image: {error}") from error

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.npz import read_npz
 from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.labels import LabelSummary
@@ -25,6 +26,8 @@ from keras_shiftguard.profiles.summary import InputSummary
 SCHEMA_VERSION = 2  # 1 was never released
 SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
 TYPES = {kind.__name__: kind for kind in SUMMARIES}
+# Of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
+MOST_BYTES = 256 * 2**20
 ARRAY, TRIANGLE = "=array", "=triangle"
 
 
@@ -45,8 +48,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
             profile at all.
     """
     try:
-        with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path, MOST_BYTES)
         header = json.loads(arrays["header"].tobytes())
         version = header["schema_version"]
     except FileNotFoundError:
@@ -98,9 +100,11 @@ def _unpacked(value: Any, arrays: dict[str, np.ndarray], key: str = "") -> Any:
         if value[:1] == [ARRAY]:
             return arrays[key]
         if value[:1] == [TRIANGLE]:
-            half = arrays[key]
-            rows, columns = np.triu_indices(value[1])
-            full = np.zeros((*half.shape[:-1], value[1], value[1]))
+            half, side = arrays[key], value[1]
+            if half.shape[-1] != side * (side + 1) // 2:
+                raise ValueError(f"{key} is no triangle of {side} rows")
+            rows, columns = np.triu_indices(side)
+            full = np.zeros((*half.shape[:-1], side, side))
             full[..., rows, columns] = full[..., columns, rows] = half
             return full
         return tuple(value)

@@ -1,11 +1,17 @@
 """The file: what was saved comes back, and what is no profile is refused."""
 
+import contextlib
 import dataclasses
+import io
 import json
+import tracemalloc
+import zipfile
 
 import numpy as np
 import numpy_reference
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from keras_shiftguard import BadInputError, InputProfile
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
@@ -136,3 +142,56 @@ def test_pickles_are_not_opened(tmp_path):
 def test_a_missing_file_is_python_s_own_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         InputProfile.load(tmp_path / "nothing")
+
+
+def npz(path, **arrays):
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    path = tmp_path / "bomb"
+    npz(path, header=np.zeros(300 * 2**20, "uint8"))
+    assert path.stat().st_size < 2**20
+    tracemalloc.start()
+    with pytest.raises(BadInputError, match="unpacks to 314,572,9"):
+        InputProfile.load(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+def test_a_header_that_claims_more_than_is_there_is_refused(tmp_path):
+    path = tmp_path / "claim"
+    huge = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        huge, {"shape": (2**40,), "fortran_order": False, "descr": "<f8"}
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("header.npy", huge.getvalue())
+    with pytest.raises(BadInputError, match="which its size belies"):
+        InputProfile.load(path)
+
+
+def test_a_triangle_has_as_many_numbers_as_it_says(profile, tmp_path):
+    path = tmp_path / "triangle"
+    profile.save(path)
+
+    def enlarge(header, _):
+        header["profile"]["inputs"]["input"]["embedding"]["comoment"] = ["=triangle", 10**9]
+
+    rewritten(path, enlarge)
+    with pytest.raises(BadInputError, match="no triangle of 1000000000 rows"):
+        InputProfile.load(path)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_changed_file_is_read_or_refused(profile, tmp_path, changes):
+    path = tmp_path / "fuzzed"
+    profile.save(path)
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[int(place * (len(content) - 1))] = value
+    path.write_bytes(content)
+    with contextlib.suppress(BadInputError):
+        InputProfile.load(path)
