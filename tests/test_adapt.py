@@ -1,6 +1,11 @@
 """`ShiftGuard(adapt=...)` in real fits: the repair, and that it harms nothing."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,17 +15,22 @@ from keras import layers
 import keras_shiftguard as sg
 
 pytestmark = pytest.mark.backend
+BACKEND = keras.backend.backend()
 
 
 @pytest.fixture(scope="module")
 def data():
+    return pictures()
+
+
+def pictures():
     rng = np.random.default_rng(0)
     coarse = np.kron(rng.random((192, 4, 4, 1)), np.ones((1, 4, 4, 1)))
     images = 0.3 + 0.4 * coarse + rng.normal(0, 0.02, (192, 16, 16, 1))
     return images.astype("float32"), rng.integers(0, 2, 192)
 
 
-def fitted(data, guard=None, epochs=2, **kwargs):
+def fitted(data, guard=None, epochs=2, dropout=0.3, compiled=None, more_callbacks=(), **kwargs):
     keras.utils.set_random_seed(1)
     model = keras.Sequential(
         [
@@ -28,13 +38,13 @@ def fitted(data, guard=None, epochs=2, **kwargs):
             layers.Conv2D(4, 3, strides=2),
             layers.BatchNormalization(),
             layers.Flatten(),
-            layers.Dropout(0.3),
+            layers.Dropout(dropout),
             layers.Dense(2),
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile("adam", loss)
-    callbacks = [] if guard is None else [guard]
+    model.compile("adam", loss, **(compiled or {}))
+    callbacks = [*([] if guard is None else [guard]), *more_callbacks]
     history = model.fit(
         *data, batch_size=64, epochs=epochs, verbose=0, callbacks=callbacks, **kwargs
     )
@@ -74,7 +84,73 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     )
     state = json.loads((tmp_path / "adaptation.json").read_text())
     assert max(state["inputs"]["input"]["strengths"]) > 0.2
-    # Another run that goes on where this one ended takes its strengths along.
-    goes_on = guarded(target, log_dir=tmp_path)
-    fitted(data, goes_on, epochs=3, initial_epoch=2)
+
+
+@pytest.fixture
+def policy():
+    before = keras.config.dtype_policy().name
+    yield keras.config.set_dtype_policy
+    keras.config.set_dtype_policy(before)
+
+
+def test_it_works_compiled_by_xla_in_mixed_precision_and_in_packs_of_steps(data, policy):
+    if BACKEND == "torch":
+        pytest.skip("Keras refuses steps_per_execution on torch; torch.compile takes minutes")
+    policy("mixed_float16")
+    guard = guarded(data[0] - np.float32(0.25))
+    packed = {"jit_compile": True, "steps_per_execution": 2}
+    model, history = fitted(data, guard, epochs=3, compiled=packed)
+    assert guard.augmentation.strengths["darker"] > 0.2
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_a_fit_that_was_interrupted_goes_on_exactly(data, tmp_path):
+    images = data[0] * 255, data[1]  # a range that has to be remembered, too
+    target = images[0] - np.float32(60)
+    kept, logs, interrupted = tmp_path / "model.keras", tmp_path / "whole", tmp_path / "logs"
+
+    class Keep(keras.callbacks.Callback):
+        """What is there when a fit is interrupted after two epochs."""
+
+        def on_epoch_end(self, epoch, logs_=None):
+            if epoch == 1:
+                self.model.save(kept)
+                shutil.copytree(logs, interrupted)
+
+    guard = guarded(target, log_dir=logs)
+    whole, _ = fitted(images, guard, epochs=4, dropout=0.0, shuffle=False, more_callbacks=[Keep()])
+    state = json.loads((interrupted / "adaptation.json").read_text())
+    assert max(state["inputs"]["input"]["strengths"]) > 0.2
+    resumed, goes_on = keras.models.load_model(kept), guarded(target, log_dir=interrupted)
+    resumed.fit(*images, 64, 4, initial_epoch=2, shuffle=False, verbose=0, callbacks=[goes_on])
     assert goes_on.augmentation.strengths["darker"] > 0.2
+    for a, b in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+REPLICAS = """
+import numpy as np, tensorflow as tf, test_adapt
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+data = test_adapt.pictures()
+target = data[0] - np.float32(0.25)
+guard = test_adapt.guarded(target)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    model, history = test_adapt.fitted(data, guard, compiled={"jit_compile": False})
+assert guard.augmentation.strengths["darker"] > 0.2, guard.augmentation.strengths
+values = guard.augmentation.inputs["input"].strengths.value.values
+np.testing.assert_array_equal(*[value.numpy() for value in values])  # on both replicas
+images, labels = guard.augmentation.inputs["input"].labelled.read()
+assert len(images) == len(labels) == 2 * len(data[0])  # two epochs, of both replicas
+"""
+
+
+def test_replicas_are_augmented_alike():
+    if BACKEND != "tensorflow":
+        pytest.skip("tf.distribute is TensorFlow's")
+    here = Path(__file__).parent
+    paths = os.pathsep.join([str(here), str(here.parent)])
+    subprocess.run(
+        [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
+    )

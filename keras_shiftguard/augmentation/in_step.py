@@ -97,6 +97,17 @@ class _InputAugmentation:
         self.strengths.assign(self.controller.strengths.astype("float32"))
         return changes
 
+    def saved(self) -> dict[str, Any]:
+        """What `restore` needs, as plain values."""
+        edges = (ops.convert_to_numpy(v.value).tolist() for v in (self.low, self.high))
+        return {**self.controller.state(), "range": list(edges)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.controller.restore(state)
+        self.strengths.assign(self.controller.strengths.astype("float32"))
+        for variable, value in zip((self.low, self.high), state["range"], strict=True):
+            variable.assign(np.asarray(value, "float32"))
+
 
 class StepAugmentation(keras.metrics.Metric):
     """Adaptive augmentation of what a model is trained on, inside the step.
@@ -203,7 +214,7 @@ class StepAugmentation(keras.metrics.Metric):
         """All that `restore` needs to continue, as plain values for JSON."""
         return {
             "seed": ops.convert_to_numpy(self.generator.state.value).tolist(),
-            "inputs": {name: part.controller.state() for name, part in self.inputs.items()},
+            "inputs": {name: part.saved() for name, part in self.inputs.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -212,8 +223,7 @@ class StepAugmentation(keras.metrics.Metric):
         self.generator.state.assign(np.asarray(state["seed"]).astype(kind))
         for name, part in self.inputs.items():
             if name in state["inputs"]:
-                part.controller.restore(state["inputs"][name])
-                part.strengths.assign(part.controller.strengths.astype("float32"))
+                part.restore(state["inputs"][name])
 
 
 def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, np.ndarray]:

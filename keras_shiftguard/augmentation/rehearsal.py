@@ -92,7 +92,8 @@ class Rehearsal:
             x = np.tile(self.images, (per_call,) + (1,) * (self.images.ndim - 1))
             strengths = np.repeat(full, count, axis=0).astype("float32")
             values = np.asarray(self._model.predict_on_batch((x, strengths)), "float64")
-            values = values.reshape(per_call, count, -1)[: len(part)]
+            # Under tf.distribute every replica computes the whole, and all come back.
+            values = values[: len(x)].reshape(per_call, count, -1)[: len(part)]
             known = np.abs(values) < 1e18
             number = np.maximum(known.sum(1), 1)
             mean = np.where(known, values, 0).sum(1) / number
