@@ -174,7 +174,7 @@ def main():
         kinds = [kind for kind in kinds if kind in HELD_OUT]
     elif arguments.kinds:
         kinds = arguments.kinds
-    kinds = ["clean", *(kind for kind in kinds if kind != "clean")]
+    kinds = [*(kind for kind in kinds if kind != "clean"), "clean"]
     name, results = Path(arguments.data).stem, Results(arguments.results)
     comparison = Comparison(data, name, results, arguments.epochs, arguments.samples)
     for seed in arguments.seeds:
