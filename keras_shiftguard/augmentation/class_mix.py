@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_shiftguard.augmentation.coverage import FEWEST, Coverage
+from keras_shiftguard.detection.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 MOST_CLASSES = 20  # with more, thirty attributes could be mixed to anything
@@ -81,6 +82,8 @@ class ClassAttributes:
             explanation than the mix of training, beyond what their number buys.
         """
         usable = (self.count >= FEWEST).all(axis=0) & (target.moments.count >= FEWEST)
+        if not usable.any():
+            return self.shares, 0.0
         mean, std, count = (v[:, usable] for v in (self.mean, self.std, self.count))
         wanted, m = target.moments.mean[usable], target.moments.count[usable]
         slack = (SLACK * unit[usable]) ** 2
@@ -105,21 +108,14 @@ class ClassAttributes:
 def _nearest_mixture(design: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
     """`p` on the simplex with the least `|p @ design - wanted|` (accelerated descent)."""
     gram, right = design @ design.T, design @ wanted
+    allowed = np.full(len(start), True)
     rate = 1 / np.linalg.eigvalsh(gram)[-1]
     p = ahead = start
     for k in range(STEPS):
-        after = onto_simplex(ahead - rate * (gram @ ahead - right))
+        after = onto_simplex(ahead - rate * (gram @ ahead - right), allowed)
         ahead = after + k / (k + 3) * (after - p)
         p = after
     return p
-
-
-def onto_simplex(p: np.ndarray) -> np.ndarray:
-    """The nearest frequencies that are not negative and sum to 1."""
-    values = np.sort(p)[::-1]
-    excess = (np.cumsum(values) - 1) / np.arange(1, len(values) + 1)
-    cut = excess[np.flatnonzero(values > excess)[-1]]
-    return np.maximum(p - cut, 0.0)
 
 
 def with_mix_of(

@@ -97,7 +97,7 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
     matrix = np.where(there, confusion.T / np.maximum(n, 1), 0.0)  # columns are classes
     plain, error = _plain(matrix, there, confusion, q, m)
     change = _towards(start, matrix, q, _noise(confusion, start, q, m))
-    frequencies = _onto_simplex(np.where(there, start + change, 0.0), there)
+    frequencies = onto_simplex(np.where(there, start + change, 0.0), there)
     lower = np.where(there, np.clip(plain - Z * error, 0, 1), 0.0)
     upper = np.where(there, np.clip(plain + Z * error, 0, 1), 1.0)
     return LabelShift(
@@ -121,7 +121,7 @@ def _plain(
     inverse = (vt.T / np.maximum(s, 1e-9)) @ u.T
     solved = np.zeros(len(q))
     solved[there] = (vt.T * np.where(s > 1e-6 * s[0], 1 / np.maximum(s, 1e-9), 0.0)) @ u.T @ q
-    inside = _onto_simplex(solved, there)
+    inside = onto_simplex(solved, there)
     noise = _noise(confusion, inside, q, m)
     error = np.full(len(q), np.inf)
     error[there] = np.sqrt(np.einsum("ij,jk,ik->i", inverse, noise, inverse))
@@ -155,7 +155,7 @@ def _towards(start: np.ndarray, matrix: np.ndarray, q: np.ndarray, noise: np.nda
     return vt.T @ (tau**2 * s / (1 + tau**2 * s**2) * along)
 
 
-def _onto_simplex(p: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+def onto_simplex(p: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """The nearest frequencies that are not negative and sum to 1."""
     values = np.sort(p[allowed])[::-1]
     excess = (np.cumsum(values) - 1) / np.arange(1, len(values) + 1)

