@@ -29,7 +29,7 @@ def uci():
     return np.pad(np.clip(grown, 0, 1), border)[order], small.target[order].astype("int32")
 
 
-def network(seed=0):
+def network(seed=0, batch_norm=False):
     """A small convolutional network, compiled; the layer before the last is `"features"`."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
@@ -37,6 +37,7 @@ def network(seed=0):
         [
             keras.Input((28, 28, 1)),
             layers.Conv2D(16, 5, strides=2, activation="relu"),
+            *([layers.BatchNormalization(momentum=0.9)] if batch_norm else []),
             layers.Conv2D(32, 3, strides=2, activation="relu"),
             layers.Flatten(),
             layers.Dense(64, activation="relu", name="features"),
