@@ -49,7 +49,8 @@ def read_images(
         raise BadInputError(
             f"Image files have 1 or 3 channels, but the model takes {channels}. Pass a .npy array."
         )
-    files = [path] if path.is_file() else image_files(path)
+    one = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
+    files = image_files(path) if path.is_dir() else one
     if not files:
         raise BadInputError(
             f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, "

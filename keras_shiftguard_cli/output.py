@@ -30,22 +30,12 @@ class Command(click.Command):
 
 
 def start_library() -> None:
-    """Imports Keras and the library, which takes seconds, and says so on a terminal.
-
-    Raises:
-        BadInput: if the backend is not installed.
-    """
+    """Imports Keras and the library, which takes seconds, and says so on a terminal."""
     note = "Starting Keras ..." if sys.stderr.isatty() else ""
     click.echo(note, nl=False, err=True)
     try:
         with _silence():
             from keras_shiftguard.errors import ShiftWarning
-    except ModuleNotFoundError as error:
-        raise BadInput(
-            f"Keras cannot start: {error}. Install a backend, "
-            'pip install "keras-shiftguard[tensorflow]" (or [jax], [torch]), or name the one that '
-            "is installed: KERAS_BACKEND=jax keras-shiftguard ..."
-        ) from error
     finally:
         click.echo("\r" + " " * len(note) + "\r" if note else "", nl=False, err=True)
     warnings.simplefilter("always", ShiftWarning)
