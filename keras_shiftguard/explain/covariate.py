@@ -97,7 +97,7 @@ def level_repair(
     said = ask(model, (levels(x) for x in again))
     darker = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     lower = "lower" if std.mean() < reference.std.mean() else "higher"
-    detail = f"{darker}, contrast {lower}: levels brought to the reference's"
+    detail = f"{darker}, contrast {lower}: the reference's levels"
     return Repair(said, detail, f"x = {_affine(scale, offset, first)}")
 
 
@@ -120,7 +120,7 @@ def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) ->
     finally:
         adapted.restore()
     line = 'callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt="batch_norm")]'
-    return Repair(said, "batch norm recalibrated on the data", line)
+    return Repair(said, "batch norm recalibrated", line)
 
 
 def balanced(
@@ -162,7 +162,8 @@ def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:
 
 def _affine(scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
     if np.ptp(scale) < 1e-3 * abs(scale[0]) and np.ptp(offset) < 1e-3 * (1 + abs(offset[0])):
-        return f"x * {scale[0]:.4g} {'-+'[offset[0] >= 0]} {abs(offset[0]):.4g}"
+        sign = "+" if offset[0] >= 0 else "-"
+        return f"x * {scale[0]:.4g} {sign} {abs(offset[0]):.4g}"
     shape = ".reshape(-1, 1, 1)" if first else ""
     a, b = (f"np.float32([{', '.join(f'{v:.4g}' for v in u)}]){shape}" for u in (scale, offset))
     return f"x * {a} + {b}"

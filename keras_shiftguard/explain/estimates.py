@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.causes import OTHER, name_cause
 from keras_shiftguard.detection.compare import examine
 from keras_shiftguard.explain.asking import Said
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
@@ -19,9 +18,10 @@ from keras_shiftguard.explain.covariate import (
     level_repair,
     sample_weights,
 )
-from keras_shiftguard.explain.fifths import attributes_of, worst_fifth
+from keras_shiftguard.explain.fifths import attributes_of, moments, worst_fifth
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
+from keras_shiftguard.explain.rehearsed import act_out
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
 from keras_shiftguard.measure import profile_of
@@ -116,35 +116,76 @@ class Remainder:
         return profile_of(stream())
 
     def _covariate(self, before: InputProfile | None, now: InputProfile | None) -> Estimate | None:
-        words = ""
         if before is not None and now is not None:
             look = examine(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in look.findings):
                 return None
-            a, b = (next(iter(p.inputs.values())) for p in (before, now))
-            if a.is_image and b.is_image:
-                cause = name_cause(a, b)
-                words = cause.family if cause.family != OTHER else ""
-        best: tuple[float, Repair, Accuracies] | None = None
+        known, table = self._attributes(self._inputs())
+        best: tuple[Repair, Accuracies] | None = None
         for repair in self._repairs(before):
             regained = self._regained(repair)
             self.progress.step()
-            if np.percentile(regained.draws, SURE) <= 0:
-                continue
-            if best is None or regained.point > best[0]:
-                best = (float(regained.point), repair, regained)
-        if best is None:
+            if np.percentile(regained.draws, SURE) > 0 and (
+                best is None or regained.point > best[1].point
+            ):
+                best = (repair, regained)
+        words, lost = self._acted_out(known, table)
+        if best is None and lost is None:
             return None
-        _, repair, regained = best
+        parts, found = [words], lost
+        if best is not None:
+            self.scores = self._score(best[0].said)
+            share = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
+            parts.append(best[0].detail + share)
+            found = best[1] if lost is None or best[1].point > lost.point else lost
+        if known and self.labels is not None:
+            parts.append(worst_fifth(known, table, self.said.right(self.labels)))
+        assert found is not None
         # Never more than what is there to be explained.
         points = Accuracies(
-            np.clip(regained.point, 0.0, max(float(self.left.point), 0.0)),
-            np.clip(regained.draws, 0.0, np.maximum(self.left.draws, 0.0)),
+            np.clip(found.point, 0.0, max(float(self.left.point), 0.0)),
+            np.clip(found.draws, 0.0, np.maximum(self.left.draws, 0.0)),
         )
         self.left = Accuracies(self.left.point - points.point, self.left.draws - points.draws)
-        self.scores = self._score(repair.said)
-        detail = "; ".join(filter(None, [words, self._fifth(), repair.detail]))
-        return Estimate(COVARIATE_SHIFT, points, detail, repair.line)
+        line = "" if best is None else best[0].line
+        return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
+
+    def _attributes(
+        self, inputs: Iterator[dict[str, np.ndarray]]
+    ) -> tuple[tuple[str, ...], np.ndarray]:
+        if self.labels is None or len(self.views.samples.inputs) != 1:
+            return (), np.zeros((0, 0))
+        return attributes_of(next(iter(x.values())) for x in inputs)
+
+    def _acted_out(
+        self, known: tuple[str, ...], table: np.ndarray
+    ) -> tuple[str, Accuracies | None]:
+        """What the reference loses if its images are changed as the data's are."""
+        samples, said = self.reference.samples, self.reference.said
+        if not known or samples is None or said is None or samples.labels is None:
+            return "", None
+        names, before = self._attributes(x for _, x in samples.chunks())
+        if names != known:
+            return "", None
+        weights = np.ones(len(table))
+        if self.mix is not None and self.labels is not None:
+            weights = sample_weights(self.labels, self.mix)
+        (mean, spread), (now, wider) = (
+            moments(t, w) for t, w in ((before, np.ones(len(before))), (table, weights))
+        )
+        unit = np.sqrt((spread**2 + wider**2) / 2)
+        acted = act_out(self.model, next(iter(samples.inputs.values())), now - mean, unit)
+        self.progress.step()
+        if acted is None:
+            return "", None
+        labels = samples.labels[acted.which]
+        right = np.stack([said.right(samples.labels)[acted.which], acted.said.right(labels)])
+        draws = Resampling(len(labels), None, self.resampling.num_draws).accuracies(right)
+        lost = Accuracies(draws.point[0] - draws.point[1], draws.draws[0] - draws.draws[1])
+        if np.percentile(lost.draws, SURE) <= 0:
+            return "", None
+        points = 100 * float(lost.point)
+        return f"the reference loses {points:.1f} if one {acted.words}", lost
 
     def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
         samples, mix, labels = self.views.samples, self.mix, self.labels
@@ -169,12 +210,6 @@ class Remainder:
         return Accuracies(
             accuracies.point[1] - accuracies.point[0], accuracies.draws[1] - accuracies.draws[0]
         )
-
-    def _fifth(self) -> str:
-        if self.labels is None or len(self.views.samples.inputs) != 1:
-            return ""
-        known, table = attributes_of(next(iter(x.values())) for x in self._inputs())
-        return worst_fifth(known, table, self.said.right(self.labels)) if known else ""
 
     def _concept(self, concept: Concept) -> Iterator[Estimate]:
         before, counts = self.reference.by_class, self.reference.counts

@@ -35,6 +35,20 @@ def attributes_of(chunks: Iterable[np.ndarray]) -> tuple[tuple[str, ...], np.nda
     return known, np.concatenate(rows)
 
 
+def moments(table: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of each column, where it is finite.
+
+    Args:
+        table: `(samples, attributes)`.
+        weights: How much each sample counts, `(samples,)`.
+    """
+    finite = np.isfinite(table)
+    values, by = np.where(finite, table, 0.0), finite * weights[:, None]
+    total = np.maximum(by.sum(axis=0), 1e-12)
+    mean = (values * by).sum(axis=0) / total
+    return mean, np.sqrt((by * (values - mean) ** 2).sum(axis=0) / total)
+
+
 def worst_fifth(known: tuple[str, ...], table: np.ndarray, right: np.ndarray) -> str:
     """The fifth of the data where the model is clearly worse, in words; "" if none is.
 

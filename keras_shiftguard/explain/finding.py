@@ -5,8 +5,11 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.channel_order import balance_swapped
+from keras_shiftguard.detection.explanation import affine
 from keras_shiftguard.detection.preprocessing import explain as explain_difference
 from keras_shiftguard.explain.folder import native_image, native_line
+from keras_shiftguard.explain.grid import find_grid
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
@@ -17,6 +20,7 @@ from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.words import in_words
+from keras_shiftguard.profiles import InputSummary
 
 LOOKED_AT = 256  # samples that preprocessing is judged on
 FILES = 32  # files that are read to see how they are fed
@@ -75,16 +79,43 @@ def _as_the_reference(
     before = next(iter(reference.profile().inputs.values()), None)
     if before is None or diagnosis.status == "ok":
         return {}, "", ""
-    now = profile_of([({name: x}, None)], details=before.is_image).inputs.get(name)
-    step = None if now is None else explain_difference(before, now)
-    if step is None or now is None:
+    now = profile_of([({name: x}, None)]).inputs.get(name)
+    if now is None:
         return {}, "", ""
+    layout = now.layout if now.is_image else "channels_last"
+    step = explain_difference(before, now)
+    if step is None:
+        return _by_grid(name, x, reference, layout, before, now)
     turn = slice(None, None, -1 if step.swapped else 1)
     scale, offset = (1 / step.scale)[turn], (-step.offset / step.scale)[turn]
     order = tuple(range(len(scale)))[::-1] if step.swapped else None
-    layout = now.layout if now.is_image else "channels_last"
-    fix = InputCorrection(tuple(scale), tuple(offset), order, layout)
-    return {name: fix}, step.name, step.fix
+    return {name: InputCorrection(tuple(scale), tuple(offset), order, layout)}, step.name, step.fix
+
+
+def _by_grid(
+    name: str,
+    x: np.ndarray,
+    reference: Reference,
+    layout: str,
+    before: InputSummary,
+    now: InputSummary,
+) -> tuple[dict[str, InputCorrection], str, str]:
+    """The grids of 8-bit pixels still tell, where the scene has changed as well."""
+    first = layout == "channels_first"
+    if reference.samples is None:
+        return {}, "", ""
+    other = next(iter(reference.samples.inputs.values()))
+    here, there = (find_grid(v[:LOOKED_AT], first) for v in (x, other))
+    swapped = balance_swapped(before.features, now.features)
+    if here is None or there is None or (here.steps == there.steps and not swapped):
+        return {}, "", ""
+    fix = InputCorrection.between(here.convention, there.convention, layout)
+    scale, offset = np.asarray(fix.scale), np.asarray(fix.offset)
+    if swapped:
+        fix = InputCorrection(fix.scale, fix.offset, tuple(range(len(scale)))[::-1], layout)
+    pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if swapped else "x"
+    words = f"fed {here.words}, the reference is {there.words}"
+    return {name: fix}, words, f"x = {affine(pixels, scale, offset, first)}"
 
 
 def _with_size(views: Views, subject: Subject, reference: Reference, diagnosis: Diagnosis) -> Views:

@@ -14,7 +14,7 @@ CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
 MOST_LINES = 10
-WIDTH = 160  # characters of a line that is no code
+WIDTH = 200  # characters of a line that is no code
 
 
 @dataclass(frozen=True)
