@@ -15,6 +15,7 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, column_of, columns
+from tensorboard_plugin_shiftguard.gap import GAP_TAG
 from tensorboard_plugin_shiftguard.run_log import RunLog
 from tensorboard_plugin_shiftguard.statements import (
     EVENTS_TAG,
@@ -72,7 +73,8 @@ def overview(run: RunLog, chosen: int | None = None) -> dict[str, Any]:
     found = list(tables(run, here).values())
     rows, measured = _rows(found)
     events = latest_events(run)
-    if not (state or rows or events):
+    # An accuracy may have been explained where nothing was ever fitted.
+    if not (state or rows or events or GAP_TAG in run.contents):
         if run.problems:
             raise Unreadable(" ".join(["Nothing of this run can be read.", *run.problems[:3]]))
         raise NotHere("There is no data in this run yet.")

@@ -23,6 +23,7 @@ from tensorboard_plugin_shiftguard.answers import (
     respond_error,
 )
 from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, feature
+from tensorboard_plugin_shiftguard.gap import gap
 from tensorboard_plugin_shiftguard.loader import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.overview import overview
 from tensorboard_plugin_shiftguard.reading import Log
@@ -68,6 +69,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
             "/cards": _cards,
             "/feature": lambda log, query: feature(log.run(query.text("run")), query.text("name")),
             "/adaptation": lambda log, query: adaptation(log.run(query.text("run"))),
+            "/gap": lambda log, query: gap(log.run(query.text("run"))),
         }
         apps = {route: _app(partial(serve, file=file)) for route, file in self._files.items()}
         apps |= {route: _app(partial(self._reply, ask)) for route, ask in questions.items()}

@@ -8,7 +8,7 @@ import numpy as np
 from keras_shiftguard.detection.channel_order import balance_swapped
 from keras_shiftguard.detection.explanation import affine
 from keras_shiftguard.detection.preprocessing import explain as explain_difference
-from keras_shiftguard.explain.folder import native_image, native_line
+from keras_shiftguard.explain.folder import CROP, native_line, read_natively
 from keras_shiftguard.explain.grid import find_grid
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
@@ -129,17 +129,28 @@ def _with_size(views: Views, subject: Subject, reference: Reference, diagnosis: 
         return _noting(views, feed)
     fed = next(iter(samples.inputs.values()))
     here = fed.shape[-2:] if subject.channels_first else fed.shape[1:3]
-    if here == size:
-        which = spread(len(samples), FILES)
-        native = _files(samples, which, size, subject.channels)
-        apart = (fed[which].astype("float64") - feed.fed(native)) / _by_channel(feed, feed.scale)
-        if np.sqrt((apart**2).mean()) < SAME:
-            return views
+    # What was published was measured on the middle; else the user's crop is right.
+    crops = (CROP,) if subject.is_published else (1.0, CROP)
+    apart = {crop: _apart(samples, feed, here, crop) for crop in crops}
+    crop = min(apart, key=lambda c: apart[c])
+    if here == size and apart[crop] < SAME:
+        return views
     detail = f"fed {here[0]} x {here[1]}"
     detail += f", native {size[0]} x {size[1]}" if here != size else ""
-    detail += "; aspect kept, middle 87.5 %, antialiased bicubic instead"
-    line = native_line(size)
-    return replace(views, raw=feed, causes=(*views.causes, Removable(SIZE, detail, line)))
+    detail += "; aspect kept, antialiased bicubic instead"
+    detail += f", middle {100 * crop:.3g} %" if crop < 1 else ""
+    cause = Removable(SIZE, detail, native_line(size, crop))
+    return replace(views, raw=replace(feed, crop=crop), causes=(*views.causes, cause))
+
+
+def _apart(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
+    """How far what was fed is from the files read natively: grey levels, root mean square."""
+    which = spread(len(samples), FILES)
+    native = _files(samples, which, size, len(feed.scale), crop)
+    fed = next(iter(samples.inputs.values()))[which].astype("float64")
+    shape = (-1, 1, 1) if feed.channels_first else (-1,)
+    levels = (fed - feed.fed(native)) / feed.scale.reshape(shape)
+    return float(np.sqrt((levels**2).mean()))
 
 
 def _how_fed(
@@ -174,13 +185,11 @@ def _how_fed(
     return RawFeed(size, scale[:, 0], scale[:, 1], flipped, first)
 
 
-def _files(samples: Samples, which: np.ndarray, size: tuple[int, int], channels: int) -> np.ndarray:
+def _files(
+    samples: Samples, which: np.ndarray, size: tuple[int, int], channels: int, crop: float = CROP
+) -> np.ndarray:
     assert samples.folder is not None
-    return np.stack([native_image(samples.folder.files[i], size, channels) for i in which])
-
-
-def _by_channel(feed: RawFeed, values: np.ndarray) -> np.ndarray:
-    return values.reshape(-1, 1, 1) if feed.channels_first else values
+    return read_natively((samples.folder.files[i] for i in which), size, channels, crop)
 
 
 def _noting(views: Views, note: str) -> Views:

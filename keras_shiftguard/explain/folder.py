@@ -1,6 +1,6 @@
 """A directory of raw images in class folders, and how images should be read from it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,18 +78,27 @@ def raw_image(file: Path, channels: int = 3) -> np.ndarray:
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
-def native_image(file: Path, size: tuple[int, int], channels: int = 3) -> np.ndarray:
-    """One file as networks are evaluated: aspect kept, middle `CROP`, antialiased bicubic."""
+def native_image(
+    file: Path, size: tuple[int, int], channels: int = 3, crop: float = CROP
+) -> np.ndarray:
+    """One file as networks are evaluated: aspect kept, the middle, antialiased bicubic."""
     from PIL import Image
 
     image = open_image(file, channels)
     height, width = size
-    scale = min(image.width / width, image.height / height) * CROP
+    scale = min(image.width / width, image.height / height) * crop
     box_width, box_height = width * scale, height * scale
     left, top = (image.width - box_width) / 2, (image.height - box_height) / 2
     box = (left, top, left + box_width, top + box_height)
     resized = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
     return np.asarray(resized).reshape(height, width, channels)
+
+
+def read_natively(
+    files: Iterable[Path], size: tuple[int, int], channels: int, crop: float
+) -> np.ndarray:
+    """The same of several files, `(files, height, width, channels)` uint8."""
+    return np.stack([native_image(file, size, channels, crop) for file in files])
 
 
 def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
@@ -108,9 +117,12 @@ def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
     return read
 
 
-def native_line(size: tuple[int, int]) -> str:
+def native_line(size: tuple[int, int], crop: float = CROP) -> str:
     """Python that reads a file much as `native_image` does."""
+    outer = tuple(round(side / crop) for side in size)
+    edges = [(o - i) // 2 for o, i in zip(outer, size, strict=True)]
+    cut = ", ".join(f"{e}:{e + side}" for e, side in zip(edges, size, strict=True))
     return (
-        f"x = keras.utils.img_to_array(keras.utils.load_img(file, target_size={size}, "
+        f"x = keras.utils.img_to_array(keras.utils.load_img(file, target_size={outer}, "
         'keep_aspect_ratio=True, interpolation="bicubic"))'
-    )
+    ) + (f"[{cut}]" if outer != size else "")

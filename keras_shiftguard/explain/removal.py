@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.explain.folder import native_image
+from keras_shiftguard.explain.folder import CROP, read_natively
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.preprocessing.correction import InputCorrection
@@ -27,6 +27,7 @@ class RawFeed:
         offset: `(channels,)`.
         flipped: Whether blue comes first.
         channels_first: Whether the channels come first.
+        crop: The middle part of the shorter side that is read.
     """
 
     size: tuple[int, int]
@@ -34,13 +35,13 @@ class RawFeed:
     offset: np.ndarray
     flipped: bool
     channels_first: bool
+    crop: float = CROP
 
     def read(self, samples: Samples, part: slice) -> np.ndarray:
         """Some of the files, natively read, as they would have been fed."""
         assert samples.folder is not None
         files = samples.folder.files[part]
-        raw = np.stack([native_image(file, self.size, len(self.scale)) for file in files])
-        return self.fed(raw)
+        return self.fed(read_natively(files, self.size, len(self.scale), self.crop))
 
     def fed(self, raw: np.ndarray) -> np.ndarray:
         """Raw images, channels last, as fed."""

@@ -1,8 +1,11 @@
 """`GapReport`: where the accuracy went, as a table that adds up."""
 
+import json
 from dataclasses import asdict, dataclass
+from os import PathLike
 from typing import Any
 
+from keras_shiftguard.events import EventWriter, plain, write_json
 from keras_shiftguard.notebook import BAD, GOOD, card
 
 PREPROCESSING = "preprocessing"
@@ -13,6 +16,7 @@ COVARIATE_SHIFT = "covariate shift"
 CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
+TAG, SCHEMA = "shiftguard/gap", 1  # what tensorboard_plugin_shiftguard/gap.py reads
 MOST_LINES = 10
 WIDTH = 200  # characters of a line that is no code
 
@@ -95,6 +99,23 @@ class GapReport:
             "rows": [{**asdict(row), "interval": list(row.interval)} for row in self.rows],
             "notes": list(self.notes),
         }
+
+    def write(self, log_dir: str | PathLike[str]) -> None:
+        """Writes the table to a log directory: for the Shift tab, and as `gap.json`.
+
+        Not while a fit with `ShiftGuard` still writes there. The tab shows the
+        latest table.
+
+        Args:
+            log_dir: As of `ShiftGuard`; what TensorBoard is pointed at.
+
+        Raises:
+            BadInputError: If nothing can be written there.
+        """
+        content = plain({**self.to_dict(), "v": SCHEMA, "headline": self._headline()})
+        with EventWriter(log_dir) as writer:
+            writer.write_data(TAG, json.dumps(content, allow_nan=False).encode(), 0, {"v": SCHEMA})
+        write_json(log_dir, "gap.json", self.to_dict())
 
     def __str__(self) -> str:
         repairs: dict[str, list[str]] = {}

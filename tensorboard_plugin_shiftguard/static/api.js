@@ -97,6 +97,7 @@ export const api = {
       options,
     ),
   adaptation: (run, options) => ask("adaptation", [["run", run]], options),
+  gap: (run, options) => ask("gap", [["run", run]], options),
 };
 
 /** Numbers of a base64 text: `Int16Array` in hundredths, or `Uint8Array`. */

@@ -9,6 +9,7 @@ import { createAdaptation } from "./adaptation.js";
 import { createCards } from "./cards.js";
 import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
+import { createGap } from "./gap.js";
 import { createHeatmap } from "./heatmap.js";
 import { isShown, watchReload, watchShown } from "./host.js";
 import { createLog } from "./log.js";
@@ -50,14 +51,16 @@ class App {
     const detail = createDetail(shared);
     const cards = createCards(shared);
     const adaptation = createAdaptation(shared);
+    const gap = createGap(shared);
     const log = createLog(shared);
-    this.views = [verdict, preprocessing, toolbar, heatmap, detail, cards, adaptation, log];
+    this.views = [verdict, gap, preprocessing, toolbar, heatmap, detail, cards, adaptation, log];
     this.verdict = verdict;
     const pair = el("div", { class: "pair" }, heatmap.node, detail.node, cards.node);
     this.content = el(
       "div",
       { class: "content", hidden: true },
       verdict.node,
+      gap.node,
       preprocessing.node,
       el("div", { class: "explore" }, toolbar.node, pair),
       adaptation.node,

@@ -3,7 +3,7 @@
 import pytest
 from plugin.logs import opened, write_small_run
 
-ROUTES = ("runs", "overview", "cards", "feature", "adaptation", "static/index.js")
+ROUTES = ("runs", "overview", "cards", "feature", "adaptation", "gap", "static/index.js")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,62 @@
+"""Where the accuracy went: the latest table that `explain_gap` wrote into a run."""
+
+from typing import Any
+
+from tensorboard_plugin_shiftguard import checks
+from tensorboard_plugin_shiftguard.answers import Unreadable
+from tensorboard_plugin_shiftguard.checks import flag, items, name, number, record, sentence, vector
+from tensorboard_plugin_shiftguard.run_log import RunLog
+from tensorboard_plugin_shiftguard.statements import words_of
+
+GAP_TAG = "shiftguard/gap"
+SCHEMA = 1
+MAX_ROWS = 20
+MAX_NOTES = 20
+
+_ROW = record(
+    cause=name,
+    points=number,
+    interval=vector(2),
+    accuracy=number,
+    kind=checks.one_of("removed", "estimated", "rest"),
+    detail=sentence,
+    repair=sentence,
+)
+_GAP = record(
+    v=checks.whole,
+    accuracy=number,
+    reference_accuracy=number,
+    gap=number,
+    interval=vector(2),
+    beyond_sampling=flag,
+    reference=name,
+    num_samples=checks.whole,
+    estimated=flag,
+    headline=sentence,
+    rows=items(_ROW, MAX_ROWS),
+    notes=items(sentence, MAX_NOTES),
+)
+
+
+def gap(run: RunLog) -> dict[str, Any]:
+    """The latest table of a run; `"gap"` is None where there is none that can be drawn."""
+    points = run.points([GAP_TAG], most=1)[GAP_TAG]
+    found = None
+    if points:
+        try:
+            found = _read(words_of(points[-1].value))
+        except Unreadable as error:
+            run.problem(GAP_TAG, error.message)
+    return {"gap": found, "problems": run.problems}
+
+
+def _read(text: bytes) -> dict[str, Any]:
+    content = _GAP(checks.parsed(text))
+    if content is None:
+        raise Unreadable("is no JSON object")
+    if content["v"] != SCHEMA:
+        raise Unreadable(f"has layout {content['v']}; this tab reads layout {SCHEMA}")
+    if content["accuracy"] is None or content["reference_accuracy"] is None:
+        raise Unreadable("tells no accuracy")
+    content["rows"] = [row for row in content["rows"] if row["points"] is not None and row["cause"]]
+    return dict(content)

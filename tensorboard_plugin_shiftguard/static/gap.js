@@ -1,0 +1,138 @@
+/* Where the accuracy went: a waterfall from what it should be down to what it is. */
+
+import { api } from "./api.js";
+import { badge } from "./icons.js";
+import { code, el, fill, table } from "./dom.js";
+import { count } from "./format.js";
+import { copyButton } from "./pages.js";
+
+const KINDS = { estimated: "estimate", rest: "not explained" };
+
+export function createGap({ failed }) {
+  const body = el("div");
+  const node = el(
+    "section",
+    { class: "panel gap", "aria-labelledby": "gap-title", "data-testid": "gap", hidden: true },
+    el("h2", { id: "gap-title" }, "Accuracy gap: what it is made of"),
+    body,
+  );
+  let aborter = new AbortController();
+  let wanted = "";
+  let drawn = "";
+
+  async function load(model) {
+    const key = (wanted = JSON.stringify([model.selected[0].id, model.overview.updated]));
+    aborter.abort();
+    aborter = new AbortController();
+    try {
+      const { gap = null } = await api.gap(model.selected[0].id, { signal: aborter.signal });
+      if (key === wanted) draw(gap);
+    } catch (error) {
+      if (error?.name === "AbortError" || key !== wanted) return;
+      failed(error, "gap");
+    }
+  }
+
+  function draw(gap) {
+    const text = JSON.stringify(gap);
+    if (text === drawn) return;
+    drawn = text;
+    node.hidden = !gap;
+    fill(body, gap && [headline(gap), waterfall(gap), repairs(gap), notes(gap)]);
+  }
+
+  return {
+    node,
+    update(model, changed) {
+      if (!model.overview) {
+        node.hidden = true;
+        drawn = wanted = "";
+        return;
+      }
+      if (changed.has("data")) load(model);
+    },
+  };
+}
+
+function headline(gap) {
+  const kind = gap.beyond_sampling ? "alarm" : "steady";
+  const word = gap.beyond_sampling ? "gap" : "no gap beyond sampling";
+  return el(
+    "p",
+    { class: "detailhead" },
+    badge(kind, word),
+    el("span", null, gap.headline ?? ""),
+    el("span", { class: "quiet" }, count(gap.num_samples ?? 0, "sample")),
+  );
+}
+
+/** Steps from the reference down to what was measured, as `[row, from, to]`. */
+function steps(gap) {
+  let at = gap.reference_accuracy;
+  return gap.rows.map((row) => [row, at, (at -= row.points)]);
+}
+
+function waterfall(gap) {
+  const found = steps(gap);
+  const levels = [0, gap.reference_accuracy, gap.accuracy, ...found.flatMap(([, a, b]) => [a, b])];
+  const low = Math.min(...levels);
+  const span = Math.max(...levels) - low || 1;
+  const place = (from, to, kind) => {
+    const fill = el("span", { class: `gap-fill ${kind}` });
+    fill.style.left = `${((Math.min(from, to) - low) / span) * 100}%`;
+    fill.style.width = `${(Math.abs(to - from) / span) * 100}%`;
+    return el("span", { class: "gap-room", "aria-hidden": "true" }, fill);
+  };
+  const total = (label, value) => [
+    el("strong", null, label),
+    place(0, value, "total"),
+    percent(value),
+    "",
+  ];
+  return table(
+    "Points of accuracy that each cause takes, with 95 % intervals",
+    ["Cause", "From the reference down to what was measured", "Points", "What was found"],
+    [
+      total(gap.reference ?? "reference", gap.reference_accuracy),
+      ...found.map(([row, from, to]) => [
+        row.cause,
+        place(from, to, row.points < 0 ? "gain" : (row.kind ?? "removed")),
+        [points(row.points), el("span", { class: "quiet" }, ` ${ends(row.interval)}`)],
+        [KINDS[row.kind] && el("span", { class: "quiet" }, `${KINDS[row.kind]} `), row.detail],
+      ]),
+      total(gap.estimated ? "estimated" : "measured", gap.accuracy),
+    ],
+  );
+}
+
+function repairs({ rows }) {
+  const lines = [...new Set(rows.filter((r) => r.repair && r.points > 0).map((r) => r.repair))];
+  return lines.map((line) => {
+    const of = rows.filter((row) => row.repair === line).map((row) => row.cause);
+    return [
+      el("h3", null, `To repair ${of.join(" and ")}`),
+      el(
+        "div",
+        { class: "advice" },
+        code(line, { "aria-label": "Repair" }),
+        copyButton("Copy", () => line),
+      ),
+    ];
+  });
+}
+
+function notes({ notes }) {
+  if (!notes?.length) return null;
+  const lines = notes.map((note) => el("li", null, note));
+  return el("ul", { class: "plainlist quiet" }, lines);
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+function points(share) {
+  const text = (100 * Math.abs(share)).toFixed(1);
+  return (share < 0 && Number(text) ? "\u2212" : "") + text;
+}
+
+const ends = (interval) =>
+  interval?.every(Number.isFinite) ? `[${interval.map(points).join(", ")}]` : "";
