@@ -162,4 +162,4 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, flo
     total = number + 2
     middle = (wins - losses) / total
     half = 1.96 * np.sqrt(max(wins + losses - (wins - losses) ** 2 / total, 0.0)) / total
-    return float(middle - half), float(middle + half)
+    return float(max(middle - half, -1.0)), float(min(middle + half, 1.0))

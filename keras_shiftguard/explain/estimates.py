@@ -82,7 +82,7 @@ class Remainder:
         self.scores = self._score(said)
 
     def estimates(self) -> Iterator[Estimate]:
-        """Covariate shift, then concept shift, of what is left."""
+        """Concept shift, then covariate shift, of what is left."""
         if np.percentile(self.left.draws, SURE) <= 0:
             return
         before = None if self.reference.profile is None else self.reference.profile()
@@ -91,12 +91,13 @@ class Remainder:
             concept = find_concept(before.labels, now.labels)
         else:
             concept = None
+        # First what single classes lost more than the others, then what all lost.
+        if concept is not None:
+            yield from self._concept(concept)
         if concept is None or not concept.everything:
             covariate = self._covariate(before, now)
             if covariate is not None:
                 yield covariate
-        if concept is not None:
-            yield from self._concept(concept)
 
     def _score(self, said: Said) -> np.ndarray:
         if self.labels is not None:
@@ -116,6 +117,8 @@ class Remainder:
         return profile_of(stream())
 
     def _covariate(self, before: InputProfile | None, now: InputProfile | None) -> Estimate | None:
+        if np.percentile(self.left.draws, SURE) <= 0:
+            return None
         if before is not None and now is not None:
             look = examine(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in look.findings):
@@ -134,7 +137,6 @@ class Remainder:
             return None
         parts, found = [words], lost
         if best is not None:
-            self.scores = self._score(best[0].said)
             share = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
             parts.append(best[0].detail + share)
             found = best[1] if lost is None or best[1].point > lost.point else lost
@@ -229,4 +231,5 @@ class Remainder:
         points = Accuracies(point, concept.points(before, draws, shares, self.left.draws))
         if points.point <= 0 or np.percentile(points.draws, SURE) <= 0:
             return
+        self.left = Accuracies(self.left.point - points.point, self.left.draws - points.draws)
         yield Estimate(CONCEPT_SHIFT, points, concept.detail)

@@ -37,7 +37,8 @@ def find_removable(
     some = {name: value[which] for name, value in samples.inputs.items()}
     labels = None if samples.labels is None else samples.labels[which]
     diagnosis = diagnose(model, (samples.packed(some), labels), LOOKED_AT)
-    fixes, found, notes = _preprocessing(diagnosis, some, reference)
+    paired = samples.labels is not None and reference.holds(samples.labels)
+    fixes, found, notes = _preprocessing(diagnosis, some, reference, paired)
     views = Views(samples, fixes, None, tuple(found), tuple(notes))
     if samples.folder is not None:
         views = _with_size(views, subject, reference, diagnosis)
@@ -45,7 +46,7 @@ def find_removable(
 
 
 def _preprocessing(
-    diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference
+    diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference, paired: bool
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
     fixes = {name: d.fix for name, d in by_input.items() if d.fix is not None}
@@ -57,7 +58,7 @@ def _preprocessing(
     elif diagnosis.status == "mismatch":
         notes.append(str(diagnosis).partition("\n")[0])
     elif reference.profile is not None and len(some) == 1:
-        fixes, words, repair = _as_the_reference(diagnosis, some, reference)
+        fixes, words, repair = _as_the_reference(diagnosis, some, reference, paired)
     notes += [h.sentence for h in diagnosis.hints if h.name in TOLD_HINTS][:1]
     found = []
     if any(changes_values(fix) for fix in fixes.values()):
@@ -71,7 +72,7 @@ def _preprocessing(
 
 
 def _as_the_reference(
-    diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference
+    diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference, paired: bool
 ) -> tuple[dict[str, InputCorrection], str, str]:
     """Where the model does not tell, the reference's pipeline may."""
     assert reference.profile is not None
@@ -85,7 +86,7 @@ def _as_the_reference(
     layout = now.layout if now.is_image else "channels_last"
     step = explain_difference(before, now)
     if step is None:
-        return _by_grid(name, x, reference, layout, before, now)
+        return _by_grid(name, x, reference, layout, before, now, paired)
     turn = slice(None, None, -1 if step.swapped else 1)
     scale, offset = (1 / step.scale)[turn], (-step.offset / step.scale)[turn]
     order = tuple(range(len(scale)))[::-1] if step.swapped else None
@@ -99,6 +100,7 @@ def _by_grid(
     layout: str,
     before: InputSummary,
     now: InputSummary,
+    paired: bool,
 ) -> tuple[dict[str, InputCorrection], str, str]:
     """The grids of 8-bit pixels still tell, where the scene has changed as well."""
     first = layout == "channels_first"
@@ -107,6 +109,8 @@ def _by_grid(
     other = next(iter(reference.samples.inputs.values()))
     here, there = (find_grid(v[:LOOKED_AT], first) for v in (x, other))
     swapped = balance_swapped(before.features, now.features)
+    if paired:
+        swapped |= _same_images_swapped(x, other[spread(len(other), LOOKED_AT)], first)
     if here is None or there is None or (here.steps == there.steps and not swapped):
         return {}, "", ""
     fix = InputCorrection.between(here.convention, there.convention, layout)
@@ -116,6 +120,20 @@ def _by_grid(
     pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if swapped else "x"
     words = f"fed {here.words}, the reference is {there.words}"
     return {name: fix}, words, f"x = {affine(pixels, scale, offset, first)}"
+
+
+def _same_images_swapped(x: np.ndarray, other: np.ndarray, first: bool) -> bool:
+    """Whether images that are redder in one reading are bluer in the other."""
+    if x.ndim != 4 or x.shape[1 if first else -1] != 3 or len(x) != len(other):
+        return False
+    means = [v.mean(axis=(2, 3) if first else (1, 2), dtype="float64") for v in (x, other)]
+    return _agreement(*(m[:, 0] - m[:, 2] for m in means)) < -SURE_ORDER
+
+
+def _agreement(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation; 0 where there is none."""
+    varied = float(np.std(a) * np.std(b))
+    return float(np.mean((a - a.mean()) * (b - b.mean()))) / varied if varied > 0 else 0.0
 
 
 def _with_size(views: Views, subject: Subject, reference: Reference, diagnosis: Diagnosis) -> Views:
@@ -165,11 +183,7 @@ def _how_fed(
     flipped = False
     if channels == 3:
         raw_gap, fed_gap = (v[:, 0] - v[:, 2] for v in (raw, fed))
-        varied = float(np.std(raw_gap) * np.std(fed_gap))
-        agree = 0.0
-        if varied > 0:
-            together = (raw_gap - raw_gap.mean()) * (fed_gap - fed_gap.mean())
-            agree = float(np.mean(together)) / varied
+        agree = _agreement(raw_gap, fed_gap)
         if abs(agree) < SURE_ORDER and float(np.std(raw_gap)) > 1:
             return "Resolution and crop: the files and what is fed do not show the same images."
         flipped = agree < 0

@@ -219,13 +219,8 @@ class _Account:
     @property
     def _paired(self) -> bool:
         """Whether the reference holds the same samples in another form."""
-        other = self.target.samples
-        return (
-            other is not None
-            and self.samples.labels is not None
-            and other.labels is not None
-            and np.array_equal(other.labels, self.samples.labels)
-        )
+        labels = self.samples.labels
+        return labels is not None and self.target.holds(labels)
 
     def _target(self, scores: np.ndarray, values: Accuracies) -> Accuracies:
         """The accuracy of the reference, with its own draws."""

@@ -62,6 +62,14 @@ class Reference:
         total = self.counts.sum()
         return Mix(self.counts / total, 0 if published else int(total))
 
+    def holds(self, labels: np.ndarray) -> bool:
+        """Whether it is the same samples in another form, as far as labels tell.
+
+        If it is not after all, a paired interval is right as well.
+        """
+        other = None if self.samples is None else self.samples.labels
+        return other is not None and np.array_equal(other, labels)
+
     def size(self, channels_first: bool) -> tuple[int, int] | None:
         """Height and width of its images, if it has any."""
         if self.samples is None:

@@ -7,8 +7,10 @@ import warnings
 import pytest
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 from plugin.logs import RawLog, scores, scores_content, state
+from plugin.test_gap import REPORT
 
 from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.explain.report import GapReport, GapRow
 
 EPOCHS = 6
 SHIFTED = "input/brightness"
@@ -217,6 +219,29 @@ def test_an_empty_directory_says_how_to_fill_it(look, tmp_path):
         assert "ShiftGuard(log_dir=" in tab("empty").inner_text()
         assert tab.audit() == []
         tab.close()  # before the server ends: what it asks then would be an error
+
+
+def test_an_accuracy_gap_is_a_waterfall(look, tmp_path):
+    """From the reference down to what was measured, each step beside the one before."""
+    evil = GapRow("label shift", 0.05, (0.0, 0.1), 0.65, "removed", "<script>alert(1)</script>")
+    rows = (*REPORT.rows[:2], evil, *REPORT.rows[2:])
+    GapReport(rows, 0.6, 0.86, (0.2, 0.3), "the reference data", 2000).write(tmp_path)
+    with tensorboard(tmp_path) as address:
+        tab = look(at=address)
+        tab("gap").wait_for()
+        said = tab("gap").inner_text()
+        for row in rows:
+            assert row.cause in said and f"{100 * row.points:.1f}" in said
+        assert "x = x * 2" in said and "<script>alert(1)</script>" in said
+        bars = "[...document.querySelectorAll('.gap-fill')].map(b => b.getBoundingClientRect())"
+        ends = tab.evaluate(f"{bars}.map(b => [b.left, b.right])")
+        assert len(ends) == len(rows) + 2
+        for (left, _), (_, right) in zip(ends[1:-2], ends[2:-1], strict=True):
+            assert abs(left - right) < 3  # pixels; a bar has at least two
+        (start, full), (_, measured) = ends[0], ends[-1]
+        assert (measured - start) / (full - start) == pytest.approx(0.6 / 0.86, abs=0.02)
+        assert tab.audit() == []
+        tab.close()
 
 
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)

@@ -1,0 +1,34 @@
+"""The twenty photos as raw files in class folders, and as a right pipeline feeds them."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import photos
+
+
+def raw_folder():
+    """A directory of the photos, a folder for each class, named by its id."""
+    folder = Path(tempfile.mkdtemp(prefix="shiftguard-case-"))
+    for file in photos.imagenet_files():
+        place = folder / file.stem.split("_")[-1]
+        place.mkdir(exist_ok=True)
+        shutil.copy(file, place)
+    return folder
+
+
+def right(convention):
+    """`(x, y)`: the middle 87.5 %, bicubic, 224 x 224, in the convention of the network."""
+    images, labels = photos.imagenet_photos()
+    order = np.argsort([str(label) for label in labels], kind="stable")  # as the folders lie
+    return convention.from_raw(images[order]), labels[order]
+
+
+def answer(thread, question, report):
+    """Prints the case."""
+    print(f"{question}\n{thread}\n\n{report}\n")
+    assert abs(sum(row.points for row in report.rows) - report.gap) < 1e-9
