@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
-from keras_shiftguard.events import EventWriter, plain, write_json
+from keras_shiftguard.json_files import plain, write_json
 from keras_shiftguard.notebook import BAD, GOOD, card
 
 PREPROCESSING = "preprocessing"
@@ -112,6 +112,9 @@ class GapReport:
         Raises:
             BadInputError: If nothing can be written there.
         """
+        # TensorBoard's modules take time to import, and few reports are written.
+        from keras_shiftguard.events import EventWriter
+
         content = plain({**self.to_dict(), "v": SCHEMA, "headline": self._headline()})
         with EventWriter(log_dir) as writer:
             writer.write_data(TAG, json.dumps(content, allow_nan=False).encode(), 0, {"v": SCHEMA})
