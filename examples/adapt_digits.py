@@ -10,25 +10,25 @@ import sys
 
 import keras
 import numpy as np
-from digits import mnist, network, uci
+from digits import lenet, mnist, uci
 
 import keras_shiftguard as sg
 
 SMALL = "--small" in sys.argv
-EPOCHS, TRAIN = (2, 600) if SMALL else (20, 4500)
+EPOCHS, TRAIN = (2, 600) if SMALL else (15, 4500)
 
 x, y = mnist()
 source, validation = (x[:TRAIN], y[:TRAIN]), (x[4500:], y[4500:])
 other, answers = uci()
 unlabelled, test, answers = other[:1000], other[1000:], answers[1000:]
 
-alone = network()
+alone = lenet()
 alone.fit(*source, batch_size=100, epochs=EPOCHS, verbose=0)
 
 # A model around the model. `fit` takes the target as well; none of its labels is ever asked
 # for. What comes out, `adapted_model`, is the plain model again.
-model = sg.DomainAdaptationModel(network(), feature_layer="features", method="auto")
-model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+model = sg.DomainAdaptationModel(lenet(), feature_layer="features", method="auto", verbose=0)
+model.compile("adam", alone.loss, metrics=["accuracy"])
 model.fit(
     *source,
     target_data=unlabelled,

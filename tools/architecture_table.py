@@ -21,13 +21,13 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 def table() -> str:
     """One row a network, in Markdown."""
     rows = [
-        "| network | `mode` | in front of it | size | top-1 | top-5 |",
+        "| network | `mode` | feed it | size | top-1 | top-5 |",
         "|---|---|---|---|---|---|",
     ]
     for network in _module().ARCHITECTURES.values():
-        front = "nothing: feed 0..255, R, G, B" if network.inside else "`preprocess_input`"
+        feed = "0..255, R, G, B" if network.inside else "that"
         top = (f"{100 * rate:.1f}" if rate else "" for rate in (network.top1, network.top5))
-        cells = (network.name, f"`{network.mode}`", front, network.size, *top)
+        cells = (network.name, f"`{network.mode}`", feed, network.size, *top)
         rows.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(rows)
 
