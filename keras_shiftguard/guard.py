@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.adaptation.model import DomainAdaptationModel
 from keras_shiftguard.answers import Answers
 from keras_shiftguard.arguments import (
     ON_MISMATCH,
@@ -260,6 +261,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._finish_pass("train")
         self._compare(epoch + 1, logs)
         self._augment()
+        self._show_alignment(logs or {})
         self._write()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -400,11 +402,18 @@ class ShiftGuard(keras.callbacks.Callback):
         state = augmentation.state()
         on = [f"{name} {value:.2g}" for name, value in strengths.items() if value > 0]
         headline = f"Training is augmented: {', '.join(on)}." if on else "Nothing is augmented."
-        self._log.write_adaptation(
-            self._epoch, headline, events, strengths, augmentation.gaps, state
-        )
+        curves = {f"strength/{name}": value for name, value in strengths.items()}
+        curves |= {f"shift/{name}": value for name, value in augmentation.gaps.items()}
+        self._log.write_adaptation(self._epoch, headline, events, curves, state)
         for change in changes if self.verbose else ():
             print(f"ShiftGuard: {change}")
+
+    @harmless
+    def _show_alignment(self, logs: dict[str, Any]) -> None:
+        """What a `DomainAdaptationModel` did in this epoch, for the Shift tab."""
+        if isinstance(self.model, DomainAdaptationModel) and self.model.looks:
+            story = self.model.alignment.story(self._epoch + 1, logs)
+            self._log.write_adaptation(self._epoch, *story, {})
 
     @harmless
     def _recalibrate(self) -> None:
@@ -414,7 +423,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self.batch_norm = adapt_batch_norm(self.model, self.target_data)
         events = [{"kind": "action", "stream": "target", "text": str(self.batch_norm)}]
         headline = str(self.batch_norm).partition("\n")[0]
-        self._log.write_adaptation(self._epoch, headline, events, {}, {}, {})
+        self._log.write_adaptation(self._epoch, headline, events, {}, {})
         if self.verbose:
             print(f"ShiftGuard: {self.batch_norm}")
 

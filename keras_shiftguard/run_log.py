@@ -107,8 +107,7 @@ class RunLog:
         step: int,
         headline: str,
         events: Sequence[Mapping[str, Any]],
-        strengths: Mapping[str, float],
-        gaps: Mapping[str, float],
+        curves: Mapping[str, float],
         state: Mapping[str, Any],
     ) -> None:
         """Adds what the adaptation did; `adaptation.json` is what resumes it.
@@ -117,18 +116,15 @@ class RunLog:
             step: Epoch, counted from 0.
             headline: The state of it, in one sentence.
             events: What changed and why, see `ShiftEvents.write_events`.
-            strengths: Of each operation that was ever used.
-            gaps: What is left of the shift, by attribute.
-            state: All that is needed to continue.
+            curves: Numbers to draw over the epochs, such as `"strength/blur"`.
+            state: All that is needed to continue; empty if nothing is.
         """
 
         def write(writer: "EventWriter") -> None:
             if state:
                 write_json(writer.log_dir, "adaptation.json", state)
-            for name, value in strengths.items():
-                writer.write_scalar(f"shiftguard/adaptation/strength/{name}", value, step)
-            for name, value in gaps.items():
-                writer.write_scalar(f"shiftguard/adaptation/shift/{name}", value, step)
+            for name, value in curves.items():
+                writer.write_scalar(f"shiftguard/adaptation/{name}", value, step)
             if self._tab is not None:
                 self._tab.write_adaptation(step, headline, events)
 

@@ -60,12 +60,13 @@ def table(title, make_task, net, arguments):
     baseline = None
     for method in arguments.methods:
         rows = []
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
             rows.append(
                 adapted(method, seed, make_task(seed), net, arguments.epochs, arguments.batch)
             )
             if arguments.verbose:
-                print(f"  seed {seed}: {rows[-1][0]:.4f}\n{rows[-1][3]}", flush=True)
+                print(f"  {method}, seed {seed}: {rows[-1][0]:.4f}", flush=True)
+                print(rows[-1][3], flush=True)
         target = np.array([row[0] for row in rows])
         line = (
             f"{method:<12} {target.mean():6.3f} {target.std(ddof=min(1, len(target) - 1)):6.3f} "
@@ -93,6 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("table", choices=["digits", "label-shift", "moons"])
     parser.add_argument("--seeds", type=int)
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)

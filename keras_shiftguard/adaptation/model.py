@@ -40,15 +40,19 @@ class DomainAdaptationModel(keras.Model):
             the class probabilities as well. `"mmd"`: the maximum mean
             discrepancy is made small. `"coral"`: means and covariances are
             drawn together. `"auto"`: begins with `"mmd"`, and goes over to one
-            distance for each class where the evidence allows it.
+            distance for each class where the evidence allows it, as a rule at once.
         strength: What alignment weighs beside the task. 0 switches it off, and
             `fit` is that of the plain model, bit for bit.
-        warmup: Share of the training over which the strength rises from 0.
+        source_first: Share of the epochs, before alignment starts, that go to
+            the source alone. Where the target's classes lie is read at its end;
+            a model that has not learned its task can tell nothing. 0 for one
+            that has. Not for regression.
+        warmup: Share of the rest over which the strength rises from 0.
         label_shift: Whether to estimate the mix of classes in the target, and
             to weight the source's classes accordingly where it differs.
-        protect: Whether to act on what the looks show, and to end an
-            adversarial or `"auto"` training with the mean weights of its last
-            epochs. Without it looks are taken, and nothing is done.
+        protect: Whether to act on what the looks show, and to end with the mean
+            weights of the last epochs. Without it looks are taken, and nothing
+            is done.
         units: Hidden layers of the domain head.
         verbose: 0 is silent, 1 says what is done, and why.
 
@@ -81,6 +85,7 @@ class DomainAdaptationModel(keras.Model):
         feature_layer: str | None = None,
         method: str = "dann",
         strength: float = 1.0,
+        source_first: float = 0.4,
         warmup: float = 0.5,
         label_shift: bool = True,
         protect: bool = True,
@@ -89,12 +94,13 @@ class DomainAdaptationModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_arguments(method, strength, warmup)
+        _check_arguments(method, strength, source_first, warmup)
         self.split = Split(model, feature_layer)
         self.base = model
         self.feature_layer = feature_layer
         self.method = method
         self.initial_strength = float(strength)
+        self.source_first = float(source_first)
         self.warmup = float(warmup)
         self.label_shift = label_shift
         self.protect = protect
@@ -292,6 +298,7 @@ class DomainAdaptationModel(keras.Model):
             "feature_layer": self.feature_layer,
             "method": self.method,
             "strength": self.initial_strength,
+            "source_first": self.source_first,
             "warmup": self.warmup,
             "label_shift": self.label_shift,
             "protect": self.protect,
@@ -311,14 +318,15 @@ class DomainAdaptationModel(keras.Model):
         return loaded
 
 
-def _check_arguments(method: str, strength: float, warmup: float) -> None:
+def _check_arguments(method: str, strength: float, source_first: float, warmup: float) -> None:
     if method not in METHODS:
         raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     if not 0 <= strength < float("inf"):
         raise BadInputError(
             f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"
         )
-    if not 0 <= warmup <= 1:
-        raise BadInputError(
-            f"`warmup` is a share of the training, from 0 to 1. Received: warmup={warmup!r}"
-        )
+    for name, share in (("source_first", source_first), ("warmup", warmup)):
+        if not 0 <= share <= 1:
+            raise BadInputError(
+                f"`{name}` is a share of the training, from 0 to 1. Received: {name}={share!r}"
+            )

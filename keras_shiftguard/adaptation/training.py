@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.alignment import ADVERSARIAL
 from keras_shiftguard.adaptation.averaging import WeightAverage
 from keras_shiftguard.adaptation.checks import check_streams, has_labels, rows
 from keras_shiftguard.adaptation.feed import Pairs, is_one_shot
@@ -69,7 +68,8 @@ def _paired(
     shown: tuple[Any, Any, bool],
 ) -> Any:
     epochs = kwargs.get("epochs", 1)
-    resumed = kwargs.get("initial_epoch", 0) > 0
+    start = kwargs.get("initial_epoch", 0)
+    alone = int(owner.source_first * epochs) if owner.num_classes else 0
     pairs = Pairs(
         source,
         target,
@@ -79,14 +79,15 @@ def _paired(
         seed=int(np.random.randint(2**31)),  # of keras.utils.set_random_seed
     )
     layer = owner.alignment_layer
-    if not resumed:
+    if not start:
         owner.actions, owner.looks = [], []
+        layer.started.assign(float(alone == 0))
         layer.step.assign(0.0)
         layer.conditional.assign(0.0)
         owner.set_strength(owner.initial_strength)
-    layer.ramp_steps.assign(owner.warmup * epochs * len(pairs))
+    layer.ramp_steps.assign(owner.warmup * (epochs - alone) * len(pairs))
     (x, y, *_), target_shown, held_out = shown
-    watch = AlignmentWatch(owner, (x, y), target_shown, held_out, epochs)
+    watch = AlignmentWatch(owner, (x, y), target_shown, held_out, (start, epochs, alone))
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks.append(watch)
@@ -94,7 +95,7 @@ def _paired(
         callbacks = [watch, callbacks]
     else:
         callbacks = [watch, *callbacks]
-    if owner.method in (*ADVERSARIAL, "auto") and owner.protect:
+    if owner.protect:
         average = WeightAverage(owner, epochs)
         # After the watch, before the user's own, whose word is the last.
         if isinstance(callbacks, list):

@@ -20,6 +20,11 @@ function charts(series) {
   const most = ofClasses.length > MOST_LINES ? ", those that moved most" : "";
   return [
     ["Strength of augmentation", under("strength/"), { floor: 0, include: [0] }],
+    [
+      "Strength of alignment",
+      single("alignment_strength", "strength"),
+      { floor: 0, include: [0] },
+    ],
     ["Shift that drives it", under("shift/"), { include: [0] }],
     ["Alignment loss", single("alignment_loss", "alignment loss"), { floor: 0, include: [0] }],
     [

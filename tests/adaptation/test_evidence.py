@@ -24,7 +24,7 @@ def test_a_look_sees_another_mix_of_classes(rng):
 
     seen = look(3, stream(y), y, stream(ty))
     assert seen.epoch == 3 and 0.9 < seen.source_accuracy < 0.99
-    assert abs(seen.label_shift.frequencies[0] - 0.1) < 0.06
+    assert abs(seen.classes.frequencies[0] - 0.1) < 0.06
     assert seen.agreement > 0.8 and seen.distance > 0.3
 
 

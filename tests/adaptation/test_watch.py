@@ -6,34 +6,32 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.adaptation.averaging import WeightAverage
+from keras_shiftguard.adaptation.course import CONDITIONAL_STRENGTH
+from keras_shiftguard.adaptation.course import PATIENCE as PATIENCE_WITH_WITNESSES
 from keras_shiftguard.adaptation.evidence import Evidence
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.adaptation.watch import (
-    CONDITIONAL_STRENGTH,
-    HALVINGS,
-    PATIENCE,
-    AlignmentWatch,
-)
-from keras_shiftguard.detection.label_shift import LabelShift
+from keras_shiftguard.adaptation.target_classes import TargetClasses
+from keras_shiftguard.adaptation.watch import HALVINGS, PATIENCE, AlignmentWatch
 from keras_shiftguard.errors import ShiftGuardError
 
 
 class Watched:
     """A model and its watch, which is shown whatever we make up."""
 
-    def __init__(self, rng, method="mmd", **kwargs):
+    def __init__(self, rng, method="mmd", alone=0, **kwargs):
         x, y, target = two_domains(rng, 200)
         self.model = DomainAdaptationModel(network(), "features", method, verbose=0, **kwargs)
         self.model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         self.model._read_loss()
-        self.watch = AlignmentWatch(self.model, (x, y), target, True, epochs=20)
+        self.model.alignment_layer.started.assign(float(alone == 0))
+        self.watch = AlignmentWatch(self.model, (x, y), target, True, (0, 20, alone))
         self.watch.set_model(self.model)
         self.watch.on_train_begin()
         self.epoch = 0
 
-    def sees(self, accuracy=0.9, distance=1.0, agreement=0.3, confidence=0.6, shift=None, **logs):
+    def sees(self, accuracy=0.9, distance=1.0, classes=None, answers=(), **logs):
         self.watch._look = lambda epoch: Evidence(
-            epoch, distance, accuracy, confidence, agreement, shift
+            epoch, distance, accuracy, 0.6, 0.3, classes, np.array(answers, int)
         )
         self.watch.on_epoch_end(self.epoch, logs)
         self.epoch += 1
@@ -83,41 +81,90 @@ def test_protection_can_be_left_out(rng):
     assert not watched.model.actions and len(watched.model.looks) == 5
 
 
-def shift_to(frequencies, width):
-    f = np.array(frequencies)
-    return LabelShift(f, f - width, f + width, f / 0.5, 1.0, True)
+def classes_at(first, width=0.05, agreement=1.0, samples=100):
+    """So large a share of the target in the first class, surely."""
+    f = np.array([first, 1 - first])
+    ids = (np.arange(samples) >= round(first * samples)).astype(int)
+    kernel, bias = np.ones((2, 6, 2)), np.ones((2, 2))
+    return TargetClasses(f, f - width, f + width, np.eye(2)[ids], agreement, kernel, bias)
 
 
-def class_weights(watched):
-    return keras.ops.convert_to_numpy(watched.model.alignment_layer.class_weights)
+def dial(watched, name):
+    return keras.ops.convert_to_numpy(getattr(watched.model.alignment_layer, name))
 
 
-def test_classes_are_weighted_only_on_sure_evidence(watched):
-    sure = {"agreement": 0.95, "confidence": 0.95}
-    watched.sees(shift=shift_to([0.1, 0.9], 0.05), agreement=0.5, confidence=0.95)
-    watched.sees(shift=shift_to([0.1, 0.9], 0.45), **sure)
-    np.testing.assert_allclose(class_weights(watched), 1)
+def test_the_source_comes_first(rng):
+    watched = Watched(rng, "auto", alone=3)
+    for _ in range(2):
+        watched.sees(classes=classes_at(0.1), answers=[0] * 10 + [1] * 90)
+    assert dial(watched, "started") == 0 and not watched.model.actions
+    np.testing.assert_allclose(dial(watched, "class_weights"), 1)
+    watched.sees(classes=classes_at(0.1), answers=[0] * 10 + [1] * 90)
+    assert dial(watched, "started") == 1
+    # The first estimate counts in full: alignment begins with these weights.
+    np.testing.assert_allclose(dial(watched, "class_weights"), [0.2, 1.8], atol=0.01)
+
+
+def test_it_waits_until_it_is_clear_where_the_classes_lie(rng):
+    watched = Watched(rng, "mmd", alone=2)
+    for agreement in (0.8, 0.95, 0.8, 0.95):
+        watched.sees(classes=classes_at(0.5, agreement=agreement), answers=[0] * 50 + [1] * 50)
+        assert dial(watched, "started") == 0
+    watched.sees(classes=classes_at(0.5), answers=[0] * 50 + [1] * 50)
+    assert dial(watched, "started") == 1
+    never = Watched(rng, "mmd", alone=2)
+    for _ in range(3):
+        never.sees(classes=classes_at(0.5, agreement=0.8))
+    never.watch.on_train_end()
+    assert "both readings agree in 80% of it" in str(never.model.alignment)
+    assert str(never.model.alignment).startswith("Alignment is off")
+
+
+def test_classes_are_weighted_only_on_sure_evidence(rng):
+    watched = Watched(rng)
+    watched.sees(0.7, classes=classes_at(0.1))
+    watched.sees(classes=classes_at(0.1, width=0.45))
+    np.testing.assert_allclose(dial(watched, "class_weights"), 1)
     for _ in range(6):
-        watched.sees(shift=shift_to([0.1, 0.9], 0.05), **sure)
-    np.testing.assert_allclose(class_weights(watched), [0.2, 1.8], atol=0.05)
+        watched.sees(classes=classes_at(0.1))
+    np.testing.assert_allclose(dial(watched, "class_weights"), [0.2, 1.8], atol=0.05)
     assert "is estimated at 10.0% of the target (5.0% to 15.0%)" in watched.model.actions[0].reason
     for _ in range(8):
-        watched.sees(shift=shift_to([0.5, 0.5], 0.05), **sure)
-    np.testing.assert_allclose(class_weights(watched), 1, atol=0.02)
+        watched.sees(classes=classes_at(0.5))
+    np.testing.assert_allclose(dial(watched, "class_weights"), 1, atol=0.02)
 
 
-def test_auto_goes_over_to_classes_and_back(rng):
+def test_auto_goes_over_to_classes(rng):
     watched = Watched(rng, "auto")
-    dial = watched.model.alignment_layer.conditional
-    watched.sees(0.7, agreement=0.9)
-    watched.sees(0.9, agreement=0.3)
-    assert float(keras.ops.convert_to_numpy(dial)) == 0
-    watched.sees(0.9, agreement=0.8)
-    assert float(keras.ops.convert_to_numpy(dial)) == 1
+    watched.sees(0.7, classes=classes_at(0.5))
+    watched.sees(0.9, classes=classes_at(0.5, agreement=0.5))
+    assert dial(watched, "conditional") == 0
+    for _ in range(5):  # a third of the twenty epochs on the marginal distance
+        assert dial(watched, "conditional") == 0
+        watched.sees(0.9, classes=classes_at(0.5))
+    assert dial(watched, "conditional") == 1 and len(watched.model.actions) == 1
     assert watched.model.current_strength == CONDITIONAL_STRENGTH
-    watched.sees(0.9, agreement=0.2)
-    assert float(keras.ops.convert_to_numpy(dial)) == 0 and watched.model.current_strength == 1
-    assert len(watched.model.actions) == 2
+    np.testing.assert_array_equal(dial(watched, "rule_kernel"), 1)
+
+
+def test_witnesses_that_are_lost_end_the_alignment(rng):
+    watched = Watched(rng, "dann", alone=1)
+    right, wrong = [0] * 50 + [1] * 50, [0] * 70 + [1] * 30
+    watched.sees(classes=classes_at(0.5), answers=right)
+    before = watched.model.base.get_weights()
+    for variable in watched.model.base.variables:
+        variable.assign(variable + 1.0)
+    for _ in range(PATIENCE_WITH_WITNESSES - 1):
+        watched.sees(classes=classes_at(0.7), answers=wrong)
+    watched.sees(classes=classes_at(0.5), answers=right)  # a bad moment, no more
+    for _ in range(PATIENCE_WITH_WITNESSES):
+        assert not watched.model.is_off
+        watched.sees(classes=classes_at(0.7), answers=wrong)
+    assert watched.model.is_off and "100% of cases before, and do in 80%" in str(
+        watched.model.actions[-1]
+    )
+    for a, b in zip(watched.model.base.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_a_head_that_always_wins_is_a_lost_game(rng):
