@@ -3,7 +3,8 @@
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
 
 Means over seeds by kind of target, then the four numbers that the repair is judged by,
-each with its range over seeds. Only kinds and seeds that every policy has count there.
+each with its range over seeds. Only kinds and seeds that every policy has count there;
+an oracle that was trained with fewer seeds stands for all of them with its mean.
 """
 
 import json
@@ -55,16 +56,25 @@ class Table:
 
     def _whole(self, kind, seed):
         """Whether every policy was run there; an oracle without shift is none."""
-        return kind != "clean" and all((p, kind, seed) in self.accuracy for p in self.policies)
+        if kind == "clean" or not self.of("oracle", kind):
+            return False
+        others = [p for p in self.policies if p != "oracle"]
+        return all((p, kind, seed) in self.accuracy for p in others)
+
+    def of(self, policy, kind):
+        """Accuracies with all seeds that there are."""
+        return [v for (p, k, _), v in self.accuracy.items() if (p, k) == (policy, kind)]
 
     def common(self, kinds):
         return [k for k in kinds if all(self._whole(k, seed) for seed in self.seeds)]
 
     def mean(self, policy, kind):
-        found = [self.accuracy.get((policy, kind, seed), np.nan) for seed in self.seeds]
-        return float(np.mean(found))
+        return float(np.mean(self.of(policy, kind) or np.nan))
 
     def by_seed(self, policy, kinds, values):
+        if policy == "oracle":
+            rows = [[v for at, v in values.items() if at[:2] == (policy, k)] for k in kinds]
+            return np.full(len(self.seeds), np.mean([np.mean(row) for row in rows]))
         return np.array([np.mean([values[policy, k, s] for k in kinds]) for s in self.seeds])
 
     def show(self):
