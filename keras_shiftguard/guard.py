@@ -44,6 +44,7 @@ from keras_shiftguard.probe import (
     variable_scope,
 )
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.resume import read_state, write_state
 from keras_shiftguard.run_log import RunLog
 from keras_shiftguard.shift_watch import ShiftWatch
 from keras_shiftguard.statistics.occasional import stride_for
@@ -177,6 +178,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._probe: Probe | None = None
         self._watch: PreprocessingWatch | None = None
         self._shift: ShiftWatch | None = None
+        self._loaded: dict[str, Any] | None = None  # the state to go on with
         self._acknowledged: list[Acknowledgement] = []
         self._known: dict[str, InputProfile] = {}  # reference and target
         self._passes: set[str] = set()  # streams with a pass since the last look
@@ -234,6 +236,32 @@ class ShiftGuard(keras.callbacks.Callback):
         self._acknowledged.append(Acknowledgement(what, stream, reason))
         return self
 
+    def save_state(self, path: str | PathLike[str]) -> None:
+        """Writes what the guard knows by now, for `load_state` after a crash.
+
+        With `log_dir` that is done after every epoch, and read again when `fit` goes
+        on (`keras.callbacks.BackupAndRestore`, or `initial_epoch=`). This is for a
+        guard without one; call it where an epoch ends.
+
+        Raises:
+            BadInputError: before the first epoch of a fit.
+        """
+        write_state(path, self._state())
+
+    def load_state(self, path: str | PathLike[str]) -> "ShiftGuard":
+        """The next `fit` goes on where `save_state` was called.
+
+        It must begin with `initial_epoch=`, or be taken up by `BackupAndRestore`.
+
+        Returns:
+            The guard.
+
+        Raises:
+            BadInputError: for a damaged file, or one that is no state.
+        """
+        self._loaded = read_state(path)
+        return self
+
     def detach(self) -> None:
         """Removes every trace from the model, e.g. after an interrupted fit."""
         if self._probe is not None:
@@ -250,7 +278,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch and not self._batches["train"]:
-            self._resume()
+            self._resume(epoch)
         self._epoch = epoch
         self._start_pass("train")
 
@@ -263,6 +291,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._augment()
         self._show_alignment(logs or {})
         self._write()
+        self._keep_state()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._tell()
@@ -381,11 +410,44 @@ class ShiftGuard(keras.callbacks.Callback):
         return StepAugmentation(pool=pool)
 
     @harmless
-    def _resume(self) -> None:
-        """Continues the adaptation of a fit that was interrupted."""
-        state = self._log.read_adaptation()
-        if self.augmentation is not None and state:
-            self.augmentation.restore(state)
+    def _resume(self, epoch: int) -> None:
+        """Goes on with what an interrupted fit knew before that epoch."""
+        state, self._loaded = self._loaded, None
+        state = state or self._log.kept_state(epoch)
+        if state is not None:
+            self._restore(state)
+
+    @harmless
+    def _keep_state(self) -> None:
+        if self.log_dir is not None:
+            self._log.keep_state(self._epoch + 1, self._state())
+
+    def _state(self) -> dict[str, Any]:
+        """All that `_restore` needs, for `profiles.storage`."""
+        if self._shift is None or self._watch is None:
+            raise BadInputError("There is no state to save before the first epoch of a fit.")
+        passes = {n: self.profiles[n] for n in ("train", "validation") if n in self.profiles}
+        return {
+            "batches": self._batches,
+            "position": self._position,
+            "profiles": {name: profile.tree() for name, profile in passes.items()},
+            "preprocessing": self._watch.state(),
+            "shift": self._shift.state(),
+            "augmentation": None if self.augmentation is None else self.augmentation.state(),
+            "used": self._used,
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        if self._shift is None or self._watch is None or self._probe is None:
+            return
+        self._batches.update(state["batches"])
+        self._position.update(state["position"])
+        self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
+        self._watch.restore(state["preprocessing"], self._probe.streams)
+        self._shift.restore(state["shift"])
+        self._used = list(state["used"])
+        if self.augmentation is not None and state["augmentation"] is not None:
+            self.augmentation.restore(state["augmentation"])
 
     @harmless
     def _augment(self) -> None:

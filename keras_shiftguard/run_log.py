@@ -1,10 +1,8 @@
 """What a run writes to `log_dir`, and what happens when that fails: training goes on."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_shiftguard.detection.monitor import Pair
@@ -12,6 +10,7 @@ from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.json_files import write_json
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.resume import keep_state, kept_state
 
 if TYPE_CHECKING:
     from keras_shiftguard.events import EventWriter
@@ -110,14 +109,14 @@ class RunLog:
         curves: Mapping[str, float],
         state: Mapping[str, Any],
     ) -> None:
-        """Adds what the adaptation did; `adaptation.json` is what resumes it.
+        """Adds what the adaptation did; its state is also `adaptation.json`.
 
         Args:
             step: Epoch, counted from 0.
             headline: The state of it, in one sentence.
             events: What changed and why, see `ShiftEvents.write_events`.
             curves: Numbers to draw over the epochs, such as `"strength/blur"`.
-            state: All that is needed to continue; empty if nothing is.
+            state: All there is to know of it, for people and programs; may be empty.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -130,13 +129,13 @@ class RunLog:
 
         self._try(write)
 
-    def read_adaptation(self) -> dict[str, Any]:
-        """What an earlier run into the same `log_dir` left; empty if none did."""
-        path = Path("" if self.log_dir is None else self.log_dir) / "adaptation.json"
-        if self.log_dir is None or not path.exists():
-            return {}
-        state: dict[str, Any] = json.loads(path.read_text())
-        return state
+    def keep_state(self, epoch: int, state: dict[str, Any]) -> None:
+        """Keeps the state with which epoch number `epoch` (from 0) begins."""
+        self._try(lambda writer: keep_state(writer.log_dir, epoch, state))
+
+    def kept_state(self, epoch: int) -> dict[str, Any] | None:
+        """What an earlier run into the same `log_dir` left for that epoch."""
+        return None if self.log_dir is None else kept_state(self.log_dir, epoch)
 
     def close(self) -> None:
         """Closes the file; may be called twice."""

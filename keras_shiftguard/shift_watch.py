@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.augmentation import looks_augmented
@@ -121,6 +122,23 @@ class ShiftWatch:
     def severity(self, stream: str) -> float:
         """The largest effect size found in a stream; 0 if none matters."""
         return self._monitor.severity(stream)
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, for `profiles.storage`."""
+        return {
+            "first": {name: profile.tree() for name, profile in self._first.items()},
+            "training": self._training.tree(),
+            "augmentation": self._augmentation,
+            "monitor": self._monitor.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continues where `state()` was taken."""
+        self._first = {name: InputProfile(**tree) for name, tree in state["first"].items()}
+        self._training = InputProfile(**state["training"])
+        self._augmentation = state["augmentation"]
+        self._monitor.restore(state["monitor"])
+        self.report = self._monitor.report(self._notes({}))
 
     def act(self, new: list[Finding]) -> None:
         """Warns or raises, as the user chose, of what is new and matters."""

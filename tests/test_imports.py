@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 FLOORS = (
     ("errors", "conventions", "notebook", "npz"),
     ("profiles", "architectures", "json_files", "backend"),
-    ("statistics", "detection", "events", "files"),
+    ("statistics", "detection", "events", "files", "resume"),
     ("data", "answers", "shift_plots"),
     ("measure", "shift_watch", "shift_events"),
     ("probe", "comparison", "run_log", "arguments"),
@@ -26,7 +26,16 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # These run where no backend is installed, and in a reader's own scripts.
 WITHOUT_KERAS = (
     *("errors", "conventions", "notebook", "npz", "architectures"),
-    *("profiles", "detection", "events", "files", "json_files", "shift_plots", "shift_events"),
+    *(
+        "profiles",
+        "detection",
+        "events",
+        "files",
+        "json_files",
+        "shift_plots",
+        "shift_events",
+        "resume",
+    ),
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 

@@ -15,8 +15,9 @@ Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.compare import Comparison, examine
@@ -162,6 +163,47 @@ class ShiftMonitor:
         everything = [*self._certain.values(), *tested]
         return [acknowledged(finding, self.known) for finding in everything]
 
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, for `profiles.storage`."""
+        pairs = [
+            {
+                "stream": pair.stream,
+                "against": pair.against,
+                "looks": pair.looks,
+                "current": pair.current.tree(),
+                "reference": pair.reference.tree(),
+                "findings": [finding.to_dict() for finding in pair.findings.values()],
+                "significant": sorted(pair.significant),
+                "expected": sorted(pair.expected),
+            }
+            for pair in self.pairs
+        ]
+        certain = [finding.to_dict() for finding in self._certain.values()]
+        return {"pairs": pairs, "certain": certain, "samples": self._samples}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continues where `state()` was taken; pairs that are not looked at now are dropped."""
+        self._samples = {name: int(number) for name, number in state["samples"].items()}
+        self._certain = _by_feature(state["certain"])
+        for kept in state["pairs"]:
+            pair = self._pairs.get((kept["stream"], kept["against"]))
+            if pair is None:
+                continue
+            pair.looks = int(kept["looks"])
+            pair.current = InputProfile(**kept["current"])
+            pair.reference = InputProfile(**kept["reference"])
+            pair.findings = _by_feature(kept["findings"])
+            pair.significant = set(kept["significant"])
+            pair.expected = frozenset(kept["expected"])
+            # The same profiles at the same level: the same tests as then.
+            pair.latest = examine(
+                pair.reference,
+                pair.current,
+                stream=pair.stream,
+                against=pair.against,
+                level=self.level(pair.looks),
+            )
+
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
         """Everything found so far."""
         own = [note for pair in self._pairs.values() for note in pair.latest.notes]
@@ -171,6 +213,11 @@ class ShiftMonitor:
             alpha=self.alpha,
             num_samples=dict(self._samples),
         )
+
+
+def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
+    found = [Finding(**{**f, "interval": tuple(f["interval"])}) for f in findings]
+    return {finding.feature: finding for finding in found}
 
 
 def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:

@@ -1,7 +1,8 @@
 """`InputConvention`: the form in which pixels reach, or should reach, a model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -97,6 +98,13 @@ class InputConvention:
             "scale": None if self.scale is None else list(self.scale),
             "offset": None if self.offset is None else list(self.offset),
         }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The way back from `to_dict`."""
+        numbers = (values["scale"], values["offset"])
+        scale, offset = (None if n is None else tuple(map(float, n)) for n in numbers)
+        return cls(values["mode"], values["channel_order"], scale, offset)
 
     def __str__(self) -> str:
         words = {

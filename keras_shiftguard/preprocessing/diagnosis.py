@@ -156,6 +156,34 @@ class Diagnosis:
             "candidates": [asdict(candidate) for candidate in self.candidates],
         }
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The way back from `to_dict`; the layer in `fix` is made anew."""
+        from keras_shiftguard.preprocessing.correction import InputCorrection
+        from keras_shiftguard.preprocessing.hints import Hint
+
+        fix = None
+        if values["fix"] is not None:
+            scale, offset = (tuple(values["fix"][name]) for name in ("scale", "offset"))
+            fix = InputCorrection(
+                scale, offset, values["fix"]["permutation"], values["fix"]["data_format"]
+            )
+            first = fix.data_format == "channels_first"
+            fix.build((None, len(scale), None, None) if first else (None, None, None, len(scale)))
+        kept = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
+        seen = values["value_range"]
+        return cls(
+            expected=InputConvention.from_dict(values["expected"]),
+            observed=InputConvention.from_dict(values["observed"]),
+            fix=fix,
+            evidence=tuple(values["evidence"]),
+            hints=tuple(Hint(**hint) for hint in values["hints"]),
+            by_input={name: cls.from_dict(d) for name, d in values["by_input"].items()},
+            value_range=None if seen is None else (seen[0], seen[1]),
+            candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
+            **kept,
+        )
+
     def _finite_range(self) -> list[float] | None:
         if self.value_range is None or not np.isfinite(self.value_range).all():
             return None

@@ -1,5 +1,6 @@
 """The preprocessing check inside a fit: when to look, and what to do then."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -75,6 +76,28 @@ class PreprocessingWatch:
         self.diagnoses[name] = diagnosis
         self._settled.add(name)
         return True
+
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, as plain values."""
+        return {
+            "diagnoses": {name: d.to_dict() for name, d in self.diagnoses.items()},
+            "corrected": sorted(self.corrected),
+        }
+
+    def restore(self, state: Mapping[str, Any], streams: Mapping[str, Stream]) -> None:
+        """Continues where `state()` was taken; what was corrected is so at once.
+
+        A stream whose shape is not known yet, and so cannot be corrected yet, is
+        judged anew.
+        """
+        for name, kept in state["diagnoses"].items():
+            stream = streams[name]
+            if name in state["corrected"] and not stream.is_built:
+                continue
+            self.diagnoses[name] = Diagnosis.from_dict(kept)
+            self._settled.add(name)
+            if self.on_mismatch == "fix":
+                self._correct(stream, self.diagnoses[name])
 
     def release(self) -> None:
         """Lets go of the copied weights; the diagnoses stay."""

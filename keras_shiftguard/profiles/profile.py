@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from os import PathLike
-from typing import Self
+from typing import Any, Self
 
+from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import storage
 from keras_shiftguard.profiles.labels import LabelSummary
 from keras_shiftguard.profiles.outputs import OutputSummary
@@ -76,9 +77,16 @@ class InputProfile:
 
         Covariances are kept in single precision, the rest as it is.
         """
-        storage.write(path, {f.name: getattr(self, f.name) for f in fields(self)})
+        storage.write(path, self.tree())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
         """Reads what `save` wrote."""
-        return cls(**storage.read(path))
+        tree = storage.read(path)
+        if not tree.keys() <= {f.name for f in fields(cls)}:
+            raise BadInputError(f"{path} is not the file of a profile. It holds {sorted(tree)}.")
+        return cls(**tree)
+
+    def tree(self) -> dict[str, Any]:
+        """Its parts by name, for `storage`; `InputProfile(**tree)` is the way back."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -6,6 +6,7 @@ so that older files stay readable when a summary learns something new.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from os import PathLike
@@ -32,12 +33,22 @@ ARRAY, TRIANGLE = "=array", "=triangle"
 
 
 def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
-    """Writes a mapping of summaries, mappings and plain values."""
-    arrays: dict[str, np.ndarray] = {}
-    header = {"schema_version": SCHEMA_VERSION, "profile": _packed(dict(tree), "", arrays)}
+    """Writes a mapping of summaries, mappings and plain values.
+
+    A reader sees the file that was there, or the new one, never a part.
+    """
+    packing = _Packing()
+    header = {"schema_version": SCHEMA_VERSION, "profile": packing.pack(tree)}
+    arrays = packing.arrays
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), dtype="uint8")
-    with Path(path).open("wb") as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
@@ -68,24 +79,38 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     return tree
 
 
-def _packed(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
-    if is_dataclass(value):
-        names = [item.name for item in fields(value)]
-        members = {n: _packed(getattr(value, n), f"{key}/{n}", arrays) for n in names}
-        return {"=type": type(value).__name__, **members}
-    if isinstance(value, Mapping):
-        return {name: _packed(item, f"{key}/{name}", arrays) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
+class _Packing:
+    """Arrays on their way into a file; one that is met again is kept once."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._met: dict[int, list[Any]] = {}
+
+    def pack(self, value: Any, key: str = "") -> Any:
+        """Plain values for the header, with references to `arrays`."""
+        if is_dataclass(value):
+            names = [item.name for item in fields(value)]
+            members = {name: self.pack(getattr(value, name), f"{key}/{name}") for name in names}
+            return {"=type": type(value).__name__, **members}
+        if isinstance(value, Mapping):
+            return {name: self.pack(item, f"{key}/{name}") for name, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.pack(item, f"{key}/{i}") for i, item in enumerate(value)]
+        if isinstance(value, np.ndarray):
+            return self._met.get(id(value)) or self._put(value, key)
+        return value.item() if isinstance(value, np.generic) else value
+
+    def _put(self, array: np.ndarray, key: str) -> list[Any]:
         if key.endswith("/comoment"):
             # Symmetric, and only a covariance: half of it, in single precision.
-            rows, columns = np.triu_indices(value.shape[-1])
-            arrays[key] = value[..., rows, columns].astype("float32")
-            return [TRIANGLE, value.shape[-1]]
-        arrays[key] = value
+            side = array.shape[-1]
+            rows, columns = np.triu_indices(side)
+            self.arrays[key] = array[..., rows, columns].astype("float32")
+            self._met[id(array)] = [TRIANGLE, side, key]
+            return [TRIANGLE, side]
+        self.arrays[key] = array
+        self._met[id(array)] = [ARRAY, key]
         return [ARRAY]
-    if isinstance(value, np.generic):
-        return value.item()
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _unpacked(value: Any, arrays: dict[str, np.ndarray], key: str = "") -> Any:
@@ -98,14 +123,14 @@ def _unpacked(value: Any, arrays: dict[str, np.ndarray], key: str = "") -> Any:
         return TYPES[value["=type"]](**members) if "=type" in value else members
     if isinstance(value, list):
         if value[:1] == [ARRAY]:
-            return arrays[key]
+            return arrays[value[1] if len(value) > 1 else key]
         if value[:1] == [TRIANGLE]:
-            half, side = arrays[key], value[1]
+            half, side = arrays[value[2] if len(value) > 2 else key], value[1]
             if half.shape[-1] != side * (side + 1) // 2:
                 raise ValueError(f"{key} is no triangle of {side} rows")
             rows, columns = np.triu_indices(side)
             full = np.zeros((*half.shape[:-1], side, side))
             full[..., rows, columns] = full[..., columns, rows] = half
             return full
-        return tuple(value)
+        return tuple(_unpacked(item, arrays, f"{key}/{i}") for i, item in enumerate(value))
     return value

@@ -1,0 +1,159 @@
+"""Killed at any step and resumed: does the guard end up knowing the same?
+
+    python examples/benchmarks/kill_and_resume.py --points 50
+
+A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five
+epochs, runs once undisturbed. Then, for each point, it is killed with SIGKILL from
+here after a step drawn by seed, and started again until it ends; Keras's
+`BackupAndRestore` brings the weights back, `log_dir` the guard's memory. Printed is
+how many of the runs end with the same findings, counts and epochs, and how far sums
+are apart. The data are in an order that follows from seed and epoch.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+EPOCHS, STEPS, BATCH = 5, 12, 64
+DARKER_FROM = 2
+
+
+def worker(folder):
+    """One fit, which tells after each step that it is done."""
+    import keras
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    import keras_shiftguard as sg
+
+    digits = load_digits()
+    x = (digits.images[..., None] / 16).astype("float32")
+    y = digits.target.astype("int64")
+    train, val = slice(0, STEPS * BATCH), slice(STEPS * BATCH, STEPS * BATCH + 400)
+
+    class Epochs(keras.utils.PyDataset):
+        """Batches whose order and light follow from the epoch."""
+
+        def __init__(self, rows, batch, changes=False, shuffled=False):
+            super().__init__()
+            self.x, self.y, self.batch = x[rows], y[rows], batch
+            self.changes, self.shuffled, self.epoch = changes, shuffled, 0
+
+        def __len__(self):
+            return len(self.x) // self.batch
+
+        def __getitem__(self, i):
+            order = np.arange(len(self.x))
+            if self.shuffled:
+                order = np.random.default_rng(self.epoch).permutation(len(self.x))
+            rows = order[i * self.batch : (i + 1) * self.batch]
+            light = 0.6 if self.changes and self.epoch >= DARKER_FROM else 1.0
+            return self.x[rows] * np.float32(light), self.y[rows]
+
+    source, validation = Epochs(train, BATCH, shuffled=True), Epochs(val, 100, changes=True)
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            source.epoch = validation.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            print("step", flush=True)
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
+    model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    guard = sg.ShiftGuard(log_dir=folder / "logs", on_shift="ignore", verbose=0)
+    backup = keras.callbacks.BackupAndRestore(folder / "backup")
+    model.fit(
+        source,
+        validation_data=validation,
+        epochs=EPOCHS,
+        callbacks=[Clock(), guard, backup],
+        shuffle=False,
+        verbose=0,
+    )
+    features = {name: profile.features for name, profile in guard.profiles.items()}
+    found = {"report": guard.report.to_dict(), "features": features}
+    (folder / "found.json").write_text(json.dumps(found))
+
+
+def run(folder, kill_after=None):
+    """Runs a fit to its end, killed once on the way; returns what it found."""
+    while True:
+        command = [sys.executable, __file__, "--worker", folder]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            seen = 0
+            for line in process.stdout:
+                seen += line.startswith("step")
+                if kill_after is not None and seen >= kill_after:
+                    process.send_signal(signal.SIGKILL)
+                    break
+            status = process.wait()
+        if kill_after is None:
+            if status:
+                raise SystemExit(f"The fit failed with exit status {status}.")
+            return json.loads((folder / "found.json").read_text())
+        kill_after = None
+
+
+def apart(one, other):
+    """`(same, gap)`: whether all but sums is equal, and how far sums are apart at most."""
+    findings = [
+        [(f["feature"], f["stream"], f["against"], f["since"], f["kind"]) for f in found]
+        for found in (one["report"]["findings"], other["report"]["findings"])
+    ]
+    counts = [found["report"]["num_samples"] for found in (one, other)]
+    same = findings[0] == findings[1] and counts[0] == counts[1]
+    gap = 0.0
+    for stream, features in one["features"].items():
+        for name, value in features.items():
+            theirs = other["features"][stream][name]
+            if name.endswith("num_samples"):
+                same = same and value == theirs
+            gap = max(gap, abs(value - theirs) / max(abs(value), 1.0))
+    return same, gap
+
+
+def compare(points, seed=0):
+    """Runs and kills; yields `(step, same, gap)` for each point."""
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        whole = run(Path(folder))
+    if not whole["report"]["shifted"]:
+        raise SystemExit("The undisturbed fit found nothing: there is nothing to compare.")
+    for step in rng.integers(1, EPOCHS * STEPS, points):
+        with tempfile.TemporaryDirectory() as folder:
+            yield int(step), *apart(whole, run(Path(folder), int(step)))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=50)
+    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        return worker(arguments.worker)
+    same, worst = 0, 0.0
+    for step, equal, gap in compare(arguments.points):
+        same, worst = same + equal, max(worst, gap)
+        if not equal:
+            print(f"  killed after step {step}: another answer", flush=True)
+    print(
+        f"killed at {arguments.points} points of {EPOCHS * STEPS} steps: {same} runs end with the "
+        f"findings, epochs and counts of the undisturbed one; sums within {worst:.1g}"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""A fit that was interrupted goes on: the guard knows what it knew."""
+
+import keras
+import numpy as np
+import pytest
+from benchmarks import kill_and_resume
+from keras import layers
+
+import keras_shiftguard as sg
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.resume import keep_state, kept_state
+
+backend = pytest.mark.backend
+
+
+def data(light=1.0):
+    rng = np.random.default_rng(0)
+    images = np.kron(rng.random((160, 4, 4, 3)), np.ones((1, 3, 3, 1)))
+    return (images * light).astype("float32"), np.arange(160) % 4
+
+
+def fit(guard, first, last, light):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((12, 12, 3)), layers.Flatten(), layers.Dense(4)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    for epoch in range(first, last):  # validation changes from one fit to the next
+        more = {"initial_epoch": epoch, "epochs": epoch + 1}
+        val = data(light(epoch))
+        model.fit(*data(), validation_data=val, callbacks=[guard], shuffle=False, verbose=0, **more)
+    return guard
+
+
+def quiet(log_dir=None):
+    return sg.ShiftGuard(log_dir=log_dir, on_shift="ignore", verbose=0)
+
+
+@backend
+def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
+    def darker(epoch):
+        return 0.6 if epoch else 1.0
+
+    whole = fit(quiet(tmp_path / "whole"), 0, 3, darker)
+    assert {f.since for f in whole.report.findings} == {2}  # found in epoch 2, kept since
+    fit(quiet(tmp_path / "parts"), 0, 2, darker)
+    parts = fit(quiet(tmp_path / "parts"), 2, 3, darker)
+    assert parts.report == whole.report
+    for name, profile in whole.profiles.items():
+        assert parts.profiles[name].num_samples == profile.num_samples
+    names = [p.name for p in sorted((tmp_path / "parts").glob("guard-state*"))]
+    assert names == ["guard-state-2.npz", "guard-state-3.npz"]
+
+
+def test_by_hand_without_a_log_dir(tmp_path):
+    first = fit(quiet(), 0, 1, lambda epoch: 0.6)
+    first.save_state(tmp_path / "state")
+    second = fit(quiet().load_state(tmp_path / "state"), 1, 2, lambda epoch: 0.6)
+    assert second.report.findings == first.report.findings
+    assert {f.since for f in second.report.findings} == {1}
+
+
+def test_what_is_no_state_is_refused(tmp_path):
+    with pytest.raises(BadInputError, match="before the first epoch"):
+        quiet().save_state(tmp_path / "state")
+    sg.profile(data()[0]).save(tmp_path / "profile")
+    with pytest.raises(BadInputError, match="not the state of a ShiftGuard"):
+        quiet().load_state(tmp_path / "profile")
+    keep_state(tmp_path, 1, {"batches": {}})
+    with pytest.raises(BadInputError, match="not the file of a profile"):
+        sg.InputProfile.load(tmp_path / "guard-state-1.npz")
+
+
+def test_the_last_two_states_are_kept_and_later_ones_are_of_another_run(tmp_path):
+    for epoch in (1, 2, 3, 2):
+        keep_state(tmp_path, epoch, {"used": [str(epoch)]})
+    assert [p.name for p in tmp_path.iterdir()] == ["guard-state-2.npz"]
+    assert kept_state(tmp_path, 3) is None
+    assert kept_state(tmp_path, 2) == {"used": ("2",)}
+
+
+@backend
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
+    keras.utils.set_random_seed(0)
+    backbone = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35
+    )
+    backbone.trainable = False
+    pooled = layers.GlobalAveragePooling2D()
+    model = keras.Sequential([keras.Input((32, 32, 3)), backbone, pooled, layers.Dense(2)])
+    model.compile("sgd", "mse")
+    x, y = raw_images.astype("float32") / 255, np.zeros((16, 2), "float32")
+    seen = []
+
+    def fitted(first, last):
+        guard = sg.ShiftGuard(on_mismatch="fix", log_dir=tmp_path, verbose=0)
+
+        def look(batch, logs):
+            fixed = guard._stream("train").corrected("input", keras.ops.convert_to_tensor(x))
+            seen.append(float(keras.ops.convert_to_numpy(fixed).min()))
+
+        begin = keras.callbacks.LambdaCallback(on_train_batch_begin=look)
+        more = {"initial_epoch": first, "epochs": last, "verbose": 0}
+        model.fit(x, y, batch_size=8, callbacks=[guard, begin], **more)
+        return guard
+
+    first = fitted(0, 1)
+    assert seen[0] >= 0  # as fed, until it is judged
+    seen.clear()
+    again = fitted(1, 2)
+    assert seen[0] < -0.5  # [-1, 1], before the first batch
+    assert again.diagnosis == first.diagnosis
+
+
+def test_killed_by_another_process():
+    """One point; `examples/benchmarks/kill_and_resume.py` has fifty."""
+    ((_, same, gap),) = kill_and_resume.compare(points=1, seed=3)
+    assert same and gap < 1e-5
