@@ -159,7 +159,7 @@ def single(args):
     for name in args.sources or SOURCES:
         draw = source(name, rng)
         only = _bandwidth(draw(1000))
-        for n, m in SIZES:
+        for n, m in args.sizes or SIZES:
             p = {"features": [], "embedding": [], "labels": [], "global": []}
             for _ in range(args.draws):
                 labels = [rng.choice(20, size, p=mix / mix.sum()) for size in (n, m)]
@@ -271,6 +271,11 @@ def _bandwidth(x):
     return BANDWIDTHS.index(test.bandwidth)
 
 
+def _pair(text):
+    n, m = text.split("x")
+    return int(n), int(m)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["single", "classes", "fit"])
@@ -281,6 +286,7 @@ def main():
     parser.add_argument(
         "--samples", nargs="*", default=["same", "fresh"], choices=["same", "fresh"]
     )
+    parser.add_argument("--sizes", nargs="*", type=_pair, help="of `single`, such as 200x5000")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     {"single": single, "classes": classes, "fit": fit}[args.what](args)
