@@ -40,7 +40,7 @@ class DomainAdaptationModel(keras.Model):
             the class probabilities as well. `"mmd"`: the maximum mean
             discrepancy is made small. `"coral"`: means and covariances are
             drawn together. `"auto"`: begins with `"mmd"`, and goes over to one
-            distance for each class where the evidence allows it, as a rule at once.
+            distance for each class where the evidence allows it.
         strength: What alignment weighs beside the task. 0 switches it off, and
             `fit` is that of the plain model, bit for bit.
         source_first: Share of the epochs, before alignment starts, that go to
