@@ -18,7 +18,6 @@ from keras_shiftguard.comparison import compare
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import (
     BadInputError,
-    NotInThisVersionError,
     PreprocessingMismatchError,
     ShiftGuardError,
     ShiftWarning,
@@ -45,7 +44,6 @@ __all__ = [
     "InputConvention",
     "InputCorrection",
     "InputProfile",
-    "NotInThisVersionError",
     "PreprocessingMismatchError",
     "ShiftGuard",
     "ShiftGuardError",

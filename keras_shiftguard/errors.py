@@ -3,7 +3,6 @@
 ShiftGuardError
 ├── BadInputError (also a ValueError)
 ├── NoBackendError (also an ImportError)
-├── NotInThisVersionError (also a NotImplementedError)
 ├── PreprocessingMismatchError
 └── ShiftDetectedError
 
@@ -20,10 +19,6 @@ class ShiftGuardError(Exception):
 
 class BadInputError(ShiftGuardError, ValueError):
     """What was passed cannot be used; the message says what would be."""
-
-
-class NotInThisVersionError(ShiftGuardError, NotImplementedError):
-    """A documented capability that this release does not contain yet."""
 
 
 class NoBackendError(ShiftGuardError, ImportError):

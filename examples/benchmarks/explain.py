@@ -125,7 +125,7 @@ def subsets(items):
 
 
 def no_gap(draws, cache, only):
-    quiet = rows = 0
+    quiet = rows = total = 0
     for name in only:
         subject = explain_subjects.build(name, cache)
         number = draws // 10 if name == "photos" else (draws - draws // 10) // 2
@@ -137,11 +137,13 @@ def no_gap(draws, cache, only):
             report = sg.explain_gap(subject.model, (x[:size], y[:size]), (x[size:], y[size:]))
             alarms += report.beyond_sampling
             named += len(report.rows) > 1
+            if seed % 10 == 9:
+                print(f"  {name}: {seed + 1} draws, {alarms} with a gap", flush=True)
         print(f"{name}: {number - alarms} of {number} without a gap; {size} samples against {size};"
               f" {named} name a cause", flush=True)  # fmt: skip
-        quiet += number - alarms
+        quiet, total = quiet + number - alarms, total + number
         rows += named
-    print(f"No gap beyond sampling: {quiet} of {draws} draws; a cause was named in {rows}")
+    print(f"No gap beyond sampling: {quiet} of {total} draws; a cause was named in {rows}")
 
 
 if __name__ == "__main__":

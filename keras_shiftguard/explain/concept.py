@@ -63,7 +63,7 @@ def find_concept(reference: LabelSummary, current: LabelSummary) -> Concept | No
     moved = examine_classes(reference, current, LEVEL)
     if not moved:
         return None
-    classes = tuple(shift.class_id for shift in moved)
+    classes = tuple(sorted(shift.class_id for shift in moved))
     named = ", ".join(map(str, classes[:MOST_NAMED]))
     named += f" and {len(classes) - MOST_NAMED} more" if len(classes) > MOST_NAMED else ""
     noun, verb = ("class", "looks") if len(classes) == 1 else ("classes", "look")

@@ -25,7 +25,8 @@ TRIED = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),
     *("blur", "motion_blur", "sharpen", "noise", "speckle", "impulse", "resolution", "blocking"),
 )
-LEVELS = np.linspace(0, 1, 21)[1:] ** 1.5  # small changes are the usual ones
+LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5  # small changes are the usual ones
+FINER = np.linspace(-1, 1, 9) / 7  # tried around the best, on the scale before the power
 EXPLAINED = 0.5  # of the squared distance between the attributes
 MOST = 1024  # images that are acted on
 SEED = 22
@@ -75,31 +76,48 @@ def act_out(
     few = images[spread(len(images), 96)]
     rehearsal = Rehearsal(bank, spec, few)
     rehearsal.set_range(low, high)
-    candidates = np.concatenate(
-        [np.zeros((1, len(TRIED))), *(_alone(i) for i in range(len(TRIED)))]
-    )
-    means, _ = rehearsal(candidates)
-    usable = np.isfinite(moved) & (unit > 0) & np.isfinite(means).all(axis=0)
-    if not usable.any():
+    coarse = [_alone(i, LEVELS) for i in range(len(TRIED))]
+    candidates = np.concatenate([np.zeros((1, len(TRIED))), *coarse])
+    first, left = _left(rehearsal, candidates, moved, unit)
+    if left is None or left.argmin() == 0:
         return None
-    wanted = (moved / np.where(unit > 0, unit, 1))[usable]
-    got = ((means - means[0]) / np.where(unit > 0, unit, 1))[:, usable]
-    left = (np.arcsinh(wanted - got) ** 2).mean(axis=1)
-    best = int(left.argmin())
-    if best == 0 or left[best] > (1 - EXPLAINED) * left[0]:
+    nothing, best = float(left[0]), candidates[int(left.argmin())]
+    around = np.clip(best.max() ** (1 / 1.5) + FINER, 0.01, 1) ** 1.5
+    finer = _alone(int(best.argmax()), around)
+    _, left = _left(rehearsal, finer, moved, unit, first)
+    if left is None or left.min() > (1 - EXPLAINED) * nothing:
         return None
+    best = finer[int(left.argmin())]
     which = spread(len(images), MOST)
-    changed = _changed(bank, images[which], candidates[best].astype("float32"), low, high)
-    name = TRIED[int(candidates[best].argmax())]
+    changed = _changed(bank, images[which], best.astype("float32"), low, high)
+    name = TRIED[int(best.argmax())]
     operation = OPERATIONS[name]
-    amount = operation.unit.format(operation.limit * candidates[best].max())
+    amount = operation.unit.format(operation.limit * best.max())
     return Rehearsed(ask(model, changed), which, name, f"{operation.words} ({amount})")
 
 
-def _alone(index: int) -> np.ndarray:
-    levels = np.zeros((len(LEVELS), len(TRIED)))
-    levels[:, index] = LEVELS
-    return levels
+def _alone(index: int, levels: np.ndarray) -> np.ndarray:
+    candidates = np.zeros((len(levels), len(TRIED)))
+    candidates[:, index] = levels
+    return candidates
+
+
+def _left(
+    rehearsal: Rehearsal,
+    candidates: np.ndarray,
+    moved: np.ndarray,
+    unit: np.ndarray,
+    base: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The attributes without any operation, and what distance each candidate leaves."""
+    means, _ = rehearsal(candidates)
+    base = means[0] if base is None else base
+    usable = np.isfinite(moved) & (unit > 0) & np.isfinite(means).all(axis=0)
+    if not usable.any():
+        return base, None
+    units = np.where(unit > 0, unit, 1)
+    off = ((moved - (means - base)) / units)[:, usable]
+    return base, (np.arcsinh(off) ** 2).mean(axis=1)
 
 
 def _changed(
