@@ -440,6 +440,7 @@ class ShiftGuard(keras.callbacks.Callback):
     def _restore(self, state: dict[str, Any]) -> None:
         if self._shift is None or self._watch is None or self._probe is None:
             return
+        _ = self.model  # on JAX: brings the variables up to date
         self._batches.update(state["batches"])
         self._position.update(state["position"])
         self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
