@@ -151,7 +151,9 @@ if __name__ == "__main__":
     parser.add_argument("what", choices=("planted", "no-gap"))
     parser.add_argument("--combinations", type=int, default=36)
     parser.add_argument("--draws", type=int, default=200)
-    parser.add_argument("--cache", default="/tmp/shiftguard-explain")
+    parser.add_argument(
+        "--cache", type=Path, default=Path(tempfile.gettempdir()) / "shiftguard-explain"
+    )
     parser.add_argument("--subjects", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     given = parser.parse_args()
     if given.what == "planted":
