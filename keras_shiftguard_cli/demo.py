@@ -48,7 +48,7 @@ def demo(output: str, as_json: bool) -> int:
 
     \b
       keras-shiftguard demo
-      keras-shiftguard demo -o /tmp/shapes --json
+      keras-shiftguard demo -o shapes --json
 
     Exit status: 0 the mistake was found and named, 1 it was not, 2 bad input.
     """

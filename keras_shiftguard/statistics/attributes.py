@@ -277,7 +277,9 @@ def _levels(luma: Any) -> list[Any]:
     few = ops.reshape(few, (ops.shape(luma)[0], -1))
     # Level 0 is all below -2 standard deviations, the last all above +2.
     level = ops.floor((few + 2.0) * ((LEVELS - 2) / 4.0)) + 1.0
-    level = ops.cast(ops.clip(level, 0.0, LEVELS - 1.0), "int32")
+    # What a cast makes of NaN is the device's choice; such a sample has no attributes anyway.
+    level = ops.where(ops.isnan(level), 0.0, ops.clip(level, 0.0, LEVELS - 1.0))
+    level = ops.cast(level, "int32")
     samples, pixels = ops.shape(few)
     rows = LEVELS * ops.arange(samples, dtype="int32")[:, None]
     counted = ops.segment_sum(
