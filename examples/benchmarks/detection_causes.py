@@ -4,7 +4,7 @@ Corrupts with `imagecorruptions` (15 kinds, severities 1 to 5), which was writte
 others and is not what the signatures were learnt from. The data are made once, in
 two steps: see `corruptions/clean_images.py` and `corruptions/corrupt.py`.
 
-    PYTHONPATH=examples python examples/benchmarks/detection_causes.py \
+    python examples/benchmarks/detection_causes.py \
         CLEAN.npz CORRUPTED.npz [--draws 20] [--reference 100] [--current 40]
 
 Every draw takes that many clean images and that many corrupted ones, none of them

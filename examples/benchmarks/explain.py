@@ -11,14 +11,17 @@ pool that the samples were drawn from (on the 20 photos: on these).
 """
 
 import argparse
+import sys
 import tempfile
 from itertools import chain, combinations
 from pathlib import Path
 
-import explain_plants
-import explain_subjects
 import numpy as np
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import explain_plants
+import explain_subjects
 
 import keras_shiftguard as sg
 from keras_shiftguard.explain.shapley import shapley_shares

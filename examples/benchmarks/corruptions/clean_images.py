@@ -1,6 +1,6 @@
 """Step 1 of the corruption data: clean images, in the environment of this project.
 
-    PYTHONPATH=examples python examples/benchmarks/corruptions/clean_images.py CLEAN.npz
+    python examples/benchmarks/corruptions/clean_images.py CLEAN.npz
 
 Photos at 224 x 224: random crops of 50 to 100 % of the shorter side, bicubic. Half
 of the photos (`held_out`) are scored; `tools/shift_signatures.py` learns from the
@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from fashion import fashion_mnist
 from photos import _package, imagenet_files
-from PIL import Image
 
 # Ordinary photographs among the pictures of scikit-image and scikit-learn.
 NATURAL = (
