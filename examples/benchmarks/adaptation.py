@@ -96,13 +96,14 @@ def main():
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch", type=int, default=100)
+    parser.add_argument("--batch", type=int, help="100 images, 64 points")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     many = arguments.table != "digits"
     arguments.seeds = arguments.seeds or (10 if many else 5)
     arguments.epochs = arguments.epochs or (150 if arguments.table == "moons" else 30)
+    arguments.batch = arguments.batch or (64 if arguments.table == "moons" else 100)
     if arguments.table == "moons":
         for angle in (30, 35):
             table(

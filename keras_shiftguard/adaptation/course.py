@@ -65,6 +65,13 @@ class Course:
     def has_begun(self) -> bool:
         return float(ops.convert_to_numpy(self.layer.started)) > 0
 
+    @property
+    def groups(self) -> np.ndarray | None:
+        """Classes of separate groups, as they were before anything was aligned."""
+        if self._witness is None or self._witness.classes is None:
+            return None
+        return self._witness.classes.groups
+
     def is_ripe(self, seen: Evidence) -> bool:
         """Whether alignment may begin: not before it is clear where the classes lie."""
         unclear = seen.classes is not None and seen.classes.agreement < LEAST_AGREEMENT
@@ -151,13 +158,18 @@ class Course:
         assert seen.classes is not None
         is_on = float(ops.convert_to_numpy(self.layer.conditional)) > 0
         is_early = seen.epoch < self._began + (self.last - self._began) * MARGINAL
+        # Where groups say what the classes are, the whole need not come first.
+        is_early = is_early and seen.classes.groups is None
         if is_on or is_early or seen.classes.agreement < LEAST_AGREEMENT:
             return
+        agreement = f"{seen.classes.agreement:.0%} of the target"
+        clear = f"both readings of where the classes lie agree in {agreement}"
+        if seen.classes.groups is not None:
+            clear = "the target falls into as many separate groups as there are classes"
         self.layer.conditional.assign(1.0)
         self.owner.set_strength(self.owner.current_strength * CONDITIONAL_STRENGTH)
         self.act(
             seen.epoch,
             "aligned class by class from here on",
-            f"accuracy on labelled source is {seen.source_accuracy:.1%}, and both readings of "
-            f"where the classes lie agree in {seen.classes.agreement:.0%} of the target",
+            f"accuracy on labelled source is {seen.source_accuracy:.1%}, and {clear}",
         )

@@ -91,6 +91,7 @@ def look(
     source: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray | None,
     target: tuple[np.ndarray, np.ndarray],
+    groups: np.ndarray | None = None,
 ) -> Evidence:
     """Judges features and class probabilities of both domains.
 
@@ -100,6 +101,8 @@ def look(
             classes)`.
         labels: Class ids of the source, `(samples,)`; None for regression.
         target: The same two for the target.
+        groups: Class ids of its samples, where they were found to lie in
+            separate groups before alignment.
     """
     features, p = source
     target_features, target_p = target
@@ -107,7 +110,7 @@ def look(
     if labels is None:
         return Evidence(epoch, distance)
     answers, target_answers = p.argmax(axis=1), target_p.argmax(axis=1)
-    classes = find_classes(features, labels, target_features, target_p)
+    classes = find_classes(features, labels, target_features, target_p, groups)
     return Evidence(
         epoch,
         distance,

@@ -12,6 +12,9 @@ The fit ends near where it begins, so there are two readings: one begins with th
 answers as they are, the other with answers that make each class as frequent as
 in the source. Where they differ, the probabilities lie between them.
 
+Where the target falls into separate groups, one for each class, there is no need of
+clouds: both readings are a linear rule that tells the groups apart.
+
 NumPy only.
 
 Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a
@@ -24,6 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_shiftguard.adaptation.target_groups import separate_groups
+
 ROUNDS = 20  # of expectation and maximisation; it has settled after ten
 # How many samples of the target it takes to outweigh the place that a class
 # has in the source.
@@ -34,6 +39,7 @@ PSEUDO_COUNT = 2.0  # samples added to each class: none is impossible
 DIMENSIONS = 40.0
 SOFTENED = 0.3  # exponent of the answers of which the second reading begins
 RIDGE = 0.1  # of the mean variance within classes
+RULE_ROUNDS, RULE_RIDGE = 300, 1e-2  # of the logistic regression on groups
 WIDEST = 256  # features beyond this are projected at random
 Z = 1.96  # 95 %
 
@@ -51,6 +57,8 @@ class TargetClasses:
         kernel: `(2, features, classes)`, one for each reading.
         bias: `(2, classes)`. The log-probabilities, up to a constant, of
             features divided by their length are `features @ kernel + bias`.
+        groups: Class ids from separate groups, `(samples,)`, -1 for strays;
+            None where there are none.
     """
 
     frequencies: np.ndarray
@@ -60,10 +68,15 @@ class TargetClasses:
     agreement: float
     kernel: np.ndarray
     bias: np.ndarray
+    groups: np.ndarray | None = None
 
 
 def find_classes(
-    source: np.ndarray, labels: np.ndarray, target: np.ndarray, answers: np.ndarray
+    source: np.ndarray,
+    labels: np.ndarray,
+    target: np.ndarray,
+    answers: np.ndarray,
+    groups: np.ndarray | None = None,
 ) -> TargetClasses:
     """Fits the mixture, by maximum a posteriori, in both readings.
 
@@ -73,6 +86,7 @@ def find_classes(
         target: Features, `(other samples, features)`.
         answers: Class probabilities that the model gives to the target,
             `(other samples, classes)`: where the fit begins.
+        groups: What an earlier look at the same samples found, if it did.
 
     Example:
 
@@ -91,10 +105,15 @@ def find_classes(
     np.add.at(means, labels, x)
     means /= np.maximum(counts, 1)[:, None]
     basis = _whitening(x - means[labels])
-    fits = [
-        _fitted(z @ basis, means @ basis, there, start)
-        for start in (answers.astype("float64"), _as_frequent(answers, counts / counts.sum()))
-    ]
+    if groups is None:
+        groups = separate_groups(z @ basis, answers.argmax(axis=1), int(there.sum()))
+    if groups is not None:
+        fits = [_linear_rule(z @ basis, groups, classes)] * 2
+    else:
+        fits = [
+            _fitted(z @ basis, means @ basis, there, start)
+            for start in (answers.astype("float64"), _as_frequent(answers, counts / counts.sum()))
+        ]
     shares = np.stack([fit[0] for fit in fits])
     each = shares.mean(axis=1)
     chance = Z * np.sqrt(np.maximum(each * (1 - each), 1 / n) / n)
@@ -107,6 +126,7 @@ def find_classes(
         agreement=float((shares[0].argmax(axis=1) == shares[1].argmax(axis=1)).mean()),
         kernel=np.stack([basis @ fit[1] for fit in fits]),
         bias=np.stack([fit[2] for fit in fits]),
+        groups=groups,
     )
 
 
@@ -142,10 +162,34 @@ def _fitted(
         sharpness = DIMENSIONS / max((share * squared).sum() / len(z), 1e-9)
         kernel = sharpness * places.T
         bias = np.log(frequencies / frequencies.sum()) - 0.5 * sharpness * lengths
-        logits = z @ kernel + bias
-        share = np.exp(logits - logits.max(axis=1, keepdims=True))
-        share /= share.sum(axis=1, keepdims=True)
+        share = _softmax(z @ kernel + bias)
     return share, kernel, bias
+
+
+def _linear_rule(
+    z: np.ndarray, groups: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same from groups, by logistic regression: strays (-1) are not fitted.
+
+    Steps with the fixed bound of the Hessian: Boehning, "Multinomial logistic
+    regression algorithm", Annals of the Institute of Statistical Mathematics 44 (1992).
+    """
+    inside = groups >= 0
+    x = np.concatenate([z, np.ones((len(z), 1))], axis=1)
+    fitted, wanted = x[inside], np.eye(classes)[groups[inside]]
+    hessian = 0.5 * fitted.T @ fitted / len(fitted) + RULE_RIDGE * np.eye(x.shape[1])
+    step = np.linalg.inv(hessian)
+    weights = np.zeros((x.shape[1], classes))
+    for _ in range(RULE_ROUNDS):
+        share = _softmax(fitted @ weights)
+        gradient = fitted.T @ (share - wanted) / len(fitted) + RULE_RIDGE * weights
+        weights -= step @ gradient
+    return _softmax(x @ weights), weights[:-1], weights[-1]
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    share = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return share / share.sum(axis=1, keepdims=True)
 
 
 def _whitening(centred: np.ndarray) -> np.ndarray:

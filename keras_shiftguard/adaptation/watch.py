@@ -110,7 +110,8 @@ class AlignmentWatch(keras.callbacks.Callback):
     def _look(self, epoch: int) -> Evidence:
         source = self._ask(self.inputs)
         target = self._ask(self.target)
-        return look(epoch, source, self.labels, target)
+        groups = self.course.groups if self.course is not None else None
+        return look(epoch, source, self.labels, target, groups)
 
     def _ask(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
         """Features and class probabilities, in inference mode."""
