@@ -215,7 +215,7 @@ def test_a_users_own_metric_is_measured_the_same_way(data):
 
 def test_many_batches_are_drained_before_counts_stop(data, monkeypatch):
     """Draining in mid-epoch loses nothing."""
-    monkeypatch.setattr("keras_shiftguard.guard.BATCHES_PER_DRAIN", 3)
+    monkeypatch.setattr("keras_shiftguard.passes.BATCHES_PER_DRAIN", 3)
     x, y = data
     guard = watched(compiled(sequential()), x, y, batch_size=4, epochs=2)
     assert_measured(guard.profiles["train"], x)
@@ -308,7 +308,7 @@ def test_first_samples_are_those_that_were_fed(data):
 
     class Look(ShiftGuard):
         def on_train_end(self, logs=None):
-            kept["images"], kept["labels"] = self._stream("train").samples()
+            kept["images"], kept["labels"] = self._fit.stream("train").samples()
             super().on_train_end(logs)
 
     model = compiled(sequential())

@@ -97,7 +97,7 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
 
         def look(batch, logs):
             _ = guard.model  # on JAX: brings the variables up to date
-            fixed = guard._stream("train").corrected("input", keras.ops.convert_to_tensor(x))
+            fixed = guard._fit.stream("train").corrected("input", keras.ops.convert_to_tensor(x))
             seen.append(float(keras.ops.convert_to_numpy(fixed).min()))
 
         begin = keras.callbacks.LambdaCallback(on_train_batch_begin=look)

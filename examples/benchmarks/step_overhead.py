@@ -132,7 +132,7 @@ class Variant:
             return self._timed(steps)
         from keras_shiftguard.statistics.occasional import stride_for
 
-        stream, stride = self.callback._stream("train"), stride_for(self.epoch)
+        stream, stride = self.callback._fit.stream("train"), stride_for(self.epoch)
         times = []
         for every in (10**9, 1):
             _ = self.callback.model  # on JAX: brings the variables up to date

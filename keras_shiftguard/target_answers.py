@@ -1,0 +1,71 @@
+"""What the model says about the target, beside what it says in validation."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+
+from keras_shiftguard.answers import Answers
+from keras_shiftguard.data import first_batches
+from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.profiles import InputProfile
+
+MOST_ASKED = 2048  # samples of the target that the model is asked about, each epoch
+
+
+class TargetAnswers:
+    """Outputs on validation and on the target, both with the weights of one epoch.
+
+    Args:
+        answers: Asks the model; the step adds what it says in validation.
+        target_data: Unlabelled data of the target.
+
+    Raises:
+        BadInputError: if the model does not take the target.
+    """
+
+    def __init__(self, answers: Answers, target_data: Any) -> None:
+        self.answers = answers
+        self.target_data = target_data
+        for x, _, _ in first_batches(target_data, 1):
+            answers.ask(x)  # what does not fit is said before any training
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets what was said so far, for a new validation."""
+        self.answers.sketch.state.reset()
+
+    def read(self, streams: Mapping[str, InputProfile], weights: str) -> dict[str, InputProfile]:
+        """Asks about the target; returns both streams with what the model said.
+
+        Args:
+            streams: Profiles of `"validation"` and `"target"`.
+            weights: The same words for the same weights: only then may outputs be
+                compared.
+        """
+        said = {"validation": self.answers.drain(weights)}
+        for x, _, _ in first_batches(self.target_data, MOST_ASKED):
+            self.answers.ask(x)
+        said["target"] = self.answers.drain(weights)
+        return {name: replace(streams[name], outputs=outputs) for name, outputs in said.items()}
+
+
+def target_answers(
+    model: keras.Model, feature_layer: str | None, target_data: Any
+) -> TargetAnswers | None:
+    """Compares what the model says as well, if it can be asked.
+
+    Raises:
+        BadInputError: if the model does not take the target, or has no such layer.
+    """
+    if target_data is None:
+        return None
+    try:
+        answers = Answers(model, feature_layer)
+    except BadInputError as error:
+        if feature_layer is not None:
+            raise
+        warn(f"ShiftGuard compares the target's inputs only, not the outputs: {error}")
+        return None
+    return TargetAnswers(answers, target_data)
