@@ -49,6 +49,13 @@ def odd_photos(size: int = 224) -> dict[str, np.ndarray]:
     return {NAMES.get(f.stem, f.stem): square(Image.open(f), size) for f in files}
 
 
+def full_photos() -> list[np.ndarray]:
+    """Every photo of foolbox, scikit-image and scikit-learn as it is, uint8 RGB."""
+    files = [*imagenet_files(), *(_package("skimage", "data") / name for name in SKIMAGE)]
+    files += [_package("sklearn", "datasets/images") / name for name in SKLEARN]
+    return [np.asarray(Image.open(file).convert("RGB")) for file in files]
+
+
 def square(image: Image.Image, size: int, crop: float = 1.0) -> np.ndarray:
     """The middle `crop` of the shorter side, as RGB `(size, size, 3)` uint8."""
     width, height = image.size

@@ -6,6 +6,10 @@ without labels of the target:
     python examples/benchmarks/adaptation.py digits          # MNIST to UCI digits
     python examples/benchmarks/adaptation.py label-shift     # half of its classes cut to 10 %
     python examples/benchmarks/adaptation.py moons           # turned by 30 and 35 degrees
+    python examples/benchmarks/adaptation.py blended         # MNIST to the same on photos
+    python examples/benchmarks/adaptation.py blended-fashion # Fashion-MNIST, 60,000 images
+
+`--cut` cuts half of the classes of the target to a tenth, as `label-shift` does.
 """
 
 import argparse
@@ -17,10 +21,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from adaptation_data import digits, lenet, moons, small_net
+from adaptation_data import blended_digits, blended_fashion, digits, lenet, moons, small_net
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
 
+BLENDED = {"blended": blended_digits, "blended-fashion": blended_fashion}
 METHODS = ("source only", "auto", "dann", "mmd", "coral", "cdan")
 
 
@@ -92,15 +97,16 @@ def student(n):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", choices=["digits", "label-shift", "moons"])
+    parser.add_argument("table", choices=["digits", "label-shift", "moons", *BLENDED])
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--batch", type=int, help="100 images, 64 points")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--cut", action="store_true", help="half of the target's classes")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
-    many = arguments.table != "digits"
+    many = arguments.table in ("label-shift", "moons") or arguments.cut
     arguments.seeds = arguments.seeds or (10 if many else 5)
     arguments.epochs = arguments.epochs or (150 if arguments.table == "moons" else 30)
     arguments.batch = arguments.batch or (64 if arguments.table == "moons" else 100)
@@ -113,9 +119,15 @@ def main():
                 arguments,
             )
         return
-    cut = arguments.table == "label-shift"
-    title = "MNIST to UCI digits" + (", half of its classes cut to a tenth" if cut else "")
-    table(title, lambda seed: digits(seed, cut), lenet, arguments)
+    cut = arguments.cut or arguments.table == "label-shift"
+    make, net, title = digits, lenet, "MNIST to UCI digits"
+    if arguments.table in BLENDED:
+        make, net = BLENDED[arguments.table], lambda: lenet(channels=3)
+        title = "MNIST" if make is blended_digits else "Fashion-MNIST"
+        title = f"{title} to the same blended with photos"
+    if cut:
+        title += ", half of its classes cut to a tenth"
+    table(title, lambda seed: make(seed, cut), net, arguments)
 
 
 if __name__ == "__main__":
