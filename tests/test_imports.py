@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # floor do not know each other.
 FLOORS = (
     ("errors", "conventions", "notebook", "npz"),
-    ("profiles", "architectures", "json_files", "backend"),
+    ("profiles", "architectures", "json_files", "backend", "saved_classes"),
     ("statistics", "detection", "events", "files", "resume"),
     ("data", "answers", "shift_plots"),
     ("measure", "shift_watch", "shift_events", "passes", "target_answers"),

@@ -1,25 +1,40 @@
 """The public surface is what it says, no more and no less."""
 
+import importlib
 import inspect
+import pkgutil
 import subprocess
 import sys
 import types
 
 import keras
+import numpy as np
 import pytest
 
 import keras_shiftguard as sg
+from keras_shiftguard import saved_classes
 
 pytestmark = pytest.mark.backend
 
 
 def test_all_is_every_public_name_sorted():
-    public = [
-        name
-        for name, value in vars(sg).items()
-        if not name.startswith("_") and not isinstance(value, types.ModuleType)
-    ]
-    assert sorted(sg.__all__) == list(sg.__all__) == sorted(public)
+    public = [name for name in dir(sg) if not name.startswith("_")]
+    assert sorted(sg.__all__) == list(sg.__all__) == public
+    assert sorted(sg._MODULES) == public
+    with pytest.raises(AttributeError, match="'keras_shiftguard' has no attribute 'Shiftguard'"):
+        sg.Shiftguard  # noqa: B018
+
+
+def test_the_import_brings_nothing_in_and_names_come_when_asked_for():
+    code = (
+        "import sys, keras, keras_shiftguard as sg\n"
+        "ours = {name for name in sys.modules if name.startswith('keras_shiftguard')}\n"
+        "assert len(ours) <= 4, ours\n"
+        "assert 'tensorboard' not in sys.modules or 'tensorflow' in sys.modules\n"
+        "assert sg.ShiftGuard is sg.ShiftGuard and 'keras_shiftguard.guard' in sys.modules\n"
+        "assert 'keras_shiftguard.explain' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_the_contract_of_this_release_is_there():
@@ -80,11 +95,82 @@ def test_every_public_name_is_described(name):
 
 
 def test_layers_are_registered_for_loading():
-    layers = [v for v in vars(sg).values() if isinstance(v, type) and issubclass(v, keras.Layer)]
+    values = [getattr(sg, name) for name in sg.__all__]
+    layers = [v for v in values if isinstance(v, type) and issubclass(v, keras.Layer)]
     assert layers
     for layer in layers:
         name = keras.saving.get_registered_name(layer)
         assert name == f"keras_shiftguard>{layer.__name__}"
+
+
+def test_every_registered_class_has_a_stand_in():
+    for module in pkgutil.walk_packages(sg.__path__, "keras_shiftguard."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    registered = keras.saving.get_custom_objects()
+    ours = {name for name in registered if name.startswith(f"{saved_classes.PACKAGE}>")}
+    assert ours == {f"{saved_classes.PACKAGE}>{name}" for name in saved_classes.MODULES}
+    for name, module in saved_classes.MODULES.items():
+        cls = registered[f"{saved_classes.PACKAGE}>{name}"]
+        assert (cls.__name__, cls.__module__) == (name, f"keras_shiftguard.{module}")
+
+
+LOADER = """
+import sys, keras, numpy as np
+import keras_shiftguard
+assert "keras_shiftguard.adaptation.model" not in sys.modules
+x = np.load("x.npy")
+for name in ("layers.keras", "layers.h5", "adapted.keras"):
+    model = keras.models.load_model(name)
+    print(type(model).__name__, *(type(layer).__name__ for layer in model.layers))
+    np.testing.assert_allclose(model.predict(x, verbose=0), np.load(name + ".npy"), atol=1e-6)
+json = open("layers.json").read()
+print(len(keras.models.model_from_json(json).layers))
+"""
+
+
+def test_what_was_saved_loads_after_the_import_alone(tmp_path, rng):
+    x = rng.random((4, 8, 8, 3), dtype="float32")
+    np.save(tmp_path / "x.npy", x)
+    plain = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            sg.InputCorrection(scale=2.0, offset=-1.0),
+            sg.AdaptiveAugmentation(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, activation="relu", name="features"),
+            sg.GradientReversal(),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    base = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, activation="relu", name="features"),
+            keras.layers.Dense(3, activation="softmax"),
+        ]
+    )
+    adapted = sg.DomainAdaptationModel(base, feature_layer="features", verbose=0)
+    adapted.compile("sgd", "sparse_categorical_crossentropy")
+    adapted.predict(x, verbose=0)
+    saved = {"layers.keras": plain, "layers.h5": plain, "adapted.keras": adapted}
+    for name, model in saved.items():
+        model.save(tmp_path / name)
+        np.save(tmp_path / f"{name}.npy", model.predict(x, verbose=0))
+    (tmp_path / "layers.json").write_text(plain.to_json())
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LOADER],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = done.stdout.splitlines()
+    for line in lines[:2]:
+        assert {"InputCorrection", "AdaptiveAugmentation", "GradientReversal"} <= set(line.split())
+    assert lines[2].startswith("DomainAdaptationModel") and lines[3] == "6"
 
 
 def test_without_a_backend_the_error_says_what_to_install(tmp_path):

@@ -1,0 +1,78 @@
+"""What `import keras_shiftguard` costs beyond `import keras`, and what its first use costs.
+
+    python examples/benchmarks/import_time.py --backends tensorflow jax torch
+
+Median of several fresh processes, for each backend, in CPU seconds, which a shared
+machine changes least. In each process Keras is imported first, then this package, then a
+public name is asked for. A process whose files were never read before is left out.
+`--slowest 10` names the modules that the first use of `ShiftGuard` spends most on.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+
+AIM = 0.050
+USES = ("ShiftGuard", "diagnose", "compare", "explain_gap")
+TIMED = """
+import json, sys, time
+times = [time.process_time()]
+def lap():
+    times.append(time.process_time())
+import keras; lap()
+import keras_shiftguard; lap()
+getattr(keras_shiftguard, sys.argv[1]); lap()
+modules = sum(name.startswith("keras_shiftguard") for name in sys.modules)
+print(json.dumps([*(b - a for a, b in zip(times, times[1:])), modules]))
+"""
+
+
+def process(backend, *arguments):
+    env = {**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+
+
+def slowest(backend, name, number):
+    """`(milliseconds of its own, module)` for what is imported at the first use."""
+    code = f"import keras, keras_shiftguard as sg; print('first use', flush=True); sg.{name}"
+    done = process(backend, "-X", "importtime", "-c", code)
+    found = []
+    for line in done.stderr.splitlines():
+        parts = line.removeprefix("import time:").split("|")
+        if len(parts) == 3 and "keras_shiftguard" in parts[2]:
+            found.append((int(parts[0]) / 1000, parts[2].strip()))
+    return sorted(found, reverse=True)[:number]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--backends", nargs="+", default=["tensorflow"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--uses", nargs="+", default=["ShiftGuard"], choices=USES)
+    parser.add_argument("--slowest", type=int, default=0)
+    args = parser.parse_args()
+    met = True
+    for backend in args.backends:
+        for use in args.uses:
+            process(backend, "-c", TIMED, use)  # reads the files
+            rounds = [process(backend, "-c", TIMED, use).stdout for _ in range(args.rounds)]
+            columns = zip(*map(json.loads, rounds), strict=True)
+            keras, ours, first, modules = map(statistics.median, columns)
+            met &= ours <= AIM
+            print(
+                f"{backend}: import keras {keras:.2f} s; import keras_shiftguard "
+                f"{1000 * ours:.0f} ms (aim {1000 * AIM:.0f}); first use of sg.{use} "
+                f"{1000 * first:.0f} ms, {modules:.0f} modules",
+                flush=True,
+            )
+            for milliseconds, module in slowest(backend, use, args.slowest) if args.slowest else ():
+                print(f"    {milliseconds:6.1f} ms  {module}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
