@@ -7,7 +7,7 @@ is handed, so there our variables are hosted by the model's own loss tracker,
 whose variables are part of that state; nothing is added to `model.metrics`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -17,7 +17,7 @@ from keras import ops
 from keras_shiftguard.data import SOURCE, is_pair, named_inputs
 from keras_shiftguard.errors import ShiftGuardError, warn
 from keras_shiftguard.measure import is_numeric
-from keras_shiftguard.statistics.batch import InputSpec, spec_for
+from keras_shiftguard.model_inputs import specs_of
 from keras_shiftguard.statistics.stream import Stream
 
 STEPS = {"train_step": "train", "test_step": "validation"}
@@ -230,45 +230,6 @@ def variable_scope(model: keras.Model) -> AbstractContextManager[Any]:
     return nullcontext()
 
 
-def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
-    """The shapes of the model's inputs by name; empty if it cannot tell yet."""
-    try:
-        struct = model.input
-    except (AttributeError, ValueError, RuntimeError):
-        struct = None
-    if struct is not None:
-        tensors = keras.tree.flatten(struct)
-        if isinstance(struct, dict):
-            return {name: tuple(tensor.shape) for name, tensor in struct.items()}
-        if len(tensors) == 1:
-            return {"input": tuple(tensors[0].shape)}
-        return {tensor.name: tuple(tensor.shape) for tensor in tensors}
-    # A subclassed model knows the shapes that it was built with.
-    shape = (model.get_build_config() or {}).get("input_shape")
-    if isinstance(shape, dict):
-        return {name: (None, *each[1:]) for name, each in shape.items()}
-    if isinstance(shape, (list, tuple)) and shape:
-        if isinstance(shape[0], (list, tuple)):
-            return {f"input_{i}": (None, *each[1:]) for i, each in enumerate(shape)}
-        return {"input": (None, *shape[1:])}
-    return {}
-
-
-def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
-    """The specs of those of the inputs that can be measured."""
-    data_format = image_data_format(model)
-    specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
-    return [spec for spec in specs if spec is not None]
-
-
-def image_data_format(model: keras.Model) -> str:
-    """The data format of the model's convolutions, else Keras's default."""
-    for layer in _layers(model):
-        if getattr(layer, "data_format", None) in ("channels_last", "channels_first"):
-            return str(layer.data_format)
-    return str(keras.config.image_data_format())
-
-
 def is_dense(x: Any) -> bool:
     """Numeric, and not ragged or sparse."""
     return (
@@ -301,13 +262,6 @@ def own(data: Any) -> Any:
         return ops.take(value, ops.arange(ops.shape(value)[0]), axis=0)
 
     return keras.tree.map_structure(copied, data, none_is_leaf=False)
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
 
 
 def _replaced(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:

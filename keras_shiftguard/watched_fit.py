@@ -5,11 +5,12 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.model_inputs import input_shapes, specs_of
 from keras_shiftguard.passes import Passes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.step_correction import StepCorrection
 from keras_shiftguard.preprocessing.watch import PreprocessingWatch
-from keras_shiftguard.probe import Probe, input_shapes, specs_of, variable_scope
+from keras_shiftguard.probe import Probe, variable_scope
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.repair import Repair, log_alignment
 from keras_shiftguard.run_log import RunLog

@@ -105,7 +105,7 @@ def test_layers_are_registered_for_loading():
 
 def test_every_registered_class_has_a_stand_in():
     for module in pkgutil.walk_packages(sg.__path__, "keras_shiftguard."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith(("__main__", ".beam")):  # Beam may not be installed
             importlib.import_module(module.name)
     registered = keras.saving.get_custom_objects()
     ours = {name for name in registered if name.startswith(f"{saved_classes.PACKAGE}>")}

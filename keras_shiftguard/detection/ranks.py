@@ -27,10 +27,10 @@ from keras_shiftguard.detection.distributions import (
     SMALLEST_P,
     Floats,
     hypergeometric_two_sided,
-    student_t_sf,
     weighted_chi2_sf,
 )
-from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, Moments, bin_values
+from keras_shiftguard.detection.means import cohens_d, mean_tests, pooled_variance
+from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 DEGREE = 4
@@ -89,7 +89,7 @@ def compare_features(
     n, m = a.count * shares[0], b.count * shares[1]
     enough = (n >= MIN_SAMPLES) & (m >= MIN_SAMPLES)
     effects = np.zeros((len(n), DEGREE))
-    effects[:, 0] = _cohens_d(a, b, n, m)
+    effects[:, 0] = cohens_d(a, b, n, m)
     p_value = np.ones(len(n))
     strength = np.zeros((len(n), DEGREE))
     by_mean = enough.copy()
@@ -106,13 +106,13 @@ def compare_features(
             effects[rows] = delta
     rows = np.flatnonzero(by_mean)
     if len(rows):
-        p_value[rows] = _mean_tests(a, b, n, m, rows)
+        p_value[rows] = mean_tests(a, b, n, m, rows)
     dominant = strength.argmax(axis=1)
     effect = np.take_along_axis(effects, dominant[:, None], axis=1)[:, 0]
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(1 / n + 1 / m + effect**2 / (2 * (n + m)))
     error = np.where(np.isfinite(error), error, np.inf)
-    varies = _pooled_variance(a, b, n, m) > 0
+    varies = pooled_variance(a, b, n, m) > 0
     return FeatureTests(
         effect_size=effect,
         lower=effect - 1.96 * error,
@@ -284,52 +284,6 @@ def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
         side, size = np.where(flip, of - side, side), np.where(flip, total[few] - size, size)
         p_value[few] = hypergeometric_two_sided(side, size, of, total[few])
     return p_value
-
-
-def _mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -> Floats:
-    """The larger of the p-values of Welch's and of Student's t, `(rows,)`.
-
-    With a skewed distribution and unequal sizes the one is too eager on the
-    side on which the other is not.
-    """
-    n, m = n[rows], m[rows]
-    va, vb = ((x.m2 / np.maximum(x.count, 1))[rows] for x in (a, b))
-    va, vb = va * n / (n - 1), vb * m / (m - 1)
-    delta = a.mean[rows] - b.mean[rows]
-    pooled = ((n - 1) * va + (m - 1) * vb) / (n + m - 2)
-    welch = va / n + vb / m
-    with np.errstate(divide="ignore", invalid="ignore"):
-        degrees = welch**2 / ((va / n) ** 2 / (n - 1) + (vb / m) ** 2 / (m - 1))
-        t_welch = np.abs(delta) / np.sqrt(welch)
-        t_pooled = np.abs(delta) / np.sqrt(pooled * (1 / n + 1 / m))
-    nothing = ~(np.isfinite(t_welch) & np.isfinite(degrees) & np.isfinite(t_pooled))
-    # Two different constants: the smallest p that a permutation could reach.
-    certain = (delta != 0) & (welch == 0)
-    p = np.maximum(
-        2 * student_t_sf(np.where(nothing, 0.0, t_welch), np.where(nothing, 1.0, degrees)),
-        2 * student_t_sf(np.where(nothing, 0.0, t_pooled), n + m - 2),
-    )
-    p = np.where(nothing, 1.0, p)
-    if certain.any():
-        exact = hypergeometric_two_sided(n, n, n, n + m)
-        p = np.where(certain, exact, p)
-    return p
-
-
-def _cohens_d(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    """Difference of the means in pooled standard deviations within groups."""
-    va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
-    pooled = np.sqrt((n * va + m * vb) / np.maximum(n + m - 2, 1))
-    delta = np.where((a.count > 0) & (b.count > 0), a.mean - b.mean, 0.0)
-    largest = np.maximum(np.maximum(np.abs(a.mean), np.abs(b.mean)) * 1e-12, 1e-300)
-    # Two constants apart are infinitely many deviations apart; 99 is enough.
-    return np.clip(delta / np.maximum(pooled, largest), -99.0, 99.0)
-
-
-def _pooled_variance(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
-    total = np.maximum(n + m, 1)
-    return (n * va + m * vb) / total + n * m / total**2 * (a.mean - b.mean) ** 2
 
 
 @lru_cache(maxsize=2)

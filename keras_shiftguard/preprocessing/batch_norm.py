@@ -16,15 +16,19 @@ input had in training. Two things follow, both without labels:
 Deep layers are no good for the first question: they see the subject.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.preprocessing.graph import sublayers
+from keras_shiftguard.preprocessing.layer_inputs import (
+    NotReachedError,
+    as_called,
+    in_order,
+    recorded,
+)
 
 DEEP_ENOUGH = 12  # trained batch-norm layers, for half of them to count as deep
 RESAMPLES = 50
@@ -83,7 +87,7 @@ class BatchNormEvidence:
             return
         trained: list[Any] = []
         found, size = 0, 0
-        for layer, variables in _in_order(model):
+        for layer, variables in in_order(model):
             size += sum(int(np.prod(v.shape)) * 4 for v in variables)
             if size > max_bytes and len(self.layers) == max_layers:
                 trained = []
@@ -189,13 +193,9 @@ class BatchNormEvidence:
                 for variable, value in list(self._weights.values())[:needed]
             ]
         )
-        with _recorded(layers, found), scope:
-            self.model(_as_called(self.model, inputs), training=False)
+        with recorded(layers, found), scope:
+            self.model(as_called(self.model, inputs), training=False)
         return found
-
-
-class NotReachedError(RuntimeError):
-    """The forward pass did not come by any of the layers."""
 
 
 class Scores:
@@ -271,80 +271,6 @@ def _share(whole: np.ndarray, part: np.ndarray) -> float | None:
     share = float(part @ whole / max(whole @ whole, 1e-12))
     rest = part - share * whole
     return share if rest @ rest < 0.1 * (part @ part) else None
-
-
-class _Reached(BaseException):
-    """Ends the forward pass; no `except Exception` of a layer may catch it."""
-
-
-@contextmanager
-def _recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
-    """Lets the layers tell what they receive; the last one ends the pass.
-
-    The recorder shadows `call` in the instance's own dictionary, past every
-    `__setattr__` of Keras and torch, so that nothing is tracked.
-    """
-    shadowed: dict[int, tuple[Any, Any]] = {}
-    try:
-        for layer in layers:
-            shadowed[id(layer)] = (layer, vars(layer).get("call"))
-            vars(layer)["call"] = _recorder(layer, layer.call, found, len(layers))
-        yield
-    except _Reached:
-        pass
-    finally:
-        for layer, before in shadowed.values():
-            if before is None:
-                vars(layer).pop("call", None)
-            else:
-                vars(layer)["call"] = before
-
-
-def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
-    def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        if id(layer) not in found:
-            x = ops.cast(inputs, "float32")
-            axis = layer.axis % len(x.shape)
-            space = tuple(a for a in range(1, len(x.shape)) if a != axis)
-            found[id(layer)] = tuple(
-                ops.convert_to_numpy(ops.mean(v, axis=space) if space else v)
-                for v in (x, ops.square(x))
-            )
-            if len(found) == wanted:
-                raise _Reached
-        return call(inputs, *args, **kwargs)
-
-    return record
-
-
-def _in_order(layer: Any, seen: set[int] | None = None) -> Iterator[tuple[Any, list[Any]]]:
-    """Every layer with the variables of its own, about in the order of execution."""
-    seen = set() if seen is None else seen
-    if id(layer) in seen:
-        return
-    seen.add(id(layer))
-    inner = sublayers(layer)
-    within = {id(v) for sub in inner for v in sub.variables}
-    yield layer, [v for v in layer.variables if id(v) not in within]
-    for sub in inner:
-        yield from _in_order(sub, seen)
-
-
-def _as_called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Any:
-    """The inputs in the structure that the model's `call` takes."""
-    tensors = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
-    names = list(tensors)
-    try:
-        declared = model.input
-    except (AttributeError, ValueError):  # a subclassed model declares none
-        declared = None
-    if isinstance(declared, dict):
-        return tensors if len(declared) > 1 else dict(zip(declared, tensors.values(), strict=True))
-    if len(names) == 1:
-        return tensors[names[0]]
-    if isinstance(declared, list | tuple):
-        return [tensors.get(t.name, tensors[name]) for t, name in zip(declared, names, strict=True)]
-    return list(tensors.values()) if names[0] == "input_0" else tensors
 
 
 def _copy(variable: Any) -> np.ndarray:

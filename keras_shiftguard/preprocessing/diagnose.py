@@ -7,9 +7,9 @@ import keras
 from keras_shiftguard.data import first_samples
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.measure import profile_of
+from keras_shiftguard.model_inputs import input_shapes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.verdict import judge
-from keras_shiftguard.probe import input_shapes
 
 BATCH = 32
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.batch_norm import (
     BatchNormEvidence,
-    NotReachedError,
     Scores,
-    Transform,
 )
 from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.hypotheses import Hypothesis, hypotheses_for
+from keras_shiftguard.preprocessing.layer_inputs import NotReachedError
 from keras_shiftguard.profiles import InputSummary
 
 MOST_IMAGES = 16
@@ -26,45 +25,6 @@ MOST_VALUES = MOST_IMAGES * 320 * 320 * 3  # fewer images where they are larger
 PLAIN = 3.0  # standard errors from which the deep layers need not be asked
 FEW = 4  # images below which nothing is claimed
 BARELY_TRAINED = 0.75  # share of the way at which a memory counts; 64 digits tell it to 0.1
-
-
-@dataclass(frozen=True)
-class Hypothesis:
-    """A convention that the model may expect.
-
-    Args:
-        mode: Its mode; `"custom"` for the data's own mean and deviation, and
-            `"as fed"` for a feed without a name.
-        swap: Whether the pixels, as fed, need their channels reversed.
-        means: The order of the per-channel means at the model's input, where
-            they differ: `"rgb"` or `"bgr"`; else None.
-        inverted: Whether dark and bright, as fed, are exchanged.
-        scale: From raw pixels to the convention, channel by channel.
-        offset: Likewise.
-        transform: What must be done to the images as fed.
-    """
-
-    mode: str
-    swap: bool
-    means: str | None
-    inverted: bool
-    scale: np.ndarray
-    offset: np.ndarray
-    transform: Transform
-
-    @property
-    def kind(self) -> tuple[str, bool]:
-        """Its mode, and whether it is inverted."""
-        return self.mode, self.inverted
-
-    @property
-    def is_identity(self) -> bool:
-        scale, offset = (np.asarray(v) for v in self.transform[1:])
-        return (
-            self.transform.permutation is None
-            and bool(np.allclose(scale, 1, rtol=0.01))
-            and bool(np.all(np.abs(offset) < 0.01 * 255 * np.abs(self.scale)))
-        )
 
 
 @dataclass(frozen=True)
@@ -143,7 +103,7 @@ def read_batch_norm(
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
     some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
     some[name] = _finite(some[name])
-    hypotheses = _hypotheses(observed, summary, known)
+    hypotheses = hypotheses_for(observed, summary, known)
     try:
         hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
         scores = evidence.score(some, [h.transform for h in hypotheses], name, axis)
@@ -257,51 +217,6 @@ def _paired_sigmas(difference: np.ndarray) -> float:
     if n < 2 or np.max(np.abs(difference)) < 1e-3:
         return 0.0
     return float(difference.mean() / (difference.std(ddof=1) / np.sqrt(n) + 1e-9))
-
-
-def _hypotheses(
-    observed: InputConvention, summary: InputSummary, known: InputConvention | None
-) -> list[Hypothesis]:
-    channels = summary.num_channels
-    fed_scale = np.broadcast_to(np.asarray(observed.scale, "float64"), channels)
-    fed_offset = np.broadcast_to(np.asarray(observed.offset, "float64"), channels)
-    found: list[Hypothesis] = []
-
-    def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
-        for swap in (False, True) if channels == 3 else (False,):
-            for inverted in (False, True) if channels == 1 else (False,):
-                step = -1 if swap else 1
-                a, b = fed_scale[::step], fed_offset[::step]
-                gain = scale / a
-                bias = offset - gain * b
-                if inverted:  # raw becomes 255 - raw
-                    gain, bias = -gain, offset + scale * 255 + gain * b
-                order = tuple(range(channels))[::-1] if swap else None
-                transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
-                found.append(Hypothesis(mode, swap, means, inverted, scale, offset, transform))
-
-    for mode, form in MODES.items():
-        three, shift = np.asarray(form.scale), np.asarray(form.offset)
-        if mode in ("raw", "unit", "tf"):
-            add(mode, None, np.full(channels, three[0]), np.full(channels, shift[0]))
-        elif channels == 3:
-            add(mode, "rgb", three, shift)
-            add(mode, "bgr", three[::-1], shift[::-1])
-    if known is not None and known.mode == "custom":
-        scale = np.broadcast_to(np.asarray(known.scale), channels)
-        offset = np.broadcast_to(np.asarray(known.offset), channels)
-        add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
-    elif channels != 3:
-        # Standardised with the mean and deviation of the data set, as MNIST
-        # mostly is; for three channels that is next to "torch".
-        raw_mean = (summary.mean - fed_offset) / fed_scale
-        raw_std = np.maximum(summary.std / np.abs(fed_scale), 1e-6)
-        add("custom", None, 1 / raw_std, -raw_mean / raw_std)
-    if not any(h.is_identity for h in found):
-        means = observed.channel_order if np.ptp(fed_offset) else None
-        identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
-        found.append(Hypothesis("as fed", False, means, False, fed_scale, fed_offset, identity))
-    return found
 
 
 def _finite(images: np.ndarray) -> np.ndarray:

@@ -1,0 +1,53 @@
+"""What the inputs of a model look like, as far as it can tell before it is fed."""
+
+from collections.abc import Iterator, Mapping
+
+import keras
+
+from keras_shiftguard.statistics.batch import InputSpec, spec_for
+
+
+def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
+    """The shapes of the model's inputs by name; empty if it cannot tell yet."""
+    try:
+        struct = model.input
+    except (AttributeError, ValueError, RuntimeError):
+        struct = None
+    if struct is not None:
+        tensors = keras.tree.flatten(struct)
+        if isinstance(struct, dict):
+            return {name: tuple(tensor.shape) for name, tensor in struct.items()}
+        if len(tensors) == 1:
+            return {"input": tuple(tensors[0].shape)}
+        return {tensor.name: tuple(tensor.shape) for tensor in tensors}
+    # A subclassed model knows the shapes that it was built with.
+    shape = (model.get_build_config() or {}).get("input_shape")
+    if isinstance(shape, dict):
+        return {name: (None, *each[1:]) for name, each in shape.items()}
+    if isinstance(shape, (list, tuple)) and shape:
+        if isinstance(shape[0], (list, tuple)):
+            return {f"input_{i}": (None, *each[1:]) for i, each in enumerate(shape)}
+        return {"input": (None, *shape[1:])}
+    return {}
+
+
+def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
+    """The specs of those of the inputs that can be measured."""
+    data_format = image_data_format(model)
+    specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
+    return [spec for spec in specs if spec is not None]
+
+
+def image_data_format(model: keras.Model) -> str:
+    """The data format of the model's convolutions, else Keras's default."""
+    for layer in _layers(model):
+        if getattr(layer, "data_format", None) in ("channels_last", "channels_first"):
+            return str(layer.data_format)
+    return str(keras.config.image_data_format())
+
+
+def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
+    for layer in model.layers:
+        yield layer
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)

@@ -1,0 +1,101 @@
+"""The conventions that a model may expect, as what would have to be done to its images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.batch_norm import Transform
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.profiles import InputSummary
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A convention that the model may expect.
+
+    Args:
+        mode: Its mode; `"custom"` for the data's own mean and deviation, and
+            `"as fed"` for a feed without a name.
+        swap: Whether the pixels, as fed, need their channels reversed.
+        means: The order of the per-channel means at the model's input, where
+            they differ: `"rgb"` or `"bgr"`; else None.
+        inverted: Whether dark and bright, as fed, are exchanged.
+        scale: From raw pixels to the convention, channel by channel.
+        offset: Likewise.
+        transform: What must be done to the images as fed.
+    """
+
+    mode: str
+    swap: bool
+    means: str | None
+    inverted: bool
+    scale: np.ndarray
+    offset: np.ndarray
+    transform: Transform
+
+    @property
+    def kind(self) -> tuple[str, bool]:
+        """Its mode, and whether it is inverted."""
+        return self.mode, self.inverted
+
+    @property
+    def is_identity(self) -> bool:
+        scale, offset = (np.asarray(v) for v in self.transform[1:])
+        return (
+            self.transform.permutation is None
+            and bool(np.allclose(scale, 1, rtol=0.01))
+            and bool(np.all(np.abs(offset) < 0.01 * 255 * np.abs(self.scale)))
+        )
+
+
+def hypotheses_for(
+    observed: InputConvention, summary: InputSummary, known: InputConvention | None
+) -> list[Hypothesis]:
+    """All that are worth trying on images of this kind; one of them is "as fed".
+
+    Args:
+        observed: What the input was fed, as far as the feed tells.
+        summary: Its profile.
+        known: What the structure of the model says that it expects.
+    """
+    channels = summary.num_channels
+    fed_scale = np.broadcast_to(np.asarray(observed.scale, "float64"), channels)
+    fed_offset = np.broadcast_to(np.asarray(observed.offset, "float64"), channels)
+    found: list[Hypothesis] = []
+
+    def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
+        for swap in (False, True) if channels == 3 else (False,):
+            for inverted in (False, True) if channels == 1 else (False,):
+                step = -1 if swap else 1
+                a, b = fed_scale[::step], fed_offset[::step]
+                gain = scale / a
+                bias = offset - gain * b
+                if inverted:  # raw becomes 255 - raw
+                    gain, bias = -gain, offset + scale * 255 + gain * b
+                order = tuple(range(channels))[::-1] if swap else None
+                transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
+                found.append(Hypothesis(mode, swap, means, inverted, scale, offset, transform))
+
+    for mode, form in MODES.items():
+        three, shift = np.asarray(form.scale), np.asarray(form.offset)
+        if mode in ("raw", "unit", "tf"):
+            add(mode, None, np.full(channels, three[0]), np.full(channels, shift[0]))
+        elif channels == 3:
+            add(mode, "rgb", three, shift)
+            add(mode, "bgr", three[::-1], shift[::-1])
+    if known is not None and known.mode == "custom":
+        scale = np.broadcast_to(np.asarray(known.scale), channels)
+        offset = np.broadcast_to(np.asarray(known.offset), channels)
+        add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
+    elif channels != 3:
+        # Standardised with the mean and deviation of the data set, as MNIST
+        # mostly is; for three channels that is next to "torch".
+        raw_mean = (summary.mean - fed_offset) / fed_scale
+        raw_std = np.maximum(summary.std / np.abs(fed_scale), 1e-6)
+        add("custom", None, 1 / raw_std, -raw_mean / raw_std)
+    if not any(h.is_identity for h in found):
+        means = observed.channel_order if np.ptp(fed_offset) else None
+        identity = Transform(None, (1.0,) * channels, (0.0,) * channels)
+        found.append(Hypothesis("as fed", False, means, False, fed_scale, fed_offset, identity))
+    return found
