@@ -2,7 +2,7 @@
 PYTHON ?=
 export PYTHON
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test test-wheel lint format docs release clean
 
 demo: ## the accuracy that a wrong rescale costs, found and repaired
 	@scripts/setup demo
@@ -11,6 +11,11 @@ demo: ## the accuracy that a wrong rescale costs, found and repaired
 test: ## lint, types, and the tests on TensorFlow, JAX and PyTorch
 	@scripts/setup test
 	@scripts/test
+
+test-wheel: ## the installed wheel on Python 3.11 and 3.13, lowest and newest versions
+	@scripts/setup test
+	@for python in 3.11 3.13; do for resolution in lowest-direct highest; do \
+		scripts/test-wheel $$python $$resolution tensorflow || exit 1; done; done
 
 lint: ## ruff and mypy only
 	@scripts/setup test
@@ -28,5 +33,10 @@ docs: ## the pages of docs/ as a site
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
 	@echo "Open site/index.html; for the search: .venv/bin/mkdocs serve"
 
+release: ## wheel and sdist in dist/, the same to the byte wherever they are built
+	@scripts/setup test
+	@SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv/bin/python -m build --outdir dist
+	@sha256sum dist/*
+
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache build dist site logs
+	rm -rf .venv .venv-wheel .pytest_cache .ruff_cache .mypy_cache build dist site logs

@@ -109,6 +109,9 @@ def test_the_site_fetches_nothing_from_elsewhere():
 def test_versions_agree():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert sg.__version__ == project["version"]
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert f"\nversion: {project['version']}\n" in citation
+    assert f"\nlicense: {project['license']}\n" in citation
 
 
 def test_no_page_names_a_private_place():
