@@ -1,0 +1,278 @@
+"""What the guard costs as the work grows, and that nothing grows which should not.
+
+    python examples/benchmarks/growth.py table --backend tensorflow
+    python examples/benchmarks/growth.py epochs --epochs 1000
+    python examples/benchmarks/growth.py fits --fits 50
+    python examples/benchmarks/growth.py counts
+
+`table`: one thing grows at a time, in a process of its own: the CPU time that the guard
+adds to a step, what it does at the end of an epoch, the bytes of its state in the step, and
+the bytes of events of one more epoch. `epochs` and `fits`: the memory of the process along
+one long fit, and over many, beside the same without the guard. `counts`: more values than
+float32 and int32 count. The networks are as small as can be, so that they hide nothing.
+"""
+
+import argparse
+import gc
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GROWS = {
+    "size": (32, 128, 512),
+    "channels": (1, 3, 16, 64),
+    "features": (10, 100, 1000, 10_000),
+    "classes": (2, 100, 10_000),
+    "replicas": (1, 2, 4),
+}
+BATCH, STEPS = 32, 8
+
+
+def made(size=32, channels=3, features=0, classes=10):
+    """The smallest network for the data, and one batch of it for each of two streams."""
+    import keras
+    import numpy as np
+
+    shape = (features,) if features else (size, size, channels)
+    layers = [] if features else [keras.layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input(shape), *layers, keras.layers.Dense(classes)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(BATCH, *shape)).astype("float32")
+    return model, x, rng.integers(0, classes, BATCH)
+
+
+def stream(x, y):
+    while True:
+        yield x, y
+
+
+def timed_guard(log_dir):
+    import keras_shiftguard as sg
+
+    class Timed(sg.ShiftGuard):
+        """Notes what it does at the end of each epoch, and what it keeps and writes."""
+
+        ends, state, written = (), 0, ()
+
+        def on_epoch_end(self, epoch, logs=None):
+            start = time.process_time()
+            super().on_epoch_end(epoch, logs)
+            self.ends = (*self.ends, time.process_time() - start)
+            variables = self._fit.stream("train").variables
+            self.state = sum(4 * int(_product(v.shape)) for v in variables)
+            files = Path(log_dir).rglob("events.out.tfevents.*")
+            self.written = (*self.written, sum(f.stat().st_size for f in files))
+
+    return Timed(log_dir=log_dir, verbose=0, on_mismatch="ignore", on_shift="ignore")
+
+
+def _product(shape):
+    total = 1
+    for side in shape:
+        total *= side
+    return total
+
+
+def epochs_timed(model, x, y, callbacks, epochs):
+    """CPU seconds of each epoch of training."""
+    import keras
+
+    class Clock(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.start = time.process_time()
+
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == STEPS - 1:
+                times.append(time.process_time() - self.start)
+
+    times = []
+    model.fit(
+        stream(x, y),
+        steps_per_epoch=STEPS,
+        epochs=epochs,
+        validation_data=stream(x[::-1], y[::-1]),
+        validation_steps=1,
+        callbacks=[*callbacks, Clock()],
+        verbose=0,
+    )
+    return times
+
+
+def case(args):
+    import numpy as np
+
+    strategy = None
+    if args.grows == "replicas":
+        import tensorflow as tf
+
+        device = tf.config.list_physical_devices("CPU")[0]
+        logical = [tf.config.LogicalDeviceConfiguration()] * args.value
+        tf.config.set_logical_device_configuration(device, logical)
+        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(args.value)])
+        with strategy.scope():
+            model, x, y = made()
+    else:
+        model, x, y = made(**{args.grows: args.value})
+    plain = epochs_timed(model, x, y, [], args.epochs)
+    with tempfile.TemporaryDirectory() as log_dir:
+        guard = timed_guard(log_dir)
+        watched = epochs_timed(model, x, y, [guard], args.epochs)
+    middle = [float(np.median(each[1:])) for each in (plain, watched, guard.ends)]
+    print(
+        json.dumps(
+            {
+                "plain": middle[0] / STEPS,
+                "guard": (middle[1] - middle[0]) / STEPS,
+                "end": middle[2],
+                "state": guard.state,
+                "events": guard.written[-1] - guard.written[-2],
+            }
+        )
+    )
+
+
+def table(args):
+    print(f"{args.backend}, batches of {BATCH}, load {os.getloadavg()[0]:.1f}, CPU time")
+    print(
+        "| grows | to | plain step | the guard adds | end of an epoch | state | events an epoch |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    for grows in args.grows or GROWS:
+        if grows == "replicas" and args.backend != "tensorflow":
+            continue
+        for value in GROWS[grows]:
+            command = ["case", "--grows", grows, "--value", str(value)]
+            done = child(args, *command, "--epochs", str(args.epochs))
+            row = json.loads(done.strip().splitlines()[-1])
+            print(
+                f"| {grows} | {value:,} | {1000 * row['plain']:.1f} ms | "
+                f"{1000 * row['guard']:.1f} ms | {1000 * row['end']:.0f} ms | "
+                f"{row['state'] / 1024:,.0f} KiB | {row['events'] / 1024:,.0f} KiB |",
+                flush=True,
+            )
+
+
+def child(args, *command):
+    environment = {**os.environ, "KERAS_BACKEND": args.backend, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__, *command, "--backend", args.backend],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise SystemExit(done.stderr[-3000:])
+    return done.stdout
+
+
+def resident():
+    """Memory of the process, in MiB."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def long_fit(args):
+    """Memory along one fit, with the guard or without."""
+    import keras
+
+    model, x, y = made(features=10, classes=2)
+    marks = sorted({args.epochs // 10, args.epochs // 2, args.epochs})
+
+    class Memory(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch + 1 in marks:
+                found.append([epoch + 1, resident()])
+
+    found = []
+    with tempfile.TemporaryDirectory() as log_dir:
+        guard = timed_guard(log_dir)
+        watches = [guard] if args.guard else []
+        epochs_timed(model, x, y, [*watches, Memory()], args.epochs)
+    ends = [[m, sum(guard.ends[m - 10 : m]) / 10] for m in marks] if args.guard else []
+    print(json.dumps({"memory": found, "ends": ends, "events": list(guard.written[-1:])}))
+
+
+def many_fits(args):
+    """Memory over fits of one model, each with a guard of its own or with none."""
+    import keras_shiftguard as sg
+
+    model, x, y = made(features=10, classes=2)
+    found = []
+    for number in range(1, args.fits + 1):
+        watches = [sg.ShiftGuard(verbose=0, on_shift="ignore")] if args.guard else []
+        epochs_timed(model, x, y, watches, 1)
+        if number in (args.fits // 5, args.fits // 2, args.fits):
+            found.append([number, resident()])
+    print(json.dumps({"memory": found}))
+
+
+def leaks(args):
+    for guard in ((), ("--guard",)):
+        name = f"one-{args.what}"
+        amount = ("--epochs", str(args.epochs)) if args.what == "epochs" else ()
+        amount = ("--fits", str(args.fits)) if args.what == "fits" else amount
+        row = json.loads(child(args, name, *amount, *guard).strip().splitlines()[-1])
+        memory = ", ".join(f"{mib:.0f} MiB after {number:,}" for number, mib in row["memory"])
+        print(f"{'with' if guard else 'without'} the guard: {memory}", flush=True)
+        for number, end in row.get("ends", ()):
+            print(f"    end of an epoch, about epoch {number:,}: {1000 * end:.1f} ms")
+        for size in row.get("events", ()):
+            print(f"    events: {size / 1024:,.0f} KiB")
+
+
+def counts(args):
+    """A stream of more values than float32 counts, and a sum past what int32 does."""
+    import numpy as np
+
+    import keras_shiftguard as sg
+
+    x = np.full((96, 512, 512, 1), 7.0, "float32")
+    profile = sg.profile(x)
+    summary = profile.inputs["input"]
+    values = int(summary.counts.sum())
+    print(f"one pass: {x.size:,} values (2**24 is {2**24:,}), counted {values:,}")
+    right = values == x.size
+    doublings = 12
+    for _ in range(doublings):
+        profile = profile + profile
+    total = int(profile.inputs["input"].counts.sum())
+    print(f"added up: {values * 2**doublings:,} (2**31 is {2**31:,}), counted {total:,}")
+    right &= total == values * 2**doublings
+    right &= profile.num_samples == 96 * 2**doublings
+    print("right" if right else "WRONG")
+    return 0 if right else 1
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = {
+        "table": table,
+        "epochs": leaks,
+        "fits": leaks,
+        "counts": counts,
+        "case": case,
+        "one-epochs": long_fit,
+        "one-fits": many_fits,
+    }
+    parser.add_argument("what", choices=what, help="those after `counts` are run by the others")
+    parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--fits", type=int, default=50)
+    parser.add_argument("--guard", action="store_true")
+    parser.add_argument("--grows", nargs="*")
+    parser.add_argument("--value", type=int)
+    args = parser.parse_args()
+    if args.what == "case":
+        [args.grows] = args.grows
+    return what[args.what](args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
