@@ -10,6 +10,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
+from keras_shiftguard.statistics.state import updated_by_the_host
 
 REGRESSION_LOSSES = (
     "mse",
@@ -51,9 +52,10 @@ class Answers(keras.metrics.Metric):
             inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
             self._network = keras.Model(inputs, [model.outputs[0], layer.output])
             dimension = layer.output.shape[-1]
-        self.sketch = OutputSketch(
-            self.width, is_classifier(model), feature_layer or "", dimension or 0
-        )
+        kind = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
+        self.sketch = OutputSketch(*kind)
+        with updated_by_the_host():
+            self.asked = OutputSketch(*kind)
         self.state_variables = self.sketch.state.variables
 
     def reset_state(self) -> None:
@@ -61,14 +63,18 @@ class Answers(keras.metrics.Metric):
 
     def update_state(self, x: Any, y: Any = None) -> None:
         """Adds one batch inside a compiled step, with the weights of that step."""
-        self._add(self._network(x, training=False), y)
+        self._add(self.sketch, self._network(x, training=False), y)
 
     def result(self) -> dict[str, Any]:
         return {}
 
     def drain(self, weights: str) -> OutputSummary:
-        """What was accumulated since the last call; see `OutputSketch.drain`."""
+        """What the step has accumulated since the last call; see `OutputSketch.drain`."""
         return self.sketch.drain(weights)
+
+    def drain_asked(self, weights: str) -> OutputSummary:
+        """The same of what `ask` has added."""
+        return self.asked.drain(weights)
 
     def ask(self, x: Any, y: Any = None) -> None:
         """Adds what the model says about one batch, asked from the host.
@@ -77,7 +83,7 @@ class Answers(keras.metrics.Metric):
             BadInputError: if the model does not take it.
         """
         try:
-            answer = self._network.predict_on_batch(x)
+            answer = predicted(self._network, x)
         except Exception as error:  # Keras raises whatever its layers raise
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
@@ -85,14 +91,26 @@ class Answers(keras.metrics.Metric):
                 f"The model does not take this data. Received: shape {shapes}, but the model: "
                 f"{reason[min(1, len(reason) - 1)].strip()}"
             ) from error
-        self._add(answer, y)
+        self._add(self.asked, answer, y)
 
-    def _add(self, answer: Any, y: Any) -> None:
+    def _add(self, sketch: OutputSketch, answer: Any, y: Any) -> None:
         outputs, activations = answer if self.feature_layer else (answer, None)
         outputs = keras.ops.convert_to_tensor(outputs)
         if activations is not None:
             activations = keras.ops.convert_to_tensor(activations)
-        self.sketch.update(outputs, activations, y)
+        sketch.update(outputs, activations, y)
+
+
+def predicted(model: keras.Model, x: Any) -> Any:
+    """`model.predict_on_batch(x)`, each sample once.
+
+    Under a TensorFlow strategy of several replicas Keras hands the whole batch to
+    each of them and returns it as many times.
+    """
+    if keras.backend.backend() == "tensorflow":
+        if model.distribute_strategy.num_replicas_in_sync > 1:
+            return keras.tree.map_structure(keras.ops.convert_to_numpy, model(x, training=False))
+    return model.predict_on_batch(x)
 
 
 def is_classifier(model: keras.Model) -> bool:

@@ -15,6 +15,7 @@ from keras_shiftguard.errors import (
     warn,
 )
 from keras_shiftguard.probe import check_supported
+from keras_shiftguard.run_log import is_first_process
 from keras_shiftguard.watched_fit import WatchedFit
 
 
@@ -164,7 +165,7 @@ class GuardHooks(keras.callbacks.Callback, ABC):
         warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
 
     def _say(self, text: str) -> None:
-        if self.verbose and text:
+        if self.verbose and text and is_first_process():
             print(text)
 
     @property

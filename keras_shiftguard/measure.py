@@ -15,7 +15,7 @@ from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.compiled import compiled
 from keras_shiftguard.statistics.labels import LabelSketch, width_of
 from keras_shiftguard.statistics.sketch import Sketch
-from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.state import State, updated_by_the_host
 
 # float32 counts are exact to 2**24; nobody feeds 2**24 samples in 64 batches.
 BATCHES_PER_DRAIN = 64
@@ -64,7 +64,7 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
             yield named_inputs(x, names), y
 
     measured = profile_of(asked())
-    return replace(measured, outputs=answers.drain(fingerprint(model)))
+    return replace(measured, outputs=answers.drain_asked(fingerprint(model)))
 
 
 def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = True) -> InputProfile:
@@ -113,7 +113,8 @@ class Measurement:
     def __init__(self, details: bool = True) -> None:
         self.details = details
         self.sketches: dict[str, Sketch] = {}
-        self.labels = LabelSketch()
+        with updated_by_the_host():
+            self.labels = LabelSketch()
         self._add = compiled(self._update, self._states) if details else self._update
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
@@ -130,7 +131,8 @@ class Measurement:
                 spec = spec_for(name, tuple(tensor.shape), data_format, kind)
                 if spec is None:
                     continue
-                self.sketches[name] = Sketch(spec)
+                with updated_by_the_host():
+                    self.sketches[name] = Sketch(spec)
             known = self.sketches[name].spec
             if known.layout == "features" and tensor.shape[-1] != known.channels:
                 raise BadInputError(

@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import keras
+
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 class RunLog:
     """Events for TensorBoard and JSON beside them; silent without a `log_dir`.
 
-    A disk that fills up costs one warning and the rest of the log.
+    A disk that fills up costs one warning and the rest of the log. Of several processes
+    that train one model the first one writes; all read what an earlier run left.
 
     Args:
         log_dir: Where to write; None writes nothing.
@@ -33,7 +36,7 @@ class RunLog:
         self.log_dir = log_dir
         self.writer: EventWriter | None = None
         self._tab: ShiftEvents | None = None
-        if log_dir is not None:
+        if log_dir is not None and is_first_process():
             # TensorBoard's protocol buffers take as long to import as all of this
             # package does: only those who write wait for them.
             from keras_shiftguard import events, shift_events
@@ -155,6 +158,15 @@ class RunLog:
                 f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). "
                 "What was written is kept; watching and training go on."
             )
+
+
+def is_first_process() -> bool:
+    """Whether this process speaks for all that train one model together, as JAX lets them."""
+    if keras.backend.backend() != "jax":
+        return True
+    import jax
+
+    return jax.process_index() == 0
 
 
 def _version() -> str:

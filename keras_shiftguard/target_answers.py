@@ -30,7 +30,7 @@ class TargetAnswers:
         self.target_data = target_data
         for x, _, _ in first_batches(target_data, 1):
             answers.ask(x)  # what does not fit is said before any training
-        self.restart()
+        answers.asked.state.reset()
 
     def restart(self) -> None:
         """Forgets what was said so far, for a new validation."""
@@ -47,7 +47,7 @@ class TargetAnswers:
         said = {"validation": self.answers.drain(weights)}
         for x, _, _ in first_batches(self.target_data, MOST_ASKED):
             self.answers.ask(x)
-        said["target"] = self.answers.drain(weights)
+        said["target"] = self.answers.drain_asked(weights)
         return {name: replace(streams[name], outputs=outputs) for name, outputs in said.items()}
 
 

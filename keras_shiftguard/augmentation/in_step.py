@@ -23,7 +23,7 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.first_samples import FirstSamples
-from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.state import State, assign
 
 POOL = 32  # images of the target that are kept
 ON_LATTICE = 0.99  # share of values on an 8-bit grid that tells the convention
@@ -71,7 +71,7 @@ class _InputAugmentation:
         self.pool = None
         if self.target_images is not None:
             self.pool = self.state.add("pool", self.target_images.shape)
-            self.pool.assign(self.target_images)
+            assign(self.pool, self.target_images)
 
     def apply(self, x: Any, y: Any, seed: Any) -> Any:
         self.kept.update(x)
@@ -85,8 +85,8 @@ class _InputAugmentation:
         if not len(images) or train.features.names != target.features.names:
             return []
         low, high = value_range(train, target)
-        self.low.assign(low.astype("float32"))
-        self.high.assign(high.astype("float32"))
+        assign(self.low, low)
+        assign(self.high, high)
         if self._rehearsal is None:  # the images stay the same, so one is enough
             self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
         self._rehearsal.set_range(low, high)
@@ -94,7 +94,7 @@ class _InputAugmentation:
             self._classes = ClassAttributes.of(*self.labelled.read())
         features = with_mix_of(target.features, train.features, self._classes)
         changes = self.controller.update(features, target.features, self._rehearsal)
-        self.strengths.assign(self.controller.strengths.astype("float32"))
+        assign(self.strengths, self.controller.strengths)
         return changes
 
     def saved(self) -> dict[str, Any]:
@@ -104,9 +104,9 @@ class _InputAugmentation:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         self.controller.restore(state)
-        self.strengths.assign(self.controller.strengths.astype("float32"))
+        assign(self.strengths, self.controller.strengths)
         for variable, value in zip((self.low, self.high), state["range"], strict=True):
-            variable.assign(np.asarray(value, "float32"))
+            assign(variable, value)
 
 
 class StepAugmentation(keras.metrics.Metric):
@@ -220,7 +220,7 @@ class StepAugmentation(keras.metrics.Metric):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continues where `state()` was taken; for a resumed fit."""
         kind = self.generator.state.dtype
-        self.generator.state.assign(np.asarray(state["seed"]).astype(kind))
+        assign(self.generator.state, np.asarray(state["seed"]).astype(kind))
         for name, part in self.inputs.items():
             if name in state["inputs"]:
                 part.restore(state["inputs"][name])

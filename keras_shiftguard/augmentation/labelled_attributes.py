@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.labels import class_ids, width_of
 from keras_shiftguard.statistics.state import State
 
@@ -51,6 +52,7 @@ class LabelledAttributes:
         full = filled >= MOST_ROWS
         if keras.backend.backend() == "torch":
             self.done = bool(full)
+        full = ops.logical_or(full, is_empty(x))
         self.rows.assign(ops.cond(full, lambda: self.rows.value, merged))
         after = filled + ops.cast(count, "float32")
         self.filled.assign(ops.minimum(after, float(MOST_ROWS)))

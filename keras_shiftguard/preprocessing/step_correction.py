@@ -5,7 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
-from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.state import State, assign
 
 
 class StepCorrection:
@@ -38,11 +38,10 @@ class StepCorrection:
 
     def switch_on(self, permutation: tuple[int, ...] | None, scale: Any, offset: Any) -> None:
         """From the next step on, map the input so. Runs on the host."""
-        channels = self.spec.channels
-        self.reverse.assign(0.0 if permutation is None else 1.0)
-        self.gain.assign(ops.broadcast_to(ops.convert_to_tensor(scale, "float32"), (channels,)))
-        self.bias.assign(ops.broadcast_to(ops.convert_to_tensor(offset, "float32"), (channels,)))
-        self.on.assign(1.0)
+        assign(self.reverse, 0.0 if permutation is None else 1.0)
+        assign(self.gain, scale)
+        assign(self.bias, offset)
+        assign(self.on, 1.0)
 
     def switch_off(self) -> None:
-        self.on.assign(0.0)
+        assign(self.on, 0.0)

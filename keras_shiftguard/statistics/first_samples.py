@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
 
 MAX_SAMPLES = 32
@@ -49,12 +50,12 @@ class FirstSamples:
         if self.done and keras.backend.backend() == "torch":
             return
         current = (self.images.value, self.sizes.value, self.labels.value)
-        full = self.filled.value >= self.capacity
+        full = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
         if keras.backend.backend() == "jax":
             # Functional: both branches give all values; XLA passes them in place.
             self._assign(ops.cond(full, lambda: current, lambda: self._merged(current, x, y)))
         else:
-            # Once full, nothing is copied at all.
+            # Once full, nothing is copied at all; and of nothing, nothing can be.
             ops.cond(full, _nothing, lambda: self._assign(self._merged(current, x, y)))
         rows = ops.cast(ops.shape(x)[0], "float32")
         self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))

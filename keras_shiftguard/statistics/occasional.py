@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.state import State, assign
 
 # The costly statistics look at so many samples of a batch at most, and, spread
 # evenly, at about so many of a pass. At 4,096 samples a mean is known to 1.6 %
@@ -47,8 +47,8 @@ class Occasional:
     def start(self, stride: int) -> None:
         """Makes the next step a turn, and sets the stride. Runs on the host."""
         self._step, self._stride = 0, stride
-        self.step.assign(0.0)
-        self.stride.assign(float(stride))
+        assign(self.step, 0.0)
+        assign(self.stride, float(stride))
 
     def run(self, update: Callable[[], None], variables: Sequence[keras.Variable]) -> None:
         """Calls `update` if it is its turn. Runs inside the compiled step.

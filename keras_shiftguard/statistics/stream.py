@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.empty import unless_empty
 from keras_shiftguard.statistics.first_samples import FirstSamples
 from keras_shiftguard.statistics.labels import LabelSketch, width_of
 from keras_shiftguard.statistics.occasional import ROWS, Occasional
@@ -81,6 +82,14 @@ class Stream(keras.metrics.Metric):
             x: The same as the user's pipeline yields it, for the user's metrics.
             y: Labels, if there are any.
         """
+        if inputs:
+            unless_empty(next(iter(inputs.values())), lambda: self._add(inputs, y))
+        else:
+            self._add(inputs, y)
+        for metric in self.user_metrics:
+            metric.update_state(x)
+
+    def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
         for name, sketch in self.sketches.items():
             if name in inputs:
                 sketch.update(inputs[name])
@@ -90,8 +99,6 @@ class Stream(keras.metrics.Metric):
         if self.labels is not None and self.occasional is not None:
             self.labels.update(y)
             self.occasional.run(lambda: self._measure(inputs, y), self._detail_variables())
-        for metric in self.user_metrics:
-            metric.update_state(x)
 
     def _measure(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds some of a batch to the statistics that cost more."""
