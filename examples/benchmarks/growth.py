@@ -228,24 +228,39 @@ def leaks(args):
 
 
 def counts(args):
-    """A stream of more values than float32 counts, and a sum past what int32 does."""
+    """More samples in one pass than float32 counts, and a sum past what int32 does."""
     import numpy as np
+    from keras import ops
 
-    import keras_shiftguard as sg
+    from keras_shiftguard.passes import Passes
+    from keras_shiftguard.statistics.batch import spec_for
+    from keras_shiftguard.statistics.stream import Stream
 
-    x = np.full((96, 512, 512, 1), 7.0, "float32")
-    profile = sg.profile(x)
-    summary = profile.inputs["input"]
-    values = int(summary.counts.sum())
-    print(f"one pass: {x.size:,} values (2**24 is {2**24:,}), counted {values:,}")
-    right = values == x.size
-    doublings = 12
-    for _ in range(doublings):
-        profile = profile + profile
-    total = int(profile.inputs["input"].counts.sum())
-    print(f"added up: {values * 2**doublings:,} (2**31 is {2**31:,}), counted {total:,}")
-    right &= total == values * 2**doublings
-    right &= profile.num_samples == 96 * 2**doublings
+    rows, batches = 65_536, 260
+    x = np.random.default_rng(0).normal(3.0, 1.0, (rows, 1)).astype("float32")
+    y = np.arange(rows) % 4
+    tensor, labels = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
+    watched, passes = Stream("train"), Passes()
+    watched.build([spec_for("input", (None, 1), "channels_last")])
+    passes.start(watched, batches)
+    for batch in range(batches):
+        watched.update_state({"input": tensor}, tensor, labels)
+        passes.advance(batch)
+        if passes.must_drain:
+            passes.drain(watched)
+    profile = passes.drain(watched)
+    right = True
+    for doublings, limit in ((0, 24), (8, 31)):
+        for _ in range(doublings):
+            profile = profile + profile
+        wanted = rows * batches * 2**doublings
+        counted = profile.num_samples, int(profile.labels.counts.sum())
+        mean = float(profile.inputs["input"].mean[0])
+        print(
+            f"{wanted:,} samples (2**{limit} is {2**limit:,}): counted {counted[0]:,}, labels "
+            f"{counted[1]:,}, mean {mean:.6f} ({x.mean(dtype='float64'):.6f})"
+        )
+        right &= counted == (wanted, wanted) and abs(mean - x.mean(dtype="float64")) < 1e-5
     print("right" if right else "WRONG")
     return 0 if right else 1
 
