@@ -1,0 +1,25 @@
+"""TensorFlow: `tf.distribute.MirroredStrategy` on two devices counts what one counts.
+
+    python examples/distribution/mirrored.py [workflow ...]
+
+The devices are logical ones, two on this machine's CPU. `count` is fed 49 rows in batches
+of 16: of the last batch one replica gets the one row and the other nothing.
+"""
+
+import os
+import sys
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+import tensorflow as tf
+from workload import WORKFLOWS, agree
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+ONE, TWO = (tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(n)]) for n in (1, 2))
+
+for name in sys.argv[1:] or WORKFLOWS:
+    rows = 49 if name == "count" else 48
+    one, two = (WORKFLOWS[name](strategy.scope, rows=rows) for strategy in (ONE, TWO))
+    print(f"MirroredStrategy, {name}: {agree(one, two)}", flush=True)

@@ -1,0 +1,69 @@
+"""TensorFlow: `MultiWorkerMirroredStrategy` in two processes, and the way round its limit.
+
+    python examples/distribution/multi_worker.py control   whether Keras's own fit works
+    python examples/distribution/multi_worker.py           a loop of one's own, profiled
+
+Where `fit` does not work there is no callback. Each worker profiles the rows that it is
+dealt, one of them adds the profiles up, and there is one verdict.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+from processes import in_processes, last_line
+
+
+def worker(rank, port, control):
+    cluster = {"worker": [f"127.0.0.1:{port}", f"127.0.0.1:{port + 1}"]}
+    task = {"type": "worker", "index": rank}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
+    import tensorflow as tf
+
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before anything else
+    import workload
+
+    import keras_shiftguard as sg
+
+    train, _, _ = workload.digits(rows=49)  # of the last row, one worker gets nothing
+    data = tf.data.Dataset.from_tensor_slices(train).batch(workload.BATCH)
+    with strategy.scope():
+        model = workload.network()
+    if control:
+        model.fit(data, verbose=0)
+        print("a plain fit works")
+        return
+
+    @tf.function
+    def step(x, y):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model.loss(y, model(x, training=True))) / 2
+        weights = model.trainable_weights
+        model.optimizer.apply(tape.gradient(loss, weights), weights)
+
+    dealt = []
+    for x, y in strategy.experimental_distribute_dataset(data):
+        strategy.run(step, args=(x, y))
+        dealt += zip(*map(strategy.experimental_local_results, (x, y)), strict=True)
+    seen = sg.profile([(x, y) for x, y in dealt if len(x)].__iter__(), model=model)
+    seen.save(Path(os.environ["FOLDER"]) / f"{rank}.profile")
+    print(f"worker {rank}: {seen.num_samples} rows")
+
+
+if sys.argv[1:] and sys.argv[1].isdigit():
+    worker(int(sys.argv[1]), int(sys.argv[2]), "control" in sys.argv)
+else:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["FOLDER"] = folder
+        said, statuses = in_processes(__file__, sys.argv[1:])
+        print(*map(last_line, said), sep="\n")
+        print("exit status of each worker:", *statuses)
+        if statuses == [0, 0] and "control" not in sys.argv:
+            from workload import merged
+
+            merged(Path(folder), rows=49)
+    sys.exit(0 if statuses == [0, 0] else 1)

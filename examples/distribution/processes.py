@@ -1,0 +1,49 @@
+"""Starts a script once for each rank, and ends all of them when one fails or none goes on."""
+
+import socket
+import subprocess
+import sys
+import time
+
+
+def in_processes(script, arguments=(), count=2, seconds=590):
+    """Runs `python script RANK PORT arguments...` for each rank.
+
+    A process that waits for another that is gone would wait for ever.
+
+    Returns:
+        What each of them printed, and the exit status of each; None for those that
+        had to be ended.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), str(port), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    last = time.monotonic() + seconds
+    said, statuses = [], []
+    for process in running:
+        try:
+            text, _ = process.communicate(timeout=max(1.0, last - time.monotonic()))
+            status = process.returncode
+        except subprocess.TimeoutExpired:
+            process.kill()
+            text, status = process.communicate()[0], None
+        said.append(text)
+        statuses.append(status)
+    return said, statuses
+
+
+def last_line(text):
+    """What a script printed last, before the libraries said good-bye; or its error."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    ours = [line for line in lines if line.startswith(("worker ", "process ", "a plain fit"))]
+    errors = [line for line in lines if "Error: " in line[:40]]
+    return next(iter([*ours[-1:], *errors[-1:], *lines[-1:]]), "nothing")[:300]

@@ -1,0 +1,71 @@
+"""PyTorch: `DistributedDataParallel` in two processes, as the Keras guide does it.
+
+    python examples/distribution/torch_processes.py control   whether Keras's own fit knows of it
+    python examples/distribution/torch_processes.py           a loop of one's own, profiled
+
+The loop is that of https://keras.io/guides/distributed_training_with_torch/. There is no
+`fit` in it, so no callback: each process profiles the shard that its sampler deals to it,
+the first adds the profiles up, and there is one verdict.
+"""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ["KERAS_BACKEND"] = "torch"
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+from processes import in_processes, last_line
+
+
+def worker(rank, port, control):
+    import torch
+    import torch.distributed as dist
+    import workload
+
+    import keras_shiftguard as sg
+
+    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    (x, y), _, _ = workload.digits(rows=49)
+    model = workload.network()
+    if control:
+        # Each process has its half. Trained together, both end with the same weights.
+        model.fit(x[rank::2], y[rank::2], batch_size=8, shuffle=False, verbose=0)
+        mine = torch.cat([w.detach().flatten() for w in model.parameters()])
+        both = [torch.zeros_like(mine) for _ in range(2)]
+        dist.all_gather(both, mine)
+        same = torch.allclose(*both)
+        print("a plain fit", "trains one model" if same else "trains two models, one a process")
+        return
+    shard = torch.utils.data.Subset(
+        torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y)),
+        range(rank, len(x), 2),  # as DistributedSampler deals, and no row twice
+    )
+    loader = torch.utils.data.DataLoader(shard, batch_size=8)
+    ddp = torch.nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(ddp.parameters(), lr=0.01)
+    with ddp.join():  # one process has a shorter last batch, or one batch less
+        for images, labels in loader:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(ddp(images), labels.long()).backward()
+            optimizer.step()
+    seen = sg.profile(loader, model=model)
+    seen.save(Path(os.environ["FOLDER"]) / f"{rank}.profile")
+    print(f"process {rank}: {seen.num_samples} rows, {seen.outputs.num_samples} answers")
+    dist.destroy_process_group()
+
+
+if sys.argv[1:] and sys.argv[1].isdigit():
+    worker(int(sys.argv[1]), int(sys.argv[2]), "control" in sys.argv)
+else:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["FOLDER"] = folder
+        said, statuses = in_processes(__file__, sys.argv[1:])
+        print(*map(last_line, said), sep="\n")
+        print("exit status of each process:", *statuses)
+        if statuses == [0, 0] and "control" not in sys.argv:
+            from workload import merged
+
+            merged(Path(folder), rows=49)
+    sys.exit(0 if statuses == [0, 0] else 1)

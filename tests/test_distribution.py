@@ -1,0 +1,55 @@
+"""The scripts of examples/distribution: several devices and processes count what one counts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+pytestmark = pytest.mark.backend
+BACKEND = keras.backend.backend()
+SCRIPTS = Path(__file__).parents[1] / "examples" / "distribution"
+# Compiled without care: it takes half as long, and runs for a second.
+HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+
+
+def run(script, *arguments, backend):
+    """What a script prints; one that waits for ever fails."""
+    if backend != BACKEND:
+        pytest.skip(f"a script for {backend}")
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "XLA_FLAGS": HASTY, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_jax_four_devices():
+    said = run("jax_devices.py", "count", backend="jax")
+    assert "data_parallel, count: 3822 counts the same" in said
+    assert "model_parallel, count: 3822 counts the same" in said
+
+
+def test_jax_two_processes_one_writer():
+    said = run("jax_processes.py", "count", backend="jax")
+    for rank in (0, 1):
+        assert f"process {rank} of 2, count: 3822 counts the same" in said
+    assert "log files: 1" in said
+
+
+def test_tensorflow_two_workers_each_with_a_profile():
+    said = run("multi_worker.py", backend="tensorflow")
+    assert "worker 0: 25 rows" in said and "worker 1: 24 rows" in said
+    assert "merged: 3819 counts the same" in said and "images are darker" in said
+
+
+def test_torch_two_processes_each_with_a_profile():
+    said = run("torch_processes.py", backend="torch")
+    assert "process 0: 25 rows, 25 answers" in said and "process 1: 24 rows" in said
+    assert "merged: 3819 counts the same" in said and "images are darker" in said
