@@ -23,7 +23,7 @@ def run(script, *arguments, backend):
         [sys.executable, SCRIPTS / script, *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=400,
         env={**os.environ, "XLA_FLAGS": HASTY, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -4,6 +4,7 @@ The scripts beside this one run them on one device and on several. Counts have t
 same, sums as far as float32 goes.
 """
 
+import os
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -17,7 +18,7 @@ from digits import mnist
 import keras_shiftguard as sg
 
 BATCH = 16  # what a process feeds in a step; all of it where there is one
-ROWS = 48  # of training, unless a script wants a last batch that is too short for all
+ROWS = int(os.environ.get("ROWS", 48))  # of training; 48 are three full batches
 
 
 def network(pretrained=False):
