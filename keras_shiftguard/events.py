@@ -158,6 +158,11 @@ class EventWriter:
                 buckets = histogram_buckets(summary, row)
                 self.write_histogram(f"shiftguard/{stream}/{name}/{channel}", buckets, step)
 
+    def purge(self, step: int) -> None:
+        """Has TensorBoard forget what earlier files of the run hold of `step` and later."""
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        self._write(event_pb2.Event(wall_time=time.time(), step=int(step), session_log=start))
+
     def flush(self) -> None:
         """Makes what was written visible to a running TensorBoard."""
         self._records.flush()

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
 KEPT = 2
@@ -47,6 +47,27 @@ def keep_state(log_dir: str | PathLike[str], epoch: int, state: dict[str, Any]) 
 
 
 def kept_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | None:
-    """The state for that epoch; None if none was kept."""
-    path = Path(log_dir) / f"guard-state-{epoch}.npz"
-    return read_state(path) if path.exists() else None
+    """The state for that epoch, or with a warning the one before it; None if there is none.
+
+    A callback before the guard may save the weights of an epoch, and the fit be killed
+    before the guard keeps what it knows of it.
+    """
+    problem = "was not kept"
+    for number in range(epoch, max(epoch - KEPT, 0), -1):
+        path = Path(log_dir) / f"guard-state-{number}.npz"
+        if not path.exists():
+            continue
+        try:
+            state = read_state(path)
+        except BadInputError:
+            problem = "is damaged"
+            continue
+        if number < epoch:
+            warn(
+                f"ShiftGuard's state for epoch {epoch + 1} {problem}: it goes on with that for "
+                f"epoch {number + 1}. Put the guard before the callback that saves the weights."
+            )
+        return state
+    if problem == "is damaged":
+        warn(f"ShiftGuard's state for epoch {epoch + 1} is damaged: it begins anew.")
+    return None

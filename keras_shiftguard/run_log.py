@@ -140,6 +140,28 @@ class RunLog:
         """What an earlier run into the same `log_dir` left for that epoch."""
         return None if self.log_dir is None else kept_state(self.log_dir, epoch)
 
+    def state(self) -> dict[str, Any] | None:
+        """All that `go_on` needs, for `profiles.storage`; None without a log."""
+        return None if self._tab is None else self._tab.state()
+
+    def go_on(self, epoch: int, state: Mapping[str, Any] | None, purge: bool) -> None:
+        """Continues the log of a fit that ended before epoch number `epoch` (from 0).
+
+        Args:
+            epoch: The first that is written now.
+            state: What `state` gave then; None if it wrote no log.
+            purge: Whether the steps of all curves are epochs, so that TensorBoard can be
+                told to forget those from `epoch` on.
+        """
+
+        def write(writer: "EventWriter") -> None:
+            if purge:
+                writer.purge(epoch)
+            if state is not None and self._tab is not None:
+                self._tab.restore(state, epoch)
+
+        self._try(write)
+
     def close(self) -> None:
         """Closes the file; may be called twice."""
         self._try(lambda writer: writer.close())

@@ -96,6 +96,39 @@ class ShiftEvents:
         self._edges: dict[str, np.ndarray] = {}
         self._classes: dict[str, np.ndarray] = {}
 
+    def state(self) -> dict[str, Any]:
+        """All that `restore` needs, for `profiles.storage`."""
+        edges = list(self._edges.values())
+        return {
+            "said": json.dumps(plain(self._state), allow_nan=False),
+            "looks": self._looks,
+            "streams": self._streams,
+            "scores": [[*pair, rows.parts] for pair, rows in self._scores.items()],
+            "histograms": self._histograms.parts,
+            "names": list(self._edges),
+            "edges": np.stack(edges) if edges else np.zeros((0, BINS + 1), "int16"),
+            "classes": self._classes,
+        }
+
+    def restore(self, state: Mapping[str, Any], step: int) -> None:
+        """Continues the series where `state()` was taken, from `step` on.
+
+        They keep their tags, so that the tab shows one run. What the log says of
+        later steps, by a fit that came further, is taken back.
+        """
+        self._state = json.loads(state["said"])
+        self._looks = state["looks"]
+        self._streams = list(state["streams"])
+        self._scores = {
+            (stream, against): Rows(MOST_FEATURES, MOST_FEATURES, [list(part) for part in parts])
+            for stream, against, parts in state["scores"]
+        }
+        self._histograms.parts = [list(part) for part in state["histograms"]]
+        self._edges = dict(zip(state["names"], state["edges"], strict=True))
+        self._classes = dict(state["classes"])
+        # Other series have a point at every look; TensorBoard forgets those behind it.
+        self._writer.write_data("shiftguard/events", _packed([]), step, {"v": SCHEMA})
+
     def write_look(
         self,
         step: int,

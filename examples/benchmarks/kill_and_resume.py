@@ -4,10 +4,12 @@
 
 A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five
 epochs, runs once undisturbed. Then, for each point, it is killed with SIGKILL from
-here after a step drawn by seed, and started again until it ends; Keras's
-`BackupAndRestore` brings the weights back, `log_dir` the guard's memory. Printed is
-how many of the runs end with the same findings, counts and epochs, and how far sums
-are apart. The data are in an order that follows from seed and epoch.
+here, up to a fifth of a second after a step, both drawn by seed, and started again.
+Keras's `BackupAndRestore` brings the weights back, at every other point a checkpoint
+of the user's own and `initial_epoch=`; `log_dir` holds the guard's memory. Printed is
+how many of the runs end with the same findings, counts and epochs, how far sums are
+apart, and how many show each step once in the Shift tab, with what the undisturbed
+run shows. The data are in an order that follows from seed and epoch.
 """
 
 import argparse
@@ -17,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -24,9 +27,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 EPOCHS, STEPS, BATCH = 5, 12, 64
 DARKER_FROM = 2
+RUN = "shiftguard"
 
 
-def worker(folder):
+def worker(folder, own_checkpoint):
     """One fit, which tells after each step that it is done."""
     import keras
     import numpy as np
@@ -68,16 +72,32 @@ def worker(folder):
             print("step", flush=True)
 
     keras.utils.set_random_seed(0)
+    kept = folder / "kept.keras"
+    first = int((folder / "epoch").read_text()) if own_checkpoint and kept.exists() else 0
     layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
     model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
     model.compile("sgd", "sparse_categorical_crossentropy")
+    if first:
+        model = keras.models.load_model(kept)
+
+    def keep(epoch, logs):
+        # Two files, each replaced at once; killed in between, the older epoch is repeated.
+        model.save(folder / "new.keras")
+        os.replace(folder / "new.keras", kept)
+        (folder / "new").write_text(str(epoch + 1))
+        os.replace(folder / "new", folder / "epoch")
+
+    if own_checkpoint:
+        saver = keras.callbacks.LambdaCallback(on_epoch_end=keep)
+    else:
+        saver = keras.callbacks.BackupAndRestore(folder / "backup")
     guard = sg.ShiftGuard(log_dir=folder / "logs", on_shift="ignore", verbose=0)
-    backup = keras.callbacks.BackupAndRestore(folder / "backup")
     model.fit(
         source,
         validation_data=validation,
         epochs=EPOCHS,
-        callbacks=[Clock(), guard, backup],
+        initial_epoch=first,
+        callbacks=[Clock(), guard, saver],
         shuffle=False,
         verbose=0,
     )
@@ -86,23 +106,40 @@ def worker(folder):
     (folder / "found.json").write_text(json.dumps(found))
 
 
-def run(folder, kill_after=None):
+def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
     """Runs a fit to its end, killed once on the way; returns what it found."""
     while True:
         command = [sys.executable, __file__, "--worker", folder]
+        command += ["--own-checkpoint"] if own_checkpoint else []
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             seen = 0
             for line in process.stdout:
                 seen += line.startswith("step")
                 if kill_after is not None and seen >= kill_after:
+                    time.sleep(delay)
                     process.send_signal(signal.SIGKILL)
                     break
             status = process.wait()
-        if kill_after is None:
+        if kill_after is None or not status:
             if status:
                 raise SystemExit(f"The fit failed with exit status {status}.")
             return json.loads((folder / "found.json").read_text())
         kill_after = None
+
+
+def shown(log_dir):
+    """What the Shift tab shows of a run first, without times of day."""
+    from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
+    from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
+    from tensorboard.context import RequestContext
+
+    from tensorboard_plugin_shiftguard.overview import overview
+    from tensorboard_plugin_shiftguard.reading import Log
+
+    multiplexer = EventMultiplexer(tensor_size_guidance={"shiftguard": 1000})
+    multiplexer.AddRunsFromDirectory(str(log_dir)).Reload()
+    data = MultiplexerDataProvider(multiplexer, str(log_dir))
+    return overview(Log(data, RequestContext()).run(RUN)) | {"updated": None}
 
 
 def apart(one, other):
@@ -123,35 +160,51 @@ def apart(one, other):
     return same, gap
 
 
+def same_picture(one, other):
+    """Whether the tab shows the same, each step once; effects to a hundredth."""
+    steps = list(range(EPOCHS))
+    in_place = one["steps"] == other["steps"] == steps and other["kept"] == other["looks"] == EPOCHS
+    same = all(
+        one[key] == other[key] for key in ("effects", "flags", "events", "pairs", "problems")
+    )
+    return in_place and same
+
+
 def compare(points, seed=0):
-    """Runs and kills; yields `(step, same, gap)` for each point."""
+    """Runs and kills; yields `(step, same, gap, picture, log_dir)` for each point."""
     import numpy as np
 
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         whole = run(Path(folder))
+        picture = shown(Path(folder) / "logs")
     if not whole["report"]["shifted"]:
         raise SystemExit("The undisturbed fit found nothing: there is nothing to compare.")
-    for step in rng.integers(1, EPOCHS * STEPS, points):
+    for point, step in enumerate(rng.integers(1, EPOCHS * STEPS, points)):
         with tempfile.TemporaryDirectory() as folder:
-            yield int(step), *apart(whole, run(Path(folder), int(step)))
+            found = run(Path(folder), point % 2 == 1, int(step), rng.uniform(0, 0.2))
+            logs = Path(folder) / "logs"
+            yield int(step), *apart(whole, found), same_picture(picture, shown(logs)), logs
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=50)
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--own-checkpoint", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        return worker(arguments.worker)
-    same, worst = 0, 0.0
-    for step, equal, gap in compare(arguments.points):
-        same, worst = same + equal, max(worst, gap)
-        if not equal:
-            print(f"  killed after step {step}: another answer", flush=True)
+        return worker(arguments.worker, arguments.own_checkpoint)
+    same, worst, shown_right = 0, 0.0, 0
+    for step, equal, gap, picture, _ in compare(arguments.points):
+        same, worst, shown_right = same + equal, max(worst, gap), shown_right + picture
+        if not (equal and picture):
+            what = [word for word, bad in (("answer", not equal), ("picture", not picture)) if bad]
+            print(f"  killed after step {step}: another {' and '.join(what)}", flush=True)
     print(
         f"killed at {arguments.points} points of {EPOCHS * STEPS} steps: {same} runs end with the "
-        f"findings, epochs and counts of the undisturbed one; sums within {worst:.1g}"
+        f"findings, epochs and counts of the undisturbed one, sums within {worst:.1g}; the tab "
+        f"shows each step once, and the same, in {shown_right}"
     )
 
 
