@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from benchmarks import kill_and_resume
 from keras import layers
+from plugin.logs import PROVIDERS, data_of, opened, unpacked
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import BadInputError
@@ -74,8 +75,49 @@ def test_the_last_two_states_are_kept_and_later_ones_are_of_another_run(tmp_path
     for epoch in (1, 2, 3, 2):
         keep_state(tmp_path, epoch, {"used": [str(epoch)]})
     assert [p.name for p in tmp_path.iterdir()] == ["guard-state-2.npz"]
-    assert kept_state(tmp_path, 3) is None
+    assert kept_state(tmp_path, 4) is None
     assert kept_state(tmp_path, 2) == {"used": ("2",)}
+
+
+def test_a_state_that_is_missing_or_damaged_costs_a_warning(tmp_path):
+    keep_state(tmp_path, 2, {"used": ["2"]})
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 was not kept: it goes on with that for"):
+        assert kept_state(tmp_path, 3) == {"used": ("2",)}
+    (tmp_path / "guard-state-3.npz").write_bytes(b"PK")
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged: it goes on with that for"):
+        assert kept_state(tmp_path, 3) == {"used": ("2",)}
+    (tmp_path / "guard-state-2.npz").unlink()
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged: it begins anew"):
+        assert kept_state(tmp_path, 3) is None
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """A log whose third epoch was dark, and was run again from a checkpoint before it."""
+    log_dir = tmp_path_factory.mktemp("logs")
+    first = fit(quiet(log_dir), 0, 3, lambda epoch: 0.6 if epoch == 2 else 1.0)
+    assert first.report.shifted
+    again = fit(quiet(log_dir), 2, 3, lambda epoch: 1.0)
+    assert not again.report.shifted
+    return log_dir
+
+
+@pytest.mark.parametrize("kind", PROVIDERS)
+def test_the_tab_shows_each_epoch_once_and_nothing_of_what_was_repeated(repeated, kind):
+    with opened(repeated, kind) as tab:
+        whole = {"run": "shiftguard", "want": lambda answer: answer["looks"] == 3}
+        answer = tab.patient("overview", **whole)
+        assert answer["steps"] == [0, 1, 2] and answer["kept"] == 3
+        effects, _ = unpacked(answer)
+        assert np.isfinite(effects).all() and np.abs(effects).max() < 0.1
+        assert {event["kind"] for event in answer["events"]} == {"note"}
+        assert not answer["problems"]
+
+
+def test_tensorboard_keeps_each_epoch_of_a_curve_once(repeated):
+    with data_of(repeated, "python") as (_, multiplexer):
+        points = multiplexer.Tensors("shiftguard", "shiftguard/train/input/mean/0")
+    assert [point.step for point in points] == [0, 1, 2]
 
 
 @backend
@@ -115,5 +157,5 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
 
 def test_killed_by_another_process():
     """One point; `examples/benchmarks/kill_and_resume.py` has fifty."""
-    ((_, same, gap),) = kill_and_resume.compare(points=1, seed=3)
-    assert same and gap < 1e-5
+    ((_, same, gap, picture, _),) = kill_and_resume.compare(points=1, seed=3)
+    assert same and gap < 1e-5 and picture
