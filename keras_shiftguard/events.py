@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -72,15 +73,20 @@ class EventWriter:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file: BinaryIO = self.path.open("wb")
+            self._records = RecordWriter(self._file)
+            try:
+                self._write(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
+                self.flush()
+            except OSError:  # a full disk takes the file, and nothing in it
+                with suppress(OSError):
+                    self.close()
+                raise
         except OSError as error:
             raise BadInputError(
                 f"`log_dir` must be a directory that can be written. Received: "
                 f"log_dir={os.fspath(log_dir)!r}, but {error}. Pass another directory, or "
                 f"log_dir=None to write no log."
             ) from error
-        self._records = RecordWriter(self._file)
-        self._write(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
-        self.flush()
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,7 @@
 """What a run writes to `log_dir`, and what happens when that fails: training goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -164,18 +165,25 @@ class RunLog:
 
     def close(self) -> None:
         """Closes the file; may be called twice."""
-        self._try(lambda writer: writer.close())
+        if self.writer is not None and not self.writer.closed:
+            self._try(lambda writer: writer.close())
         self.writer = None
 
     def _try(self, write: Callable[["EventWriter"], None]) -> None:
         if self.writer is None:
             return
+        writer = self.writer
         try:
-            write(self.writer)
-            if not self.writer.closed:
-                self.writer.flush()
+            if not writer.path.exists():
+                # An open file without a name takes all that is written, for nobody.
+                raise FileNotFoundError(f"{writer.path} was deleted")
+            write(writer)
+            if not writer.closed:
+                writer.flush()
         except Exception as error:
             self.writer = None
+            with suppress(Exception):  # it cannot write what it still holds, either
+                writer.close()
             warn(
                 f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). "
                 "What was written is kept; watching and training go on."
