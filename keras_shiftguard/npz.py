@@ -15,6 +15,7 @@ import numpy as np
 
 KINDS = "biufU"  # whole and real numbers, and names
 MANY = 4096  # members of an archive
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(
@@ -37,6 +38,9 @@ def read_npz(
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
         if len(members) > MANY:
             raise ValueError(f"it holds {len(members)} members, more than {MANY}")
+        # What NumPy writes. Others may take gigabytes for a dictionary.
+        if any(info.compress_type not in COMPRESSIONS for info in members.values()):
+            raise ValueError("it is compressed in a way that NumPy does not use")
         wanted = {n: i for n, i in members.items() if only is None or n in only}
         size = sum(info.file_size for info in wanted.values())
         if size > most_bytes:

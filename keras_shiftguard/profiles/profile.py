@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import storage
+from keras_shiftguard.profiles.checks import is_count
 from keras_shiftguard.profiles.labels import LabelSummary
 from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import InputSummary
@@ -85,7 +86,26 @@ class InputProfile:
         tree = storage.read(path)
         if not tree.keys() <= {f.name for f in fields(cls)}:
             raise BadInputError(f"{path} is not the file of a profile. It holds {sorted(tree)}.")
-        return cls(**tree)
+        profile = cls(**tree)
+        profile._check(path)
+        return profile
+
+    def _check(self, path: str | PathLike[str]) -> None:
+        """Refuses what the file of a stranger has in place of the parts."""
+        parts = {
+            "inputs": isinstance(self.inputs, dict)
+            and all(isinstance(each, InputSummary) for each in self.inputs.values()),
+            "values": isinstance(self.values, dict)
+            and all(isinstance(each, (int, float)) for each in self.values.values()),
+            "labels": isinstance(self.labels, LabelSummary),
+            "outputs": isinstance(self.outputs, OutputSummary),
+            "distinct_samples": is_count(self.distinct_samples),
+        }
+        wrong = [name for name, right in parts.items() if not right]
+        if wrong:
+            raise storage.UnreadableFile(
+                f"{path} is a damaged profile ({', '.join(wrong)} of another type)."
+            )
 
     def tree(self) -> dict[str, Any]:
         """Its parts by name, for `storage`; `InputProfile(**tree)` is the way back."""

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.npz import read_npz
+from keras_shiftguard.profiles.checks import check_summary
 from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.labels import LabelSummary
@@ -29,7 +31,12 @@ SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, O
 TYPES = {kind.__name__: kind for kind in SUMMARIES}
 # Of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
 MOST_BYTES = 256 * 2**20
+MOST_HEADER = 8 * 2**20  # as JSON; what it becomes takes twenty times as much
 ARRAY, TRIANGLE = "=array", "=triangle"
+
+
+class UnreadableFile(BadInputError):
+    """A file that is damaged, or none of ours."""
 
 
 def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
@@ -55,17 +62,21 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     """Reads what `write` wrote.
 
     Raises:
-        BadInputError: for a file that is damaged, from a newer version, or no
-            profile at all.
+        UnreadableFile: for a file that is damaged, or no profile at all.
+        BadInputError: for one from another version.
     """
     try:
         arrays = read_npz(path, MOST_BYTES)
+        if arrays["header"].nbytes > MOST_HEADER:
+            raise ValueError(f"its header is larger than {MOST_HEADER:,} bytes")
         header = json.loads(arrays["header"].tobytes())
         version = header["schema_version"]
+        if not isinstance(version, int):
+            raise ValueError(f"schema_version={str(version)[:60]!r} is no number")
     except FileNotFoundError:
         raise
     except Exception as error:
-        raise BadInputError(f"{path} is not a readable profile ({error}).") from error
+        raise UnreadableFile(f"{path} is not a readable profile ({error}).") from error
     if version != SCHEMA_VERSION:
         age, way_out = ("a newer", "Upgrade, or") if version > SCHEMA_VERSION else ("an older", "")
         raise BadInputError(
@@ -73,9 +84,11 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
             f"{SCHEMA_VERSION}). {way_out} write the profile again.".replace("  ", " ")
         )
     try:
-        tree: dict[str, Any] = _unpacked(header["profile"], arrays)
+        tree: dict[str, Any] = _Unpacking(arrays).unpack(header["profile"])
+        if not isinstance(tree, dict):
+            raise TypeError(f"it holds {type(tree).__name__} and no names")
     except Exception as error:
-        raise BadInputError(f"{path} is a damaged profile ({error!r}).") from error
+        raise UnreadableFile(f"{path} is a damaged profile ({error!r}).") from error
     return tree
 
 
@@ -113,24 +126,49 @@ class _Packing:
         return [ARRAY]
 
 
-def _unpacked(value: Any, arrays: dict[str, np.ndarray], key: str = "") -> Any:
-    if isinstance(value, dict):
-        members = {
-            name: _unpacked(item, arrays, f"{key}/{name}")
-            for name, item in value.items()
-            if name != "=type"
-        }
-        return TYPES[value["=type"]](**members) if "=type" in value else members
-    if isinstance(value, list):
-        if value[:1] == [ARRAY]:
-            return arrays[value[1] if len(value) > 1 else key]
-        if value[:1] == [TRIANGLE]:
-            half, side = arrays[value[2] if len(value) > 2 else key], value[1]
-            if half.shape[-1] != side * (side + 1) // 2:
-                raise ValueError(f"{key} is no triangle of {side} rows")
-            rows, columns = np.triu_indices(side)
-            full = np.zeros((*half.shape[:-1], side, side))
-            full[..., rows, columns] = full[..., columns, rows] = half
-            return full
-        return tuple(_unpacked(item, arrays, f"{key}/{i}") for i, item in enumerate(value))
-    return value
+class _Unpacking:
+    """Arrays on their way out of a file; each is made once, however often it is named."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self._arrays = arrays
+        self._full: dict[str, np.ndarray] = {}
+        self._bytes = 0
+
+    def unpack(self, value: Any, key: str = "") -> Any:
+        """The tree of a header, every summary in it checked."""
+        if isinstance(value, dict):
+            members = {
+                name: self.unpack(item, f"{key}/{name}")
+                for name, item in value.items()
+                if name != "=type"
+            }
+            if "=type" not in value:
+                return members
+            summary = TYPES[value["=type"]](**members)
+            try:
+                check_summary(summary)
+            except ValueError as error:
+                raise ValueError(f"{key}: {error}") from error
+            return summary
+        if isinstance(value, list):
+            if value[:1] == [ARRAY]:
+                return self._arrays[value[1] if len(value) > 1 else key]
+            if value[:1] == [TRIANGLE]:
+                return self._square(value[2] if len(value) > 2 else key, value[1])
+            return tuple(self.unpack(item, f"{key}/{i}") for i, item in enumerate(value))
+        return value
+
+    def _square(self, key: str, side: int) -> np.ndarray:
+        if key in self._full:
+            return self._full[key]
+        half = self._arrays[key]
+        if half.shape[-1] != side * (side + 1) // 2:
+            raise ValueError(f"{key} is no triangle of {side} rows")
+        shape = (*half.shape[:-1], side, side)
+        self._bytes += 8 * prod(shape)
+        if self._bytes > MOST_BYTES:
+            raise ValueError(f"it unpacks to more than the limit of {MOST_BYTES:,} bytes")
+        rows, columns = np.triu_indices(side)
+        full = self._full[key] = np.zeros(shape)
+        full[..., rows, columns] = full[..., columns, rows] = half
+        return full
