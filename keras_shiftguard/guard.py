@@ -21,6 +21,7 @@ from keras_shiftguard.comparison import as_profile, check_alpha
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.given import Given
 from keras_shiftguard.hooks import GuardHooks
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.watch import PreprocessingWatch
@@ -125,6 +126,8 @@ class ShiftGuard(GuardHooks):
         check_distinct_samples(distinct_samples)
         self.reference = reference
         self.target_data = target_data
+        target = Given("target_data", target_data)
+        self._given = {"reference": Given("reference", reference), "target": target}
         self.feature_layer = feature_layer
         self.distinct_samples = distinct_samples
         self.alpha = alpha
@@ -135,7 +138,7 @@ class ShiftGuard(GuardHooks):
         self.log_dir = log_dir
         self._acknowledged: list[Acknowledgement] = []
         self._known: dict[str, InputProfile] = {}  # reference and target
-        self._repair = Repair(self.adapt, target_data)
+        self._repair = Repair(self.adapt, target)
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -221,18 +224,18 @@ class ShiftGuard(GuardHooks):
 
     def _measure_known(self) -> None:
         """Measures the reference and the target, once for all fits."""
-        for name, data in (("reference", self.reference), ("target", self.target_data)):
-            if data is not None and name not in self._known:
-                self._known[name] = as_profile(
-                    data, "target_data" if name == "target" else "reference"
-                )
+        for name, given in self._given.items():
+            given.lost = False
+            if given.is_there and name not in self._known:
+                with given.reading():
+                    self._known[name] = as_profile(given.data, given.name)
 
     def _watch(self, training: bool) -> None:
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
             self._known.get("reference"),
-            self.target_data is not None,
+            "target" in self._known,
             self.distinct_samples,
             self._acknowledged,
         )
@@ -248,4 +251,4 @@ class ShiftGuard(GuardHooks):
             self._known,
             self.update_freq,
         )
-        self._fit.attach(self.statistics, self.feature_layer, self.target_data)
+        self._fit.attach(self.statistics, self.feature_layer, self._given["target"])

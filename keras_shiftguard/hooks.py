@@ -70,7 +70,7 @@ class GuardHooks(keras.callbacks.Callback, ABC):
         if epoch and not fit.num_batches:  # another fit was interrupted here
             state, self._loaded = self._loaded or fit.log.kept_state(epoch), None
             if state is not None:
-                fit.restore(state)
+                fit.restore(state, epoch)
         fit.epoch = epoch
         fit.start_pass("train")
 

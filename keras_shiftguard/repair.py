@@ -9,6 +9,7 @@ from keras_shiftguard.adaptation.model import DomainAdaptationModel
 from keras_shiftguard.augmentation.in_step import POOL, StepAugmentation
 from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.data import first_samples
+from keras_shiftguard.given import Given
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.run_log import RunLog
 
@@ -18,27 +19,29 @@ class Repair:
 
     Args:
         adapt: Out of `"augmentation"` and `"batch_norm"`.
-        target_data: Unlabelled data of the target, or None.
+        target: Unlabelled data of the target, if there is any.
 
     Attributes:
         augmentation: Of the latest fit; None if it was not asked for.
         batch_norm: What the latest fit did to batch norm, if anything.
     """
 
-    def __init__(self, adapt: tuple[str, ...], target_data: Any) -> None:
+    def __init__(self, adapt: tuple[str, ...], target: Given) -> None:
         self.adapt = adapt
-        self.target_data = target_data
+        self.target = target
         self.augmentation: StepAugmentation | None = None
         self.batch_norm: BatchNormAdaptation | None = None
         self._used: list[str] = []  # operations that were ever on
 
     def new_augmentation(self) -> StepAugmentation | None:
         """The augmentation for a fit that begins, if it is asked for."""
-        if "augmentation" not in self.adapt:
-            return None
         pool: dict[str, Any] = {}
-        if self.target_data is not None:
-            pool, _ = first_samples(self.target_data, POOL)
+        if "augmentation" in self.adapt and self.target.is_there:
+            with self.target.reading():
+                pool, _ = first_samples(self.target.data, POOL)
+        # Without the target that was asked for, nothing says what to augment to.
+        if "augmentation" not in self.adapt or self.target.lost:
+            return None
         return StepAugmentation(pool=pool)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
@@ -75,9 +78,12 @@ class Repair:
 
     def recalibrate(self, model: keras.Model, log: RunLog, step: int) -> str:
         """Gives batch norm the statistics of the target, after a fit; says what changed."""
-        if "batch_norm" not in self.adapt:
+        if "batch_norm" not in self.adapt or not self.target.is_there:
             return ""
-        self.batch_norm = adapt_batch_norm(model, self.target_data)
+        with self.target.reading():
+            self.batch_norm = adapt_batch_norm(model, self.target.data)
+        if self.target.lost:
+            return ""
         events = [{"kind": "action", "stream": "target", "text": str(self.batch_norm)}]
         headline = str(self.batch_norm).partition("\n")[0]
         log.write_adaptation(step, headline, events, {}, {})

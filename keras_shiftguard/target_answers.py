@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import keras
 
 from keras_shiftguard.answers import Answers
 from keras_shiftguard.data import first_batches
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.given import Given
 from keras_shiftguard.profiles import InputProfile
 
 MOST_ASKED = 2048  # samples of the target that the model is asked about, each epoch
@@ -19,17 +19,16 @@ class TargetAnswers:
 
     Args:
         answers: Asks the model; the step adds what it says in validation.
-        target_data: Unlabelled data of the target.
+        target: Unlabelled data of the target.
 
     Raises:
         BadInputError: if the model does not take the target.
     """
 
-    def __init__(self, answers: Answers, target_data: Any) -> None:
+    def __init__(self, answers: Answers, target: Given) -> None:
         self.answers = answers
-        self.target_data = target_data
-        for x, _, _ in first_batches(target_data, 1):
-            answers.ask(x)  # what does not fit is said before any training
+        self.target = target
+        self._ask(1)  # what does not fit is said before any training
         answers.asked.state.reset()
 
     def restart(self) -> None:
@@ -39,27 +38,36 @@ class TargetAnswers:
     def read(self, streams: Mapping[str, InputProfile], weights: str) -> dict[str, InputProfile]:
         """Asks about the target; returns both streams with what the model said.
 
+        Neither where the target can no longer be read.
+
         Args:
             streams: Profiles of `"validation"` and `"target"`.
             weights: The same words for the same weights: only then may outputs be
                 compared.
         """
         said = {"validation": self.answers.drain(weights)}
-        for x, _, _ in first_batches(self.target_data, MOST_ASKED):
-            self.answers.ask(x)
+        self._ask(MOST_ASKED)
+        if self.target.lost:
+            return {}
         said["target"] = self.answers.drain_asked(weights)
         return {name: replace(streams[name], outputs=outputs) for name, outputs in said.items()}
 
+    def _ask(self, most: int) -> None:
+        if self.target.is_there:
+            with self.target.reading():
+                for x, _, _ in first_batches(self.target.data, most):
+                    self.answers.ask(x)
+
 
 def target_answers(
-    model: keras.Model, feature_layer: str | None, target_data: Any
+    model: keras.Model, feature_layer: str | None, target: Given
 ) -> TargetAnswers | None:
     """Compares what the model says as well, if it can be asked.
 
     Raises:
         BadInputError: if the model does not take the target, or has no such layer.
     """
-    if target_data is None:
+    if not target.is_there:
         return None
     try:
         answers = Answers(model, feature_layer)
@@ -68,4 +76,5 @@ def target_answers(
             raise
         warn(f"ShiftGuard compares the target's inputs only, not the outputs: {error}")
         return None
-    return TargetAnswers(answers, target_data)
+    asked = TargetAnswers(answers, target)
+    return None if target.lost else asked

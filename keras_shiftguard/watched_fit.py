@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.given import Given
 from keras_shiftguard.model_inputs import input_shapes, specs_of
 from keras_shiftguard.passes import Passes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
@@ -70,14 +71,14 @@ class WatchedFit:
         self,
         statistics: Sequence[keras.metrics.Metric],
         feature_layer: str | None,
-        target_data: Any,
+        target: Given,
     ) -> None:
         """Creates the variables and wraps the steps; whatever cannot work is said now.
 
         Args:
             statistics: The user's own metrics of `x`.
             feature_layer: Name of a layer whose activations are compared, or None.
-            target_data: Unlabelled data of the target, or None.
+            target: Unlabelled data of the target, if there is any.
         """
         model = self.model
         shapes = input_shapes(model)
@@ -90,7 +91,7 @@ class WatchedFit:
             if shapes:
                 for stream in streams.values():
                     stream.build(specs_of(shapes, model))
-            self.answers = target_answers(model, feature_layer, target_data)
+            self.answers = target_answers(model, feature_layer, target)
             augmentation = self.repair.new_augmentation() if self.training else None
             if shapes and augmentation is not None:
                 augmentation.build(specs_of(shapes, model))
@@ -244,10 +245,11 @@ class WatchedFit:
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
             **self.repair.state(),
+            "log": self.log.state(),
         }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state()` was taken."""
+    def restore(self, state: Mapping[str, Any], epoch: int) -> None:
+        """Continues where `state()` was taken, with epoch number `epoch` (from 0)."""
         if self._probe is None:
             return
         self._sync()
@@ -258,6 +260,7 @@ class WatchedFit:
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
         self.repair.restore(state)
+        self.log.go_on(epoch, state["log"], purge=self.update_freq == "epoch")
 
     def _drain(self, name: str) -> None:
         stream = self.stream(name)

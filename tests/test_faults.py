@@ -273,10 +273,9 @@ class Failing(keras.utils.PyDataset):
 @backend
 @pytest.mark.parametrize("good", [2, 3, 8])
 def test_the_target_raises(good, unwatched):
-    guard = quiet(target_data=Failing(good), adapt=("augmentation", "batch_norm"))
     if BACKEND != "tensorflow" and good == 2:
         pytest.skip("it is read before any backend is in play")
-    guard.adapt = ()
+    guard = quiet(target_data=Failing(good))
     weights, told = watched(guard)
     assert same(weights, unwatched)
     assert len(told) == 1 and "the storage is gone" in told[0] and "target" in told[0]
@@ -374,6 +373,7 @@ def test_the_fit_is_ended_at_a_hook(hook, how, tmp_path):
     assert not {"train_step", "test_step"} & set(vars(model))
     # The model goes on as one that was never watched.
     for each in (plain, model):
+        keras.utils.set_random_seed(1)  # PyTorch's dropout has no seed of its own
         run(each, [], epochs=1)
     assert same(numbers(model), numbers(plain))
 

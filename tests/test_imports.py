@@ -14,7 +14,7 @@ FLOORS = (
     ("errors", "conventions", "notebook", "npz"),
     ("profiles", "architectures", "json_files", "backend", "saved_classes"),
     ("statistics", "detection", "events", "files", "resume"),
-    ("data", "answers", "shift_plots", "model_inputs"),
+    ("data", "answers", "given", "shift_plots", "model_inputs"),
     ("measure", "shift_watch", "shift_events", "passes", "target_answers"),
     ("probe", "comparison", "run_log", "arguments", "beam"),
     ("preprocessing", "adaptation", "augmentation", "batch_norm_adaptation"),

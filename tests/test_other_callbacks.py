@@ -95,6 +95,7 @@ def run(names, folder, guard=None, place=0):
         epochs=3,
         validation_data=VALIDATION,
         callbacks=[*used[:place], *watchers, *used[place:]],
+        shuffle=False,
         verbose=0,
     )
     variables = [*model.weights, *model.optimizer.variables]
