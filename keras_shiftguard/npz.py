@@ -48,9 +48,7 @@ def read_npz(
         arrays = {}
         for name, info in wanted.items():
             with archive.open(info) as member:
-                _check(member, name, info.file_size)
-            with archive.open(info) as member:
-                arrays[name] = np.lib.format.read_array(member, allow_pickle=False)
+                arrays[name] = _read(member, name, info.file_size)
         return arrays
 
 
@@ -60,8 +58,8 @@ def names_in(path: str | PathLike[str]) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
-def _check(member: IO[bytes], name: str, size: int) -> None:
-    """Refuses a header that claims another size than the archive's directory does."""
+def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
+    """The array, unless its header claims another size than the archive's directory does."""
     version = np.lib.format.read_magic(member)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -69,8 +67,15 @@ def _check(member: IO[bytes], name: str, size: int) -> None:
     }
     if version not in readers:
         raise ValueError(f"array {name!r} is of format {version}")
-    shape, _, dtype = readers[version](member)
+    shape, by_columns, dtype = readers[version](member)
     if dtype.kind not in KINDS:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")
-    if prod(shape) * dtype.itemsize != size - member.tell():
+    left = size - member.tell()
+    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != left:
         raise ValueError(f"array {name!r} claims the shape {shape}, which its size belies")
+    content = bytearray(left)
+    if member.readinto(content) != left:  # type: ignore[attr-defined]
+        raise ValueError(f"array {name!r} ends too early")
+    member.read(1)  # at its end the checksum is compared
+    flat = np.frombuffer(content, dtype) if left else np.empty(prod(shape), dtype)
+    return flat.reshape(shape, order="F" if by_columns else "C")

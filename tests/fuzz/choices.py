@@ -1,0 +1,83 @@
+"""Bytes read as choices: what a fuzzer mutates decides what is built."""
+
+import json
+import math
+from copy import deepcopy
+
+# What stands in no honest file: other types, limits of types, words that mean something.
+STRANGE = (
+    *(None, True, False, 0, 1, -1, 3, 2**31, 2**53, 2**63, 10**30, -(2**63)),
+    *(0.5, -0.0, 1e308, -1e308, math.nan, math.inf, -math.inf),
+    *("", "x", "0", "train", "validation", "input", "\ud800", "\u0661", "__proto__", "=type"),
+    *([], {}, [[]], [0] * 300, ["=array"], ["=triangle", 96], ["=triangle", 10**9]),
+    *({"=type": "Moments"}, {"=type": "InputProfile"}, {"a": {"b": 1}}, "y" * 2000),
+    json.loads("[" * 200 + "]" * 200),
+)
+
+
+class Choices:
+    """Takes decisions from bytes; when they run out, the first of every choice."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def below(self, n):
+        """A whole number below n."""
+        size = 1 if n <= 256 else 2 if n <= 65536 else 4
+        found = int.from_bytes(self.chunk(size), "little")
+        return found % n if n else 0
+
+    def chunk(self, size):
+        """The next bytes, as far as there are some."""
+        found = self.data[self.at : self.at + size]
+        self.at += size
+        return found
+
+    def pick(self, options):
+        return options[self.below(len(options))]
+
+    @property
+    def rest(self):
+        return self.data[self.at :]
+
+
+def damaged(choices, tree, times):
+    """A JSON tree, changed in so many places. The tree itself is changed."""
+    top = [tree]
+    for _ in range(times):
+        place, key = top, 0
+        while isinstance(place[key], (dict, list)) and place[key] and choices.below(5):
+            place = place[key]
+            key = choices.pick(sorted(place) if isinstance(place, dict) else range(len(place)))
+        what = choices.below(6)
+        if what == 0 and place is not top:
+            del place[key]
+        elif what == 1 and isinstance(place, dict):
+            name = choices.pick(("x", "=type", "num_samples", "names"))
+            place[name] = deepcopy(place[key])
+        elif what == 2 and isinstance(place[key], int):
+            place[key] = choices.pick((place[key] + 1, -place[key], place[key] * 1000))
+        elif what == 3 and isinstance(place[key], list) and place[key]:
+            place[key] = place[key] * choices.pick((2, 40))
+        else:
+            place[key] = deepcopy(choices.pick(STRANGE))
+    return top[0]
+
+
+def scrambled(choices, data, most):
+    """Bytes with up to so many of them changed, or cut off."""
+    data = bytearray(data)
+    for _ in range(choices.below(most + 1) if data else 0):
+        at = choices.below(len(data))
+        what = choices.below(4)
+        if what == 0:
+            data[at] = choices.below(256)
+        elif what == 1:
+            data[at] ^= 1 << choices.below(8)
+        elif what == 2:
+            data[at : at + 4] = choices.pick((b"\xff" * 4, bytes(4), b"\x7f\xff\xff\xff"))
+        elif choices.below(8) == 0:
+            del data[at + 1 :]
+        else:
+            data[at : at + 2] = choices.chunk(2)
+    return bytes(data)

@@ -1,0 +1,181 @@
+"""The readers of profiles and of arrays, on any bytes."""
+
+import io
+import json
+import warnings
+import zipfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from fuzz.choices import Choices, damaged, scrambled
+
+from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.files import read_array, read_labels
+from keras_shiftguard.profiles import InputProfile, storage
+from keras_shiftguard.resume import read_state
+
+REAL = Path(__file__).parent / "real"
+DTYPES = ("<f8", "<i8", "<f4", "|b1", "<U3", "|O", "<c16", "<M8[s]", ">u2", "<f2", "|V4")
+ARRAYS = ("x.npz", "x.npy")
+
+
+@cache
+def real():
+    """Header and arrays of a real profile, those that fields need first."""
+    with np.load(REAL / "small.profile") as file:
+        arrays = dict(file)
+    return arrays.pop("header").tobytes(), arrays
+
+
+def one_profile(data):
+    """Reads it as a profile, and compares with what came out. True if its header was read."""
+    choices = Choices(data)
+    raw = choices.below(8) == 0
+    file = io.BytesIO(choices.rest if raw else built(choices))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            profile = InputProfile.load(file)
+    except BadInputError as error:
+        if isinstance(error, storage.UnreadableFile):
+            _as_state(file)
+        return not str(error).partition(">")[2].startswith(" is not a readable profile")
+    except FileNotFoundError:
+        return False
+    use(profile, thoroughly=choices.below(8) == 0)
+    return True
+
+
+def _as_state(file):
+    file.seek(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            read_state(file)
+    except BadInputError:
+        pass
+
+
+def use(profile, thoroughly):
+    """What is done with any profile."""
+    with np.errstate(all="ignore"):
+        assert profile.num_samples >= 0
+        assert all(isinstance(value, (int, float)) for value in profile.features.values())
+        try:
+            profile + profile
+            if profile.inputs and thoroughly:
+                examine(profile, profile, stream="current", against="reference", level=0.05)
+        except BadInputError:
+            pass
+
+
+def built(choices):
+    """A file near a real one: other numbers, shapes and types, parts gone or elsewhere."""
+    text, arrays = real()
+    header, arrays = json.loads(text), dict(arrays)
+    # Costly parts are mostly left out: they then have their defaults.
+    parts = choices.below(256)
+    for number, part in enumerate(("labels", "outputs")):
+        if parts >> 3 == number:
+            continue
+        # Numbers alone; what is an array has its default.
+        kept = header["profile"][part]
+        header["profile"][part] = {k: v for k, v in kept.items() if not isinstance(v, (dict, list))}
+    for number, part in enumerate(("embedding", "features", "tokens")):
+        if parts & 7 != number:
+            header["profile"]["inputs"]["input"].pop(part)
+    if parts & 7 > 3:
+        header["profile"]["inputs"].clear()
+    arrays = {name: a for name, a in arrays.items() if not _is_gone(name, header)}
+    if choices.below(16):
+        header["profile"] = damaged(choices, header["profile"], choices.below(4))
+    else:
+        header = damaged(choices, header, 1)
+    for _ in range(choices.below(4) if arrays else 0):
+        name = choices.pick(sorted(arrays))
+        arrays[name] = _other(choices, arrays[name])
+    content = {name: _npy(a) for name, a in arrays.items()}
+    content["header"] = _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
+    for _ in range(choices.pick((0, 0, 0, 0, 1, 2))):
+        name = choices.pick(sorted(content))
+        content[name] = scrambled(choices, content[name], 3)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", choices.pick((0, 0, 0, zipfile.ZIP_DEFLATED))) as archive:
+        for name, member in content.items():
+            archive.writestr(f"{name}.npy", member)
+    return scrambled(choices, file.getvalue(), choices.pick((0,) * 9 + (4,)))
+
+
+def _is_gone(name, header):
+    """Whether an array belongs to a part that was left out."""
+    place = header["profile"]
+    for key in name.split("/")[1:]:
+        if not isinstance(place, dict) or key not in place:
+            return True
+        place = place[key]
+    return False
+
+
+def _other(choices, array):
+    what = choices.below(5)
+    if what == 0:
+        return array.reshape(choices.pick(((-1,), (1, *array.shape), array.shape[::-1])))
+    if what == 1:
+        return array[: choices.below(3)]
+    if what == 2 and array.dtype.kind in "iuf":
+        return array.astype(choices.pick(("f8", "f4", "i8", "u1", "U8", "bool", "f2")))
+    if what == 3 and array.size and array.dtype.kind == "f":
+        array = array.copy()
+        array.flat[choices.below(array.size)] = choices.pick((np.nan, np.inf, -1, 1e308, -1e308))
+        return array
+    if array.size and array.dtype.kind == "i":
+        array = array.copy()
+        array.flat[choices.below(array.size)] = choices.pick((-1, 2**62, 2**40, 7))
+    return array
+
+
+def _npy(array):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, np.asarray(array), (1, 0), allow_pickle=False)
+    return file.getvalue()
+
+
+def one_array(data, folder):
+    """Reads it as images in a `.npz` or `.npy` file, and their labels."""
+    choices = Choices(data)
+    path = folder / choices.pick(ARRAYS)
+    path.write_bytes(choices.rest if choices.below(2) == 0 else _arrays(choices, path.suffix))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            x = read_array(path, 4)
+            read_labels(path, 4)
+    except BadInputError as error:
+        return "must hold" in str(error) or "several arrays" in str(error)
+    assert len(x) <= 4 and x.ndim == 4
+    return True
+
+
+def _arrays(choices, suffix):
+    """A header that may claim anything, and some numbers."""
+    shape = tuple(choices.pick((1, 2, 3, 0, 8, -1, 2**31, 2**62)) for _ in range(choices.below(6)))
+    header = {"descr": choices.pick(DTYPES), "fortran_order": bool(choices.below(2))}
+    header["shape"] = choices.pick((shape, (2, 2, 2, 3), (1, 4, 4, 1)))
+    text = scrambled(choices, repr(header).encode() + b"\n", choices.pick((0, 0, 2)))
+    version = choices.pick((b"\x01\x00", b"\x01\x00", b"\x02\x00", b"\x09\x00"))
+    size = len(text).to_bytes(4 if version == b"\x02\x00" else 2, "little")
+    claimed = 8 * int(np.prod([abs(side) for side in header["shape"][:4]], dtype=object))
+    body = bytes(claimed) if 0 <= claimed < 5000 else choices.chunk(300)
+    array = b"\x93NUMPY" + version + size + text + body
+    if suffix == ".npy":
+        return array
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for _ in range(1 + choices.below(3)):
+            name = choices.pick(("x.npy", "images.npy", "y.npy", "../x.npy", "arr_0.npy"))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a name twice
+                archive.writestr(name, array)
+    return scrambled(choices, file.getvalue(), choices.pick((0, 0, 4)))

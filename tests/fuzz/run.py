@@ -1,0 +1,67 @@
+"""Fuzzes one reader with atheris, coverage-guided, from the corpus beside this file.
+
+    python tests/fuzz/run.py events --inputs 1000000
+
+Atheris 3 runs on Python 3.11: `pip install atheris`. A crash, more than ten seconds or
+more than 2 GB for one input ends it, and leaves the input in a file.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import atheris
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+READERS = ("profile", "array", "events", "images", "model")
+# Where branches are followed: what reads, and not what is computed from it.
+WATCHED = [
+    *("keras_shiftguard.npz", "keras_shiftguard.files", "keras_shiftguard.profiles"),
+    *("keras_shiftguard_cli.reading", "tensorboard_plugin_shiftguard"),
+]
+SHARED_MEMORY = "/dev/shm"  # files of one input, where there is such a place
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("reader", choices=READERS)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    if arguments.reader == "events":
+        sys.modules["tensorflow"] = None  # neither the tab nor TensorBoard need it
+    place = SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None
+    folder = Path(tempfile.mkdtemp(dir=place))
+    with atheris.instrument_imports(include=WATCHED):
+        from fuzz.readers import reader
+
+        read = reader(arguments.reader, folder)
+    count, past, start = 0, 0, time.monotonic()
+
+    def one_input(data):
+        nonlocal count, past
+        past += bool(read(data))
+        count += 1
+        if count % 10_000 == 0 or count == arguments.inputs:
+            print(
+                f"{arguments.reader}: {count:,} inputs, {past:,} past the header check, "
+                f"{time.monotonic() - start:.0f} s",
+                flush=True,
+            )
+
+    # libFuzzer writes what it finds to the first folder.
+    grown = folder / "grown"
+    grown.mkdir()
+    options = [f"-runs={arguments.inputs}", "-timeout=10", "-rss_limit_mb=2048", "-max_len=4096"]
+    options += [f"-seed={arguments.seed}", "-verbosity=0"]
+    corpus = HERE / "corpus" / arguments.reader
+    atheris.Setup([sys.argv[0], *options, str(grown), str(corpus)], one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

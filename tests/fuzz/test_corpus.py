@@ -1,0 +1,64 @@
+"""The corpus of the fuzzers, and a minute more, on every reader of files from strangers.
+
+`tests/fuzz/run.py` goes on for as long as one likes, guided by coverage.
+"""
+
+import resource
+import time
+from pathlib import Path
+
+import pytest
+from fuzz.readers import reader
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+CORPUS = Path(__file__).parent / "corpus"
+FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
+SECONDS = 10  # for one input, on a busy machine
+MOST_BYTES = 2**30  # beyond what the process took before
+# How many inputs make a minute, together.
+INPUTS = {"profile": 3000, "array": 6000, "events": 8000, "images": 1500, "model": 150}
+CHECKED = {"profile": 0.5, "array": 0.05, "events": 0.5, "images": 0.3, "model": 0.05}
+
+
+@pytest.fixture
+def read(request, tmp_path):
+    return reader(request.param, tmp_path)
+
+
+def memory():
+    """The most that this process ever took, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@pytest.mark.parametrize(
+    "read, path", [(p.parent.name, p) for p in FILES], indirect=["read"], ids=lambda p: str(p)[-30:]
+)
+def test_the_corpus(read, path):
+    start, before = time.monotonic(), memory()
+    read(path.read_bytes())
+    assert time.monotonic() - start < SECONDS
+    assert memory() - before < MOST_BYTES
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_more_inputs(name, tmp_path):
+    read, before, seen = reader(name, tmp_path), memory(), [0, 0]
+
+    # The same examples each time: what is found today is not lost tomorrow.
+    @settings(
+        max_examples=INPUTS[name],
+        deadline=1000 * SECONDS,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.binary(min_size=2, max_size=300))
+    def run(data):
+        seen[0] += 1
+        seen[1] += bool(read(data))
+
+    run()
+    print(f"{name}: {seen[0]} inputs, {seen[1]} past the header check")
+    assert seen[1] > CHECKED[name] * seen[0]
+    assert memory() - before < MOST_BYTES
