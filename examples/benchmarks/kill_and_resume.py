@@ -198,9 +198,8 @@ def main():
     same, worst, shown_right = 0, 0.0, 0
     for step, equal, gap, picture, _ in compare(arguments.points):
         same, worst, shown_right = same + equal, max(worst, gap), shown_right + picture
-        if not (equal and picture):
-            what = [word for word, bad in (("answer", not equal), ("picture", not picture)) if bad]
-            print(f"  killed after step {step}: another {' and '.join(what)}", flush=True)
+        answer, drawn = ("the same" if right else "another" for right in (equal, picture))
+        print(f"  killed after step {step}: {answer} answer, {drawn} picture", flush=True)
     print(
         f"killed at {arguments.points} points of {EPOCHS * STEPS} steps: {same} runs end with the "
         f"findings, epochs and counts of the undisturbed one, sums within {worst:.1g}; the tab "
