@@ -57,7 +57,7 @@ def damaged(choices, tree, times):
             place[name] = deepcopy(place[key])
         elif what == 2 and isinstance(place[key], int):
             place[key] = choices.pick((place[key] + 1, -place[key], place[key] * 1000))
-        elif what == 3 and isinstance(place[key], list) and place[key]:
+        elif what == 3 and isinstance(place[key], list) and 0 < len(place[key]) <= 8:
             place[key] = place[key] * choices.pick((2, 40))
         else:
             place[key] = deepcopy(choices.pick(STRANGE))

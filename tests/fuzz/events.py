@@ -149,6 +149,8 @@ def _damage(choices, event):
 
 
 def _damaged_json(choices, text):
+    if len(text) > 100_000:
+        return text
     try:
         tree = json.loads(text)
     except ValueError:

@@ -13,8 +13,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import atheris
-
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 READERS = ("profile", "array", "events", "images", "model")
@@ -32,6 +30,8 @@ def main():
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
+    import atheris  # not needed to run the corpus
+
     if arguments.reader == "events":
         sys.modules["tensorflow"] = None  # neither the tab nor TensorBoard need it
     place = SHARED_MEMORY if os.path.isdir(SHARED_MEMORY) else None

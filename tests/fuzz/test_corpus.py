@@ -17,7 +17,7 @@ FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 SECONDS = 10  # for one input, on a busy machine
 MOST_BYTES = 2**30  # beyond what the process took before
 # How many inputs make a minute, together.
-INPUTS = {"profile": 3000, "array": 6000, "events": 8000, "images": 1500, "model": 150}
+INPUTS = {"profile": 3000, "array": 3000, "events": 4000, "images": 1500, "model": 150}
 CHECKED = {"profile": 0.5, "array": 0.05, "events": 0.5, "images": 0.3, "model": 0.05}
 
 
