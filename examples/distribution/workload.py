@@ -122,9 +122,9 @@ def fix(scope=nullcontext, share=lambda part: part, rows=ROWS):
     fitted(model, guard, share((x * 255, y)), share((xv * 255, yv)))
     gain = float(guard.diagnosis.fix.scale[0])
     found = {f"{n}/{k}": v for n, p in guard.profiles.items() for k, v in told(p).items()}
-    mean = keras.ops.convert_to_numpy(model.get_layer("norm").moving_mean)
     assert guard.diagnosis.status == "mismatch" and abs(gain * 255 - 1) < 1e-3, guard.diagnosis
-    return found | {"scale": np.asarray(gain), "batch norm": mean}
+    # Not what batch norm ends with: Keras's own differs between one and two replicas.
+    return found | {"scale": np.asarray(gain)}
 
 
 def augment(scope=nullcontext, share=lambda part: part, rows=ROWS):
