@@ -3,8 +3,8 @@
 Encoder and domain head chase each other for ever, and with class-by-class
 alignment the encoder chases its own answers: any one epoch catches it
 somewhere on its way round. The mean of the last ones lies inside the loop.
-Without alignment, too, accuracy in another domain goes up and down from epoch
-to epoch by several points while that in the source stands still.
+Where nothing was aligned, or alignment was switched off, the last weights stay:
+they are those of plain training.
 
 Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
 Generalization", UAI 2018.
@@ -49,7 +49,8 @@ class WeightAverage(keras.callbacks.Callback):
         self._count += 1
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self._count < 2:
+        started = float(ops.convert_to_numpy(self.owner.alignment_layer.started)) > 0
+        if self._count < 2 or self.owner.is_off or not started:
             return
         _ = self.model
         for total, variable in zip(self._sums, self._averaged(), strict=True):

@@ -174,7 +174,12 @@ def test_a_head_that_always_wins_is_a_lost_game(rng):
     assert "the domain head is right in 99%" in watched.model.actions[0].reason
 
 
-def test_the_last_weights_are_averaged(watched):
+@pytest.mark.parametrize("state", ["aligned", "switched off", "never started"])
+def test_the_last_weights_are_averaged_where_something_was_aligned(watched, state):
+    if state == "switched off":
+        watched.model.switch_off("for this test")
+    elif state == "never started":
+        watched.model.alignment_layer.started.assign(0.0)
     average = WeightAverage(watched.model, 6)
     average.set_model(watched.model)
     variable = watched.model.base.variables[0]
@@ -182,7 +187,8 @@ def test_the_last_weights_are_averaged(watched):
         variable.assign(np.full(variable.shape, float(epoch)))
         average.on_epoch_end(epoch)
     average.on_train_end()
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), 4.5)
+    wanted = 4.5 if state == "aligned" else 5.0  # of plain training, the last ones
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), wanted)
 
 
 def test_errors_are_ours():
