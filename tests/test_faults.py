@@ -29,6 +29,14 @@ TARGET = RNG.normal(size=(96, 6)).astype("float32")
 NOBODY = 65534
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """A shell that starts the tests in the background has them ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def new_model():
     keras.utils.set_random_seed(0)
     model = keras.Sequential(

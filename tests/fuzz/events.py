@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -28,7 +29,20 @@ from tensorboard_plugin_shiftguard.runs import list_runs
 REAL = Path(__file__).parent / "real" / "events.out.tfevents.real"
 RUN = "shiftguard"
 SIZES = {"shiftguard": 1000, "scalars": 1000}
-logging.getLogger("tensorboard").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def quiet():
+    """TensorBoard names every damaged record in its log; other tests read what is there."""
+    logger = logging.getLogger("tensorboard")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 @cache
@@ -63,16 +77,14 @@ def one_log(data, folder):
     else:
         accumulator._generator = Records(_records(choices))
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet():
             accumulator.Reload()
     except Exception:
         pass  # TensorBoard's; what it read before is there
     multiplexer = EventMultiplexer()
     multiplexer._accumulators = {RUN: accumulator}
     data = MultiplexerDataProvider(multiplexer, "here")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet():
         log = Log(data, RequestContext(), multiplexer=multiplexer)
         return _ask(log, choices.below(7), choices.below(3))
 

@@ -14,16 +14,31 @@ from hypothesis import strategies as st
 
 CORPUS = Path(__file__).parent / "corpus"
 FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
-SECONDS = 10  # for one input, on a busy machine
+CPU_SECONDS = 10  # for one input
 MOST_BYTES = 2**30  # beyond what the process took before
 # How many inputs make a minute, together.
 INPUTS = {"profile": 3000, "array": 3000, "events": 4000, "images": 1500, "model": 150}
 CHECKED = {"profile": 0.5, "array": 0.05, "events": 0.5, "images": 0.3, "model": 0.05}
 
 
+def ready(name, folder):
+    """The reader, which has imported what it needs at its first input."""
+    read = reader(name, folder)
+    for first in range(3):
+        read(bytes([first, 0, 0]))
+
+    def timed(data):
+        start = time.process_time()
+        had_data = read(data)
+        assert time.process_time() - start < CPU_SECONDS
+        return had_data
+
+    return timed
+
+
 @pytest.fixture
 def read(request, tmp_path):
-    return reader(request.param, tmp_path)
+    return ready(request.param, tmp_path)
 
 
 def memory():
@@ -35,20 +50,19 @@ def memory():
     "read, path", [(p.parent.name, p) for p in FILES], indirect=["read"], ids=lambda p: str(p)[-30:]
 )
 def test_the_corpus(read, path):
-    start, before = time.monotonic(), memory()
+    before = memory()
     read(path.read_bytes())
-    assert time.monotonic() - start < SECONDS
     assert memory() - before < MOST_BYTES
 
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_more_inputs(name, tmp_path):
-    read, before, seen = reader(name, tmp_path), memory(), [0, 0]
+    read, before, seen = ready(name, tmp_path), memory(), [0, 0]
 
     # The same examples each time: what is found today is not lost tomorrow.
     @settings(
         max_examples=INPUTS[name],
-        deadline=1000 * SECONDS,
+        deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
