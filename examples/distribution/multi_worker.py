@@ -9,13 +9,11 @@ dealt, one of them adds the profiles up, and there is one verdict.
 
 import json
 import os
-import sys
-import tempfile
 from pathlib import Path
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
-from processes import in_processes, last_line
+from processes import profiled
 
 
 def worker(rank, port, control):
@@ -54,16 +52,4 @@ def worker(rank, port, control):
     print(f"worker {rank}: {seen.num_samples} rows")
 
 
-if sys.argv[1:] and sys.argv[1].isdigit():
-    worker(int(sys.argv[1]), int(sys.argv[2]), "control" in sys.argv)
-else:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["FOLDER"] = folder
-        said, statuses = in_processes(__file__, sys.argv[1:])
-        print(*map(last_line, said), sep="\n")
-        print("exit status of each worker:", *statuses)
-        if statuses == [0, 0] and "control" not in sys.argv:
-            from workload import merged
-
-            merged(Path(folder), rows=49)
-    sys.exit(0 if statuses == [0, 0] else 1)
+profiled(__file__, worker)

@@ -1,9 +1,12 @@
 """Starts a script once for each rank, and ends all of them when one fails or none goes on."""
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 
 def in_processes(script, arguments=(), count=2, seconds=590):
@@ -47,3 +50,25 @@ def last_line(text):
     ours = [line for line in lines if line.startswith(("worker ", "process ", "a plain fit"))]
     errors = [line for line in lines if "Error: " in line[:40]]
     return next(iter([*ours[-1:], *errors[-1:], *lines[-1:]]), "nothing")[:300]
+
+
+def profiled(script, worker):
+    """Runs `worker(rank, port, control)` in two processes, and ends the program.
+
+    Unless `control` is among the arguments, each leaves a profile in the folder that the
+    variable FOLDER of its environment names; these are added up.
+    """
+    control = "control" in sys.argv
+    if sys.argv[1:] and sys.argv[1].isdigit():
+        worker(int(sys.argv[1]), int(sys.argv[2]), control)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["FOLDER"] = folder
+        said, statuses = in_processes(script, sys.argv[1:])
+        print(*map(last_line, said), sep="\n")
+        print("exit status of each process:", *statuses)
+        if statuses == [0, 0] and not control:
+            from workload import merged
+
+            merged(Path(folder), rows=49)
+    sys.exit(0 if statuses == [0, 0] else 1)
