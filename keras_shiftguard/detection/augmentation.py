@@ -120,7 +120,8 @@ def _quantiles(table: FeatureTable) -> np.ndarray:
         [np.searchsorted(c, r, "right") for c, r in zip(cumulative, row, strict=True)]
         for row in ranks
     ]
-    return bin_values()[np.minimum(index, NUM_BINS - 1)]
+    # With a type of its own: of no features there is nothing to tell it from.
+    return bin_values()[np.minimum(np.asarray(index, "int64"), NUM_BINS - 1)]
 
 
 def _named(table: FeatureTable, which: np.ndarray) -> tuple[str, ...]:

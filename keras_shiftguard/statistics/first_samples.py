@@ -9,6 +9,7 @@ from keras import ops
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.vectors import frame
 
 MAX_SAMPLES = 32
 MAX_BYTES = 32 * 2**20
@@ -19,6 +20,8 @@ CROP = 256
 
 class FirstSamples:
     """A buffer that fills during the first batches and then costs nothing.
+
+    Of a video, or a volume, the middle frame stands for it.
 
     The verdict needs whole images (batch norm sees spatial structure), but
     the step must not copy batches to the host. So a few stay here until the
@@ -49,6 +52,7 @@ class FirstSamples:
         """Keeps what still fits of one batch. Runs inside the compiled step."""
         if self.done and keras.backend.backend() == "torch":
             return
+        x = frame(x, self.spec)
         current = (self.images.value, self.sizes.value, self.labels.value)
         full = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
         if keras.backend.backend() == "jax":
