@@ -46,7 +46,10 @@ def damaged(choices, tree, times):
     top = [tree]
     for _ in range(times):
         place, key = top, 0
-        while isinstance(place[key], (dict, list)) and place[key] and choices.below(5):
+        while isinstance(place[key], (dict, list)) and place[key]:
+            # Seldom the whole tree: what is no mapping of names is refused at once.
+            if choices.below(30) >= (29 if place is top else 24):
+                break
             place = place[key]
             key = choices.pick(sorted(place) if isinstance(place, dict) else range(len(place)))
         what = choices.below(6)
@@ -67,7 +70,9 @@ def damaged(choices, tree, times):
 def scrambled(choices, data, most):
     """Bytes with up to so many of them changed, or cut off."""
     data = bytearray(data)
-    for _ in range(choices.below(most + 1) if data else 0):
+    for _ in range(choices.below(most + 1)):
+        if not data:  # at the end of the choices bytes are taken away
+            break
         at = choices.below(len(data))
         what = choices.below(4)
         if what == 0:

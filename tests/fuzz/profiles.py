@@ -13,7 +13,7 @@ from fuzz.choices import Choices, damaged, scrambled
 from keras_shiftguard.detection.compare import examine
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.files import read_array, read_labels
-from keras_shiftguard.profiles import InputProfile, storage
+from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.resume import read_state
 
 REAL = Path(__file__).parent / "real"
@@ -23,39 +23,34 @@ ARRAYS = ("x.npz", "x.npy")
 
 @cache
 def real():
-    """Header and arrays of a real profile, those that fields need first."""
+    """Header and arrays of a real profile, and the arrays as they stand in its file."""
     with np.load(REAL / "small.profile") as file:
         arrays = dict(file)
-    return arrays.pop("header").tobytes(), arrays
+    header = arrays.pop("header").tobytes()
+    return header, arrays, {name: _npy(array) for name, array in arrays.items()}
 
 
 def one_profile(data):
-    """Reads it as a profile, and compares with what came out. True if its header was read."""
+    """Reads it as a profile, and compares with what came out, or as the state of a guard.
+
+    True if its header was read.
+    """
     choices = Choices(data)
-    raw = choices.below(8) == 0
-    file = io.BytesIO(choices.rest if raw else built(choices))
+    kind = choices.below(8)
+    file = io.BytesIO(choices.rest if kind == 0 else built(choices, as_state=kind == 1))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            if kind == 1:
+                read_state(file)
+                return True
             profile = InputProfile.load(file)
     except BadInputError as error:
-        if isinstance(error, storage.UnreadableFile):
-            _as_state(file)
         return not str(error).partition(">")[2].startswith(" is not a readable profile")
     except FileNotFoundError:
         return False
     use(profile, thoroughly=choices.below(8) == 0)
     return True
-
-
-def _as_state(file):
-    file.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            read_state(file)
-    except BadInputError:
-        pass
 
 
 def use(profile, thoroughly):
@@ -71,18 +66,19 @@ def use(profile, thoroughly):
             pass
 
 
-def built(choices):
+def built(choices, as_state):
     """A file near a real one: other numbers, shapes and types, parts gone or elsewhere."""
-    text, arrays = real()
+    text, arrays, members = real()
     header, arrays = json.loads(text), dict(arrays)
     # Costly parts are mostly left out: they then have their defaults.
     parts = choices.below(256)
     for number, part in enumerate(("labels", "outputs")):
         if parts >> 3 == number:
             continue
-        # Numbers alone; what is an array has its default.
+        # What is an array has its default, which goes with no classes.
         kept = header["profile"][part]
-        header["profile"][part] = {k: v for k, v in kept.items() if not isinstance(v, (dict, list))}
+        kept = {k: v for k, v in kept.items() if not isinstance(v, (dict, list))}
+        header["profile"][part] = {**kept, "num_classes": 0} if part == "outputs" else kept
     for number, part in enumerate(("embedding", "features", "tokens")):
         if parts & 7 != number:
             header["profile"]["inputs"]["input"].pop(part)
@@ -90,15 +86,19 @@ def built(choices):
         header["profile"]["inputs"].clear()
     arrays = {name: a for name, a in arrays.items() if not _is_gone(name, header)}
     if choices.below(16):
-        header["profile"] = damaged(choices, header["profile"], choices.below(4))
+        times = choices.pick((0, 0, 1, 1, 1, 2, 3))
+        header["profile"] = damaged(choices, header["profile"], times)
     else:
         header = damaged(choices, header, 1)
-    for _ in range(choices.below(4) if arrays else 0):
+    if as_state and isinstance(header, dict) and "profile" in header:
+        header["profile"] = {"guard_state": header["profile"]}
+    content = {name: members[name] for name in arrays}
+    for _ in range(choices.pick((0, 0, 0, 1, 1, 2, 3)) if arrays else 0):
         name = choices.pick(sorted(arrays))
         arrays[name] = _other(choices, arrays[name])
-    content = {name: _npy(a) for name, a in arrays.items()}
+        content[name] = _npy(arrays[name])
     content["header"] = _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
-    for _ in range(choices.pick((0, 0, 0, 0, 1, 2))):
+    for _ in range(choices.pick((0, 0, 0, 0, 0, 0, 1, 2))):
         name = choices.pick(sorted(content))
         content[name] = scrambled(choices, content[name], 3)
     file = io.BytesIO()
@@ -127,8 +127,9 @@ def _other(choices, array):
     if what == 2 and array.dtype.kind in "iuf":
         return array.astype(choices.pick(("f8", "f4", "i8", "u1", "U8", "bool", "f2")))
     if what == 3 and array.size and array.dtype.kind == "f":
-        array = array.copy()
-        array.flat[choices.below(array.size)] = choices.pick((np.nan, np.inf, -1, 1e308, -1e308))
+        array, at = array.copy(), choices.below(array.size)
+        with np.errstate(over="ignore"):  # what is too large for float32 is infinite
+            array.flat[at] = choices.pick((np.nan, np.inf, -1, 1e308, -1e308))
         return array
     if array.size and array.dtype.kind == "i":
         array = array.copy()
