@@ -3,8 +3,8 @@
 Encoder and domain head chase each other for ever, and with class-by-class
 alignment the encoder chases its own answers: any one epoch catches it
 somewhere on its way round. The mean of the last ones lies inside the loop.
-Where nothing was aligned, or alignment was switched off, the last weights stay:
-they are those of plain training.
+Where nothing was aligned, or alignment was switched off, the last weights stay, as
+in plain training.
 
 Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
 Generalization", UAI 2018.

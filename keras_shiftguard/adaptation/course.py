@@ -21,6 +21,9 @@ LEAST_ACCURACY = 0.8
 # source is not learned well enough yet to tell.
 LEAST_AGREEMENT = 0.9
 LOOKS_THAT_AGREE = 2  # in a row
+# Of the model's answers with what was read. Where the target is far away, two readings
+# may agree on clouds that are no classes; the answers then have little to do with them.
+LEAST_MAJORITY = 0.6
 MARGINAL = 1 / 3  # of the alignment of `"auto"`, before it goes class by class
 CONDITIONAL_STRENGTH = 5.0  # a distance of one class is a small part of the whole
 LARGEST_WEIGHT = 5.0
@@ -74,7 +77,9 @@ class Course:
 
     def is_ripe(self, seen: Evidence) -> bool:
         """Whether alignment may begin: not before it is clear where the classes lie."""
-        unclear = seen.classes is not None and seen.classes.agreement < LEAST_AGREEMENT
+        unclear = seen.classes is not None and (
+            seen.classes.agreement < LEAST_AGREEMENT or seen.agreement < LEAST_MAJORITY
+        )
         self._agreed = 0 if unclear else self._agreed + 1
         if seen.epoch < self.first:
             return False

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_shiftguard.adaptation.alignment import METHODS, Alignment
 from keras_shiftguard.adaptation.evidence import Evidence
+from keras_shiftguard.adaptation.mixing import DomainMixing, is_image
 from keras_shiftguard.adaptation.report import Action, AlignmentReport
 from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.adaptation.training import train
@@ -53,6 +54,8 @@ class DomainAdaptationModel(keras.Model):
         protect: Whether to act on what the looks show, and to end with the mean
             weights of the last epochs. Without it looks are taken, and nothing
             is done.
+        mixing: Largest share of a target image that is blended into a source image
+            in training, 0 to 0.5; inputs that are no images are never blended.
         units: Hidden layers of the domain head.
         verbose: 0 is silent, 1 says what is done, and why.
 
@@ -89,12 +92,13 @@ class DomainAdaptationModel(keras.Model):
         warmup: float = 0.5,
         label_shift: bool = True,
         protect: bool = True,
+        mixing: float = 0.5,
         units: tuple[int, ...] = (128, 128),
         verbose: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_arguments(method, strength, source_first, warmup)
+        _check_arguments(method, strength, source_first, warmup, mixing)
         self.split = Split(model, feature_layer)
         self.base = model
         self.feature_layer = feature_layer
@@ -104,6 +108,7 @@ class DomainAdaptationModel(keras.Model):
         self.warmup = float(warmup)
         self.label_shift = label_shift
         self.protect = protect
+        self.mixing = float(mixing)
         self.units = tuple(units)
         self.verbose = verbose
         self.looks: list[Evidence] = []
@@ -113,6 +118,7 @@ class DomainAdaptationModel(keras.Model):
         self.alignment_layer = Alignment(method, max(n, 2), self.units, name="alignment")
         self.alignment_layer.build((None, self.split.width))
         self.alignment_layer.strength.assign(self.initial_strength)
+        self.mixing_layer = DomainMixing(self.mixing, name="mixing")
         self.num_classes = max(n, 2)
         self.built = True
         if feature_layer is None:
@@ -131,6 +137,8 @@ class DomainAdaptationModel(keras.Model):
             return self.base(inputs, training=training)
         source, target = inputs[SOURCE], inputs[TARGET]
         size = ops.shape(keras.tree.flatten(source)[0])[0]
+        if training and self.num_classes:
+            source = self.mixing_layer(source, target, strength=self.alignment_layer.strength)
         # One pass over both: batch normalisation sees the two domains mixed.
         joined = keras.tree.map_structure(
             lambda a, b: ops.concatenate([a, ops.cast(b, a.dtype)], axis=0), source, target
@@ -240,6 +248,11 @@ class DomainAdaptationModel(keras.Model):
     # --- dials ------------------------------------------------------------------
 
     @property
+    def blends(self) -> bool:
+        """Whether source images are blended with those of the target in training."""
+        return bool(self.mixing and self.num_classes) and any(map(is_image, self.base.inputs))
+
+    @property
     def current_strength(self) -> float:
         """Strength of the alignment after the ramp, as it is now."""
         return float(ops.convert_to_numpy(self.alignment_layer.strength))
@@ -302,6 +315,7 @@ class DomainAdaptationModel(keras.Model):
             "warmup": self.warmup,
             "label_shift": self.label_shift,
             "protect": self.protect,
+            "mixing": self.mixing,
             "units": self.units,
             "verbose": self.verbose,
         }
@@ -318,7 +332,9 @@ class DomainAdaptationModel(keras.Model):
         return loaded
 
 
-def _check_arguments(method: str, strength: float, source_first: float, warmup: float) -> None:
+def _check_arguments(
+    method: str, strength: float, source_first: float, warmup: float, mixing: float
+) -> None:
     if method not in METHODS:
         raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     if not 0 <= strength < float("inf"):
@@ -330,3 +346,8 @@ def _check_arguments(method: str, strength: float, source_first: float, warmup: 
             raise BadInputError(
                 f"`{name}` is a share of the training, from 0 to 1. Received: {name}={share!r}"
             )
+    if not 0 <= mixing <= 0.5:
+        raise BadInputError(
+            "`mixing` is the largest share of the target in a source image, from 0 to 0.5: beyond, "
+            f"the label would be that of the smaller part. Received: mixing={mixing!r}"
+        )

@@ -70,13 +70,20 @@ def _paired(
     epochs = kwargs.get("epochs", 1)
     start = kwargs.get("initial_epoch", 0)
     alone = int(owner.source_first * epochs) if owner.num_classes else 0
+    seed = int(np.random.randint(2**31))  # of keras.utils.set_random_seed
+    owner.mixing_layer.seed(seed)
+    if owner.blends:
+        owner.say(
+            f"In training, up to {owner.mixing:.0%} of a target image is blended into each source "
+            "image. `mixing=0` leaves the source as it is."
+        )
     pairs = Pairs(
         source,
         target,
         batch_size=kwargs.pop("batch_size", None) or 32,
         shuffle=bool(kwargs.pop("shuffle", True)),
         steps=kwargs.pop("steps_per_epoch", None),
-        seed=int(np.random.randint(2**31)),  # of keras.utils.set_random_seed
+        seed=seed,
     )
     layer = owner.alignment_layer
     if not start:

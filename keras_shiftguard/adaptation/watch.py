@@ -104,7 +104,8 @@ class AlignmentWatch(keras.callbacks.Callback):
                 self.last,
                 "nothing was aligned",
                 "it never became clear where the classes lie in the target: both readings "
-                f"agree in {seen.classes.agreement:.0%} of it",
+                f"agree in {seen.classes.agreement:.0%} of it, and the model's own answers with "
+                f"them in {seen.agreement:.0%}",
             )
 
     def _look(self, epoch: int) -> Evidence:

@@ -29,9 +29,9 @@ class Watched:
         self.watch.on_train_begin()
         self.epoch = 0
 
-    def sees(self, accuracy=0.9, distance=1.0, classes=None, answers=(), **logs):
+    def sees(self, accuracy=0.9, distance=1.0, classes=None, answers=(), followed=0.8, **logs):
         self.watch._look = lambda epoch: Evidence(
-            epoch, distance, accuracy, 0.6, 0.3, classes, np.array(answers, int)
+            epoch, distance, accuracy, 0.6, followed, classes, np.array(answers, int)
         )
         self.watch.on_epoch_end(self.epoch, logs)
         self.epoch += 1
@@ -118,6 +118,15 @@ def test_it_waits_until_it_is_clear_where_the_classes_lie(rng):
     never.watch.on_train_end()
     assert "both readings agree in 80% of it" in str(never.model.alignment)
     assert str(never.model.alignment).startswith("Alignment is off")
+
+
+def test_clouds_that_the_answers_know_nothing_of_are_no_classes(rng):
+    far = Watched(rng, "mmd", alone=2)
+    for _ in range(4):
+        far.sees(classes=classes_at(0.5, agreement=1.0), followed=0.4)
+    assert dial(far, "started") == 0
+    far.watch.on_train_end()
+    assert "the model's own answers with them in 40%" in str(far.model.alignment)
 
 
 def test_classes_are_weighted_only_on_sure_evidence(rng):
