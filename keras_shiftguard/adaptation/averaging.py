@@ -40,10 +40,14 @@ class WeightAverage(keras.callbacks.Callback):
         if epoch < self.first:
             return
         _ = self.model  # on JAX: brings the variables up to date
-        if len(self.owner.actions) != self._changes or not self._sums:
-            # Weights from before a change of course belong to another training.
+        suffers = self.owner.source_suffers
+        if len(self.owner.actions) != self._changes or suffers or not self._sums:
+            # Weights from before a change of course belong to another training, and those
+            # that have unlearned the source are on their way back to it.
             self._changes, self._count = len(self.owner.actions), 0
             self._sums = [np.zeros(v.shape, "float64") for v in self._averaged()]
+        if suffers:
+            return
         for total, variable in zip(self._sums, self._averaged(), strict=True):
             total += ops.convert_to_numpy(ops.cast(variable.value, "float32"))
         self._count += 1

@@ -12,6 +12,7 @@ from keras_shiftguard.adaptation.mixing import DomainMixing, is_image
 from keras_shiftguard.adaptation.report import Action, AlignmentReport
 from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.adaptation.training import train
+from keras_shiftguard.adaptation.watch import LEAST_DROP
 from keras_shiftguard.answers import is_classifier
 from keras_shiftguard.data import SOURCE, TARGET, is_pair
 from keras_shiftguard.errors import BadInputError, warn
@@ -251,6 +252,12 @@ class DomainAdaptationModel(keras.Model):
     def blends(self) -> bool:
         """Whether source images are blended with those of the target in training."""
         return bool(self.mixing and self.num_classes) and any(map(is_image, self.base.inputs))
+
+    @property
+    def source_suffers(self) -> bool:
+        """Whether the last look saw the source classified worse than the best one did."""
+        accuracies = [look.source_accuracy for look in self.looks]
+        return bool(accuracies) and accuracies[-1] < max(accuracies) - LEAST_DROP
 
     @property
     def current_strength(self) -> float:

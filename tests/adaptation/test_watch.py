@@ -200,6 +200,18 @@ def test_the_last_weights_are_averaged_where_something_was_aligned(watched, stat
     np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), wanted)
 
 
+def test_weights_that_have_unlearned_the_source_are_not_averaged(watched):
+    average = WeightAverage(watched.model, 12)
+    average.set_model(watched.model)
+    variable = watched.model.base.variables[0]
+    for epoch, accuracy in enumerate([0.9] * 9 + [0.6, 0.9, 0.9]):
+        watched.model.looks.append(Evidence(epoch, 1.0, accuracy))
+        variable.assign(np.full(variable.shape, float(epoch)))
+        average.on_epoch_end(epoch)
+    average.on_train_end()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), 10.5)
+
+
 def test_errors_are_ours():
     with pytest.raises(ShiftGuardError):
         DomainAdaptationModel(network(), "features", "none")
