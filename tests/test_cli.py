@@ -17,8 +17,6 @@ from keras_shiftguard.cli import main
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard_cli.output import steps
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
@@ -58,6 +56,7 @@ def run(capsys):
     return run
 
 
+@pytest.mark.backend
 def test_a_mismatch_is_status_1_and_says_what_to_do(run, model_file, folder):
     status, out, err = run("diagnose", model_file, folder, "--rescale", "1/255", "0")
     assert status == 1
@@ -279,6 +278,7 @@ def test_a_bug_is_not_taken_for_a_mismatch(monkeypatch, capsys, model_file, fold
 # --- the other commands --------------------------------------------------------
 
 
+@pytest.mark.backend
 def test_profile_keeps_what_was_measured(run, folder, tmp_path):
     file = tmp_path / "train.profile"
     status, out, _ = run("profile", folder, "-o", file, "--size", 80, 120)

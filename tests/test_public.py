@@ -14,8 +14,6 @@ import pytest
 import keras_shiftguard as sg
 from keras_shiftguard import saved_classes
 
-pytestmark = pytest.mark.backend
-
 
 def test_all_is_every_public_name_sorted():
     public = [name for name in dir(sg) if not name.startswith("_")]
@@ -94,6 +92,7 @@ def test_every_public_name_is_described(name):
         assert not missing, f"the docstring of {name} does not say what {missing} are"
 
 
+@pytest.mark.backend
 def test_layers_are_registered_for_loading():
     values = [getattr(sg, name) for name in sg.__all__]
     layers = [v for v in values if isinstance(v, type) and issubclass(v, keras.Layer)]

@@ -10,8 +10,6 @@ from sklearn.datasets import load_sample_images
 from keras_shiftguard import profile
 from keras_shiftguard.detection.preprocessing import explain
 
-pytestmark = pytest.mark.backend
-
 
 @cache
 def crops(seed, n=200, size=32):
@@ -50,6 +48,7 @@ def of(x):
     return found
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     ("reference", "current", "name"),
     [

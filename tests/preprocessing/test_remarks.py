@@ -2,12 +2,9 @@
 
 import lite0
 import numpy as np
-import pytest
 from photos import imagenet_photos
 
 from keras_shiftguard.preprocessing.remarks import _transposed, remarks_of_predictions
-
-pytestmark = pytest.mark.backend
 
 
 def test_labels_shifted_by_one_on_real_weights():

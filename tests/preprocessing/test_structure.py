@@ -12,7 +12,6 @@ from keras import layers, ops
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.structure import expect_from_structure
 
-pytestmark = pytest.mark.backend
 RAW, TF, CAFFE = (InputConvention(*c) for c in (("raw",), ("tf",), ("caffe", "bgr")))
 SHAPE = (96, 96, 3)
 
@@ -177,6 +176,7 @@ class Held(keras.Model):
         return self.out(self.parts["nets"][0](self.front(x), training=training))
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("built", [False, True])
 def test_subclassed(base, built):
     model = Held(base)
@@ -224,6 +224,7 @@ def test_network_inside_a_layer_of_the_users_own(base):
     assert one(keras.Model(images, head(Backbone()(images)))).convention == RAW
 
 
+@pytest.mark.backend
 def test_frames_of_a_film(base):
     film = keras.Input((3, *SHAPE))
     x = layers.TimeDistributed(base)(film / 127.5 - 1)
@@ -258,6 +259,7 @@ def test_other_than_three_channels():
     assert "takes 1 channel" in answer.evidence[-1]
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "build",
     [
@@ -282,6 +284,7 @@ def test_no_image_no_answer():
 # --- layouts ---------------------------------------------------------------------------
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("name", ["EfficientNetB0", "EfficientNetV2B0", "MobileNetV2", "VGG16"])
 def test_channels_first(name):
     keras.config.set_image_data_format("channels_first")
@@ -302,6 +305,7 @@ def test_channels_first(name):
 # --- harm and cost -----------------------------------------------------------------------
 
 
+@pytest.mark.backend
 def test_looking_changes_nothing(base):
     images = keras.Input(SHAPE)
     flip = layers.RandomFlip(seed=3)

@@ -11,8 +11,6 @@ from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.verdict import judge
 
-pytestmark = pytest.mark.backend
-
 CAFFE = InputConvention("caffe", "bgr")
 RAW = imagenet_photos()[0][:12]
 
@@ -28,6 +26,7 @@ def verdict_on(network, images, **kwargs):
     return judge(model, {"input": images}, profile(images), evidence=evidence, **kwargs)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "fed",
     [InputConvention("unit"), InputConvention("raw", "bgr"), InputConvention("caffe")],
@@ -44,6 +43,7 @@ def test_names_and_repairs_a_mismatch(network, fed):
     assert np.allclose(scope["x"], right, atol=0.1)
 
 
+@pytest.mark.backend
 def test_says_ok_to_what_is_right(network):
     found = verdict_on(network, CAFFE.from_raw(RAW))
     assert (found.status, found.expected, found.observed) == ("ok", CAFFE, CAFFE)
