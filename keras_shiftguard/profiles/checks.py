@@ -74,7 +74,10 @@ def _moments_of(owner: Any, name: str, shape: tuple[int, ...]) -> None:
 
 def _moments(moments: Moments) -> None:
     for name in ("count", "mean", "m2"):
-        value = np.asarray(getattr(moments, name))
+        value = getattr(moments, name)
+        one = isinstance(value, (int, float))  # of a shape without axes
+        _require(one or isinstance(value, np.ndarray), f"{name} must be an array", value)
+        value = np.asarray(value)
         _require(value.dtype.kind in "iuf", f"{name} must hold numbers", value.dtype)
         _require(value.shape == np.shape(moments.count), "moments have one shape", value.shape)
     count = np.asarray(moments.count)

@@ -99,6 +99,9 @@ DAMAGE = {
     "type": lambda header, arrays: header["profile"]["labels"].update({"=type": "Popen"}),
     "field": lambda header, arrays: header["profile"]["labels"].update(unknown=1),
     "tree": lambda header, arrays: header.pop("profile"),
+    "list": lambda header, arrays: header["profile"]["inputs"]["input"]["channels"].update(
+        count=[30.0] * 3, mean=[0.0] * 3, m2=[0.0] * 3
+    ),
 }
 
 
