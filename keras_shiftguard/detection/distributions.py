@@ -19,6 +19,7 @@ Floats = NDArray[np.float64]
 SMALLEST_P = 1e-300  # no p-value is ever reported below
 NODES = 64  # of the trapezoid rule: relative errors below 1e-4, mostly 1e-8
 _NEGLIGIBLE_LOG = 36.0  # e^-36 = 2e-16
+_MOST_VALUES = 10**6  # of an exact sum; 8 MB a column
 
 
 def log_gamma(x: ArrayLike) -> Floats:
@@ -199,7 +200,11 @@ def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
 def hypergeometric_tails(
     drawn: ArrayLike, size: ArrayLike, marked: ArrayLike, total: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Exact tails of the number of marked among `size` drawn out of `total`.
+    """Tails of the number of marked among `size` drawn out of `total`.
+
+    Exact, but for hundreds of millions: there the sum leaves out what lies 40 standard
+    deviations away, or where that is no help is that of a normal variable. So memory has
+    a bound, whatever the counts are.
 
     Args:
         drawn: How many of the drawn were marked, `(n,)`; whole numbers.
@@ -216,7 +221,18 @@ def hypergeometric_tails(
     of, draws, marks, all_of = np.broadcast_arrays(of, draws, marks, all_of)
     lower, upper = np.ones(len(of)), np.ones(len(of))
     low, high = np.maximum(0, draws + marks - all_of), np.minimum(draws, marks)
-    order = np.argsort(high - low)
+    share = marks / np.maximum(all_of, 1)
+    mean = draws * share
+    std = np.sqrt(mean * (1 - share) * (all_of - draws) / np.maximum(all_of - 1, 1))
+    many = high - low >= _MOST_VALUES
+    low = np.where(many, np.maximum(low, np.floor(mean - 40 * std - 1000)), low)
+    high = np.where(many, np.minimum(high, np.ceil(mean + 40 * std + 1000)), high)
+    many = high - low >= _MOST_VALUES
+    if many.any():
+        apart, scale = (of - mean)[many], std[many]
+        lower[many] = normal_sf(-(apart + 0.5) / scale)
+        upper[many] = normal_sf((apart - 0.5) / scale)
+    order = np.argsort(high - low)[: len(of) - int(many.sum())]
     start = 0
     while start < len(order):  # in pieces of a few MB
         longest = (high - low)[order[start:]] + 1

@@ -51,6 +51,14 @@ def _counts(owner: Any, *names: str) -> None:
         _require(is_count(value), f"{name} must be a whole number from 0 on", value)
 
 
+def _at_most(owner: Any, whole: str, **parts: Any) -> None:
+    """Refuses parts that are more than the whole: what is left would be negative."""
+    most = getattr(owner, whole)
+    for name, value in parts.items():
+        right = np.size(value) == 0 or np.max(value) <= most
+        _require(bool(right), f"{name} must be {whole} at most ({most})", value)
+
+
 def _array(owner: Any, name: str, *shapes: tuple[int, ...], kinds: str = "iuf") -> None:
     value = getattr(owner, name)
     _require(isinstance(value, np.ndarray), f"{name} must be an array", value)
@@ -91,6 +99,7 @@ def _features(table: FeatureTable) -> None:
     _require(len(set(names)) == size, "names must differ", names)
     _counts(table, "num_samples")
     _moments_of(table, "moments", (size,))
+    _at_most(table, "num_samples", count=table.moments.count)
     _array(table, "counts", (size, num_bins(size)), (size, 0), kinds="iu")
 
 
@@ -103,6 +112,7 @@ def _embedding(embedding: MeanEmbedding) -> None:
 
 def _labels(labels: LabelSummary) -> None:
     _counts(labels, "num_samples", "num_ids", "width")
+    _at_most(labels, "num_samples", num_ids=labels.num_ids)
     _array(labels, "counts", (MAX_CLASSES,), kinds="iu")
     _part(labels, "targets", FeatureTable)
     _moments_of(labels, "by_class", (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS))
@@ -124,6 +134,7 @@ def _outputs(outputs: OutputSummary) -> None:
 def _input(summary: InputSummary) -> None:
     _require(summary.layout in LAYOUTS, f"layout must be one of {LAYOUTS}", summary.layout)
     _counts(summary, "num_samples", "nonfinite_samples", "lattice_values")
+    _at_most(summary, "num_samples", nonfinite_samples=summary.nonfinite_samples)
     share = summary.nonfinite_share
     _require(isinstance(share, (int, float)), "nonfinite_share must be a number", share)
     _array(summary, "minimum", np.shape(summary.minimum)[:1])

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -89,6 +91,20 @@ def test_hypergeometric_tails_of_many_at_once():
     np.testing.assert_allclose(upper, stats.hypergeom.sf(drawn - 1, total, marked, size), rtol=1e-9)
     both = hypergeometric_two_sided(drawn, size, marked, total)
     np.testing.assert_allclose(both, np.minimum(1, 2 * np.minimum(lower, upper)))
+
+
+def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
+    # A sum around the mean; and where that is too long as well, a normal variable.
+    millions, more = (1_000_700, 2_000_000, 2_000_000, 4_000_000), (2**49 + 2**26, *[2**50] * 2)
+    tracemalloc.start()
+    lower, upper = hypergeometric_tails(*zip(millions, (*more, 2**51), strict=True))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 200e6
+    drawn, size, marked, total = millions
+    assert upper[0] == pytest.approx(stats.hypergeom.sf(drawn - 1, total, marked, size), rel=1e-6)
+    z = 2**26 / np.sqrt(2**51 / 16)
+    np.testing.assert_allclose([lower[1], upper[1]], [stats.norm.cdf(z), stats.norm.sf(z)], 1e-3)
 
 
 def test_the_share_of_a_random_direction():

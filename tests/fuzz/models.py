@@ -49,10 +49,10 @@ def _archive(choices):
         name = choices.pick(("config.json", "metadata.json"))
         tree = damaged(choices, json.loads(members[name]), 1 + choices.below(2))
         members[name] = json.dumps(tree).encode()
-    if choices.below(3) == 0:
+    if choices.below(3) == 1:
         name = choices.pick(sorted(members))
         members[name] = scrambled(choices, members[name], 6)
-    if choices.below(8) == 0:
+    if choices.below(8) == 1:  # and not where the choices have come to their end
         members.pop(choices.pick(sorted(members)))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

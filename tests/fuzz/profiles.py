@@ -95,7 +95,8 @@ def built(choices, as_state):
     content = {name: members[name] for name in arrays}
     for _ in range(choices.pick((0, 0, 0, 1, 1, 2, 3)) if arrays else 0):
         name = choices.pick(sorted(arrays))
-        arrays[name] = _other(choices, arrays[name])
+        with np.errstate(all="ignore"):  # of numbers that do not fit their type
+            arrays[name] = _other(choices, arrays[name])
         content[name] = _npy(arrays[name])
     content["header"] = _npy(np.frombuffer(json.dumps(header).encode(), np.uint8))
     for _ in range(choices.pick((0, 0, 0, 0, 0, 0, 1, 2))):
@@ -127,9 +128,8 @@ def _other(choices, array):
     if what == 2 and array.dtype.kind in "iuf":
         return array.astype(choices.pick(("f8", "f4", "i8", "u1", "U8", "bool", "f2")))
     if what == 3 and array.size and array.dtype.kind == "f":
-        array, at = array.copy(), choices.below(array.size)
-        with np.errstate(over="ignore"):  # what is too large for float32 is infinite
-            array.flat[at] = choices.pick((np.nan, np.inf, -1, 1e308, -1e308))
+        array = array.copy()
+        array.flat[choices.below(array.size)] = choices.pick((np.nan, np.inf, -1, 1e308, -1e308))
         return array
     if array.size and array.dtype.kind == "i":
         array = array.copy()

@@ -102,6 +102,9 @@ DAMAGE = {
     "list": lambda header, arrays: header["profile"]["inputs"]["input"]["channels"].update(
         count=[30.0] * 3, mean=[0.0] * 3, m2=[0.0] * 3
     ),
+    "part": lambda header, arrays: header["profile"]["inputs"]["input"].update(
+        nonfinite_samples=31
+    ),
 }
 
 
