@@ -1,6 +1,7 @@
 """What each sample was reduced to: a few named numbers, counted over a stream."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -49,10 +50,16 @@ class FeatureTable:
         return self.num_samples - self.moments.count
 
     def mean(self, name: str) -> float:
-        return float(self.moments.mean[self.names.index(name)])
+        return float(self.moments.mean[self._places[name]])
 
     def std(self, name: str) -> float:
-        return float(self.moments.std[self.names.index(name)])
+        place, moments = self._places[name], self.moments
+        return float(np.sqrt(moments.m2[place] / max(moments.count[place], 1)))
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        """Where each feature stands: of thousands, each is asked for by name."""
+        return {name: place for place, name in enumerate(self.names)}
 
     def __add__(self, other: "FeatureTable") -> "FeatureTable":
         if not other.num_samples or not self.num_samples:

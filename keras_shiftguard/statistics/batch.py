@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import keras
@@ -139,8 +140,10 @@ class Batch:
 def pixels_of(x: Any, spec: InputSpec) -> Any:
     """float32, `(batch, channels, pixels)` channels first, else `(batch, pixels, channels)`."""
     first = spec.layout == "channels_first"
-    rows = ops.shape(x)[0]
-    shape = (rows, spec.channels, -1) if first else (rows, -1, spec.channels)
+    rows, sides = ops.shape(x)[0], tuple(x.shape[1:])
+    # Said where it is known: TensorFlow does not find it out beside an unknown batch size.
+    number = -1 if None in sides else prod(sides) // spec.channels
+    shape = (rows, spec.channels, number) if first else (rows, number, spec.channels)
     return ops.cast(ops.reshape(x, shape), "float32")
 
 

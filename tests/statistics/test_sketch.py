@@ -198,3 +198,17 @@ def test_unknown_image_sizes_in_a_compiled_function():
     got = sketch.drain()
     assert (got.smallest_size, got.largest_size) == ((8, 9), (30, 31))
     assert got.num_samples == 8
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 3, 3)])
+def test_a_value_is_sampled_once_where_the_batch_size_is_not_known(shape):
+    """As in a fit: TensorFlow then forgot how many pixels a sample has, and took 256."""
+    x = np.random.default_rng(0).normal(size=(6, *shape)).astype("float32")
+    sketch = sketch_of(x)
+    step = lambda batch: sketch.sample(batch)  # noqa: E731
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        step = tf.function(step, input_signature=[tf.TensorSpec((None, *shape))])
+    step(ops.convert_to_tensor(x))
+    assert sketch.drain().counts.sum() == x.size
