@@ -1,4 +1,4 @@
-"""Whether two streams can be aligned at all: said before training starts."""
+"""Whether it can be done at all: arguments and streams, before training starts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.adaptation.alignment import METHODS
 from keras_shiftguard.data import named_inputs, to_numpy
 from keras_shiftguard.errors import BadInputError
 
@@ -124,3 +125,25 @@ def has_labels(data: Any) -> bool:
 def rows(value: Any) -> int:
     """Number of samples in a structure of arrays."""
     return len(keras.tree.flatten(value)[0])
+
+
+def check_arguments(
+    method: str, strength: float, source_first: float, warmup: float, mixing: float
+) -> None:
+    """Refuses what `DomainAdaptationModel` cannot be made with."""
+    if method not in METHODS:
+        raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+    if not 0 <= strength < float("inf"):
+        raise BadInputError(
+            f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"
+        )
+    for name, share in (("source_first", source_first), ("warmup", warmup)):
+        if not 0 <= share <= 1:
+            raise BadInputError(
+                f"`{name}` is a share of the training, from 0 to 1. Received: {name}={share!r}"
+            )
+    if not 0 <= mixing <= 0.5:
+        raise BadInputError(
+            "`mixing` is the largest share of the target in a source image, from 0 to 0.5: beyond, "
+            f"the label would be that of the smaller part. Received: mixing={mixing!r}"
+        )

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.alignment import METHODS, Alignment
+from keras_shiftguard.adaptation.alignment import Alignment
+from keras_shiftguard.adaptation.checks import check_arguments
 from keras_shiftguard.adaptation.evidence import Evidence
 from keras_shiftguard.adaptation.mixing import DomainMixing, is_image
 from keras_shiftguard.adaptation.report import Action, AlignmentReport
@@ -99,7 +100,7 @@ class DomainAdaptationModel(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        _check_arguments(method, strength, source_first, warmup, mixing)
+        check_arguments(method, strength, source_first, warmup, mixing)
         self.split = Split(model, feature_layer)
         self.base = model
         self.feature_layer = feature_layer
@@ -337,24 +338,3 @@ class DomainAdaptationModel(keras.Model):
         loaded = cls(**config, verbose=0)
         loaded.verbose = verbose
         return loaded
-
-
-def _check_arguments(
-    method: str, strength: float, source_first: float, warmup: float, mixing: float
-) -> None:
-    if method not in METHODS:
-        raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
-    if not 0 <= strength < float("inf"):
-        raise BadInputError(
-            f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"
-        )
-    for name, share in (("source_first", source_first), ("warmup", warmup)):
-        if not 0 <= share <= 1:
-            raise BadInputError(
-                f"`{name}` is a share of the training, from 0 to 1. Received: {name}={share!r}"
-            )
-    if not 0 <= mixing <= 0.5:
-        raise BadInputError(
-            "`mixing` is the largest share of the target in a source image, from 0 to 0.5: beyond, "
-            f"the label would be that of the smaller part. Received: mixing={mixing!r}"
-        )
