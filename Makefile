@@ -2,7 +2,7 @@
 PYTHON ?=
 export PYTHON
 
-.PHONY: demo test test-wheel lint format docs release clean
+.PHONY: demo test test-wheel coverage lint format docs release clean
 
 demo: ## the accuracy that a wrong rescale costs, found and repaired
 	@scripts/setup demo
@@ -16,6 +16,11 @@ test-wheel: ## the installed wheel on Python 3.11 and 3.13, lowest and newest ve
 	@scripts/setup test
 	@for python in 3.11 3.13; do for resolution in lowest-direct highest; do \
 		scripts/test-wheel $$python $$resolution tensorflow || exit 1; done; done
+
+coverage: ## lines and branches that the tests pass through, on the three backends together
+	@scripts/setup test
+	@rm -f .coverage .coverage.*
+	@scripts/test --cov --cov-append --cov-report=; .venv/bin/coverage report
 
 lint: ## ruff and mypy only
 	@scripts/setup test
