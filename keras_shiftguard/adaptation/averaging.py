@@ -40,14 +40,12 @@ class WeightAverage(keras.callbacks.Callback):
         if epoch < self.first:
             return
         _ = self.model  # on JAX: brings the variables up to date
-        suffers = self.owner.source_suffers
-        if len(self.owner.actions) != self._changes or suffers or not self._sums:
-            # Weights from before a change of course belong to another training, and those
-            # that have unlearned the source are on their way back to it.
+        if len(self.owner.actions) != self._changes or not self._sums:
+            # Weights from before a change of course belong to another training.
             self._changes, self._count = len(self.owner.actions), 0
             self._sums = [np.zeros(v.shape, "float64") for v in self._averaged()]
-        if suffers:
-            return
+        if self.owner.source_suffers:
+            return  # thrown off, and on its way back
         for total, variable in zip(self._sums, self._averaged(), strict=True):
             total += ops.convert_to_numpy(ops.cast(variable.value, "float32"))
         self._count += 1
