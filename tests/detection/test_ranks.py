@@ -27,6 +27,25 @@ def test_location_has_cohens_d_its_sign_and_an_interval_that_holds_it():
     assert opposite.effect_size[0] < -0.2
 
 
+def test_the_interval_is_as_wide_as_that_of_cohens_d():
+    rng = np.random.default_rng(1)
+    found = compared(rng.normal(0.5, 1, (60, 4)), rng.normal(0, 1, (300, 4)))
+    # Hedges and Olkin, "Statistical Methods for Meta-Analysis", 1985, p. 86.
+    error = np.sqrt(1 / 60 + 1 / 300 + found.effect_size**2 / (2 * 360))
+    np.testing.assert_allclose(found.upper - found.lower, 2 * 1.96 * error, rtol=1e-9)
+
+
+@pytest.mark.parametrize("moved", [-2.0, 0.0, 2.0])
+def test_where_one_value_is_nearly_all_the_others_are_ranked_on_their_own(moved):
+    # One in two hundred is something else than zero in both: only what it is differs.
+    rng = np.random.default_rng(1)
+    a, b = np.zeros((6000, 1)), np.zeros((12000, 1))
+    a[:30, 0] = rng.normal(5 + moved, 1, 30)
+    b[:60, 0] = rng.normal(5, 1, 60)
+    p = compared(a, b).p_value[0]
+    assert p < 1e-3 if moved else p > 0.01
+
+
 def test_spread_and_shape_are_told_from_location():
     reference = RNG.normal(size=(2000, 1))
     wider = compared(RNG.normal(0, 1.4, (2000, 1)), reference)
