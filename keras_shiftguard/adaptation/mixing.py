@@ -8,7 +8,6 @@ from keras import ops
 IMAGE_RANK = 4  # (samples, height, width, channels), or channels first
 
 
-@keras.saving.register_keras_serializable(package="keras_shiftguard")
 class DomainMixing(keras.layers.Layer):
     """Blends a target image into each source image, which keeps its label.
 
@@ -60,12 +59,6 @@ class DomainMixing(keras.layers.Layer):
             return ops.cast(a_float + share * (b - a_float), a.dtype)
 
         return keras.tree.map_structure(mixed, source, target)
-
-    def compute_output_shape(self, input_shape: Any, *_: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "most": self.most}
 
 
 def is_image(x: Any) -> bool:
