@@ -5,6 +5,7 @@ is over. Each batch is `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ import numpy as np
 from keras_shiftguard.data import SOURCE, TARGET, Batch, batches, is_arrays
 from keras_shiftguard.errors import BadInputError
 
+MOST_LOOKED_AT = 16  # batches; Keras looks at two before it starts
 MOST_REPLAYED = 4096  # batches of a one-shot target that are kept to begin again
 
 
@@ -46,6 +48,9 @@ class Pairs(keras.utils.PyDataset):
         self._target = endless(target, batch_size, np.random.default_rng(seed + 1))
         self._current: Iterator[Batch] | None = None
         self._next = 0
+        # What was looked at of a stream that cannot begin again, until training has begun.
+        self._looked_at: list[Batch] | None = [] if is_one_shot(source) else None
+        self._has_begun = False
 
     def __len__(self) -> int:
         return self._steps
@@ -54,7 +59,12 @@ class Pairs(keras.utils.PyDataset):
         # Keras looks at the first batches before it starts: each look at
         # number 0 begins a pass.
         if index == 0 or self._current is None or index < self._next:
-            self._current, self._next = self._source(), 0
+            if self._looked_at is None:
+                self._current = self._source()
+            else:
+                self._current = chain(self._looked_at, self._current or self._source())
+                self._looked_at = []
+            self._next = 0
         while True:
             batch = next(self._current, None)
             if batch is None:
@@ -63,11 +73,24 @@ class Pairs(keras.utils.PyDataset):
                     f"{self._steps}: pass `steps_per_epoch={self._next}`."
                 )
             self._next += 1
+            if self._looked_at is not None:
+                self._looked_at.append(batch)
+                if len(self._looked_at) > MOST_LOOKED_AT:
+                    self._looked_at = None
             if self._next > index:
                 break
         x, y, weight = batch
         pair = ({SOURCE: x, TARGET: next(self._target)}, y)
         return pair if weight is None else (*pair, weight)
+
+    def on_epoch_begin(self) -> None:
+        """Called by Keras."""
+        self._has_begun = True
+
+    def on_epoch_end(self) -> None:
+        """Called by Keras, before the first epoch as well."""
+        if self._has_begun and self._next >= self._steps:
+            self._looked_at = None  # training is under way: nothing is looked at twice
 
 
 def endless(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:

@@ -97,18 +97,12 @@ def _paired(
     watch = AlignmentWatch(owner, (x, y), target_shown, held_out, (start, epochs, alone))
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(watch)
+        callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
-        callbacks = [watch, callbacks]
-    else:
-        callbacks = [watch, *callbacks]
-    if owner.protect:
-        average = WeightAverage(owner, epochs)
-        # After the watch, before the user's own, whose word is the last.
-        if isinstance(callbacks, list):
-            callbacks.insert(1, average)
-        else:
-            callbacks.append(average)
+        callbacks = [callbacks]
+    # Before the user's own, whose word is the last.
+    ours = [watch, WeightAverage(owner, epochs)] if owner.protect else [watch]
+    callbacks = [*ours, *callbacks]
     history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
     if owner.verbose:
         print(owner.alignment)

@@ -70,6 +70,10 @@ def test_one_shot_sources_need_a_length_and_go_on():
         Pairs(in_batches(), T)
     pairs = Pairs(in_batches(), T, steps=2)
     assert list(epoch(pairs)[0]) == list(range(8))
+    pairs.on_epoch_end()  # of Keras, which looks at two batches before it begins
+    pairs.on_epoch_begin()
+    assert list(epoch(pairs)[0]) == list(range(8))
+    pairs.on_epoch_end()
     with pytest.raises(BadInputError, match="ended after"):
         epoch(pairs)
 

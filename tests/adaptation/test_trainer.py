@@ -11,6 +11,7 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.data import SOURCE
 from keras_shiftguard.guard import ShiftGuard
 
 LOSS = keras.losses.SparseCategoricalCrossentropy
@@ -159,3 +160,76 @@ def test_the_guard_sees_source_and_target_apart(rng, tmp_path):
     names = ["alignment_loss", "alignment_strength", "domain_accuracy", "domain_chance"]
     names += ["class_frequency/0", "class_frequency/1"]
     assert found == {f"shiftguard/adaptation/{name}" for name in names}
+
+
+class Batches(keras.utils.PyDataset):
+    """Batches of 16 of arrays."""
+
+    def __init__(self, *arrays):
+        super().__init__()
+        self.arrays = arrays
+
+    def __len__(self):
+        return -(-len(self.arrays[0]) // 16)
+
+    def __getitem__(self, i):
+        return tuple(a[16 * i : 16 * (i + 1)] for a in self.arrays)
+
+
+FORMS = {
+    "arrays": lambda *arrays: arrays if len(arrays) > 1 else arrays[0],
+    "PyDataset": Batches,
+    "generator": lambda *arrays: (Batches(*arrays)[i] for _ in range(9) for i in range(4)),
+    "function": lambda *arrays: lambda: (Batches(*arrays)[i] for i in range(4)),
+}
+
+
+@pytest.mark.parametrize("target_form", FORMS)
+@pytest.mark.parametrize("source_form", FORMS)
+def test_source_and_target_come_in_any_form(rng, source_form, target_form):
+    x, y, target = two_domains(rng, 64, 64)
+    built = DomainAdaptationModel(network(), "features", "coral", verbose=0)
+    built.compile("sgd", LOSS(from_logits=True), run_eagerly=True)
+    source = FORMS[source_form](x, y)
+    both = source if isinstance(source, tuple) else (source,)
+    history = built.fit(
+        *both,
+        target_data=FORMS[target_form](target),
+        batch_size=16 if source_form == "arrays" else None,
+        steps_per_epoch=4 if source_form == "generator" else None,
+        epochs=2,
+        verbose=0,
+    ).history
+    assert np.isfinite(history["loss"]).all() and int(built.optimizer.iterations) == 8
+    assert len(built.looks) == 3 and built.looks[-1].source_accuracy > 0
+
+
+def test_what_a_stream_showed_before_training_is_trained_on_as_well(rng):
+    x, y, target = two_domains(rng, 64, 64)
+    fed = []
+    built = DomainAdaptationModel(network(), "features", "coral", verbose=0, source_first=0)
+    built.compile("sgd", LOSS(from_logits=True), run_eagerly=True)
+    call = built.call
+
+    def watched_call(inputs, training=None):
+        if training:
+            fed.append(keras.ops.convert_to_numpy(inputs[SOURCE]))
+        return call(inputs, training=training)
+
+    built.call = watched_call
+    source = (batch for batch in [Batches(x, y)[i] for i in range(4)])
+    built.fit(source, target_data=target, steps_per_epoch=4, epochs=1, verbose=0)
+    np.testing.assert_array_equal(np.concatenate(fed), x)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_one_callback_or_a_list_of_keras_is_fine(rng, wrapped):
+    seen = []
+    one = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))
+    x, y, target = two_domains(rng)
+    built = DomainAdaptationModel(network(), "features", "coral", verbose=0)
+    built.compile("sgd", LOSS(from_logits=True), run_eagerly=True)
+    if wrapped:
+        one = keras.callbacks.CallbackList([one], add_history=True, model=built, epochs=2)
+    built.fit(x, y, target_data=target, epochs=2, callbacks=one, verbose=0)
+    assert seen == [0, 1] and len(built.looks) == 3
