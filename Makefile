@@ -20,7 +20,8 @@ test-wheel: ## the installed wheel on Python 3.11 and 3.13, lowest and newest ve
 coverage: ## lines and branches that the tests pass through, on the three backends together
 	@scripts/setup test
 	@rm -f .coverage .coverage.*
-	@scripts/test --cov --cov-append --cov-report=; .venv/bin/coverage report
+	@scripts/test --cov --cov-append --cov-report=; status=$$?; \
+		.venv/bin/coverage report && exit $$status
 
 lint: ## ruff and mypy only
 	@scripts/setup test
