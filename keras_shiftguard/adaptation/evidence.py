@@ -11,6 +11,7 @@ import numpy as np
 from keras_shiftguard.adaptation.target_classes import TargetClasses, find_classes
 
 RIDGE = 1e-2  # of the mean variance
+LEAST_DROP = 0.02  # of source accuracy that is more than nothing
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Evidence:
         classes: Where the classes lie in the target, and how frequent they
             are; None for regression.
         answers: Class ids that the head gives to the target's samples.
+        num_labelled: Samples of the source that `source_accuracy` is of.
     """
 
     epoch: int
@@ -37,11 +39,17 @@ class Evidence:
     agreement: float = float("nan")
     classes: TargetClasses | None = None
     answers: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
+    num_labelled: int = 0
 
     @property
     def domain_accuracy(self) -> float:
         """Of the linear rule; 0.5 is chance."""
         return 0.5 + self.distance / 4
+
+    def source_fell(self, best: float) -> bool:
+        """Whether the source is classified worse than it was at best, by more than chance."""
+        error = np.sqrt(max(best * (1 - best), 1e-4) / max(self.num_labelled, 1))
+        return bool(self.source_accuracy < best - max(LEAST_DROP, 2 * error))
 
 
 def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
@@ -119,4 +127,5 @@ def look(
         agreement=float((classes.probabilities.argmax(axis=1) == target_answers).mean()),
         classes=classes,
         answers=target_answers,
+        num_labelled=len(labels),
     )

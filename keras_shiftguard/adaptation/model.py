@@ -10,17 +10,16 @@ from keras_shiftguard.adaptation.alignment import Alignment
 from keras_shiftguard.adaptation.checks import check_arguments
 from keras_shiftguard.adaptation.evidence import Evidence
 from keras_shiftguard.adaptation.mixing import DomainMixing, is_image
+from keras_shiftguard.adaptation.pair_model import PairModel
 from keras_shiftguard.adaptation.report import Action, AlignmentReport
 from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.adaptation.training import train
-from keras_shiftguard.adaptation.watch import LEAST_DROP
 from keras_shiftguard.answers import is_classifier
-from keras_shiftguard.data import SOURCE, TARGET, is_pair
 from keras_shiftguard.errors import BadInputError, warn
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
-class DomainAdaptationModel(keras.Model):
+class DomainAdaptationModel(PairModel):
     """Trains a model on a labelled source so that it works on an unlabelled target.
 
     The features that `feature_layer` puts out are made alike in both domains
@@ -129,70 +128,6 @@ class DomainAdaptationModel(keras.Model):
                 "head. `feature_layer=` chooses another layer."
             )
 
-    # --- what training calls --------------------------------------------------
-    # The reversed gradient needs no second backward pass, and the batch carries
-    # both domains, so the step of each backend does the rest as it is: what is
-    # special is in these three, alike on TensorFlow, JAX and PyTorch.
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if not is_pair(inputs):
-            return self.base(inputs, training=training)
-        source, target = inputs[SOURCE], inputs[TARGET]
-        size = ops.shape(keras.tree.flatten(source)[0])[0]
-        if training and self.num_classes:
-            source = self.mixing_layer(source, target, strength=self.alignment_layer.strength)
-        # One pass over both: batch normalisation sees the two domains mixed.
-        joined = keras.tree.map_structure(
-            lambda a, b: ops.concatenate([a, ops.cast(b, a.dtype)], axis=0), source, target
-        )
-        features, outputs = self.split.both(joined, training=training)
-        return {
-            "outputs": outputs[:size],
-            "target_outputs": outputs[size:],
-            "features": features[:size],
-            "target_features": features[size:],
-        }
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        if not is_pair(x):
-            return super().compute_loss(x, y, y_pred, sample_weight, training=training)
-        layer = self.alignment_layer
-        if self.num_classes:
-            weights = layer.weights_of(y)
-            if sample_weight is not None:
-                weights = weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
-            sample_weight = weights
-        loss = super().compute_loss(x, y, y_pred["outputs"], sample_weight, training=training)
-        extra = layer.loss(
-            y_pred["features"],
-            y_pred["target_features"],
-            y,
-            y_pred["outputs"],
-            y_pred["target_outputs"],
-        )
-        return loss + ops.cast(extra / self._replicas(), loss.dtype)
-
-    def compute_metrics(
-        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
-    ) -> dict[str, Any]:
-        if is_pair(x):
-            return super().compute_metrics(x, y, y_pred["outputs"], sample_weight)
-        logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        ours = [metric.name for metric in self.alignment_layer.metrics]
-        return {name: value for name, value in logs.items() if name not in ours}
-
-    def _replicas(self) -> int:
-        if keras.backend.backend() != "tensorflow":
-            return 1
-        return int(self.distribute_strategy.num_replicas_in_sync)
-
     # --- what the user calls --------------------------------------------------
 
     def fit(self, x: Any = None, y: Any = None, target_data: Any = None, **kwargs: Any) -> Any:
@@ -257,8 +192,8 @@ class DomainAdaptationModel(keras.Model):
     @property
     def source_suffers(self) -> bool:
         """Whether the last look saw the source classified worse than the best one did."""
-        accuracies = [look.source_accuracy for look in self.looks]
-        return bool(accuracies) and accuracies[-1] < max(accuracies) - LEAST_DROP
+        best = max((look.source_accuracy for look in self.looks), default=0.0)
+        return bool(self.looks) and self.looks[-1].source_fell(best)
 
     @property
     def current_strength(self) -> float:

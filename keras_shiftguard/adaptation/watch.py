@@ -15,8 +15,6 @@ from keras_shiftguard.data import to_numpy
 MOST_LOOKED_AT = 1024  # samples of each domain
 CHUNK = 128
 MOST_LOOKS = 30
-# A loss of source accuracy that is more than chance, and more than nothing.
-LEAST_DROP = 0.02
 COLLAPSE = 0.5  # of the best source accuracy
 HALVINGS = 3
 PATIENCE = 2
@@ -129,10 +127,9 @@ class AlignmentWatch(keras.callbacks.Callback):
 
     def _source_suffers(self, seen: Evidence) -> bool:
         """Backs off where the source is classified worse than it was."""
-        accuracy, n = seen.source_accuracy, len(self.labels) if self.labels is not None else 1
-        chance = 2 * np.sqrt(max(self._best * (1 - self._best), 1e-4) / n)
+        accuracy = seen.source_accuracy
         learning = self.course is not None and not self.course.has_begun
-        if learning or accuracy >= self._best - max(LEAST_DROP, chance):
+        if learning or not seen.source_fell(self._best):
             self._bad = 0
             if accuracy >= self._best:
                 self._best = accuracy

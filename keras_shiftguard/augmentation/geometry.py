@@ -54,8 +54,14 @@ def transform(
     at_y = cell(flip_y * zoom * sin) * x_ + cell(flip_y * zoom * (shear * sin + cos)) * y
     at_x = at_x + cell(by_x * w) + (w - 1) / 2
     at_y = at_y + cell(by_y * h) + (h - 1) / 2
-    bent = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
-    return sample(x, at_y + bent[..., 0], at_x + bent[..., 1], fill_mode, fill_value)
+
+    def bent() -> tuple[Any, Any]:
+        far = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
+        return at_y + far[..., 0], at_x + far[..., 1]
+
+    bends = ops.any(ops.not_equal(level("elastic"), 0.0))
+    at_y, at_x = ops.cond(bends, bent, lambda: (at_y, at_x))
+    return sample(x, at_y, at_x, fill_mode, fill_value)
 
 
 def scatter(x: Any, amount: Any, seed: GivenSeed, fill_mode: str, fill_value: Any) -> Any:

@@ -11,8 +11,8 @@ from keras_shiftguard.detection.class_mix import (
     without_consequences,
 )
 from keras_shiftguard.detection.distributions import SMALLEST_P
-from keras_shiftguard.detection.families import PRIOR, Family, Gathered, Names
-from keras_shiftguard.detection.multiplicity import global_p, holm
+from keras_shiftguard.detection.families import Gathered, Names
+from keras_shiftguard.detection.multiplicity import PRIOR, Family, global_p, holm
 from keras_shiftguard.detection.report import Finding, by_severity
 from keras_shiftguard.detection.selection import told
 from keras_shiftguard.detection.sentences import stream_name

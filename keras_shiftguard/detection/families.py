@@ -1,27 +1,16 @@
 """The families of tests of one look: what is tested, and how a result is told."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from keras_shiftguard.detection import frequencies, mean_discrepancy, ranks, sentences
-from keras_shiftguard.detection.distributions import Floats, hypergeometric_two_sided
+from keras_shiftguard.detection.distributions import hypergeometric_two_sided
+from keras_shiftguard.detection.multiplicity import Family
 from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 
 Shares = tuple[float, float]  # of current and reference: evidence over counts
-# What each family gets of the level, before division by the sum of those there.
-PRIOR = {
-    "features": 0.30,
-    "embedding": 0.20,
-    "missing": 0.05,
-    "tokens": 0.10,
-    "labels": 0.20,
-    "outputs": 0.25,
-    "predicted": 0.20,
-    "layer": 0.20,
-}
 
 
 @dataclass(frozen=True)
@@ -30,30 +19,6 @@ class Names:
 
     stream: str
     against: str
-
-
-@dataclass(frozen=True)
-class Family:
-    """Tests that share a part of the level.
-
-    Args:
-        role: Key of `PRIOR`.
-        source: What was tested: an input's name, `"labels"`, `"outputs"`.
-        p_values: `(k,)`, at least one.
-        finding: Makes the finding of member i.
-        num_untold: So many members at the end cannot differ: they count in the
-            correction, but there is nothing to tell of them.
-    """
-
-    role: str
-    source: str
-    p_values: Floats
-    finding: Callable[[int], Finding]
-    num_untold: int = 0
-
-    def all_findings(self) -> list[Finding]:
-        """What every test found, significant or not."""
-        return [self.finding(i) for i in range(len(self.p_values) - self.num_untold)]
 
 
 @dataclass
@@ -309,7 +274,7 @@ class Gathered:
                     f"features of {source} absent in {sentences.stream_name(stream)}: {listed}"
                 )
         both = [name for name in current.names if name in theirs]
-        return _chosen(current, both), _chosen(reference, both)
+        return current.only(both), reference.only(both)
 
     def _dead_columns(self, source: str, current: FeatureTable, reference: FeatureTable) -> None:
         """Notes features without a single finite value."""
@@ -324,16 +289,3 @@ class Gathered:
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {listed}"
                 )
-
-
-def _chosen(table: FeatureTable, names: list[str]) -> FeatureTable:
-    """The rows of some features."""
-    where = {name: i for i, name in enumerate(table.names)}
-    rows = np.array([where[name] for name in names], dtype=int)
-    moments = table.moments
-    return replace(
-        table,
-        names=tuple(names),
-        moments=type(moments)(moments.count[rows], moments.mean[rows], moments.m2[rows]),
-        counts=table.counts[rows],
-    )

@@ -12,13 +12,50 @@ Reference: Holm, Scandinavian Journal of Statistics 1979; Simes, Biometrika 1986
 Liu and Xie, "Cauchy combination test", JASA 2020.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from keras_shiftguard.detection.distributions import SMALLEST_P, Floats
+from keras_shiftguard.detection.report import Finding
 
 LARGEST = 0.95  # p-value that enters the combination
+# What each family gets of the level, before division by the sum of those there.
+PRIOR = {
+    "features": 0.30,
+    "embedding": 0.20,
+    "missing": 0.05,
+    "tokens": 0.10,
+    "labels": 0.20,
+    "outputs": 0.25,
+    "predicted": 0.20,
+    "layer": 0.20,
+}
+
+
+@dataclass(frozen=True)
+class Family:
+    """Tests that share a part of the level.
+
+    Args:
+        role: Key of `PRIOR`.
+        source: What was tested: an input's name, `"labels"`, `"outputs"`.
+        p_values: `(k,)`, at least one.
+        finding: Makes the finding of member i.
+        num_untold: So many members at the end cannot differ: they count in the
+            correction, but there is nothing to tell of them.
+    """
+
+    role: str
+    source: str
+    p_values: Floats
+    finding: Callable[[int], Finding]
+    num_untold: int = 0
+
+    def all_findings(self) -> list[Finding]:
+        """What every test found, significant or not."""
+        return [self.finding(i) for i in range(len(self.p_values) - self.num_untold)]
 
 
 def holm(p_values: Floats, weights: Floats, level: float) -> np.ndarray:

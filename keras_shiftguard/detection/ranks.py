@@ -1,11 +1,9 @@
 """One feature at a time: do two histograms come from one distribution?
 
-All values are ranked together, ties at their mid-rank. Polynomials of the rank,
-orthonormal over the pooled histogram, split the difference into location (degree
-1), spread (2) and shape (3, 4). Under the permutation null their means in one
-group are uncorrelated, with a variance known exactly, whatever the distribution
-and its ties. Their squares with weights 1 / (j (j + 1)) are the leading terms
-of the Anderson-Darling statistic.
+All values are ranked together, ties at their mid-rank, and polynomials of the rank
+(`rank_polynomials.py`) split the difference into location, spread and shape. Their
+squares with weights 1 / (j (j + 1)) are the leading terms of the Anderson-Darling
+statistic.
 
 Where few samples carry all the information (nearly constant columns) the null
 is not near normal: there an exact hypergeometric test takes over. Where the
@@ -30,15 +28,16 @@ from keras_shiftguard.detection.distributions import (
     weighted_chi2_sf,
 )
 from keras_shiftguard.detection.means import cohens_d, mean_tests, pooled_variance
+from keras_shiftguard.detection.rank_polynomials import (
+    DEGREE,
+    WEIGHTS,
+    components,
+    without_empty_bins,
+)
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
-DEGREE = 4
-WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))
 MIN_SAMPLES = 10  # in each stream; below, no feature is tested
-# A component whose mean in the smaller group would have more skewness^2 or
-# excess kurtosis than this has no near normal null, and is left out.
-MOST_KURTOSIS = 0.1
 EXACT_BELOW = 200  # samples in the smaller stream, for two-valued features
 # Interpolated tails: up to that many times the largest weight (p about 1e-18), by a
 # polynomial of that degree, from that many features on.
@@ -140,9 +139,9 @@ def compare_missing(
 
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     """P-values `(k,)` and standardised components `(k, DEGREE)`; histograms `(k, bins)`."""
-    ca, cb = _packed(ca, cb)
+    ca, cb = without_empty_bins(ca, cb)
     n, m = ca.sum(axis=1), cb.sum(axis=1)
-    z, normal, usable = _components(ca, cb, n, m)
+    z, normal, usable = components(ca, cb, n, m)
     p_value = _tails(usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
     two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
     lumpy = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < EXACT_BELOW)))
@@ -182,68 +181,6 @@ def _log_tail(root: Floats, weights: Floats) -> Floats:
     return logarithm
 
 
-def _packed(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
-    """Each row without its empty bins, filled up with zeros at its end.
-
-    Ranks stay as they are, and of a thousand bins a row mostly fills a few hundred.
-    """
-    row, column = np.nonzero(ca + cb)
-    filled = np.bincount(row, minlength=len(ca))
-    place = np.arange(len(row)) - np.repeat(np.cumsum(filled) - filled, filled)
-    a, b = (np.zeros((len(ca), max(int(filled.max(initial=0)), 1))) for _ in range(2))
-    a[row, place], b[row, place] = ca[row, column], cb[row, column]
-    return a, b
-
-
-def _components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats, np.ndarray]:
-    """Rank polynomials, `(k, DEGREE)` each.
-
-    Returns:
-        `z`: standardised; the same with the skewness of its null taken out;
-        and which of them have a near normal null.
-    """
-    pooled = ca + cb
-    total = pooled.sum(axis=1, keepdims=True)
-    w = pooled / total
-    x = 2 * np.cumsum(w, axis=1) - w - 1  # mid-ranks, in (-1, 1), mean 0
-    z, normal = np.zeros((len(ca), DEGREE)), np.zeros((len(ca), DEGREE))
-    usable = np.zeros((len(ca), DEGREE), bool)
-    scale = np.sqrt(n * (total[:, 0] - 1) / m) / n
-    smaller = np.minimum(n, m)
-    older, old = np.zeros_like(x), np.ones_like(x)
-    back = np.zeros((len(ca), 1))
-    live = np.ones(len(ca), bool)
-    for j in range(DEGREE):
-        # The three-term recurrence, numerically, over this histogram.
-        new = x * old
-        new -= _dot(w * new, old)[:, None] * old + back * older
-        back = np.sqrt(_dot(w * new, new))[:, None]
-        live = live & (back[:, 0] > 1e-4)  # else: no more different values left
-        new /= np.where(live, back[:, 0], np.inf)[:, None]
-        z[:, j] = _dot(ca, new) * scale
-        square = new * new
-        weighted = w * square
-        skewness = _dot(weighted, new)
-        normal[:, j] = _without_skewness(z[:, j], skewness * (m - n) / np.sqrt(n * m * (n + m)))
-        kurtosis = _dot(weighted, square) - 3
-        usable[:, j] = live & (np.maximum(skewness**2, kurtosis) < MOST_KURTOSIS * smaller)
-        older, old = old, new
-    return z, normal, usable
-
-
-def _dot(a: Floats, b: Floats) -> Floats:
-    """Row by row, `(k,)`."""
-    products: Floats = np.einsum("kb,kb->k", a, b)
-    return products
-
-
-def _without_skewness(z: Floats, skewness: Floats) -> Floats:
-    """Shortens the longer tail of a standardised sum, to the tail of a normal."""
-    longer = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
-    third = np.where(longer, skewness, 1.0) / 3
-    return np.where(longer, np.log1p(np.maximum(third * z, 0)) / third, z)
-
-
 def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
     """The commonest value against the rest, exactly; then ranks among the rest."""
     rows = np.arange(len(ca))
@@ -256,7 +193,7 @@ def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
         others_a, others_b = ca[rest].copy(), cb[rest].copy()
         others_a[np.arange(len(rest)), mode[rest]] = 0
         others_b[np.arange(len(rest)), mode[rest]] = 0
-        _, normal, usable = _components(others_a, others_b, a[rest], b[rest])
+        _, normal, usable = components(others_a, others_b, a[rest], b[rest])
         p = weighted_chi2_sf(WEIGHTS * usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
         p = np.where(usable.any(axis=1), p, 1.0)
         p_value[rest] = np.minimum(1.0, 2 * np.minimum(p_value[rest], p))

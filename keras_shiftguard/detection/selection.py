@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from keras_shiftguard.detection import preprocessing
 from keras_shiftguard.detection.causes import OTHER, name_cause
-from keras_shiftguard.detection.families import Family, Names
+from keras_shiftguard.detection.families import Names
+from keras_shiftguard.detection.multiplicity import Family
 from keras_shiftguard.detection.report import Finding, by_severity
 from keras_shiftguard.profiles import InputProfile
 

@@ -1,5 +1,6 @@
 """What each sample was reduced to: a few named numbers, counted over a stream."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -55,6 +56,13 @@ class FeatureTable:
     def std(self, name: str) -> float:
         place, moments = self._places[name], self.moments
         return float(np.sqrt(moments.m2[place] / max(moments.count[place], 1)))
+
+    def only(self, names: Sequence[str]) -> "FeatureTable":
+        """Some of the features, in the order of `names`."""
+        rows = np.array([self._places[name] for name in names], dtype=int)
+        a = self.moments
+        moments = Moments(a.count[rows], a.mean[rows], a.m2[rows])
+        return FeatureTable(tuple(names), self.num_samples, moments, self.counts[rows])
 
     @cached_property
     def _places(self) -> dict[str, int]:

@@ -32,7 +32,7 @@ class Watched:
 
     def sees(self, accuracy=0.9, distance=1.0, classes=None, answers=(), followed=0.8, **logs):
         self.watch._look = lambda epoch: Evidence(
-            epoch, distance, accuracy, 0.6, followed, classes, np.array(answers, int)
+            epoch, distance, accuracy, 0.6, followed, classes, np.array(answers, int), 200
         )
         self.watch.on_epoch_end(self.epoch, logs)
         self.epoch += 1
@@ -206,7 +206,7 @@ def test_weights_that_have_unlearned_the_source_are_not_averaged(watched):
     average.set_model(watched.model)
     variable = watched.model.base.variables[0]
     for epoch, accuracy in enumerate([0.9] * 9 + [0.6, 0.9, 0.9]):
-        watched.model.looks.append(Evidence(epoch, 1.0, accuracy))
+        watched.model.looks.append(Evidence(epoch, 1.0, accuracy, num_labelled=200))
         variable.assign(np.full(variable.shape, float(epoch)))
         average.on_epoch_end(epoch)
     average.on_train_end()
