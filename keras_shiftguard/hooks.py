@@ -15,7 +15,7 @@ from keras_shiftguard.errors import (
     warn,
 )
 from keras_shiftguard.probe import check_supported
-from keras_shiftguard.run_log import is_first_process
+from keras_shiftguard.processes import is_first_process
 from keras_shiftguard.watched_fit import WatchedFit
 
 

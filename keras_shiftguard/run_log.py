@@ -6,12 +6,11 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-import keras
-
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.json_files import write_json
+from keras_shiftguard.processes import is_first_process
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.resume import keep_state, kept_state
 
@@ -188,15 +187,6 @@ class RunLog:
                 f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). "
                 "What was written is kept; watching and training go on."
             )
-
-
-def is_first_process() -> bool:
-    """Whether this process speaks for all that train one model together, as JAX lets them."""
-    if keras.backend.backend() != "jax":
-        return True
-    import jax
-
-    return jax.process_index() == 0
 
 
 def _version() -> str:

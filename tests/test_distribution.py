@@ -37,9 +37,10 @@ def test_jax_four_devices():
 
 
 def test_jax_two_processes_one_writer():
-    said = run("jax_processes.py", "count", backend="jax")
+    said = run("jax_processes.py", "count", "adversarial", backend="jax")
     for rank in (0, 1):
         assert f"process {rank} of 2, count: 3822 counts the same" in said
+        assert f"process {rank} of 2, adversarial: 3821 counts the same" in said
     assert "log files: 1" in said
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # floor do not know each other.
 FLOORS = (
     ("errors", "conventions", "notebook", "npz"),
-    ("profiles", "architectures", "json_files", "backend", "saved_classes"),
+    ("profiles", "architectures", "json_files", "backend", "saved_classes", "processes"),
     ("statistics", "detection", "events", "files", "resume"),
     ("data", "answers", "given", "shift_plots", "model_inputs"),
     ("measure", "shift_watch", "shift_series", "passes", "target_answers"),

@@ -143,13 +143,14 @@ def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
     """A head tells source from target, and its gradient is reversed; watched as well."""
     train, _, target = digits(rows)
     with scope():
-        model = sg.DomainAdaptationModel(network(), "features", "dann", protect=False, verbose=0)
+        model = sg.DomainAdaptationModel(network(), "features", "dann", verbose=0)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("sgd", loss, jit_compile=keras.backend.backend() == "jax")
     guard = sg.ShiftGuard(on_shift="ignore", verbose=0)
+    (batch,) = share((target[:16],))
     model.fit(
         *share(train),
-        target_data=share((target[:16],))[0],  # a batch: the same images in each step
+        target_data=lambda: iter([batch]),  # the same images in each step, in one order
         batch_size=BATCH,
         epochs=2,
         shuffle=False,

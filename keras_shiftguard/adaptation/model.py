@@ -16,6 +16,7 @@ from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.adaptation.training import train
 from keras_shiftguard.answers import is_classifier
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.processes import is_first_process
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -216,8 +217,8 @@ class DomainAdaptationModel(PairModel):
         self.say(str(action))
 
     def say(self, message: str) -> None:
-        """Prints, if the user wants to hear it."""
-        if self.verbose:
+        """Prints, if the user wants to hear it; of several processes one does."""
+        if self.verbose and is_first_process():
             print(message)
 
     # --- what others ask of a model ---------------------------------------------

@@ -14,6 +14,7 @@ from keras_shiftguard.adaptation.report import Action
 from keras_shiftguard.adaptation.watch import MOST_LOOKED_AT, AlignmentWatch
 from keras_shiftguard.data import batches, is_arrays, to_numpy
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.processes import from_all
 
 Fit = Callable[..., Any]
 
@@ -71,6 +72,7 @@ def _paired(
     start = kwargs.get("initial_epoch", 0)
     alone = int(owner.source_first * epochs) if owner.num_classes else 0
     seed = int(np.random.randint(2**31))  # of keras.utils.set_random_seed
+    seed = int(from_all(np.asarray([seed]))[0])
     owner.mixing_layer.seed(seed)
     if owner.blends:
         owner.say(
@@ -93,7 +95,7 @@ def _paired(
         layer.conditional.assign(0.0)
         owner.set_strength(owner.initial_strength)
     layer.ramp_steps.assign(owner.warmup * (epochs - alone) * len(pairs))
-    (x, y, *_), target_shown, held_out = shown
+    (x, y, *_), target_shown, held_out = from_all(shown[0]), from_all(shown[1]), shown[2]
     watch = AlignmentWatch(owner, (x, y), target_shown, held_out, (start, epochs, alone))
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
