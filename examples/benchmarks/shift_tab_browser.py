@@ -15,7 +15,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 
-from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, chromium, tensorboard
 
 STEPS = 60
@@ -68,6 +67,8 @@ def main():
     parser.add_argument("log_dir", type=Path)
     parser.add_argument("--repeats", type=int, default=3)
     args = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
     flags = [*FLAGS, "--enable-precise-memory-info"]
     with tensorboard(args.log_dir) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)

@@ -218,3 +218,19 @@ def test_an_unlabelled_stream_with_another_mix_is_label_shift_with_its_estimate(
     assert "against 3" in findings[0].explanation
     same = InputProfile(outputs=answers(rng, rng.integers(0, 3, 600), labelled=False))
     assert examine(source, same).findings == []
+
+
+def test_a_rate_of_missing_values_has_its_interval():
+    look = examine(columns(300), with_input(columns(200), nonfinite_samples=50))
+    found = next(f for f in look.findings if f.feature == "input/missing")
+    effect = 0.25 / np.sqrt(0.1 * 0.9)  # 50 of 200 against none of 300
+    margin = 1.96 * np.sqrt(1 / 200 + 1 / 300)
+    assert found.effect_size == pytest.approx(effect)
+    assert found.interval == pytest.approx((effect - margin, effect + margin))
+
+
+@pytest.mark.parametrize(("shift", "negligible"), [(0.0, True), (0.7, False)])
+def test_an_embedding_that_hardly_moved_is_negligible(shift, negligible):
+    look = examine(columns(400, shift=shift), columns(400))
+    found = next(f for f in look.tested if f.feature == "input")
+    assert found.negligible == negligible and bool(look.findings) != negligible

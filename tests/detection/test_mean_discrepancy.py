@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from benchmarks.detection_calibration import embedding
@@ -83,3 +85,8 @@ def _chosen(draw):
     from keras_shiftguard.profiles.embedding import BANDWIDTHS
 
     return BANDWIDTHS.index(_full(draw(300), draw(300)).bandwidth)
+
+
+def test_no_p_value_is_below_the_chance_of_the_very_same_split():
+    test = _full(RNG.normal(50, 1, (20, 4)), RNG.normal(size=(25, 4)))
+    assert test.p_value == pytest.approx(1 / math.comb(45, 20), rel=1e-6)
