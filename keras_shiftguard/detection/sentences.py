@@ -22,7 +22,9 @@ def number(value: float) -> str:
         return str(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
         return f"{value:.2e}"
-    return f"{value:.4g}" if abs(value) >= 100 else f"{value:.2g}"
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
+    return f"{value:.4g}" if abs(value) >= 99.5 else f"{value:.2g}"  # not 1e+02
 
 
 def two_numbers(first: float, second: float) -> tuple[str, str]:
@@ -132,7 +134,11 @@ def percent(share: float) -> str:
 def classes_look_different(classes: list[int], effect: float, stream: str, against: str) -> str:
     """Some classes look different while the others do not."""
     listed = ", ".join(map(str, classes[:MOST_CLASSES_NAMED]))
-    listed += f" and {len(classes) - 3} more" if len(classes) > MOST_CLASSES_NAMED else ""
+    listed += (
+        f" and {len(classes) - MOST_CLASSES_NAMED} more"
+        if len(classes) > MOST_CLASSES_NAMED
+        else ""
+    )
     noun, verb = ("Class", "looks") if len(classes) == 1 else ("Classes", "look")
     return (
         f"{noun} {listed} {verb} different in {stream_name(stream)} than in "

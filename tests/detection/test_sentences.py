@@ -1,0 +1,120 @@
+"""Each sentence, whole: it is what people read."""
+
+import math
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection import sentences
+from keras_shiftguard.detection.frequencies import compare_frequencies
+from keras_shiftguard.profiles import FeatureTable, Moments
+
+ONE, MORE = ("target", "train"), ("validation", "train")
+
+
+def table(name, mean, std):
+    moments = Moments(np.array([100.0]), np.array([mean]), np.array([100.0 * std**2]))
+    return FeatureTable((name,), 100, moments)
+
+
+def differs(name, dominant, current, reference, what="images", effect=-1.234):
+    one, other = table(name, *current), table(name, *reference)
+    return sentences.feature_differs(name, what, dominant, effect, one, other, *ONE)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.5, "0.5"),
+        (0.12345, "0.12"),
+        (-0.0012, "-0.0012"),
+        (0.00099, "9.90e-04"),
+        (99.4, "99"),
+        (99.6, "99.6"),
+        (100.0, "100"),
+        (123.456, "123.5"),
+        (-1000.0, "-1000"),
+        (12_345.6, "12346"),
+        (-99_999.0, "-99999"),
+        (100_000.0, "1.00e+05"),
+        (math.inf, "inf"),
+    ],
+)
+def test_numbers_have_the_digits_a_person_needs(value, text):
+    assert sentences.number(value) == text
+
+
+def test_two_numbers_are_told_apart():
+    assert sentences.two_numbers(0.5, 0.6) == ("0.5", "0.6")
+    assert sentences.two_numbers(0.501, 0.502) == ("0.501", "0.502")
+    assert sentences.two_numbers(0.5, 0.5) == ("0.5", "0.5")
+    assert sentences.two_numbers(1.0, 1 + 1e-9) == ("1", "1")  # digits end somewhere
+
+
+def test_location():
+    assert differs("brightness", "location", (0.2, 0.1), (0.5, 0.1)) == (
+        "Target images are darker: mean brightness 0.2 against 0.5 in training, effect size 1.2"
+    )
+    assert "are brighter" in differs("brightness", "location", (0.6, 0.1), (0.5, 0.1))
+    assert differs("3", "location", (2.0, 1.0), (7.0, 1.0), what="samples") == (
+        "Target samples are lower in column 3: mean column 3 2 against 7 in training, "
+        "effect size 1.2"
+    )
+
+
+def test_spread_and_shape():
+    assert differs("contrast", "spread", (0.5, 0.2), (0.5, 0.1)) == (
+        "Target images vary more in contrast: standard deviation 0.2 against 0.1 in training, "
+        "effect size 1.2"
+    )
+    assert "vary less in" in differs("contrast", "spread", (0.5, 0.1), (0.5, 0.2))
+    assert differs("contrast", "shape", (0.5, 0.1), (0.4, 0.3)) == (
+        "Target images have another distribution of contrast than training: mean 0.5 against "
+        "0.4, standard deviation 0.1 against 0.3, effect size 1.2"
+    )
+
+
+def test_the_whole_and_what_is_missing():
+    assert sentences.embedding_differs("images", 0.456, 0.00012, *ONE) == (
+        "Target images differ as a whole from training without one feature that stands out: "
+        "maximum mean discrepancy with p = 0.0001, effect size 0.46"
+    )
+    assert sentences.missing_differs("Column 2 of input", 0.25, 0.0, *ONE) == (
+        "Column 2 of input is missing or not finite in 25 % of target samples against 0 % in "
+        "training"
+    )
+
+
+def test_class_mixes_name_the_classes_that_changed_most():
+    few = compare_frequencies(np.array([900, 100]), np.array([500, 500]))
+    said = sentences.classes_differ("labels", few, *MORE)
+    assert said.startswith(
+        "Validation labels have another mix than in training: class 0 90 % against 50 %, "
+        "class 1 10 % against 50 %; 40 % of them would have to change, effect size "
+    )
+    assert said.endswith(" (Cohen's w)")
+    many = compare_frequencies(np.array([500, 400, 50, 20, 30]), np.array([20, 30, 50, 500, 400]))
+    said = sentences.classes_differ("tokens", many, *MORE)
+    assert said.count("value ") == 3 and " and 1 more; " in said
+
+
+def test_classes_that_look_different():
+    assert sentences.classes_look_different([4], 0.5, *MORE) == (
+        "Class 4 looks different in validation than in training while the other classes do "
+        "not: effect size 0.5"
+    )
+    said = sentences.classes_look_different([4, 1, 2, 7, 9], 0.5, *MORE)
+    assert said.startswith("Classes 4, 1, 2 and 2 more look different")
+    assert "more" not in sentences.classes_look_different([4, 1, 2], 0.5, *MORE)
+
+
+def test_an_estimated_mix_names_the_largest_changes_first():
+    before = np.array([0.25, 0.25, 0.25, 0.25])
+    after = np.array([0.2, 0.55, 0.24, 0.01])
+    said = sentences.estimated_mix(before, after, after - 0.01, after + 0.02, 0.8, *ONE)
+    assert said == (
+        "Target has another class mix than training, estimated from the predictions: class 1 "
+        "55 % (54 % to 57 %) against 25 %, class 3 1 % (0 % to 3 %) against 25 %, class 0 20 % "
+        "(19 % to 22 %) against 25 %; effect size 0.8 (Cohen's w)"
+    )
