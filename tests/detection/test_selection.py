@@ -1,0 +1,88 @@
+"""Which findings get a sentence of their own, in which order, under which cause."""
+
+from dataclasses import replace
+
+import numpy as np
+from detection.test_causes import SHIFTS, table
+
+from keras_shiftguard.detection.families import Names
+from keras_shiftguard.detection.multiplicity import Family
+from keras_shiftguard.detection.report import Finding
+from keras_shiftguard.detection.selection import told
+from keras_shiftguard.profiles import InputProfile, InputSummary, Moments
+
+NAMES = Names("validation", "train")
+
+
+def images(shifts=None):
+    """A profile of one input; no extremes, so that no rescaling explains anything."""
+    nothing = Moments.empty(3)
+    summary = InputSummary(
+        *("channels_last", 200, 0, 0.0, nothing, np.full(3, np.inf), np.full(3, -np.inf)),
+        *(np.zeros((3, 1)), Moments.empty(), Moments.empty(), np.zeros(1), 0),
+        *((64, 64), (64, 64), table(shifts)),
+    )
+    return InputProfile(inputs={"input": summary})
+
+
+def found(*effects, role="features", source="input", negligible=False, names=None):
+    """A family of findings, one for each effect."""
+    family = Family(role, source, np.full(len(effects), 1e-9), lambda i: None)
+    names = names or [f"{source}/{i}" for i in range(len(effects))]
+    made = [
+        Finding(
+            *(name, "covariate", "other", effect, (effect - 0.1, effect + 0.1), 1e-9),
+            *("validation", "train", None, f"{name} differs"),
+            negligible=negligible,
+        )
+        for name, effect in zip(names, effects, strict=True)
+    ]
+    return [(family, finding) for finding in made]
+
+
+def chosen(*families, current=None):
+    everything = [pair for family in families for pair in family]
+    return told(everything, images(), current or images(), NAMES)
+
+
+def test_the_strongest_three_and_the_last_counts_the_others():
+    kept = chosen(found(0.5, -2.0, 1.0, 0.7, 0.6))
+    assert [f.feature for f in kept] == ["input/1", "input/2", "input/3"]
+    assert kept[0].explanation == "input/1 differs"
+    assert kept[2].explanation == "input/3 differs; 2 more of its kind differ"
+    assert len(chosen(found(0.5, 0.6, 0.7))) == 3
+    assert "more" not in chosen(found(0.5, 0.6, 0.7))[-1].explanation
+
+
+def test_the_attribute_that_a_cause_is_known_by_comes_first():
+    features = found(3.0, 2.0, names=["input/entropy", "input/brightness"])
+    kept = chosen(features, current=images(SHIFTS["brightness"]))
+    assert [f.feature for f in kept] == ["input/brightness"] and kept[0].family == "brightness"
+    assert kept[0].explanation.startswith("input/brightness differs; 1 more of its kind differ. P")
+    # One that does not matter gives way to one that does.
+    (family, small) = features[1]
+    kept = chosen(
+        [features[0], (family, replace(small, negligible=True))],
+        current=images(SHIFTS["brightness"]),
+    )
+    assert kept[0].feature == "input/entropy" and kept[0].family == "brightness"
+
+
+def test_the_whole_speaks_where_no_feature_does():
+    whole = found(0.8, role="embedding", names=["input"])
+    small = found(0.05, 0.04, negligible=True)
+    assert [f.feature for f in chosen(small, whole)] == ["input", "input/0", "input/1"]
+    assert [f.feature for f in chosen(whole)] == ["input"]
+    both = chosen(found(0.9), whole)
+    assert [f.feature for f in both] == ["input/0"]
+    tiny = found(0.05, role="embedding", names=["input"], negligible=True)
+    assert [f.feature for f in chosen(small, tiny)] == ["input/0", "input/1"]
+    assert [f.feature for f in chosen(tiny)] == ["input"]
+
+
+def test_missing_values_and_outputs_are_told_beside_it():
+    missing = found(0.2, 0.9, role="missing", names=["input/missing", "input/3/missing"])
+    outputs = found(0.7, role="outputs", source="outputs", names=["outputs/0"])
+    kept = chosen(outputs, found(0.5), missing)
+    names = [f.feature for f in kept]
+    assert names == ["outputs/0", "input/0", "input/3/missing", "input/missing"]
