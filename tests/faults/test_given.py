@@ -1,0 +1,73 @@
+"""Faults, injected for real: what the user passed.
+
+Training is not changed, there is one warning, and what was written stays. Every test here is
+a row of docs/faults.md.
+"""
+
+import keras
+import pytest
+from faults.fits import BACKEND, TARGET, X, quiet, records, same, watched
+
+import keras_shiftguard as sg
+
+
+def damaged(path, how):
+    sg.profile(X).save(path)
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    changed = {
+        "cut off": whole[:half],
+        "empty": b"",
+        "no profile": b"These are not the numbers you are looking for.",
+        "a byte in the middle": whole[:half] + bytes([whole[half] ^ 255]) + whole[half + 1 :],
+    }
+    path.write_bytes(changed[how])
+    return path
+
+
+@pytest.mark.parametrize("how", ["cut off", "empty", "no profile", "a byte in the middle"])
+def test_the_reference_profile_is_damaged(how, tmp_path, unwatched):
+    guard = quiet(reference=damaged(tmp_path / "train.profile", how), log_dir=tmp_path / "logs")
+    weights, told = watched(guard)
+    assert same(weights, unwatched)
+    assert len(told) == 1 and "reference" in told[0] and "train.profile" in told[0]
+    assert guard.report is not None and set(guard.profiles) == {"train", "validation"}
+    assert len(records(tmp_path / "logs")) > 10
+
+
+class Failing(keras.utils.PyDataset):
+    """A target of three batches whose source breaks down after a few of them."""
+
+    def __init__(self, good):
+        super().__init__()
+        self.good = good
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        self.good -= 1
+        if self.good < 0:
+            raise ConnectionError("the storage is gone")
+        return TARGET[32 * index : 32 * (index + 1)]
+
+
+# While it is measured; when the model is asked for the first time; in the second epoch.
+@pytest.mark.backend
+@pytest.mark.parametrize("good", [2, 3, 8])
+def test_the_target_raises(good, unwatched):
+    if BACKEND != "tensorflow" and good == 2:
+        pytest.skip("it is read before any backend is in play")
+    guard = quiet(target_data=Failing(good))
+    weights, told = watched(guard)
+    assert same(weights, unwatched)
+    assert len(told) == 1 and "the storage is gone" in told[0] and "target" in told[0]
+    assert guard.report.num_samples["train"] == len(X)  # the rest is watched as ever
+    assert guard.profiles["train"].num_samples == len(X)
+
+
+def test_the_target_raises_where_training_is_adapted_to_it():
+    guard = quiet(target_data=Failing(2), adapt=("augmentation", "batch_norm"))
+    _, told = watched(guard)
+    assert len(told) == 1 and "the storage is gone" in told[0]
+    assert guard.batch_norm is None

@@ -1,0 +1,65 @@
+"""Faults, injected for real: the guard.
+
+Training is not changed, there is one warning, and what was written stays. Every test here is
+a row of docs/faults.md.
+"""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from faults.fits import BACKEND, EPOCHS, numbers, quiet, run, same
+from keras import layers
+
+import keras_shiftguard as sg
+from keras_shiftguard.statistics.stream import Stream
+
+
+class Subclassed(keras.Model):
+    """Keras builds it when it traces the first step, and so the guard its statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.dense = layers.Flatten(), layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(self.flat(x))
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize(
+    "fails, subclassed", [("build", True), ("build", False), ("update_state", True)]
+)
+def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
+    """Before the fit, or inside the step while it is traced: said once, and training goes on."""
+    if BACKEND != "tensorflow" and not subclassed:
+        pytest.skip("only on TensorFlow does Keras wait for the step to build a model")
+
+    def explode(*args, **kwargs):
+        raise MemoryError("no room for the statistics")
+
+    x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
+
+    def new():
+        keras.utils.set_random_seed(0)
+        dense = [keras.Input((8, 8, 3)), layers.Flatten(), layers.Dense(3)]
+        model = Subclassed() if subclassed else keras.Sequential(dense)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss)
+        return model
+
+    plain, model = new(), new()
+    run(plain, [], x)
+    with monkeypatch.context() as broken, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        broken.setattr(Stream, fails, explode)
+        history = run(model, [quiet(adapt=True)], x)
+    told = [str(w.message) for w in caught if w.category is sg.ShiftWarning]
+    assert len(told) == 1 and "no room for the statistics" in told[0]
+    assert len(history.history["val_loss"]) == EPOCHS
+    assert same(numbers(model), numbers(plain))
+    assert not {"train_step", "test_step"} & set(vars(model))
+    guard = quiet()  # nothing is left that would stand in another one's way
+    run(model, [guard], x, epochs=1)
+    assert guard.profiles["train"].num_samples == len(x)

@@ -1,0 +1,54 @@
+"""Faults, injected for real: the data.
+
+Training is not changed, there is one warning, and what was written stays. Every test here is
+a row of docs/faults.md.
+"""
+
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from faults.fits import BACKEND, X, new_model, numbers, quiet, run, same, watched
+from keras import layers
+
+import keras_shiftguard as sg
+
+
+@pytest.mark.backend
+def test_nan_and_infinity_from_some_step_on():
+    x = X.copy()
+    x[40:, 0], x[50:, 1] = np.nan, np.inf
+    model = new_model()
+    run(model, [], x)
+    guard = quiet(on_shift="warn")
+    weights, told = watched(guard, x=x)
+    assert same(weights, numbers(model))
+    assert len(told) == 1 and "missing or not finite" in told[0]
+    train = guard.profiles["train"].inputs["input"]
+    assert (train.num_samples, train.nonfinite_samples) == (64, 24)
+    assert np.isfinite(train.mean).all()
+
+
+@pytest.mark.backend
+@pytest.mark.parametrize("shape", [(2, 2, 3), (3, 8, 8, 3)], ids=["four pixels", "video"])
+def test_unusual_inputs_are_watched(shape):
+    if BACKEND == "jax" and len(shape) == 3:
+        pytest.skip("few pixels are of no interest to the step")
+    x = np.random.default_rng(1).random((64, *shape)).astype("float32")
+
+    def new():
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(3)])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, run_eagerly=BACKEND == "tensorflow")
+        return model
+
+    plain, model, guard = new(), new(), quiet(on_mismatch="ignore")
+    run(plain, [], x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sg.ShiftWarning)
+        run(model, [guard], x)
+    assert same(numbers(model), numbers(plain))
+    assert guard.profiles["train"].inputs["input"].num_samples == len(x)
+    assert guard.report.num_samples["validation"] == 32  # the last epoch was looked at

@@ -1,0 +1,139 @@
+"""Faults, injected for real: the log.
+
+Training is not changed, there is one warning, and what was written stays. Every test here is
+a row of docs/faults.md.
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+
+import pytest
+from faults.fits import (
+    After,
+    X,
+    new_model,
+    numbers,
+    opened_event_file,
+    quiet,
+    records,
+    run,
+    same,
+    watched,
+)
+
+import keras_shiftguard as sg
+from keras_shiftguard.resume import kept_state
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of its own with 512 KiB; only root may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no file system can be mounted here; the limit on file sizes is tested")
+    yield place
+    subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def check_log(log_dir, before, told, weights, unwatched, guard, words="cannot write"):
+    assert same(weights, unwatched)
+    assert len(told) == 1 and words in told[0]
+    assert guard.profiles["train"].num_samples == len(X)  # watching went on
+    if before is not None:
+        assert len(before) > 10 and records(log_dir)[: len(before)] == before
+        assert json.loads((log_dir / "report.json").read_text())["shifted"] is False
+        assert kept_state(log_dir, 1)["batches"]["train"] == 2
+
+
+def test_the_disk_is_full(small_disk, unwatched):
+    log_dir, before = small_disk / "logs", []
+
+    def fill():
+        before.extend(records(log_dir))
+        with pytest.raises(OSError), (small_disk / "filling").open("wb", buffering=0) as file:
+            while file.write(bytes(4096)):
+                pass
+
+    guard = quiet(log_dir=log_dir)
+    weights, told = watched(guard, After(fill))
+    check_log(log_dir, before, told, weights, unwatched, guard)
+
+
+def test_no_file_may_grow(tmp_path, unwatched):
+    """The same where nothing can be mounted: a record is cut off in the middle."""
+    before, (soft, hard) = [], resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit():
+        before.extend(records(tmp_path))
+        size = os.fstat(opened_event_file(tmp_path)).st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 100, hard))
+
+    guard = quiet(log_dir=tmp_path)
+    try:
+        weights, told = watched(guard, After(limit))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    check_log(tmp_path, before, told, weights, unwatched, guard)
+
+
+def test_the_disk_is_full_from_the_start(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    model = new_model()
+    start = numbers(model)
+    try:
+        with pytest.raises(sg.BadInputError, match="log_dir"):
+            run(model, [quiet(log_dir=tmp_path)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert same(numbers(model)[: len(start)], start)
+
+
+def test_the_log_directory_is_deleted(tmp_path, unwatched):
+    log_dir = tmp_path / "logs"
+    guard = quiet(log_dir=log_dir)
+    weights, told = watched(guard, After(lambda: shutil.rmtree(log_dir)))
+    check_log(log_dir, None, told, weights, unwatched, guard)
+    assert not log_dir.exists()  # who deleted it meant it
+
+
+def test_the_log_directory_becomes_read_only(tmp_path, unwatched):
+    before = []
+
+    def forbid():
+        before.extend(records(tmp_path))
+        tmp_path.chmod(0o555)
+        if root:  # who is root writes anyway
+            os.seteuid(NOBODY)
+
+    root = os.geteuid() == 0
+    guard = quiet(log_dir=tmp_path)
+    try:
+        weights, told = watched(guard, After(forbid))
+    finally:
+        if root:
+            os.seteuid(0)
+        tmp_path.chmod(0o755)
+    check_log(tmp_path, before, told, weights, unwatched, guard)
+
+
+def test_the_event_writer_dies(tmp_path, unwatched):
+    before = []
+
+    def die():
+        before.extend(records(tmp_path))
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, opened_event_file(tmp_path))  # nobody is at the other end
+        os.close(writer)
+
+    guard = quiet(log_dir=tmp_path)
+    weights, told = watched(guard, After(die))
+    check_log(tmp_path, before, told, weights, unwatched, guard)
