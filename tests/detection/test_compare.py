@@ -216,6 +216,9 @@ def test_an_unlabelled_stream_with_another_mix_is_label_shift_with_its_estimate(
     assert [(f.kind, f.feature) for f in findings] == [("label", "predictions")]
     assert "class 0 6" in findings[0].explanation or "class 0 5" in findings[0].explanation
     assert "against 3" in findings[0].explanation
+    # Cohen's w of 0.6, 0.3, 0.1 against thirds.
+    assert findings[0].effect_size == pytest.approx(0.62, abs=0.08)
+    assert findings[0].interval[0] <= findings[0].effect_size <= findings[0].interval[1]
     same = InputProfile(outputs=answers(rng, rng.integers(0, 3, 600), labelled=False))
     assert examine(source, same).findings == []
 

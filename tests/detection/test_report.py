@@ -60,6 +60,11 @@ def test_the_text_has_the_verdict_first_and_at_most_five_findings():
             ShiftReport(notes=("not enough samples yet (7 of 20)",), num_samples={"a": 7, "b": 7}),
             "too few samples to tell",
         ),
+        (ShiftReport(num_samples={"a": 7, "b": 7}), "no shift found"),
+        (
+            ShiftReport(notes=("not enough samples yet (20 of 25)",), num_samples={"a": 20}),
+            "no shift found",
+        ),
         (
             ShiftReport((finding(negligible=True),), num_samples={"a": 9, "b": 9}),
             "no shift that matters",

@@ -1,0 +1,80 @@
+"""Red and blue in the other order: told from a change of colour, of light, and from chance."""
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection.channel_order import (
+    QUANTILES,
+    Levels,
+    balance_swapped,
+    channels_swapped,
+)
+from keras_shiftguard.profiles import FeatureTable, Moments
+
+
+def levels(*means, spread=30.0):
+    mean = np.array(means, "float64")
+    quantiles = mean[:, None] + spread * np.linspace(-1.6, 1.6, len(QUANTILES))
+    std = np.full(len(mean), spread)
+    return Levels(mean, std, quantiles[:, 0], quantiles[:, -1], quantiles)
+
+
+PHOTOS = levels(110.0, 115.0, 90.0)
+
+
+@pytest.mark.parametrize(
+    ("current", "error", "swapped"),
+    [
+        (levels(90.0, 115.0, 110.0), 0.5, True),
+        (levels(92.0, 116.0, 108.0), 0.5, True),  # other photos
+        (levels(90.0, 115.0, 110.0), 6.5, True),
+        (levels(90.0, 115.0, 110.0), 6.7, False),  # 40 are within six standard errors
+        (PHOTOS, 0.5, False),
+        (levels(130.0, 135.0, 110.0), 0.5, False),  # lighter
+        (levels(100.0, 115.0, 100.0), 0.5, False),  # less colour
+        (levels(95.0, 115.0, 100.0), 0.5, False),  # a colour cast, half way over
+        (levels(90.0, 160.0, 110.0), 0.5, False),  # green is another one
+        (levels(90.0, 115.0, 110.0, spread=90.0), 0.5, False),  # so is the contrast
+    ],
+)
+def test_channels(current, error, swapped):
+    assert channels_swapped(PHOTOS, current, error) == swapped
+
+
+def test_one_and_four_channels_have_no_order():
+    assert not channels_swapped(levels(10.0), levels(90.0), 0.1)
+    assert not channels_swapped(levels(110, 115, 90, 1), levels(90, 115, 110, 1), 0.1)
+
+
+def test_levels_follow_a_map_of_the_values():
+    mapped = PHOTOS.mapped(np.array([2.0, 1.0, 0.5]), np.array([1.0, 0.0, -1.0]))
+    assert mapped.mean.tolist() == [221.0, 115.0, 44.0] and mapped.std.tolist() == [60, 30, 15]
+    assert mapped.quantiles[2, 4] == 44.0 and mapped.low[0] == PHOTOS.low[0] * 2 + 1
+    assert mapped.reversed().mean.tolist() == [44.0, 115.0, 221.0]
+
+
+def balance(red, blue, n=200, std=1.0, names=("colour_balance_0", "colour_balance_2")):
+    moments = Moments(np.full(2, float(n)), np.array([red, blue]), np.full(2, n * std**2))
+    return FeatureTable(names, n, moments)
+
+
+@pytest.mark.parametrize(
+    ("current", "swapped"),
+    [
+        (balance(-0.4, 0.4), True),
+        (balance(-0.38, 0.45), True),
+        (balance(0.4, -0.4), False),
+        (balance(0.0, 0.0), False),
+        (balance(-0.4, -0.4), False),  # one went over, the other stayed
+        (balance(-0.4, 0.4, n=20), False),  # 2 x 0.8^2 / (1/200 + 1/20) = 23
+        (balance(-0.1, 0.9), False),
+        (balance(-0.4, 0.4, names=("colour_balance_0", "colour_balance_1")), False),
+    ],
+)
+def test_the_balance_of_each_image(current, swapped):
+    assert balance_swapped(balance(0.4, -0.4), current) == swapped
+
+
+def test_images_that_are_all_alike():
+    assert not balance_swapped(balance(0.4, -0.4, std=0.0), balance(0.4, -0.4, std=0.0))
+    assert balance_swapped(balance(0.4, -0.4, std=0.0), balance(-0.4, 0.4, std=0.0))
