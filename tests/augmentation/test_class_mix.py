@@ -88,7 +88,6 @@ def test_a_corruption_without_a_mix_is_not_taken_for_one(digits, train):
         assert with_mix_of(target, table, classes) is table
 
 
-@pytest.mark.backend
 def test_the_augmentation_follows_the_corruption_and_not_the_mix(digits):
     x, y = digits[0][:2500], digits[1][:2500]
     mixed = mixed_target(digits, [1, 7])[0]

@@ -10,8 +10,6 @@ from sklearn.datasets import load_digits
 from keras_shiftguard import profile
 from keras_shiftguard.detection.augmentation import looks_augmented
 
-pytestmark = pytest.mark.backend
-
 
 @cache
 def digits(part):

@@ -11,8 +11,6 @@ from keras import layers
 from keras_shiftguard import profile
 from keras_shiftguard.detection.repeats import randomised, same_samples
 
-pytestmark = pytest.mark.backend
-
 
 @cache
 def world(seed, n=300, shape=(6, 6, 3)):
