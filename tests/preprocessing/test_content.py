@@ -1,0 +1,41 @@
+"""Bars at the edges of images: letterboxes, and what looks like one."""
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.preprocessing.content import frame_hints
+
+
+def framed(top=0, bottom=0, left=0, right=0, n=6):
+    """Noise with black bars of so many pixels."""
+    images = np.random.default_rng(0).uniform(1, 255, (n, 40, 40, 3))
+    images[:, :top], images[:, 40 - bottom :] = 0, 0
+    images[:, :, :left], images[:, :, 40 - right :] = 0, 0
+    return images
+
+
+@pytest.mark.parametrize(
+    ("bars", "told"),
+    [
+        ({}, False),
+        ({"top": 8, "bottom": 8}, True),
+        ({"left": 8, "right": 8}, True),
+        ({"left": 5, "right": 12}, True),
+        ({"top": 12, "bottom": 5}, True),
+        ({"top": 12}, False),  # a sky
+        ({"right": 12}, False),
+        ({"left": 1, "right": 1}, False),
+        ({"top": 6, "bottom": 6, "left": 6, "right": 6}, False),  # an object on a plain ground
+    ],
+)
+def test_bars_at_two_opposite_edges_are_a_letterbox(bars, told):
+    hints, plain = frame_hints(framed(**bars))
+    assert [hint.name for hint in hints] == ["letterbox"] * told
+    assert len(plain) == (0 if bars else 6)
+
+
+def test_some_images_with_bars():
+    mixed = np.concatenate([framed(top=8, bottom=8, n=3), framed(n=1)])
+    hints, plain = frame_hints(mixed)
+    assert hints[0].sentence.startswith("3 of 4 images have flat bars") and len(plain) == 1
+    assert not frame_hints(np.concatenate([framed(top=8, bottom=8, n=1), framed(n=9)]))[0]

@@ -1,0 +1,41 @@
+"""What is tried on a model's input: maps from what is fed to each convention."""
+
+import numpy as np
+
+from keras_shiftguard import profile
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
+
+RAW = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3)).astype("float64")
+
+
+def tried(images, observed):
+    summary = profile(images.astype("float32")).inputs["input"]
+    return hypotheses_for(observed, summary, None)
+
+
+def test_each_gives_the_pixels_in_its_convention():
+    found = tried(RAW / 255, InputConvention("unit", "rgb"))
+    for mode, form in MODES.items():
+        scale, offset = np.asarray(form.scale), np.asarray(form.offset)
+        ours = [h for h in found if h.mode == mode]
+        orders = {h.means for h in ours}
+        assert orders == ({None} if np.ptp(offset) == 0 else {"rgb", "bgr"}), mode
+        assert len(ours) == 2 * len(orders)  # each with red and blue as fed, and swapped
+        for h in ours:
+            step = -1 if h.means == "bgr" else 1
+            pixels = RAW[..., ::-1] if h.swap else RAW
+            wanted = pixels * scale[::step] + offset[::step]
+            made = h.transform.apply((RAW / 255).astype("float32"))
+            np.testing.assert_allclose(made, wanted, atol=1e-3)
+    assert sum(h.is_identity for h in found) == 1
+
+
+def test_one_channel_may_be_inverted():
+    gray = RAW[..., :1]
+    found = tried(gray, InputConvention("raw", "gray"))
+    unit = {h.inverted: h for h in found if h.mode == "unit"}
+    np.testing.assert_allclose(unit[False].transform.apply(gray), gray / 255, atol=1e-5)
+    np.testing.assert_allclose(unit[True].transform.apply(gray), 1 - gray / 255, atol=1e-5)
+    assert not any(h.swap or h.mode in ("torch", "caffe") for h in found)
