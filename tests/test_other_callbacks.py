@@ -10,13 +10,11 @@ from itertools import combinations
 import keras
 import numpy as np
 import pytest
-from keras import callbacks, layers
+from faults.fits import X, Y, new_model
+from keras import callbacks
 
 import keras_shiftguard as sg
 
-BACKEND = keras.backend.backend()
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(64, 6)).astype("float32"), RNG.integers(0, 3, 64)
 VALIDATION = X[:32] + np.float32(3), Y[:32]
 OTHER = X[32:48], Y[32:48]
 
@@ -76,18 +74,7 @@ if importlib.util.find_spec("tensorflow") is None:
 
 def run(names, folder, guard=None, place=0):
     """A fit; everything about it that the guard must not change."""
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [
-            keras.Input((6,)),
-            layers.Dense(8, activation="relu"),
-            layers.Dropout(0.2),
-            layers.Dense(3),
-        ]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    optimizer = keras.optimizers.Adam(1e-2, use_ema=True)
-    model.compile(optimizer, loss, run_eagerly=BACKEND == "tensorflow")
+    model = new_model(keras.optimizers.Adam(1e-2, use_ema=True))
     folder.mkdir()
     used = [OTHERS[name](folder) for name in names]
     watchers = [] if guard is None else [guard]

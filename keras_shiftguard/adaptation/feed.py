@@ -14,7 +14,7 @@ import numpy as np
 from keras_shiftguard.data import SOURCE, TARGET, Batch, batches, is_arrays
 from keras_shiftguard.errors import BadInputError
 
-MOST_LOOKED_AT = 16  # batches; Keras looks at two before it starts
+MOST_AHEAD = 16  # batches; Keras looks at two before it starts
 MOST_REPLAYED = 4096  # batches of a one-shot target that are kept to begin again
 
 
@@ -75,7 +75,7 @@ class Pairs(keras.utils.PyDataset):
             self._next += 1
             if self._looked_at is not None:
                 self._looked_at.append(batch)
-                if len(self._looked_at) > MOST_LOOKED_AT:
+                if len(self._looked_at) > MOST_AHEAD:
                     self._looked_at = None
             if self._next > index:
                 break

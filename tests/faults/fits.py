@@ -17,7 +17,7 @@ X, Y = RNG.normal(size=(64, 6)).astype("float32"), RNG.integers(0, 3, 64)
 TARGET = RNG.normal(size=(96, 6)).astype("float32")
 
 
-def new_model():
+def new_model(optimizer="adam"):
     keras.utils.set_random_seed(0)
     model = keras.Sequential(
         [
@@ -29,7 +29,7 @@ def new_model():
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # Tracing a step takes seconds, running it once milliseconds; JAX must compile anyhow.
-    model.compile("adam", loss, run_eagerly=BACKEND == "tensorflow")
+    model.compile(optimizer, loss, run_eagerly=BACKEND == "tensorflow")
     return model
 
 
