@@ -116,9 +116,10 @@ def with_estimated_mix(
         return findings
     shift = estimate(reference, current.predicted)
     before = reference.confusion.sum(axis=1) / reference.confusion.sum()
-    there = before > 0
-    change = (shift.frequencies - before)[there]
-    effect = float(np.sqrt((change**2 / before[there]).sum()))
+    effect = _cohens_w(shift.frequencies - before, before)
+    # The least and the greatest that mixes within the intervals of all classes have.
+    nearest = np.clip(before, shift.lower, shift.upper) - before
+    farthest = np.maximum(shift.upper - before, before - shift.lower)
     covariate = [f for f in findings if f.kind == "covariate" and f is not mix and f.matters]
     if not shift.identified or any(abs(f.effect_size) > SLACK * effect for f in covariate):
         return findings
@@ -127,9 +128,15 @@ def with_estimated_mix(
         kind="label",
         family="label",
         effect_size=effect,
-        interval=tuple(np.sort([effect, mix.effect_size]).tolist()),
+        interval=(_cohens_w(nearest, before), _cohens_w(farthest, before)),
         explanation=estimated_mix(
             before, shift.frequencies, shift.lower, shift.upper, effect, mix.stream, mix.against
         ),
     )
     return [label, *(f for f in findings if f.kind != "covariate")]
+
+
+def _cohens_w(change: np.ndarray, before: np.ndarray) -> float:
+    """Of frequencies that changed from `before`; classes that were not there are left out."""
+    there = before > 0
+    return float(np.sqrt((change[there] ** 2 / before[there]).sum()))

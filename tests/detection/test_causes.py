@@ -213,3 +213,21 @@ def test_the_file_of_signatures():
     assert FAMILIES == {*SHIFTS, "weather", "geometry", "other"}
     for kind in data["kinds"]:
         assert len(kind["weights"]) == 3 * len(data["features"]) + 1
+
+
+def test_the_attributes_that_carry_a_cause():
+    names = ("contrast", "noise", "colour_balance_0", "colour_balance_1", "sharpness")
+    effect = np.array([1.0, -0.5, 0.3, -0.9, 0.05])
+    moved = causes.Moves(names, effect, np.zeros(5), np.zeros(5))
+    # Effect, amount and spread of each, then the tint: that of the channel that moved most.
+    shares = np.zeros(16)
+    shares[[0, 5, 10]] = 0.1, 0.1, 0.1
+    shares[[1, 6, 11]] = 0.5, -0.3, 0.0
+    shares[4] = 0.9  # hardly moved
+    assert causes._carriers(moved, shares) == ("contrast", "noise")
+    shares[15] = 0.25
+    assert causes._carriers(moved, shares) == ("contrast", "colour_balance_1", "noise")
+    shares[2] = 0.4
+    assert causes._carriers(moved, shares) == ("colour_balance_0", "contrast", "colour_balance_1")
+    # Where nothing speaks for the kind: what moved most.
+    assert causes._carriers(moved, -shares - 1) == ("contrast", "colour_balance_1", "noise")

@@ -4,28 +4,13 @@ from functools import cache
 
 import numpy as np
 import pytest
+from numpy_reference import labels
 from sklearn.datasets import load_digits
 
 from keras_shiftguard.detection import relabelled
 from keras_shiftguard.detection.concept import examine_classes
 from keras_shiftguard.detection.relabelled import examine_labels, labels_do_not_belong
-from keras_shiftguard.profiles import LabelSummary, Moments
-from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS, directions
-from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
-
-
-def labels(x, y):
-    """What a sketch would keep of labelled samples."""
-    x = x.reshape(len(x), -1)
-    projections = x @ directions(x.shape[1])
-    shape = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
-    count, mean, m2 = np.zeros(shape), np.zeros(shape), np.zeros(shape)
-    for c in np.unique(y):
-        own = projections[y == c]
-        count[c], mean[c] = len(own), own.mean(axis=0)
-        m2[c] = ((own - mean[c]) ** 2).sum(axis=0)
-    counts = np.bincount(y, minlength=MAX_CLASSES)
-    return LabelSummary(len(y), len(y), counts, 1, by_class=Moments(count, mean, m2))
+from keras_shiftguard.profiles import LabelSummary
 
 
 @cache

@@ -7,7 +7,8 @@ import numpy_reference
 import pytest
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.detection.monitor import ShiftMonitor, _mark
+from keras_shiftguard.detection.report import Finding
 from keras_shiftguard.profiles import FeatureTable, InputProfile, Moments
 from keras_shiftguard.profiles.features import num_bins
 from keras_shiftguard.profiles.grid import bin_edges
@@ -100,3 +101,63 @@ def test_a_known_shift_raises_no_alarm_and_stays_visible():
     val[:, 2] += 1  # another one is an alarm all the same
     found = monitor.look("validation", "train", stream(val), train, epoch=2)
     assert [f.feature for f in found if f.matters] == ["input/2"]
+
+
+def by_feature(*findings):
+    return {finding.feature: finding for finding in findings}
+
+
+def of(feature, kind="covariate", **more):
+    return Finding(
+        **{"feature": feature, "kind": kind, "family": "brightness", "effect_size": 0.5},
+        **{"interval": (0.4, 0.6), "p_value": 0.001, "stream": "validation", "against": "train"},
+        **{"since": 1, "explanation": "It differs."},
+        **more,
+    )
+
+
+def marked(findings, expected):
+    _mark(findings, expected)
+    return {feature for feature, finding in findings.items() if finding.expected}
+
+
+def test_what_is_meant_to_differ_is_marked_and_nothing_else():
+    found = by_feature(of("input/brightness"), of("input/contrast"), of("labels", "label"))
+    assert marked(found, {"input/contrast", "labels"}) == {"input/contrast"}
+
+
+def test_an_input_as_a_whole_is_expected_where_all_its_parts_are():
+    parts = of("input/brightness"), of("input/contrast"), of("other/brightness")
+    expected = {"input", "input/brightness"}
+    assert marked(by_feature(of("input"), *parts), expected) == {"input/brightness"}
+    expected |= {"input/contrast"}
+    assert marked(by_feature(of("input"), *parts), expected) == expected
+    # What is negligible stands out no more.
+    small = of("input/contrast", negligible=True)
+    assert "input" in marked(by_feature(of("input"), small), {"input"})
+    assert marked(by_feature(of("input", "preprocessing")), {"input"}) == set()
+
+
+def test_what_a_restored_monitor_knows():
+    rng = np.random.default_rng(6)
+    train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
+    val[:, 1] += 1
+    first = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
+    first.look("validation", "train", stream(val), train, epoch=1, expected=("input/1",))
+    assert first.add(of("input/nan")) and not first.add(of("input/nan"))
+    second = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
+    second.restore(first.state())
+    assert second.report() == first.report() and len(second.report().findings) == 2
+    assert second.found("validation", "train") and not second.found("train", "reference")
+    assert [pair.looks for pair in second.pairs] == [1]
+    assert second.pairs[0].expected == {"input/1"} and not second.add(of("input/nan"))
+    assert second.pairs[0].significant == first.pairs[0].significant != set()
+    # The same samples again are no second look; others are.
+    second.look("validation", "train", stream(val), train, epoch=2)
+    assert second.pairs[0].looks == 1
+    second.look("validation", "train", stream(val + 1), train, epoch=3)
+    assert second.pairs[0].looks == 2 and second.pairs[0].latest.tested
+    # A pair that the resumed fit does not have is let go.
+    third = ShiftMonitor(0.05, [("train", "reference")])
+    third.restore(first.state())
+    assert third.pairs == []

@@ -1,0 +1,166 @@
+"""What a new class mix explains is no finding of its own; what it does not, is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy_reference import labels
+from sklearn.datasets import load_digits
+
+from keras_shiftguard.detection.class_mix import (
+    classes_unchanged,
+    with_estimated_mix,
+    without_consequences,
+)
+from keras_shiftguard.detection.report import Finding
+from keras_shiftguard.profiles import LabelSummary, OutputSummary
+
+ALL = (1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def halves():
+    """Digits, and others of which few are even."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    first, second = order[:900], order[900:]
+    second = second[(y[second] % 2 == 1) | (np.arange(len(second)) % 4 == 0)]
+    return (x[first], y[first]), (x[second], y[second])
+
+
+def of(feature, effect, kind="covariate", **more):
+    return Finding(
+        **{"feature": feature, "kind": kind, "family": kind, "effect_size": effect},
+        **{"interval": (effect - 0.1, effect + 0.1), "p_value": 1e-4, "stream": "validation"},
+        **{"against": "train", "since": None, "explanation": "It differs."},
+        **more,
+    )
+
+
+def test_another_mix_of_the_same_classes(halves):
+    reference, (x, y) = halves
+    assert classes_unchanged(labels(x, y), labels(*reference), ALL)
+    dark = labels(x * 0.6, y)
+    assert not classes_unchanged(dark, labels(*reference), ALL)
+    assert not classes_unchanged(labels(*reference), dark, ALL)
+    # One class of ten that looks different is enough.
+    upside_down = np.where((y == 7)[:, None], x[:, ::-1], x)
+    assert not classes_unchanged(labels(upside_down, y), labels(*reference), ALL)
+
+
+def test_nothing_is_known_of_classes_that_are_in_one_stream_only(halves):
+    (x, y), _ = halves
+    low, high = labels(x[y < 5], y[y < 5]), labels(x[y >= 5], y[y >= 5])
+    assert not classes_unchanged(high, low, ALL)
+    assert not classes_unchanged(LabelSummary(), low, ALL)
+
+
+def test_copies_do_not_make_classes_differ(halves):
+    reference, (x, y) = halves
+    # A hundred times the same few of each class, which are not exactly as the rest.
+    few = np.concatenate([np.flatnonzero(y == c)[:6] for c in range(10)])
+    copies = labels(np.tile(x[few], (100, 1)), np.tile(y[few], 100))
+    assert not classes_unchanged(copies, labels(*reference), ALL)
+    assert classes_unchanged(copies, labels(*reference), (0.01, 1.0))
+    assert classes_unchanged(labels(*reference), copies, (1.0, 0.01))
+
+
+def test_what_follows_from_the_mix_is_left_out(halves):
+    reference, current = (labels(*half) for half in halves)
+    mix, within, beyond = of("labels", 0.8, "label"), of("input/a", -1.0), of("input/b", -1.01)
+    other = of("input", 0.1, "preprocessing")
+    left = without_consequences([mix, within, beyond, other], current, reference, ALL)
+    assert left == [
+        replace(mix, explanation="It differs.; what else differs follows from it"),
+        *(beyond, other),
+    ]
+    alone = [mix, beyond, other]
+    assert without_consequences(alone, current, reference, ALL) == alone
+
+
+def test_without_a_mix_that_matters_nothing_is_left_out(halves):
+    (x, y), current = halves[0], labels(*halves[1])
+    reference, small = labels(x, y), of("input/a", 0.1)
+    for mix in (
+        of("labels", 0.8, "label", negligible=True),
+        of("labels", 0.8, "covariate"),  # the numbers of a regression
+        of("predictions", 0.8, "label"),
+    ):
+        assert without_consequences([mix, small], current, reference, ALL) == [mix, small]
+    found = [of("labels", 0.8, "label"), small]
+    assert without_consequences(found, labels(x * 0.6, y), reference, ALL) == found
+    assert without_consequences([small], current, reference, ALL) == [small]
+
+
+def outputs(shares, n=1000, accuracy=0.9, confusion=True):
+    """A classifier's answers to classes of these shares."""
+    k = len(shares)
+    answers = np.full((k, k), (1 - accuracy) / (k - 1))
+    np.fill_diagonal(answers, accuracy)
+    counts = np.round(np.asarray(shares)[:, None] * answers * n).astype("int64")
+    none = np.zeros_like(counts)
+    return OutputSummary(
+        num_classes=k, predicted=counts.sum(axis=0), confusion=counts if confusion else none
+    )
+
+
+EVEN, ODD = (0.25, 0.25, 0.25, 0.25), (0.1, 0.2, 0.3, 0.4)
+W = np.sqrt(sum((q - p) ** 2 / p for p, q in zip(EVEN, ODD, strict=True)))
+
+
+def test_other_predictions_are_told_as_the_mix_that_they_mean():
+    seen = of("predictions", 0.35)
+    current = outputs(ODD, confusion=False)
+    found = [seen, of("input/a", 0.3), of("input", 0.2, "preprocessing")]
+    label, rest = with_estimated_mix(found, current, outputs(EVEN))
+    assert (label.kind, label.family, label.feature) == ("label", "label", "predictions")
+    assert label.effect_size == pytest.approx(W, abs=0.06)
+    assert label.interval[0] < label.effect_size < label.interval[1]
+    assert "class 0 10.3 %" in label.explanation and "class 3 39.6 %" in label.explanation
+    assert rest.kind == "preprocessing"
+
+
+@pytest.mark.parametrize(("classes", "accuracy"), [(2, 0.8), (4, 0.9), (10, 0.85)])
+def test_the_interval_of_an_estimated_mix_holds_the_truth(classes, accuracy):
+    rng = np.random.default_rng(0)
+    answers = np.full((classes, classes), (1 - accuracy) / (classes - 1))
+    np.fill_diagonal(answers, accuracy)
+    inside, widths = [], []
+    for draw in range(60):
+        before = rng.dirichlet(np.full(classes, 20.0))
+        after = rng.dirichlet(np.full(classes, (1.0, 5.0, 50.0)[draw % 3]))
+        rows = np.maximum(rng.multinomial(1000, before), 1)
+        confusion = np.stack([rng.multinomial(n, p) for n, p in zip(rows, answers, strict=True)])
+        reference = OutputSummary(num_classes=classes, confusion=confusion)
+        predicted = rng.multinomial(500, after @ answers)
+        current = OutputSummary(
+            num_classes=classes, predicted=predicted, confusion=np.zeros_like(confusion)
+        )
+        (label,) = with_estimated_mix([of("predictions", 0.5)], current, reference)
+        before = rows / rows.sum()
+        truth = np.sqrt(((after - before) ** 2 / before).sum())
+        assert label.interval[0] <= label.effect_size <= label.interval[1]
+        inside.append(label.interval[0] <= truth <= label.interval[1])
+        widths.append(np.diff(label.interval))
+    assert np.mean(inside) >= 0.9  # three standard errors below .98
+    assert np.median(widths) < 0.7  # and it says something
+
+
+def test_predictions_that_no_mix_explains_stay_what_they_are():
+    seen, reference, current = of("predictions", 0.35), outputs(EVEN), outputs(ODD, confusion=False)
+
+    def unchanged(found, current=current, reference=reference):
+        return with_estimated_mix(found, current, reference) == found
+
+    assert unchanged([seen, of("input/a", -0.9)])  # moved by more than the mix can
+    assert not unchanged([seen, of("input/a", -0.9, negligible=True)])
+    assert unchanged([of("input/a", 0.3)])
+    assert unchanged([of("predictions", 0.35, negligible=True)])
+    # With labels there is nothing to estimate, and without them nothing to do it with.
+    assert unchanged([seen], current=outputs(ODD))
+    assert unchanged([seen], reference=outputs(EVEN, confusion=False))
+    # A classifier that guesses tells nothing of the classes.
+    assert unchanged([seen], reference=outputs(EVEN, accuracy=0.25))
+    # A class that the labelled stream lacks has no share to differ from.
+    three = outputs((0.3, 0.3, 0.4, 0.0))
+    assert np.isfinite(with_estimated_mix([seen], current, three)[0].effect_size)

@@ -1,0 +1,135 @@
+"""The forms of images: which there are, what they hold, and how their difference is called."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.detection.forms import difference_in_words, forms
+
+PLAIN = tuple(MODES)
+
+
+def form(*steps, order=None, channels=3):
+    return next(
+        f for f in forms(channels) if f.steps == steps and (order is None or f.order == order)
+    )
+
+
+def test_which_forms_there_are():
+    # Of three channels: 5 conventions and 16 accidents, those with a mean in either order
+    # (2 and 12 of them), and Keras's own caffe-twice, which turns the channels around.
+    assert len(forms(3)) == 5 + 16 + 2 + 12 + 1
+    assert len(forms(1)) == 5 + 16
+    assert {f.order for f in forms(1)} == {""}
+    # No mean is known for a channel that is no colour.
+    assert len(forms(5)) == 3 + 4
+    assert all(f.scale.shape == f.offset.shape == (5,) for f in forms(5))
+
+
+@pytest.mark.parametrize("first", PLAIN)
+@pytest.mark.parametrize("second", [None, "unit", "tf", "torch", "caffe"])
+def test_a_form_is_its_steps_one_after_the_other(first, second):
+    if first == "raw" and second:
+        return  # no accident: the second step alone
+    raw = np.random.default_rng(0).uniform(0, 255, (20, 3))
+    x = raw
+    steps = (first, second) if second else (first,)
+    for mode in steps:
+        scale, offset = (np.asarray(v) for v in MODES[mode])
+        x = x * scale + offset
+    here = [f for f in forms(3) if f.steps == steps and f.order in ("", "rgb")]
+    assert len(here) == 1 and here[0].is_accident == bool(second)
+    np.testing.assert_allclose(raw * here[0].scale + here[0].offset, x)
+    for other in (f for f in forms(3) if f.steps == steps and f.order == "bgr"):
+        np.testing.assert_array_equal(other.scale, here[0].scale[::-1])
+        np.testing.assert_array_equal(other.offset, here[0].offset[::-1])
+
+
+def test_gray_has_the_mean_of_the_three_numbers():
+    for steps in ((mode,) for mode in PLAIN):
+        gray, colour = form(*steps, channels=1), form(*steps)
+        assert gray.scale == pytest.approx(np.mean(colour.scale))
+        assert gray.offset == pytest.approx(np.mean(colour.offset))
+
+
+def test_kerass_own_mean_subtracted_twice():
+    mixed = form("caffe", "caffe", order="mixed")
+    mean = -np.asarray(MODES["caffe"].offset)
+    raw = np.random.default_rng(0).uniform(0, 255, (20, 3))
+    twice = (raw[:, ::-1] - mean[::-1])[:, ::-1] - mean[::-1]
+    np.testing.assert_allclose(raw * mixed.scale + mixed.offset, twice)
+
+
+@pytest.mark.parametrize("mode", PLAIN)
+def test_the_span_of_values_in_a_form(mode):
+    here = form(mode)
+
+    def span(low, high):
+        return here.span(low * here.scale + here.offset, high * here.scale + here.offset)
+
+    low, high = np.full(3, 20.0), np.full(3, 173.0)
+    assert span(low, high) == pytest.approx(0.6)
+    # The channels together; rounding may leave 0..255 by two levels.
+    assert span(np.array([0.0, 51, 51]), np.array([51.0, 51, 102])) == pytest.approx(0.4)
+    assert span(np.full(3, -1.9), np.full(3, 256.9)) > 1
+    assert span(np.full(3, -2.1), np.full(3, 200.0)) == 0
+    assert span(np.full(3, 50.0), np.full(3, 257.1)) == 0
+    # What spans a fifth can be an image, a flat patch cannot.
+    assert span(np.full(3, 100.0), np.full(3, 151.1)) == pytest.approx(0.2, abs=0.001)
+    assert span(np.full(3, 100.0), np.full(3, 150.9)) == 0
+
+
+STEP = {
+    **{"unit": "rescaled", "tf": "rescaled", "torch": "normalised"},
+    **{"caffe": "mean subtracted"},
+}
+UNDONE = {
+    **{"unit": "not rescaled", "tf": "not rescaled", "torch": "not normalised"},
+    **{"caffe": "mean not subtracted"},
+}
+TWICE = {
+    **{"unit": "rescaled twice", "tf": "scaled to -1..1 twice", "torch": "normalised twice"},
+    **{"caffe": "mean subtracted twice"},
+}
+
+
+@pytest.mark.parametrize("mode", [mode for mode in PLAIN if mode != "raw"])
+def test_one_step_more_or_less(mode):
+    assert difference_in_words(form("raw"), form(mode)) == STEP[mode]
+    assert difference_in_words(form(mode), form("raw")) == UNDONE[mode]
+    assert difference_in_words(form(mode), form(mode, mode)) == TWICE[mode]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (("unit",), ("unit", "torch"), "normalised with the ImageNet mean and deviation once more"),
+        (("torch",), ("torch", "unit"), "divided by 255 once more"),
+        (("caffe",), ("caffe", "tf"), "scaled from 0..255 to -1..1 once more"),
+        (("tf",), ("tf", "caffe"), "reduced by the ImageNet mean once more"),
+        # ToTensor without Normalize.
+        (("torch",), ("unit",), "not normalised"),
+        (
+            ("unit",),
+            ("torch",),
+            "normalised with the ImageNet mean and deviation instead of in 0..1",
+        ),
+        (("unit", "unit"), ("unit",), "in 0..1 instead of divided by 255 twice"),
+        (
+            ("unit", "tf"),
+            ("raw",),
+            "in 0..255 instead of divided by 255 and then scaled from 0..255 to -1..1 as well",
+        ),
+        (("caffe",), ("tf",), "in -1..1 instead of reduced by the ImageNet mean"),
+    ],
+)
+def test_other_differences(before, after, words):
+    assert difference_in_words(form(*before), form(*after)) == words
+
+
+def test_every_difference_has_a_name():
+    for before, after in product(forms(3), forms(3)):
+        if before.steps != after.steps:
+            assert difference_in_words(before, after)
