@@ -1,5 +1,6 @@
 """For the tests and the examples in docstrings alike: which backend runs."""
 
+import gc
 import os
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -8,12 +9,25 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pytest
 
+# Files that take a minute or more: begun last, one worker would be left alone with them.
+LONG = (
+    "test_distribution test_demo test_beam test_resume test_adapt test_do_no_harm test_probe "
+    "test_guard test_recognition test_shift_watch test_other_callbacks test_examples test_browser"
+).split()
+
+
+def pytest_collection_finish():
+    """Keras and its backends hold millions of objects that no collection need look at again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
 
 def pytest_collection_modifyitems(items):
-    """The examples of the docstrings hold on every backend."""
+    """The examples of the docstrings hold on every backend; long files come first."""
     for item in items:
         if isinstance(item, pytest.DoctestItem):
             item.add_marker("backend")
+    items.sort(key=lambda item: item.path.stem not in LONG)
 
 
 @pytest.fixture(autouse=True)

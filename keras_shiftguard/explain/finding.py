@@ -189,7 +189,8 @@ def _how_fed(
         flipped = agree < 0
     observed = diagnosis.observed
     if observed.is_known:
-        scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
+        numbers = (observed.scale, observed.offset)
+        scale, offset = (np.broadcast_to(np.asarray(v), channels) for v in numbers)
         return RawFeed(size, scale, offset, flipped, first)
     x, y = (raw[:, ::-1] if flipped else raw), fed
     scale = np.asarray([np.polyfit(x[:, c], y[:, c], 1) for c in range(channels)])

@@ -27,8 +27,8 @@ class InputConvention:
             ImageNet mean), plus `"unit"` ([0, 1]), `"raw"` (0..255),
             `"custom"` (see `scale` and `offset`) and `"unknown"`.
         channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.
-        scale: Factor for each channel, in the order the tensor holds them.
-            Only given for `"custom"`; filled in for the named modes.
+        scale: Factor for each channel, in the order the tensor holds them, or
+            one for all. Only given for `"custom"`; filled in for the named modes.
         offset: Offset for each channel, likewise.
 
     Example:
@@ -67,6 +67,8 @@ class InputConvention:
             elif self.channel_order == "gray":
                 # One channel stands for all three: their mean.
                 scale, offset = (float(np.mean(scale)),), (float(np.mean(offset)),)
+            elif self.channel_order == "unknown" and np.ptp(scale) == np.ptp(offset) == 0:
+                scale, offset = scale[:1], offset[:1]  # there may be any number of channels
             object.__setattr__(self, "scale", tuple(map(float, scale)))
             object.__setattr__(self, "offset", tuple(map(float, offset)))
 

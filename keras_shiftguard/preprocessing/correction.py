@@ -62,12 +62,26 @@ class InputCorrection(keras.layers.Layer):
 
     @classmethod
     def between(
-        cls, observed: InputConvention, expected: InputConvention, data_format: str | None = None
+        cls,
+        observed: InputConvention,
+        expected: InputConvention,
+        data_format: str | None = None,
+        channels: int | None = None,
     ) -> Self:
-        """The layer that maps images in one convention to another."""
+        """The layer that maps images in one convention to another.
+
+        Args:
+            observed: What the images are in.
+            expected: What they are to be in.
+            data_format: As above.
+            channels: How many the images have, where the conventions hold one
+                number for all of them.
+        """
         permutation, scale, offset = affine_between(observed, expected)
+        channels = channels or len(scale)
+        if len(scale) == 1:
+            scale, offset = scale * channels, offset * channels
         layer = cls(scale, offset, permutation, data_format)
-        channels = len(scale)
         first = layer.data_format == "channels_first"
         layer.build((None, channels, None, None) if first else (None, None, None, channels))
         return layer

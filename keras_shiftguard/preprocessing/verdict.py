@@ -96,7 +96,9 @@ def _judge_input(
     fix, advice = None, ""
     data_format = summary.layout
     if verdict.status == "mismatch" and verdict.expected.is_known and verdict.observed.is_known:
-        fix = InputCorrection.between(verdict.observed, verdict.expected, data_format)
+        fix = InputCorrection.between(
+            verdict.observed, verdict.expected, data_format, summary.num_channels
+        )
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )

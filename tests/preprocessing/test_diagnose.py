@@ -60,6 +60,34 @@ def test_several_inputs_are_judged_one_by_one(model, raw_images):
     assert diagnosis.status == "mismatch"
 
 
+@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+def test_any_number_of_channels(channels, rng):
+    keras.utils.set_random_seed(0)
+    conv, norm = layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()
+    model = keras.Sequential(
+        [keras.Input((32, 32, channels)), conv, norm, layers.GlobalAveragePooling2D()]
+    )
+    model.compile("sgd", "mse")
+    coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
+    raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
+    # It remembers images in [0, 1].
+    features = keras.ops.convert_to_numpy(conv(raw / 255))
+    norm.moving_mean.assign(features.mean(axis=(0, 1, 2)))
+    norm.moving_variance.assign(features.var(axis=(0, 1, 2)))
+    assert sg.diagnose(model, raw / 255).status == "ok"
+    wrong = sg.diagnose(model, raw)
+    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "unit", "raw")
+    assert wrong.advice == "x = x / 255.0" and len(wrong.fix.scale) == channels
+    np.testing.assert_allclose(wrong.fix(raw), raw / 255, atol=1e-6)
+    np.testing.assert_allclose(
+        wrong.apply(model).predict(raw, verbose=0), model.predict(raw / 255, verbose=0), atol=1e-4
+    )
+    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="raw"):
+        model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
+    assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
+
+
 def test_labels_where_none_belong_do_no_harm(raw_images):
     model = keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(1)])
     diagnosis = sg.diagnose(model, (raw_images.astype("float32"), np.linspace(-5, 5, 16)))
