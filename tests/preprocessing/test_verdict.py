@@ -92,3 +92,25 @@ def test_without_any_evidence_says_what_is_needed():
     found = judge(model, {"input": images}, profile(images))
     assert found.status == "unknown" and not found.expected.is_known
     assert found.observed.mode == "unit" and "Needed:" in str(found)
+
+
+def test_all_that_was_tried_is_listed_the_likeliest_first(network):
+    found = verdict_on(network, InputConvention("unit").from_raw(RAW)).candidates
+    best, *others = found
+    assert best.best and not any(other.best for other in others)
+    assert best.name.startswith("caffe") and best.misfit < 0.3
+    (fed,) = (candidate for candidate in found if candidate.fed)
+    assert fed.name == "unit ([0, 1])" and fed.misfit > 2 * best.misfit
+    # What was followed on all images first, then what a first look ruled out.
+    ranks = [(other.rough, other.misfit) for other in others]
+    assert ranks == sorted(ranks) and {rough for rough, _ in ranks} == {False, True}
+    assert any(c.swap and c.name.endswith("red and blue swapped") for c in found)
+
+
+def test_predictions_are_judged_where_the_input_is_right(network):
+    photos, labels = imagenet_photos()
+    for fed, told in ((CAFFE, True), (InputConvention("unit"), False)):
+        found = verdict_on(network, fed.from_raw(photos), labels=labels + 1)
+        assert any("labels" in hint.sentence for hint in found.hints) == told
+    training = verdict_on(network, CAFFE.from_raw(photos), labels=labels + 1, training=True)
+    assert not any("labels" in hint.sentence for hint in training.hints)

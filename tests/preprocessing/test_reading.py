@@ -1,0 +1,142 @@
+"""What is read off batch norm: on how many images, and which order is settled."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from numpy_reference import summarise
+
+from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.reading import (
+    _customary,
+    _paired_sigmas,
+    _partner,
+    read_batch_norm,
+)
+
+UNIT = InputConvention("unit", "unknown")
+
+
+def pictures(n, size=32, seed=0):
+    """Squares with some noise, in 0..255."""
+    rng = np.random.default_rng(seed)
+    coarse = np.kron(rng.integers(0, 256, (n, 4, 4, 3)), np.ones((1, size // 4, size // 4, 1)))
+    return np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round()
+
+
+class Network(keras.Model):
+    """Remembers pictures in [0, 1], to a share of the way from its fresh state."""
+
+    def __init__(self, share=1.0, fails=False):
+        super().__init__()
+        keras.utils.set_random_seed(0)
+        self.conv, self.norm = layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()
+        self.fails = False
+        self(pictures(2) / 255)
+        features = ops.convert_to_numpy(self.conv(pictures(64) / 255)).reshape(-1, 8)
+        self.norm.moving_mean.assign(share * features.mean(axis=0))
+        self.norm.moving_variance.assign(1 - share + share * features.var(axis=0))
+        self.fails = fails
+
+    def call(self, x, training=False):
+        if self.fails:
+            raise ValueError("not today")
+        return self.norm(self.conv(x), training=training)
+
+
+def read(network, images, observed=UNIT, known=None):
+    evidence = BatchNormEvidence(network)
+    return read_batch_norm(evidence, {"input": images}, "input", observed, summarise(images), known)
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "used"),
+    [(100, 32, 64), (100, 64, 64), (100, 68, 16), (10, 68, 10), (3, 32, 3), (6, 1200, 4)],
+)
+def test_how_many_images_are_followed(n, size, used):
+    reading = read(Network(), (pictures(n, size) / 255).astype("float32"))
+    assert reading.num_images == reading.scores.num_images == used
+
+
+def test_the_best_mode_and_what_was_ruled_out():
+    reading = read(Network(), pictures(32, seed=1).astype("float32"), InputConvention("raw"))
+    assert (reading.choice.mode, reading.hypotheses[reading.as_fed].mode) == ("unit", "raw")
+    # The two best modes and what is fed are followed, the rest had a first look only.
+    followed = {h.mode for h in reading.hypotheses}
+    assert len(followed) == 3 and {"unit", "raw"} < followed
+    assert {h.mode for h, _ in reading.dropped} == {
+        "unit",
+        "tf",
+        "raw",
+        "torch",
+        "caffe",
+    } - followed
+    assert all(fit > reading.misfit(reading.best) for _, fit in reading.dropped)
+    assert reading.hypotheses[reading.rival(reading.best)].mode != "unit"
+    # What the structure says is followed as well, however bad it looks.
+    known = read(Network(), pictures(32, seed=1).astype("float32"), UNIT, InputConvention("caffe"))
+    assert "caffe" in {h.mode for h in known.hypotheses}
+
+
+@pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.9, False), (0.6, True), (0.2, True)])
+def test_a_memory_that_has_only_begun(share, told):
+    reading = read(Network(share), (pictures(64) / 255).astype("float32"))
+    assert isinstance(reading, str) == told
+    if told:
+        percent = int(reading.split(" %")[0].split()[-1])
+        assert abs(percent - 100 * share) < 6
+
+
+def test_why_there_is_no_reading():
+    images = (pictures(8) / 255).astype("float32")
+    said = read(Network(fails=True), images)
+    assert said.startswith("Batch norm could not be compared: ValueError: ") and "not today" in said
+    assert "not clear enough" in read(Network(), images, InputConvention("unknown", "unknown"))
+    fresh = keras.Sequential([keras.Input((32, 32, 3)), layers.BatchNormalization()])
+    assert "untrained" in read(fresh, images)
+
+
+def index(hypotheses, mode, swap, means=None):
+    return next(
+        i
+        for i, h in enumerate(hypotheses)
+        if (h.mode, h.swap, h.means, h.inverted) == (mode, swap, means, False)
+    )
+
+
+def test_the_partner_has_its_pixels_the_other_way_round():
+    hypotheses = hypotheses_for(UNIT, summarise(pictures(2) / 255), None)
+    at = {
+        (mode, swap, means): index(hypotheses, mode, swap, means)
+        for mode, means in (("tf", None), ("caffe", "rgb"), ("caffe", "bgr"), ("torch", "rgb"))
+        for swap in (False, True)
+    }
+    caffe = InputConvention("caffe", "bgr")
+    for swap in (False, True):
+        assert _partner(hypotheses, at["tf", swap, None], None) == at["tf", not swap, None]
+        # Without a structure, the means may be meant the other way round as well.
+        found = _partner(hypotheses, at["caffe", swap, "rgb"], None)
+        assert found == at["caffe", not swap, "bgr"]
+        found = _partner(hypotheses, at["caffe", swap, "bgr"], caffe)
+        assert found == at["caffe", not swap, "bgr"]
+    gray = hypotheses_for(InputConvention("unit", "gray"), summarise(pictures(2)[..., :1]), None)
+    assert _partner(gray, 0, None) is None
+    # Without evidence: as fed, or as networks of that mode are trained.
+    twins = at["caffe", False, "bgr"], at["caffe", True, "rgb"]
+    for pair in (twins, twins[::-1]):
+        assert _customary(hypotheses, pair, as_fed=twins[1]) == twins[1]
+        assert _customary(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
+    twins = at["torch", False, "rgb"], index(hypotheses, "torch", True, "bgr")
+    for pair in (twins, twins[::-1]):
+        assert _customary(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
+
+
+def test_sigmas_of_a_paired_difference():
+    difference = np.array([0.1, 0.3, 0.2, 0.4])
+    wanted = difference.mean() / (difference.std(ddof=1) / 2)
+    assert _paired_sigmas(difference) == pytest.approx(wanted, rel=1e-6)
+    assert _paired_sigmas(-difference) == pytest.approx(-wanted, rel=1e-6)
+    assert _paired_sigmas(difference[:1]) == 0
+    assert _paired_sigmas(difference / 1000) == 0  # rounding
