@@ -1,5 +1,6 @@
 """Known steps are named, with a line that undoes them; changes of the scene are not."""
 
+import dataclasses
 from functools import cache
 
 import numpy as np
@@ -157,3 +158,17 @@ def test_different_inputs_and_empty_ones_have_no_explanation():
     assert explain(columns, columns) is None
     bad = of(np.full((4, 8, 8, 3), np.nan))
     assert explain(images, bad) is None
+
+
+def test_what_cannot_be_compared():
+    raw, unit = summary("raw", 0), summary("unit", 0)
+    assert explain(unit, raw) is not None
+    assert explain(of(crops(0)[..., :1] / 255), raw) is None
+    assert explain(unit, dataclasses.replace(raw, layout="channels_first")) is None
+    for broken in (
+        {"num_samples": 0},
+        {"maximum": np.array([255, np.inf, 255])},
+        {"minimum": np.array([np.nan, 0, 0])},
+    ):
+        assert explain(unit, dataclasses.replace(raw, **broken)) is None
+        assert explain(dataclasses.replace(unit, **broken), raw) is None

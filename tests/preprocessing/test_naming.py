@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from keras_shiftguard import profile
+from keras_shiftguard import BadInputError, profile
 from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction import affine_between
 from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
 from keras_shiftguard.preprocessing.naming import (
     as_convention,
@@ -139,3 +140,11 @@ def test_the_same_numbers_to_one_part_in_a_hundred():
         assert not same_numbers(like(offset=offset), tf)
     assert same_numbers(like(scale=1.005, offset=0.005), tf)
     assert not same_numbers(like(scale=1.02), tf) and not same_numbers(like(scale=0.98), tf)
+
+
+def test_an_unknown_convention_cannot_be_corrected():
+    tf, unknown = InputConvention("tf", "rgb"), InputConvention("unknown", "unknown")
+    with pytest.raises(BadInputError, match="The observed convention is unknown"):
+        affine_between(unknown, tf)
+    with pytest.raises(BadInputError, match="The expected convention is unknown"):
+        affine_between(tf, unknown)
