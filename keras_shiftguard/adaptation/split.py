@@ -72,7 +72,7 @@ class Split:
             self.width *= int(size)
         self.num_outputs = int(output.shape[-1])
         try:
-            self.both = keras.Model(_structure(model), [tensor, output], name=f"{model.name}_split")
+            self.both = _closed(_structure(model), [tensor, output], f"{model.name}_split")
         except (ValueError, KeyError) as error:
             # A layer knows its output in the first model that it was part of.
             raise BadInputError(
@@ -85,7 +85,7 @@ class Split:
     def head(self) -> keras.Model:
         """The model from the features to the output."""
         try:
-            return keras.Model(self.tensor, self.model.outputs[0], name=f"{self.model.name}_head")
+            return _closed(self.tensor, self.model.outputs[0], f"{self.model.name}_head")
         except (ValueError, KeyError) as error:
             raise BadInputError(
                 f"The output of {self.model.name!r} does not depend on {self.name!r} alone. "
@@ -99,6 +99,16 @@ class Split:
     def is_frozen(self) -> bool:
         """Whether nothing before the features can be trained."""
         return not self.extractor().trainable_variables
+
+
+def _closed(inputs: Any, outputs: Any, name: str) -> keras.Model:
+    """A model of what lies between these tensors; a ValueError if it needs other inputs."""
+    model = keras.Model(inputs, outputs, name=name)
+    entries = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
+    # Keras 3.13 finds that out in the first call.
+    if len(entries) > len(model.inputs):
+        raise ValueError(f"Inputs that are needed: {[entry.name for entry in entries]}")
+    return model
 
 
 def _check_model(model: Any) -> None:

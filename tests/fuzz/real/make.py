@@ -1,6 +1,9 @@
 """Writes the real files that the fuzzers start from: a profile, a log, models and images.
 
 python tests/fuzz/real/make.py
+
+The models are written by the oldest Keras that is allowed, 3.13: newer ones read them too,
+but not the other way round.
 """
 
 import os
