@@ -39,6 +39,8 @@ def test_doubled_preprocessing_inside_the_model(model, raw_images):
 
 def test_max_samples(model, raw_images):
     assert sg.diagnose(model, raw_images, max_samples=9).num_samples == 9
+    many = np.tile(raw_images, (9, 1, 1, 1))  # more than one batch
+    assert sg.diagnose(model, many, max_samples=140).num_samples == 140
 
 
 def test_a_model_without_images():
