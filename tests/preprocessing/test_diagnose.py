@@ -62,7 +62,7 @@ def test_several_inputs_are_judged_one_by_one(model, raw_images):
     assert diagnosis.status == "mismatch"
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4, 6])
+@pytest.mark.parametrize("channels", [2, 4])
 def test_any_number_of_channels(channels, rng):
     keras.utils.set_random_seed(0)
     conv, norm = layers.Conv2D(8, 3, use_bias=False), layers.BatchNormalization()
