@@ -20,8 +20,10 @@ def frozen_mobilenet(trainable=False):
         weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35
     )
     backbone.trainable = trainable
+    # Untrained, it passes on a trillionth of what it is fed.
+    head = layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(stddev=1e11, seed=1))
     model = keras.Sequential(
-        [keras.Input((32, 32, 3)), backbone, layers.GlobalAveragePooling2D(), layers.Dense(2)]
+        [keras.Input((32, 32, 3)), backbone, layers.GlobalAveragePooling2D(), head]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile("sgd", loss, metrics=["accuracy"])
@@ -101,7 +103,9 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     ).history
     # The validation of the last epoch saw the same numbers as this.
     right = model.evaluate(val / 127.5 - 1, labels, batch_size=8, verbose=0)
+    wrong = model.evaluate(val / 255, labels, batch_size=8, verbose=0)
     assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
+    assert wrong[0] != pytest.approx(right[0], rel=1e-2)
     out = capsys.readouterr().out
     assert "plain `model.predict` is uncorrected" in out
     kept = guard.diagnosis.apply(model)
@@ -120,7 +124,9 @@ def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):
         model, guard, raw / 255, labels, epochs=2, validation_data=(raw / 127.5 - 1, labels)
     ).history
     right = model.evaluate(raw / 127.5 - 1, labels, batch_size=8, verbose=0)
+    twice = model.evaluate(2 * (raw / 127.5 - 1) - 1, labels, batch_size=8, verbose=0)
     assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
+    assert twice[0] != pytest.approx(right[0], rel=1e-2)
 
 
 def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
