@@ -195,13 +195,11 @@ def _fitted(summary: InputSummary, span: str) -> Observation:
 
 def _accident(summary: InputSummary) -> InputConvention | None:
     """Two known steps one after the other, if the values fill just that range."""
-    if summary.num_channels not in (1, 3):
-        return None
     best: tuple[float, InputConvention] | None = None
-    orders = ("rgb", "bgr") if summary.num_channels == 3 else ("gray",)
-    for first, second, order in product(MODES, MODES, orders):
-        if "raw" in (first, second):
-            continue
+    orders = {1: ("gray",), 3: ("rgb", "bgr")}.get(summary.num_channels, ("unknown",))
+    # No mean is known for a channel that is no colour.
+    steps = ("unit", "tf") if orders == ("unknown",) else ("unit", "tf", "torch", "caffe")
+    for first, second, order in product(steps, steps, orders):
         inner, outer = (_form(mode, order, summary.num_channels) for mode in (first, second))
         scale, offset = inner.scale * outer.scale, inner.offset * outer.scale + outer.offset
         form = _Form("custom", order, scale, offset)

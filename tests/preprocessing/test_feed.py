@@ -5,10 +5,10 @@ import pytest
 from numpy_reference import summarise
 from photos import imagenet_photos, odd_photos
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.feed import observe
 
-MODES = ("raw", "unit", "tf", "torch", "caffe")
 CONVENTIONS = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 
 
@@ -73,6 +73,23 @@ def test_names_what_was_scaled_twice(raw, scale, offset):
     assert found.kind == "scaled_twice"
     assert np.allclose(found.convention.scale, scale, rtol=0.01)
     assert np.allclose(found.convention.offset, offset, atol=scale)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 13])
+def test_channels_that_are_no_colours(channels):
+    x = np.random.default_rng(0).integers(0, 256, (20, 16, 16, channels)).astype("float64")
+    for mode in ("raw", "unit", "tf"):
+        scale, offset = MODES[mode]
+        found = observe(summarise(x * scale[0] + offset[0])).convention
+        assert found == InputConvention(mode, "unknown")
+        assert (found.scale, found.offset) == (scale[:1], offset[:1])
+    twice = observe(summarise(x / 255**2))
+    assert twice.kind == "scaled_twice" and np.allclose(twice.convention.scale, 1 / 255**2)
+    again = observe(summarise(x / 127.5**2 - 1 / 127.5 - 1))
+    assert again.kind == "scaled_twice"
+    # As the mean of ImageNet is known for colours only, this is fitted.
+    odd = observe(summarise(x / 58 - 2.1)).convention
+    assert odd.mode == "custom" and len(odd.scale) == channels
 
 
 def test_names_images_standardised_one_by_one(raw):
