@@ -3,8 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.detection_calibration import moments, profile, table
+from numpy_reference import labels
+from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.compare import CONCEPT_SHARE, examine
 from keras_shiftguard.detection.multiplicity import global_p, holm, simes
 from keras_shiftguard.profiles import (
     FeatureTable,
@@ -237,3 +239,45 @@ def test_an_embedding_that_hardly_moved_is_negligible(shift, negligible):
     look = examine(columns(400, shift=shift), columns(400))
     found = next(f for f in look.tested if f.feature == "input")
     assert found.negligible == negligible and bool(look.findings) != negligible
+
+
+def test_holes_in_the_reference():
+    look = examine(with_input(columns(300), nonfinite_samples=75), columns(200))
+    (found,) = (f for f in look.findings if f.feature == "input/missing")
+    assert found.effect_size == pytest.approx(-0.25 / np.sqrt(0.15 * 0.85))
+
+
+@pytest.mark.parametrize(
+    ("dead", "listed"), [(5, "0, 1, 2, 3, 4"), (6, "0, 1, 2, 3, 4 and 1 more")]
+)
+def test_columns_without_a_value_are_listed(dead, listed):
+    holes = columns(200, 8)
+    summary = holes.inputs["input"]
+    alive = np.arange(8) >= dead
+    moments = Moments(
+        *(v * alive for v in (lambda m: (m.count, m.mean, m.m2))(summary.features.moments))
+    )
+    features = replace(
+        summary.features, moments=moments, counts=summary.features.counts * alive[:, None]
+    )
+    look = examine(columns(300, 8), with_input(holes, features=features), stream="target")
+    assert f"columns of input without a finite value in target: {listed}" in look.notes
+
+
+def test_a_part_of_the_level_is_kept_for_concept_shift():
+    x, y = load_digits(return_X_y=True)
+    swapped = np.where(y == 2, 7, np.where(y == 7, 2, y))
+    streams = [
+        replace(columns(900), labels=labels(x[half], z[half]))
+        for half, z in ((slice(900), y), (slice(897, None), swapped))
+    ]
+    look = examine(*streams)
+    (found,) = (f for f in look.findings if f.kind == "concept")
+    assert found.feature == "labels/concept" and look.p_value < 0.01
+    # What it needs is a fifth of the level.
+    p = found.p_value
+    assert any(
+        f.kind == "concept" for f in examine(*streams, level=p / CONCEPT_SHARE * 1.01).findings
+    )
+    none = examine(*streams, level=p / CONCEPT_SHARE * 0.99).findings
+    assert not any(f.kind == "concept" for f in none)
