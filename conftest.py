@@ -18,6 +18,7 @@ LONG = (
 
 def pytest_collection_finish():
     """Keras and its backends hold millions of objects that no collection need look at again."""
+    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
 

@@ -51,15 +51,15 @@ _REPORT = record(
     notes=items(sentence, 20),
     more=whole,
 )
-_CONVENTION = record(mode=name, channel_order=name, scale=vector(most=16), offset=vector(most=16))
+_CONVENTION = record(mode=name, channel_order=name, scale=vector(most=64), offset=vector(most=64))
 _DIAGNOSIS = {
     "status": checks.one_of("ok", "unknown", "mismatch"),
     "expected": _CONVENTION,
     "observed": _CONVENTION,
     "fix": record(
-        scale=vector(most=16),
-        offset=vector(most=16),
-        permutation=vector(most=16),
+        scale=vector(most=64),
+        offset=vector(most=64),
+        permutation=vector(most=64),
         data_format=name,
     ),
     "advice": sentence,

@@ -117,7 +117,7 @@ def with_estimated_mix(
     shift = estimate(reference, current.predicted)
     before = reference.confusion.sum(axis=1) / reference.confusion.sum()
     effect = _cohens_w(shift.frequencies - before, before)
-    # The least and the greatest that mixes within the intervals of all classes have.
+    # Bounds: the least and the greatest within the intervals, taken class by class.
     nearest = np.clip(before, shift.lower, shift.upper) - before
     farthest = np.maximum(shift.upper - before, before - shift.lower)
     covariate = [f for f in findings if f.kind == "covariate" and f is not mix and f.matters]

@@ -176,6 +176,8 @@ def _how_fed(
 ) -> RawFeed | str:
     """How raw pixels were turned into what is fed; else why that is not known."""
     channels, first = subject.channels, subject.channels_first
+    if channels not in (1, 3):
+        return "Resolution and crop: image files are read with 1 or 3 channels."
     which = spread(len(samples), FILES)
     raw = _files(samples, which, size, channels).mean(axis=(1, 2), dtype="float64")
     fed = next(iter(samples.inputs.values()))[which].astype("float64")

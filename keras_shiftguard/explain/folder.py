@@ -72,9 +72,18 @@ def open_folder(path: Path, num_classes: int) -> Folder:
     return Folder(path, tuple(file for _, found in by_folder for file in found), labels)
 
 
+def _opened(file: Path, channels: int) -> Any:
+    if channels not in (1, 3):
+        raise BadInputError(
+            f"Image files are read with 1 or 3 channels, and the model takes {channels}: give "
+            f"arrays or a dataset in place of the folder. Received: {file}"
+        )
+    return open_image(file, channels)
+
+
 def raw_image(file: Path, channels: int = 3) -> np.ndarray:
     """One file as it is, `(height, width, channels)` uint8."""
-    image = open_image(file, channels)
+    image = _opened(file, channels)
     return np.asarray(image).reshape(image.height, image.width, channels)
 
 
@@ -84,7 +93,7 @@ def native_image(
     """One file as networks are evaluated: aspect kept, the middle, antialiased bicubic."""
     from PIL import Image
 
-    image = open_image(file, channels)
+    image = _opened(file, channels)
     height, width = size
     scale = min(image.width / width, image.height / height) * crop
     box_width, box_height = width * scale, height * scale

@@ -89,7 +89,8 @@ class InputConvention:
         # The layer stands on this class, so it can only be imported here.
         from keras_shiftguard.preprocessing.correction import InputCorrection
 
-        raw = InputConvention("raw", "gray" if self.channel_order == "gray" else "rgb")
+        order = self.channel_order if self.channel_order in ("gray", "unknown") else "rgb"
+        raw = InputConvention("raw", order)
         return InputCorrection.between(raw, self)
 
     def to_dict(self) -> dict[str, Any]:

@@ -80,11 +80,7 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
     if not has_graph(model):
         return [(0, "input")]
-    images = [
-        (i, t.name)
-        for i, t in enumerate(model.inputs)
-        if len(t.shape) in (4, 5) and (t.shape[-1] in (1, 3, 4, None) or t.shape[-3] in (1, 3, 4))
-    ]
+    images = [(i, t.name) for i, t in enumerate(model.inputs) if len(t.shape) in (4, 5)]
     return [(i, "input") for i, _ in images] if len(model.inputs) == 1 else images
 
 

@@ -139,10 +139,11 @@ def test_the_interval_of_an_estimated_mix_holds_the_truth(classes, accuracy):
         (label,) = with_estimated_mix([of("predictions", 0.5)], current, reference)
         before = rows / rows.sum()
         truth = np.sqrt(((after - before) ** 2 / before).sum())
+        assert label.kind == "label"
         assert label.interval[0] <= label.effect_size <= label.interval[1]
         inside.append(label.interval[0] <= truth <= label.interval[1])
         widths.append(np.diff(label.interval))
-    assert np.mean(inside) >= 0.9  # three standard errors below .98
+    assert np.mean(inside) >= 0.92  # three standard errors below .98
     assert np.median(widths) < 0.7  # and it says something
 
 

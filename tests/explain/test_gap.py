@@ -1,6 +1,7 @@
 """`explain_gap` on a model with known weights, where each cause is put in by hand."""
 
 import gap_cases
+import keras
 import numpy as np
 import pytest
 
@@ -88,6 +89,16 @@ def test_a_directory_and_its_pipeline(model, tmp_path):
     assert beside.accuracy == function.accuracy
     with pytest.raises(sg.BadInputError, match="shuffle=False"):
         sg.explain_gap(model, (tmp_path, (x, y)), 0.9)
+    # Files have one channel or three; arrays may have more.
+    classes = keras.layers.Dense(len(set(y)), activation="softmax")
+    shape = (*x.shape[1:3], 4)
+    four = keras.Sequential([keras.Input(shape), keras.layers.GlobalAveragePooling2D(), classes])
+    four.compile("sgd", "sparse_categorical_crossentropy")
+    arrays = np.concatenate([x, x[..., :1]], axis=-1)[order]
+    assert sg.explain_gap(four, (tmp_path, (arrays, y[order])), 0.9).num_samples == 60
+    for data in (tmp_path, (tmp_path, lambda image: image)):
+        with pytest.raises(sg.BadInputError, match="the model takes 4"):
+            sg.explain_gap(four, data, 0.9)
 
 
 def test_max_samples_are_spread_evenly(model, reference):

@@ -148,3 +148,11 @@ def test_an_unknown_convention_cannot_be_corrected():
         affine_between(unknown, tf)
     with pytest.raises(BadInputError, match="The expected convention is unknown"):
         affine_between(tf, unknown)
+
+
+def test_the_layer_of_a_convention_of_unknown_order_takes_any_number_of_channels():
+    for channels in (1, 3, 4):
+        layer = InputConvention("tf", "unknown").to_layer()
+        np.testing.assert_allclose(
+            layer(RAW[..., :channels]), RAW[..., :channels] / 127.5 - 1, atol=1e-6
+        )

@@ -80,6 +80,7 @@ FED, TF = key("unit"), key("tf")
         ({TF: 0.2, FED: 0.8}, {"num_images": 3}, 0.97, "unknown"),
         # of which it is known what they are in. A likely feed needs twice the gap.
         ({TF: 0.2, FED: 0.8}, {}, 0.9, "mismatch"),
+        ({TF: 0.2, FED: 0.2 * np.exp(0.59)}, {}, 0.89, "unknown"),
         ({TF: 0.2, FED: 0.2 * np.exp(0.61)}, {}, 0.5, "mismatch"),
         ({TF: 0.2, FED: 0.2 * np.exp(0.59)}, {}, 0.5, "unknown"),
         ({TF: 0.2, FED: 0.8}, {}, 0.49, "unknown"),
@@ -126,6 +127,7 @@ SWAPPED = key("unit", swap=True)
     [
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 4.1}, "mismatch"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 3.9}, "unknown"),
+        ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 2.1}, "unknown"),
         ({SWAPPED: 0.34, FED: 0.5}, {"swap_sigmas": 9.0}, "mismatch"),
         ({SWAPPED: 0.36, FED: 0.5}, {"swap_sigmas": 9.0}, "unknown"),
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.09)}, {"swap_sigmas": 9.0}, "mismatch"),

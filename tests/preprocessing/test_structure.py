@@ -232,12 +232,11 @@ def test_frames_of_a_film(base):
 
 
 def test_behind_a_learned_layer(base):
-    images = keras.Input((96, 96, 5))  # five channels are no photo
-    assert expect_from_structure(keras.Model(images, base(layers.Conv2D(3, 1)(images)))) == ()
-    images = keras.Input(SHAPE)
-    answer = one(keras.Model(images, head(base(layers.Conv2D(3, 1)(images)))))
-    assert answer.architecture == "MobileNetV2" and not answer.convention.is_known
-    assert "mixes the colour channels" in answer.evidence[-1]
+    for shape in (SHAPE, (96, 96, 5)):
+        images = keras.Input(shape)
+        answer = one(keras.Model(images, head(base(layers.Conv2D(3, 1)(images)))))
+        assert answer.architecture == "MobileNetV2" and not answer.convention.is_known
+        assert "mixes the colour channels" in answer.evidence[-1]
 
 
 # --- what cannot be known ----------------------------------------------------------------
@@ -257,6 +256,14 @@ def test_other_than_three_channels():
     answer = one(model)
     assert answer.architecture == "MobileNetV2" and not answer.convention.is_known
     assert "takes 1 channel" in answer.evidence[-1]
+
+
+@pytest.mark.filterwarnings("ignore:This model usually expects 1 or 3:UserWarning")
+@pytest.mark.parametrize("channels", [2, 13])
+def test_an_untrained_network_on_any_number_of_channels_is_fresh(channels):
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, channels), classes=4)
+    (answer,) = expect_from_structure(model)
+    assert answer.fresh and answer.trainable and not answer.convention.is_known
 
 
 @pytest.mark.backend
