@@ -98,10 +98,8 @@ def test_raise_ends_the_fit_on_the_first_batch_and_leaves_no_trace(model, raw, l
 def test_fix_corrects_training_and_validation(raw, labels, capsys):
     model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix")
     val = raw[::-1]
-    history = fit(
-        model, guard, raw / 255, labels, epochs=2, validation_data=(val / 255, labels)
-    ).history
-    # The validation of the last epoch saw the same numbers as this.
+    history = fit(model, guard, raw / 255, labels, validation_data=(val / 255, labels)).history
+    # Its validation saw the same numbers as this, from the first batch on.
     right = model.evaluate(val / 127.5 - 1, labels, batch_size=8, verbose=0)
     wrong = model.evaluate(val / 255, labels, batch_size=8, verbose=0)
     assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)
