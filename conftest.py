@@ -12,7 +12,8 @@ import pytest
 # Files that take a minute or more: begun last, one worker would be left alone with them.
 LONG = (
     "test_distribution test_demo test_beam test_resume test_adapt test_do_no_harm test_probe "
-    "test_guard test_recognition test_shift_watch test_other_callbacks test_examples test_browser"
+    "test_replicas test_guard test_recognition test_shift_watch test_other_callbacks "
+    "test_examples test_browser"
 ).split()
 
 

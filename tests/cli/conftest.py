@@ -1,0 +1,46 @@
+"""A model, a folder of pictures, and the command line in this process."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_shiftguard.cli import main
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory):
+    """MobileNetV2 by structure (no weights are needed): it wants [-1, 1]."""
+    keras.utils.set_random_seed(0)
+    model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), alpha=0.35)
+    path = tmp_path_factory.mktemp("model") / "mobilenet.keras"
+    model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Twelve pictures of 120x80 in two sub-folders, that use all of 0..255."""
+    rng = np.random.default_rng(0)
+    root = tmp_path_factory.mktemp("photos")
+    for i in range(12):
+        coarse = rng.integers(0, 256, (8, 12, 3)).astype("uint8")
+        coarse[0, 0], coarse[-1, -1] = 0, 255
+        picture = Image.fromarray(coarse).resize((120, 80), Image.Resampling.BICUBIC)
+        path = root / f"class{i % 2}" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        picture.save(path)
+    return root
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command; returns exit status, standard output, standard error."""
+
+    def run(*arguments):
+        status = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return status, out, err
+
+    return run

@@ -1,0 +1,78 @@
+"""`keras-shiftguard profile` and `compare` on real files."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_shiftguard.profiles import InputProfile
+
+
+@pytest.mark.backend
+def test_profile_keeps_what_was_measured(run, folder, tmp_path):
+    file = tmp_path / "train.profile"
+    status, out, _ = run("profile", folder, "-o", file, "--size", 80, 120)
+    assert status == 0 and "profile of 12 images" in out
+    [summary] = InputProfile.load(file).inputs.values()
+    pixels = np.stack([np.asarray(Image.open(f)) for f in sorted(folder.rglob("*.png"))])
+    assert summary.num_samples == 12
+    assert summary.mean == pytest.approx(pixels.mean((0, 1, 2)), rel=1e-4)
+
+
+def test_bgr_flips_the_channels_and_nothing_else(run, folder, tmp_path):
+    profiles = []
+    for number, options in enumerate(((), ("--bgr",))):
+        file = tmp_path / f"{number}.profile"
+        assert run("profile", folder, "-o", file, "--size", 80, 120, *options)[0] == 0
+        profiles.extend(InputProfile.load(file).inputs.values())
+    rgb, bgr = profiles
+    assert len(set(rgb.mean)) == 3
+    assert rgb.mean[::-1] == pytest.approx(bgr.mean, rel=1e-5)
+    assert np.array_equal(rgb.counts[::-1], bgr.counts)
+
+
+def test_a_profile_that_cannot_be_written(run, folder, tmp_path):
+    status, _, err = run("profile", folder, "-o", tmp_path / "no" / "file")
+    assert status == 2 and "cannot be written" in err
+
+
+def test_profile_as_json_says_what_is_in_the_file(run, folder, tmp_path):
+    file = tmp_path / "train.profile"
+    status, out, _ = run("profile", folder, "-o", file, "--size", 80, 120, "--json")
+    told = json.loads(out)
+    assert status == 0 and told["output"] == str(file) and told["num_samples"] == 12
+    assert told["inputs"]["input"]["mean"] == pytest.approx(
+        list(InputProfile.load(file).inputs["input"].mean)
+    )
+
+
+def test_compare_profiles_and_data(run, tmp_path):
+    rng = np.random.default_rng(0)
+    light = rng.random((300, 12, 12, 3)).astype("float32") * rng.uniform(0.5, 1, (300, 1, 1, 1))
+    dark = light[150:] * 0.6
+    for name, x in (("light", light[:150]), ("more", light[150:]), ("dark", dark)):
+        np.save(tmp_path / f"{name}.npy", x.astype("float32"))
+    reference = tmp_path / "light.npz"  # a profile, whatever its suffix
+    assert run("profile", tmp_path / "light.npy", "-o", reference)[0] == 0
+    status, out, _ = run("compare", reference, tmp_path / "more.npy")
+    assert status == 0 and "no shift" in out
+    status, out, _ = run("compare", reference, tmp_path / "dark.npy", "--json")
+    report = json.loads(out)
+    assert status == 1 and report["shifted"] and "covariate" in report["kinds"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "complaint"),
+    [
+        ("nowhere", "nowhere", "does not exist"),
+        ("text.profile", "x.npy", "holds no images"),
+        ("x.npy", "x.npy", "alpha"),
+    ],
+)
+def test_compare_says_what_is_wrong(run, tmp_path, a, b, complaint):
+    (tmp_path / "text.profile").write_text("no profile")
+    np.save(tmp_path / "x.npy", np.zeros((40, 8, 8, 3), "float32"))
+    alpha = ("--alpha", "7") if complaint == "alpha" else ()
+    status, _, err = run("compare", tmp_path / a, tmp_path / b, *alpha)
+    assert status == 2 and complaint in err

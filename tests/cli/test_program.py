@@ -1,0 +1,96 @@
+"""The program itself: help, completion, failures of ours, bars."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.cli import main
+from keras_shiftguard_cli.output import steps
+
+
+def test_a_bug_is_not_taken_for_a_mismatch(monkeypatch, capsys, model_file, folder):
+    def broken(*arguments, **more):
+        raise ZeroDivisionError("ours")
+
+    monkeypatch.setattr("keras_shiftguard.preprocessing.diagnose.diagnose", broken)
+    assert main(["diagnose", str(model_file), str(folder)]) == 2
+    assert "ZeroDivisionError: ours" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "demo"])
+def test_help_teaches_with_an_example(run, command):
+    status, out, _ = run(command, "--help")
+    assert status == 0 and re.search(rf"^ +keras-shiftguard {command}( \w.*)?$", out, re.MULTILINE)
+    assert "Exit status: 0" in out and "--json" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [("keras-shiftguard di", "diagnose"), ("keras-shiftguard demo --js", "--json")],
+)
+def test_a_shell_completes_without_starting_keras(words, wanted):
+    code = """
+        import sys
+        from keras_shiftguard_cli import main
+        try:
+            main()
+        finally:
+            assert "keras" not in sys.modules and "numpy" not in sys.modules
+    """
+    asked = {
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(words.count(" ")),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={**os.environ, **asked, "_KERAS_SHIFTGUARD_COMPLETE": "bash_complete"},
+        capture_output=True,
+        text=True,
+    )
+    assert wanted in done.stdout, done.stderr
+
+
+def test_a_backend_that_is_not_installed_is_bad_input(tmp_path):
+    np.save(tmp_path / "x.npy", np.zeros((4, 8, 8, 3), "float32"))
+    code = """
+        import sys
+        from keras_shiftguard_cli import main
+        sys.modules["jax"] = None
+        sys.exit(main())
+    """
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            textwrap.dedent(code),
+            "profile",
+            tmp_path / "x.npy",
+            "-o",
+            tmp_path / "file",
+        ],
+        env={**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and "pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(("stream", "drawn"), [(Terminal, True), (io.StringIO, False)])
+def test_bars_are_for_terminals_and_on_standard_error(monkeypatch, capsys, stream, drawn):
+    monkeypatch.setattr(sys, "stderr", stream())
+    assert list(steps([1, 2, 3], "Reading images")) == [1, 2, 3]
+    assert ("Reading images" in sys.stderr.getvalue()) == drawn
+    assert capsys.readouterr().out == ""
