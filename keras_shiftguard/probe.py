@@ -12,11 +12,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
-from keras import ops
 
+from keras_shiftguard.batch_tensors import is_dense, own, replaced, shapes_of
+from keras_shiftguard.compiled_steps import CompiledSteps, keep, kept
 from keras_shiftguard.data import SOURCE, is_pair, named_inputs
 from keras_shiftguard.errors import ShiftGuardError, warn
-from keras_shiftguard.measure import is_numeric
 from keras_shiftguard.model_inputs import specs_of
 from keras_shiftguard.statistics.stream import Stream
 
@@ -34,9 +34,6 @@ class Probe:
             and may ask the model itself; None costs nothing.
         augmentation: A metric with `apply(name, x, y)`, which changes what the
             model is trained on; None costs nothing.
-        run: Anything that is one object for all callbacks of one `fit`. A
-            probe of another run that is still on the model was left behind by
-            an exception, of which Keras tells no callback.
 
     Raises:
         ShiftGuardError: where the step cannot be wrapped; the message names
@@ -48,7 +45,6 @@ class Probe:
         model: keras.Model,
         streams: dict[str, Stream],
         names: Sequence[str],
-        run: object = None,
         answers: keras.metrics.Metric | None = None,
         augmentation: Any = None,
     ) -> None:
@@ -57,15 +53,27 @@ class Probe:
         self.answers = answers
         self.augmentation = augmentation
         self.names = names
-        self.run = run
+        self.run: object = None
         self.attached = False
         self._failed = False
         self._replaced: dict[str, Any] = {}
+        self._compiled = CompiledSteps(model)
+        self._recipe: Any = None
+        self._kept = False  # whether this is not its first run
+        self._shapes: dict[str, Any] = {}  # of the batches of each stream
+        self._changed = False
         self._host: keras.metrics.Metric | None = None
         self._hosted_as = f"shiftguard_{id(self):x}"
 
-    def attach(self) -> None:
-        """Wraps the steps, in `on_train_begin` or `on_test_begin`."""
+    def attach(self, run: object = None) -> None:
+        """Wraps the steps, in `on_train_begin` or `on_test_begin`.
+
+        Args:
+            run: Anything that is one object for all callbacks of one `fit`. A
+                probe of another run that is still on the model was left behind
+                by an exception, of which Keras tells no callback.
+        """
+        self.run = run
         for method in STEPS:
             stale = _probe_of(vars(self.model).get(method))
             if stale is not None and stale.run is not self.run:
@@ -83,10 +91,15 @@ class Probe:
             step.probe = self  # type: ignore[attr-defined]
             setattr(self.model, method, step)
         self.attached = True
-        self._forget_compiled()
+        self._compiled.wrap()
 
-    def detach(self) -> None:
-        """Leaves the model as it was. Safe to call twice, and after a crash."""
+    def detach(self, recipe: Any = None) -> None:
+        """Leaves the model as it was. Safe to call twice, and after a crash.
+
+        Args:
+            recipe: What `kept_probe` may ask for to have this one again, which
+                then need not be traced again; None: nobody will.
+        """
         if not self.attached:
             return
         self.attached = False
@@ -100,17 +113,15 @@ class Probe:
                 delattr(self.model, method)
             else:
                 setattr(self.model, method, previous)
-        self._forget_compiled()
         if self._host is not None:
             # Clearing the tracked list is what un-tracks its members.
             getattr(self._host, self._hosted_as).clear()
             delattr(self._host, self._hosted_as)
-
-    def _forget_compiled(self) -> None:
-        """Has the steps traced again; tracing waits for the next batch."""
-        for kind in ("train", "test"):
-            if getattr(self.model, f"{kind}_function") is not None:
-                getattr(self.model, f"make_{kind}_function")(force=True)
+        reusable = self._compiled.unwrap() and not self._failed and not self._changed
+        self._recipe = recipe if reusable else None
+        if self._recipe is not None:
+            self._kept = True
+            keep(self.model, self)
 
     def _wrap(self, original: Callable[..., Any], stream: Stream) -> Callable[..., Any]:
         if keras.backend.backend() != "jax":
@@ -145,6 +156,7 @@ class Probe:
             return ({**x, SOURCE: source}, *data[1:])
         try:
             x, y = own(x), own(y)
+            self._notice(stream, x, y)
             inputs = named_inputs(x, self.names)
             inputs = {name: t for name, t in inputs.items() if is_dense(t)}
             if not stream.is_built:
@@ -159,13 +171,28 @@ class Probe:
             corrected = {name: stream.corrected(name, fed[name]) for name in inputs}
             if all(corrected[name] is inputs[name] for name in inputs):
                 return data
-            return (_replaced(x, corrected, self.names), *data[1:])
+            return (replaced(x, corrected, self.names), *data[1:])
         except Exception as error:
             # Ours must never end a fit. On compiled backends this runs while
             # the step is traced, so a failure costs the measurement, once.
             self._failed = True
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
+
+    def _notice(self, stream: Stream, x: Any, y: Any) -> None:
+        """A trace of batches of several shapes is measured with less care, so not kept.
+
+        TensorFlow makes one trace of them, which knows none of the shapes.
+        """
+        shapes = shapes_of(x), shapes_of(y)
+        known = self._shapes.setdefault(stream.stream, shapes)
+        self._changed = self._changed or shapes != known
+        if self._kept and shapes[1] != known[1] and keras.backend.backend() == "tensorflow":
+            warn(
+                f"ShiftGuard may not count the labels of {stream.stream}: their shape "
+                f"is not that of an earlier fit ({shapes[1]}, before {known[1]}). "
+                "The next fit counts them."
+            )
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
         """Creates the variables when the first batch is there to tell the shapes.
@@ -187,6 +214,17 @@ class Probe:
         else:
             for part in parts:
                 part.build(specs)
+
+
+def kept_probe(model: keras.Model, recipe: Any) -> Probe | None:
+    """The probe of an earlier run that was detached with this recipe, as good as new."""
+    probe = None if recipe is None else kept(model)
+    steps = {method: vars(model).get(method) for method in STEPS}
+    if probe is None or probe.attached or (probe._recipe, probe._replaced) != (recipe, steps):
+        return None
+    for stream in probe.streams.values():
+        stream.forget()
+    return probe
 
 
 def _probe_of(step: Any) -> Probe | None:
@@ -228,47 +266,3 @@ def variable_scope(model: keras.Model) -> AbstractContextManager[Any]:
         scope: AbstractContextManager[Any] = model.distribute_strategy.scope()
         return scope
     return nullcontext()
-
-
-def is_dense(x: Any) -> bool:
-    """Numeric, and not ragged or sparse."""
-    return (
-        is_numeric(x)
-        and hasattr(x, "shape")
-        and type(x).__name__
-        not in (
-            "RaggedTensor",
-            "SparseTensor",
-            "BCOO",
-        )
-    )
-
-
-def own(data: Any) -> Any:
-    """The same tensors in memory of their own, where the backend needs it.
-
-    TensorFlow wraps the arrays that a `PyDataset` yields without a copy, if
-    they happen to be aligned, and an operation may then write its result over
-    its input: over the user's array, for all epochs to come. What we compute
-    from a batch must never do that. Rows are gathered, since that copies on
-    every device, under XLA as well, and is not optimised away.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return data
-
-    def copied(value: Any) -> Any:
-        if not is_dense(value) or not len(value.shape):
-            return value
-        return ops.take(value, ops.arange(ops.shape(value)[0]), axis=0)
-
-    return keras.tree.map_structure(copied, data, none_is_leaf=False)
-
-
-def _replaced(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
-    """`x` in its own structure, with the corrected tensors in place."""
-    if isinstance(x, dict):
-        return {key: corrected.get(str(key), value) for key, value in x.items()}
-    if isinstance(x, (list, tuple)):
-        values = list(named_inputs(x, names))
-        return type(x)(corrected.get(name, v) for name, v in zip(values, x, strict=True))
-    return corrected.get("input", x)

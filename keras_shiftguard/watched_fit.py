@@ -11,7 +11,7 @@ from keras_shiftguard.passes import Passes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.step_correction import StepCorrection
 from keras_shiftguard.preprocessing.watch import PreprocessingWatch
-from keras_shiftguard.probe import Probe, variable_scope
+from keras_shiftguard.probe import Probe, kept_probe, variable_scope
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.repair import Repair, log_alignment
 from keras_shiftguard.run_log import RunLog
@@ -64,6 +64,7 @@ class WatchedFit:
         self.epoch = 0
         self.answers: TargetAnswers | None = None
         self._probe: Probe | None = None
+        self._recipe: Any = None  # of the probe, if a later run may have it again
         self._passes = {"train": Passes(), "validation": Passes()}
         self._unseen: set[str] = set()  # streams with a pass since the last look
 
@@ -82,23 +83,31 @@ class WatchedFit:
         """
         model = self.model
         shapes = input_shapes(model)
+        specs = specs_of(shapes, model)
         correction = StepCorrection if self.preprocessing.on_mismatch == "fix" else None
         with variable_scope(model):
-            streams = {
-                "train": Stream("train", correction, statistics),
-                "validation": Stream("validation", correction, _copies(statistics)),
-            }
-            if shapes:
-                for stream in streams.values():
-                    stream.build(specs_of(shapes, model))
             self.answers = target_answers(model, feature_layer, target)
             augmentation = self.repair.new_augmentation() if self.training else None
             if shapes and augmentation is not None:
-                augmentation.build(specs_of(shapes, model))
+                augmentation.build(specs)
         self.repair.use(augmentation)
-        answers = None if self.answers is None else self.answers.answers
-        self._probe = Probe(model, streams, list(shapes), self.run, answers, augmentation)
-        self._probe.attach()
+        fixed = bool(specs) and all(None not in spec.size for spec in specs)
+        more = statistics or self.answers is not None or augmentation is not None
+        if fixed and not more and keras.backend.backend() != "torch":  # which traces nothing
+            self._recipe = (correction, tuple(shapes), specs)
+        self._probe = kept_probe(model, self._recipe)
+        if self._probe is None:
+            with variable_scope(model):
+                streams = {
+                    "train": Stream("train", correction, statistics),
+                    "validation": Stream("validation", correction, _copies(statistics)),
+                }
+                if shapes:
+                    for stream in streams.values():
+                        stream.build(specs)
+            answers = None if self.answers is None else self.answers.answers
+            self._probe = Probe(model, streams, list(shapes), answers, augmentation)
+        self._probe.attach(self.run)
 
     @property
     def is_attached(self) -> bool:
@@ -113,7 +122,7 @@ class WatchedFit:
     def detach(self) -> None:
         """Leaves the model as it was; what was found is kept."""
         if self._probe is not None:
-            self._probe.detach()
+            self._probe.detach(self._recipe)
             self._probe = None
 
     def start_pass(self, name: str) -> None:

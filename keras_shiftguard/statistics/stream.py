@@ -142,6 +142,14 @@ class Stream(keras.metrics.Metric):
         for kept in self.first_samples.values():
             kept.reset()
 
+    def forget(self) -> None:
+        """Starts as if it had just been built, for another run."""
+        self.restart()
+        self.forget_samples()
+        for correction in self.corrections.values():
+            correction.state.reset()
+        self.measure_every(1)
+
     def drain(self) -> InputProfile:
         """Moves what the step has accumulated into `profile`; returns the new part."""
         inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}

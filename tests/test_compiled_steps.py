@@ -1,0 +1,326 @@
+"""The steps that measure are traced once for all fits, and Keras's own stay as they were."""
+
+import gc
+import warnings
+import weakref
+from dataclasses import asdict
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from keras_shiftguard import ShiftGuard, ShiftWarning
+
+pytestmark = pytest.mark.backend
+BACKEND = keras.backend.backend()
+SIZE = 6
+
+
+class Traces(layers.Layer):
+    """Counts how often a step is traced through it."""
+
+    number = 0
+
+    def call(self, x):
+        try:
+            np.asarray(x)
+        except Exception:  # a tensor without values, whatever the backend says of it
+            Traces.number += 1
+        return x
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    return rng.random((40, SIZE, SIZE, 3)).astype("float32"), rng.integers(0, 3, 40)
+
+
+def network():
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((SIZE, SIZE, 3))
+    return keras.Sequential([inputs, Traces(), layers.Flatten(), layers.Dense(3)])
+
+
+def compiled(model, optimizer="sgd", **kwargs):
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, **kwargs)
+    return model
+
+
+def fit(model, data, guard=None, callbacks=(), batch_size=20):
+    x, y = data
+    model.fit(
+        x,
+        y,
+        batch_size=batch_size,
+        epochs=2,
+        validation_data=(x[:20], y[:20]),
+        callbacks=[*callbacks, *([] if guard is None else [guard])],
+        shuffle=False,
+        verbose=0,
+    )
+    return guard
+
+
+def quiet(**kwargs):
+    return ShiftGuard(verbose=0, on_shift="ignore", **kwargs)
+
+
+@pytest.fixture(scope="module")
+def first(data):
+    """The guard of the first fit of a model."""
+    return fit(compiled(network()), data, quiet())
+
+
+def assert_same_profiles(a, b):
+    for name in ("train", "validation"):
+        one, other = (keras.tree.flatten(asdict(each.profiles[name])) for each in (a, b))
+        assert len(one) == len(other) > 10
+        for left, right in zip(one, other, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch traces nothing")
+def test_a_step_is_traced_once_for_all_fits(data):
+    model = compiled(network())
+    fit(model, data, quiet())
+    traced = Traces.number
+    for _ in range(3):
+        fit(model, data, quiet())
+    assert Traces.number == traced
+    model.evaluate(*data, batch_size=20, callbacks=[quiet()], verbose=0)
+    assert Traces.number == traced
+    fit(model, data)  # Keras's own step, for the first time
+    traced = Traces.number
+    fit(model, data, quiet())
+    fit(model, data)
+    assert Traces.number == traced
+
+
+def test_a_later_fit_measures_what_a_first_one_does(data, first):
+    x, y = data
+    model = compiled(network())
+    fit(model, data, quiet())
+    later = fit(model, (x[:30] * 3, y[:30]), quiet())
+    again = fit(model, data, quiet())
+    assert later.profiles["train"].num_samples == 30
+    assert_same_profiles(first, again)
+    np.testing.assert_array_equal(first.profiles["train"].inputs["input"].maximum, x.max((0, 1, 2)))
+
+
+def test_batches_of_another_size_are_measured_in_a_later_fit(data):
+    model = compiled(network())
+    fit(model, data, quiet())
+    guard = fit(model, data, quiet(), batch_size=7)
+    assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7))
+
+
+def test_what_one_fit_corrects_the_next_does_not(data):
+    corrections = []
+
+    class SwitchOn(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            for name in ("train", "validation"):
+                for correction in guard._fit.stream(name).corrections.values():
+                    correction.switch_on(None, 2.0, 1.0)
+
+    class Look(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            stream = guard._fit.stream("train")
+            corrections.extend(float(c.on.numpy()) for c in stream.corrections.values())
+
+    model = compiled(network())
+    guard = quiet(on_mismatch="fix")
+    fit(model, data, guard, [SwitchOn(), Look()])
+    guard = quiet(on_mismatch="fix")
+    fit(model, data, guard, [Look()])
+    assert corrections == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_guards_that_ask_for_more_are_not_served_the_kept_step(data, first):
+    class MeanOfX(keras.metrics.Mean):
+        def update_state(self, x):
+            return super().update_state(x)
+
+    model = compiled(network())
+    fit(model, data, quiet())
+    watched = fit(model, data, quiet(statistics=[MeanOfX(name="mean_of_x")]))
+    assert "mean_of_x" in watched.profiles["train"].features
+    asked = fit(model, data, quiet(target_data=data[0]))
+    assert asked.profiles["target"].outputs.num_samples == 40
+    augmented = fit(model, data, quiet(adapt="augmentation"))
+    assert augmented.augmentation is not None
+    assert_same_profiles(fit(model, data, quiet()), first)
+
+
+def test_compile_begins_anew(data):
+    model = compiled(network())
+    fit(model, data, quiet())
+    before = model.get_weights()
+    compiled(model, keras.optimizers.SGD(0.0))
+    guard = fit(model, data, quiet())
+    assert guard.profiles["train"].num_samples == 40
+    assert all(map(np.array_equal, before, model.get_weights()))
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="jax.jit keeps its first trace, asked or not")
+def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
+    """As is done to unfreeze layers in the middle of a fit."""
+
+    class Scaled(layers.Layer):
+        factor = 1.0
+
+        def call(self, x):
+            return x * self.factor
+
+    class Change(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch:
+                scaled.factor = 0.0  # nothing is learned through it any more
+                self.model.make_train_function(force=True)
+
+    def weights(guards):
+        model = compiled(keras.Sequential([*network().layers, scaled]))
+        fit(model, data)
+        fit(model, data, guards[0], [Change()])
+        fit(model, data)
+        fit(model, data, guards[1])
+        return model.get_weights()
+
+    scaled = Scaled()
+    plain = weights([None, None])
+    scaled.factor = 1.0
+    assert all(map(np.array_equal, plain, weights([quiet(), quiet()])))
+
+
+def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):
+    def weights(guards):
+        model = compiled(network(), "adam")
+        for guarded in guards:
+            fit(model, data, quiet() if guarded else None)
+        return model.get_weights()
+
+    plain = weights([False] * 4)
+    assert all(map(np.array_equal, plain, weights([False, True, False, True])))
+    assert all(map(np.array_equal, plain, weights([True, True, False, True])))
+
+
+class Stop(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    on_test_batch_end = on_train_batch_end
+
+
+def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
+    model = compiled(network())
+    fit(model, data, quiet())
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, data, quiet(), [Stop()])
+    assert_same_profiles(fit(model, data, quiet()), first)
+    assert not {"train_step", "test_step"} & set(vars(model))
+
+
+def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
+    model = compiled(network())
+    fit(model, data, quiet())
+    with pytest.raises(KeyboardInterrupt):
+        fit(model, data, quiet(), [Stop()])
+    for _ in range(2):
+        guard = fit(model, data, quiet(target_data=data[0]))
+        assert guard.profiles["validation"].outputs.num_samples == 20
+
+
+def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
+    """Keras makes the step for validation before any callback hears of the run."""
+    x, y = data
+    model = compiled(network())
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, callbacks=[Stop(), quiet()], verbose=0)
+    guard = quiet()
+    model.evaluate(x, y, callbacks=[guard], verbose=0)
+    assert guard.profiles["validation"].num_samples == 40
+    with pytest.raises(KeyboardInterrupt):
+        model.evaluate(x, y, callbacks=[Stop(), quiet()], verbose=0)
+    assert fit(model, data, quiet()).profiles["train"].num_samples == 40
+
+
+def test_a_guarded_evaluate_inside_a_guarded_fit(data):
+    class Nosy(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            guard = quiet()
+            self.model.evaluate(*data, callbacks=[guard], verbose=0)
+            counted.append(guard.profiles["validation"].num_samples)
+
+    counted = []
+    model = compiled(network())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the guard of the fit says that it gave up
+        model.fit(*data, epochs=2, callbacks=[Nosy(), quiet()], verbose=0)
+    assert counted == [40, 40]
+
+
+def test_steps_that_a_model_makes_in_its_own_way(data, first):
+    class Own(keras.Sequential):
+        def loop(self, *args):
+            return self._made(*args)
+
+        def make_train_function(self, force=False):
+            if self.train_function is None or force:
+                super().make_train_function(force=True)
+                self._made, self.train_function = self.train_function, self.loop
+
+    keras.utils.set_random_seed(3)
+    model = compiled(Own(network().layers))
+    for _ in range(2):
+        assert_same_profiles(fit(model, data, quiet()), first)
+    traced = Traces.number
+    fit(model, data)
+    assert Traces.number > traced or BACKEND == "torch"  # not the one that measures
+
+
+def test_a_step_for_validation_that_was_made_anew_is_used(data):
+    class Scaled(layers.Layer):
+        factor = 1.0
+
+        def call(self, x):
+            return x * self.factor
+
+    scaled = Scaled()
+    model = compiled(keras.Sequential([*network().layers, scaled]), keras.optimizers.SGD(0.0))
+    fit(model, data, quiet())
+    scaled.factor = 0.0
+    model.make_test_function(force=True)
+    fit(model, data, quiet())
+    assert model.history.history["val_loss"] == pytest.approx([np.log(3)] * 2)
+
+
+def test_labels_of_another_shape_are_measured_anew(data):
+    x, _ = data
+    wide = np.random.default_rng(1).random((40, 3)).astype("float32")
+    model = network()
+    model.compile("sgd", "mse")
+
+    def columns(y):
+        guard = quiet()
+        model.fit(x, y, callbacks=[guard], verbose=0)
+        return len(guard.profiles["train"].labels.targets.names)
+
+    assert columns(wide) == 3
+    for y in (wide[:, :1], wide):
+        if BACKEND == "tensorflow":  # one trace for both, which knows neither shape
+            with pytest.warns(ShiftWarning, match="labels of train.*next fit counts them"):
+                columns(y)
+        assert columns(y) == columns(y) == y.shape[1]
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow keeps every model anyway")
+def test_a_watched_model_can_be_collected(data):
+    model = compiled(network())
+    fit(model, data, quiet())
+    gone = weakref.ref(model)
+    del model
+    keras.utils.clear_session()
+    gc.collect()
+    assert gone() is None
