@@ -56,4 +56,9 @@ def replaced(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
 
 def shapes_of(data: Any) -> Any:
     """The shape of one sample of each tensor, as text, in the structure of `data`."""
-    return keras.tree.map_structure(lambda t: str(getattr(t, "shape", ())[1:]), data)
+
+    def shape_of(value: Any) -> str:
+        shape = getattr(value, "shape", None)
+        return "" if shape is None else str(shape[1:])
+
+    return keras.tree.map_structure(shape_of, data)

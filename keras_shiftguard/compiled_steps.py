@@ -1,5 +1,6 @@
 """The compiled steps of a model, swapped for those that measure, and back."""
 
+from collections.abc import Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -12,8 +13,8 @@ class CompiledSteps:
     """What Keras compiled of a model's steps as they were, and as they are wrapped.
 
     Tracing a step takes seconds, and TensorFlow never lets go of a graph that was
-    traced for training. So neither of the two is made anew from fit to fit: both
-    live as long as Keras keeps its own, until `compile`.
+    traced for training. So Keras's own steps are put back as they were, and the
+    wrapped ones can be used again until `compile`.
 
     Args:
         model: A compiled model.
@@ -43,7 +44,7 @@ class CompiledSteps:
             in between, or compiles steps in a way of his own: then they are made anew.
         """
         now = _functions(self.model)
-        known = all(_is_kerass_own(self.model, kind) for kind in KINDS)
+        known = all(_is_made_by_keras(self.model, kind) for kind in KINDS)
         for kind, wrapped in self._wrapped.items():
             known &= wrapped is None or now[kind] == wrapped
         for kind, function in now.items():
@@ -51,24 +52,22 @@ class CompiledSteps:
                 setattr(self.model, f"{kind}_function", self._plain[kind])
             elif function is not None:  # never None again: Keras may be about to call it
                 _make(self.model, kind)
-        self._plain, self._wrapped = _functions(self.model), now
+        self._plain, self._wrapped = _functions(self.model), now if known else {}
         return known
 
 
-def keep(model: keras.Model, thing: Any) -> None:
+def keep(model: keras.Model, key: Hashable, thing: Any) -> None:
     """Keeps a thing as long as Keras keeps the model's compiled steps."""
-    # As an attribute of a function that `compile` drops: there is nothing to undo.
-    with suppress(AttributeError):
-        _anchor(model).shiftguard = thing
+    # With the functions themselves, which `compile` drops: there is nothing to undo.
+    for function in _functions(model).values():
+        with suppress(AttributeError):  # None, or a method
+            function.shiftguard = {**getattr(function, "shiftguard", {}), key: thing}
 
 
-def kept(model: keras.Model) -> Any:
+def kept(model: keras.Model, key: Hashable) -> Any:
     """What `keep` kept; None if there is nothing, or the model was compiled since."""
-    return getattr(_anchor(model), "shiftguard", None)
-
-
-def _anchor(model: keras.Model) -> Any:
-    return next((f for f in _functions(model).values() if f is not None), None)
+    functions = _functions(model).values()
+    return next((f.shiftguard[key] for f in functions if key in getattr(f, "shiftguard", ())), None)
 
 
 def _functions(model: keras.Model) -> dict[str, Any]:
@@ -79,6 +78,6 @@ def _make(model: keras.Model, kind: str) -> None:
     getattr(model, f"make_{kind}_function")(force=True)
 
 
-def _is_kerass_own(model: keras.Model, kind: str) -> bool:
-    """Whether making a step changes no more than the one function."""
+def _is_made_by_keras(model: keras.Model, kind: str) -> bool:
+    """Whether nobody has a way of his own to make a step, which may change more than it."""
     return str(getattr(model, f"make_{kind}_function").__module__).startswith("keras.")

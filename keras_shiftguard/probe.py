@@ -7,7 +7,7 @@ is handed, so there our variables are hosted by the model's own loss tracker,
 whose variables are part of that state; nothing is added to `model.metrics`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -58,10 +58,10 @@ class Probe:
         self._failed = False
         self._replaced: dict[str, Any] = {}
         self._compiled = CompiledSteps(model)
-        self._recipe: Any = None
-        self._kept = False  # whether this is not its first run
-        self._shapes: dict[str, Any] = {}  # of the batches of each stream
-        self._changed = False
+        self._is_reusable = False
+        self._served_before = False
+        self._shapes: dict[str, Any] = {}  # of the first batches of each stream
+        self._shapes_vary = False
         self._host: keras.metrics.Metric | None = None
         self._hosted_as = f"shiftguard_{id(self):x}"
 
@@ -93,7 +93,7 @@ class Probe:
         self.attached = True
         self._compiled.wrap()
 
-    def detach(self, recipe: Any = None) -> None:
+    def detach(self, recipe: Hashable = None) -> None:
         """Leaves the model as it was. Safe to call twice, and after a crash.
 
         Args:
@@ -117,11 +117,17 @@ class Probe:
             # Clearing the tracked list is what un-tracks its members.
             getattr(self._host, self._hosted_as).clear()
             delattr(self._host, self._hosted_as)
-        reusable = self._compiled.unwrap() and not self._failed and not self._changed
-        self._recipe = recipe if reusable else None
-        if self._recipe is not None:
-            self._kept = True
-            keep(self.model, self)
+        steps_are_back = self._compiled.unwrap()
+        measures_all = not self._failed and not self._shapes_vary
+        self._is_reusable = recipe is not None and steps_are_back and measures_all
+        if self._is_reusable:
+            self._served_before = True
+            keep(self.model, recipe, self)
+
+    def can_serve(self, model: keras.Model) -> bool:
+        """Whether another run of the model may have this probe."""
+        steps = {method: vars(model).get(method) for method in STEPS}
+        return self._is_reusable and not self.attached and self._replaced == steps
 
     def _wrap(self, original: Callable[..., Any], stream: Stream) -> Callable[..., Any]:
         if keras.backend.backend() != "jax":
@@ -156,7 +162,7 @@ class Probe:
             return ({**x, SOURCE: source}, *data[1:])
         try:
             x, y = own(x), own(y)
-            self._notice(stream, x, y)
+            self._note_shapes(stream, x, y)
             inputs = named_inputs(x, self.names)
             inputs = {name: t for name, t in inputs.items() if is_dense(t)}
             if not stream.is_built:
@@ -179,15 +185,18 @@ class Probe:
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
 
-    def _notice(self, stream: Stream, x: Any, y: Any) -> None:
-        """A trace of batches of several shapes is measured with less care, so not kept.
+    def _note_shapes(self, stream: Stream, x: Any, y: Any) -> None:
+        """Notes whether batches of several shapes come; then no later run has this probe.
 
         TensorFlow makes one trace of them, which knows none of the shapes.
         """
+        if keras.backend.backend() == "torch":
+            return  # nothing is traced, nor kept
         shapes = shapes_of(x), shapes_of(y)
         known = self._shapes.setdefault(stream.stream, shapes)
-        self._changed = self._changed or shapes != known
-        if self._kept and shapes[1] != known[1] and keras.backend.backend() == "tensorflow":
+        self._shapes_vary = self._shapes_vary or shapes != known
+        relaxed = keras.backend.backend() == "tensorflow" and shapes[1] != known[1]
+        if relaxed and self._served_before:
             warn(
                 f"ShiftGuard may not count the labels of {stream.stream}: their shape "
                 f"is not that of an earlier fit ({shapes[1]}, before {known[1]}). "
@@ -216,11 +225,13 @@ class Probe:
                 part.build(specs)
 
 
-def kept_probe(model: keras.Model, recipe: Any) -> Probe | None:
-    """The probe of an earlier run that was detached with this recipe, as good as new."""
-    probe = None if recipe is None else kept(model)
-    steps = {method: vars(model).get(method) for method in STEPS}
-    if probe is None or probe.attached or (probe._recipe, probe._replaced) != (recipe, steps):
+def kept_probe(model: keras.Model, recipe: Hashable) -> Probe | None:
+    """The probe that was detached from the model with this recipe, if it can go on.
+
+    Its streams are empty again.
+    """
+    probe: Probe | None = None if recipe is None else kept(model, recipe)
+    if probe is None or not probe.can_serve(model):
         return None
     for stream in probe.streams.values():
         stream.forget()

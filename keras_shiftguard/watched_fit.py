@@ -1,6 +1,6 @@
 """One fit, or one evaluation, under watch: from the first batch to the last look."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -64,7 +64,7 @@ class WatchedFit:
         self.epoch = 0
         self.answers: TargetAnswers | None = None
         self._probe: Probe | None = None
-        self._recipe: Any = None  # of the probe, if a later run may have it again
+        self._recipe: Hashable = None  # of the probe, if a later run may have it again
         self._passes = {"train": Passes(), "validation": Passes()}
         self._unseen: set[str] = set()  # streams with a pass since the last look
 
@@ -91,10 +91,10 @@ class WatchedFit:
             if shapes and augmentation is not None:
                 augmentation.build(specs)
         self.repair.use(augmentation)
-        fixed = bool(specs) and all(None not in spec.size for spec in specs)
+        fixed = bool(specs) and all(None not in shape[1:] for shape in shapes.values())
         more = statistics or self.answers is not None or augmentation is not None
         if fixed and not more and keras.backend.backend() != "torch":  # which traces nothing
-            self._recipe = (correction, tuple(shapes), specs)
+            self._recipe = (correction, tuple(shapes), tuple(specs))
         self._probe = kept_probe(model, self._recipe)
         if self._probe is None:
             with variable_scope(model):

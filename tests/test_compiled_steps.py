@@ -12,7 +12,6 @@ from keras import layers
 
 from keras_shiftguard import ShiftGuard, ShiftWarning
 
-pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
 SIZE = 6
 
@@ -81,6 +80,7 @@ def assert_same_profiles(a, b):
             np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.backend
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch traces nothing")
 def test_a_step_is_traced_once_for_all_fits(data):
     model = compiled(network())
@@ -88,6 +88,11 @@ def test_a_step_is_traced_once_for_all_fits(data):
     traced = Traces.number
     for _ in range(3):
         fit(model, data, quiet())
+    assert Traces.number == traced
+    fit(model, data, quiet(on_mismatch="fix"))  # another step
+    traced = Traces.number
+    for mode in ("warn", "fix"):
+        fit(model, data, quiet(on_mismatch=mode))
     assert Traces.number == traced
     model.evaluate(*data, batch_size=20, callbacks=[quiet()], verbose=0)
     assert Traces.number == traced
@@ -98,6 +103,7 @@ def test_a_step_is_traced_once_for_all_fits(data):
     assert Traces.number == traced
 
 
+@pytest.mark.backend
 def test_a_later_fit_measures_what_a_first_one_does(data, first):
     x, y = data
     model = compiled(network())
@@ -116,6 +122,19 @@ def test_batches_of_another_size_are_measured_in_a_later_fit(data):
     assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7))
 
 
+def test_inputs_of_no_fixed_size_are_measured_anew(data):
+    def vary():
+        pooled = [layers.GlobalAveragePooling1D(), layers.Dense(3)]
+        return compiled(keras.Sequential([keras.Input((None, 4)), *pooled]))
+
+    _, y = data
+    short, long = (np.random.default_rng(n).random((40, n, 4)).astype("float32") for n in (5, 9))
+    model = vary()
+    fit(model, (short, y), quiet())
+    assert_same_profiles(fit(model, (long, y), quiet()), fit(vary(), (long, y), quiet()))
+
+
+@pytest.mark.backend
 def test_what_one_fit_corrects_the_next_does_not(data):
     corrections = []
 
@@ -194,6 +213,7 @@ def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
     assert all(map(np.array_equal, plain, weights([quiet(), quiet()])))
 
 
+@pytest.mark.backend
 def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):
     def weights(guards):
         model = compiled(network(), "adam")
@@ -213,6 +233,7 @@ class Stop(keras.callbacks.Callback):
     on_test_batch_end = on_train_batch_end
 
 
+@pytest.mark.backend
 def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
     model = compiled(network())
     fit(model, data, quiet())
@@ -232,6 +253,7 @@ def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
         assert guard.profiles["validation"].outputs.num_samples == 20
 
 
+@pytest.mark.backend
 def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
     """Keras makes the step for validation before any callback hears of the run."""
     x, y = data
@@ -296,6 +318,7 @@ def test_a_step_for_validation_that_was_made_anew_is_used(data):
     assert model.history.history["val_loss"] == pytest.approx([np.log(3)] * 2)
 
 
+@pytest.mark.backend
 def test_labels_of_another_shape_are_measured_anew(data):
     x, _ = data
     wide = np.random.default_rng(1).random((40, 3)).astype("float32")
@@ -315,6 +338,7 @@ def test_labels_of_another_shape_are_measured_anew(data):
         assert columns(y) == columns(y) == y.shape[1]
 
 
+@pytest.mark.backend
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow keeps every model anyway")
 def test_a_watched_model_can_be_collected(data):
     model = compiled(network())
