@@ -29,6 +29,15 @@ class Traces(layers.Layer):
         return x
 
 
+class Scaled(layers.Layer):
+    """A trace keeps the factor that it was made with."""
+
+    factor = 1.0
+
+    def call(self, x):
+        return x * self.factor
+
+
 @pytest.fixture(scope="module")
 def data():
     rng = np.random.default_rng(0)
@@ -41,9 +50,9 @@ def network():
     return keras.Sequential([inputs, Traces(), layers.Flatten(), layers.Dense(3)])
 
 
-def compiled(model, optimizer="sgd", **kwargs):
+def compiled(model, optimizer="sgd"):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(optimizer, loss, **kwargs)
+    model.compile(optimizer, loss)
     return model
 
 
@@ -187,12 +196,6 @@ def test_compile_begins_anew(data):
 def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
     """As is done to unfreeze layers in the middle of a fit."""
 
-    class Scaled(layers.Layer):
-        factor = 1.0
-
-        def call(self, x):
-            return x * self.factor
-
     class Change(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch:
@@ -303,12 +306,6 @@ def test_steps_that_a_model_makes_in_its_own_way(data, first):
 
 
 def test_a_step_for_validation_that_was_made_anew_is_used(data):
-    class Scaled(layers.Layer):
-        factor = 1.0
-
-        def call(self, x):
-            return x * self.factor
-
     scaled = Scaled()
     model = compiled(keras.Sequential([*network().layers, scaled]), keras.optimizers.SGD(0.0))
     fit(model, data, quiet())
