@@ -17,9 +17,9 @@ spread over the steps of an epoch of 50,000 images (those of CIFAR-10), and prin
 
 The guard looks closely at every k-th step of such an epoch only (`stride_for`).
 A round is shorter than that, so it times as many steps of either kind apart, and
-adds them up in the proportion of the epoch: no luck in which steps fall into it.
- The guard's first
-look (the verdict) comes before the rounds and is part of the first step's time.
+adds them up in the proportion of the epoch: no luck in which steps fall into it. The
+guard's first look (the verdict) comes before the rounds and is part of the first step's
+time.
 """
 
 import argparse
@@ -42,7 +42,6 @@ def parse():
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=8, help="steps of each variant in a round")
     parser.add_argument("--variants", default="plain,guard,tensorboard,numpy")
-    parser.add_argument("--profile", action="store_true", help="time each statistic by itself")
     parser.add_argument(
         "--check-transfers",
         action="store_true",
@@ -175,57 +174,6 @@ def report(name, times, ends, target, rng):
     print(f"{'':12} {ms:.1f} ms a step; end of an epoch {1000 * np.median(ends[name]):.1f} ms")
 
 
-def profile_statistics(x):
-    import keras
-    from keras import ops
-
-    from keras_shiftguard.statistics.batch import spec_for
-    from keras_shiftguard.statistics.sketch import Sketch
-
-    sketch = Sketch(spec_for("input", (None, *x.shape[1:]), "channels_last"))
-    x = ops.convert_to_tensor(x)
-
-    def timed(update, variables):
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            run = tf.function(update)
-        elif keras.backend.backend() == "jax":
-            import jax
-
-            def pure(values, x):
-                with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
-                    update(x)
-                new = [scope.get_current_value(v) for v in variables]
-                return [o if n is None else n for o, n in zip(values, new, strict=True)]
-
-            jitted, values = jax.jit(pure), [v.value for v in variables]
-
-            def run(x):
-                jax.block_until_ready(jitted(values, x))
-        else:
-            run = update
-        run(x)
-        start, cpu = time.perf_counter(), time.process_time()
-        for _ in range(50):
-            run(x)
-        return 20 * (time.perf_counter() - start), 20 * (time.process_time() - cpu)
-
-    from keras_shiftguard.statistics.occasional import ROWS
-
-    print("cost of each part of the statistics by itself:")
-    close, every = sketch.detail_state.variables, sketch.state.variables
-    parts = {
-        "every pixel": (sketch.update, every),
-        "sampled pixels": (lambda x: sketch.sample(x[:ROWS]), close),
-        "samples": (lambda x: sketch.measure(x[:ROWS]), close),
-    }
-    for name, (update, variables) in parts.items():
-        wall, cpu = timed(update, variables)
-        turn = "" if name == "every pixel" else ", at every k-th step"
-        print(f"  {name:14} {wall:6.2f} ms wall {cpu:6.2f} ms cpu{turn}")
-
-
 def check_transfers(x, y, model_name):
     import jax
 
@@ -254,8 +202,6 @@ def main():
     size = 224 if args.model == "resnet50" else 32
     x = (rng.random((batch, size, size, 3)) * 255).astype("float32")
     y = rng.integers(0, 10, batch)
-    if args.profile:
-        return profile_statistics(x)
     if args.check_transfers:
         return check_transfers(x, y, args.model)
     names = args.variants.split(",")

@@ -1,0 +1,97 @@
+"""What each part of the statistics costs in a step, timed by itself.
+
+    python examples/benchmarks/statistics_cost.py --backend tensorflow --model small_cnn
+
+Beside it what a compiled call costs that does nothing, and the least that a look at
+all pixels can do: their smallest and largest, the sums of them and of their squares.
+"""
+
+import argparse
+import os
+import time
+
+import numpy as np
+
+SHAPES = {"resnet50": (8, 224, 224, 3), "small_cnn": (128, 32, 32, 3)}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
+    parser.add_argument("--model", default="small_cnn", choices=list(SHAPES), help="whose batches")
+    parser.add_argument("--calls", type=int, default=300)
+    return parser.parse_args()
+
+
+def compiled(update, variables):
+    """`update` as a step of the backend would run it; it assigns to `variables`."""
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(update)
+    if keras.backend.backend() == "torch":
+        return update
+    import jax
+
+    def pure(values, x):
+        with keras.StatelessScope(list(zip(variables, values, strict=True))) as scope:
+            update(x)
+        new = [scope.get_current_value(v) for v in variables]
+        return [old if n is None else n for old, n in zip(values, new, strict=True)]
+
+    jitted, values = jax.jit(pure), [v.value for v in variables]
+    return lambda x: jax.block_until_ready(jitted(values, x))
+
+
+def timed(run, x, calls):
+    """Mean `(wall, cpu)` milliseconds of a call."""
+    for _ in range(3):
+        run(x)
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(calls):
+        run(x)
+    return np.subtract((time.perf_counter(), time.process_time()), (wall, cpu)) * 1000 / calls
+
+
+def main():
+    args = parse()
+    os.environ["KERAS_BACKEND"] = args.backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+    from keras import ops
+
+    from keras_shiftguard.statistics.batch import spec_for
+    from keras_shiftguard.statistics.occasional import ROWS
+    from keras_shiftguard.statistics.sketch import Sketch
+
+    rng = np.random.default_rng(0)
+    shape = SHAPES[args.model]
+    x = ops.convert_to_tensor((rng.random(shape) * 255).astype("float32"))
+    sketch = Sketch(spec_for("input", (None, *shape[1:]), "channels_last"))
+    state = keras.Variable(np.zeros((4, shape[0], 64 * shape[-1]), "float32"))
+
+    def least(x):
+        pixels = ops.reshape(x, (shape[0], -1, 64 * shape[-1]))
+        deviation = pixels - 1.0
+        found = [reduce(pixels, axis=1) for reduce in (ops.min, ops.max)]
+        found += [ops.sum(values, axis=1) for values in (deviation, ops.square(deviation))]
+        state.assign(ops.stack(found))
+
+    every, close = sketch.state.variables, sketch.detail_state.variables
+    parts = {
+        "nothing": (lambda x: state.assign(state.value), [state]),
+        "the least of every pixel": (least, [state]),
+        "every pixel": (sketch.update, every),
+        "sampled pixels, at every k-th step": (lambda x: sketch.sample(x[:ROWS]), close),
+        "samples, at every k-th step": (lambda x: sketch.measure(x[:ROWS]), close),
+    }
+    print(f"{args.backend}, a batch of {shape}, {args.calls} calls; load {os.getloadavg()[0]:.1f}")
+    for name, (update, variables) in parts.items():
+        wall, cpu = timed(compiled(update, variables), x, args.calls)
+        print(f"  {name:36} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
+
+
+if __name__ == "__main__":
+    main()
