@@ -15,6 +15,7 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import around_zero
 from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.traced_once import traced_once
 
 # How wide `y` is shows only when the first batch comes, and the variables have
 # to be there before. More columns than this are classes, or too many to name.
@@ -71,9 +72,11 @@ class LabelSketch:
             projections: Of the same samples, `(samples, NUM_DIRECTIONS)`.
             weight: 1.0 where a projection is finite, else 0.0, `(samples, 1)`.
         """
+        if width_of(y):
+            traced_once(self._measure, self.details, "labels", y, projections, weight)
+
+    def _measure(self, y: Any, projections: Any, weight: Any) -> None:
         width = width_of(y)
-        if not width:
-            return
         if width <= MAX_TARGETS:
             numbers = ops.cast(ops.reshape(y, (-1, width)), "float32")
             self.targets.update(ops.pad(numbers, ((0, 0), (0, MAX_TARGETS - width))))

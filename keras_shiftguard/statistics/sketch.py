@@ -14,6 +14,7 @@ from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.traced_once import traced_once
 
 
 class Sketch:
@@ -51,12 +52,18 @@ class Sketch:
 
     def update(self, x: Any) -> None:
         """Adds every pixel of a batch. Runs inside the compiled step, as all three do."""
+        traced_once(self._update, self.state, ("pixels", self.spec), x)
+
+    def _update(self, x: Any) -> None:
         batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec))
         for statistic in self.of_pixels:
             statistic.update(batch)
 
     def sample(self, x: Any) -> None:
         """Adds some pixels of a batch to the quantiles and the grids of 8 bits."""
+        traced_once(self._sample, self.detail_state, ("sampled", self.spec), x)
+
+    def _sample(self, x: Any) -> None:
         pixels = SampledPixels(x, self.spec)
         for statistic in self.of_sampled:
             statistic.update(pixels)
@@ -67,7 +74,10 @@ class Sketch:
         Returns:
             Their projections and weights, see `EmbeddingSketch.update`.
         """
-        return self.details.update(x)
+        measured: tuple[Any, Any] = traced_once(
+            self.details.update, self.detail_state, ("samples", self.spec), x
+        )
+        return measured
 
     def reset(self) -> None:
         self.state.reset()

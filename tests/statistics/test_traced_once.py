@@ -1,0 +1,91 @@
+"""On TensorFlow the statistics are traced once for all models, and measure the same."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shiftguard as sg
+from keras_shiftguard.statistics import attributes, traced_once
+from keras_shiftguard.statistics.state import State
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="nothing is kept on other backends"
+)
+
+
+def fit(x, batch_size=8):
+    model = keras.Sequential([keras.Input(x.shape[1:]), layers.Flatten(), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(verbose=0, on_mismatch="ignore", on_shift="ignore")
+    y = np.arange(2.0 * len(x)).reshape(-1, 2)
+    model.fit(x, y, batch_size, validation_data=(x, y), callbacks=[guard], verbose=0)
+    return guard.profiles
+
+
+@pytest.fixture
+def images(rng):
+    return rng.random((16, 11, 13, 3)).astype("float32")  # a size that no other test has
+
+
+def test_the_step_of_the_next_model_traces_no_statistic_again(images, monkeypatch):
+    calls = []
+    real = attributes.attributes
+    monkeypatch.setattr(attributes, "attributes", lambda *args: calls.append(args) or real(*args))
+    fit(images)
+    assert len(calls) == 1  # in training; validation has it already
+    fit(images)
+    assert len(calls) == 1
+
+
+def test_the_next_model_measures_its_own_images(images):
+    measured = [fit(x)["train"] for x in (images, images * 7, images)]
+    directly = [sg.profile(x) for x in (images, images * 7, images)]
+    for one, other in zip(measured, directly, strict=True):
+        one, other = one.inputs["input"], other.inputs["input"]
+        np.testing.assert_array_equal(one.maximum, other.maximum)
+        np.testing.assert_array_equal(one.counts, other.counts)
+        np.testing.assert_allclose(one.mean, other.mean, rtol=1e-5)
+        assert one.features.mean("contrast") == pytest.approx(other.features.mean("contrast"))
+
+
+def test_what_an_update_does_not_assign_stays(rng):
+    import tensorflow as tf
+
+    state = State("test")
+    total, other = state.add("total", ()), state.add("other", (), fill=3.0)
+
+    def update(x):
+        total.assign(total + keras.ops.sum(x))
+        return x + other
+
+    @tf.function
+    def step(x):
+        return traced_once.traced_once(update, state, "a test", x)
+
+    x = tf.ones((2, 2))
+    assert float(step(x)[0, 0]) == 4.0
+    other.assign(5.0)
+    assert float(step(x)[0, 0]) == 6.0
+    assert float(total.value) == 8.0 and float(other.value) == 5.0
+
+
+def test_only_so_many_are_kept(monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(traced_once, "KEPT", 2)
+    monkeypatch.setattr(traced_once, "_traced", type(traced_once._traced)())
+    state = State("test")
+    total = state.add("total", ())
+
+    def add(x):
+        total.assign(total + keras.ops.sum(x))
+
+    @tf.function
+    def step():
+        for size in (1, 2, 3, 1):
+            traced_once.traced_once(add, state, "a test", tf.ones(size))
+
+    step()
+    assert float(total.value) == 7.0
+    assert [key[1][0] for key in traced_once._traced] == [(3,), (1,)]
