@@ -32,6 +32,13 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.stem not in LONG)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def leave_alone_what_was_made():
+    """Nor what the tests of a file leave: TensorFlow once took 40 s to free its functions."""
+    yield
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def names_in_docstrings(request):
     """Examples may use `np` and `keras` without importing them."""

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
 SCRIPTS = Path(__file__).parents[1] / "examples" / "distribution"
 # Compiled without care: it takes half as long, and runs for a second.
-HASTY = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+HASTY = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 def run(script, *arguments, backend):

@@ -97,6 +97,7 @@ CASES = {
 }
 
 
+@pytest.mark.to_the_bit
 @pytest.mark.parametrize("mode", ["warn", "fix"])
 @pytest.mark.parametrize("case", CASES)
 def test_training_is_bit_for_bit_the_same(case, mode, data):

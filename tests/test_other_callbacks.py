@@ -131,6 +131,7 @@ def test_between_two_others(names, tmp_path, alone):
 
 
 @pytest.mark.backend
+@pytest.mark.to_the_bit
 @pytest.mark.parametrize("place", [0, 3, len(OTHERS)], ids=["first", "in the middle", "last"])
 def test_among_all_of_them(place, tmp_path, alone):
     check(list(OTHERS), place, tmp_path, alone)

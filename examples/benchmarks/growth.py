@@ -200,12 +200,14 @@ def long_fit(args):
 
 
 def many_fits(args):
-    """Memory over fits of one model, each with a guard of its own or with none."""
+    """Memory over fits of one model, or of many, each with a guard of its own or with none."""
     import keras_shiftguard as sg
 
     model, x, y = made(features=10, classes=2)
     found = []
     for number in range(1, args.fits + 1):
+        if args.new_models:
+            model, x, y = made(features=10, classes=2)
         watches = [sg.ShiftGuard(verbose=0, on_shift="ignore")] if args.guard else []
         epochs_timed(model, x, y, watches, 1)
         if number in (args.fits // 5, args.fits // 2, args.fits):
@@ -218,6 +220,7 @@ def leaks(args):
         name = f"one-{args.what}"
         amount = ("--epochs", str(args.epochs)) if args.what == "epochs" else ()
         amount = ("--fits", str(args.fits)) if args.what == "fits" else amount
+        amount += ("--new-models",) if args.new_models else ()
         row = json.loads(child(args, name, *amount, *guard).strip().splitlines()[-1])
         memory = ", ".join(f"{mib:.0f} MiB after {number:,}" for number, mib in row["memory"])
         print(f"{'with' if guard else 'without'} the guard: {memory}", flush=True)
@@ -280,6 +283,7 @@ def main():
     parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--fits", type=int, default=50)
+    parser.add_argument("--new-models", action="store_true", help="`fits`: each of a new model")
     parser.add_argument("--guard", action="store_true")
     parser.add_argument("--grows", nargs="*")
     parser.add_argument("--value", type=int)

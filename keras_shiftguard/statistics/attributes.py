@@ -87,14 +87,14 @@ def attributes(x: Any, spec: InputSpec) -> Any:
         float32, `(samples, len(names(spec)))`; not finite where undefined.
     """
     planes = _planes(x, spec)
-    luma = sum(planes) / len(planes)
-    # Centred before anything is squared, for float32 cancels far from zero; and
-    # on a pixel first, so that a flat image is exactly flat.
-    pivot = luma[:, :1, :1]
-    luma = luma - pivot
+    # Centred before anything is squared, for float32 cancels far from zero; and each
+    # plane on a pixel first, so that a flat image is exactly flat, however a compiler
+    # rounds the mean of the planes.
+    corners = [plane[:, :1, :1] for plane in planes]
+    luma = sum(p - c for p, c in zip(planes, corners, strict=True)) / len(planes)
     offset = _mean(luma)
     luma = luma - offset[:, None, None]
-    mean = pivot[:, 0, 0] + offset
+    mean = (sum(corners) / len(planes))[:, 0, 0] + offset
     variance = _mean(ops.square(luma))
     std = ops.sqrt(variance)
     contrast = ops.log(std)  # -inf for a flat image

@@ -54,6 +54,7 @@ class Failing(keras.utils.PyDataset):
 
 # While it is measured; when the model is asked for the first time; in the second epoch.
 @pytest.mark.backend
+@pytest.mark.to_the_bit
 @pytest.mark.parametrize("good", [2, 3, 8])
 def test_the_target_raises(good, unwatched):
     if BACKEND != "tensorflow" and good == 2:

@@ -28,6 +28,7 @@ class Subclassed(keras.Model):
 
 
 @pytest.mark.backend
+@pytest.mark.to_the_bit
 @pytest.mark.parametrize(
     "fails, subclassed", [("build", True), ("build", False), ("update_state", True)]
 )

@@ -16,6 +16,7 @@ import keras_shiftguard as sg
 
 
 @pytest.mark.backend
+@pytest.mark.to_the_bit
 def test_nan_and_infinity_from_some_step_on():
     x = X.copy()
     x[40:, 0], x[50:, 1] = np.nan, np.inf
@@ -31,6 +32,7 @@ def test_nan_and_infinity_from_some_step_on():
 
 
 @pytest.mark.backend
+@pytest.mark.to_the_bit
 @pytest.mark.parametrize("shape", [(2, 2, 3), (3, 8, 8, 3)], ids=["four pixels", "video"])
 def test_unusual_inputs_are_watched(shape):
     if BACKEND == "jax" and len(shape) == 3:

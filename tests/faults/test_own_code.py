@@ -51,6 +51,7 @@ HOOKS = [
 
 
 @pytest.mark.backend
+@pytest.mark.to_the_bit
 @pytest.mark.parametrize(
     "hook, how", [*((hook, interrupt) for hook in HOOKS), *((hook, fail) for hook in HOOKS[::3])]
 )
