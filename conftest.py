@@ -34,8 +34,9 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def leave_alone_what_was_made():
-    """Nor what the tests of a file leave: TensorFlow once took 40 s to free its functions."""
+    """Nor at what the tests of a file leave, which TensorFlow keeps for the most part."""
     yield
+    gc.collect()
     gc.freeze()
 
 
