@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def leave_alone_what_was_made():
-    """Nor at what the tests of a file leave, which TensorFlow keeps for the most part."""
+    """No collection need look again at what a file leaves: TensorFlow keeps most of it anyway."""
     yield
     gc.collect()
     gc.freeze()

@@ -12,11 +12,7 @@ import os
 import sys
 import time
 
-
-def resident():
-    """Memory of the process, in MiB."""
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+from growth import resident
 
 
 def main():
@@ -56,7 +52,7 @@ def main():
             counted = profile.num_samples, int(profile.labels.counts.sum())
             off = float(np.max(np.abs(profile.inputs["input"].mean - x.mean(0, dtype="float64"))))
             right.append(counted == (wanted, wanted) and off < 1e-5)
-            print(f"epoch {epoch}: {counted[0]:,} samples, {counted[1]:,} labels of {wanted:,}; ")
+            print(f"epoch {epoch}: {counted[0]:,} samples, {counted[1]:,} labels of {wanted:,}")
             print(f"  means off by at most {off:.1e}", flush=True)
 
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
