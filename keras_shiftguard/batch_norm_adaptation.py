@@ -18,8 +18,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.data import first_batches, to_numpy
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.batches import first_batches, to_numpy
 
 PRIOR_SAMPLES = 16
 MOST_SAMPLES = 4096

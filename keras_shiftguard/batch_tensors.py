@@ -6,7 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.data import named_inputs
+from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.measure import is_numeric
 
 

@@ -26,7 +26,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util import tensor_util
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.json_files import plain
+from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
 
 # A run of its own: two live writers in one run directory lose data. The plugin

@@ -8,8 +8,8 @@ import keras
 from keras import ops
 
 from keras_shiftguard.answers import Answers, fingerprint
-from keras_shiftguard.data import batches, named_inputs
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.batches import batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.compiled import compiled

@@ -15,7 +15,7 @@ from keras_shiftguard.detection.ranks import MIN_SAMPLES
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.detection.words import in_a_sentence, verdict
 from keras_shiftguard.events import EventWriter
-from keras_shiftguard.json_files import plain
+from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.shift_series import SCHEMA, ShiftSeries
 

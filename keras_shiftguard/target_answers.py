@@ -6,9 +6,9 @@ from dataclasses import replace
 import keras
 
 from keras_shiftguard.answers import Answers
-from keras_shiftguard.data import first_batches
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.given import Given
+from keras_shiftguard.io.batches import first_batches
 from keras_shiftguard.profiles import InputProfile
 
 MOST_ASKED = 2048  # samples of the target that the model is asked about, each epoch

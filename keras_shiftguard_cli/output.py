@@ -63,7 +63,7 @@ def show(result: Any, as_json: bool) -> None:
         result: What `str()` makes readable, and `.to_dict()` plain.
         as_json: Which of the two.
     """
-    from keras_shiftguard.json_files import plain
+    from keras_shiftguard.io.json_files import plain
 
     if as_json:
         result = json.dumps(plain(getattr(result, "to_dict", lambda: result)()), indent=2)

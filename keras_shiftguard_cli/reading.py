@@ -31,19 +31,19 @@ class Pipeline:
         """The images as the pipeline would feed them."""
         import numpy as np
 
-        from keras_shiftguard import files
+        from keras_shiftguard.io import images
 
         size, channels, channels_first = _wanted(model)
         path = Path(data)
-        if path.suffix in files.ARRAY_SUFFIXES:
-            x = files.read_array(path, self.max_samples)
+        if path.suffix in images.ARRAY_SUFFIXES:
+            x = images.read_array(path, self.max_samples)
         else:
             size = self.size or size
             if size is None:
                 size = DEFAULT_SIZE
                 note = f"note: images are resized to {size[0]}x{size[1]}; see --size"
                 click.echo(note, err=True)
-            x = files.read_images(path, size, channels or 3, self.max_samples, _reading)
+            x = images.read_images(path, size, channels or 3, self.max_samples, _reading)
             if channels_first:
                 x = x.transpose(0, 3, 1, 2)
         return self.fed(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
@@ -57,17 +57,17 @@ class Pipeline:
         """
         import numpy as np
 
-        from keras_shiftguard import files
+        from keras_shiftguard.io import images
 
         path = Path(data)
-        if path.suffix in files.ARRAY_SUFFIXES:
-            x, y = self.read(data, model), files.read_labels(path, self.max_samples)
+        if path.suffix in images.ARRAY_SUFFIXES:
+            x, y = self.read(data, model), images.read_labels(path, self.max_samples)
             return x if y is None else (x, y)
         size, _, channels_first = _wanted(model)
         height, width = self.size or size or DEFAULT_SIZE
 
         def of_one(raw: "np.ndarray") -> "np.ndarray":
-            x = files.resized(raw, (height, width))
+            x = images.resized(raw, (height, width))
             x = self.fed(x[..., ::-1] if self.bgr else x)
             return np.moveaxis(x, -1, 0) if channels_first else x
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_shiftguard import BadInputError, profile
-from keras_shiftguard.data import first_samples, named_inputs
+from keras_shiftguard.io.batches import first_samples, named_inputs
 
 pytestmark = pytest.mark.backend
 

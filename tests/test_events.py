@@ -13,7 +13,7 @@ from numpy_reference import profile
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.events import MAX_BUCKETS, EventWriter, histogram_buckets
-from keras_shiftguard.json_files import write_json
+from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 STEPS = 3

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning
-from keras_shiftguard.files import read_array, read_images, read_labels
+from keras_shiftguard.io.images import read_array, read_images, read_labels
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import numpy as np
 from adaptation_data import IMAGE, lenet
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.data import SOURCE, TARGET
+from keras_shiftguard.io.batches import SOURCE, TARGET
 
 METHODS = ("mmd", "coral", "auto", "dann", "cdan")
 

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_shiftguard.adaptation.alignment import METHODS
-from keras_shiftguard.data import named_inputs, to_numpy
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.batches import named_inputs, to_numpy
 
 FEWEST = 8  # target samples
 # Images in 0..1 or -1..1 beside images in 0..255.

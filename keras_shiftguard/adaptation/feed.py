@@ -11,8 +11,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.data import SOURCE, TARGET, Batch, batches, is_arrays
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
 
 MOST_AHEAD = 16  # batches; Keras looks at two before it starts
 MOST_REPLAYED = 4096  # batches of a one-shot target that are kept to begin again

@@ -13,7 +13,7 @@ from keras import ops
 from keras_shiftguard.adaptation.alignment import Alignment
 from keras_shiftguard.adaptation.mixing import DomainMixing
 from keras_shiftguard.adaptation.split import Split
-from keras_shiftguard.data import SOURCE, TARGET, is_pair
+from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 
 
 class PairModel(keras.Model):

@@ -10,7 +10,7 @@ from keras_shiftguard.adaptation.checks import class_ids
 from keras_shiftguard.adaptation.course import Course
 from keras_shiftguard.adaptation.evidence import Evidence, look
 from keras_shiftguard.adaptation.report import Action
-from keras_shiftguard.data import to_numpy
+from keras_shiftguard.io.batches import to_numpy
 
 MOST_LOOKED_AT = 1024  # samples of each domain
 CHUNK = 128

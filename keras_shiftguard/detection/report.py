@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from keras_shiftguard.notebook import BAD, GOOD, card
+from keras_shiftguard.io.notebook_card import BAD, GOOD, card
 
 KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific first
 # |effect size| below this is "present, negligible": real perhaps, but small

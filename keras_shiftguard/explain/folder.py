@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.files import IMAGE_SUFFIXES, image_files, open_image
+from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
 
 # How keras.applications was measured: the shorter side to 256, bicubic, and the
 # middle 224 (taehoonlee in github.com/keras-team/keras-applications/issues/88).

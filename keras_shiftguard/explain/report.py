@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
-from keras_shiftguard.json_files import plain, write_json
-from keras_shiftguard.notebook import BAD, GOOD, card
+from keras_shiftguard.io.json_files import plain, write_json
+from keras_shiftguard.io.notebook_card import BAD, GOOD, card
 
 PREPROCESSING = "preprocessing"
 CHANNEL_ORDER = "channel order"

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.data import batches, is_arrays, named_inputs, to_numpy
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.folder import Folder, as_keras_reads, open_folder, raw_image
+from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
 
 MOST_BYTES = 2 << 30  # of samples in memory
 MOST_OF_A_GENERATOR = 10_000  # it may have no end

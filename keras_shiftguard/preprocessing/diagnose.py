@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.data import first_samples
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.measure import profile_of
 from keras_shiftguard.model_inputs import input_shapes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis

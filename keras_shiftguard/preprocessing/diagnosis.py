@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.notebook import BAD, GOOD, OPEN, card
+from keras_shiftguard.io.notebook_card import BAD, GOOD, OPEN, card
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.words import difference_in_words, in_words
 

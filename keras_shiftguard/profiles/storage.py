@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.npz import read_npz
+from keras_shiftguard.io.npz import read_npz
 from keras_shiftguard.profiles.checks import check_summary
 from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.adaptation.feed import Pairs, endless
-from keras_shiftguard.data import SOURCE, TARGET
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.batches import SOURCE, TARGET
 
 X = np.arange(10, dtype="float32")[:, None]
 Y = np.arange(10)

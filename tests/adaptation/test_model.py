@@ -9,7 +9,7 @@ from adaptation_models import gradients_of, network, two_domains
 from keras import ops
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.data import SOURCE, TARGET
+from keras_shiftguard.io.batches import SOURCE, TARGET
 
 pytestmark = pytest.mark.backend
 LOSS = keras.losses.SparseCategoricalCrossentropy

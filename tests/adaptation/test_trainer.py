@@ -11,8 +11,8 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.data import SOURCE
 from keras_shiftguard.guard import ShiftGuard
+from keras_shiftguard.io.batches import SOURCE
 
 LOSS = keras.losses.SparseCategoricalCrossentropy
 EAGER = {"run_eagerly": True}  # a dozen steps are not worth tracing

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
-from keras_shiftguard.json_files import plain
+from keras_shiftguard.io.json_files import plain
 
 
 def finding(feature="input/brightness", effect=1.0, **changes):

@@ -8,7 +8,7 @@ from pathlib import Path
 from fuzz.choices import Choices, scrambled
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning
-from keras_shiftguard.files import read_images
+from keras_shiftguard.io.images import read_images
 
 REAL = Path(__file__).parent / "real"
 NAMES = ("a.png", "b.jpg", "c.gif", "d.bmp", "e.tiff", "f.webp", "g.ppm", "sub/h.jpeg", "i.PNG")

@@ -12,7 +12,7 @@ from fuzz.choices import Choices, damaged, scrambled
 
 from keras_shiftguard.detection.compare import examine
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.files import read_array, read_labels
+from keras_shiftguard.io.images import read_array, read_labels
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.resume import read_state
 

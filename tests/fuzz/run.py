@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 READERS = ("profile", "array", "events", "images", "model")
 # Where branches are followed: what reads, and not what is computed from it.
 WATCHED = [
-    *("keras_shiftguard.npz", "keras_shiftguard.files", "keras_shiftguard.profiles"),
+    *("keras_shiftguard.io.npz", "keras_shiftguard.io.images", "keras_shiftguard.profiles"),
     *("keras_shiftguard_cli.reading", "tensorboard_plugin_shiftguard"),
 ]
 SHARED_MEMORY = "/dev/shm"  # files of one input, where there is such a place

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning, warn
-from keras_shiftguard.npz import names_in, read_npz
+from keras_shiftguard.io.npz import names_in, read_npz
 
 if TYPE_CHECKING:
     from PIL import Image

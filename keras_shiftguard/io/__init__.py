@@ -1,0 +1,1 @@
+"""Reading and writing: batches of whatever `fit` accepts, image files, arrays, JSON."""
