@@ -23,12 +23,12 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.given import Given
 from keras_shiftguard.hooks import GuardHooks
+from keras_shiftguard.log.resume import read_state, write_state
+from keras_shiftguard.log.run_log import RunLog
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.watch import PreprocessingWatch
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.repair import Repair
-from keras_shiftguard.resume import read_state, write_state
-from keras_shiftguard.run_log import RunLog
 from keras_shiftguard.shift_watch import ShiftWatch
 from keras_shiftguard.watched_fit import WatchedFit
 

@@ -10,8 +10,8 @@ from keras_shiftguard.augmentation.in_step import POOL, StepAugmentation
 from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.given import Given
 from keras_shiftguard.io.batches import first_samples
+from keras_shiftguard.log.run_log import RunLog
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.run_log import RunLog
 
 
 class Repair:

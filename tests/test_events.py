@@ -12,8 +12,8 @@ import pytest
 from numpy_reference import profile
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.events import MAX_BUCKETS, EventWriter, histogram_buckets
 from keras_shiftguard.io.json_files import write_json
+from keras_shiftguard.log.event_writer import MAX_BUCKETS, EventWriter, histogram_buckets
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 STEPS = 3
@@ -130,7 +130,7 @@ def test_writing_imports_no_tensorflow_and_no_backend(tmp_path):
         package = types.ModuleType("keras_shiftguard")
         package.__path__ = [sys.argv[2] + "/keras_shiftguard"]
         sys.modules["keras_shiftguard"] = package
-        from keras_shiftguard.events import EventWriter
+        from keras_shiftguard.log.event_writer import EventWriter
         with EventWriter(sys.argv[1]) as writer:
             writer.write_scalar("a/b", 1.0, 0)
         print("keras" in sys.modules)

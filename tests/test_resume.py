@@ -9,7 +9,7 @@ from plugin.logs import PROVIDERS, data_of, opened, unpacked
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.resume import keep_state, kept_state
+from keras_shiftguard.log.resume import keep_state, kept_state
 
 backend = pytest.mark.backend
 

@@ -7,12 +7,12 @@ import pytest
 from shift_tab_log import FEATURES, numbers, read_run, streams
 
 from keras_shiftguard.detection.monitor import ShiftMonitor
-from keras_shiftguard.events import EventWriter
+from keras_shiftguard.log.event_writer import EventWriter
+from keras_shiftguard.log.shift_tab import MOST_BYTES, ShiftEvents
+from keras_shiftguard.log.shift_tab_bins import BINS, bars, shared_bins, shares, shown_classes
+from keras_shiftguard.log.shift_tab_series import ALARM, FULL_SHARE, TOLD, Rows
 from keras_shiftguard.profiles import NUM_BINS, bin_edges
 from keras_shiftguard.profiles.features import NUM_COARSE_BINS
-from keras_shiftguard.shift_events import MOST_BYTES, ShiftEvents
-from keras_shiftguard.shift_plots import BINS, bars, shared_bins, shares, shown_classes
-from keras_shiftguard.shift_series import ALARM, FULL_SHARE, TOLD, Rows
 
 STEPS = 3
 PAIR = ("validation", "train")

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 from numpy_reference import profile
 
-from keras_shiftguard.events import EventWriter
+from keras_shiftguard.log.event_writer import EventWriter
 
 
 @pytest.fixture

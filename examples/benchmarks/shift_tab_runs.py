@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from keras_shiftguard.detection.monitor import ShiftMonitor
-from keras_shiftguard.events import EventWriter
+from keras_shiftguard.log.event_writer import EventWriter
+from keras_shiftguard.log.shift_tab import ShiftEvents
 from keras_shiftguard.profiles import FeatureTable, InputProfile, InputSummary, Moments
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, FINE_FEATURES, num_bins
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, LOG_GAMMA, NUM_BINS, SMALLEST
 from keras_shiftguard.profiles.labels import MAX_CLASSES, LabelSummary
-from keras_shiftguard.shift_events import ShiftEvents
 
 SAMPLES = 300
 CANDIDATES = (

@@ -113,7 +113,7 @@ class GapReport:
             BadInputError: If nothing can be written there.
         """
         # TensorBoard's modules take time to import, and few reports are written.
-        from keras_shiftguard.events import EventWriter
+        from keras_shiftguard.log.event_writer import EventWriter
 
         content = plain({**self.to_dict(), "v": SCHEMA, "headline": self._headline()})
         with EventWriter(log_dir) as writer:

@@ -25,7 +25,7 @@ from faults.fits import (
 )
 
 import keras_shiftguard as sg
-from keras_shiftguard.resume import kept_state
+from keras_shiftguard.log.resume import kept_state
 
 NOBODY = 65534
 

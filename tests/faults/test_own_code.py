@@ -13,7 +13,7 @@ import pytest
 from faults.fits import BACKEND, new_model, numbers, quiet, records, run, same, watched
 
 import keras_shiftguard as sg
-from keras_shiftguard.resume import kept_state
+from keras_shiftguard.log.resume import kept_state
 
 
 class Stop(keras.callbacks.Callback):

@@ -13,8 +13,8 @@ from fuzz.choices import Choices, damaged, scrambled
 from keras_shiftguard.detection.compare import examine
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import read_array, read_labels
+from keras_shiftguard.log.resume import read_state
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.resume import read_state
 
 REAL = Path(__file__).parent / "real"
 DTYPES = ("<f8", "<i8", "<f4", "|b1", "<U3", "|O", "<c16", "<M8[s]", ">u2", "<f2", "|V4")

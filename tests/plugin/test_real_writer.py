@@ -7,8 +7,8 @@ from plugin.logs import PROVIDERS, opened, unpacked
 from shift_tab_log import streams
 
 from keras_shiftguard.detection.monitor import ShiftMonitor
-from keras_shiftguard.events import EventWriter
-from keras_shiftguard.shift_events import ShiftEvents
+from keras_shiftguard.log.event_writer import EventWriter
+from keras_shiftguard.log.shift_tab import ShiftEvents
 
 
 def test_what_the_real_writer_writes_is_read(tmp_path):

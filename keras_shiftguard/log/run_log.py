@@ -10,13 +10,13 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.json_files import write_json
+from keras_shiftguard.log.resume import keep_state, kept_state
 from keras_shiftguard.processes import is_first_process
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.resume import keep_state, kept_state
 
 if TYPE_CHECKING:
-    from keras_shiftguard.events import EventWriter
-    from keras_shiftguard.shift_events import ShiftEvents
+    from keras_shiftguard.log.event_writer import EventWriter
+    from keras_shiftguard.log.shift_tab import ShiftEvents
 
 
 class RunLog:
@@ -39,10 +39,10 @@ class RunLog:
         if log_dir is not None and is_first_process():
             # TensorBoard's protocol buffers take as long to import as all of this
             # package does: only those who write wait for them.
-            from keras_shiftguard import events, shift_events
+            from keras_shiftguard.log import event_writer, shift_tab
 
-            self.writer = events.EventWriter(log_dir)
-            self._tab = shift_events.ShiftEvents(self.writer, _version())
+            self.writer = event_writer.EventWriter(log_dir)
+            self._tab = shift_tab.ShiftEvents(self.writer, _version())
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
         """Adds the numbers and histograms of each stream."""

@@ -14,10 +14,8 @@ import numpy as np
 
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
-from keras_shiftguard.events import EventWriter
-from keras_shiftguard.profiles import FeatureTable, InputProfile
-from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
-from keras_shiftguard.shift_plots import (
+from keras_shiftguard.log.event_writer import EventWriter
+from keras_shiftguard.log.shift_tab_bins import (
     BINS,
     bars,
     class_counts,
@@ -26,6 +24,8 @@ from keras_shiftguard.shift_plots import (
     shown_classes,
     tables,
 )
+from keras_shiftguard.profiles import FeatureTable, InputProfile
+from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
 
 SCHEMA = 1
 MOST_FEATURES = 1000  # of a pair; how many there were is told

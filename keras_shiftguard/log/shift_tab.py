@@ -14,10 +14,10 @@ from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.ranks import MIN_SAMPLES
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.detection.words import in_a_sentence, verdict
-from keras_shiftguard.events import EventWriter
 from keras_shiftguard.io.json_files import plain
+from keras_shiftguard.log.event_writer import EventWriter
+from keras_shiftguard.log.shift_tab_series import SCHEMA, ShiftSeries
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.shift_series import SCHEMA, ShiftSeries
 
 MOST_FINDINGS = 20  # in the state, the worst first
 MOST_TEXT = 1000  # characters of one sentence
