@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from keras_shiftguard.adaptation.model import DomainAdaptationModel
     from keras_shiftguard.adaptation.reversal import GradientReversal
     from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
+    from keras_shiftguard.callback.guard import ShiftGuard
     from keras_shiftguard.comparison import compare
     from keras_shiftguard.detection.report import ShiftReport
     from keras_shiftguard.errors import (
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
     )
     from keras_shiftguard.explain.gap import explain_gap
     from keras_shiftguard.explain.report import GapReport
-    from keras_shiftguard.guard import ShiftGuard
-    from keras_shiftguard.measure import profile
+    from keras_shiftguard.instrument.measure import profile
     from keras_shiftguard.preprocessing.convention import InputConvention
     from keras_shiftguard.preprocessing.correction import InputCorrection
     from keras_shiftguard.preprocessing.diagnose import diagnose
@@ -74,14 +74,14 @@ _MODULES = {
     "InputCorrection": "keras_shiftguard.preprocessing.correction",
     "InputProfile": "keras_shiftguard.profiles",
     "PreprocessingMismatchError": "keras_shiftguard.errors",
-    "ShiftGuard": "keras_shiftguard.guard",
+    "ShiftGuard": "keras_shiftguard.callback.guard",
     "ShiftGuardError": "keras_shiftguard.errors",
     "ShiftReport": "keras_shiftguard.detection.report",
     "ShiftWarning": "keras_shiftguard.errors",
     "compare": "keras_shiftguard.comparison",
     "diagnose": "keras_shiftguard.preprocessing.diagnose",
     "explain_gap": "keras_shiftguard.explain.gap",
-    "profile": "keras_shiftguard.measure",
+    "profile": "keras_shiftguard.instrument.measure",
 }
 
 _saved_classes.register()

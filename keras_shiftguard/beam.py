@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.measure import CHUNK, Measurement
 from keras_shiftguard.io.batches import named_inputs
-from keras_shiftguard.measure import CHUNK, Measurement
 from keras_shiftguard.profiles import InputProfile
 
 try:

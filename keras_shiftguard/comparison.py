@@ -7,7 +7,7 @@ from typing import Any
 from keras_shiftguard.detection.compare import examine
 from keras_shiftguard.detection.report import ShiftReport, by_severity
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.measure import profile
+from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import InputProfile
 
 

@@ -46,7 +46,7 @@ def compare(
     check_exists(a, b)
     start_library()
     from keras_shiftguard.comparison import compare as examine
-    from keras_shiftguard.measure import profile
+    from keras_shiftguard.instrument.measure import profile
 
     pipeline = Pipeline(max_samples, rescale, bgr, size)
 

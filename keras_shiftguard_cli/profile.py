@@ -37,7 +37,7 @@ def profile(
     """
     check_exists(data)
     start_library()
-    from keras_shiftguard.measure import profile as measure
+    from keras_shiftguard.instrument.measure import profile as measure
 
     images = Pipeline(max_samples, rescale, bgr, size).read(data)
     measured = measure(in_chunks(images, "Measuring"))

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
-from keras_shiftguard.answers import Answers, fingerprint, is_classifier
+from keras_shiftguard.instrument.model_outputs import Answers, fingerprint, is_classifier
 
 pytestmark = pytest.mark.backend
 

@@ -201,7 +201,7 @@ def test_a_broken_verdict_costs_a_warning_not_the_fit(model, raw, labels, monkey
     def explode(*args, **kwargs):
         raise MemoryError("no room for the analysis")
 
-    monkeypatch.setattr("keras_shiftguard.preprocessing.watch.judge", explode)
+    monkeypatch.setattr("keras_shiftguard.callback.preprocessing_watch.judge", explode)
     with pytest.warns(sg.ShiftWarning, match="no room"):
         history = fit(model, sg.ShiftGuard(verbose=0), raw, labels, epochs=2)
     assert len(history.history["loss"]) == 2

@@ -108,7 +108,7 @@ def test_every_room_is_there():
     [
         (
             "profiles/a.py",
-            "from keras_shiftguard.guard import ShiftGuard",
+            "from keras_shiftguard.callback.guard import ShiftGuard",
             "profiles imports guard",
         ),
         ("profiles/a.py", "import keras_shiftguard.preprocessing.words", "imports preprocessing"),
@@ -136,7 +136,7 @@ def test_the_rule_can_fail(tmp_path, file, line, complaint):
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("guard.py", "from keras_shiftguard.probe import Probe"),
+        ("guard.py", "from keras_shiftguard.instrument.probe import Probe"),
         ("preprocessing/a.py", "from .b import c\nfrom ..profiles import InputProfile"),
         ("preprocessing/__init__.py", "from . import a"),
         ("cli.py", "from keras_shiftguard import errors, files"),

@@ -8,7 +8,7 @@ import numpy_reference
 import pytest
 
 from keras_shiftguard import BadInputError, profile
-from keras_shiftguard.measure import profile_of
+from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 backend = pytest.mark.backend

@@ -210,7 +210,7 @@ def test_a_users_own_metric_is_measured_the_same_way(data):
 
 def test_many_batches_are_drained_before_counts_stop(data, monkeypatch):
     """Draining in mid-epoch loses nothing."""
-    monkeypatch.setattr("keras_shiftguard.passes.BATCHES_PER_DRAIN", 3)
+    monkeypatch.setattr("keras_shiftguard.callback.passes.BATCHES_PER_DRAIN", 3)
     x, y = data
     guard = watched(compiled(sequential()), x, y, batch_size=4, epochs=2)
     assert_measured(guard.profiles["train"], x)

@@ -17,7 +17,7 @@ from pathlib import Path
 import keras
 
 from keras_shiftguard.architectures import ARCHITECTURES, SIGNATURES, Signature
-from keras_shiftguard.preprocessing.graph import flatten
+from keras_shiftguard.instrument.graph import flatten
 from keras_shiftguard.preprocessing.recognition import (
     IMAGE,
     MIN_CONVOLUTIONS,

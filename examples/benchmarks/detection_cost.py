@@ -42,7 +42,7 @@ def ours(args):
     from peers.timing import measure
 
     from keras_shiftguard.detection.compare import examine
-    from keras_shiftguard.measure import profile
+    from keras_shiftguard.instrument.measure import profile
 
     rng = np.random.default_rng(0)
     reference = profile(rng.standard_normal((10_000, args.d)).astype("float32"))

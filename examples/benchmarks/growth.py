@@ -235,7 +235,7 @@ def counts(args):
     import numpy as np
     from keras import ops
 
-    from keras_shiftguard.passes import Passes
+    from keras_shiftguard.callback.passes import Passes
     from keras_shiftguard.statistics.batch import spec_for
     from keras_shiftguard.statistics.stream import Stream
 

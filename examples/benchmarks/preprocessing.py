@@ -40,7 +40,7 @@ import photos
 
 from keras_shiftguard import InputConvention, InputProfile
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.measure import profile_of
+from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.verdict import judge

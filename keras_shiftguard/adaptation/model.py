@@ -14,9 +14,9 @@ from keras_shiftguard.adaptation.pair_model import PairModel
 from keras_shiftguard.adaptation.report import Action, AlignmentReport
 from keras_shiftguard.adaptation.split import Split
 from keras_shiftguard.adaptation.training import train
-from keras_shiftguard.answers import is_classifier
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.processes import is_first_process
+from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.instrument.processes import is_first_process
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")

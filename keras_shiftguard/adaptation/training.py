@@ -13,8 +13,8 @@ from keras_shiftguard.adaptation.frozen import train_frozen
 from keras_shiftguard.adaptation.report import Action
 from keras_shiftguard.adaptation.watch import MOST_LOOKED_AT, AlignmentWatch
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
-from keras_shiftguard.processes import from_all
 
 Fit = Callable[..., Any]
 

@@ -24,7 +24,7 @@ from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.rehearsed import act_out
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
-from keras_shiftguard.measure import profile_of
+from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 LEVEL = 0.01  # of the comparison that must find a covariate shift

@@ -15,7 +15,7 @@ from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples, spread
 from keras_shiftguard.explain.subject import Subject
-from keras_shiftguard.measure import profile_of
+from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.report import Finding, ShiftReport
 from keras_shiftguard.errors import warn
+from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.log.resume import keep_state, kept_state
-from keras_shiftguard.processes import is_first_process
 from keras_shiftguard.profiles import InputProfile
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.preprocessing.layer_inputs import (
+from keras_shiftguard.instrument.layer_calls import (
     NotReachedError,
     as_called,
     in_order,

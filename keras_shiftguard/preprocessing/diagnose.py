@@ -5,9 +5,9 @@ from typing import Any
 import keras
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.measure import profile_of
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.io.batches import first_samples
-from keras_shiftguard.measure import profile_of
-from keras_shiftguard.model_inputs import input_shapes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.verdict import judge
 

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.instrument.graph import has_graph
 from keras_shiftguard.preprocessing.front import Front, FrontError, fit, probes
-from keras_shiftguard.preprocessing.graph import has_graph
 
 SMALL = 32  # height and width of a probe
 

@@ -17,7 +17,7 @@ from typing import Any
 from keras import layers
 
 from keras_shiftguard.architectures import ARCHITECTURES, SIGNATURES, Architecture, Signature
-from keras_shiftguard.preprocessing.graph import (
+from keras_shiftguard.instrument.graph import (
     Step,
     ancestors,
     flatten,

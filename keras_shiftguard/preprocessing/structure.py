@@ -7,9 +7,9 @@ import numpy as np
 from keras import layers, ops
 
 from keras_shiftguard.architectures import Architecture
+from keras_shiftguard.instrument.graph import has_graph
 from keras_shiftguard.preprocessing.convention import InputConvention
 from keras_shiftguard.preprocessing.front import FrontError, run_layers
-from keras_shiftguard.preprocessing.graph import has_graph
 from keras_shiftguard.preprocessing.inverse import describe, invert
 from keras_shiftguard.preprocessing.reach import run_model
 from keras_shiftguard.preprocessing.recognition import Recognition, recognise

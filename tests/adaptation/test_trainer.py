@@ -11,7 +11,7 @@ import pytest
 from adaptation_models import network, two_domains
 
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.guard import ShiftGuard
+from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.io.batches import SOURCE
 
 LOSS = keras.losses.SparseCategoricalCrossentropy

@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.augmentation.in_step import StepAugmentation, value_range
-from keras_shiftguard.measure import profile
+from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.statistics.batch import InputSpec
 
 SPEC = InputSpec("input", "channels_last", 1, (16, 16))

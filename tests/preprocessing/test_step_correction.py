@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_shiftguard.instrument.step_correction import StepCorrection
 from keras_shiftguard.preprocessing.correction import InputCorrection
-from keras_shiftguard.preprocessing.step_correction import StepCorrection
 from keras_shiftguard.statistics.batch import InputSpec
 
 pytestmark = pytest.mark.backend

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.answers import Answers, fingerprint
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.model_outputs import Answers, fingerprint
 from keras_shiftguard.io.batches import batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import spec_for

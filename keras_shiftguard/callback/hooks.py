@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.callback.run import WatchedFit
 from keras_shiftguard.errors import (
     PreprocessingMismatchError,
     ShiftDetectedError,
@@ -14,9 +15,8 @@ from keras_shiftguard.errors import (
     ShiftWarning,
     warn,
 )
-from keras_shiftguard.probe import check_supported
-from keras_shiftguard.processes import is_first_process
-from keras_shiftguard.watched_fit import WatchedFit
+from keras_shiftguard.instrument.probe import check_supported
+from keras_shiftguard.instrument.processes import is_first_process
 
 
 def harmless(hook: Callable[..., None]) -> Callable[..., None]:

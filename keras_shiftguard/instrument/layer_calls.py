@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.preprocessing.graph import sublayers
+from keras_shiftguard.instrument.graph import sublayers
 
 
 class NotReachedError(RuntimeError):

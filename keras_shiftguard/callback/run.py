@@ -5,19 +5,19 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.given import Given
+from keras_shiftguard.callback.optional_data import Given
+from keras_shiftguard.callback.passes import Passes
+from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
+from keras_shiftguard.callback.repair import Repair, log_alignment
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.target_outputs import TargetAnswers, target_answers
+from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
+from keras_shiftguard.instrument.probe import Probe, kept_probe, variable_scope
+from keras_shiftguard.instrument.step_correction import StepCorrection
 from keras_shiftguard.log.run_log import RunLog
-from keras_shiftguard.model_inputs import input_shapes, specs_of
-from keras_shiftguard.passes import Passes
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.step_correction import StepCorrection
-from keras_shiftguard.preprocessing.watch import PreprocessingWatch
-from keras_shiftguard.probe import Probe, kept_probe, variable_scope
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.repair import Repair, log_alignment
-from keras_shiftguard.shift_watch import ShiftWatch
 from keras_shiftguard.statistics.stream import Stream
-from keras_shiftguard.target_answers import TargetAnswers, target_answers
 
 
 class WatchedFit:

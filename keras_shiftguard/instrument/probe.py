@@ -13,11 +13,11 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.batch_tensors import is_dense, own, replaced, shapes_of
-from keras_shiftguard.compiled_steps import CompiledSteps, keep, kept
 from keras_shiftguard.errors import ShiftGuardError, warn
+from keras_shiftguard.instrument.batch_tensors import is_dense, own, replaced, shapes_of
+from keras_shiftguard.instrument.compiled_steps import CompiledSteps, keep, kept
+from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
-from keras_shiftguard.model_inputs import specs_of
 from keras_shiftguard.statistics.stream import Stream
 
 STEPS = {"train_step": "train", "test_step": "validation"}

@@ -6,7 +6,9 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.arguments import (
+from keras_shiftguard.augmentation.in_step import StepAugmentation
+from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation
+from keras_shiftguard.callback.arguments import (
     ON_MISMATCH,
     ON_SHIFT,
     adaptations,
@@ -15,22 +17,20 @@ from keras_shiftguard.arguments import (
     check_statistics,
     check_update_freq,
 )
-from keras_shiftguard.augmentation.in_step import StepAugmentation
-from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation
+from keras_shiftguard.callback.hooks import GuardHooks
+from keras_shiftguard.callback.optional_data import Given
+from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
+from keras_shiftguard.callback.repair import Repair
+from keras_shiftguard.callback.run import WatchedFit
+from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.comparison import as_profile, check_alpha
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.given import Given
-from keras_shiftguard.hooks import GuardHooks
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunLog
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.watch import PreprocessingWatch
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.repair import Repair
-from keras_shiftguard.shift_watch import ShiftWatch
-from keras_shiftguard.watched_fit import WatchedFit
 
 
 class ShiftGuard(GuardHooks):

@@ -8,7 +8,7 @@ import keras
 from keras_shiftguard.adaptation.model import DomainAdaptationModel
 from keras_shiftguard.augmentation.in_step import POOL, StepAugmentation
 from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation, adapt_batch_norm
-from keras_shiftguard.given import Given
+from keras_shiftguard.callback.optional_data import Given
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.log.run_log import RunLog
 from keras_shiftguard.profiles import InputProfile

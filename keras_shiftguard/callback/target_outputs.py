@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import keras
 
-from keras_shiftguard.answers import Answers
+from keras_shiftguard.callback.optional_data import Given
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.given import Given
+from keras_shiftguard.instrument.model_outputs import Answers
 from keras_shiftguard.io.batches import first_batches
 from keras_shiftguard.profiles import InputProfile
 

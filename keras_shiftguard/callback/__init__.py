@@ -1,0 +1,1 @@
+"""The callback `ShiftGuard`: what it does in each of the hooks that Keras calls."""
