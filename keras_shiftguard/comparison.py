@@ -4,8 +4,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from keras_shiftguard.detection.compare import examine
-from keras_shiftguard.detection.report import ShiftReport, by_severity
+from keras_shiftguard.detection.finding import by_severity
+from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import InputProfile

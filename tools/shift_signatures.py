@@ -1,4 +1,4 @@
-"""Learn the signatures in keras_shiftguard/detection/signatures.json.
+"""Learn the signatures in keras_shiftguard/detection/causes/signatures.json.
 
 Needed when an attribute changes or is added, or a corruption. Learns from half of
 the photos (`examples/benchmarks/corruptions/clean_images.py` says which; the other
@@ -27,7 +27,7 @@ from clean_images import enlarged, learnt_from, random_crops
 from own_corruptions import FAMILIES, RESIZING, bilinear, to_uint8
 
 import keras_shiftguard as sg
-from keras_shiftguard.detection import causes
+from keras_shiftguard.detection.causes import corruptions
 from keras_shiftguard.profiles import FeatureTable, Moments
 from keras_shiftguard.statistics.attributes import names
 from keras_shiftguard.statistics.batch import InputSpec
@@ -178,7 +178,7 @@ class Examples:
         self.function, self.data = np.array(self.function), np.array(self.data)
 
     def add(self, reference, current, kind, function, data) -> None:
-        moved = causes.moves(table(reference), table(current), FEATURES)
+        moved = corruptions.moves(table(reference), table(current), FEATURES)
         if np.abs(moved.effect).max() > 0.3:
             self.moves.append(moved)
             self.kind.append(kind)
@@ -244,7 +244,7 @@ def write(examples: Examples) -> None:
         f'  "scale": {json.dumps([round(float(s), 4) for s in examples.scale])},\n'
         f'  "kinds": [\n{lines}\n  ]\n}}\n'
     )
-    Path(causes.SIGNATURES).write_text(text, encoding="utf-8")
+    Path(corruptions.SIGNATURES).write_text(text, encoding="utf-8")
 
 
 def main() -> None:

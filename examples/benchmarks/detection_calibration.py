@@ -22,12 +22,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from keras_shiftguard.detection.class_movement import compare_classes
-from keras_shiftguard.detection.compare import examine
-from keras_shiftguard.detection.frequencies import compare_frequencies
-from keras_shiftguard.detection.mean_discrepancy import compare_embeddings
+from keras_shiftguard.detection.labels.class_movement import compare_classes
+from keras_shiftguard.detection.look import examine
 from keras_shiftguard.detection.monitor import ShiftMonitor
-from keras_shiftguard.detection.ranks import compare_features
+from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
+from keras_shiftguard.detection.two_sample.mean_discrepancy import compare_embeddings
+from keras_shiftguard.detection.two_sample.ranks import compare_features
 from keras_shiftguard.profiles import (
     BINS_PER_SIGN,
     LOG_GAMMA,

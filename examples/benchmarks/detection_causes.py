@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent / "corruptions"))
 from clean_images import bicubic, held_out, random_crops
 from own_corruptions import RESIZING, bilinear
 
-from keras_shiftguard.detection.causes import cause_of_tables
+from keras_shiftguard.detection.causes.corruptions import cause_of_tables
 from keras_shiftguard.profiles import FeatureTable, Moments
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec

@@ -41,7 +41,7 @@ def ours(args):
     import numpy as np
     from peers.timing import measure
 
-    from keras_shiftguard.detection.compare import examine
+    from keras_shiftguard.detection.look import examine
     from keras_shiftguard.instrument.measure import profile
 
     rng = np.random.default_rng(0)

@@ -21,7 +21,7 @@ from keras import ops
 from peers.bench_data import FEATURE_LAYER, NUM_FEATURES, open_images
 
 import keras_shiftguard
-from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.look import examine
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import InputProfile

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from keras_shiftguard.augmentation.coverage import FEWEST, Coverage
-from keras_shiftguard.detection.label_shift import onto_simplex
+from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 MOST_CLASSES = 20  # with more, thirty attributes could be mixed to anything

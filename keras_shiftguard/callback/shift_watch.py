@@ -5,12 +5,13 @@ from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.augmentation import looks_augmented
+from keras_shiftguard.detection.causes.augmented import looks_augmented
+from keras_shiftguard.detection.causes.same_samples import randomised
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.planning import needs_in_words
-from keras_shiftguard.detection.repeats import randomised
-from keras_shiftguard.detection.report import Finding, ShiftReport
-from keras_shiftguard.detection.words import in_a_sentence
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.report_words import in_a_sentence
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from keras_shiftguard.detection.report import Finding
+from keras_shiftguard.detection.finding import Finding
 
 
 @dataclass(frozen=True)

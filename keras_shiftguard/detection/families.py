@@ -4,10 +4,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection import frequencies, mean_discrepancy, ranks, sentences
-from keras_shiftguard.detection.distributions import hypergeometric_two_sided
-from keras_shiftguard.detection.multiplicity import Family
-from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
+from keras_shiftguard.detection import sentences
+from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
+from keras_shiftguard.detection.two_sample import frequencies, mean_discrepancy, ranks
+from keras_shiftguard.detection.two_sample.multiplicity import Family
+from keras_shiftguard.detection.two_sample.tail_probabilities import hypergeometric_two_sided
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 
 Shares = tuple[float, float]  # of current and reference: evidence over counts

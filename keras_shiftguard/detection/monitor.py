@@ -20,9 +20,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
-from keras_shiftguard.detection.compare import Comparison, examine
-from keras_shiftguard.detection.repeats import same_samples
-from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
+from keras_shiftguard.detection.causes.same_samples import same_samples
+from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.look import Comparison, examine
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.profiles import InputProfile
 
 FIRST_LOOK = 0.5  # of a pair's share

@@ -3,7 +3,7 @@
 import math
 from statistics import NormalDist
 
-from keras_shiftguard.detection.ranks import MIN_SAMPLES
+from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 
 POWER = 0.8
 ABOUT_FEATURES = 30  # of an image; columns count for themselves

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from keras_shiftguard.detection import preprocessing
-from keras_shiftguard.detection.causes import OTHER, name_cause
+from keras_shiftguard.detection.causes import pipeline_change
+from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
 from keras_shiftguard.detection.families import Names
-from keras_shiftguard.detection.multiplicity import Family
-from keras_shiftguard.detection.report import Finding, by_severity
+from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
 MOST_PER_SOURCE = 3  # findings of one input; the others are counted
@@ -57,7 +57,7 @@ def _of_input(
     together = [*features, *whole]
     if not any(f.matters for f in together):
         return _fewest(features) or whole
-    step = preprocessing.explain(b, a, stream=names.stream, against=names.against)
+    step = pipeline_change.explain(b, a, stream=names.stream, against=names.against)
     if step is not None:
         best = min(together, key=lambda f: f.p_value)
         return [

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
-from keras_shiftguard.detection.frequencies import FrequencyTest
+from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
 MOST_CLASSES_NAMED = 3

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.frequencies import compare_frequencies
 from keras_shiftguard.detection.sentences import percent
+from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Removable

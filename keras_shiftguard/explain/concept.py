@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.concept import examine_classes
-from keras_shiftguard.detection.relabelled import examine_labels, labels_do_not_belong
+from keras_shiftguard.detection.labels.concept import examine_classes
+from keras_shiftguard.detection.labels.relabelled import examine_labels, labels_do_not_belong
 from keras_shiftguard.profiles import LabelSummary
 
 LEVEL = 0.01

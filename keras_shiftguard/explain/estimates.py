@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.look import examine
 from keras_shiftguard.explain.asking import Said
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import Concept, find_concept

@@ -5,9 +5,9 @@ from dataclasses import replace
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.channel_order import balance_swapped
-from keras_shiftguard.detection.explanation import affine
-from keras_shiftguard.detection.preprocessing import explain as explain_difference
+from keras_shiftguard.detection.causes.channel_order import balance_swapped
+from keras_shiftguard.detection.causes.explanation import affine
+from keras_shiftguard.detection.causes.pipeline_change import explain as explain_difference
 from keras_shiftguard.explain.folder import CROP, native_line, read_natively
 from keras_shiftguard.explain.grid import find_grid
 from keras_shiftguard.explain.reference import Reference

@@ -6,8 +6,9 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.detection.report import Finding, ShiftReport
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.io.json_files import write_json

@@ -10,10 +10,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.detection.ranks import MIN_SAMPLES
-from keras_shiftguard.detection.report import Finding, ShiftReport
-from keras_shiftguard.detection.words import in_a_sentence, verdict
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.report_words import in_a_sentence, verdict
+from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab_series import SCHEMA, ShiftSeries
@@ -86,7 +87,9 @@ class ShiftEvents:
         self._series.write(step, pairs, profiles)
         self.write_events(step, [_as_event(finding) for finding in new])
         sizes = {name: profile.num_samples for name, profile in profiles.items()}
-        self._state["verdict"]["shift"] = verdict(report)
+        self._state["verdict"]["shift"] = verdict(
+            report.findings, report.notes, report.alpha, report.num_samples
+        )
         self._state["report"] = _shortened(report)
         self._state["num_samples"] = sizes
         self._state["collecting"] = {

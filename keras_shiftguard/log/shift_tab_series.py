@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.monitor import Pair
-from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab_bins import (
     BINS,

@@ -8,7 +8,7 @@ from keras import layers, ops
 from sklearn.datasets import load_digits
 
 from keras_shiftguard import profile
-from keras_shiftguard.detection.augmentation import looks_augmented
+from keras_shiftguard.detection.causes.augmented import looks_augmented
 
 
 @cache

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from benchmarks.detection_calibration import _bandwidth, one_fit, profile, source
 
-from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.look import examine
 
 
 @pytest.mark.parametrize("name", ["gauss", "t2", "counts"])

@@ -9,15 +9,15 @@ from keras import ops
 from photos import imagenet_files
 from PIL import Image
 
-from keras_shiftguard.detection import causes
-from keras_shiftguard.detection.causes import Cause, cause_of_tables, moves, name_cause
+from keras_shiftguard.detection.causes import corruptions
+from keras_shiftguard.detection.causes.corruptions import Cause, cause_of_tables, moves, name_cause
 from keras_shiftguard.profiles import FeatureTable, InputSummary, Moments
 from keras_shiftguard.statistics.attributes import attributes
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
 
-FEATURES = causes._signatures().features
-FAMILIES = set(causes._signatures().families)
+FEATURES = corruptions._signatures().features
+FAMILIES = set(corruptions._signatures().families)
 
 # Means over photos of 128 x 128 pixels, and how far photos lie apart.
 TYPICAL = {
@@ -93,7 +93,7 @@ SHIFTS = {
 def test_names_the_family(family):
     cause = cause_of_tables(table(), table(SHIFTS[family]))
     assert cause.family == family, cause
-    assert cause.confidence > causes.LEAST_CONFIDENCE
+    assert cause.confidence > corruptions.LEAST_CONFIDENCE
     assert set(cause.features) <= set(SHIFTS[family]) and cause.features
     assert cause.sentence.startswith(f"Points to {family}: ") and "effect size" in cause.sentence
 
@@ -196,7 +196,7 @@ def test_one_sample_and_missing_attributes_are_no_move():
     flat.moments.count[FEATURES.index("contrast")] = 0
     moved = moves(flat, table({"brightness": 35.0}), FEATURES)
     assert moved.effect[FEATURES.index("contrast")] == 0
-    assert np.isfinite(moved.vector(causes._signatures().scale)).all()
+    assert np.isfinite(moved.vector(corruptions._signatures().scale)).all()
 
 
 def test_attributes_without_spread_move_by_a_finite_effect():
@@ -208,8 +208,10 @@ def test_attributes_without_spread_move_by_a_finite_effect():
 
 
 def test_the_file_of_signatures():
-    data = json.loads(causes.SIGNATURES.read_text(encoding="utf-8"))
-    assert set(data["features"]) - set(causes.LABELS) == {f"colour_balance_{i}" for i in range(3)}
+    data = json.loads(corruptions.SIGNATURES.read_text(encoding="utf-8"))
+    assert set(data["features"]) - set(corruptions.LABELS) == {
+        f"colour_balance_{i}" for i in range(3)
+    }
     assert FAMILIES == {*SHIFTS, "weather", "geometry", "other"}
     for kind in data["kinds"]:
         assert len(kind["weights"]) == 3 * len(data["features"]) + 1
@@ -218,16 +220,20 @@ def test_the_file_of_signatures():
 def test_the_attributes_that_carry_a_cause():
     names = ("contrast", "noise", "colour_balance_0", "colour_balance_1", "sharpness")
     effect = np.array([1.0, -0.5, 0.3, -0.9, 0.05])
-    moved = causes.Moves(names, effect, np.zeros(5), np.zeros(5))
+    moved = corruptions.Moves(names, effect, np.zeros(5), np.zeros(5))
     # Effect, amount and spread of each, then the tint: that of the channel that moved most.
     shares = np.zeros(16)
     shares[[0, 5, 10]] = 0.1, 0.1, 0.1
     shares[[1, 6, 11]] = 0.5, -0.3, 0.0
     shares[4] = 0.9  # hardly moved
-    assert causes._carriers(moved, shares) == ("contrast", "noise")
+    assert corruptions._carriers(moved, shares) == ("contrast", "noise")
     shares[15] = 0.25
-    assert causes._carriers(moved, shares) == ("contrast", "colour_balance_1", "noise")
+    assert corruptions._carriers(moved, shares) == ("contrast", "colour_balance_1", "noise")
     shares[2] = 0.4
-    assert causes._carriers(moved, shares) == ("colour_balance_0", "contrast", "colour_balance_1")
+    assert corruptions._carriers(moved, shares) == (
+        "colour_balance_0",
+        "contrast",
+        "colour_balance_1",
+    )
     # Where nothing speaks for the kind: what moved most.
-    assert causes._carriers(moved, -shares - 1) == ("contrast", "colour_balance_1", "noise")
+    assert corruptions._carriers(moved, -shares - 1) == ("contrast", "colour_balance_1", "noise")

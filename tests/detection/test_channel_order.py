@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.channel_order import (
+from keras_shiftguard.detection.causes.channel_order import (
     QUANTILES,
     Levels,
     balance_swapped,

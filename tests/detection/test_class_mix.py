@@ -7,12 +7,12 @@ import pytest
 from numpy_reference import labels
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection.class_mix import (
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.labels.class_mix import (
     classes_unchanged,
     with_estimated_mix,
     without_consequences,
 )
-from keras_shiftguard.detection.report import Finding
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 
 ALL = (1.0, 1.0)

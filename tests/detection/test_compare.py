@@ -6,8 +6,8 @@ from benchmarks.detection_calibration import moments, profile, table
 from numpy_reference import labels
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection.compare import CONCEPT_SHARE, examine
-from keras_shiftguard.detection.multiplicity import global_p, holm, simes
+from keras_shiftguard.detection.look import CONCEPT_SHARE, examine
+from keras_shiftguard.detection.two_sample.multiplicity import global_p, holm, simes
 from keras_shiftguard.profiles import (
     FeatureTable,
     InputProfile,

@@ -7,9 +7,9 @@ import pytest
 from numpy_reference import labels
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection import relabelled
-from keras_shiftguard.detection.concept import examine_classes
-from keras_shiftguard.detection.relabelled import examine_labels, labels_do_not_belong
+from keras_shiftguard.detection.labels import relabelled
+from keras_shiftguard.detection.labels.concept import examine_classes
+from keras_shiftguard.detection.labels.relabelled import examine_labels, labels_do_not_belong
 from keras_shiftguard.profiles import LabelSummary
 
 

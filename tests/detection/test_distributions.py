@@ -3,7 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.distributions import (
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     chi2_sf,
     gamma_sf,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.explanation import affine, listed
+from keras_shiftguard.detection.causes.explanation import affine, listed
 
 THREE = np.array([0.5, 2.0, 4.0])
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.frequencies import (
+from keras_shiftguard.detection.two_sample.frequencies import (
     MIN_SAMPLES,
     cannot_judge,
     compare_frequencies,

@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from keras_shiftguard.detection.label_shift import estimate
+from keras_shiftguard.detection.labels.label_shift import estimate
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 

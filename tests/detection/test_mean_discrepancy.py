@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from benchmarks.detection_calibration import embedding
 
-from keras_shiftguard.detection.mean_discrepancy import MIN_SAMPLES, compare_embeddings
+from keras_shiftguard.detection.two_sample.mean_discrepancy import MIN_SAMPLES, compare_embeddings
 from keras_shiftguard.profiles import MeanEmbedding
 
 RNG = np.random.default_rng(0)

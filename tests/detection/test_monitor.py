@@ -7,8 +7,8 @@ import numpy_reference
 import pytest
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor, _mark
-from keras_shiftguard.detection.report import Finding
 from keras_shiftguard.profiles import FeatureTable, InputProfile, Moments
 from keras_shiftguard.profiles.features import num_bins
 from keras_shiftguard.profiles.grid import bin_edges

@@ -9,7 +9,7 @@ from keras.applications.imagenet_utils import preprocess_input
 from sklearn.datasets import load_sample_images
 
 from keras_shiftguard import profile
-from keras_shiftguard.detection.preprocessing import explain
+from keras_shiftguard.detection.causes.pipeline_change import explain
 
 
 @cache

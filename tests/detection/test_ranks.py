@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from benchmarks.detection_calibration import table
 
-from keras_shiftguard.detection import ranks
-from keras_shiftguard.detection.distributions import weighted_chi2_sf
-from keras_shiftguard.detection.ranks import (
+from keras_shiftguard.detection.two_sample import ranks
+from keras_shiftguard.detection.two_sample.ranks import (
     MIN_SAMPLES,
     compare_features,
     compare_missing,
 )
+from keras_shiftguard.detection.two_sample.tail_probabilities import weighted_chi2_sf
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 RNG = np.random.default_rng(0)

@@ -9,7 +9,7 @@ import pytest
 from keras import layers
 
 from keras_shiftguard import profile
-from keras_shiftguard.detection.repeats import randomised, same_samples
+from keras_shiftguard.detection.causes.same_samples import randomised, same_samples
 
 pytestmark = pytest.mark.backend  # sums of the same samples differ by how a backend rounds
 

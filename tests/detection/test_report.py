@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from keras_shiftguard.detection.report import Finding, ShiftReport, by_severity
+from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.io.json_files import plain
 
 

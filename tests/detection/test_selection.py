@@ -6,9 +6,9 @@ import numpy as np
 from detection.test_causes import SHIFTS, table
 
 from keras_shiftguard.detection.families import Names
-from keras_shiftguard.detection.multiplicity import Family
-from keras_shiftguard.detection.report import Finding
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.selection import told
+from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile, InputSummary, Moments
 
 NAMES = Names("validation", "train")

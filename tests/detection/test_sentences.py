@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.detection import sentences
-from keras_shiftguard.detection.frequencies import compare_frequencies
+from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 ONE, MORE = ("target", "train"), ("validation", "train")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from fuzz.choices import Choices, damaged, scrambled
 
-from keras_shiftguard.detection.compare import examine
+from keras_shiftguard.detection.look import examine
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import read_array, read_labels
 from keras_shiftguard.log.resume import read_state

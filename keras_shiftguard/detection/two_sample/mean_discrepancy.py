@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import log_gamma, share_sf
+from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, share_sf
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
 MIN_SAMPLES = 20  # in each stream; below, no embedding is tested

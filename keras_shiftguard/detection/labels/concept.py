@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import student_t_sf
+from keras_shiftguard.detection.two_sample.tail_probabilities import student_t_sf
 from keras_shiftguard.profiles import LabelSummary
 
 MIN_SAMPLES = 20  # of a class in each stream

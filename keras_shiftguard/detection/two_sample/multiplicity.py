@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import SMALLEST_P, Floats
-from keras_shiftguard.detection.report import Finding
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 
 LARGEST = 0.95  # p-value that enters the combination
 # What each family gets of the level, before division by the sum of those there.

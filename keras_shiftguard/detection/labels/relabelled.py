@@ -21,9 +21,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.class_movement import compare_classes
-from keras_shiftguard.detection.distributions import SMALLEST_P, Floats
+from keras_shiftguard.detection.labels.class_movement import compare_classes
 from keras_shiftguard.detection.sentences import percent, stream_name
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 from keras_shiftguard.profiles import LabelSummary
 
 LEAST_EFFECT = 0.15  # in deviations within a class, root mean square

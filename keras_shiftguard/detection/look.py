@@ -5,17 +5,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.class_mix import (
+from keras_shiftguard.detection.families import Gathered, Names
+from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.labels.class_mix import (
     concept_finding,
     with_estimated_mix,
     without_consequences,
 )
-from keras_shiftguard.detection.distributions import SMALLEST_P
-from keras_shiftguard.detection.families import Gathered, Names
-from keras_shiftguard.detection.multiplicity import PRIOR, Family, global_p, holm
-from keras_shiftguard.detection.report import Finding, by_severity
 from keras_shiftguard.detection.selection import told
 from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.two_sample.multiplicity import PRIOR, Family, global_p, holm
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 CONCEPT_SHARE = 0.08  # of the level, where both streams have classes

@@ -11,7 +11,7 @@ Pearson's Phi-Squared Distance Measure", JASA 1987.
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import Floats
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
 DEGREE = 4
 WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))

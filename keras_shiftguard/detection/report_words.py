@@ -1,6 +1,10 @@
 """A report as a person reads it: the verdict, then at most five findings."""
 
-from keras_shiftguard.detection.report import MOST_SHOWN, Finding, ShiftReport
+from collections.abc import Mapping, Sequence
+
+from keras_shiftguard.detection.finding import Finding, kinds_of
+
+MAX_SHOWN = 5  # findings in the text of a report
 
 FEW_SAMPLES = 20  # in a stream; with fewer, hardly anything can be tested
 KIND_NAMES = {
@@ -11,14 +15,26 @@ KIND_NAMES = {
 }
 
 
-def in_words(report: ShiftReport) -> str:
-    """The verdict first; then findings, one sentence each; then what is open."""
-    lines = [verdict(report)]
-    lines += [f"  - {in_a_sentence(finding)}" for finding in report.findings[:MOST_SHOWN]]
-    hidden = len(report.findings) - MOST_SHOWN
+def in_words(
+    findings: Sequence[Finding],
+    notes: Sequence[str] = (),
+    alpha: float = 0.05,
+    num_samples: Mapping[str, int] | None = None,
+) -> str:
+    """The text of a report: the verdict, then findings, one sentence each, then notes.
+
+    Args:
+        findings: Sorted by severity.
+        notes: What could not be judged, and why.
+        alpha: False-alarm rate of the whole report.
+        num_samples: Samples seen of each stream, by name.
+    """
+    lines = [verdict(findings, notes, alpha, num_samples)]
+    lines += [f"  - {in_a_sentence(finding)}" for finding in findings[:MAX_SHOWN]]
+    hidden = len(findings) - MAX_SHOWN
     if hidden > 0:
         lines.append(f"  ... and {hidden} more in `report.findings`")
-    lines += [f"  note: {note}" for note in report.notes]
+    lines += [f"  note: {note}" for note in notes]
     return "\n".join(lines)
 
 
@@ -36,28 +52,37 @@ def in_a_sentence(finding: Finding) -> str:
     return text + "."
 
 
-def verdict(report: ShiftReport) -> str:
-    """The first line: whether anything shifted, and where."""
+def verdict(
+    findings: Sequence[Finding],
+    notes: Sequence[str] = (),
+    alpha: float = 0.05,
+    num_samples: Mapping[str, int] | None = None,
+) -> str:
+    """The first line of a report: whether anything shifted, and in which stream.
+
+    Args:
+        findings, notes, alpha, num_samples: As in `in_words`.
+    """
     compared: dict[str, list[str]] = {}
-    for finding in report.findings:
+    for finding in findings:
         if finding.matters and finding.against not in compared.setdefault(finding.stream, []):
             compared[finding.stream].append(finding.against)
     if compared:
         streams = "; ".join(
             f"{stream} against {' and '.join(others)}" for stream, others in compared.items()
         )
-        kinds = ", ".join(KIND_NAMES[kind] for kind in report.kinds)
-        return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {report.alpha:g})"
-    sizes = ", ".join(f"{name} {n:,}" for name, n in (report.num_samples or {}).items())
+        kinds = ", ".join(KIND_NAMES[kind] for kind in kinds_of(findings))
+        return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {alpha:g})"
+    sizes = ", ".join(f"{name} {n:,}" for name, n in (num_samples or {}).items())
     sizes = f" (samples: {sizes})" if sizes else ""
-    if report.findings:
+    if findings:
         return f"ShiftGuard: no shift that matters{sizes}"
-    if not report.num_samples:
+    if not num_samples:
         return "ShiftGuard: nothing was compared"
-    fewest = min(report.num_samples.values())
+    fewest = min(num_samples.values())
     if not fewest:
         return f"ShiftGuard: nothing could be measured{sizes}"
-    few = any(note.startswith("not enough samples") for note in report.notes)
+    few = any(note.startswith("not enough samples") for note in notes)
     if few and fewest < FEW_SAMPLES:
         return f"ShiftGuard: too few samples to tell{sizes}"
     return f"ShiftGuard: no shift found{sizes}"

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.concept import MIN_CLASSES
-from keras_shiftguard.detection.distributions import Floats, gamma_sf
+from keras_shiftguard.detection.labels.concept import MIN_CLASSES
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 from keras_shiftguard.profiles import LabelSummary
 
 MIN_SAMPLES = 8  # of a class in each stream: all classes together decide

@@ -2,7 +2,11 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import Floats, hypergeometric_two_sided, student_t_sf
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    Floats,
+    hypergeometric_two_sided,
+    student_t_sf,
+)
 from keras_shiftguard.profiles import Moments
 
 

@@ -9,16 +9,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_shiftguard.detection.concept import ClassShift, examine_classes
-from keras_shiftguard.detection.distributions import normal_sf
-from keras_shiftguard.detection.label_shift import estimate
-from keras_shiftguard.detection.relabelled import (
+from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
+from keras_shiftguard.detection.labels.concept import ClassShift, examine_classes
+from keras_shiftguard.detection.labels.label_shift import estimate
+from keras_shiftguard.detection.labels.relabelled import (
     Relabelling,
     examine_labels,
     labels_do_not_belong,
 )
-from keras_shiftguard.detection.report import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.sentences import classes_look_different, estimated_mix
+from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 
 Shares = tuple[float, float]  # of current and reference: evidence over counts

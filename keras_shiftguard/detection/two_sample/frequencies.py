@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.distributions import (
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
     Floats,
     gamma_sf,
     hypergeometric_two_sided,

@@ -11,11 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.channel_order import Levels, balance_swapped, channels_swapped
-from keras_shiftguard.detection.explanation import Explanation, affine, digits, listed, span_of
+from keras_shiftguard.detection.causes.channel_order import (
+    Levels,
+    balance_swapped,
+    channels_swapped,
+)
+from keras_shiftguard.detection.causes.explanation import (
+    Explanation,
+    affine,
+    digits,
+    listed,
+    span_of,
+)
+from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.forms import Form, difference_in_words, forms
 from keras_shiftguard.detection.sentences import stream_name
-from keras_shiftguard.detection.units import explain_columns
 from keras_shiftguard.profiles import InputSummary
 
 # Scales this far from 1 cannot be a change of the scene: other classes may

@@ -21,18 +21,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial.chebyshev import Chebyshev
 
-from keras_shiftguard.detection.distributions import (
-    SMALLEST_P,
-    Floats,
-    hypergeometric_two_sided,
-    weighted_chi2_sf,
-)
-from keras_shiftguard.detection.means import cohens_d, mean_tests, pooled_variance
-from keras_shiftguard.detection.rank_polynomials import (
+from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests, pooled_variance
+from keras_shiftguard.detection.two_sample.rank_polynomials import (
     DEGREE,
     WEIGHTS,
     components,
     without_empty_bins,
+)
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    SMALLEST_P,
+    Floats,
+    hypergeometric_two_sided,
+    weighted_chi2_sf,
 )
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS

@@ -6,7 +6,7 @@ the other tests.
 
 import numpy as np
 
-from keras_shiftguard.detection.explanation import Explanation, affine, digits, span_of
+from keras_shiftguard.detection.causes.explanation import Explanation, affine, digits, span_of
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 

@@ -1,0 +1,1 @@
+"""What kind of change a covariate shift is: a corruption, another pipeline, augmentation."""

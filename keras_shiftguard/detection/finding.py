@@ -1,0 +1,82 @@
+"""One difference between two streams: `Finding`, and the order in which findings are listed."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific first
+# |effect size| below this is "present, negligible": real perhaps, but small
+# against the spread between samples (Cohen calls 0.2 small).
+NEGLIGIBLE = 0.1
+OF_THE_MODEL = ("outputs", "predictions", "layer")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that differs between two streams.
+
+    Args:
+        feature: What differs: `"input/brightness"`, `"labels"`, `"input"`.
+        kind: `"covariate"`, `"label"`, `"concept"` or `"preprocessing"`.
+        family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
+            `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
+            `"weather"`, `"geometry"`, `"label"`, `"concept"`,
+            `"preprocessing"`, `"missing"`; `"other"` where none is named.
+        effect_size: Signed, in standard deviations between samples (Cohen's
+            d) unless `explanation` says otherwise; for frequencies Cohen's w.
+        interval: 95 % interval of the effect size.
+        p_value: Before correction over features and looks; never 0.
+        stream: The stream that differs, e.g. `"validation"`.
+        against: What it is compared with, e.g. `"train"`.
+        since: First epoch, counted from 1, in which it was found; None outside
+            of a fit.
+        expected: Whether it is meant to be so (augmentation).
+        negligible: Whether the effect is too small to matter.
+        explanation: One sentence with its numbers.
+        acknowledged: Why it is known and accepted, see `ShiftReport.acknowledge`;
+            empty if it is not.
+    """
+
+    feature: str
+    kind: str
+    family: str
+    effect_size: float
+    interval: tuple[float, float]
+    p_value: float
+    stream: str
+    against: str
+    since: int | None
+    explanation: str
+    expected: bool = False
+    negligible: bool = False
+    acknowledged: str = ""
+
+    @property
+    def matters(self) -> bool:
+        return not (self.expected or self.negligible or self.acknowledged)
+
+    def since_epoch(self, epoch: int) -> "Finding":
+        """The same finding, dated."""
+        return replace(self, since=epoch)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Kinds of the findings that matter, each once, in the order of the findings."""
+    return tuple(dict.fromkeys(finding.kind for finding in findings if finding.matters))
+
+
+def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
+    """What matters first, causes before consequences, then the larger effect.
+
+    A model's outputs move when its inputs do, so inputs and labels are told
+    before them; ties go by p-value.
+    """
+
+    def rank(finding: Finding) -> tuple[bool, bool, float, float]:
+        consequence = finding.feature.split("/")[0].split(" ")[0] in OF_THE_MODEL
+        return not finding.matters, consequence, -abs(finding.effect_size), finding.p_value
+
+    return tuple(sorted(findings, key=rank))
