@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.explain.asking import Said
+from keras_shiftguard.explain.predictions import Said
 from keras_shiftguard.explain.reference import Reference
 
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from keras_shiftguard.batch_norm_adaptation import adapt_batch_norm
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.asking import Said, ask
 from keras_shiftguard.explain.bootstrap import SEED, Mix
+from keras_shiftguard.explain.predictions import Said, ask
 from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.profiles import InputSummary
 

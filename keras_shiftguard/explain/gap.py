@@ -6,7 +6,6 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.asking import Said, ask
 from keras_shiftguard.explain.bootstrap import (
     Accuracies,
     Resampling,
@@ -16,15 +15,16 @@ from keras_shiftguard.explain.bootstrap import (
 )
 from keras_shiftguard.explain.class_mix import find_label_shift
 from keras_shiftguard.explain.confidence import Calibration, calibrate
-from keras_shiftguard.explain.estimates import Remainder
-from keras_shiftguard.explain.finding import find_removable
+from keras_shiftguard.explain.model_facts import Subject, look_at
+from keras_shiftguard.explain.predictions import Said, ask
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference, resolve_reference
+from keras_shiftguard.explain.remainder import Remainder
+from keras_shiftguard.explain.removable import find_removable
 from keras_shiftguard.explain.removal import Removable, Views
 from keras_shiftguard.explain.report import UNEXPLAINED, GapReport, GapRow
 from keras_shiftguard.explain.samples import Samples, read_samples
 from keras_shiftguard.explain.shapley import shapley_shares
-from keras_shiftguard.explain.subject import Subject, look_at
 
 SEED = 21
 

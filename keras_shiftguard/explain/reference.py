@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.asking import Said, ask
 from keras_shiftguard.explain.bootstrap import Mix
+from keras_shiftguard.explain.model_facts import IMAGENET_CLASSES, Subject
+from keras_shiftguard.explain.predictions import Said, ask
 from keras_shiftguard.explain.samples import Samples, read_samples
-from keras_shiftguard.explain.subject import IMAGENET_CLASSES, Subject
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_outputs import fingerprint
 from keras_shiftguard.profiles import InputProfile

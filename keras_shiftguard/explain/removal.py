@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.explain.folder import CROP, read_natively
+from keras_shiftguard.explain.image_folder import CROP, read_natively
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.preprocessing.correction import InputCorrection

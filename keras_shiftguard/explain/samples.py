@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.explain.folder import Folder, as_keras_reads, open_folder, raw_image
+from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_folder, raw_image
 from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
 
 MOST_BYTES = 2 << 30  # of samples in memory

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.explain.grid import find_grid
+from keras_shiftguard.explain.pixel_grid import find_grid
 
 TWICE = [p for p in product(MODES, MODES) if "raw" not in p and p[0] != "caffe"]
 

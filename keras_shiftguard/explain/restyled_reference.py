@@ -17,7 +17,7 @@ from keras_shiftguard.augmentation.bank import Bank
 from keras_shiftguard.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.augmentation.operations import OPERATIONS
 from keras_shiftguard.augmentation.rehearsal import Rehearsal
-from keras_shiftguard.explain.asking import Said, ask
+from keras_shiftguard.explain.predictions import Said, ask
 from keras_shiftguard.explain.samples import CHUNK, spread
 from keras_shiftguard.statistics.batch import spec_for
 

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 
 from keras_shiftguard.detection.look import examine
-from keras_shiftguard.explain.asking import Said
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import Concept, find_concept
 from keras_shiftguard.explain.confidence import Calibration
@@ -18,12 +17,13 @@ from keras_shiftguard.explain.covariate import (
     level_repair,
     sample_weights,
 )
-from keras_shiftguard.explain.fifths import attributes_of, moments, worst_fifth
+from keras_shiftguard.explain.predictions import Said
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
-from keras_shiftguard.explain.rehearsed import act_out
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
+from keras_shiftguard.explain.restyled_reference import act_out
+from keras_shiftguard.explain.worst_slices import attributes_of, moments, worst_fifth
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 

@@ -8,13 +8,13 @@ import numpy as np
 from keras_shiftguard.detection.causes.channel_order import balance_swapped
 from keras_shiftguard.detection.causes.explanation import affine
 from keras_shiftguard.detection.causes.pipeline_change import explain as explain_difference
-from keras_shiftguard.explain.folder import CROP, native_line, read_natively
-from keras_shiftguard.explain.grid import find_grid
+from keras_shiftguard.explain.image_folder import CROP, native_line, read_natively
+from keras_shiftguard.explain.model_facts import Subject
+from keras_shiftguard.explain.pixel_grid import find_grid
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples, spread
-from keras_shiftguard.explain.subject import Subject
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.preprocessing.correction import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
