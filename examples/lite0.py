@@ -23,7 +23,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
 NATIVE = InputConvention("custom", "rgb", (1 / 128,) * 3, (-127 / 128,) * 3)
 """What Lite0 was trained on: `(raw - 127) / 128`, which is `"tf"` but for 0.4 %."""

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from keras_shiftguard.explain.gap import explain_gap
     from keras_shiftguard.explain.report import GapReport
     from keras_shiftguard.instrument.measure import profile
-    from keras_shiftguard.preprocessing.convention import InputConvention
-    from keras_shiftguard.preprocessing.correction import InputCorrection
+    from keras_shiftguard.preprocessing.correction.convention import InputConvention
+    from keras_shiftguard.preprocessing.correction.layer import InputCorrection
     from keras_shiftguard.preprocessing.diagnose import diagnose
     from keras_shiftguard.preprocessing.diagnosis import Diagnosis
     from keras_shiftguard.profiles import InputProfile
@@ -70,8 +70,8 @@ _MODULES = {
     "DomainAdaptationModel": "keras_shiftguard.adaptation.model",
     "GapReport": "keras_shiftguard.explain.report",
     "GradientReversal": "keras_shiftguard.adaptation.reversal",
-    "InputConvention": "keras_shiftguard.preprocessing.convention",
-    "InputCorrection": "keras_shiftguard.preprocessing.correction",
+    "InputConvention": "keras_shiftguard.preprocessing.correction.convention",
+    "InputCorrection": "keras_shiftguard.preprocessing.correction.layer",
     "InputProfile": "keras_shiftguard.profiles",
     "PreprocessingMismatchError": "keras_shiftguard.errors",
     "ShiftGuard": "keras_shiftguard.callback.guard",

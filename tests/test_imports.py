@@ -45,7 +45,7 @@ BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 
 def room_of(module):
-    """`keras_shiftguard.preprocessing.words` lies in `preprocessing`."""
+    """`keras_shiftguard.preprocessing.correction.convention_words` lies in `preprocessing`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
@@ -111,7 +111,11 @@ def test_every_room_is_there():
             "from keras_shiftguard.callback.guard import ShiftGuard",
             "profiles imports guard",
         ),
-        ("profiles/a.py", "import keras_shiftguard.preprocessing.words", "imports preprocessing"),
+        (
+            "profiles/a.py",
+            "import keras_shiftguard.preprocessing.correction.convention_words",
+            "imports preprocessing",
+        ),
         ("statistics/a.py", "from keras_shiftguard import events", "statistics imports events"),
         ("statistics/a.py", "from ..probe import Probe", "statistics imports probe"),
         ("statistics/__init__.py", "from .. import cli", "statistics imports cli"),

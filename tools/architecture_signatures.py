@@ -1,4 +1,4 @@
-"""Write, or check, the structural signatures in keras_shiftguard/architectures.py.
+"""Write, or check, the structural signatures in keras_shiftguard/preprocessing/expected/architectures.py.
 
 Builds each network of `keras.applications` without weights and takes the
 fingerprints of its trunk. Needed when Keras changes a network or adds one.
@@ -16,9 +16,13 @@ from pathlib import Path
 
 import keras
 
-from keras_shiftguard.architectures import ARCHITECTURES, SIGNATURES, Signature
 from keras_shiftguard.instrument.graph import flatten
-from keras_shiftguard.preprocessing.recognition import (
+from keras_shiftguard.preprocessing.expected.architectures import (
+    ARCHITECTURES,
+    SIGNATURES,
+    Signature,
+)
+from keras_shiftguard.preprocessing.expected.recognition import (
     IMAGE,
     MIN_CONVOLUTIONS,
     body,

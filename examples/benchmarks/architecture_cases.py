@@ -24,7 +24,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_shiftguard.preprocessing.structure import expect_from_structure
+from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 
 OTHER_SHAPE = (96, 128, 3)
 RAW = np.random.default_rng(0).integers(0, 256, (1, 4, 4, 3)).astype("float32")

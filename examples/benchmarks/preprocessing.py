@@ -41,8 +41,8 @@ import photos
 from keras_shiftguard import InputConvention, InputProfile
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.measure import profile_of
-from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.verdict import judge
 
 CONVENTIONS = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]

@@ -6,10 +6,10 @@ from typing import Any
 import keras
 
 from keras_shiftguard.errors import PreprocessingMismatchError, warn
-from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.structure import expect_from_structure
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.first_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.stream import Stream

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.architectures import ARCHITECTURES, Architecture
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
 from keras_shiftguard.instrument.model_outputs import is_classifier
-from keras_shiftguard.preprocessing.structure import expect_from_structure
+from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES, Architecture
+from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 
 IMAGENET_CLASSES = 1000
 

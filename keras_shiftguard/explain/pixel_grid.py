@@ -11,7 +11,7 @@ from itertools import product
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
 MOST_VALUES = 200_000
 ON_GRID = 0.98  # share of the values

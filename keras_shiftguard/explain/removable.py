@@ -16,10 +16,11 @@ from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples, spread
 from keras_shiftguard.instrument.measure import profile_of
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.convention import layer_between
+from keras_shiftguard.preprocessing.correction.convention_words import in_words
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.words import in_words
 from keras_shiftguard.profiles import InputSummary
 
 LOOKED_AT = 256  # samples that preprocessing is judged on
@@ -113,7 +114,7 @@ def _by_grid(
         swapped |= _same_images_swapped(x, other[spread(len(other), LOOKED_AT)], first)
     if here is None or there is None or (here.steps == there.steps and not swapped):
         return {}, "", ""
-    fix = InputCorrection.between(here.convention, there.convention, layout)
+    fix = layer_between(here.convention, there.convention, layout)
     scale, offset = np.asarray(fix.scale), np.asarray(fix.offset)
     if swapped:
         fix = InputCorrection(fix.scale, fix.offset, tuple(range(len(scale)))[::-1], layout)

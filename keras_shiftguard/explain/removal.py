@@ -14,7 +14,7 @@ import numpy as np
 from keras_shiftguard.explain.image_folder import CROP, read_natively
 from keras_shiftguard.explain.report import CHANNEL_ORDER, PREPROCESSING, SIZE
 from keras_shiftguard.explain.samples import Samples
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
 
 @dataclass(frozen=True)

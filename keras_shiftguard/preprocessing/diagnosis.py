@@ -8,14 +8,14 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.notebook_card import BAD, GOOD, OPEN, card
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.words import difference_in_words, in_words
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention_words import difference_in_words, in_words
 
 if TYPE_CHECKING:
     import keras
 
-    from keras_shiftguard.preprocessing.correction import InputCorrection
-    from keras_shiftguard.preprocessing.hints import Hint
+    from keras_shiftguard.preprocessing.correction.layer import InputCorrection
+    from keras_shiftguard.preprocessing.hints.image_hints import Hint
 
 STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
 WIDTH = 240  # characters of one line of the printed verdict, at most
@@ -117,7 +117,7 @@ class Diagnosis:
         they were fed here, and loads from its file without keras_shiftguard.
         A model that needs no fix is returned as it is.
         """
-        from keras_shiftguard.preprocessing.corrected import apply_correction
+        from keras_shiftguard.preprocessing.correction.built_in import apply_correction
 
         fixes = {name: d.fix for name, d in self.by_input.items() if d.fix is not None}
         if fixes:
@@ -159,8 +159,8 @@ class Diagnosis:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The way back from `to_dict`; the layer in `fix` is made anew."""
-        from keras_shiftguard.preprocessing.correction import InputCorrection
-        from keras_shiftguard.preprocessing.hints import Hint
+        from keras_shiftguard.preprocessing.correction.layer import InputCorrection
+        from keras_shiftguard.preprocessing.hints.image_hints import Hint
 
         fix = None
         if values["fix"] is not None:

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.feed import Observation
-from keras_shiftguard.preprocessing.hypotheses import Hypothesis
-from keras_shiftguard.preprocessing.naming import (
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import FEW, Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
+from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_convention,
     as_observed,
     both_conventions,
     ordered,
     same_numbers,
 )
-from keras_shiftguard.preprocessing.reading import FEW, Reading
-from keras_shiftguard.preprocessing.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.profiles import InputSummary
 
 UNKNOWN = InputConvention("unknown", "unknown")

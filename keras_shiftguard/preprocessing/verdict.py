@@ -10,19 +10,21 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 
-from keras_shiftguard.preprocessing.advice import advice_line
-from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.advice import advice_line
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
-from keras_shiftguard.preprocessing.feed import observe
-from keras_shiftguard.preprocessing.naming import (
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
+from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     candidate_in_words,
 )
-from keras_shiftguard.preprocessing.reading import Reading, read_batch_norm
-from keras_shiftguard.preprocessing.remarks import remarks_of_images, remarks_of_predictions
+from keras_shiftguard.preprocessing.expected.structure import (
+    StructuralExpectation,
+    expect_from_structure,
+)
+from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
+from keras_shiftguard.preprocessing.observation import observe
 from keras_shiftguard.preprocessing.rules import UNKNOWN, Case, decide
-from keras_shiftguard.preprocessing.structure import StructuralExpectation, expect_from_structure
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks that a fit was seen to start from scratch with: however trained they
@@ -96,9 +98,7 @@ def _judge_input(
     fix, advice = None, ""
     data_format = summary.layout
     if verdict.status == "mismatch" and verdict.expected.is_known and verdict.observed.is_known:
-        fix = InputCorrection.between(
-            verdict.observed, verdict.expected, data_format, summary.num_channels
-        )
+        fix = layer_between(verdict.observed, verdict.expected, data_format, summary.num_channels)
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )

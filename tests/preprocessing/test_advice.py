@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.advice import MODULES, _module, advice_line
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.advice import MODULES, _module, advice_line
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 
 TEN = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 ARCHITECTURES = [
@@ -32,7 +31,7 @@ def check(expected, observed, architecture=None, levels=1e-3):
     assert "\n" not in line
     x = observed.from_raw(RAW)
     before = x.copy()
-    wanted = np.asarray(InputCorrection.between(observed, expected, "channels_last")(before))
+    wanted = np.asarray(layer_between(observed, expected, "channels_last")(before))
     unit = np.max(np.abs(expected.scale))  # one grey level
     assert np.abs(paste(line, x) - wanted).max() < levels * unit, line
     assert (line == "") == (np.abs(wanted - before).max() < 1e-6 * unit)
@@ -72,7 +71,7 @@ def test_uint8_images_survive_the_line():
     for expected in TEN:
         for order in ("rgb", "bgr"):
             observed = InputConvention("raw", order)
-            wanted = np.asarray(InputCorrection.between(observed, expected, "channels_last")(RAW))
+            wanted = np.asarray(layer_between(observed, expected, "channels_last")(RAW))
             result = paste(advice_line(expected, observed, "ResNet50"), RAW.copy())
             np.testing.assert_allclose(result, wanted, atol=1e-3 * np.max(expected.scale))
 
@@ -83,7 +82,7 @@ def test_channels_first(observed):
     for expected in TEN:
         for architecture in (None, "ResNet50", "DenseNet121"):
             line = advice_line(expected, observed, architecture, "channels_first")
-            layer = InputCorrection.between(observed, expected, "channels_first")
+            layer = layer_between(observed, expected, "channels_first")
             wanted = np.asarray(layer(x.copy()))
             unit = np.max(np.abs(expected.scale))
             assert np.abs(paste(line, x.copy()) - wanted).max() < 1e-3 * unit, line
@@ -106,7 +105,7 @@ def test_one_channel():
     assert advice_line(expected, observed) == "x = x / 255.0"
     torch = InputConvention("torch", "gray")
     x = RAW[..., :1].astype("float32")
-    wanted = np.asarray(InputCorrection.between(observed, torch, "channels_last")(x))
+    wanted = np.asarray(layer_between(observed, torch, "channels_last")(x))
     np.testing.assert_allclose(paste(advice_line(torch, observed), x), wanted, atol=1e-4)
 
 

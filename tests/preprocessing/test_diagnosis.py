@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from keras_shiftguard.errors import BadInputError, PreprocessingMismatchError
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 from keras_shiftguard.preprocessing.diagnosis import WIDTH, Diagnosis
-from keras_shiftguard.preprocessing.hints import Hint
+from keras_shiftguard.preprocessing.hints.image_hints import Hint
 
 UNIT, CAFFE = InputConvention("unit", "rgb"), InputConvention("caffe", "bgr")
 UNKNOWN = InputConvention("unknown", "unknown")
@@ -19,7 +18,7 @@ HINT = Hint("input_size", "The images are 96 by 96; the network was trained at 2
 
 def mismatch(observed=UNIT, expected=CAFFE, **changes):
     values = {
-        "fix": InputCorrection.between(observed, expected),
+        "fix": layer_between(observed, expected),
         "advice": "x = keras.applications.resnet.preprocess_input(x * 255.0)",
         "evidence": ("Batch normalisation fits 41 times worse as fed than when corrected.",),
         "architecture": "ResNet50",
@@ -137,7 +136,7 @@ def test_it_is_frozen_and_checked():
     with pytest.raises(BadInputError, match="observed=None"):
         Diagnosis("ok", CAFFE, None)
     with pytest.raises(BadInputError, match="Only a mismatch has a fix"):
-        ok(fix=InputCorrection.between(UNIT, CAFFE))
+        ok(fix=layer_between(UNIT, CAFFE))
 
 
 def test_to_dict_is_json_and_complete():

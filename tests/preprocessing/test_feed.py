@@ -6,8 +6,8 @@ from numpy_reference import summarise
 from photos import imagenet_photos, odd_photos
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.feed import observe
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.observation import observe
 
 CONVENTIONS = [InputConvention(mode, order) for mode in MODES for order in ("rgb", "bgr")]
 

@@ -8,10 +8,10 @@ import pytest
 from numpy_reference import summarise
 from PIL import Image
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hints import Hint, hints_for
-from keras_shiftguard.preprocessing.resampling import scores
-from keras_shiftguard.preprocessing.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.hints.image_hints import Hint, hints_for
+from keras_shiftguard.preprocessing.hints.resampling import scores
 
 RAW = InputConvention("raw")
 FILTERS = Image.Resampling

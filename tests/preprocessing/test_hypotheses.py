@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_shiftguard import profile
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 
 RAW = np.random.default_rng(0).integers(0, 256, (12, 16, 16, 3)).astype("float64")
 

@@ -5,8 +5,12 @@ import numpy as np
 import photos
 import pytest
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.labels import check_labels, class_ids, to_probabilities
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.hints.label_hints import (
+    check_labels,
+    class_ids,
+    to_probabilities,
+)
 
 
 def classifier(rng, n, classes, accuracy, confidence=None, errors="mixed", per_class=3):

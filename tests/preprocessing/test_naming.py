@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from keras_shiftguard import BadInputError, profile
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.correction import affine_between
-from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
-from keras_shiftguard.preprocessing.naming import (
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
+from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_convention,
     as_observed,
     both_conventions,

@@ -6,15 +6,15 @@ import pytest
 from keras import layers, ops
 from numpy_reference import summarise
 
-from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
-from keras_shiftguard.preprocessing.reading import (
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
     _customary,
     _paired_sigmas,
     _partner,
     read_batch_norm,
 )
+from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
 
 UNIT = InputConvention("unit", "unknown")
 

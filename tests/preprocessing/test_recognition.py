@@ -6,8 +6,8 @@ import keras
 import pytest
 from keras import layers
 
-from keras_shiftguard.architectures import ARCHITECTURES, SIGNATURES
-from keras_shiftguard.preprocessing.recognition import MIN_CONVOLUTIONS, recognise
+from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES, SIGNATURES
+from keras_shiftguard.preprocessing.expected.recognition import MIN_CONVOLUTIONS, recognise
 
 applications = keras.applications
 # Those that are quick to build; examples/benchmarks/architecture_cases.py has all.

@@ -4,7 +4,7 @@ import lite0
 import numpy as np
 from photos import imagenet_photos
 
-from keras_shiftguard.preprocessing.remarks import _transposed, remarks_of_predictions
+from keras_shiftguard.preprocessing.hints.remarks import _transposed, remarks_of_predictions
 
 
 def test_labels_shifted_by_one_on_real_weights():

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy_reference import summarise
 
-from keras_shiftguard.preprocessing.batch_norm import Scores
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.feed import Observation
-from keras_shiftguard.preprocessing.hypotheses import hypotheses_for
-from keras_shiftguard.preprocessing.reading import Reading
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import Scores
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.rules import UNKNOWN, Case, decide
-from keras_shiftguard.preprocessing.structure import StructuralExpectation
 
 RAW = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype("float64")
 UNIT = InputConvention("unit", "unknown")

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.instrument.step_correction import StepCorrection
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.statistics.batch import InputSpec
 
 pytestmark = pytest.mark.backend

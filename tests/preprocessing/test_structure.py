@@ -9,8 +9,8 @@ import pytest
 from benchmarks.architecture_cases import WAYS, cases, check, preprocess_input
 from keras import layers, ops
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.structure import expect_from_structure
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 
 RAW, TF, CAFFE = (InputConvention(*c) for c in (("raw",), ("tf",), ("caffe", "bgr")))
 SHAPE = (96, 96, 3)

@@ -7,8 +7,8 @@ import pytest
 from numpy_reference import profile
 from photos import imagenet_photos, odd_photos
 
-from keras_shiftguard.preprocessing.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.verdict import judge
 
 CAFFE = InputConvention("caffe", "bgr")

@@ -2,8 +2,12 @@
 
 import pytest
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.words import accident_in_words, difference_in_words, in_words
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention_words import (
+    accident_in_words,
+    difference_in_words,
+    in_words,
+)
 
 
 def custom(scale, offset=0.0, order="rgb"):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.instrument.layer_calls import NotReachedError
-from keras_shiftguard.preprocessing.batch_norm import (
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import (
     BatchNormEvidence,
     Scores,
 )
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hypotheses import Hypothesis, hypotheses_for
+from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
 from keras_shiftguard.profiles import InputSummary
 
 MOST_IMAGES = 16

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
 SAME = 0.02  # relative difference up to which a fitted convention gets a name
 

@@ -11,7 +11,7 @@ from math import exp, lgamma, log
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.classes import class_ids, to_probabilities
+from keras_shiftguard.preprocessing.hints.classes import class_ids, to_probabilities
 
 __all__ = ["LabelFinding", "check_labels", "class_ids", "to_probabilities"]
 

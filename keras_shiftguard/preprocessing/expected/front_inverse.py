@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.front import RANGES, Front, FrontError, probes
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.front import RANGES, Front, FrontError, probes
 
 
 def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConvention, Front]:

@@ -4,8 +4,7 @@ from itertools import product
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.correction import affine_between
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 
 # Where Keras keeps the `preprocess_input` of an architecture, by how its name
 # begins; the longest beginning wins. Only those that do something: the others

@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.graph import has_graph
-from keras_shiftguard.preprocessing.front import Front, FrontError, fit, probes
+from keras_shiftguard.preprocessing.expected.front import Front, FrontError, fit, probes
 
 SMALL = 32  # height and width of a probe
 

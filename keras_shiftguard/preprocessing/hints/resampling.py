@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.hint import Hint
+from keras_shiftguard.preprocessing.hints.hint import Hint
 
 SMALLEST_SIDE = 64  # pixels: below that a spectrum has too few points
 FEWEST_IMAGES = 4

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning
-from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
 
 def apply_correction(

@@ -6,13 +6,13 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from keras_shiftguard.architectures import Architecture
 from keras_shiftguard.instrument.graph import has_graph
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.front import FrontError, run_layers
-from keras_shiftguard.preprocessing.inverse import describe, invert
-from keras_shiftguard.preprocessing.reach import run_model
-from keras_shiftguard.preprocessing.recognition import Recognition, recognise
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.architectures import Architecture
+from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
+from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert
+from keras_shiftguard.preprocessing.expected.front_run import run_model
+from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
 
 UNKNOWN = InputConvention("unknown", "unknown")
 RAW = InputConvention("raw", "rgb")

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.content import (
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.hints.content import (
     constant_hints,
     duplicate_hints,
     frame_hints,
@@ -16,13 +17,12 @@ from keras_shiftguard.preprocessing.content import (
     inverted_hints,
     nonfinite_hints,
 )
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hint import Hint
-from keras_shiftguard.preprocessing.resampling import resampling_hints
+from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.resampling import resampling_hints
 from keras_shiftguard.profiles import InputSummary
 
 if TYPE_CHECKING:
-    from keras_shiftguard.preprocessing.structure import StructuralExpectation
+    from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
 MOST_IMAGES = 256
 LOOKED_AT = 32  # spread over the images: enough for a median, and quick

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hint import Hint
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.hints.hint import Hint
 
 GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
 GRAY_SHARE = 0.9  # of the images

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_shiftguard.conventions import LATTICES, MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.words import accident_in_words
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention_words import accident_in_words
 from keras_shiftguard.profiles import InputSummary
 
 ON_GRID = 0.9  # share of values from which a grid is believed; chance is 0.04

@@ -1,13 +1,12 @@
 """`InputCorrection`: the layer that maps what was fed to what is expected."""
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.preprocessing.convention import InputConvention
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -31,7 +30,8 @@ class InputCorrection(keras.layers.Layer):
 
     Example:
 
-    >>> to_caffe = InputConvention("caffe", "bgr").to_layer()
+    >>> import keras_shiftguard as sg
+    >>> to_caffe = sg.InputConvention("caffe", "bgr").to_layer()
     >>> x = np.full((1, 2, 2, 3), 255, dtype="uint8")
     >>> np.asarray(to_caffe(x), dtype="float64")[0, 0, 0].round(3).tolist()
     [151.061, 138.221, 131.32]
@@ -60,32 +60,6 @@ class InputCorrection(keras.layers.Layer):
                 f"Received: data_format={data_format!r}"
             )
 
-    @classmethod
-    def between(
-        cls,
-        observed: InputConvention,
-        expected: InputConvention,
-        data_format: str | None = None,
-        channels: int | None = None,
-    ) -> Self:
-        """The layer that maps images in one convention to another.
-
-        Args:
-            observed: What the images are in.
-            expected: What they are to be in.
-            data_format: As above.
-            channels: How many the images have, where the conventions hold one
-                number for all of them.
-        """
-        permutation, scale, offset = affine_between(observed, expected)
-        channels = channels or len(scale)
-        if len(scale) == 1:
-            scale, offset = scale * channels, offset * channels
-        layer = cls(scale, offset, permutation, data_format)
-        first = layer.data_format == "channels_first"
-        layer.build((None, channels, None, None) if first else (None, None, None, channels))
-        return layer
-
     def call(self, inputs: Any) -> Any:
         x = ops.cast(inputs, "float32")
         axis = 1 if self.data_format == "channels_first" else -1
@@ -113,29 +87,6 @@ class InputCorrection(keras.layers.Layer):
             "permutation": self.permutation,
             "data_format": self.data_format,
         }
-
-
-def affine_between(
-    observed: InputConvention, expected: InputConvention
-) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
-    """The `(permutation, scale, offset)` that turn one convention into another.
-
-    Computed in float64 on the host. The permutation is None where the channel
-    orders agree.
-    """
-    for role, convention in (("observed", observed), ("expected", expected)):
-        if not convention.is_known:
-            raise BadInputError(f"The {role} convention is unknown: there is nothing to correct.")
-    fed_scale, fed_offset = np.asarray(observed.scale), np.asarray(observed.offset)
-    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
-    swap = {observed.channel_order, expected.channel_order} == {"rgb", "bgr"}
-    if swap:
-        fed_scale, fed_offset = fed_scale[::-1], fed_offset[::-1]
-    gain = scale / fed_scale
-    bias = offset - gain * fed_offset
-    gain, bias = np.broadcast_arrays(gain, bias)
-    permutation = tuple(range(len(gain)))[::-1] if swap else None
-    return permutation, tuple(gain.tolist()), tuple(bias.tolist())
 
 
 def _plain(values: float | tuple[float, ...]) -> float | tuple[float, ...]:

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.preprocessing.classes import class_ids, to_probabilities
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.hint import Hint
-from keras_shiftguard.preprocessing.hints import hints_for
-from keras_shiftguard.preprocessing.labels import check_labels
-from keras_shiftguard.preprocessing.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.hints.classes import class_ids, to_probabilities
+from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.image_hints import hints_for
+from keras_shiftguard.preprocessing.hints.label_hints import check_labels
 from keras_shiftguard.profiles import InputSummary
 
 # The hints ask the whole network, which costs more than all the rest: a few

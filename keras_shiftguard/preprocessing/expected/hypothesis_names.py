@@ -10,9 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.convention import InputConvention
-from keras_shiftguard.preprocessing.correction import affine_between
-from keras_shiftguard.preprocessing.hypotheses import Hypothesis
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
+from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 
 OTHER = {"rgb": "bgr", "bgr": "rgb"}
 SAME = 0.01  # relative difference, in scale and in the range of the values

@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.errors import BadInputError
-
-if TYPE_CHECKING:
-    from keras_shiftguard.preprocessing.correction import InputCorrection
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
 CHANNEL_ORDERS = ("rgb", "bgr", "gray", "unknown")
 
@@ -84,14 +82,11 @@ class InputConvention:
             x = x[..., ::-1]
         return (x * np.asarray(self.scale) + np.asarray(self.offset)).astype("float32")
 
-    def to_layer(self) -> "InputCorrection":
+    def to_layer(self) -> InputCorrection:
         """A Keras layer that maps raw RGB 0..255 to this convention."""
-        # The layer stands on this class, so it can only be imported here.
-        from keras_shiftguard.preprocessing.correction import InputCorrection
-
         order = self.channel_order if self.channel_order in ("gray", "unknown") else "rgb"
         raw = InputConvention("raw", order)
-        return InputCorrection.between(raw, self)
+        return layer_between(raw, self)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -125,6 +120,61 @@ class InputConvention:
             text = words[self.mode]
         order = {"rgb": ", RGB", "bgr": ", BGR", "gray": ", gray"}
         return text + order.get(self.channel_order, "")
+
+
+def layer_between(
+    observed: InputConvention,
+    expected: InputConvention,
+    data_format: str | None = None,
+    channels: int | None = None,
+) -> InputCorrection:
+    """The layer that maps images from one convention to another.
+
+    Args:
+        observed: The convention that the images are in.
+        expected: The convention that they are to be in.
+        data_format: `"channels_last"` or `"channels_first"`. Defaults to
+            `keras.config.image_data_format()`.
+        channels: Number of channels of the images, needed where the conventions
+            hold one number for all channels.
+
+    Returns:
+        A built layer without weights.
+
+    Raises:
+        BadInputError: If one of the conventions is unknown.
+    """
+    permutation, scale, offset = affine_between(observed, expected)
+    channels = channels or len(scale)
+    if len(scale) == 1:
+        scale, offset = scale * channels, offset * channels
+    layer = InputCorrection(scale, offset, permutation, data_format)
+    first = layer.data_format == "channels_first"
+    layer.build((None, channels, None, None) if first else (None, None, None, channels))
+    return layer
+
+
+def affine_between(
+    observed: InputConvention, expected: InputConvention
+) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
+    """The `(permutation, scale, offset)` that turn one convention into another.
+
+    Computed in float64 on the host. The permutation is None where the channel
+    orders agree.
+    """
+    for role, convention in (("observed", observed), ("expected", expected)):
+        if not convention.is_known:
+            raise BadInputError(f"The {role} convention is unknown: there is nothing to correct.")
+    fed_scale, fed_offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
+    swap = {observed.channel_order, expected.channel_order} == {"rgb", "bgr"}
+    if swap:
+        fed_scale, fed_offset = fed_scale[::-1], fed_offset[::-1]
+    gain = scale / fed_scale
+    bias = offset - gain * fed_offset
+    gain, bias = np.broadcast_arrays(gain, bias)
+    permutation = tuple(range(len(gain)))[::-1] if swap else None
+    return permutation, tuple(gain.tolist()), tuple(bias.tolist())
 
 
 def _numbers(values: tuple[float, ...]) -> str:

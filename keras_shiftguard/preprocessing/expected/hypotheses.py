@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.batch_norm import Transform
-from keras_shiftguard.preprocessing.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.profiles import InputSummary
 
 

@@ -1,0 +1,1 @@
+"""What a model expects at its input: its layers, its architecture, its batch norm."""

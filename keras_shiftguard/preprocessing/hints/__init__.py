@@ -1,0 +1,1 @@
+"""What else may be wrong with images or labels, said beside the verdict."""
