@@ -17,9 +17,9 @@ from keras_shiftguard import backend as _backend  # noqa: F401
 from keras_shiftguard import saved_classes as _saved_classes
 
 if TYPE_CHECKING:
-    from keras_shiftguard.adaptation.model import DomainAdaptationModel
-    from keras_shiftguard.adaptation.reversal import GradientReversal
-    from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
+    from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
+    from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+    from keras_shiftguard.adaptation.domains.reversal import GradientReversal
     from keras_shiftguard.callback.guard import ShiftGuard
     from keras_shiftguard.comparison import compare
     from keras_shiftguard.detection.report import ShiftReport
@@ -64,12 +64,12 @@ __all__ = [
 # Where they live: read when a name is first asked for, since all of them together
 # take half a second. Type checkers read the imports above.
 _MODULES = {
-    "AdaptiveAugmentation": "keras_shiftguard.augmentation.layer",
+    "AdaptiveAugmentation": "keras_shiftguard.adaptation.augmentation.layer",
     "BadInputError": "keras_shiftguard.errors",
     "Diagnosis": "keras_shiftguard.preprocessing.diagnosis",
-    "DomainAdaptationModel": "keras_shiftguard.adaptation.model",
+    "DomainAdaptationModel": "keras_shiftguard.adaptation.domains.model",
     "GapReport": "keras_shiftguard.explain.report",
-    "GradientReversal": "keras_shiftguard.adaptation.reversal",
+    "GradientReversal": "keras_shiftguard.adaptation.domains.reversal",
     "InputConvention": "keras_shiftguard.preprocessing.correction.convention",
     "InputCorrection": "keras_shiftguard.preprocessing.correction.layer",
     "InputProfile": "keras_shiftguard.profiles",

@@ -118,7 +118,7 @@ def test_every_registered_class_has_a_stand_in():
 LOADER = """
 import sys, keras, numpy as np
 import keras_shiftguard
-assert "keras_shiftguard.adaptation.model" not in sys.modules
+assert "keras_shiftguard.adaptation.domains.model" not in sys.modules
 x = np.load("x.npy")
 for name in ("layers.keras", "layers.h5", "adapted.keras"):
     model = keras.models.load_model(name)

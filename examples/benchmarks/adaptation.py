@@ -25,7 +25,7 @@ import keras
 import numpy as np
 from adaptation_data import blended_digits, blended_fashion, digits, lenet, moons, small_net
 
-from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 
 BLENDED = {"blended": blended_digits, "blended-fashion": blended_fashion}
 METHODS = ("source only", "mixing only", "auto", "dann", "mmd", "coral", "cdan")

@@ -25,8 +25,8 @@ import numpy as np
 from adaptation_augmentation_table import HELD_OUT, Results
 
 import keras_shiftguard as sg
-from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
-from keras_shiftguard.batch_norm_adaptation import adapt_batch_norm
+from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
+from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 
 UNLABELLED = 0.6  # of the target
 FIXED_STRENGTH = 0.15

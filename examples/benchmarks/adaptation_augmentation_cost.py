@@ -15,7 +15,7 @@ import time
 import keras
 import numpy as np
 
-from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
+from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 
 STEPS = 10  # a round
 

@@ -1,1 +1,1 @@
-"""Training on labelled source data for an unlabelled target that looks different."""
+"""Repair: augmentation towards a target, domain adaptation, and batch norm on target data."""

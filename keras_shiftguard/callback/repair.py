@@ -5,9 +5,9 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.augmentation.in_step import POOL, StepAugmentation
-from keras_shiftguard.batch_norm_adaptation import BatchNormAdaptation, adapt_batch_norm
+from keras_shiftguard.adaptation.augmentation.in_step import POOL, StepAugmentation
+from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.callback.optional_data import Given
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.log.run_log import RunLog

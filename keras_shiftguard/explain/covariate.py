@@ -14,7 +14,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.batch_norm_adaptation import adapt_batch_norm
+from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.bootstrap import SEED, Mix
 from keras_shiftguard.explain.predictions import Said, ask

@@ -13,10 +13,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.bank import Bank
-from keras_shiftguard.augmentation.draws import Draws, fixed_seed
-from keras_shiftguard.augmentation.operations import OPERATIONS
-from keras_shiftguard.augmentation.rehearsal import Rehearsal
+from keras_shiftguard.adaptation.augmentation.bank import Bank
+from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
+from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.rehearsal import Rehearsal
 from keras_shiftguard.explain.predictions import Said, ask
 from keras_shiftguard.explain.samples import CHUNK, spread
 from keras_shiftguard.statistics.batch import spec_for

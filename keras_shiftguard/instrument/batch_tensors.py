@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.instrument.measure import is_numeric
 from keras_shiftguard.io.batches import named_inputs
+from keras_shiftguard.statistics.batch import is_numeric
 
 
 def is_dense(x: Any) -> bool:

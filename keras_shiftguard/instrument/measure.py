@@ -11,11 +11,11 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.model_outputs import Answers, fingerprint
 from keras_shiftguard.io.batches import batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics.batch import spec_for
-from keras_shiftguard.statistics.compiled import compiled
+from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.labels import LabelSketch, width_of
 from keras_shiftguard.statistics.sketch import Sketch
 from keras_shiftguard.statistics.state import State, updated_by_the_host
+from keras_shiftguard.statistics.tracing import compiled
 
 # float32 counts are exact to 2**24; nobody feeds 2**24 samples in 64 batches.
 BATCHES_PER_DRAIN = 64
@@ -87,24 +87,6 @@ def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = Tru
         what = "holds no numeric input" if count else "is empty"
         raise BadInputError(f"There is nothing to measure: `data` {what}.")
     return total + measurement.drain()
-
-
-def as_measurable(x: Any) -> Any:
-    """Columns of one dimension as `(samples, 1)`, booleans as 0 and 1; None if no numbers."""
-    if str(getattr(x, "dtype", "")).split(".")[-1] == "bool":
-        x = ops.cast(ops.convert_to_tensor(x), "uint8")
-    if not is_numeric(x):
-        return None
-    return x[:, None] if len(x.shape) == 1 else x
-
-
-def is_numeric(x: Any) -> bool:
-    """Whether the tensor holds real numbers that the sketches can take."""
-    try:
-        name = keras.backend.standardize_dtype(x.dtype)
-    except (AttributeError, ValueError, TypeError):
-        return False
-    return name.startswith(("float", "bfloat", "int", "uint"))
 
 
 class Measurement:

@@ -152,3 +152,21 @@ def pixels_per_sample(pixels: Any, spec: InputSpec) -> Any:
     axis = 2 if spec.layout == "channels_first" else 1
     known = pixels.shape[axis]
     return ops.shape(pixels)[axis] if known is None else known
+
+
+def as_measurable(x: Any) -> Any:
+    """Columns of one dimension as `(samples, 1)`, booleans as 0 and 1; None if no numbers."""
+    if str(getattr(x, "dtype", "")).split(".")[-1] == "bool":
+        x = ops.cast(ops.convert_to_tensor(x), "uint8")
+    if not is_numeric(x):
+        return None
+    return x[:, None] if len(x.shape) == 1 else x
+
+
+def is_numeric(x: Any) -> bool:
+    """Whether the tensor holds real numbers that the sketches can take."""
+    try:
+        name = keras.backend.standardize_dtype(x.dtype)
+    except (AttributeError, ValueError, TypeError):
+        return False
+    return name.startswith(("float", "bfloat", "int", "uint"))

@@ -15,7 +15,7 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import around_zero
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.traced_once import traced_once
+from keras_shiftguard.statistics.tracing import traced_once
 
 # How wide `y` is shows only when the first batch comes, and the variables have
 # to be there before. More columns than this are classes, or too many to name.

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_shiftguard.statistics.state import State, assign
+from keras_shiftguard.statistics.tracing import pure
 
 # The costly statistics look at so many samples of a batch at most, and, spread
 # evenly, at about so many of a pass. At 4,096 samples a mean is known to 1.6 %
@@ -76,11 +77,7 @@ def _functional(due: Any, update: Callable[[], None], variables: Sequence[keras.
     current = [variable.value for variable in variables]
 
     def updated() -> list[Any]:
-        mapping = list(zip(variables, current, strict=True))
-        with keras.StatelessScope(mapping) as scope:
-            update()
-        new = [scope.get_current_value(variable) for variable in variables]
-        return [old if n is None else n for old, n in zip(current, new, strict=True)]
+        return pure(update, variables)(current)[1]
 
     for variable, value in zip(variables, ops.cond(due, updated, lambda: current), strict=True):
         variable.assign(value)

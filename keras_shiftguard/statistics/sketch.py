@@ -14,7 +14,7 @@ from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.traced_once import traced_once
+from keras_shiftguard.statistics.tracing import traced_once
 
 
 class Sketch:

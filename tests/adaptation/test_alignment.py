@@ -6,8 +6,8 @@ import pytest
 from adaptation_models import as_array, gradients_of
 from keras import ops
 
-from keras_shiftguard.adaptation.alignment import Alignment, probabilities_of
-from keras_shiftguard.adaptation.domain_head import LENGTH, DomainHead, bounded
+from keras_shiftguard.adaptation.domains.alignment import Alignment, probabilities_of
+from keras_shiftguard.adaptation.domains.domain_head import LENGTH, DomainHead, bounded
 
 pytestmark = pytest.mark.backend
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from adaptation_models import as_array, gradients_of
 
-from keras_shiftguard.adaptation.distances import BANDWIDTHS, conditional_mmd, coral, mmd
+from keras_shiftguard.adaptation.domains.distances import BANDWIDTHS, conditional_mmd, coral, mmd
 
 pytestmark = pytest.mark.backend
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_shiftguard.adaptation.evidence import Evidence, look, proxy_a_distance
-from keras_shiftguard.adaptation.frozen import recoloured
-from keras_shiftguard.adaptation.report import Action, AlignmentReport
+from keras_shiftguard.adaptation.domains.evidence import Evidence, look, proxy_a_distance
+from keras_shiftguard.adaptation.domains.frozen_extractor import recoloured
+from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
 
 
 def test_distance_of_the_same_and_of_others(rng):

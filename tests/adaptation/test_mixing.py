@@ -7,7 +7,7 @@ from adaptation_models import as_array
 from keras import ops
 
 from keras_shiftguard import DomainAdaptationModel
-from keras_shiftguard.adaptation.mixing import DomainMixing
+from keras_shiftguard.adaptation.domains.mixing import DomainMixing
 from keras_shiftguard.errors import BadInputError
 
 pytestmark = pytest.mark.backend

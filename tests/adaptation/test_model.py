@@ -8,7 +8,7 @@ import pytest
 from adaptation_models import gradients_of, network, two_domains
 from keras import ops
 
-from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE, TARGET
 
 pytestmark = pytest.mark.backend

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_shiftguard.adaptation.target_classes import WIDEST, find_classes
+from keras_shiftguard.adaptation.domains.target_classes import WIDEST, find_classes
 
 
 def clouds(rng, counts, moved=0.0, width=8, spread=0.35):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import make_moons
 
-from keras_shiftguard.adaptation.target_classes import find_classes
-from keras_shiftguard.adaptation.target_groups import separate_groups
+from keras_shiftguard.adaptation.domains.target_classes import find_classes
+from keras_shiftguard.adaptation.domains.target_groups import separate_groups
 
 
 def two_moons(rng, samples=300, degrees=0):

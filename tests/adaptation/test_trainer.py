@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from adaptation_models import network, two_domains
 
-from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.io.batches import SOURCE
 
@@ -105,7 +105,7 @@ def test_regression_and_one_unit(rng):
 REPLICAS = """
 import numpy as np, tensorflow as tf, keras
 from adaptation_models import network, two_domains
-from keras_shiftguard.adaptation.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from adaptation_models import network, two_domains
 
-from keras_shiftguard.adaptation.averaging import WeightAverage
-from keras_shiftguard.adaptation.course import CONDITIONAL_STRENGTH
-from keras_shiftguard.adaptation.course import PATIENCE as PATIENCE_WITH_WITNESSES
-from keras_shiftguard.adaptation.evidence import Evidence
-from keras_shiftguard.adaptation.model import DomainAdaptationModel
-from keras_shiftguard.adaptation.target_classes import TargetClasses
-from keras_shiftguard.adaptation.watch import HALVINGS, PATIENCE, AlignmentWatch
+from keras_shiftguard.adaptation.domains.alignment_watch import HALVINGS, PATIENCE, AlignmentWatch
+from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.schedule import CONDITIONAL_STRENGTH
+from keras_shiftguard.adaptation.domains.schedule import PATIENCE as PATIENCE_WITH_WITNESSES
+from keras_shiftguard.adaptation.domains.target_classes import TargetClasses
+from keras_shiftguard.adaptation.domains.weight_average import WeightAverage
 from keras_shiftguard.errors import ShiftGuardError
 
 

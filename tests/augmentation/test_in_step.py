@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.augmentation.in_step import StepAugmentation, value_range
+from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation, value_range
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.statistics.batch import InputSpec
 

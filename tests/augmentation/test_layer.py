@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.augmentation.layer import AdaptiveAugmentation
-from keras_shiftguard.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
+from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 
 

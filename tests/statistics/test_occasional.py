@@ -6,9 +6,9 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.statistics.batch import spec_for
-from keras_shiftguard.statistics.compiled import compiled
 from keras_shiftguard.statistics.occasional import SAMPLES_PER_PASS, stride_for
 from keras_shiftguard.statistics.stream import Stream
+from keras_shiftguard.statistics.tracing import compiled
 
 pytestmark = pytest.mark.backend
 

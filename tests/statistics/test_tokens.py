@@ -7,8 +7,8 @@ from keras import ops
 
 from keras_shiftguard.profiles.summary import TOKEN_BUCKETS
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
-from keras_shiftguard.statistics.compiled import compiled
 from keras_shiftguard.statistics.sketch import Sketch
+from keras_shiftguard.statistics.tracing import compiled
 
 pytestmark = pytest.mark.backend
 

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
-from keras_shiftguard.statistics import attributes, traced_once
+from keras_shiftguard.statistics import attributes, tracing
 from keras_shiftguard.statistics.state import State
 
 pytestmark = pytest.mark.skipif(
@@ -61,7 +61,7 @@ def test_what_an_update_does_not_assign_stays(rng):
 
     @tf.function
     def step(x):
-        return traced_once.traced_once(update, state, "a test", x)
+        return tracing.traced_once(update, state, "a test", x)
 
     x = tf.ones((2, 2))
     assert float(step(x)[0, 0]) == 4.0
@@ -73,8 +73,8 @@ def test_what_an_update_does_not_assign_stays(rng):
 def test_only_so_many_are_kept(monkeypatch):
     import tensorflow as tf
 
-    monkeypatch.setattr(traced_once, "KEPT", 2)
-    monkeypatch.setattr(traced_once, "_traced", type(traced_once._traced)())
+    monkeypatch.setattr(tracing, "MAX_CACHED", 2)
+    monkeypatch.setattr(tracing, "_traced", type(tracing._traced)())
     state = State("test")
     total = state.add("total", ())
 
@@ -84,8 +84,8 @@ def test_only_so_many_are_kept(monkeypatch):
     @tf.function
     def step():
         for size in (1, 2, 3, 1):
-            traced_once.traced_once(add, state, "a test", tf.ones(size))
+            tracing.traced_once(add, state, "a test", tf.ones(size))
 
     step()
     assert float(total.value) == 7.0
-    assert [key[1][0] for key in traced_once._traced] == [(3,), (1,)]
+    assert [key[1][0] for key in tracing._traced] == [(3,), (1,)]

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.bank import Bank
-from keras_shiftguard.augmentation.draws import drawn_seed
-from keras_shiftguard.augmentation.operations import chosen
+from keras_shiftguard.adaptation.augmentation.bank import Bank
+from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
+from keras_shiftguard.adaptation.augmentation.operations import chosen
 from keras_shiftguard.errors import BadInputError
 
 

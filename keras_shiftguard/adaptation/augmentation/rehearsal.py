@@ -12,8 +12,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.bank import Bank
-from keras_shiftguard.augmentation.draws import Draws, fixed_seed
+from keras_shiftguard.adaptation.augmentation.bank import Bank
+from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
 

@@ -10,14 +10,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.adversarial import (
+from keras_shiftguard.adaptation.domains.adversarial import (
     certainty,
     domain_accuracy,
     domain_loss,
     mean_entropy,
 )
-from keras_shiftguard.adaptation.distances import EPSILON, conditional_mmd, coral, mmd
-from keras_shiftguard.adaptation.domain_head import DomainHead
+from keras_shiftguard.adaptation.domains.distances import EPSILON, conditional_mmd, coral, mmd
+from keras_shiftguard.adaptation.domains.domain_head import DomainHead
 
 METHODS = ("dann", "cdan", "mmd", "coral", "auto")
 ADVERSARIAL = ("dann", "cdan")

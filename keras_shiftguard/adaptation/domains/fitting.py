@@ -6,12 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.averaging import WeightAverage
-from keras_shiftguard.adaptation.checks import check_streams, has_labels, rows
-from keras_shiftguard.adaptation.feed import Pairs, is_one_shot
-from keras_shiftguard.adaptation.frozen import train_frozen
-from keras_shiftguard.adaptation.report import Action
-from keras_shiftguard.adaptation.watch import MOST_LOOKED_AT, AlignmentWatch
+from keras_shiftguard.adaptation.domains.alignment_watch import MOST_LOOKED_AT, AlignmentWatch
+from keras_shiftguard.adaptation.domains.arguments import check_streams, has_labels, rows
+from keras_shiftguard.adaptation.domains.frozen_extractor import train_frozen
+from keras_shiftguard.adaptation.domains.paired_batches import Pairs, is_one_shot
+from keras_shiftguard.adaptation.domains.report import Action
+from keras_shiftguard.adaptation.domains.weight_average import WeightAverage
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy

@@ -10,9 +10,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.alignment import Alignment
-from keras_shiftguard.adaptation.mixing import DomainMixing
-from keras_shiftguard.adaptation.split import Split
+from keras_shiftguard.adaptation.domains.alignment import Alignment
+from keras_shiftguard.adaptation.domains.feature_split import Split
+from keras_shiftguard.adaptation.domains.mixing import DomainMixing
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_shiftguard.augmentation.coverage import Coverage
-from keras_shiftguard.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.coverage import Coverage
+from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.profiles import FeatureTable
 
 COARSE = (0.15, 0.4, 0.8)

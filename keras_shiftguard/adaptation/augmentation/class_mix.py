@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_shiftguard.augmentation.coverage import FEWEST, Coverage
+from keras_shiftguard.adaptation.augmentation.coverage import FEWEST, Coverage
 from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 

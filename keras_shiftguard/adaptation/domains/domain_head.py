@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.reversal import GradientReversal, reverse
+from keras_shiftguard.adaptation.domains.reversal import GradientReversal, reverse
 
 LENGTH = 4.0
 # Outer products beyond this are drawn at random instead. The paper has 1,024, which made a

@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.alignment import METHODS
+from keras_shiftguard.adaptation.domains.alignment import METHODS
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 

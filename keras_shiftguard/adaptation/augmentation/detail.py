@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.draws import Draws, GivenSeed
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed
 
 BLOCK = 8
 Level = Callable[[str], Any]

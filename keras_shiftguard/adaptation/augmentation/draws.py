@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
 CLEAN = 0.5  # of the samples pass unchanged: what was learnt on them stays
 NEAREST_TO_CLEAN = 0.3  # how little of the way to the target the others go

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.draws import Draws, GivenSeed, smooth_field
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
 
 FILL_MODES = ("reflect", "nearest", "wrap", "constant")
 Level = Callable[[str], Any]

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.checks import class_ids
-from keras_shiftguard.adaptation.course import Course
-from keras_shiftguard.adaptation.evidence import Evidence, look
-from keras_shiftguard.adaptation.report import Action
+from keras_shiftguard.adaptation.domains.arguments import class_ids
+from keras_shiftguard.adaptation.domains.evidence import Evidence, look
+from keras_shiftguard.adaptation.domains.report import Action
+from keras_shiftguard.adaptation.domains.schedule import Course
 from keras_shiftguard.io.batches import to_numpy
 
 MOST_LOOKED_AT = 1024  # samples of each domain

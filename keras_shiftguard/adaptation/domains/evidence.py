@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.adaptation.target_classes import TargetClasses, find_classes
+from keras_shiftguard.adaptation.domains.target_classes import TargetClasses, find_classes
 
 RIDGE = 1e-2  # of the mean variance
 LEAST_DROP = 0.02  # of source accuracy that is more than nothing

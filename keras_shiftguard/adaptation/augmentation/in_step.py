@@ -11,13 +11,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.bank import Bank
-from keras_shiftguard.augmentation.class_mix import ClassAttributes, with_mix_of
-from keras_shiftguard.augmentation.controller import AugmentationController, Change
-from keras_shiftguard.augmentation.draws import drawn_seed
-from keras_shiftguard.augmentation.labelled_attributes import LabelledAttributes
-from keras_shiftguard.augmentation.operations import chosen
-from keras_shiftguard.augmentation.rehearsal import MOST_ROWS, Rehearsal
+from keras_shiftguard.adaptation.augmentation.bank import Bank
+from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, with_mix_of
+from keras_shiftguard.adaptation.augmentation.controller import AugmentationController, Change
+from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
+from keras_shiftguard.adaptation.augmentation.labelled_attributes import LabelledAttributes
+from keras_shiftguard.adaptation.augmentation.operations import chosen
+from keras_shiftguard.adaptation.augmentation.rehearsal import MOST_ROWS, Rehearsal
 from keras_shiftguard.conventions import LATTICES, MODES
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names

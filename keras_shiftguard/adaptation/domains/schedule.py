@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.evidence import Evidence
+from keras_shiftguard.adaptation.domains.evidence import Evidence
 
 # Of the labelled source. Below, the answers in the target are mere guesses, and
 # nothing is concluded from them.

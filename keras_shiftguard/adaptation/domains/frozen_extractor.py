@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.evidence import Evidence, proxy_a_distance
+from keras_shiftguard.adaptation.domains.evidence import Evidence, proxy_a_distance
 from keras_shiftguard.io.batches import batches, to_numpy
 
 SHRINKAGE = 0.1  # of the covariances towards a multiple of the identity

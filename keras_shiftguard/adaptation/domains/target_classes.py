@@ -27,7 +27,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.adaptation.target_groups import separate_groups
+from keras_shiftguard.adaptation.domains.target_groups import separate_groups
 
 ROUNDS = 20  # of expectation and maximisation; it has settled after ten
 # How many samples of the target it takes to outweigh the place that a class

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_shiftguard.adaptation.evidence import Evidence
+from keras_shiftguard.adaptation.domains.evidence import Evidence
 
 MOST_CLASSES = 20  # whose estimated share is drawn
 

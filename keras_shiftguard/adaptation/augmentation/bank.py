@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation import detail, geometry, photometry, target_pool
-from keras_shiftguard.augmentation.draws import Draws, GivenSeed
-from keras_shiftguard.augmentation.operations import OPERATIONS
+from keras_shiftguard.adaptation.augmentation import detail, geometry, photometry, target_pool
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed
+from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 
 GEOMETRY = (

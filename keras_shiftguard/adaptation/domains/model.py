@@ -6,14 +6,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.alignment import Alignment
-from keras_shiftguard.adaptation.checks import check_arguments
-from keras_shiftguard.adaptation.evidence import Evidence
-from keras_shiftguard.adaptation.mixing import DomainMixing, is_image
-from keras_shiftguard.adaptation.pair_model import PairModel
-from keras_shiftguard.adaptation.report import Action, AlignmentReport
-from keras_shiftguard.adaptation.split import Split
-from keras_shiftguard.adaptation.training import train
+from keras_shiftguard.adaptation.domains.alignment import Alignment
+from keras_shiftguard.adaptation.domains.arguments import check_arguments
+from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.adaptation.domains.feature_split import Split
+from keras_shiftguard.adaptation.domains.fitting import train
+from keras_shiftguard.adaptation.domains.mixing import DomainMixing, is_image
+from keras_shiftguard.adaptation.domains.pair_model import PairModel
+from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.processes import is_first_process

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.augmentation.draws import Draws, GivenSeed, smooth_field
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
 
 SMALL = 1e-6
 Level = Callable[[str], Any]  # the level of an operation, `(samples,)`, in its own unit

@@ -1,0 +1,1 @@
+"""Domain adaptation: training on labelled source data for an unlabelled target."""
