@@ -9,34 +9,37 @@ print(guard.diagnosis)
 print(sg.diagnose(model, images))
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from keras_shiftguard.errors import (
+    BadInputError,
+    NoBackendError,
+    PreprocessingMismatchError,
+    ShiftDetectedError,
+    ShiftGuardError,
+    ShiftWarning,
+)
 
-# First: whether Keras can run at all.
-from keras_shiftguard import backend as _backend  # noqa: F401
-from keras_shiftguard import saved_classes as _saved_classes
+try:
+    import keras  # noqa: F401
+except ModuleNotFoundError as error:
+    # Keras imports the backend of KERAS_BACKEND, and its error does not say what to install.
+    if (error.name or "").split(".")[0] in ("tensorflow", "jax", "torch"):
+        raise NoBackendError(str(error.name).split(".")[0]) from error
+    raise
 
-if TYPE_CHECKING:
-    from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
-    from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-    from keras_shiftguard.adaptation.domains.reversal import GradientReversal
-    from keras_shiftguard.callback.guard import ShiftGuard
-    from keras_shiftguard.comparison import compare
-    from keras_shiftguard.detection.report import ShiftReport
-    from keras_shiftguard.errors import (
-        BadInputError,
-        PreprocessingMismatchError,
-        ShiftGuardError,
-        ShiftWarning,
-    )
-    from keras_shiftguard.explain.gap import explain_gap
-    from keras_shiftguard.explain.report import GapReport
-    from keras_shiftguard.instrument.measure import profile
-    from keras_shiftguard.preprocessing.correction.convention import InputConvention
-    from keras_shiftguard.preprocessing.correction.layer import InputCorrection
-    from keras_shiftguard.preprocessing.diagnose import diagnose
-    from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-    from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.reversal import GradientReversal
+from keras_shiftguard.callback.guard import ShiftGuard
+from keras_shiftguard.comparison import compare
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.explain.gap import explain_gap
+from keras_shiftguard.explain.report import GapReport
+from keras_shiftguard.instrument.measure import profile
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.layer import InputCorrection
+from keras_shiftguard.preprocessing.diagnose import diagnose
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.profiles import InputProfile
 
 __version__ = "0.1.0"
 
@@ -51,6 +54,7 @@ __all__ = [
     "InputCorrection",
     "InputProfile",
     "PreprocessingMismatchError",
+    "ShiftDetectedError",
     "ShiftGuard",
     "ShiftGuardError",
     "ShiftReport",
@@ -61,38 +65,7 @@ __all__ = [
     "profile",
 ]
 
-# Where they live: read when a name is first asked for, since all of them together
-# take half a second. Type checkers read the imports above.
-_MODULES = {
-    "AdaptiveAugmentation": "keras_shiftguard.adaptation.augmentation.layer",
-    "BadInputError": "keras_shiftguard.errors",
-    "Diagnosis": "keras_shiftguard.preprocessing.diagnosis",
-    "DomainAdaptationModel": "keras_shiftguard.adaptation.domains.model",
-    "GapReport": "keras_shiftguard.explain.report",
-    "GradientReversal": "keras_shiftguard.adaptation.domains.reversal",
-    "InputConvention": "keras_shiftguard.preprocessing.correction.convention",
-    "InputCorrection": "keras_shiftguard.preprocessing.correction.layer",
-    "InputProfile": "keras_shiftguard.profiles",
-    "PreprocessingMismatchError": "keras_shiftguard.errors",
-    "ShiftGuard": "keras_shiftguard.callback.guard",
-    "ShiftGuardError": "keras_shiftguard.errors",
-    "ShiftReport": "keras_shiftguard.detection.report",
-    "ShiftWarning": "keras_shiftguard.errors",
-    "compare": "keras_shiftguard.comparison",
-    "diagnose": "keras_shiftguard.preprocessing.diagnose",
-    "explain_gap": "keras_shiftguard.explain.gap",
-    "profile": "keras_shiftguard.instrument.measure",
-}
-
-_saved_classes.register()
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_MODULES[name]), name)
-    return value
-
 
 def __dir__() -> list[str]:
+    """The public names only: the packages inside are no part of the interface."""
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

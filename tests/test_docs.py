@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import keras_shiftguard as sg
-from keras_shiftguard.cli import main
 from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES
+from keras_shiftguard_cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

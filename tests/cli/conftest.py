@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_shiftguard.cli import main
+from keras_shiftguard_cli import main
 
 
 @pytest.fixture(scope="session")

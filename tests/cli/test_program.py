@@ -10,7 +10,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from keras_shiftguard.cli import main
+from keras_shiftguard_cli import main
 from keras_shiftguard_cli.output import steps
 
 
