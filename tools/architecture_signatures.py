@@ -1,4 +1,4 @@
-"""Write, or check, the structural signatures in keras_shiftguard/preprocessing/expected/architectures.py.
+"""Write, or check, the structural signatures in `preprocessing/expected/architectures.py`.
 
 Builds each network of `keras.applications` without weights and takes the
 fingerprints of its trunk. Needed when Keras changes a network or adds one.

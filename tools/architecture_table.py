@@ -1,6 +1,6 @@
 """Puts the table of architectures into the documentation while it is built (a MkDocs hook).
 
-The table is made from `keras_shiftguard/preprocessing/expected/architectures.py`, so the two always agree.
+The table is made from `preprocessing/expected/architectures.py`, so the two always agree.
 """
 
 import importlib.util

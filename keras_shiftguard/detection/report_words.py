@@ -61,7 +61,10 @@ def verdict(
     """The first line of a report: whether anything shifted, and in which stream.
 
     Args:
-        findings, notes, alpha, num_samples: As in `in_words`.
+        findings: Sorted by severity.
+        notes: As in `in_words`.
+        alpha: As in `in_words`.
+        num_samples: As in `in_words`.
     """
     compared: dict[str, list[str]] = {}
     for finding in findings:

@@ -6,10 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.statistics.outputs import probabilities
+from keras_shiftguard.statistics.classes import host_probabilities
 
 BATCH = 32
 
@@ -57,7 +56,7 @@ def ask(model: keras.Model, chunks: Iterable[Any]) -> Said:
             raise BadInputError(
                 f"The model does not take this data. Received: shape {shapes}. ({reason})"
             ) from error
-        p = np.asarray(ops.convert_to_numpy(probabilities(ops.cast(outputs, "float32"))))
+        p = host_probabilities(outputs)
         # A model that answers NaN is wrong, and sure of nothing.
         p = np.nan_to_num(p, nan=-1.0)
         best = np.argsort(-p, axis=1, kind="stable")[:, :5]

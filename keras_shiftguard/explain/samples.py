@@ -12,6 +12,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_folder, raw_image
 from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
+from keras_shiftguard.statistics.classes import host_class_ids
 
 MOST_BYTES = 2 << 30  # of samples in memory
 MOST_OF_A_GENERATOR = 10_000  # it may have no end
@@ -238,20 +239,16 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
     if isinstance(y, (Mapping, list, tuple)):
         raise BadInputError("Labels must be one array. Received several sets of them.")
     labels = to_numpy(y)
-    if labels.ndim == 2 and labels.shape[1] > 1:
-        one_hot = ((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()
-        if not one_hot:
-            raise BadInputError(
-                "Labels must be class ids or one-hot rows: explain_gap is about accuracy. "
-                f"Received rows such as {labels[0][:5]}"
-            )
-        return labels.argmax(axis=1)
-    labels = labels.reshape(len(labels), -1)[:, 0]
-    ids = labels.astype("int64")
-    if len(ids) and ((ids != labels).any() or ids.min() < 0 or ids.max() >= num_classes):
+    ids = host_class_ids(labels)
+    if ids is None:
+        raise BadInputError(
+            "Labels must be class ids or one-hot rows: explain_gap is about accuracy. "
+            f"Received labels such as {labels.reshape(len(labels), -1)[:1, :5]}"
+        )
+    if len(ids) and (ids.min() < 0 or ids.max() >= num_classes):
         raise BadInputError(
             f"Labels must be class ids from 0 to {num_classes - 1}, the classes of the model. "
-            f"Received: labels from {labels.min()} to {labels.max()}"
+            f"Received: labels from {ids.min()} to {ids.max()}"
         )
     return ids
 

@@ -12,7 +12,8 @@ from keras_shiftguard.instrument.model_outputs import Answers, fingerprint
 from keras_shiftguard.io.batches import batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
-from keras_shiftguard.statistics.labels import LabelSketch, width_of
+from keras_shiftguard.statistics.classes import width_of
+from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.sketch import Sketch
 from keras_shiftguard.statistics.state import State, updated_by_the_host
 from keras_shiftguard.statistics.tracing import compiled

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.vectors import frame
@@ -92,7 +93,7 @@ class FirstSamples:
         return (
             ops.where(ops.reshape(taken, (-1, 1, 1, 1)), picked, images),
             ops.where(row_mask, ops.stack(size), sizes),
-            ops.where(taken, ops.take(_class_ids(y, rows), source, axis=0), labels),
+            ops.where(taken, ops.take(_ids_or_minus_one(y, rows), source, axis=0), labels),
         )
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
@@ -128,16 +129,10 @@ def _middle(x: Any, axis: int, limit: int) -> Any:
     return ops.take(x, ops.minimum(start + ops.arange(limit, dtype="int32"), length - 1), axis=axis)
 
 
-def _class_ids(y: Any, rows: Any) -> Any:
-    """Class ids of one batch as float32; -1 where `y` is nothing of the kind."""
-    shape = getattr(y, "shape", None)
-    if shape is not None and len(shape) in (1, 2) and shape[-1] is not None:
-        if len(shape) == 2 and shape[1] > 1:
-            return ops.cast(ops.argmax(y, axis=-1), "float32")
-    if shape is not None and (len(shape) == 1 or (len(shape) == 2 and shape[1] == 1)):
-        return ops.cast(ops.reshape(y, (-1,)), "float32")
-    return (
-        ops.full((rows,), -1.0, dtype="float32")
-        if isinstance(rows, int)
-        else -ops.cast(ops.ones((rows,)), "float32")
-    )
+def _ids_or_minus_one(y: Any, rows: Any) -> Any:
+    """Class ids of one batch, `(rows,)`, float32; -1 where a label is no class."""
+    width = width_of(y)
+    if not width:
+        return ops.broadcast_to(ops.convert_to_tensor(-1.0, dtype="float32"), (rows,))
+    ids, valid = class_ids(y, width)
+    return ops.where(valid > 0, ops.cast(ids, "float32"), -1.0)

@@ -5,13 +5,13 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles import FeatureTable, LabelSummary, Moments
 from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
+from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import around_zero
 from keras_shiftguard.statistics.state import State
@@ -20,7 +20,6 @@ from keras_shiftguard.statistics.tracing import traced_once
 # How wide `y` is shows only when the first batch comes, and the variables have
 # to be there before. More columns than this are classes, or too many to name.
 MAX_TARGETS = 16
-LARGEST_ID = 2**24  # float32 holds no larger whole numbers apart
 
 
 class LabelSketch:
@@ -122,36 +121,6 @@ class LabelSketch:
             targets=first_columns(self.targets.read(values), self.width),
             by_class=Moments(*around_zero(count.copy(), pivot, first, second)),
         )
-
-
-def width_of(y: Any) -> int:
-    """Columns of the labels of a batch; 0 where they are nothing to count."""
-    try:
-        shape = tuple(y.shape)  # TensorFlow raises where it knows no rank
-        kind = keras.backend.standardize_dtype(y.dtype)
-    except (AttributeError, ValueError, TypeError):
-        return 0
-    if len(shape) not in (1, 2) or not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
-        return 0
-    return 1 if len(shape) == 1 else int(shape[1] or 0)
-
-
-def class_ids(y: Any, width: int) -> tuple[Any, Any]:
-    """Class id of each sample, int32, and 1.0 where it is one, else 0.0."""
-    if width > 1:
-        rows = ops.cast(y, "float32")
-        shares = ops.logical_and(
-            ops.all(rows >= 0, axis=1), ops.abs(ops.sum(rows, axis=1) - 1.0) < 0.01
-        )
-        return ops.cast(ops.argmax(rows, axis=1), "int32"), ops.cast(shares, "float32")
-    y = ops.reshape(y, (-1,))
-    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(y.dtype)):
-        whole = ops.logical_and(ops.equal(y, ops.floor(y)), ops.abs(y) < LARGEST_ID)
-        valid = ops.logical_and(whole, y >= 0)
-    else:
-        y = ops.cast(y, "int32")
-        valid = y >= 0
-    return ops.cast(ops.where(valid, y, 0), "int32"), ops.cast(valid, "float32")
 
 
 def first_columns(table: FeatureTable, width: int) -> FeatureTable:

@@ -9,13 +9,10 @@ from keras import ops
 
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.profiles.outputs import MAX_CLASSES_KEPT
+from keras_shiftguard.statistics.classes import class_ids, probabilities, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
-from keras_shiftguard.statistics.labels import class_ids, width_of
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
-
-# Outputs within this of summing to 1 are probabilities.
-TOLERANCE = 1e-3
 
 
 class OutputSketch:
@@ -111,22 +108,6 @@ class OutputSketch:
             )
         self.state.reset()
         return reduce(add, pieces)
-
-
-def probabilities(outputs: Any) -> Any:
-    """Class probabilities, `(samples, classes)`, whatever the last layer gives.
-
-    Rows in [0, 1] that sum to 1 are probabilities already; of others, the
-    softmax is taken. One column becomes two, "no" and "yes": itself where it
-    lies in [0, 1], else its sigmoid.
-    """
-    inside = ops.logical_and(ops.min(outputs) >= 0.0, ops.max(outputs) <= 1.0 + TOLERANCE)
-    if outputs.shape[1] == 1:
-        yes = ops.where(inside, outputs, ops.sigmoid(outputs))
-        return ops.concatenate([1.0 - yes, yes], axis=1)
-    sums = ops.sum(outputs, axis=1)
-    inside = ops.logical_and(inside, ops.max(ops.abs(sums - 1.0)) < TOLERANCE)
-    return ops.where(inside, outputs, ops.softmax(outputs, axis=1))
 
 
 def pooled(activations: Any) -> Any:

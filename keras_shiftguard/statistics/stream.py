@@ -8,9 +8,10 @@ import numpy as np
 
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.empty import unless_empty
 from keras_shiftguard.statistics.first_samples import FirstSamples
-from keras_shiftguard.statistics.labels import LabelSketch, width_of
+from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.occasional import ROWS, Occasional
 from keras_shiftguard.statistics.sketch import Sketch
 

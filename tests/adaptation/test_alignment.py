@@ -6,8 +6,9 @@ import pytest
 from adaptation_models import as_array, gradients_of
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.alignment import Alignment, probabilities_of
+from keras_shiftguard.adaptation.domains.alignment import Alignment
 from keras_shiftguard.adaptation.domains.domain_head import LENGTH, DomainHead, bounded
+from keras_shiftguard.statistics.classes import probabilities
 
 pytestmark = pytest.mark.backend
 
@@ -108,11 +109,11 @@ def test_ramp_rises_from_zero_to_one():
 
 def test_outputs_are_read_as_probabilities_or_logits():
     p = np.array([[0.2, 0.8], [1.0, 0.0]], "float32")
-    np.testing.assert_array_equal(as_array(probabilities_of(ops.convert_to_tensor(p))), p)
-    logits = as_array(probabilities_of(ops.convert_to_tensor(3 * p)))
+    np.testing.assert_array_equal(as_array(probabilities(ops.convert_to_tensor(p))), p)
+    logits = as_array(probabilities(ops.convert_to_tensor(3 * p)))
     np.testing.assert_allclose(logits.sum(axis=1), 1, atol=1e-6)
     assert logits.max() < 0.96
-    one = as_array(probabilities_of(ops.convert_to_tensor(np.array([[-3.0], [2.0]], "float32"))))
+    one = as_array(probabilities(ops.convert_to_tensor(np.array([[-3.0], [2.0]], "float32"))))
     np.testing.assert_allclose(one[:, 1], 1 / (1 + np.exp([3.0, -2.0])), atol=1e-6)
 
 

@@ -6,11 +6,8 @@ import photos
 import pytest
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.hints.label_hints import (
-    check_labels,
-    class_ids,
-    to_probabilities,
-)
+from keras_shiftguard.preprocessing.hints.label_hints import check_labels
+from keras_shiftguard.statistics.classes import host_class_ids
 
 
 def classifier(rng, n, classes, accuracy, confidence=None, errors="mixed", per_class=3):
@@ -177,8 +174,8 @@ def test_one_hot_labels_are_ids():
     assert check_labels(p, np.eye(10)[labels]) is None
     assert check_labels(np.c_[np.zeros(100), p], np.eye(10)[labels]).offset == 1
     smooth = np.eye(10)[labels] * 0.9 + 0.01
-    np.testing.assert_array_equal(class_ids(smooth), labels)
-    np.testing.assert_array_equal(class_ids(labels[:, None].astype("float32")), labels)
+    np.testing.assert_array_equal(host_class_ids(smooth), labels)
+    np.testing.assert_array_equal(host_class_ids(labels[:, None].astype("float32")), labels)
 
 
 def test_what_are_no_classes_is_left_alone():
@@ -205,26 +202,3 @@ def test_few_and_broken_samples():
     assert check_labels(partly, labels) is None
     assert check_labels(partly, labels + 1).offset == -1
     assert check_labels(np.ones((64, 1)), labels) is None
-
-
-def test_to_probabilities():
-    rng = np.random.default_rng(11)
-    logits = rng.normal(size=(7, 5)) * 4
-    p = to_probabilities(logits)
-    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(p, wanted)
-    # Probabilities stay, also those rounded to half precision.
-    np.testing.assert_array_equal(to_probabilities(p), p)
-    half = p.astype("float16")
-    np.testing.assert_array_equal(to_probabilities(half), half.astype("float64"))
-    # In [0, 1] without the sum: multi-label scores or small logits, so softmax.
-    small = rng.random((4, 3))
-    np.testing.assert_allclose(to_probabilities(small).sum(axis=1), 1)
-    one = np.array([[-2.0], [0.5], [800.0], [-800.0]])
-    two = to_probabilities(one)
-    np.testing.assert_allclose(two[:, 1], 1 / (1 + np.exp(-one[:, 0].clip(-700))))
-    np.testing.assert_allclose(two.sum(axis=1), 1)
-    np.testing.assert_allclose(to_probabilities(np.array([0.1, 0.9]))[:, 1], [0.1, 0.9])
-    huge = to_probabilities(np.array([[1e4, 0.0, -1e4], [np.nan, 0.0, 1.0]]))
-    np.testing.assert_allclose(huge[0], [1, 0, 0])
-    assert np.isnan(huge[1]).all()

@@ -5,7 +5,8 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.profiles.labels import MAX_CLASSES
-from keras_shiftguard.statistics.labels import LabelSketch, width_of
+from keras_shiftguard.statistics.classes import width_of
+from keras_shiftguard.statistics.labels import LabelSketch
 
 pytestmark = pytest.mark.backend
 IDS = np.random.default_rng(0).integers(0, 5, 60)

@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
-from keras_shiftguard.statistics.labels import class_ids, width_of
 from keras_shiftguard.statistics.state import State
 
 MOST_ROWS = 4096  # samples: the mean of one of ten classes is known to 5 % of a deviation

@@ -18,6 +18,7 @@ from keras_shiftguard.adaptation.domains.adversarial import (
 )
 from keras_shiftguard.adaptation.domains.distances import EPSILON, conditional_mmd, coral, mmd
 from keras_shiftguard.adaptation.domains.domain_head import DomainHead
+from keras_shiftguard.statistics.classes import class_ids, probabilities
 
 METHODS = ("dann", "cdan", "mmd", "coral", "auto")
 ADVERSARIAL = ("dann", "cdan")
@@ -110,12 +111,12 @@ class Alignment(keras.layers.Layer):
         y = ops.convert_to_tensor(y)
         if len(y.shape) == 2 and y.shape[1] == self.num_classes:
             return ops.cast(y, "float32")
-        ids = ops.cast(ops.reshape(y, (-1,)), "int32")
+        ids, _ = class_ids(y, 1)
         return ops.one_hot(ids, self.num_classes, dtype="float32")
 
     def probabilities(self, outputs: Any) -> Any:
         """Class probabilities from the outputs, be they logits or not."""
-        return probabilities_of(ops.cast(outputs, "float32"))
+        return probabilities(ops.cast(outputs, "float32"))
 
     def loss(self, source: Any, target: Any, y: Any, outputs: Any, target_outputs: Any) -> Any:
         """What is added to the loss of the model, a float32 scalar.
@@ -195,16 +196,3 @@ class Alignment(keras.layers.Layer):
             "num_classes": self.num_classes,
             "units": self.units,
         }
-
-
-def probabilities_of(outputs: Any) -> Any:
-    """Rows that are probabilities already as they are, others through a softmax.
-
-    One unit is the probability, or logit, of the second of two classes.
-    """
-    inside = ops.logical_and(ops.min(outputs) >= 0.0, ops.max(outputs) <= 1.0)
-    if outputs.shape[-1] == 1:
-        p = ops.where(inside, outputs, ops.sigmoid(outputs))
-        return ops.concatenate([1.0 - p, p], axis=-1)
-    sums = ops.max(ops.abs(ops.sum(outputs, axis=-1) - 1.0)) < 1e-2
-    return ops.where(ops.logical_and(inside, sums), outputs, ops.softmax(outputs))

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.arguments import class_ids
 from keras_shiftguard.adaptation.domains.evidence import Evidence, look
 from keras_shiftguard.adaptation.domains.report import Action
 from keras_shiftguard.adaptation.domains.schedule import Course
 from keras_shiftguard.io.batches import to_numpy
+from keras_shiftguard.statistics.classes import host_class_ids
 
 MOST_LOOKED_AT = 1024  # samples of each domain
 CHUNK = 128
@@ -50,7 +50,7 @@ class AlignmentWatch(keras.callbacks.Callback):
         self.first, self.last, alone = epochs
         self.every = max(1, self.last // MOST_LOOKS)
         classes = owner.num_classes
-        self.labels = class_ids(to_numpy(labels), classes) if classes else None
+        self.labels = host_class_ids(to_numpy(labels)) if classes else None
         self.course = None
         if self.labels is not None:
             self.course = Course(owner, self.labels, (alone, self.last), self.act)

@@ -9,6 +9,7 @@ import numpy as np
 from keras_shiftguard.adaptation.domains.alignment import METHODS
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import named_inputs, to_numpy
+from keras_shiftguard.statistics.classes import host_class_ids
 
 FEWEST = 8  # target samples
 # Images in 0..1 or -1..1 beside images in 0..255.
@@ -57,10 +58,10 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
 
 def check_labels(labels: np.ndarray, num_classes: int) -> None:
     """Raises for labels of a single class, or that the model does not have."""
-    ids = class_ids(labels, num_classes)
-    if ids.min() < 0 or ids.max() >= num_classes:
+    ids = host_class_ids(labels)
+    if ids is None or ids.min() < 0 or ids.max() >= num_classes:
         raise BadInputError(
-            f"The labels run from {ids.min()} to {ids.max()}, and the model has "
+            f"The labels run from {labels.min()} to {labels.max()}, and the model has "
             f"{num_classes} classes: they must be 0 to {num_classes - 1}, or one-hot."
         )
     if len(np.unique(ids)) < 2:
@@ -69,13 +70,6 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
             "alignment would only make the domains look the same. Is the source sorted by class? "
             "Then shuffle it."
         )
-
-
-def class_ids(labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Class ids of labels that are ids or one-hot, `(samples,)`."""
-    if labels.ndim == 2 and labels.shape[1] == num_classes and num_classes > 1:
-        return labels.argmax(axis=1)
-    return labels.reshape(len(labels), -1)[:, 0].astype("int64")
 
 
 def _check_input(name: str, ours: np.ndarray, theirs: np.ndarray) -> None:

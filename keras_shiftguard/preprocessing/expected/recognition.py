@@ -5,7 +5,7 @@ image: what each convolution, normalisation, pooling and merge before it is, and
 how they are wired. Names, sizes of the image, weights and what follows play no
 part. A network is recognised when a step carries the fingerprint of its whole
 trunk, or of a checkpoint past half of its convolutions
-(`keras_shiftguard/preprocessing/expected/architectures.py`). One different kernel size, stride, filter
+(`architectures.py`). One different kernel size, stride, filter
 count or bias before that step changes the fingerprint, so a resemblance is no
 match: at least `MIN_CONVOLUTIONS` convolutions agree exactly.
 """

@@ -11,9 +11,7 @@ from math import exp, lgamma, log
 
 import numpy as np
 
-from keras_shiftguard.preprocessing.hints.classes import class_ids, to_probabilities
-
-__all__ = ["LabelFinding", "check_labels", "class_ids", "to_probabilities"]
+from keras_shiftguard.statistics.classes import host_class_ids
 
 ALPHA = 1e-3  # of each check: a false accusation is worse than a missed one
 CONFIDENT = 0.5  # mean confidence from which a model claims to know the classes
@@ -49,11 +47,11 @@ def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding 
     ask for the preprocessing first.
 
     Args:
-        probabilities: `(n, classes)`, see `to_probabilities`.
+        probabilities: `(n, classes)`, see `statistics.classes.host_probabilities`.
         labels: Class ids, `(n,)` or `(n, 1)`, or one-hot, `(n, anything)`.
     """
     p = np.asarray(probabilities, "float64")
-    ids = class_ids(labels)
+    ids = host_class_ids(labels)
     if ids is None or p.ndim != 2 or len(ids) != len(p) or p.shape[1] < 2:
         return None
     keep = np.isfinite(p).all(axis=1)

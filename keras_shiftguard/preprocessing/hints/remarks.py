@@ -9,11 +9,11 @@ from keras import ops
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.hints.classes import class_ids, to_probabilities
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.image_hints import hints_for
 from keras_shiftguard.preprocessing.hints.label_hints import check_labels
 from keras_shiftguard.profiles import InputSummary
+from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
 # The hints ask the whole network, which costs more than all the rest: a few
 # images without labels, more of them where labels came along.
@@ -54,7 +54,7 @@ def remarks_of_predictions(
     For a network that is in use, not one about to be trained; a network with
     several outputs, or one that does not classify, gives none.
     """
-    ids = None if labels is None else class_ids(labels)
+    ids = None if labels is None else host_class_ids(labels)
     some = {
         key: np.asarray(value)[: FEW if ids is None else MANY] for key, value in samples.items()
     }
@@ -109,5 +109,5 @@ def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarra
         if isinstance(y, (list, tuple, dict)) or len(y.shape) != 2:
             return None
         outputs.append(np.asarray(ops.convert_to_numpy(ops.stop_gradient(y)), "float64"))
-    p = to_probabilities(np.concatenate(outputs))
+    p = host_probabilities(np.concatenate(outputs))
     return p if p.ndim == 2 and p.shape[1] > 1 else None

@@ -1,0 +1,117 @@
+"""Class ids of labels and class probabilities of outputs: how both are read, everywhere.
+
+Labels are class ids if they are whole numbers from 0, or rows of shares that sum to 1
+(one-hot, smoothed or mixed): then the class with the largest share is meant. Outputs in [0, 1]
+that sum to 1 are probabilities; of others, softmax is taken.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+LARGEST_ID = 2**24  # float32 holds no larger whole numbers apart
+SHARES_TOLERANCE = 0.01  # how far a row of shares may be from summing to 1
+PROBABILITY_TOLERANCE = 1e-3  # how far a row of outputs may be
+
+
+def width_of(y: Any) -> int:
+    """Number of columns of the labels of a batch; 0 if they are nothing that can be counted."""
+    try:
+        shape = tuple(y.shape)  # TensorFlow raises where it knows no rank
+        kind = keras.backend.standardize_dtype(y.dtype)
+    except (AttributeError, ValueError, TypeError):
+        return 0
+    if len(shape) not in (1, 2) or not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
+        return 0
+    return 1 if len(shape) == 1 else int(shape[1] or 0)
+
+
+def class_ids(y: Any, width: int) -> tuple[Any, Any]:
+    """Class ids of a batch of labels, with `keras.ops`.
+
+    Args:
+        y: `(samples,)` or `(samples, width)`.
+        width: `width_of(y)`, at least 1.
+
+    Returns:
+        Ids, `(samples,)`, int32, 0 where a label is no class; and 1.0 where it is a class, else
+        0.0, `(samples,)`, float32.
+    """
+    if width > 1:
+        rows = ops.cast(y, "float32")
+        valid = ops.logical_and(
+            ops.all(rows >= 0, axis=1), ops.abs(ops.sum(rows, axis=1) - 1.0) < SHARES_TOLERANCE
+        )
+        return ops.cast(ops.argmax(rows, axis=1), "int32"), ops.cast(valid, "float32")
+    y = ops.reshape(y, (-1,))
+    if keras.backend.is_float_dtype(keras.backend.standardize_dtype(y.dtype)):
+        whole = ops.logical_and(ops.equal(y, ops.floor(y)), ops.abs(y) < LARGEST_ID)
+        valid = ops.logical_and(whole, y >= 0)
+    else:
+        y = ops.cast(y, "int32")
+        valid = y >= 0
+    return ops.cast(ops.where(valid, y, 0), "int32"), ops.cast(valid, "float32")
+
+
+def host_class_ids(labels: Any) -> np.ndarray | None:
+    """Class ids of labels on the host, by the same rule; None if they are no class ids.
+
+    Args:
+        labels: A NumPy array, `(samples,)` or `(samples, columns)`.
+
+    Returns:
+        `(samples,)`, int64. Negative whole numbers are kept, so that a caller can say that
+        they are wrong.
+    """
+    y = np.asarray(labels)
+    width = width_of(y)
+    if not width:
+        return None
+    if width == 1:
+        y = y.reshape(-1)
+        # Past LARGEST_ID whole numbers are as little ids as fractions are.
+        whole = np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) < LARGEST_ID)
+        return y.astype("int64") if whole.all() else None
+    rows = y.astype("float64")
+    valid = (rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < SHARES_TOLERANCE).all()
+    return rows.argmax(axis=1) if valid else None
+
+
+def probabilities(outputs: Any) -> Any:
+    """Class probabilities of a batch of outputs of a classifier, with `keras.ops`.
+
+    Outputs in [0, 1] of which every row sums to 1 within `PROBABILITY_TOLERANCE` are returned
+    as they are; of others, the softmax is. One column is the second of two classes: a
+    probability if the outputs lie in [0, 1], else a logit. Rows that are not finite stay so,
+    and have no say in how the others are read.
+
+    Args:
+        outputs: `(samples, classes)`, floating point.
+
+    Returns:
+        `(samples, classes)`, or `(samples, 2)` of one column, in the dtype of `outputs`.
+    """
+    finite = ops.all(ops.isfinite(outputs), axis=1, keepdims=True)
+    seen = ops.where(finite, outputs, ops.zeros_like(outputs))
+    inside = ops.logical_and(
+        ops.min(seen) >= -PROBABILITY_TOLERANCE, ops.max(seen) <= 1.0 + PROBABILITY_TOLERANCE
+    )
+    if outputs.shape[1] == 1:
+        yes = ops.where(inside, outputs, ops.sigmoid(outputs))
+        return ops.concatenate([1.0 - yes, yes], axis=1)
+    off = ops.abs(ops.sum(seen, axis=1, keepdims=True) - 1.0)
+    off = ops.max(ops.where(finite, off, ops.zeros_like(off)))
+    inside = ops.logical_and(inside, off <= PROBABILITY_TOLERANCE)
+    return ops.where(inside, outputs, ops.softmax(outputs, axis=1))
+
+
+def host_probabilities(outputs: Any) -> np.ndarray:
+    """`probabilities` of outputs on the host, `(samples, classes)`, float64."""
+    x = np.asarray(outputs)
+    x = x.reshape(len(x), -1)
+    if not len(x):
+        return np.zeros((0, max(x.shape[1], 2)))
+    x = x.astype("float64" if x.dtype.itemsize >= 8 else "float32")
+    return np.asarray(ops.convert_to_numpy(probabilities(ops.convert_to_tensor(x))), "float64")

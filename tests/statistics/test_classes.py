@@ -1,0 +1,104 @@
+"""Class ids and probabilities: one reading of each, in the step and on the host."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_shiftguard.adaptation.domains.alignment import Alignment
+from keras_shiftguard.statistics.classes import (
+    class_ids,
+    host_class_ids,
+    host_probabilities,
+    probabilities,
+    width_of,
+)
+
+pytestmark = pytest.mark.backend
+
+
+def in_the_step(outputs):
+    return ops.convert_to_numpy(probabilities(ops.convert_to_tensor(np.float32(outputs))))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "wanted"),
+    [
+        # In [0, 1], but .005 short of 1: these are logits, everywhere.
+        ([[0.995, 0.0, 0.0]], [[0.575, 0.2125, 0.2125]]),
+        ([[0.9995, 0.0, 0.0]], [[0.9995, 0.0, 0.0]]),
+        ([[0.2, 0.8], [1.0, 0.0]], [[0.2, 0.8], [1.0, 0.0]]),
+        ([[0.3], [0.9]], [[0.7, 0.3], [0.1, 0.9]]),
+        ([[0.0], [-800.0]], [[0.5, 0.5], [1.0, 0.0]]),
+    ],
+)
+def test_outputs_are_read_alike_everywhere(outputs, wanted):
+    for read in (in_the_step, host_probabilities):
+        np.testing.assert_allclose(read(outputs), wanted, atol=5e-4)
+    layer = Alignment("mmd", num_classes=len(wanted[0]))
+    found = layer.probabilities(ops.convert_to_tensor(np.float32(outputs)))
+    np.testing.assert_allclose(ops.convert_to_numpy(found), wanted, atol=5e-4)
+
+
+def test_a_row_that_is_not_finite_does_not_change_how_the_others_are_read():
+    outputs = [[0.2, 0.8], [np.nan, 0.5], [np.inf, 0.0]]
+    for read in (in_the_step, host_probabilities):
+        np.testing.assert_allclose(read(outputs)[0], [0.2, 0.8], atol=1e-6)
+        assert np.isnan(read(outputs)[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        ([0, 3, 2], [0, 3, 2]),
+        ([0.0, 3.0, 2.0], [0, 3, 2]),
+        ([[0], [3]], [0, 3]),
+        ([[0.0, 1.0], [1.0, 0.0]], [1, 0]),
+        ([[0.05, 0.95], [0.6, 0.4]], [1, 0]),  # smoothed, mixed
+        ([0.5, 1.0], None),
+        ([[0.2, 0.2], [1.0, 0.0]], None),
+        ([[2.0, -1.0]], None),
+        ([True, False], [1, 0]),
+    ],
+)
+def test_labels_are_read_alike_in_the_step_and_on_the_host(labels, wanted):
+    y = np.asarray(labels)
+    y = y.astype("float32") if y.dtype.kind == "f" else y
+    found = host_class_ids(y)
+    assert found is None if wanted is None else found.tolist() == wanted
+    ids, valid = (ops.convert_to_numpy(v) for v in class_ids(ops.convert_to_tensor(y), width_of(y)))
+    assert (valid == 1).all() == (wanted is not None)
+    if wanted is not None:
+        assert ids.tolist() == wanted
+
+
+def test_negative_numbers_are_no_classes_but_the_host_is_told_which():
+    y = np.array([-1, 0, 1])
+    ids, valid = (ops.convert_to_numpy(v) for v in class_ids(ops.convert_to_tensor(y), 1))
+    assert valid.tolist() == [0, 1, 1] and ids.tolist() == [0, 0, 1]
+    assert host_class_ids(y).tolist() == [-1, 0, 1]
+    assert host_class_ids(np.array(["cat", "dog"])) is None
+
+
+def test_probabilities_on_the_host():
+    rng = np.random.default_rng(11)
+    logits = rng.normal(size=(7, 5)) * 4
+    p = host_probabilities(logits)
+    wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(p, wanted, rtol=1e-5)
+    # Probabilities stay, also those rounded to half precision.
+    np.testing.assert_array_equal(host_probabilities(p), p)
+    half = p.astype("float16")
+    np.testing.assert_array_equal(host_probabilities(half), half.astype("float64"))
+    # In [0, 1] without the sum: multi-label scores or small logits, so softmax.
+    small = rng.random((4, 3))
+    np.testing.assert_allclose(host_probabilities(small).sum(axis=1), 1)
+    one = np.array([[-2.0], [0.5], [800.0], [-800.0]])
+    two = host_probabilities(one)
+    np.testing.assert_allclose(
+        two[:, 1], 1 / (1 + np.exp(-one[:, 0].clip(-700))), rtol=1e-5, atol=1e-30
+    )
+    np.testing.assert_allclose(two.sum(axis=1), 1)
+    np.testing.assert_allclose(host_probabilities(np.array([0.1, 0.9]))[:, 1], [0.1, 0.9])
+    huge = host_probabilities(np.array([[1e4, 0.0, -1e4], [np.nan, 0.0, 1.0]]))
+    np.testing.assert_allclose(huge[0], [1, 0, 0])
+    assert np.isnan(huge[1]).all()
