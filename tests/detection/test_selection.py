@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from detection.test_causes import SHIFTS, table
+from detection.causes.test_corruptions import SHIFTS, table
 
 from keras_shiftguard.detection.families import Names
 from keras_shiftguard.detection.finding import Finding

@@ -5,7 +5,7 @@ one that picks or blends single pixels folds the power of finer scales into it.
 Enlarging leaves the finest scales empty, or interpolates with a weight that
 comes back in a rhythm along each axis (Popescu and Farid, 2005). How sharp a
 single photo is says nothing, so each score is the median over a set of images.
-The limits come from real photos: tests/preprocessing/test_hints.py measures how
+The limits come from real photos: tests/preprocessing/hints/test_image_hints.py measures how
 often each hint is right and wrong.
 """
 

@@ -150,7 +150,7 @@ assert len(images) == len(labels) == 2 * len(data[0])  # two epochs, of both rep
 def test_replicas_are_augmented_alike():
     if BACKEND != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     paths = os.pathsep.join([str(here), str(here.parent)])
     subprocess.run(
         [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}

@@ -135,7 +135,7 @@ def test_writing_imports_no_tensorflow_and_no_backend(tmp_path):
             writer.write_scalar("a/b", 1.0, 0)
         print("keras" in sys.modules)
     """
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     assert run_python(code, tmp_path, root).strip() == "False"
     assert "shiftguard|scalars|a/b" in read_back(tmp_path)
 

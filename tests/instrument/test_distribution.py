@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
-SCRIPTS = Path(__file__).parents[1] / "examples" / "distribution"
+SCRIPTS = Path(__file__).parents[2] / "examples" / "distribution"
 # Compiled without care: it takes half as long, and runs for a second.
 HASTY = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

@@ -127,7 +127,7 @@ np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 def test_two_replicas_are_one():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
-    paths = os.pathsep.join(map(str, Path(__file__).parents[1:3]))
+    paths = os.pathsep.join(map(str, Path(__file__).parents[2:4]))
     subprocess.run(
         [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
     )
