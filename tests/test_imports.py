@@ -1,4 +1,4 @@
-"""A lower room never imports a higher one, and the rooms below Keras stay free of it."""
+"""Imports go one way: a lower room never imports a higher one, and no files import in a circle."""
 
 import ast
 from pathlib import Path
@@ -8,82 +8,80 @@ import pytest
 PACKAGE = "keras_shiftguard"
 ROOT = Path(__file__).parents[1] / PACKAGE
 
-# From the ground up. A room may import those below it, and itself; rooms of one
-# floor do not know each other.
+# From the ground up. A room may import rooms below it, and itself; rooms of one floor do
+# not import each other.
 FLOORS = (
-    ("errors", "conventions", "notebook", "npz"),
-    ("profiles", "architectures", "json_files", "backend", "saved_classes", "processes"),
-    ("statistics", "detection", "events", "files", "resume"),
-    ("data", "answers", "given", "shift_plots", "model_inputs", "compiled_steps"),
-    ("measure", "shift_watch", "shift_series", "passes", "target_answers"),
-    ("shift_events", "batch_tensors"),
-    ("probe", "comparison", "run_log", "arguments", "beam"),
-    ("preprocessing", "adaptation", "augmentation", "batch_norm_adaptation"),
-    ("explain", "repair"),
-    ("watched_fit",),
-    ("hooks",),
-    ("guard", "cli"),
+    ("errors", "conventions"),
+    ("io",),
+    ("profiles",),
+    ("statistics", "detection"),
+    ("instrument",),
+    ("comparison", "log", "preprocessing", "beam"),
+    ("adaptation",),
+    ("explain",),
+    ("callback",),
     ("__init__", "__main__"),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
-# These run where no backend is installed, and in a reader's own scripts.
+# Rooms and files that run where no backend is installed, such as in a reader's own scripts.
 WITHOUT_KERAS = (
-    *("errors", "conventions", "notebook", "npz", "architectures"),
-    *(
-        "profiles",
-        "detection",
-        "events",
-        "files",
-        "json_files",
-        "shift_plots",
-        "shift_series",
-        "shift_events",
-        "resume",
-    ),
+    *("errors", "conventions", "profiles", "detection"),
+    *("io.images", "io.json_files", "io.notebook_card", "io.npz"),
+    *("log.event_writer", "log.resume", "log.shift_tab"),
+    *("log.shift_tab_bins", "log.shift_tab_series"),
+    "preprocessing.expected.architectures",
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}
 
 
+def modules_of(root):
+    """Every module of the tree at `root`, by its dotted name."""
+    found = {}
+    for path in sorted(root.rglob("*.py")):
+        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
 def room_of(module):
-    """`keras_shiftguard.preprocessing.correction.convention_words` lies in `preprocessing`."""
+    """`keras_shiftguard.preprocessing.rules` lies in `preprocessing`."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else "__init__"
 
 
-def imported(tree, module, is_package):
-    """Absolute names of all that a module imports, wherever in its text."""
-    for node in ast.walk(tree):
+def imported(path, module, known):
+    """Line and absolute name of every module that a file imports, wherever in its text."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
                 up = module.split(".")
-                up = up[: len(up) - node.level + is_package]
+                up = up[: len(up) - node.level + (path.name == "__init__.py")]
                 base = ".".join([*up, *filter(None, [base])])
             for alias in node.names:
-                # `from keras_shiftguard import errors` names a room, not a value.
+                # `from keras_shiftguard import errors` names a module, not a value.
                 inner = f"{base}.{alias.name}"
                 names_room = base == PACKAGE and alias.name in FLOOR
-                yield node.lineno, inner if names_room else base
+                yield node.lineno, inner if inner in known or names_room else base
 
 
 def violations(root):
-    """One sentence for each import that breaks the rule, in the tree at `root`."""
-    found = []
-    for path in sorted(root.rglob("*.py")):
-        parts = [PACKAGE, *path.relative_to(root).with_suffix("").parts]
-        is_package = parts[-1] == "__init__"
-        module = ".".join(parts[:-1] if is_package else parts)
-        room = room_of(module)
-        where = path.relative_to(root)
+    """One sentence for each import that breaks a rule, in the tree at `root`."""
+    known = modules_of(root)
+    found, arrows = [], {}
+    for module, path in known.items():
+        room, where = room_of(module), path.relative_to(root)
         if room not in FLOOR:
             found.append(f"{where}: the room {room!r} is on no floor of FLOORS")
             continue
-        for line, name in imported(ast.parse(path.read_text()), module, is_package):
+        inside = module.removeprefix(f"{PACKAGE}.")
+        free = any(inside == name or inside.startswith(f"{name}.") for name in WITHOUT_KERAS)
+        for line, name in imported(path, module, known):
             top = name.split(".")[0]
-            if room in WITHOUT_KERAS and top in BACKENDS:
-                found.append(f"{where}:{line}: {room} must do without {top}")
+            if free and top in BACKENDS:
+                found.append(f"{where}:{line}: {inside} must do without {top}")
             if name == "keras.src" or name.startswith("keras.src."):
                 found.append(f"{where}:{line}: keras.src is private")
             if top != PACKAGE:
@@ -91,16 +89,41 @@ def violations(root):
             other = room_of(name)
             if other != room and not FLOOR.get(other, len(FLOORS)) < FLOOR[room]:
                 found.append(f"{where}:{line}: {room} imports {other}, which is not below it")
-    return found
+            elif name in known and name != module:
+                arrows.setdefault(module, set()).add(name)
+    return found + circles(arrows)
 
 
-def test_no_room_imports_a_higher_one():
+def circles(arrows):
+    """One sentence for each module that imports itself by way of others."""
+
+    def reached(start):
+        seen, stack = set(), [start]
+        while stack:
+            new = arrows.get(stack.pop(), set()) - seen
+            seen |= new
+            stack += new
+        return seen
+
+    return [
+        f"{name} imports itself in a circle" for name in sorted(arrows) if name in reached(name)
+    ]
+
+
+def test_no_import_breaks_a_rule():
     assert violations(ROOT) == []
 
 
-def test_every_room_is_there():
+def test_every_room_is_there_and_the_root_is_small():
     present = {p.stem for p in ROOT.iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
     assert present == set(FLOOR)
+    assert len(list(ROOT.glob("*.py"))) <= 8
+
+
+def write(tmp_path, file, text):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 @pytest.mark.parametrize(
@@ -109,46 +132,63 @@ def test_every_room_is_there():
         (
             "profiles/a.py",
             "from keras_shiftguard.callback.guard import ShiftGuard",
-            "profiles imports guard",
+            "profiles imports callback",
+        ),
+        ("profiles/a.py", "import keras_shiftguard.preprocessing.rules", "imports preprocessing"),
+        ("statistics/a.py", "from keras_shiftguard import log", "statistics imports log"),
+        ("statistics/a.py", "from ..instrument.probe import Probe", "imports instrument"),
+        ("statistics/__init__.py", "from .. import callback", "statistics imports callback"),
+        (
+            "instrument/a.py",
+            "def f():\n    from keras_shiftguard.preprocessing import x",
+            "imports prep",
         ),
         (
-            "profiles/a.py",
-            "import keras_shiftguard.preprocessing.correction.convention_words",
-            "imports preprocessing",
+            "instrument/a.py",
+            "if TYPE_CHECKING:\n    from ..callback.guard import X",
+            "imports callback",
         ),
-        ("statistics/a.py", "from keras_shiftguard import events", "statistics imports events"),
-        ("statistics/a.py", "from ..probe import Probe", "statistics imports probe"),
-        ("statistics/__init__.py", "from .. import cli", "statistics imports cli"),
-        ("probe.py", "def f():\n    from keras_shiftguard.preprocessing import x", "imports prep"),
-        ("probe.py", "if TYPE_CHECKING:\n    from .guard import ShiftGuard", "probe imports guard"),
-        ("measure.py", "import keras_shiftguard as sg", "measure imports __init__"),
-        ("measure.py", "from keras_shiftguard import ShiftGuard", "measure imports __init__"),
-        ("events.py", "import keras", "events must do without keras"),
-        ("profiles/a.py", "def f():\n    import jax.numpy as jnp", "profiles must do without jax"),
-        ("probe.py", "from keras.src.trainers import trainer", "keras.src is private"),
+        ("instrument/a.py", "import keras_shiftguard as sg", "instrument imports __init__"),
+        ("instrument/a.py", "from keras_shiftguard import ShiftGuard", "imports __init__"),
+        ("log/event_writer.py", "import keras", "log.event_writer must do without keras"),
+        (
+            "profiles/a.py",
+            "def f():\n    import jax.numpy as jnp",
+            "profiles.a must do without jax",
+        ),
+        (
+            "instrument/a.py",
+            "from keras.src.trainers import trainer",
+            "keras.src is private",
+        ),
         ("attic.py", "", "the room 'attic' is on no floor"),
     ],
 )
-def test_the_rule_can_fail(tmp_path, file, line, complaint):
-    path = tmp_path / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(f"import numpy\n{line}\n")
+def test_the_rules_can_fail(tmp_path, file, line, complaint):
+    write(tmp_path, file, f"import numpy\n{line}\n")
     found = violations(tmp_path)
     assert len(found) == 1 and complaint in found[0], found
+
+
+def test_a_circle_of_files_is_found(tmp_path):
+    write(tmp_path, "io/a.py", "from keras_shiftguard.io.b import x")
+    write(tmp_path, "io/b.py", "def f():\n    from keras_shiftguard.io import c")
+    write(tmp_path, "io/c.py", "if TYPE_CHECKING:\n    from .a import y")
+    write(tmp_path, "io/d.py", "from .a import y")
+    circle = [f"keras_shiftguard.io.{name} imports itself in a circle" for name in "abc"]
+    assert violations(tmp_path) == circle
 
 
 @pytest.mark.parametrize(
     ("file", "line"),
     [
-        ("guard.py", "from keras_shiftguard.instrument.probe import Probe"),
+        ("callback/a.py", "from keras_shiftguard.instrument.probe import Probe"),
         ("preprocessing/a.py", "from .b import c\nfrom ..profiles import InputProfile"),
         ("preprocessing/__init__.py", "from . import a"),
-        ("cli.py", "from keras_shiftguard import errors, files"),
-        ("probe.py", "import keras\nfrom keras import ops"),
+        ("__main__.py", "from keras_shiftguard import errors, io"),
+        ("instrument/a.py", "import keras\nfrom keras import ops"),
     ],
 )
-def test_the_rule_lets_pass_what_is_right(tmp_path, file, line):
-    path = tmp_path / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(line)
+def test_the_rules_let_pass_what_is_right(tmp_path, file, line):
+    write(tmp_path, file, line)
     assert violations(tmp_path) == []

@@ -1,8 +1,8 @@
 r"""Mutation testing: which changes of a module do its tests not notice?
 
     .venv/bin/pip install --target DIR cosmic-ray
-    PYTHONPATH=DIR .venv/bin/python tools/mutants.py \
-        keras_shiftguard/detection/two_sample/ranks.py tests/detection/two_sample/test_ranks.py --sample 60
+    PYTHONPATH=DIR .venv/bin/python tools/mutants.py --sample 60 \
+        keras_shiftguard/detection/two_sample/ranks.py tests/detection/two_sample/test_ranks.py
 
 Cosmic Ray makes the mutants; a sample of them, drawn by seed, is tried. Each runs in a
 process forked from one that has imported Keras and pytest already, where the mutant takes
