@@ -2,25 +2,29 @@
 PYTHON ?=
 export PYTHON
 
-.PHONY: demo test test-wheel coverage lint format docs release clean
+.PHONY: demo test test-all test-wheel coverage lint format docs release clean
 
 demo: ## the accuracy that a wrong rescale costs, found and repaired
 	@scripts/setup demo
 	@.venv/bin/python examples/demo.py
 
-test: ## lint, types, and the tests on TensorFlow, JAX and PyTorch
+test: ## before each push: lint, types, and the tests on all backends; ARGS="tests/detection -k ranks" selects
 	@scripts/setup test
-	@scripts/test
+	@scripts/test $(ARGS)
 
-test-wheel: ## the installed wheel on Python 3.11 and 3.13, lowest and newest versions
+test-all: ## each test on each backend, the site, and the wheel on Python 3.11 and 3.13
+	@scripts/setup test
+	@scripts/test --all $(ARGS)
+
+test-wheel: ## the installed wheel on Python 3.11 and 3.13, lowest and newest versions, every test
 	@scripts/setup test
 	@for python in 3.11 3.13; do for resolution in lowest-direct highest; do \
-		scripts/test-wheel $$python $$resolution tensorflow || exit 1; done; done
+		scripts/test-wheel $$python $$resolution tensorflow -q tests || exit 1; done; done
 
 coverage: ## lines and branches that the tests pass through, on the three backends together
 	@scripts/setup test
 	@rm -f .coverage .coverage.*
-	@scripts/test --cov --cov-append --cov-report=; status=$$?; \
+	@scripts/test --all --cov --cov-append --cov-report=; status=$$?; \
 		.venv/bin/coverage report && exit $$status
 
 lint: ## ruff and mypy only

@@ -2,6 +2,8 @@
 
 import gc
 import os
+from importlib.util import find_spec
+from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -15,6 +17,14 @@ LONG = (
     "test_replicas test_guard test_recognition test_shift_watch test_other_callbacks "
     "test_compiled_steps test_examples test_browser"
 ).split()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path):
+    """Leaves out the module for Apache Beam if that is not installed: its import would fail."""
+    collectors = yield
+    needs_beam = file_path == Path(__file__).parent / "keras_shiftguard" / "beam.py"
+    return [] if needs_beam and find_spec("apache_beam") is None else collectors
 
 
 def pytest_collection_finish():
@@ -47,3 +57,24 @@ def names_in_docstrings(request):
         import keras
 
         request.getfixturevalue("doctest_namespace").update(np=np, keras=keras)
+
+
+@pytest.fixture(autouse=True)
+def models_that_run_eagerly(request, monkeypatch):
+    """With the marker `eager`, models run operation by operation where tracing takes longest.
+
+    For tests of words and verdicts, which are the same either way: on TensorFlow, tracing a
+    guarded step takes three times as long as a small fit does.
+    """
+    if request.node.get_closest_marker("eager") is None:
+        return
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return
+    compile_ = keras.Model.compile
+
+    def compile(self, *args, run_eagerly=True, **kwargs):
+        compile_(self, *args, run_eagerly=run_eagerly, **kwargs)
+
+    monkeypatch.setattr(keras.Model, "compile", compile)

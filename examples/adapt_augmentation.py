@@ -1,10 +1,10 @@
-"""The repair, switched on: training learns to look like an unlabelled target.
+"""Adaptive augmentation: training images become like those of an unlabelled target.
 
     python examples/adapt_augmentation.py
 
-The model learns from clean digits; the target is the same kind of digits through a worse
-camera, full of noise, and nobody labelled them. The same network is trained twice, plain
-and with `ShiftGuard(target_data=..., adapt=True)`.
+The model learns from clean digits. The target is the same kind of digits from a worse camera,
+full of noise, and nobody has labelled them. The same network is trained twice: plain, and with
+`ShiftGuard(target_data=..., adapt=True)`.
 """
 
 import sys
@@ -19,7 +19,7 @@ EPOCHS, TRAIN = (2, 500) if SMALL else (12, 2500)
 
 
 def worse_camera(images):
-    """Noisy, as in too little light."""
+    """Adds noise, as in too little light."""
     noise = np.random.default_rng(0).normal(0, 0.3, images.shape)
     return np.clip(images + noise, 0, 1).astype("float32")
 
@@ -33,9 +33,9 @@ noisy = worse_camera(test)
 plain = network()
 plain.fit(train, labels, epochs=EPOCHS, verbose=0)
 
-# After each epoch the guard compares training with the target and widens the augmentation
-# inside the compiled step, as far as the target goes and no further. With `verbose=1` it
-# prints every step it takes, with its reason.
+# After each epoch the guard compares training with the target. It strengthens the augmentation
+# inside the compiled step until training looks like the target, and no further. With
+# `verbose=1` it prints every change with its reason.
 guard = sg.ShiftGuard(target_data=unlabelled, adapt=True, on_shift="ignore", verbose=0)
 adapted = network()
 adapted.fit(train, labels, epochs=EPOCHS, callbacks=[guard], verbose=0)

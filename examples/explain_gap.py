@@ -1,9 +1,9 @@
-"""Why is my accuracy lower? The gap as a table that adds up.
+"""The accuracy gap: why is my accuracy lower? A table whose rows add up to the gap.
 
     python examples/explain_gap.py
 
-A network reads MNIST's digits. An office that installed it scans with noise, sees few of
-the digits 0, 1 and 6, and its program feeds 0..255 where the network was trained on [0, 1].
+A network classifies MNIST's digits. An office that installed it scans with noise and sees few
+of the digits 0, 1 and 6, and its program feeds 0..255 where the network was trained on [0, 1].
 """
 
 import sys
@@ -20,11 +20,11 @@ x, y = mnist()
 model = network(batch_norm=True)
 model.fit(x[:TRAIN], y[:TRAIN], epochs=EPOCHS, verbose=0)
 
-# What is known from the laboratory: labelled data that the network did not see. A profile made
-# with the model and labels keeps all that is needed of it, in a file that holds no images.
+# The reference is labelled data from the laboratory that the network did not see. A profile made
+# with the model and labels would hold all that is needed of it, in a file without images.
 reference = (x[2500:3700], y[2500:3700])
 
-# What the office measured. All of it is put in here, so it is known what is true.
+# The data of the office. All of its faults are put in here, so the true causes are known.
 images, labels = x[3700:], y[3700:]
 rng = np.random.default_rng(0)
 keep = rng.random(len(labels)) < np.where(np.isin(labels, (0, 1, 6)), 0.15, 1.0)
@@ -32,12 +32,12 @@ images, labels = images[keep][:COUNT], labels[keep][:COUNT]
 noisy = np.clip(images + rng.normal(0, 0.2, images.shape), 0, 1)
 fed = np.round(255 * noisy)
 
-# Each cause is taken away and the model asked again, in every combination, so that the parts
-# do not depend on the order. What cannot be taken away is "explained by", an estimate.
+# The causes are removed in every combination and the model is evaluated again, so that the parts
+# do not depend on the order. A cause that cannot be removed is an estimate, "explained by".
 report = sg.explain_gap(model, (fed, labels), reference)
 print(report)
 
-# A program reads rows.
+# A program can read the rows.
 print()
 for row in report.rows:
     low, high = row.interval

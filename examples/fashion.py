@@ -1,4 +1,4 @@
-"""Fashion-MNIST, 70,000 labelled images, from Debian's package `dataset-fashion-mnist`."""
+"""Fashion-MNIST: 70,000 labelled images, from Debian's package `dataset-fashion-mnist`."""
 
 import gzip
 from pathlib import Path
@@ -9,7 +9,7 @@ FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 def fashion_mnist():
-    """All images, uint8 `(70000, 28, 28, 1)`, and their class ids, int64."""
+    """Returns all images, uint8 `(70000, 28, 28, 1)`, and their class ids, int64."""
     if not FOLDER.is_dir():
         raise SystemExit("Fashion-MNIST is missing: apt-get install dataset-fashion-mnist")
     images, labels = [], []

@@ -1,7 +1,7 @@
-"""The real photographs that the examples, tests and benchmarks stand on.
+"""Real photographs for the examples, tests and benchmarks.
 
-Nothing is shipped here: the pictures come with the wheels of foolbox (twenty
-labelled ImageNet photos), scikit-image and scikit-learn.
+No picture is shipped with this package: they come with the wheels of foolbox (twenty labelled
+ImageNet photos), scikit-image and scikit-learn.
 """
 
 from importlib.util import find_spec
@@ -21,12 +21,12 @@ NAMES = {"ihc": "immunohistochemistry", "hubble_deep_field": "hubble"}
 
 
 def imagenet_files() -> list[Path]:
-    """Paths of the twenty ImageNet photos; the class is the last part of the name."""
+    """Returns the paths of the twenty ImageNet photos; the class is the last part of the name."""
     return sorted(_package("foolbox", "data").glob("imagenet_*.jpg"))
 
 
 def imagenet_photos(size: int = 224, crop: float = 0.875) -> tuple[np.ndarray, np.ndarray]:
-    """The photos as networks are evaluated: the middle `crop`, bicubic.
+    """Returns the photos as networks are evaluated: the middle `crop`, bicubic.
 
     Returns:
         `(images, labels)`: uint8 of shape `(20, size, size, 3)`, RGB, and the
@@ -38,11 +38,10 @@ def imagenet_photos(size: int = 224, crop: float = 0.875) -> tuple[np.ndarray, n
 
 
 def odd_photos(size: int = 224) -> dict[str, np.ndarray]:
-    """The photos of scikit-image and scikit-learn by name, uint8 RGB.
+    """Returns the photos of scikit-image and scikit-learn by name, uint8 RGB.
 
-    Portraits and landscapes, and what no one would call a photo of ImageNet:
-    the moon, a retina, stained tissue, cells, a page, a text, plain textures.
-    Gray pictures are copied to three channels.
+    They are portraits and landscapes, and pictures unlike any ImageNet photo: the moon, a retina,
+    stained tissue, cells, a page, a text, plain textures. Gray pictures get three equal channels.
     """
     files = [_package("skimage", "data") / name for name in SKIMAGE]
     files += [_package("sklearn", "datasets/images") / name for name in SKLEARN]
@@ -50,14 +49,14 @@ def odd_photos(size: int = 224) -> dict[str, np.ndarray]:
 
 
 def full_photos() -> list[np.ndarray]:
-    """Every photo of foolbox, scikit-image and scikit-learn as it is, uint8 RGB."""
+    """Returns every photo of foolbox, scikit-image and scikit-learn at full size, uint8 RGB."""
     files = [*imagenet_files(), *(_package("skimage", "data") / name for name in SKIMAGE)]
     files += [_package("sklearn", "datasets/images") / name for name in SKLEARN]
     return [np.asarray(Image.open(file).convert("RGB")) for file in files]
 
 
 def square(image: Image.Image, size: int, crop: float = 1.0) -> np.ndarray:
-    """The middle `crop` of the shorter side, as RGB `(size, size, 3)` uint8."""
+    """Returns the middle `crop` of the shorter side, as RGB `(size, size, 3)` uint8."""
     width, height = image.size
     side = min(width, height) * crop
     box = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)

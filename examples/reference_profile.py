@@ -1,9 +1,9 @@
-"""A profile of the training data, kept beside the model; every day of production against it.
+"""Reference profile: the training data is profiled once, and every day is compared with it.
 
     python examples/reference_profile.py
 
-Three days of an office that reads digits: a normal one, one after somebody touched the
-scanner, one with the digits of other writers. Nobody has labelled any of them.
+Three days of an office that reads digits: a normal day, a day after somebody touched the
+scanner, and a day with the digits of other writers. Nobody has labelled any of them.
 """
 
 import sys
@@ -21,15 +21,15 @@ train, labels = x[:2560], y[:2560]
 model = network()
 model.fit(train, labels, epochs=1 if SMALL else 5, verbose=0)
 
-# Where the model is trained: measure once, in one pass. With the model, what it answers and
-# the activations of one layer are kept as well. The file holds counts and moments, no images,
-# and its size does not depend on how many there were.
+# Where the model is trained, one pass measures the data. With `model=`, the profile also holds
+# its predictions and the activations of one layer. The file holds counts and moments, no images,
+# and its size does not depend on the number of images.
 folder = Path(tempfile.mkdtemp())
 path = folder / "train.profile"
 sg.profile((train, labels), model=model, feature_layer="features").save(path)
 print(f"train.profile: {path.stat().st_size / 1024:.0f} KiB for {len(train)} images\n")
 
-# Where it works: the model, the file, the day's images.
+# Where the model works, only the model, the file and the day's images are needed.
 days = {
     "monday": x[2560:3328],
     "tuesday": 0.6 * x[3328:4096],
@@ -41,7 +41,7 @@ for day, images in days.items():
     print(f"{day}: {'SHIFT' if report.shifted else 'no shift'}, {len(images)} images")
     for finding in report.findings[:2]:
         print(f"  {finding.kind}: {finding.explanation}")
-    # Profiles add up: keep one a day, and compare a week with the year before.
+    # Profiles add up: save one for each day, and compare a week with the year before.
     today.save(folder / f"{day}.profile")
 
 week = sum((sg.InputProfile.load(folder / f"{day}.profile") for day in days), sg.InputProfile())

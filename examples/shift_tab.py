@@ -3,12 +3,12 @@
     python examples/shift_tab.py logs/shift_tab
     tensorboard --logdir logs/shift_tab
 
-- `right`: handwritten digits, training and validation from the same pile.
-- `darker`: the same, but from epoch 4 on somebody else prepares the validation
-  images, and they come out darker and noisier; unlabelled images as they are in
-  production (`target_data`) look like that from the start.
-- `adapted`: training digits and that target, with `adapt=True`: augmentation goes as far
-  as the target does.
+- `right`: handwritten digits, training and validation from the same source.
+- `darker`: the same, but from epoch 4 on somebody else prepares the validation images, and they
+  come out darker and noisier. Unlabelled images from production (`target_data`) look like that
+  from the start.
+- `adapted`: training digits and that target, with `adapt=True`: augmentation makes training look
+  like the target.
 - `photos`: a network with ImageNet weights, fed [0, 1] where it wants [-1, 1].
 """
 
@@ -29,11 +29,11 @@ from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
 
-FAULT = 4  # epoch, counted from 1, from which validation is prepared otherwise
+FAULT = 4  # the first epoch with faulty validation images, counted from 1
 
 
 def digits():
-    """1,797 digits as 32 x 32 pixels in [0, 1], shuffled, and their classes."""
+    """Returns 1,797 digits as 32 x 32 pixels in [0, 1], shuffled, and their classes."""
     x, y = load_digits(return_X_y=True)
     small = x.reshape(-1, 8, 8, 1) / 16
     images = keras.ops.image.resize(small, (32, 32), "bicubic")
@@ -43,13 +43,13 @@ def digits():
 
 
 def darkened(images, rng):
-    """As a worse camera would see them."""
+    """Returns the images as a worse camera would see them."""
     noise = rng.normal(0, 0.02, images.shape)
     return np.clip(0.6 * images + noise, 0, 1).astype("float32")
 
 
 class Validation(keras.utils.PyDataset):
-    """Batches of validation; `faulty` says how they are prepared."""
+    """Batches of validation; `faulty` makes them darker and noisier."""
 
     def __init__(self, x, y):
         super().__init__()
@@ -79,7 +79,7 @@ def classifier():
 
 
 def fit_digits(log_dir, epochs, fault):
-    """One fit; with `fault`, validation is darker from epoch `FAULT` on."""
+    """Runs one fit; with `fault`, validation is darker from epoch `FAULT` on."""
     keras.utils.set_random_seed(0)
     x, y = digits()
     validation = Validation(x[1000:1500], y[1000:1500])
@@ -104,7 +104,7 @@ def fit_digits(log_dir, epochs, fault):
 
 
 def fit_adapted(log_dir, epochs):
-    """Augmentation that follows an unlabelled, darker target."""
+    """Runs a fit whose augmentation follows an unlabelled, darker target."""
     keras.utils.set_random_seed(0)
     x, y = digits()
     target = darkened(x[1500:], np.random.default_rng(1))
@@ -119,7 +119,7 @@ def fit_adapted(log_dir, epochs):
 
 
 def fit_photos(log_dir, epochs):
-    """Twenty photos for ImageNet weights, prepared for another network."""
+    """Runs a network with ImageNet weights on twenty photos prepared for another network."""
     keras.utils.set_random_seed(0)
     images, labels = imagenet_photos(128)
     model = lite0.build(size=128)

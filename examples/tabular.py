@@ -1,8 +1,8 @@
-"""Columns instead of images: another laboratory reports one of them in another unit.
+"""Columns instead of images: another hospital reports one of them in another unit.
 
     python examples/tabular.py
 
-Thirty measurements of 569 biopsies (Wisconsin, in scikit-learn). The second hospital
+The data are thirty measurements of 569 biopsies (Wisconsin, in scikit-learn). The second hospital
 exports areas in square centimetres where the first used square millimetres.
 """
 
@@ -25,7 +25,7 @@ area = list(biopsies.feature_names).index("mean area")
 
 
 def inputs(some):
-    """The ten measurements of a biopsy, three times: a dict is an input with names."""
+    """Returns the columns as a dict of three named inputs, with ten measurements each."""
     return {"mean": some[:, :10], "error": some[:, 10:20], "worst": some[:, 20:]}
 
 
@@ -41,7 +41,7 @@ def network():
 
 
 train, theirs = rows[:300], rows[300:].copy()
-theirs[:, [area, area + 20]] /= 100  # the mean, and the worst
+theirs[:, [area, area + 20]] /= 100  # the columns of the mean and the worst area
 
 warnings.simplefilter("ignore", sg.ShiftWarning)
 guard = sg.ShiftGuard(verbose=0)

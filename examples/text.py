@@ -1,9 +1,9 @@
-"""Text as token ids: the server forgets to lower the case before it looks words up.
+"""Text as token ids: the server forgets to convert words to lower case before the look-up.
 
     python examples/text.py
 
-Which part of Python's library does this docstring come from? The texts are those of the
-Python that runs this script.
+The task: which part of Python's library does this docstring come from? The texts are those of
+the Python that runs this script.
 """
 
 import ast
@@ -47,7 +47,7 @@ ids = {word: 2 + i for i, (word, _) in enumerate(counted.most_common(WORDS))}
 
 
 def tokens(texts):
-    """Ids `(texts, 32)`: 0 fills up, 1 is a word that is not in the vocabulary."""
+    """Returns token ids `(texts, 32)`: 0 is padding, 1 is a word outside the vocabulary."""
     rows = [[ids.get(word, 1) for word in words(text)][:LENGTH] for text in texts]
     return np.asarray([row + [0] * (LENGTH - len(row)) for row in rows], "int32")
 
@@ -59,7 +59,7 @@ model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", me
 train = tokens([text.lower() for text in texts[:half]])
 model.fit(train, labels[:half], epochs=EPOCHS, verbose=0)
 
-# The reference is text that the vocabulary was not made of, as all text will be from now on.
+# The vocabulary was not made from the reference texts, just as it was not made from new texts.
 reference = sg.profile(tokens([text.lower() for text in texts[half:later]]))
 right, wrong = tokens([text.lower() for text in texts[later:]]), tokens(texts[later:])
 for name, x in (("as in training", right), ("not lowered", wrong)):

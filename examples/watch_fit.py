@@ -1,4 +1,4 @@
-"""One callback watches a fit: is validation what training is?
+"""One callback watches a fit: is the validation data like the training data?
 
     python examples/watch_fit.py
 
@@ -18,16 +18,16 @@ EPOCHS = 1 if SMALL else 5
 
 x, y = mnist(shuffled=False)
 
-# The guard needs nothing but its place in `callbacks`. With `log_dir="logs/run1"` it also
-# writes for the Shift tab of TensorBoard. It warns at once; here the report is printed below.
+# The guard only has to be in `callbacks`. With `log_dir="logs/run1"` it also writes for the Shift
+# tab of TensorBoard. Its warning is switched off, because the report is printed below.
 warnings.simplefilter("ignore", sg.ShiftWarning)
 guard = sg.ShiftGuard(verbose=0)
 fit = network().fit(x, y, validation_split=0.2, epochs=EPOCHS, callbacks=[guard], verbose=0)
 print(f"Validation accuracy {fit.history['val_accuracy'][-1]:.1%}. The guard says why:\n")
 print(guard.report)
 
-# What it measures is in the logs as well, for EarlyStopping or your own code: the largest
-# effect that matters in validation, in standard deviations, 0 if there is none.
+# The logs hold the largest effect that matters in validation, for EarlyStopping or your own code.
+# It is in standard deviations, and 0 if there is no such effect.
 print(f"\nval_shift by epoch: {[round(value, 2) for value in fit.history['val_shift']]}")
 
 # The same with the arrays shuffled first.

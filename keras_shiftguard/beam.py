@@ -1,6 +1,6 @@
-"""The profile of data that outgrows a machine, by Apache Beam.
+"""Apache Beam transforms that profile data which is too large for one machine.
 
-Profiles add up: each worker measures what it holds, and the parts are added in any order.
+Profiles can be added in any order, so each worker measures its own part of the data.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,10 +22,10 @@ except ModuleNotFoundError as error:
 
 
 class ProfileSamples(beam.PTransform[Any, Any]):
-    """From samples to one `InputProfile`, for `sg.compare`.
+    """Measures a collection of samples; the result is one `InputProfile`.
 
     Each element is one sample without a batch dimension: an array, a dict of arrays by
-    the name of the input, or `(x, y)` with its label. All have one shape.
+    input name, or `(x, y)` with a label. All samples have the same shape.
 
     Example:
 
@@ -33,7 +33,7 @@ class ProfileSamples(beam.PTransform[Any, Any]):
     """
 
     def expand(self, samples: Any) -> Any:
-        """The steps: batches, the profile of each, their sum."""
+        """Batches the samples, profiles each batch and adds the profiles."""
         return (
             samples
             | "Batch" >> beam.BatchElements(CHUNK, CHUNK)
@@ -43,7 +43,7 @@ class ProfileSamples(beam.PTransform[Any, Any]):
 
 
 class AddProfiles(beam.CombineFn):
-    """Adds profiles; with `CombinePerKey`, one for each camera or day."""
+    """Adds profiles; with `CombinePerKey`, those of each camera or day apart."""
 
     def create_accumulator(self) -> InputProfile:
         return InputProfile()
@@ -59,10 +59,10 @@ class AddProfiles(beam.CombineFn):
 
 
 class MeasureBatch(beam.DoFn):
-    """From a list of samples to their profile."""
+    """Measures a batch of samples; yields its `InputProfile`."""
 
     def setup(self) -> None:
-        self._measurement = Measurement()  # its compiled step serves every batch of a worker
+        self._measurement = Measurement()  # one for all batches of a worker: it compiles a step
 
     def process(self, samples: Sequence[Any]) -> Iterator[InputProfile]:
         x, y = zip(*samples, strict=True) if isinstance(samples[0], tuple) else (samples, None)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from keras_shiftguard.detection.finding import by_severity
-from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile
@@ -42,7 +42,7 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
             "There is nothing to compare: no input is in both. `reference` has "
             f"{sorted(before.inputs)}, `current` has {sorted(after.inputs)}."
         )
-    comparison = examine(before, after, stream="current", against="reference", level=alpha)
+    comparison = compare_profiles(before, after, stream="current", against="reference", level=alpha)
     return ShiftReport(
         findings=by_severity(list(comparison.findings)),
         notes=tuple(comparison.notes),

@@ -1,5 +1,5 @@
-"""The Shift tab of TensorBoard: what keras_shiftguard wrote, shown.
+"""The Shift tab of TensorBoard, which shows the logs of keras_shiftguard.
 
-It imports nothing here: TensorBoard loads its entry point at every start, and
-a failure or a slow import at that moment would be everybody's.
+This file imports nothing: TensorBoard imports it at every start, and an error or a
+slow import there would affect every user of TensorBoard.
 """

@@ -1,4 +1,4 @@
-"""The curves of what adaptation did, and of what drove it."""
+"""The answer to `/adaptation`: the curves of the adaptation and of the quantities that steer it."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ import numpy as np
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import fitting, rounded
 from tensorboard_plugin_shiftguard.columns import columns, last_in_column
-from tensorboard_plugin_shiftguard.run_log import RunLog
+from tensorboard_plugin_shiftguard.run_log import RunReader
 
 MAX_BYTES = 900_000
 
 
-def adaptation(run: RunLog) -> dict[str, Any]:
-    """Each curve as `[step, value]`, at up to 250 steps."""
+def adaptation(run: RunReader) -> dict[str, Any]:
+    """Returns each curve as a list of `[step, value]`, at up to 250 steps."""
     series = []
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)

@@ -1,4 +1,4 @@
-"""What is sent back: JSON of a bounded size, and errors that a person can read."""
+"""The plugin's answers: JSON of limited size, and errors that a person can read."""
 
 import json
 import math
@@ -8,15 +8,15 @@ from typing import Any
 from tensorboard.backend import http_util
 from werkzeug import Request, Response
 
-# Before compression; the browser should never wait for more.
+# Of an answer, before compression.
 MAX_BYTES = 1_000_000
 
 
 class ShiftError(Exception):
-    """Something that is told to the reader of the tab.
+    """An error whose message the tab shows to the user.
 
     Args:
-        message: A sentence.
+        message: A full sentence.
     """
 
     status = 422
@@ -27,31 +27,31 @@ class ShiftError(Exception):
 
 
 class BadQuery(ShiftError):
-    """The question itself is wrong."""
+    """The request has a missing or wrong argument."""
 
     status = 400
 
 
 class NotHere(ShiftError):
-    """There is no such run or feature, or not yet."""
+    """The run or feature does not exist, or has no data so far."""
 
     status = 404
 
 
 class Unreadable(ShiftError):
-    """The data is there and cannot be used."""
+    """The data exists and cannot be used."""
 
     status = 422
 
 
 class NotNow(ShiftError):
-    """TensorBoard itself cannot read at the moment."""
+    """TensorBoard cannot read its logs at the moment."""
 
     status = 503
 
 
 def to_json(body: Any) -> str:
-    """Compact ASCII; control characters and all other scripts stand escaped."""
+    """Returns compact JSON in ASCII; all other characters are escaped."""
     return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 
@@ -61,10 +61,11 @@ def respond(
     status: int = 200,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Answers with JSON.
+    """Returns a response with JSON.
 
     Raises:
-        Unreadable: If it is larger than any honest log makes it.
+        Unreadable: If the JSON is larger than `MAX_BYTES`, which no log written by
+            keras_shiftguard reaches.
     """
     text = to_json(body)
     if len(text) > MAX_BYTES:
@@ -73,12 +74,12 @@ def respond(
 
 
 def respond_error(request: Request, error: ShiftError) -> Response:
-    """Answers with the sentence of an error."""
+    """Returns a response with the message of an error."""
     return respond(request, {"error": error.message}, error.status)
 
 
 def fitting(items: list[Any], budget: int) -> list[Any]:
-    """The first items whose JSON takes at most `budget` bytes together."""
+    """Returns the first items whose JSON together takes at most `budget` bytes."""
     for position, item in enumerate(items):
         budget -= len(to_json(item)) + 1
         if budget < 0:
@@ -87,7 +88,7 @@ def fitting(items: list[Any], budget: int) -> list[Any]:
 
 
 def rounded(value: Any) -> float | None:
-    """A number to five digits; None for what is not finite."""
-    # Rounding may take the largest numbers beyond what is finite.
+    """Returns a number rounded to five digits; None if it is not finite."""
+    # Rounding can turn the largest finite numbers into infinity.
     number = float(f"{float(value):.5g}")
     return number if math.isfinite(number) else None

@@ -1,23 +1,28 @@
-"""Distributions as bars: read from a tensor, and moved to other bins."""
+"""Bars of distributions: read from a tensor, and moved to other bins."""
 
 from collections.abc import Iterable
 
 import numpy as np
 
-from tensorboard_plugin_shiftguard.tables import SHARE_SCALE, Head
+from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
+from tensorboard_plugin_shiftguard.tables import Head
 
-# What is shown of each distribution; the outermost hundredth on either side
-# may reach far, and would make the rest too narrow to see.
+# The share at either end of a distribution that the picture leaves out. Extreme values
+# would make the rest too narrow to see.
 TAIL = 0.01
 
 
 class Drawing:
-    """One feature at one step: the bars of all streams on common bins.
+    """The bars of one feature at one step, of all streams on common bins.
 
     Args:
-        head: What the tag says.
-        values: One point of it, of the promised type and shape.
-        row: Which feature.
+        head: The description of the series.
+        values: One point of the series, of the type and shape that `head` promises.
+        row: The index of the feature.
+
+    Attributes:
+        edges: `(b + 1,)`, ascending; None for class counts; `(0,)` if the edges
+            in the log are unusable.
     """
 
     def __init__(self, head: Head, values: np.ndarray, row: int) -> None:
@@ -29,7 +34,7 @@ class Drawing:
         bins = head.bins
         self._bars = values[row, bins + 1 :].reshape(len(head.streams), bins).astype(np.float64)
         places = values[row, : bins + 1].astype(np.int64)
-        # Of edges that do not ascend, or lie outside, no picture can be drawn.
+        # Nothing can be drawn on edges that do not ascend or lie outside the grid.
         good = places.min() >= 0 and places.max() < len(head.edges) and (np.diff(places) >= 0).all()
         used = np.diff(places) > 0
         if not good or not used.any():
@@ -41,16 +46,16 @@ class Drawing:
 
     @property
     def streams(self) -> tuple[str, ...]:
-        """Whose bars there are, or may be."""
+        """The streams of the series; some may have no bars at this step."""
         return self._head.streams
 
     @property
     def unusable(self) -> bool:
-        """Whether there are no bins to draw on."""
+        """Whether the edges in the log are unusable."""
         return self.edges is not None and len(self.edges) == 0
 
     def shares(self, stream: str) -> np.ndarray | None:
-        """Shares of a stream's samples, at most 1 together; None if it isn't there."""
+        """Returns the share of a stream's samples in each bin; None if it has none."""
         row = self._head.stream(stream)
         if row is None:
             return None
@@ -64,25 +69,29 @@ class Drawing:
 
 
 def rebinned(edges: np.ndarray, shares: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Shares on other bins; within a bin they are spread evenly.
+    """Returns the shares on other bins. Within a bin, samples count as spread evenly.
 
     Args:
-        edges: `(b + 1,)`, ascending.
-        shares: `(b,)`.
-        wanted: `(c + 1,)`, ascending. What lies outside is lost.
+        edges: The old edges, `(b + 1,)`, ascending.
+        shares: The share of samples in each old bin, `(b,)`.
+        wanted: The new edges, `(c + 1,)`, ascending. Shares outside are lost.
 
     Returns:
-        `(c,)`.
+        The share of samples in each new bin, `(c,)`.
     """
     cumulative = np.concatenate([[0.0], np.cumsum(shares)])
     return np.maximum(np.diff(np.interp(wanted, edges, cumulative)), 0.0)
 
 
 def common_edges(drawings: Iterable[Drawing], bins: int) -> np.ndarray | None:
-    """Bins of equal width over the middle of every distribution.
+    """Returns edges of equally wide bins that cover the middle of every distribution.
+
+    Args:
+        drawings: The distributions; those of classes are ignored.
+        bins: The number of bins.
 
     Returns:
-        `(bins + 1,)`; None if there is no distribution.
+        `(bins + 1,)`, ascending; None if there is no distribution.
     """
     lows, highs = [], []
     for drawing in drawings:

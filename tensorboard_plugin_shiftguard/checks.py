@@ -1,7 +1,7 @@
-"""JSON from a log, taken apart: what is not as it should be is None, never an error.
+"""Checks of JSON from a log, which may be damaged or written by somebody hostile.
 
-Whoever hands over a log directory wrote what is in it. A check takes any value
-and returns one of the promised type and size.
+A check takes any value and returns one of the promised type and size. It returns None
+for a wrong value and never raises.
 """
 
 import json
@@ -9,41 +9,43 @@ from collections.abc import Callable
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable
+from tensorboard_plugin_shiftguard.metadata import MAX_JSON_BYTES, MAX_NAME, MAX_SENTENCE
 
 Check = Callable[[Any], Any]
 
-MAX_JSON_BYTES = 65_536
-MAX_NAME = 200
-MAX_SENTENCE = 2000
-# The largest whole number that JavaScript counts exactly to.
+# The largest whole number up to which JavaScript is exact.
 MAX_INTEGER = 2**53 - 1
 
 
-def parsed(raw: bytes, most: int = MAX_JSON_BYTES) -> Any:
-    """Reads JSON.
+def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
+    """Returns the parsed JSON, with None for NaN and infinity.
 
     Args:
-        raw: UTF-8.
-        most: Bytes that are read at most.
+        raw: JSON in UTF-8.
+        max_bytes: The largest accepted size.
 
     Raises:
-        Unreadable: With the end of a sentence that begins with what was read.
+        Unreadable: If it is too large or no JSON. The message is the end of a
+            sentence that begins with the tag.
     """
-    if len(raw) > most:
-        raise Unreadable(f"holds a text larger than {most:,} bytes")
+    if len(raw) > max_bytes:
+        raise Unreadable(f"holds a text larger than {max_bytes:,} bytes")
     try:
         return json.loads(raw.decode("utf-8"), parse_constant=lambda _: None)
     except (ValueError, RecursionError):
         raise Unreadable("holds a text that is not JSON") from None
 
 
-def text(most: int = MAX_SENTENCE) -> Check:
-    """A string, cut, without the lone surrogates that `encodeURIComponent` rejects."""
+def text(max_length: int = MAX_SENTENCE) -> Check:
+    """Returns a check for a string, which is cut to `max_length` characters.
+
+    It replaces lone surrogates, which JavaScript's `encodeURIComponent` rejects.
+    """
 
     def check(value: Any) -> str | None:
         if not isinstance(value, str):
             return None
-        value = value[:most]
+        value = value[:max_length]
         if value.isascii():
             return value
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
@@ -56,7 +58,7 @@ sentence = text()
 
 
 def number(value: Any) -> float | int | None:
-    """A finite number; a whole one stays whole."""
+    """Accepts a finite number and keeps its type, int or float."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     if isinstance(value, int):
@@ -65,37 +67,37 @@ def number(value: Any) -> float | int | None:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number from 0."""
+    """Accepts a whole number from 0."""
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 <= value <= MAX_INTEGER else None
 
 
 def flag(value: Any) -> bool:
-    """True only for true."""
+    """Returns True for True, and False for everything else."""
     return value is True
 
 
 def one_of(*choices: str) -> Check:
-    """One of a few words."""
+    """Returns a check for one of a few words."""
     return lambda value: value if isinstance(value, str) and value in choices else None
 
 
-def items(check: Check, most: int) -> Check:
-    """A list of what passes; what does not is left out."""
+def items(check: Check, max_items: int) -> Check:
+    """Returns a check for a list, which is cut; items that fail `check` are left out."""
 
     def checked(value: Any) -> list[Any]:
-        found = map(check, value[:most] if isinstance(value, list) else [])
+        found = map(check, value[:max_items] if isinstance(value, list) else [])
         return [item for item in found if item is not None]
 
     return checked
 
 
-def vector(length: int | None = None, most: int = 64) -> Check:
-    """A list of numbers, null where one is not known; None if it is no such list."""
+def vector(length: int | None = None, max_length: int = 64) -> Check:
+    """Returns a check for a list of numbers; an item that is no number becomes None."""
 
     def checked(value: Any) -> list[Any] | None:
-        if not isinstance(value, list) or len(value) > most:
+        if not isinstance(value, list) or len(value) > max_length:
             return None
         if length is not None and len(value) != length:
             return None
@@ -104,11 +106,11 @@ def vector(length: int | None = None, most: int = 64) -> Check:
     return checked
 
 
-def mapping(check: Check, most: int) -> Check:
-    """An object from names to what passes."""
+def mapping(check: Check, max_items: int) -> Check:
+    """Returns a check for an object of names; values that fail `check` are left out."""
 
     def checked(value: Any) -> dict[str, Any]:
-        pairs = list(value.items())[:most] if isinstance(value, dict) else []
+        pairs = list(value.items())[:max_items] if isinstance(value, dict) else []
         found = {name(key): check(item) for key, item in pairs}
         return {key: item for key, item in found.items() if item is not None}
 
@@ -116,7 +118,7 @@ def mapping(check: Check, most: int) -> Check:
 
 
 def record(**fields: Check) -> Check:
-    """An object with just these fields, each of its type or None; None if no object."""
+    """Returns a check for an object: exactly these fields remain, each checked or None."""
 
     def checked(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""How features are distributed: many at one step, or one at all steps."""
+"""The answers to `/cards` and `/feature`: distributions of many features, or of one over time."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -8,33 +8,35 @@ import numpy as np
 from tensorboard_plugin_shiftguard.answers import NotHere, Unreadable, rounded
 from tensorboard_plugin_shiftguard.bins import Drawing, common_edges, rebinned
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, columns, last_in_column
-from tensorboard_plugin_shiftguard.overview import pairs_of
-from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunLog
-from tensorboard_plugin_shiftguard.tables import (
+from tensorboard_plugin_shiftguard.metadata import (
+    CLASSES,
     EFFECT,
+    FIRST_EPOCH,
+    HISTOGRAMS,
     LOWER,
+    SCORES,
     UPPER,
-    Head,
-    Table,
-    flags_of,
-    heads,
-    tables,
 )
+from tensorboard_plugin_shiftguard.overview import pairs_of
+from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
+from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
 
 MAX_CARDS = 32
-FIRST_EPOCH = "the first epoch"
 NUM_BINS = 40
 MAX_FEATURE_BYTES = 850_000
 
 
-def cards(run: RunLog, pair: int, names: Sequence[str], step: int | None = None) -> dict[str, Any]:
-    """The two distributions of each of some features.
+def cards(
+    run: RunReader, pair: int, names: Sequence[str], step: int | None = None
+) -> dict[str, Any]:
+    """Returns the distributions of features in the two streams of a pair.
 
     Args:
-        run: Which.
+        run: The run.
         pair: Index of the pair of streams in the overview.
-        names: At most `MAX_CARDS`.
-        step: The last look at or before it counts; by default the last.
+        names: The features, at most `MAX_CARDS`.
+        step: Shows the last point at or before this step. By default the last
+            point of all.
 
     Raises:
         NotHere: If there is no such pair.
@@ -45,9 +47,9 @@ def cards(run: RunLog, pair: int, names: Sequence[str], step: int | None = None)
     stream, against = pairs[pair]
     from_first = against == FIRST_EPOCH
     where = _places(run, names)
-    # Without need, only the last point is read: cards are asked for often.
-    most = 1 if step is None and not from_first else MAX_POINTS
-    found = tables(run, {head.tag: head for head, _ in where.values()}.values(), most)
+    # Cards are requested often, so only the last point is read where that is enough.
+    max_points = 1 if step is None and not from_first else MAX_POINTS
+    found = tables(run, {head.tag: head for head, _ in where.values()}.values(), max_points)
     answer: dict[str, Any] = dict.fromkeys(names)
     for name, (head, row) in where.items():
         if (table := found.get(head.tag)) is None:
@@ -56,19 +58,19 @@ def cards(run: RunLog, pair: int, names: Sequence[str], step: int | None = None)
             answer[name] = _card(table, row, step, (stream, stream), first=True)
         else:
             answer[name] = _card(table, row, step, (stream, against))
-    # Pairs may have got other numbers since the overview was asked for.
+    # The pair is named because indexes may have changed since the overview was sent.
     return {"stream": stream, "against": against, "cards": answer, "problems": run.problems}
 
 
-def feature(run: RunLog, name: str) -> dict[str, Any]:
-    """Everything about one feature, at up to 250 steps.
+def feature(run: RunReader, name: str) -> dict[str, Any]:
+    """Returns the distributions and scores of one feature, at up to 250 steps.
 
     Raises:
         NotHere: If the run has no such feature.
-        Unreadable: If what it has cannot be used.
+        Unreadable: If none of its data can be used.
     """
     where = _places(run, [name]).get(name)
-    scored = [head for head in heads(run, "scores") if name in head.names]
+    scored = [head for head in heads(run, SCORES) if name in head.names]
     if where is None and not scored:
         if run.problems:
             raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
@@ -78,7 +80,7 @@ def feature(run: RunLog, name: str) -> dict[str, Any]:
         raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
     table = found.pop(where[0].tag, None) if where else None
     everything = [*found.values(), *([table] if table else [])]
-    shown = columns([t.steps for t in everything], _most_columns(table, len(found)))
+    shown = columns([t.steps for t in everything], _max_columns(table, len(found)))
     answer = {
         "name": name,
         "kind": "score" if where is None else "classes" if where[0].classes else "number",
@@ -92,11 +94,11 @@ def feature(run: RunLog, name: str) -> dict[str, Any]:
     return answer
 
 
-def _places(run: RunLog, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
-    """In which tag and row each feature's distribution is."""
+def _places(run: RunReader, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
+    """Returns the series and the row that hold the distribution of each feature."""
     wanted = set(names)
     where: dict[str, tuple[Head, int]] = {}
-    for head in [*heads(run, "histograms"), *heads(run, "classes")]:
+    for head in [*heads(run, HISTOGRAMS), *heads(run, CLASSES)]:
         for row, name in enumerate(head.names):
             if name in wanted:
                 where.setdefault(name, (head, row))
@@ -110,7 +112,7 @@ def _card(
     streams: tuple[str, str],
     first: bool = False,
 ) -> dict[str, Any] | None:
-    """One feature's two distributions, on the bins of the look that is shown."""
+    """Returns one feature's two distributions, on the bins of the step that is shown."""
     before = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
     if before == 0:
         return None
@@ -133,7 +135,7 @@ def _card(
 
 
 def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
-    """The distributions of every stream in the chosen columns, on common bins."""
+    """Returns the distributions of all streams in the chosen columns, on common bins."""
     points = last_in_column(table.steps, shown)
     drawings = [Drawing(table.head, table.values[p], row) if p >= 0 else None for p in points]
     streams = table.head.streams
@@ -151,7 +153,7 @@ def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
 
 
 def _on(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
-    """A drawing's shares of one stream on other bins."""
+    """Returns the shares of one stream on other bins."""
     if drawing is None or drawing.edges is None:
         return None
     shares = drawing.shares(stream)
@@ -159,7 +161,7 @@ def _on(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] 
 
 
 def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
-    """The scores of one pair in the chosen columns."""
+    """Returns the scores of one pair in the chosen columns."""
     points = last_in_column(table.steps, shown)
     values = table.values[points, row]
     flags = flags_of(values)
@@ -182,8 +184,8 @@ def _short(shares: np.ndarray | None) -> list[float] | None:
     return None if shares is None else np.round(shares, 5).tolist()
 
 
-def _most_columns(table: Table | None, pairs: int) -> int:
-    """As many as fit: a share takes 8 bytes, a score 40."""
+def _max_columns(table: Table | None, pairs: int) -> int:
+    """Returns how many columns fit, at 9 bytes for a share and 45 for a score."""
     bars = 0
     if table is not None:
         bars = len(table.head.streams) * max(NUM_BINS, len(table.head.classes))

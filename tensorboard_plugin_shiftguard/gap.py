@@ -1,15 +1,14 @@
-"""Where the accuracy went: the latest table that `explain_gap` wrote into a run."""
+"""The answer to `/gap`: the latest accuracy-gap table that `explain_gap` wrote into a run."""
 
 from typing import Any
 
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable
 from tensorboard_plugin_shiftguard.checks import flag, items, name, number, record, sentence, vector
-from tensorboard_plugin_shiftguard.run_log import RunLog
+from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
+from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import words_of
 
-GAP_TAG = "shiftguard/gap"
-SCHEMA = 1
 MAX_ROWS = 20
 MAX_NOTES = 20
 
@@ -38,15 +37,15 @@ _GAP = record(
 )
 
 
-def gap(run: RunLog) -> dict[str, Any]:
-    """The latest table of a run; `"gap"` is None where there is none that can be drawn."""
-    points = run.points([GAP_TAG], most=1)[GAP_TAG]
+def gap(run: RunReader) -> dict[str, Any]:
+    """Returns the latest table of a run; `"gap"` is None if there is none or it is unreadable."""
+    points = run.points([GAP_TAG], max_points=1)[GAP_TAG]
     found = None
     if points:
         try:
             found = _read(words_of(points[-1].value))
         except Unreadable as error:
-            run.problem(GAP_TAG, error.message)
+            run.add_problem(GAP_TAG, error.message)
     return {"gap": found, "problems": run.problems}
 
 
@@ -54,8 +53,8 @@ def _read(text: bytes) -> dict[str, Any]:
     content = _GAP(checks.parsed(text))
     if content is None:
         raise Unreadable("is no JSON object")
-    if content["v"] != SCHEMA:
-        raise Unreadable(f"has layout {content['v']}; this tab reads layout {SCHEMA}")
+    if content["v"] != GAP_SCHEMA:
+        raise Unreadable(f"has layout {content['v']}; this tab reads layout {GAP_SCHEMA}")
     if content["accuracy"] is None or content["reference_accuracy"] is None:
         raise Unreadable("tells no accuracy")
     content["rows"] = [row for row in content["rows"] if row["points"] is not None and row["cause"]]

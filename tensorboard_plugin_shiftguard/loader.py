@@ -1,7 +1,8 @@
-"""The entry point that TensorBoard calls at every start, in whatever environment.
+"""The entry point of the plugin, which TensorBoard imports and calls at every start.
 
-Nothing here may stop TensorBoard or slow it down: only TensorBoard itself is
-imported, and everything of ours is loaded behind a net.
+An error or a slow import here would affect every user of TensorBoard. So this
+file imports only TensorBoard and constants; the plugin itself is imported in
+`ShiftLoader.load`, where an error is caught.
 """
 
 from typing import Any
@@ -9,16 +10,17 @@ from typing import Any
 from tensorboard.plugins import base_plugin
 from tensorboard.util import tb_logging
 
-PLUGIN_NAME = "shiftguard"
-# What TensorBoard keeps of a tag by default would lose most of a training: 100
-# points on one of its two paths, 10 on the other, and the first epoch on both.
+from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
+
+# TensorBoard's own defaults lose most of a training: its two readers keep 100 and 10
+# points of a tag, and neither keeps the first epoch.
 KEPT_POINTS = 1000
 
 _logger = tb_logging.get_logger()
 
 
 class ShiftLoader(base_plugin.TBLoader):
-    """Makes the plugin, or leaves TensorBoard as it is."""
+    """Creates the plugin, or leaves TensorBoard without it."""
 
     def fix_flags(self, flags: Any) -> None:
         """Keeps 1,000 points of each tag, unless the user asked for a number."""
@@ -29,7 +31,7 @@ class ShiftLoader(base_plugin.TBLoader):
             flags.samples_per_plugin = {PLUGIN_NAME: KEPT_POINTS}
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
-        """The plugin; None, and a line in TensorBoard's log, where it can't be had."""
+        """Returns the plugin; after an error logs a warning and returns None."""
         try:
             from tensorboard_plugin_shiftguard.plugin import ShiftPlugin
 

@@ -1,4 +1,4 @@
-"""One run at a glance: how it stands, and the effect of every feature at every step."""
+"""The answer to `/overview`: the state of a run, and the effect size of each feature by step."""
 
 import base64
 from collections.abc import Mapping
@@ -15,65 +15,61 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, column_of, columns
-from tensorboard_plugin_shiftguard.gap import GAP_TAG
-from tensorboard_plugin_shiftguard.run_log import RunLog
-from tensorboard_plugin_shiftguard.statements import (
-    EVENTS_TAG,
-    STATE_TAG,
-    latest_events,
-    latest_state,
-)
-from tensorboard_plugin_shiftguard.tables import (
+from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
+    CLASSES,
     CURRENT,
     EFFECT,
+    EVENTS_TAG,
     EXPECTED,
+    GAP_TAG,
+    HISTOGRAMS,
     LOG10_P,
     LOWER,
+    MAX_FEATURES,
     NEGLIGIBLE,
     REFERENCE,
-    TOLD,
+    REPORTED,
+    SCORES,
+    STATE_TAG,
     UPPER,
-    Head,
-    Table,
-    flags_of,
-    heads,
-    tables,
 )
+from tensorboard_plugin_shiftguard.run_log import RunReader
+from tensorboard_plugin_shiftguard.statements import latest_events, latest_state
+from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
 
-MAX_FEATURES = 1000
 MAX_FEATURE_BYTES = 450_000
 UNKNOWN_EFFECT = -32768
-USUAL_PAIR = ("validation", "train")
-# Bytes of a cell, effect and flags, as base64.
+DEFAULT_PAIR = ("validation", "train")
+# Bytes of a cell as base64: an int16 for the effect and half a byte for the flags.
 CELL_BYTES = 2.5 * 4 / 3
 
 
-def overview(run: RunLog, chosen: int | None = None) -> dict[str, Any]:
-    """What the tab shows first of a run.
+def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
+    """Returns what the tab shows of a run before a feature is chosen.
 
     Args:
-        run: Which.
-        chosen: Index of the pair of streams; by default the one with the most
-            alarms that still stand.
+        run: The run.
+        chosen: Index of the pair of streams. By default the pair with the most
+            alarms whose effect is still there.
 
     Raises:
-        NotHere: If there is no such pair, or no data yet.
-        Unreadable: If nothing of the run can be used.
+        NotHere: If there is no such pair, or no data so far.
+        Unreadable: If no data of the run can be used.
     """
     pairs = pairs_of(run)
-    last = tables(run, [head for heads in pairs.values() for head in heads], most=1)
+    last = tables(run, [head for heads in pairs.values() for head in heads], max_points=1)
     alarms = [sum(_alarms(last.get(head.tag)) for head in heads) for heads in pairs.values()]
-    present = [sum(_still_there(last.get(head.tag)) for head in heads) for heads in pairs.values()]
+    present = [sum(_present(last.get(head.tag)) for head in heads) for heads in pairs.values()]
     index = _choose(list(pairs), present, chosen)
-    # The whole series only of tags whose last point is in order.
+    # Whole series are read only of tags whose last point is usable.
     here = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
     run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in here)])
     state, points = latest_state(run)
     found = list(tables(run, here).values())
     rows, measured = _rows(found)
     events = latest_events(run)
-    # An accuracy may have been explained where nothing was ever fitted.
+    # A run may hold a gap table alone: `explain_gap` needs no training.
     if not (state or rows or events or GAP_TAG in run.contents):
         if run.problems:
             raise Unreadable(" ".join(["Nothing of this run can be read.", *run.problems[:3]]))
@@ -87,7 +83,7 @@ def overview(run: RunLog, chosen: int | None = None) -> dict[str, Any]:
         "run": run.name,
         "state": state,
         "updated": points[-1].wall if points else None,
-        # A diagnosis before the first look is a point, too, but no look.
+        # A diagnosis before the first comparison is a point as well.
         "kept": min(len(points), (state or {}).get("looks") or len(points)),
         "looks": state["looks"] if state else None,
         "pairs": [
@@ -102,36 +98,36 @@ def overview(run: RunLog, chosen: int | None = None) -> dict[str, Any]:
         "problems": run.problems,
     }
     room = MAX_BYTES - 20_000 - len(to_json(answer))
-    most = int(room / CELL_BYTES / max(len(rows), 1))
-    shown = columns([table.steps for table in found], min(most, MAX_COLUMNS))
+    max_columns = int(room / CELL_BYTES / max(len(rows), 1))
+    shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | _matrix(rows, found, shown)
 
 
-def pairs_of(run: RunLog) -> dict[tuple[str, str], list[Head]]:
-    """The pairs of streams, each with its tags, of which it may have several."""
+def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
+    """Returns the pairs of streams, each with the descriptions of its score series."""
     pairs: dict[tuple[str, str], list[Head]] = {}
-    for head in heads(run, "scores"):
+    for head in heads(run, SCORES):
         pairs.setdefault(head.pair, []).append(head)
     return pairs
 
 
 def _choose(pairs: list[tuple[str, str]], present: list[int], chosen: int | None) -> int:
-    """Which pair is shown: by default the one with the most shifts that are still there."""
+    """Returns the index of the pair to show: by default the one with the most present shifts."""
     if chosen is None:
         numbers = range(len(pairs))
-        return max(numbers, key=lambda i: (present[i], pairs[i] == USUAL_PAIR, -i), default=0)
+        return max(numbers, key=lambda i: (present[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
     if chosen >= len(pairs):
         raise NotHere(f"This run has no pair of streams number {chosen}.")
     return chosen
 
 
 def _alarms(table: Table | None) -> int:
-    """Features with an alarm at the last look."""
+    """Returns the number of features with an alarm at the last step."""
     return 0 if table is None else int(np.count_nonzero(flags_of(table.values[-1]) & ALARM))
 
 
-def _still_there(table: Table | None) -> int:
-    """Features with an alarm whose effect has not gone away since it was raised."""
+def _present(table: Table | None) -> int:
+    """Returns the number of features with an alarm and an effect that is still there."""
     if table is None:
         return 0
     last = table.values[-1]
@@ -140,7 +136,7 @@ def _still_there(table: Table | None) -> int:
 
 
 class _Row:
-    """One feature of the chosen pair: a row of one of its tables."""
+    """One feature of the chosen pair, as a row of one of its tables."""
 
     def __init__(self, table: Table, row: int) -> None:
         self.table, self.row = table, row
@@ -149,6 +145,7 @@ class _Row:
         self.flags = int(flags_of(self.last))
 
     def entry(self, kinds: Mapping[str, str]) -> dict[str, Any]:
+        """Returns the feature as JSON; `kinds` is from `kinds_of`."""
         alarms = flags_of(self.table.values[:, self.row]) & ALARM
         return {
             "name": self.name,
@@ -168,7 +165,7 @@ class _Row:
 
 
 def _rows(found: list[Table]) -> tuple[list[_Row], int]:
-    """Every feature once, and how many were measured."""
+    """Returns each feature once, and how many features were measured."""
     rows: dict[str, _Row] = {}
     for table in found:
         for number, name in enumerate(table.head.names):
@@ -177,17 +174,17 @@ def _rows(found: list[Table]) -> tuple[list[_Row], int]:
 
 
 def _severity(row: _Row) -> tuple[bool, bool, bool, float]:
-    """Sorts alarms first, of these what the report tells; then what matters; then by size."""
+    """Sort key: alarms first (reported ones before others), then relevance, then effect size."""
     size = abs(float(row.last[EFFECT]))
-    alarm, meant = row.flags & ALARM, row.flags & (EXPECTED | NEGLIGIBLE)
-    told = row.flags & TOLD
-    return not alarm, not (alarm and told), bool(meant), -size if size == size else 1.0
+    alarm, minor = row.flags & ALARM, row.flags & (EXPECTED | NEGLIGIBLE)
+    reported = row.flags & REPORTED
+    return not alarm, not (alarm and reported), bool(minor), -size if size == size else 1.0
 
 
-def kinds_of(run: RunLog) -> dict[str, str]:
-    """How the distribution of each feature is stored, if it is."""
+def kinds_of(run: RunReader) -> dict[str, str]:
+    """Returns `"number"` or `"classes"` for each feature whose distribution is stored."""
     kinds: dict[str, str] = {}
-    for kind, word in (("histograms", "number"), ("classes", "classes")):
+    for kind, word in ((HISTOGRAMS, "number"), (CLASSES, "classes")):
         for head in heads(run, kind):
             for name in head.names:
                 kinds.setdefault(name, word)
@@ -195,7 +192,7 @@ def kinds_of(run: RunLog) -> dict[str, str]:
 
 
 def _matrix(rows: list[_Row], found: list[Table], shown: np.ndarray) -> dict[str, Any]:
-    """Effects and flags of all features at the chosen steps, packed."""
+    """Returns effects and flags of all features at the chosen steps, packed as base64."""
     by_tag = {}
     for table in found:
         shape = (len(table.head.names), len(shown))
@@ -203,7 +200,7 @@ def _matrix(rows: list[_Row], found: list[Table], shown: np.ndarray) -> dict[str
         every_flag = flags_of(table.values)
         for point, column in enumerate(column_of(table.steps, shown)):
             effects[:, column] = table.values[point, :, EFFECT]
-            # An alarm between two columns is not lost.
+            # A column keeps the alarms of all its points.
             flags[:, column] = every_flag[point] | (flags[:, column] & ALARM)
         by_tag[table.head.tag] = effects, flags
     pick = [(by_tag[row.table.head.tag], row.row) for row in rows]
@@ -215,6 +212,6 @@ def _matrix(rows: list[_Row], found: list[Table], shown: np.ndarray) -> dict[str
     return {
         "steps": shown.tolist(),
         "effects": base64.b64encode(whole.tobytes()).decode(),
-        # Two cells a byte, the first in the lower half.
+        # A byte holds two cells, the first in its lower half.
         "flags": base64.b64encode((flag[::2] | flag[1::2] << 4).tobytes()).decode(),
     }

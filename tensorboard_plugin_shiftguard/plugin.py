@@ -1,7 +1,7 @@
-"""The plugin: which question goes to which function, and what goes wrong.
+"""The plugin: its routes, the arguments of requests, and the handling of errors.
 
-Routes only read. Whatever a log or a query holds, the answer is JSON with a
-sentence in it, never a server error.
+Routes only read. An error in a log or a request is answered with JSON that holds a
+sentence for the user; no input causes an unhandled server error.
 """
 
 import re
@@ -24,9 +24,10 @@ from tensorboard_plugin_shiftguard.answers import (
 )
 from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, feature
 from tensorboard_plugin_shiftguard.gap import gap
-from tensorboard_plugin_shiftguard.loader import PLUGIN_NAME
+from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.overview import overview
 from tensorboard_plugin_shiftguard.reading import Log
+from tensorboard_plugin_shiftguard.run_log import RunReader, one_run
 from tensorboard_plugin_shiftguard.runs import list_runs, version
 from tensorboard_plugin_shiftguard.static_files import WsgiApp, serve, static_files
 
@@ -40,7 +41,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
     """The Shift tab.
 
     Args:
-        context: What TensorBoard hands to each plugin.
+        context: The context that TensorBoard passes to each plugin.
     """
 
     plugin_name = PLUGIN_NAME
@@ -52,24 +53,22 @@ class ShiftPlugin(base_plugin.TBPlugin):
         self._files = static_files()
 
     def is_active(self) -> bool:
-        """False: TensorBoard itself looks whether there is data under our name."""
+        """Returns False, so that TensorBoard checks by itself whether the plugin has data."""
         return False
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
-        """What TensorBoard's page loads, and the tab's name."""
+        """Returns the JavaScript that TensorBoard's page loads, and the name of the tab."""
         return base_plugin.FrontendMetadata(es_module_path="/static/index.js", tab_name="Shift")
 
     def get_plugin_apps(self) -> dict[str, WsgiApp]:
-        """Every route there is; none has a wildcard."""
+        """Returns the application of each route. No route has a wildcard."""
         questions: dict[str, Callable[[Log, Query], dict[str, Any]]] = {
             "/runs": lambda log, query: list_runs(log, self._version),
-            "/overview": lambda log, query: overview(
-                log.run(query.text("run")), query.whole("pair")
-            ),
+            "/overview": lambda log, query: overview(_run(log, query), query.whole("pair")),
             "/cards": _cards,
-            "/feature": lambda log, query: feature(log.run(query.text("run")), query.text("name")),
-            "/adaptation": lambda log, query: adaptation(log.run(query.text("run"))),
-            "/gap": lambda log, query: gap(log.run(query.text("run"))),
+            "/feature": lambda log, query: feature(_run(log, query), query.text("name")),
+            "/adaptation": lambda log, query: adaptation(_run(log, query)),
+            "/gap": lambda log, query: gap(_run(log, query)),
         }
         apps = {route: _app(partial(serve, file=file)) for route, file in self._files.items()}
         apps |= {route: _app(partial(self._reply, ask)) for route, ask in questions.items()}
@@ -87,7 +86,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
 
 
 def _app(answer: Callable[[Request], Any]) -> WsgiApp:
-    """A WSGI application that answers readers only, and never fails."""
+    """Returns a WSGI application that accepts GET and HEAD only and answers every error."""
 
     def reply(request: Request) -> Any:
         if request.method not in METHODS:
@@ -109,17 +108,17 @@ def _app(answer: Callable[[Request], Any]) -> WsgiApp:
 
 
 class Query:
-    """The arguments of a request, each of its type.
+    """The arguments of a request, checked and converted.
 
     Args:
-        request: Whose.
+        request: The request.
     """
 
     def __init__(self, request: Request) -> None:
         self._arguments = request.args
 
     def text(self, name: str) -> str:
-        """An argument that has to be there."""
+        """Returns a required argument."""
         value = self._arguments.get(name)
         if not value:
             raise BadQuery(f"The question lacks `{name}=`.")
@@ -127,17 +126,17 @@ class Query:
             raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
         return str(value)
 
-    def texts(self, name: str, most: int) -> list[str]:
-        """An argument that may be repeated."""
+    def texts(self, name: str, max_number: int) -> list[str]:
+        """Returns the values of a required argument that may be repeated."""
         values = self._arguments.getlist(name)
-        if not 1 <= len(values) <= most:
-            raise BadQuery(f"The question must have `{name}=` 1 to {most} times.")
+        if not 1 <= len(values) <= max_number:
+            raise BadQuery(f"The question must have `{name}=` 1 to {max_number} times.")
         if max(map(len, values)) > MAX_QUERY:
             raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
         return list(map(str, values))
 
     def whole(self, name: str) -> int | None:
-        """A whole number from 0, if it is there."""
+        """Returns a whole number from 0; None if the argument is absent."""
         value = self._arguments.get(name)
         if value is None:
             return None
@@ -146,8 +145,12 @@ class Query:
         return int(value)
 
 
+def _run(log: Log, query: Query) -> RunReader:
+    return one_run(log, query.text("run"))
+
+
 def _cards(log: Log, query: Query) -> dict[str, Any]:
     names, pair = query.texts("name", MAX_CARDS), query.whole("pair")
     if pair is None:
         raise BadQuery("The question lacks `pair=`.")
-    return cards(log.run(query.text("run")), pair, names, query.whole("step"))
+    return cards(_run(log, query), pair, names, query.whole("step"))

@@ -1,9 +1,9 @@
-"""The only door to TensorBoard's data: what a log holds, tag by tag.
+"""Access to TensorBoard's data. No other file of the plugin asks TensorBoard for any.
 
-TensorBoard has two ways to read a log, a data server and a Python path, and a
-damaged or hostile log makes either fail in its own manner, for all tags that
-were asked for at once. So a failed question is asked again in halves, until what
-is bad is alone: one bad tag never hides the rest of a run.
+TensorBoard has two ways to read a log: a data server and a Python reader. A
+damaged or hostile log makes either of them fail, in different ways, and for all
+the tags of a request at once. So a failed request is split in halves and
+repeated until each bad tag is alone: one bad tag never hides the rest of a run.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,21 +13,25 @@ from tensorboard import errors
 from tensorboard.data import provider
 
 from tensorboard_plugin_shiftguard.answers import NotHere, NotNow, Unreadable
-from tensorboard_plugin_shiftguard.loader import PLUGIN_NAME
-from tensorboard_plugin_shiftguard.run_log import Point, RunLog, in_order
+from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
+from tensorboard_plugin_shiftguard.points import Point, in_order
 
-# What TensorBoard's own conversion raises on a tensor that contradicts itself.
+# Errors that TensorBoard's own conversion raises on an inconsistent tensor.
 _BAD_DATA = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 
 
 class Log:
-    """All runs, as one request sees them.
+    """All runs of a log directory, for the time of one request.
 
     Args:
         data: TensorBoard's data provider; None if it has none.
-        context: Of the request.
-        experiment: Of the request.
-        multiplexer: On TensorBoard's Python path, what lies behind `data`.
+        context: TensorBoard's context of the request.
+        experiment: TensorBoard's experiment id of the request.
+        multiplexer: The reader behind `data`, where TensorBoard reads in
+            Python; None with the data server.
+
+    Raises:
+        NotNow: If `data` is None.
     """
 
     def __init__(
@@ -44,37 +48,23 @@ class Log:
         self._multiplexer = multiplexer
 
     def run_names(self) -> list[str]:
-        """Names of all runs, with or without data of ours."""
+        """Returns the names of all runs, with or without data of this plugin."""
         try:
             return [run.run_name for run in self._data.list_runs(**self._asked)]
         except Exception as error:
             _give_up(error)
 
-    def runs(self) -> list[RunLog]:
-        """The runs that have data of ours, by name."""
-        found = self._tags(None)
-        return [RunLog(self, run, tags) for run, tags in sorted(found.items()) if tags]
+    def contents(self, run: str | None = None) -> dict[str, dict[str, bytes]]:
+        """Returns the description of each tag of this plugin, by run and tag.
 
-    def run(self, name: str) -> RunLog:
-        """One run.
-
-        Raises:
-            NotHere: If it is not there, or holds nothing of ours, or not yet.
+        Args:
+            run: The name of a run; None takes all.
         """
-        tags = self._tags(name).get(name)
-        if not tags:
-            raise NotHere(
-                f"There is no data of keras_shiftguard in the run {name[:200]!r}, or not yet."
-            )
-        return RunLog(self, name, tags)
-
-    def _tags(self, run: str | None) -> dict[str, dict[str, bytes]]:
-        """The content of each tag of ours, of one run or of all."""
         try:
             return self._listed("list_tensors", PLUGIN_NAME, run)
         except _BAD_DATA as error:
-            # A tag that was announced and has no point yet spoils the list of
-            # all, on the Python path; the list behind it is whole.
+            # TensorBoard's Python reader fails on a tag that was announced and has
+            # no point yet. The list of the multiplexer behind it is complete.
             if self._multiplexer is None:
                 _give_up(error)
         try:
@@ -82,8 +72,81 @@ class Log:
         except Exception as error:
             _give_up(error)
 
+    def scalar_tags(self, run: str, prefix: str) -> list[str]:
+        """Returns the tags of a run's scalar series that begin with `prefix`."""
+        try:
+            found = self._listed("list_scalars", "scalars", run).get(run, {})
+        except _BAD_DATA:
+            return []
+        return sorted(tag for tag in found if tag.startswith(prefix))
+
+    def last_points(self, runs: Sequence[str], tag: str) -> dict[str, Point]:
+        """Returns the last point of a tensor series of each run, in one request.
+
+        Args:
+            runs: Names of runs that have the tag.
+            tag: The series.
+        """
+
+        def ignore(run: str, tag: str, what: str) -> None:
+            pass  # the overview of the run shows the problem
+
+        found = self.read("read_tensors", PLUGIN_NAME, list(runs), [tag], 1, ignore)
+        points = {run: in_order(data.get(tag, []), "numpy") for run, data in found.items()}
+        return {run: some[-1] for run, some in points.items() if some}
+
+    def read(
+        self,
+        method: str,
+        plugin: str,
+        runs: list[str],
+        tags: list[str],
+        max_points: int,
+        on_problem: Callable[[str, str, str], None],
+    ) -> dict[str, dict[str, list[Any]]]:
+        """Returns TensorBoard's data of some tags, by run and tag.
+
+        Args:
+            method: `"read_tensors"` or `"read_scalars"`.
+            plugin: The plugin that the tags belong to.
+            runs: Names of runs.
+            tags: The tags to read of each run.
+            max_points: How many points of each tag are read.
+            on_problem: Called with run, tag and the end of a sentence for each
+                tag that cannot be read. Such a tag is left out.
+        """
+        answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
+
+        def ask(runs: list[str], tags: list[str]) -> None:
+            try:
+                found = getattr(self._data, method)(
+                    **self._asked,
+                    plugin_name=plugin,
+                    downsample=max_points,
+                    run_tag_filter=provider.RunTagFilter(runs=runs, tags=tags),
+                )
+            except Exception as error:
+                what = _what_failed(error)
+            else:
+                for run in runs:
+                    answer[run].update(found.get(run, {}))
+                return
+            # Halves need few requests; each takes the data server 40 ms.
+            if len(runs) > 1:
+                ask(runs[::2], tags)
+                ask(runs[1::2], tags)
+            elif len(tags) > 1:
+                ask(runs, tags[::2])
+                ask(runs, tags[1::2])
+            else:
+                on_problem(runs[0], tags[0], what)
+
+        if runs and tags:
+            ask(runs, tags)
+        return answer
+
     def _listed(self, method: str, plugin: str, run: str | None) -> dict[str, dict[str, bytes]]:
-        """The content that belongs to each tag, by run and tag."""
+        """Returns the description of each tag of a plugin, by run and tag."""
         runs = None if run is None else [run]
         try:
             found = getattr(self._data, method)(
@@ -100,69 +163,13 @@ class Log:
             for run, series_by_tag in found.items()
         }
 
-    def scalar_tags(self, run: str, prefix: str) -> list[str]:
-        """Tags of plain scalars that begin with `prefix`."""
-        try:
-            found = self._listed("list_scalars", "scalars", run).get(run, {})
-        except _BAD_DATA:
-            return []
-        return sorted(tag for tag in found if tag.startswith(prefix))
-
-    def last_points(self, runs: Sequence[RunLog], tag: str) -> dict[str, Point]:
-        """The last point of one tensor series of each run that has it, in one question."""
-
-        def problem(run: str, tag: str, what: str) -> None:
-            pass  # the overview of the run tells it
-
-        names = [run.name for run in runs if tag in run.contents]
-        found = self.read("read_tensors", PLUGIN_NAME, names, [tag], 1, problem)
-        points = {run: in_order(data.get(tag, []), "numpy") for run, data in found.items()}
-        return {run: some[-1] for run, some in points.items() if some}
-
-    def read(
-        self,
-        method: str,
-        plugin: str,
-        runs: list[str],
-        tags: list[str],
-        most: int,
-        problem: Callable[[str, str, str], None],
-    ) -> dict[str, dict[str, list[Any]]]:
-        """The points of some tags; what is bad in one is told and left out."""
-        answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
-
-        def ask(runs: list[str], tags: list[str]) -> None:
-            try:
-                found = getattr(self._data, method)(
-                    **self._asked,
-                    plugin_name=plugin,
-                    downsample=most,
-                    run_tag_filter=provider.RunTagFilter(runs=runs, tags=tags),
-                )
-            except Exception as error:
-                what = _what_failed(error)
-            else:
-                for run in runs:
-                    answer[run].update(found.get(run, {}))
-                return
-            # Halves, until the bad ones are alone: each question takes the data
-            # server 40 ms.
-            if len(runs) > 1:
-                ask(runs[::2], tags)
-                ask(runs[1::2], tags)
-            elif len(tags) > 1:
-                ask(runs, tags[::2])
-                ask(runs, tags[1::2])
-            else:
-                problem(runs[0], tags[0], what)
-
-        if runs and tags:
-            ask(runs, tags)
-        return answer
-
 
 def _what_failed(error: Exception) -> str:
-    """For one tag: the end of a sentence, or an error if it isn't the tag's fault."""
+    """Returns the end of a sentence about the one tag that failed.
+
+    Raises:
+        ShiftError: If the tag is not the reason.
+    """
     if isinstance(error, KeyError):
         return "has no data, or not yet"
     if isinstance(error, (MemoryError, _BAD_DATA)):
@@ -174,7 +181,7 @@ def _what_failed(error: Exception) -> str:
 
 
 def _give_up(error: Exception) -> NoReturn:
-    """What TensorBoard's own failure is to the reader of the tab."""
+    """Raises the `ShiftError` that tells the user about an error of TensorBoard."""
     if isinstance(error, errors.NotFoundError):
         raise NotHere("TensorBoard does not know this run, or not yet.") from error
     if isinstance(error, (MemoryError, errors.InvalidArgumentError)):

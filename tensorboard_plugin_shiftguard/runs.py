@@ -1,31 +1,32 @@
-"""The list of runs."""
+"""The answer to `/runs`: the list of runs."""
 
 from importlib import metadata
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
+from tensorboard_plugin_shiftguard.metadata import RUN_NAME, STATE_TAG
+from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.reading import Log
-from tensorboard_plugin_shiftguard.run_log import Point
-from tensorboard_plugin_shiftguard.statements import STATE_TAG, read_state
+from tensorboard_plugin_shiftguard.run_log import all_runs
+from tensorboard_plugin_shiftguard.statements import read_state
 
 MAX_RUNS = 500
 MAX_RUN_BYTES = 900_000
-OWN_RUN = "shiftguard"
 
 
 def shown_name(run: str) -> str:
-    """The name of a run without the sub-run that keras_shiftguard writes to.
+    """Returns the name of a run without the subdirectory that keras_shiftguard writes to.
 
     >>> shown_name("first/shiftguard"), shown_name("shiftguard"), shown_name("second")
     ('first', '.', 'second')
     """
-    if run == OWN_RUN:
+    if run == RUN_NAME:
         return "."
-    return run.removesuffix(f"/{OWN_RUN}")
+    return run.removesuffix(f"/{RUN_NAME}")
 
 
 def version() -> str:
-    """Of the wheel that this came in; without importing it, and so Keras."""
+    """Returns the version of the installed package, without importing it (and Keras)."""
     try:
         return metadata.version("keras-shiftguard")
     except metadata.PackageNotFoundError:
@@ -33,18 +34,19 @@ def version() -> str:
 
 
 def list_runs(log: Log, version: str) -> dict[str, Any]:
-    """The runs with data of ours, sorted by name."""
-    found = log.runs()
-    everything = len(log.run_names())
-    points = log.last_points(found[:MAX_RUNS], STATE_TAG)
-    entries = [_entry(run.name, points.get(run.name)) for run in found[:MAX_RUNS]]
+    """Returns the runs that have data of this plugin, sorted by name."""
+    found = all_runs(log)
+    num_all = len(log.run_names())
+    shown = found[:MAX_RUNS]
+    points = log.last_points([run.name for run in shown if STATE_TAG in run.contents], STATE_TAG)
+    entries = [_entry(run.name, points.get(run.name)) for run in shown]
     entries = fitting(sorted(entries, key=lambda entry: entry["name"]), MAX_RUN_BYTES)
     return {
         "v": 1,
         "version": version,
         "runs": entries,
         "more": len(found) - len(entries),
-        "other_runs": max(everything - len(found), 0),
+        "other_runs": max(num_all - len(found), 0),
     }
 
 
@@ -54,7 +56,7 @@ def _entry(run: str, point: Point | None) -> dict[str, Any]:
         try:
             looks = read_state(point)["looks"]
         except Unreadable:
-            pass  # the overview of the run tells why
+            pass  # the overview of the run shows the problem
     return {
         "id": run,
         "name": shown_name(run),

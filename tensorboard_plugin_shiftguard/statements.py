@@ -1,4 +1,4 @@
-"""The two things a log says in words: how it stands, and what happened."""
+"""The texts of a log: the state of the run, and the list of events."""
 
 from typing import Any
 
@@ -17,15 +17,19 @@ from tensorboard_plugin_shiftguard.checks import (
     vector,
     whole,
 )
-from tensorboard_plugin_shiftguard.run_log import Point, RunLog
+from tensorboard_plugin_shiftguard.metadata import (
+    EVENTS_TAG,
+    MAX_FINDINGS,
+    MAX_STREAMS,
+    SCHEMA,
+    STATE_TAG,
+    TAG_PREFIX,
+)
+from tensorboard_plugin_shiftguard.points import Point
+from tensorboard_plugin_shiftguard.run_log import RunReader
 
-STATE_TAG = "shiftguard/state"
-EVENTS_TAG = "shiftguard/events"
-SCHEMA = 1
 MAX_EVENTS = 500
 MAX_EVENT_BYTES = 100_000
-MAX_FINDINGS = 20
-MAX_STREAMS = 16
 MAX_SERIES = 768  # three kinds of 256
 
 _FINDING = record(
@@ -51,15 +55,15 @@ _REPORT = record(
     notes=items(sentence, 20),
     more=whole,
 )
-_CONVENTION = record(mode=name, channel_order=name, scale=vector(most=64), offset=vector(most=64))
+_CONVENTION = record(mode=name, channel_order=name, scale=vector(), offset=vector())
 _DIAGNOSIS = {
     "status": checks.one_of("ok", "unknown", "mismatch"),
     "expected": _CONVENTION,
     "observed": _CONVENTION,
     "fix": record(
-        scale=vector(most=64),
-        offset=vector(most=64),
-        permutation=vector(most=64),
+        scale=vector(),
+        offset=vector(),
+        permutation=vector(),
         data_format=name,
     ),
     "advice": sentence,
@@ -97,10 +101,10 @@ _EVENT = record(
 
 
 def words_of(value: np.ndarray) -> bytes:
-    """The bytes of a string tensor of one element.
+    """Returns the bytes of a string tensor with one element.
 
     Raises:
-        Unreadable: If it is anything else.
+        Unreadable: If the tensor is of another type or size.
     """
     if value.dtype.kind not in "OSU" or value.size != 1:
         raise Unreadable(f"is no single text but {value.dtype} of shape {value.shape}")
@@ -113,10 +117,11 @@ def words_of(value: np.ndarray) -> bytes:
 
 
 def read_state(point: Point) -> dict[str, Any]:
-    """What a point of the state series says, every field of its type.
+    """Returns the run's state from a point of its series, with every field checked.
 
     Raises:
-        Unreadable: With the end of a sentence that begins with what was read.
+        Unreadable: If it is no such state. The message is the end of a sentence
+            that begins with the tag.
     """
     content = checks.parsed(words_of(point.value))
     state = _STATE(content)
@@ -132,7 +137,7 @@ def read_state(point: Point) -> dict[str, Any]:
 
 
 def _other_schema(state: dict[str, Any]) -> str:
-    """By whom, in words."""
+    """Returns the end of a sentence that names the version that wrote the log."""
     version = state["version"] or "an unknown version"
     return (
         f"has layout {state['v']}, written by keras-shiftguard {version}; "
@@ -140,37 +145,37 @@ def _other_schema(state: dict[str, Any]) -> str:
     )
 
 
-def latest_state(run: RunLog) -> tuple[dict[str, Any] | None, list[Point]]:
-    """The latest state that can be read, and all the points kept of it."""
+def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
+    """Returns the latest state, or None if it is unreadable, and all points of the series."""
     points = run.points([STATE_TAG])[STATE_TAG]
     if not points:
         return None, points
     try:
         return read_state(points[-1]), points
     except Unreadable as error:
-        run.problem(STATE_TAG, error.message)
+        run.add_problem(STATE_TAG, error.message)
         return None, points
 
 
-def tags_of_latest_fit(run: RunLog) -> frozenset[str] | None:
-    """What the fit that wrote last has written; None where it does not tell.
+def tags_of_latest_fit(run: RunReader) -> frozenset[str] | None:
+    """Returns the tags that the latest fit wrote; None if the log does not list them.
 
-    TensorBoard keeps the series of an earlier fit in the same directory, with
-    features and pairs of streams that this one may not have.
+    TensorBoard keeps the series of an earlier fit in the same directory, whose
+    features and pairs of streams the latest fit may not have.
     """
-    points = run.points([STATE_TAG], most=1)[STATE_TAG]
+    points = run.points([STATE_TAG], max_points=1)[STATE_TAG]
     try:
         content = checks.parsed(words_of(points[-1].value)) if points else None
     except Unreadable:
-        return None  # the overview tells
+        return None  # the overview shows the problem
     if not isinstance(content, dict) or not isinstance(content.get("tags"), list):
         return None
     found = content["tags"][:MAX_SERIES]
-    return frozenset(f"shiftguard/{tag}" for tag in found if isinstance(tag, str))
+    return frozenset(f"{TAG_PREFIX}{tag}" for tag in found if isinstance(tag, str))
 
 
-def latest_events(run: RunLog) -> list[dict[str, Any]]:
-    """What happened, oldest first: at most 500, the latest."""
+def latest_events(run: RunReader) -> list[dict[str, Any]]:
+    """Returns the latest events, at most 500, the oldest first."""
     latest: list[dict[str, Any]] = []
     points = run.points([EVENTS_TAG])[EVENTS_TAG]
     for point in reversed(points):
@@ -179,7 +184,7 @@ def latest_events(run: RunLog) -> list[dict[str, Any]]:
             if not isinstance(content, list):
                 raise Unreadable("is no JSON list")
         except Unreadable as error:
-            run.problem(EVENTS_TAG, f"at step {point.step} {error.message}")
+            run.add_problem(EVENTS_TAG, f"at step {point.step} {error.message}")
             continue
         found = (_EVENT(item) for item in reversed(content[-MAX_EVENTS:]))
         latest.extend(event for event in found if event and event["text"])

@@ -1,4 +1,4 @@
-"""The tab's own files: read once, served from memory, each under its exact path."""
+"""Static files of the tab, read once and served from memory."""
 
 import hashlib
 from collections.abc import Callable, Iterable
@@ -8,7 +8,7 @@ from typing import Any
 from tensorboard.backend import http_util
 from werkzeug import Request
 
-# Not asked of the operating system: on Windows its list may call a module text.
+# Own table: the one of Windows may give JavaScript modules the type of plain text.
 CONTENT_TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -25,7 +25,7 @@ WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 def static_files() -> dict[str, tuple[bytes, str]]:
-    """Content and type of each file, by its route."""
+    """Returns the content and the content type of each file, by its route."""
     found: dict[str, tuple[bytes, str]] = {}
 
     def collect(folder: Any, route: str, depth: int) -> None:
@@ -44,10 +44,10 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 
 
 def serve(request: Request, file: tuple[bytes, str]) -> Any:
-    """One file; nothing but "as before" to a browser that has it.
+    """Returns a response with one file, or "304 Not Modified" if the browser has it.
 
-    A browser asks each time, so that it never runs the files of an older
-    version against a newer server.
+    The browser asks for each file every time, so that it never runs the files of
+    an older version against a newer server.
     """
     content, content_type = file
     tag = hashlib.sha256(content).hexdigest()[:32]
@@ -58,7 +58,7 @@ def serve(request: Request, file: tuple[bytes, str]) -> Any:
 
 
 def _not_modified(content_type: str, headers: list[tuple[str, str]]) -> WsgiApp:
-    # Not a Response: that would drop the type, which TensorBoard warns about.
+    # A `Response` with status 304 drops the content type, and TensorBoard warns about that.
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         sent = [
             *headers,

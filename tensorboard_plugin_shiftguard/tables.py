@@ -1,4 +1,4 @@
-"""Scores, histograms and class counts of a run, as arrays of the promised shape."""
+"""Numeric series of a run as arrays: scores, histograms and class counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,40 +8,41 @@ import numpy as np
 
 from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable
-from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, Point, RunLog
+from tensorboard_plugin_shiftguard.metadata import (
+    CLASSES,
+    FLAGS,
+    HISTOGRAMS,
+    MAX_BINS,
+    MAX_CLASSES,
+    MAX_CONTENT_BYTES,
+    MAX_FEATURES,
+    MAX_HISTOGRAMS,
+    MAX_STREAMS,
+    NUM_COLUMNS,
+    SCHEMA,
+    SCORES,
+)
+from tensorboard_plugin_shiftguard.points import Point
+from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
 from tensorboard_plugin_shiftguard.statements import tags_of_latest_fit
 
-SCHEMA = 1
-# Columns of a score tensor.
-EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
-CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
-NUM_COLUMNS = 9
-ALARM, EXPECTED, NEGLIGIBLE, TOLD = 1, 2, 4, 8
-
-# A thousand names of usual length take 40 KB.
-MAX_CONTENT_BYTES = 262_144
-MAX_NAMES = {"scores": 1000, "histograms": 64}
-MAX_CLASSES = 64
 MAX_CLASS_NAME = 100
-MAX_BINS = 64
-MAX_STREAMS = 16
-SHARE_SCALE = 32767
 
 
 @dataclass(frozen=True)
 class Head:
-    """What a tag's content says of all its points.
+    """The description of a series, which holds for all its points.
 
     Args:
-        tag: Which.
-        names: Features, a row of the tensor each; of a classes tag just one.
-        pair: For scores, the stream and what it is compared with.
-        negligible: For scores, the effect size that matters.
-        total: For scores, how many features were measured.
-        streams: For histograms and classes.
-        classes: For classes.
-        edges: For histograms, the fixed edge list, ascending.
-        bins: For histograms.
+        tag: The tag of the series.
+        names: The features, one row of the tensor each. A classes series has one.
+        pair: Of scores, the stream and the stream it is compared with.
+        negligible: Of scores, the effect size below which a shift is negligible.
+        total: Of scores, how many features were measured.
+        streams: Of histograms and classes, the streams.
+        classes: Of classes, the names of the classes.
+        edges: Of histograms, all edges that a bin may have, ascending.
+        bins: Of histograms, the number of bins.
     """
 
     tag: str
@@ -55,7 +56,7 @@ class Head:
     bins: int = 0
 
     def stream(self, name: str) -> int | None:
-        """Which row of the tensor a stream has."""
+        """Returns the index of a stream; None if the series does not have it."""
         return self.streams.index(name) if name in self.streams else None
 
 
@@ -64,9 +65,9 @@ class Table:
     """A series as one array.
 
     Args:
-        head: What its tag says.
+        head: The description of the series.
         steps: `(t,)` int64, ascending.
-        values: `(t, ...)`, of the promised type and shape.
+        values: `(t, ...)`, of the type and shape that the description promises.
     """
 
     head: Head
@@ -74,9 +75,12 @@ class Table:
     values: np.ndarray
 
 
-def heads(run: RunLog, kind: str) -> list[Head]:
-    """The tags of a kind that can be read; the others are told in `run.problems`."""
-    parse = {"scores": _scores, "histograms": _histograms, "classes": _classes}[kind]
+def heads(run: RunReader, kind: str) -> list[Head]:
+    """Returns the descriptions of all readable series of a kind.
+
+    Unreadable ones are added to `run.problems`.
+    """
+    parse = {SCORES: _scores, HISTOGRAMS: _histograms, CLASSES: _classes}[kind]
     found = []
     for tag in run.tags(kind, tags_of_latest_fit(run)):
         try:
@@ -87,29 +91,30 @@ def heads(run: RunLog, kind: str) -> list[Head]:
                 raise Unreadable(f"has a content of another layout than {SCHEMA}")
             found.append(parse(tag, content))
         except Unreadable as error:
-            run.problem(tag, error.message)
+            run.add_problem(tag, error.message)
     return found
 
 
-def tables(run: RunLog, heads: Iterable[Head], most: int = MAX_POINTS) -> dict[str, Table]:
-    """The series of some tags; what is of another type or shape is left out.
+def tables(run: RunReader, heads: Iterable[Head], max_points: int = MAX_POINTS) -> dict[str, Table]:
+    """Returns series as arrays, without points of another type or shape.
 
     Args:
-        run: Where they are.
-        heads: Which.
-        most: How many points of each, of which the last is always one.
+        run: The run that has the series.
+        heads: The descriptions of the series.
+        max_points: How many points of each are read. The last point is always
+            one of them.
 
     Returns:
-        By tag, those with at least one good point.
+        The series that have at least one good point, by tag.
     """
     heads = list(heads)
-    points = run.points((head.tag for head in heads), most)
+    points = run.points((head.tag for head in heads), max_points)
     found = {}
     for head in heads:
         dtype, shape = _promised(head)
         good = [p for p in points[head.tag] if _is(p, dtype, shape)]
         if bad := len(points[head.tag]) - len(good):
-            run.problem(
+            run.add_problem(
                 head.tag, f"has {bad} of {len(good) + bad} points that are not {dtype} of {shape}"
             )
         if good:
@@ -134,7 +139,7 @@ def _is(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
 
 
 def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
-    """Scores and counts with NaN for all that is no number."""
+    """Returns scores and counts with NaN for infinite values and negative counts."""
     if values.dtype != np.float32:
         return values
     values = np.where(np.isfinite(values), values, np.float32(np.nan))
@@ -144,12 +149,12 @@ def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
 
 
 def flags_of(values: np.ndarray) -> np.ndarray:
-    """The flags of scores `(..., 9)` as uint8 from 0 to 15."""
+    """Returns the flags of scores `(..., 9)` as `(...)` uint8 from 0 to 15."""
     return np.clip(np.nan_to_num(values[..., FLAGS]), 0, 15).astype(np.uint8)
 
 
 def _scores(tag: str, content: dict[str, Any]) -> Head:
-    names = _names(content.get("names"), MAX_NAMES["scores"])
+    names = _names(content.get("names"), MAX_FEATURES)
     pair = checks.items(checks.name, 3)(content.get("pair"))
     if len(pair) != 2:
         raise Unreadable("does not say which two streams it compares")
@@ -170,7 +175,7 @@ def _histograms(tag: str, content: dict[str, Any]) -> Head:
         raise Unreadable(f"does not have 1 to {MAX_BINS} bins")
     return Head(
         tag,
-        _names(content.get("names"), MAX_NAMES["histograms"]),
+        _names(content.get("names"), MAX_HISTOGRAMS),
         streams=_names(content.get("streams"), MAX_STREAMS),
         edges=_edge_list(content.get("grid")),
         bins=bins,
@@ -189,25 +194,25 @@ def _classes(tag: str, content: dict[str, Any]) -> Head:
     return Head(tag, (feature,), streams=streams, classes=tuple(short))
 
 
-def _names(value: Any, most: int) -> tuple[str, ...]:
-    """All the names, or an error: rows and names must not get out of step."""
-    found = checks.items(checks.name, most + 1)(value)
-    if not isinstance(value, list) or not 1 <= len(found) == len(value) <= most:
-        raise Unreadable(f"does not hold 1 to {most:,} names")
+def _names(value: Any, max_names: int) -> tuple[str, ...]:
+    """Returns the names. One bad name is an error, because each name belongs to a row."""
+    found = checks.items(checks.name, max_names + 1)(value)
+    if not isinstance(value, list) or not 1 <= len(found) == len(value) <= max_names:
+        raise Unreadable(f"does not hold 1 to {max_names:,} names")
     return tuple(found)
 
 
 def _edge_list(value: Any) -> np.ndarray:
-    """All edges that histograms may use: geometric from zero, both ways.
+    """Returns all edges that a histogram may use: a geometric grid on both sides of zero.
 
     Args:
-        value: `{"smallest", "gamma", "bins_per_sign"}`.
+        value: The grid as JSON, with `"smallest"`, `"gamma"` and `"bins_per_sign"`.
     """
     grid = checks.record(smallest=checks.number, gamma=checks.number, bins_per_sign=checks.whole)(
         value
     )
     if grid and None not in grid.values():
-        # An index is an int16, so there is no more of a grid than this.
+        # An edge is stored as its index in int16, which limits the grid.
         if grid["smallest"] > 0 and 1 < grid["gamma"] <= 100 and 1 <= grid["bins_per_sign"] < 16383:
             with np.errstate(over="ignore"):
                 powers = float(grid["gamma"]) ** np.arange(grid["bins_per_sign"] + 1)

@@ -1,11 +1,11 @@
-"""Small models and gradients for the tests of adaptation, on every backend."""
+"""Small models and data for the tests of adaptation, and gradients on every backend."""
 
 import keras
 import numpy as np
 
 
 def gradients_of(loss, variables):
-    """Gradients of `loss()` with respect to Keras variables, as NumPy arrays."""
+    """Returns the gradients of `loss()` with respect to Keras variables, as NumPy arrays."""
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -42,7 +42,7 @@ def network(width=2, classes=2, **kwargs):
 
 
 def two_domains(rng, n=64, m=40):
-    """Two classes that are easy in the source; the target is moved."""
+    """Returns a source with two classes that are easy to separate, and a shifted target."""
     y = np.arange(n) % 2
     x = rng.normal(size=(n, 2)).astype("float32") + 2.0 * y[:, None].astype("float32")
     target = rng.normal(size=(m, 2)).astype("float32") + 1.0

@@ -1,14 +1,19 @@
-"""Apache Beam on several processes against one pass, and what `compare` makes of it."""
+"""Profiles made by Apache Beam on several processes are those of one pass over the data."""
 
 import subprocess
 import sys
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import keras_shiftguard as sg
 
-beam = pytest.importorskip("apache_beam", reason='needs pip install "keras-shiftguard[beam]"')
+ROOT = Path(__file__).parents[1]
+needs_beam = pytest.mark.skipif(
+    find_spec("apache_beam") is None, reason='needs pip install "keras-shiftguard[beam]"'
+)
 
 PIPELINE = """
 import sys
@@ -52,6 +57,7 @@ def by_beam(data, tmp_path_factory):
     return folder / "beam.profile"
 
 
+@needs_beam
 def test_several_processes_are_one_pass(data, by_beam):
     one, many = sg.profile(data), sg.InputProfile.load(by_beam)
     assert many.num_samples == one.num_samples == 700
@@ -63,6 +69,7 @@ def test_several_processes_are_one_pass(data, by_beam):
     np.testing.assert_array_equal(one.labels.counts, many.labels.counts)
 
 
+@needs_beam
 def test_compare_reads_it(data, by_beam):
     x, y = data
     assert not sg.compare(by_beam, data).shifted
@@ -70,6 +77,7 @@ def test_compare_reads_it(data, by_beam):
     assert report.shifted and "covariate" in report.kinds
 
 
+@needs_beam
 def test_what_cannot_be_measured_is_refused():
     from keras_shiftguard.beam import MeasureBatch
 
@@ -79,6 +87,7 @@ def test_what_cannot_be_measured_is_refused():
         list(measure.process(["a", "b"]))
 
 
+@needs_beam
 def test_any_order_is_the_same_sum(data):
     from keras_shiftguard.beam import AddProfiles
 
@@ -93,3 +102,26 @@ def test_any_order_is_the_same_sum(data):
     assert merged.num_samples == whole.num_samples
     counts = merged.inputs["input"].counts, whole.inputs["input"].counts
     np.testing.assert_array_equal(*counts)
+
+
+WITHOUT_BEAM = """
+import sys
+import pytest
+
+sys.modules["apache_beam"] = None  # as if it were not installed
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_pytest_collects_the_package_without_beam():
+    """`beam.py` is left out, and the module beside it is collected."""
+    files = ["keras_shiftguard/beam.py", "keras_shiftguard/explain/shapley.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_BEAM, "--collect-only", "-q", "--doctest-modules", *files],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert "shapley_shares" in done.stdout

@@ -5,8 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from keras_shiftguard.conventions import MODES
-from keras_shiftguard.detection.forms import difference_in_words, forms
+from keras_shiftguard.conventions import MODES, change_in_words, forms
 
 PLAIN = tuple(MODES)
 STEPS = tuple(mode for mode in MODES if mode != "raw")
@@ -19,7 +18,7 @@ def form(*steps, order=None, channels=3):
 
 
 def test_which_forms_there_are():
-    # Of three channels: 5 conventions and 16 accidents, those with a mean in either order
+    # Of three channels: 5 conventions and 16 pairs of steps, those with a mean in either order
     # (2 and 12 of them), and Keras's own caffe-twice, which turns the channels around.
     assert len(forms(3)) == 5 + 16 + 2 + 12 + 1
     assert len(forms(1)) == 5 + 16
@@ -42,7 +41,7 @@ def test_a_form_is_its_steps_one_after_the_other(first, second):
         scale, offset = (np.asarray(v) for v in MODES[mode])
         x = x * scale + offset
     here = [f for f in forms(3) if f.steps == steps and f.order in ("", "rgb")]
-    assert len(here) == 1 and here[0].is_accident == bool(second)
+    assert len(here) == 1 and here[0].has_two_steps == bool(second)
     np.testing.assert_allclose(raw * here[0].scale + here[0].offset, x)
     for other in (f for f in forms(3) if f.steps == steps and f.order == "bgr"):
         np.testing.assert_array_equal(other.scale, here[0].scale[::-1])
@@ -99,9 +98,9 @@ TWICE = {
 
 @pytest.mark.parametrize("mode", [mode for mode in PLAIN if mode != "raw"])
 def test_one_step_more_or_less(mode):
-    assert difference_in_words(form("raw"), form(mode)) == STEP[mode]
-    assert difference_in_words(form(mode), form("raw")) == UNDONE[mode]
-    assert difference_in_words(form(mode), form(mode, mode)) == TWICE[mode]
+    assert change_in_words(form("raw"), form(mode)) == STEP[mode]
+    assert change_in_words(form(mode), form("raw")) == UNDONE[mode]
+    assert change_in_words(form(mode), form(mode, mode)) == TWICE[mode]
 
 
 @pytest.mark.parametrize(
@@ -128,10 +127,10 @@ def test_one_step_more_or_less(mode):
     ],
 )
 def test_other_differences(before, after, words):
-    assert difference_in_words(form(*before), form(*after)) == words
+    assert change_in_words(form(*before), form(*after)) == words
 
 
 def test_every_difference_has_a_name():
     for before, after in product(forms(3), forms(3)):
         if before.steps != after.steps:
-            assert difference_in_words(before, after)
+            assert change_in_words(before, after)

@@ -1,4 +1,4 @@
-"""What is written for people agrees with the code."""
+"""The documentation agrees with the code: README, guide pages and benchmark pages."""
 
 import ast
 import contextlib
@@ -15,8 +15,15 @@ from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES
 from keras_shiftguard_cli import main
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+BENCHMARKS = sorted((DOCS / "benchmarks").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md")), *BENCHMARKS]
 README = (ROOT / "README.md").read_text()
+
+
+def name_of(page):
+    """The path of a page from the root of the repository."""
+    return page.relative_to(ROOT).as_posix()
 
 
 def python_blocks():
@@ -24,7 +31,7 @@ def python_blocks():
         for number, code in enumerate(
             re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
         ):
-            yield pytest.param(code, id=f"{page.name}-{number}")
+            yield pytest.param(code, id=f"{name_of(page)}-{number}")
 
 
 @pytest.mark.parametrize("code", list(python_blocks()))
@@ -40,9 +47,9 @@ def test_there_is_code_to_check():
     assert len(list(python_blocks())) >= 4
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
         if not target.startswith("https://"):
             assert (page.parent / target).exists(), target
 
@@ -81,7 +88,19 @@ def test_every_option_of_the_command_is_described(command):
 
 def test_the_site_shows_every_page():
     pages = set(re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
-    assert pages == {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert pages == {page.relative_to(DOCS).as_posix() for page in DOCS.rglob("*.md")}
+
+
+@pytest.mark.parametrize("page", BENCHMARKS, ids=name_of)
+def test_the_commands_of_a_benchmark_name_files_that_exist(page):
+    scripts = re.findall(r"python ((?:examples|tests|tools)/\S+\.py)", page.read_text())
+    assert scripts, "each page has the command that measures its figures"
+    assert [script for script in scripts if not (ROOT / script).exists()] == []
+
+
+def test_the_list_of_benchmarks_is_complete():
+    listed = set(re.findall(r"\]\(([\w-]+\.md)\)", (DOCS / "benchmarks" / "index.md").read_text()))
+    assert listed == {page.name for page in BENCHMARKS} - {"index.md"}
 
 
 def test_the_table_of_architectures_is_that_of_the_code():

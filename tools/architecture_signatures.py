@@ -30,7 +30,8 @@ from keras_shiftguard.preprocessing.expected.recognition import (
     is_convolution,
 )
 
-TABLE = Path(__file__).parents[1] / "keras_shiftguard" / "architectures.py"
+ROOM = Path(__file__).parents[1] / "keras_shiftguard" / "preprocessing" / "expected"
+TABLE = ROOM / "architectures.py"
 BEGIN, END = "# <signatures>\n", "# </signatures>\n"
 # A chain of 3x3 convolutions is no evidence before all of it is there.
 WHOLE_ONLY = ("VGG",)

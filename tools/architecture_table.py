@@ -10,7 +10,8 @@ from types import ModuleType
 from typing import Any
 
 MARK = "<!-- table of architectures -->"
-SOURCE = Path(__file__).parents[1] / "keras_shiftguard" / "architectures.py"
+PACKAGE = Path(__file__).parents[1] / "keras_shiftguard"
+SOURCE = PACKAGE / "preprocessing" / "expected" / "architectures.py"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

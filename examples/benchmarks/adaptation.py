@@ -1,7 +1,7 @@
-"""Adaptation without labels of the target: what it gains, and what it costs.
+"""Domain adaptation benchmark: accuracy gained on an unlabelled target, and its cost.
 
-One table a command, seeds fixed, numbers of the last epoch, every choice of a fit
-made without labels of the target:
+Each command prints one table. Seeds are fixed, the figures are those of the last epoch, and every
+choice within a fit is made without labels of the target:
 
     python examples/benchmarks/adaptation.py digits          # MNIST to UCI digits
     python examples/benchmarks/adaptation.py label-shift     # half of its classes cut to 10 %
@@ -9,9 +9,9 @@ made without labels of the target:
     python examples/benchmarks/adaptation.py blended         # MNIST to the same on photos
     python examples/benchmarks/adaptation.py blended-fashion # Fashion-MNIST, 60,000 images
 
-`mixing only` blends the images of the two domains and aligns nothing. `--cut` cuts
-half of the classes of the target to a tenth, as `label-shift` does.
-`cpu/ep` is CPU seconds of an epoch, looks and tracing included.
+The method `mixing only` blends the images of the two domains and aligns nothing. `--cut` cuts
+half of the classes of the target to a tenth, as `label-shift` does. The column `cpu/ep` holds
+the CPU seconds of an epoch, with looks and tracing.
 """
 
 import argparse
@@ -32,11 +32,11 @@ METHODS = ("source only", "mixing only", "auto", "dann", "mmd", "coral", "cdan")
 
 
 def adapted(method, seed, task, net, epochs, batch_size):
-    """Accuracy on the target's test half, and on the source's validation part."""
+    """Returns the accuracy on the target's test half and on the source's validation part."""
     keras.utils.set_random_seed(seed)
     source, validation, target, test = task
     model = net()
-    # `source_first=1` leaves no epoch for an alignment: images are blended, no more.
+    # `source_first=1` leaves no epoch for an alignment, so images are blended and nothing else.
     how = {"source only": {"strength": 0.0}, "mixing only": {"source_first": 1.0}}.get(method, {})
     wrapped = DomainAdaptationModel(model, "features", "mmd" if how else method, **how, verbose=0)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -90,7 +90,7 @@ def table(title, make_task, net, arguments):
 
 
 def student(n):
-    """One-sided 95 % point of Student's t, `n - 1` degrees of freedom."""
+    """Returns the one-sided 95 % point of Student's t with `n - 1` degrees of freedom."""
     from scipy.stats import t
 
     return t.ppf(0.95, n - 1)

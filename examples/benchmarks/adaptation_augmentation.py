@@ -1,4 +1,4 @@
-"""Number 5 of the repair: does adaptive augmentation close the gap to a corrupted target?
+r"""Augmentation benchmark: does `adapt=True` close the accuracy gap to a corrupted target?
 
     OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py fashion FASHION.npz
     python examples/benchmarks/adaptation_augmentation.py FASHION.npz \
@@ -7,13 +7,14 @@
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
 
 A small ResNet learns images (32 x 32, gray) and is scored on 40 % of a corrupted target
-(imagecorruptions, severity 3); the other 60 % are the unlabelled target. Equal epochs for
-all. Policies that know no target are trained once a seed: `none`, Keras's `RandAugment`
-and `AugMix`, and `fixed`: every operation of our own bank at the same moderate strength.
-`adaptive` is ShiftGuard(adapt=True) and `adaptive+bn` the same after batch norm took the
-target's statistics; `none+bn` is that alone. `oracle` is trained on the corruption itself,
-with labels. Accuracy is that of the last epoch; nothing is chosen by target labels. Rows
-that the results hold already are not computed again.
+(imagecorruptions, severity 3). The other 60 % are the unlabelled target. All policies train for
+the same number of epochs. The policies that know no target are trained once for each seed:
+`none`, Keras's `RandAugment` and `AugMix`, and `fixed`, which is every operation of our own
+bank at the same moderate strength. `adaptive` is ShiftGuard(adapt=True), and `adaptive+bn` is
+the same after batch norm took the target's statistics; `none+bn` takes these statistics without
+augmentation. `oracle` is trained on the corruption itself, with labels. The accuracy is that of
+the last epoch; nothing is chosen by target labels. Rows that the results file already holds are
+not computed again.
 """
 
 import argparse
@@ -28,7 +29,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 
-UNLABELLED = 0.6  # of the target
+UNLABELLED = 0.6  # share of the target
 FIXED_STRENGTH = 0.15
 FIXED = ("none", "randaugment", "augmix", "fixed")
 POLICIES = (*FIXED, "oracle", "adaptive")
@@ -76,7 +77,7 @@ def train(images, labels, seed, epochs, layer=None, callbacks=()):
         if not isinstance(layer, AdaptiveAugmentation):
             x = keras.layers.Concatenate()([x, x, x])
         x = layer(x)
-        if x.shape[-1] == 3:  # gray again; colour operations see equal channels
+        if x.shape[-1] == 3:  # back to gray; colour operations see equal channels
             x = keras.layers.Lambda(lambda t: keras.ops.mean(t, axis=-1, keepdims=True))(x)
         model = keras.Model(inputs, net(x))
     steps = epochs * (len(images) // 64)
@@ -89,7 +90,7 @@ def train(images, labels, seed, epochs, layer=None, callbacks=()):
 
 
 def accuracy(model, images, labels, batch=400):
-    """Called eagerly: `predict` would trace every model anew for a few batches."""
+    """Returns the accuracy; calls the model eagerly, since `predict` would trace each model."""
     parts = [images[i : i + batch] for i in range(0, len(images), batch)]
     said = [keras.ops.convert_to_numpy(model(part, training=False)).argmax(-1) for part in parts]
     return float((np.concatenate(said) == labels).mean())
@@ -100,7 +101,7 @@ def unit(images):
 
 
 class Comparison:
-    """All policies on one data set, one row a model and kind of target."""
+    """All policies on one data set, with one row for each model and kind of target."""
 
     def __init__(self, data, name, results, epochs, samples):
         self.data, self.name, self.results, self.epochs = data, name, results, epochs
@@ -113,7 +114,7 @@ class Comparison:
         return {**key, "epochs": self.epochs}
 
     def target(self, kind):
-        """`clean`: no shift, where nothing may be lost."""
+        """Returns the target of one kind; `clean` has no shift, so nothing may be lost there."""
         return unit(self.data["target" if kind == "clean" else f"target/{kind}"])
 
     def clean(self, net):

@@ -1,12 +1,12 @@
-"""Number 7 of the repair, augmentation: at most 1.10 times a fixed Keras pipeline?
+"""Augmentation cost: does a step take at most 1.10 times as long as Keras's own layers?
 
     python examples/benchmarks/adaptation_augmentation_cost.py [--rounds 40] [--side 32]
 
-A compiled step of our bank with some operations on, against Keras's own layers of the
-same operations, on the same batch. CPU seconds of the process, rounds of both in turn,
-the median of the ratios of neighbouring rounds and its middle half: other jobs on the
-machine slow both alike. One thread is best: OMP_NUM_THREADS=1
-TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1.
+A compiled step of our bank with some operations switched on is compared with Keras's own layers
+of the same operations, on the same batch. The figures are CPU seconds of the process. Rounds of
+both alternate, and the result is the median of the ratios of neighbouring rounds with its
+middle half, because other jobs on the machine slow both alike. One thread gives the steadiest
+result: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1.
 """
 
 import argparse
@@ -17,11 +17,11 @@ import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
 
-STEPS = 10  # a round
+STEPS = 10  # in a round
 
 
 def pairs():
-    """Our strengths and Keras's layers, by name."""
+    """Returns our strengths and Keras's layers of the same operations, by name."""
     layers, unit = keras.layers, {"value_range": (0, 1)}
     found = {
         "rotation": ({"rotation": 0.5}, [layers.RandomRotation(0.0625)]),
@@ -39,7 +39,7 @@ def pairs():
 
 
 def compiled(layer, x):
-    """A call that computes one batch, traced already."""
+    """Returns a call that computes one batch and is traced already."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

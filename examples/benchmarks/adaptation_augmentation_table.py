@@ -1,10 +1,10 @@
-"""The table of `adaptation_augmentation.py`, from its results:
+"""Table of the results of `adaptation_augmentation.py`.
 
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
 
-Means over seeds by kind of target, then the four numbers that the repair is judged by,
-each with its range over seeds. Only kinds and seeds that every policy has count there;
-an oracle that was trained with fewer seeds stands for all of them with its mean.
+It holds means over seeds by kind of target, and the four aims of the repair, each with its
+range over seeds. Only kinds and seeds that every policy has are counted in the aims. If an
+oracle was trained with fewer seeds, its mean stands for all of them.
 """
 
 import json
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-# Kinds that nobody looked at while the bank and its controller were made; on Fashion-MNIST
-# only. The digits were not looked at at all.
+# Kinds of Fashion-MNIST that nobody looked at while the bank and its controller were made. None of
+# the digits was looked at.
 HELD_OUT = (
     *("brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression"),
     *("speckle_noise", "gaussian_blur", "spatter"),
@@ -24,7 +24,7 @@ ORDER = (*FIXED, "adaptive", "none+bn", "adaptive+bn", "oracle")
 
 
 class Results:
-    """Rows in a file of JSON lines, added as they are measured."""
+    """Rows in a file of JSON lines, which are added as they are measured."""
 
     def __init__(self, path):
         self.path = Path(path)
@@ -42,7 +42,7 @@ class Results:
 
 
 class Table:
-    """Of one data set and number of epochs: `accuracy[policy, kind, seed]` in %."""
+    """The table of one data set and number of epochs: `accuracy[policy, kind, seed]` in %."""
 
     def __init__(self, rows):
         self.accuracy, self.clean = {}, {}
@@ -55,14 +55,14 @@ class Table:
         self.seeds = [s for s in seeds if any(self._whole(k, s) for k in self.kinds)] or seeds
 
     def _whole(self, kind, seed):
-        """Whether every policy was run there; an oracle without shift is none."""
+        """Whether every policy was run there; without a shift there is no oracle."""
         if kind == "clean" or not self.of("oracle", kind):
             return False
         others = [p for p in self.policies if p != "oracle"]
         return all((p, kind, seed) in self.accuracy for p in others)
 
     def of(self, policy, kind):
-        """Accuracies with all seeds that there are."""
+        """Returns the accuracies of all seeds that there are."""
         return [v for (p, k, _), v in self.accuracy.items() if (p, k) == (policy, kind)]
 
     def common(self, kinds):

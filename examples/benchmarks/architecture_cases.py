@@ -1,15 +1,15 @@
-"""All 40 networks of keras.applications, in each way that people use them.
+"""Architecture check: all 40 networks of keras.applications, in each way that people use them.
 
     python examples/benchmarks/architecture_cases.py
     python examples/benchmarks/architecture_cases.py --only ResNet50 MobileNetV2
 
-Prints a row for each network and the number of right answers; exit status 1 if
-any is wrong. The networks are built without weights: the answer must come from
-the structure. What is right is not read from the package's own table but from
-Keras: whatever must go in, after what the model does to it, has to arrive as
-`keras.applications.<module>.preprocess_input` of the raw image (or, for a model
-built with `include_preprocessing=False`, as what the switched-off layers make
-of it). Mode, order and the network's name all have to be right.
+It prints a row for each network and the number of right answers, and exits with status 1 if any
+is wrong. The networks are built without weights, so the answer must come from the structure.
+The right answer is not read from the package's own table but from Keras: the input that is
+asked for must arrive, after the model's own preprocessing, as
+`keras.applications.<module>.preprocess_input` of the raw image. (For a model that is built with
+`include_preprocessing=False`, it must arrive as what the switched-off layers make of the
+image.) Mode, order and the network's name must all be right.
 """
 
 import argparse
@@ -43,12 +43,12 @@ Case = tuple[str, keras.Model, Callable[[np.ndarray], np.ndarray], np.ndarray, s
 
 
 def networks() -> list[str]:
-    """Names of all networks that this Keras has."""
+    """Returns the names of all networks that this version of Keras has."""
     return sorted(n for n, f in vars(keras.applications).items() if inspect.isfunction(f))
 
 
 def preprocess_input(name: str) -> Callable[..., object]:
-    """Keras's own preprocessing for a network."""
+    """Returns Keras's own preprocessing for a network."""
     build = getattr(keras.applications, name)
     modules = {n: m for n, m in vars(keras.applications).items() if inspect.ismodule(m)}
     for module in modules.values():
@@ -73,7 +73,7 @@ class Subclassed(keras.Model):
 
 
 def renamed(model: keras.Model) -> keras.Model:
-    """A copy with every layer under a new, meaningless name."""
+    """Returns a copy in which every layer has a new, meaningless name."""
     count = iter(range(10**6))
 
     def rename(layer: keras.layers.Layer) -> keras.layers.Layer:
@@ -83,7 +83,7 @@ def renamed(model: keras.Model) -> keras.Model:
 
 
 def what_the_layers_make(model: keras.Model) -> np.ndarray:
-    """The raw image after the preprocessing layers that a network begins with."""
+    """Returns the raw image after the preprocessing layers that a network begins with."""
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     last = [layer for layer in model.layers[:4] if isinstance(layer, kinds)][-1]
     inside = keras.Model(model.inputs, last.output)
@@ -93,7 +93,7 @@ def what_the_layers_make(model: keras.Model) -> np.ndarray:
 
 
 def cases(name: str, ways: tuple[str, ...] = WAYS) -> Iterator[Case]:
-    """Each way to use a network: what it is called, the model, its front, what must arrive."""
+    """Yields each way to use a network: its name, the model, its front, and the expected input."""
     build = getattr(keras.applications, name)
     preprocess = preprocess_input(name)
     target = np.asarray(preprocess(RAW.copy()))
@@ -125,7 +125,7 @@ def cases(name: str, ways: tuple[str, ...] = WAYS) -> Iterator[Case]:
         yield "sequential", model, lambda x: x / 255, target, name
     if "subclassed" in ways:
         model = Subclassed(base)
-        model(keras.Input(OTHER_SHAPE))  # builds it, runs nothing
+        model(keras.Input(OTHER_SHAPE))  # this builds the model and runs nothing
         yield "subclassed", model, lambda x: x[..., ::-1] * 255, target, name
     if "flattened" in ways:
         x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(base.output))
@@ -151,13 +151,13 @@ def cases(name: str, ways: tuple[str, ...] = WAYS) -> Iterator[Case]:
 
 
 def collect() -> None:
-    """Free what was built: the largest networks hold more than a gigabyte."""
+    """Frees the models that were built: the largest networks hold more than a gigabyte."""
     keras.utils.clear_session()
     gc.collect()
 
 
 def check(case: Case) -> str:
-    """What is wrong with the answer; "" if nothing is."""
+    """Returns what is wrong with the answer, or "" if nothing is."""
     way, model, front, arrives, name = case
     answers = expect_from_structure(model)
     if len(answers) != 1:
@@ -170,8 +170,8 @@ def check(case: Case) -> str:
     if not answer.convention.is_known:
         return "unknown: " + " ".join(answer.evidence)
     made = front(answer.convention.from_raw(RAW))
-    # One grey level: EfficientNetV2 S, M and L divide by 128, which Keras
-    # documents as [-1, 1].
+    # One grey level is tolerated, because EfficientNetV2 S, M and L divide by 128, which
+    # Keras documents as [-1, 1].
     level = (arrives.max() - arrives.min()) / 255
     if np.abs(made - arrives).max() > 1.01 * level:
         return f"{answer.convention} makes {made[0, 0, 0]}, not {arrives[0, 0, 0]}"
@@ -179,7 +179,7 @@ def check(case: Case) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the cases; the number of wrong ones decides the exit status."""
+    """Runs the cases; the exit status is 1 if any answer is wrong."""
     parser = argparse.ArgumentParser(prog="architecture_cases", description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these networks")
     parser.add_argument("--skip", nargs="+", metavar="NAME", default=[], help="not these networks")

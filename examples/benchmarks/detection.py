@@ -1,4 +1,4 @@
-"""The numbers of shift detection, one table a command.
+"""Shift detection benchmarks: one command for each table.
 
     python examples/benchmarks/detection.py calibration single
     python examples/benchmarks/detection.py calibration fit --fits 500 --epochs 100
@@ -9,7 +9,7 @@
     python examples/benchmarks/detection.py pipelines --runs 2 --right 20
     python examples/benchmarks/detection.py overhead --variants plain,guard
 
-Each is a script of its own beside this one, and takes `--help`.
+Each command is a script of its own beside this one, and takes `--help`.
 """
 
 import runpy

@@ -1,16 +1,15 @@
-"""Are the p-values right where nothing differs? NumPy only, no model, no training.
+"""Calibration: are the p-values right if nothing differs? NumPy only, no model, no training.
 
     python examples/benchmarks/detection_calibration.py single
     python examples/benchmarks/detection_calibration.py classes
     python examples/benchmarks/detection_calibration.py fit --fits 500 --epochs 100
 
-`single`: both streams come from one source, many times; for each test the share of
-p-values below u, divided by u: 1 is exact, less is careful, `!` marks what is above
-u by more than 2.6 standard errors. `classes`: the same for the test behind "the labels
-do not belong to the samples". `fit`: four streams of 40 features are looked at
-after every epoch, with the same samples in each epoch and with fresh ones; how
-many fits ever raise an alarm, negligible ones counted. At alpha = 0.05, 33 of
-500 is the 95 % quantile.
+`single`: both streams come from one source, many times. For each test it prints the share of
+p-values below u, divided by u: 1 is exact, less is conservative, and `!` marks values that are
+above u by more than 2.6 standard errors. `classes`: the same for the test behind "the labels do
+not belong to the samples". `fit`: four streams of 40 features are compared after every epoch,
+with the same samples in each epoch and with fresh ones. It prints how many fits ever raise an
+alarm; negligible ones count. At alpha = 0.05, 33 of 500 is the 95 % quantile.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from keras_shiftguard.detection.labels.class_movement import compare_classes
-from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.detection.two_sample.mean_discrepancy import compare_embeddings
@@ -56,7 +55,7 @@ def moments(x):
 
 
 def table(x):
-    """`FeatureTable` of `(n, k)` finite numbers, on the fixed grid."""
+    """Returns a `FeatureTable` of `(n, k)` finite numbers, on the fixed grid."""
     n, k = x.shape
     size, magnitude = num_bins(k), np.abs(x)
     if not size:
@@ -73,7 +72,7 @@ def table(x):
 
 
 def embedding(x, only=None):
-    """`MeanEmbedding` of `(n, d)` numbers; `only` one bandwidth, to save time."""
+    """Returns a `MeanEmbedding` of `(n, d)` numbers; `only` keeps one bandwidth, to save time."""
     projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
     mean = np.zeros((len(BANDWIDTHS), NUM_WAVES))
     comoment = np.zeros((len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
@@ -91,7 +90,7 @@ def embedding(x, only=None):
 
 
 def profile(x, labels=None, only=None):
-    """`InputProfile` of one input of `(n, d)` columns."""
+    """Returns an `InputProfile` of one input of `(n, d)` columns."""
     zero = Moments.empty()
     summary = InputSummary(
         "features", len(x), 0, 0.0, moments(x), x.min(axis=0), x.max(axis=0),
@@ -110,7 +109,7 @@ def profile(x, labels=None, only=None):
 
 
 def real(name):
-    """Random pixels of real images, as columns: discrete, many zeros, dependent."""
+    """Returns random pixels of real images as columns: discrete, many zeros, dependent."""
     if name == "fashion":
         from fashion import fashion_mnist
 
@@ -124,7 +123,7 @@ def real(name):
 
 
 def source(name, rng):
-    """A function of the number of samples."""
+    """Returns a function that draws a given number of samples."""
     mix = np.random.default_rng(1).normal(size=(FEATURES, FEATURES)) / np.sqrt(FEATURES)
 
     def correlated(z):
@@ -168,13 +167,13 @@ def single(args):
                 p["features"] += list(compare_features(one.features, other.features).p_value)
                 p["embedding"].append(compare_embeddings(one.embedding, other.embedding).p_value)
                 p["labels"].append(compare_frequencies(a.labels.counts, b.labels.counts).p_value)
-                p["global"].append(examine(b, a).p_value)
+                p["global"].append(compare_profiles(b, a).p_value)
             for test, values in p.items():
                 print(f"{name:>10} {n:6} {m:6} {test:>10}" + _row(np.array(values)), flush=True)
 
 
 def classes(args):
-    """Labels of `k` classes, equally frequent, that say nothing of the samples."""
+    """Returns labels of `k` equally frequent classes, which say nothing about the samples."""
     rng = np.random.default_rng(args.seed)
     print(f"{'source':>10} {'k':>3} {'n':>6} {'m':>6}" + "".join(f"{u:>9g}" for u in LEVELS))
     for name in args.sources or SOURCES:
@@ -189,7 +188,7 @@ def classes(args):
 
 
 def by_class(x, labels):
-    """`LabelSummary` of classes, with what their samples look like."""
+    """Returns a `LabelSummary` of classes, with what their samples look like."""
     projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
     shape = (1024, projections.shape[1])
     count, mean, m2 = np.zeros(shape), np.zeros(shape), np.zeros(shape)
@@ -226,7 +225,7 @@ STREAMS = {"train": 500, "validation": 200, "reference": 500, "target": 200}
 
 
 def one_fit(draw, rng, epochs, fresh, only):
-    """Whether a fit without shift ever raised an alarm; CPU seconds per look."""
+    """Returns whether a fit without shift ever raised an alarm, and the CPU seconds per look."""
 
     def streams():
         return {name: profile(draw(n), rng.integers(0, 10, n), only) for name, n in STREAMS.items()}
@@ -265,7 +264,7 @@ def fit(args):
 
 
 def _bandwidth(x):
-    """The one that the test will choose; it does not depend on the draw in practice."""
+    """Returns the bandwidth that the test will choose; in practice it is the same in all draws."""
     half = len(x) // 2
     test = compare_embeddings(embedding(x[:half]), embedding(x[half:]))
     return BANDWIDTHS.index(test.bandwidth)

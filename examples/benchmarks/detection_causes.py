@@ -1,19 +1,18 @@
-"""Naming the cause: does the named family fit the corruption that was applied?
+r"""Cause naming benchmark: does the named family fit the corruption that was applied?
 
-Corrupts with `imagecorruptions` (15 kinds, severities 1 to 5), which was written by
-others and is not what the signatures were learnt from. The data are made once, in
-two steps: see `corruptions/clean_images.py` and `corruptions/corrupt.py`.
+The corruptions are those of `imagecorruptions` (15 kinds, severities 1 to 5), which was written
+by others; the signatures were not learnt from it. The data are made once, in two steps: see
+`corruptions/clean_images.py` and `corruptions/corrupt.py`.
 
     python examples/benchmarks/detection_causes.py \
         CLEAN.npz CORRUPTED.npz [--draws 20] [--reference 100] [--current 40]
 
-Every draw takes that many clean images and that many corrupted ones, none of them
-in both. `photos`: other crops of the same photos, which is what a large and mixed
-stream looks like. `apart`: from two disjoint halves of the photos, so that the
-content shifts as well. `half`: only half of the current images are corrupted. Then
-crops of the photos, shrunk without antialiasing against shrunk with it, and last:
-what is named where content alone shifts. None of these photos, and nothing of
-Fashion-MNIST, was used to learn the signatures.
+Every draw takes `--reference` clean images and `--current` corrupted ones; no photo is in both.
+`photos`: other crops of the same photos, like a large and mixed stream. `apart`: two disjoint
+halves of the photos, so that the content shifts as well. `half`: only half of the current
+images are corrupted. After these come crops of the photos that were shrunk with and without
+antialiasing, and last the families that are named if only the content shifts. None of these
+photos, and nothing of Fashion-MNIST, was used to learn the signatures.
 """
 
 import argparse
@@ -56,7 +55,7 @@ DATA = ("photos", "photos/half", "photos/apart", "fashion64", "fashion64/half", 
 
 
 def measured(images: np.ndarray) -> np.ndarray:
-    """Attributes, `(n, k)`."""
+    """Returns attributes, `(n, k)`."""
     spec = InputSpec("image", "channels_last", 3, images.shape[1:3])
     parts = [np.asarray(attributes(images[i : i + 50], spec)) for i in range(0, len(images), 50)]
     return np.concatenate(parts)
@@ -77,7 +76,7 @@ def middle(images: np.ndarray) -> np.ndarray:
 
 
 def families_named(clean, corrupted, data, kind, severity, photo_ids, options, rng):
-    """What is named in each of the draws."""
+    """Returns the family that is named in each of the draws."""
     name, _, how = data.partition("/")
     values, index = corrupted[f"{name}/{kind}/{severity}"], corrupted[f"{name}/{kind}/{severity}/i"]
     named = []
@@ -98,7 +97,7 @@ def families_named(clean, corrupted, data, kind, severity, photo_ids, options, r
 
 
 def content_alone(clean, photo_ids, rng, draws=200):
-    """Families named where nothing but the content differs: 4 photos against the others."""
+    """Returns the families that are named if only the content differs: 4 photos and the others."""
     named = []
     for _ in range(draws):
         few = np.isin(photo_ids, rng.permutation(photo_ids.max() + 1)[:4])
@@ -108,7 +107,7 @@ def content_alone(clean, photo_ids, rng, draws=200):
 
 
 def resizing(rng, options):
-    """Shrunk in another way: found under `resolution`, by size, in % of the draws."""
+    """Prints how often another resize filter is found under `resolution`, by size, in %."""
     print("\nphotos shrunk to that many pixels: named resolution, in % of the draws")
     print(" " * 52 + "".join(f"{side:6}" for side in SIDES))
     pools = {

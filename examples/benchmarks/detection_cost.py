@@ -1,15 +1,15 @@
-"""What a check costs and what is kept, keras_shiftguard beside its peers.
+"""Cost of a check: CPU time and kept bytes, keras_shiftguard beside its peers.
 
     python examples/benchmarks/detection_cost.py --cache DIR
 
-Standard normal columns, d = 32 and 2048, n = 100 to 10,000 samples to check;
-the reference has 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest,
-whose permutations cost (n + m)^2). Each case is a process of its own with one
-thread: CPU seconds of the median of 5 after a warm-up, bytes of the arrays
-that are kept for the reference, and by how much the process grew. Cases that
-take seconds are the median of 1 (frouros: also only n = 100). Ours twice:
-profile against profile, as in a fit; and samples to verdict, sketching
-included. For ours "bytes" are those of the saved file, which holds everything.
+The data are standard normal columns, d = 32 and 2048, with n = 100 to 10,000 samples to check.
+The reference has 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest, whose
+permutations cost (n + m)^2). Each case runs in a process of its own with one thread. Printed
+are the CPU seconds (the median of 5 after a warm-up), the bytes of the arrays that are kept for
+the reference, and how much the process grew. Cases that take seconds are run once (frouros:
+also only n = 100). Ours is run in two ways: profile against profile, as in a fit; and samples
+to verdict, with sketching. For ours "bytes" are those of the saved file, which holds
+everything.
 """
 
 import argparse
@@ -28,20 +28,20 @@ SIZES = (100, 1000, 10_000)
 
 
 def is_run(name, d, n):
-    """Permutation tests go to n = 1000, as in Failing Loudly; frouros needs minutes past 100."""
+    """Whether a case is run: permutation tests end at n = 1000, and frouros at 100."""
     if name in ("alibi KS", *OURS):
         return True
     return n <= 100 and d == 32 if name == "frouros MMD" else n <= 1000
 
 
 def ours(args):
-    """One case of ours, in its own process."""
+    """Runs one case of ours in its own process."""
     import tempfile
 
     import numpy as np
     from peers.timing import measure
 
-    from keras_shiftguard.detection.look import examine
+    from keras_shiftguard.detection.look import compare_profiles
     from keras_shiftguard.instrument.measure import profile
 
     rng = np.random.default_rng(0)
@@ -50,7 +50,9 @@ def ours(args):
     known = profile(x)
 
     def verdict(current):
-        return examine(reference, current, stream="current", against="reference", level=0.05)
+        return compare_profiles(
+            reference, current, stream="current", against="reference", level=0.05
+        )
 
     if args.case == "ours, profiles":
         found = measure(lambda: verdict, known, args.repeats)
@@ -85,7 +87,7 @@ def case(args, name, d, n):
 
 
 def show(found, d):
-    """The table of one dimension, and ours as multiples of each peer."""
+    """Prints the table of one dimension, and ours as multiples of each peer."""
     print(f"\nd = {d}: CPU milliseconds a check; KiB kept for a reference; MiB the process grew")
     print(f"{'method':20}" + "".join(f"{f'n={n}':>12}" for n in SIZES) + f"{'KiB':>12}{'MiB':>8}")
     for name in (*PEERS, *OURS):
@@ -120,7 +122,7 @@ def main():
         return ours(args)
     path = args.cache / "cost.json"
     found = {}
-    if path.exists() and args.only:  # the other half as it was
+    if path.exists() and args.only:  # the cases that are not run again are kept
         found = {(name, d, n): row for name, d, n, row in json.loads(path.read_text())}
     if args.only != "ours":
         subprocess.run([HERE / "peers" / "setup", args.peers or args.cache / "peers"], check=True)

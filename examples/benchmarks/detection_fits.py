@@ -1,11 +1,11 @@
-"""Real fits on real data without any shift: how many ever raise an alarm?
+"""False alarms of real fits: how many fits on data without any shift ever raise an alarm?
 
     python examples/benchmarks/detection_fits.py --runs 50
 
-Each run draws training, validation, reference and target samples from one
-source at random, trains a small network with ShiftGuard and looks at every
-epoch. Half of the runs use a network and a number of epochs that end at 100 %
-training accuracy. An alarm is any finding, negligible or not.
+Each run draws training, validation, reference and target samples from one source at random, and
+trains a small network with ShiftGuard, which compares the streams at every epoch. Half of the
+runs use a network and a number of epochs that end at 100 % training accuracy. Any finding
+counts as an alarm, negligible or not.
 """
 
 import argparse

@@ -1,14 +1,14 @@
-"""Nine ways in which an input pipeline goes wrong, in real training runs.
+"""Faulty input pipelines: nine mistakes in real training runs.
 
     python examples/benchmarks/detection_pipelines.py --runs 3 --right 20
 
-Each run draws new samples, trains a small network for three epochs with
-ShiftGuard and reads `guard.report`. Photos: random crops of the twenty labelled
-photos that come with foolbox, five classes of four photos each, resized. Fashion:
-Fashion-MNIST. "found" means that something that matters is reported of validation;
-"named" that the finding which the report puts first says what is wrong; "since"
-the epochs it is dated to. Faults marked "from epoch 2" start there. Right
-pipelines are the same runs without a fault: any finding that matters is an alarm.
+Each run draws new samples, trains a small network for three epochs with ShiftGuard and reads
+`guard.report`. Photos are random crops of the twenty labelled photos that come with foolbox,
+five classes of four photos each, resized. Fashion is Fashion-MNIST. "found" means that a
+finding that matters is reported of validation. "named" means that the first finding of the
+report says what is wrong. "since" holds the epochs that it is dated to. Faults marked "from
+epoch 2" start there. Right pipelines are the same runs without a fault: any finding that
+matters is a false alarm.
 """
 
 import argparse
@@ -30,12 +30,12 @@ from PIL import Image
 import keras_shiftguard as sg
 
 EPOCHS, BATCH = 3, 64
-SIZE = 48  # pixels a side of the photo crops, after resizing
+SIZE = 48  # height and width of the photo crops in pixels, after resizing
 TRAIN, VALIDATION = 1200, 400
 
 
 class Photos:
-    """Random crops of real photos, RGB, 0..255; the class is a group of photos."""
+    """Random crops of real photos, RGB, 0..255; each class is a group of photos."""
 
     shape, classes = (SIZE, SIZE, 3), 5
 
@@ -57,7 +57,7 @@ class Photos:
 
 
 class Fashion:
-    """Fashion-MNIST, 28 x 28, enlarged to 40 x 40 as a fixed input size needs it."""
+    """Fashion-MNIST, 28 x 28, enlarged to 40 x 40 as a model with a fixed input size needs it."""
 
     shape, classes = (40, 40, 1), 10
 
@@ -78,7 +78,7 @@ class Fashion:
 
 
 class Batches(keras.utils.PyDataset):
-    """Samples in batches; `change` acts on each batch from epoch `start` on."""
+    """Samples in batches; `change` is applied to each batch from epoch `start` on."""
 
     def __init__(self, x, y, change=None, start=1, shuffle=False, seed=0):
         super().__init__()
@@ -104,7 +104,7 @@ class Batches(keras.utils.PyDataset):
 
 
 class Late(Batches):
-    """One set of samples, and another one from epoch `start` on."""
+    """One set of samples before epoch `start`, and another set from there on."""
 
     def __init__(self, before, after, start):
         super().__init__(*before)
@@ -116,7 +116,7 @@ class Late(Batches):
 
 
 class Epochs(keras.callbacks.Callback):
-    """Tells the data sets which epoch it is, counted from 1."""
+    """Tells the data sets the current epoch, counted from 1."""
 
     def __init__(self, *data):
         super().__init__()
@@ -128,7 +128,7 @@ class Epochs(keras.callbacks.Callback):
 
 
 def augment(x, rng):
-    """Random mirroring and shifting (the border is mirrored), as in most pipelines."""
+    """Random mirroring and shifting, as in most pipelines (the border is mirrored)."""
     x = np.where(rng.random(len(x))[:, None, None, None] < 0.5, x[:, :, ::-1], x)
     wide = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
     height, width = x.shape[1:3]
@@ -139,12 +139,12 @@ def augment(x, rng):
 
 
 def samples(data, rng):
-    """Training and validation of a right pipeline, in 0..1."""
+    """Returns training and validation of a right pipeline, in 0..1."""
     (x, y), (vx, vy) = data.draw(rng, TRAIN), data.draw(rng, VALIDATION)
     return x / 255.0, y, vx / 255.0, vy
 
 
-# A fault gives (training data, keywords of `fit`). `start` is its first epoch.
+# A fault returns (training data, keyword arguments of `fit`). `start` is its first epoch.
 
 
 def right(data, rng, start):
@@ -158,7 +158,7 @@ def right_but_augmented(data, rng, start):
 
 
 def changed(change):
-    """Validation passes through `change`, from epoch `start` on."""
+    """Applies `change` to validation from epoch `start` on."""
 
     def fault(data, rng, start):
         x, y, vx, vy = samples(data, rng)
@@ -189,13 +189,13 @@ def unshuffled_slice(data, rng, start):
 
 
 def labels_shifted(data, rng, start):
-    """Class ids from 1 on in one file, from 0 on in the other."""
+    """Class ids count from 1 in one file, and from 0 in the other."""
     x, y, vx, vy = samples(data, rng)
     return (x, y), {"validation_data": (vx, (vy + 1) % data.classes)}
 
 
 def labels_shuffled(data, rng, start):
-    """Images and labels sorted by different file lists."""
+    """Images and labels are sorted by different file lists."""
     x, y, vx, vy = samples(data, rng)
     return (x, y), {"validation_data": (vx, rng.permutation(vy))}
 
@@ -238,7 +238,7 @@ def network(data):
 
 
 def run(data, name, seed, start):
-    """The findings that matter after one fit."""
+    """Returns the findings that matter after one fit."""
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng([seed, start])
     arguments, keywords = FAULTS[name][0](data, rng, start)

@@ -1,13 +1,12 @@
-"""Who detects which shift from how many samples: keras_shiftguard beside its peers.
+"""Power benchmark: which method detects which shift from how many samples?
 
     python examples/benchmarks/detection_power.py --cache DIR [--draws 20]
 
-"Failing Loudly" on Fashion-MNIST (`shifts.py` has the protocol). All methods
-see the same samples, unlabelled. alpha is .05 for each of them, and the first
-table checks that each keeps it. The peers' environment is made by
-`peers/setup`; what was run is kept in DIR, and another run goes on from there.
-`--only ours` after a change of ours, `--only tables` to print what is there.
-Before it is quoted, run all with at least 20 draws.
+The benchmark is "Failing Loudly" on Fashion-MNIST (`shifts.py` has the protocol). All methods
+see the same unlabelled samples. Alpha is .05 for each of them, and the first table checks that
+each keeps it. `peers/setup` makes the environment of the peers. Results are kept in DIR, and
+another run continues from there. Use `--only ours` after a change of ours, and `--only tables`
+to print the results. Run all methods with at least 20 draws before quoting a figure.
 """
 
 import argparse

@@ -1,11 +1,11 @@
-"""What `diagnose` on 32 images costs, beside one `model.predict` on them.
+"""Cost of `diagnose` on 32 images, beside one `model.predict` on them.
 
     python examples/benchmarks/diagnose_cost.py --backend tensorflow
 
-Cold against cold: each in a process of its own, the first call after the model
-is built. Warm against warm: alternating in one process, median of several. The
-target is four times. CPU seconds stand beside wall, since the machine may be
-shared.
+First calls are compared with first calls: each in a process of its own, right after the model
+is built. Later calls are compared with later calls: alternating in one process, as the median
+of several. The aim is at most four times. CPU seconds are printed beside wall time, since the
+machine may be shared.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""One long fit on a generator that never ends: counts stay right, memory and pace stay flat.
+"""Endless generator: one long fit, whose counts stay right and whose memory and pace stay flat.
 
     python examples/benchmarks/endless.py --steps 70000
 
 With 256 samples a step, 70,000 steps are more than 2**24 samples in one epoch, which float32
-does not count. Values are known without being kept: each batch is the one before, in
-another order.
+cannot count. The right values are known without being kept, because each batch is the one
+before in another order.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""`explain_gap` on gaps that are known, and on none.
+"""Accuracy gap benchmark: `explain_gap` on gaps with known causes, and without a gap.
 
     python examples/benchmarks/explain.py planted [--combinations 36] [--cache DIR]
     python examples/benchmarks/explain.py no-gap [--draws 200] [--cache DIR]
 
-`planted` draws one to three causes by seed, puts them into right data, and asks
-whether each is in the table, whether others are, whether the rows add up, and
-whether the interval of a cause that can be taken away exactly covers the Shapley
-share of an oracle. The oracle knows what was planted, and measures on the whole
-pool that the samples were drawn from (on the 20 photos: on these).
+`planted` draws one to three causes by seed and puts them into right data. It checks whether
+each is in the table, whether others are, whether the rows add up, and whether the interval of a
+cause that can be removed exactly covers the Shapley share of an oracle. The oracle knows the
+causes that were put in, and measures on the whole pool that the samples were drawn from (for
+the 20 photos: on these photos).
 """
 
 import argparse
@@ -83,7 +83,7 @@ def planted(number, cache, only):
 
 
 def planted_data(subject, plant, seed):
-    """`(x, y)` as the faulty pipeline feeds them, and the raw images of the scene."""
+    """Returns `(x, y)` as the faulty pipeline feeds them, and the raw images of the scene."""
     rng = np.random.default_rng(1000 + seed)
     which = np.arange(len(subject.images))
     if subject.number < len(which):
@@ -96,7 +96,7 @@ def planted_data(subject, plant, seed):
 
 
 def write(folder, images, labels):
-    """The raw images as files in class folders, in their order."""
+    """Writes the raw images as files in class folders, in their order."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         place = folder / f"{label}"
         place.mkdir(exist_ok=True)
@@ -106,7 +106,7 @@ def write(folder, images, labels):
 
 
 def oracle_shares(subject, plant):
-    """The Shapley share of each exact cause, by who knows how to undo it."""
+    """Returns the Shapley share of each exact cause, by an oracle that can undo it."""
     causes = [cause for cause in explain_plants.EXACT if cause in plant.kinds]
     in_feed = [cause for cause in causes if cause != "classes"]
     images, labels = plant.scene(subject.images), plant.labels(subject.labels)

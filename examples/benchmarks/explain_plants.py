@@ -1,4 +1,4 @@
-"""Known causes, put into right data one by one: what an oracle takes away again exactly."""
+"""Known causes that are put into right data, and removed again exactly by an oracle."""
 
 from dataclasses import dataclass, field
 
@@ -7,8 +7,8 @@ from PIL import Image, ImageFilter
 
 from keras_shiftguard.conventions import MODES
 
-RARE = 0.4  # how often a rarer class is kept
-SWAPPED = (5, 7)  # sandal and sneaker in Fashion-MNIST; digits
+RARE = 0.4  # share of the samples of a rarer class that is kept
+SWAPPED = (5, 7)  # classes: sandal and sneaker in Fashion-MNIST, and the digits 5 and 7
 RANGES = ("unit", "raw", "twice")
 COLOUR_RANGES = ("unit", "raw", "twice", "torch", "caffe")
 SCENES = ("darker", "blurred", "noisy")
@@ -25,9 +25,9 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Plant:
-    """What is put in: a kind of each cause, or None.
+    """One set of planted causes: a kind of each cause, or None.
 
-    The scene is in the files, size, order and range are in the pipeline.
+    The scene is changed in the files; size, order and range are changed in the pipeline.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Plant:
         return _scene(images, self.kinds.get("scene"))
 
     def fed(self, images, without=()):
-        """Raw images of the scene as the faulty pipeline feeds them."""
+        """Returns raw images of the scene as the faulty pipeline feeds them."""
         kinds = {cause: kind for cause, kind in self.kinds.items() if cause not in without}
         if "size" in kinds:
             images = np.stack([_small(image, kinds["size"]) for image in images])
@@ -51,7 +51,7 @@ class Plant:
         return np.where(labels == a, b, np.where(labels == b, a, labels))
 
     def frequencies(self, classes):
-        """How often each class is kept."""
+        """Returns the share of each class that is kept."""
         keep = np.ones(classes)
         if "classes" in self.kinds:
             keep[[int(c) for c in self.kinds["classes"].split()]] = RARE
@@ -65,7 +65,7 @@ class Plant:
 
 
 def draw(seed, colour):
-    """One to three causes, by seed."""
+    """Draws one to three causes by seed."""
     rng = np.random.default_rng(seed)
     causes = ["range", "size", "scene"] + (["order"] if colour else ["classes", "labels"])
     chosen = rng.permutation(causes)[: 1 + seed % 3]
@@ -96,7 +96,7 @@ def _in_range(images, kind):
 
 
 def _small(image, filter_):
-    """Shrunk to 3/7 of its size without antialiasing, and enlarged again."""
+    """Shrinks images to 3/7 of their size without antialiasing, and enlarges them again."""
     side = image.shape[0]
     kind = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR}[filter_]
     small = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

@@ -1,4 +1,4 @@
-"""The models that `explain_gap` is tried on, and images that they were not trained on."""
+"""Models for the `explain_gap` benchmark, and images that they were not trained on."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,15 +28,15 @@ class Subject:
 
 
 def right(images):
-    """What all three models expect: -1 to 1."""
+    """Returns images in the convention that all three models expect: -1 to 1."""
     return (images / np.float32(127.5) - 1).astype("float32")
 
 
 def build(name, cache):
-    """`"photos"`, `"fashion"` or `"digits"`; trained models are kept in `cache`."""
+    """Returns `"photos"`, `"fashion"` or `"digits"`; trained models are saved in `cache`."""
     if name == "photos":
         images, labels = photos.imagenet_photos()
-        order = np.argsort([str(label) for label in labels], kind="stable")  # as folders lie
+        order = np.argsort([str(label) for label in labels], kind="stable")  # folder order
         images, labels = images[order], labels[order]
         return Subject(name, lite0.build(), images, labels, (right(images), labels), 20)
     if name == "fashion":

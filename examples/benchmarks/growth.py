@@ -1,15 +1,15 @@
-"""What the guard costs as the work grows, and that nothing grows which should not.
+"""Cost of the guard as the work grows, and memory that must not grow.
 
     python examples/benchmarks/growth.py table --backend tensorflow
     python examples/benchmarks/growth.py epochs --epochs 1000
     python examples/benchmarks/growth.py fits --fits 50
     python examples/benchmarks/growth.py counts
 
-`table`: one thing grows at a time, in a process of its own: the CPU time that the guard
-adds to a step, what it does at the end of an epoch, the bytes of its state in the step, and
-the bytes of events of one more epoch. `epochs` and `fits`: the memory of the process along
-one long fit, and over many, beside the same without the guard. `counts`: more values than
-float32 and int32 count. The networks are as small as can be, so that they hide nothing.
+`table`: one quantity grows at a time, in a process of its own. Printed are the CPU time that
+the guard adds to a step, the time at the end of an epoch, the bytes of its state in the step,
+and the bytes of events of one more epoch. `epochs` and `fits`: the memory of the process along
+one long fit, and over many fits, beside the same without the guard. `counts`: more values than
+float32 and int32 can count. The networks are as small as possible, so that they hide nothing.
 """
 
 import argparse
@@ -33,7 +33,7 @@ BATCH, STEPS = 32, 8
 
 
 def made(size=32, channels=3, features=0, classes=10):
-    """The smallest network for the data, and one batch of it for each of two streams."""
+    """Returns the smallest network for the data, and one batch of it for each of two streams."""
     import keras
     import numpy as np
 
@@ -56,7 +56,7 @@ def timed_guard(log_dir):
     import keras_shiftguard as sg
 
     class Timed(sg.ShiftGuard):
-        """Notes what it does at the end of each epoch, and what it keeps and writes."""
+        """A guard that records its time at the end of each epoch, its state and its events."""
 
         ends, state, written = (), 0, ()
 
@@ -64,7 +64,7 @@ def timed_guard(log_dir):
             start = time.process_time()
             super().on_epoch_end(epoch, logs)
             self.ends = (*self.ends, time.process_time() - start)
-            variables = self._fit.stream("train").variables
+            variables = self._run.stream("train").variables
             self.state = sum(4 * int(_product(v.shape)) for v in variables)
             files = Path(log_dir).rglob("events.out.tfevents.*")
             self.written = (*self.written, sum(f.stat().st_size for f in files))
@@ -80,7 +80,7 @@ def _product(shape):
 
 
 def epochs_timed(model, x, y, callbacks, epochs):
-    """CPU seconds of each epoch of training."""
+    """Returns the CPU seconds of each epoch of training."""
     import keras
 
     class Clock(keras.callbacks.Callback):
@@ -172,14 +172,14 @@ def child(args, *command):
 
 
 def resident():
-    """Memory of the process, in MiB."""
+    """Returns the memory of the process in MiB."""
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def long_fit(args):
-    """Memory along one fit, with the guard or without."""
+    """Prints the memory along one fit, with the guard or without."""
     import keras
 
     model, x, y = made(features=10, classes=2)
@@ -200,7 +200,7 @@ def long_fit(args):
 
 
 def many_fits(args):
-    """Memory over fits of one model, or of many, each with a guard of its own or with none."""
+    """Prints the memory over fits of one model or of many, each with its own guard or with none."""
     import keras_shiftguard as sg
 
     model, x, y = made(features=10, classes=2)
@@ -231,11 +231,11 @@ def leaks(args):
 
 
 def counts(args):
-    """More samples in one pass than float32 counts, and a sum past what int32 does."""
+    """Counts more samples in one pass than float32 can, and adds up more than int32 can."""
     import numpy as np
     from keras import ops
 
-    from keras_shiftguard.callback.passes import Passes
+    from keras_shiftguard.callback.passes import PassCounter
     from keras_shiftguard.statistics.batch import spec_for
     from keras_shiftguard.statistics.stream import Stream
 
@@ -243,7 +243,7 @@ def counts(args):
     x = np.random.default_rng(0).normal(3.0, 1.0, (rows, 1)).astype("float32")
     y = np.arange(rows) % 4
     tensor, labels = ops.convert_to_tensor(x), ops.convert_to_tensor(y)
-    watched, passes = Stream("train"), Passes()
+    watched, passes = Stream("train"), PassCounter()
     watched.build([spec_for("input", (None, 1), "channels_last")])
     passes.start(watched, batches)
     for batch in range(batches):

@@ -1,11 +1,12 @@
-"""What `import keras_shiftguard` costs beyond `import keras`, and what its first use costs.
+"""Import time: the cost of `import keras_shiftguard` beyond `import keras`, and of its first use.
 
     python examples/benchmarks/import_time.py --backends tensorflow jax torch
 
-Median of several fresh processes, for each backend, in CPU seconds, which a shared
-machine changes least. In each process Keras is imported first, then this package, then a
-public name is asked for. A process whose files were never read before is left out.
-`--slowest 10` names the modules that the first use of `ShiftGuard` spends most on.
+The figures are the median of several fresh processes, for each backend, in CPU seconds, which a
+shared machine changes least. Each process imports Keras first, then this package, and then asks
+for a public name. One process runs before them so that all files have been read once; it is not
+counted. `--slowest 10` names the modules that the first use of `ShiftGuard` spends most time
+on.
 """
 
 import argparse
@@ -37,7 +38,7 @@ def process(backend, *arguments):
 
 
 def slowest(backend, name, number):
-    """`(milliseconds of its own, module)` for what is imported at the first use."""
+    """Returns `(milliseconds of its own, module)` for each module imported at the first use."""
     code = f"import keras, keras_shiftguard as sg; print('first use', flush=True); sg.{name}"
     done = process(backend, "-X", "importtime", "-c", code)
     found = []
@@ -58,7 +59,7 @@ def main():
     met = True
     for backend in args.backends:
         for use in args.uses:
-            process(backend, "-c", TIMED, use)  # reads the files
+            process(backend, "-c", TIMED, use)  # reads all files once
             rounds = [process(backend, "-c", TIMED, use).stdout for _ in range(args.rounds)]
             columns = zip(*map(json.loads, rounds), strict=True)
             keras, ours, first, modules = map(statistics.median, columns)

@@ -1,18 +1,18 @@
-"""Killed at any step and resumed: does the guard end up knowing the same?
+"""Kill and resume: does a fit that is killed at any step end with the same findings?
 
     python examples/benchmarks/kill_and_resume.py --points 50
 
-A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five
-epochs, runs once undisturbed. Then, for each point, it is killed with SIGKILL from
-here, up to a fifth of a second after a step, both drawn by seed, and started again.
-Keras's `BackupAndRestore` brings the weights back, at every other point a checkpoint
-of the user's own and `initial_epoch=`; `log_dir` holds the guard's memory. Printed is
-how many of the runs end with the same findings, counts and epochs, how far sums are
-apart, and how many show each step once in the Shift tab, with what the undisturbed
-run shows. The data are in an order that follows from seed and epoch.
+A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five epochs,
+runs once undisturbed. Then, for each point, it is killed with SIGKILL up to a fifth of a second
+after a step (both drawn by seed) and started again. Keras's `BackupAndRestore` restores the
+weights; at every other point a checkpoint of the user's own and `initial_epoch=` do. `log_dir`
+holds the guard's state file. Printed are how many of the runs end with the same findings,
+counts and epochs, how far sums differ, and how many show each step once in the Shift tab, with
+the content of the undisturbed run. The order of the data follows from seed and epoch.
 
-Each fit is a process of its own, forked from one that has done nothing but import: what
-half of a point's time went to is done once, and nothing is in memory that a fit left.
+Each fit is a process of its own, forked from one that has only imported the packages. So the
+imports, half of the time of a point, are done once, and nothing in memory is left from an
+earlier fit.
 """
 
 import argparse
@@ -34,7 +34,7 @@ RUN = "shiftguard"
 
 
 def worker(folder: Path, own_checkpoint: bool, told: Connection):
-    """One fit, which tells after each step that it is done."""
+    """Runs one fit, and reports each step after it is done."""
     import keras
     import numpy as np
     from sklearn.datasets import load_digits
@@ -47,7 +47,7 @@ def worker(folder: Path, own_checkpoint: bool, told: Connection):
     train, val = slice(0, STEPS * BATCH), slice(STEPS * BATCH, STEPS * BATCH + 400)
 
     class Epochs(keras.utils.PyDataset):
-        """Batches whose order and light follow from the epoch."""
+        """Batches whose order and brightness follow from the epoch."""
 
         def __init__(self, rows, batch, changes=False, shuffled=False):
             super().__init__()
@@ -84,7 +84,7 @@ def worker(folder: Path, own_checkpoint: bool, told: Connection):
         model = keras.models.load_model(kept)
 
     def keep(epoch, logs):
-        # Two files, each replaced at once; killed in between, the older epoch is repeated.
+        # Each of the two files is replaced atomically. A kill in between repeats the older epoch.
         model.save(folder / "new.keras")
         os.replace(folder / "new.keras", kept)
         (folder / "new").write_text(str(epoch + 1))
@@ -110,14 +110,14 @@ def worker(folder: Path, own_checkpoint: bool, told: Connection):
 
 
 def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
-    """Runs a fit to its end, killed once on the way; returns what it found."""
+    """Runs a fit to its end, killed once on the way; returns its findings."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_shiftguard", "sklearn.datasets"])
     while True:
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=worker, args=(folder, own_checkpoint, theirs))
         process.start()
-        theirs.close()  # so that the end of the process is the end of what it tells
+        theirs.close()  # so that reading ends when the process ends
         try:
             for seen in itertools.count(1):
                 ours.recv()
@@ -136,22 +136,23 @@ def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
 
 
 def shown(log_dir):
-    """What the Shift tab shows of a run first, without times of day."""
+    """Returns what the Shift tab shows of a run first, without times of day."""
     from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
     from tensorboard.context import RequestContext
 
     from tensorboard_plugin_shiftguard.overview import overview
     from tensorboard_plugin_shiftguard.reading import Log
+    from tensorboard_plugin_shiftguard.run_log import one_run
 
     multiplexer = EventMultiplexer(tensor_size_guidance={"shiftguard": 1000})
     multiplexer.AddRunsFromDirectory(str(log_dir)).Reload()
     data = MultiplexerDataProvider(multiplexer, str(log_dir))
-    return overview(Log(data, RequestContext()).run(RUN)) | {"updated": None}
+    return overview(one_run(Log(data, RequestContext()), RUN)) | {"updated": None}
 
 
 def apart(one, other):
-    """`(same, gap)`: whether all but sums is equal, and how far sums are apart at most."""
+    """Returns `(same, gap)`: whether all but sums is equal, and the largest difference of sums."""
     findings = [
         [(f["feature"], f["stream"], f["against"], f["since"], f["kind"]) for f in found]
         for found in (one["report"]["findings"], other["report"]["findings"])
@@ -169,7 +170,7 @@ def apart(one, other):
 
 
 def same_picture(one, other):
-    """Whether the tab shows the same, each step once; effects to a hundredth."""
+    """Whether the tab shows the same, each step once; effects are compared to a hundredth."""
     steps = list(range(EPOCHS))
     in_place = one["steps"] == other["steps"] == steps and other["kept"] == other["looks"] == EPOCHS
     same = all(

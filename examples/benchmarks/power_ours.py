@@ -4,7 +4,7 @@ Called by `detection_power.py`. The costly numbers of a sample (image attributes
 thumbnail, the model's outputs and features) are the same in every draw, so they
 are computed once for each image and corruption, by the package's own functions.
 A draw's profile is then put together by the package's own sketches, and decided
-by `detection.compare.examine` and `detection.monitor.ShiftMonitor`. `check`
+by `detection.compare.compare_profiles` and `detection.monitor.ShiftMonitor`. `check`
 holds a profile made like this against `profile(images, model=...)`.
 """
 
@@ -21,7 +21,7 @@ from keras import ops
 from peers.bench_data import FEATURE_LAYER, NUM_FEATURES, open_images
 
 import keras_shiftguard
-from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import InputProfile
@@ -33,7 +33,7 @@ from keras_shiftguard.statistics.vectors import thumbnail
 
 LEVEL = 0.05
 CHUNK = 1000
-# Where the in-fit monitor looks: every doubling, and the sizes of the table.
+# The sample sizes at which the in-fit monitor tests: every doubling, and the sizes of the table.
 LOOKS = (10, 20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_000)
 ONE_LOOK, IN_FIT = "ours, one look", "ours, in fit"
 MATTERS = "ours, one look, not negligible"
@@ -42,7 +42,7 @@ SPEC = InputSpec("input", "channels_last", 1, (28, 28))
 
 
 def code_version(rooms):
-    """Digest of the package's code in some rooms: results of other code are not reused."""
+    """Returns a digest of the code in some rooms; results of other code are not reused."""
     root = Path(keras_shiftguard.__file__).parent
     files = sorted(path for room in rooms for path in root.glob(f"{room}"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
@@ -87,7 +87,7 @@ def _of_images(images):
 
 
 class Assembler:
-    """Profiles of any samples, by the package's own sketches."""
+    """Makes profiles of any samples with the package's own sketches."""
 
     def __init__(self, samples):
         self.samples = samples
@@ -95,7 +95,7 @@ class Assembler:
         self.outputs = OutputSketch(10, True, FEATURE_LAYER, NUM_FEATURES)
 
     def profile(self, version, index):
-        """The profile of images `index`, each with the corruption `version` (a number)."""
+        """Returns the profile of images `index`, each with the corruption `version` (a number)."""
         total = None
         for i in range(0, len(index), CHUNK):
             piece = self._chunk(version[i : i + CHUNK], index[i : i + CHUNK])
@@ -116,7 +116,7 @@ class Assembler:
         return InputProfile({"input": self.sketch.drain()}, outputs=self.outputs.drain("model"))
 
     def prefixes(self, version, index, sizes):
-        """The profile of the first n samples, for each n of ascending `sizes`."""
+        """Returns the profile of the first n samples, for each n of ascending `sizes`."""
         total, last = None, 0
         for n in sizes:
             piece = self.profile(version[last:n], index[last:n])
@@ -126,7 +126,7 @@ class Assembler:
 
 
 def check(cache, samples, assembler, n=300):
-    """How far a profile put together is from `profile`, on a mixed draw."""
+    """Returns how far an assembled profile is from `profile`, on a mixed draw."""
     model = keras.models.load_model(cache / "model.keras")
     model = keras.Model(model.inputs, model.outputs[0])
     shift = shifts.all_shifts()["gn/medium/0.5"]
@@ -149,7 +149,7 @@ def check(cache, samples, assembler, n=300):
 
 
 def run(cache, draws, null_draws, first_draw=0):
-    """Runs what is missing in `ours.jsonl`; the version of the code is part of a row."""
+    """Runs the cases that `ours.jsonl` lacks; a row holds the version of the code."""
     samples = Samples(cache)
     assembler = Assembler(samples)
     check(cache, samples, assembler)
@@ -182,7 +182,7 @@ def run(cache, draws, null_draws, first_draw=0):
 
 
 def _decide(assembler, reference, version, index):
-    """{method: {n: [smallest p-value, alarm]}} of one draw."""
+    """Returns {method: {n: [smallest p-value, alarm]}} of one draw."""
     found = {ONE_LOOK: {}, MATTERS: {}, OUTPUTS_ONLY: {}, IN_FIT: {}}
     names = {"stream": "current", "against": "reference", "level": LEVEL}
     seen_by_peers = replace(reference, inputs={})
@@ -190,12 +190,12 @@ def _decide(assembler, reference, version, index):
     alarmed = False
     for n, current in assembler.prefixes(version, index, sorted({*shifts.SIZES, *LOOKS})):
         if n in shifts.SIZES:
-            look = examine(reference, current, **names)
+            look = compare_profiles(reference, current, **names)
             seen, p = look.findings, look.p_value
             what = [f"{finding.feature}" for finding in seen[:5]]
             found[ONE_LOOK][n] = [p, int(bool(seen)), what]
             found[MATTERS][n] = [p, int(any(finding.matters for finding in seen))]
-            look = examine(seen_by_peers, replace(current, inputs={}), **names)
+            look = compare_profiles(seen_by_peers, replace(current, inputs={}), **names)
             found[OUTPUTS_ONLY][n] = [look.p_value, int(bool(look.findings))]
         if n in LOOKS:
             monitor.look("current", "reference", current, reference)

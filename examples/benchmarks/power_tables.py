@@ -1,4 +1,4 @@
-"""The tables of `detection_power.py`, from its result files."""
+"""Tables of `detection_power.py`, made from its result files."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ import shifts
 
 ALPHA = 0.05
 RESAMPLES = 2000
-MIN_DRAWS = 5  # of a peer, to be called the best
+MIN_DRAWS = 5  # draws that a peer needs to be called the best
 OURS = (
     "ours, one look",
     "ours, one look, not negligible",
@@ -22,15 +22,15 @@ KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 class Results:
     """Alarms by method, shift, draw and n.
 
-    `adjusted` holds the p-value that a method must reach at a size at which it
-    raises more false alarms than alpha allows (beyond chance): the one that
-    the allowed share of its own draws without a shift reach.
+    `adjusted` holds the p-value that a method must reach at a size at which it raises more false
+    alarms than alpha allows (beyond chance). It is the p-value that the allowed share of its own
+    draws without a shift reach.
     """
 
     def __init__(self, cache):
         self.alarms = defaultdict(dict)  # (method, shift) -> {draw: {n: 0 or 1}}
         self.p_values = defaultdict(dict)  # the same with p-values, None where not run
-        code = {}  # of ours, of each kept row
+        code = {}  # version of our code for each kept row
         for name in ("peers.jsonl", "ours.jsonl"):
             path = cache / name
             for line in path.read_text().splitlines() if path.exists() else []:
@@ -43,7 +43,7 @@ class Results:
                 self.alarms[row["method"], row["shift"]][row["draw"]] = found
                 self.p_values[row["method"], row["shift"]][row["draw"]] = values
         self.methods = list(dict.fromkeys(method for method, _ in self.alarms))
-        self.code = " and ".join(sorted(set(code.values())))  # more than one: run ours again
+        self.code = " and ".join(sorted(set(code.values())))  # several: run ours again
         self.adjusted = {}
 
     def adjust(self):
@@ -65,12 +65,12 @@ class Results:
                             self.alarms[method, shift][draw][n] = 0
 
     def draws(self, method):
-        """Draws that hold every shift."""
+        """Returns the draws that hold every shift."""
         sets = [set(self.alarms[method, shift]) for shift in shifts.all_shifts()]
         return sorted(set.intersection(*sets))
 
     def rates(self, method, n, draws, kind=None):
-        """Share of the shifts detected in each draw, `(draws,)`; None if not run at n."""
+        """Returns the share of shifts detected in each draw, `(draws,)`; None if not run at n."""
         every = [s for s in shifts.all_shifts().values() if kind in (None, s.kind)]
         try:
             table = [[_at(self.alarms[method, s.name][d], n) for s in every] for d in draws]
@@ -79,7 +79,7 @@ class Results:
         return np.mean(table, axis=1) if table else None
 
     def too_many(self, method):
-        """Whether the rate over all sizes is above alpha; a draw's sizes depend on each other."""
+        """Whether the rate over all sizes is above alpha; sizes of one draw are dependent."""
         rates = [np.mean(list(found.values())) for found in self.alarms[method, "none"].values()]
         if len(rates) < 20:
             return False
@@ -91,7 +91,7 @@ class Results:
 
 
 def _at(found, n):
-    """The alarm at n; looks at every doubling answer as at the last look before."""
+    """Returns the alarm at n; a method that tests at every doubling answers as at its last test."""
     if n in found or 5120 not in found:
         return found[n]
     return found[max(size for size in found if size <= n)]
@@ -143,7 +143,7 @@ def _false_alarms(results, methods):
 
 
 def _tail(count, number):
-    """P(at least `count` alarms of `number`) at `ALPHA`."""
+    """Returns P(at least `count` alarms of `number`) at `ALPHA`."""
     from math import comb
 
     return sum(
@@ -189,7 +189,7 @@ def _difference(results, peers, method):
 
 
 def _equal_power(results, reference):
-    """How many times the samples the in-fit test needs for the power of another."""
+    """Returns how many times the samples the in-fit test needs for the power of another."""
     method = "ours, in fit"
     draws = sorted(set(results.draws(reference)) & set(results.draws(method)))
     looks = results.sizes(method)

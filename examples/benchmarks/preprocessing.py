@@ -1,4 +1,4 @@
-"""How often the preprocessing verdict is right, on real weights and real photos.
+"""Preprocessing verdict benchmark: how often the verdict is right, on real weights and photos.
 
     python examples/benchmarks/preprocessing.py expected
     python examples/benchmarks/preprocessing.py confusion
@@ -6,17 +6,16 @@
     python examples/benchmarks/preprocessing.py repair
     python examples/benchmarks/preprocessing.py architectures
 
-The network is EfficientNet-Lite0 with its ImageNet weights; its first layer is
-folded to every convention in turn (examples/lite0.py), so that it stands for
-ten networks. The photos are the twenty labelled ones of foolbox, and those of
-scikit-image and scikit-learn. Everything is judged by `judge` itself, the
-function behind `diagnose` and `ShiftGuard`, on draws of a fixed seed. The
-thresholds were chosen on draws of other seeds. One thing is done for speed:
-what an image does to batch norm does not depend on the rest of its batch, so
-each photo runs once through each layer for each hypothesis, and is remembered.
+The network is EfficientNet-Lite0 with its ImageNet weights. Its first layer is folded to every
+convention in turn (examples/lite0.py), so that it stands for ten networks. The photos are the
+twenty labelled ones of foolbox, and those of scikit-image and scikit-learn. Every verdict comes
+from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of a fixed seed. The
+thresholds were chosen on draws of other seeds. One shortcut saves time: the effect of an image
+on batch norm does not depend on the rest of its batch, so each photo runs once through each
+layer for each hypothesis, and the result is cached.
 
-Intervals are Clopper-Pearson, 95 %. The draws of one command share twenty
-photos, so they are less independent than the intervals pretend.
+Intervals are Clopper-Pearson, 95 %. The draws of one command share twenty photos, so they are
+less independent than the intervals assume.
 """
 
 import argparse
@@ -50,7 +49,7 @@ SEED = 20260
 
 
 class Remembering(BatchNormEvidence):
-    """Batch-norm evidence that runs each image once for each hypothesis."""
+    """Batch-norm evidence with a cache: each image runs once for each hypothesis."""
 
     def __init__(self, model: object) -> None:
         super().__init__(model)
@@ -76,7 +75,7 @@ class Remembering(BatchNormEvidence):
 
 
 def _signature(image: np.ndarray) -> tuple[float, ...]:
-    """Tells photos and hypotheses apart, but not the rounding of a float32."""
+    """Returns a key that differs between photos and hypotheses, but not by float32 rounding."""
     image = image[::5, ::5].astype("float64")
     half = len(image) // 2
     quarters = image[:half, :half], image[half:, :half], image[:half, half:], image[half:, half:]
@@ -115,7 +114,7 @@ class Feed:
 
 
 def named_right(diagnosis: Diagnosis, expected: InputConvention, fed: InputConvention) -> bool:
-    """Both modes, and whether red and blue have to be swapped."""
+    """Whether both modes are right, and whether red and blue have to be swapped."""
     found = diagnosis.expected, diagnosis.observed
     if (found[0].mode, found[1].mode) != (expected.mode, fed.mode):
         return False
@@ -134,7 +133,7 @@ def short(convention: InputConvention) -> str:
 
 
 def progress(items: list, what: str) -> Iterator:
-    """The items, with a line on stderr that says how far we are."""
+    """Yields the items, and shows the progress in a line on stderr."""
     start = time.monotonic()
     for number, item in enumerate(items):
         spent = time.monotonic() - start
@@ -144,7 +143,7 @@ def progress(items: list, what: str) -> Iterator:
 
 
 def expected(draws: int, seed: int) -> None:
-    """Number 1: what the model expects, from 8 and from 4 unlabelled photos."""
+    """Table 1: what the model expects, from 8 and from 4 unlabelled photos."""
     raw, _ = photos.imagenet_photos()
     rng = np.random.default_rng(seed)
     chosen = {n: [rng.choice(20, n, replace=False) for _ in range(draws)] for n in (8, 4)}
@@ -167,7 +166,7 @@ def expected(draws: int, seed: int) -> None:
 
 
 def confusion(draws: int, seed: int) -> None:
-    """Number 2: every convention fed to a model that expects every other one."""
+    """Table 2: every convention, fed to a model that expects every other one."""
     raw, _ = photos.imagenet_photos()
     rng = np.random.default_rng(seed)
     sets = [rng.choice(20, 16, replace=False) for _ in range(draws)]
@@ -197,7 +196,7 @@ def confusion(draws: int, seed: int) -> None:
 
 
 def corrupted(raw: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """The photos as bad cameras, bad networks and bad light leave them."""
+    """Returns the photos as bad cameras, bad networks and bad light change them."""
     rng = np.random.default_rng(seed)
 
     def each(change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
@@ -227,7 +226,7 @@ def corrupted(raw: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def false_alarms(draws: int, seed: int) -> None:
-    """Number 3: rightly preprocessed input, much of it odd; nothing is wrong."""
+    """Table 3: rightly preprocessed input, much of it odd; nothing is wrong."""
     raw, _ = photos.imagenet_photos()
     odd = photos.odd_photos()
     names = list(odd)
@@ -274,7 +273,7 @@ def false_alarms(draws: int, seed: int) -> None:
 
 
 def repair(draws: int, seed: int) -> None:
-    """Number 4: accuracy fed wrongly, with `.fix`, and fed rightly."""
+    """Table 4: accuracy with the wrong feed, with `.fix`, and with the right feed."""
     raw, labels = photos.imagenet_photos()
     feeds = [Feed(raw, c) for c in CONVENTIONS]
     everything = np.arange(20)

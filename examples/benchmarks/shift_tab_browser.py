@@ -1,11 +1,11 @@
-"""How quick the Shift tab is, in a real Chromium.
+"""Speed of the Shift tab in a real Chromium.
 
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     python examples/benchmarks/shift_tab_browser.py logs/tab
 
-Prints the time from the click on the tab to the first card and to the first
-histogram, the time of a step of the slider, the size of each answer before
-compression, and what the page takes of memory. `--repeats` opens it anew.
+Printed are the time from the click on the tab to the first card and to the first histogram, the
+time of a step of the slider, the size of each answer before compression, and the memory of the
+page. `--repeats` opens the page again for each repeat.
 """
 
 import argparse
@@ -33,7 +33,7 @@ SLIDER = """async (steps) => {
 
 
 def measure(browser, address):
-    """Opens another tab first, so that TensorBoard's own start is not counted."""
+    """Measures one page; another tab opens first, so TensorBoard's start is not counted."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     sizes = []
 

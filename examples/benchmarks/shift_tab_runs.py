@@ -3,9 +3,9 @@
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     tensorboard --logdir logs/tab
 
-The data are random numbers, 300 samples an epoch: column 1 of validation drifts
-away slowly, column 3 jumps half-way, column 5 spreads; the classes 0 and 1
-become rare. `--adaptation` adds what a repair would write.
+The data are random numbers, 300 samples an epoch. Column 1 of validation drifts away slowly,
+column 3 jumps half-way, column 5 spreads, and the classes 0 and 1 become rare. `--adaptation`
+adds what a repair would write.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def moments(x):
 
 
 def table(x):
-    """A feature table of the columns of `x`, on the grid of that many features."""
+    """Returns a feature table of the columns of `x`, on the grid for that many features."""
     bins = num_bins(x.shape[1])
     step = np.floor(np.log(np.maximum(np.abs(x), SMALLEST / 2) / SMALLEST) / LOG_GAMMA)
     step, middle = np.clip(step, -1, BINS_PER_SIGN - 1) + 1, BINS_PER_SIGN
@@ -75,7 +75,7 @@ def profile(x, labels):
 
 
 def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
-    """One run: `<log_dir>/shiftguard`."""
+    """Writes one run to `<log_dir>/shiftguard`."""
     rng = np.random.default_rng(seed)
     scale = np.exp(rng.normal(size=num_features))
     monitor = ShiftMonitor(0.05, [("validation", "train"), ("train", "the first epoch")])
@@ -99,7 +99,7 @@ def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
             if train is not first:
                 new += monitor.look("train", "the first epoch", train, first, epoch + 1)
             streams = {"train": train, "validation": validation}
-            events.write_look(epoch, monitor.pairs, streams, monitor.report(), new)
+            events.write_comparison(epoch, monitor.pairs, streams, monitor.report(), new)
             if adaptation:
                 write_adaptation(writer, events, epoch, num_epochs)
             writer.flush()

@@ -43,7 +43,7 @@ CORRUPTIONS = ("clean", *(f"gn-{s}" for s in STRENGTHS), *(f"img-{s}" for s in S
 
 @dataclass(frozen=True)
 class Shift:
-    """One shift: which corruption on which share, and how much of a class goes."""
+    """One shift: a corruption, the share of samples that it hits, and how much of a class goes."""
 
     name: str
     corruption: str = "clean"
@@ -59,7 +59,7 @@ NO_SHIFT = Shift("none")
 
 
 def all_shifts():
-    """The 30 shifts, by name."""
+    """Returns the 30 shifts by name."""
     shifts = [
         Shift(f"{kind}/{strength}/{share:g}", f"{kind}-{strength}", share)
         for kind in ("gn", "img")
@@ -76,17 +76,17 @@ def all_shifts():
 
 
 def draw(shift, number, labels, size=SIZES[-1]):
-    """The samples of one draw.
+    """Returns the samples of one draw.
 
     Args:
         shift: A `Shift`.
         number: Number of the draw; it alone decides the samples.
-        labels: Of the held-out images, `(NUM_HELD_OUT,)`.
-        size: Samples wanted.
+        labels: Labels of the held-out images, `(NUM_HELD_OUT,)`.
+        size: Number of samples wanted.
 
     Returns:
         reference `(NUM_REFERENCE,)`, test `(size,)`: indices into the held-out
-        images; and corrupted `(size,)` bool: which test samples are so.
+        images; and corrupted `(size,)` bool: which test samples are corrupted.
     """
     rng = np.random.default_rng([1810, 11953, number])
     order = rng.permutation(NUM_HELD_OUT)
@@ -99,7 +99,10 @@ def draw(shift, number, labels, size=SIZES[-1]):
 
 
 def images_and_labels():
-    """All 70,000 in one fixed random order: `(70000, 28, 28, 1)` float32 in 0..1, `(70000,)`."""
+    """Returns all 70,000 images and labels in one fixed random order.
+
+    Images are `(70000, 28, 28, 1)` float32 in 0..1, labels `(70000,)`.
+    """
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from fashion import fashion_mnist
 
@@ -109,7 +112,7 @@ def images_and_labels():
 
 
 def corrupt(images, corruption):
-    """The images with one corruption, each with random numbers of its own."""
+    """Returns the images with one corruption; each image has random numbers of its own."""
     rng = np.random.default_rng([1, CORRUPTIONS.index(corruption)])
     if corruption == "clean":
         return images
@@ -121,7 +124,7 @@ def corrupt(images, corruption):
 
 
 def _transformed(image, settings, rng):
-    """Random affine map, as Keras's ImageDataGenerator draws it, about the centre."""
+    """Returns a random affine map about the centre, as Keras's ImageDataGenerator draws it."""
     from scipy.ndimage import affine_transform
 
     rotation, shift, shear, zoom, horizontal, vertical = settings

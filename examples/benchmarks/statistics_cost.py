@@ -1,9 +1,9 @@
-"""What each part of the statistics costs in a step, timed by itself.
+"""Cost of each part of the statistics in a step, timed separately.
 
     python examples/benchmarks/statistics_cost.py --backend tensorflow --model small_cnn
 
-Beside it what a compiled call costs that does nothing, and the least that a look at
-all pixels can do: their smallest and largest, the sums of them and of their squares.
+Beside it are the cost of a compiled call that does nothing, and the least that a pass over all
+pixels can cost: their smallest and largest value, their sums and the sums of their squares.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def parse():
 
 
 def compiled(update, variables):
-    """`update` as a step of the backend would run it; it assigns to `variables`."""
+    """Returns `update` as a step of the backend would run it; it assigns to `variables`."""
     import keras
 
     if keras.backend.backend() == "tensorflow":
@@ -46,7 +46,7 @@ def compiled(update, variables):
 
 
 def timed(run, x, calls):
-    """Mean `(wall, cpu)` milliseconds of a call."""
+    """Returns the mean `(wall, cpu)` milliseconds of a call."""
     for _ in range(3):
         run(x)
     wall, cpu = time.perf_counter(), time.process_time()

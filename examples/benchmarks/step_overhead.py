@@ -1,25 +1,25 @@
-"""What a training step costs with the guard, beside what it costs without.
+"""Overhead of a training step: with the guard, beside the same step without it.
 
     python examples/benchmarks/step_overhead.py --backend tensorflow --model small_cnn
 
-Four copies of one model take turns, a few steps each, for several rounds, in a
-new order every round: whatever else the machine does hits all of them alike.
+Four copies of one model take turns, a few steps each, for several rounds, in a new order every
+round. So other work on the machine slows all of them alike.
 
     plain         model.train_on_batch
     guard         the same with ShiftGuard attached
     tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
     numpy         the same with a copy of each batch measured in NumPy
 
-Printed is the ratio to `plain` within a round, median over the rounds, with a
-95 % bootstrap interval, in wall and in CPU seconds. An interval with the target
-inside is called "not resolved". What a callback does at the end of an epoch is
-spread over the steps of an epoch of 50,000 images (those of CIFAR-10), and printed.
+Printed is the ratio to `plain` within a round, as the median over the rounds with a 95 %
+bootstrap interval, in wall and in CPU seconds. An interval that contains the aim is called "not
+resolved". The work of a callback at the end of an epoch is spread over the steps of an epoch of
+50,000 images (those of CIFAR-10), and printed.
 
-The guard looks closely at every k-th step of such an epoch only (`stride_for`).
-A round is shorter than that, so it times as many steps of either kind apart, and
-adds them up in the proportion of the epoch: no luck in which steps fall into it. The
-guard's first look (the verdict) comes before the rounds and is part of the first step's
-time.
+The guard takes a close look only at every k-th step of such an epoch (`stride_for`). A round is
+shorter than that. It therefore times the same number of steps of either kind separately, and
+adds them up in the proportion of the epoch, so that it does not matter which steps fall into a
+round. The guard's first look (the verdict) comes before the rounds and is part of the time of
+the first step.
 """
 
 import argparse
@@ -76,7 +76,7 @@ def build(name):
 
 
 class NumpyMeasure:
-    """What one would write by hand: every batch, on the host."""
+    """A callback that one would write by hand: it measures every batch on the host."""
 
     def measure(self, x):
         copy = np.array(x, copy=True)
@@ -126,12 +126,12 @@ class Variant:
             self.step += 1
 
     def timed(self, steps):
-        """Mean `(wall, cpu)` seconds of a step."""
+        """Returns the mean `(wall, cpu)` seconds of a step."""
         if self.name != "guard":
             return self._timed(steps)
         from keras_shiftguard.statistics.occasional import stride_for
 
-        stream, stride = self.callback._fit.stream("train"), stride_for(self.epoch)
+        stream, stride = self.callback._run.stream("train"), stride_for(self.epoch)
         times = []
         for every in (10**9, 1):
             _ = self.callback.model  # on JAX: brings the variables up to date
@@ -147,7 +147,7 @@ class Variant:
         return np.divide((time.perf_counter() - wall, time.process_time() - cpu), steps)
 
     def end_epoch(self):
-        """Once a round: what each does at the end of an epoch belongs to its cost."""
+        """Ends an epoch, once a round: the work of a callback there belongs to its cost."""
         if self.callback is not None:
             self.callback.on_epoch_end(0, {})
             self.callback.on_epoch_begin(0)

@@ -10,7 +10,6 @@ more samples: `N / (N + n) * source + n / (N + n) * target`.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,8 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.graph import walk
+from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import first_batches, to_numpy
 
 PRIOR_SAMPLES = 16
@@ -146,14 +147,14 @@ def adapt_batch_norm(
         raise BadInputError(
             f"`prior_samples` must not be negative. Received: prior_samples={prior_samples}"
         )
-    norms = list(dict.fromkeys(_batch_norms(model)))
+    norms = [x for x in walk(model) if isinstance(x, keras.layers.BatchNormalization)]
     if not norms:
         raise BadInputError(
             "There is no keras.layers.BatchNormalization in this model, so nothing to adapt."
         )
     meters = [_Meter(layer) for layer in norms if layer.trainable]
     samples = 0
-    with _metered(meters):
+    with replaced_calls((meter.layer, meter) for meter in meters):
         for x in _chunks(data, max_samples):
             model(x, training=False)
             samples += _length(x)
@@ -240,36 +241,6 @@ def _pairs(variables: Any, values: Any) -> list[tuple[Any, np.ndarray]]:
 def _assign(values: list[tuple[Any, np.ndarray]]) -> None:
     for variable, value in values:
         variable.assign(value)
-
-
-@contextmanager
-def _metered(meters: list[_Meter]) -> Iterator[None]:
-    """Has the layers call their meters; whatever happens, they call themselves again."""
-    try:
-        for meter in meters:
-            # Not through the layer's own `__setattr__`, which tracks what it is given.
-            object.__setattr__(meter.layer, "call", meter)
-        yield
-    finally:
-        for meter in meters:
-            vars(meter.layer).pop("call", None)
-
-
-def _batch_norms(layer: Any) -> Iterator[Any]:
-    """All batch-norm layers inside, in the order in which they were attached."""
-    if isinstance(layer, keras.layers.BatchNormalization):
-        yield layer
-        return
-    if isinstance(layer, keras.Model):
-        inside = list(layer.layers)
-    else:
-        inside = []
-        for value in vars(layer).values():
-            members = value.values() if isinstance(value, dict) else value
-            members = members if isinstance(value, (list, tuple, dict)) else (value,)
-            inside += [v for v in members if isinstance(v, keras.layers.Layer)]
-    for each in inside:
-        yield from _batch_norms(each)
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:

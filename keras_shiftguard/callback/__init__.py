@@ -1,1 +1,1 @@
-"""The callback `ShiftGuard`: what it does in each of the hooks that Keras calls."""
+"""The Keras callback `ShiftGuard`, and the parts of a fit that it watches."""

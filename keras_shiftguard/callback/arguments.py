@@ -1,4 +1,4 @@
-"""What `ShiftGuard` may be given: clear errors before any training."""
+"""Checks of the arguments of `ShiftGuard`, with clear errors before training starts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,13 +13,21 @@ ADAPTATIONS = ("augmentation", "batch_norm")
 
 
 def check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """Refuses what is not one of the words."""
+    """Checks that an argument is one of the allowed words.
+
+    Raises:
+        BadInputError: if it is not.
+    """
     if value not in allowed:
         raise BadInputError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
 
 
 def check_update_freq(update_freq: Any) -> None:
-    """Refuses all but `"epoch"` and a positive number of batches."""
+    """Checks that `update_freq` is `"epoch"` or a positive number of batches.
+
+    Raises:
+        BadInputError: if it is not.
+    """
     if update_freq != "epoch" and not (isinstance(update_freq, int) and update_freq > 0):
         raise BadInputError(
             "`update_freq` must be 'epoch' or a positive number of batches. "
@@ -28,7 +36,11 @@ def check_update_freq(update_freq: Any) -> None:
 
 
 def check_statistics(statistics: Sequence[Any]) -> None:
-    """Refuses what is no metric."""
+    """Checks that all `statistics` are Keras metrics.
+
+    Raises:
+        BadInputError: if one is not.
+    """
     for metric in statistics:
         if not isinstance(metric, keras.metrics.Metric):
             raise BadInputError(
@@ -38,7 +50,11 @@ def check_statistics(statistics: Sequence[Any]) -> None:
 
 
 def check_distinct_samples(distinct_samples: Any) -> None:
-    """Refuses all but None and a positive number."""
+    """Checks that `distinct_samples` is None or a positive number.
+
+    Raises:
+        BadInputError: if it is not.
+    """
     if distinct_samples is not None and not (
         isinstance(distinct_samples, int) and distinct_samples > 0
     ):
@@ -49,7 +65,12 @@ def check_distinct_samples(distinct_samples: Any) -> None:
 
 
 def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
-    """What `adapt` asks for, one word each; refuses what the callback cannot do."""
+    """Returns the repairs that `adapt` asks for, as a tuple of words out of `ADAPTATIONS`.
+
+    Raises:
+        BadInputError: for a repair that the callback does not have, or one that needs
+            `target_data` if there is none.
+    """
     asked = adapt if isinstance(adapt, (tuple, list)) else (adapt,)
     asked = tuple({True: "augmentation"}.get(each, each) for each in asked if each is not False)
     for each in asked:

@@ -1,4 +1,4 @@
-"""`ShiftGuard`: the callback, with what a user gives it and gets from it."""
+"""`ShiftGuard`: the Keras callback that checks the data of a fit."""
 
 from collections.abc import Sequence
 from os import PathLike
@@ -17,50 +17,51 @@ from keras_shiftguard.callback.arguments import (
     check_statistics,
     check_update_freq,
 )
-from keras_shiftguard.callback.hooks import GuardHooks
-from keras_shiftguard.callback.optional_data import Given
+from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
-from keras_shiftguard.callback.run import WatchedFit
+from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.callback.supervisor import Supervisor
 from keras_shiftguard.comparison import as_profile, check_alpha
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.probe import check_supported
+from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.log.resume import read_state, write_state
-from keras_shiftguard.log.run_log import RunLog
+from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputProfile
 
 
-class ShiftGuard(GuardHooks):
-    """Watches what a model is fed, and says what is wrong and how to fix it.
+class ShiftGuard(keras.callbacks.Callback):
+    """Callback that detects wrong preprocessing and distribution shift, and can repair them.
 
     Add it to `model.fit` (or `model.evaluate`). It measures the input inside
-    the compiled training step, without touching the model or the data, and
-    judges on the first batches, without labels or reference data, whether the
-    preprocessing is what the model was trained on. Training is not changed:
-    weights are bit for bit those without it, unless `on_mismatch="fix"`.
+    the compiled training step, without changing the model or the data. From the
+    first batches it judges whether the preprocessing is the one that the model was
+    trained with; this needs no labels and no reference data. Training is not
+    changed: the weights are bit for bit those without the callback, unless
+    `on_mismatch="fix"` or `adapt` changes the input.
 
     Args:
-        reference: What the data should look like: an `InputProfile`, the path
-            of a saved one, or data. Training and validation are compared with
-            it as well as with each other.
-        target_data: Unlabelled data of the target, compared with training
+        reference: The data to compare training and validation with, besides each
+            other: an `InputProfile`, the path of a saved one, or data.
+        target_data: Unlabelled data of the target, which is compared with training
             and validation: anything that `fit` accepts.
         adapt: What to repair. `"augmentation"` (or `True`) augments training
-            inside the step until it covers what the target, or without one the
-            validation data, looks like; validation is never augmented.
-            `"batch_norm"` takes the moving statistics of batch norm from
-            `target_data` after the fit. Or a tuple of them.
-        on_mismatch: What to do when the model is fed something else than it
-            was trained on. `"warn"` once; `"raise"` a
-            `PreprocessingMismatchError` at once; `"fix"` corrects the input
-            inside the step for the rest of the fit, and validation by its own
-            diagnosis; `"ignore"`.
+            inside the step until it covers the target, or the validation data if
+            there is no target; validation is never augmented. `"batch_norm"` sets the
+            moving statistics of batch norm to those of `target_data` after the fit.
+            A tuple asks for both.
+        on_mismatch: What to do when the preprocessing is not the one that the model
+            was trained with. `"warn"` once; `"raise"` a `PreprocessingMismatchError`
+            at once; `"fix"` corrects the input inside the step for the rest of the
+            fit, and validation by its own diagnosis; `"ignore"`.
         on_shift: What to do when a stream differs from another by more than
             chance: `"warn"`, `"raise"` a `ShiftDetectedError` at the end of
-            the epoch, or `"ignore"`; `report` has it in any case.
+            the epoch, or `"ignore"`. The shift is in `report` in any case.
         feature_layer: Name of a layer. Its activations on `target_data` are
             compared with those on the validation data, after each epoch, in
             inference mode.
@@ -68,26 +69,26 @@ class ShiftGuard(GuardHooks):
             `x`. They are updated in the step and written to `log_dir`.
         distinct_samples: How many different training samples there are, for
             streams that do not repeat themselves every epoch. Evidence grows
-            up to that many; by default an epoch is all there is.
-        alpha: Chance that a whole fit without any shift raises an alarm: over
-            all looks, features and streams together.
+            over the epochs up to that many samples. None: as many as one epoch.
+        alpha: Probability that a fit without any shift raises an alarm, over
+            all epochs, features and streams together.
         update_freq: `"epoch"`, or after how many batches to write to `log_dir`.
-        log_dir: Where to write for TensorBoard; None writes nothing.
-        verbose: 0 is silent but for warnings, 1 prints the verdict.
+        log_dir: Directory for TensorBoard; None writes nothing.
+        verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
-        diagnosis: The `Diagnosis` of the training stream, None before the
-            first look. Of the evaluated stream after a bare `evaluate`.
-        report: The `ShiftReport`: what shifted, how sure, since when. None
-            before the first epoch is over.
-        profiles: `InputProfile` by `"train"` and `"validation"`: the numbers
-            of the latest pass over each; and `"reference"`, `"target"`.
+        diagnosis: The `Diagnosis` of the training stream, or of the evaluated
+            stream after a bare `evaluate`. None before the first check.
+        report: The `ShiftReport`: which shifts were found, in which epoch, and
+            how significant they are. None before the end of the first epoch.
+        profiles: `InputProfile` of the latest pass over `"train"` and
+            `"validation"`, and of `"reference"` and `"target"`.
 
     Raises:
         BadInputError: for an argument that cannot be used, and before training
             starts for a `log_dir` that cannot be written.
-        ShiftGuardError: before training starts, where the step cannot be
-            wrapped; the message names the way out.
+        ShiftGuardError: before training starts, if the step cannot be
+            wrapped; the message says what to do.
 
     Example:
 
@@ -116,7 +117,8 @@ class ShiftGuard(GuardHooks):
         log_dir: str | PathLike[str] | None = None,
         verbose: int = 1,
     ) -> None:
-        super().__init__(verbose)
+        super().__init__()
+        self.verbose = verbose
         self.adapt = adaptations(adapt, target_data)
         check_one_of("on_mismatch", on_mismatch, ON_MISMATCH)
         check_one_of("on_shift", on_shift, ON_SHIFT)
@@ -126,8 +128,8 @@ class ShiftGuard(GuardHooks):
         check_distinct_samples(distinct_samples)
         self.reference = reference
         self.target_data = target_data
-        target = Given("target_data", target_data)
-        self._given = {"reference": Given("reference", reference), "target": target}
+        target = OptionalData("target_data", target_data)
+        self._optional_data = {"reference": OptionalData("reference", reference), "target": target}
         self.feature_layer = feature_layer
         self.distinct_samples = distinct_samples
         self.alpha = alpha
@@ -137,23 +139,25 @@ class ShiftGuard(GuardHooks):
         self.update_freq = update_freq
         self.log_dir = log_dir
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # reference and target
+        self._known: dict[str, InputProfile] = {}  # profiles of the reference and the target
         self._repair = Repair(self.adapt, target)
+        self._supervisor = Supervisor()
+        self._loaded: dict[str, Any] | None = None  # state for the next fit that resumes
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """The verdict on the training stream; None before the first look."""
-        return None if self._fit is None else self._fit.diagnosis
+        """The diagnosis of the training stream; None before the first check."""
+        return None if self._run is None else self._run.diagnosis
 
     @property
     def report(self) -> ShiftReport | None:
-        """What shifted between the streams; None before the first look."""
-        return None if self._fit is None else self._fit.shift.report
+        """The shifts between the streams; None before the first comparison."""
+        return None if self._run is None else self._run.shift.report
 
     @property
     def profiles(self) -> dict[str, InputProfile]:
-        """The numbers of the latest pass over each stream, and of what was given."""
-        return {} if self._fit is None else self._fit.profiles
+        """The profile of the latest pass over each stream, of the reference and the target."""
+        return {} if self._run is None else self._run.profiles
 
     @property
     def augmentation(self) -> StepAugmentation | None:
@@ -162,25 +166,28 @@ class ShiftGuard(GuardHooks):
 
     @property
     def batch_norm(self) -> BatchNormAdaptation | None:
-        """What a fit did to batch norm; None without `adapt="batch_norm"`."""
+        """The change of batch norm after the latest fit; None without `adapt="batch_norm"`."""
         return self._repair.batch_norm
 
     def acknowledge(
         self, what: str, stream: str | None = None, reason: str = "known"
     ) -> "ShiftGuard":
-        """Accepts a shift that is known: it stays in the report, and raises no alarm.
+        """Accepts a known shift: it stays in the report, and raises no alarm.
 
-        Call it before `fit`. Such a shift counts neither for `shift` and `val_shift`
+        Call it before `fit`. The shift then counts neither for `shift` and `val_shift`
         in `logs` nor for `on_shift`.
 
         Args:
             what: A finding's `.feature` (`"input/brightness"`, `"labels"`), the part
                 after the input's name (`"brightness"`), or its `.family` (`"colour"`).
             stream: The stream that differs, such as `"validation"`; None for any.
-            reason: Why it is accepted, for people.
+            reason: Why it is accepted; the report shows it.
 
         Returns:
             The guard.
+
+        Raises:
+            BadInputError: if `what` is not a text.
 
         Example:
 
@@ -195,42 +202,108 @@ class ShiftGuard(GuardHooks):
         return self
 
     def save_state(self, path: str | PathLike[str]) -> None:
-        """Writes what the guard knows by now, for `load_state` after a crash.
+        """Writes the state of the guard to a file, for `load_state` after a crash.
 
-        With `log_dir` that is done after every epoch, and read again when `fit` goes
-        on (`keras.callbacks.BackupAndRestore`, or `initial_epoch=`). This is for a
-        guard without one; call it where an epoch ends.
+        Call it at the end of an epoch. A guard with `log_dir` needs no such call: it
+        writes its state after every epoch, and reads it when a `fit` resumes
+        (`keras.callbacks.BackupAndRestore`, or `initial_epoch=`).
+
+        Args:
+            path: Path of the state file.
 
         Raises:
             BadInputError: before the first epoch of a fit.
         """
-        if self._fit is None:
+        if self._run is None:
             raise BadInputError("There is no state to save before the first epoch of a fit.")
-        write_state(path, self._fit.state())
+        write_state(path, self._run.state())
 
     def load_state(self, path: str | PathLike[str]) -> "ShiftGuard":
-        """The next `fit` goes on where `save_state` was called.
+        """Reads the state that the next `fit` continues from.
 
-        It must begin with `initial_epoch=`, or be taken up by `BackupAndRestore`.
+        That fit must begin with `initial_epoch=`, or be resumed by `BackupAndRestore`.
+
+        Args:
+            path: Path of a file that `save_state` wrote.
 
         Returns:
             The guard.
 
         Raises:
-            BadInputError: for a damaged file, or one that is no state.
+            BadInputError: for a damaged file, or one that is not a state file.
         """
         self._loaded = read_state(path)
         return self
 
+    def detach(self) -> None:
+        """Restores the model as it was, e.g. after an interrupted fit."""
+        self._supervisor.detach()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._begin(training=True)
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(self._start_epoch, epoch)
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(Run.count, "train", batch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._print(self._supervisor.call(Run.finish_epoch, epoch, logs))
+        self._supervisor.call(Run.save_epoch)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._print(self._supervisor.call(Run.verdict))
+        self._print(self._supervisor.call(Run.recalibrate))
+        self._supervisor.end()
+
+    def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
+        # Keras calls no hook after an exception: the run may be left over from another fit.
+        if not self._supervisor.is_watching(self.params):
+            self._begin(training=False)
+        self._supervisor.call(Run.start_validation)
+
+    def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(Run.count, "validation", batch)
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._print(self._supervisor.call(Run.finish_validation))
+        if self._run is None or not self._run.training:
+            self._supervisor.end()
+
+    @property
+    def _run(self) -> Run | None:
+        return self._supervisor.run
+
+    def _begin(self, training: bool) -> None:
+        """Begins to watch a run; raises before training starts for what cannot be used."""
+        self.detach()
+        check_supported(self.model)
+        self._measure_known()
+        self._supervisor.begin(lambda: self._new_run(training))
+        if training and self._run is not None and not self._supervisor.has_failed:
+            self._print(f"ShiftGuard watches. {self._run.shift.needs}")
+
+    def _start_epoch(self, run: Run, epoch: int) -> None:
+        if epoch and not run.num_batches:  # the fit resumes an earlier one
+            state, self._loaded = self._loaded or run.log.read_epoch_state(epoch), None
+            if state is not None:
+                run.restore(state, epoch)
+        run.start_epoch(epoch)
+
+    def _print(self, text: str) -> None:
+        if self.verbose and text and is_first_process():
+            print(text)
+
     def _measure_known(self) -> None:
         """Measures the reference and the target, once for all fits."""
-        for name, given in self._given.items():
-            given.lost = False
-            if given.is_there and name not in self._known:
-                with given.reading():
-                    self._known[name] = as_profile(given.data, given.name)
+        for name, optional in self._optional_data.items():
+            optional.lost = False
+            if optional.is_there and name not in self._known:
+                with optional.reading():
+                    self._known[name] = as_profile(optional.data, optional.name)
 
-    def _watch(self, training: bool) -> None:
+    def _new_run(self, training: bool) -> Run:
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
@@ -240,15 +313,16 @@ class ShiftGuard(GuardHooks):
             self._acknowledged,
         )
         preprocessing = PreprocessingWatch(self.model, self.on_mismatch, training)
-        self._fit = WatchedFit(
+        return Run(
             self.model,
             self.params,
             training,
             preprocessing,
             shift,
             self._repair,
-            RunLog(self.log_dir),
+            RunWriter(self.log_dir),
             self._known,
             self.update_freq,
+            self.statistics,
+            self.feature_layer,
         )
-        self._fit.attach(self.statistics, self.feature_layer, self._given["target"])

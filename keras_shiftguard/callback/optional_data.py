@@ -1,4 +1,4 @@
-"""Data that the user gave to compare with, for as long as it can be read."""
+"""`OptionalData`: reference or target data without which a fit can go on."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,15 +8,15 @@ from keras_shiftguard.errors import ShiftGuardError, ShiftWarning, warn
 from keras_shiftguard.profiles.storage import UnreadableFile
 
 
-class Given:
-    """One argument that holds data. When it fails, a fit goes on without it.
+class OptionalData:
+    """The data of one argument. If it cannot be read, the fit goes on without it.
 
     Args:
-        name: Of the argument.
-        data: What was passed; None if nothing was.
+        name: Name of the argument.
+        data: The data that was passed, or None.
 
     Attributes:
-        lost: Whether it failed in the present fit.
+        lost: Whether reading failed in the present fit.
     """
 
     def __init__(self, name: str, data: Any) -> None:
@@ -26,14 +26,15 @@ class Given:
 
     @property
     def is_there(self) -> bool:
-        """Whether it can be asked for data."""
+        """Whether there is data, and reading it has not failed."""
         return self.data is not None and not self.lost
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """While it is read: a storage that is gone, a bug in it or a damaged file is told once.
+        """A context for reading the data, in which a failure becomes a warning and sets `lost`.
 
-        What cannot be used by its type or shape is an error of the caller, and raised.
+        This covers missing storage, damaged files and errors of the user's own data set.
+        Data of a type or shape that cannot be used is an error of the caller, and raised.
         """
         try:
             yield

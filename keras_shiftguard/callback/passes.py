@@ -1,18 +1,18 @@
-"""Passes over one stream: how far they are, and when the step has to be read out."""
+"""`PassCounter`: counts the batches of a stream, and tells when to drain its statistics."""
 
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.occasional import stride_for
 from keras_shiftguard.statistics.stream import Stream
 
-# float32 counts up to 2**24: drained this often, batches of 65,536 still fit.
+# float32 counts are exact up to 2**24: drained this often, batches of 65,536 samples still fit.
 BATCHES_PER_DRAIN = 128
 
 
-class Passes:
-    """Counts the batches of a stream, over all passes and in the present one.
+class PassCounter:
+    """Counts the batches of a stream, over all passes and in the present pass.
 
     Attributes:
-        batches: Of all passes.
+        batches: Number of batches of all passes.
         position: Index of the latest batch in the present pass; -1 before the first.
     """
 
@@ -23,12 +23,12 @@ class Passes:
         self._undrained = 0
 
     def start(self, stream: Stream, steps: int | None) -> None:
-        """Begins a pass.
+        """Starts a pass.
 
         Args:
-            stream: What the step measures.
-            steps: How many batches Keras expects, for the first pass; a later one is
-                expected to be as long as the one before. None if unknown.
+            stream: The statistics of the stream, which are reset.
+            steps: How many batches Keras expects in the first pass, or None if unknown.
+                A later pass is expected to be as long as the pass before.
         """
         done = self.position + 1
         batch_size = stream.profile.num_samples // done if done else None
@@ -40,7 +40,7 @@ class Passes:
         self._undrained = 0
 
     def advance(self, batch: int) -> None:
-        """Counts up to that batch of the pass."""
+        """Counts up to the batch with this index in the pass."""
         self._new = batch - self.position  # more than one under steps_per_execution
         self.position = batch
         self.batches += self._new
@@ -52,11 +52,11 @@ class Passes:
 
     @property
     def must_drain(self) -> bool:
-        """Whether the counts in the step soon stop counting."""
+        """Whether the step must be drained before its float32 counts become inexact."""
         return self._undrained >= BATCHES_PER_DRAIN
 
     def drain(self, stream: Stream) -> InputProfile:
-        """Reads the step out; returns the numbers of the pass so far."""
+        """Drains the statistics of the step; returns the profile of the pass so far."""
         stream.drain()
         self._undrained = 0
         return stream.profile

@@ -1,4 +1,4 @@
-"""The preprocessing check inside a fit: when to look, and what to do then."""
+"""`PreprocessingWatch`: checks the preprocessing of each stream during a fit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,19 +14,20 @@ from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.first_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
-# A look costs a few forward passes through the first layers. One after the
-# first batch is mostly enough; the later ones are for small batches.
-LOOK_AFTER = (1, 2, 4, 8, 16)
-# Fewer photos than this name the convention rightly in 9 of 10 cases only.
-ENOUGH_SAMPLES = 8
+# Numbers of batches after which a stream is checked until there is a verdict. A check
+# costs a few forward passes through the first layers. The first one is mostly enough;
+# the later ones are for small batches.
+CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
+# With fewer photos the convention is right in only 9 of 10 cases.
+MIN_SAMPLES_TO_CHECK = 8
 
 
 class PreprocessingWatch:
-    """Judges each stream once, on its first batches, and acts on the verdict.
+    """Diagnoses each stream once, on its first batches, and acts on the diagnosis.
 
     Args:
-        model: The model, before training: its early weights are copied and
-            its structure is read, so that the first steps do not matter.
+        model: The model before training. Its first weights are copied and its structure
+            is read now, because training changes the weights.
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`.
         training: Whether this is a `fit`, not an `evaluate`.
     """
@@ -37,30 +38,38 @@ class PreprocessingWatch:
         self.diagnoses: dict[str, Diagnosis] = {}
         self.corrected: set[str] = set()
         self._settled: set[str] = set()
-        self._looks: dict[str, int] = {}
+        self._checked_at: dict[str, int] = {}  # number of batches at the latest check
         self._evidence = BatchNormEvidence(model) if model.built else None
         self._structures = expect_from_structure(model) if model.built else None
 
     def is_settled(self, stream: str) -> bool:
+        """Whether the stream has its diagnosis."""
         return stream in self._settled
 
     def is_due(self, stream: str, batches: int) -> bool:
-        """Whether to look after that many batches of the stream."""
+        """Whether to check the stream after that many batches."""
         if stream in self._settled:
             return False
-        done = self._looks.get(stream, 0)
-        return any(done < look <= batches for look in LOOK_AFTER)
+        done = self._checked_at.get(stream, 0)
+        return any(done < number <= batches for number in CHECK_AFTER_BATCHES)
 
-    def look(self, model: keras.Model, stream: Stream, batches: int, final: bool = False) -> bool:
-        """Judges the stream on what was kept of it; True once that is final."""
+    def check(self, model: keras.Model, stream: Stream, batches: int, final: bool = False) -> bool:
+        """Diagnoses the stream from its first samples; returns whether that settles it.
+
+        Args:
+            model: The model, as it is now.
+            stream: The stream.
+            batches: How many batches of it there were.
+            final: Whether the pass is over, so that no more samples will come.
+        """
         name = stream.stream
-        self._looks[name] = batches
+        self._checked_at[name] = batches
         samples, labels = stream.samples()
-        enough = max((len(images) for images in samples.values()), default=0)
-        last = final or batches >= LOOK_AFTER[-1] or not samples
-        if enough < ENOUGH_SAMPLES and not last:
+        num_samples = max((len(images) for images in samples.values()), default=0)
+        is_last = final or batches >= CHECK_AFTER_BATCHES[-1] or not samples
+        if num_samples < MIN_SAMPLES_TO_CHECK and not is_last:
             return False
-        if samples and not enough:
+        if samples and not num_samples:
             return False
         diagnosis = judge(
             model,
@@ -71,40 +80,43 @@ class PreprocessingWatch:
             evidence=self._evidence,
             structures=self._structures,
         )
-        if diagnosis.status == "unknown" and not last and enough < MAX_SAMPLES:
+        if diagnosis.status == "unknown" and not is_last and num_samples < MAX_SAMPLES:
             return False
         self.diagnoses[name] = diagnosis
         self._settled.add(name)
         return True
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as plain values."""
+        """Returns the state for `restore`, as plain values."""
         return {
             "diagnoses": {name: d.to_dict() for name, d in self.diagnoses.items()},
             "corrected": sorted(self.corrected),
         }
 
     def restore(self, state: Mapping[str, Any], streams: Mapping[str, Stream]) -> None:
-        """Continues where `state()` was taken; what was corrected is so at once.
+        """Restores the state that `state()` returned, and switches the corrections on.
 
-        A stream whose shape is not known yet, and so cannot be corrected yet, is
-        judged anew.
+        A stream that was corrected but whose shape is not known yet is diagnosed anew.
         """
-        for name, kept in state["diagnoses"].items():
+        for name, diagnosis in state["diagnoses"].items():
             stream = streams[name]
             if name in state["corrected"] and not stream.is_built:
                 continue
-            self.diagnoses[name] = Diagnosis.from_dict(kept)
+            self.diagnoses[name] = Diagnosis.from_dict(diagnosis)
             self._settled.add(name)
             if self.on_mismatch == "fix":
                 self._correct(stream, self.diagnoses[name])
 
     def release(self) -> None:
-        """Lets go of the copied weights; the diagnoses stay."""
+        """Frees the copied weights; the diagnoses stay."""
         self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:
-        """Warns, corrects or raises, as the user chose."""
+        """Warns, corrects or raises, as `on_mismatch` says.
+
+        Raises:
+            PreprocessingMismatchError: for a mismatch with `on_mismatch="raise"`.
+        """
         name = stream.stream
         diagnosis = self.diagnoses[name]
         if self.on_mismatch == "fix":
@@ -119,11 +131,11 @@ class PreprocessingWatch:
                 lines.append("  Corrected inside the step from here on (on_mismatch='fix').")
             elif self.on_mismatch == "fix":
                 lines.append("  No layer can undo this, so nothing was corrected.")
-            if not self._is_told(name):
+            if not self._is_reported(name):
                 warn("\n".join(lines))
 
-    def _is_told(self, name: str) -> bool:
-        """Whether the same was said of another stream already: once is enough."""
+    def _is_reported(self, name: str) -> bool:
+        """Whether another stream has the same diagnosis, which then was reported already."""
         mine = self.diagnoses[name]
         return any(
             (d.status, d.expected, d.observed) == (mine.status, mine.expected, mine.observed)
@@ -131,11 +143,11 @@ class PreprocessingWatch:
             if stream != name
         )
 
-    def expect_like(self, stream: Stream, other: Stream) -> None:
-        """Until `stream` is judged itself, correct it as `other` is.
+    def correct_like(self, stream: Stream, other: Stream) -> None:
+        """Corrects `stream` in the same way as `other` until it has its own diagnosis.
 
-        The first batch of validation has to be corrected before it can be
-        measured; that it comes from the same pipeline is the best guess.
+        The first batch of validation has to be corrected before it can be diagnosed.
+        The best guess is that it comes from the same pipeline as training.
         """
         if self.on_mismatch == "fix" and not self.is_settled(stream.stream):
             if other.stream in self.corrected:
@@ -143,7 +155,7 @@ class PreprocessingWatch:
 
     def _correct(self, stream: Stream, diagnosis: Diagnosis) -> None:
         if diagnosis.status == "unknown":
-            return  # keeps what `expect_like` may have set
+            return  # keeps the correction that `correct_like` may have set
         for correction in stream.corrections.values():
             correction.switch_off()
         if diagnosis.status == "mismatch":
@@ -158,7 +170,7 @@ class PreprocessingWatch:
 
 
 def fixes_of(stream: Stream, diagnosis: Diagnosis) -> dict[str, InputCorrection | None]:
-    """The fix for each image input of a stream."""
+    """Returns the fix for each image input of a stream; None where there is none."""
     by_input: Any = diagnosis.by_input
     return {
         name: by_input[name].fix if name in by_input else None if by_input else diagnosis.fix

@@ -1,32 +1,32 @@
-"""The repair inside a fit: augmentation in the step, batch norm after the last epoch."""
+"""`Repair`: augmentation inside the step, and batch-norm statistics after the last epoch."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 
-from keras_shiftguard.adaptation.augmentation.in_step import POOL, StepAugmentation
+from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-from keras_shiftguard.callback.optional_data import Given
+from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.io.batches import first_samples
-from keras_shiftguard.log.run_log import RunLog
+from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile
 
 
 class Repair:
-    """What `adapt=` asks for, in every fit of one guard, with the log of what it did.
+    """The repairs that `adapt=` asks for, in every fit of one guard.
 
     Args:
-        adapt: Out of `"augmentation"` and `"batch_norm"`.
+        adapt: Names out of `"augmentation"` and `"batch_norm"`.
         target: Unlabelled data of the target, if there is any.
 
     Attributes:
-        augmentation: Of the latest fit; None if it was not asked for.
-        batch_norm: What the latest fit did to batch norm, if anything.
+        augmentation: The augmentation of the latest fit; None if it was not asked for.
+        batch_norm: The change of batch norm after the latest fit, or None.
     """
 
-    def __init__(self, adapt: tuple[str, ...], target: Given) -> None:
+    def __init__(self, adapt: tuple[str, ...], target: OptionalData) -> None:
         self.adapt = adapt
         self.target = target
         self.augmentation: StepAugmentation | None = None
@@ -34,31 +34,31 @@ class Repair:
         self._used: list[str] = []  # operations that were ever on
 
     def new_augmentation(self) -> StepAugmentation | None:
-        """The augmentation for a fit that begins, if it is asked for."""
+        """Returns the augmentation for a new fit; None if `adapt` does not ask for it."""
         pool: dict[str, Any] = {}
         if "augmentation" in self.adapt and self.target.is_there:
             with self.target.reading():
-                pool, _ = first_samples(self.target.data, POOL)
-        # Without the target that was asked for, nothing says what to augment to.
+                pool, _ = first_samples(self.target.data, POOL_SIZE)
+        # If the target cannot be read, it is not known what to augment to.
         if "augmentation" not in self.adapt or self.target.lost:
             return None
         return StepAugmentation(pool=pool)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
-        """Goes on with it, where the last fit ended."""
+        """Uses a new augmentation, with the strengths that the last fit ended with."""
         if augmentation is None:
             return
         if self.augmentation is not None and augmentation.is_built:
             augmentation.restore(self.augmentation.state())
         self.augmentation = augmentation
 
-    def augment(self, train: InputProfile, target: InputProfile, log: RunLog, step: int) -> str:
-        """Widens or narrows the augmentation, once an epoch; says what changed.
+    def augment(self, train: InputProfile, target: InputProfile, log: RunWriter, step: int) -> str:
+        """Widens or narrows the augmentation after an epoch; returns the changes as text.
 
         Args:
-            train: The latest pass of training.
-            target: The target, or validation where there is none.
-            log: Where it is written.
+            train: Profile of the latest pass over training.
+            target: Profile of the target, or of validation if there is no target.
+            log: Log for the strengths and changes.
             step: Epoch, counted from 0.
         """
         augmentation = self.augmentation
@@ -76,8 +76,8 @@ class Repair:
         log.write_adaptation(step, headline, events, curves, augmentation.state())
         return "\n".join(f"ShiftGuard: {change}" for change in changes)
 
-    def recalibrate(self, model: keras.Model, log: RunLog, step: int) -> str:
-        """Gives batch norm the statistics of the target, after a fit; says what changed."""
+    def recalibrate(self, model: keras.Model, log: RunWriter, step: int) -> str:
+        """Sets the batch-norm statistics to those of the target; returns the change as text."""
         if "batch_norm" not in self.adapt or not self.target.is_there:
             return ""
         with self.target.reading():
@@ -90,19 +90,19 @@ class Repair:
         return f"ShiftGuard: {self.batch_norm}"
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as plain values."""
+        """Returns the state for `restore`, as plain values."""
         augmentation = None if self.augmentation is None else self.augmentation.state()
         return {"augmentation": augmentation, "used": self._used}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state()` was taken."""
+        """Restores the state that `state()` returned."""
         self._used = list(state["used"])
         if self.augmentation is not None and state["augmentation"] is not None:
             self.augmentation.restore(state["augmentation"])
 
 
-def log_alignment(model: keras.Model, log: RunLog, step: int, logs: dict[str, Any]) -> None:
-    """What a `DomainAdaptationModel` did in an epoch, for the Shift tab."""
+def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str, Any]) -> None:
+    """Logs for the Shift tab what a `DomainAdaptationModel` did in an epoch."""
     if isinstance(model, DomainAdaptationModel) and model.looks:
-        story = model.alignment.story(step + 1, logs)
-        log.write_adaptation(step, *story, {})
+        summary = model.alignment.epoch_summary(step + 1, logs)
+        log.write_adaptation(step, *summary, {})

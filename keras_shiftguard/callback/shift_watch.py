@@ -1,4 +1,4 @@
-"""The shift check inside a fit: what is compared with what, after each epoch."""
+"""`ShiftWatch`: compares the streams of a fit with each other after each epoch."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -14,24 +14,26 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.detection.report_words import in_a_sentence
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
-
-EARLIER = "the first epoch"
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 
 class ShiftWatch:
-    """Looks at the streams of one fit, or of one evaluation.
+    """Compares the streams of one fit, or of one evaluation.
 
-    Compared are validation with training, each stream with its own first pass,
-    each with the reference if there is one, and the target with training.
+    It compares validation with training, each stream with its own first pass and
+    with the reference, and the target with training and validation.
 
     Args:
         alpha: Rate of false alarms of the whole fit.
         on_shift: `"warn"`, `"raise"` or `"ignore"`.
-        reference: Profile of what the data should look like, if there is one.
+        reference: Profile of the reference data, or None.
         target: Whether there is an unlabelled target.
-        distinct_samples: How many different samples training has, where epochs
-            are not passes over the same ones; None: one epoch's.
-        known: Shifts that raise no alarm.
+        distinct_samples: How many different samples training has, if the epochs are
+            not passes over the same samples. None: as many as one epoch.
+        known: Shifts that the user acknowledged; they raise no alarm.
+
+    Attributes:
+        report: The latest report; None before the first comparison.
     """
 
     def __init__(
@@ -50,8 +52,8 @@ class ShiftWatch:
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}
         self._augmentation = ""
-        self._training = InputProfile()  # of several epochs, where that is evidence
-        pairs = [("validation", "train"), ("train", EARLIER), ("validation", EARLIER)]
+        self._training = InputProfile()  # of several epochs, with `distinct_samples`
+        pairs = [("validation", "train"), ("train", FIRST_EPOCH), ("validation", FIRST_EPOCH)]
         if reference is not None:
             pairs += [("train", "reference"), ("validation", "reference")]
         if target:
@@ -59,73 +61,68 @@ class ShiftWatch:
         self._monitor = ShiftMonitor(alpha, pairs)
         self._monitor.known.extend(known)
 
-    def look(self, passes: Mapping[str, InputProfile], epoch: int | None) -> list[Finding]:
-        """Compares all streams after a pass over each.
+    def compare(self, passes: Mapping[str, InputProfile], epoch: int | None) -> list[Finding]:
+        """Compares all streams after an epoch.
 
         Args:
-            passes: Profile of the pass that is just over, by stream. A stream
-                without one in this epoch is left out.
+            passes: Profile of the latest pass, by stream. A stream without a pass in
+                this epoch is left out.
             epoch: Epoch, counted from 1; None for a bare evaluation.
 
         Returns:
             The findings that are new.
         """
         new: list[Finding] = []
-        asked = dict(passes)
-        target = asked.pop("target", None)
-        # Outputs of other epochs are those of other weights.
-        latest = {name: replace(p, outputs=OutputSummary()) for name, p in asked.items()}
+        fed = dict(passes)
+        target = fed.pop("target", None)
+        # Without outputs: those of another epoch come from other weights.
+        latest = {name: replace(p, outputs=OutputSummary()) for name, p in fed.items()}
         streams = dict(latest)
         if "train" in streams:
             streams["train"] = self._evidence(streams["train"])
 
-        def look(
+        def compare(
             stream: str,
             against: str,
             current: InputProfile,
             other: InputProfile,
             expected: Collection[str] = (),
         ) -> None:
-            new.extend(self._monitor.look(stream, against, current, other, epoch, expected))
+            new.extend(self._monitor.compare(stream, against, current, other, epoch, expected))
 
         for name, profile in latest.items():
             first = self._first.setdefault(name, profile)
             if first is not profile:
-                look(name, EARLIER, profile, first)
+                compare(name, FIRST_EPOCH, profile, first)
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
-            look(
-                "validation",
-                "train",
-                validation,
-                train,
-                self._augmented(latest["train"], validation),
-            )
+            expected = self._augmented(latest["train"], validation)
+            compare("validation", "train", validation, train, expected)
         for name, profile in streams.items():
             if self.reference is not None:
-                look(name, "reference", profile, self.reference)
+                compare(name, "reference", profile, self.reference)
             if target is not None:
-                look("target", name, target, replace(profile, outputs=asked[name].outputs))
+                compare("target", name, target, replace(profile, outputs=fed[name].outputs))
         new += self._augmented_validation(latest, epoch)
         self.report = self._monitor.report(self._notes(passes))
         return new
 
     @property
     def needs(self) -> str:
-        """How many samples the first look needs, in words."""
+        """How many samples the first comparison needs, in words."""
         return needs_in_words(self._monitor.level(1))
 
     @property
     def pairs(self) -> list[Pair]:
-        """What was compared so far, for plots."""
+        """The comparisons so far, for plots."""
         return self._monitor.pairs
 
     def severity(self, stream: str) -> float:
-        """The largest effect size found in a stream; 0 if none matters."""
+        """Returns the largest effect size of a stream's alarms; 0 without an alarm."""
         return self._monitor.severity(stream)
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, for `profiles.storage`."""
+        """Returns the state for `restore`, as a tree for `profiles.storage`."""
         return {
             "first": {name: profile.tree() for name, profile in self._first.items()},
             "training": self._training.tree(),
@@ -134,7 +131,7 @@ class ShiftWatch:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state()` was taken."""
+        """Restores the state that `state()` returned."""
         self._first = {name: InputProfile(**tree) for name, tree in state["first"].items()}
         self._training = InputProfile(**state["training"])
         self._augmentation = state["augmentation"]
@@ -142,7 +139,11 @@ class ShiftWatch:
         self.report = self._monitor.report(self._notes({}))
 
     def act(self, new: list[Finding]) -> None:
-        """Warns or raises, as the user chose, of what is new and matters."""
+        """Warns of new alarms or raises an error, as `on_shift` says.
+
+        Raises:
+            ShiftDetectedError: for a new alarm with `on_shift="raise"`.
+        """
         matters = [finding for finding in new if finding.matters]
         if not matters or self.report is None or self.on_shift == "ignore":
             return
@@ -155,7 +156,7 @@ class ShiftWatch:
         warn("\n".join(["ShiftGuard found a shift:", *lines]))
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
-        """What may count as evidence: one epoch, unless the user declared more."""
+        """Returns the training profile to test: one epoch, or more with `distinct_samples`."""
         if self.distinct_samples is None:
             return latest
         if self._training.num_samples < self.distinct_samples:
@@ -166,24 +167,25 @@ class ShiftWatch:
         return replace(evidence, distinct_samples=self.distinct_samples)
 
     def _augmented(self, train: InputProfile, validation: InputProfile) -> set[str]:
-        """The features that differ because training is augmented, as it may be."""
+        """Returns the features that are expected to differ because training is augmented."""
         certain = randomised(self._first["train"], train)
-        meant: set[str] = set()
+        expected: set[str] = set()
         for name in train.inputs.keys() & validation.inputs.keys():
             found = looks_augmented(train.inputs[name], validation.inputs[name], certain=certain)
             if found:
-                meant |= {name, *(f"{name}/{feature}" for feature in found.expected)}
+                expected |= {name, *(f"{name}/{feature}" for feature in found.expected)}
                 self._augmentation = found.sentence
-        return meant
+        return expected
 
     def _augmented_validation(
         self, passes: Mapping[str, InputProfile], epoch: int | None
     ) -> list[Finding]:
+        """Returns a finding if random augmentation is on in validation."""
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or not randomised(first, latest):
             return []
-        if self._monitor.found("validation", EARLIER):
-            return []  # the inputs changed for good, which is told already
+        if self._monitor.found("validation", FIRST_EPOCH):
+            return []  # the inputs changed for good, which is reported already
         finding = Finding(
             feature="augmentation",
             kind="preprocessing",
@@ -192,7 +194,7 @@ class ShiftWatch:
             interval=(1.0, 1.0),
             p_value=1e-6,
             stream="validation",
-            against=EARLIER,
+            against=FIRST_EPOCH,
             since=epoch,
             explanation=(
                 "Validation has the same labels in every epoch but not the same inputs: random "

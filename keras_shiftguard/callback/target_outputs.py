@@ -1,68 +1,71 @@
-"""What the model says about the target, beside what it says in validation."""
+"""`TargetOutputs`: the model's outputs on the target and on validation, epoch by epoch."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 import keras
 
-from keras_shiftguard.callback.optional_data import Given
+from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.model_outputs import Answers
+from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import first_batches
 from keras_shiftguard.profiles import InputProfile
 
-MOST_ASKED = 2048  # samples of the target that the model is asked about, each epoch
+MAX_TARGET_SAMPLES = 2048  # samples of the target that are predicted after each epoch
 
 
-class TargetAnswers:
-    """Outputs on validation and on the target, both with the weights of one epoch.
+class TargetOutputs:
+    """The model's outputs on validation and on the target, with the weights of one epoch.
 
     Args:
-        answers: Asks the model; the step adds what it says in validation.
+        outputs: Predicts the target, and accumulates the outputs; the test step adds
+            those on validation.
         target: Unlabelled data of the target.
 
     Raises:
         BadInputError: if the model does not take the target.
     """
 
-    def __init__(self, answers: Answers, target: Given) -> None:
-        self.answers = answers
+    def __init__(self, outputs: ModelOutputs, target: OptionalData) -> None:
+        self.outputs = outputs
         self.target = target
-        self._ask(1)  # what does not fit is said before any training
-        answers.asked.state.reset()
+        self._predict(1)  # fails before training starts if the data does not fit the model
+        outputs.predicted.state.reset()
 
     def restart(self) -> None:
-        """Forgets what was said so far, for a new validation."""
-        self.answers.sketch.state.reset()
+        """Forgets the outputs on validation so far, for a new pass over it."""
+        self.outputs.sketch.state.reset()
 
     def read(self, streams: Mapping[str, InputProfile], weights: str) -> dict[str, InputProfile]:
-        """Asks about the target; returns both streams with what the model said.
+        """Predicts the target; returns both profiles with the outputs added.
 
-        Neither where the target can no longer be read.
+        Returns an empty dict if the target can no longer be read.
 
         Args:
             streams: Profiles of `"validation"` and `"target"`.
-            weights: The same words for the same weights: only then may outputs be
-                compared.
+            weights: A text that is the same for the same weights. Only outputs of the
+                same weights are compared.
         """
-        said = {"validation": self.answers.drain(weights)}
-        self._ask(MOST_ASKED)
+        outputs = {"validation": self.outputs.drain(weights)}
+        self._predict(MAX_TARGET_SAMPLES)
         if self.target.lost:
             return {}
-        said["target"] = self.answers.drain_asked(weights)
-        return {name: replace(streams[name], outputs=outputs) for name, outputs in said.items()}
+        outputs["target"] = self.outputs.drain_predicted(weights)
+        return {name: replace(streams[name], outputs=each) for name, each in outputs.items()}
 
-    def _ask(self, most: int) -> None:
+    def _predict(self, max_samples: int) -> None:
         if self.target.is_there:
             with self.target.reading():
-                for x, _, _ in first_batches(self.target.data, most):
-                    self.answers.ask(x)
+                for x, _, _ in first_batches(self.target.data, max_samples):
+                    self.outputs.predict(x)
 
 
-def target_answers(
-    model: keras.Model, feature_layer: str | None, target: Given
-) -> TargetAnswers | None:
-    """Compares what the model says as well, if it can be asked.
+def new_target_outputs(
+    model: keras.Model, feature_layer: str | None, target: OptionalData
+) -> TargetOutputs | None:
+    """Returns the `TargetOutputs` of a fit.
+
+    None without a target, or, with a warning, if the outputs of the model cannot be profiled.
 
     Raises:
         BadInputError: if the model does not take the target, or has no such layer.
@@ -70,11 +73,11 @@ def target_answers(
     if not target.is_there:
         return None
     try:
-        answers = Answers(model, feature_layer)
+        outputs = ModelOutputs(model, feature_layer)
     except BadInputError as error:
         if feature_layer is not None:
             raise
         warn(f"ShiftGuard compares the target's inputs only, not the outputs: {error}")
         return None
-    asked = TargetAnswers(answers, target)
-    return None if target.lost else asked
+    target_outputs = TargetOutputs(outputs, target)
+    return None if target.lost else target_outputs

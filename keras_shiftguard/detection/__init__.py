@@ -1,5 +1,10 @@
-"""Profile against profile, to a report. NumPy only; never sees a tensor or a model.
+"""Detection of distribution shift: compares profiles and reports what differs. NumPy only.
 
-One test a file. `compare.py` puts them together for one look at two profiles,
-`monitor.py` for all the looks of a whole fit, `report.py` is what comes out.
+- `two_sample`: the two-sample tests, one a file; `labels`: label shift and concept shift;
+  `causes`: what kind of change a difference is.
+- `look.py` compares two profiles once, with all tests; `families.py` collects the tests, and
+  `selection.py` chooses which of the significant findings are reported.
+- `monitor.py` makes all comparisons of a whole fit, at one false-alarm rate.
+- `finding.py` and `report.py` are the result: `Finding` and `ShiftReport`; `sentences.py`,
+  `attribute_words.py` and `report_words.py` hold their texts.
 """

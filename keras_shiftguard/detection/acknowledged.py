@@ -1,4 +1,4 @@
-"""A shift that is known and accepted: it stays in the report, and raises no alarm."""
+"""Acknowledged shifts: known and accepted, listed in the report but without an alarm."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -8,13 +8,13 @@ from keras_shiftguard.detection.finding import Finding
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """Which findings are known, and why.
+    """A rule that says which findings are known, and why.
 
     Args:
         what: A finding's feature (`"input/brightness"`, `"labels"`), the part of it
             after the input's name (`"brightness"`), or a family (`"colour"`).
-        stream: The stream that may differ; None for any.
-        reason: For people, such as `"the new camera"`.
+        stream: Name of the stream that may differ; None for any.
+        reason: Text for the report, such as `"the new camera"`.
     """
 
     what: str
@@ -22,12 +22,12 @@ class Acknowledgement:
     reason: str = "known"
 
     def covers(self, finding: Finding) -> bool:
-        """Whether the finding is one of those."""
+        """Whether the rule applies to a finding."""
         names = (finding.feature, finding.feature.rpartition("/")[2], finding.family)
         return self.what in names and self.stream in (None, finding.stream)
 
 
 def acknowledged(finding: Finding, known: Iterable[Acknowledgement]) -> Finding:
-    """The finding, marked with the reason if it is known."""
+    """Returns the finding, marked with the reason if a rule applies to it."""
     reason = next((each.reason for each in known if each.covers(finding)), "")
     return replace(finding, acknowledged=reason) if reason else finding

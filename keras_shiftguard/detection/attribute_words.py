@@ -1,6 +1,6 @@
-"""The attributes of images in the words of a person."""
+"""Names and adjectives of the image attributes for sentences."""
 
-# What an attribute is called in a sentence.
+# Names of the attributes in a sentence.
 LABELS = {
     "brightness": "brightness",
     "contrast": "contrast",
@@ -32,7 +32,7 @@ LABELS = {
     "entropy": "the entropy of brightness",
 }
 
-# (less of it, more of it), where there is a better word than "lower mean".
+# Adjectives for (a lower, a higher) mean; other attributes use "lower in" and "higher in".
 ADJECTIVES = {
     "brightness": ("darker", "brighter"),
     "contrast": ("lower in contrast", "higher in contrast"),

@@ -1,6 +1,7 @@
-"""The families of tests of one look: what is tested, and how a result is told."""
+"""Collection of the tests of one comparison, in families, with the finding of each test."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,28 +12,47 @@ from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.detection.two_sample.tail_probabilities import hypergeometric_two_sided
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 
-Shares = tuple[float, float]  # of current and reference: evidence over counts
+# Distinct samples over samples counted, of the current and the reference stream.
+Shares = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Names:
-    """Of the two streams, for sentences."""
+class StreamNames(NamedTuple):
+    """Names of two streams that are compared, for sentences.
+
+    Args:
+        stream: Name of the stream that may differ.
+        against: Name of the stream it is compared with.
+    """
 
     stream: str
     against: str
 
 
 @dataclass
-class Gathered:
-    """Families and notes of one look so far."""
+class CollectedTests:
+    """The tests of one comparison, and notes on what could not be tested.
 
-    names: Names
+    Args:
+        names: Names of the two streams.
+        families: Families of tests, to which the `add_` methods add.
+        notes: Sentences on what could not be tested, and why.
+        several_inputs: Whether sentences must name the input.
+    """
+
+    names: StreamNames
     families: list[Family] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    several: bool = False  # whether there are inputs to be told apart
+    several_inputs: bool = False
 
-    def too_few(self, what: str, n: float, m: float, needed: int) -> bool:
-        """Notes that one of the streams is too short yet, if it is."""
+    def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
+        """Whether a stream has fewer samples than needed; if so, adds a note.
+
+        Args:
+            what: Name of what cannot be tested.
+            n: Number of samples of the current stream.
+            m: Number of samples of the reference.
+            needed: Minimum number of samples of each.
+        """
         short = [
             f"{sentences.stream_name(name)} has {int(count)} of {needed}"
             for name, count in ((self.names.stream, n), (self.names.against, m))
@@ -42,7 +62,7 @@ class Gathered:
             self.notes.append(f"not enough samples yet to judge {what}: {' and '.join(short)}")
         return bool(short)
 
-    def features(
+    def add_features(
         self,
         role: str,
         source: str,
@@ -53,15 +73,26 @@ class Gathered:
         kind: str = "covariate",
         family: str = "other",
     ) -> None:
-        """Adds one test for each feature that both tables have."""
+        """Adds a test for each feature that both tables have.
+
+        Args:
+            role: Role of the family, a key of `multiplicity.LEVEL_SHARES`.
+            source: Name of what the features belong to: an input, `"labels"`, `"outputs"`.
+            what: Noun for sentences, such as `"images"`.
+            current: Table of the stream that may differ.
+            reference: Table of the stream it is compared with.
+            shares: Distinct samples over samples counted, of current and reference.
+            kind: Kind of the findings.
+            family: Family of the findings.
+        """
         current, reference = self._common(source, current, reference)
         if not current.names:
             return
         counted = (current.num_samples * shares[0], reference.num_samples * shares[1])
-        if self.too_few(f"{source} features", *counted, ranks.MIN_SAMPLES):
+        if self.note_too_few(f"{source} features", *counted, ranks.MIN_SAMPLES):
             return
         tests = ranks.compare_features(current, reference, shares)
-        self._dead_columns(source, current, reference)
+        self._note_empty_columns(source, current, reference)
         which = np.flatnonzero(tests.tested)
         if not len(which):
             return
@@ -79,20 +110,27 @@ class Gathered:
                 p_value=float(tests.p_value[i]),
                 negligible=bool(tests.magnitude[i] < NEGLIGIBLE),
                 explanation=sentences.feature_differs(
-                    name, what, dominant, effect, current, reference, *self._both
+                    name, what, dominant, effect, current, reference, *self.names
                 ),
             )
 
         self.families.append(Family(role, source, tests.p_value[which], finding))
 
-    def missing(
+    def add_missing(
         self,
         source: str,
         current: InputSummary,
         reference: InputSummary,
         shares: Shares,
     ) -> None:
-        """Adds a test of the non-finite samples, and for columns one of each."""
+        """Adds a test of the share of non-finite samples, and one for each column.
+
+        Args:
+            source: Name of the input.
+            current: Summary of the stream that may differ.
+            reference: Summary of the stream it is compared with.
+            shares: Distinct samples over samples counted, of current and reference.
+        """
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
         labels, p_values, rates = [source], [np.ones(1)], [(a / max(n, 1), b / max(m, 1))]
@@ -132,15 +170,16 @@ class Gathered:
                 interval=(effect - margin, effect + margin),
                 p_value=float(p[i]),
                 negligible=abs(effect) < NEGLIGIBLE,
-                explanation=sentences.missing_differs(named, here, there, *self._both),
+                explanation=sentences.missing_differs(named, here, there, *self.names),
             )
 
-        # Members that cannot differ count as well: which can, the data decide.
-        num_untold = len(p) - len(which)
-        padded = np.concatenate([p[which], np.ones(num_untold)])
-        self.families.append(Family("missing", source, padded, finding, num_untold))
+        # Columns without missing values are counted in the correction as well, because the
+        # data decide which ones are tested.
+        num_constant = len(p) - len(which)
+        padded = np.concatenate([p[which], np.ones(num_constant)])
+        self.families.append(Family("missing", source, padded, finding, num_constant))
 
-    def embedding(
+    def add_embedding(
         self,
         role: str,
         source: str,
@@ -149,7 +188,7 @@ class Gathered:
         reference: MeanEmbedding,
         shares: Shares,
     ) -> None:
-        """Adds the test of two mean embeddings."""
+        """Adds the test of two mean embeddings. The arguments are those of `add_features`."""
         if not current.count or not reference.count:
             return
         if current.dimension != reference.dimension:
@@ -161,7 +200,7 @@ class Gathered:
             return
         counted = (current.count * shares[0], reference.count * shares[1])
         needed = mean_discrepancy.MIN_SAMPLES
-        if self.too_few(f"the embedding of {source}", *counted, needed):
+        if self.note_too_few(f"the embedding of {source}", *counted, needed):
             return
         test = mean_discrepancy.compare_embeddings(current, reference, shares)
         if not test.tested:
@@ -177,13 +216,13 @@ class Gathered:
                 p_value=test.p_value,
                 negligible=test.effect_size < NEGLIGIBLE,
                 explanation=sentences.embedding_differs(
-                    what, test.effect_size, test.p_value, *self._both
+                    what, test.effect_size, test.p_value, *self.names
                 ),
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
 
-    def classes(
+    def add_classes(
         self,
         role: str,
         source: str,
@@ -194,11 +233,11 @@ class Gathered:
         kind: str = "covariate",
         family: str = "other",
     ) -> None:
-        """Adds the test of two vectors of counts."""
+        """Adds the test of two vectors of counts. The arguments are those of `add_features`."""
         if len(current) != len(reference):
             return
         counted = (float(current.sum()) * shares[0], float(reference.sum()) * shares[1])
-        if not all(counted) or self.too_few(what, *counted, frequencies.MIN_SAMPLES):
+        if not all(counted) or self.note_too_few(what, *counted, frequencies.MIN_SAMPLES):
             return
         test = frequencies.compare_frequencies(current, reference, shares)
         if not test.tested:
@@ -208,9 +247,9 @@ class Gathered:
             sentences.stream_name(self.names.stream),
             sentences.stream_name(self.names.against),
         )
-        too_many = frequencies.cannot_judge(what, streams, test)
-        if too_many is not None:
-            self.notes.append(too_many)
+        note = frequencies.cannot_judge(what, streams, test)
+        if note is not None:
+            self.notes.append(note)
 
         def finding(member: int) -> Finding:
             return self._finding(
@@ -221,14 +260,10 @@ class Gathered:
                 interval=test.interval,
                 p_value=test.p_value,
                 negligible=test.effect_size < NEGLIGIBLE,
-                explanation=sentences.classes_differ(what, test, *self._both),
+                explanation=sentences.classes_differ(what, test, *self.names),
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
-
-    @property
-    def _both(self) -> tuple[str, str]:
-        return self.names.stream, self.names.against
 
     def _finding(
         self,
@@ -259,7 +294,7 @@ class Gathered:
     def _common(
         self, source: str, current: FeatureTable, reference: FeatureTable
     ) -> tuple[FeatureTable, FeatureTable]:
-        """The features that both have; the others are noted as absent."""
+        """Returns both tables with their common features; adds a note on all others."""
         if current.names == reference.names:
             return current, reference
         theirs, ours = set(reference.names), set(current.names)
@@ -277,15 +312,18 @@ class Gathered:
         both = [name for name in current.names if name in theirs]
         return current.only(both), reference.only(both)
 
-    def _dead_columns(self, source: str, current: FeatureTable, reference: FeatureTable) -> None:
-        """Notes features without a single finite value."""
+    def _note_empty_columns(
+        self, source: str, current: FeatureTable, reference: FeatureTable
+    ) -> None:
+        """Adds a note on columns without a single finite value."""
         for table, stream in ((current, self.names.stream), (reference, self.names.against)):
-            dead = np.flatnonzero((table.moments.count == 0) & (table.num_samples > 0))
-            # Attributes may be undefined of all images of a kind: no news.
-            dead = dead[[table.names[i].isdigit() for i in dead]] if len(dead) else dead
-            if len(dead):
-                listed = ", ".join(table.names[i] for i in dead[:5])
-                listed += f" and {len(dead) - 5} more" if len(dead) > 5 else ""
+            empty = np.flatnonzero((table.moments.count == 0) & (table.num_samples > 0))
+            # Only columns have digits as names. An image attribute may be undefined for all
+            # images of a data set, which is not worth a note.
+            empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
+            if len(empty):
+                listed = ", ".join(table.names[i] for i in empty[:5])
+                listed += f" and {len(empty) - 5} more" if len(empty) > 5 else ""
                 self.notes.append(
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {listed}"

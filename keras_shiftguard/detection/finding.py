@@ -1,22 +1,22 @@
-"""One difference between two streams: `Finding`, and the order in which findings are listed."""
+"""`Finding`: one difference between two streams; and the order in which findings are listed."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific first
-# |effect size| below this is "present, negligible": real perhaps, but small
-# against the spread between samples (Cohen calls 0.2 small).
+# An |effect size| below this is "present, negligible": small relative to the spread between
+# samples, even if it is significant (Cohen calls 0.2 small).
 NEGLIGIBLE = 0.1
-OF_THE_MODEL = ("outputs", "predictions", "layer")
+MODEL_FEATURES = ("outputs", "predictions", "layer")  # features made from a model's outputs
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that differs between two streams.
+    """One difference between two streams.
 
     Args:
-        feature: What differs: `"input/brightness"`, `"labels"`, `"input"`.
+        feature: Name of what differs: `"input/brightness"`, `"labels"`, `"input"`.
         kind: `"covariate"`, `"label"`, `"concept"` or `"preprocessing"`.
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
@@ -26,13 +26,13 @@ class Finding:
             d) unless `explanation` says otherwise; for frequencies Cohen's w.
         interval: 95 % interval of the effect size.
         p_value: Before correction over features and looks; never 0.
-        stream: The stream that differs, e.g. `"validation"`.
-        against: What it is compared with, e.g. `"train"`.
+        stream: Name of the stream that differs, e.g. `"validation"`.
+        against: Name of the stream it is compared with, e.g. `"train"`.
         since: First epoch, counted from 1, in which it was found; None outside
             of a fit.
-        expected: Whether it is meant to be so (augmentation).
-        negligible: Whether the effect is too small to matter.
         explanation: One sentence with its numbers.
+        expected: Whether the difference is intended (augmentation).
+        negligible: Whether the effect is too small to matter.
         acknowledged: Why it is known and accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
     """
@@ -53,30 +53,32 @@ class Finding:
 
     @property
     def matters(self) -> bool:
+        """Whether it is neither expected, nor negligible, nor acknowledged."""
         return not (self.expected or self.negligible or self.acknowledged)
 
     def since_epoch(self, epoch: int) -> "Finding":
-        """The same finding, dated."""
+        """Returns the finding with the epoch in which it was first found."""
         return replace(self, since=epoch)
 
     def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name."""
         return asdict(self)
 
 
 def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Kinds of the findings that matter, each once, in the order of the findings."""
+    """Returns the kinds of the findings that matter, each once, in the order of the findings."""
     return tuple(dict.fromkeys(finding.kind for finding in findings if finding.matters))
 
 
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
-    """What matters first, causes before consequences, then the larger effect.
+    """Sorts findings: those that matter first, then causes, then larger effects.
 
-    A model's outputs move when its inputs do, so inputs and labels are told
-    before them; ties go by p-value.
+    A model's outputs move when its inputs do, so findings on outputs come after those on
+    inputs and labels. Equal effects are sorted by p-value.
     """
 
     def rank(finding: Finding) -> tuple[bool, bool, float, float]:
-        consequence = finding.feature.split("/")[0].split(" ")[0] in OF_THE_MODEL
+        consequence = finding.feature.split("/")[0].split(" ")[0] in MODEL_FEATURES
         return not finding.matters, consequence, -abs(finding.effect_size), finding.p_value
 
     return tuple(sorted(findings, key=rank))

@@ -1,15 +1,14 @@
-"""All the looks of one fit, at one false-alarm rate for all of them together.
+"""Sequential monitoring: all comparisons ("looks") of one fit, at one false-alarm rate.
 
-The rate `alpha` is spent, never refilled. Each pair of streams gets an equal
-share. The first look at a pair may use half of its share, look k > 1 another
-`1 / (2 k (k - 1))` of it; these add up to the share, however long the fit. By
-the union bound the chance that any look ever raises a false alarm is at most
-`alpha`, whatever the dependence between looks, streams and features. A fit
-mostly repeats its samples, so nearly all the evidence is there at the first
-look, which is why that one gets half.
+This works by alpha spending. Each pair of streams gets an equal share of the rate `alpha`. The
+first look at a pair uses half of its share, and look k > 1 uses `1 / (2 k (k - 1))` of it;
+these add up to the share, however long the fit is. By the union bound, the probability that
+any look ever raises a false alarm is at most `alpha`, for any dependence between looks,
+streams and features. The first look gets half because a fit mostly repeats its samples, so
+that nearly all the evidence is there at the first look.
 
-A pass over samples that were looked at before brings no evidence and costs no
-alpha: the last answer stands.
+A pass over samples that were compared before brings no evidence and spends no alpha: the
+findings stay as they are.
 
 Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
@@ -22,27 +21,27 @@ from typing import Any
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.detection.finding import Finding, by_severity
-from keras_shiftguard.detection.look import Comparison, examine
+from keras_shiftguard.detection.look import Comparison, compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.profiles import InputProfile
 
-FIRST_LOOK = 0.5  # of a pair's share
+FIRST_LOOK_SHARE = 0.5  # part of a pair's share of `alpha` for its first look
 
 
 @dataclass
 class Pair:
-    """What is known of one comparison so far.
+    """State of a pair of streams that are compared again and again.
 
     Args:
         stream: Name of the stream that may differ.
-        against: Name of what it is compared with.
+        against: Name of the stream it is compared with.
         looks: How often they were compared; a repeated pass does not count.
         current: Profile of `stream` at the latest look.
         reference: Profile of `against` at the latest look.
-        findings: What was told so far, by feature.
-        significant: All features that were ever found to differ and to matter.
-        expected: Features that are meant to differ.
-        latest: The latest look with all its tests.
+        findings: Findings reported so far, by feature.
+        significant: All features that ever differed significantly and mattered.
+        expected: Features that are intended to differ.
+        latest: Result of the latest look, with all its tests.
     """
 
     stream: str
@@ -57,14 +56,14 @@ class Pair:
 
 
 class ShiftMonitor:
-    """Compares streams again and again, and keeps the false-alarm rate.
+    """Compares streams repeatedly during a fit, at one false-alarm rate for the whole fit.
 
     Args:
-        alpha: Chance that a fit without any shift ever raises an alarm.
-        pairs: All `(stream, against)` that will ever be looked at.
+        alpha: Probability that a fit without any shift ever raises an alarm.
+        pairs: All pairs `(stream, against)` that will be compared.
 
     Attributes:
-        known: Shifts that raise no alarm; may be added to at any time.
+        known: Acknowledged shifts, which raise no alarm. More can be added at any time.
 
     Example:
 
@@ -81,13 +80,13 @@ class ShiftMonitor:
         self.known: list[Acknowledgement] = []
 
     def level(self, look: int) -> float:
-        """The error rate that look number `look` (from 1) of a pair may use."""
+        """Returns the error rate of look number `look` (from 1) at a pair."""
         share = self.alpha / len(self._pairs)
         if look == 1:
-            return share * FIRST_LOOK
-        return share * (1 - FIRST_LOOK) / (look * (look - 1))
+            return share * FIRST_LOOK_SHARE
+        return share * (1 - FIRST_LOOK_SHARE) / (look * (look - 1))
 
-    def look(
+    def compare(
         self,
         stream: str,
         against: str,
@@ -100,15 +99,18 @@ class ShiftMonitor:
 
         Args:
             stream: Name of the stream that may differ.
-            against: Name of what it is compared with.
+            against: Name of the stream it is compared with.
             current: Profile of `stream`.
             reference: Profile of `against`.
-            epoch: Epoch, counted from 1, that is over; None outside of a fit.
-            expected: Features that are meant to differ, such as
+            epoch: Epoch that has ended, counted from 1; None outside of a fit.
+            expected: Features that are intended to differ, such as
                 `"input/contrast"` where training is augmented.
 
         Returns:
-            The findings that are new with this look.
+            The findings that are new with this comparison.
+
+        Raises:
+            KeyError: if the pair was not declared.
         """
         pair = self._pairs[stream, against]
         pair.expected = frozenset(expected)
@@ -120,14 +122,14 @@ class ShiftMonitor:
                 return []
         pair.looks += 1
         pair.current, pair.reference = current, reference
-        pair.latest = examine(
+        pair.latest = compare_profiles(
             reference, current, stream=stream, against=against, level=self.level(pair.looks)
         )
         pair.significant |= pair.latest.significant
         new: list[str] = []
         for finding in pair.latest.findings:
-            # What was found once stays found, with its latest numbers: the
-            # level of later looks is lower, the error was spent before.
+            # A finding of an earlier look is kept, with its latest numbers: later looks have
+            # a lower level, and the error for this finding has been spent already.
             known = pair.findings.get(finding.feature)
             since = epoch if known is None else known.since
             pair.findings[finding.feature] = replace(finding, since=since)
@@ -139,7 +141,7 @@ class ShiftMonitor:
         return [acknowledged(pair.findings[feature], self.known) for feature in new]
 
     def add(self, finding: Finding) -> bool:
-        """Adds a finding that needs no test (a certain one); True if it is new."""
+        """Adds a finding that needs no test; returns whether it is new."""
         new = finding.feature not in self._certain
         self._certain.setdefault(finding.feature, finding)
         return new
@@ -150,22 +152,23 @@ class ShiftMonitor:
 
     @property
     def pairs(self) -> list["Pair"]:
-        """The pairs that were looked at so far, for plots."""
+        """The pairs that were compared so far, for plots."""
         return [pair for pair in self._pairs.values() if pair.looks]
 
     def severity(self, stream: str) -> float:
-        """The largest effect size found in a stream that matters; 0 if none."""
+        """Returns the largest |effect size| of the findings of a stream that matter; 0 if none."""
         found = (f for f in self._findings() if f.stream == stream and f.matters)
         return max((abs(finding.effect_size) for finding in found), default=0.0)
 
     def _findings(self) -> list[Finding]:
+        """Returns all findings so far, with acknowledgements."""
         pairs = self._pairs.values()
         tested = [finding for pair in pairs for finding in pair.findings.values()]
         everything = [*self._certain.values(), *tested]
         return [acknowledged(finding, self.known) for finding in everything]
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, for `profiles.storage`."""
+        """Returns the state that `restore` takes, as a tree for `profiles.storage`."""
         pairs = [
             {
                 "stream": pair.stream,
@@ -183,21 +186,21 @@ class ShiftMonitor:
         return {"pairs": pairs, "certain": certain, "samples": self._samples}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state()` was taken; pairs that are not looked at now are dropped."""
+        """Restores a state that `state()` returned, without pairs that are not declared now."""
         self._samples = {name: int(number) for name, number in state["samples"].items()}
         self._certain = _by_feature(state["certain"])
-        for kept in state["pairs"]:
-            pair = self._pairs.get((kept["stream"], kept["against"]))
+        for saved in state["pairs"]:
+            pair = self._pairs.get((saved["stream"], saved["against"]))
             if pair is None:
                 continue
-            pair.looks = int(kept["looks"])
-            pair.current = InputProfile(**kept["current"])
-            pair.reference = InputProfile(**kept["reference"])
-            pair.findings = _by_feature(kept["findings"])
-            pair.significant = set(kept["significant"])
-            pair.expected = frozenset(kept["expected"])
-            # The same profiles at the same level: the same tests as then.
-            pair.latest = examine(
+            pair.looks = int(saved["looks"])
+            pair.current = InputProfile(**saved["current"])
+            pair.reference = InputProfile(**saved["reference"])
+            pair.findings = _by_feature(saved["findings"])
+            pair.significant = set(saved["significant"])
+            pair.expected = frozenset(saved["expected"])
+            # The latest comparison is repeated with the same profiles at the same level.
+            pair.latest = compare_profiles(
                 pair.reference,
                 pair.current,
                 stream=pair.stream,
@@ -206,7 +209,11 @@ class ShiftMonitor:
             )
 
     def report(self, notes: Sequence[str] = ()) -> ShiftReport:
-        """Everything found so far."""
+        """Returns the report of all findings so far.
+
+        Args:
+            notes: Further notes for the report.
+        """
         own = [note for pair in self._pairs.values() for note in pair.latest.notes]
         return ShiftReport(
             findings=by_severity(self._findings()),
@@ -217,14 +224,15 @@ class ShiftMonitor:
 
 
 def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
+    """Returns saved findings by feature."""
     found = [Finding(**{**f, "interval": tuple(f["interval"])}) for f in findings]
     return {finding.feature: finding for finding in found}
 
 
 def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:
-    """Marks what is meant to differ, in place.
+    """Marks findings on expected features as expected, in place.
 
-    That an input differs as a whole is expected where all that stands out is.
+    A finding on an expected input as a whole is marked if no finding on its features matters.
     """
     wholes = [feature for feature in findings if "/" not in feature and feature in expected]
     for feature, finding in findings.items():

@@ -1,4 +1,4 @@
-"""How many samples a verdict needs, before there are any."""
+"""Sample sizes: how many samples are needed to detect a shift."""
 
 import math
 from statistics import NormalDist
@@ -6,21 +6,23 @@ from statistics import NormalDist
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 
 POWER = 0.8
-ABOUT_FEATURES = 30  # of an image; columns count for themselves
+TYPICAL_FEATURES = 30  # number of attributes of an image
 
 
-def samples_for(effect_size: float, level: float, num_tests: int = ABOUT_FEATURES) -> int:
-    """Samples of each of two streams that show a difference with 80 % power.
+def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATURES) -> int:
+    """Returns the number of samples of each stream that detects a difference with 80 % power.
 
-    For the difference of two means of equal spread, tested two-sided at `level`
-    divided by the number of tests (Bonferroni); Cohen, "Statistical Power Analysis
-    for the Behavioral Sciences", 1988, section 2.4. The tests of this package need
-    about as many for a shifted feature, fewer for one of many that move together.
+    It is that of a two-sided test of the difference of two means of equal spread, at
+    `level` divided by the number of tests (Bonferroni). The tests of this package need
+    about as many samples for one shifted feature, and fewer if many move together.
+
+    Reference: Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988,
+    section 2.4.
 
     Args:
         effect_size: Difference in standard deviations between samples.
-        level: False-alarm rate of the look, all its tests together.
-        num_tests: How many features are tested.
+        level: False-alarm rate of all tests of the comparison together.
+        num_tests: Number of features that are tested.
 
     Example:
 
@@ -33,7 +35,7 @@ def samples_for(effect_size: float, level: float, num_tests: int = ABOUT_FEATURE
 
 
 def needs_in_words(level: float) -> str:
-    """What a first look at that level needs, in one sentence."""
+    """Returns a sentence on the number of samples that the first look at this level needs."""
     half, fifth = samples_for(0.5, level), samples_for(0.2, level)
     return (
         f"A shift is looked for from {MIN_SAMPLES} samples in each stream on; about {half:,} show "

@@ -1,4 +1,4 @@
-"""The result of a comparison: `ShiftReport`."""
+"""`ShiftReport`: the result of a comparison, or of all comparisons of a fit."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,16 +11,16 @@ from keras_shiftguard.io.notebook_card import BAD, GOOD, card
 
 @dataclass(frozen=True)
 class ShiftReport:
-    """What shifted between streams, how sure, since when.
+    """Report on shift between streams: what differs, how certainly, and since when.
 
-    `str(report)` is what a person reads: the verdict, then at most five
-    findings, worst first.
+    `str(report)` is a text for people: the verdict, then at most five findings,
+    worst first.
 
     Args:
-        findings: Sorted by severity: what matters first, then by effect size.
-        notes: Plain sentences on what could not be judged, and why.
+        findings: Sorted by severity: those that matter first, then by effect size.
+        notes: Sentences on what could not be tested, and why.
         alpha: False-alarm rate of everything in this report together.
-        num_samples: Samples seen of each stream, by name.
+        num_samples: Number of samples seen of each stream, by name.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -41,19 +41,20 @@ class ShiftReport:
     def acknowledge(
         self, what: str, stream: str | None = None, reason: str = "known"
     ) -> "ShiftReport":
-        """The same report, with a shift that is known: still listed, no alarm.
+        """Returns the report with a shift marked as known: it is listed, but is no alarm.
 
         Args:
             what: Feature or family of a finding: `"input/brightness"`,
                 `"brightness"`, `"labels"`.
-            stream: The stream that differs; None for any.
-            reason: Why it is accepted, for people.
+            stream: Name of the stream that differs; None for any.
+            reason: Why the shift is accepted; a text for the report.
         """
         known = [Acknowledgement(what, stream, reason)]
         marked = [acknowledged(finding, known) for finding in self.findings]
         return replace(self, findings=by_severity(marked))
 
     def to_dict(self) -> dict[str, Any]:
+        """Returns the report as plain Python values, for JSON."""
         return {
             "shifted": self.shifted,
             "kinds": list(self.kinds),

@@ -1,4 +1,4 @@
-"""A report as a person reads it: the verdict, then at most five findings."""
+"""The text of a report: the verdict, then at most five findings."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from keras_shiftguard.detection.finding import Finding, kinds_of
 
 MAX_SHOWN = 5  # findings in the text of a report
 
-FEW_SAMPLES = 20  # in a stream; with fewer, hardly anything can be tested
+MIN_SAMPLES_TO_TEST = 20  # with fewer samples in a stream, hardly anything can be tested
 KIND_NAMES = {
     "preprocessing": "preprocessing",
     "label": "label shift",
@@ -21,13 +21,13 @@ def in_words(
     alpha: float = 0.05,
     num_samples: Mapping[str, int] | None = None,
 ) -> str:
-    """The text of a report: the verdict, then findings, one sentence each, then notes.
+    """Returns the text of a report: the verdict, findings (one sentence each), and notes.
 
     Args:
-        findings: Sorted by severity.
-        notes: What could not be judged, and why.
+        findings: Findings, sorted by severity.
+        notes: Sentences on what could not be tested, and why.
         alpha: False-alarm rate of the whole report.
-        num_samples: Samples seen of each stream, by name.
+        num_samples: Number of samples seen of each stream, by name.
     """
     lines = [verdict(findings, notes, alpha, num_samples)]
     lines += [f"  - {in_a_sentence(finding)}" for finding in findings[:MAX_SHOWN]]
@@ -39,7 +39,7 @@ def in_words(
 
 
 def in_a_sentence(finding: Finding) -> str:
-    """One finding, dated, and marked where it does not matter."""
+    """Returns the sentence of a finding, with its epoch, and why it is no alarm if it is not."""
     text = finding.explanation.rstrip(".")
     if finding.since is not None:
         text += f", since epoch {finding.since}"
@@ -58,10 +58,10 @@ def verdict(
     alpha: float = 0.05,
     num_samples: Mapping[str, int] | None = None,
 ) -> str:
-    """The first line of a report: whether anything shifted, and in which stream.
+    """Returns the first line of a report: whether anything shifted, and in which stream.
 
     Args:
-        findings: Sorted by severity.
+        findings: Findings, sorted by severity.
         notes: As in `in_words`.
         alpha: As in `in_words`.
         num_samples: As in `in_words`.
@@ -86,6 +86,6 @@ def verdict(
     if not fewest:
         return f"ShiftGuard: nothing could be measured{sizes}"
     few = any(note.startswith("not enough samples") for note in notes)
-    if few and fewest < FEW_SAMPLES:
+    if few and fewest < MIN_SAMPLES_TO_TEST:
         return f"ShiftGuard: too few samples to tell{sizes}"
     return f"ShiftGuard: no shift found{sizes}"

@@ -1,17 +1,17 @@
-"""Which significant findings are worth a sentence, and what causes them."""
+"""Selection of the significant findings that are reported, with their causes."""
 
 from dataclasses import replace
 
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.corruptions import OTHER, name_cause
-from keras_shiftguard.detection.families import Names
+from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
-MOST_PER_SOURCE = 3  # findings of one input; the others are counted
-# Where a cause is named, the attribute that people know it by is told of.
-KNOWN_BY = {
+MAX_PER_SOURCE = 3  # findings of one input that are reported; the others are counted
+# The attribute that is reported first if a cause of this family is named.
+MAIN_ATTRIBUTE = {
     "brightness": "brightness",
     "contrast": "contrast",
     "blur": "sharpness",
@@ -22,13 +22,23 @@ KNOWN_BY = {
 }
 
 
-def told(
+def reported_findings(
     found: list[tuple[Family, Finding]],
     reference: InputProfile,
     current: InputProfile,
-    names: Names,
+    names: StreamNames,
 ) -> list[Finding]:
-    """The findings worth a sentence: few of each source, causes named."""
+    """Selects the findings to report: a few of each source, with causes named.
+
+    Args:
+        found: The significant findings, each with the family of its test.
+        reference: Profile of what the data should look like.
+        current: Profile of the data that may differ.
+        names: Names of the two streams.
+
+    Returns:
+        The findings to report, with complete explanations.
+    """
     chosen: list[Finding] = []
     for source in dict.fromkeys(family.source for family, _ in found):
         ours = [(family.role, f) for family, f in found if family.source == source]
@@ -36,27 +46,38 @@ def told(
         features = list(by_severity([f for role, f in ours if role == "features"]))
         whole = [f for role, f in ours if role not in ("missing", "features")]
         if source in current.inputs and source in reference.inputs:
-            chosen += _of_input(features, whole, reference, current, source, names)
-            chosen += _fewest(list(by_severity(missing)))
+            chosen += _input_findings(features, whole, reference, current, source, names)
+            chosen += _strongest(list(by_severity(missing)))
         else:
-            chosen += _fewest(list(by_severity(features + whole)))
-            chosen += _fewest(list(by_severity(missing)))
+            chosen += _strongest(list(by_severity(features + whole)))
+            chosen += _strongest(list(by_severity(missing)))
     return chosen
 
 
-def _of_input(
+def _input_findings(
     features: list[Finding],
     whole: list[Finding],
     reference: InputProfile,
     current: InputProfile,
     source: str,
-    names: Names,
+    names: StreamNames,
 ) -> list[Finding]:
-    """Covariate findings of one input: one step of preprocessing, or a cause."""
+    """Selects the findings of one input, and names their cause.
+
+    If a step of preprocessing explains the difference, that is the only finding.
+
+    Args:
+        features: Findings on single features, sorted by severity.
+        whole: Findings on the input as a whole.
+        reference: Profile of what the data should look like.
+        current: Profile of the data that may differ.
+        source: Name of the input.
+        names: Names of the two streams.
+    """
     a, b = current.inputs[source], reference.inputs[source]
     together = [*features, *whole]
     if not any(f.matters for f in together):
-        return _fewest(features) or whole
+        return _strongest(features) or whole
     step = pipeline_change.explain(b, a, stream=names.stream, against=names.against)
     if step is not None:
         best = min(together, key=lambda f: f.p_value)
@@ -72,24 +93,26 @@ def _of_input(
                 negligible=False,
             )
         ]
-    some = bool(features) and features[0].matters
-    told = _fewest(features) if some else [*(f for f in whole if f.matters), *_fewest(features)]
+    by_feature = bool(features) and features[0].matters
+    reported = _strongest(features)
+    if not by_feature:
+        reported = [*(f for f in whole if f.matters), *reported]
     cause = name_cause(b, a) if b.is_image else None
     if cause is None or cause.family == OTHER:
-        return told
-    if some:
-        known_by = f"{source}/{KNOWN_BY.get(cause.family)}"
-        first = min(features, key=lambda f: (not f.matters, f.feature != known_by))
-        told = _fewest([first, *(f for f in features if f is not first)], most=1)
-    said = f"{told[0].explanation}. {cause.sentence.rstrip('.')}"
-    named = [replace(told[0], explanation=said), *told[1:]]
+        return reported
+    if by_feature:
+        main = f"{source}/{MAIN_ATTRIBUTE.get(cause.family)}"
+        first = min(features, key=lambda f: (not f.matters, f.feature != main))
+        reported = _strongest([first, *(f for f in features if f is not first)], most=1)
+    explanation = f"{reported[0].explanation}. {cause.sentence.rstrip('.')}"
+    named = [replace(reported[0], explanation=explanation), *reported[1:]]
     return [replace(finding, family=cause.family) for finding in named]
 
 
-def _fewest(findings: list[Finding], most: int = MOST_PER_SOURCE) -> list[Finding]:
-    """The strongest few; the last of them counts the others."""
-    kept, others = findings[:most], len(findings) - most
+def _strongest(findings: list[Finding], most: int = MAX_PER_SOURCE) -> list[Finding]:
+    """Returns at most `most` findings, the first ones; the last of them counts the others."""
+    strongest, others = findings[:most], len(findings) - most
     if others > 0:
-        more = f"{kept[-1].explanation}; {others} more of its kind differ"
-        kept = [*kept[:-1], replace(kept[-1], explanation=more)]
-    return kept
+        more = f"{strongest[-1].explanation}; {others} more of its kind differ"
+        strongest = [*strongest[:-1], replace(strongest[-1], explanation=more)]
+    return strongest

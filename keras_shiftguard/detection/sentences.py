@@ -1,4 +1,4 @@
-"""One plain sentence, with its numbers, for each kind of difference."""
+"""Explanations of findings: one sentence, with its numbers, for each kind of difference."""
 
 import math
 
@@ -8,16 +8,16 @@ from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
-MOST_CLASSES_NAMED = 3
+MAX_CLASSES_NAMED = 3
 
 
 def stream_name(stream: str) -> str:
-    """What a stream is called in a sentence."""
+    """Returns the name of a stream in a sentence."""
     return "training" if stream == "train" else stream
 
 
 def number(value: float) -> str:
-    """A number with the digits a person needs."""
+    """Formats a number with about two significant digits."""
     if not math.isfinite(value):
         return str(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
@@ -28,7 +28,7 @@ def number(value: float) -> str:
 
 
 def two_numbers(first: float, second: float) -> tuple[str, str]:
-    """The same, with enough digits to tell the two apart."""
+    """Formats two numbers with as many digits as it takes to distinguish them."""
     one, other = number(first), number(second)
     digits = 3
     while one == other and first != second and digits < 8:
@@ -47,17 +47,17 @@ def feature_differs(
     stream: str,
     against: str,
 ) -> str:
-    """A feature's location, spread or shape differs.
+    """Returns the sentence for a feature whose location, spread or shape differs.
 
     Args:
         name: Name of the feature.
-        what: What has the feature: `"images"`, `"samples"`, `"outputs"`.
-        dominant: `"location"`, `"spread"` or `"shape"`.
+        what: Noun for what has the feature: `"images"`, `"samples"`, `"outputs"`.
+        dominant: What differs most: `"location"`, `"spread"` or `"shape"`.
         effect: Signed effect size.
         current: Table of `stream`.
         reference: Table of `against`.
-        stream: What differs.
-        against: What it is compared with.
+        stream: Name of the stream that differs.
+        against: Name of the stream it is compared with.
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
     against = stream_name(against)
@@ -85,7 +85,7 @@ def feature_differs(
 
 
 def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:
-    """The samples as a whole differ, and no single feature says how."""
+    """Returns the sentence for samples that differ as a whole, but in no single feature."""
     return (
         f"{stream_name(stream).capitalize()} {what} differ as a whole from "
         f"{stream_name(against)} without one feature that stands out: maximum mean discrepancy "
@@ -94,7 +94,15 @@ def embedding_differs(what: str, effect: float, p_value: float, stream: str, aga
 
 
 def missing_differs(what: str, here: float, there: float, stream: str, against: str) -> str:
-    """Values are missing or not finite in another share of the samples."""
+    """Returns the sentence for another share of missing or non-finite values.
+
+    Args:
+        what: Name of what is missing, at the start of the sentence.
+        here: Share of the samples of `stream` in which it is missing, in [0, 1].
+        there: Share of the samples of `against`.
+        stream: Name of the stream that differs.
+        against: Name of the stream it is compared with.
+    """
     return (
         f"{what} is missing or not finite in {percent(here)} of {stream_name(stream)} samples "
         f"against {percent(there)} in {stream_name(against)}"
@@ -102,15 +110,15 @@ def missing_differs(what: str, here: float, there: float, stream: str, against: 
 
 
 def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) -> str:
-    """The class mix differs; names the classes.
+    """Returns the sentence for another class mix, with the most changed classes.
 
     Args:
-        what: What the classes are of: `"labels"`, `"predictions"`, `"tokens"`.
-        test: The test that found it.
-        stream: What differs.
-        against: What it is compared with.
+        what: Noun for what has classes: `"labels"`, `"predictions"`, `"tokens"`.
+        test: The test that found the difference.
+        stream: Name of the stream that differs.
+        against: Name of the stream it is compared with.
     """
-    changed = test.most_changed()[:MOST_CLASSES_NAMED]
+    changed = test.most_changed()[:MAX_CLASSES_NAMED]
     noun = "value" if what == "tokens" else "class"
     shares = ", ".join(
         f"{noun} {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
@@ -127,17 +135,15 @@ def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) ->
 
 
 def percent(share: float) -> str:
-    """A share in percent."""
+    """Formats a share in [0, 1] as a percentage."""
     return f"{100 * share:.3g} %"
 
 
 def classes_look_different(classes: list[int], effect: float, stream: str, against: str) -> str:
-    """Some classes look different while the others do not."""
-    listed = ", ".join(map(str, classes[:MOST_CLASSES_NAMED]))
+    """Returns the sentence for some classes whose inputs differ, unlike those of the others."""
+    listed = ", ".join(map(str, classes[:MAX_CLASSES_NAMED]))
     listed += (
-        f" and {len(classes) - MOST_CLASSES_NAMED} more"
-        if len(classes) > MOST_CLASSES_NAMED
-        else ""
+        f" and {len(classes) - MAX_CLASSES_NAMED} more" if len(classes) > MAX_CLASSES_NAMED else ""
     )
     noun, verb = ("Class", "looks") if len(classes) == 1 else ("Classes", "look")
     return (
@@ -155,8 +161,18 @@ def estimated_mix(
     stream: str,
     against: str,
 ) -> str:
-    """Class frequencies that were estimated from predictions; names the classes."""
-    changed = np.argsort(-np.abs(after - before))[:MOST_CLASSES_NAMED]
+    """Returns the sentence for class frequencies that were estimated from predictions.
+
+    Args:
+        before: Class frequencies of `against`, `(classes,)`.
+        after: Estimated class frequencies of `stream`, `(classes,)`.
+        lower: Lower ends of their intervals, `(classes,)`.
+        upper: Upper ends of their intervals, `(classes,)`.
+        effect: Cohen's w of the change.
+        stream: Name of the stream that differs.
+        against: Name of the stream it is compared with.
+    """
+    changed = np.argsort(-np.abs(after - before))[:MAX_CLASSES_NAMED]
     shares = ", ".join(
         f"class {i} {percent(after[i])} ({percent(lower[i])} to {percent(upper[i])}) against "
         f"{percent(before[i])}"

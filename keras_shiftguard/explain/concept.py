@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.detection.labels.concept import examine_classes
-from keras_shiftguard.detection.labels.relabelled import examine_labels, labels_do_not_belong
+from keras_shiftguard.detection.labels.concept import find_changed_classes
+from keras_shiftguard.detection.labels.relabelled import find_relabelling, describe_relabelling
 from keras_shiftguard.profiles import LabelSummary
 
 LEVEL = 0.01
@@ -57,10 +57,10 @@ class Concept:
 
 def find_concept(reference: LabelSummary, current: LabelSummary) -> Concept | None:
     """The classes that moved on their own, or labels that are wrong altogether."""
-    wrong = examine_labels(reference, current, LEVEL)
+    wrong = find_relabelling(reference, current, LEVEL)
     if wrong is not None:
-        return Concept((), True, labels_do_not_belong(wrong, "data", "the reference"))
-    moved = examine_classes(reference, current, LEVEL)
+        return Concept((), True, describe_relabelling(wrong, "data", "the reference"))
+    moved = find_changed_classes(reference, current, LEVEL)
     if not moved:
         return None
     classes = tuple(sorted(shift.class_id for shift in moved))

@@ -6,11 +6,10 @@ show, unless they were resized in floating point.
 """
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
 MOST_VALUES = 200_000
@@ -73,22 +72,13 @@ def _step(convention: InputConvention) -> float:
 
 
 def _grids(channels: int) -> list[Grid]:
+    """All grids that are looked for."""
     order = "gray" if channels == 1 else "unknown"
-    grids = []
-    steps = [(name,) for name in MODES] + [
-        pair for pair in product(MODES, MODES) if "raw" not in pair and pair[0] != "caffe"
+    return [
+        Grid(form.steps, InputConvention("custom", order, tuple(form.scale), tuple(form.offset)))
+        for form in forms(channels)
+        if not (form.has_two_steps and form.steps[0] == "caffe")
     ]
-    for each in steps:
-        for turn in (1, -1) if channels == 3 and {*each} & {"torch", "caffe"} else (1,):
-            scale, offset = np.ones(3), np.zeros(3)
-            for name in each:
-                by, plus = (np.asarray(v)[::turn] for v in MODES[name])
-                scale, offset = scale * by, offset * by + plus
-            if channels == 1:
-                scale, offset = scale.mean(keepdims=True), offset.mean(keepdims=True)
-            convention = InputConvention("custom", order, tuple(scale), tuple(offset))
-            grids.append(Grid(each, convention))
-    return grids
 
 
 def _lies_on(values: np.ndarray, grid: Grid) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import Concept, find_concept
 from keras_shiftguard.explain.confidence import Calibration
@@ -120,7 +120,7 @@ class Remainder:
         if np.percentile(self.left.draws, SURE) <= 0:
             return None
         if before is not None and now is not None:
-            look = examine(before, now, stream="data", level=LEVEL, outputs=False)
+            look = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in look.findings):
                 return None
         known, table = self._attributes(self._inputs())

@@ -7,6 +7,7 @@ from typing import Any
 
 from keras_shiftguard.io.json_files import plain, write_json
 from keras_shiftguard.io.notebook_card import BAD, GOOD, card
+from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
 
 PREPROCESSING = "preprocessing"
 CHANNEL_ORDER = "channel order"
@@ -16,7 +17,6 @@ COVARIATE_SHIFT = "covariate shift"
 CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
-TAG, SCHEMA = "shiftguard/gap", 1  # what tensorboard_plugin_shiftguard/gap.py reads
 MOST_LINES = 10
 WIDTH = 200  # characters of a line that is no code
 
@@ -115,9 +115,10 @@ class GapReport:
         # TensorBoard's modules take time to import, and few reports are written.
         from keras_shiftguard.log.event_writer import EventWriter
 
-        content = plain({**self.to_dict(), "v": SCHEMA, "headline": self._headline()})
+        content = plain({**self.to_dict(), "v": GAP_SCHEMA, "headline": self._headline()})
         with EventWriter(log_dir) as writer:
-            writer.write_data(TAG, json.dumps(content, allow_nan=False).encode(), 0, {"v": SCHEMA})
+            data = json.dumps(content, allow_nan=False).encode()
+            writer.write_data(GAP_TAG, data, 0, {"v": GAP_SCHEMA})
         write_json(log_dir, "gap.json", self.to_dict())
 
     def __str__(self) -> str:

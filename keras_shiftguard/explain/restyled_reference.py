@@ -129,6 +129,6 @@ def _changed(
         seed = fixed_seed(SEED + start)
         draws = Draws(len(x), bank.names, seed)
         levels = draws.levels(ops.convert_to_tensor(strengths), whole=True)
-        y = bank.at_levels(x, levels, draws, low, high, seed)
+        y = bank.apply_levels(x, levels, draws, low, high, seed)
         parts.append(np.asarray(ops.convert_to_numpy(y)))
     return parts

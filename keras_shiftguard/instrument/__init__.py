@@ -1,1 +1,1 @@
-"""Measuring inside of a live Keras model: the only room that knows how one works."""
+"""Measurement inside a live Keras model: its steps, inputs, layers and outputs."""

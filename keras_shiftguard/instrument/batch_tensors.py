@@ -1,4 +1,4 @@
-"""The tensors of one batch, as the step is fed them."""
+"""Helpers for the tensors of one batch inside a training or test step."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,41 +11,41 @@ from keras_shiftguard.statistics.batch import is_numeric
 
 
 def is_dense(x: Any) -> bool:
-    """Numeric, and not ragged or sparse."""
+    """Whether `x` is a numeric tensor that is neither ragged nor sparse."""
     return (
         is_numeric(x)
         and hasattr(x, "shape")
-        and type(x).__name__
-        not in (
-            "RaggedTensor",
-            "SparseTensor",
-            "BCOO",
-        )
+        and type(x).__name__ not in ("RaggedTensor", "SparseTensor", "BCOO")
     )
 
 
-def own(data: Any) -> Any:
-    """The same tensors in memory of their own, where the backend needs it.
+def copy_on_tensorflow(data: Any) -> Any:
+    """Returns copies of the tensors on TensorFlow, and the same tensors elsewhere.
 
-    TensorFlow wraps the arrays that a `PyDataset` yields without a copy, if
-    they happen to be aligned, and an operation may then write its result over
-    its input: over the user's array, for all epochs to come. What we compute
-    from a batch must never do that. Rows are gathered, since that copies on
-    every device, under XLA as well, and is not optimised away.
+    TensorFlow wraps aligned arrays of a `PyDataset` without a copy, and may then
+    write the result of an operation over its input: over the user's array, for
+    all later epochs. The measurement must never do that. The rows are gathered
+    because this copies on every device, also under XLA, and is not optimised away.
     """
     if keras.backend.backend() != "tensorflow":
         return data
 
-    def copied(value: Any) -> Any:
+    def copy(value: Any) -> Any:
         if not is_dense(value) or not len(value.shape):
             return value
         return ops.take(value, ops.arange(ops.shape(value)[0]), axis=0)
 
-    return keras.tree.map_structure(copied, data, none_is_leaf=False)
+    return keras.tree.map_structure(copy, data, none_is_leaf=False)
 
 
-def replaced(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
-    """`x` in its own structure, with the corrected tensors in place."""
+def with_replaced_tensors(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
+    """Returns `x` with some tensors replaced, in the same structure.
+
+    Args:
+        x: One tensor, or a dict, list or tuple of them.
+        corrected: The new tensors by input name.
+        names: Input names of the members of a list or tuple.
+    """
     if isinstance(x, dict):
         return {key: corrected.get(str(key), value) for key, value in x.items()}
     if isinstance(x, (list, tuple)):
@@ -55,7 +55,7 @@ def replaced(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
 
 
 def shapes_of(data: Any) -> Any:
-    """The shape of one sample of each tensor, as text, in the structure of `data`."""
+    """Returns the shape of one sample of each tensor as text, in the structure of `data`."""
 
     def shape_of(value: Any) -> str:
         shape = getattr(value, "shape", None)

@@ -1,4 +1,4 @@
-"""The compiled steps of a model, swapped for those that measure, and back."""
+"""Swaps a model's compiled steps for steps that measure, and restores them later."""
 
 from collections.abc import Hashable
 from contextlib import suppress
@@ -10,11 +10,11 @@ KINDS = ("train", "test")
 
 
 class CompiledSteps:
-    """What Keras compiled of a model's steps as they were, and as they are wrapped.
+    """The compiled train and test functions of a model, with and without the measurement.
 
-    Tracing a step takes seconds, and TensorFlow never lets go of a graph that was
-    traced for training. So Keras's own steps are put back as they were, and the
-    wrapped ones can be used again until `compile`.
+    Tracing a step takes seconds, and TensorFlow never frees a graph that was traced
+    for training. So Keras's own functions are restored and not traced again, and the
+    functions that measure can be used again until the model is compiled.
 
     Args:
         model: A compiled model.
@@ -26,10 +26,10 @@ class CompiledSteps:
         self._wrapped: dict[str, Any] = {}
 
     def wrap(self) -> None:
-        """Has the steps compiled as they are wrapped now; tracing waits for the next batch."""
+        """Makes Keras compile the wrapped steps; they are traced at the next batch."""
         before, self._plain = self._plain, _functions(self.model)
         for kind, plain in self._plain.items():
-            if plain is not None:  # else Keras makes it when it is needed, as it is now
+            if plain is not None:  # otherwise Keras compiles the wrapped step when it needs it
                 if self._wrapped.get(kind) is not None and plain == before[kind]:
                     setattr(self.model, f"{kind}_function", self._wrapped[kind])
                 else:
@@ -37,11 +37,12 @@ class CompiledSteps:
         self._wrapped = _functions(self.model)
 
     def unwrap(self) -> bool:
-        """Puts the plain ones back, once the steps of the model are plain again.
+        """Restores Keras's functions after the steps of the model were restored.
 
         Returns:
-            Whether `wrap` may be called again. Not where somebody had a step compiled
-            in between, or compiles steps in a way of his own: then they are made anew.
+            Whether a later `wrap` can use the wrapped functions again. It cannot if a
+            callback recompiled a step in between, or if the model overrides
+            `make_train_function` or `make_test_function`: then all are compiled again.
         """
         now = _functions(self.model)
         known = all(_is_made_by_keras(self.model, kind) for kind in KINDS)
@@ -50,22 +51,25 @@ class CompiledSteps:
         for kind, function in now.items():
             if known and self._plain[kind] is not None:
                 setattr(self.model, f"{kind}_function", self._plain[kind])
-            elif function is not None:  # never None again: Keras may be about to call it
+            elif function is not None:  # must not become None: Keras may be about to call it
                 _make(self.model, kind)
         self._plain, self._wrapped = _functions(self.model), now if known else {}
         return known
 
 
-def keep(model: keras.Model, key: Hashable, thing: Any) -> None:
-    """Keeps a thing as long as Keras keeps the model's compiled steps."""
-    # With the functions themselves, which `compile` drops: there is nothing to undo.
+def cache(model: keras.Model, key: Hashable, value: Any) -> None:
+    """Caches a value until the model is compiled again.
+
+    The value is an attribute of the compiled functions, which `compile` drops, so
+    nothing has to be cleaned up.
+    """
     for function in _functions(model).values():
         with suppress(AttributeError):  # None, or a method
-            function.shiftguard = {**getattr(function, "shiftguard", {}), key: thing}
+            function.shiftguard = {**getattr(function, "shiftguard", {}), key: value}
 
 
-def kept(model: keras.Model, key: Hashable) -> Any:
-    """What `keep` kept; None if there is nothing, or the model was compiled since."""
+def cached(model: keras.Model, key: Hashable) -> Any:
+    """Returns the value that `cache` stored; None without one, or after `compile`."""
     functions = _functions(model).values()
     return next((f.shiftguard[key] for f in functions if key in getattr(f, "shiftguard", ())), None)
 
@@ -79,5 +83,8 @@ def _make(model: keras.Model, kind: str) -> None:
 
 
 def _is_made_by_keras(model: keras.Model, kind: str) -> bool:
-    """Whether nobody has a way of his own to make a step, which may change more than it."""
+    """Whether the model inherits `make_{kind}_function` from Keras.
+
+    An override may change more of the model than the compiled function.
+    """
     return str(getattr(model, f"make_{kind}_function").__module__).startswith("keras.")

@@ -1,13 +1,12 @@
-"""The computation graph of a model as one flat list, nested models inlined.
-
-This file is the one place that reads how Keras records its graph.
-"""
+"""Reads the graph of a model: as one flat list of steps, or layer by layer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+
+from keras_shiftguard.instrument.keras_private import history_of, inbound_nodes
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +81,11 @@ def _nodes(model: Any) -> Iterator[Any]:
 
 
 def _node_of(tensor: Any) -> Any:
-    """The recorded call that made a symbolic tensor, None where nothing is recorded."""
-    # Keras has no public way to ask for it; `Function` keeps the same walk to itself.
-    history = getattr(tensor, "_keras_history", None)
+    """Returns the recorded call that made a symbolic tensor, None where nothing is recorded."""
+    history = history_of(tensor)
     if history is None or history.operation is None:
         return None
-    nodes = getattr(history.operation, "_inbound_nodes", [])
+    nodes = inbound_nodes(history.operation)
     node = nodes[history.node_index] if history.node_index < len(nodes) else None
     return None if node is None or node.is_input else node
 
@@ -96,8 +94,6 @@ def sublayers(layer: Any) -> list[Any]:
     """The layers directly inside a layer or model, in the order they were attached."""
     if isinstance(layer, keras.Model):
         found = list(layer.layers)
-    elif isinstance(layer, keras.layers.Wrapper):
-        found = [layer.layer]
     else:
         found = []
         for value in vars(layer).values() if hasattr(layer, "__dict__") else ():
@@ -108,9 +104,15 @@ def sublayers(layer: Any) -> list[Any]:
     return list({id(v): v for v in found if v is not layer}.values())
 
 
-def nested_models(layer: Any) -> list[Any]:
-    """Every model with a recorded graph inside `layer`, outermost first."""
-    found: dict[int, Any] = {}
+def walk(layer: Any, breadth_first: bool = False) -> Iterator[Any]:
+    """Yields a layer and every layer inside it, each once and before those inside it.
+
+    Args:
+        layer: A layer or model.
+        breadth_first: Whether the layers of one level come before those of the
+            next. By default all that is inside a layer follows that layer, which
+            is about the order in which a model calls its layers.
+    """
     seen: set[int] = set()
     queue = [layer]
     while queue:
@@ -118,10 +120,14 @@ def nested_models(layer: Any) -> list[Any]:
         if id(current) in seen:
             continue
         seen.add(id(current))
-        if current is not layer and has_graph(current):
-            found[id(current)] = current
-        queue += sublayers(current)
-    return list(found.values())
+        yield current
+        inner = sublayers(current)
+        queue = queue + inner if breadth_first else inner + queue
+
+
+def nested_models(layer: Any) -> list[Any]:
+    """Returns every model with a recorded graph inside `layer`, outermost first."""
+    return [each for each in walk(layer, True) if each is not layer and has_graph(each)]
 
 
 def ancestors(steps: list[Step], index: int) -> set[int]:

@@ -1,6 +1,6 @@
-"""What chosen layers of a model receive, in a forward pass that ends at the last of them."""
+"""Forward passes that record what chosen layers receive, or that replace their `call`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,38 +8,60 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.instrument.graph import sublayers
+from keras_shiftguard.instrument.graph import sublayers, walk
+
+_ABSENT = object()
 
 
 class NotReachedError(RuntimeError):
-    """The forward pass did not come by any of the layers."""
+    """The forward pass did not call any of the layers."""
 
 
-class _Reached(BaseException):
+class _AllRecorded(BaseException):
     """Ends the forward pass; no `except Exception` of a layer may catch it."""
 
 
 @contextmanager
-def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
-    """Lets the layers tell what they receive; the last one ends the pass.
+def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[None]:
+    """Replaces the `call` of layers, and restores exactly what was there before.
 
-    The recorder shadows `call` in the instance's own dictionary, past every
-    `__setattr__` of Keras and torch, so that nothing is tracked.
+    The replacement goes into the instance's own dictionary, past the
+    `__setattr__` of Keras and torch, so that nothing is tracked. A `call` that
+    the user had set on the instance is there again afterwards.
+
+    Args:
+        calls: Pairs of a layer and the function that its `__call__` shall run.
     """
-    shadowed: dict[int, tuple[Any, Any]] = {}
+    before: list[tuple[dict[str, Any], Any]] = []
     try:
-        for layer in layers:
-            shadowed[id(layer)] = (layer, vars(layer).get("call"))
-            vars(layer)["call"] = _recorder(layer, layer.call, found, len(layers))
+        for layer, call in calls:
+            attributes = vars(layer)
+            before.append((attributes, attributes.get("call", _ABSENT)))
+            attributes["call"] = call
         yield
-    except _Reached:
-        pass
     finally:
-        for layer, before in shadowed.values():
-            if before is None:
-                vars(layer).pop("call", None)
+        for attributes, previous in reversed(before):
+            if previous is _ABSENT:
+                attributes.pop("call", None)
             else:
-                vars(layer)["call"] = before
+                attributes["call"] = previous
+
+
+@contextmanager
+def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
+    """Records the statistics of what each layer receives, and ends the pass after the last one.
+
+    Args:
+        layers: Built batch-norm layers, each once.
+        found: Filled by `id(layer)`: mean of the values and of their squares
+            over space, each `(batch, channels)` float32.
+    """
+    recorders = [(layer, _recorder(layer, layer.call, found, len(layers))) for layer in layers]
+    try:
+        with replaced_calls(recorders):
+            yield
+    except _AllRecorded:
+        pass
 
 
 def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
@@ -53,27 +75,21 @@ def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
                 for v in (x, ops.square(x))
             )
             if len(found) == wanted:
-                raise _Reached
+                raise _AllRecorded
         return call(inputs, *args, **kwargs)
 
     return record
 
 
-def in_order(layer: Any, seen: set[int] | None = None) -> Iterator[tuple[Any, list[Any]]]:
-    """Every layer with the variables of its own, about in the order of execution."""
-    seen = set() if seen is None else seen
-    if id(layer) in seen:
-        return
-    seen.add(id(layer))
-    inner = sublayers(layer)
-    within = {id(v) for sub in inner for v in sub.variables}
-    yield layer, [v for v in layer.variables if id(v) not in within]
-    for sub in inner:
-        yield from in_order(sub, seen)
+def in_order(model: Any) -> Iterator[tuple[Any, list[Any]]]:
+    """Yields every layer with the variables of its own, about in the order of execution."""
+    for layer in walk(model):
+        within = {id(v) for inner in sublayers(layer) for v in inner.variables}
+        yield layer, [v for v in layer.variables if id(v) not in within]
 
 
 def as_called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Any:
-    """The inputs in the structure that the model's `call` takes."""
+    """Returns the inputs as tensors, in the structure that the model's `call` takes."""
     tensors = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
     names = list(tensors)
     try:

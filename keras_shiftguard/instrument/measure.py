@@ -1,4 +1,4 @@
-"""`profile`: the sketches of the training step, over data, without training."""
+"""`profile`: measures the statistics of data without training."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.model_outputs import Answers, fingerprint
+from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
@@ -18,10 +18,9 @@ from keras_shiftguard.statistics.sketch import Sketch
 from keras_shiftguard.statistics.state import State, updated_by_the_host
 from keras_shiftguard.statistics.tracing import compiled
 
-# float32 counts are exact to 2**24; nobody feeds 2**24 samples in 64 batches.
+# float32 counts are exact up to 2**24, which is more samples than 64 batches hold.
 BATCHES_PER_DRAIN = 64
-# The costly statistics take so many samples at a time: memory stays constant
-# even if a batch is the whole data.
+# Samples measured at a time, so that memory stays constant for batches of any size.
 CHUNK = 256
 
 
@@ -29,20 +28,19 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
     """Measures a stream of data in one pass and constant memory.
 
     Args:
-        data: Whatever `fit` accepts, see `data.batches`; with labels, these
-            are counted as well.
-        model: A built Keras model with one output. It is asked about every
-            batch, in inference mode, and what it says is profiled as well.
-            `data` must be what the model takes.
-        feature_layer: Name of one of its layers, whose activations are
-            embedded. Needs `model`.
+        data: Anything that `fit` accepts, see `io.batches.batches`. Labels are
+            counted as well.
+        model: A built Keras model with one output. Its predictions in inference
+            mode are profiled as well. `data` must be what the model takes.
+        feature_layer: Name of one of its layers, whose activations are profiled
+            as well. Needs `model`.
 
     Returns:
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
         BadInputError: if there is no data, or none that can be measured, or
-            the model cannot be asked.
+            the outputs of the model cannot be profiled.
 
     Example:
 
@@ -56,25 +54,28 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
         )
     if model is None:
         return profile_of((named_inputs(x), y) for x, y, _ in batches(data, CHUNK))
-    answers = Answers(model, feature_layer)
+    outputs = ModelOutputs(model, feature_layer)
     names = list(getattr(model, "input_names", None) or [])
 
-    def asked() -> Iterator[tuple[dict[str, Any], Any]]:
+    def predicted_batches() -> Iterator[tuple[dict[str, Any], Any]]:
         for x, y, _ in batches(data, CHUNK):
-            answers.ask(x, y)
+            outputs.predict(x, y)
             yield named_inputs(x, names), y
 
-    measured = profile_of(asked())
-    return replace(measured, outputs=answers.drain_asked(fingerprint(model)))
+    measured = profile_of(predicted_batches())
+    return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
 
 
 def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = True) -> InputProfile:
-    """The profile of batches.
+    """Returns the profile of a stream of batches.
 
     Args:
-        stream: Pairs of a dict of tensors by name, and labels or None.
-        details: Whether to measure the samples as well, or only what is
-            measured of pixels, which is all that `diagnose` needs.
+        stream: Pairs of a dict of tensors by input name, and labels or None.
+        details: Whether to measure features and embeddings of each sample. Without
+            them only pixel statistics are measured, which is all that `diagnose` needs.
+
+    Raises:
+        BadInputError: if the stream is empty or holds no numeric input.
     """
     measurement = Measurement(details)
     total = InputProfile()
@@ -91,7 +92,11 @@ def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = Tru
 
 
 class Measurement:
-    """Sketches that come into being with the inputs that they are for."""
+    """Measures batches outside of training; each input gets its sketch at its first batch.
+
+    Args:
+        details: Whether to measure features and embeddings of each sample.
+    """
 
     def __init__(self, details: bool = True) -> None:
         self.details = details
@@ -101,7 +106,15 @@ class Measurement:
         self._add = compiled(self._update, self._states) if details else self._update
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds every sample of one batch to every statistic."""
+        """Adds every sample of one batch to every statistic.
+
+        Args:
+            inputs: Tensors `(samples, ...)` by input name.
+            y: Labels `(samples, ...)`, or None.
+
+        Raises:
+            BadInputError: for rows whose length differs from that of earlier rows.
+        """
         tensors = {}
         for name, x in inputs.items():
             x = as_measurable(x)
@@ -148,6 +161,6 @@ class Measurement:
         return [state for pair in (parts, *each) for state in pair]
 
     def drain(self) -> InputProfile:
-        """What was measured since the last call."""
+        """Returns the profile of all samples since the last call."""
         inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}
         return InputProfile(inputs, labels=self.labels.drain())

@@ -1,4 +1,4 @@
-"""What the inputs of a model look like, as far as it can tell before it is fed."""
+"""The names, shapes and data format of a model's inputs, read before any batch."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from keras_shiftguard.statistics.batch import InputSpec, spec_for
 
 
 def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
-    """The shapes of the model's inputs by name; empty if it cannot tell yet."""
+    """Returns the shapes of the model's inputs by name; empty if they are not known yet."""
     try:
         struct = model.input
     except (AttributeError, ValueError, RuntimeError):
@@ -20,7 +20,7 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
         if len(tensors) == 1:
             return {"input": tuple(tensors[0].shape)}
         return {tensor.name: tuple(tensor.shape) for tensor in tensors}
-    # A subclassed model knows the shapes that it was built with.
+    # A subclassed model stores the shapes that it was built with.
     shape = (model.get_build_config() or {}).get("input_shape")
     if isinstance(shape, dict):
         return {name: (None, *each[1:]) for name, each in shape.items()}
@@ -32,14 +32,14 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
 
 
 def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
-    """The specs of those of the inputs that can be measured."""
+    """Returns the specs of the inputs that can be measured."""
     data_format = image_data_format(model)
     specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
     return [spec for spec in specs if spec is not None]
 
 
 def image_data_format(model: keras.Model) -> str:
-    """The data format of the model's convolutions, else Keras's default."""
+    """Returns the data format of the model's first layer that has one, else Keras's default."""
     for layer in _layers(model):
         if getattr(layer, "data_format", None) in ("channels_last", "channels_first"):
             return str(layer.data_format)

@@ -1,4 +1,4 @@
-"""How a model is asked about a stream: its outputs, and one layer's activations."""
+"""Statistics of a model's outputs, and of the activations of one of its layers."""
 
 import hashlib
 import re
@@ -25,24 +25,27 @@ REGRESSION_LOSSES = (
 )
 
 
-class Answers(keras.metrics.Metric):
-    """A model's outputs in inference mode, and where they are accumulated.
+class ModelOutputs(keras.metrics.Metric):
+    """Accumulates statistics of a model's outputs in inference mode.
 
-    A Metric, like `Stream`: state that a compiled step may change.
+    `update_state` adds batches inside a compiled step, and `predict` adds batches
+    outside of it; the two are accumulated apart. This is a Metric because a
+    compiled step may change the state of metrics.
 
     Args:
         model: A built model with one output.
         feature_layer: Name of a layer of a functional or sequential model, whose
-            activations are embedded as well.
+            activations are profiled as well.
 
     Raises:
-        BadInputError: for a model that cannot be asked, or an unknown layer.
+        BadInputError: for a model without one output of shape (batch, classes), or an
+            unknown layer.
     """
 
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
         if not isinstance(model, keras.Model):
             raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
-        super().__init__(name="shiftguard_answers")
+        super().__init__(name="shiftguard_model_outputs")
         self.feature_layer = feature_layer
         self._network: Any = model
         self.width = _width(model)
@@ -55,11 +58,11 @@ class Answers(keras.metrics.Metric):
         kind = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
         self.sketch = OutputSketch(*kind)
         with updated_by_the_host():
-            self.asked = OutputSketch(*kind)
+            self.predicted = OutputSketch(*kind)
         self.state_variables = self.sketch.state.variables
 
     def reset_state(self) -> None:
-        """Nothing: the host drains."""
+        """Does nothing, so that Keras does not reset the state; `drain` does."""
 
     def update_state(self, x: Any, y: Any = None) -> None:
         """Adds one batch inside a compiled step, with the weights of that step."""
@@ -69,21 +72,25 @@ class Answers(keras.metrics.Metric):
         return {}
 
     def drain(self, weights: str) -> OutputSummary:
-        """What the step has accumulated since the last call; see `OutputSketch.drain`."""
+        """Returns what `update_state` added since the last call; see `OutputSketch.drain`."""
         return self.sketch.drain(weights)
 
-    def drain_asked(self, weights: str) -> OutputSummary:
-        """The same of what `ask` has added."""
-        return self.asked.drain(weights)
+    def drain_predicted(self, weights: str) -> OutputSummary:
+        """Returns what `predict` added since the last call; see `OutputSketch.drain`."""
+        return self.predicted.drain(weights)
 
-    def ask(self, x: Any, y: Any = None) -> None:
-        """Adds what the model says about one batch, asked from the host.
+    def predict(self, x: Any, y: Any = None) -> None:
+        """Runs the model on one batch outside of a step, and adds its outputs.
+
+        Args:
+            x: A batch as the model takes it.
+            y: Its labels, or None.
 
         Raises:
-            BadInputError: if the model does not take it.
+            BadInputError: if the model does not take the batch.
         """
         try:
-            answer = predicted(self._network, x)
+            results = predict_batch(self._network, x)
         except Exception as error:  # Keras raises whatever its layers raise
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
@@ -91,21 +98,21 @@ class Answers(keras.metrics.Metric):
                 f"The model does not take this data. Received: shape {shapes}, but the model: "
                 f"{reason[min(1, len(reason) - 1)].strip()}"
             ) from error
-        self._add(self.asked, answer, y)
+        self._add(self.predicted, results, y)
 
-    def _add(self, sketch: OutputSketch, answer: Any, y: Any) -> None:
-        outputs, activations = answer if self.feature_layer else (answer, None)
+    def _add(self, sketch: OutputSketch, results: Any, y: Any) -> None:
+        outputs, activations = results if self.feature_layer else (results, None)
         outputs = keras.ops.convert_to_tensor(outputs)
         if activations is not None:
             activations = keras.ops.convert_to_tensor(activations)
         sketch.update(outputs, activations, y)
 
 
-def predicted(model: keras.Model, x: Any) -> Any:
-    """`model.predict_on_batch(x)`, each sample once.
+def predict_batch(model: keras.Model, x: Any) -> Any:
+    """Returns `model.predict_on_batch(x)` with one row for each sample.
 
-    Under a TensorFlow strategy of several replicas Keras hands the whole batch to
-    each of them and returns it as many times.
+    Under a TensorFlow strategy with several replicas, `predict_on_batch` gives the
+    whole batch to each replica and returns each sample several times.
     """
     if keras.backend.backend() == "tensorflow":
         if model.distribute_strategy.num_replicas_in_sync > 1:
@@ -114,10 +121,10 @@ def predicted(model: keras.Model, x: Any) -> Any:
 
 
 def is_classifier(model: keras.Model) -> bool:
-    """Whether the outputs are to be read as classes.
+    """Whether the outputs of a model are classes and not a regression.
 
-    By the last activation, else by the loss; a linear layer of one unit whose
-    loss is not known is a regression.
+    The last activation decides, or else the loss. One linear unit without a known
+    loss is a regression.
     """
     last = model.layers[-1] if model.layers else None
     while isinstance(last, keras.Model) and last.layers:
@@ -135,7 +142,7 @@ def is_classifier(model: keras.Model) -> bool:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """The same for the same weights: whether outputs may be compared at all."""
+    """Returns a hash of the weights; outputs are comparable only if it is the same."""
     digest = hashlib.sha256()
     for weight in model.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
@@ -156,7 +163,7 @@ def _output_shape(model: keras.Model) -> Any:
     shape = getattr(model, "output_shape", None)
     fed = (model.get_build_config() or {}).get("input_shape")
     if shape is None and isinstance(fed, (tuple, list)):
-        # A subclassed model tells when it is called, here with symbols only.
+        # The output shape of a subclassed model is known only from a (symbolic) call.
         try:
             shape = model.compute_output_spec(keras.KerasTensor((None, *fed[1:]))).shape
         except Exception:

@@ -1,10 +1,11 @@
-"""How measurements get inside the training step: the one place that touches the trainer.
+"""`Probe`: wraps the training and test steps of a model to measure their input.
 
 `train_step` and `test_step` of the model *instance* are wrapped: they see the
 raw batch, also where the user's class overrides them. On TensorFlow and
-PyTorch variables may live anywhere. On JAX a step may only change the state it
-is handed, so there our variables are hosted by the model's own loss tracker,
-whose variables are part of that state; nothing is added to `model.metrics`.
+PyTorch a step may change any variable. On JAX it may only change the state that
+it is passed, so there the model's own loss tracker hosts the variables of the
+probe: its variables are part of that state, and nothing is added to
+`model.metrics`.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -14,8 +15,13 @@ from typing import Any
 import keras
 
 from keras_shiftguard.errors import ShiftGuardError, warn
-from keras_shiftguard.instrument.batch_tensors import is_dense, own, replaced, shapes_of
-from keras_shiftguard.instrument.compiled_steps import CompiledSteps, keep, kept
+from keras_shiftguard.instrument.batch_tensors import (
+    copy_on_tensorflow,
+    is_dense,
+    shapes_of,
+    with_replaced_tensors,
+)
+from keras_shiftguard.instrument.compiled_steps import CompiledSteps, cache
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
@@ -24,20 +30,22 @@ STEPS = {"train_step": "train", "test_step": "validation"}
 
 
 class Probe:
-    """Measures, and if told corrects, what the steps of one model are fed.
+    """Measures the input of a model's steps, and corrects or augments it where asked.
 
     Args:
         model: A compiled model.
         streams: The `Stream` for each of `"train"` and `"validation"`.
         names: Names of the inputs, for inputs that come as a list.
-        answers: A metric that is updated with `(x, y)` of every validation batch
-            and may ask the model itself; None costs nothing.
-        augmentation: A metric with `apply(name, x, y)`, which changes what the
-            model is trained on; None costs nothing.
+        model_outputs: A metric that is updated with `(x, y)` of every validation
+            batch and may call the model; None skips this.
+        augmentation: A metric with `apply(name, x, y)`, which changes the input of
+            training after the measurement; None skips this.
+        cache_key: Key under which `detach` caches the probe for a later run that
+            measures the same; None does not cache it.
 
     Raises:
-        ShiftGuardError: where the step cannot be wrapped; the message names
-            the way out.
+        ShiftGuardError: from `attach`, on JAX, for a model without a loss tracker;
+            the message says what to do.
     """
 
     def __init__(
@@ -45,47 +53,49 @@ class Probe:
         model: keras.Model,
         streams: dict[str, Stream],
         names: Sequence[str],
-        answers: keras.metrics.Metric | None = None,
+        model_outputs: keras.metrics.Metric | None = None,
         augmentation: Any = None,
+        cache_key: Hashable = None,
     ) -> None:
         self.model = model
         self.streams = streams
-        self.answers = answers
+        self.model_outputs = model_outputs
         self.augmentation = augmentation
         self.names = names
-        self.run: object = None
+        self.cache_key = cache_key
+        self.run_key: object = None
         self.attached = False
         self._failed = False
         self._replaced: dict[str, Any] = {}
         self._compiled = CompiledSteps(model)
         self._is_reusable = False
-        self._served_before = False
-        self._shapes: dict[str, Any] = {}  # of the first batches of each stream
+        self._was_cached = False
+        self._shapes: dict[str, Any] = {}  # of the first batch of each stream
         self._shapes_vary = False
         self._host: keras.metrics.Metric | None = None
         self._hosted_as = f"shiftguard_{id(self):x}"
 
-    def attach(self, run: object = None) -> None:
+    def attach(self, run_key: object = None) -> None:
         """Wraps the steps, in `on_train_begin` or `on_test_begin`.
 
         Args:
-            run: Anything that is one object for all callbacks of one `fit`. A
-                probe of another run that is still on the model was left behind
-                by an exception, of which Keras tells no callback.
+            run_key: An object that all callbacks of one `fit` share. A probe with
+                another key that is still on the model was left behind by an
+                exception, because Keras calls no hook after an exception.
         """
-        self.run = run
+        self.run_key = run_key
         for method in STEPS:
             stale = _probe_of(vars(self.model).get(method))
-            if stale is not None and stale.run is not self.run:
-                stale.detach()
+            if stale is not None and stale.run_key is not self.run_key:
+                stale.detach(reuse=False)
         if keras.backend.backend() == "jax":
             self._host = loss_tracker(self.model)
-            optional = (self.answers, self.augmentation)
+            optional = (self.model_outputs, self.augmentation)
             hosted = [*self.streams.values(), *(each for each in optional if each is not None)]
             setattr(self._host, self._hosted_as, hosted)
         for method, stream in STEPS.items():
             original = getattr(self.model, method)
-            # A step that the user set on the instance is put back afterwards.
+            # A step that the user set on the instance is restored by `detach`.
             self._replaced[method] = vars(self.model).get(method)
             step = self._wrap(original, self.streams[stream])
             step.probe = self  # type: ignore[attr-defined]
@@ -93,19 +103,19 @@ class Probe:
         self.attached = True
         self._compiled.wrap()
 
-    def detach(self, recipe: Hashable = None) -> None:
-        """Leaves the model as it was. Safe to call twice, and after a crash.
+    def detach(self, reuse: bool = True) -> None:
+        """Restores the model as it was. Safe to call twice, and after a crash.
 
         Args:
-            recipe: What `kept_probe` may ask for to have this one again, which
-                then need not be traced again; None: nobody will.
+            reuse: Whether to cache the probe, so that the next run of the model need
+                not trace its steps again.
         """
         if not self.attached:
             return
         self.attached = False
         for method in STEPS:
             if _probe_of(vars(self.model).get(method)) is not self:
-                continue  # a second guard has wrapped ours; it unwinds both
+                continue  # a second guard has wrapped this step; it restores both
             previous = self._replaced[method]
             while (below := _probe_of(previous)) is not None and not below.attached:
                 previous = below._replaced[method]
@@ -119,13 +129,14 @@ class Probe:
             delattr(self._host, self._hosted_as)
         steps_are_back = self._compiled.unwrap()
         measures_all = not self._failed and not self._shapes_vary
-        self._is_reusable = recipe is not None and steps_are_back and measures_all
+        is_wanted = reuse and self.cache_key is not None
+        self._is_reusable = is_wanted and steps_are_back and measures_all
         if self._is_reusable:
-            self._served_before = True
-            keep(self.model, recipe, self)
+            self._was_cached = True
+            cache(self.model, self.cache_key, self)
 
-    def can_serve(self, model: keras.Model) -> bool:
-        """Whether another run of the model may have this probe."""
+    def can_be_reused(self, model: keras.Model) -> bool:
+        """Whether another run of the model may use this probe."""
         steps = {method: vars(model).get(method) for method in STEPS}
         return self._is_reusable and not self.attached and self._replaced == steps
 
@@ -141,7 +152,7 @@ class Probe:
             variables = self.model.metrics_variables
             *others, values = state  # metrics come last in training and test
             mapping = list(zip(variables, values, strict=True))
-            if self.answers is not None:  # it needs the weights of this step
+            if self.model_outputs is not None:  # it needs the weights of this step
                 mapping += zip(self.model.trainable_variables, state[0], strict=True)
                 mapping += zip(self.model.non_trainable_variables, state[1], strict=True)
             with keras.StatelessScope(mapping) as scope:
@@ -153,50 +164,50 @@ class Probe:
         return jax_step
 
     def _observe(self, data: Any, stream: Stream) -> Any:
-        """Adds a batch to the stream and returns it, corrected if that is on."""
+        """Measures a batch of a stream; returns it augmented or corrected where asked."""
         if self._failed or not self.attached:
             return data
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if is_pair(x):  # source and target side by side: training is the source
+        if is_pair(x):  # a batch of source and target: only the source is training data
             source = self._observe((x[SOURCE], y, weight), stream)[0]
             return ({**x, SOURCE: source}, *data[1:])
         try:
-            x, y = own(x), own(y)
+            x, y = copy_on_tensorflow(x), copy_on_tensorflow(y)
             self._note_shapes(stream, x, y)
             inputs = named_inputs(x, self.names)
             inputs = {name: t for name, t in inputs.items() if is_dense(t)}
             if not stream.is_built:
                 self._build(stream, inputs)
             stream.update_state(inputs, x, y)
-            if self.answers is not None and stream is self.streams["validation"]:
-                self.answers.update_state(x, y)
+            if self.model_outputs is not None and stream is self.streams["validation"]:
+                self.model_outputs.update_state(x, y)
             fed = inputs
             if self.augmentation is not None and stream is self.streams["train"]:
-                # After the measurement: what is measured is what the user feeds.
+                # After the measurement, which is of the user's data without augmentation.
                 fed = {name: self.augmentation.apply(name, inputs[name], y) for name in inputs}
             corrected = {name: stream.corrected(name, fed[name]) for name in inputs}
             if all(corrected[name] is inputs[name] for name in inputs):
                 return data
-            return (replaced(x, corrected, self.names), *data[1:])
+            return (with_replaced_tensors(x, corrected, self.names), *data[1:])
         except Exception as error:
-            # Ours must never end a fit. On compiled backends this runs while
-            # the step is traced, so a failure costs the measurement, once.
+            # A failure of the guard must never end a fit. On compiled backends this
+            # runs while the step is traced, so the step is then compiled without it.
             self._failed = True
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
 
     def _note_shapes(self, stream: Stream, x: Any, y: Any) -> None:
-        """Notes whether batches of several shapes come; then no later run has this probe.
+        """Notes whether the shapes of the batches vary; then the probe is not cached.
 
-        TensorFlow makes one trace of them, which knows none of the shapes.
+        TensorFlow makes one trace for all shapes, in which no shape is known.
         """
         if keras.backend.backend() == "torch":
-            return  # nothing is traced, nor kept
+            return  # nothing is traced or cached
         shapes = shapes_of(x), shapes_of(y)
         known = self._shapes.setdefault(stream.stream, shapes)
         self._shapes_vary = self._shapes_vary or shapes != known
         relaxed = keras.backend.backend() == "tensorflow" and shapes[1] != known[1]
-        if relaxed and self._served_before:
+        if relaxed and self._was_cached:
             warn(
                 f"ShiftGuard may not count the labels of {stream.stream}: their shape "
                 f"is not that of an earlier fit ({shapes[1]}, before {known[1]}). "
@@ -204,10 +215,10 @@ class Probe:
             )
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
-        """Creates the variables when the first batch is there to tell the shapes.
+        """Creates the variables from the shapes of the first batch.
 
-        Only where the model could not tell them before: a subclassed model on
-        TensorFlow, which Keras builds while it traces the first step.
+        Needed only where the model did not know its input shapes before: a subclassed
+        model on TensorFlow, which Keras builds while it traces the first step.
         """
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)
@@ -225,26 +236,17 @@ class Probe:
                 part.build(specs)
 
 
-def kept_probe(model: keras.Model, recipe: Hashable) -> Probe | None:
-    """The probe that was detached from the model with this recipe, if it can go on.
-
-    Its streams are empty again.
-    """
-    probe: Probe | None = None if recipe is None else kept(model, recipe)
-    if probe is None or not probe.can_serve(model):
-        return None
-    for stream in probe.streams.values():
-        stream.forget()
-    return probe
-
-
 def _probe_of(step: Any) -> Probe | None:
-    """The probe that made this wrapper, if one did."""
+    """Returns the probe that wrapped this step, or None."""
     return getattr(step, "probe", None)
 
 
 def check_supported(model: keras.Model) -> None:
-    """Refuses, before training, what cannot work."""
+    """Checks before training that the steps of the model can be wrapped.
+
+    Raises:
+        ShiftGuardError: on JAX, with Keras's NNX mode or without a loss tracker.
+    """
     if keras.backend.backend() != "jax":
         return
     if keras.config.is_nnx_enabled():
@@ -257,10 +259,14 @@ def check_supported(model: keras.Model) -> None:
 
 
 def loss_tracker(model: keras.Model) -> keras.metrics.Metric:
-    """The model's own loss tracker, which hosts our state on JAX."""
+    """Returns the model's own loss tracker, which hosts the probe's variables on JAX.
+
+    Raises:
+        ShiftGuardError: if the model has none.
+    """
     for metric in model.metrics:
-        # Exactly Mean: it resets its own two variables. Other metrics reset
-        # everything they hold, and that would be ours too.
+        # Only `Mean` itself will do: it resets just its own two variables. Other metrics
+        # reset all variables they hold, which would include those of the probe.
         if type(metric) is keras.metrics.Mean:
             return metric
     raise ShiftGuardError(
@@ -272,7 +278,7 @@ def loss_tracker(model: keras.Model) -> keras.metrics.Metric:
 
 
 def variable_scope(model: keras.Model) -> AbstractContextManager[Any]:
-    """Where variables for the model's step must be created."""
+    """Returns the context in which variables for the model's step must be created."""
     if keras.backend.backend() == "tensorflow":
         scope: AbstractContextManager[Any] = model.distribute_strategy.scope()
         return scope

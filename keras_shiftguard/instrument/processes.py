@@ -1,4 +1,4 @@
-"""Several processes that train one model together, as JAX lets them."""
+"""Communication between several JAX processes that train one model together."""
 
 from typing import Any
 
@@ -7,19 +7,20 @@ import numpy as np
 
 
 def is_first_process() -> bool:
-    """Whether this process speaks for all that train one model together."""
+    """Whether this process prints and writes for all processes that train the model."""
     return not _are_several() or _jax().process_index() == 0
 
 
 def from_all(data: Any) -> Any:
-    """Samples of all processes, which each of them then holds in the same order.
+    """Gathers the samples of all processes; each process gets them in the same order.
 
-    What is decided from them is decided alike everywhere: processes that disagree wait for
-    each other for ever. Alone, or where each process trains for itself, `data` comes back.
+    All processes then take the same decisions from them. Processes that decide
+    differently would wait for each other forever. A single process, or one that
+    trains a model of its own, gets `data` back.
 
     Args:
         data: NumPy arrays `(samples, ...)` in any structure; None stays None. Each process
-            gives as many samples as the one that has fewest.
+            contributes as many samples as the process with the fewest.
     """
     if not _are_several() or keras.distribution.distribution() is None:
         return data

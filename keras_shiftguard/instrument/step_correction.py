@@ -1,4 +1,4 @@
-"""The correction inside the step: off until the host assigns its variables."""
+"""Correction of an image input inside the training step, switched on from outside."""
 
 from typing import Any
 
@@ -9,14 +9,14 @@ from keras_shiftguard.statistics.state import State, assign
 
 
 class StepCorrection:
-    """Reverses the channels if told to, then `x * gain + bias`.
+    """Maps an image batch to `x * gain + bias`, with the channels reversed if asked.
 
-    A Python attribute changed after tracing is ignored, an assigned variable
-    is not: strength, gain and bias are variables. While it is off the very
-    same numbers pass through.
+    It starts switched off, and then returns the same numbers as float32. The switch,
+    gain and bias are variables because a compiled step ignores Python attributes that
+    change after tracing.
 
     Args:
-        spec: The image input that it stands before.
+        spec: The image input to correct.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -37,7 +37,14 @@ class StepCorrection:
         return ops.where(self.on > 0, y, x)
 
     def switch_on(self, permutation: tuple[int, ...] | None, scale: Any, offset: Any) -> None:
-        """From the next step on, map the input so. Runs on the host."""
+        """Corrects the input from the next step on. Call it outside the step.
+
+        Args:
+            permutation: Order of the channels, or None to keep it. Any permutation
+                reverses the channels.
+            scale: Factor of each channel.
+            offset: Summand of each channel, after the factor.
+        """
         assign(self.reverse, 0.0 if permutation is None else 1.0)
         assign(self.gain, scale)
         assign(self.bias, offset)

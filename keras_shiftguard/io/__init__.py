@@ -1,1 +1,1 @@
-"""Reading and writing: batches of whatever `fit` accepts, image files, arrays, JSON."""
+"""Readers and writers: batches of data as `fit` takes it, image files, arrays, JSON."""

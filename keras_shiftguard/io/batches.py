@@ -1,4 +1,4 @@
-"""Whatever `fit` accepts, as batches: arrays, datasets, loaders, generators."""
+"""Batches of any data that `fit` accepts: arrays, datasets, loaders and generators."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from keras_shiftguard.errors import BadInputError
 
 BATCH_SIZE = 32
 
-# A batch of DomainAdaptationModel holds two: `{SOURCE: x, TARGET: x_target}`.
+# The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
 
 # A batch: inputs (a tensor, or a list or dict of them), labels, sample weights.
@@ -18,19 +18,21 @@ Batch = tuple[Any, Any, Any]
 
 
 def is_pair(x: Any) -> bool:
-    """Whether `x` holds a batch of the source beside one of the target."""
+    """Whether `x` is a pair: a batch of the source and a batch of the target."""
     return isinstance(x, dict) and SOURCE in x and TARGET in x
 
 
 def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:
-    """The tensors of one batch's `x`, by name.
+    """Returns the input tensors of one batch by name.
 
     Args:
         x: A tensor, or a list, tuple or dict of tensors.
-        names: What to call the members of a list; `input_0`, ... otherwise.
+        names: Names for the members of a list. If their number differs, the names
+            are `input_0`, `input_1` and so on.
 
     Returns:
-        `{"input": x}` for a single tensor; the dict's own keys for a dict.
+        `{"input": x}` for a single tensor; for a dict, its own keys. Members that
+        are None are left out.
 
     Example:
 
@@ -49,17 +51,17 @@ def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
-    """Yields `(x, y, sample_weight)` for anything that `fit` takes.
+    """Yields `(x, y, sample_weight)` for any data that `fit` accepts.
 
     Args:
         data: NumPy arrays or tensors (a tuple is `(x,)`, `(x, y)` or
             `(x, y, w)`; a list or dict is a multi-input `x`); or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or
             generator that yields batches of such tuples.
-        batch_size: For arrays only; the others bring their own.
+        batch_size: Samples in a batch of arrays; all other data comes in batches.
 
     Raises:
-        BadInputError: if `data` is none of these, or arrays differ in length.
+        BadInputError: If `data` is none of these, or arrays differ in length.
     """
     if callable(data) and not isinstance(data, (keras.utils.PyDataset, Iterable)):
         data = data()
@@ -70,7 +72,7 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
             yield _unpack(data[index])
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
         for batch in data:
-            # A torch DataLoader collates a pair into a list of two.
+            # A torch DataLoader turns a tuple `(x, y)` into a list.
             pair = isinstance(batch, list) and hasattr(data, "collate_fn")
             yield _unpack(tuple(batch) if pair else batch)
     else:
@@ -82,7 +84,7 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
 
 
 def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
-    """The batches of `batches(data)` that hold the first `max_samples` samples."""
+    """Yields whole batches until they hold at least `max_samples` samples or `data` ends."""
     count = 0
     for x, y, weight in batches(data):
         yield x, y, weight
@@ -94,11 +96,19 @@ def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
 def first_samples(
     data: Any, max_samples: int, names: Sequence[str] = ()
 ) -> tuple[dict[str, np.ndarray], Any]:
-    """Up to `max_samples` samples of `data`, on the host.
+    """Returns the first samples of `data` as NumPy arrays.
+
+    Args:
+        data: Any data that `batches` takes.
+        max_samples: The largest number of samples.
+        names: Names for the members of a list of inputs, as for `named_inputs`.
 
     Returns:
-        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`
-        or None where there are none, or several sets of them.
+        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. The
+        labels are None if there are none or several sets of them.
+
+    Raises:
+        BadInputError: If `data` is empty, or an input has no batch dimension.
     """
     inputs: dict[str, list[np.ndarray]] = {}
     labels: list[np.ndarray] | None = []
@@ -111,14 +121,14 @@ def first_samples(
         if wrong:
             raise BadInputError(f"Inputs need a batch dimension. Received scalars: {wrong}")
         size = len(next(iter(here.values())))
-        keep = min(size, max_samples - count)
+        size = min(size, max_samples - count)
         for name, value in here.items():
-            inputs.setdefault(name, []).append(value[:keep])
+            inputs.setdefault(name, []).append(value[:size])
         if y is None or isinstance(y, (Mapping, list, tuple)):
             labels = None
         elif labels is not None:
-            labels.append(to_numpy(y)[:keep])
-        count += keep
+            labels.append(to_numpy(y)[:size])
+        count += size
         if count >= max_samples:
             break
     if count == 0:
@@ -126,7 +136,7 @@ def first_samples(
     try:
         joined = {name: np.concatenate(parts) for name, parts in inputs.items()}
     except ValueError:
-        # Batches of images of different sizes: the first size stands for all.
+        # Images differ in size from batch to batch: only those of the first size are used.
         joined = {
             name: np.concatenate([p for p in parts if p.shape[1:] == parts[0].shape[1:]])
             for name, parts in inputs.items()
@@ -136,7 +146,7 @@ def first_samples(
 
 
 def to_numpy(value: Any) -> np.ndarray:
-    """An array on the host, whatever backend the tensor is from."""
+    """Returns a tensor of any backend as a NumPy array."""
     if isinstance(value, np.ndarray):
         return value
     if hasattr(value, "detach"):  # a torch tensor, also where torch is not the backend
@@ -145,7 +155,7 @@ def to_numpy(value: Any) -> np.ndarray:
 
 
 def is_arrays(data: Any) -> bool:
-    """Whether `data` holds arrays rather than yields batches."""
+    """Whether `data` consists of arrays, and is not an iterable of batches."""
     if isinstance(data, Mapping):
         return all(_is_array(value) for value in data.values())
     if isinstance(data, tuple):
@@ -160,7 +170,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _is_sequence_of_batches(data: Any) -> bool:
-    # Legacy `ImageDataGenerator` flows iterate for ever; by index they end.
+    # A flow of the legacy `ImageDataGenerator` iterates without end, but has a length.
     is_flow = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     return is_flow and not isinstance(data, (str, bytes, list, tuple, Mapping))
 

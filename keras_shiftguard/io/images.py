@@ -1,4 +1,4 @@
-"""Images and arrays on disk, read for the command line. NumPy and Pillow only."""
+"""Reader of image files and array files, with NumPy and Pillow only."""
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 ARRAY_SUFFIXES = (".npy", ".npz")
 
-# Of one array in a `.npz` file. A `.npy` file is read in place, whatever its size.
-MOST_BYTES = 8 * 2**30
+# Of one array in a `.npz` file. A `.npy` file has no limit, because it is memory-mapped.
+MAX_ARRAY_BYTES = 8 * 2**30
 
 Item = TypeVar("Item")
 
@@ -29,21 +29,22 @@ def read_images(
     max_samples: int,
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> np.ndarray:
-    """Reads image files, resized with antialiasing and not cropped.
+    """Returns images from files, resized with antialiasing and not cropped.
 
     Args:
-        path: A directory, walked with its sub-folders, or one image file.
-        size: `(height, width)` of the result.
+        path: A directory with its sub-folders, or one image file.
+        size: `(height, width)` of the result in pixels.
         channels: 3 for RGB, 1 for gray.
-        max_samples: Reads at most so many, spread over the sorted files, so
-            that each sub-folder has its part.
-        progress: Goes over the files that are read, and may draw a bar meanwhile.
+        max_samples: The largest number of images. They are spread evenly over the
+            sorted files, so that each sub-folder has its share.
+        progress: A function that yields the files it is given, and may draw a
+            progress bar.
 
     Returns:
-        `(images, height, width, channels)`, uint8.
+        `(images, height, width, channels)`, uint8, 0 to 255.
 
     Raises:
-        BadInputError: If there is not one readable image.
+        BadInputError: If no image can be read.
     """
     if channels not in (1, 3):
         raise BadInputError(
@@ -76,10 +77,10 @@ def read_images(
 
 
 def image_files(path: Path) -> list[Path]:
-    """The image files of a directory and its sub-folders, sorted.
+    """Returns the image files of a directory and its sub-folders, sorted.
 
-    A link that leads out of the directory is not followed: who hands over a
-    directory shall not choose what else is read. A warning counts them.
+    Links to files outside the directory are skipped with a warning, because a
+    directory from somebody else must not make other files readable.
     """
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     files = [file for file in files if file.is_file()]
@@ -94,14 +95,15 @@ def image_files(path: Path) -> list[Path]:
 
 
 class UnreadableImage(BadInputError):
-    """A file that is damaged, no image, or far too large."""
+    """The file is damaged, is no image, or is far too large."""
 
 
 def open_image(file: Path, channels: int) -> "Image.Image":
-    """One image file as it is, in RGB (3 channels) or gray (1).
+    """Returns an image in its original size, as RGB (3 channels) or gray (1).
 
     Raises:
-        UnreadableImage: If it cannot be read, or unpacks to over 90 megapixels.
+        UnreadableImage: If it cannot be read, or has more than 90 megapixels.
+        BadInputError: If Pillow is not installed.
     """
     try:
         from PIL import Image
@@ -111,10 +113,10 @@ def open_image(file: Path, channels: int) -> "Image.Image":
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as opened:
-                # Pillow drops transparency without a warning only from RGBA.
+                # Pillow warns when it drops the transparency of any mode but RGBA.
                 image = opened.convert("RGBA") if "transparency" in opened.info else opened
                 return image.convert("RGB" if channels == 3 else "L")
-    # What Pillow's readers raise for files that are damaged or far too large.
+    # Errors of Pillow's readers for damaged and for far too large files.
     except (
         *(OSError, SyntaxError, ValueError, EOFError),
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -123,15 +125,15 @@ def open_image(file: Path, channels: int) -> "Image.Image":
 
 
 def read_array(path: Path, max_samples: int) -> np.ndarray:
-    """Reads at most `max_samples` images, evenly spread, of a `.npy` or `.npz` file.
+    """Returns images from a `.npy` or `.npz` file.
 
     Args:
-        path: The file. A `.npz` file must hold one array, or one named `x`,
+        path: The file. A `.npz` file must hold one array only, or one named `x`,
             `x_train`, `images` or `data`. Pickled objects are not read.
-        max_samples: How many.
+        max_samples: The largest number of images, spread evenly over the file.
 
     Returns:
-        The array, as it was saved.
+        `(images, height, width, channels)` in the saved dtype.
 
     Raises:
         BadInputError: If the file cannot be read or holds no batch of images.
@@ -139,12 +141,12 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     try:
         if path.suffix == ".npz":
             name = _name_in(names_in(path), path)
-            x = read_npz(path, MOST_BYTES, [name])[name]
-        else:  # only what is looked at is read
+            x = read_npz(path, MAX_ARRAY_BYTES, [name])[name]
+        else:  # memory-mapped: only the chosen images are read
             x = np.lib.format.open_memmap(path, mode="r")
     except BadInputError:
         raise
-    except Exception as error:  # zip, header and end-of-file errors of many kinds
+    except Exception as error:  # NumPy and zipfile raise many types
         raise BadInputError(f"{path} cannot be read as a NumPy array: {error}") from error
     if x.ndim != 4:
         raise BadInputError(
@@ -159,19 +161,22 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
 
 
 def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
-    """The labels beside the images of a `.npz` file, for the same images as `read_array`.
+    """Returns the labels in a `.npz` file, for the same images as `read_array`.
 
     Args:
-        path: The file. Labels are called `y`, `y_train`, `labels` or `label`.
-        max_samples: How many, at most.
+        path: The file. Its labels are named `y`, `y_train`, `labels` or `label`.
+        max_samples: The same number as for `read_array`.
 
     Returns:
-        The array; None if there is none, as in any `.npy` file.
+        `(images, ...)`; None if the file has no labels, as any `.npy` file.
+
+    Raises:
+        BadInputError: If the labels cannot be read.
     """
     if path.suffix != ".npz":
         return None
     try:
-        found = read_npz(path, MOST_BYTES, ("y", "y_train", "labels", "label"))
+        found = read_npz(path, MAX_ARRAY_BYTES, ("y", "y_train", "labels", "label"))
     except Exception as error:
         raise BadInputError(f"The labels in {path} cannot be read: {error}") from error
     y = next(iter(found.values()), None)
@@ -179,7 +184,7 @@ def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """One image `(height, width, channels)`, uint8, resized as `read_images` does."""
+    """Returns one image `(height, width, channels)`, uint8, resized as by `read_images`."""
     from PIL import Image
 
     pixels = image[..., 0] if image.shape[-1] == 1 else image
@@ -205,8 +210,8 @@ def _name_in(names: Sequence[str], path: Path) -> str:
     )
 
 
-def _spread(items: Sequence[Item], at_most: int) -> list[Item]:
-    """At most so many of the items, evenly spread, in order."""
-    if len(items) <= at_most:
+def _spread(items: Sequence[Item], max_items: int) -> list[Item]:
+    """Returns at most `max_items` of the items, evenly spread, in their order."""
+    if len(items) <= max_items:
         return list(items)
-    return [items[i * len(items) // at_most] for i in range(at_most)]
+    return [items[i * len(items) // max_items] for i in range(max_items)]

@@ -1,4 +1,4 @@
-"""JSON that others read while it is written: whole files, and no value that is not JSON."""
+"""Writer of JSON files, which are replaced as a whole and hold valid JSON only."""
 
 import json
 import os
@@ -10,16 +10,15 @@ import numpy as np
 
 
 def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
-    """Writes `<log_dir>/<name>` so that a reader sees the old or the new file.
+    """Writes a JSON file. A concurrent reader sees the old file or the new one, whole.
 
     Args:
-        log_dir: Directory; created if it does not exist.
-        name: File name, such as `"diagnosis.json"`.
-        payload: Plain values. NumPy numbers and arrays are converted; what is
-            not finite becomes null, which every JSON reader accepts.
+        log_dir: The directory of the file. It is created if it does not exist.
+        name: The name of the file, such as `"diagnosis.json"`.
+        payload: The content, which is converted by `plain`.
 
     Returns:
-        The path written.
+        The path of the file.
     """
     directory = Path(log_dir)
     directory.mkdir(parents=True, exist_ok=True)
@@ -35,7 +34,11 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """Plain values only, for JSON: no NumPy, and null for what is not finite."""
+    """Returns the value with the types of JSON only.
+
+    NumPy numbers and arrays become Python numbers and lists. NaN and infinity become
+    None, because JSON has neither.
+    """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

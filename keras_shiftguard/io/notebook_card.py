@@ -1,14 +1,14 @@
-"""Verdicts in a notebook: what `str()` says, with a colour, and the numbers as a table.
+"""HTML of a verdict for notebooks: the text of `str()`, a colour, and a table of numbers.
 
-Everything is escaped: names of features, layers and classes are the data's. Colours
-are those of the edge only, so that the text suits a light and a dark page.
+All texts are escaped, because names of features, layers and classes come from the data.
+Only the edge has a colour, so that the text is readable on light and on dark pages.
 """
 
 from collections.abc import Sequence
 from html import escape
 
 GOOD, BAD, OPEN = "#2e7d32", "#c62828", "#757575"
-MOST_ROWS = 20
+MAX_ROWS = 20
 
 
 def card(
@@ -17,16 +17,13 @@ def card(
     columns: Sequence[str] = (),
     rows: Sequence[Sequence[str]] = (),
 ) -> str:
-    """HTML of a verdict.
+    """Returns a verdict as one HTML element.
 
     Args:
-        text: The verdict; its first line is the headline.
-        colour: `GOOD`, `BAD` or `OPEN`.
-        columns: Heads of the table.
-        rows: Its cells, as text; at most `MOST_ROWS` are shown.
-
-    Returns:
-        One element.
+        text: The verdict. Its first line is the headline.
+        colour: The colour of the edge: `GOOD`, `BAD` or `OPEN`.
+        columns: The column headings of the table.
+        rows: The cells of the table. At most `MAX_ROWS` rows are shown.
 
     Example:
 
@@ -40,9 +37,9 @@ def card(
         parts.append(f"<ul>{items}</ul>")
     if rows:
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
-        body = "".join(_row(row) for row in rows[:MOST_ROWS])
-        more = len(rows) - MOST_ROWS
-        summary = f"{len(rows)} in numbers" + (f", {MOST_ROWS} shown" if more > 0 else "")
+        body = "".join(_row(row) for row in rows[:MAX_ROWS])
+        more = len(rows) - MAX_ROWS
+        summary = f"{len(rows)} in numbers" + (f", {MAX_ROWS} shown" if more > 0 else "")
         parts.append(
             f"<details><summary>{summary}</summary>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"

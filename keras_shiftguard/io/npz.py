@@ -1,8 +1,8 @@
-"""Arrays from a `.npz` file of a stranger: sizes are checked before memory is taken.
+"""Reader of `.npz` files that may be hostile.
 
-A zip of a few kilobytes can claim, and unpack to, gigabytes. What an archive's
-directory and an array's header claim must agree and lie below a limit; only then the
-array is made. Nothing is unpickled.
+A zip file of a few kilobytes can unpack to gigabytes. So an array is created only if the
+sizes in the zip directory and in the header of the array agree and are below a limit.
+Nothing is unpickled.
 """
 
 import zipfile
@@ -13,38 +13,37 @@ from typing import IO
 
 import numpy as np
 
-KINDS = "biufU"  # whole and real numbers, and names
-MANY = 4096  # members of an archive
+DTYPE_KINDS = "biufU"  # booleans, whole and real numbers, and names
+MAX_MEMBERS = 4096
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(
-    path: str | PathLike[str], most_bytes: int, only: Collection[str] | None = None
+    path: str | PathLike[str], max_bytes: int, only: Collection[str] | None = None
 ) -> dict[str, np.ndarray]:
-    """Reads the arrays of an archive.
+    """Returns the arrays of a `.npz` file by name.
 
     Args:
         path: The file.
-        most_bytes: What the arrays that are read may take in memory, together.
-        only: Names to read; those that are not there are left out. None for all.
-
-    Returns:
-        The arrays by name.
+        max_bytes: The largest size in memory of all arrays that are read.
+        only: The names of the arrays to read; names that the file does not have are
+            ignored. None reads all.
 
     Raises:
-        ValueError: for what is no such archive, is damaged, or claims too much.
+        ValueError: If the file is too large, is damaged, or holds other dtypes.
+        zipfile.BadZipFile: If it is no zip file or a checksum is wrong.
     """
     with zipfile.ZipFile(path) as archive:
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
-        if len(members) > MANY:
-            raise ValueError(f"it holds {len(members)} members, more than {MANY}")
-        # What NumPy writes. Others may take gigabytes for a dictionary.
+        if len(members) > MAX_MEMBERS:
+            raise ValueError(f"it holds {len(members)} members, more than {MAX_MEMBERS}")
+        # Other compressions than those of NumPy can take gigabytes for a dictionary.
         if any(info.compress_type not in COMPRESSIONS for info in members.values()):
             raise ValueError("it is compressed in a way that NumPy does not use")
         wanted = {n: i for n, i in members.items() if only is None or n in only}
         size = sum(info.file_size for info in wanted.values())
-        if size > most_bytes:
-            raise ValueError(f"it unpacks to {size:,} bytes, more than the limit of {most_bytes:,}")
+        if size > max_bytes:
+            raise ValueError(f"it unpacks to {size:,} bytes, more than the limit of {max_bytes:,}")
         arrays = {}
         for name, info in wanted.items():
             with archive.open(info) as member:
@@ -53,13 +52,17 @@ def read_npz(
 
 
 def names_in(path: str | PathLike[str]) -> list[str]:
-    """Names of the arrays of an archive; raises as `read_npz` does."""
+    """Returns the names of the arrays of a `.npz` file.
+
+    Raises:
+        zipfile.BadZipFile: If it is no zip file.
+    """
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """The array, unless its header claims another size than the archive's directory does."""
+    """Returns an array after checking its header against the size in the zip directory."""
     version = np.lib.format.read_magic(member)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -68,7 +71,7 @@ def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
     if version not in readers:
         raise ValueError(f"array {name!r} is of format {version}")
     shape, by_columns, dtype = readers[version](member)
-    if dtype.kind not in KINDS:
+    if dtype.kind not in DTYPE_KINDS:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")
     left = size - member.tell()
     if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != left:
@@ -76,6 +79,6 @@ def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
     content = bytearray(left)
     if member.readinto(content) != left:  # type: ignore[attr-defined]
         raise ValueError(f"array {name!r} ends too early")
-    member.read(1)  # at its end the checksum is compared
+    member.read(1)  # reading at the end makes zipfile compare the checksum
     flat = np.frombuffer(content, dtype) if left else np.empty(prod(shape), dtype)
     return flat.reshape(shape, order="F" if by_columns else "C")

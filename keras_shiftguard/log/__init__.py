@@ -1,1 +1,1 @@
-"""What a run leaves on disk: the log directory, TensorBoard events, and the state to resume."""
+"""Writers of the log directory: TensorBoard events, JSON files and state files."""

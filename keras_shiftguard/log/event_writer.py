@@ -1,9 +1,9 @@
-"""What is written for TensorBoard's own tabs.
+"""Writer of TensorBoard event files.
 
-Nothing here needs TensorFlow: events are TensorBoard's protocol buffers in a
-plain record file, so the same log comes from JAX and PyTorch. Records are
-written in the caller's thread, so that a full disk is an error where it
-happens and not a thread that silently stopped.
+It does not need TensorFlow: an event is one of TensorBoard's protocol buffers in a plain
+record file, so the log is the same with JAX and PyTorch. Records are written in the
+caller's thread. A full disk therefore raises an error in the call that met it, instead
+of silently ending a background thread.
 """
 
 import itertools
@@ -28,29 +28,28 @@ from tensorboard.util import tensor_util
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
+from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME, RUN_NAME, TAG_PREFIX
 
-# A run of its own: two live writers in one run directory lose data. The plugin
-# that reads it has the same name.
-RUN_NAME = "shiftguard"
 MAX_BUCKETS = 64
 
 _file_numbers = itertools.count()
 
 
 class EventWriter:
-    """Writes one run, `<log_dir>/shiftguard`, that TensorBoard shows.
+    """Writes the event file of one run, which is the directory `<log_dir>/shiftguard`.
 
-    Scalars appear in TensorBoard's Scalars and Time Series tabs, histograms in
-    Histograms and Distributions, texts in Text. A failure to write raises
-    `OSError`; it is for the caller to decide that training goes on.
+    TensorBoard shows scalars in its tabs Scalars and Time Series, histograms in
+    Histograms and Distributions, and texts in Text. The run has its own directory
+    because two open event files in one directory lose data.
+
+    All methods that write raise `OSError` if that fails.
 
     Args:
-        log_dir: Directory that `tensorboard --logdir` is pointed at. It is
+        log_dir: The directory that `tensorboard --logdir` is started with. It is
             created if it does not exist.
 
     Raises:
-        BadInputError: If nothing can be written there. Raised at construction,
-            so before any training.
+        BadInputError: If nothing can be written there.
 
     Example:
 
@@ -63,7 +62,7 @@ class EventWriter:
 
     def __init__(self, log_dir: str | PathLike[str]) -> None:
         self.log_dir = Path(log_dir)
-        # The names sort by time: TensorBoard reads the files of a run in turn.
+        # File names sort by time, because TensorBoard reads the files of a run in this order.
         name = (
             f"events.out.tfevents.{int(time.time()):010d}.{socket.gethostname()}"
             f".{os.getpid()}.{next(_file_numbers):04d}"
@@ -77,7 +76,7 @@ class EventWriter:
             try:
                 self._write(event_pb2.Event(wall_time=time.time(), file_version="brain.Event:2"))
                 self.flush()
-            except OSError:  # a full disk takes the file, and nothing in it
+            except OSError:  # on a full disk a file can be created but not filled
                 with suppress(OSError):
                     self.close()
                 raise
@@ -95,11 +94,12 @@ class EventWriter:
         self.close()
 
     def write_scalar(self, tag: str, value: float, step: int) -> None:
-        """Adds one point to the curve `tag`.
+        """Writes one point of a curve.
 
         Args:
-            tag: Name of the curve; the part before the first `/` groups curves.
-            value: A number; NaN and infinity are shown as such.
+            tag: Name of the curve. Curves with the same part before the first `/`
+                are shown together.
+            value: A number; TensorBoard shows NaN and infinity as such.
             step: Position on the horizontal axis.
         """
         tensor = tensor_util.make_tensor_proto(float(value), dtype=np.float32)
@@ -107,19 +107,19 @@ class EventWriter:
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_SCALAR, step)
 
     def write_text(self, tag: str, text: str, step: int) -> None:
-        """Adds a text, shown line by line as it stands (not as Markdown)."""
-        # The Text tab renders Markdown, in which four spaces mean "as it stands".
+        """Writes a text, which TensorBoard shows unchanged instead of as Markdown."""
+        # The Text tab renders Markdown, and four spaces mark a line as preformatted.
         block = "\n".join("    " + line for line in text.splitlines())
         tensor = tensor_util.make_tensor_proto(block)
         metadata = text_metadata.create_summary_metadata(display_name="", description="")
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_histogram(self, tag: str, buckets: np.ndarray, step: int) -> None:
-        """Adds one histogram.
+        """Writes one histogram.
 
         Args:
             tag: Name of the histogram.
-            buckets: `(k, 3)`: left edge, right edge, count.
+            buckets: `(k, 3)`: left edge, right edge and count of each bucket.
             step: Position on the time axis.
         """
         tensor = tensor_util.make_tensor_proto(buckets, dtype=np.float64)
@@ -129,58 +129,59 @@ class EventWriter:
     def write_data(
         self, tag: str, data: np.ndarray | bytes, step: int, content: Mapping[str, Any]
     ) -> None:
-        """Adds one point that only the Shift tab reads.
+        """Writes one point of a series that only the Shift tab reads.
 
         Args:
             tag: Name of the series.
             data: Numbers, or a UTF-8 text.
             step: Position on the time axis.
-            content: What all points of the series have in common, at most
-                64 KB as JSON; kept from the first point.
+            content: The description of the series, at most 256 KB as JSON.
+                TensorBoard keeps that of the first point.
         """
         metadata = summary_pb2.SummaryMetadata(
             plugin_data=summary_pb2.SummaryMetadata.PluginData(
-                plugin_name=RUN_NAME, content=json.dumps(plain(content), allow_nan=False).encode()
+                plugin_name=PLUGIN_NAME,
+                content=json.dumps(plain(content), allow_nan=False).encode(),
             )
         )
         tensor = tensor_util.make_tensor_proto(data)
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_profile(self, stream: str, profile: InputProfile, step: int) -> None:
-        """Adds the named numbers of a profile and a histogram for each channel.
+        """Writes the features of a profile, and a histogram for each channel.
 
         Args:
-            stream: `"train"`, `"validation"` and so on: second part of the tags.
-            profile: What to show; numbers that are not finite are left out.
+            stream: The second part of the tags, such as `"train"`.
+            profile: The profile to show. Features that are not finite are left out.
             step: Position on the horizontal axis.
         """
         for name, value in profile.features.items():
             if np.isfinite(value):
-                self.write_scalar(f"shiftguard/{stream}/{name}", value, step)
+                self.write_scalar(f"{TAG_PREFIX}{stream}/{name}", value, step)
         for name, summary in profile.inputs.items():
             by_channel = len(summary.counts) == summary.num_channels
             for row in range(len(summary.counts)):
                 channel = str(row) if by_channel else "all"
                 buckets = histogram_buckets(summary, row)
-                self.write_histogram(f"shiftguard/{stream}/{name}/{channel}", buckets, step)
+                self.write_histogram(f"{TAG_PREFIX}{stream}/{name}/{channel}", buckets, step)
 
     def purge(self, step: int) -> None:
-        """Has TensorBoard forget what earlier files of the run hold of `step` and later."""
+        """Makes TensorBoard drop the points from `step` on in earlier files of the run."""
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         self._write(event_pb2.Event(wall_time=time.time(), step=int(step), session_log=start))
 
     def flush(self) -> None:
-        """Makes what was written visible to a running TensorBoard."""
+        """Writes the buffer to the file, so that a running TensorBoard sees the points."""
         self._records.flush()
 
     def close(self) -> None:
-        """Flushes and closes the file; may be called twice."""
+        """Flushes and closes the file. It may be called more than once."""
         if not self._file.closed:
             self._records.close()
 
     @property
     def closed(self) -> bool:
-        """Whether nothing can be written any more."""
+        """Whether the file is closed."""
         return self._file.closed
 
     def _add(self, tag: str, tensor: Any, metadata: Any, data_class: int, step: int) -> None:
@@ -198,17 +199,17 @@ class EventWriter:
 
 
 def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
-    """One row of the quantile sketch as TensorBoard's `(left, right, count)`.
+    """Returns one row of a quantile sketch as TensorBoard's `(left, right, count)`.
 
-    At most `MAX_BUCKETS` buckets of about equal width over the values that
-    occurred. Their edges are edges of the sketch, so that counts stay exact.
+    There are at most `MAX_BUCKETS` buckets of about equal width over the range of
+    the values. Their edges are edges of the sketch, so the counts stay exact.
 
     Args:
-        summary: Whose sketch.
-        row: Which row of `summary.counts`.
+        summary: The summary that holds the sketch.
+        row: The row of `summary.counts`.
 
     Returns:
-        `(k, 3)` float64; `(0, 3)` if nothing was counted.
+        `(k, 3)` float64; `(0, 3)` if the sketch is empty.
     """
     counts = summary.counts[row]
     occupied = np.flatnonzero(counts)
@@ -220,17 +221,17 @@ def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
     highest = float(np.max(summary.maximum[channels]))
     counts = counts[occupied[0] : occupied[-1] + 1]
     edges = bin_edges()[occupied[0] : occupied[-1] + 2].copy()
-    # The outermost bins reach past what occurred; those at the ends of the grid
-    # also hold what lies beyond it.
+    # The outermost bins are cut to the range of the values. The first and the last bin
+    # of the grid also hold the values beyond it, and may be widened.
     floor = -np.inf if occupied[0] == 0 else edges[0]
     ceiling = np.inf if occupied[-1] == NUM_BINS - 1 else edges[-1]
     edges[0], edges[-1] = np.clip(lowest, floor, edges[1]), np.clip(highest, edges[-2], ceiling)
 
     targets = np.linspace(edges[0], edges[-1], MAX_BUCKETS + 1)
     nearest = np.abs(edges[:, None] - targets).argmin(axis=0)
-    kept = np.unique(np.concatenate([[0], nearest, [len(counts)]]))
-    if len(kept) > MAX_BUCKETS + 1:
-        kept = np.concatenate([kept[:MAX_BUCKETS], kept[-1:]])
+    chosen = np.unique(np.concatenate([[0], nearest, [len(counts)]]))
+    if len(chosen) > MAX_BUCKETS + 1:
+        chosen = np.concatenate([chosen[:MAX_BUCKETS], chosen[-1:]])
     return np.stack(
-        [edges[kept[:-1]], edges[kept[1:]], np.add.reduceat(counts, kept[:-1])], axis=1
+        [edges[chosen[:-1]], edges[chosen[1:]], np.add.reduceat(counts, chosen[:-1])], axis=1
     ).astype("float64")

@@ -1,8 +1,8 @@
-"""What a guard knows after an epoch, on disk: for a fit that was interrupted and goes on.
+"""State files of a guard, one for each epoch, from which an interrupted fit goes on.
 
-Keras repeats the epoch in which a fit was killed. Whether it still saved the weights of
-the epoch before is a matter of milliseconds, so the last two states are kept, and the one
-for the epoch that training really goes on with is taken.
+Keras repeats the epoch in which a fit was killed. Whether the weights of the epoch
+before were saved by then is a matter of milliseconds, so the last two state files are
+retained, and training goes on with the one for its first epoch.
 """
 
 import re
@@ -13,20 +13,20 @@ from typing import Any
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
-KEPT = 2
-NAME = re.compile(r"guard-state-(\d+)\.npz")
+NUM_RETAINED = 2
+FILE_NAME = re.compile(r"guard-state-(\d+)\.npz")
 
 
 def write_state(path: str | PathLike[str], state: dict[str, Any]) -> None:
-    """Writes a state; a reader sees the file that was there, or the new one."""
+    """Writes a state file. A concurrent reader sees the old file or the new one, whole."""
     storage.write(path, {"guard_state": state})
 
 
 def read_state(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads what `write_state` wrote.
+    """Reads a state file.
 
     Raises:
-        BadInputError: for a damaged file, or one that is no state.
+        BadInputError: If the file is damaged or is no state file.
     """
     tree = storage.read(path)
     if not isinstance(tree.get("guard_state"), dict):
@@ -35,25 +35,39 @@ def read_state(path: str | PathLike[str]) -> dict[str, Any]:
     return state
 
 
-def keep_state(log_dir: str | PathLike[str], epoch: int, state: dict[str, Any]) -> None:
-    """Writes the state with which epoch number `epoch` (from 0) begins, and drops old ones."""
+def write_epoch_state(log_dir: str | PathLike[str], epoch: int, state: dict[str, Any]) -> None:
+    """Writes the state file of an epoch and deletes the files that are not retained.
+
+    Args:
+        log_dir: The directory of the file.
+        epoch: The epoch that begins with this state, counted from 0.
+        state: The state, as `profiles.storage` stores it.
+    """
     directory = Path(log_dir)
     write_state(directory / f"guard-state-{epoch}.npz", state)
-    kept = {int(found[1]): p for p in directory.iterdir() if (found := NAME.fullmatch(p.name))}
-    for number in sorted(kept):
-        # Later ones are of a run that went further, and was begun anew.
-        if number > epoch or number <= epoch - KEPT:
-            kept[number].unlink(missing_ok=True)
+    files = {
+        int(found[1]): path
+        for path in directory.iterdir()
+        if (found := FILE_NAME.fullmatch(path.name))
+    }
+    for number, path in files.items():
+        # Files of later epochs belong to an earlier fit in the same directory.
+        if number > epoch or number <= epoch - NUM_RETAINED:
+            path.unlink(missing_ok=True)
 
 
-def kept_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | None:
-    """The state for that epoch, or with a warning the one before it; None if there is none.
+def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | None:
+    """Returns the state of an epoch; else, with a warning, that of the epoch before, or None.
 
-    A callback before the guard may save the weights of an epoch, and the fit be killed
-    before the guard keeps what it knows of it.
+    The state of the epoch itself is missing if the fit was killed between a callback
+    that saved the weights and the guard, which comes later in the list of callbacks.
+
+    Args:
+        log_dir: The directory of the files.
+        epoch: The epoch that training goes on with, counted from 0.
     """
-    problem = "was not kept"
-    for number in range(epoch, max(epoch - KEPT, 0), -1):
+    problem = "is missing"
+    for number in range(epoch, max(epoch - NUM_RETAINED, 0), -1):
         path = Path(log_dir) / f"guard-state-{number}.npz"
         if not path.exists():
             continue
@@ -64,10 +78,10 @@ def kept_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | Non
             continue
         if number < epoch:
             warn(
-                f"ShiftGuard's state for epoch {epoch + 1} {problem}: it goes on with that for "
-                f"epoch {number + 1}. Put the guard before the callback that saves the weights."
+                f"ShiftGuard's state for epoch {epoch + 1} {problem}, so it goes on with the one "
+                f"for epoch {number + 1}. Put the guard before the callback that saves weights."
             )
         return state
     if problem == "is damaged":
-        warn(f"ShiftGuard's state for epoch {epoch + 1} is damaged: it begins anew.")
+        warn(f"ShiftGuard's state for epoch {epoch + 1} is damaged, so it begins anew.")
     return None

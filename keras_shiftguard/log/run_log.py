@@ -1,4 +1,4 @@
-"""What a run writes to `log_dir`, and what happens when that fails: training goes on."""
+"""Writer of everything that a run leaves in `log_dir`. If writing fails, training goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,25 +12,27 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.io.json_files import write_json
-from keras_shiftguard.log.resume import keep_state, kept_state
+from keras_shiftguard.log.resume import read_epoch_state, write_epoch_state
 from keras_shiftguard.profiles import InputProfile
+from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, TAG_PREFIX
 
 if TYPE_CHECKING:
     from keras_shiftguard.log.event_writer import EventWriter
     from keras_shiftguard.log.shift_tab import ShiftEvents
 
 
-class RunLog:
-    """Events for TensorBoard and JSON beside them; silent without a `log_dir`.
+class RunWriter:
+    """Writes TensorBoard events, JSON files and state files to `log_dir`.
 
-    A disk that fills up costs one warning and the rest of the log. Of several processes
-    that train one model the first one writes; all read what an earlier run left.
+    If a write fails, for example because the disk is full, the writer warns once and
+    writes nothing more. Where several processes train one model, only the first one
+    writes; all of them can read the state of an earlier run.
 
     Args:
-        log_dir: Where to write; None writes nothing.
+        log_dir: The directory to write to; None writes nothing.
 
     Raises:
-        BadInputError: if nothing can be written there.
+        BadInputError: If nothing can be written there.
     """
 
     def __init__(self, log_dir: str | PathLike[str] | None) -> None:
@@ -38,15 +40,15 @@ class RunLog:
         self.writer: EventWriter | None = None
         self._tab: ShiftEvents | None = None
         if log_dir is not None and is_first_process():
-            # TensorBoard's protocol buffers take as long to import as all of this
-            # package does: only those who write wait for them.
+            # Imported only where something is written: TensorBoard's protocol buffers
+            # take as long to import as all of this package.
             from keras_shiftguard.log import event_writer, shift_tab
 
             self.writer = event_writer.EventWriter(log_dir)
             self._tab = shift_tab.ShiftEvents(self.writer, _version())
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
-        """Adds the numbers and histograms of each stream."""
+        """Writes the features and histograms of each stream."""
 
         def write(writer: "EventWriter") -> None:
             for name, profile in profiles.items():
@@ -57,25 +59,27 @@ class RunLog:
     def write_diagnosis(
         self, stream: str, text: str, diagnoses: Mapping[str, Any], step: int
     ) -> None:
-        """Adds the verdict on one stream; that of all is `diagnosis.json`.
+        """Writes the verdict on the preprocessing of one stream.
+
+        The file `diagnosis.json` gets the diagnoses of all streams.
 
         Args:
             stream: The stream that was judged.
-            text: Its verdict, as a person reads it.
+            text: The verdict as text for people.
             diagnoses: `Diagnosis.to_dict()` of each stream so far.
             step: Epoch, counted from 0.
         """
 
         def write(writer: "EventWriter") -> None:
             write_json(writer.log_dir, "diagnosis.json", diagnoses)
-            writer.write_text(f"shiftguard/{stream}/verdict", text, step)
+            writer.write_text(f"{TAG_PREFIX}{stream}/verdict", text, step)
             if self._tab is not None:
                 headline = text.partition("\n")[0]
                 self._tab.write_diagnosis(step, stream, headline, diagnoses[stream])
 
         self._try(write)
 
-    def write_look(
+    def write_comparison(
         self,
         step: int,
         pairs: Sequence[Pair],
@@ -84,24 +88,24 @@ class RunLog:
         new: Sequence[Finding],
         severities: Mapping[str, float],
     ) -> None:
-        """Adds a look at all streams; the report is `report.json`.
+        """Writes one comparison of all streams; `report.json` gets the report.
 
         Args:
             step: Epoch, counted from 0.
-            pairs: What was compared, with every test.
-            profiles: The latest pass of each stream.
-            report: Everything found so far.
-            new: Findings that are new with this look.
-            severities: What Keras's logs hold, such as `"val_shift"`.
+            pairs: The pairs of streams that were compared, with every test.
+            profiles: The latest profile of each stream.
+            report: The findings so far.
+            new: The findings that this comparison added.
+            severities: The values that Keras's logs get, such as `"val_shift"`.
         """
 
         def write(writer: "EventWriter") -> None:
             write_json(writer.log_dir, "report.json", report.to_dict())
-            writer.write_text("shiftguard/report", str(report), step)
+            writer.write_text(f"{TAG_PREFIX}report", str(report), step)
             for name, value in severities.items():
-                writer.write_scalar(f"shiftguard/{name}", value, step)
+                writer.write_scalar(f"{TAG_PREFIX}{name}", value, step)
             if self._tab is not None:
-                self._tab.write_look(step, pairs, profiles, report, new)
+                self._tab.write_comparison(step, pairs, profiles, report, new)
 
         self._try(write)
 
@@ -113,46 +117,46 @@ class RunLog:
         curves: Mapping[str, float],
         state: Mapping[str, Any],
     ) -> None:
-        """Adds what the adaptation did; its state is also `adaptation.json`.
+        """Writes the changes that the adaptation made.
 
         Args:
             step: Epoch, counted from 0.
-            headline: The state of it, in one sentence.
+            headline: The state of the adaptation in one sentence.
             events: What changed and why, see `ShiftEvents.write_events`.
             curves: Numbers to draw over the epochs, such as `"strength/blur"`.
-            state: All there is to know of it, for people and programs; may be empty.
+            state: The content of `adaptation.json`; if empty, the file is not written.
         """
 
         def write(writer: "EventWriter") -> None:
             if state:
                 write_json(writer.log_dir, "adaptation.json", state)
             for name, value in curves.items():
-                writer.write_scalar(f"shiftguard/adaptation/{name}", value, step)
+                writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step)
             if self._tab is not None:
                 self._tab.write_adaptation(step, headline, events)
 
         self._try(write)
 
-    def keep_state(self, epoch: int, state: dict[str, Any]) -> None:
-        """Keeps the state with which epoch number `epoch` (from 0) begins."""
-        self._try(lambda writer: keep_state(writer.log_dir, epoch, state))
+    def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
+        """Writes the guard's state with which epoch `epoch` (counted from 0) begins."""
+        self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state))
 
-    def kept_state(self, epoch: int) -> dict[str, Any] | None:
-        """What an earlier run into the same `log_dir` left for that epoch."""
-        return None if self.log_dir is None else kept_state(self.log_dir, epoch)
+    def read_epoch_state(self, epoch: int) -> dict[str, Any] | None:
+        """Returns the guard's state that an earlier fit left in `log_dir` for an epoch."""
+        return None if self.log_dir is None else read_epoch_state(self.log_dir, epoch)
 
     def state(self) -> dict[str, Any] | None:
-        """All that `go_on` needs, for `profiles.storage`; None without a log."""
+        """Returns the log's own state for `resume`; None if nothing is written."""
         return None if self._tab is None else self._tab.state()
 
-    def go_on(self, epoch: int, state: Mapping[str, Any] | None, purge: bool) -> None:
-        """Continues the log of a fit that ended before epoch number `epoch` (from 0).
+    def resume(self, epoch: int, state: Mapping[str, Any] | None, purge: bool) -> None:
+        """Continues the log of a fit that was interrupted.
 
         Args:
-            epoch: The first that is written now.
-            state: What `state` gave then; None if it wrote no log.
-            purge: Whether the steps of all curves are epochs, so that TensorBoard can be
-                told to forget those from `epoch` on.
+            epoch: The first epoch that is written now, counted from 0.
+            state: The result of `state` in that fit; None if it wrote no log.
+            purge: Whether TensorBoard is told to drop all points from `epoch` on.
+                That needs a log in which every step is an epoch.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -175,14 +179,14 @@ class RunLog:
         writer = self.writer
         try:
             if not writer.path.exists():
-                # An open file without a name takes all that is written, for nobody.
+                # The system would accept writes to a deleted file, and nobody could read them.
                 raise FileNotFoundError(f"{writer.path} was deleted")
             write(writer)
             if not writer.closed:
                 writer.flush()
         except Exception as error:
             self.writer = None
-            with suppress(Exception):  # it cannot write what it still holds, either
+            with suppress(Exception):  # closing flushes the buffer, which may fail as well
                 writer.close()
             warn(
                 f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). "

@@ -1,9 +1,9 @@
-"""What the Shift tab of TensorBoard is given, look by look.
+"""Writer of the log that the Shift tab of TensorBoard shows.
 
-A look costs the same number of bytes whether it is the first or the thousandth:
-a row of numbers for each feature of each pair of streams, 32 shares for each
-feature and stream (`shift_series.py`), and the state in words as JSON. The layout is
-versioned; `tensorboard_plugin_shiftguard/reading.py` is its reader.
+Each comparison of the streams, usually one an epoch, adds the same number of bytes,
+however long the training is: a row of numbers for each feature of each pair of streams,
+32 shares for each feature and stream (`shift_tab_series.py`), and the state as JSON.
+The format is in `tensorboard_plugin_shiftguard/metadata.py`.
 """
 
 import json
@@ -17,20 +17,22 @@ from keras_shiftguard.detection.report_words import in_a_sentence, verdict
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.event_writer import EventWriter
-from keras_shiftguard.log.shift_tab_series import SCHEMA, ShiftSeries
+from keras_shiftguard.log.shift_tab_series import ShiftSeries
 from keras_shiftguard.profiles import InputProfile
+from tensorboard_plugin_shiftguard.metadata import EVENTS_TAG, MAX_FINDINGS, SCHEMA, STATE_TAG
 
-MOST_FINDINGS = 20  # in the state, the worst first
-MOST_TEXT = 1000  # characters of one sentence
-MOST_BYTES = 60_000  # of one JSON text
+# Both are below the limits of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
+MAX_TEXT = 1000  # characters of one sentence
+MAX_BYTES = 60_000  # of one JSON text
 
 
 class ShiftEvents:
-    """Writes looks and verdicts for the Shift tab.
+    """Writes comparisons, verdicts and events for the Shift tab.
 
     Args:
-        writer: Where to.
-        version: Of this package: a reader that is too old for a log names it.
+        writer: The writer of the event file.
+        version: The version of this package. A reader that is too old for the log
+            shows it to the user.
     """
 
     def __init__(self, writer: EventWriter, version: str = "") -> None:
@@ -50,23 +52,28 @@ class ShiftEvents:
         self._series = ShiftSeries(writer)
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, for `profiles.storage`."""
-        said = json.dumps(plain(self._state), allow_nan=False)
-        return {"said": said, "looks": self._looks, **self._series.state()}
+        """Returns the state for `restore`, as `profiles.storage` stores it."""
+        text = json.dumps(plain(self._state), allow_nan=False)
+        return {"said": text, "looks": self._looks, **self._series.state()}
 
     def restore(self, state: Mapping[str, Any], step: int) -> None:
-        """Continues the series where `state()` was taken, from `step` on.
+        """Continues the series of an interrupted fit.
 
-        They keep their tags, so that the tab shows one run. What the log says of
-        later steps, by a fit that came further, is taken back.
+        The series keep their tags, so that the tab shows one run. Events of later
+        steps, which an earlier fit may have written, are replaced.
+
+        Args:
+            state: The result of `state` in that fit.
+            step: The first step that is written now.
         """
         self._state = json.loads(state["said"])
         self._looks = state["looks"]
         self._series.restore(state)
-        # Other series have a point at every look; TensorBoard forgets those behind it.
-        self._writer.write_data("shiftguard/events", _packed([]), step, {"v": SCHEMA})
+        # All other series get a point at each comparison, after which TensorBoard drops
+        # their later points.
+        self._writer.write_data(EVENTS_TAG, _packed([]), step, {"v": SCHEMA})
 
-    def write_look(
+    def write_comparison(
         self,
         step: int,
         pairs: Sequence[Pair],
@@ -74,14 +81,14 @@ class ShiftEvents:
         report: ShiftReport,
         new: Sequence[Finding] = (),
     ) -> None:
-        """Adds one look at all streams.
+        """Writes one comparison of all streams.
 
         Args:
             step: Epoch, counted from 0.
-            pairs: What was compared, with every test.
-            profiles: The latest pass of each stream.
-            report: Everything found so far.
-            new: Findings that are new with this look.
+            pairs: The pairs of streams that were compared, with every test.
+            profiles: The latest profile of each stream.
+            report: The findings so far.
+            new: The findings that this comparison added.
         """
         self._looks += 1
         self._series.write(step, pairs, profiles)
@@ -100,7 +107,7 @@ class ShiftEvents:
     def write_diagnosis(
         self, step: int, stream: str, headline: str, diagnosis: Mapping[str, Any]
     ) -> None:
-        """Adds the verdict on how one stream is preprocessed.
+        """Writes the verdict on the preprocessing of one stream.
 
         Args:
             step: Epoch, counted from 0.
@@ -108,24 +115,23 @@ class ShiftEvents:
             headline: The verdict in one sentence.
             diagnosis: `Diagnosis.to_dict()`.
         """
-        said = self._state["verdict"]["preprocessing"]
-        worse = diagnosis.get("status") == "mismatch"
-        if said is None or (worse and said != headline):
+        mismatch = diagnosis.get("status") == "mismatch"
+        if mismatch or self._state["verdict"]["preprocessing"] is None:
             self._state["verdict"]["preprocessing"] = headline
         self._state["diagnosis"][stream] = diagnosis
-        # What is well, or not known, is no alarm.
-        event = {"kind": "preprocessing" if worse else "note", "stream": stream, "text": headline}
+        kind = "preprocessing" if mismatch else "note"
+        event = {"kind": kind, "stream": stream, "text": headline}
         self.write_events(step, [event])
         self._write_state(step)
 
     def write_adaptation(
         self, step: int, headline: str, events: Sequence[Mapping[str, Any]]
     ) -> None:
-        """Adds what a repair does by now.
+        """Writes the changes that the adaptation made.
 
         Args:
             step: Epoch, counted from 0.
-            headline: Its state in one sentence.
+            headline: The state of the adaptation in one sentence.
             events: What changed and why, see `write_events`.
         """
         self._state["verdict"]["adaptation"] = headline
@@ -133,38 +139,38 @@ class ShiftEvents:
         self._write_state(step)
 
     def write_events(self, step: int, events: Sequence[Mapping[str, Any]]) -> None:
-        """Adds entries to the log of what happened and why.
+        """Writes entries of the event list.
 
         Args:
             step: Epoch, counted from 0.
-            events: Each with `kind` (`"finding"`, `"preprocessing"`,
-                `"action"` or `"note"`), `text`, and where they apply `stream`,
-                `against`, `feature` and `reason`.
+            events: Each has `kind` (`"finding"`, `"preprocessing"`, `"action"` or
+                `"note"`) and `text`, and may have `stream`, `against`, `feature`
+                and `reason`.
         """
         if not events:
             return
         blank = dict.fromkeys(("stream", "against", "feature", "reason"))
         if self._events_of != step:
             self._events_of, self._events = step, []
-        # TensorBoard keeps the last point of a step: it repeats the earlier ones.
+        # TensorBoard keeps only the last point of a step, so it repeats earlier events.
         self._events += [{**blank, **event, "step": int(step)} for event in events]
         text = _packed(self._events)
-        while len(text) > MOST_BYTES:
+        while len(text) > MAX_BYTES:
             self._events = self._events[: len(self._events) // 2]
             text = _packed(self._events)
-        self._writer.write_data("shiftguard/events", text, step, {"v": SCHEMA})
+        self._writer.write_data(EVENTS_TAG, text, step, {"v": SCHEMA})
 
     def _write_state(self, step: int) -> None:
-        # The series of this fit: those of an earlier one in this directory are not shown.
+        # The tab shows these series only, and none of an earlier fit in this directory.
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._looks}
         text = _packed(state)
-        if len(text) > MOST_BYTES:  # many inputs, each with a diagnosis
+        if len(text) > MAX_BYTES:  # many inputs, each with a diagnosis
             lean = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}
             text = _packed({**state, "diagnosis": lean})
-        if len(text) > MOST_BYTES:
+        if len(text) > MAX_BYTES:
             text = _packed({**state, "diagnosis": {}, "report": None})
-        self._writer.write_data("shiftguard/state", text, step, {"v": SCHEMA})
+        self._writer.write_data(STATE_TAG, text, step, {"v": SCHEMA})
 
 
 def _as_event(finding: Finding) -> dict[str, Any]:
@@ -178,19 +184,21 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _shortened(report: ShiftReport) -> dict[str, Any]:
+    """Returns the report as JSON with the worst findings and the number of the others."""
     content = report.to_dict()
-    more = max(0, len(report.findings) - MOST_FINDINGS)
-    return {**content, "findings": content["findings"][:MOST_FINDINGS], "more": more}
+    more = max(0, len(report.findings) - MAX_FINDINGS)
+    return {**content, "findings": content["findings"][:MAX_FINDINGS], "more": more}
 
 
 def _packed(value: Any) -> bytes:
+    """Returns the value as JSON, with long texts cut."""
     return json.dumps(_cut(plain(value)), allow_nan=False).encode()
 
 
 def _cut(value: Any) -> Any:
-    """No text longer than a long sentence."""
+    """Returns the value with all its texts cut to `MAX_TEXT` characters."""
     if isinstance(value, str):
-        return value if len(value) <= MOST_TEXT else value[: MOST_TEXT - 3] + "..."
+        return value if len(value) <= MAX_TEXT else value[: MAX_TEXT - 3] + "..."
     if isinstance(value, dict):
         return {key: _cut(item) for key, item in value.items()}
     return [_cut(item) for item in value] if isinstance(value, list) else value

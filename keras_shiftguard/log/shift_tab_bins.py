@@ -1,9 +1,9 @@
-"""Distributions as they are drawn: a few bins that all streams share.
+"""Histograms for the Shift tab: a few bins that all streams share.
 
-The histograms of a profile lie on a fixed grid of some 2,800 bins. For a
-picture 32 will do: edges of the grid, as evenly spaced as it allows, over the
-range in which nearly all samples of all streams lie. Edges are whole numbers,
-indexes into the grid, so that pictures made apart can be laid over each other.
+The histograms of a profile lie on a fixed grid of some 2,800 bins. A picture needs only
+32. Their edges are edges of the grid, as evenly spaced as it allows, over the range of
+nearly all samples of all streams. Edges are stored as indexes into the grid, so that
+pictures made separately can be drawn over each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,15 +14,15 @@ import numpy as np
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputProfile, bin_edges
 from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
+from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
 BINS = 32
 TAIL = 0.005  # share of a stream that may lie beyond either end of the picture
-MARGIN = 0.05  # of the range, added at both ends
-MOST_CLASSES = 64  # bars; rarer classes are drawn as one
+MARGIN = 0.05  # added at both ends, as a share of the range
 
 
 def tables(profile: InputProfile) -> dict[str, FeatureTable]:
-    """Everything in a profile that has one number a sample, by its name in findings."""
+    """Returns the tables of a profile that have one number a sample, by their name in findings."""
     found = {name: summary.features for name, summary in profile.inputs.items()}
     if not profile.labels.are_classes:
         found["labels"] = profile.labels.targets
@@ -31,7 +31,7 @@ def tables(profile: InputProfile) -> dict[str, FeatureTable]:
 
 
 def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
-    """Everything in a profile that is counted by class, by its name in findings."""
+    """Returns the class counts of a profile, by their name in findings."""
     found = {"predictions": profile.outputs.predicted}
     if profile.labels.are_classes:
         found["labels"] = profile.labels.counts
@@ -41,18 +41,18 @@ def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
 
 
 def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Edges for one picture of several histograms.
+    """Returns the edges for one picture of several histograms.
 
     Args:
-        rows: Counts of each stream on the fine or the coarse grid, `(k,)`.
+        rows: Counts of each stream on the fine or the coarse grid, `(k,)` each.
 
     Returns:
         `(BINS + 1,)` int16: indexes into `bin_edges()`, ascending. Bins that
-        are not needed have no width and stand at the end.
+        are not needed have no width and come last.
     """
     grid = _edges_of(len(rows[0]))
     values = bin_edges()[grid]
-    # Each stream counts as much as the others, however many samples it has.
+    # All streams have the same weight, however many samples they have.
     total = np.sum([row / row.sum() for row in rows if row.any()], axis=0)
     if not np.any(total):
         return np.full(BINS + 1, grid[0], "int16")
@@ -65,22 +65,22 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
     wanted = np.linspace(low - margin, high + margin, BINS + 1)
     nearest = np.clip(np.searchsorted(values, wanted), 1, len(values) - 1)
     nearest -= wanted - values[nearest - 1] < values[nearest] - wanted
-    kept = np.unique(np.concatenate([nearest, [first, after]]))
-    if len(kept) > BINS + 1:
-        kept = kept[np.linspace(0, len(kept) - 1, BINS + 1).astype(int)]
-    padded = np.concatenate([kept, np.full(BINS + 1 - len(kept), kept[-1])])
+    chosen = np.unique(np.concatenate([nearest, [first, after]]))
+    if len(chosen) > BINS + 1:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, BINS + 1).astype(int)]
+    padded = np.concatenate([chosen, np.full(BINS + 1 - len(chosen), chosen[-1])])
     return grid[padded].astype("int16")
 
 
 def shares(row: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """How much of a stream lies in each bin.
+    """Returns the share of a stream's samples in each bin.
 
     Args:
         row: Counts of the stream on the fine or the coarse grid, `(k,)`.
-        edges: From `shared_bins`, of the same grid.
+        edges: The result of `shared_bins` on the same grid.
 
     Returns:
-        `(BINS,)`, at most 1 together.
+        `(BINS,)` float64; the sum is at most 1.
     """
     upto = np.concatenate([[0], np.cumsum(row)]) / max(row.sum(), 1)
     at = np.searchsorted(_edges_of(len(row)), edges)
@@ -88,24 +88,24 @@ def shares(row: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def shown_classes(counts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The class ids that get a bar of their own: all, or the most frequent."""
+    """Returns the ids of the classes that get their own bar: all, or the most frequent."""
     total = np.sum([c / c.sum() for c in counts.values()], axis=0)
     occurring = np.flatnonzero(total)
-    if len(occurring) < MOST_CLASSES:
+    if len(occurring) < MAX_CLASSES:
         return occurring
-    frequent = np.argsort(-total, kind="stable")[: MOST_CLASSES - 1]
+    frequent = np.argsort(-total, kind="stable")[: MAX_CLASSES - 1]
     return np.sort(frequent)
 
 
 def bars(counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Counts of the shown classes, and of all others together at the end."""
+    """Returns the counts of the shown classes, and last the count of all others."""
     shown = counts[classes].astype("float64")
     return np.append(shown, counts.sum() - shown.sum())
 
 
 @lru_cache(maxsize=2)
 def _edges_of(bins: int) -> np.ndarray:
-    """Indexes into `bin_edges()` of the edges of the fine or the coarse grid."""
+    """Returns the edges of the fine or the coarse grid as indexes into `bin_edges()`."""
     if bins == NUM_BINS:
         return np.arange(NUM_BINS + 1)
     if bins != NUM_COARSE_BINS:

@@ -1,7 +1,7 @@
-"""The numbers behind the pictures of the Shift tab: scores, histograms, classes.
+"""Writer of the Shift tab's numeric series: scores, histograms and class counts.
 
-Each is a series of tensors, one a look, with a description that says what its rows are.
-`tensorboard_plugin_shiftguard/reading.py` is its reader.
+Each series has one tensor for each comparison of the streams, and a description that
+names its rows. The format is in `tensorboard_plugin_shiftguard/metadata.py`.
 """
 
 import hashlib
@@ -26,47 +26,61 @@ from keras_shiftguard.log.shift_tab_bins import (
 )
 from keras_shiftguard.profiles import FeatureTable, InputProfile
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
+from tensorboard_plugin_shiftguard import metadata
+from tensorboard_plugin_shiftguard.metadata import (
+    CLASSES,
+    EFFECT,
+    HISTOGRAMS,
+    MAX_FEATURES,
+    MAX_NAME,
+    NUM_COLUMNS,
+    SCHEMA,
+    SCORES,
+    SHARE_SCALE,
+    TAG_PREFIX,
+)
 
-SCHEMA = 1
-MOST_FEATURES = 1000  # of a pair; how many there were is told
-MOST_SCALARS = 64  # features of a pair that the Scalars tab gets as well
-GROUP = 16  # features whose histograms share an event
-MOST_NAME = 200
-FULL_SHARE = 32767  # a share of 1, as int16
-OUTSIDE = 0.03  # of a stream beyond the picture, from which it is drawn anew
-ALARM, EXPECTED, NEGLIGIBLE_EFFECT, TOLD = 1, 2, 4, 8
+MAX_SCALARS = 64  # features of a pair that the Scalars tab gets as well
+FEATURES_PER_EVENT = 16  # whose histograms are written as one tensor
+MAX_SHARE_OUTSIDE = 0.03  # of a stream; above, the picture gets new edges
 
 
 @dataclass
 class Rows:
-    """Names in parts: once written, the names of a part never change.
+    """The names of the rows of a series, in parts that never change once written.
 
-    TensorBoard keeps the first description of a series and ignores later ones,
-    so what turns up later gets a part, that is a tag, of its own. For the same
-    reason a tag ends in a digest of its description: a second fit in the same
-    directory, with other names or in another order, has tags of its own.
+    Each part is written under its own tag: TensorBoard keeps the first description of
+    a tag and ignores later ones, so names that appear later need a new tag. For the
+    same reason a tag ends in a digest of its description. A second fit in the same
+    directory with other names, or in another order, then writes to other tags.
+
+    Args:
+        part_size: The largest number of names in a part.
+        max_names: The largest number of names in all parts.
+        parts: The parts so far.
     """
 
-    size: int
-    most: int
+    part_size: int
+    max_names: int
     parts: list[list[str]] = field(default_factory=list)
 
     def with_new(self, names: Collection[str]) -> list[list[str]]:
-        """The parts, after adding the names that are new, as far as there is room."""
+        """Adds the new names for which there is room, and returns all parts."""
         known = {name for part in self.parts for name in part}
-        new = [name for name in names if name not in known][: max(0, self.most - len(known))]
-        self.parts += [new[i : i + self.size] for i in range(0, len(new), self.size)]
+        new = [name for name in names if name not in known][: max(0, self.max_names - len(known))]
+        size = self.part_size
+        self.parts += [new[i : i + size] for i in range(0, len(new), size)]
         return self.parts
 
 
 class ShiftSeries:
-    """Writes the numbers of each look.
+    """Writes the numeric series, one point of each for each comparison.
 
     Args:
-        writer: Where to.
+        writer: The writer of the event file.
 
     Attributes:
-        tags: The series of this fit so far.
+        tags: The tags that this fit wrote so far, without the prefix.
     """
 
     def __init__(self, writer: EventWriter) -> None:
@@ -74,12 +88,12 @@ class ShiftSeries:
         self.tags: list[str] = []
         self._streams: list[str] = []  # rows of every histogram
         self._scores: dict[tuple[str, str], Rows] = {}
-        self._histograms = Rows(GROUP, MOST_FEATURES)
+        self._histograms = Rows(FEATURES_PER_EVENT, MAX_FEATURES)
         self._edges: dict[str, np.ndarray] = {}
         self._classes: dict[str, np.ndarray] = {}
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, for `profiles.storage`."""
+        """Returns the state for `restore`, as `profiles.storage` stores it."""
         edges = list(self._edges.values())
         return {
             "tags": self.tags,
@@ -92,11 +106,11 @@ class ShiftSeries:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues the series where `state()` was taken."""
+        """Continues the series of an interrupted fit from the result of its `state`."""
         self.tags = list(state["tags"])
         self._streams = list(state["streams"])
         self._scores = {
-            (stream, against): Rows(MOST_FEATURES, MOST_FEATURES, [list(part) for part in parts])
+            (stream, against): Rows(MAX_FEATURES, MAX_FEATURES, [list(part) for part in parts])
             for stream, against, parts in state["scores"]
         }
         self._histograms.parts = [list(part) for part in state["histograms"]]
@@ -104,14 +118,14 @@ class ShiftSeries:
         self._classes = dict(state["classes"])
 
     def write(self, step: int, pairs: Sequence[Pair], profiles: Mapping[str, InputProfile]) -> None:
-        """Adds one look.
+        """Writes one comparison of all streams.
 
         Args:
             step: Epoch, counted from 0.
-            pairs: What was compared, with every test.
-            profiles: The latest pass of each stream.
+            pairs: The pairs of streams that were compared, with every test.
+            profiles: The latest profile of each stream.
         """
-        # Reference and target are there from the start; validation may come late.
+        # The rows are fixed at the first comparison; validation may come later than that.
         self._streams = self._streams or list(dict.fromkeys(["train", "validation", *profiles]))
         for pair in pairs:
             self._write_scores(step, pair)
@@ -121,42 +135,42 @@ class ShiftSeries:
     def _write_data(
         self, series: str, tensor: np.ndarray, step: int, content: Mapping[str, Any]
     ) -> None:
-        # How many there are may change, and describes no row.
+        # The digest leaves out the total: it may change, and it describes no row.
         described = json.dumps({**content, "total": 0}, sort_keys=True).encode()
         series = f"{series}-{hashlib.sha256(described).hexdigest()[:8]}"
         if series not in self.tags:
             self.tags.append(series)
-        self._writer.write_data(f"shiftguard/{series}", tensor, step, content)
+        self._writer.write_data(f"{TAG_PREFIX}{series}", tensor, step, content)
 
     def _write_scores(self, step: int, pair: Pair) -> None:
         tested = {finding.feature: finding for finding in pair.latest.tested}
-        # What is certain needed no test, but has its place in the picture.
+        # Findings that are certain without a test are shown as well.
         tested |= {name: f for name, f in pair.findings.items() if name not in tested}
         key = (pair.stream, pair.against)
         if key not in self._scores:
-            self._scores[key] = Rows(MOST_FEATURES, MOST_FEATURES)
-        # Where not all have a place among the scalars, the worst come first; otherwise
-        # the order is that of the data, and another fit goes on with the same series.
-        crowded = len(tested) > MOST_SCALARS
+            self._scores[key] = Rows(MAX_FEATURES, MAX_FEATURES)
+        # Findings come first only where there are more features than scalars. Otherwise
+        # the order is that of the data, so that a second fit continues the same series.
+        crowded = len(tested) > MAX_SCALARS
         ordered = sorted(tested, key=lambda name: crowded and name not in pair.findings)
         both = (tables(pair.current), tables(pair.reference))
         for part, names in enumerate(self._scores[key].with_new(ordered)):
-            rows = np.full((len(names), 9), np.nan, "float32")
+            rows = np.full((len(names), NUM_COLUMNS), np.nan, "float32")
             for row, name in zip(rows, names, strict=True):
                 if name in tested:
                     row[:] = _score(tested[name], pair, both)
             content = {
                 "v": SCHEMA,
                 "pair": key,
-                "names": [name[:MOST_NAME] for name in names],
+                "names": [name[:MAX_NAME] for name in names],
                 "negligible": NEGLIGIBLE,
                 "total": len(tested),
             }
             title = f"{pair.stream}-{pair.against}".replace(" ", "-")
-            self._write_data(f"scores/{title}/{part}", rows, step, content)
-            for name, effect in zip(names[:MOST_SCALARS], rows[:, 0], strict=False):
+            self._write_data(f"{SCORES}/{title}/{part}", rows, step, content)
+            for name, effect in zip(names[:MAX_SCALARS], rows[:, EFFECT], strict=False):
                 if part == 0 and np.isfinite(effect):
-                    tag = f"shiftguard/score/{title}/{name[:MOST_NAME]}"
+                    tag = f"{TAG_PREFIX}score/{title}/{name[:MAX_NAME]}"
                     self._writer.write_scalar(tag, float(effect), step)
 
     def _write_histograms(self, step: int, profiles: Mapping[str, InputProfile]) -> None:
@@ -176,24 +190,24 @@ class ShiftSeries:
                     if stream in counted:
                         start = BINS + 1 + number * BINS
                         drawn = shares(counted[stream], edges)
-                        line[start : start + BINS] = np.round(FULL_SHARE * drawn)
+                        line[start : start + BINS] = np.round(SHARE_SCALE * drawn)
             content = {
                 "v": SCHEMA,
-                "names": [name[:MOST_NAME] for name in names],
+                "names": [name[:MAX_NAME] for name in names],
                 "streams": self._streams,
                 "grid": {"smallest": SMALLEST, "gamma": GAMMA, "bins_per_sign": BINS_PER_SIGN},
                 "bins": BINS,
             }
-            self._write_data(f"histograms/{group}", tensor, step, content)
+            self._write_data(f"{HISTOGRAMS}/{group}", tensor, step, content)
 
     def _edges_for(self, name: str, rows: list[np.ndarray]) -> np.ndarray:
-        """The same from look to look, for as long as nearly all of it is inside."""
-        kept = self._edges.get(name)
+        """Returns a feature's edges, which change only when too many samples lie outside."""
+        edges = self._edges.get(name)
         if not rows:
-            return np.zeros(BINS + 1, "int16") if kept is None else kept
-        if kept is None or any(shares(row, kept).sum() < 1 - OUTSIDE for row in rows):
-            kept = self._edges[name] = shared_bins(rows)
-        return kept
+            return np.zeros(BINS + 1, "int16") if edges is None else edges
+        if edges is None or any(shares(row, edges).sum() < 1 - MAX_SHARE_OUTSIDE for row in rows):
+            edges = self._edges[name] = shared_bins(rows)
+        return edges
 
     def _write_classes(self, step: int, profiles: Mapping[str, InputProfile]) -> None:
         found = {stream: class_counts(profile) for stream, profile in profiles.items()}
@@ -208,12 +222,12 @@ class ShiftSeries:
                     tensor[self._streams.index(stream)] = bars(counts, classes)
             content = {
                 "v": SCHEMA,
-                "name": name[:MOST_NAME],
+                "name": name[:MAX_NAME],
                 "classes": [*map(str, classes.tolist()), "other"],
                 "streams": self._streams,
             }
             number = list(self._classes).index(name)
-            self._write_data(f"classes/{number}", tensor, step, content)
+            self._write_data(f"{CLASSES}/{number}", tensor, step, content)
 
 
 def _score(
@@ -221,14 +235,14 @@ def _score(
     pair: Pair,
     both: tuple[dict[str, FeatureTable], dict[str, FeatureTable]],
 ) -> list[float]:
-    """One row: effect and interval, log10 p, flags, mean and deviation of both."""
+    """Returns one row of a score tensor, in the order of the columns in `metadata`."""
     name = tested.feature
     found = pair.findings.get(name, tested)
     expected = found.expected or name in pair.expected
     alarm = (name in pair.findings or name in pair.significant) and found.matters
-    flags = ALARM * (alarm and not expected)
-    flags += EXPECTED * expected + NEGLIGIBLE_EFFECT * found.negligible
-    flags += TOLD * (name in pair.findings)  # has a sentence of its own in the report
+    flags = metadata.ALARM * (alarm and not expected)
+    flags += metadata.EXPECTED * expected + metadata.NEGLIGIBLE * found.negligible
+    flags += metadata.REPORTED * (name in pair.findings)
     moments = []
     for sources in both:
         values = [np.nan, np.nan]

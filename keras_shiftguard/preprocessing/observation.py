@@ -8,21 +8,18 @@ a dark or pale data set is no reason to guess.
 """
 
 from dataclasses import dataclass
-from itertools import product
-from typing import NamedTuple
 
 import numpy as np
 
-from keras_shiftguard.conventions import LATTICES, MODES
+from keras_shiftguard.conventions import LATTICES, MODES_WITH_ORDER, Form, compose, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.correction.convention_words import accident_in_words
+from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
 from keras_shiftguard.profiles import InputSummary
 
 ON_GRID = 0.9  # share of values from which a grid is believed; chance is 0.04
-ENOUGH = 0.05  # share of values that must differ from the two commonest ones
-FEW_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
-EXACT = 3.0  # gray levels: how near the extremes must come to black or white
-SLACK = 2.0  # gray levels: how far outside of 0..255 rounding can take a pixel
+MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
+MIN_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
+MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
 UNKNOWN = InputConvention("unknown", "unknown")
 
 
@@ -45,18 +42,6 @@ class Observation:
     kind: str | None
     certainty: float
     evidence: tuple[str, ...]
-
-
-class _Form(NamedTuple):
-    """A way from raw pixels to the tensor: `x = raw * scale + offset`."""
-
-    mode: str
-    order: str
-    scale: np.ndarray
-    offset: np.ndarray
-
-    def raw(self, x: np.ndarray) -> np.ndarray:
-        return (x - self.offset) / self.scale
 
 
 def observe(summary: InputSummary) -> Observation:
@@ -102,7 +87,7 @@ def _per_image_standardised(summary: InputSummary) -> bool:
 def _from_grid(summary: InputSummary, span: str) -> Observation | None:
     counts = summary.counts.sum(axis=0)
     common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
-    if 1 - common < ENOUGH:  # black and white only: on several grids at once
+    if 1 - common < MIN_OTHER_VALUES:  # black and white only: on several grids at once
         return None
     shares: dict[str, float] = {}
     for name in LATTICES:
@@ -111,7 +96,7 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
         if not np.isfinite(share) or (share - common) / (1 - common) < ON_GRID:
             continue
         # Values that hardly leave one point lie on the grid whatever they are.
-        if 255 * _coverage(_form(*LATTICES[name], summary.num_channels), summary) >= FEW_LEVELS:
+        if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
     low = float(summary.minimum.min())
     if "tf" in shares and "unit" in shares:
@@ -122,12 +107,15 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
     ((name, share),) = shares.items()
     mode, order = LATTICES[name]
     convention = _convention(mode, order, summary.num_channels)
-    if convention is None:
-        return None
     found = f"{100 * share:.0f} % of the values lie on the grid of 8-bit pixels in {convention}."
     # A handful of gray levels can lie on a grid of another convention by chance.
-    levels = _coverage(_form(mode, order, summary.num_channels), summary)
-    return Observation(convention, None, 0.999 if levels > 0.06 else 0.7, (found, span))
+    coverage = _coverage(_lattice_form(name, summary), summary)
+    return Observation(convention, None, 0.999 if coverage > 0.06 else 0.7, (found, span))
+
+
+def _lattice_form(name: str, summary: InputSummary) -> Form:
+    mode, order = LATTICES[name]
+    return compose((mode,), order or "", summary.num_channels)
 
 
 # --- the extremes ------------------------------------------------------------
@@ -136,30 +124,25 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
 def _from_range(summary: InputSummary, span: str) -> Observation:
     """Without a grid: the form that the values fill best without leaving it."""
     channels = summary.num_channels
-    forms = [_form(mode, order, channels) for mode, order in _named(channels)]
-    fitting = [form for form in forms if _fits(form, summary)]
-    certain = sorted((f for f in fitting if _typical(f, summary)), key=lambda f: f.mode)
-    modes = {form.mode for form in certain}
+    low, high = summary.minimum, summary.maximum
+    single = [form for form in forms(channels) if not form.has_two_steps]
+    fitting = [form for form in single if form.holds(low, high) and _is_typical(form, summary)]
+    modes = {form.steps[0] for form in fitting}
     if "unit" in modes:
         modes &= {"unit"}  # what lies in [0, 1] lies in [-1, 1] as well
     if len(modes) == 1:
         (mode,) = modes
-        orders = {form.order for form in certain if form.mode == mode}
-        # Which of two orders: the one whose black or white is hit in each channel.
-        hit = {f.order for f in certain if f.mode == mode and _ends_hit(f, summary)}
-        orders = hit if len(hit) == 1 else orders
-        order = orders.pop() if len(orders) == 1 else None
-        if mode in ("raw", "unit", "tf"):
+        of_mode = [form for form in fitting if form.steps[0] == mode]
+        if mode not in MODES_WITH_ORDER:
             convention = _convention(mode, None, channels)
-            if convention is not None:
-                return Observation(convention, None, 0.97, (f"{span} This is {convention}.",))
-        elif order is not None:
-            convention = InputConvention(mode, order)
+            return Observation(convention, None, 0.97, (f"{span} This is {convention}.",))
+        if len(of_mode) == 1 and of_mode[0].order:
+            convention = InputConvention(mode, of_mode[0].order)
             found = f"{span} Black or white lands where it does in {convention}."
             return Observation(convention, None, 0.95, (found,))
-    twice = _accident(summary)
+    twice = _two_steps(summary)
     if twice is not None:
-        found = f"{span} This is {accident_in_words(twice)}."
+        found = f"{span} This is {mistake_in_words(twice)}."
         return Observation(twice, "scaled_twice", 0.97, (found,))
     return _fitted(summary, span)
 
@@ -193,77 +176,48 @@ def _fitted(summary: InputSummary, span: str) -> Observation:
     return Observation(custom, None, 0.6 if standardised else 0.3, (found,))
 
 
-def _accident(summary: InputSummary) -> InputConvention | None:
-    """Two known steps one after the other, if the values fill just that range."""
-    best: tuple[float, InputConvention] | None = None
-    orders = {1: ("gray",), 3: ("rgb", "bgr")}.get(summary.num_channels, ("unknown",))
-    # No mean is known for a channel that is no colour.
-    steps = ("unit", "tf") if orders == ("unknown",) else ("unit", "tf", "torch", "caffe")
-    for first, second, order in product(steps, steps, orders):
-        inner, outer = (_form(mode, order, summary.num_channels) for mode in (first, second))
-        scale, offset = inner.scale * outer.scale, inner.offset * outer.scale + outer.offset
-        form = _Form("custom", order, scale, offset)
-        coverage = _coverage(form, summary)
-        if coverage < 0.5 or not _fits(form, summary):
+def _two_steps(summary: InputSummary) -> InputConvention | None:
+    """Returns the result of two named steps in a row, where the values fill its range best."""
+    low, high = summary.minimum, summary.maximum
+    best: tuple[float, Form] | None = None
+    for form in forms(summary.num_channels):
+        if not form.has_two_steps or form.order == "mixed" or not form.holds(low, high):
             continue
-        known = "unknown" if np.ptp(offset) == 0 and order != "gray" else order
-        found = InputConvention("custom", known, tuple(scale.tolist()), tuple(offset.tolist()))
-        if accident_in_words(found) and (best is None or coverage > best[0] + 1e-6):
-            best = (coverage, found)
-    return None if best is None else best[1]
+        coverage = form.coverage(low, high)
+        if coverage >= 0.5 and (best is None or coverage > best[0] + 1e-6):
+            best = (coverage, form)
+    if best is None:
+        return None
+    form = best[1]
+    order = "gray" if summary.num_channels == 1 else form.order or "unknown"
+    return InputConvention("custom", order, tuple(form.scale.tolist()), tuple(form.offset.tolist()))
 
 
-def _fits(form: _Form, summary: InputSummary) -> bool:
-    """Whether all values would be pixels in 0..255."""
-    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
-    return bool(raw[0].min() >= -SLACK and raw[1].max() <= 255 + SLACK)
-
-
-def _typical(form: _Form, summary: InputSummary) -> bool:
+def _is_typical(form: Form, summary: InputSummary) -> bool:
     """Whether the values are what images in this form usually are."""
-    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
-    if form.mode in ("torch", "caffe"):
-        return _ends_hit(form, summary)
+    if form.steps[0] in MODES_WITH_ORDER:
+        return _hits_an_end(form, summary)
     # Some dark and some bright pixels, and they come near to one end.
+    raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
         np.ptp(raw) > 64
         and (raw[0].min() < 30 or raw[1].max() > 225)
-        and (form.mode != "tf" or summary.minimum.min() < 0)
+        and (form.steps[0] != "tf" or summary.minimum.min() < 0)
     )
 
 
-def _ends_hit(form: _Form, summary: InputSummary) -> bool:
-    """Whether black, or white, is reached in every channel of unlike channels."""
-    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
-    black, white = np.all(np.abs(raw[0]) < EXACT), np.all(np.abs(raw[1] - 255) < EXACT)
+def _hits_an_end(form: Form, summary: InputSummary) -> bool:
+    """Whether black, or white, is reached in every channel."""
+    raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
+    black, white = np.all(np.abs(raw[0]) < MAX_GAP), np.all(np.abs(raw[1] - 255) < MAX_GAP)
     return bool((black or white) and np.ptp(raw) > 64)
 
 
-def _coverage(form: _Form, summary: InputSummary) -> float:
-    """Which part of 0..255 the values span."""
-    raw = form.raw(np.stack([summary.minimum, summary.maximum]))
-    return float((raw[1].max() - raw[0].min()) / 255)
+def _coverage(form: Form, summary: InputSummary) -> float:
+    return form.coverage(summary.minimum, summary.maximum)
 
 
-def _named(channels: int) -> list[tuple[str, str | None]]:
-    return [
-        (mode, order)
-        for mode in MODES
-        for order in (("rgb", "bgr") if mode in ("torch", "caffe") else (None,))
-        if order is None or channels in (1, 3)
-    ]
-
-
-def _form(mode: str, order: str | None, channels: int) -> _Form:
-    scale, offset = (np.asarray(v) for v in MODES[mode])
-    if channels != 3:
-        scale, offset = scale.mean(keepdims=True), offset.mean(keepdims=True)
-    elif order == "bgr":
-        scale, offset = scale[::-1], offset[::-1]
-    return _Form(mode, order or "unknown", scale, offset)
-
-
-def _convention(mode: str, order: str | None, channels: int) -> InputConvention | None:
+def _convention(mode: str, order: str | None, channels: int) -> InputConvention:
     if channels == 1:
         return InputConvention(mode, "gray")
     return InputConvention(mode, order or "unknown")

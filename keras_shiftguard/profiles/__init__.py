@@ -1,9 +1,9 @@
-"""The finished numbers of a stream. NumPy only.
+"""Profiles of streams of data: mergeable summaries of inputs, labels and outputs. NumPy only.
 
-An `InputProfile` holds one `InputSummary` for each input tensor, the labels and,
-if a model was asked, its outputs. Summaries are sums in disguise: two made apart
-add up to the one that a single pass would have made. Bins, directions and
-bandwidths are fixed, never taken from the data, so any two of them compare.
+An `InputProfile` holds one `InputSummary` for each input tensor, a summary of the labels and,
+if a model was run, one of its outputs. Summaries can be added: the sum of two is the summary
+that a single pass over both parts would have given. Bins, directions and bandwidths are fixed
+and never depend on the data, so any two summaries can be compared.
 """
 
 from keras_shiftguard.profiles.embedding import MeanEmbedding

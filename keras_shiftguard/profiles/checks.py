@@ -1,4 +1,4 @@
-"""What the summaries in a stranger's file must be, before anything is computed from them."""
+"""Validation of summaries that were read from a file, before they are used."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,145 +20,150 @@ from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import TOKEN_BUCKETS, InputSummary
 
 LAYOUTS = ("channels_last", "channels_first", "features")
-MOST = 2**53  # samples, and whatever else is counted
+MAX_COUNT = 2**53  # float64 represents all whole numbers up to here
 
 
 def check_summary(summary: Any) -> None:
-    """Refuses a summary whose parts are of other types or shapes than it says of itself.
+    """Checks the types, shapes and ranges of the parts of a summary.
 
     Args:
-        summary: One of the dataclasses of this room.
+        summary: One of the summary dataclasses of this package.
 
     Raises:
-        ValueError: which part is wrong, and what it should be.
+        ValueError: if a part is invalid. The message says which, and what is expected.
     """
     _CHECKS[type(summary)](summary)
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is a whole number from 0 on."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MOST
+    """Whether a value is an int, at least 0 and below `MAX_COUNT`."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < MAX_COUNT
 
 
-def _require(right: bool, what: str, value: Any) -> None:
-    if not right:
-        raise ValueError(f"{what}. Received: {str(value)[:60]}")
+def _require(valid: bool, rule: str, value: Any) -> None:
+    """Raises a `ValueError` that states the rule, unless the value is valid."""
+    if not valid:
+        raise ValueError(f"{rule}. Received: {str(value)[:60]}")
 
 
-def _counts(owner: Any, *names: str) -> None:
+def _check_counts(summary: Any, *names: str) -> None:
+    """Checks that the attributes of these names are counts."""
     for name in names:
-        value = getattr(owner, name)
+        value = getattr(summary, name)
         _require(is_count(value), f"{name} must be a whole number from 0 on", value)
 
 
-def _at_most(owner: Any, whole: str, **parts: Any) -> None:
-    """Refuses parts that are more than the whole: what is left would be negative."""
-    most = getattr(owner, whole)
+def _check_at_most(summary: Any, whole: str, **parts: Any) -> None:
+    """Checks that no part is larger than the whole, since differences must not be negative."""
+    most = getattr(summary, whole)
     for name, value in parts.items():
-        right = np.size(value) == 0 or np.max(value) <= most
-        _require(bool(right), f"{name} must be {whole} at most ({most})", value)
+        valid = np.size(value) == 0 or np.max(value) <= most
+        _require(bool(valid), f"{name} must be {whole} at most ({most})", value)
 
 
-def _array(owner: Any, name: str, *shapes: tuple[int, ...], kinds: str = "iuf") -> None:
-    value = getattr(owner, name)
+def _check_array(summary: Any, name: str, *shapes: tuple[int, ...], kinds: str = "iuf") -> None:
+    """Checks that an attribute is an array of one of these shapes and of these dtype kinds."""
+    value = getattr(summary, name)
     _require(isinstance(value, np.ndarray), f"{name} must be an array", value)
     _require(value.dtype.kind in kinds, f"{name} must hold numbers", value.dtype)
     _require(value.shape in shapes, f"{name} must be of shape {shapes}", value.shape)
     if kinds == "iu":
-        right = value.size == 0 or 0 <= value.min() <= value.max() < MOST
-        _require(bool(right), f"{name} must hold counts", value.min(initial=0))
+        valid = value.size == 0 or 0 <= value.min() <= value.max() < MAX_COUNT
+        _require(bool(valid), f"{name} must hold counts", value.min(initial=0))
 
 
-def _part(owner: Any, name: str, kind: type) -> None:
-    value = getattr(owner, name)
+def _check_type(summary: Any, name: str, kind: type) -> None:
+    """Checks that an attribute is an instance of `kind`."""
+    value = getattr(summary, name)
     _require(isinstance(value, kind), f"{name} must be {kind.__name__}", type(value).__name__)
 
 
-def _moments_of(owner: Any, name: str, shape: tuple[int, ...]) -> None:
-    _part(owner, name, Moments)
-    found = np.shape(getattr(owner, name).count)
+def _check_moments_of(summary: Any, name: str, shape: tuple[int, ...]) -> None:
+    """Checks that an attribute is `Moments` of this shape."""
+    _check_type(summary, name, Moments)
+    found = np.shape(getattr(summary, name).count)
     _require(found == shape, f"{name} must be of shape {shape}", found)
 
 
-def _moments(moments: Moments) -> None:
+def _check_moments(moments: Moments) -> None:
     for name in ("count", "mean", "m2"):
         value = getattr(moments, name)
-        one = isinstance(value, (int, float))  # of a shape without axes
-        _require(one or isinstance(value, np.ndarray), f"{name} must be an array", value)
+        scalar = isinstance(value, (int, float))  # moments of shape `()`
+        _require(scalar or isinstance(value, np.ndarray), f"{name} must be an array", value)
         value = np.asarray(value)
         _require(value.dtype.kind in "iuf", f"{name} must hold numbers", value.dtype)
         _require(value.shape == np.shape(moments.count), "moments have one shape", value.shape)
     count = np.asarray(moments.count)
-    right = count.size == 0 or (count >= 0).all() and (count < MOST).all()
-    _require(bool(right), "count must hold counts", count)
+    valid = count.size == 0 or (count >= 0).all() and (count < MAX_COUNT).all()
+    _require(bool(valid), "count must hold counts", count)
 
 
-def _features(table: FeatureTable) -> None:
+def _check_features(table: FeatureTable) -> None:
     names, size = table.names, len(table.names) if isinstance(table.names, tuple) else -1
     _require(size >= 0 and all(isinstance(n, str) for n in names), "names must be texts", names)
     _require(len(set(names)) == size, "names must differ", names)
-    _counts(table, "num_samples")
-    _moments_of(table, "moments", (size,))
-    _at_most(table, "num_samples", count=table.moments.count)
-    _array(table, "counts", (size, num_bins(size)), (size, 0), kinds="iu")
+    _check_counts(table, "num_samples")
+    _check_moments_of(table, "moments", (size,))
+    _check_at_most(table, "num_samples", count=table.moments.count)
+    _check_array(table, "counts", (size, num_bins(size)), (size, 0), kinds="iu")
 
 
-def _embedding(embedding: MeanEmbedding) -> None:
-    _counts(embedding, "dimension", "count")
-    _array(embedding, "mean", (len(BANDWIDTHS), NUM_WAVES))
-    _array(embedding, "comoment", (len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
-    _moments_of(embedding, "projections", (NUM_DIRECTIONS,))
+def _check_embedding(embedding: MeanEmbedding) -> None:
+    _check_counts(embedding, "dimension", "count")
+    _check_array(embedding, "mean", (len(BANDWIDTHS), NUM_WAVES))
+    _check_array(embedding, "comoment", (len(BANDWIDTHS), NUM_WAVES, NUM_WAVES))
+    _check_moments_of(embedding, "projections", (NUM_DIRECTIONS,))
 
 
-def _labels(labels: LabelSummary) -> None:
-    _counts(labels, "num_samples", "num_ids", "width")
-    _at_most(labels, "num_samples", num_ids=labels.num_ids)
-    _array(labels, "counts", (MAX_CLASSES,), kinds="iu")
-    _part(labels, "targets", FeatureTable)
-    _moments_of(labels, "by_class", (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS))
+def _check_labels(labels: LabelSummary) -> None:
+    _check_counts(labels, "num_samples", "num_ids", "width")
+    _check_at_most(labels, "num_samples", num_ids=labels.num_ids)
+    _check_array(labels, "counts", (MAX_CLASSES,), kinds="iu")
+    _check_type(labels, "targets", FeatureTable)
+    _check_moments_of(labels, "by_class", (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS))
 
 
-def _outputs(outputs: OutputSummary) -> None:
+def _check_outputs(outputs: OutputSummary) -> None:
     for name in ("weights", "layer"):
-        _part(outputs, name, str)
-    _counts(outputs, "num_classes")
-    _part(outputs, "features", FeatureTable)
-    _part(outputs, "embedding", MeanEmbedding)
+        _check_type(outputs, name, str)
+    _check_counts(outputs, "num_classes")
+    _check_type(outputs, "features", FeatureTable)
+    _check_type(outputs, "embedding", MeanEmbedding)
     size = outputs.num_classes
-    _array(outputs, "predicted", (size,), kinds="iu")
-    _array(outputs, "confusion", (size, size), (0, 0), kinds="iu")
+    _check_array(outputs, "predicted", (size,), kinds="iu")
+    _check_array(outputs, "confusion", (size, size), (0, 0), kinds="iu")
     for name in ("labelled", "right"):
-        _array(outputs, name, (size,), (0,), kinds="iu")
+        _check_array(outputs, name, (size,), (0,), kinds="iu")
 
 
-def _input(summary: InputSummary) -> None:
+def _check_input(summary: InputSummary) -> None:
     _require(summary.layout in LAYOUTS, f"layout must be one of {LAYOUTS}", summary.layout)
-    _counts(summary, "num_samples", "nonfinite_samples", "lattice_values")
-    _at_most(summary, "num_samples", nonfinite_samples=summary.nonfinite_samples)
+    _check_counts(summary, "num_samples", "nonfinite_samples", "lattice_values")
+    _check_at_most(summary, "num_samples", nonfinite_samples=summary.nonfinite_samples)
     share = summary.nonfinite_share
     _require(isinstance(share, (int, float)), "nonfinite_share must be a number", share)
-    _array(summary, "minimum", np.shape(summary.minimum)[:1])
+    _check_array(summary, "minimum", np.shape(summary.minimum)[:1])
     size = len(summary.minimum)
-    _array(summary, "maximum", (size,))
-    _moments_of(summary, "channels", (size,))
-    _array(summary, "counts", (1, NUM_BINS), (size, NUM_BINS), kinds="iu")
+    _check_array(summary, "maximum", (size,))
+    _check_moments_of(summary, "channels", (size,))
+    _check_array(summary, "counts", (1, NUM_BINS), (size, NUM_BINS), kinds="iu")
     for name in ("sample_mean", "sample_std"):
-        _moments_of(summary, name, ())
-    _array(summary, "lattice_hits", (len(LATTICES),))
+        _check_moments_of(summary, name, ())
+    _check_array(summary, "lattice_hits", (len(LATTICES),))
     for name in ("smallest_size", "largest_size"):
         sides = getattr(summary, name)
-        right = isinstance(sides, tuple) and len(sides) == 2 and all(map(is_count, sides))
-        _require(right, f"{name} must be (height, width)", sides)
-    _part(summary, "features", FeatureTable)
-    _part(summary, "embedding", MeanEmbedding)
-    _array(summary, "tokens", (0,), (TOKEN_BUCKETS,), kinds="iu")
+        valid = isinstance(sides, tuple) and len(sides) == 2 and all(map(is_count, sides))
+        _require(valid, f"{name} must be (height, width)", sides)
+    _check_type(summary, "features", FeatureTable)
+    _check_type(summary, "embedding", MeanEmbedding)
+    _check_array(summary, "tokens", (0,), (TOKEN_BUCKETS,), kinds="iu")
 
 
 _CHECKS: dict[type, Callable[[Any], None]] = {
-    FeatureTable: _features,
-    InputSummary: _input,
-    LabelSummary: _labels,
-    MeanEmbedding: _embedding,
-    Moments: _moments,
-    OutputSummary: _outputs,
+    FeatureTable: _check_features,
+    InputSummary: _check_input,
+    LabelSummary: _check_labels,
+    MeanEmbedding: _check_embedding,
+    Moments: _check_moments,
+    OutputSummary: _check_outputs,
 }

@@ -1,10 +1,10 @@
-"""The kernel mean embedding of a stream, and what its null distribution needs.
+"""`MeanEmbedding`: the kernel mean embedding of a stream, with its covariance.
 
-A sample becomes a few hundred bounded numbers: the cosines and sines of fixed
-random projections, at a fixed grid of bandwidths (random Fourier features of
-the Gaussian kernel). Their mean over a stream is its embedding. The distance of
-two means is the maximum mean discrepancy; their covariance gives its null.
-Directions depend on the shape only, so that profiles made apart compare.
+A sample is mapped to a few hundred bounded numbers: the cosines and sines of fixed random
+projections, at a fixed grid of bandwidths (random Fourier features of the Gaussian kernel).
+Their mean over a stream is its embedding. The distance of two means is the maximum mean
+discrepancy, and the covariance gives its null distribution. The directions depend only on the
+shape of the samples, so that profiles made separately can be compared.
 
 Reference: Rahimi and Recht, "Random Features for Large-Scale Kernel Machines",
 NeurIPS 2007; Gretton et al., "A Kernel Two-Sample Test", JMLR 2012.
@@ -20,16 +20,16 @@ from keras_shiftguard.profiles.moments import Moments
 
 NUM_DIRECTIONS = 48
 NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
-# In units of the root mean square distance of one coordinate: from [0, 1]
-# images that hardly differ to raw 0..255. The two-sample test picks.
+# In units of the root mean square distance of one coordinate: for anything from [0, 1] images
+# that hardly differ to raw 0..255. The two-sample test chooses one of them.
 BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 
 
 @lru_cache(maxsize=8)
 def directions(dimension: int) -> np.ndarray:
-    """Random directions, `(dimension, NUM_DIRECTIONS)`, float32.
+    """Returns fixed random directions, `(dimension, NUM_DIRECTIONS)`, float32.
 
-    Scaled so that a projection differs between two samples about as much as
+    They are scaled so that the projections of two samples differ about as much as
     one coordinate does.
     """
     rng = np.random.default_rng([dimension, 20_261_124])
@@ -38,7 +38,7 @@ def directions(dimension: int) -> np.ndarray:
 
 
 def waves(projections: np.ndarray) -> np.ndarray:
-    """Random Fourier features of `(n, NUM_DIRECTIONS)` projections.
+    """Returns the random Fourier features of `(n, NUM_DIRECTIONS)` projections.
 
     Returns:
         `(n, bandwidths, NUM_WAVES)`: all cosines, then all sines.

@@ -1,4 +1,4 @@
-"""What each sample was reduced to: a few named numbers, counted over a stream."""
+"""`FeatureTable`: moments and histograms of the named features of the samples of a stream."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,9 +10,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, NUM_BINS
 from keras_shiftguard.profiles.moments import Moments
 
-# Up to FINE_FEATURES features are counted on the full grid. More of them, up to
-# COARSE_FEATURES, share the memory: their bins are COARSENING times as wide.
-# Beyond that only moments are kept.
+# Up to FINE_FEATURES features have histograms on the full grid. Up to COARSE_FEATURES have bins
+# that are COARSENING times as wide, to save memory. More features than that have only moments.
 FINE_FEATURES = 64
 COARSE_FEATURES = 4096
 COARSENING = 47
@@ -21,7 +20,7 @@ NUM_COARSE_BINS = 2 * COARSE_PER_SIGN + 1
 
 
 def num_bins(num_features: int) -> int:
-    """Bins of each of that many features; 0 where only moments are kept."""
+    """Returns the number of bins of each feature; 0 if so many features have only moments."""
     if num_features <= FINE_FEATURES:
         return NUM_BINS
     return NUM_COARSE_BINS if num_features <= COARSE_FEATURES else 0
@@ -29,15 +28,17 @@ def num_bins(num_features: int) -> int:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Moments and a histogram of each feature, one value a sample.
+    """Moments and a histogram of each feature, which has one value a sample.
 
     Args:
         names: Names of the `k` features, such as `"brightness"`.
-        num_samples: Samples looked at. May be fewer than the stream had:
-            costly features are measured on an even part of a long pass.
-        moments: Of each feature over the samples where it is finite, `(k,)`.
-        counts: Histograms, `(k, num_bins(k))`, int64: on `grid`'s bins, or on
-            bins `COARSENING` times as wide; `(k, 0)` where none is kept.
+        num_samples: Number of samples measured. It may be smaller than that of
+            the stream, since costly features are measured on an even part of a
+            long pass.
+        moments: Moments of each feature over the samples where it is finite,
+            `(k,)`.
+        counts: Histograms, `(k, num_bins(k))`, int64: on the bins of `grid.py`, or
+            on bins `COARSENING` times as wide; `(k, 0)` if there are none.
     """
 
     names: tuple[str, ...] = ()
@@ -47,26 +48,28 @@ class FeatureTable:
 
     @property
     def missing(self) -> np.ndarray:
-        """Samples in which a feature was not finite, `(k,)`."""
+        """Number of samples in which each feature was not finite, `(k,)`."""
         return self.num_samples - self.moments.count
 
     def mean(self, name: str) -> float:
-        return float(self.moments.mean[self._places[name]])
+        """Returns the mean of a feature."""
+        return float(self.moments.mean[self._positions[name]])
 
     def std(self, name: str) -> float:
-        place, moments = self._places[name], self.moments
+        """Returns the standard deviation of a feature."""
+        place, moments = self._positions[name], self.moments
         return float(np.sqrt(moments.m2[place] / max(moments.count[place], 1)))
 
     def only(self, names: Sequence[str]) -> "FeatureTable":
-        """Some of the features, in the order of `names`."""
-        rows = np.array([self._places[name] for name in names], dtype=int)
+        """Returns the table of some of the features, in the order of `names`."""
+        rows = np.array([self._positions[name] for name in names], dtype=int)
         a = self.moments
         moments = Moments(a.count[rows], a.mean[rows], a.m2[rows])
         return FeatureTable(tuple(names), self.num_samples, moments, self.counts[rows])
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        """Where each feature stands: of thousands, each is asked for by name."""
+    def _positions(self) -> dict[str, int]:
+        """Index of each feature by name; cached, because there may be thousands."""
         return {name: place for place, name in enumerate(self.names)}
 
     def __add__(self, other: "FeatureTable") -> "FeatureTable":
@@ -75,7 +78,7 @@ class FeatureTable:
         if self.names != other.names:
             raise BadInputError(
                 "Profiles with different features cannot be merged: "
-                f"{_some(self.names)} and {_some(other.names)}."
+                f"{_first_names(self.names)} and {_first_names(other.names)}."
             )
         return FeatureTable(
             self.names,
@@ -85,5 +88,6 @@ class FeatureTable:
         )
 
 
-def _some(names: tuple[str, ...]) -> str:
+def _first_names(names: tuple[str, ...]) -> str:
+    """Lists the first five names, and counts the others."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

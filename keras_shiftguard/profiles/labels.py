@@ -1,4 +1,4 @@
-"""The labels of a stream, and what the classes look like."""
+"""`LabelSummary`: the labels of a stream, and the moments of its inputs by class."""
 
 from dataclasses import dataclass, field
 
@@ -8,29 +8,29 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.moments import Moments
 
-# Class ids are counted modulo this; so many classes are told apart exactly.
+# Class ids are counted modulo this, so up to so many classes have counts of their own.
 MAX_CLASSES = 1024
-# So many classes (ids modulo this) have their own embedding.
+# The moments of the inputs are separated by class id modulo this.
 MAX_CLASSES_EMBEDDED = 128
 
 
 @dataclass(frozen=True)
 class LabelSummary:
-    """Labels: class frequencies, or the numbers of a regression.
+    """Class frequencies of labels, or moments of regression targets.
 
-    Whether labels are classes shows only in the data, so both are counted:
-    one-hot rows and whole numbers from 0 are class ids, the rest are numbers.
+    Only the data show whether labels are classes, so both are measured:
+    `statistics/classes.py` says which labels are class ids.
 
     Args:
-        num_samples: Samples that had a label.
-        num_ids: How many of the labels were class ids (whole, not negative,
-            one a sample, or one-hot).
-        counts: By class id modulo `MAX_CLASSES`, `(MAX_CLASSES,)` int64.
-        width: Columns of the label: 1 for ids and numbers, else of `y`.
-        targets: The columns of the label as numbers: for regression.
-        by_class: Moments of the input's random projections (of
+        num_samples: Number of samples with a label.
+        num_ids: Number of labels that are class ids.
+        counts: Number of labels by class id modulo `MAX_CLASSES`,
+            `(MAX_CLASSES,)`, int64.
+        width: Number of columns of the labels; 1 for labels of one dimension.
+        targets: The columns of the labels as numbers, for regression.
+        by_class: Moments of the random projections of the first input (along
             `embedding.directions`) by class, `(MAX_CLASSES_EMBEDDED,
-            NUM_DIRECTIONS)`: for concept shift. Of the first input.
+            NUM_DIRECTIONS)`, for concept shift.
     """
 
     num_samples: int = 0

@@ -1,4 +1,4 @@
-"""Mean and variance that merge."""
+"""`Moments`: mean and variance that can be merged."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -11,9 +11,9 @@ class Moments:
     """Mean and summed squared deviation of `count` samples (Chan et al. 1979).
 
     Args:
-        count: Number of samples with a finite value, the shape of `mean`.
+        count: Number of samples with a finite value, shaped like `mean`.
         mean: Mean over those samples, any shape; 0 where there is none.
-        m2: Sum over samples of the squared deviation from `mean`.
+        m2: Sum over those samples of the squared deviation from `mean`.
     """
 
     count: np.ndarray
@@ -22,6 +22,7 @@ class Moments:
 
     @classmethod
     def empty(cls, *shape: int) -> Self:
+        """Returns the moments of no samples."""
         return cls(np.zeros(shape), np.zeros(shape), np.zeros(shape))
 
     def __add__(self, other: Self) -> Self:
@@ -34,4 +35,5 @@ class Moments:
 
     @property
     def std(self) -> np.ndarray:
+        """Standard deviation, divided by `count`."""
         return np.sqrt(self.m2 / np.maximum(self.count, 1))

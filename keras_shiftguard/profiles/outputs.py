@@ -1,4 +1,4 @@
-"""What a model says about a stream, with the weights it had then."""
+"""`OutputSummary`: a model's predictions and activations on a stream."""
 
 from dataclasses import dataclass, field
 
@@ -8,9 +8,9 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable
 
-# Up to so many classes get a histogram of their probability, a row of the
-# confusion matrix, and a place in black-box shift estimation.
-MAX_CLASSES_KEPT = 62
+# Up to so many classes have a confusion matrix, which black-box shift estimation needs, and a
+# histogram of their probabilities.
+MAX_CLASSES_IN_CONFUSION = 62
 
 
 @dataclass(frozen=True)
@@ -18,18 +18,19 @@ class OutputSummary:
     """Predictions and the activations of one layer, in inference mode.
 
     Args:
-        weights: Fingerprint of the model's weights. Outputs made with other
-            weights differ without any shift and are never compared.
-        num_classes: Classes that the model tells apart; 0 for regression.
-        features: One value a sample: `"confidence"` (largest probability),
-            `"entropy"` (nats), and for up to `MAX_CLASSES_KEPT` classes
+        weights: Fingerprint of the model's weights. Outputs made with different
+            weights differ without any shift, so they are never compared.
+        num_classes: Number of classes of the model; 0 for regression.
+        features: Per-sample features: `"confidence"` (largest probability),
+            `"entropy"` (nats), and for up to `MAX_CLASSES_IN_CONFUSION` classes
             `"probability/<class>"`; for regression the outputs themselves.
         predicted: How often each class was predicted, `(num_classes,)`.
-        confusion: `(num_classes, num_classes)` counts of (label, prediction)
-            where labels were there; `(0, 0)` past `MAX_CLASSES_KEPT`.
-        labelled: Labelled samples of each class, `(num_classes,)`, however many
-            classes there are; empty where that was not counted.
-        right: How many of them were predicted rightly, `(num_classes,)`.
+        confusion: Counts of (label, prediction) of labelled samples,
+            `(num_classes, num_classes)`; `(0, 0)` if there are more than
+            `MAX_CLASSES_IN_CONFUSION` classes.
+        labelled: Number of labelled samples of each class, `(num_classes,)`,
+            where there is no confusion matrix; else empty.
+        right: How many of them were predicted correctly, `(num_classes,)`.
         layer: Name of the layer whose activations are embedded; "" for none.
         embedding: Mean embedding of those activations.
     """
@@ -50,18 +51,18 @@ class OutputSummary:
 
     @property
     def accuracy(self) -> float:
-        """Of the labelled samples; NaN where there were none."""
+        """Accuracy on the labelled samples, in [0, 1]; NaN if there are none."""
         total = self.labelled_by_class.sum()
         return float(self.right_by_class.sum() / total) if total else float("nan")
 
     @property
     def labelled_by_class(self) -> np.ndarray:
-        """Labelled samples of each class; empty where there is no count."""
+        """Number of labelled samples of each class; empty if they were not counted."""
         return self.confusion.sum(axis=1) if self.confusion.size else self.labelled
 
     @property
     def right_by_class(self) -> np.ndarray:
-        """How many of `labelled_by_class` were predicted rightly."""
+        """How many of `labelled_by_class` were predicted correctly."""
         return np.diagonal(self.confusion) if self.confusion.size else self.right
 
     def __add__(self, other: "OutputSummary") -> "OutputSummary":
@@ -80,7 +81,7 @@ class OutputSummary:
             self.confusion + other.confusion,
             self.layer,
             self.embedding + other.embedding,
-            # A file from before these were counted has none: then the sum has none.
+            # Files of older versions lack these counts; then the sum lacks them as well.
             *(
                 a + b if len(a) == len(b) else np.zeros(0, "int64")
                 for a, b in ((self.labelled, other.labelled), (self.right, other.right))

@@ -1,4 +1,4 @@
-"""`InputProfile`: all that is kept of one stream of data."""
+"""`InputProfile`: the profile of one stream of data."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -15,19 +15,20 @@ from keras_shiftguard.profiles.summary import InputSummary
 
 @dataclass(frozen=True)
 class InputProfile:
-    """The finished numbers of one stream: a summary for each input tensor.
+    """Profile of one stream of data: a summary of each input, of the labels and of outputs.
 
-    `a + b` is the profile of both streams in one pass.
+    `a + b` is the profile that one pass over both streams would give.
 
     Args:
-        inputs: `InputSummary` by the name of the input tensor.
-        values: Results of the user's own metrics; where two profiles are
-            merged, those of the second hold, since they need not be sums.
-        labels: What is known of the labels.
-        outputs: What a model said about the samples, if one was asked.
-        distinct_samples: How many different samples the stream has, where that
-            is fewer than were seen (an epoch repeats the last one's); 0 means
-            that all were different. Never more evidence than that is counted.
+        inputs: `InputSummary` of each input tensor, by name.
+        values: Results of the user's own metrics. When two profiles are merged,
+            those of the second are used, since they need not be sums.
+        labels: Summary of the labels.
+        outputs: Summary of a model's outputs on the samples, if a model was run.
+        distinct_samples: How many different samples the stream has, if that is
+            fewer than were seen (an epoch repeats the samples of the last one);
+            0 means that all were different. Tests never count more evidence
+            than this.
     """
 
     inputs: Mapping[str, InputSummary] = field(default_factory=dict)
@@ -37,21 +38,22 @@ class InputProfile:
     distinct_samples: int = 0
 
     def with_values(self, values: Mapping[str, float]) -> "InputProfile":
-        """The same profile with the results of the user's own metrics."""
+        """Returns the profile with the results of the user's own metrics."""
         return replace(self, values=dict(values))
 
     @property
     def num_samples(self) -> int:
+        """Number of samples seen."""
         return max((s.num_samples for s in self.inputs.values()), default=0)
 
     @property
     def features(self) -> dict[str, float]:
-        """The named numbers of the stream, for logs and plots."""
+        """Statistics of the stream by name, for logs and plots."""
         named: dict[str, float] = {}
         for name, summary in self.inputs.items():
             named[f"{name}/num_samples"] = float(summary.num_samples)
             named[f"{name}/nonfinite_samples"] = float(summary.nonfinite_samples)
-            # Past a handful of channels, single ones are not worth a plot.
+            # With more channels, plots of each one are not readable.
             if summary.num_channels <= 16:
                 for statistic in ("mean", "std", "minimum", "maximum"):
                     for i, value in enumerate(getattr(summary, statistic)):
@@ -74,15 +76,27 @@ class InputProfile:
         )
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Writes one compressed `.npz` file, whatever the suffix; no pickle.
+        """Writes the profile to one compressed `.npz` file, without pickle.
 
-        Covariances are kept in single precision, the rest as it is.
+        Covariances are stored in single precision, everything else exactly.
+
+        Args:
+            path: Path of the file; any suffix.
         """
         storage.write(path, self.tree())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Self:
-        """Reads what `save` wrote."""
+        """Reads a profile that `save` wrote.
+
+        Args:
+            path: Path of the file.
+
+        Raises:
+            BadInputError: if the file is no profile, is damaged, or was written by an
+                incompatible version.
+            FileNotFoundError: if there is no such file.
+        """
         tree = storage.read(path)
         if not tree.keys() <= {f.name for f in fields(cls)}:
             raise BadInputError(f"{path} is not the file of a profile. It holds {sorted(tree)}.")
@@ -91,7 +105,7 @@ class InputProfile:
         return profile
 
     def _check(self, path: str | PathLike[str]) -> None:
-        """Refuses what the file of a stranger has in place of the parts."""
+        """Checks the types of the parts of a profile that was read from `path`."""
         parts = {
             "inputs": isinstance(self.inputs, dict)
             and all(isinstance(each, InputSummary) for each in self.inputs.values()),
@@ -101,12 +115,12 @@ class InputProfile:
             "outputs": isinstance(self.outputs, OutputSummary),
             "distinct_samples": is_count(self.distinct_samples),
         }
-        wrong = [name for name, right in parts.items() if not right]
+        wrong = [name for name, valid in parts.items() if not valid]
         if wrong:
             raise storage.UnreadableFile(
                 f"{path} is a damaged profile ({', '.join(wrong)} of another type)."
             )
 
     def tree(self) -> dict[str, Any]:
-        """Its parts by name, for `storage`; `InputProfile(**tree)` is the way back."""
+        """Returns the parts by name, for `storage`; `InputProfile(**tree)` restores them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}

@@ -1,8 +1,8 @@
-"""The file of a profile: one compressed `.npz`, versioned, without pickle.
+"""The file format of profiles: one compressed `.npz`, versioned, without pickle.
 
-A tree of dataclasses becomes a JSON header (types and plain values) and one
-array for each array in the tree. Fields that a file lacks keep their defaults,
-so that older files stay readable when a summary learns something new.
+A tree of dataclasses is stored as a JSON header (types and plain values) and one array for
+each array in the tree. Fields that a file lacks get their defaults, so that older files stay
+readable when a summary gets a new field.
 """
 
 import json
@@ -29,20 +29,22 @@ from keras_shiftguard.profiles.summary import InputSummary
 SCHEMA_VERSION = 2  # 1 was never released
 SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
 TYPES = {kind.__name__: kind for kind in SUMMARIES}
-# Of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
-MOST_BYTES = 256 * 2**20
-MOST_HEADER = 8 * 2**20  # as JSON; what it becomes takes twenty times as much
+# Size of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
+MAX_BYTES = 256 * 2**20
+MAX_HEADER_BYTES = 8 * 2**20  # as JSON; parsed, it takes twenty times as much memory
 ARRAY, TRIANGLE = "=array", "=triangle"
 
 
 class UnreadableFile(BadInputError):
-    """A file that is damaged, or none of ours."""
+    """Raised for a file that is damaged, or no profile."""
 
 
 def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
-    """Writes a mapping of summaries, mappings and plain values.
+    """Writes a mapping of summaries, mappings and plain values, atomically.
 
-    A reader sees the file that was there, or the new one, never a part.
+    Args:
+        path: Path of the file.
+        tree: The parts of a profile, or any other nested mapping of them.
     """
     packing = _Packing()
     header = {"schema_version": SCHEMA_VERSION, "profile": packing.pack(tree)}
@@ -59,16 +61,20 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads what `write` wrote.
+    """Reads a tree that `write` wrote.
+
+    Args:
+        path: Path of the file.
 
     Raises:
-        UnreadableFile: for a file that is damaged, or no profile at all.
-        BadInputError: for one from another version.
+        UnreadableFile: if the file is damaged, or no profile.
+        BadInputError: if the file has another schema version.
+        FileNotFoundError: if there is no such file.
     """
     try:
-        arrays = read_npz(path, MOST_BYTES)
-        if arrays["header"].nbytes > MOST_HEADER:
-            raise ValueError(f"its header is larger than {MOST_HEADER:,} bytes")
+        arrays = read_npz(path, MAX_BYTES)
+        if arrays["header"].nbytes > MAX_HEADER_BYTES:
+            raise ValueError(f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
         header = json.loads(arrays["header"].tobytes())
         version = header["schema_version"]
         if not isinstance(version, int):
@@ -93,14 +99,14 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 class _Packing:
-    """Arrays on their way into a file; one that is met again is kept once."""
+    """Converts a tree to a JSON header and arrays; an array that occurs twice is stored once."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
-        self._met: dict[int, list[Any]] = {}
+        self._stored: dict[int, list[Any]] = {}
 
     def pack(self, value: Any, key: str = "") -> Any:
-        """Plain values for the header, with references to `arrays`."""
+        """Returns plain values for the header, with references to `arrays`."""
         if is_dataclass(value):
             names = [item.name for item in fields(value)]
             members = {name: self.pack(getattr(value, name), f"{key}/{name}") for name in names}
@@ -110,24 +116,25 @@ class _Packing:
         if isinstance(value, (list, tuple)):
             return [self.pack(item, f"{key}/{i}") for i, item in enumerate(value)]
         if isinstance(value, np.ndarray):
-            return self._met.get(id(value)) or self._put(value, key)
+            return self._stored.get(id(value)) or self._put(value, key)
         return value.item() if isinstance(value, np.generic) else value
 
     def _put(self, array: np.ndarray, key: str) -> list[Any]:
+        """Stores an array; returns the reference to it."""
         if key.endswith("/comoment"):
-            # Symmetric, and only a covariance: half of it, in single precision.
+            # A covariance is symmetric and need not be exact: one half, in single precision.
             side = array.shape[-1]
             rows, columns = np.triu_indices(side)
             self.arrays[key] = array[..., rows, columns].astype("float32")
-            self._met[id(array)] = [TRIANGLE, side, key]
+            self._stored[id(array)] = [TRIANGLE, side, key]
             return [TRIANGLE, side]
         self.arrays[key] = array
-        self._met[id(array)] = [ARRAY, key]
+        self._stored[id(array)] = [ARRAY, key]
         return [ARRAY]
 
 
 class _Unpacking:
-    """Arrays on their way out of a file; each is made once, however often it is named."""
+    """Converts a JSON header and arrays to a tree; each array is unpacked only once."""
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self._arrays = arrays
@@ -135,7 +142,7 @@ class _Unpacking:
         self._bytes = 0
 
     def unpack(self, value: Any, key: str = "") -> Any:
-        """The tree of a header, every summary in it checked."""
+        """Returns the tree of a header, after checking every summary in it."""
         if isinstance(value, dict):
             members = {
                 name: self.unpack(item, f"{key}/{name}")
@@ -159,6 +166,7 @@ class _Unpacking:
         return value
 
     def _square(self, key: str, side: int) -> np.ndarray:
+        """Returns symmetric matrices of `side` rows from their stored halves."""
         if key in self._full:
             return self._full[key]
         half = self._arrays[key]
@@ -166,8 +174,8 @@ class _Unpacking:
             raise ValueError(f"{key} is no triangle of {side} rows")
         shape = (*half.shape[:-1], side, side)
         self._bytes += 8 * prod(shape)
-        if self._bytes > MOST_BYTES:
-            raise ValueError(f"it unpacks to more than the limit of {MOST_BYTES:,} bytes")
+        if self._bytes > MAX_BYTES:
+            raise ValueError(f"it unpacks to more than the limit of {MAX_BYTES:,} bytes")
         rows, columns = np.triu_indices(side)
         full = self._full[key] = np.zeros(shape)
         full[..., rows, columns] = full[..., columns, rows] = half

@@ -1,4 +1,4 @@
-"""The finished numbers of one input tensor."""
+"""`InputSummary`: the statistics of one input tensor."""
 
 from dataclasses import dataclass, field
 
@@ -11,38 +11,38 @@ from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.grid import NUM_BINS, bin_values
 from keras_shiftguard.profiles.moments import Moments
 
-TOKEN_BUCKETS = 4096  # integer ids are counted modulo this
+TOKEN_BUCKETS = 4096  # token ids are counted modulo this
 
 
 @dataclass(frozen=True)
 class InputSummary:
-    """What is known of one input tensor after `num_samples` samples.
+    """Statistics of one input tensor over the samples of a stream.
 
     Args:
         layout: `"channels_last"`, `"channels_first"` (images) or `"features"`
             (everything else: the last axis holds the features).
         num_samples: Number of samples seen.
         nonfinite_samples: How many of them held a NaN or an infinity.
-        nonfinite_share: Share of non-finite values, summed over samples.
-        channels: Moments of each channel, `(channels,)`. A sample counts once:
-            its pixels are averaged first. `std` is that of the pixels.
-        minimum: Smallest finite value of each channel; `+inf` if none.
-        maximum: Largest finite value of each channel; `-inf` if none.
-        counts: Quantile sketch, `(sketches, NUM_BINS)`: one row a channel for
-            up to four channels, else one row for all. Counts sampled pixels:
-            at most 256 fixed positions of a sample, 16,384 of a batch.
-        sample_mean: Moments of each sample's own mean, shape `()`.
-        sample_std: Moments of each sample's own standard deviation, `()`.
+        nonfinite_share: Share of non-finite values of a sample, summed over samples.
+        channels: Moments of each channel, `(channels,)`. Every sample has the same
+            weight: its pixels are averaged first. `std` is that of the pixels.
+        minimum: Smallest finite value of each channel, `(channels,)`; `+inf` if none.
+        maximum: Largest finite value of each channel, `(channels,)`; `-inf` if none.
+        counts: Quantile sketch, `(rows, NUM_BINS)`, int64: a row for each of up
+            to four channels, else one row for all channels. It counts sampled
+            pixels: at most 256 fixed positions of a sample, 16,384 of a batch.
+        sample_mean: Moments of the means of the samples, shape `()`.
+        sample_std: Moments of the standard deviations of the samples, shape `()`.
         lattice_hits: How many sampled values lie on each 8-bit grid of
-            `conventions.LATTICES`, in that order; -1 where it does not apply.
+            `conventions.LATTICES`, in that order; -1 where a grid does not apply.
         lattice_values: How many values were compared with the grids.
         smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.
-        largest_size: Largest `(height, width)` seen.
-        features: What each sample was reduced to. Images: `attributes`, such
+        largest_size: Largest `(height, width)` seen; `(0, 0)` for features.
+        features: Per-sample features. Of images: `statistics/attributes.py`, such
             as brightness and noise. Otherwise: the columns, `"0"`, `"1"`, ...
-        embedding: Mean embedding of the samples: images as thumbnails of 8 x 8
-            pixels, columns after `asinh`.
-        tokens: For integer input of two dimensions: how often each value
+        embedding: Mean embedding of the samples: of images as thumbnails of 8 x 8
+            pixels, of columns after `asinh`.
+        tokens: For integer input of two dimensions, how often each value
             occurred, by value modulo `TOKEN_BUCKETS`; `(0,)` otherwise.
     """
 
@@ -66,10 +66,12 @@ class InputSummary:
 
     @property
     def num_channels(self) -> int:
+        """Number of channels, or of features."""
         return len(self.minimum)
 
     @property
     def is_image(self) -> bool:
+        """Whether the input holds images or video."""
         return self.layout != "features"
 
     @property
@@ -83,16 +85,23 @@ class InputSummary:
         return self.channels.std
 
     def lattice_share(self, name: str) -> float:
-        """Share of values on one of `conventions.LATTICES`; NaN if unknown."""
+        """Returns the share of values on one of `conventions.LATTICES`; NaN if unknown."""
         hits = self.lattice_hits[list(LATTICES).index(name)]
         return float(hits / self.lattice_values) if hits >= 0 and self.lattice_values else np.nan
 
     def quantile(self, q: float, channel: int | None = None) -> float:
-        """The `q`-quantile, within 1 % of the value (of 1e-6 around zero).
+        """Returns the `q`-quantile of the pixels.
 
-        Note what relative accuracy means far from zero: at mean / std = 1e4
-        one percent of the value is a hundred standard deviations, so there
-        only the moments and the extremes are sharp.
+        The error is at most 1 % of the value (1e-6 around zero). Far from zero that
+        is coarse: at mean / std = 1e4, one percent of the value is a hundred
+        standard deviations, and only the moments and the extremes are precise.
+
+        Args:
+            q: Probability, in [0, 1].
+            channel: Index of the channel; None for all channels together.
+
+        Raises:
+            BadInputError: if `q` is not in [0, 1].
         """
         if not 0 <= q <= 1:
             raise BadInputError(f"`q` must be between 0 and 1. Received: q={q!r}")

@@ -1,11 +1,23 @@
-"""In-graph, additive sketches: one idea a file.
+"""Streaming statistics of a model's inputs, labels and outputs, computed inside the step.
 
-Each statistic is a small class with the same three parts:
+Each statistic is a small class, in a file of its own, with three methods:
 
-- `__init__(spec, state)` asks `state` for its variables;
-- `update(batch)` adds one batch, inside the compiled step, with `keras.ops`;
-- `read(values, num_samples)` turns the drained numbers into the fields of
-  `profiles.InputSummary` that it is responsible for, on the host, in float64.
+- `__init__` creates the variables that the statistic needs, in a `State` (`state.py`);
+- `update` adds one batch to them inside the compiled step, with `keras.ops`;
+- `read(values)` turns their values, copied to the host as float64, into the fields of a
+  summary of `keras_shiftguard.profiles`.
 
-`sketch.py` puts them together for one input, `stream.py` for all inputs.
+The statistics of an input's pixels (`counts.py`, `moments.py`, `extremes.py`) take a `Batch`;
+those of sampled pixels (`quantiles.py`, `lattice.py`) take `SampledPixels`; those of whole
+samples (`details.py` and what it uses) take the tensor itself. The sketches that also work on
+their own have `drain`, which reads and resets their variables: `FeatureSketch`,
+`EmbeddingSketch`, `LabelSketch`, `OutputSketch` and `Sketch`. `sketch.py` combines all
+statistics of one input, and `stream.py` those of all inputs and the labels.
+
+Two more files are used by all of them: `classes.py` says how labels are read as class ids and
+outputs as probabilities; `tracing.py` turns updates into pure functions, which are traced (on
+TensorFlow) or compiled (on JAX) once.
+
+The module `statistics` of the standard library is something else; it is imported as
+`from statistics import ...`, this package as `keras_shiftguard.statistics`.
 """

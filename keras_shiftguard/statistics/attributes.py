@@ -1,13 +1,13 @@
-"""What an image looks like, in about thirty numbers a sample.
+"""Image attributes: about thirty numbers that describe one image.
 
-Every number but `brightness` and `contrast` is free of the input's scale and
-offset: raw 0..255, [0, 1] and standardised images give the same. Quantities
-that vary by factors are logarithms. What a flat image does not have (its colour
-in units of no contrast at all) is infinite, which counts as missing.
+Every attribute but `brightness` and `contrast` is independent of the input's scale and
+offset: raw 0..255, [0, 1] and standardised images give the same values. Quantities that vary
+by factors are logarithms. An attribute that is undefined for a flat image (its colour is
+measured in units of the contrast, which is zero) is infinite, which counts as missing.
 
-At most the middle `CROP` pixels are looked at, cut so that 8 x 8 blocks of JPEG
-stay where they are. The luma is the plain mean of the channels: their order may
-be the very thing that is wrong.
+Only the middle of an image is measured, at most `CROP` pixels a side. It is cut at a multiple
+of 8 pixels, so that the 8 x 8 blocks of JPEG stay aligned. The luma is the plain mean of the
+channels, without weights, because the channel order may be wrong.
 """
 
 from typing import Any
@@ -17,47 +17,50 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
 
-CROP = 128  # pixels a side
-BLOCK = 8  # of JPEG
-CELL = 4  # side of the cells in which noise and direction are measured
+CROP = 128  # pixels a side of the part that is measured
+JPEG_BLOCK = 8  # pixels a side
+CELL = 4  # pixels a side of the cells in which noise and direction are measured
 OCTAVES = 4
-SMALLEST = 8  # pixels a side; smaller images are not looked at
-LEVELS = 16  # of the entropy's histogram, over four standard deviations
-GRID = 32  # pixels a side that the histogram looks at
-TINY = 1e-30
+MIN_SIDE = 8  # pixels; smaller images have no attributes
+ENTROPY_LEVELS = 16  # bins of the histogram for the entropy, over four standard deviations
+ENTROPY_GRID = 32  # about so many pixels a side enter that histogram
+TINY = 1e-30  # avoids a division by zero
 
 
 def names(spec: InputSpec) -> tuple[str, ...]:
-    """Names of the attributes of such an input, in the order of `attributes`.
+    """Returns the names of the attributes of an input, in the order of `attributes`.
 
     - `brightness`: mean luma, in the input's units; `contrast`: log of the
-      luma's standard deviation. All below is in units of that deviation.
+      luma's standard deviation, which is the unit of all attributes below.
     - `colour_balance_0`, ...: how far the mean of a channel lies from the mean
       luma (two to four channels). `saturation`: log of the chroma's deviation.
     - `band_1` (finest, 2 pixels) to `band_4`: log share of the variance in an
       octave (Haar pyramid); `spectral_slope`: how fast it grows with scale.
     - `sharpness`: log of the fourth-power mean of the gradient, which steep
-      edges rule. `edge_density`: share of pixels with a strong gradient.
-    - `noise`: log of what a plane fit leaves, in a typical cell of 4 x 4
-      pixels (Immerkaer 1996); `noise_flat`: in the flattest cells;
-      `noise_kurtosis`: log kurtosis of what is left: impulses are peaked.
-    - `blockiness`: log of the steps at the borders of 8 x 8 blocks, against
+      edges dominate. `edge_density`: share of pixels with a strong gradient.
+    - `noise`: log of the residual of a plane fit, in a typical cell of 4 x 4
+      pixels (Immerkaer 1996); `noise_flat`: the same in the flattest cells;
+      `noise_kurtosis`: log kurtosis of the residual, high for impulse noise.
+    - `blockiness`: log ratio of the steps at the borders of 8 x 8 blocks to
       the steps elsewhere. `equal_neighbours`: share of pixels that equal the
-      next; `equal_runs`: that equal it in one direction only, as enlarged
-      pixels do.
+      next one; `equal_runs`: share of those that equal it in one direction
+      only, as enlarged pixels do.
     - `anisotropy`: how much the gradients of the image share one direction;
-      `coherence`: the same within cells. Both in [0, 1].
+      `coherence`: how much those within a cell do. Both in [0, 1].
     - `border_level`, `border_spread` (log): mean and deviation of the outermost
       pixels; `background`: share of pixels near that level.
     - `object_x`, `object_y`, `object_size`: centre and size, as a part of the
-      image, of what differs from the border. A proxy.
+      image, of the region that differs from the border: a proxy for the object.
     - `skewness` of the luma; `highlights`, `shadows`: share of pixels near the
       brightest and the darkest one; `entropy`: of the luma, in nats.
 
+    Args:
+        spec: Specification of the input.
+
     Returns:
-        The names; empty for what is no image, or smaller than 8 x 8.
+        The names; empty for an input that is no image, or smaller than 8 x 8.
     """
-    if spec.layout == "features" or min(_side(spec, 0), _side(spec, 1)) < SMALLEST:
+    if spec.layout == "features" or min(_side(spec, 0), _side(spec, 1)) < MIN_SIDE:
         return ()
     colour = [f"colour_balance_{i}" for i in range(spec.channels)] + ["saturation"]
     return (
@@ -78,18 +81,18 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     """Measures a batch of images. Runs inside the compiled step.
 
     Args:
-        x: Images of any numeric dtype, laid out as `spec` says. Of a video
-            the first frame is looked at. A sample with a non-finite value in
-            sight has no attributes.
-        spec: What the input looks like.
+        x: Images of any numeric dtype, in the layout of `spec`. Of a video
+            the first frame is measured. A sample with a non-finite value in
+            the measured part has no attributes.
+        spec: Specification of the input.
 
     Returns:
         float32, `(samples, len(names(spec)))`; not finite where undefined.
     """
     planes = _planes(x, spec)
-    # Centred before anything is squared, for float32 cancels far from zero; and each
-    # plane on a pixel first, so that a flat image is exactly flat, however a compiler
-    # rounds the mean of the planes.
+    # The luma is centred before it is squared, because float32 cancels far from zero. Each
+    # plane is first centred on its corner pixel, so that a flat image is exactly flat however
+    # a compiler rounds the mean of the planes.
     corners = [plane[:, :1, :1] for plane in planes]
     luma = sum(p - c for p, c in zip(planes, corners, strict=True)) / len(planes)
     offset = _mean(luma)
@@ -103,22 +106,24 @@ def attributes(x: Any, spec: InputSpec) -> Any:
         columns += _colour(planes, mean, variance)
     luma = luma / ops.maximum(std, TINY)[:, None, None]
     columns += _octave_bands(luma, spec) + _texture(luma) + _layout(luma) + _levels(luma)
-    # A comparison with NaN is simply False: without this it would look measured.
+    # Adds NaN to samples with non-finite pixels: attributes made by comparisons would be
+    # finite there, since a comparison with NaN is False.
     return ops.stack(columns, axis=1) + (mean - mean)[:, None]
 
 
 def _side(spec: InputSpec, axis: int) -> int:
-    """How much of an axis is looked at; what is not known is taken as large."""
+    """Returns how many pixels of an axis are measured; an unknown size counts as large."""
     size = spec.size[axis]
     return CROP if size is None else min(size, CROP)
 
 
 def _octaves(spec: InputSpec) -> int:
+    """Returns the number of octaves that the measured part can be halved into."""
     return min(OCTAVES, int(np.log2(min(_side(spec, 0), _side(spec, 1)))))
 
 
 def _planes(x: Any, spec: InputSpec) -> list[Any]:
-    """The channels of the middle of each image, each `(samples, h, w)` float32."""
+    """Returns the channels of the middle of each image, each `(samples, h, w)` float32."""
     first = spec.layout == "channels_first"
     while len(x.shape) > 4:
         x = x[:, :, 0] if first else x[:, 0]
@@ -127,9 +132,9 @@ def _planes(x: Any, spec: InputSpec) -> list[Any]:
     for axis in (2, 3) if first else (1, 2):
         length = shape[axis]
         if isinstance(length, int):
-            start = max(length - CROP, 0) // (2 * BLOCK) * BLOCK
+            start = max(length - CROP, 0) // (2 * JPEG_BLOCK) * JPEG_BLOCK
         else:
-            start = ops.maximum(length - CROP, 0) // (2 * BLOCK) * BLOCK
+            start = ops.maximum(length - CROP, 0) // (2 * JPEG_BLOCK) * JPEG_BLOCK
         slices[axis] = slice(start, start + CROP)
     x = ops.cast(x[tuple(slices)], "float32")
     if first:
@@ -138,32 +143,35 @@ def _planes(x: Any, spec: InputSpec) -> list[Any]:
 
 
 def _mean(values: Any) -> Any:
+    """Returns the mean over the pixels of each sample."""
     return ops.mean(values, axis=(1, 2))
 
 
-def _share(values: Any, of: Any = 1.0) -> Any:
-    return _mean(ops.cast(values, "float32")) / of
+def _share(values: Any) -> Any:
+    """Returns the share of the pixels of each sample where a condition holds."""
+    return _mean(ops.cast(values, "float32"))
 
 
 def _log_ratio(part: Any, whole: Any) -> Any:
-    """`log(part / whole)`; `-inf`, never NaN, where there is nothing."""
+    """Returns `log(part / whole)`; where both are 0 it is `-inf`, not NaN."""
     return ops.log(ops.maximum(part, 0.0) / ops.maximum(whole, TINY))
 
 
 def _pool(values: Any, size: int) -> Any:
-    """Averages cells of `size` pixels a side; what is left over is cut off."""
+    """Averages cells of `size` pixels a side; incomplete cells are cut off."""
     pooled = ops.average_pool(values[..., None], size, size, "valid", "channels_last")
     return pooled[..., 0]
 
 
 def _colour(planes: list[Any], mean: Any, variance: Any) -> list[Any]:
+    """Returns the colour balance of each channel, and the saturation."""
     means, seconds = [], []
     for plane in planes:
         plane = plane - mean[:, None, None]
         means.append(_mean(plane))
         seconds.append(_mean(ops.square(plane)) - ops.square(means[-1]))
     std = ops.maximum(ops.sqrt(variance), TINY)
-    # Chroma is what the luma leaves of each channel.
+    # Chroma is the difference of each channel from the luma.
     chroma = ops.maximum(sum(seconds) / len(planes) - variance, 0.0)
     saturation = ops.log(ops.sqrt(chroma) / std + 0.01)
     undefined = ops.where(variance > 0, 0.0, np.inf)
@@ -171,14 +179,15 @@ def _colour(planes: list[Any], mean: Any, variance: Any) -> list[Any]:
 
 
 def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
-    """Log share of the variance within pairs, pairs of pairs, and so on."""
+    """Returns the log share of the variance in each octave (Haar pyramid), and its slope."""
     bands: list[Any] = []
     for _ in range(_octaves(spec)):
         if any(isinstance(n, int) and n < 2 for n in luma.shape[1:3]):
             bands.append(ops.full_like(bands[0], -np.inf))
             continue
         coarse = _pool(luma, 2)
-        # What averaging loses; exact, for an odd row is cut off on both sides.
+        # The variance lost by averaging. It is exact, because an odd last row is cut off
+        # in both terms.
         height, width = ops.shape(coarse)[1:3]
         even = luma[:, : 2 * height, : 2 * width]
         lost = _mean(ops.square(even)) - _mean(ops.square(coarse))
@@ -190,10 +199,10 @@ def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
 
 
 def _texture(luma: Any) -> list[Any]:
-    """Gradients, noise, blocks and runs."""
+    """Returns the attributes of gradients, noise, blocks and runs of equal pixels."""
     right = luma[:, :, 1:] - luma[:, :, :-1]  # (samples, h, w - 1)
     down = luma[:, 1:] - luma[:, :-1]
-    residual = right[:, 1:] - right[:, :-1]  # what no sum of a row and a column explains
+    residual = right[:, 1:] - right[:, :-1]  # of a plane fit
     dx, dy = right[:, :-1], down[:, :, :-1]
     xx, yy, xy = ops.square(dx), ops.square(dy), dx * dy
     energy = xx + yy
@@ -204,7 +213,7 @@ def _texture(luma: Any) -> list[Any]:
     squared = ops.square(residual)
     typical = _pool(squared, CELL)
     noise = 0.5 * _mean(ops.log(typical + 1e-4))
-    # The harmonic mean is ruled by the smallest.
+    # The harmonic mean is dominated by the flattest cells.
     noise_flat = -0.5 * ops.log(_mean(1.0 / (typical + 1e-4)))
     mean_square = _mean(squared)
     kurtosis = _log_ratio(_mean(ops.square(squared)), ops.square(mean_square))
@@ -212,11 +221,11 @@ def _texture(luma: Any) -> list[Any]:
     steps = [ops.abs(right), ops.abs(ops.swapaxes(down, 1, 2))]
     edge, inner = 0.0, 0.0
     for step in steps:
-        edge = edge + _mean(step[:, :, BLOCK - 1 :: BLOCK])
+        edge = edge + _mean(step[:, :, JPEG_BLOCK - 1 :: JPEG_BLOCK])
         inner = inner + _mean(step)
     blockiness = _log_ratio(edge, inner)
 
-    # Far below one step of 8 bits, far above rounding.
+    # 1e-3 is far below one step of 8 bits and far above rounding errors.
     same_x, same_y = ops.abs(dx) < 1e-3, ops.abs(dy) < 1e-3
     equal = 0.5 * (_share(same_x) + _share(same_y))
     runs = _share(ops.not_equal(same_x, same_y))
@@ -232,12 +241,12 @@ def _texture(luma: Any) -> list[Any]:
 
 
 def _direction(xx: Any, yy: Any, xy: Any) -> Any:
-    """Difference of the eigenvalues of a structure tensor."""
+    """Returns the difference of the eigenvalues of a structure tensor."""
     return ops.sqrt(ops.square(xx - yy) + 4.0 * ops.square(xy))
 
 
 def _layout(luma: Any) -> list[Any]:
-    """The border, and what differs from it."""
+    """Returns the attributes of the border, and of the region that differs from it."""
     sides = [luma[:, :1], luma[:, -1:]]
     sides += [ops.swapaxes(luma[:, :, :1], 1, 2), ops.swapaxes(luma[:, :, -1:], 1, 2)]
     border = ops.concatenate(sides, axis=2)[:, 0]  # (samples, 2 h + 2 w)
@@ -253,7 +262,7 @@ def _layout(luma: Any) -> list[Any]:
 
 
 def _centre(weight: Any) -> tuple[Any, Any]:
-    """Mean and variance of the position, in [0, 1], under `(samples, n)` weights."""
+    """Returns mean and variance of the position, in [0, 1], under `(samples, n)` weights."""
     length = ops.shape(weight)[1]
     at = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
     total = ops.maximum(ops.sum(weight, axis=1), TINY)
@@ -263,30 +272,31 @@ def _centre(weight: Any) -> tuple[Any, Any]:
 
 
 def _levels(luma: Any) -> list[Any]:
-    """How the luma is distributed."""
+    """Returns the attributes of the distribution of the luma."""
     skewness = _mean(luma * ops.square(luma))
     brightest = ops.max(luma, axis=(1, 2), keepdims=True)
     darkest = ops.min(luma, axis=(1, 2), keepdims=True)
     highlights = _share(luma > brightest - 0.05)
     shadows = _share(luma < darkest + 0.05)
     rows, columns = (
-        max(n // GRID, 1) if isinstance(n, int) else ops.maximum(n // GRID, 1)
+        max(n // ENTROPY_GRID, 1) if isinstance(n, int) else ops.maximum(n // ENTROPY_GRID, 1)
         for n in ops.shape(luma)[1:3]
     )
-    few = luma[:, ::rows, ::columns]
-    few = ops.reshape(few, (ops.shape(luma)[0], -1))
-    # Level 0 is all below -2 standard deviations, the last all above +2.
-    level = ops.floor((few + 2.0) * ((LEVELS - 2) / 4.0)) + 1.0
-    # What a cast makes of NaN is the device's choice; such a sample has no attributes anyway.
-    level = ops.where(ops.isnan(level), 0.0, ops.clip(level, 0.0, LEVELS - 1.0))
+    grid = luma[:, ::rows, ::columns]
+    grid = ops.reshape(grid, (ops.shape(luma)[0], -1))
+    # Level 0 holds all values below -2 standard deviations, the last level all above +2.
+    level = ops.floor((grid + 2.0) * ((ENTROPY_LEVELS - 2) / 4.0)) + 1.0
+    # NaN becomes level 0, because the result of casting it depends on the device. Such a
+    # sample has no attributes anyway.
+    level = ops.where(ops.isnan(level), 0.0, ops.clip(level, 0.0, ENTROPY_LEVELS - 1.0))
     level = ops.cast(level, "int32")
-    samples, pixels = ops.shape(few)
-    rows = LEVELS * ops.arange(samples, dtype="int32")[:, None]
+    samples, pixels = ops.shape(grid)
+    rows = ENTROPY_LEVELS * ops.arange(samples, dtype="int32")[:, None]
     counted = ops.segment_sum(
-        ops.ones_like(ops.reshape(few, (-1,))),
+        ops.ones_like(ops.reshape(grid, (-1,))),
         ops.reshape(level + rows, (-1,)),
-        num_segments=samples * LEVELS,
+        num_segments=samples * ENTROPY_LEVELS,
     )
-    shares = ops.reshape(counted, (samples, LEVELS)) / ops.cast(pixels, "float32")
+    shares = ops.reshape(counted, (samples, ENTROPY_LEVELS)) / ops.cast(pixels, "float32")
     entropy = -ops.sum(shares * ops.log(shares + 1e-9), axis=1)
     return [skewness, highlights, shadows, entropy]

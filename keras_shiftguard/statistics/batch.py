@@ -1,4 +1,4 @@
-"""What the statistics look at: one input of one batch, prepared once."""
+"""Input specifications, and batches prepared for the statistics."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from keras import ops
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What is known of an input before the first batch.
+    """Name, layout and size of one input, known before the first batch.
 
     Args:
         name: Name of the input.
         layout: `"channels_last"`, `"channels_first"` or `"features"`.
         channels: Number of channels, or of features.
         size: `(height, width)`, None where it varies; `(0, 0)` for features.
-        tokens: Whether it holds ids, of a text or of categories; None where
-            the first batch tells.
+        tokens: Whether the input holds ids (of a text or of categories); None
+            if that is only known from the dtype of the first batch.
     """
 
     name: str
@@ -32,12 +32,19 @@ class InputSpec:
 def spec_for(
     name: str, shape: tuple[int | None, ...], data_format: str, dtype: str | None = None
 ) -> InputSpec | None:
-    """The spec of a tensor of that shape; None if it cannot be measured.
+    """Returns the specification of a tensor; None if it cannot be measured.
 
-    Four and more dimensions are images (or video): two spatial dimensions and
-    the channels where `data_format` says. The rest is a vector of features,
-    or of tokens if there are two dimensions and `dtype` is int32 or int64.
-    A model's word is not enough for `dtype`: Keras casts what it is fed.
+    A tensor of four or more dimensions holds images (or video): two spatial
+    dimensions, and the channels where `data_format` says. Any other is a vector
+    of features, or of tokens if it has two dimensions and `dtype` is int32 or
+    int64.
+
+    Args:
+        name: Name of the input.
+        shape: Shape of the tensor, with the batch dimension.
+        data_format: `"channels_last"` or `"channels_first"`.
+        dtype: Dtype of the data; None if unknown. The dtype that a model
+            declares for its input does not tell, because Keras casts the data.
     """
     if len(shape) >= 4:
         first = data_format == "channels_first"
@@ -52,32 +59,34 @@ def spec_for(
 
 
 class Batch:
-    """One input tensor, reshaped to pixels, with what several statistics need.
+    """One input tensor, reshaped to pixels, with the sums that several statistics need.
 
     Attributes:
-        pixels: float32. Channels first: `(batch, channels, pixels)`, so that
-            nothing has to be transposed. Channels last: `(batch, pixels / rows,
-            rows * channels)`, since no CPU kernel likes an innermost dimension
-            of three. Where a value is not finite, the pivot stands in its place.
+        pixels: float32. Channels first: `(batch, channels, pixels)`, which needs
+            no transposition. Channels last: `(batch, pixels / rows, rows *
+            channels)`, because CPU kernels are slow on an innermost dimension
+            of three. A value that is not finite is replaced by the pivot.
         deviation: `pixels` minus the pivot, so 0 where a value is not finite.
         total: Sum of the deviations of a sample, `(batch, channels)`.
-        pivot: As given.
-        num_pixels: Pixels of a sample and channel.
-        num_finite: Finite ones among them, `(batch, channels)`.
-        may_have_gaps: Whether the dtype can hold a NaN.
+        pivot: The argument `pivot`.
+        num_pixels: Number of pixels of a sample and channel.
+        num_finite: Number of finite pixels, `(batch, channels)`.
+        may_be_nonfinite: Whether the dtype can hold NaN and infinity.
 
     Args:
         x: The tensor.
-        spec: What it looks like.
+        spec: Specification of the input.
         pivot: A value within the range of each channel, `(channels,)`.
+        rows: Number of samples, where the rows after them only fill up `x`; None for all.
     """
 
-    def __init__(self, x: Any, spec: InputSpec, pivot: Any) -> None:
+    def __init__(self, x: Any, spec: InputSpec, pivot: Any, rows: Any = None) -> None:
         self.spec = spec
         self.pivot = pivot
         self.first = spec.layout == "channels_first"
         shape = ops.shape(x)
-        self.num_samples = ops.cast(shape[0], "float32")
+        self.num_samples = ops.cast(shape[0] if rows is None else rows, "float32")
+        self.is_sample = None if rows is None else row_mask(x, rows)
         self.size = (0, 0)
         if spec.layout != "features":
             self.size = (shape[-2], shape[-1]) if self.first else (shape[-3], shape[-2])
@@ -88,15 +97,26 @@ class Batch:
             self.rows = max(n for n in range(1, 65) if self.num_pixels % n == 0)
             wide = (shape[0], self.num_pixels // self.rows, self.rows * spec.channels)
             pixels = ops.reshape(pixels, wide)
-        self.may_have_gaps = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
+        self.may_be_nonfinite = keras.backend.is_float_dtype(
+            keras.backend.standardize_dtype(x.dtype)
+        )
         deviation = pixels - self.by_channel(pivot)
-        measured = (pixels, deviation, self.over_pixels(ops.sum, deviation), self._all(pixels))
-        if self.may_have_gaps:
-            measured = self._without_gaps(*measured)
+        measured = (
+            pixels,
+            deviation,
+            self.over_pixels(ops.sum, deviation),
+            self._num_values(pixels),
+        )
+        if self.may_be_nonfinite:
+            measured = self._without_nonfinite(*measured)
         self.pixels, self.deviation, self.total, self.num_finite = measured
+        if self.is_sample is not None:
+            self.deviation = self.deviation * ops.reshape(self.is_sample, (-1, 1, 1))
+            self.total = self.total * self.is_sample
+            self.num_finite = self.num_finite * self.is_sample
 
     def by_channel(self, vector: Any) -> Any:
-        """A `(channels,)` vector, shaped to broadcast against `pixels`."""
+        """Reshapes a `(channels,)` vector so that it broadcasts against `pixels`."""
         if self.first:
             return ops.reshape(vector, (1, -1, 1))
         return ops.reshape(ops.tile(vector, (self.rows,)), (1, 1, -1))
@@ -111,12 +131,13 @@ class Batch:
         rows = ops.reshape(values, (ops.shape(values)[0], self.rows, self.spec.channels))
         return reduce(rows, axis=1)
 
-    def _all(self, pixels: Any) -> Any:
+    def _num_values(self, pixels: Any) -> Any:
+        """Returns the number of pixels, `(batch, channels)`."""
         one = pixels[:, :, 0] if self.first else pixels[:, 0, : self.spec.channels]
         return ops.full_like(one, 1.0) * ops.cast(self.num_pixels, "float32")
 
-    def _without_gaps(self, pixels: Any, deviation: Any, total: Any, number: Any) -> Any:
-        """Puts the pivot where a value is not finite, and counts the finite ones."""
+    def _without_nonfinite(self, pixels: Any, deviation: Any, total: Any, number: Any) -> Any:
+        """Replaces values that are not finite by the pivot, and counts the finite ones."""
 
         def filled() -> Any:
             finite = ops.isfinite(pixels)
@@ -130,32 +151,45 @@ class Batch:
 
         if keras.backend.backend() != "tensorflow":
             return filled()
-        # TensorFlow's `where` takes longer than all that follows, and the
-        # input is finite nearly always, which the sums tell. JAX fuses it, and
-        # PyTorch, being eager, would have to wait for the answer.
+        # TensorFlow's `where` takes longer than the statistics that follow. It is only run
+        # if a sum is not finite, which is rare. JAX fuses it with other operations, and
+        # PyTorch, which is eager, would have to wait for the device to read the condition.
         finite = ops.all(ops.isfinite(total))
         return ops.cond(finite, lambda: (pixels, deviation, total, number), filled)
 
 
+def row_mask(x: Any, rows: Any) -> Any:
+    """Returns 1.0 for each of the first `rows` samples of `x`, else 0.0, `(batch, 1)`, float32."""
+    return ops.cast(ops.arange(ops.shape(x)[0], dtype="int32")[:, None] < rows, "float32")
+
+
 def pixels_of(x: Any, spec: InputSpec) -> Any:
-    """float32, `(batch, channels, pixels)` channels first, else `(batch, pixels, channels)`."""
+    """Returns the tensor as float32 pixels.
+
+    The shape is `(batch, channels, pixels)` for channels first, else `(batch, pixels,
+    channels)`.
+    """
     first = spec.layout == "channels_first"
     rows, sides = ops.shape(x)[0], tuple(x.shape[1:])
-    # Said where it is known: TensorFlow does not find it out beside an unknown batch size.
+    # The number of pixels is passed where it is known, because TensorFlow does not infer it if
+    # the batch size is unknown.
     number = -1 if None in sides else prod(sides) // spec.channels
     shape = (rows, spec.channels, number) if first else (rows, number, spec.channels)
     return ops.cast(ops.reshape(x, shape), "float32")
 
 
 def pixels_per_sample(pixels: Any, spec: InputSpec) -> Any:
-    """How many pixels a sample has: an int where that is known ahead."""
+    """Returns how many pixels a sample has: an int if the shape is static, else a tensor."""
     axis = 2 if spec.layout == "channels_first" else 1
     known = pixels.shape[axis]
     return ops.shape(pixels)[axis] if known is None else known
 
 
 def as_measurable(x: Any) -> Any:
-    """Columns of one dimension as `(samples, 1)`, booleans as 0 and 1; None if no numbers."""
+    """Returns the tensor in a form that can be measured; None if it holds no numbers.
+
+    A tensor of one dimension becomes `(samples, 1)`, and booleans become 0 and 1.
+    """
     if str(getattr(x, "dtype", "")).split(".")[-1] == "bool":
         x = ops.cast(ops.convert_to_tensor(x), "uint8")
     if not is_numeric(x):

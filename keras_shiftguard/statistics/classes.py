@@ -1,8 +1,9 @@
-"""Class ids of labels and class probabilities of outputs: how both are read, everywhere.
+"""Class ids from labels, and class probabilities from outputs.
 
-Labels are class ids if they are whole numbers from 0, or rows of shares that sum to 1
-(one-hot, smoothed or mixed): then the class with the largest share is meant. Outputs in [0, 1]
-that sum to 1 are probabilities; of others, softmax is taken.
+The whole package reads labels and outputs by these rules. Labels are class ids if they are
+whole numbers from 0, or rows of shares that sum to 1 (one-hot, smoothed or mixed), of which
+the class with the largest share counts. Outputs in [0, 1] that sum to 1 are probabilities;
+softmax is applied to any others.
 """
 
 from typing import Any
@@ -11,15 +12,15 @@ import keras
 import numpy as np
 from keras import ops
 
-LARGEST_ID = 2**24  # float32 holds no larger whole numbers apart
-SHARES_TOLERANCE = 0.01  # how far a row of shares may be from summing to 1
-PROBABILITY_TOLERANCE = 1e-3  # how far a row of outputs may be
+LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
+SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
+PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
 
 
 def width_of(y: Any) -> int:
-    """Number of columns of the labels of a batch; 0 if they are nothing that can be counted."""
+    """Returns the number of columns of the labels of a batch; 0 if they cannot be measured."""
     try:
-        shape = tuple(y.shape)  # TensorFlow raises where it knows no rank
+        shape = tuple(y.shape)  # TensorFlow raises if the rank is unknown
         kind = keras.backend.standardize_dtype(y.dtype)
     except (AttributeError, ValueError, TypeError):
         return 0
@@ -29,15 +30,15 @@ def width_of(y: Any) -> int:
 
 
 def class_ids(y: Any, width: int) -> tuple[Any, Any]:
-    """Class ids of a batch of labels, with `keras.ops`.
+    """Returns the class ids of a batch of labels. Runs inside the compiled step.
 
     Args:
         y: `(samples,)` or `(samples, width)`.
         width: `width_of(y)`, at least 1.
 
     Returns:
-        Ids, `(samples,)`, int32, 0 where a label is no class; and 1.0 where it is a class, else
-        0.0, `(samples,)`, float32.
+        The ids, `(samples,)`, int32, 0 where a label is no class; and a mask, `(samples,)`,
+        float32, 1.0 where a label is a class, else 0.0.
     """
     if width > 1:
         rows = ops.cast(y, "float32")
@@ -56,14 +57,16 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
 
 
 def host_class_ids(labels: Any) -> np.ndarray | None:
-    """Class ids of labels on the host, by the same rule; None if they are no class ids.
+    """Returns the class ids of labels on the host; None if they are no class ids.
+
+    The rules are those of `class_ids`.
 
     Args:
         labels: A NumPy array, `(samples,)` or `(samples, columns)`.
 
     Returns:
-        `(samples,)`, int64. Negative whole numbers are kept, so that a caller can say that
-        they are wrong.
+        `(samples,)`, int64. Negative whole numbers are returned as they are, so that the
+        caller can report them.
     """
     y = np.asarray(labels)
     width = width_of(y)
@@ -71,7 +74,6 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
         return None
     if width == 1:
         y = y.reshape(-1)
-        # Past LARGEST_ID whole numbers are as little ids as fractions are.
         whole = np.isfinite(y) & (y == np.floor(y)) & (np.abs(y) < LARGEST_ID)
         return y.astype("int64") if whole.all() else None
     rows = y.astype("float64")
@@ -80,18 +82,18 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
 
 
 def probabilities(outputs: Any) -> Any:
-    """Class probabilities of a batch of outputs of a classifier, with `keras.ops`.
+    """Returns the class probabilities of a batch of outputs. Runs inside the compiled step.
 
     Outputs in [0, 1] of which every row sums to 1 within `PROBABILITY_TOLERANCE` are returned
-    as they are; of others, the softmax is. One column is the second of two classes: a
-    probability if the outputs lie in [0, 1], else a logit. Rows that are not finite stay so,
-    and have no say in how the others are read.
+    as they are; softmax is applied to any others. A single column belongs to the second of two
+    classes: it is a probability if all outputs lie in [0, 1], else a logit. Rows that are not
+    finite stay so, and do not influence how the others are read.
 
     Args:
         outputs: `(samples, classes)`, floating point.
 
     Returns:
-        `(samples, classes)`, or `(samples, 2)` of one column, in the dtype of `outputs`.
+        `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
     """
     finite = ops.all(ops.isfinite(outputs), axis=1, keepdims=True)
     seen = ops.where(finite, outputs, ops.zeros_like(outputs))
@@ -108,7 +110,7 @@ def probabilities(outputs: Any) -> Any:
 
 
 def host_probabilities(outputs: Any) -> np.ndarray:
-    """`probabilities` of outputs on the host, `(samples, classes)`, float64."""
+    """Returns `probabilities` of outputs on the host, `(samples, classes)`, float64."""
     x = np.asarray(outputs)
     x = x.reshape(len(x), -1)
     if not len(x):

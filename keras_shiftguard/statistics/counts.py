@@ -1,4 +1,4 @@
-"""How many samples, and how many of them hold a NaN or an infinity."""
+"""Counts of samples and of non-finite values, and the range of image sizes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,9 +11,9 @@ from keras_shiftguard.statistics.state import State
 
 
 class Counts:
-    """Samples, samples with a non-finite value, and the sizes of the images.
+    """Counts samples and samples with a non-finite value; tracks the sizes of the images.
 
-    float32 counts exactly up to 2**24 samples; the host drains long before.
+    float32 counts exactly up to 2**24 samples. The host drains the counts long before.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
@@ -25,9 +25,11 @@ class Counts:
 
     def update(self, batch: Batch) -> None:
         self.num_samples.assign(self.num_samples + batch.num_samples)
-        if batch.may_have_gaps:
+        if batch.may_be_nonfinite:
             finite = ops.mean(batch.num_finite, axis=1) / ops.cast(batch.num_pixels, "float32")
             bad = ops.maximum(1.0 - finite, 0.0)
+            if batch.is_sample is not None:
+                bad = bad * batch.is_sample[:, 0]
             self.nonfinite_share.assign(self.nonfinite_share + ops.sum(bad))
             self.nonfinite_samples.assign(
                 self.nonfinite_samples + ops.sum(ops.cast(bad > 0, "float32"))

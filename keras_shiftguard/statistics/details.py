@@ -1,4 +1,4 @@
-"""What each sample of one input is reduced to: features, and an embedding."""
+"""Per-sample statistics of one input: features, tokens and the mean embedding."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tokens import TokenSketch, are_tokens
-from keras_shiftguard.statistics.vectors import columns, dimension_of, picture, vectors
+from keras_shiftguard.statistics.vectors import columns, dimension_of, padded_frame, vectors
 
 
 class Details:
-    """The statistics that cost more than a pass over the pixels.
+    """Features, token counts and the mean embedding of whole samples.
 
-    They work on whole samples, so a few of them are enough: `Stream` feeds
-    them some rows of some batches.
+    They cost more than a pass over the pixels, and a part of the samples is
+    enough for them: `Stream` feeds them some rows of some batches.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
@@ -28,19 +28,21 @@ class Details:
         # Images of a few pixels have no attributes, only an embedding.
         measured = bool(names) and not spec.tokens
         self.features = FeatureSketch(names, state) if measured else None
-        # Where the dtype is not known ahead, the first batch decides.
+        # If the dtype is unknown, the variables of both are created, and each batch decides
+        # which of them it updates.
         self.tokens = None if spec.tokens is False else TokenSketch(spec, state)
         self.embedding = EmbeddingSketch(dimension_of(spec), state)
 
-    def update(self, x: Any) -> tuple[Any, Any]:
-        """Adds samples; returns what `EmbeddingSketch.update` returns."""
+    def update(self, x: Any, rows: Any = None) -> tuple[Any, Any]:
+        """Adds samples; returns the result of `EmbeddingSketch.update`."""
         if self.tokens is not None and are_tokens(x):
-            self.tokens.update(x)
+            self.tokens.update(x, rows)
         elif self.features is not None and self.spec.layout == "features":
-            self.features.update(columns(x, self.spec))
+            self.features.update(columns(x, self.spec), rows)
         elif self.features is not None:
-            self.features.update(attributes.attributes(picture(x, self.spec), self.spec))
-        return self.embedding.update(vectors(x, self.spec))
+            measured = attributes.attributes(padded_frame(x, self.spec), self.spec)
+            self.features.update(measured, rows)
+        return self.embedding.update(vectors(x, self.spec), rows)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
         fields: dict[str, Any] = {"embedding": self.embedding.read(values)}

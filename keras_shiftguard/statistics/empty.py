@@ -1,4 +1,4 @@
-"""A replica that is left without a sample: the last batch may be too short for all."""
+"""Handling of empty batches, which a replica gets if the last batch is too short for all."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,15 +8,15 @@ from keras import ops
 
 
 def is_empty(x: Any) -> Any:
-    """Whether a batch holds no sample: a bool, on TensorFlow perhaps a tensor."""
+    """Whether a batch holds no sample: a bool, or a tensor where the size is not static."""
     return ops.equal(ops.shape(x)[0], 0)
 
 
 def unless_empty(x: Any, update: Callable[[], None]) -> None:
-    """Calls `update`, unless `x` is what is left for a replica that gets nothing.
+    """Calls `update` unless the batch `x` is empty.
 
-    Only TensorFlow deals out batches like that. Without replicas there is nothing
-    to ask, and the step stays as it is.
+    Only TensorFlow's strategies give a replica an empty batch. Without replicas no
+    condition is added to the step.
     """
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

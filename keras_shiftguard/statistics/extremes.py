@@ -11,7 +11,10 @@ from keras_shiftguard.statistics.state import State
 
 
 class Extremes:
-    """Over all pixels, not a sample of them: one saturated pixel tells much."""
+    """Minimum and maximum of each channel, over all pixels.
+
+    The pixels are not sampled here, because one saturated pixel is informative.
+    """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
         self.minimum = state.add("minimum", (spec.channels,), fill=np.inf)

@@ -1,4 +1,4 @@
-"""Named numbers, one value a sample: their moments and histograms."""
+"""Moments and histograms of named features, one value a sample."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -10,17 +10,18 @@ from keras import ops
 
 from keras_shiftguard.profiles import BINS_PER_SIGN, LOG_GAMMA, SMALLEST, FeatureTable, Moments
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, FINE_FEATURES, num_bins
-from keras_shiftguard.statistics.moments import around_zero
+from keras_shiftguard.statistics.batch import row_mask
+from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 
-# Past this a square overflows float32, and nobody's feature means it.
+# Larger values count as missing, because their squares would overflow float32.
 LARGEST_VALUE = 1e18
 
 
 class FeatureSketch:
     """Accumulates a `FeatureTable` from `(samples, k)` batches.
 
-    Works in a compiled step, as a part of a larger `State`, and by itself:
+    It works inside a compiled step, as a part of a larger `State`, and on its own:
 
     >>> sketch = FeatureSketch(["confidence", "entropy"])
     >>> sketch.update(keras.ops.convert_to_tensor([[0.5, 1.0], [0.7, np.nan]]))
@@ -30,8 +31,8 @@ class FeatureSketch:
 
     Args:
         names: Names of the `k` features.
-        state: Where the variables live; a new one by default.
-        prefix: Of the names of the variables in `state`.
+        state: The state that holds the variables; a new one by default.
+        prefix: Prefix of the names of the variables in `state`.
     """
 
     def __init__(
@@ -49,18 +50,26 @@ class FeatureSketch:
         self.second = self.state.add(f"{prefix}_second", (k,))
         self.histogram = self.state.add(f"{prefix}_histogram", (k * self.bins,))
 
-    def update(self, values: Any) -> None:
-        """Adds `(samples, k)` numbers; those not finite are counted as missing."""
+    def update(self, values: Any, rows: Any = None) -> None:
+        """Adds `(samples, k)` values; those that are not finite are counted as missing.
+
+        Args:
+            values: The values.
+            rows: Number of samples, where the rows after them only fill up; None for all.
+        """
         values = ops.cast(values, "float32")
         known = ops.abs(values) < LARGEST_VALUE
         weight = ops.cast(known, "float32")
+        if rows is not None:
+            weight = weight * row_mask(values, rows)
         values = ops.where(known, values, 0.0)
         number = ops.sum(weight, axis=0)
-        here = ops.sum(values, axis=0) / ops.maximum(number, 1.0)
-        pivot = ops.where(self.count > 0, self.pivot.value, here)
+        batch_mean = ops.sum(values, axis=0) / ops.maximum(number, 1.0)
+        pivot = ops.where(self.count > 0, self.pivot.value, batch_mean)
         deviation = (values - pivot) * weight
         self.pivot.assign(pivot)
-        self.seen.assign(self.seen + ops.cast(ops.shape(values)[0], "float32"))
+        number_of_rows = ops.shape(values)[0] if rows is None else rows
+        self.seen.assign(self.seen + ops.cast(number_of_rows, "float32"))
         self.count.assign(self.count + number)
         self.first.assign(self.first + ops.sum(deviation, axis=0))
         self.second.assign(self.second + ops.sum(ops.square(deviation), axis=0))
@@ -73,7 +82,7 @@ class FeatureSketch:
             self.histogram.assign(self.histogram + counted)
 
     def _bin(self, values: Any) -> Any:
-        """Index into `histogram` of each value; see `Quantiles`."""
+        """Returns the index into `histogram` of each value; see `Quantiles`."""
         magnitude = ops.maximum(ops.abs(values), SMALLEST / 2)
         step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
         step = ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0
@@ -85,7 +94,7 @@ class FeatureSketch:
         return index + ops.arange(len(self.names), dtype="int32") * self.bins
 
     def read(self, values: Mapping[str, np.ndarray]) -> FeatureTable:
-        """The table, from what `state.read()` gave for one replica."""
+        """Returns the table, from the values that `state.read()` gave for one replica."""
         seen, pivot, count, first, second, histogram = (
             values[f"{self.prefix}_{name}"]
             for name in ("seen", "pivot", "count", "first", "second", "histogram")
@@ -93,12 +102,15 @@ class FeatureSketch:
         return FeatureTable(
             self.names,
             int(seen),
-            Moments(*around_zero(count, pivot, first, second)),
+            Moments(*moments_from_sums(count, pivot, first, second)),
             histogram.reshape(len(self.names), self.bins).astype("int64"),
         )
 
     def drain(self) -> FeatureTable:
-        """What was accumulated since the last call, for a sketch by itself."""
+        """Returns the table accumulated since the last call, and resets the state.
+
+        For a sketch with a state of its own.
+        """
         table = reduce(add, [self.read(values) for values in self.state.read()])
         self.state.reset()
         return table

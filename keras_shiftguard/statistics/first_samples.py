@@ -1,4 +1,4 @@
-"""The first few images of a stream, kept on the device as they were fed."""
+"""A buffer of the first few images of a stream, on the device."""
 
 from typing import Any
 
@@ -10,26 +10,25 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.vectors import frame
+from keras_shiftguard.statistics.vectors import middle_frame
 
 MAX_SAMPLES = 32
 MAX_BYTES = 32 * 2**20
-# Images of no fixed size are kept up to this many pixels a side, from the
-# middle: early batch norm and the spectrum are local, they do not need more.
+# Images of no fixed size are cropped in the middle to this many pixels a side. That is enough
+# for early batch-norm layers and for the spectrum, which are local.
 CROP = 256
 
 
 class FirstSamples:
-    """A buffer that fills during the first batches and then costs nothing.
+    """Buffer that fills with the images of the first batches, and is free of cost once full.
 
-    Of a video, or a volume, the middle frame stands for it.
-
-    The verdict needs whole images (batch norm sees spatial structure), but
-    the step must not copy batches to the host. So a few stay here until the
-    host asks.
+    The preprocessing diagnosis needs whole images, because batch norm depends on spatial
+    structure, but the step must not copy batches to the host. So a few images stay on the
+    device, as they were fed, until the host reads them. Of a video or a volume, the middle
+    frame is stored.
 
     Args:
-        spec: The image input.
+        spec: Specification of the image input.
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -45,22 +44,22 @@ class FirstSamples:
         self.sizes = self.state.add("sizes", (self.capacity, 2))
         self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
         self.filled = self.state.add("filled", ())
-        # PyTorch, being eager, sees this and need not wait for the device to
-        # tell whether the buffer is full.
+        # A copy on the host of whether the buffer is full: PyTorch, which is eager, would have
+        # to wait for the device otherwise.
         self.done = False
 
     def update(self, x: Any, y: Any = None) -> None:
-        """Keeps what still fits of one batch. Runs inside the compiled step."""
+        """Stores as many images of one batch as still fit. Runs inside the compiled step."""
         if self.done and keras.backend.backend() == "torch":
             return
-        x = frame(x, self.spec)
+        x = middle_frame(x, self.spec)
         current = (self.images.value, self.sizes.value, self.labels.value)
         full = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
         if keras.backend.backend() == "jax":
-            # Functional: both branches give all values; XLA passes them in place.
+            # On JAX both branches return all values; XLA does not copy unchanged ones.
             self._assign(ops.cond(full, lambda: current, lambda: self._merged(current, x, y)))
         else:
-            # Once full, nothing is copied at all; and of nothing, nothing can be.
+            # If the buffer is full or the batch is empty, nothing is copied.
             ops.cond(full, _nothing, lambda: self._assign(self._merged(current, x, y)))
         rows = ops.cast(ops.shape(x)[0], "float32")
         self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))
@@ -71,15 +70,16 @@ class FirstSamples:
         return _nothing()
 
     def reset(self) -> None:
-        """Lets the buffer fill anew."""
+        """Empties the buffer, so that it fills again."""
         self.state.reset()
         self.done = False
 
     def _merged(self, current: tuple[Any, ...], x: Any, y: Any) -> tuple[Any, ...]:
+        """Returns the images, sizes and labels of the buffer with those of a batch added."""
         images, sizes, labels = current
         rows = ops.shape(x)[0]
         offset = ops.arange(self.capacity, dtype="int32") - ops.cast(self.filled.value, "int32")
-        source = ops.clip(offset, 0, rows - 1)  # which row of the batch goes where
+        source = ops.clip(offset, 0, rows - 1)  # the row of the batch for each place
         taken = ops.logical_and(offset >= 0, offset < rows)
         axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
         picked = ops.cast(ops.take(x, source, axis=0), "float32")
@@ -97,31 +97,31 @@ class FirstSamples:
         )
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """`(images, labels)` on the host; the label is -1 where unknown.
+        """Returns `(images, labels)` on the host; a label is -1 where it is unknown.
 
-        Images of another size than the first are left out, so that what comes
-        back is one array, in the layout that was fed.
+        Images of another size than the first are left out, so that the images are one array,
+        in the layout of the input.
         """
-        kept = self.state.read()[0]
-        filled = int(kept["filled"])
+        values = self.state.read()[0]
+        filled = int(values["filled"])
         self.done = filled == self.capacity
-        sizes = kept["sizes"][:filled]
+        sizes = values["sizes"][:filled]
         same = np.all(sizes == sizes[:1], axis=1)
-        images = kept["images"][:filled][same].astype("float32")
+        images = values["images"][:filled][same].astype("float32")
         if len(images):
             height, width = sizes[0].astype(int)
             first = self.spec.layout == "channels_first"
             images = images[..., :height, :width] if first else images[:, :height, :width]
-        return images, kept["labels"][:filled][same].astype(int)
+        return images, values["labels"][:filled][same].astype(int)
 
 
 def _nothing() -> Any:
-    """What both branches of a conditional give that is there for its effect."""
+    """Returns a dummy value: both branches of `ops.cond` must return the same structure."""
     return ops.zeros(())
 
 
 def _middle(x: Any, axis: int, limit: int) -> Any:
-    """The middle `limit` rows along `axis`; shorter ones repeat their last."""
+    """Returns the middle `limit` rows along `axis`; a shorter axis repeats its last row."""
     if x.shape[axis] == limit:
         return x
     length = ops.cast(ops.shape(x)[axis], "int32")
@@ -130,7 +130,7 @@ def _middle(x: Any, axis: int, limit: int) -> Any:
 
 
 def _ids_or_minus_one(y: Any, rows: Any) -> Any:
-    """Class ids of one batch, `(rows,)`, float32; -1 where a label is no class."""
+    """Returns the class ids of one batch, `(rows,)`, float32; -1 where a label is no class."""
     width = width_of(y)
     if not width:
         return ops.broadcast_to(ops.convert_to_tensor(-1.0, dtype="float32"), (rows,))

@@ -1,4 +1,4 @@
-"""The labels of a stream: class frequencies, numbers, and what classes look like."""
+"""Statistics of labels: class frequencies, regression targets, and inputs by class."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -13,22 +13,21 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
-from keras_shiftguard.statistics.moments import around_zero
+from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tracing import traced_once
 
-# How wide `y` is shows only when the first batch comes, and the variables have
-# to be there before. More columns than this are classes, or too many to name.
+# The variables are created before the first batch shows how many columns the labels have. Labels
+# of more columns than this are classes, or too many targets to report by name.
 MAX_TARGETS = 16
 
 
 class LabelSketch:
     """Accumulates a `LabelSummary`.
 
-    A label is a class id if it is a whole number from 0, or a row of shares
-    that sum to 1 (one-hot, also smoothed or mixed: then the largest share
-    names the class). All samples are counted; the columns as numbers, and the
-    projections by class, are sums over the samples that `measure` is given.
+    `classes.py` says which labels are class ids. `update` counts the classes of
+    all samples. `measure` adds the label columns as numbers, and the moments by
+    class of the random projections of the input, for a part of the samples.
 
     >>> sketch = LabelSketch()
     >>> sketch.update(keras.ops.convert_to_tensor([0, 2, 2]))
@@ -64,11 +63,12 @@ class LabelSketch:
         self.counts.assign(self.counts + counted)
 
     def measure(self, y: Any, projections: Any, weight: Any) -> None:
-        """Adds what costs more.
+        """Adds samples to the targets and to the projections by class, which cost more.
 
         Args:
             y: Labels of some samples.
-            projections: Of the same samples, `(samples, NUM_DIRECTIONS)`.
+            projections: Random projections of the same samples, `(samples,
+                NUM_DIRECTIONS)`.
             weight: 1.0 where a projection is finite, else 0.0, `(samples, 1)`.
         """
         if width_of(y):
@@ -83,8 +83,9 @@ class LabelSketch:
         ids = ops.mod(ids, MAX_CLASSES_EMBEDDED)
         weight = weight * ops.expand_dims(valid, 1)
         number = ops.sum(weight)
-        here = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
-        pivot = ops.where(ops.sum(self.class_count.value) > 0, self.class_pivot.value, here)
+        batch_mean = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
+        seen = ops.sum(self.class_count.value) > 0
+        pivot = ops.where(seen, self.class_pivot.value, batch_mean)
         deviation = (projections - pivot) * weight
         sums = ops.segment_sum(
             ops.concatenate([weight, deviation, ops.square(deviation)], axis=1),
@@ -102,7 +103,7 @@ class LabelSketch:
         self.details.reset()
 
     def drain(self) -> LabelSummary:
-        """What was accumulated since the last call. Runs on the host."""
+        """Returns the summary since the last call, and resets the state. Runs on the host."""
         replicas = zip(self.state.read(), self.details.read(), strict=True)
         pieces = [self._read({**light, **heavy}) for light, heavy in replicas]
         self.reset()
@@ -119,12 +120,12 @@ class LabelSketch:
             counts=values["counts"].astype("int64"),
             width=self.width,
             targets=first_columns(self.targets.read(values), self.width),
-            by_class=Moments(*around_zero(count.copy(), pivot, first, second)),
+            by_class=Moments(*moments_from_sums(count.copy(), pivot, first, second)),
         )
 
 
 def first_columns(table: FeatureTable, width: int) -> FeatureTable:
-    """The table of the columns that are there; empty if they were too many."""
+    """Returns the table of the first `width` columns; empty if there were too many columns."""
     if not table.num_samples:
         return FeatureTable()
     moments = (table.moments.count, table.moments.mean, table.moments.m2)

@@ -1,4 +1,4 @@
-"""How many values lie where 8-bit pixels land under each known convention."""
+"""Counts of values on the 8-bit grid of each known input convention."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,16 +11,16 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
-# Distance to the next grid point, in grid steps, that still counts as "on it".
-# float32 rounding stays below 1e-3; by chance 4 % of other values are as near.
+# Distance to the next grid point, in grid steps, up to which a value counts as on the grid.
+# float32 rounding stays below 1e-3; 4 % of arbitrary values are as near by chance.
 TOLERANCE = 0.02
-# The grid is a property of the pipeline, not of single images: a few of each
-# batch tell, and seven grids over all of them would be felt.
+# The grid is a property of the pipeline, not of single images, so a few images of each batch
+# are enough. To compare all of them with seven grids would slow the step down.
 SAMPLES_PER_BATCH = 16
 
 
 class Lattice:
-    """Undoes each convention and asks whether a whole number 0..255 comes out."""
+    """Counts, for each convention, the values whose inverse is a whole number in 0..255."""
 
     def __init__(self, spec: InputSpec, state: State) -> None:
         scales, offsets, self.applies = [], [], []
@@ -43,18 +43,20 @@ class Lattice:
 
     def update(self, pixels: SampledPixels) -> None:
         x = pixels.values[:SAMPLES_PER_BATCH]
+        finite = None if pixels.finite is None else pixels.finite[:SAMPLES_PER_BATCH]
         hits = []
         for factor, shift in zip(self.factor, self.shift, strict=True):
             raw = x * ops.convert_to_tensor(factor) + ops.convert_to_tensor(shift)
             near = ops.abs(raw - ops.round(raw)) < TOLERANCE
             # -0.5 < raw < 255.5, in one comparison
             hit = ops.logical_and(near, ops.abs(raw - 127.5) < 128.0)
+            hit = hit if finite is None else ops.logical_and(hit, finite)
             hits.append(ops.sum(ops.cast(hit, "float32")))
         self.hits.assign(self.hits + ops.stack(hits))
-        if pixels.finite is None:
+        if finite is None:
             number = ops.sum(ops.ones_like(x))
         else:
-            number = ops.sum(ops.cast(ops.isfinite(x), "float32"))
+            number = ops.sum(ops.cast(finite, "float32"))
         self.values.assign(self.values + number)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Random Fourier features of vectors, their mean and their covariance."""
+"""Mean embedding sketch: mean and covariance of random Fourier features."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -15,17 +15,18 @@ from keras_shiftguard.profiles.embedding import (
     NUM_WAVES,
     directions,
 )
+from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.features import LARGEST_VALUE
-from keras_shiftguard.statistics.moments import around_zero
+from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 
 
 class EmbeddingSketch:
     """Accumulates a `MeanEmbedding` from `(samples, dimension)` batches.
 
-    Like every sum here, those of the waves and of their products are taken
-    around a pivot: where samples hardly differ at a bandwidth, float32 would
-    lose the covariance otherwise.
+    The features ("waves") and their products are summed around a pivot, like all
+    sums in this package: at a bandwidth where samples hardly differ, float32
+    would lose the covariance otherwise.
 
     >>> sketch = EmbeddingSketch(dimension=3)
     >>> _ = sketch.update(keras.ops.ones((5, 3)))
@@ -34,8 +35,8 @@ class EmbeddingSketch:
 
     Args:
         dimension: Length of the vectors.
-        state: Where the variables live; a new one by default.
-        prefix: Of the names of the variables in `state`.
+        state: The state that holds the variables; a new one by default.
+        prefix: Prefix of the names of the variables in `state`.
     """
 
     def __init__(
@@ -53,16 +54,22 @@ class EmbeddingSketch:
         self.projected_first = self.state.add(f"{prefix}_projected_first", (NUM_DIRECTIONS,))
         self.projected_second = self.state.add(f"{prefix}_projected_second", (NUM_DIRECTIONS,))
 
-    def update(self, vectors: Any) -> tuple[Any, Any]:
-        """Adds `(samples, dimension)` vectors; those not finite are left out.
+    def update(self, vectors: Any, rows: Any = None) -> tuple[Any, Any]:
+        """Adds `(samples, dimension)` vectors; those that are not finite are left out.
+
+        Args:
+            vectors: The vectors.
+            rows: Number of samples, where the rows after them only fill up; None for all.
 
         Returns:
-            The projections, `(samples, NUM_DIRECTIONS)`, and 1.0 or 0.0 for
-            whether a sample was finite, `(samples, 1)`.
+            The projections, `(samples, NUM_DIRECTIONS)`; and the weights,
+            `(samples, 1)`, 1.0 where a sample was finite, else 0.0. float32.
         """
         vectors = ops.cast(vectors, "float32")
         known = ops.all(ops.abs(vectors) < LARGEST_VALUE, axis=1, keepdims=True)
         weight = ops.cast(known, "float32")
+        if rows is not None:
+            weight = weight * row_mask(vectors, rows)
         vectors = ops.where(known, vectors, 0.0)
         matrix = ops.convert_to_tensor(directions(self.dimension))
         projections = ops.matmul(vectors, matrix)
@@ -71,12 +78,12 @@ class EmbeddingSketch:
         waves = ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=2)
 
         number = ops.sum(weight)
-        here = 1.0 / ops.maximum(number, 1.0)
+        scale = 1.0 / ops.maximum(number, 1.0)
         every_wave = ops.expand_dims(weight, 2)
         fresh = self.count.value <= 0
-        pivot = ops.where(fresh, ops.sum(waves * every_wave, axis=0) * here, self.pivot.value)
+        pivot = ops.where(fresh, ops.sum(waves * every_wave, axis=0) * scale, self.pivot.value)
         projected_pivot = ops.where(
-            fresh, ops.sum(projections * weight, axis=0) * here, self.projected_pivot.value
+            fresh, ops.sum(projections * weight, axis=0) * scale, self.projected_pivot.value
         )
         deviation = (waves - pivot) * every_wave
         products = ops.matmul(
@@ -93,7 +100,7 @@ class EmbeddingSketch:
         return projections, weight
 
     def read(self, values: Mapping[str, np.ndarray]) -> MeanEmbedding:
-        """The embedding, from what `state.read()` gave for one replica."""
+        """Returns the embedding, from the values that `state.read()` gave for one replica."""
         count, pivot, first, second, *projected = (
             values[f"{self.prefix}_{name}"]
             for name in (
@@ -114,11 +121,14 @@ class EmbeddingSketch:
             int(count),
             pivot + shift,
             second - count * shift[:, :, None] * shift[:, None, :],
-            Moments(*around_zero(np.full(NUM_DIRECTIONS, count), *projected)),
+            Moments(*moments_from_sums(np.full(NUM_DIRECTIONS, count), *projected)),
         )
 
     def drain(self) -> MeanEmbedding:
-        """What was accumulated since the last call, for a sketch by itself."""
+        """Returns the embedding accumulated since the last call, and resets the state.
+
+        For a sketch with a state of its own.
+        """
         embedding = reduce(add, [self.read(values) for values in self.state.read()])
         self.state.reset()
         return embedding

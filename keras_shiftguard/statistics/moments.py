@@ -1,4 +1,4 @@
-"""Mean and deviation of each channel, and of each sample, around a pivot."""
+"""Mean and standard deviation of each channel, and of each sample, summed around a pivot."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,11 +14,11 @@ from keras_shiftguard.statistics.state import State
 
 
 class Moments:
-    """Sums of `x - pivot` and `(x - pivot)**2`, averaged over a sample first.
+    """Sums over samples of the mean of `x - pivot` and of `(x - pivot)**2` in a sample.
 
-    float32 sums of squares cancel when the mean is large against the
-    deviation. Around a pivot near the mean they do not: the first batch after
-    a reset gives it, and the host moves it back to zero in float64.
+    float32 sums of squares cancel when the mean is large relative to the
+    deviation. Around a pivot near the mean they do not. The pivot is the mean of
+    the first batch after a reset; the host takes it out again in float64.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
@@ -27,31 +27,31 @@ class Moments:
         self.count = state.add("count", channels)
         self.first = state.add("first", channels)
         self.second = state.add("second", channels)
-        # The same for each sample's own mean and standard deviation.
+        # The same sums of the mean and the standard deviation of each sample.
         self.sample_pivot = state.add("sample_pivot", (2,))
         self.sample_count = state.add("sample_count", (2,))
         self.sample_first = state.add("sample_first", (2,))
         self.sample_second = state.add("sample_second", (2,))
 
     def pivot_for(self, x: Any, spec: InputSpec) -> Any:
-        """The pivot of each channel, `(channels,)`: near the mean of the first batch."""
+        """Returns the pivot of each channel, `(channels,)`, near the mean of the first batch."""
         known = self.count.value > 0
         current = self.pivot.value
 
-        def found() -> Any:
+        def measured() -> Any:
             return ops.where(known, current, SampledPixels(x, spec).mean())
 
         if keras.backend.backend() == "torch":
-            pivot = found()  # eager: to decide would be to wait for the device
+            pivot = measured()  # eager: a condition would have to wait for the device
         else:
-            pivot = ops.cond(ops.all(known), lambda: current, found)
+            pivot = ops.cond(ops.all(known), lambda: current, measured)
         self.pivot.assign(pivot)
         return pivot
 
     def update(self, batch: Batch) -> None:
         pivot, pixels = batch.pivot, batch.num_finite
         seen = ops.cast(pixels > 0, "float32")  # (batch, channels)
-        # What stands in for a value that is not finite adds nothing.
+        # Values that are not finite have a deviation of 0, so they add nothing.
         first = batch.total / ops.maximum(pixels, 1.0)
         squares = batch.over_pixels(ops.sum, ops.square(batch.deviation))
         second = squares / ops.maximum(pixels, 1.0)
@@ -67,8 +67,8 @@ class Moments:
         std = ops.sqrt(ops.maximum(variance, 0.0))
         own = ops.stack([mean[:, 0], std], axis=1)  # (batch, 2)
         valid = ops.max(seen, axis=1, keepdims=True)
-        here = ops.sum(own * valid, axis=0) / ops.maximum(ops.sum(valid), 1.0)
-        sample_pivot = ops.where(self.sample_count > 0, self.sample_pivot.value, here)
+        batch_mean = ops.sum(own * valid, axis=0) / ops.maximum(ops.sum(valid), 1.0)
+        sample_pivot = ops.where(self.sample_count > 0, self.sample_pivot.value, batch_mean)
         self.sample_pivot.assign(sample_pivot)
         own = (own - sample_pivot) * valid
         self.sample_count.assign(self.sample_count + ops.sum(valid))
@@ -76,8 +76,8 @@ class Moments:
         self.sample_second.assign(self.sample_second + ops.sum(ops.square(own), axis=0))
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        channels = around_zero(*(values[n] for n in ("count", "pivot", "first", "second")))
-        count, mean, m2 = around_zero(
+        channels = moments_from_sums(*(values[n] for n in ("count", "pivot", "first", "second")))
+        count, mean, m2 = moments_from_sums(
             *(values[f"sample_{n}"] for n in ("count", "pivot", "first", "second"))
         )
         return {
@@ -87,10 +87,17 @@ class Moments:
         }
 
 
-def around_zero(
+def moments_from_sums(
     count: np.ndarray, pivot: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """`(count, mean, m2)` from sums of `x - pivot` and of its square."""
+    """Returns `(count, mean, m2)` from sums of `x - pivot` and of its square.
+
+    Args:
+        count: Number of terms, any shape.
+        pivot: The pivot, broadcast to `count`.
+        first: Sum of `x - pivot`.
+        second: Sum of `(x - pivot)**2`.
+    """
     safe = np.maximum(count, 1)
     mean = np.where(count > 0, pivot + first / safe, 0.0)
     return count, mean, np.maximum(second - first**2 / safe, 0.0)

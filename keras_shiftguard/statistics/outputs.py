@@ -1,4 +1,4 @@
-"""What a model answers, and the activations of one of its layers, sample by sample."""
+"""Statistics of a model's outputs, and of the activations of one of its layers."""
 
 from functools import reduce
 from operator import add
@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles import OutputSummary
-from keras_shiftguard.profiles.outputs import MAX_CLASSES_KEPT
+from keras_shiftguard.profiles.outputs import MAX_CLASSES_IN_CONFUSION
 from keras_shiftguard.statistics.classes import class_ids, probabilities, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
@@ -19,32 +19,39 @@ class OutputSketch:
     """Accumulates an `OutputSummary` from outputs in inference mode.
 
     Args:
-        width: Columns of the output.
-        classes: Whether they are classes. One column: of two classes, "no"
-            and "yes".
-        layer: Name of the layer whose activations are embedded, or "".
-        dimension: Length of its activation vectors.
+        width: Number of columns of the output.
+        classes: Whether the columns are classes. A single column belongs to the
+            second of two classes.
+        layer: Name of the layer whose activations are embedded; "" for none.
+        dimension: Length of the activation vectors.
     """
 
     def __init__(self, width: int, classes: bool, layer: str = "", dimension: int = 0) -> None:
         self.layer = layer
         self.num_classes = (max(width, 2) if classes else 0) if width else 0
-        kept = self.num_classes if 0 < self.num_classes <= MAX_CLASSES_KEPT else 0
-        names = ["confidence", "entropy", *(f"probability/{i}" for i in range(kept))]
+        # Number of classes in the confusion matrix; 0 if there are too many for one.
+        size = self.num_classes if 0 < self.num_classes <= MAX_CLASSES_IN_CONFUSION else 0
+        names = ["confidence", "entropy", *(f"probability/{i}" for i in range(size))]
         if not classes:
             names = [f"output/{i}" for i in range(width)]
         self.state = State("shiftguard_outputs")
         self.features = FeatureSketch(names, self.state, prefix="outputs")
         self.predicted = self.state.add("predicted", (self.num_classes,))
-        self.confusion = self.state.add("confusion", (kept * kept,))
-        # Past what a confusion matrix is kept for: right or wrong, by class.
-        many = 0 if kept else self.num_classes
-        self.labelled = self.state.add("labelled", (many,))
-        self.right = self.state.add("right", (many,))
+        self.confusion = self.state.add("confusion", (size * size,))
+        # With too many classes for a confusion matrix: right predictions by class.
+        without = 0 if size else self.num_classes
+        self.labelled = self.state.add("labelled", (without,))
+        self.right = self.state.add("right", (without,))
         self.embedding = EmbeddingSketch(dimension, self.state) if layer else None
 
     def update(self, outputs: Any, activations: Any = None, y: Any = None) -> None:
-        """Adds one batch: outputs `(samples, width)`, activations `(samples, ...)`."""
+        """Adds one batch.
+
+        Args:
+            outputs: Outputs of the model, `(samples, width)`.
+            activations: Activations of the layer, `(samples, ...)`, if there is one.
+            y: Labels, if there are any.
+        """
         outputs = ops.cast(outputs, "float32")
         if self.embedding is not None and activations is not None:
             self.embedding.update(pooled(activations))
@@ -55,41 +62,39 @@ class OutputSketch:
         confidence = ops.max(p, axis=1)
         entropy = -ops.sum(p * ops.log(ops.maximum(p, 1e-12)), axis=1)
         columns = [ops.stack([confidence, entropy], axis=1)]
-        kept = int(np.sqrt(self.confusion.shape[0]))
-        if kept:
+        size = int(np.sqrt(self.confusion.shape[0]))
+        if size:
             columns.append(p)
         self.features.update(ops.concatenate(columns, axis=1))
         finite = ops.cast(ops.all(ops.isfinite(p), axis=1), "float32")
-        said = ops.cast(ops.argmax(p, axis=1), "int32")
-        counted = ops.segment_sum(finite, said, num_segments=self.num_classes)
+        predicted = ops.cast(ops.argmax(p, axis=1), "int32")
+        counted = ops.segment_sum(finite, predicted, num_segments=self.num_classes)
         self.predicted.assign(self.predicted + counted)
         width = width_of(y)
         if not width:
             return
         ids, valid = class_ids(y, width)
-        if not kept:
-            many = self.num_classes
-            valid = valid * finite * ops.cast(ids < many, "float32")
-            where = ops.minimum(ids, many - 1)
-            counts = ops.segment_sum(valid, where, num_segments=many)
-            hits = valid * ops.cast(ops.equal(where, said), "float32")
-            self.labelled.assign(self.labelled + counts)
-            self.right.assign(self.right + ops.segment_sum(hits, where, num_segments=many))
-        else:
-            valid = valid * finite * ops.cast(ids < kept, "float32")
-            cell = ops.minimum(ids, kept - 1) * kept + said
-            cells = ops.segment_sum(valid, cell, num_segments=kept * kept)
+        known = self.num_classes
+        valid = valid * finite * ops.cast(ids < known, "float32")
+        ids = ops.minimum(ids, known - 1)
+        if size:
+            cells = ops.segment_sum(valid, ids * size + predicted, num_segments=size * size)
             self.confusion.assign(self.confusion + cells)
+        else:
+            counts = ops.segment_sum(valid, ids, num_segments=known)
+            hits = valid * ops.cast(ops.equal(ids, predicted), "float32")
+            self.labelled.assign(self.labelled + counts)
+            self.right.assign(self.right + ops.segment_sum(hits, ids, num_segments=known))
 
     def drain(self, weights: str) -> OutputSummary:
-        """What was accumulated since the last call.
+        """Returns the summary since the last call, and resets the state. Runs on the host.
 
         Args:
-            weights: Fingerprint of the weights that the model had.
+            weights: Fingerprint of the model's weights.
         """
         pieces = []
         for values in self.state.read():
-            kept = int(np.sqrt(len(values["confusion"])))
+            size = int(np.sqrt(len(values["confusion"])))
             embedding = {}
             if self.embedding is not None:
                 embedding = {"embedding": self.embedding.read(values)}
@@ -99,7 +104,7 @@ class OutputSketch:
                     num_classes=self.num_classes,
                     features=self.features.read(values),
                     predicted=values["predicted"].astype("int64"),
-                    confusion=values["confusion"].reshape(kept, kept).astype("int64"),
+                    confusion=values["confusion"].reshape(size, size).astype("int64"),
                     layer=self.layer,
                     **embedding,
                     labelled=values["labelled"].astype("int64"),
@@ -111,7 +116,7 @@ class OutputSketch:
 
 
 def pooled(activations: Any) -> Any:
-    """`(samples, features)`: the mean over all axes in between."""
+    """Averages activations over all axes but the first and the last: `(samples, features)`."""
     activations = ops.cast(activations, "float32")
     if len(activations.shape) == 1:
         return ops.expand_dims(activations, 1)

@@ -1,4 +1,4 @@
-"""A quantile sketch of constant size, right within 1 % over any range."""
+"""Quantile sketch of constant size, with a relative accuracy of 1 %."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,14 +11,14 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
-MAX_ROWS = 4  # beyond, the channels share one row: memory stays constant
+MAX_ROWS = 4  # more channels than this share one row, so that memory stays constant
 
 
 class Quantiles:
-    """Counts in bins that grow geometrically from zero, both ways.
+    """Counts sampled pixels in bins that grow geometrically from zero, for both signs.
 
-    Raw 0..255, [0, 1] and [-1, 1] alike get 1 % of relative accuracy, so the
-    range need not be known ahead, and sketches made apart add up.
+    The relative accuracy is 1 % for raw 0..255, [0, 1] and [-1, 1] alike. So the
+    range need not be known in advance, and separate sketches add up.
 
     Reference: Masson, Rim and Lee, "DDSketch", VLDB 2019, section 2.
     """
@@ -29,7 +29,7 @@ class Quantiles:
 
     def update(self, pixels: SampledPixels) -> None:
         x = pixels.values
-        # -1 for all that is smaller than SMALLEST: with the 1 added, bin 0.
+        # Values below SMALLEST get step -1, which the 1 that is added makes bin 0.
         magnitude = ops.maximum(ops.abs(x), SMALLEST / 2)
         step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
         index = BINS_PER_SIGN + ops.sign(x) * (ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0)

@@ -1,4 +1,4 @@
-"""Some pixels of some samples, for the statistics that need no more."""
+"""A sample of the pixels of a batch, for statistics that do not need all of them."""
 
 from typing import Any
 
@@ -6,22 +6,29 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample
+from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
 
-# A sample counts the same however large it is, and the cost of a step is bounded.
+# At most so many pixels of a sample and of a batch are used. So large images do not weigh more
+# than small ones, and the cost of a step is bounded.
 PIXELS_PER_SAMPLE = 256
 PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 
 
 class SampledPixels:
-    """At most 256 pixels of a sample, evenly spread, of the first samples of a batch.
+    """At most 256 evenly spread pixels of each of the first samples of a batch.
 
     Attributes:
-        values: float32, `(samples, at most 256, channels)`, as fed.
-        finite: bool like `values`; None if the dtype cannot hold a NaN.
+        values: Values of the pixels, `(samples, at most 256, channels)`, float32.
+        finite: Whether each value is finite and of a sample, bool, shaped like
+            `values`; None if all are.
+
+    Args:
+        x: The tensor of the input.
+        spec: Specification of the input.
+        rows: Number of samples, where the rows after them only fill up `x`; None for all.
     """
 
-    def __init__(self, x: Any, spec: InputSpec) -> None:
+    def __init__(self, x: Any, spec: InputSpec, rows: Any = None) -> None:
         first = spec.layout == "channels_first"
         pixels = pixels_of(x, spec)
         num_pixels = pixels_per_sample(pixels, spec)
@@ -35,9 +42,13 @@ class SampledPixels:
         self.values = ops.transpose(values, (0, 2, 1)) if first else values
         floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
         self.finite = ops.isfinite(self.values) if floats else None
+        if rows is not None:
+            is_sample = ops.expand_dims(row_mask(self.values, rows), 2) > 0
+            finite = ops.ones_like(self.values, "bool") if self.finite is None else self.finite
+            self.finite = ops.logical_and(finite, is_sample)
 
     def mean(self) -> Any:
-        """Of the finite values of each channel, `(channels,)`; 0 where there are none."""
+        """Returns the mean of the finite values of each channel, `(channels,)`; 0 if none."""
         if self.finite is None:
             return ops.mean(self.values, axis=(0, 1))
         total = ops.sum(ops.where(self.finite, self.values, 0.0), axis=(0, 1))
@@ -46,10 +57,11 @@ class SampledPixels:
 
 
 def sampled_positions(num_pixels: Any) -> Any:
-    """Which pixels are sampled: a fixed low-discrepancy set; None means all.
+    """Returns the positions of the sampled pixels, int32; None if all are used.
 
-    The fractional parts of multiples of the golden ratio are spread evenly
-    over every interval and never fall in step with the rows of an image.
+    The positions are a fixed low-discrepancy set: the fractional parts of
+    multiples of the golden ratio are spread evenly over every interval, and do
+    not line up with the rows of an image.
     """
     golden = (np.sqrt(5) - 1) / 2
     fractions = (np.arange(PIXELS_PER_SAMPLE) * golden) % 1

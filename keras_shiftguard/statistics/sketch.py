@@ -1,4 +1,4 @@
-"""All statistics of one input, accumulated together."""
+"""`Sketch`: all statistics of one input."""
 
 from functools import reduce
 from operator import add
@@ -18,14 +18,14 @@ from keras_shiftguard.statistics.tracing import traced_once
 
 
 class Sketch:
-    """Accumulates one input; `drain` hands the sums over and starts anew.
+    """Accumulates all statistics of one input; `drain` returns and resets them.
 
-    In three parts, by what they cost and so by how much they are shown:
-    `update` takes in every pixel, `sample` a few pixels of a few samples, and
-    `measure` looks at whole samples, each for itself.
+    The statistics form three groups by their cost, and the cheaper ones see more of
+    the data: `update` uses every pixel, `sample` a few pixels of a few samples, and
+    `measure` whole samples, of which it needs only a part.
 
     Args:
-        spec: What the input looks like.
+        spec: Specification of the input.
 
     Example:
 
@@ -44,35 +44,38 @@ class Sketch:
         self.spec = spec
         self.state = State("shiftguard")
         self.moments = Moments(spec, self.state)
-        self.of_pixels = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
-        # By themselves, so that a step that leaves them out does not touch them.
+        self.pixel_statistics = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
+        # In a state of their own, so that a step that skips them does not touch their variables.
         self.detail_state = State("shiftguard_detail")
-        self.of_sampled = (Quantiles(spec, self.detail_state), Lattice(spec, self.detail_state))
+        self.sampled_statistics = (
+            Quantiles(spec, self.detail_state),
+            Lattice(spec, self.detail_state),
+        )
         self.details = Details(spec, self.detail_state)
 
     def update(self, x: Any) -> None:
-        """Adds every pixel of a batch. Runs inside the compiled step, as all three do."""
+        """Adds every pixel of a batch. Runs inside the compiled step."""
         traced_once(self._update, self.state, ("pixels", self.spec), x)
 
     def _update(self, x: Any) -> None:
         batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec))
-        for statistic in self.of_pixels:
+        for statistic in self.pixel_statistics:
             statistic.update(batch)
 
     def sample(self, x: Any) -> None:
-        """Adds some pixels of a batch to the quantiles and the grids of 8 bits."""
+        """Adds sampled pixels to the quantiles and the 8-bit grids. Runs inside the step."""
         traced_once(self._sample, self.detail_state, ("sampled", self.spec), x)
 
     def _sample(self, x: Any) -> None:
         pixels = SampledPixels(x, self.spec)
-        for statistic in self.of_sampled:
+        for statistic in self.sampled_statistics:
             statistic.update(pixels)
 
     def measure(self, x: Any) -> tuple[Any, Any]:
-        """Adds the samples of `x` to the features and the embedding.
+        """Adds the samples of `x` to the features and the embedding. Runs inside the step.
 
         Returns:
-            Their projections and weights, see `EmbeddingSketch.update`.
+            Projections and weights of the samples, see `EmbeddingSketch.update`.
         """
         measured: tuple[Any, Any] = traced_once(
             self.details.update, self.detail_state, ("samples", self.spec), x
@@ -84,12 +87,12 @@ class Sketch:
         self.detail_state.reset()
 
     def drain(self) -> InputSummary:
-        """What was accumulated since the last call. Runs on the host."""
+        """Returns the summary since the last call, and resets the state. Runs on the host."""
         pieces = []
         for values, details in zip(self.state.read(), self.detail_state.read(), strict=True):
             fields: dict[str, Any] = {"layout": self.spec.layout}
-            read = [statistic.read(values) for statistic in self.of_pixels]
-            read += [statistic.read(details) for statistic in self.of_sampled]
+            read = [statistic.read(values) for statistic in self.pixel_statistics]
+            read += [statistic.read(details) for statistic in self.sampled_statistics]
             for part in read:
                 fields.update(part)
             pieces.append(InputSummary(**fields, **self.details.read(details)))

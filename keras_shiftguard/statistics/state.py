@@ -1,4 +1,4 @@
-"""The variables in which the step accumulates, and how the host reads them."""
+"""`State`: the variables in which a statistic accumulates, and how the host reads them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +14,10 @@ _BY_THE_HOST = ContextVar("updated by the host", default=False)
 
 @contextmanager
 def updated_by_the_host() -> Iterator[None]:
-    """States made in here are updated from the host, outside of any step.
+    """Context in which new states are marked as updated from the host, outside of any step.
 
-    Inside of a TensorFlow strategy's scope such an update reaches every replica,
-    so each of them holds all of it, and only one counts.
+    In the scope of a TensorFlow strategy such an update is made on every replica. So each
+    replica holds the full sums, and only one of them is read.
     """
     token = _BY_THE_HOST.set(True)
     try:
@@ -29,9 +29,12 @@ def updated_by_the_host() -> Iterator[None]:
 class State:
     """Named float32 variables that can be read for each replica, and reset.
 
-    Every replica of a distributed step keeps its own (`"on_read"`, never
-    aggregated); the host merges them like any other pieces. So a statistic
+    Every replica of a distributed step has values of its own (`"on_read"`, never
+    aggregated), and the host merges the summaries made from them. So a statistic
     need not be a plain sum: extremes and pivots work as well.
+
+    Args:
+        prefix: Prefix of the names of the variables.
     """
 
     def __init__(self, prefix: str) -> None:
@@ -40,7 +43,7 @@ class State:
         self._variables: dict[str, tuple[keras.Variable, float]] = {}
 
     def add(self, name: str, shape: tuple[int, ...], fill: float = 0.0) -> keras.Variable:
-        """A new variable that starts, and restarts, at `fill`."""
+        """Creates a variable with the initial value `fill`, to which `reset` returns it."""
         variable = keras.Variable(
             initializer=np.full(shape, fill, dtype="float32"),
             dtype="float32",
@@ -58,7 +61,7 @@ class State:
         return [variable for variable, _ in self._variables.values()]
 
     def read(self) -> list[Mapping[str, np.ndarray]]:
-        """The values, as float64, one mapping for each replica that counted apart."""
+        """Returns the values by name, float64: one mapping for each replica with its own sums."""
         by_name = {name: read_replicas(variable) for name, (variable, _) in self._variables.items()}
         replicas = len(next(iter(by_name.values()), []))
         replicas = min(replicas, 1) if self._by_the_host else replicas
@@ -70,12 +73,14 @@ class State:
 
 
 def assign(variable: keras.Variable, value: Any) -> None:
-    """Gives a variable a value that every process of the training knows, from the host.
+    """Assigns a value from the host to a variable, also one that several processes share.
+
+    On JAX, an assignment by Keras makes the processes compare the value, and so wait for
+    each other. This function does not.
 
     Args:
-        variable: On JAX perhaps spread over several processes.
-        value: A number or an array, the same in all of them. Keras would have them
-            compare it, and so wait for each other.
+        variable: The variable; on JAX it may be spread over several processes.
+        value: A number or an array, the same in all processes.
     """
     value = np.broadcast_to(np.asarray(value, dtype=variable.dtype), tuple(variable.shape))
     if keras.backend.backend() == "jax" and not variable.value.is_fully_addressable:
@@ -87,13 +92,13 @@ def assign(variable: keras.Variable, value: Any) -> None:
 
 
 def read_replicas(variable: keras.Variable) -> list[np.ndarray]:
-    """A variable's value on each replica, copied to the host as float64."""
+    """Returns a variable's value on each replica, copied to the host as float64."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         values = tf.distribute.get_strategy().experimental_local_results(variable.value)
-        # Outside of the strategy's scope a replicated variable comes back
-        # whole; its parts are what `values` lists.
+        # Outside of the strategy's scope, a replicated variable is returned as one object,
+        # whose attribute `values` lists the replicas.
         if len(values) == 1:
             values = getattr(values[0], "values", values)
         return [np.asarray(value, dtype="float64") for value in values]

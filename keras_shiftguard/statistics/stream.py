@@ -1,4 +1,4 @@
-"""Everything that is kept of one stream (training, validation) in the step."""
+"""`Stream`: all statistics of one stream of data, such as training or validation."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -17,16 +17,17 @@ from keras_shiftguard.statistics.sketch import Sketch
 
 
 class Stream(keras.metrics.Metric):
-    """Sketches, first images and corrections of one stream, as one Metric.
+    """Metric that holds the sketches, first images and corrections of one stream.
 
-    A Metric because that is the state a compiled step may change on every
-    backend. It adds nothing to the logs, and nothing resets it but `drain`.
+    It is a `keras.metrics.Metric` because a compiled step can change the state of
+    metrics on every backend. It adds nothing to the logs, and Keras does not reset
+    it; the host does, with `drain`, `restart` and `forget`.
 
     Args:
-        name: Name of the stream, for people.
-        correction: Makes, for the spec of an image input, a callable that maps
-            the input as fed to the input as expected, with its variables in
-            `.state`. None: nothing is ever corrected.
+        name: Name of the stream.
+        correction: Function that takes the specification of an image input and
+            returns a callable, which maps the input as fed to the input as
+            expected and has its variables in `.state`. None corrects nothing.
         metrics: The user's own metrics, whose `update_state` takes `x`.
     """
 
@@ -50,7 +51,7 @@ class Stream(keras.metrics.Metric):
         self.user_metrics = list(metrics)
 
     def build(self, specs: Sequence[InputSpec]) -> None:
-        """Creates the variables, once it is known what the inputs look like."""
+        """Creates the variables for inputs of these specifications."""
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
@@ -61,8 +62,8 @@ class Stream(keras.metrics.Metric):
         parts = (*self.first_samples.values(), *self.corrections.values())
         states = [part.state for part in (*self.sketches.values(), *parts)]
         states += [self.labels.state, self.occasional.state]
-        # Tracked through this attribute: on JAX they become part of the state
-        # that the step takes and returns.
+        # Keras tracks the variables through this attribute: on JAX that makes them part of the
+        # state that the step takes and returns.
         self.state_variables = [v for state in states for v in state.variables]
         self.state_variables += self._detail_variables()
         self.is_built = True
@@ -73,14 +74,15 @@ class Stream(keras.metrics.Metric):
         return [v for state in states for v in state.variables]
 
     def reset_state(self) -> None:
-        """Nothing: Keras calls this at every epoch, the host decides instead."""
+        """Does nothing. Keras calls this at every epoch; the host resets the state itself."""
 
     def update_state(self, inputs: Mapping[str, Any], x: Any, y: Any = None) -> None:
         """Adds one batch.
 
         Args:
-            inputs: The tensors by the name of the input.
-            x: The same as the user's pipeline yields it, for the user's metrics.
+            inputs: The tensors of the inputs, by name.
+            x: The inputs in the structure that the user's pipeline yields, for the
+                user's metrics.
             y: Labels, if there are any.
         """
         if inputs:
@@ -91,6 +93,7 @@ class Stream(keras.metrics.Metric):
             metric.update_state(x)
 
     def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
+        """Adds one batch to everything but the user's metrics."""
         for name, sketch in self.sketches.items():
             if name in inputs:
                 sketch.update(inputs[name])
@@ -102,7 +105,7 @@ class Stream(keras.metrics.Metric):
             self.occasional.run(lambda: self._measure(inputs, y), self._detail_variables())
 
     def _measure(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds some of a batch to the statistics that cost more."""
+        """Adds the first `ROWS` samples of a batch to the costly statistics."""
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
@@ -112,14 +115,14 @@ class Stream(keras.metrics.Metric):
                 self.labels.measure(y[:ROWS], projections, weight)
 
     def corrected(self, name: str, tensor: Any) -> Any:
-        """The tensor as the model shall see it."""
+        """Returns the tensor with the correction of its input applied, if there is one."""
         return self.corrections[name](tensor) if name in self.corrections else tensor
 
     def result(self) -> dict[str, Any]:
         return {}
 
     def restart(self) -> None:
-        """Forgets the pass that was measured so far, to measure a new one."""
+        """Resets the statistics and the profile, before a new pass is measured."""
         for sketch in self.sketches.values():
             sketch.reset()
         if self.labels is not None:
@@ -128,23 +131,24 @@ class Stream(keras.metrics.Metric):
         self.measure_every(self.stride)
 
     def measure_every(self, stride: int) -> None:
-        """Looks closely at the next step and at every `stride`-th after it.
+        """Makes the costly statistics run at the next step and every `stride`-th after it.
 
-        For the start of a pass, with what `stride_for` says. Quantiles, grids,
-        features, embeddings and what classes look like are measured then, on
-        `ROWS` samples at most; all else is measured on everything.
+        Called at the start of a pass, with the result of `stride_for`. The costly
+        statistics are quantiles, 8-bit grids, features, embeddings and the
+        projections by class; they use at most `ROWS` samples of a step. All others
+        use every sample of every step.
         """
         self.stride = stride
         if self.occasional is not None:
             self.occasional.start(stride)
 
     def forget_samples(self) -> None:
-        """Lets the buffer of first images fill anew."""
-        for kept in self.first_samples.values():
-            kept.reset()
+        """Empties the buffers of first images, so that they fill again."""
+        for buffer in self.first_samples.values():
+            buffer.reset()
 
     def forget(self) -> None:
-        """Starts as if it had just been built, for another run."""
+        """Resets everything to the state after `build`, for another run."""
         self.restart()
         self.forget_samples()
         for correction in self.corrections.values():
@@ -152,7 +156,7 @@ class Stream(keras.metrics.Metric):
         self.measure_every(1)
 
     def drain(self) -> InputProfile:
-        """Moves what the step has accumulated into `profile`; returns the new part."""
+        """Adds the statistics since the last call to `profile`; returns the added part."""
         inputs = {name: sketch.drain() for name, sketch in self.sketches.items()}
         labels = LabelSummary() if self.labels is None else self.labels.drain()
         piece = InputProfile(inputs, labels=labels)
@@ -160,15 +164,15 @@ class Stream(keras.metrics.Metric):
         return piece
 
     def samples(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """The first images of each image input, and their labels if known."""
+        """Returns the first images of each image input, and their labels if all are known."""
         images: dict[str, np.ndarray] = {}
         labels = np.zeros(0, dtype=int)
-        for name, kept in self.first_samples.items():
-            images[name], labels = kept.read()
+        for name, buffer in self.first_samples.items():
+            images[name], labels = buffer.read()
         return images, labels if len(labels) and np.all(labels >= 0) else None
 
     def user_results(self) -> dict[str, float]:
-        """The scalar results of the user's own metrics, by name."""
+        """Returns the scalar results of the user's own metrics, by name."""
         results: dict[str, float] = {}
         for metric in self.user_metrics:
             result = metric.result()

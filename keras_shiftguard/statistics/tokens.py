@@ -1,4 +1,4 @@
-"""Whole numbers in two dimensions: tokens of a text, or categories."""
+"""Statistics of integer ids in two dimensions: tokens of a text, or categories."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,12 +8,12 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.profiles.summary import TOKEN_BUCKETS
-from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.batch import InputSpec, row_mask
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.state import State
 
-NUM_SHARES = 16
-MAX_COLUMNS = 64  # up to so many columns mean something each
+NUM_GROUPS = 16
+MAX_COLUMNS = 64  # up to so many columns, each is a feature of its own
 
 
 def are_tokens(x: Any) -> bool:
@@ -23,40 +23,42 @@ def are_tokens(x: Any) -> bool:
 
 
 class TokenSketch:
-    """How often each id occurs, and what each sample is made of.
+    """Counts how often each id occurs, and measures features of each sample.
 
-    A sample's features are its columns (up to `MAX_COLUMNS`), its `"length"`
-    (entries that are not 0, which pads) and the share of its entries in each
-    of 16 hashed groups of ids, `"group/0"` to `"group/15"`. The sample is the
-    unit: ids of one text do not count as independent.
+    The features are the columns (if there are at most `MAX_COLUMNS`), the
+    `"length"` (number of entries that are not 0, which is padding) and the share
+    of the entries in each of 16 hashed groups of ids, `"group/0"` to
+    `"group/15"`. They are tested sample by sample, because the ids of one text
+    are not independent.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
         columns = spec.channels if spec.channels <= MAX_COLUMNS else 0
         self.with_columns = columns > 0
-        groups = [f"group/{i}" for i in range(NUM_SHARES)]
+        groups = [f"group/{i}" for i in range(NUM_GROUPS)]
         names = [*map(str, range(columns)), "length", *groups]
         self.features = FeatureSketch(names, state, prefix="token_features")
         self.counts = state.add("tokens", (TOKEN_BUCKETS,))
 
-    def update(self, x: Any) -> None:
-        """Adds `(samples, columns)` ids. Runs inside the compiled step."""
+    def update(self, x: Any, rows: Any = None) -> None:
+        """Adds `(samples, columns)` ids; of the first `rows` samples, or all if None."""
         bucket = ops.cast(ops.mod(x, TOKEN_BUCKETS), "int32")
         flat = ops.reshape(bucket, (-1,))
-        ones = ops.ones_like(flat, dtype="float32")
+        ones = ops.ones_like(bucket, dtype="float32")
+        ones = ops.reshape(ones if rows is None else ones * row_mask(x, rows), (-1,))
         self.counts.assign(self.counts + ops.segment_sum(ones, flat, num_segments=TOKEN_BUCKETS))
 
         # Multiplicative hashing (Knuth, volume 3, section 6.4), within int32.
-        group = ops.mod(bucket * 40503, 65536) // (65536 // NUM_SHARES)
+        group = ops.mod(bucket * 40503, 65536) // (65536 // NUM_GROUPS)
         real = ops.cast(ops.not_equal(x, 0), "float32")
         length = ops.sum(real, axis=1, keepdims=True)
-        member = ops.one_hot(group, NUM_SHARES, dtype="float32") * ops.expand_dims(real, 2)
+        member = ops.one_hot(group, NUM_GROUPS, dtype="float32") * ops.expand_dims(real, 2)
         share = ops.where(length > 0, ops.sum(member, axis=1) / length, float("nan"))
         parts = [ops.cast(x, "float32")] if self.with_columns else []
-        self.features.update(ops.concatenate([*parts, length, share], axis=1))
+        self.features.update(ops.concatenate([*parts, length, share], axis=1), rows)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """The fields of a summary; none if no ids were fed."""
+        """Returns the fields of an `InputSummary`; none if no ids were fed."""
         table = self.features.read(values)
         if not table.num_samples:
             return {}

@@ -1,7 +1,8 @@
-"""Pure functions made of updates: traced or compiled once, where calling each operation is slow.
+"""Pure functions from updates of variables, to trace or compile an update only once.
 
-An update assigns to Keras variables. Frameworks that trace (TensorFlow) or compile (JAX) want a
-function of values instead, which `pure` makes; `traced_once` and `compiled` are its two uses.
+The update of a statistic assigns to Keras variables. To trace it (TensorFlow) or compile it
+(JAX) apart from the step, a function of values is needed, which `pure` makes. `traced_once`
+and `compiled` use it.
 """
 
 from collections import OrderedDict
@@ -12,7 +13,7 @@ import keras
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 64  # traced functions, some hundred KiB each
+MAX_CACHED = 64  # traced functions; each takes some hundred KiB
 
 _traced: OrderedDict[Hashable, Any] = OrderedDict()
 
@@ -20,15 +21,15 @@ _traced: OrderedDict[Hashable, Any] = OrderedDict()
 def pure(
     update: Callable[..., Any], variables: Sequence[keras.Variable]
 ) -> Callable[..., tuple[Any, list[Any]]]:
-    """The function of values that does what an update does to variables.
+    """Returns an update as a pure function of the values of its variables.
 
     Args:
-        update: Reads and assigns `variables`, and no others.
-        variables: In the order in which their values are passed.
+        update: Function that reads and assigns `variables`, and no others.
+        variables: The variables, in the order in which their values are passed.
 
     Returns:
-        A function `(values, *arguments) -> (result, new_values)`. A value that the update
-        left alone comes back as the same object.
+        A function `(values, *arguments) -> (result, new_values)`. The value of a variable
+        that the update did not assign is returned as the same object.
     """
 
     def run(values: Sequence[Any], *arguments: Any) -> tuple[Any, list[Any]]:
@@ -43,17 +44,19 @@ def pure(
 
 
 def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensors: Any) -> Any:
-    """Calls `update(*tensors)`; in a TensorFlow step, through a function traced once a process.
+    """Calls `update(*tensors)`; in a TensorFlow step, through a cached traced function.
 
-    Tracing hundreds of operations takes longer than tracing most networks, and it would
-    happen in the step for training, in that for validation, and in those of the next model.
-    TensorFlow inlines the call when it optimises the step. JAX compiles each step as a whole,
-    and PyTorch traces nothing: there, `update` is called directly.
+    The function is traced once a process. Tracing the hundreds of operations of an update
+    takes longer than tracing most networks, and it would be repeated for the training step,
+    for the validation step, and for those of the next model. TensorFlow inlines the call when
+    it optimises the step. JAX compiles each step as a whole, and PyTorch traces nothing, so
+    there `update` is called directly.
 
     Args:
-        update: Reads and assigns variables of `state`, and no others.
-        state: Its variables.
-        key: Updates of equal keys do the same to variables of the same shapes.
+        update: Function that reads and assigns variables of `state`, and no others.
+        state: The state with the variables.
+        key: Key in the cache. Updates with equal keys must do the same to variables of the
+            same shapes.
         tensors: Arguments of `update`.
 
     Returns:
@@ -63,8 +66,8 @@ def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensor
         return update(*tensors)
     import tensorflow as tf
 
-    # Outside of a step, images of any size may come and be measured once. Replicas have
-    # values of their own, which cannot be passed to a function as one.
+    # Outside of a step there may be images of many sizes, each measured only once. Under a
+    # strategy, each replica has a value of its own, and they cannot be passed as one argument.
     if tf.executing_eagerly() or tf.distribute.has_strategy():
         return update(*tensors)
     key = (key, *((tuple(x.shape), x.dtype) for x in tensors))
@@ -82,7 +85,7 @@ def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensor
 
 
 def _changes(update: Callable[..., Any], variables: list[keras.Variable]) -> Callable[..., Any]:
-    """`pure`, with None for each value that the update left alone: no assignment is needed."""
+    """Returns `pure(update, variables)` with None for each value that needs no assignment."""
     run = pure(update, variables)
 
     def changes(values: list[Any], *tensors: Any) -> tuple[Any, list[Any]]:
@@ -95,15 +98,15 @@ def _changes(update: Callable[..., Any], variables: list[keras.Variable]) -> Cal
 
 
 def compiled(update: Callable[..., None], states: Callable[[], list[State]]) -> Callable[..., None]:
-    """The update compiled as one function on JAX; on the other backends, the update itself.
+    """Returns the update compiled as one function on JAX; on other backends, the update itself.
 
-    JAX compiles every operation that is called by itself, for every shape: hundreds of
-    compilations, which take longer than one of them all.
+    Without this, JAX compiles every operation on its own for every shape: hundreds of
+    compilations, which take longer than a single one of the whole update.
 
     Args:
-        update: Takes tensors, or structures of them, and assigns only to variables of
-            `states()`.
-        states: Returns the states that exist at the time of the call.
+        update: Function that takes tensors, or structures of them, and assigns only to
+            variables of `states()`.
+        states: Function that returns the states that exist at the time of the call.
     """
     if keras.backend.backend() != "jax":
         return update

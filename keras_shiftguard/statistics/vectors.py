@@ -1,4 +1,4 @@
-"""What one sample is as a short vector: a thumbnail, or its columns."""
+"""Samples as short vectors, for the mean embedding: thumbnails of images, or columns."""
 
 from typing import Any
 
@@ -8,17 +8,17 @@ from keras import ops
 from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
-SMALLEST_UNKNOWN = 32
-MANY_CHANNELS = 4
+MIN_UNKNOWN_SIDE = 32  # pixels, of an axis whose size is not fixed
+MAX_CHANNELS_IN_PRODUCT = 4  # with more channels, one large matrix product is too slow
 
 
 def dimension_of(spec: InputSpec) -> int:
-    """Length of the vector of a sample."""
+    """Returns the length of the vector of a sample."""
     return spec.channels if spec.layout == "features" else THUMBNAIL**2 * spec.channels
 
 
-def frame(x: Any, spec: InputSpec) -> Any:
-    """Images of four dimensions: of a video, or a volume, the middle frame."""
+def middle_frame(x: Any, spec: InputSpec) -> Any:
+    """Returns images of four dimensions: of a video or a volume, the middle frame."""
     first = spec.layout == "channels_first"
     while len(x.shape) > 4:
         axis = 2 if first else 1
@@ -26,28 +26,28 @@ def frame(x: Any, spec: InputSpec) -> Any:
     return x
 
 
-def picture(x: Any, spec: InputSpec) -> Any:
-    """`frame`, with at least `SMALLEST_UNKNOWN` pixels along axes of no fixed size.
+def padded_frame(x: Any, spec: InputSpec) -> Any:
+    """Returns `middle_frame`, padded to `MIN_UNKNOWN_SIDE` pixels along axes of no fixed size.
 
-    What is too small there repeats its last row or column: a step must not
-    fail over one small image, and the graph is built before its size is known.
+    A smaller image repeats its last row or column. The graph is built before the
+    size is known, and the step must not fail because of one small image.
     """
-    x = frame(x, spec)
+    x = middle_frame(x, spec)
     axes = (2, 3) if spec.layout == "channels_first" else (1, 2)
     for axis, side in zip(axes, spec.size, strict=True):
         if side is None:
             size = ops.shape(x)[axis]
             xp = _numbers(size)
-            wanted = xp.arange(xp.maximum(size, SMALLEST_UNKNOWN), dtype="int32")
+            wanted = xp.arange(xp.maximum(size, MIN_UNKNOWN_SIDE), dtype="int32")
             x = ops.take(x, xp.minimum(wanted, size - 1), axis=axis)
     return x
 
 
 def columns(x: Any, spec: InputSpec) -> Any:
-    """`(samples, channels)`: over a further axis (time), the mean of a column.
+    """Returns the columns of each sample, `(samples, channels)`, float32.
 
-    Over the finite values, so that padding with NaN is no obstacle; NaN where
-    there are none.
+    Along a further axis (time), the finite values of a column are averaged, so that
+    series padded with NaN can be used. The mean is NaN where none is finite.
     """
     x = ops.cast(x, "float32")
     if len(x.shape) == 2:
@@ -60,12 +60,12 @@ def columns(x: Any, spec: InputSpec) -> Any:
 
 
 def thumbnail(x: Any, spec: InputSpec) -> Any:
-    """`(samples, 8 * 8 * channels)`: means of areas, whatever the size.
+    """Returns thumbnails of images of any size, `(samples, 8 * 8 * channels)`, float32.
 
-    Both layouts give the same vector. A sample with a value that is not finite
-    comes out not finite.
+    Each value is the mean of an area. Both layouts give the same vector. The
+    thumbnail of a sample with a value that is not finite is not finite.
     """
-    x = ops.cast(frame(x, spec), "float32")
+    x = ops.cast(middle_frame(x, spec), "float32")
     shape = (ops.shape(x)[0], dimension_of(spec))
     if spec.layout == "channels_first":
         x = ops.matmul(_areas(ops.shape(x)[2]), x)  # (samples, channels, 8, width)
@@ -73,10 +73,10 @@ def thumbnail(x: Any, spec: InputSpec) -> Any:
         return ops.reshape(ops.transpose(x, (0, 2, 3, 1)), shape)
     rows, width, channels = shape[0], ops.shape(x)[2], spec.channels
     x = ops.matmul(_areas(ops.shape(x)[1]), ops.reshape(x, (rows, ops.shape(x)[1], -1)))
-    if channels > MANY_CHANNELS:
+    if channels > MAX_CHANNELS_IN_PRODUCT:
         x = ops.reshape(x, (rows * THUMBNAIL, width, channels))
         return ops.reshape(ops.matmul(_areas(width), x), shape)
-    # One large product instead of many small ones: channels side by side.
+    # One large matrix product instead of many small ones, with the channels side by side.
     areas = ops.reshape(ops.transpose(_areas(width)), (width, 1, THUMBNAIL, 1))
     each = areas * ops.reshape(ops.eye(channels, dtype="float32"), (1, channels, 1, channels))
     each = ops.reshape(each, (width * channels, THUMBNAIL * channels))
@@ -85,7 +85,7 @@ def thumbnail(x: Any, spec: InputSpec) -> Any:
 
 
 def _areas(size: Any) -> Any:
-    """`(8, size)`: the share of each pixel in each eighth of an axis."""
+    """Returns the weight of each pixel in the mean of each eighth of an axis, `(8, size)`."""
     xp = _numbers(size)
     length = float(size) if xp is np else ops.cast(size, "float32")
     pixel = xp.arange(size, dtype="float32")
@@ -96,14 +96,14 @@ def _areas(size: Any) -> Any:
 
 
 def _numbers(size: Any) -> Any:
-    """NumPy for a size that is known, so that nothing is left for the step."""
+    """Returns NumPy for a static size, so that the result is a constant; else `keras.ops`."""
     return np if isinstance(size, int) else ops
 
 
 def vectors(x: Any, spec: InputSpec) -> Any:
-    """`(samples, dimension_of(spec))`, in float32.
+    """Returns the vectors of samples, `(samples, dimension_of(spec))`, float32.
 
-    Columns are squeezed by `asinh`, so that one in the thousands does not hide
-    the others.
+    Columns are transformed with `asinh`, so that a column of large values does not
+    hide the others.
     """
     return ops.arcsinh(columns(x, spec)) if spec.layout == "features" else thumbnail(x, spec)

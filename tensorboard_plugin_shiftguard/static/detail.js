@@ -9,14 +9,13 @@ import { createControls } from "./detail_controls.js";
 import { layStreams, overlayOf, shownPair } from "./distribution.js";
 import { button, el, foldedTable, say } from "./dom.js";
 import { asCsv, asSvg, fileName, saveFile } from "./exports.js";
-import { epoch, streamName } from "./format.js";
+import { epoch } from "./format.js";
 import { createHistogram } from "./histogram.js";
 import { createMeaning } from "./meaning.js";
 import { asJson, binTable, epochTable } from "./numbers.js";
 import { copyButton } from "./pages.js";
-import { createPlayer } from "./player.js";
+import { createEpochSlider } from "./epoch_slider.js";
 import { fingerprint } from "./reader.js";
-import { createRidge } from "./ridge.js";
 import { createTrend } from "./trend.js";
 
 const COARSE =
@@ -51,8 +50,7 @@ export function createDetail({ state, failed }) {
   const meaning = createMeaning();
   const controls = createControls({ state });
   const histogram = createHistogram();
-  const player = createPlayer({ change: toStep });
-  const ridge = createRidge({ choose: toStep });
+  const slider = createEpochSlider({ change: toStep });
   const trend = createTrend({ choose: toStep });
   const bins = foldedTable("Numbers of this epoch", () => binTable(data, index));
   const epochs = foldedTable(
@@ -60,9 +58,7 @@ export function createDetail({ state, failed }) {
     () => feature && epochTable(feature, model.overview),
   );
   const note = el("p", { class: "quiet", role: "status" });
-  const over = el("h3", null, "Over the epochs");
   const drawn = el("div", { class: "drawn" }, controls.node, histogram.node);
-  const ridges = el("div", null, over, ridge.node);
   const node = el(
     "section",
     { class: "panel detail", "aria-labelledby": "detail-title", "data-testid": "detail" },
@@ -71,8 +67,7 @@ export function createDetail({ state, failed }) {
     meaning.body,
     note,
     drawn,
-    player.node,
-    ridges,
+    slider.node,
     trend.node,
     bins.node,
     epochs.node,
@@ -154,16 +149,10 @@ export function createDetail({ state, failed }) {
     index = stepIndex();
     node.classList.remove("reading");
     for (const save of saves) save.disabled = !data;
-    drawn.hidden = ridges.hidden = !data && Boolean(feature ?? problem);
-    player.update(stepNumbers ?? [], index);
+    drawn.hidden = !data && Boolean(feature ?? problem);
+    slider.update(stepNumbers ?? [], index);
     controls.update(model, feature, pair, data);
-    if (data) {
-      histogram.draw(data, index);
-      const own = streams.find((stream) => stream.role === "current");
-      const name = streamName(own?.name ?? "");
-      say(over, `Over the epochs: ${name}`);
-      ridge.draw({ stream: name, steps: own?.steps ?? [], edges, classes, stepNumbers }, index);
-    }
+    if (data) histogram.draw(data, index);
     const missing = second && answers.has(overlay) && !laid;
     say(note, problem ?? (missing ? `${second.name} has no distribution of this.` : inWords()));
     trend.draw(model, answers, pair);
@@ -202,11 +191,8 @@ export function createDetail({ state, failed }) {
 
   function step() {
     index = stepIndex();
-    player.update(feature.steps, index);
-    if (data) {
-      histogram.step(index);
-      ridge.step(index);
-    }
+    slider.update(feature.steps, index);
+    if (data) histogram.step(index);
     trend.cursor(index);
     bins.update();
   }

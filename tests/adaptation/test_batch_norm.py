@@ -94,7 +94,26 @@ def test_a_failure_leaves_the_layers_as_they_were(target):
     assert "call" not in vars(model.get_layer("first"))
 
 
-def test_what_cannot_be_used_is_told(target):
+@pytest.mark.backend
+@pytest.mark.parametrize("features", [4, 2], ids=["success", "failure"])
+def test_a_call_that_the_user_had_set_on_a_layer_is_there_afterwards(target, features):
+    model = small_model()
+    layer = model.get_layer("first")
+
+    def doubled(x, training=None, mask=None):
+        return type(layer).call(layer, 2 * x, training=training, mask=mask)
+
+    layer.call = doubled
+    if features == 4:
+        adapt_batch_norm(model, target)
+    else:
+        with pytest.raises(Exception):  # noqa: B017, PT011
+            adapt_batch_norm(model, target[:, :features])
+    assert vars(layer)["call"] is doubled
+    assert "call" not in vars(model.get_layer("inner").get_layer("second"))
+
+
+def test_bad_arguments_are_refused(target):
     plain = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     with pytest.raises(BadInputError, match="no keras.layers.BatchNormalization"):
         adapt_batch_norm(plain, target)

@@ -176,8 +176,8 @@ def test_a_writer_that_dies_costs_a_warning_not_the_fit(model, raw, labels, tmp_
 
     class PullThePlug(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
-            if guard._fit.log.writer is not None:
-                guard._fit.log.writer._file.close()
+            if guard._run.log.writer is not None:
+                guard._run.log.writer._file.close()
 
     x = raw / 127.5 - 1
     with pytest.warns(sg.ShiftWarning, match="cannot write"):

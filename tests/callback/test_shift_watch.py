@@ -236,8 +236,8 @@ def test_evidence_grows_only_where_it_was_declared(train, val):
     network().fit(
         stream(200), steps_per_epoch=3, epochs=3, callbacks=[plain], verbose=0, shuffle=False
     )
-    assert declared._fit.shift._training.num_samples == 360
-    assert plain._fit.shift._training.num_samples == 0
+    assert declared._run.shift._training.num_samples == 360
+    assert plain._run.shift._training.num_samples == 0
 
 
 def test_the_report_is_written(train, val, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from benchmarks.detection_calibration import _bandwidth, one_fit, profile, source
 
-from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.look import compare_profiles
 
 
 @pytest.mark.parametrize("name", ["gauss", "t2", "counts"])
@@ -15,7 +15,7 @@ def test_the_global_p_value_is_not_smaller_than_uniform(name):
     p = []
     for _ in range(60):
         a, b = (profile(draw(n), rng.integers(0, 10, n), only) for n in (40, 100))
-        p.append(examine(b, a).p_value)
+        p.append(compare_profiles(b, a).p_value)
     p = np.array(p)
     assert p.min() > 0
     for u in (0.05, 0.2):

@@ -6,7 +6,7 @@ from benchmarks.detection_calibration import moments, profile, table
 from numpy_reference import labels
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.detection.look import CONCEPT_SHARE, examine
+from keras_shiftguard.detection.look import CONCEPT_SHARE, compare_profiles
 from keras_shiftguard.detection.two_sample.multiplicity import global_p, holm, simes
 from keras_shiftguard.profiles import (
     FeatureTable,
@@ -38,40 +38,40 @@ def outputs(n, tilt=0.0, weights="w"):
 def test_a_moved_column_is_found_and_said_with_its_numbers():
     x = RNG.normal(size=(300, 6))
     x[:, 2] += 1
-    look = examine(columns(500), profile(x), stream="validation", against="train")
-    first = look.findings[0]
+    result = compare_profiles(columns(500), profile(x), stream="validation", against="train")
+    first = result.findings[0]
     assert first.feature == "input/2" and first.kind == "covariate" and first.matters
     assert (first.stream, first.against, first.since) == ("validation", "train", None)
     assert first.interval[0] < 1 < first.interval[1] and 0 < first.p_value < 1e-20
     assert first.explanation.startswith("Validation samples are higher in column 2: mean")
     assert "in training, effect size" in first.explanation
-    assert 0 < look.p_value < 1e-18
+    assert 0 < result.p_value < 1e-18
 
 
 def test_nothing_is_found_where_nothing_differs():
-    looks = [examine(columns(100), columns(60)) for _ in range(30)]
-    assert sum(bool(look.findings) for look in looks) <= 6
-    assert sum(look.p_value <= 0.5 for look in looks) > 3
+    results = [compare_profiles(columns(100), columns(60)) for _ in range(30)]
+    assert sum(bool(result.findings) for result in results) <= 6
+    assert sum(result.p_value <= 0.5 for result in results) > 3
 
 
 def test_the_level_decides():
     reference, current = columns(200), columns(200, shift=0.2)
-    p = examine(reference, current).p_value
-    assert not examine(reference, current, level=p / 2).findings
-    assert examine(reference, current, level=p * 1.1).findings
+    p = compare_profiles(reference, current).p_value
+    assert not compare_profiles(reference, current, level=p / 2).findings
+    assert compare_profiles(reference, current, level=p * 1.1).findings
 
 
 def test_few_findings_of_many_columns_and_the_rest_counted():
     x = RNG.normal(size=(400, 30)) + RNG.uniform(1, 2, 30)
-    look = examine(columns(400, 30), profile(x))
-    ours = [f for f in look.findings if f.feature.startswith("input")]
+    result = compare_profiles(columns(400, 30), profile(x))
+    ours = [f for f in result.findings if f.feature.startswith("input")]
     assert len(ours) == 3 and "27 more of its kind differ" in ours[-1].explanation
 
 
 def test_a_tiny_difference_in_a_huge_sample_is_negligible():
     huge = (profile(RNG.normal(shift, 1, (20_000, 1)), only=3) for shift in (0, 0.07))
-    look = examine(*huge)
-    assert look.findings and all(f.negligible for f in look.findings)
+    result = compare_profiles(*huge)
+    assert result.findings and all(f.negligible for f in result.findings)
 
 
 def test_a_new_class_mix_is_a_label_shift_and_what_follows_from_it_is_not_repeated():
@@ -81,12 +81,12 @@ def test_a_new_class_mix_is_a_label_shift_and_what_follows_from_it_is_not_repeat
         labels = RNG.choice(4, n, p=share)
         return with_classes(centres[labels] + RNG.normal(size=(n, 6)), labels)
 
-    look = examine(stream([0.25] * 4, 2000), stream([0.05, 0.25, 0.25, 0.45], 1000))
-    assert look.findings[0].kind == "label" and look.findings[0].family == "label"
-    assert "class 0 " in look.findings[0].explanation
-    assert "class 3 4" in look.findings[0].explanation
-    assert "follows from it" in look.findings[0].explanation
-    assert [f.kind for f in look.findings] == ["label"]
+    result = compare_profiles(stream([0.25] * 4, 2000), stream([0.05, 0.25, 0.25, 0.45], 1000))
+    assert result.findings[0].kind == "label" and result.findings[0].family == "label"
+    assert "class 0 " in result.findings[0].explanation
+    assert "class 3 4" in result.findings[0].explanation
+    assert "follows from it" in result.findings[0].explanation
+    assert [f.kind for f in result.findings] == ["label"]
 
 
 def with_classes(x, labels):
@@ -105,21 +105,23 @@ def with_classes(x, labels):
 def test_outputs_are_compared_with_equal_weights_only():
     reference = replace(columns(400), outputs=outputs(400))
     current = replace(columns(400), outputs=outputs(400, tilt=1.0))
-    look = examine(reference, current)
-    assert look.findings and all(
-        f.feature.split("/")[0] in ("outputs", "predictions") for f in look.findings
+    result = compare_profiles(reference, current)
+    assert result.findings and all(
+        f.feature.split("/")[0] in ("outputs", "predictions") for f in result.findings
     )
-    assert not examine(reference, current, outputs=False).findings
+    assert not compare_profiles(reference, current, outputs=False).findings
     other = replace(current, outputs=replace(current.outputs, weights="later"))
-    look = examine(reference, other)
-    assert not look.findings and any("other weights" in note for note in look.notes)
+    result = compare_profiles(reference, other)
+    assert not result.findings and any("other weights" in note for note in result.notes)
 
 
 def test_too_few_samples_say_so():
-    look = examine(columns(500), columns(8, shift=5.0), stream="validation", against="train")
-    assert not look.findings and look.p_value == 1
-    assert any(n.startswith("not enough samples yet") and "8 of 10" in n for n in look.notes)
-    one = examine(columns(500), columns(1))
+    result = compare_profiles(
+        columns(500), columns(8, shift=5.0), stream="validation", against="train"
+    )
+    assert not result.findings and result.p_value == 1
+    assert any(n.startswith("not enough samples yet") and "8 of 10" in n for n in result.notes)
+    one = compare_profiles(columns(500), columns(1))
     assert not one.findings and one.notes
 
 
@@ -137,24 +139,27 @@ def test_missing_values_and_columns_without_any():
         ),
         summary.features.counts * (count > 0)[:, None].astype(int),
     )
-    look = examine(full, with_input(holes, features=dead, nonfinite_samples=200), stream="target")
-    assert {f.feature for f in look.findings} >= {"input/missing", "input/1/missing"}
-    assert all(f.family == "missing" for f in look.findings)
-    assert any("without a finite value in target: 1" in note for note in look.notes)
+    result = compare_profiles(
+        full, with_input(holes, features=dead, nonfinite_samples=200), stream="target"
+    )
+    assert {f.feature for f in result.findings} >= {"input/missing", "input/1/missing"}
+    assert all(f.family == "missing" for f in result.findings)
+    assert any("without a finite value in target: 1" in note for note in result.notes)
 
 
 def test_other_shapes_are_certain_and_absent_features_are_noted():
-    look = examine(columns(100, 3), columns(100, 5))
+    result = compare_profiles(columns(100, 3), columns(100, 5))
     assert (
-        look.findings[0].kind == "preprocessing" and "another shape" in look.findings[0].explanation
+        result.findings[0].kind == "preprocessing"
+        and "another shape" in result.findings[0].explanation
     )
     reference, current = columns(200, 3), columns(200, 3, shift=2.0)
     renamed = replace(current.inputs["input"].features, names=("0", "1", "extra"))
-    look = examine(reference, with_input(current, features=renamed))
-    assert any("absent in current: 2" in note for note in look.notes)
-    assert any("absent in reference: extra" in note for note in look.notes)
-    assert any(f.feature == "input/0" for f in look.findings)
-    gone = examine(reference, InputProfile({"other": current.inputs["input"]}))
+    result = compare_profiles(reference, with_input(current, features=renamed))
+    assert any("absent in current: 2" in note for note in result.notes)
+    assert any("absent in reference: extra" in note for note in result.notes)
+    assert any(f.feature == "input/0" for f in result.findings)
+    gone = compare_profiles(reference, InputProfile({"other": current.inputs["input"]}))
     assert "input 'input' is absent in current" in gone.notes
 
 
@@ -162,26 +167,31 @@ def test_one_class_and_mixed_kinds_of_labels_are_noted():
     one = np.zeros(100, int)
     assert any(
         "of one class" in n
-        for n in examine(columns(100, 6, labels=one), columns(100, 6, labels=one)).notes
+        for n in compare_profiles(columns(100, 6, labels=one), columns(100, 6, labels=one)).notes
     )
     numbers = LabelSummary(100, 0, width=1, targets=table(RNG.normal(size=(100, 1))))
-    look = examine(columns(100, 6, labels=one), replace(columns(100), labels=numbers))
-    assert any("class ids in reference and numbers in current" in n for n in look.notes)
+    result = compare_profiles(columns(100, 6, labels=one), replace(columns(100), labels=numbers))
+    assert any("class ids in reference and numbers in current" in n for n in result.notes)
 
 
 def test_copies_of_the_same_samples_are_counted_once():
     x = RNG.normal(0.25, 1, (60, 6))
     reference = columns(2000)
-    once = examine(reference, profile(x))
+    once = compare_profiles(reference, profile(x))
     copies = replace(profile(np.repeat(x, 50, axis=0)), distinct_samples=60)
-    assert examine(reference, copies).p_value == pytest.approx(once.p_value, rel=1e-2, abs=0)
-    assert examine(reference, replace(copies, distinct_samples=0)).p_value < once.p_value / 1e3
+    assert compare_profiles(reference, copies).p_value == pytest.approx(
+        once.p_value, rel=1e-2, abs=0
+    )
+    assert (
+        compare_profiles(reference, replace(copies, distinct_samples=0)).p_value
+        < once.p_value / 1e3
+    )
 
 
 def test_empty_profiles_and_embeddings_are_no_error():
-    assert examine(InputProfile(), InputProfile()).p_value == 1
+    assert compare_profiles(InputProfile(), InputProfile()).p_value == 1
     bare = with_input(columns(100), embedding=MeanEmbedding())
-    assert examine(bare, columns(100)).p_value > 0
+    assert compare_profiles(bare, columns(100)).p_value > 0
 
 
 def test_holm_simes_and_the_combination():
@@ -214,7 +224,7 @@ def test_an_unlabelled_stream_with_another_mix_is_label_shift_with_its_estimate(
     source = InputProfile(outputs=answers(rng, rng.integers(0, 3, 900)))
     labels = rng.choice(3, 600, p=[0.6, 0.3, 0.1])
     target = InputProfile(outputs=answers(rng, labels, labelled=False))
-    findings = examine(source, target, stream="target", against="validation").findings
+    findings = compare_profiles(source, target, stream="target", against="validation").findings
     assert [(f.kind, f.feature) for f in findings] == [("label", "predictions")]
     assert "class 0 6" in findings[0].explanation or "class 0 5" in findings[0].explanation
     assert "against 3" in findings[0].explanation
@@ -222,12 +232,12 @@ def test_an_unlabelled_stream_with_another_mix_is_label_shift_with_its_estimate(
     assert findings[0].effect_size == pytest.approx(0.62, abs=0.08)
     assert findings[0].interval[0] <= findings[0].effect_size <= findings[0].interval[1]
     same = InputProfile(outputs=answers(rng, rng.integers(0, 3, 600), labelled=False))
-    assert examine(source, same).findings == []
+    assert compare_profiles(source, same).findings == []
 
 
 def test_a_rate_of_missing_values_has_its_interval():
-    look = examine(columns(300), with_input(columns(200), nonfinite_samples=50))
-    found = next(f for f in look.findings if f.feature == "input/missing")
+    result = compare_profiles(columns(300), with_input(columns(200), nonfinite_samples=50))
+    found = next(f for f in result.findings if f.feature == "input/missing")
     effect = 0.25 / np.sqrt(0.1 * 0.9)  # 50 of 200 against none of 300
     margin = 1.96 * np.sqrt(1 / 200 + 1 / 300)
     assert found.effect_size == pytest.approx(effect)
@@ -236,14 +246,14 @@ def test_a_rate_of_missing_values_has_its_interval():
 
 @pytest.mark.parametrize(("shift", "negligible"), [(0.0, True), (0.7, False)])
 def test_an_embedding_that_hardly_moved_is_negligible(shift, negligible):
-    look = examine(columns(400, shift=shift), columns(400))
-    found = next(f for f in look.tested if f.feature == "input")
-    assert found.negligible == negligible and bool(look.findings) != negligible
+    result = compare_profiles(columns(400, shift=shift), columns(400))
+    found = next(f for f in result.tested if f.feature == "input")
+    assert found.negligible == negligible and bool(result.findings) != negligible
 
 
 def test_holes_in_the_reference():
-    look = examine(with_input(columns(300), nonfinite_samples=75), columns(200))
-    (found,) = (f for f in look.findings if f.feature == "input/missing")
+    result = compare_profiles(with_input(columns(300), nonfinite_samples=75), columns(200))
+    (found,) = (f for f in result.findings if f.feature == "input/missing")
     assert found.effect_size == pytest.approx(-0.25 / np.sqrt(0.15 * 0.85))
 
 
@@ -260,8 +270,10 @@ def test_columns_without_a_value_are_listed(dead, listed):
     features = replace(
         summary.features, moments=moments, counts=summary.features.counts * alive[:, None]
     )
-    look = examine(columns(300, 8), with_input(holes, features=features), stream="target")
-    assert f"columns of input without a finite value in target: {listed}" in look.notes
+    result = compare_profiles(
+        columns(300, 8), with_input(holes, features=features), stream="target"
+    )
+    assert f"columns of input without a finite value in target: {listed}" in result.notes
 
 
 def test_a_part_of_the_level_is_kept_for_concept_shift():
@@ -271,13 +283,14 @@ def test_a_part_of_the_level_is_kept_for_concept_shift():
         replace(columns(900), labels=labels(x[half], z[half]))
         for half, z in ((slice(900), y), (slice(897, None), swapped))
     ]
-    look = examine(*streams)
-    (found,) = (f for f in look.findings if f.kind == "concept")
-    assert found.feature == "labels/concept" and look.p_value < 0.01
+    result = compare_profiles(*streams)
+    (found,) = (f for f in result.findings if f.kind == "concept")
+    assert found.feature == "labels/concept" and result.p_value < 0.01
     # What it needs is a fifth of the level.
     p = found.p_value
     assert any(
-        f.kind == "concept" for f in examine(*streams, level=p / CONCEPT_SHARE * 1.01).findings
+        f.kind == "concept"
+        for f in compare_profiles(*streams, level=p / CONCEPT_SHARE * 1.01).findings
     )
-    none = examine(*streams, level=p / CONCEPT_SHARE * 0.99).findings
+    none = compare_profiles(*streams, level=p / CONCEPT_SHARE * 0.99).findings
     assert not any(f.kind == "concept" for f in none)

@@ -45,16 +45,18 @@ def test_a_shift_is_dated_and_told_once():
     rng = np.random.default_rng(0)
     monitor = ShiftMonitor(0.05, [("validation", "train")])
     train = stream(rng.normal(0, 1, (400, 5)))
-    assert monitor.look("validation", "train", stream(rng.normal(0, 1, (300, 5))), train, 1) == []
+    assert (
+        monitor.compare("validation", "train", stream(rng.normal(0, 1, (300, 5))), train, 1) == []
+    )
     assert monitor.severity("validation") == 0.0
     moved = rng.normal(0, 1, (300, 5))
     moved[:, 2] += 1.5
-    new = monitor.look("validation", "train", stream(moved), train, 2)
+    new = monitor.compare("validation", "train", stream(moved), train, 2)
     assert new and new[0].since == 2 and new[0].feature == "input/2"
     assert 1.2 < abs(new[0].effect_size) < 1.8
     assert monitor.severity("validation") == max(abs(f.effect_size) for f in new)
     moved = moved + rng.normal(0, 0.05, moved.shape)
-    assert monitor.look("validation", "train", stream(moved), train, 3) == []
+    assert monitor.compare("validation", "train", stream(moved), train, 3) == []
     report = monitor.report()
     assert report.shifted and {f.since for f in report.findings} == {2}
     assert report.num_samples == {"validation": 300, "train": 400}
@@ -65,7 +67,7 @@ def test_a_pass_over_the_same_samples_costs_nothing():
     x, train = rng.normal(0, 1, (300, 5)), stream(rng.normal(0, 1, (400, 5)))
     monitor = ShiftMonitor(0.05, [("validation", "train")])
     for epoch in range(1, 6):
-        monitor.look("validation", "train", stream(rng.permutation(x)), train, epoch)
+        monitor.compare("validation", "train", stream(rng.permutation(x)), train, epoch)
     assert monitor._pairs["validation", "train"].looks == 1
 
 
@@ -76,7 +78,7 @@ def test_many_looks_at_fresh_samples_keep_the_rate():
         monitor = ShiftMonitor(0.05, [("validation", "train")])
         train = stream(rng.standard_t(2, (200, 8)))
         for epoch in range(1, 9):
-            monitor.look("validation", "train", stream(rng.standard_t(2, (60, 8))), train, epoch)
+            monitor.compare("validation", "train", stream(rng.standard_t(2, (60, 8))), train, epoch)
         alarms += bool(monitor.report().findings)
     assert alarms <= 8  # the chance of more is 1 % at a rate of 5 %
 
@@ -84,7 +86,7 @@ def test_many_looks_at_fresh_samples_keep_the_rate():
 def test_a_pair_that_was_not_declared_is_an_error():
     empty = InputProfile()
     with pytest.raises(KeyError):
-        ShiftMonitor(0.05, [("a", "b")]).look("b", "a", empty, empty)
+        ShiftMonitor(0.05, [("a", "b")]).compare("b", "a", empty, empty)
 
 
 def test_a_known_shift_raises_no_alarm_and_stays_visible():
@@ -93,13 +95,13 @@ def test_a_known_shift_raises_no_alarm_and_stays_visible():
     val[:, 1] += 1
     monitor = ShiftMonitor(0.05, [("validation", "train")])
     monitor.known.append(Acknowledgement("1", "validation", "a new sensor"))
-    (new,) = monitor.look("validation", "train", stream(val), train, epoch=1)
+    (new,) = monitor.compare("validation", "train", stream(val), train, epoch=1)
     assert new.feature == "input/1" and not new.matters
     assert monitor.severity("validation") == 0
     assert [f.acknowledged for f in monitor.report().findings] == ["a new sensor"]
     assert "input/1" in monitor.pairs[0].expected  # as the tab draws it
     val[:, 2] += 1  # another one is an alarm all the same
-    found = monitor.look("validation", "train", stream(val), train, epoch=2)
+    found = monitor.compare("validation", "train", stream(val), train, epoch=2)
     assert [f.feature for f in found if f.matters] == ["input/2"]
 
 
@@ -143,7 +145,7 @@ def test_what_a_restored_monitor_knows():
     train, val = stream(rng.normal(size=(300, 3))), rng.normal(size=(300, 3))
     val[:, 1] += 1
     first = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
-    first.look("validation", "train", stream(val), train, epoch=1, expected=("input/1",))
+    first.compare("validation", "train", stream(val), train, epoch=1, expected=("input/1",))
     assert first.add(of("input/nan")) and not first.add(of("input/nan"))
     second = ShiftMonitor(0.05, [("validation", "train"), ("train", "reference")])
     second.restore(first.state())
@@ -153,9 +155,9 @@ def test_what_a_restored_monitor_knows():
     assert second.pairs[0].expected == {"input/1"} and not second.add(of("input/nan"))
     assert second.pairs[0].significant == first.pairs[0].significant != set()
     # The same samples again are no second look; others are.
-    second.look("validation", "train", stream(val), train, epoch=2)
+    second.compare("validation", "train", stream(val), train, epoch=2)
     assert second.pairs[0].looks == 1
-    second.look("validation", "train", stream(val + 1), train, epoch=3)
+    second.compare("validation", "train", stream(val + 1), train, epoch=3)
     assert second.pairs[0].looks == 2 and second.pairs[0].latest.tested
     # A pair that the resumed fit does not have is let go.
     third = ShiftMonitor(0.05, [("train", "reference")])

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 from detection.causes.test_corruptions import SHIFTS, table
 
-from keras_shiftguard.detection.families import Names
+from keras_shiftguard.detection.families import StreamNames
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.selection import told
+from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile, InputSummary, Moments
 
-NAMES = Names("validation", "train")
+NAMES = StreamNames("validation", "train")
 
 
 def images(shifts=None):
@@ -42,7 +42,7 @@ def found(*effects, role="features", source="input", negligible=False, names=Non
 
 def chosen(*families, current=None):
     everything = [pair for family in families for pair in family]
-    return told(everything, images(), current or images(), NAMES)
+    return reported_findings(everything, images(), current or images(), NAMES)
 
 
 def test_the_strongest_three_and_the_last_counts_the_others():

@@ -25,7 +25,7 @@ from faults.fits import (
 )
 
 import keras_shiftguard as sg
-from keras_shiftguard.log.resume import kept_state
+from keras_shiftguard.log.resume import read_epoch_state
 
 NOBODY = 65534
 
@@ -49,7 +49,7 @@ def check_log(log_dir, before, told, weights, unwatched, guard, words="cannot wr
     if before is not None:
         assert len(before) > 10 and records(log_dir)[: len(before)] == before
         assert json.loads((log_dir / "report.json").read_text())["shifted"] is False
-        assert kept_state(log_dir, 1)["batches"]["train"] == 2
+        assert read_epoch_state(log_dir, 1)["batches"]["train"] == 2
 
 
 def test_the_disk_is_full(small_disk, unwatched):

@@ -13,7 +13,7 @@ import pytest
 from faults.fits import BACKEND, new_model, numbers, quiet, records, run, same, watched
 
 import keras_shiftguard as sg
-from keras_shiftguard.log.resume import kept_state
+from keras_shiftguard.log.resume import read_epoch_state
 
 
 class Stop(keras.callbacks.Callback):
@@ -127,4 +127,4 @@ def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
     assert same(weights, unwatched)
     assert len(told) == 1 and "MemoryError" in told[0] and "Training is not affected" in told[0]
     assert len(records(tmp_path)) > 10
-    assert kept_state(tmp_path, 1)["batches"]["train"] == 2
+    assert read_epoch_state(tmp_path, 1)["batches"]["train"] == 2

@@ -24,6 +24,7 @@ from tensorboard_plugin_shiftguard.distributions import cards, feature
 from tensorboard_plugin_shiftguard.gap import gap
 from tensorboard_plugin_shiftguard.overview import overview
 from tensorboard_plugin_shiftguard.reading import Log
+from tensorboard_plugin_shiftguard.run_log import one_run
 from tensorboard_plugin_shiftguard.runs import list_runs
 
 REAL = Path(__file__).parent / "real" / "events.out.tfevents.real"
@@ -102,7 +103,7 @@ def _ask(log, which, place):
         lambda run: list_runs(log, "0"),
     )
     try:
-        run = log.run(RUN)
+        run = one_run(log, RUN)
         assert len(to_json(questions[which](run))) < 2_000_000
     except NotNow as error:
         raise AssertionError("a failure of ours") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from fuzz.choices import Choices, damaged, scrambled
 
-from keras_shiftguard.detection.look import examine
+from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import read_array, read_labels
 from keras_shiftguard.log.resume import read_state
@@ -62,7 +62,7 @@ def use(profile, thoroughly):
         try:
             profile + profile
             if profile.inputs and thoroughly:
-                examine(profile, profile, stream="current", against="reference", level=0.05)
+                compare_profiles(profile, profile, stream="current", against="reference", level=0.05)
         except BadInputError:
             pass
 

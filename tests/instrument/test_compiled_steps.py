@@ -150,12 +150,12 @@ def test_what_one_fit_corrects_the_next_does_not(data):
     class SwitchOn(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             for name in ("train", "validation"):
-                for correction in guard._fit.stream(name).corrections.values():
+                for correction in guard._run.stream(name).corrections.values():
                     correction.switch_on(None, 2.0, 1.0)
 
     class Look(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            stream = guard._fit.stream("train")
+            stream = guard._run.stream("train")
             corrections.extend(float(c.on.numpy()) for c in stream.corrections.values())
 
     model = compiled(network())

@@ -6,7 +6,7 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
-from keras_shiftguard.instrument.model_outputs import Answers, fingerprint, is_classifier
+from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint, is_classifier
 
 pytestmark = pytest.mark.backend
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_asked_says_so(data):
         sg.profile(data, model=network(), feature_layer="nowhere")
     maps = keras.Sequential([keras.Input((6, 6, 1)), layers.Conv2D(2, 3)])
     with pytest.raises(sg.BadInputError, match="output shape"):
-        Answers(maps)
+        ModelOutputs(maps)
 
 
 class Subclassed(keras.Model):

@@ -68,7 +68,7 @@ def compiled(model, **kwargs):
 def watched(model, x, y, batch_size=16, **kwargs):
     guard = ShiftGuard(on_mismatch="ignore", verbose=0)
     model.fit(x, y, batch_size=batch_size, callbacks=[guard], verbose=0, **kwargs)
-    assert not guard._gave_up
+    assert not guard._supervisor.has_failed
     assert "train_step" not in vars(model) and "test_step" not in vars(model)
     return guard
 
@@ -279,7 +279,7 @@ def test_first_samples_are_those_that_were_fed(data):
 
     class Look(ShiftGuard):
         def on_train_end(self, logs=None):
-            kept["images"], kept["labels"] = self._fit.stream("train").samples()
+            kept["images"], kept["labels"] = self._run.stream("train").samples()
             super().on_train_end(logs)
 
     model = compiled(sequential())

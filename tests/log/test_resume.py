@@ -9,7 +9,7 @@ from plugin.logs import PROVIDERS, data_of, opened, unpacked
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.log.resume import keep_state, kept_state
+from keras_shiftguard.log.resume import read_epoch_state, write_epoch_state
 
 backend = pytest.mark.backend
 
@@ -66,29 +66,29 @@ def test_what_is_no_state_is_refused(tmp_path):
     sg.profile(data()[0]).save(tmp_path / "profile")
     with pytest.raises(BadInputError, match="not the state of a ShiftGuard"):
         quiet().load_state(tmp_path / "profile")
-    keep_state(tmp_path, 1, {"batches": {}})
+    write_epoch_state(tmp_path, 1, {"batches": {}})
     with pytest.raises(BadInputError, match="not the file of a profile"):
         sg.InputProfile.load(tmp_path / "guard-state-1.npz")
 
 
 def test_the_last_two_states_are_kept_and_later_ones_are_of_another_run(tmp_path):
     for epoch in (1, 2, 3, 2):
-        keep_state(tmp_path, epoch, {"used": [str(epoch)]})
+        write_epoch_state(tmp_path, epoch, {"used": [str(epoch)]})
     assert [p.name for p in tmp_path.iterdir()] == ["guard-state-2.npz"]
-    assert kept_state(tmp_path, 4) is None
-    assert kept_state(tmp_path, 2) == {"used": ("2",)}
+    assert read_epoch_state(tmp_path, 4) is None
+    assert read_epoch_state(tmp_path, 2) == {"used": ("2",)}
 
 
 def test_a_state_that_is_missing_or_damaged_costs_a_warning(tmp_path):
-    keep_state(tmp_path, 2, {"used": ["2"]})
-    with pytest.warns(sg.ShiftWarning, match="epoch 4 was not kept: it goes on with that for"):
-        assert kept_state(tmp_path, 3) == {"used": ("2",)}
+    write_epoch_state(tmp_path, 2, {"used": ["2"]})
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 is missing, so it goes on with the one for"):
+        assert read_epoch_state(tmp_path, 3) == {"used": ("2",)}
     (tmp_path / "guard-state-3.npz").write_bytes(b"PK")
-    with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged: it goes on with that for"):
-        assert kept_state(tmp_path, 3) == {"used": ("2",)}
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged, so it goes on with the one for"):
+        assert read_epoch_state(tmp_path, 3) == {"used": ("2",)}
     (tmp_path / "guard-state-2.npz").unlink()
-    with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged: it begins anew"):
-        assert kept_state(tmp_path, 3) is None
+    with pytest.warns(sg.ShiftWarning, match="epoch 4 is damaged, so it begins anew"):
+        assert read_epoch_state(tmp_path, 3) is None
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
 
         def look(batch, logs):
             _ = guard.model  # on JAX: brings the variables up to date
-            fixed = guard._fit.stream("train").corrected("input", keras.ops.convert_to_tensor(x))
+            fixed = guard._run.stream("train").corrected("input", keras.ops.convert_to_tensor(x))
             seen.append(float(keras.ops.convert_to_numpy(fixed).min()))
 
         begin = keras.callbacks.LambdaCallback(on_train_batch_begin=look)

@@ -8,11 +8,12 @@ from shift_tab_log import FEATURES, numbers, read_run, streams
 
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.log.event_writer import EventWriter
-from keras_shiftguard.log.shift_tab import MOST_BYTES, ShiftEvents
+from keras_shiftguard.log.shift_tab import MAX_BYTES, ShiftEvents
 from keras_shiftguard.log.shift_tab_bins import BINS, bars, shared_bins, shares, shown_classes
-from keras_shiftguard.log.shift_tab_series import ALARM, FULL_SHARE, TOLD, Rows
+from keras_shiftguard.log.shift_tab_series import Rows
 from keras_shiftguard.profiles import NUM_BINS, bin_edges
 from keras_shiftguard.profiles.features import NUM_COARSE_BINS
+from tensorboard_plugin_shiftguard.metadata import ALARM, REPORTED, SHARE_SCALE
 
 STEPS = 3
 PAIR = ("validation", "train")
@@ -29,8 +30,8 @@ def run(tmp_path_factory):
         events = ShiftEvents(writer, "0.1.0")
         for step in range(STEPS):
             both = streams(rng, shift=step)
-            new = monitor.look(*PAIR, both["validation"], both["train"], step + 1)
-            events.write_look(step, monitor.pairs, both, monitor.report(), new)
+            new = monitor.compare(*PAIR, both["validation"], both["train"], step + 1)
+            events.write_comparison(step, monitor.pairs, both, monitor.report(), new)
             kept.append((both, monitor.pairs[0].latest.tested))
     return read_run(log_dir), kept
 
@@ -93,14 +94,14 @@ def test_shares_are_those_of_the_histograms(run):
         for line, name in zip(points[step], content["names"], strict=True):
             edges = grid[line[: BINS + 1]]
             for number, stream in enumerate(content["streams"]):
-                drawn = line[BINS + 1 + number * BINS :][:BINS] / FULL_SHARE
+                drawn = line[BINS + 1 + number * BINS :][:BINS] / SHARE_SCALE
                 table = both[stream].inputs["input"].features
                 counts = table.counts[table.names.index(name.removeprefix("input/"))]
                 expected = [
                     counts[(grid[:-1] >= low) & (grid[1:] <= high)].sum() / counts.sum()
                     for low, high in zip(edges[:-1], edges[1:], strict=True)
                 ]
-                assert drawn == pytest.approx(expected, abs=2 / FULL_SHARE)
+                assert drawn == pytest.approx(expected, abs=2 / SHARE_SCALE)
 
 
 def test_the_picture_moves_only_when_much_would_lie_outside(run):
@@ -154,15 +155,15 @@ def test_everything_that_differs_is_flagged_and_what_is_told_of_more(tmp_path):
     x = {"train": rng.normal(size=(400, 5)), "validation": rng.normal(size=(200, 5)) + 3}
     both = {name: numbers(values) for name, values in x.items()}
     monitor = ShiftMonitor(0.05, [PAIR])
-    monitor.look(*PAIR, both["validation"], both["train"], 1)
+    monitor.compare(*PAIR, both["validation"], both["train"], 1)
     with EventWriter(tmp_path) as writer:
-        ShiftEvents(writer).write_look(0, monitor.pairs, both, monitor.report())
+        ShiftEvents(writer).write_comparison(0, monitor.pairs, both, monitor.report())
     content, points = scores(read_run(tmp_path))
     flags = dict(zip(content["names"], points[0][:, 4].astype(int), strict=True))
     columns = [flags[f"input/{i}"] for i in range(5)]
     assert all(flag & ALARM for flag in columns)
     told = {f.feature for f in monitor.report().findings}
-    assert {name for name, flag in flags.items() if flag & TOLD} == told
+    assert {name for name, flag in flags.items() if flag & REPORTED} == told
     assert len(told) < 5
 
 
@@ -185,11 +186,11 @@ def test_texts_have_an_end(tmp_path):
         events.write_events(1, [{"kind": "note", "text": "z" * 900} for _ in range(200)])
     run = read_run(tmp_path)
     for tag in ("shiftguard/state", "shiftguard/events"):
-        assert all(len(text) <= MOST_BYTES for text in run[tag][1].values())
+        assert all(len(text) <= MAX_BYTES for text in run[tag][1].values())
 
 
 def test_features_that_come_later_get_a_part_of_their_own():
-    rows = Rows(size=2, most=4)
+    rows = Rows(part_size=2, max_names=4)
     assert rows.with_new(["a", "b", "c"]) == [["a", "b"], ["c"]]
     assert rows.with_new(["c", "a"]) == [["a", "b"], ["c"]]
     assert rows.with_new(["d", "e"]) == [["a", "b"], ["c"], ["d"]]  # "e" has no room
@@ -199,13 +200,13 @@ def test_wide_tables_are_drawn_on_the_coarse_grid(tmp_path):
     rng = np.random.default_rng(1)
     wide = streams(rng, shift=0, num_features=FEATURES * 20)
     monitor = ShiftMonitor(0.05, [PAIR])
-    monitor.look(*PAIR, wide["validation"], wide["train"], 1)
+    monitor.compare(*PAIR, wide["validation"], wide["train"], 1)
     with EventWriter(tmp_path) as writer:
-        ShiftEvents(writer).write_look(0, monitor.pairs, wide, monitor.report())
+        ShiftEvents(writer).write_comparison(0, monitor.pairs, wide, monitor.report())
     run = read_run(tmp_path)
     assert wide["train"].inputs["input"].features.counts.shape[1] == NUM_COARSE_BINS
     drawn = series_of(run, "histograms/0")[1][0][:, BINS + 1 :].reshape(-1, 2, BINS)
-    assert (drawn.sum(axis=2) > 0.9 * FULL_SHARE).all()
+    assert (drawn.sum(axis=2) > 0.9 * SHARE_SCALE).all()
 
 
 # --- the pictures -----------------------------------------------------------------

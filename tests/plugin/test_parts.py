@@ -8,6 +8,7 @@ from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting, rounded, to_json
 from tensorboard_plugin_shiftguard.bins import Drawing, common_edges, rebinned
 from tensorboard_plugin_shiftguard.columns import column_of, columns, last_in_column
+from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
 from tensorboard_plugin_shiftguard.tables import Head, _histograms
 
 
@@ -132,7 +133,7 @@ def test_bins_that_are_not_on_the_grid_are_none(places):
 
 def test_shares_above_one_are_scaled_down():
     values = histograms([0, None])
-    values[0, 33:65] = 32767
+    values[0, 33:65] = SHARE_SCALE
     assert drawing(values).shares("train").sum() == pytest.approx(1)
 
 

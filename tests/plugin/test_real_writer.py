@@ -40,8 +40,8 @@ def write_fit(log_dir, shift, against="train", num_features=4, epochs=3, initial
         for step in range(initial_epoch, epochs):
             both = streams(rng, shift, num_features)
             both[against] = both.pop("train")
-            monitor.look(*pair, both["validation"], both[against], step + 1)
-            events.write_look(step, monitor.pairs, both, monitor.report())
+            monitor.compare(*pair, both["validation"], both[against], step + 1)
+            events.write_comparison(step, monitor.pairs, both, monitor.report())
 
 
 def in_both(reference, current, name):

@@ -1,1 +1,1 @@
-"""Adaptive augmentation: a bank of operations, and what decides how far they go."""
+"""Adaptive augmentation: a bank of image operations and a controller of their strengths."""

@@ -1,7 +1,8 @@
-"""All operations in the order in which a camera would apply them.
+"""`Bank`: applies all augmentation operations to a batch of images.
 
-Geometry, what comes from the target, light, optics, sensor, compression. What
-no sample needs is skipped, so a step pays for the active operations only.
+The order is that of a camera: geometry, exchange with target images, light,
+optics, sensor, compression. Operations that no sample of the batch uses are
+skipped, so a training step pays only for the active ones.
 """
 
 from collections.abc import Callable
@@ -26,14 +27,17 @@ LIGHT = ("darker", "brighter", "less_contrast", "more_contrast")
 
 
 class Bank:
-    """Applies operations to images; holds no state.
+    """A fixed sequence of augmentation operations, without any state.
 
     Args:
-        names: The operations, in the order of the columns of `levels`.
+        names: Names of the operations, in the order of the columns of `levels`.
         data_format: `"channels_last"` or `"channels_first"`.
-        fill_mode: What geometry finds beyond the border: `"reflect"`,
-            `"nearest"`, `"wrap"` or `"constant"`.
-        fill_value: Of `"constant"`, in the values of the images.
+        fill_mode: How geometric operations fill pixels beyond the border:
+            `"reflect"`, `"nearest"`, `"wrap"` or `"constant"`.
+        fill_value: The value used by `"constant"`, on the scale of the images.
+
+    Raises:
+        BadInputError: If `fill_mode` is none of these.
     """
 
     def __init__(
@@ -49,41 +53,41 @@ class Bank:
                 f"Received: fill_mode={fill_mode!r}"
             )
         self.names = names
-        self.first = data_format == "channels_first"
+        self.channels_first = data_format == "channels_first"
         self.fill_mode = fill_mode
         self.fill_value = fill_value
 
     def apply(
         self, x: Any, strengths: Any, low: Any, high: Any, seed: GivenSeed, pool: Any = None
     ) -> Any:
-        """Augments a batch; the very same tensor's values where nothing is on.
+        """Augments a batch; with all strengths at zero, its values are unchanged.
 
         Args:
-            x: Images of any numeric dtype. Floats keep their dtype, integers
+            x: Images of any numeric dtype, 4D. Floats keep their dtype, integers
                 become float32.
-            strengths: `(operations,)`, each in [0, 1].
-            low: Black, `(channels,)`, in the values of `x`.
-            high: White, like `low`.
-            seed: Of all that is random.
-            pool: `(images, height, width, channels)` of the target, in the
-                layout and the values of `x`, or None.
+            strengths: Strength of each operation in [0, 1], `(operations,)`.
+            low: The value of black in each channel, `(channels,)`.
+            high: The value of white in each channel, `(channels,)`.
+            seed: The seed of all random numbers.
+            pool: Images of the target, in the layout and on the scale of `x`,
+                4D; or None.
 
         Returns:
-            Images, of the shape of `x`.
+            Images of the shape of `x`.
         """
         dtype = keras.backend.standardize_dtype(x.dtype)
         dtype = dtype if "float" in dtype else "float32"
-        # Drawn outside of the branches: with and without, seeds advance alike.
+        # Drawn outside of the branches, so that the seeds advance alike in both.
         draws = Draws(ops.shape(x)[0], self.names, seed)
 
         def augmented() -> Any:
             levels = draws.levels(strengths)
-            y = self.at_levels(ops.cast(x, "float32"), levels, draws, low, high, seed, pool)
+            y = self.apply_levels(ops.cast(x, "float32"), levels, draws, low, high, seed, pool)
             return ops.cast(y, dtype)
 
         return ops.cond(ops.any(strengths > 0), augmented, lambda: ops.cast(x, dtype))
 
-    def at_levels(
+    def apply_levels(
         self,
         x: Any,
         levels: Any,
@@ -93,11 +97,24 @@ class Bank:
         seed: GivenSeed,
         pool: Any = None,
     ) -> Any:
-        """Augments float32 images by given `(samples, operations)` levels."""
-        images = ops.transpose(x, (0, 2, 3, 1)) if self.first else x
+        """Augments images with a level for each sample and operation.
+
+        Args:
+            x: float32 images, 4D.
+            levels: Relative levels, `(samples, operations)`, of `Draws.levels`.
+            draws: The random numbers from which `levels` were made.
+            low: See `apply`.
+            high: See `apply`.
+            seed: See `apply`.
+            pool: See `apply`.
+
+        Returns:
+            float32 images of the shape of `x`.
+        """
+        images = ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
         shape = ops.shape(images)
-        # One row a sample: what is said of a channel is repeated for each pixel,
-        # which is several times as fast as to broadcast along the last axis.
+        # One flat row for each sample, with values per channel repeated for each pixel:
+        # several times as fast as broadcasting along the last axis.
         flat = ops.reshape(images, (shape[0], -1))
 
         def by_pixel(value: Any) -> Any:
@@ -106,23 +123,23 @@ class Bank:
         low, high = ops.cast(low, "float32"), ops.cast(high, "float32")
         span = ops.maximum(high - low, 1e-12)
         unit = (flat - by_pixel(low)) * by_pixel(1.0 / span)
-        # Nothing leaves the range of the data; what lies beyond it already
-        # (it is never exact) is not cut off.
+        # Results are clipped to the range of the data. The range is never exact, so
+        # it is widened to the extremes of the image itself.
         floor = ops.minimum(ops.min(unit, axis=1), 0.0)
         ceiling = ops.maximum(ops.max(unit, axis=1), 1.0)
         bounds = [ops.reshape(bound, (-1, 1, 1, 1)) for bound in (floor, ceiling)]
         if pool is not None:
-            pool = ops.transpose(pool, (0, 2, 3, 1)) if self.first else pool
+            pool = ops.transpose(pool, (0, 2, 3, 1)) if self.channels_first else pool
             pool = (pool - low) / span
         fill = (self.fill_value - low) / span
         unit = ops.reshape(unit, shape)
         y = self._pipeline(unit, levels, draws, seed, pool, fill, (bounds[0], bounds[1]))
         y = ops.clip(ops.reshape(y, ops.shape(flat)), floor[:, None], ceiling[:, None])
         y = by_pixel(low) + y * by_pixel(span)
-        # A sample that nothing was done to is the same bit for bit.
-        idle = ops.all(ops.equal(levels, 0.0), axis=1)
-        y = ops.reshape(ops.where(idle[:, None], flat, y), shape)
-        return ops.transpose(y, (0, 3, 1, 2)) if self.first else y
+        # Samples without any operation stay the same bit for bit.
+        unchanged = ops.all(ops.equal(levels, 0.0), axis=1)
+        y = ops.reshape(ops.where(unchanged[:, None], flat, y), shape)
+        return ops.transpose(y, (0, 3, 1, 2)) if self.channels_first else y
 
     def _pipeline(
         self,
@@ -134,19 +151,20 @@ class Bank:
         fill: Any,
         bounds: tuple[Any, Any],
     ) -> Any:
+        """Runs the operations on channels-last images in which black is 0 and white is 1."""
         limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")
         scaled = levels * ops.convert_to_tensor(limits)
         used = ops.any(ops.not_equal(levels, 0.0), axis=0)
-        nothing = ops.zeros_like(levels[:, 0])
+        zeros = ops.zeros_like(levels[:, 0])
 
         def level(name: str) -> Any:
-            return scaled[:, self.names.index(name)] if name in self.names else nothing
+            return scaled[:, self.names.index(name)] if name in self.names else zeros
 
         def stage(x: Any, names: tuple[str, ...], run: Callable[[Any], Any]) -> Any:
-            mine = [self.names.index(name) for name in names if name in self.names]
-            if not mine:
+            columns = [self.names.index(name) for name in names if name in self.names]
+            if not columns:
                 return x
-            on = ops.any(ops.take(used, ops.convert_to_tensor(np.asarray(mine, "int32"))))
+            on = ops.any(ops.take(used, ops.convert_to_tensor(np.asarray(columns, "int32"))))
             return ops.cond(on, lambda: run(x), lambda: x)
 
         x = stage(
@@ -171,13 +189,13 @@ class Bank:
                 ("histogram",),
                 lambda x: target_pool.match_histogram(x, picked(), level("histogram")),
             )
-        x = stage(x, GAMMA, lambda x: photometry.bend(x, level))
+        x = stage(x, GAMMA, lambda x: photometry.adjust_gamma(x, level))
         if x.shape[-1] >= 3:
-            x = stage(x, CHROMA, lambda x: photometry.recolour(x, level))
+            x = stage(x, CHROMA, lambda x: photometry.adjust_saturation_and_hue(x, level))
         if 2 <= x.shape[-1] <= 4:
-            x = stage(x, ("channel_gain",), lambda x: photometry.tint(x, level, draws))
-        x = stage(x, LIGHT, lambda x: ops.clip(photometry.relight(x, level), *bounds))
-        x = stage(x, ("haze",), lambda x: photometry.veil(x, level("haze"), draws, seed))
+            x = stage(x, ("channel_gain",), lambda x: photometry.scale_channels(x, level, draws))
+        x = stage(x, LIGHT, lambda x: ops.clip(photometry.adjust_light(x, level), *bounds))
+        x = stage(x, ("haze",), lambda x: photometry.add_haze(x, level("haze"), draws, seed))
         x = stage(
             x,
             ("scatter",),

@@ -1,12 +1,13 @@
-"""Training as it would look with the class mix of the target. NumPy only.
+"""Image attributes of training, reweighted to the class mix of the target. NumPy only.
 
-Shoes are darker than coats, so a target with more shoes is darker, and no
-augmentation is called for. The mix is estimated as black-box shift estimation
-does, with the attributes in the place of a classifier's predictions: the means
-of the target are a mixture of the means of the classes, where nothing but the
-mix has changed. Predictions on a corrupted target are wrong in all directions;
-of the attributes, a corruption leaves some alone. So the estimate is robust: the
-mixture that fits most attributes, and lets a few be as far off as they are.
+A different class mix alone changes image attributes, and augmentation must not
+answer it: if shoes are darker than coats, a target with more shoes is darker.
+The mix is estimated as in black-box shift estimation, with image attributes in
+place of a classifier's predictions: if only the mix has changed, the attribute
+means of the target are a mixture of the attribute means of the classes. On a
+corrupted target, all predictions may be wrong, but a corruption leaves some
+attributes unchanged. So the estimate is robust: it is the mixture that fits most
+attributes, and a few may deviate by any amount.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
 with Black Box Predictors", ICML 2018; the weights are those of Holland and
@@ -17,27 +18,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from keras_shiftguard.adaptation.augmentation.coverage import FEWEST, Coverage
+from keras_shiftguard.adaptation.augmentation.coverage import MIN_SAMPLES, Coverage
 from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
-MOST_CLASSES = 20  # with more, thirty attributes could be mixed to anything
-SLACK = 0.03  # deviations that a mean may be off for reasons of its own
-STEPS = 300  # of the descent
-ROUNDS = 20  # of reweighting
-TAIL = 2.5  # standard errors; what is further off hardly pulls any more
-MOST_UNEXPLAINED = 0.4  # of the attributes: with more, the mix is not known
+MAX_CLASSES = 20  # with more classes, some mixture fits any thirty attributes
+MEAN_SLACK = 0.03  # standard deviations by which a class mean may differ between domains
+DESCENT_STEPS = 300
+REWEIGHTING_ROUNDS = 20
+TAIL = 2.5  # standard errors beyond which an attribute has little influence
+MAX_UNEXPLAINED = 0.4  # share of shifted attributes above which the estimate is not used
 
 
 @dataclass(frozen=True)
 class ClassAttributes:
-    """Mean, spread and number of samples of each attribute, by class.
+    """Mean, standard deviation and number of samples of each attribute, by class.
 
     Args:
-        mean: `(classes, attributes)`.
-        std: The same.
-        count: The same.
-        shares: Frequencies of the classes, `(classes,)`.
+        mean: Means, `(classes, attributes)`.
+        std: Standard deviations, `(classes, attributes)`.
+        count: Numbers of samples that have the attribute, `(classes, attributes)`.
+        shares: Frequencies of the classes in training, `(classes,)`.
     """
 
     mean: np.ndarray
@@ -47,24 +48,36 @@ class ClassAttributes:
 
     @classmethod
     def of(cls, values: np.ndarray, labels: np.ndarray) -> "ClassAttributes | None":
-        """Of single samples; None where there are not enough, or too many classes."""
+        """Computes the statistics; None with fewer than 2 or more than `MAX_CLASSES` classes.
+
+        Args:
+            values: Attributes of single samples, `(samples, attributes)`.
+            labels: Class ids, `(samples,)`. Classes with fewer than `MIN_SAMPLES`
+                samples are dropped.
+        """
         ids, numbers = np.unique(labels, return_counts=True)
-        ids = ids[numbers >= FEWEST]
-        if not 2 <= len(ids) <= MOST_CLASSES:
+        ids = ids[numbers >= MIN_SAMPLES]
+        if not 2 <= len(ids) <= MAX_CLASSES:
             return None
         known = np.abs(values) < 1e18
         mean, std, count = (np.zeros((len(ids), values.shape[1])) for _ in range(3))
         for row, i in enumerate(ids):
-            mine, there = values[labels == i], known[labels == i]
-            number = np.maximum(there.sum(axis=0), 1)
-            mean[row] = np.where(there, mine, 0).sum(axis=0) / number
-            square = np.where(there, (mine - mean[row]) ** 2, 0).sum(axis=0)
-            std[row], count[row] = np.sqrt(square / number), there.sum(axis=0)
-        numbers = numbers[numbers >= FEWEST]
+            own, own_known = values[labels == i], known[labels == i]
+            number = np.maximum(own_known.sum(axis=0), 1)
+            mean[row] = np.where(own_known, own, 0).sum(axis=0) / number
+            square = np.where(own_known, (own - mean[row]) ** 2, 0).sum(axis=0)
+            std[row], count[row] = np.sqrt(square / number), own_known.sum(axis=0)
+        numbers = numbers[numbers >= MIN_SAMPLES]
         return cls(mean, std, count, numbers / numbers.sum())
 
-    def mixed(self, frequencies: np.ndarray, like: FeatureTable) -> FeatureTable:
-        """Moments of such a mix, as those of a table of so many equal samples."""
+    def mixture(self, frequencies: np.ndarray, like: FeatureTable) -> FeatureTable:
+        """Returns the attribute moments that training would have with another class mix.
+
+        Args:
+            frequencies: Share of each class, `(classes,)`.
+            like: Attributes of training. The sample counts of the result are the
+                effective ones of the mixture, at most those of `like`.
+        """
         p = frequencies[:, None] * (self.count > 0)
         p = p / np.maximum(p.sum(axis=0), 1e-12)
         mean = (p * self.mean).sum(axis=0)
@@ -74,19 +87,24 @@ class ClassAttributes:
         count = np.minimum(count, like.moments.count)
         return replace(like, moments=Moments(count, mean, variance * count))
 
-    def explanation(self, target: FeatureTable, unit: np.ndarray) -> tuple[np.ndarray, float]:
-        """The mix that leaves as few attributes as possible unexplained.
+    def estimate_mix(self, target: FeatureTable, unit: np.ndarray) -> tuple[np.ndarray, float]:
+        """Estimates the class mix of the target, robust to attributes that do not fit.
+
+        Args:
+            target: Attributes of the target.
+            unit: Standard deviation of each attribute, `(attributes,)`.
 
         Returns:
-            Frequencies of the classes, and by how much they are the better
-            explanation than the mix of training, beyond what their number buys.
+            Frequencies of the classes, `(classes,)`, and their gain: by how much they
+            lower the cost of the training mix, minus a BIC penalty for the number
+            of classes. A positive gain favours the new mix.
         """
-        usable = (self.count >= FEWEST).all(axis=0) & (target.moments.count >= FEWEST)
+        usable = (self.count >= MIN_SAMPLES).all(axis=0) & (target.moments.count >= MIN_SAMPLES)
         if not usable.any():
             return self.shares, 0.0
         mean, std, count = (v[:, usable] for v in (self.mean, self.std, self.count))
         wanted, m = target.moments.mean[usable], target.moments.count[usable]
-        slack = (SLACK * unit[usable]) ** 2
+        slack = (MEAN_SLACK * unit[usable]) ** 2
 
         def misses(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             within = p @ std**2 / m + p**2 @ (std**2 / count)
@@ -97,38 +115,46 @@ class ClassAttributes:
             return float(0.5 * TAIL**2 * np.log1p((misses(p)[0] / TAIL) ** 2).sum())
 
         p = self.shares
-        for _ in range(ROUNDS):
+        for _ in range(REWEIGHTING_ROUNDS):
             miss, error = misses(p)
             weight = 1 / np.sqrt(1 + (miss / TAIL) ** 2) / error
             p = _nearest_mixture(mean * weight, wanted * weight, p)
-        bought = 0.5 * (len(p) - 1) * np.log(m.min() + 1)
-        return p, cost(self.shares) - cost(p) - bought
+        penalty = 0.5 * (len(p) - 1) * np.log(m.min() + 1)
+        return p, cost(self.shares) - cost(p) - penalty
 
 
 def _nearest_mixture(design: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """`p` on the simplex with the least `|p @ design - wanted|` (accelerated descent)."""
+    """The `p` on the simplex that minimises `|p @ design - wanted|`, by accelerated descent."""
     gram, right = design @ design.T, design @ wanted
     allowed = np.full(len(start), True)
     rate = 1 / np.linalg.eigvalsh(gram)[-1]
     p = ahead = start
-    for k in range(STEPS):
-        after = onto_simplex(ahead - rate * (gram @ ahead - right), allowed)
-        ahead = after + k / (k + 3) * (after - p)
-        p = after
+    for k in range(DESCENT_STEPS):
+        new = onto_simplex(ahead - rate * (gram @ ahead - right), allowed)
+        ahead = new + k / (k + 3) * (new - p)
+        p = new
     return p
 
 
-def with_mix_of(
-    target: FeatureTable, train: FeatureTable, classes: ClassAttributes | None
+def match_class_mix(
+    train: FeatureTable, target: FeatureTable, classes: ClassAttributes | None
 ) -> FeatureTable:
-    """Training with the class mix of the target, where the mix explains the target better.
+    """Returns the attributes of training, reweighted to the class mix of the target.
 
-    Training as it is where too much would stay unexplained to know the mix.
+    Args:
+        train: Attributes of training.
+        target: Attributes of the target.
+        classes: Attributes of training by class; None if they are not known.
+
+    Returns:
+        `train` itself where nothing is shifted, where the mix does not explain the
+        target better, or where more than `MAX_UNEXPLAINED` of the attributes stay
+        shifted, so that the estimate cannot be trusted.
     """
     coverage = Coverage.between(train, target)
     if classes is None or not coverage.shifted.any():
         return train
-    mix, gain = classes.explanation(target, coverage.unit)
-    mixed = classes.mixed(mix, train)
+    mix, gain = classes.estimate_mix(target, coverage.unit)
+    mixed = classes.mixture(mix, train)
     unexplained = Coverage.between(mixed, target).shifted.mean()
-    return mixed if gain > 0 and unexplained <= MOST_UNEXPLAINED else train
+    return mixed if gain > 0 and unexplained <= MAX_UNEXPLAINED else train

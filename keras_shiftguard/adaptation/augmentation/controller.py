@@ -1,10 +1,10 @@
-"""The controller: which operation, and how far. NumPy only, on the host.
+"""`AugmentationController`: chooses augmentation operations and their strengths. NumPy only.
 
-In closed loop: after each epoch it looks at what the augmentation in force
-makes of the attributes, compares with the target, and moves strengths towards
-the smallest set that covers it. An operation enters only if it explains a part
-of the shift that no other explains, so what the shift does not call for stays
-at zero.
+It is a closed loop on the host. After each epoch it compares the attributes of
+augmented training with those of the target, and moves the strengths towards the
+smallest set of operations that covers the target. An operation is added only if
+it explains a part of the shift that no other operation explains, so all others
+stay at zero.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,30 +17,30 @@ from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.profiles import FeatureTable
 
-COARSE = (0.15, 0.4, 0.8)
-FINE = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
-NUDGES = (0.8, 0.9, 1.1, 1.25)
-MAKE_ROOM = (1.0, 0.75, 0.5)  # for an operation that enters, of what is in already
-SHORTLIST = 8  # operations that are tried finely
-MOST_ACTIVE = 5  # operations at a time
-MOST_ROUNDS = 16  # of the search, at one update
-ENTRY = 0.03  # part of the shift that a new operation must explain
-TUNING = 0.004  # and that a change of strength must
-SAME = 0.1  # deviations by which all may differ and the plan stands
-LEAST = 0.005  # change of strength that is worth a word
+COARSE_GRID = (0.15, 0.4, 0.8)  # strengths of the first search over all operations
+FINE_GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)  # strengths for the shortlist
+FACTORS = (0.8, 0.9, 1.1, 1.25)  # tried on the strength of an active operation
+REDUCTIONS = (1.0, 0.75, 0.5)  # tried on the active operations when another one is added
+SHORTLIST_SIZE = 8  # operations that are searched on the fine grid
+MAX_ACTIVE = 5  # operations at a time
+MAX_ROUNDS = 16  # rounds of the search in one update
+MIN_ENTRY_GAIN = 0.03  # share of the loss that a new operation must remove
+MIN_TUNING_GAIN = 0.004  # share of the loss that a change of strength must remove
+REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
+MIN_REPORTED_CHANGE = 0.005  # smaller changes of a strength are not reported
 
 Rehearse = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
 class Change:
-    """One strength that changed, and why.
+    """A change of the strength of one operation, with the reason.
 
     Args:
         operation: Name of the operation.
-        before: Its strength until now, in [0, 1].
-        after: Its strength from the next step on.
-        reason: Why, in words.
+        before: The old strength, in [0, 1].
+        after: The new strength, in [0, 1].
+        reason: The reason, a sentence with numbers.
     """
 
     operation: str
@@ -51,26 +51,26 @@ class Change:
     def __str__(self) -> str:
         operation = OPERATIONS[self.operation]
         verb = "widened" if self.after > self.before else "narrowed"
-        far = operation.unit.format(self.after * operation.limit)
+        amount = operation.unit.format(self.after * operation.limit)
         return (
-            f"{self.operation} {verb} from {self.before:.2g} to {self.after:.2g} ({far}): "
+            f"{self.operation} {verb} from {self.before:.2g} to {self.after:.2g} ({amount}): "
             f"{self.reason}"
         )
 
 
 class AugmentationController:
-    """Finds the strengths that make augmented training cover the target.
+    """Finds the strengths with which augmented training covers the target.
 
     Args:
-        names: The operations that may be used.
+        names: Names of the operations that may be used.
         max_step: Largest change of a strength in one update.
         max_strength: Largest strength, in (0, 1].
-        warm_up: The first update that may change anything: 1 is the first.
+        warm_up: Number of the first update that may change a strength, from 1.
 
     Attributes:
-        strengths: Of each operation, `(operations,)`, in force.
-        gaps: By attribute, what is left of the shift with these strengths, in
-            standard deviations: augmented training minus target.
+        strengths: Current strength of each operation, `(operations,)`.
+        gaps: The shift that these strengths leave in each attribute, augmented
+            training minus target, in standard deviations.
     """
 
     def __init__(
@@ -92,17 +92,17 @@ class AugmentationController:
         self._planned_for: np.ndarray | None = None
 
     def update(self, train: FeatureTable, target: FeatureTable, rehearse: Rehearse) -> list[Change]:
-        """Moves the strengths after an epoch.
+        """Updates the strengths after an epoch.
 
         Args:
-            train: Attributes of training as fed, before augmentation.
+            train: Attributes of training before augmentation.
             target: Attributes of the target, or of validation.
-            rehearse: Takes `(candidates, operations)` strengths and gives mean
-                and standard deviation of the attributes of images augmented
-                with each, `(candidates, attributes)`; see `Rehearsal`.
+            rehearse: A function of candidate strengths, `(candidates, operations)`.
+                It returns mean and standard deviation of the attributes of images
+                augmented with each, `(candidates, attributes)`; see `Rehearsal`.
 
         Returns:
-            What changed, the largest change first.
+            The changes, the largest one first.
         """
         self.updates += 1
         coverage = Coverage.between(train, target)
@@ -112,28 +112,29 @@ class AugmentationController:
         if not coverage.shifted.any():
             self._plan = np.zeros(len(self.names))
             self._planned_for = wanted
-            why = "the target does not differ from training in any attribute, beyond chance"
-            self._reasons = dict.fromkeys(self.names, why)
+            reason = "the target does not differ from training in any attribute, beyond chance"
+            self._reasons = dict.fromkeys(self.names, reason)
         elif self._outdated(wanted):
             search = _Search(coverage, rehearse, self.max_strength)
-            self._plan = search.from_plan(self._plan, self.names)
+            self._plan = search.improve(self._plan, self.names)
             self._planned_for = wanted
             self._reasons.update(search.reasons(self._plan, self.names))
-        changes = self._move()
-        self._measure(coverage, rehearse)
+        changes = self._step_towards_plan()
+        self._measure_gaps(coverage, rehearse)
         return changes
 
     def _outdated(self, wanted: np.ndarray) -> bool:
+        """Whether the shift differs from the one for which the plan was made."""
         if self._planned_for is None:
             return True
-        return bool(np.nanmax(np.abs(wanted - self._planned_for)) > SAME)
+        return bool(np.nanmax(np.abs(wanted - self._planned_for)) > REPLAN_GAP)
 
-    def _move(self) -> list[Change]:
-        """One step towards the plan."""
+    def _step_towards_plan(self) -> list[Change]:
+        """Moves each strength towards the plan, by at most `max_step`."""
         step = np.clip(self._plan - self.strengths, -self.max_step, self.max_step)
         before, after = self.strengths, self.strengths + step
         self.strengths = after
-        changed = np.flatnonzero(np.abs(step) >= LEAST)
+        changed = np.flatnonzero(np.abs(step) >= MIN_REPORTED_CHANGE)
         changed = changed[np.argsort(-np.abs(step[changed]))]
         found = []
         for i in changed:
@@ -141,7 +142,8 @@ class AugmentationController:
             found.append(Change(self.names[i], float(before[i]), float(after[i]), reason))
         return found
 
-    def _measure(self, coverage: Coverage, rehearse: Rehearse) -> None:
+    def _measure_gaps(self, coverage: Coverage, rehearse: Rehearse) -> None:
+        """Computes `gaps` with the current strengths."""
         moved = np.zeros(len(coverage.names))
         if self.strengths.any():
             means, _ = rehearse(np.stack([np.zeros_like(self.strengths), self.strengths]))
@@ -154,7 +156,7 @@ class AugmentationController:
         }
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs, as plain values."""
+        """Returns the state that `restore` needs, as plain values for JSON."""
         planned = self._planned_for
         return {
             "names": list(self.names),
@@ -166,7 +168,7 @@ class AugmentationController:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state()` was taken; operations unknown here are dropped."""
+        """Restores a state of `state()`; operations that are not used here are dropped."""
         for name in ("strengths", "plan"):
             saved = dict(zip(state["names"], state[name], strict=True))
             values = np.asarray([saved.get(each, 0.0) for each in self.names], "float64")
@@ -178,16 +180,16 @@ class AugmentationController:
 
 
 class _Search:
-    """Forward selection with measured responses, then tuning of what is in."""
+    """Forward selection of operations by measured responses, with tuning of their strengths."""
 
-    def __init__(self, coverage: Coverage, rehearse: Rehearse, most: float) -> None:
+    def __init__(self, coverage: Coverage, rehearse: Rehearse, max_strength: float) -> None:
         self.coverage = coverage
         self.rehearse = rehearse
-        self.most = most
+        self.max_strength = max_strength
         self.base: tuple[np.ndarray, np.ndarray] | None = None
 
     def moved(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """By how much the means move and by what factor the spreads grow."""
+        """Returns the changes of the means and the factors by which the spreads grow."""
         if self.base is None:
             means, stds = self.rehearse(np.zeros((1, candidates.shape[1])))
             self.base = means[0], stds[0]
@@ -199,30 +201,31 @@ class _Search:
     def losses(self, candidates: np.ndarray) -> np.ndarray:
         return self.coverage.loss(*self.moved(candidates))
 
-    def from_plan(self, plan: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    def improve(self, plan: np.ndarray, names: Sequence[str]) -> np.ndarray:
+        """Returns better strengths, `(operations,)`, starting from the strengths of `plan`."""
         none, current = self.losses(np.stack([np.zeros_like(plan), plan]))
         if none <= 0:
             return np.zeros_like(plan)
-        entry, tuning = ENTRY * none, TUNING * none
+        entry, tuning = MIN_ENTRY_GAIN * none, MIN_TUNING_GAIN * none
         efforts = np.asarray([OPERATIONS[name].effort for name in names])
         shortlist: list[int] | None = None
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             tried, which = self._candidates(plan, shortlist)
             if not len(tried):
                 return plan
             loss = self.losses(tried)
-            # An operation that enters has to pay for it; one that leaves is paid.
+            # Adding an operation costs `entry`, removing one gains it.
             count = (tried > 0) @ efforts - (plan > 0) @ efforts
             gain = current - loss - entry * count
             best = int(np.argmax(gain))
             if shortlist is None:
                 by_operation = {int(k): float(gain[which == k].max()) for k in set(which.tolist())}
                 best_first = sorted(by_operation, key=lambda k: -by_operation[k])
-                shortlist = best_first[:SHORTLIST]
+                shortlist = best_first[:SHORTLIST_SIZE]
                 if gain[best] < tuning:
                     return plan
             elif gain[best] < tuning:
-                shortlist = None  # look at all of them once more, then stop
+                shortlist = None  # search all operations once more, then stop
                 continue
             plan, current = tried[best], loss[best]
         return plan
@@ -230,21 +233,22 @@ class _Search:
     def _candidates(
         self, plan: np.ndarray, shortlist: list[int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Plans that differ from `plan` in one strength, and in which."""
+        """Returns plans that differ from `plan` in one strength, and the index of each."""
         found, which = [], []
-        full = np.count_nonzero(plan) >= MOST_ACTIVE
+        full = np.count_nonzero(plan) >= MAX_ACTIVE
         active = np.flatnonzero(plan).tolist()
-        everyone = range(len(plan)) if shortlist is None else sorted({*shortlist, *active})
-        for k in everyone:
+        searched = range(len(plan)) if shortlist is None else sorted({*shortlist, *active})
+        for k in searched:
             if plan[k] == 0 and full:
                 continue
-            values = set(COARSE if shortlist is None else FINE)
+            values = set(COARSE_GRID if shortlist is None else FINE_GRID)
             if plan[k] > 0:
-                values |= {0.0, *(plan[k] * nudge for nudge in NUDGES)}
-            for value in sorted({min(value, self.most) for value in values} - {float(plan[k])}):
-                # What enters may do a part of what another did until now.
-                enters = plan[k] == 0 and len(active) > 0 and shortlist is not None
-                for share in MAKE_ROOM if enters else (1.0,):
+                values |= {0.0, *(plan[k] * factor for factor in FACTORS)}
+            capped = {min(value, self.max_strength) for value in values}
+            for value in sorted(capped - {float(plan[k])}):
+                # A new operation may take over a part of what the others did.
+                is_new = plan[k] == 0 and len(active) > 0 and shortlist is not None
+                for share in REDUCTIONS if is_new else (1.0,):
                     candidate = plan * share
                     candidate[k] = value
                     found.append(candidate)
@@ -252,15 +256,14 @@ class _Search:
         return np.asarray(found), np.asarray(which)
 
     def reasons(self, plan: np.ndarray, names: Sequence[str]) -> dict[str, str]:
-        """What each operation is there for: the gap that would be widest without it."""
+        """Returns a reason for each strength: the gap that would grow most without it."""
         without = []
         for k in range(len(plan)):
             one = plan.copy()
             one[k] = 0
             without.append(one)
         active = np.flatnonzero(plan)
-        gone = "another combination covers the target with less"
-        found = {name: gone for name in names}
+        found = dict.fromkeys(names, "another combination covers the target with less")
         if not len(active):
             none = "no operation of the bank explains a part of this shift worth its cost"
             return dict.fromkeys(names, none)
@@ -269,10 +272,10 @@ class _Search:
         compressed = np.arcsinh(np.abs(gaps))
         before = self.coverage.gaps(np.zeros(len(self.coverage.names)))
         for row, k in enumerate(active.tolist(), start=1):
-            worth = np.nan_to_num(compressed[row] - compressed[0], nan=-1.0)
-            # Only what the shift called for can be a reason.
-            worth = np.where(self.coverage.shifted, worth, -1.0)
-            widest = int(np.argmax(worth))
+            growth = np.nan_to_num(compressed[row] - compressed[0], nan=-1.0)
+            # Only a shifted attribute can be a reason.
+            growth = np.where(self.coverage.shifted, growth, -1.0)
+            widest = int(np.argmax(growth))
             attribute = self.coverage.names[widest]
             side = "above" if before[widest] < 0 else "below"
             found[names[k]] = (

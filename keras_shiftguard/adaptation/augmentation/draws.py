@@ -1,7 +1,7 @@
-"""The randomness of the bank: its own, in step with a variable counter.
+"""`Draws`: the random numbers of the augmentation.
 
-Seeds come from a `SeedGenerator` of the augmentation alone, so the model's
-dropout draws what it would have drawn without us.
+The seeds come from a `SeedGenerator` that only the augmentation uses, so the
+dropout of the model draws the same numbers with and without augmentation.
 """
 
 from typing import Any
@@ -12,14 +12,14 @@ from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
-CLEAN = 0.5  # of the samples pass unchanged: what was learnt on them stays
-NEAREST_TO_CLEAN = 0.3  # how little of the way to the target the others go
-HILLS = 6  # of a smooth random field, along a side
-JITTER = 0.25  # of an operation, around its strength
+CLEAN_SHARE = 0.5  # share of the samples that stay unchanged, so that the model keeps them
+MIN_PROGRESS = 0.3  # smallest share of the full strength that the other samples get
+GRID_SIZE = 6  # grid points of a smooth random field along a side
+JITTER = 0.25  # largest relative deviation of a level from its strength
 
 
 class GivenSeed(keras.random.SeedGenerator):
-    """A seed that was drawn before: for draws inside a conditional branch."""
+    """A seed generator that always returns one given seed, for use in a conditional branch."""
 
     def __init__(self, seed: Any) -> None:
         self.seed = seed
@@ -29,7 +29,7 @@ class GivenSeed(keras.random.SeedGenerator):
 
 
 def fixed_seed(number: int) -> GivenSeed:
-    """The same draws at every call."""
+    """Returns a seed made from a number, so that every call draws the same."""
     return GivenSeed(ops.convert_to_tensor(np.array([number, 1]), _seed_dtype()))
 
 
@@ -38,7 +38,7 @@ def _seed_dtype() -> str:
 
 
 def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
-    """The next seed, another one on every replica of a distributed step."""
+    """Returns the next seed of a generator, a different one on each replica."""
     seed = generator.next()
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
@@ -51,29 +51,40 @@ def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
 
 
 def smooth_field(x: Any, channels: int, seed: GivenSeed) -> Any:
-    """Random hills in [0, 1], `(samples, height, width, channels)`, for images `x`."""
+    """Returns a smooth random field in [0, 1] for each image of a batch.
+
+    Args:
+        x: Images, `(samples, height, width, channels)`; only the shape is used.
+        channels: Channels of the field.
+        seed: The seed of the field.
+
+    Returns:
+        float32, `(samples, height, width, channels)`: uniform numbers on a coarse
+        grid, interpolated linearly.
+    """
     shape = ops.shape(x)
-    hills = keras.random.uniform((shape[0], HILLS * HILLS * channels), seed=seed, dtype="float32")
-    rows, columns = _between_hills(shape[1]), _between_hills(shape[2])
-    field = ops.reshape(hills, (shape[0], HILLS, HILLS * channels))
-    field = ops.reshape(ops.matmul(rows, field), (shape[0], shape[1], HILLS, channels))
+    size = GRID_SIZE
+    grid = keras.random.uniform((shape[0], size * size * channels), seed=seed, dtype="float32")
+    rows, columns = _interpolation(shape[1]), _interpolation(shape[2])
+    field = ops.reshape(grid, (shape[0], size, size * channels))
+    field = ops.reshape(ops.matmul(rows, field), (shape[0], shape[1], size, channels))
     return ops.matmul(columns, field)
 
 
-def _between_hills(length: Any) -> Any:
-    """Weights that interpolate linearly, `(length, HILLS)`."""
-    at = ops.cast(ops.arange(length), "float32") / ops.cast(length, "float32") * (HILLS - 1)
-    number = ops.cast(ops.arange(HILLS), "float32")
+def _interpolation(length: Any) -> Any:
+    """The weights of a linear interpolation between grid points, `(length, GRID_SIZE)`."""
+    at = ops.cast(ops.arange(length), "float32") / ops.cast(length, "float32") * (GRID_SIZE - 1)
+    number = ops.cast(ops.arange(GRID_SIZE), "float32")
     return ops.maximum(1.0 - ops.abs(at[:, None] - number[None, :]), 0.0)
 
 
 class Draws:
-    """Uniform numbers in [0, 1), a column for each purpose.
+    """Uniform random numbers in [0, 1), one row for each sample and a column for each use.
 
     Args:
         rows: Number of samples.
-        names: Of the operations, in the order of their strengths.
-        seed: Where the numbers come from.
+        names: Names of the operations, in the order of their strengths.
+        seed: The seed of the numbers.
     """
 
     EXTRA = ("progress", "x", "y", "side", "pick", "gain_0", "gain_1", "gain_2", "gain_3")
@@ -88,15 +99,19 @@ class Draws:
         return self._values[:, self._column[name]]
 
     def levels(self, strengths: Any, whole: bool = False) -> Any:
-        """How far each operation goes on each sample, `(samples, operations)`.
+        """Draws the relative level of each operation for each sample.
 
-        A sample goes some way from clean to target, all operations together:
-        what is dark and noisy in the target is dark and noisy in training. Of
-        two opposites it draws one, in proportion to their strengths.
+        Each sample gets a random share of the full strength, the same share for
+        all operations: if the target is dark and noisy, strongly augmented samples
+        are dark and noisy, too. Of two opposite operations a sample gets one, with
+        probabilities in proportion to their strengths.
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
-            whole: All samples go the whole way, as the target has.
+            whole: Whether all samples get the full strength, as in the target.
+
+        Returns:
+            `(samples, operations)`, in [0, 1]; in [-1, 1] for signed operations.
         """
         k = len(self.names)
         first = len(self.EXTRA)
@@ -105,10 +120,10 @@ class Draws:
         strengths = ops.ones_like(jitter) * strengths
         levels = ops.minimum(strengths * jitter, 1.0)
         if not whole:
-            u = (self["progress"] - CLEAN) / (1.0 - CLEAN)
-            way = ops.where(u < 0, 0.0, ops.minimum(NEAREST_TO_CLEAN + u, 1.0))
-            levels = levels * way[:, None]
-        # Tables over the operations, so that this is a handful of small steps.
+            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)
+            progress = ops.where(u < 0, 0.0, ops.minimum(MIN_PROGRESS + u, 1.0))
+            levels = levels * progress[:, None]
+        # Vectors over all operations, so that the step needs only a few small calculations.
         table = [OPERATIONS[name] for name in self.names]
         partner = [
             self.names.index(o.opposite) if o.opposite in self.names else i
@@ -116,14 +131,14 @@ class Draws:
         ]
         both = np.stack([np.arange(k), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
-        # The same draw decides for both of a pair.
+        # The same number decides for both operations of a pair.
         a, b = (ops.take(strengths, ops.convert_to_tensor(i), axis=1) for i in (former, latter))
         u = ops.take(sign, ops.convert_to_tensor(former), axis=1)
         former_wins = ops.less(u * (a + b), a)
         is_former = ops.convert_to_tensor(former == np.arange(k))
         alone = ops.convert_to_tensor(former == latter)
-        mine = ops.logical_or(ops.equal(former_wins, is_former), alone)
+        is_chosen = ops.logical_or(ops.equal(former_wins, is_former), alone)
         signed = ops.convert_to_tensor(np.asarray([o.signed for o in table]))
-        # From -level to level.
+        # Signed operations are uniform from -level to level.
         levels = ops.where(signed, levels * (2.0 * sign - 1.0), levels)
-        return ops.where(mine, levels, 0.0)
+        return ops.where(is_chosen, levels, 0.0)

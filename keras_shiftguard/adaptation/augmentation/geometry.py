@@ -1,7 +1,8 @@
-"""Rotation, shift, shear, zoom, crop, flip and bending: one map, one resampling.
+"""Geometric operations: rotation, shift, shear, zoom, crop, flip and elastic deformation.
 
-The resampling gathers: `ops.image.affine_transform` does not compile under XLA
-on TensorFlow.
+All of them together are one map of coordinates and one bilinear resampling. The
+resampling gathers pixels by index, because `ops.image.affine_transform` does not
+compile under XLA on TensorFlow.
 """
 
 from collections.abc import Callable
@@ -14,40 +15,43 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
 
 FILL_MODES = ("reflect", "nearest", "wrap", "constant")
-Level = Callable[[str], Any]
+Level = Callable[[str], Any]  # the level of an operation by name, `(samples,)`, in its unit
 
 
 def transform(
     x: Any, level: Level, draws: Draws, seed: GivenSeed, fill_mode: str, fill_value: Any
 ) -> Any:
-    """Moves the pixels of images.
+    """Applies all geometric operations to a batch of images.
 
     Args:
         x: float32, `(samples, height, width, channels)`.
-        level: Gives the `(samples,)` level of an operation, in its own unit.
-        draws: Where a crop lies, and who is flipped.
-        seed: Of the field that bends.
-        fill_mode: What is beyond the border, see `FILL_MODES`; in Keras's words.
-        fill_value: Of `"constant"`, in the values of `x`.
+        level: A function from the name of an operation to its level, `(samples,)`.
+        draws: The random numbers that place the crop and decide on flips.
+        seed: The seed of the elastic deformation.
+        fill_mode: One of `FILL_MODES`, with their meaning in Keras.
+        fill_value: The value for `"constant"`, on the scale of `x`.
+
+    Returns:
+        Images of the shape of `x`.
     """
     height, width = ops.shape(x)[1:3]
     h, w = (ops.cast(side, "float32") for side in (height, width))
-    # From the place in the result to the place in the source, from the centre.
+    # The map leads from a position in the result to one in the source, from the centre.
     y = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
     x_ = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
     y, x_ = y[None, :, None], x_[None, None, :]
-    # A level is `(samples,)`: flips are probabilities, by now decided.
+    # The level of a flip is its probability.
     flip_x = _sign(draws["side"], level("flip_horizontal"))
     flip_y = _sign(draws["pick"], level("flip_vertical"))
-    kept = 1.0 - level("crop")
-    zoom = kept * ops.exp(level("zoom_out") - level("zoom_in"))
+    crop = 1.0 - level("crop")  # sides of the crop, as a share of the image
+    zoom = crop * ops.exp(level("zoom_out") - level("zoom_in"))
     angle = level("rotation") * (np.pi / 180)
     cos, sin, shear = ops.cos(angle), ops.sin(angle), level("shear")
-    free = 1.0 - kept
+    free = 1.0 - crop
     by_x = level("shift_left") - level("shift_right") + free * (draws["x"] - 0.5)
     by_y = level("shift_up") - level("shift_down") + free * (draws["y"] - 0.5)
 
-    def cell(value: Any) -> Any:
+    def cell(value: Any) -> Any:  # `(samples,)` to `(samples, 1, 1)`
         return ops.reshape(value, (-1, 1, 1))
 
     at_x = cell(flip_x * zoom * cos) * x_ + cell(flip_x * zoom * (shear * cos - sin)) * y
@@ -55,24 +59,27 @@ def transform(
     at_x = at_x + cell(by_x * w) + (w - 1) / 2
     at_y = at_y + cell(by_y * h) + (h - 1) / 2
 
-    def bent() -> tuple[Any, Any]:
-        far = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
-        return at_y + far[..., 0], at_x + far[..., 1]
+    def deformed() -> tuple[Any, Any]:
+        offset = cell(level("elastic") * h)[..., None] * (smooth_field(x, 2, seed) - 0.5)
+        return at_y + offset[..., 0], at_x + offset[..., 1]
 
-    bends = ops.any(ops.not_equal(level("elastic"), 0.0))
-    at_y, at_x = ops.cond(bends, bent, lambda: (at_y, at_x))
+    is_elastic = ops.any(ops.not_equal(level("elastic"), 0.0))
+    at_y, at_x = ops.cond(is_elastic, deformed, lambda: (at_y, at_x))
     return sample(x, at_y, at_x, fill_mode, fill_value)
 
 
 def scatter(x: Any, amount: Any, seed: GivenSeed, fill_mode: str, fill_value: Any) -> Any:
-    """Takes each pixel from a random place nearby, as rippled glass does.
+    """Takes each pixel from a random position nearby, like an image behind rippled glass.
 
     Args:
         x: float32, `(samples, height, width, channels)`.
-        amount: How far away at most, `(samples,)`, as a part of the side.
-        seed: Of the places.
+        amount: Largest distance, `(samples,)`, as a share of the height.
+        seed: The seed of the positions.
         fill_mode: See `transform`.
         fill_value: See `transform`.
+
+    Returns:
+        Images of the shape of `x`.
     """
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
@@ -88,11 +95,11 @@ def _sign(u: Any, probability: Any) -> Any:
 
 
 def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any:
-    """Bilinear values of `x` at `(samples, height, width)` places, in pixels."""
+    """Returns the bilinear values of `x` at positions in pixels, `(samples, height, width)`."""
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
-    # Whole pixels are gathered from one long list: many times as fast as
-    # `take_along_axis`, which looks every channel up by itself.
+    # Pixels with all channels are gathered from one flat array: many times as fast as
+    # `take_along_axis`, which looks up every channel separately.
     flat = ops.reshape(x, (shape[0] * height * width, shape[3]))
     image = ops.reshape(ops.arange(shape[0]) * (height * width), (-1, 1, 1))
     image = ops.cast(image, "int32")
@@ -122,10 +129,12 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
 
 
 def _outside(at: Any, length: Any) -> Any:
+    """Whether positions along a side lie beyond the border."""
     return ops.logical_or(at < 0, at > ops.cast(length, "float32") - 1)
 
 
 def _inside(at: Any, length: Any, fill_mode: str) -> Any:
+    """The pixel indices for positions along a side; those beyond the border are mapped inside."""
     n = ops.cast(length, "float32")
     if fill_mode == "wrap":
         at = at - n * ops.floor(at / n)

@@ -1,4 +1,4 @@
-"""`StepAugmentation`: the bank and its controller, for a model without the layer.
+"""`StepAugmentation`: adaptive augmentation inside the training step of any model.
 
 `ShiftGuard(adapt=True)` calls `apply` on training batches inside the compiled
 step, before the model sees them, and `update` on the host after each epoch.
@@ -12,12 +12,12 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, with_mix_of
+from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, match_class_mix
 from keras_shiftguard.adaptation.augmentation.controller import AugmentationController, Change
 from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
 from keras_shiftguard.adaptation.augmentation.labelled_attributes import LabelledAttributes
-from keras_shiftguard.adaptation.augmentation.operations import chosen
-from keras_shiftguard.adaptation.augmentation.rehearsal import MOST_ROWS, Rehearsal
+from keras_shiftguard.adaptation.augmentation.operations import select_operations
+from keras_shiftguard.adaptation.augmentation.rehearsal import MAX_IMAGES, Rehearsal
 from keras_shiftguard.conventions import LATTICES, MODES
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
@@ -25,16 +25,16 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.first_samples import FirstSamples
 from keras_shiftguard.statistics.state import State, assign
 
-POOL = 32  # images of the target that are kept
-ON_LATTICE = 0.99  # share of values on an 8-bit grid that tells the convention
+POOL_SIZE = 32  # images of the target in the pool
+MIN_LATTICE_SHARE = 0.99  # share of values on an 8-bit grid that identifies a convention
 
 
-class _KeptImages(FirstSamples):
-    """The first images of training, as many as a rehearsal looks at."""
+class _RehearsalImages(FirstSamples):
+    """A buffer of the first training images, as many as a rehearsal uses."""
 
     def __init__(self, spec: InputSpec) -> None:
         super().__init__(spec)
-        capacity = int(np.clip(self.capacity * MOST_ROWS // 32, 4, MOST_ROWS))
+        capacity = int(np.clip(self.capacity * MAX_IMAGES // 32, 4, MAX_IMAGES))
         self.capacity = capacity
         shape = tuple(self.images.shape[1:])
         self.state = State("shiftguard_kept")
@@ -45,7 +45,7 @@ class _KeptImages(FirstSamples):
 
 
 class _InputAugmentation:
-    """The augmentation of one image input, with the variables of the step."""
+    """The augmentation of one image input, with the variables that the step uses."""
 
     def __init__(
         self, spec: InputSpec, operations: Sequence[str] | None, pool: np.ndarray | None
@@ -55,17 +55,17 @@ class _InputAugmentation:
         size = spec.size
         shape = (spec.channels, *size) if first else (*size, spec.channels)
         if pool is not None and pool.shape[1:] != shape:
-            pool = None  # the target comes in another size: without what needs it
-        names = chosen(operations, spec.channels, pool is not None)
+            pool = None  # images of another size cannot serve as a pool
+        names = select_operations(operations, spec.channels, pool is not None)
         self.bank = Bank(names, spec.layout)
         self.controller = AugmentationController(names)
-        self.kept = _KeptImages(spec)
+        self.first_images = _RehearsalImages(spec)
         self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))
         self.low = self.state.add("low", (spec.channels,))
         self.high = self.state.add("high", (spec.channels,), fill=1.0)
-        self.target_images = None if pool is None else np.asarray(pool[:POOL], "float32")
+        self.target_images = None if pool is None else np.asarray(pool[:POOL_SIZE], "float32")
         self._rehearsal: Rehearsal | None = None
         self._classes: ClassAttributes | None = None
         self.pool = None
@@ -74,14 +74,16 @@ class _InputAugmentation:
             assign(self.pool, self.target_images)
 
     def apply(self, x: Any, y: Any, seed: Any) -> Any:
-        self.kept.update(x)
+        """Augments a batch inside the compiled step."""
+        self.first_images.update(x)
         self.labelled.update(x, y)
         pool = None if self.pool is None else self.pool.value
         strengths, low, high = (v.value for v in (self.strengths, self.low, self.high))
         return self.bank.apply(x, strengths, low, high, seed, pool)
 
     def update(self, train: InputSummary, target: InputSummary) -> list[Change]:
-        images, _ = self.kept.read()
+        """Updates the strengths after an epoch; empty without images or with other attributes."""
+        images, _ = self.first_images.read()
         if not len(images) or train.features.names != target.features.names:
             return []
         low, high = value_range(train, target)
@@ -92,17 +94,18 @@ class _InputAugmentation:
         self._rehearsal.set_range(low, high)
         if self._classes is None:
             self._classes = ClassAttributes.of(*self.labelled.read())
-        features = with_mix_of(target.features, train.features, self._classes)
+        features = match_class_mix(train.features, target.features, self._classes)
         changes = self.controller.update(features, target.features, self._rehearsal)
         assign(self.strengths, self.controller.strengths)
         return changes
 
     def saved(self) -> dict[str, Any]:
-        """What `restore` needs, as plain values."""
+        """Returns the state that `restore` needs, as plain values."""
         edges = (ops.convert_to_numpy(v.value).tolist() for v in (self.low, self.high))
         return {**self.controller.state(), "range": list(edges)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state of `saved()`."""
         self.controller.restore(state)
         assign(self.strengths, self.controller.strengths)
         for variable, value in zip((self.low, self.high), state["range"], strict=True):
@@ -110,17 +113,18 @@ class _InputAugmentation:
 
 
 class StepAugmentation(keras.metrics.Metric):
-    """Adaptive augmentation of what a model is trained on, inside the step.
+    """Adaptive augmentation of the training batches of a model, inside the step.
 
-    A Metric because that is the state a compiled step may change on every
-    backend, as `Stream` is; it adds nothing to the logs. At zero strength the
-    batch passes unchanged.
+    It is a Keras Metric, like `Stream`, because a compiled step may change the
+    state of metrics on every backend; it adds nothing to the logs. At zero
+    strength the batch passes unchanged.
 
     Args:
-        operations: Names of the operations it may use. None means all that
-            cannot change what a label says.
-        pool: By input, unlabelled images of the target, as they are fed.
-        seed: Makes the augmentation reproducible.
+        operations: Names of the operations that may be used. None means all
+            operations that cannot make a label wrong.
+        pool: Unlabelled images of the target by the name of the input, on the
+            scale and in the layout of the model's input.
+        seed: The seed of the random numbers.
     """
 
     def __init__(
@@ -143,18 +147,18 @@ class StepAugmentation(keras.metrics.Metric):
                 pool = self.images.get(spec.name)
                 self.inputs[spec.name] = _InputAugmentation(spec, self.operations, pool)
         states = [part.state for part in self.inputs.values()]
-        states += [part.kept.state for part in self.inputs.values()]
+        states += [part.first_images.state for part in self.inputs.values()]
         states += [part.labelled.state for part in self.inputs.values()]
-        # Tracked through these attributes: on JAX they are state of the step.
+        # Keras tracks the variables of these attributes as state of the step, needed on JAX.
         self.state_variables = [v for state in states for v in state.variables]
         self.seed_state = self.generator.state
         self.is_built = True
 
     def reset_state(self) -> None:
-        """Nothing: Keras calls this at every epoch."""
+        """Does nothing, since Keras resets all metrics before every epoch."""
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: it measures nothing."""
+        """Does nothing, since this metric measures nothing."""
 
     def result(self) -> dict[str, Any]:
         return {}
@@ -163,23 +167,27 @@ class StepAugmentation(keras.metrics.Metric):
         """Augments a training batch of one input. Runs inside the compiled step.
 
         Args:
-            name: Of the input.
-            x: The batch.
-            y: Its labels, if there are any: they tell what the classes look like.
+            name: Name of the input.
+            x: The batch of images, 4D.
+            y: The labels of the batch, or None. From the first ones the attributes
+                of each class are measured.
+
+        Returns:
+            The augmented batch; `x` itself if the input holds no images.
         """
         if name not in self.inputs:
             return x
         return self.inputs[name].apply(x, y, drawn_seed(self.generator))
 
     def update(self, train: InputProfile, target: InputProfile) -> list[Change]:
-        """Moves the strengths after an epoch. Runs on the host.
+        """Updates the strengths after an epoch. Runs on the host.
 
         Args:
-            train: The latest pass of training, measured before augmentation.
-            target: The target, or validation where there is none.
+            train: The profile of the latest training epoch, before augmentation.
+            target: The profile of the target, or of validation data.
 
         Returns:
-            What changed, with reasons.
+            The changes, with reasons.
         """
         changes: list[Change] = []
         for name, part in self.inputs.items():
@@ -189,7 +197,7 @@ class StepAugmentation(keras.metrics.Metric):
 
     @property
     def strengths(self) -> dict[str, float]:
-        """By operation; `input/operation` where a model has several image inputs."""
+        """The strengths by operation, or by `input/operation` with several image inputs."""
         return {
             self._named(name, operation): float(value)
             for name, part in self.inputs.items()
@@ -200,25 +208,25 @@ class StepAugmentation(keras.metrics.Metric):
 
     @property
     def gaps(self) -> dict[str, float]:
-        """By attribute, what is left of the shift, in standard deviations."""
+        """The shift that is left in each attribute, in standard deviations."""
         return {
             self._named(name, attribute): gap
             for name, part in self.inputs.items()
             for attribute, gap in part.controller.gaps.items()
         }
 
-    def _named(self, name: str, what: str) -> str:
-        return what if len(self.inputs) == 1 else f"{name}/{what}"
+    def _named(self, input_name: str, name: str) -> str:
+        return name if len(self.inputs) == 1 else f"{input_name}/{name}"
 
     def state(self) -> dict[str, Any]:
-        """All that `restore` needs to continue, as plain values for JSON."""
+        """Returns the state that `restore` needs, as plain values for JSON."""
         return {
             "seed": ops.convert_to_numpy(self.generator.state.value).tolist(),
             "inputs": {name: part.saved() for name, part in self.inputs.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Continues where `state()` was taken; for a resumed fit."""
+        """Restores a state of `state()`, to resume a fit."""
         kind = self.generator.state.dtype
         assign(self.generator.state, np.asarray(state["seed"]).astype(kind))
         for name, part in self.inputs.items():
@@ -227,23 +235,26 @@ class StepAugmentation(keras.metrics.Metric):
 
 
 def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, np.ndarray]:
-    """Black and white of each channel: of the 8-bit convention, else the extremes."""
+    """Returns the values of black and white in each channel, each `(channels,)`.
+
+    They come from the 8-bit convention that the training data follow; if there is
+    none, they are the extremes of training and target.
+    """
     channels = train.num_channels
-    seen = train.minimum, np.maximum(train.maximum, target.maximum)
-    low, high = np.minimum(seen[0], target.minimum), seen[1]
+    low, high = np.minimum(train.minimum, target.minimum), np.maximum(train.maximum, target.maximum)
     for name, (mode, order) in LATTICES.items():
-        if train.lattice_values and train.lattice_share(name) > ON_LATTICE:
+        if train.lattice_values and train.lattice_share(name) > MIN_LATTICE_SHARE:
             scale, offset = (np.asarray(v) for v in MODES[mode])
             if order == "bgr":
                 scale, offset = scale[::-1], offset[::-1]
             if channels not in (1, 3):
                 continue
             black, white = offset[:channels], offset[:channels] + 255 * scale[:channels]
-            # A grid may be shared by several conventions (0 and 1 lie on all
-            # of them): the one whose range the data keeps to.
+            # The same values may lie on the grids of several conventions (0 and 1 lie on
+            # all of them). So the data must also keep to the range of the convention.
             slack = 0.01 * (white - black)
             if np.all(black - slack <= train.minimum) and np.all(train.maximum <= white + slack):
                 if np.all(train.maximum - train.minimum > 0.2 * (white - black)):
                     return black, white
-    flat = ~(high > low)
-    return np.where(flat, 0.0, low), np.where(flat, 1.0, high)
+    is_constant = ~(high > low)
+    return np.where(is_constant, 0.0, low), np.where(is_constant, 1.0, high)

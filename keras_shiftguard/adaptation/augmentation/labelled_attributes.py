@@ -1,4 +1,4 @@
-"""What the first labelled images of training look like, kept on the device."""
+"""`LabelledAttributes`: a buffer on the device with attributes and classes of training images."""
 
 from typing import Any
 
@@ -12,14 +12,15 @@ from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
 
-MOST_ROWS = 4096  # samples: the mean of one of ten classes is known to 5 % of a deviation
+MAX_SAMPLES = 4096  # with ten classes, class means are known to 5 % of a standard deviation
 
 
 class LabelledAttributes:
-    """The attributes of single images with the class of each, for the first of them.
+    """A buffer of the attributes and the classes of the first training images.
 
-    Moments of the whole stream cannot tell how it would look with another mix of
-    classes; these rows can. Once the buffer is full, it costs nothing.
+    From these rows the attributes can be predicted for another mix of classes,
+    which is not possible from the moments of the whole stream. A full buffer
+    costs nothing.
 
     Args:
         spec: The image input.
@@ -29,12 +30,12 @@ class LabelledAttributes:
         self.spec = spec
         self.state = State("shiftguard_labelled")
         width = len(names(spec)) + 1  # the last column is the class
-        self.rows = self.state.add("rows", (MOST_ROWS, width), fill=-1.0)
+        self.rows = self.state.add("rows", (MAX_SAMPLES, width), fill=-1.0)
         self.filled = self.state.add("filled", ())
-        self.done = False  # PyTorch sees this and need not wait for the device
+        self.done = False  # saves PyTorch from waiting for the device
 
     def update(self, x: Any, y: Any) -> None:
-        """Keeps what still fits of one batch. Runs inside the compiled step."""
+        """Adds as many rows of a batch as there is room for. Runs inside the compiled step."""
         width = width_of(y)
         if not width or (self.done and keras.backend.backend() == "torch"):
             return
@@ -44,25 +45,25 @@ class LabelledAttributes:
             ids, valid = class_ids(y, width)
             labels = ops.where(valid > 0, ops.cast(ids, "float32"), -1.0)
             values = ops.concatenate([attributes(x, self.spec), labels[:, None]], axis=1)
-            source = ops.arange(MOST_ROWS, dtype="int32") - ops.cast(filled, "int32")
+            source = ops.arange(MAX_SAMPLES, dtype="int32") - ops.cast(filled, "int32")
             fresh = ops.logical_and(source >= 0, source < count)
             new = ops.take(values, ops.clip(source, 0, count - 1), axis=0)
             return ops.where(fresh[:, None], new, self.rows.value)
 
-        full = filled >= MOST_ROWS
+        full = filled >= MAX_SAMPLES
         if keras.backend.backend() == "torch":
             self.done = bool(full)
         full = ops.logical_or(full, is_empty(x))
         self.rows.assign(ops.cond(full, lambda: self.rows.value, merged))
-        after = filled + ops.cast(count, "float32")
-        self.filled.assign(ops.minimum(after, float(MOST_ROWS)))
+        total = filled + ops.cast(count, "float32")
+        self.filled.assign(ops.minimum(total, float(MAX_SAMPLES)))
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Attributes `(samples, attributes)` and class ids `(samples,)`, of all replicas.
+        """Returns attributes `(samples, attributes)` and class ids `(samples,)` of all replicas.
 
-        Nothing where a label is not a class id.
+        Both are empty if any label is not a class id.
         """
-        parts = [kept["rows"][: int(kept["filled"])] for kept in self.state.read()]
+        parts = [replica["rows"][: int(replica["filled"])] for replica in self.state.read()]
         rows = np.concatenate(parts)
         values, labels = rows[:, :-1], rows[:, -1]
         if not np.all((labels >= 0) & (labels == np.floor(labels))):

@@ -1,4 +1,4 @@
-"""`AdaptiveAugmentation`: the bank as a layer, with strengths that are weights."""
+"""`AdaptiveAugmentation`: a Keras layer for augmentation, whose strengths are weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
-from keras_shiftguard.adaptation.augmentation.operations import chosen
+from keras_shiftguard.adaptation.augmentation.operations import select_operations
 from keras_shiftguard.errors import BadInputError
 
 
@@ -17,29 +17,30 @@ from keras_shiftguard.errors import BadInputError
 class AdaptiveAugmentation(keras.layers.Layer):
     """Random augmentation whose strengths may change while a model trains.
 
-    All strengths are zero at first, and then the layer passes on exactly what
-    it gets. They are weights: set them at any time, by hand or by an
-    `AugmentationController`, and no compiled step is traced again. A sample
-    goes a random part of the way from unchanged to full strength, all
-    operations together; half of the samples are left as they are. In
-    inference the layer does nothing.
+    All strengths are zero at first, and at zero the layer returns its input
+    unchanged. The strengths are weights: they can be set at any time, by hand or
+    by an `AugmentationController`, and no compiled step is traced again. Half of
+    the samples are left as they are. Each of the others gets a random share of
+    the full strength, the same for all operations. In inference the layer does
+    nothing.
 
-    `ShiftGuard(adapt=True)` applies the same to a model without this layer.
+    `ShiftGuard(adapt=True)` applies the same augmentation to a model without this
+    layer.
 
     Args:
-        operations: Names of the operations it may use. None means all that
-            cannot change what a label says: all but `"flip_horizontal"` and
-            `"flip_vertical"`.
-        value_range: Black and white in the values of the images, e.g. (0, 255);
-            each a number, or one for each channel. None: the extremes of the
-            images seen in training so far.
-        fill_mode: What is beyond the border: `"reflect"`, `"nearest"`,
-            `"wrap"` or `"constant"`.
-        fill_value: Of `"constant"`, in the values of the images.
-        pool_size: How many images of the target to keep for `"fourier"` and
-            `"histogram"`; they are set with `set_pool`. 0: without these two.
-            Needs images of a fixed size.
-        seed: Makes the augmentation reproducible. None draws one.
+        operations: Names of the operations that may be used. None means all
+            operations that cannot make a label wrong: all but
+            `"flip_horizontal"` and `"flip_vertical"`.
+        value_range: The values of black and white in the images, e.g. (0, 255);
+            each is a number, or one number for each channel. None means the
+            extremes of the images seen in training so far.
+        fill_mode: How pixels beyond the border are filled: `"reflect"`,
+            `"nearest"`, `"wrap"` or `"constant"`.
+        fill_value: The value used by `"constant"`, on the scale of the images.
+        pool_size: Number of target images that are stored for `"fourier"` and
+            `"histogram"`; set them with `set_pool`. 0 switches these two
+            operations off. Other values need images of a fixed size.
+        seed: Seed of the random numbers. None draws a seed.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
 
@@ -48,7 +49,11 @@ class AdaptiveAugmentation(keras.layers.Layer):
         training: Whether to augment.
 
     Output shape:
-        That of the input, in the layer's compute dtype.
+        The shape of the input; the dtype is the layer's compute dtype.
+
+    Raises:
+        BadInputError: For an unknown operation or `fill_mode`, or an empty
+            `value_range`; when built, also without a known number of channels.
 
     Example:
 
@@ -76,7 +81,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
         # Pixels of 0..255 must not be rounded to half precision before `call`.
         super().__init__(autocast=False, **kwargs)
         self.operations = None if operations is None else tuple(operations)
-        chosen(self.operations, 3, True)  # unknown names are told now
+        select_operations(self.operations, 3, True)  # raises for unknown names
         if value_range is not None and not np.all(np.less(value_range[0], value_range[1])):
             raise BadInputError(
                 "`value_range` must be (black, white) with black < white. "
@@ -99,9 +104,9 @@ class AdaptiveAugmentation(keras.layers.Layer):
                 "AdaptiveAugmentation takes batches of images with a known number of channels. "
                 f"Received: input_shape={input_shape}, data_format={self.data_format!r}"
             )
-        names = chosen(self.operations, channels, self.pool_size > 0)
+        names = select_operations(self.operations, channels, self.pool_size > 0)
         self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
-        # Until images were seen, the range is empty and nothing is augmented.
+        # Until the first images, the range is empty, and it is widened before augmenting.
         low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
         self.strengths = self._state("strengths", np.zeros(len(names)))
         self.low = self._state("low", np.broadcast_to(low, (channels,)))
@@ -129,16 +134,27 @@ class AdaptiveAugmentation(keras.layers.Layer):
         )
 
     def set_strengths(self, strengths: Mapping[str, float]) -> None:
-        """Sets operations by name, each in [0, 1]; those not named become 0."""
+        """Sets the strengths by operation, each in [0, 1]; operations not named get 0.
+
+        Raises:
+            BadInputError: For an unknown operation or a strength outside [0, 1].
+        """
         self.strengths.assign(as_vector(strengths, self.bank.names))
 
     def get_strengths(self) -> dict[str, float]:
-        """The strengths of all operations, by name."""
+        """Returns the strengths of all operations by name."""
         values = ops.convert_to_numpy(self.strengths)
         return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
 
     def set_pool(self, images: Any) -> None:
-        """Keeps `pool_size` unlabelled images of the target, repeated if they are fewer."""
+        """Stores `pool_size` unlabelled images of the target; fewer images are repeated.
+
+        Args:
+            images: `(images, ...)`, in the layout and on the scale of the inputs.
+
+        Raises:
+            BadInputError: If the layer has no pool.
+        """
         if self.pool is None:
             raise BadInputError("Pass `pool_size` to AdaptiveAugmentation to keep a pool.")
         images = np.asarray(images, "float32")
@@ -148,13 +164,14 @@ class AdaptiveAugmentation(keras.layers.Layer):
         x = ops.convert_to_tensor(inputs)
         if training:
             if self.value_range is None:
-                self._widen(x)
+                self._widen_range(x)
             x = self.bank.apply(
                 x, self.strengths, self.low, self.high, drawn_seed(self.generator), self.pool
             )
         return ops.cast(x, self.compute_dtype)
 
-    def _widen(self, x: Any) -> None:
+    def _widen_range(self, x: Any) -> None:
+        """Extends black and white to the extremes of a batch."""
         axes = (0, 2, 3) if self.data_format == "channels_first" else (0, 1, 2)
         x = ops.cast(x, "float32")
         finite = ops.isfinite(x)
@@ -183,14 +200,20 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
 
 def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarray:
-    """Strengths in the order of `names`; refuses what is unknown or out of [0, 1]."""
+    """Returns strengths in the order of `names`, `(operations,)`; 0 for those not given.
+
+    Raises:
+        BadInputError: For an unknown operation or a strength outside [0, 1].
+    """
     wrong = {k: v for k, v in strengths.items() if k not in names or not 0 <= v <= 1}
     if wrong:
         raise BadInputError(
-            f"Strengths are in [0, 1], of the operations {', '.join(names)}. Received: {wrong}"
+            f"A strength must be in [0, 1] and belong to one of the operations {', '.join(names)}. "
+            f"Received: {wrong}"
         )
     return np.asarray([strengths.get(name, 0.0) for name in names], "float32")
 
 
 def _plain(value: Any) -> Any:
+    """A number or a sequence of numbers as Python floats, for `get_config`."""
     return tuple(float(v) for v in value) if np.ndim(value) else float(value)

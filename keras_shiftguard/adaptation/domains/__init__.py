@@ -1,1 +1,1 @@
-"""Domain adaptation: training on labelled source data for an unlabelled target."""
+"""Domain adaptation: training on a labelled source for an unlabelled target."""

@@ -1,4 +1,4 @@
-"""The adversarial losses: what the domain head is trained on."""
+"""Losses and metrics of the adversarial methods (DANN and CDAN)."""
 
 from typing import Any
 
@@ -6,16 +6,20 @@ from keras import ops
 
 
 def domain_loss(source: Any, target: Any, weights: Any, target_weights: Any = None) -> Any:
-    """Cross-entropy of a head that says whether a sample is from the target.
+    """Binary cross-entropy of the domain head, whose class 1 is the target.
 
-    Each domain counts as much as the other, whatever the sizes. Symmetric:
-    swapped domains and negated logits give the same loss.
+    Both domains have the same weight, independent of their numbers of samples.
+    The loss is symmetric: with swapped domains and negated logits it is the same.
 
     Args:
-        source: Logits of the source's samples, `(samples, 1)`, float32.
-        target: Those of the target's, `(other samples, 1)`.
-        weights: Of the source's samples, `(samples,)`.
-        target_weights: Of the target's, or None.
+        source: Logits of source samples, `(samples, 1)`, float32.
+        target: Logits of target samples, `(other samples, 1)`, float32.
+        weights: Weights of the source samples, `(samples,)`.
+        target_weights: Weights of the target samples, `(other samples,)`; None for
+            equal ones.
+
+    Returns:
+        A float32 scalar.
     """
     source, target = source[:, 0], target[:, 0]
     v = ops.ones_like(target) if target_weights is None else target_weights
@@ -26,13 +30,17 @@ def domain_loss(source: Any, target: Any, weights: Any, target_weights: Any = No
 
 
 def domain_accuracy(source: Any, target: Any) -> Any:
-    """Share of right answers of the head, both domains counting alike."""
+    """Balanced accuracy of the domain head, from the logits of both domains; 0.5 is chance."""
     right = ops.mean(ops.cast(source < 0, "float32")) + ops.mean(ops.cast(target > 0, "float32"))
     return 0.5 * right
 
 
 def certainty(probabilities: Any) -> Any:
-    """`1 + exp(-entropy)`: samples whose class is clear count more (CDAN+E)."""
+    """Returns sample weights `1 + exp(-entropy)`, `(samples,)`: clear classes count more.
+
+    Reference: Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS
+    2018 (CDAN+E).
+    """
     p = ops.stop_gradient(probabilities)
     return 1.0 + ops.exp(ops.sum(p * ops.log(p + 1e-6), axis=-1))
 

@@ -1,7 +1,7 @@
-"""`Alignment`: the loss that draws source and target together, and its dials.
+"""`Alignment`: the loss that makes the features of source and target alike.
 
-Every dial is a variable: a schedule or a watch turns it while a compiled step
-runs, and a checkpoint keeps it.
+All its settings are variables. So they can be changed while a compiled step
+runs, and they are saved in checkpoints.
 """
 
 import math
@@ -22,29 +22,31 @@ from keras_shiftguard.statistics.classes import class_ids, probabilities
 
 METHODS = ("dann", "cdan", "mmd", "coral", "auto")
 ADVERSARIAL = ("dann", "cdan")
-# What strength 1 means for a reversed gradient: the game is calmer below 1.
-GENTLE = 0.3
-CERTAINTY = 0.1  # weight of the target's entropy, as in VADA and RTN
-STEEPNESS = 10.0  # of the ramp, Ganin et al. section 5.2.2
+# Factor of the reversed gradient at strength 1: adversarial training is more stable below 1.
+ADVERSARIAL_FACTOR = 0.3
+ENTROPY_WEIGHT = 0.1  # weight of the entropy of target predictions, as in VADA and RTN
+RAMP_STEEPNESS = 10.0  # Ganin et al., section 5.2.2
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class Alignment(keras.layers.Layer):
-    """Alignment loss of a batch of source and one of target.
+    """The alignment loss of a source batch and a target batch.
 
     Args:
         method: One of `METHODS`.
-        num_classes: Classes of the model; 0 for regression.
-        units: Hidden layers of the domain head.
+        num_classes: Number of classes of the model; 0 for regression.
+        units: Widths of the hidden layers of the domain head.
 
     Attributes:
-        strength: What the alignment weighs after the ramp, float32 scalar.
-        started: 0 while the source is learned first, 1 from then on.
-        step: Training steps since then.
-        ramp_steps: Steps that the ramp takes; 0 for none.
-        conditional: Share of the class-by-class part (`"auto"` only), 0 to 1.
-        rule_kernel, rule_bias: Both readings of `TargetClasses` (`"auto"` only).
-        class_weights: Importance of each source class, `(num_classes,)`.
+        strength: Weight of the loss after the ramp, float32 scalar.
+        started: 0 while the source is learned alone, then 1.
+        step: Number of training steps since alignment started.
+        ramp_steps: Number of steps over which the weight rises; 0 for no ramp.
+        conditional: Share of the class-by-class distance, 0 to 1 (`"auto"` only).
+        rule_kernel: The linear rules of `TargetClasses`, `(2, features,
+            num_classes)` (`"auto"` only).
+        rule_bias: The biases of these rules, `(2, num_classes)`.
+        class_weights: Weight of each source class, `(num_classes,)`.
     """
 
     def __init__(
@@ -63,12 +65,12 @@ class Alignment(keras.layers.Layer):
         if method in ADVERSARIAL:
             conditional = num_classes if method == "cdan" else 0
             self.head = DomainHead(self.units, conditional, name="domain_head")
-        self.strength = self._dial("strength", 1.0)
-        self.started = self._dial("started", 1.0)
-        self.step = self._dial("step", 0.0)
-        self.ramp_steps = self._dial("ramp_steps", 0.0)
-        self.conditional = self._dial("conditional", 0.0)
-        self.class_weights = self._dial("class_weights", 1.0, (max(num_classes, 1),))
+        self.strength = self._variable("strength", 1.0)
+        self.started = self._variable("started", 1.0)
+        self.step = self._variable("step", 0.0)
+        self.ramp_steps = self._variable("ramp_steps", 0.0)
+        self.conditional = self._variable("conditional", 0.0)
+        self.class_weights = self._variable("class_weights", 1.0, (max(num_classes, 1),))
         self.rule_kernel: Any = None
         self.rule_bias: Any = None
         self.loss_tracker = keras.metrics.Mean(name="alignment_loss")
@@ -76,7 +78,8 @@ class Alignment(keras.layers.Layer):
         if method in ADVERSARIAL:
             self.accuracy_tracker = keras.metrics.Mean(name="domain_accuracy")
 
-    def _dial(self, name: str, value: float, shape: tuple[int, ...] = ()) -> Any:
+    def _variable(self, name: str, value: float, shape: tuple[int, ...] = ()) -> Any:
+        """Adds a float32 variable that is not trained and has the same value on all replicas."""
         return self.add_weight(
             shape=shape,
             initializer=keras.initializers.Constant(value),
@@ -92,22 +95,25 @@ class Alignment(keras.layers.Layer):
             self.head.build(input_shape)
         if self.method == "auto":
             width = int(input_shape[-1] or 0)
-            self.rule_kernel = self._dial("rule_kernel", 0.0, (2, width, self.num_classes))
-            self.rule_bias = self._dial("rule_bias", 0.0, (2, self.num_classes))
+            self.rule_kernel = self._variable("rule_kernel", 0.0, (2, width, self.num_classes))
+            self.rule_bias = self._variable("rule_bias", 0.0, (2, self.num_classes))
         self.built = True
 
     def ramp(self) -> Any:
-        """From 0 at the first step to 1, Ganin et al. section 5.2.2."""
+        """Factor of the strength that rises from 0 to 1 over the ramp, a float32 scalar.
+
+        Reference: Ganin et al., JMLR 17 (2016), section 5.2.2.
+        """
         progress = ops.minimum(ops.divide_no_nan(self.step, self.ramp_steps), 1.0)
         progress = ops.where(self.ramp_steps > 0, progress, ops.ones_like(progress))
-        return 2.0 / (1.0 + ops.exp(-STEEPNESS * progress)) - 1.0
+        return 2.0 / (1.0 + ops.exp(-RAMP_STEEPNESS * progress)) - 1.0
 
     def weights_of(self, y: Any) -> Any:
-        """The importance of each source sample, `(samples,)`, from its label."""
+        """Returns the class weight of each source sample, `(samples,)`."""
         return ops.matmul(self.one_hot(y), self.class_weights[:, None])[:, 0]
 
     def one_hot(self, y: Any) -> Any:
-        """Classes of the labels, `(samples, num_classes)`, float32."""
+        """Returns the labels as one-hot vectors, `(samples, num_classes)`, float32."""
         y = ops.convert_to_tensor(y)
         if len(y.shape) == 2 and y.shape[1] == self.num_classes:
             return ops.cast(y, "float32")
@@ -115,18 +121,20 @@ class Alignment(keras.layers.Layer):
         return ops.one_hot(ids, self.num_classes, dtype="float32")
 
     def probabilities(self, outputs: Any) -> Any:
-        """Class probabilities from the outputs, be they logits or not."""
+        """Returns class probabilities, float32, from outputs that are logits or probabilities."""
         return probabilities(ops.cast(outputs, "float32"))
 
     def loss(self, source: Any, target: Any, y: Any, outputs: Any, target_outputs: Any) -> Any:
-        """What is added to the loss of the model, a float32 scalar.
+        """Returns the alignment loss with its current weight, a float32 scalar.
+
+        Each call also counts one step of the ramp.
 
         Args:
-            source: Features, `(samples, ...)`.
-            target: Features, `(other samples, ...)`.
+            source: Features of the source, `(samples, ...)`.
+            target: Features of the target, `(other samples, ...)`.
             y: Labels of the source.
-            outputs: Of the model, on the source.
-            target_outputs: On the target.
+            outputs: Outputs of the model for the source, `(samples, outputs)`.
+            target_outputs: Outputs for the target, `(other samples, outputs)`.
         """
         size = ops.shape(source)[0], ops.shape(target)[0]
         width = math.prod(int(n) for n in source.shape[1:])
@@ -144,6 +152,7 @@ class Alignment(keras.layers.Layer):
         return value
 
     def _distance(self, source: Any, target: Any, weights: Any, y: Any) -> Any:
+        """Distance between the features of both domains, by `method`."""
         if self.method == "coral":
             return coral(source, target, weights)
         distance = mmd(source, target, weights)
@@ -153,10 +162,10 @@ class Alignment(keras.layers.Layer):
         return distance
 
     def _classes_of(self, target: Any) -> Any:
-        """Class probabilities of the target's samples, from where its classes lie."""
+        """Class probabilities of target samples by the linear rules of `TargetClasses`."""
         length = ops.sqrt(ops.sum(ops.square(target), axis=1, keepdims=True) + EPSILON)
-        readings = ops.matmul(target / length, self.rule_kernel) + self.rule_bias[:, None]
-        return ops.stop_gradient(ops.mean(ops.softmax(readings), axis=0))
+        logits = ops.matmul(target / length, self.rule_kernel) + self.rule_bias[:, None]
+        return ops.stop_gradient(ops.mean(ops.softmax(logits), axis=0))
 
     def _adversarial(
         self,
@@ -167,24 +176,25 @@ class Alignment(keras.layers.Layer):
         target_outputs: Any,
         strength: Any,
     ) -> Any:
+        """Loss of the domain head, behind the gradient reversal."""
         p = target_p = target_weights = None
         if self.method == "cdan":
-            # No gradient through the probabilities: the head would otherwise
-            # be fooled by what the classifier says instead of by the features.
+            # Without a gradient through the probabilities, the model can mislead the head
+            # only by its features, not by its predictions.
             p = ops.stop_gradient(self.probabilities(outputs))
             target_p = ops.stop_gradient(self.probabilities(target_outputs))
             weights = weights * certainty(p)
             target_weights = certainty(target_p)
-        strength = strength * GENTLE
-        # The head itself learns at full speed; only what goes back is scaled.
+        strength = strength * ADVERSARIAL_FACTOR
+        # Only the reversed gradient is scaled: the head itself learns at full speed.
         logits = self.head(source, p, strength)
         target_logits = self.head(target, target_p, strength)
         value = domain_loss(logits, target_logits, weights, target_weights)
         if self.num_classes:
-            # A boundary that runs through the middle of the target's samples
-            # can be moved about by the game at no cost; this holds it in gaps.
-            sure = self.probabilities(target_outputs)
-            value = value + CERTAINTY * strength * mean_entropy(sure)
+            # Low entropy keeps decision boundaries in the gaps between target samples.
+            # Adversarial training could otherwise move them anywhere at no cost.
+            target_p = self.probabilities(target_outputs)
+            value = value + ENTROPY_WEIGHT * strength * mean_entropy(target_p)
         self.loss_tracker.update_state(value)
         self.accuracy_tracker.update_state(domain_accuracy(logits, target_logits))
         return value

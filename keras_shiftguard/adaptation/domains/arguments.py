@@ -1,4 +1,4 @@
-"""Whether it can be done at all: arguments and streams, before training starts."""
+"""Checks of the arguments and the data of `DomainAdaptationModel`, before training starts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,40 +11,42 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-FEWEST = 8  # target samples
-# Images in 0..1 or -1..1 beside images in 0..255.
-RANGE_RATIO = 32.0
+MIN_TARGET_SAMPLES = 8
+RECOMMENDED_TARGET_SAMPLES = 64  # with fewer, there is a remark
+# Ratio of the ranges of two domains that means 0..1 or -1..1 in one and 0..255 in the other.
+MIN_RANGE_RATIO = 32.0
 
 
 def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> list[str]:
-    """Raises for a pair of streams that cannot be aligned.
+    """Checks that two streams of data can be aligned.
 
     Args:
-        source: The first samples of the source's inputs, as fed.
-        target: Those of the target.
-        labels: Labels of the source's samples, or None.
-        num_classes: That the model tells apart; 0 for regression.
+        source: The first samples of the source, as the model gets them.
+        target: The first samples of the target, likewise.
+        labels: Labels of these source samples, or None.
+        num_classes: Number of classes of the model; 0 for regression.
 
     Returns:
-        Remarks that are worth a word but no error.
+        Remarks for the user about problems that are no errors.
 
     Raises:
-        BadInputError: with the fix, where there is one.
+        BadInputError: If they cannot be aligned. The message contains a fix where
+            there is one.
     """
-    ours, theirs = named_inputs(source), named_inputs(target)
+    source_inputs, target_inputs = named_inputs(source), named_inputs(target)
     same_structure = isinstance(source, Mapping) == isinstance(target, Mapping)
-    if list(ours) != list(theirs) or not same_structure:
+    if list(source_inputs) != list(target_inputs) or not same_structure:
         raise BadInputError(
             "`target_data` must hold the same inputs as the source. Received: "
-            f"{list(theirs)}, expected: {list(ours)}"
+            f"{list(target_inputs)}, expected: {list(source_inputs)}"
         )
-    for name, value in ours.items():
-        _check_input(name, to_numpy(value), to_numpy(theirs[name]))
-    size = len(to_numpy(next(iter(theirs.values()))))
-    if size < FEWEST:
+    for name, value in source_inputs.items():
+        _check_input(name, to_numpy(value), to_numpy(target_inputs[name]))
+    size = len(to_numpy(next(iter(target_inputs.values()))))
+    if size < MIN_TARGET_SAMPLES:
         raise BadInputError(
-            f"`target_data` has {size} samples: too few to tell what the target looks like. "
-            f"Give at least {FEWEST}, better some hundreds."
+            f"`target_data` has {size} samples: too few to describe the target. "
+            f"Give at least {MIN_TARGET_SAMPLES}, better some hundreds."
         )
     if labels is None:
         raise BadInputError(
@@ -52,12 +54,12 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
         )
     if num_classes:
         check_labels(to_numpy(labels), num_classes)
-    few = f"`target_data` has only {size} samples: what is aligned with is a rough picture."
-    return [few] if size < 64 else []
+    remark = f"`target_data` has only {size} samples: they describe the target only roughly."
+    return [remark] if size < RECOMMENDED_TARGET_SAMPLES else []
 
 
 def check_labels(labels: np.ndarray, num_classes: int) -> None:
-    """Raises for labels of a single class, or that the model does not have."""
+    """Raises a BadInputError for labels of a single class, or of classes the model lacks."""
     ids = host_class_ids(labels)
     if ids is None or ids.min() < 0 or ids.max() >= num_classes:
         raise BadInputError(
@@ -66,38 +68,38 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
         )
     if len(np.unique(ids)) < 2:
         raise BadInputError(
-            f"The source has a single class ({ids[0]}): there is nothing to tell apart, and "
-            "alignment would only make the domains look the same. Is the source sorted by class? "
-            "Then shuffle it."
+            f"The source has a single class ({ids[0]}), so the model cannot learn its task. If the "
+            "source is sorted by class, shuffle it."
         )
 
 
-def _check_input(name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
-    if ours.shape[1:] != theirs.shape[1:]:
+def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
+    """Raises a BadInputError if one input differs in shape, dtype or range of values."""
+    if source.shape[1:] != target.shape[1:]:
         fix = ""
-        if ours.ndim == 4 == theirs.ndim:
-            fix = f" Resize it: keras.ops.image.resize(target, {ours.shape[1:3]})."
-            if ours.shape[-1] != theirs.shape[-1]:
+        if source.ndim == 4 == target.ndim:
+            fix = f" Resize it: keras.ops.image.resize(target, {source.shape[1:3]})."
+            if source.shape[-1] != target.shape[-1]:
                 fix = " Bring both to the same size and number of channels."
         raise BadInputError(
-            f"`target_data` has samples of shape {theirs.shape[1:]} as {name!r}, the source "
-            f"of shape {ours.shape[1:]}.{fix}"
+            f"`target_data` has samples of shape {target.shape[1:]} in the input {name!r}, and "
+            f"the source has samples of shape {source.shape[1:]}.{fix}"
         )
-    numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (ours, theirs)]
-    kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (ours, theirs)]
+    numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
+    kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)]
     if not all(numeric) or kinds[0] != kinds[1]:
         raise BadInputError(
-            f"`target_data` has the dtype {theirs.dtype} as {name!r}, the source {ours.dtype}: "
-            f"bring both to one, e.g. with `astype({str(ours.dtype)!r})`, and check that the range "
-            "of values is the same."
+            f"`target_data` has the dtype {target.dtype} in the input {name!r}, and the source has "
+            f"{source.dtype}. Convert both to one, e.g. with `astype({str(source.dtype)!r})`, and "
+            "check that the range of values is the same."
         )
-    if not np.isfinite(theirs.astype("float64")).all():
-        raise BadInputError(f"`target_data` has values that are not finite as {name!r}.")
-    if ours.ndim < 4:
+    if not np.isfinite(target.astype("float64")).all():
+        raise BadInputError(f"`target_data` has values that are not finite in the input {name!r}.")
+    if source.ndim < 4:
         return
-    spans = [float(np.percentile(np.abs(a.astype("float64")), 99.9)) for a in (ours, theirs)]
+    spans = [float(np.percentile(np.abs(a.astype("float64")), 99.9)) for a in (source, target)]
     low, high = sorted(max(span, 1e-9) for span in spans)
-    if low <= 4 and high / low > RANGE_RATIO:
+    if low <= 4 and high / low > MIN_RANGE_RATIO:
         bigger = "the source" if spans[0] > spans[1] else "`target_data`"
         factor = "/ 255" if spans[1] > spans[0] else "* 255"
         raise BadInputError(
@@ -109,14 +111,14 @@ def _check_input(name: str, ours: np.ndarray, theirs: np.ndarray) -> None:
 
 
 def has_labels(data: Any) -> bool:
-    """Whether the target comes with labels, which are left out."""
+    """Whether target data contain labels."""
     if isinstance(data, tuple):
         return len(data) > 1 and data[1] is not None
     spec = getattr(data, "element_spec", None)
     return isinstance(spec, tuple) and len(spec) > 1
 
 
-def rows(value: Any) -> int:
+def num_samples(value: Any) -> int:
     """Number of samples in a structure of arrays."""
     return len(keras.tree.flatten(value)[0])
 
@@ -124,7 +126,7 @@ def rows(value: Any) -> int:
 def check_arguments(
     method: str, strength: float, source_first: float, warmup: float, mixing: float
 ) -> None:
-    """Refuses what `DomainAdaptationModel` cannot be made with."""
+    """Checks the arguments of `DomainAdaptationModel`; raises a BadInputError."""
     if method not in METHODS:
         raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
     if not 0 <= strength < float("inf"):

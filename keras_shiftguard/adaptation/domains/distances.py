@@ -1,60 +1,60 @@
-"""Distances between two batches of features, as losses: MMD and CORAL.
+"""Distances between two batches of features, used as losses: MMD and CORAL.
 
-All in float32: squared distances and covariances overflow or cancel in half
-precision. A sample may carry a weight, so that a source whose classes are
-mixed otherwise than the target's is compared as if they were mixed alike.
+They need float32: squared distances and covariances overflow or cancel in half
+precision. Source samples may have weights, which correct for a class mix that
+differs from the target's.
 """
 
 from typing import Any
 
 from keras import ops
 
-BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # of the median squared distance
-MEDIAN_ROWS = 48  # of each batch: sorting all pairs would cost more than the kernel
+BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the median squared distance
+MEDIAN_ROWS = 48  # samples of each batch for the median: sorting all pairs would be too slow
 EPSILON = 1e-6
 
 
 def squared_distances(a: Any, b: Any) -> Any:
-    """Squared Euclidean distances, `(rows of a, rows of b)`, not negative."""
+    """Returns the squared Euclidean distances, `(rows of a, rows of b)`, never negative."""
     a_norm = ops.sum(ops.square(a), axis=1)[:, None]
     b_norm = ops.sum(ops.square(b), axis=1)[None, :]
     return ops.maximum(a_norm + b_norm - 2.0 * ops.matmul(a, ops.transpose(b)), 0.0)
 
 
-def kernel(source: Any, target: Any) -> tuple[Any, Any, Any]:
-    """Sums of Gaussian kernels within the source, within the target, and across.
+def kernel_matrices(source: Any, target: Any) -> tuple[Any, Any, Any]:
+    """Returns kernel matrices within the source, within the target, and between both.
 
-    The bandwidths are multiples of the median squared distance of the pooled
-    batch, through which no gradient flows: otherwise the features could shrink
-    the loss by spreading out.
+    The kernel is a mean of Gaussians. Their bandwidths are multiples of the median
+    squared distance in the pooled batch. No gradient flows through the median;
+    otherwise the features could reduce the loss by spreading out.
     """
     rows = ops.stop_gradient(ops.concatenate([source[:MEDIAN_ROWS], target[:MEDIAN_ROWS]], axis=0))
     flat = ops.sort(ops.reshape(squared_distances(rows, rows), (-1,)))
     median = ops.maximum(flat[ops.shape(flat)[0] // 2], EPSILON)
 
-    def of(a: Any, b: Any) -> Any:
+    def gram(a: Any, b: Any) -> Any:
         scaled = squared_distances(a, b) / median
         return sum(ops.exp(-scaled / (2.0 * width)) for width in BANDWIDTHS) / len(BANDWIDTHS)
 
-    return of(source, source), of(target, target), of(source, target)
+    return gram(source, source), gram(target, target), gram(source, target)
 
 
 def mmd(source: Any, target: Any, weights: Any = None) -> Any:
-    """Squared maximum mean discrepancy, unbiased, of two batches of features.
+    """Returns an unbiased estimate of the squared maximum mean discrepancy of two batches.
 
     Args:
-        source: `(samples, features)`, float32.
-        target: `(other samples, features)`, float32.
-        weights: Of the source's samples, `(samples,)`; None for equal ones.
+        source: Features, `(samples, features)`, float32.
+        target: Features, `(other samples, features)`, float32.
+        weights: Weights of the source samples, `(samples,)`; None for equal ones.
 
     Returns:
-        A scalar; near 0, and of either sign, where the two are alike.
+        A scalar. It is near 0, and may be negative, for batches of one distribution.
 
     Reference: Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), eq.
     3; Long et al., "Learning Transferable Features with Deep Adaptation
     Networks", ICML 2015.
     """
-    within_source, within_target, across = kernel(source, target)
+    within_source, within_target, across = kernel_matrices(source, target)
     w = ops.ones_like(source[:, 0]) if weights is None else weights
     v = ops.ones_like(target[:, 0])
     return (
@@ -65,49 +65,52 @@ def mmd(source: Any, target: Any, weights: Any = None) -> Any:
 
 
 def conditional_mmd(source: Any, target: Any, classes: Any, target_classes: Any) -> Any:
-    """The maximum mean discrepancy of each class, averaged over classes.
+    """Returns the mean over classes of the maximum mean discrepancy of each class.
 
-    Each class is compared with itself, whatever its share, so a different mix
-    of classes is no distance.
+    Each class of the source is compared with the same class of the target, so a
+    different class mix does not add to the distance.
 
     Args:
-        source: `(samples, features)`, float32.
-        target: `(other samples, features)`, float32.
-        classes: Class of each source sample, one-hot, `(samples, classes)`.
-        target_classes: Probabilities of the target's, `(other samples,
+        source: Features, `(samples, features)`, float32.
+        target: Features, `(other samples, features)`, float32.
+        classes: One-hot classes of the source samples, `(samples, classes)`.
+        target_classes: Class probabilities of the target samples, `(other samples,
             classes)`; no gradient should flow through them.
 
     Returns:
-        A scalar. Classes that the batch does not hold do not count.
+        A scalar. Classes that are missing in one of the batches do not count.
 
     Reference: Zhu et al., "Deep Subdomain Adaptation Network for Image
     Classification", IEEE TNNLS 2021, eq. 8.
     """
-    within_source, within_target, across = kernel(source, target)
+    within_source, within_target, across = kernel_matrices(source, target)
     mass, target_mass = ops.sum(classes, axis=0), ops.sum(target_classes, axis=0)
-    there = ops.cast(ops.logical_and(mass > 0.5, target_mass > 0.5), "float32")
-    w = classes / (mass + EPSILON) * there
-    v = target_classes / (target_mass + EPSILON) * there
+    occurs = ops.cast(ops.logical_and(mass > 0.5, target_mass > 0.5), "float32")
+    w = classes / (mass + EPSILON) * occurs
+    v = target_classes / (target_mass + EPSILON) * occurs
 
     def mean(gram: Any, a: Any, b: Any) -> Any:
         return ops.sum(gram * ops.matmul(a, ops.transpose(b)))
 
     total = mean(within_source, w, w) + mean(within_target, v, v) - 2.0 * mean(across, w, v)
-    return total / ops.maximum(ops.sum(there), 1.0)
+    return total / ops.maximum(ops.sum(occurs), 1.0)
 
 
 def coral(source: Any, target: Any, weights: Any = None) -> Any:
-    """Distance of means and covariances, in units of the pooled spread.
+    """Returns the distance between means and covariances, in units of the pooled spread.
 
-    Deep CORAL's `|Cs - Ct|^2 / (4 d^2)` vanishes with the size of the features
-    and their number; here both are divided by what the batch itself has, so
-    one strength fits every network. The difference of the means, which it
-    leaves out, is added.
+    Deep CORAL's loss, `|Cs - Ct|^2 / (4 d^2)`, depends on the scale and the number
+    of the features. Here it is divided by the squared covariances of the batch, so
+    that one strength fits every network. The distance between the means, which
+    Deep CORAL does not contain, is added.
 
     Args:
-        source: `(samples, features)`, float32.
-        target: `(other samples, features)`, float32.
-        weights: Of the source's samples, `(samples,)`; None for equal ones.
+        source: Features, `(samples, features)`, float32.
+        target: Features, `(other samples, features)`, float32.
+        weights: Weights of the source samples, `(samples,)`; None for equal ones.
+
+    Returns:
+        A scalar, 0 for equal means and covariances.
 
     Reference: Sun and Saenko, "Deep CORAL: Correlation Alignment for Deep
     Domain Adaptation", ECCV workshops 2016.
@@ -115,8 +118,8 @@ def coral(source: Any, target: Any, weights: Any = None) -> Any:
     w = ops.ones_like(source[:, 0]) if weights is None else weights
     mean_s, cov_s = _moments(source, w)
     mean_t, cov_t = _moments(target, ops.ones_like(target[:, 0]))
-    # Gradients flow through the spread as well: otherwise the loss would fall
-    # by shrinking the features, until nothing is left of them.
+    # Gradients flow through the spread as well. Otherwise the features could reduce
+    # the loss by shrinking to nothing.
     scale = 0.5 * (ops.trace(cov_s) + ops.trace(cov_t)) + EPSILON
     spread = 0.5 * (ops.sum(ops.square(cov_s)) + ops.sum(ops.square(cov_t)))
     between = ops.sum(ops.square(cov_s - cov_t)) / (spread + EPSILON**2)
@@ -124,6 +127,7 @@ def coral(source: Any, target: Any, weights: Any = None) -> Any:
 
 
 def _moments(x: Any, weights: Any) -> tuple[Any, Any]:
+    """Weighted mean, `(1, features)`, and covariance, `(features, features)`."""
     share = (weights / (ops.sum(weights) + EPSILON))[:, None]
     mean = ops.sum(x * share, axis=0, keepdims=True)
     centred = x - mean
@@ -131,6 +135,7 @@ def _moments(x: Any, weights: Any) -> tuple[Any, Any]:
 
 
 def _mean_off_diagonal(gram: Any, weights: Any) -> Any:
+    """Weighted mean of a kernel matrix without its diagonal."""
     pairs = weights[:, None] * weights[None, :]
     own = ops.square(weights)
     diagonal = ops.sum(own) * gram[0, 0]  # a Gaussian kernel of a sample with itself is 1

@@ -1,4 +1,4 @@
-"""The head that tells source from target: small, bounded, in float32."""
+"""`DomainHead`: the classifier of the adversarial methods that tells target from source."""
 
 from typing import Any
 
@@ -7,36 +7,42 @@ from keras import ops
 
 from keras_shiftguard.adaptation.domains.reversal import GradientReversal, reverse
 
-LENGTH = 4.0
-# Outer products beyond this are drawn at random instead. The paper has 1,024, which made a
-# step a third dearer than a plain one and gained nothing on the tasks of docs/adaptation.md.
-WIDEST = 256
+FEATURE_LENGTH = 4.0  # Euclidean length of the features that the head gets
+# Wider outer products are replaced by a random projection of this width. The paper uses
+# 1,024, which made a step a third slower and gained nothing on the tasks of
+# docs/adaptation.md.
+MAX_WIDTH = 256
 
 
-def bounded(features: Any) -> Any:
-    """Features of length `LENGTH`, in float32.
+def scale_to_length(features: Any) -> Any:
+    """Scales features to the Euclidean length `FEATURE_LENGTH`, in float32.
 
-    The reversed cross-entropy has no lower bound: on unbounded features the
-    encoder wins by blowing them up.
+    The reversed cross-entropy has no lower bound. With features of any length, the
+    model could reduce its loss forever by making them longer.
     """
     x = ops.cast(features, "float32")
-    return LENGTH * x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
+    return FEATURE_LENGTH * x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class DomainHead(keras.layers.Layer):
-    """Logit that a sample is from the target, behind a gradient reversal.
+    """A classifier of the domain, behind a gradient reversal.
 
-    Always float32, whatever the policy of the model.
+    It always computes in float32, also in a model with another dtype policy.
 
     Args:
-        units: Widths of its hidden layers.
-        num_classes: For a head that also sees the class probabilities, as an
-            outer product with the features (CDAN); 0 for one that does not.
+        units: Widths of the hidden layers.
+        num_classes: Number of classes for a head that also gets the class
+            probabilities, as an outer product with the features (CDAN); 0 for a
+            head that gets the features alone (DANN).
 
     Call arguments:
         features: `(batch, features)`.
-        probabilities: `(batch, num_classes)`, or None.
+        probabilities: Class probabilities, `(batch, num_classes)`, or None.
+        strength: Factor of the reversed gradient, a scalar; None for 1.
+
+    Output shape:
+        `(batch, 1)`: the logit that a sample is from the target.
 
     Reference: Long et al., "Conditional Adversarial Domain Adaptation",
     NeurIPS 2018, eq. 5 and 6.
@@ -61,17 +67,17 @@ class DomainHead(keras.layers.Layer):
         width = int(input_shape[-1] or 0)
         if self.num_classes:
             wide = width * self.num_classes
-            if wide > WIDEST:
-                # Two fixed random maps whose product has, on average, the same
-                # inner products as the outer product.
+            if wide > MAX_WIDTH:
+                # Two fixed random projections: their elementwise product has, on average,
+                # the same inner products as the outer product.
                 for rows in (width, self.num_classes):
                     scale = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
                     self.maps.append(
                         self.add_weight(
-                            shape=(rows, WIDEST), initializer=scale, trainable=False, name="map"
+                            shape=(rows, MAX_WIDTH), initializer=scale, trainable=False, name="map"
                         )
                     )
-            width = min(wide, WIDEST)
+            width = min(wide, MAX_WIDTH)
         for layer in self.hidden:
             layer.build((None, width))
             width = layer.units
@@ -79,11 +85,11 @@ class DomainHead(keras.layers.Layer):
         self.built = True
 
     def call(self, features: Any, probabilities: Any = None, strength: Any = None) -> Any:
-        x = bounded(features)
+        x = scale_to_length(features)
         if self.num_classes:
             p = ops.cast(probabilities, "float32")
             if self.maps:
-                x = ops.matmul(x, self.maps[0]) * ops.matmul(p, self.maps[1]) / WIDEST**0.5
+                x = ops.matmul(x, self.maps[0]) * ops.matmul(p, self.maps[1]) / MAX_WIDTH**0.5
             else:
                 x = ops.reshape(p[:, :, None] * x[:, None, :], (ops.shape(x)[0], -1))
         x = self.reversal(x) if strength is None else reverse(x, strength)

@@ -1,7 +1,7 @@
-"""What can be seen of an adaptation without a single label of the target.
+"""`Evidence`: measurements of an adaptation that need no labels of the target. NumPy only.
 
-NumPy only; features and outputs come from the model in inference mode, all
-with the same weights.
+The features and predictions come from the model in inference mode, all with the
+same weights.
 """
 
 from dataclasses import dataclass, field
@@ -10,26 +10,27 @@ import numpy as np
 
 from keras_shiftguard.adaptation.domains.target_classes import TargetClasses, find_classes
 
-RIDGE = 1e-2  # of the mean variance
-LEAST_DROP = 0.02  # of source accuracy that is more than nothing
+RIDGE = 1e-2  # in units of the mean variance
+MIN_ACCURACY_DROP = 0.02  # smallest drop of source accuracy that counts
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One look at a model that is being adapted.
+    """One measurement of a model that is being adapted.
 
     Args:
-        epoch: 1 after the first epoch; 0 before any.
-        distance: Proxy A-distance of the features, 0 (the domains cannot be
-            told apart by a linear rule) to 2 (always).
-        source_accuracy: On labelled samples of the source; NaN for regression.
-        confidence: Mean of the largest class probability in the target.
-        agreement: Share of the target that the head puts in the class in whose
-            cloud it lies.
-        classes: Where the classes lie in the target, and how frequent they
-            are; None for regression.
-        answers: Class ids that the head gives to the target's samples.
-        num_labelled: Samples of the source that `source_accuracy` is of.
+        epoch: Number of finished epochs; 0 before training.
+        distance: Proxy A-distance of the features, from 0 (a linear rule cannot
+            tell the domains apart) to 2 (it always can).
+        source_accuracy: Accuracy on labelled source samples; NaN for regression.
+        confidence: Mean of the largest class probability in the target; NaN for
+            regression.
+        agreement: Share of the target samples whose predicted class is the one of
+            `classes`; NaN for regression.
+        classes: Estimated classes of the target samples and their frequencies;
+            None for regression.
+        predicted: Class ids that the model predicts in the target, `(samples,)`.
+        num_labelled: Number of source samples behind `source_accuracy`.
     """
 
     epoch: int
@@ -38,32 +39,32 @@ class Evidence:
     confidence: float = float("nan")
     agreement: float = float("nan")
     classes: TargetClasses | None = None
-    answers: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
+    predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
     num_labelled: int = 0
 
     @property
     def domain_accuracy(self) -> float:
-        """Of the linear rule; 0.5 is chance."""
+        """Accuracy of a linear rule that tells the domains apart; 0.5 is chance."""
         return 0.5 + self.distance / 4
 
     def source_fell(self, best: float) -> bool:
-        """Whether the source is classified worse than it was at best, by more than chance."""
+        """Whether source accuracy is below `best` by more than chance."""
         error = np.sqrt(max(best * (1 - best), 1e-4) / max(self.num_labelled, 1))
-        return bool(self.source_accuracy < best - max(LEAST_DROP, 2 * error))
+        return bool(self.source_accuracy < best - max(MIN_ACCURACY_DROP, 2 * error))
 
 
 def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
-    """How well a linear rule tells two samples of features apart.
+    """Returns the proxy A-distance: how well a linear rule tells two domains apart.
 
-    `2 (1 - 2 error)`, with the error of ridge regression on the domain, two
-    folds, each judged by the rule of the other.
+    It is `2 (1 - 2 error)`, with the error of a linear discriminant by two-fold
+    cross-validation.
 
     Args:
-        source: `(samples, features)`.
-        target: `(other samples, features)`.
+        source: Features, `(samples, features)`.
+        target: Features, `(other samples, features)`.
 
     Returns:
-        Between 0 and 2.
+        A number between 0 and 2.
 
     Reference: Ben-David et al., "A theory of learning from different domains",
     Machine Learning 79 (2010), section 4; Ganin et al. (2016), section 5.1.4.
@@ -75,16 +76,15 @@ def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
     """
     wrong = []
     for fold in (0, 1):
-        fit = [source[fold::2], target[fold::2]]
-        judged = [source[1 - fold :: 2], target[1 - fold :: 2]]
-        weights, offset = _linear_rule(*fit)
-        answers = [part @ weights + offset > 0 for part in judged]
-        wrong.append(0.5 * (answers[0].mean() + (~answers[1]).mean()))
+        weights, offset = _linear_rule(source[fold::2], target[fold::2])
+        held_out = source[1 - fold :: 2], target[1 - fold :: 2]
+        is_target = [part @ weights + offset > 0 for part in held_out]
+        wrong.append(0.5 * (is_target[0].mean() + (~is_target[1]).mean()))
     return float(np.clip(2 * (1 - 2 * np.mean(wrong)), 0.0, 2.0))
 
 
 def _linear_rule(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
-    """Fisher's discriminant with a ridge; positive for `b`."""
+    """Weights and offset of Fisher's discriminant with a ridge; it is positive for `b`."""
     a, b = a.astype("float64"), b.astype("float64")
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     centred = np.concatenate([a - mean_a, b - mean_b])
@@ -94,38 +94,38 @@ def _linear_rule(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
     return weights, float(-weights @ (mean_a + mean_b) / 2)
 
 
-def look(
+def measure_evidence(
     epoch: int,
     source: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray | None,
     target: tuple[np.ndarray, np.ndarray],
     groups: np.ndarray | None = None,
 ) -> Evidence:
-    """Judges features and class probabilities of both domains.
+    """Computes the evidence from features and predictions in both domains.
 
     Args:
-        epoch: Number of the epoch, from 1.
-        source: Features `(samples, features)` and probabilities `(samples,
-            classes)`.
+        epoch: Number of finished epochs.
+        source: Features `(samples, features)` and class probabilities `(samples,
+            classes)` of the source.
         labels: Class ids of the source, `(samples,)`; None for regression.
-        target: The same two for the target.
-        groups: Class ids of its samples, where they were found to lie in
-            separate groups before alignment.
+        target: Features and class probabilities of the target, likewise.
+        groups: Class ids of the target samples from separate groups that were found
+            before alignment, `(samples,)`; None to search for groups.
     """
     features, p = source
     target_features, target_p = target
     distance = proxy_a_distance(features, target_features)
     if labels is None:
         return Evidence(epoch, distance)
-    answers, target_answers = p.argmax(axis=1), target_p.argmax(axis=1)
+    predicted, target_predicted = p.argmax(axis=1), target_p.argmax(axis=1)
     classes = find_classes(features, labels, target_features, target_p, groups)
     return Evidence(
         epoch,
         distance,
-        source_accuracy=float((answers == labels).mean()),
+        source_accuracy=float((predicted == labels).mean()),
         confidence=float(target_p.max(axis=1).mean()),
-        agreement=float((classes.probabilities.argmax(axis=1) == target_answers).mean()),
+        agreement=float((classes.probabilities.argmax(axis=1) == target_predicted).mean()),
         classes=classes,
-        answers=target_answers,
+        predicted=target_predicted,
         num_labelled=len(labels),
     )

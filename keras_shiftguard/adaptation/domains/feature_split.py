@@ -1,4 +1,4 @@
-"""Where a model is cut in two: the features that are aligned, and the head behind them."""
+"""`Split`: a view of a model as a feature extractor and a head."""
 
 from typing import Any
 
@@ -6,29 +6,28 @@ import keras
 
 from keras_shiftguard.errors import BadInputError
 
-# What only shapes, rescales or drops, behind the head's last weights.
-WITHOUT_WEIGHTS = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "Identity", "ReLU")
+# Layer types that may follow the head, and are never the head themselves.
+LAYERS_AFTER_HEAD = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "Identity", "ReLU")
 
 
 class Split:
-    """A model seen as an extractor of features, and a head.
-
-    Nothing is copied: all parts share the layers of `model`.
+    """A model as a feature extractor and a head, which share its layers.
 
     Args:
         model: A functional or sequential model with one output.
-        feature_layer: Name of the layer whose output is aligned; None for what
-            goes into the last layer that has weights.
+        feature_layer: Name of the layer whose output is aligned; None for the input
+            of the last layer that has weights.
 
     Attributes:
         name: Name of the layer whose output is aligned.
-        both: Model from the inputs to `[features, outputs]`, in one pass.
-        width: Number of features, flattened.
-        num_outputs: Width of the last axis of the output.
+        features_and_outputs: Model from the inputs to `[features, outputs]`.
+        tensor: The symbolic tensor of the features.
+        width: Number of features of a sample, flattened.
+        num_outputs: Size of the last axis of the output.
 
     Raises:
-        BadInputError: where the model cannot be cut there; the message lists
-            where it can.
+        BadInputError: If the model cannot be split at this layer. The message lists
+            the layers where it can be split.
     """
 
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
@@ -72,20 +71,22 @@ class Split:
             self.width *= int(size)
         self.num_outputs = int(output.shape[-1])
         try:
-            self.both = _closed(_structure(model), [tensor, output], f"{model.name}_split")
+            self.features_and_outputs = _submodel(
+                _structure(model), [tensor, output], f"{model.name}_split"
+            )
         except (ValueError, KeyError) as error:
-            # A layer knows its output in the first model that it was part of.
+            # `layer.output` belongs to the first model that the layer was part of.
             raise BadInputError(
-                f"The output of {self.name!r} is that of another model, which shares the layer "
-                "with this one. Adapt `keras.models.clone_model(model)` with the weights set. "
+                f"The output of {self.name!r} belongs to another model, which shares the layer "
+                "with this one. Adapt `keras.models.clone_model(model)` with the same weights. "
                 f"({error})"
             ) from error
         self.model = model
 
     def head(self) -> keras.Model:
-        """The model from the features to the output."""
+        """Returns the model from the features to the output."""
         try:
-            return _closed(self.tensor, self.model.outputs[0], f"{self.model.name}_head")
+            return _submodel(self.tensor, self.model.outputs[0], f"{self.model.name}_head")
         except (ValueError, KeyError) as error:
             raise BadInputError(
                 f"The output of {self.model.name!r} does not depend on {self.name!r} alone. "
@@ -93,33 +94,33 @@ class Split:
             ) from error
 
     def extractor(self) -> keras.Model:
-        """The model from the inputs to the features."""
+        """Returns the model from the inputs to the features."""
         return keras.Model(_structure(self.model), self.tensor, name=f"{self.model.name}_features")
 
     def is_frozen(self) -> bool:
-        """Whether nothing before the features can be trained."""
+        """Whether the extractor has no trainable weights."""
         return not self.extractor().trainable_variables
 
 
-def _closed(inputs: Any, outputs: Any, name: str) -> keras.Model:
-    """A model of what lies between these tensors; a ValueError if it needs other inputs."""
+def _submodel(inputs: Any, outputs: Any, name: str) -> keras.Model:
+    """Returns the model between two tensors; a ValueError if it needs other inputs."""
     model = keras.Model(inputs, outputs, name=name)
     entries = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
-    # Keras 3.13 finds that out in the first call.
+    # Keras 3.13 raises only in the first call.
     if len(entries) > len(model.inputs):
-        raise ValueError(f"Inputs that are needed: {[entry.name for entry in entries]}")
+        raise ValueError(f"It needs these inputs: {[entry.name for entry in entries]}")
     return model
 
 
 def _check_model(model: Any) -> None:
+    """Raises a BadInputError unless the model is built and has one output of rank 2."""
     if not isinstance(model, keras.Model):
         raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
     if not getattr(model, "inputs", None) or not getattr(model, "outputs", None):
         raise BadInputError(
-            f"{model.name!r} has no split point: only a functional or sequential model whose "
-            "input shape is known tells which tensors lie inside it. Build it on a batch (a "
-            "sequential one), or write `outputs = head(extractor(inputs)); "
-            "keras.Model(inputs, outputs)`."
+            f"{model.name!r} has no split point: the model must be functional, or sequential with "
+            "a known input shape. Build a sequential model on a batch, or write "
+            "`outputs = head(extractor(inputs)); keras.Model(inputs, outputs)`."
         )
     if len(model.outputs) != 1:
         raise BadInputError(
@@ -133,13 +134,14 @@ def _check_model(model: Any) -> None:
 
 
 def _structure(model: keras.Model) -> Any:
-    """The inputs in the structure in which the model takes them."""
+    """Returns the inputs of the model in the structure that its call expects."""
     if isinstance(model, keras.Sequential):
         return model.inputs[0]
     return model.input
 
 
 def _output_of(layer: keras.layers.Layer) -> Any:
+    """Returns the symbolic output of a layer, or None if it has none or several."""
     try:
         return layer.output
     except (AttributeError, ValueError):  # never called, or more than once
@@ -147,7 +149,7 @@ def _output_of(layer: keras.layers.Layer) -> Any:
 
 
 def _candidates(model: keras.Model) -> dict[str, Any]:
-    """The layers that can be named, and their outputs, from front to back."""
+    """Returns the outputs of the possible feature layers by name, in model order."""
     found: dict[str, Any] = {}
     for layer in model.layers:
         tensor = _output_of(layer)
@@ -160,8 +162,8 @@ def _candidates(model: keras.Model) -> dict[str, Any]:
 
 
 def _head(model: keras.Model) -> keras.layers.Layer:
-    """The last layer with weights."""
+    """Returns the last layer that has weights."""
     for layer in reversed(model.layers):
-        if layer.weights and type(layer).__name__ not in WITHOUT_WEIGHTS:
+        if layer.weights and type(layer).__name__ not in LAYERS_AFTER_HEAD:
             return layer
     raise BadInputError(f"{model.name!r} has no split point: no layer of it has weights.")

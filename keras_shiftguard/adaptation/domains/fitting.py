@@ -1,4 +1,4 @@
-"""How `fit` on two domains is set up: checked, paired, watched."""
+"""The `fit` of `DomainAdaptationModel`: checks the data, pairs the batches, adds the callbacks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.alignment_watch import MOST_LOOKED_AT, AlignmentWatch
-from keras_shiftguard.adaptation.domains.arguments import check_streams, has_labels, rows
+from keras_shiftguard.adaptation.domains.alignment_watch import MAX_SAMPLES, AlignmentWatch
+from keras_shiftguard.adaptation.domains.arguments import check_streams, has_labels, num_samples
 from keras_shiftguard.adaptation.domains.frozen_extractor import train_frozen
 from keras_shiftguard.adaptation.domains.paired_batches import Pairs, is_one_shot
+from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
 from keras_shiftguard.adaptation.domains.report import Action
 from keras_shiftguard.adaptation.domains.weight_average import WeightAverage
 from keras_shiftguard.errors import BadInputError
@@ -20,63 +21,82 @@ Fit = Callable[..., Any]
 
 
 def train(
-    owner: Any, plain_fit: Fit, x: Any, y: Any, target: Any, arguments: dict[str, Any]
+    model: AdaptationModel,
+    plain_fit: Fit,
+    x: Any,
+    y: Any,
+    target: Any,
+    arguments: dict[str, Any],
 ) -> Any:
-    """`fit` of a `DomainAdaptationModel` with a target.
+    """Trains a `DomainAdaptationModel` on a source and a target.
 
     Args:
-        owner: The model.
-        plain_fit: `keras.Model.fit`, bound to it.
+        model: The model.
+        plain_fit: The method `keras.Model.fit`, bound to the model.
         x: The source, or its inputs.
-        y: Its labels, or None.
-        target: The target, labels and all.
-        arguments: What else was given to `fit`.
+        y: Labels of the source, or None if `x` contains them.
+        target: The target; its labels are ignored.
+        arguments: The other arguments of `fit`.
+
+    Returns:
+        The Keras `History`.
     """
     kwargs = dict(arguments)
     if callable(target) and not hasattr(target, "__iter__"):
-        make = target
-        target = _Remade(make)
-    source = _joined(x, y, kwargs.pop("sample_weight", None))
+        target = _Repeatable(target)
+    source = _join_source(x, y, kwargs.pop("sample_weight", None))
     validation = kwargs.get("validation_data")
     share = kwargs.pop("validation_split", 0.0)
     if share:
-        source, validation = _held_out(source, share)
+        source, validation = _split_validation(source, share)
         kwargs["validation_data"] = validation
     if has_labels(target):
-        owner.say("`target_data` holds labels: they are left out.")
-    source, shown = _peeked(source)
-    target, target_shown = _peeked(target)
-    remarks = check_streams(shown[0], target_shown[0], shown[1], owner.num_classes)
+        model.say("`target_data` holds labels: they are left out.")
+    source, samples = _take_first_samples(source)
+    target, target_samples = _take_first_samples(target)
+    remarks = check_streams(samples[0], target_samples[0], samples[1], model.num_classes)
     for remark in remarks:
-        owner.say(remark)
+        model.say(remark)
     held_out = validation is not None and not is_one_shot(validation)
-    seen = _peeked(validation)[1] if held_out else shown
-    if owner.split.is_frozen():
-        owner.actions = [
+    measured = _take_first_samples(validation)[1] if held_out else samples
+    if model.split.is_frozen():
+        model.actions = [
             Action(0, "features computed once and a new head trained", "the extractor is frozen")
         ]
-        owner.say(str(owner.actions[0]))
-        return train_frozen(owner, source, target, kwargs)
-    return _paired(owner, plain_fit, source, target, kwargs, (seen, target_shown[0], held_out))
+        model.say(str(model.actions[0]))
+        return train_frozen(model, source, target, kwargs)
+    measured_samples = measured, target_samples[0], held_out
+    return _train_on_pairs(model, plain_fit, source, target, kwargs, measured_samples)
 
 
-def _paired(
-    owner: Any,
+def _train_on_pairs(
+    model: AdaptationModel,
     plain_fit: Fit,
     source: Any,
     target: Any,
     kwargs: dict[str, Any],
-    shown: tuple[Any, Any, bool],
+    measured_samples: tuple[Any, Any, bool],
 ) -> Any:
+    """Trains on paired batches with the callbacks of this package.
+
+    Args:
+        model: The model.
+        plain_fit: See `train`.
+        source: The source with labels.
+        target: The target.
+        kwargs: The other arguments of `fit`.
+        measured_samples: Source samples `(x, y, sample_weight)` and target inputs
+            for `AlignmentWatch`, and whether these source samples are held out.
+    """
     epochs = kwargs.get("epochs", 1)
     start = kwargs.get("initial_epoch", 0)
-    alone = int(owner.source_first * epochs) if owner.num_classes else 0
-    seed = int(np.random.randint(2**31))  # of keras.utils.set_random_seed
+    source_only = int(model.source_first * epochs) if model.num_classes else 0
+    seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
     seed = int(from_all(np.asarray([seed]))[0])
-    owner.mixing_layer.seed(seed)
-    if owner.blends:
-        owner.say(
-            f"In training, up to {owner.mixing:.0%} of a target image is blended into each source "
+    model.mixing_layer.seed(seed)
+    if model.blends:
+        model.say(
+            f"In training, up to {model.mixing:.0%} of a target image is blended into each source "
             "image. `mixing=0` leaves the source as it is."
         )
     pairs = Pairs(
@@ -87,32 +107,35 @@ def _paired(
         steps=kwargs.pop("steps_per_epoch", None),
         seed=seed,
     )
-    layer = owner.alignment_layer
+    layer = model.alignment_layer
     if not start:
-        owner.actions, owner.looks = [], []
-        layer.started.assign(float(alone == 0))
+        model.actions, model.looks = [], []
+        layer.started.assign(float(source_only == 0))
         layer.step.assign(0.0)
         layer.conditional.assign(0.0)
-        owner.set_strength(owner.initial_strength)
-    layer.ramp_steps.assign(owner.warmup * (epochs - alone) * len(pairs))
-    (x, y, *_), target_shown, held_out = from_all(shown[0]), from_all(shown[1]), shown[2]
-    watch = AlignmentWatch(owner, (x, y), target_shown, held_out, (start, epochs, alone))
+        model.set_strength(model.initial_strength)
+    layer.ramp_steps.assign(model.warmup * (epochs - source_only) * len(pairs))
+    measured, target_measured, held_out = measured_samples
+    x, y, *_ = from_all(measured)
+    watch = AlignmentWatch(
+        model, (x, y), from_all(target_measured), held_out, (start, epochs, source_only)
+    )
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
-    # Before the user's own, whose word is the last.
-    ours = [watch, WeightAverage(owner, epochs)] if owner.protect else [watch]
-    callbacks = [*ours, *callbacks]
+    # The user's own callbacks come last, so that they can override what these set.
+    own = [watch, WeightAverage(model, epochs)] if model.protect else [watch]
+    callbacks = [*own, *callbacks]
     history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
-    if owner.verbose:
-        print(owner.alignment)
+    if model.verbose:
+        print(model.alignment)
     return history
 
 
-class _Remade:
-    """What a function makes, made anew for each pass."""
+class _Repeatable:
+    """Data of a function that makes a generator; it is called again for each pass."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
@@ -121,23 +144,26 @@ class _Remade:
         return iter(batches(self.make()))
 
 
-def _joined(x: Any, y: Any, weight: Any) -> Any:
+def _join_source(x: Any, y: Any, weight: Any) -> Any:
+    """Returns the source as one argument: `(x, y)`, `(x, y, weight)`, or `x` that holds labels."""
     if x is None:
         raise BadInputError("`fit` needs a source: fit(x, y, target_data=...)")
     if callable(x) and not hasattr(x, "__iter__") and not isinstance(x, keras.utils.PyDataset):
-        return _Remade(x)
+        return _Repeatable(x)
     if y is None and weight is None:
         return x
     if not is_arrays(x):
-        raise BadInputError("`y` and `sample_weight` go with arrays: this source brings its own.")
+        raise BadInputError(
+            "`y` and `sample_weight` can be given only with arrays. This source must yield them."
+        )
     return (x, y) if weight is None else (x, y, weight)
 
 
-def _held_out(source: Any, share: float) -> tuple[Any, Any]:
-    """The last samples as validation, as Keras has it."""
+def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
+    """Splits off the last samples for validation, as Keras does."""
     if not is_arrays(source):
         raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
-    cut = int(np.floor(rows(source) * (1 - share)))
+    cut = int(np.floor(num_samples(source) * (1 - share)))
 
     def part(section: slice) -> Any:
         return keras.tree.map_structure(lambda a: a[section], source)
@@ -145,15 +171,18 @@ def _held_out(source: Any, share: float) -> tuple[Any, Any]:
     return part(slice(0, cut)), part(slice(cut, None))
 
 
-def _peeked(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
-    """The stream, and its first samples; a one-shot stream is put together again."""
+def _take_first_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
+    """Returns the data and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
+
+    A one-shot iterator is returned as a generator that yields all of its batches.
+    """
     if is_arrays(data):
         data_tuple = data if isinstance(data, tuple) else (data,)
-        total = rows(data_tuple)
+        total = num_samples(data_tuple)
         if not total:
             raise BadInputError("The data is empty: it holds no sample.")
-        # Spread over all: arrays may be sorted by class.
-        index = np.unique(np.linspace(0, total - 1, MOST_LOOKED_AT).astype("int64"))
+        # Spread over the whole array, which may be sorted by class.
+        index = np.unique(np.linspace(0, total - 1, MAX_SAMPLES).astype("int64"))
         taken = keras.tree.map_structure(
             lambda a: None if a is None else to_numpy(a)[index], data_tuple
         )
@@ -163,25 +192,25 @@ def _peeked(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
     count = 0
     for batch in batches(data):
         parts.append(batch)
-        count += rows(batch[0])
-        if count >= MOST_LOOKED_AT:
+        count += num_samples(batch[0])
+        if count >= MAX_SAMPLES:
             break
     if not count:
-        raise BadInputError("The data is empty: not a single sample came out of it.")
+        raise BadInputError("The data is empty: it yielded no sample.")
     taken = tuple(
         None
         if any(part[i] is None for part in parts)
         else keras.tree.map_structure(
-            lambda *a: np.concatenate([to_numpy(v) for v in a])[:MOST_LOOKED_AT],
+            lambda *a: np.concatenate([to_numpy(v) for v in a])[:MAX_SAMPLES],
             *[part[i] for part in parts],
         )
         for i in range(3)
     )
     if once:
-        data = _chained(parts, data)
+        data = _chain_batches(parts, data)
     return data, taken
 
 
-def _chained(parts: list[Any], rest: Any) -> Any:
+def _chain_batches(parts: list[Any], rest: Any) -> Any:
     yield from parts
     yield from batches(rest)

@@ -1,9 +1,9 @@
-"""The short cut for a frozen extractor: features of both domains, once.
+"""Training of the head alone, for a model whose feature extractor is frozen.
 
-An extractor that does not learn cannot make the domains alike. What can be
-moved are the source's features: they are mapped so that their mean and
-covariance are the target's, and the head learns on them. At inference nothing
-is mapped, so the model keeps its architecture.
+The features of both domains are computed once. A frozen extractor cannot make the
+domains alike, so the source features are transformed instead: they get the mean
+and the covariance of the target's, and the head is trained on them. Inference
+needs no transformation, so the model keeps its architecture.
 """
 
 from typing import Any
@@ -13,17 +13,18 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.domains.evidence import Evidence, proxy_a_distance
+from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
 from keras_shiftguard.io.batches import batches, to_numpy
 
-SHRINKAGE = 0.1  # of the covariances towards a multiple of the identity
+SHRINKAGE = 0.1  # of the covariances, towards a multiple of the identity
 
 
-def recoloured(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The source's features with the mean and covariance of the target's.
+def match_moments(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Returns source features with the mean and covariance of the target features.
 
     Args:
-        source: `(samples, features)`.
-        target: `(other samples, features)`.
+        source: Features, `(samples, features)`.
+        target: Features, `(other samples, features)`.
 
     Returns:
         `(samples, features)`, float32.
@@ -38,6 +39,7 @@ def recoloured(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:
+    """Covariance with shrinkage, `(features, features)`, float64."""
     centred = x.astype("float64") - x.mean(axis=0)
     cov = centred.T @ centred / len(x)
     size = max(np.trace(cov) / len(cov), 1e-12)
@@ -45,50 +47,50 @@ def _covariance(x: np.ndarray) -> np.ndarray:
 
 
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
+    """Power of a symmetric positive matrix."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
 
 
-def train_frozen(owner: Any, source: Any, target: Any, kwargs: dict[str, Any]) -> Any:
-    """Trains the head of `owner` on features that are computed once.
+def train_frozen(model: AdaptationModel, source: Any, target: Any, kwargs: dict[str, Any]) -> Any:
+    """Trains the head of a model on features that are computed once.
 
     Args:
-        owner: The `DomainAdaptationModel`; its extractor has no trainable
-            weights.
-        source: Anything that `fit` accepts, with labels.
-        target: Anything that `fit` accepts.
-        kwargs: What else was given to `fit`.
+        model: The `DomainAdaptationModel`; its extractor has no trainable weights.
+        source: The labelled source, in any form that `fit` accepts.
+        target: The target, in any form that `fit` accepts.
+        kwargs: The other arguments of `fit`.
 
     Returns:
         The `History` of the head.
     """
-    extractor, head = owner.split.extractor(), owner.split.head()
+    extractor, head = model.split.extractor(), model.split.head()
     steps = kwargs.pop("steps_per_epoch", None)
-    features, labels, weights = _computed(extractor, source, steps)
-    target_features = _computed(extractor, target, steps, inputs_only=True)[0]
+    features, labels, weights = _compute_features(extractor, source, steps)
+    target_features = _compute_features(extractor, target, steps, inputs_only=True)[0]
     shape = features.shape[1:]
     flat = features.reshape(len(features), -1)
     flat_target = target_features.reshape(len(target_features), -1)
-    moved = recoloured(flat, flat_target)
-    owner.looks = [
+    matched = match_moments(flat, flat_target)
+    model.looks = [
         Evidence(0, proxy_a_distance(flat, flat_target)),
-        Evidence(1, proxy_a_distance(moved, flat_target)),
+        Evidence(1, proxy_a_distance(matched, flat_target)),
     ]
     validation = kwargs.pop("validation_data", None)
     if validation is not None:
-        x, y, w = _computed(extractor, validation, None)
+        x, y, w = _compute_features(extractor, validation, None)
         kwargs["validation_data"] = (x, y) if w is None else (x, y, w)
-    head.compile_from_config(owner.get_compile_config())
-    history = head.fit(moved.reshape(-1, *shape), labels, sample_weight=weights, **kwargs)
-    if owner.verbose:
-        print(owner.alignment)
+    head.compile_from_config(model.get_compile_config())
+    history = head.fit(matched.reshape(-1, *shape), labels, sample_weight=weights, **kwargs)
+    if model.verbose:
+        print(model.alignment)
     return history
 
 
-def _computed(
+def _compute_features(
     extractor: keras.Model, data: Any, steps: int | None, inputs_only: bool = False
 ) -> tuple[np.ndarray, Any, Any]:
-    """Features, labels and weights of one pass, on the host."""
+    """Returns features, labels and sample weights of one pass over the data, on the host."""
     features: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     weights: list[np.ndarray] = []

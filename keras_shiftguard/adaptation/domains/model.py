@@ -1,4 +1,4 @@
-"""`DomainAdaptationModel`: a model trained on two domains at once."""
+"""`DomainAdaptationModel`: trains a model on two domains at once."""
 
 from typing import Any, Self
 
@@ -23,49 +23,50 @@ from keras_shiftguard.instrument.processes import is_first_process
 class DomainAdaptationModel(PairModel):
     """Trains a model on a labelled source so that it works on an unlabelled target.
 
-    The features that `feature_layer` puts out are made alike in both domains
-    while the model learns its task on the source. It is used like the model
-    that it wraps: `compile`, `fit`, `evaluate`, `predict`, `save`. The weights
-    of `model` itself are trained: take it from `adapted_model` and ship it.
+    While the model learns its task on the source, the features of `feature_layer`
+    are made alike in both domains. The wrapper is used like the model that it
+    wraps: `compile`, `fit`, `evaluate`, `predict`, `save`. It trains the weights of
+    `model` itself, which is available as `adapted_model`.
 
-    After each epoch it looks at both domains, without labels of the target:
-    where alignment harms what the model can do on the source, the alignment
-    backs off, and in the end it switches itself off. `report` says what was
-    done and why.
+    After each epoch both domains are measured, without labels of the target. If
+    alignment harms the accuracy on the source, its strength is reduced, and at last
+    alignment is switched off. `alignment` reports what was done and why.
 
     Args:
-        model: A functional or sequential model with one output, compiled or
-            not.
-        feature_layer: Name of the layer whose output is aligned. Defaults to
-            the one before the last layer with weights.
-        method: `"dann"`: a head learns to tell the domains apart, and its
-            reversed gradient makes the features alike. `"cdan"`: the head sees
-            the class probabilities as well. `"mmd"`: the maximum mean
-            discrepancy is made small. `"coral"`: means and covariances are
-            drawn together. `"auto"`: begins with `"mmd"`, and goes over to one
-            distance for each class where the evidence allows it.
-        strength: What alignment weighs beside the task. 0 switches it off, and
-            `fit` is that of the plain model, bit for bit.
-        source_first: Share of the epochs, before alignment starts, that go to
-            the source alone. Where the target's classes lie is read at its end;
-            a model that has not learned its task can tell nothing. 0 for one
-            that has. Not for regression.
-        warmup: Share of the rest over which the strength rises from 0.
-        label_shift: Whether to estimate the mix of classes in the target, and
-            to weight the source's classes accordingly where it differs.
-        protect: Whether to act on what the looks show, and to end with the mean
-            weights of the last epochs. Without it looks are taken, and nothing
-            is done.
+        model: A functional or sequential model with one output, compiled or not.
+        feature_layer: Name of the layer whose output is aligned. Defaults to the
+            layer before the last one with weights.
+        method: The method of alignment. `"dann"`: a head learns to tell the domains
+            apart, and its reversed gradient makes the features alike. `"cdan"`: the
+            same with a head that also gets the class probabilities. `"mmd"`: the
+            maximum mean discrepancy is minimised. `"coral"`: the distance of means
+            and covariances is minimised. `"auto"`: `"mmd"` at first, and then one
+            distance for each class if the measurements allow it.
+        strength: Weight of the alignment loss. 0 switches alignment off, and `fit`
+            is that of the plain model, bit for bit.
+        source_first: Share of the epochs in which the model learns the source alone,
+            before alignment starts. At their end the classes in the target are
+            estimated, which needs a model that has learned its task. 0 suits a
+            model that was trained before. Not used for regression.
+        warmup: Share of the other epochs over which the strength rises from 0.
+        label_shift: Whether to estimate the class mix of the target, and to weight
+            the source classes accordingly.
+        protect: Whether to act on the measurements, and to end with the mean weights
+            of the last epochs. If False, it measures only.
         mixing: Largest share of a target image that is blended into a source image
-            in training, 0 to 0.5; inputs that are no images are never blended.
-        units: Hidden layers of the domain head.
-        verbose: 0 is silent, 1 says what is done, and why.
+            in training, 0 to 0.5. Inputs that are not images are never blended.
+        units: Widths of the hidden layers of the domain head.
+        verbose: 0 is silent; 1 prints what is done and why.
 
     Attributes:
-        adapted_model: The plain model, compiled with the same loss and
-            metrics, that loads where this package is not installed.
-        alignment: `AlignmentReport`: does it work, in words.
-        actions: List of `Action`: what was changed on the way, and why.
+        adapted_model: The plain model, compiled with the same loss and metrics. It
+            can be loaded where this package is not installed.
+        alignment: `AlignmentReport` on whether alignment works, in words.
+        actions: List of `Action`: changes during training, with reasons.
+
+    Raises:
+        BadInputError: If an argument is invalid, or if the model cannot be split at
+            `feature_layer`.
 
     Reference: Ganin et al., JMLR 17 (2016); Long et al., ICML 2015 and NeurIPS
     2018; Sun and Saenko, ECCV workshops 2016; Zhu et al., IEEE TNNLS 2021.
@@ -129,7 +130,7 @@ class DomainAdaptationModel(PairModel):
                 "head. `feature_layer=` chooses another layer."
             )
 
-    # --- what the user calls --------------------------------------------------
+    # --- training and results -------------------------------------------------
 
     def fit(self, x: Any = None, y: Any = None, target_data: Any = None, **kwargs: Any) -> Any:
         """Trains on both domains.
@@ -138,19 +139,19 @@ class DomainAdaptationModel(PairModel):
             x: The source, in any form that `keras.Model.fit` takes: arrays,
                 `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader`,
                 generator.
-            y: Its labels, if `x` holds arrays.
-            target_data: Unlabelled data of the target, in any of these forms.
-                Its size need not be that of the source: it begins again when
-                it is over. Labels are left out. None trains on the source alone.
-            **kwargs: As for `keras.Model.fit`.
+            y: Labels of the source, if `x` holds arrays.
+            target_data: Unlabelled data of the target, in any of these forms. It
+                may have another size than the source, since it is repeated.
+                Labels are ignored. None trains on the source alone.
+            **kwargs: The other arguments of `keras.Model.fit`.
 
         Returns:
-            The `History`, with `alignment_loss` (and, for adversarial methods,
-            `domain_accuracy`, of which 0.5 is chance) beside the metrics.
+            The `History`, with `alignment_loss` beside the metrics, and with
+            `domain_accuracy` for adversarial methods, where 0.5 is chance.
 
         Raises:
-            BadInputError: before training starts, for streams that cannot be
-                aligned; the message says how to fix it.
+            BadInputError: If the two domains cannot be aligned, before training
+                starts. The message says how to fix it.
         """
         self._compile_if_needed()
         self._read_loss()
@@ -164,7 +165,7 @@ class DomainAdaptationModel(PairModel):
         if self.compiled and not getattr(self.base, "compiled", False):
             try:
                 self.base.compile_from_config(self.get_compile_config())
-            except Exception as error:  # a loss of the user's that is not registered
+            except Exception as error:  # for example a custom loss that is not registered
                 warn(
                     f"`adapted_model` is not compiled: {type(error).__name__}: {error} Call "
                     "`compile` on it; `predict` works as it is."
@@ -173,7 +174,7 @@ class DomainAdaptationModel(PairModel):
 
     @property
     def alignment(self) -> AlignmentReport:
-        """Whether alignment works, in words: print it."""
+        """The report on the alignment; print it."""
         off = self.is_off or self.initial_strength == 0
         return AlignmentReport(
             method="off" if off else self.method,
@@ -183,30 +184,35 @@ class DomainAdaptationModel(PairModel):
             strength=0.0 if off else self.current_strength,
         )
 
-    # --- dials ------------------------------------------------------------------
+    # --- strength and protection ------------------------------------------------
 
     @property
     def blends(self) -> bool:
-        """Whether source images are blended with those of the target in training."""
+        """Whether target images are blended into source images in training."""
         return bool(self.mixing and self.num_classes) and any(map(is_image, self.base.inputs))
 
     @property
     def source_suffers(self) -> bool:
-        """Whether the last look saw the source classified worse than the best one did."""
+        """Whether source accuracy in the last measurement is below the best one, beyond chance."""
         best = max((look.source_accuracy for look in self.looks), default=0.0)
         return bool(self.looks) and self.looks[-1].source_fell(best)
 
     @property
     def current_strength(self) -> float:
-        """Strength of the alignment after the ramp, as it is now."""
+        """The current strength of the alignment after the ramp."""
         return float(ops.convert_to_numpy(self.alignment_layer.strength))
 
     def set_strength(self, strength: float) -> None:
-        """Sets the strength, at any time."""
+        """Sets the strength of the alignment, also during training."""
         self.alignment_layer.strength.assign(float(strength))
 
     def switch_off(self, reason: str, epoch: int = 0) -> None:
-        """Switches alignment off for good; a later `fit` is that of the plain model."""
+        """Switches alignment off for good, so that later calls of `fit` train the plain model.
+
+        Args:
+            reason: The reason for the record in `actions`.
+            epoch: Number of finished epochs, for the same record.
+        """
         self.is_off = True
         self.set_strength(0.0)
         self.alignment_layer.class_weights.assign(
@@ -217,11 +223,11 @@ class DomainAdaptationModel(PairModel):
         self.say(str(action))
 
     def say(self, message: str) -> None:
-        """Prints, if the user wants to hear it; of several processes one does."""
+        """Prints a message if `verbose` is set, in the first of several processes only."""
         if self.verbose and is_first_process():
             print(message)
 
-    # --- what others ask of a model ---------------------------------------------
+    # --- properties and configuration of a Keras model --------------------------
 
     @property
     def input(self) -> Any:
@@ -230,7 +236,7 @@ class DomainAdaptationModel(PairModel):
 
     @property
     def output_shape(self) -> tuple[int | None, ...]:
-        """Of the wrapped model."""
+        """The output shape of the wrapped model."""
         return tuple(self.base.outputs[0].shape)
 
     def _compile_if_needed(self) -> None:
@@ -239,11 +245,11 @@ class DomainAdaptationModel(PairModel):
         self.compile_from_config(self.base.get_compile_config())
 
     def _read_loss(self) -> None:
-        """Whether the outputs are classes is known once the loss is."""
+        """Sets the number of classes, which depends on the compiled loss."""
         classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
         if not classes and self.method == "cdan":
             raise BadInputError(
-                "method='cdan' needs class probabilities, and the loss is one of regression. Use "
+                "method='cdan' needs class probabilities, but the loss is one for regression. Use "
                 "'dann', 'mmd' or 'coral'."
             )
         self.num_classes = self.alignment_layer.num_classes = classes

@@ -1,8 +1,8 @@
-"""One training step on a batch of two domains.
+"""`PairModel`: a Keras model whose training batches hold samples of two domains.
 
-The reversed gradient needs no second backward pass, and the batch carries both
-domains, so the step of each backend does the rest as it is: what is special is in
-these three methods, alike on TensorFlow, JAX and PyTorch.
+Only the three methods `call`, `compute_loss` and `compute_metrics` are overridden,
+with the same code on TensorFlow, JAX and PyTorch. The training step of each
+backend stays as it is, since gradient reversal needs no second backward pass.
 """
 
 from typing import Any
@@ -17,14 +17,16 @@ from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 
 
 class PairModel(keras.Model):
-    """Answers, loss and metrics of pairs; a plain batch goes through the wrapped model.
+    """Predictions, loss and metrics of batches with a source part and a target part.
+
+    A batch without a target part goes through the wrapped model.
 
     Attributes:
         base: The wrapped model.
-        split: The same, as features and head.
-        alignment_layer: Makes the features of both domains alike.
-        mixing_layer: Blends the source with the target.
-        num_classes: 0 for regression.
+        split: The wrapped model as a feature extractor and a head.
+        alignment_layer: Layer with the loss that makes both domains alike.
+        mixing_layer: Layer that blends target images into source images.
+        num_classes: Number of classes; 0 for regression.
     """
 
     base: keras.Model
@@ -40,11 +42,11 @@ class PairModel(keras.Model):
         size = ops.shape(keras.tree.flatten(source)[0])[0]
         if training and self.num_classes:
             source = self.mixing_layer(source, target, strength=self.alignment_layer.strength)
-        # One pass over both: batch normalisation sees the two domains mixed.
+        # Both domains go through the network in one batch, also for batch normalisation.
         joined = keras.tree.map_structure(
             lambda a, b: ops.concatenate([a, ops.cast(b, a.dtype)], axis=0), source, target
         )
-        features, outputs = self.split.both(joined, training=training)
+        features, outputs = self.split.features_and_outputs(joined, training=training)
         return {
             "outputs": outputs[:size],
             "target_outputs": outputs[size:],
@@ -84,10 +86,11 @@ class PairModel(keras.Model):
         if is_pair(x):
             return super().compute_metrics(x, y, y_pred["outputs"], sample_weight)
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        ours = [metric.name for metric in self.alignment_layer.metrics]
-        return {name: value for name, value in logs.items() if name not in ours}
+        own = [metric.name for metric in self.alignment_layer.metrics]
+        return {name: value for name, value in logs.items() if name not in own}
 
     def _replicas(self) -> int:
+        """Number of replicas, over which `tf.distribute` sums the loss."""
         if keras.backend.backend() != "tensorflow":
             return 1
         return int(self.distribute_strategy.num_replicas_in_sync)

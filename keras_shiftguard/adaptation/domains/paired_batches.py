@@ -1,7 +1,7 @@
-"""Two streams as one: batches of source and target, side by side.
+"""`Pairs`: a dataset whose batches combine a source batch and a target batch.
 
-Source and target have sizes of their own, and the target begins again when it
-is over. Each batch is `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
+Source and target may have different sizes; the target starts again when it has
+ended. Each batch is `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,23 +14,26 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
 
-MOST_AHEAD = 16  # batches; Keras looks at two before it starts
-MOST_REPLAYED = 4096  # batches of a one-shot target that are kept to begin again
+MAX_PREFETCHED = 16  # batches cached before training; Keras fetches two of them
+MAX_CACHED_BATCHES = 4096  # batches of a one-shot target that are cached to repeat it
 
 
 class Pairs(keras.utils.PyDataset):
-    """One epoch over the source, with as many batches of the target beside it.
+    """A dataset of one epoch over the source, with a target batch for each source batch.
 
-    Batches come in order: Keras must be told `shuffle=False`.
+    Batches must be read in order, so `fit` needs `shuffle=False`.
 
     Args:
-        source: Whatever `fit` accepts, as `(x, y)` or `(x, y, sample_weight)`.
-        target: Whatever `fit` accepts; labels are left out.
-        batch_size: For arrays, of either stream.
-        shuffle: Whether arrays and indexed datasets of the source are shuffled
-            anew each epoch.
-        steps: How many batches an epoch has; needed for a one-shot source.
-        seed: Of the shuffling.
+        source: `(x, y)` or `(x, y, sample_weight)`, in any form that `fit` accepts.
+        target: The target, in any form that `fit` accepts; labels are ignored.
+        batch_size: Batch size for source and target arrays.
+        shuffle: Whether source arrays and indexed source datasets are shuffled in
+            each epoch.
+        steps: Number of batches in an epoch; required for a one-shot source.
+        seed: Seed of the shuffling.
+
+    Raises:
+        BadInputError: For an empty source, or if the number of batches is unknown.
     """
 
     def __init__(
@@ -44,26 +47,26 @@ class Pairs(keras.utils.PyDataset):
     ) -> None:
         super().__init__(workers=1)
         self._rng = np.random.default_rng(seed)
-        self._source, self._steps = _passes(source, batch_size, shuffle, steps, self._rng)
-        self._target = endless(target, batch_size, np.random.default_rng(seed + 1))
+        self._source, self._steps = _make_source(source, batch_size, shuffle, steps, self._rng)
+        self._target = endless_batches(target, batch_size, np.random.default_rng(seed + 1))
         self._current: Iterator[Batch] | None = None
         self._next = 0
-        # What was looked at of a stream that cannot begin again, until training has begun.
-        self._looked_at: list[Batch] | None = [] if is_one_shot(source) else None
-        self._has_begun = False
+        # The first batches of a one-shot source, cached until training has started.
+        self._prefetched: list[Batch] | None = [] if is_one_shot(source) else None
+        self._has_started = False
 
     def __len__(self) -> int:
         return self._steps
 
     def __getitem__(self, index: int) -> Any:
-        # Keras looks at the first batches before it starts: each look at
-        # number 0 begins a pass.
+        # Keras fetches the first batches before training, so each request for batch 0
+        # starts a new pass.
         if index == 0 or self._current is None or index < self._next:
-            if self._looked_at is None:
+            if self._prefetched is None:
                 self._current = self._source()
             else:
-                self._current = chain(self._looked_at, self._current or self._source())
-                self._looked_at = []
+                self._current = chain(self._prefetched, self._current or self._source())
+                self._prefetched = []
             self._next = 0
         while True:
             batch = next(self._current, None)
@@ -73,10 +76,10 @@ class Pairs(keras.utils.PyDataset):
                     f"{self._steps}: pass `steps_per_epoch={self._next}`."
                 )
             self._next += 1
-            if self._looked_at is not None:
-                self._looked_at.append(batch)
-                if len(self._looked_at) > MOST_AHEAD:
-                    self._looked_at = None
+            if self._prefetched is not None:
+                self._prefetched.append(batch)
+                if len(self._prefetched) > MAX_PREFETCHED:
+                    self._prefetched = None
             if self._next > index:
                 break
         x, y, weight = batch
@@ -84,43 +87,52 @@ class Pairs(keras.utils.PyDataset):
         return pair if weight is None else (*pair, weight)
 
     def on_epoch_begin(self) -> None:
-        """Called by Keras."""
-        self._has_begun = True
+        """Notes that training has started; called by Keras."""
+        self._has_started = True
 
     def on_epoch_end(self) -> None:
-        """Called by Keras, before the first epoch as well."""
-        if self._has_begun and self._next >= self._steps:
-            self._looked_at = None  # training is under way: nothing is looked at twice
+        """Frees the cache after the first epoch; Keras also calls this before it."""
+        if self._has_started and self._next >= self._steps:
+            self._prefetched = None  # no batch is fetched twice after the first epoch
 
 
-def endless(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
-    """The inputs of the target, batch after batch, for ever."""
+def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
+    """Yields batches of the target's inputs without end.
+
+    Args:
+        target: The target, in any form that `fit` accepts; labels are ignored.
+        batch_size: Batch size for arrays.
+        rng: Random numbers to shuffle arrays.
+
+    Raises:
+        BadInputError: For an empty target, or an iterator too long to be cached.
+    """
     if is_arrays(target):
-        yield from _drawn(_inputs(target), batch_size, rng)
-    kept: list[Any] = []
+        yield from _shuffled_batches(_inputs(target), batch_size, rng)
+    cached: list[Any] = []
     once = is_one_shot(target)
     while True:
         count = 0
         for x, _, _ in batches(target, batch_size):
             count += 1
-            if once and len(kept) < MOST_REPLAYED:
-                kept.append(x)
+            if once and len(cached) < MAX_CACHED_BATCHES:
+                cached.append(x)
             yield x
         if not count:
-            raise BadInputError("`target_data` is empty: not a single batch came out of it.")
+            raise BadInputError("`target_data` is empty: it yielded no batch.")
         if once:
             break
-    if len(kept) >= MOST_REPLAYED:
+    if len(cached) >= MAX_CACHED_BATCHES:
         raise BadInputError(
-            f"`target_data` is a generator that ended after more than {MOST_REPLAYED} batches and "
-            "cannot begin again. Pass a function that makes it, a dataset, or arrays."
+            f"`target_data` is a generator with {MAX_CACHED_BATCHES} batches or more, too many "
+            "to be repeated from memory. Pass a function that makes it, a dataset, or arrays."
         )
     while True:
-        yield from kept
+        yield from cached
 
 
 def is_one_shot(data: Any) -> bool:
-    """Whether `data` can be gone through only once."""
+    """Whether `data` is an iterator, which yields its batches only once."""
     return isinstance(data, Iterator)
 
 
@@ -128,8 +140,8 @@ def _inputs(target: Any) -> Any:
     return target[0] if isinstance(target, tuple) else target
 
 
-def _drawn(x: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
-    """Full batches of arrays, in a new order each time round."""
+def _shuffled_batches(x: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:
+    """Yields full batches of arrays without end, in a new order in each pass."""
     total = len(keras.tree.flatten(x)[0])
     size = min(batch_size, total)
     order = rng.permutation(total)
@@ -150,10 +162,10 @@ def _take(a: Any, index: np.ndarray) -> Any:
     return keras.ops.take(a, index, axis=0)
 
 
-def _passes(
+def _make_source(
     source: Any, batch_size: int, shuffle: bool, steps: int | None, rng: np.random.Generator
 ) -> tuple[Callable[[], Iterator[Batch]], int]:
-    """What starts a pass over the source, and how many batches it has."""
+    """Returns a function that starts a pass over the source, and the number of its batches."""
     if is_arrays(source):
         total = len(keras.tree.flatten(source)[0])
 
@@ -165,15 +177,15 @@ def _passes(
                     x, y, weight = (*_rows(source, rows), None, None)[:3]
                     yield x, y, weight
 
-        own = -(-total // batch_size)
-        if steps is None or steps == own:
-            return arrays, own
+        length = -(-total // batch_size)
+        if steps is None or steps == length:
+            return arrays, length
         running = arrays()
         return lambda: running, steps
     if is_one_shot(source):
         if steps is None:
             raise BadInputError(
-                "The source is a generator: say how many batches are an epoch, with "
+                "The source is a generator: give the number of batches in an epoch with "
                 "`steps_per_epoch=`, or pass a function that makes it."
             )
         once = batches(source)
@@ -200,7 +212,7 @@ def _passes(
 
 
 def _length(source: Any) -> int:
-    """Number of batches of a source that can be gone through again."""
+    """Number of batches of a source that can be repeated."""
     for measure in (lambda: len(source), lambda: int(source.cardinality())):
         try:
             count = measure()
@@ -209,11 +221,11 @@ def _length(source: Any) -> int:
         if count > 0:
             return count
         if count == -1:
-            raise BadInputError("The source never ends: pass `steps_per_epoch=`.")
+            raise BadInputError("The source has no end: pass `steps_per_epoch=`.")
         if count == 0:
             raise BadInputError("The source is empty: it has no batches.")
-    # Counted once, by going through it.
+    # The length is unknown, so the batches are counted in one pass.
     count = sum(1 for _ in batches(source))
     if not count:
-        raise BadInputError("The source is empty: not a single batch came out of it.")
+        raise BadInputError("The source is empty: it yielded no batch.")
     return count

@@ -1,4 +1,4 @@
-"""Does alignment work? The answer in words, and what was done about it."""
+"""`AlignmentReport`: the course and the result of an adaptation in words, and its `Action`s."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from typing import Any
 
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 
-MOST_CLASSES = 20  # whose estimated share is drawn
+MAX_CURVES = 20  # classes whose estimated share is drawn
 
 
 @dataclass(frozen=True)
 class Action:
-    """Something that was changed, and why.
+    """A change that was made during training, with the reason.
 
     Args:
-        epoch: After which epoch; 0 is before the first.
-        what: What was done.
-        reason: Why, with the numbers it rests on.
+        epoch: Number of epochs after which it was made; 0 is before the first.
+        what: The change.
+        reason: The reason, with numbers.
     """
 
     epoch: int
@@ -29,14 +29,14 @@ class Action:
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """What an adaptation did, without knowing a label of the target.
+    """The report on an adaptation, made without labels of the target.
 
     Args:
-        method: How the domains were aligned; "off" where they were not.
-        feature_layer: Whose output was aligned.
-        looks: The evidence after each epoch, the first from before training.
-        actions: What was changed on the way.
-        strength: Strength at the end.
+        method: The method of alignment; "off" if nothing was aligned.
+        feature_layer: Name of the layer whose output was aligned.
+        looks: The measurements, one before training and one after each epoch.
+        actions: The changes that were made during training.
+        strength: The current strength of the alignment.
     """
 
     method: str
@@ -47,29 +47,32 @@ class AlignmentReport:
 
     @property
     def works(self) -> bool | None:
-        """Whether the domains came nearer; None if it cannot be said."""
+        """Whether the domains came nearer; None if this cannot be judged."""
         if len(self.looks) < 2 or self.method == "off" or self.strength == 0:
             return None
         now, worst = self.looks[-1].distance, max(look.distance for look in self.looks)
         return now <= 0.5 or now < 0.8 * worst
 
-    def story(
+    def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
     ) -> tuple[str, list[dict[str, Any]], dict[str, float]]:
-        """One epoch, for the Shift tab: a headline, what was done, and curves.
+        """Summarises one epoch for the Shift tab.
 
         Args:
-            epoch: 1 after the first.
-            logs: Keras's logs of it.
+            epoch: Number of the epoch, from 1.
+            logs: The logs of Keras for this epoch.
+
+        Returns:
+            A headline, the actions of the epoch as events, and values for curves.
         """
         events = [
             {"kind": "action", "stream": "target", "text": a.what, "reason": a.reason}
             for a in self.actions
             if a.epoch == epoch or (epoch == 1 and a.epoch == 0)
         ]
-        seen = self.looks[-1]
-        # Of the head that is trained on it; else of a linear rule, at a look.
-        accuracy = logs.get("domain_accuracy", seen.domain_accuracy)
+        last = self.looks[-1]
+        # The accuracy of the domain head; without one, that of a linear rule.
+        accuracy = logs.get("domain_accuracy", last.domain_accuracy)
         curves = {
             "alignment_strength": self.strength,
             "domain_accuracy": float(accuracy),
@@ -77,13 +80,13 @@ class AlignmentReport:
         }
         if "alignment_loss" in logs:
             curves["alignment_loss"] = float(logs["alignment_loss"])
-        if seen.classes is not None:
-            shares = seen.classes.frequencies[:MOST_CLASSES]
+        if last.classes is not None:
+            shares = last.classes.frequencies[:MAX_CURVES]
             curves |= {f"class_frequency/{k}": float(share) for k, share in enumerate(shares)}
         return self._headline(), events, curves
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns the report as plain values for JSON."""
         return {
             "method": self.method,
             "feature_layer": self.feature_layer,
@@ -111,10 +114,10 @@ class AlignmentReport:
         ]
         if last.source_accuracy == last.source_accuracy:
             lines.append(
-                f"  Accuracy on labelled source {last.source_accuracy:.1%}; in the target the "
-                f"model is {last.confidence:.0%} sure on average, and agrees with how the "
-                f"samples lie together in {last.agreement:.0%}. No label of the target was used: "
-                "these say nothing certain about its accuracy."
+                f"  Accuracy on labelled source is {last.source_accuracy:.1%}. In the target the "
+                f"model's mean confidence is {last.confidence:.0%}, and its predictions agree with "
+                f"the estimated classes in {last.agreement:.0%}. These numbers use no labels of "
+                "the target, so they prove nothing about its accuracy."
             )
         lines += [f"  {action}." for action in self.actions]
         return "\n".join(lines)

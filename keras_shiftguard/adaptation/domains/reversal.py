@@ -1,4 +1,4 @@
-"""`GradientReversal`: the identity, whose gradient points the other way."""
+"""`GradientReversal`: a layer that is the identity and reverses the gradient."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from keras_shiftguard.errors import BadInputError
 
 
 def reverse(x: Any, strength: Any) -> Any:
-    """`x`, with `-strength` times the gradient.
+    """Returns `x`, with a gradient that is multiplied by `-strength`.
 
-    The difference in brackets is exactly zero, so the value is that of `x` bit
-    for bit in every precision; `(1 + s) * stop_gradient(x) - s * x` is not.
+    The difference in the code is exactly zero, so the value equals `x` bit for bit
+    in every precision. That of `(1 + s) * stop_gradient(x) - s * x` does not.
     """
     d = ops.stop_gradient(x)
     return d - ops.cast(strength, x.dtype) * (x - d)
@@ -20,18 +20,24 @@ def reverse(x: Any, strength: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class GradientReversal(keras.layers.Layer):
-    """Hands its input on unchanged, and reverses the gradient that comes back.
+    """Returns its input unchanged, and reverses the gradient.
 
-    What stands behind the layer learns to tell the domains apart; what stands
-    before it learns to make that impossible.
+    The layers after it learn to tell the domains apart; the layers before it learn
+    to make that impossible.
 
     Args:
-        strength: What the gradient is multiplied with, after its sign is
-            turned. Kept in a variable, `self.strength`: `assign` it at any
-            time, also while a compiled `fit` runs.
+        strength: Factor of the reversed gradient, at least 0. It is the variable
+            `self.strength`, which can be assigned at any time, also while a
+            compiled `fit` runs.
 
     Call arguments:
         inputs: A tensor of any shape, in float32, float16 or bfloat16.
+
+    Output shape:
+        The shape and dtype of the input.
+
+    Raises:
+        BadInputError: If `strength` is negative or not finite.
 
     Reference: Ganin et al., "Domain-Adversarial Training of Neural Networks",
     JMLR 17 (2016), section 4.2.
@@ -46,7 +52,8 @@ class GradientReversal(keras.layers.Layer):
         super().__init__(**kwargs)
         if not 0 <= strength < float("inf"):
             raise BadInputError(
-                "`strength` must be a finite number, at least 0: the layer turns the sign itself. "
+                "`strength` must be a finite number, at least 0, since the layer itself changes "
+                "the sign of the gradient. "
                 f"Received: strength={strength!r}"
             )
         self.initial_strength = float(strength)

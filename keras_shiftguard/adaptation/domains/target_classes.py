@@ -1,26 +1,24 @@
-"""Where the classes of the source lie in the target, and how frequent they are.
+"""Estimates the classes of target samples and their frequencies. NumPy only.
 
-The target's features are seen as a mixture of one cloud for each class. A cloud
-begins where the model's own answers put it, is drawn towards the mean of that
-class in the source, and has the shape that the classes have in the source
-(covariance within classes, shared). How many samples each holds is part of the
-fit, so no class has to be as frequent as in the source. That the samples of a
-class lie together corrects answers that are wrong: a boundary of the model that
-runs through a cloud does not cut it in two.
+The target's features are modelled as a Gaussian mixture with one component for
+each class, fitted by expectation-maximisation. The fit starts from the model's
+predictions. The mean of a component is pulled towards the mean of the class in the
+source, and its covariance is that within classes in the source, up to a fitted
+scale. The sizes of the components are fitted as well, so the class mix may differ
+from the source's. Wrong predictions are corrected, because the samples of a class lie
+together: a decision boundary through a component does not divide it.
 
-The fit ends near where it begins, so there are two readings: one begins with the
-answers as they are, the other with answers that make each class as frequent as
-in the source. Where they differ, the probabilities lie between them.
+The result depends on the start, so there are two estimates. One starts from the
+predictions as they are, the other from predictions that are weighted to the class
+mix of the source. The probabilities returned are the mean of both.
 
-Where the target falls into separate groups, one for each class, there is no need of
-clouds: both readings are a linear rule that tells the groups apart.
-
-NumPy only.
+If the target falls into separate groups, one for each class, no mixture is needed:
+both estimates are then a linear rule that tells the groups apart.
 
 Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a
 Classifier to New a Priori Probabilities", Neural Computation 14 (2002), for the
 frequencies; Liang, Hu and Feng, "Do We Really Need to Access the Source Data?",
-ICML 2020, section 3.2, for clouds that begin with the model's answers.
+ICML 2020, section 3.2, for clusters that start from the model's predictions.
 """
 
 from dataclasses import dataclass
@@ -29,36 +27,37 @@ import numpy as np
 
 from keras_shiftguard.adaptation.domains.target_groups import separate_groups
 
-ROUNDS = 20  # of expectation and maximisation; it has settled after ten
-# How many samples of the target it takes to outweigh the place that a class
-# has in the source.
-SOURCE_COUNTS = 30.0
-PSEUDO_COUNT = 2.0  # samples added to each class: none is impossible
-# Features depend on each other: a cloud counts as this many independent ones,
-# or probabilities would be 0 or 1 in any width.
-DIMENSIONS = 40.0
-SOFTENED = 0.3  # exponent of the answers of which the second reading begins
-RIDGE = 0.1  # of the mean variance within classes
+EM_ROUNDS = 20  # of expectation-maximisation, which converges in about ten
+# Weight of a class mean of the source, as a number of target samples.
+SOURCE_COUNT = 30.0
+PSEUDO_COUNT = 2.0  # samples added to each class, so that no class is impossible
+# Number of independent features for which the likelihood is computed. The features
+# depend on each other; with their full number, all probabilities would be 0 or 1.
+EFFECTIVE_FEATURES = 40.0
+SOFTENING = 0.3  # exponent of the predictions from which the second estimate starts
+RIDGE = 0.1  # in units of the mean variance within classes
 RULE_ROUNDS, RULE_RIDGE = 300, 1e-2  # of the logistic regression on groups
-WIDEST = 256  # features beyond this are projected at random
-Z = 1.96  # 95 %
+MAX_FEATURES = 256  # more features are projected at random to this number
+Z = 1.96  # for 95 % intervals
 
 
 @dataclass(frozen=True)
 class TargetClasses:
-    """The classes in the target.
+    """The estimated classes in the target.
 
     Args:
-        frequencies: Share of each class, `(classes,)`; sums to 1.
-        lower: Lower end of what both readings and chance allow, `(classes,)`.
-        upper: Upper end.
-        probabilities: Of each class, for each sample, `(samples, classes)`.
-        agreement: Share of samples that both readings put in the same class.
-        kernel: `(2, features, classes)`, one for each reading.
-        bias: `(2, classes)`. The log-probabilities, up to a constant, of
-            features divided by their length are `features @ kernel + bias`.
-        groups: Class ids from separate groups, `(samples,)`, -1 for strays;
-            None where there are none.
+        frequencies: Share of each class, `(classes,)`; they sum to 1.
+        lower: Lower end of the interval of each share, `(classes,)`. It covers the
+            95 % intervals of both estimates.
+        upper: Upper end of this interval, `(classes,)`.
+        probabilities: Class probabilities of each sample, `(samples, classes)`.
+        agreement: Share of samples with the same class in both estimates.
+        kernel: A linear rule for each estimate, `(2, features, classes)`.
+        bias: Biases of the rules, `(2, classes)`. For features divided by their
+            length, the log-probabilities are `features @ kernel + bias` plus a
+            constant.
+        groups: Class ids from separate groups, `(samples,)`, with -1 for outliers;
+            None if there are no such groups.
     """
 
     frequencies: np.ndarray
@@ -75,44 +74,47 @@ def find_classes(
     source: np.ndarray,
     labels: np.ndarray,
     target: np.ndarray,
-    answers: np.ndarray,
+    predicted: np.ndarray,
     groups: np.ndarray | None = None,
 ) -> TargetClasses:
-    """Fits the mixture, by maximum a posteriori, in both readings.
+    """Estimates the classes of target samples, by maximum a posteriori.
 
     Args:
-        source: Features, `(samples, features)`.
+        source: Features of the source, `(samples, features)`.
         labels: Class ids of the source, `(samples,)`.
-        target: Features, `(other samples, features)`.
-        answers: Class probabilities that the model gives to the target,
-            `(other samples, classes)`: where the fit begins.
-        groups: What an earlier look at the same samples found, if it did.
+        target: Features of the target, `(other samples, features)`.
+        predicted: Class probabilities that the model predicts for the target,
+            `(other samples, classes)`, from which the fit starts.
+        groups: Class ids from groups that were found earlier in the same target
+            samples, `(other samples,)`; None to search for groups.
 
     Example:
 
     >>> rng = np.random.default_rng(0)
-    >>> places = np.eye(3)[[0] * 40 + [1] * 40] + rng.normal(0, 0.1, (80, 3))
-    >>> moved = np.eye(3)[[0] * 90 + [1] * 10] + rng.normal(0, 0.1, (100, 3)) + 0.1
-    >>> answers = 0.5 + 0.2 * (moved[:, :1] - moved[:, 1:2]) * [[1, -1]]
-    >>> find_classes(places, np.repeat([0, 1], 40), moved, answers).frequencies.round(1).tolist()
+    >>> source = np.eye(3)[[0] * 40 + [1] * 40] + rng.normal(0, 0.1, (80, 3))
+    >>> target = np.eye(3)[[0] * 90 + [1] * 10] + rng.normal(0, 0.1, (100, 3)) + 0.1
+    >>> predicted = 0.5 + 0.2 * (target[:, :1] - target[:, 1:2]) * [[1, -1]]
+    >>> found = find_classes(source, np.repeat([0, 1], 40), target, predicted)
+    >>> found.frequencies.round(1).tolist()
     [0.9, 0.1]
     """
-    classes, n = answers.shape[1], len(target)
+    classes, n = predicted.shape[1], len(target)
     x, z = _normalised(source), _normalised(target)
     counts = np.bincount(labels, minlength=classes)
-    there = counts > 0
+    occurs = counts > 0
     means = np.zeros((classes, x.shape[1]))
     np.add.at(means, labels, x)
     means /= np.maximum(counts, 1)[:, None]
     basis = _whitening(x - means[labels])
     if groups is None:
-        groups = separate_groups(z @ basis, answers.argmax(axis=1), int(there.sum()))
+        groups = separate_groups(z @ basis, predicted.argmax(axis=1), int(occurs.sum()))
     if groups is not None:
         fits = [_linear_rule(z @ basis, groups, classes)] * 2
     else:
+        balanced = _weighted_to_mix(predicted, counts / counts.sum())
         fits = [
-            _fitted(z @ basis, means @ basis, there, start)
-            for start in (answers.astype("float64"), _as_frequent(answers, counts / counts.sum()))
+            _fit_mixture(z @ basis, means @ basis, occurs, start)
+            for start in (predicted.astype("float64"), balanced)
         ]
     shares = np.stack([fit[0] for fit in fits])
     each = shares.mean(axis=1)
@@ -131,36 +133,46 @@ def find_classes(
 
 
 def _normalised(features: np.ndarray) -> np.ndarray:
-    """Features of length 1: lengths differ between domains for no good reason."""
+    """Returns features of length 1, since the lengths may differ between the domains."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features.astype("float64") / np.maximum(lengths, 1e-9)
 
 
-def _as_frequent(answers: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Softened answers, weighted until each class is as frequent as it is said to be."""
-    share = np.maximum(answers.astype("float64"), 1e-6) ** SOFTENED
-    for _ in range(ROUNDS):
+def _weighted_to_mix(predicted: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Returns softened class probabilities, weighted so that the classes have this mix."""
+    share = np.maximum(predicted.astype("float64"), 1e-6) ** SOFTENING
+    for _ in range(EM_ROUNDS):
         share = share * (frequencies * len(share) / np.maximum(share.sum(axis=0), 1e-9))
         share = share / share.sum(axis=1, keepdims=True)
     return share
 
 
-def _fitted(
-    z: np.ndarray, means: np.ndarray, there: np.ndarray, share: np.ndarray
+def _fit_mixture(
+    z: np.ndarray, means: np.ndarray, occurs: np.ndarray, share: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities, kernel and bias, from the probabilities to begin with."""
+    """Fits the mixture by expectation-maximisation.
+
+    Args:
+        z: Whitened features of the target, `(samples, features)`.
+        means: Class means of the source, `(classes, features)`.
+        occurs: Whether each class occurs in the source, `(classes,)`.
+        share: Class probabilities to start from, `(samples, classes)`.
+
+    Returns:
+        Class probabilities, kernel and bias.
+    """
     norms = np.square(z).sum(axis=1)[:, None]
     kernel, bias = np.zeros(means.T.shape), np.zeros(len(means))
-    for _ in range(ROUNDS):
+    for _ in range(EM_ROUNDS):
         counts, sums = share.sum(axis=0), share.T @ z
-        # What moved all classes alike is no evidence against any of them.
-        moved = (sums - counts[:, None] * means).sum(axis=0) / len(z)
-        places = (sums + SOURCE_COUNTS * (means + moved)) / (counts + SOURCE_COUNTS)[:, None]
-        frequencies = np.where(there, counts + PSEUDO_COUNT, 1e-9)
-        lengths = np.square(places).sum(axis=1)
-        squared = norms - 2 * z @ places.T + lengths
-        sharpness = DIMENSIONS / max((share * squared).sum() / len(z), 1e-9)
-        kernel = sharpness * places.T
+        # The shift that all classes share is added to the class means of the source.
+        shift = (sums - counts[:, None] * means).sum(axis=0) / len(z)
+        centres = (sums + SOURCE_COUNT * (means + shift)) / (counts + SOURCE_COUNT)[:, None]
+        frequencies = np.where(occurs, counts + PSEUDO_COUNT, 1e-9)
+        lengths = np.square(centres).sum(axis=1)
+        squared = norms - 2 * z @ centres.T + lengths
+        sharpness = EFFECTIVE_FEATURES / max((share * squared).sum() / len(z), 1e-9)
+        kernel = sharpness * centres.T
         bias = np.log(frequencies / frequencies.sum()) - 0.5 * sharpness * lengths
         share = _softmax(z @ kernel + bias)
     return share, kernel, bias
@@ -169,10 +181,14 @@ def _fitted(
 def _linear_rule(
     z: np.ndarray, groups: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same from groups, by logistic regression: strays (-1) are not fitted.
+    """Fits a linear rule to the groups by logistic regression, without outliers (-1).
 
-    Steps with the fixed bound of the Hessian: Boehning, "Multinomial logistic
-    regression algorithm", Annals of the Institute of Statistical Mathematics 44 (1992).
+    Returns:
+        Class probabilities, kernel and bias.
+
+    Reference for the steps with a fixed bound of the Hessian: Boehning, "Multinomial
+    logistic regression algorithm", Annals of the Institute of Statistical Mathematics
+    44 (1992).
     """
     inside = groups >= 0
     x = np.concatenate([z, np.ones((len(z), 1))], axis=1)
@@ -193,11 +209,18 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _whitening(centred: np.ndarray) -> np.ndarray:
-    """A basis in which the classes of the source are round, `(features, at most WIDEST)`."""
+    """Returns a basis in which the covariance within source classes is the identity.
+
+    Args:
+        centred: Features minus their class means, `(samples, features)`.
+
+    Returns:
+        `(features, min(features, MAX_FEATURES))`.
+    """
     width = centred.shape[1]
     basis = np.eye(width)
-    if width > WIDEST:
-        basis = np.random.default_rng(0).normal(0, WIDEST**-0.5, (width, WIDEST))
+    if width > MAX_FEATURES:
+        basis = np.random.default_rng(0).normal(0, MAX_FEATURES**-0.5, (width, MAX_FEATURES))
     centred = centred @ basis
     cov = centred.T @ centred / len(centred)
     size = max(np.trace(cov) / len(cov), 1e-12)

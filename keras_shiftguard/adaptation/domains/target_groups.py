@@ -1,7 +1,8 @@
-"""Whether the target's samples fall into as many separate groups as there are classes.
+"""Clustering of the target by connected components of a nearest-neighbour graph.
 
-Then each group is a class, whatever its shape: a moon, a ring, a chain. The model's
-answers are needed only to say which is which. NumPy only.
+If the target falls into as many separate groups as there are classes, each group
+is a class. Groups may have any shape: a moon, a ring, a chain. The model's
+predictions are needed only to name them. NumPy only.
 
 Reference: Chapelle, Schoelkopf and Zien, "Semi-Supervised Learning", MIT Press 2006,
 section 1.2.2, the cluster assumption.
@@ -9,54 +10,60 @@ section 1.2.2, the cluster assumption.
 
 import numpy as np
 
-# Neighbours of a sample that it is joined with. With few, a group breaks; with many,
-# a gap is bridged: the first number that leaves one group a class is taken.
+# Numbers of nearest neighbours with which a sample is joined. With few neighbours a
+# group may break, with many a gap may be bridged. The first number that gives one
+# group for each class is used.
 NEIGHBOURS = (5, 6, 8, 10, 12)
-FEWEST = 20  # samples of a group; smaller ones are strays
-LEAST_IN_GROUPS = 0.95  # of all samples
-# Of the answers within a group that name its class. Below, the groups may be
-# something else than classes: day and night, or two cameras.
-LEAST_MAJORITY = 2 / 3
+MIN_GROUP_SIZE = 20  # samples; those of smaller groups are outliers
+MIN_SHARE_IN_GROUPS = 0.95  # of all samples
+# Share of the predictions within a group that name its class. Below, the groups may
+# be something else than classes: day and night, or two cameras.
+MIN_MAJORITY = 2 / 3
 
 
-def separate_groups(features: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray | None:
-    """The class of each sample, by the group that it lies in.
+def separate_groups(features: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray | None:
+    """Returns the class of each sample by the separate group that it belongs to.
 
     Args:
         features: `(samples, features)`.
-        answers: Class ids that the model gives, `(samples,)`.
-        classes: How many classes there are; each has to have a group of its own.
+        predicted: Class ids that the model predicts, `(samples,)`.
+        classes: Number of classes; each needs a group of its own.
 
     Returns:
-        Class ids, `(samples,)`, -1 for strays; None where there are more groups or
-        fewer, or where two thirds of a group's answers do not name the same class.
+        Class ids, `(samples,)`, with -1 for outliers. None if the number of groups is
+        not that of the classes, or if fewer than two thirds of the predictions in a
+        group name the same class.
 
     Example:
 
     >>> angle = np.linspace(0, 6.28, 60)
     >>> ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     >>> rings = np.concatenate([ring, 3 * ring])
-    >>> answers = np.repeat([0, 1, 0, 1], [45, 15, 5, 55])
-    >>> np.bincount(separate_groups(rings, answers, classes=2)).tolist()
+    >>> predicted = np.repeat([0, 1, 0, 1], [45, 15, 5, 55])
+    >>> np.bincount(separate_groups(rings, predicted, classes=2)).tolist()
     [60, 60]
     """
     samples = len(features)
-    if classes < 2 or samples < max(classes * FEWEST, NEIGHBOURS[-1] + 1):
+    if classes < 2 or samples < max(classes * MIN_GROUP_SIZE, NEIGHBOURS[-1] + 1):
         return None
     lengths = np.square(features).sum(axis=1)
     squared = lengths[:, None] + lengths[None, :] - 2 * features @ features.T
     np.fill_diagonal(squared, np.inf)
     nearest = np.argsort(squared, axis=1)[:, : NEIGHBOURS[-1]]
     for number in NEIGHBOURS:
-        group = _connected(nearest[:, :number])
-        named = _named(group, answers, classes)
-        if named is not None:
-            return named
+        group = _connected_components(nearest[:, :number])
+        found = _classes_of_groups(group, predicted, classes)
+        if found is not None:
+            return found
     return None
 
 
-def _connected(nearest: np.ndarray) -> np.ndarray:
-    """The smallest index that each sample is connected with, `(samples,)`."""
+def _connected_components(nearest: np.ndarray) -> np.ndarray:
+    """Returns the component of each sample, `(samples,)`, as the smallest index in it.
+
+    Args:
+        nearest: Indices of the neighbours, `(samples, neighbours)`.
+    """
     samples, number = nearest.shape
     one, other = np.repeat(np.arange(samples), number), nearest.ravel()
     group = np.arange(samples)
@@ -69,16 +76,17 @@ def _connected(nearest: np.ndarray) -> np.ndarray:
             return group
 
 
-def _named(group: np.ndarray, answers: np.ndarray, classes: int) -> np.ndarray | None:
+def _classes_of_groups(group: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray | None:
+    """Returns class ids from the majority of predictions in each group; see `separate_groups`."""
     ids, sizes = np.unique(group, return_counts=True)
-    large = ids[sizes >= FEWEST]
-    if len(large) != classes or np.isin(group, large).mean() < LEAST_IN_GROUPS:
+    large = ids[sizes >= MIN_GROUP_SIZE]
+    if len(large) != classes or np.isin(group, large).mean() < MIN_SHARE_IN_GROUPS:
         return None
-    named = np.full(len(group), -1)
+    found = np.full(len(group), -1)
     for one in large:
         inside = group == one
-        votes = np.bincount(answers[inside], minlength=classes)
-        if votes.max() < LEAST_MAJORITY * inside.sum():
+        votes = np.bincount(predicted[inside], minlength=classes)
+        if votes.max() < MIN_MAJORITY * inside.sum():
             return None
-        named[inside] = votes.argmax()
-    return named if len(np.unique(named[named >= 0])) == classes else None
+        found[inside] = votes.argmax()
+    return found if len(np.unique(found[found >= 0])) == classes else None

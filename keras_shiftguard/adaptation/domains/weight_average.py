@@ -1,10 +1,10 @@
-"""The mean of the weights over the last epochs of a training that goes in circles.
+"""`WeightAverage`: a callback that averages the weights of the last epochs.
 
-Encoder and domain head chase each other for ever, and with class-by-class
-alignment the encoder chases its own answers: any one epoch catches it
-somewhere on its way round. The mean of the last ones lies inside the loop.
-Where nothing was aligned, or alignment was switched off, the last weights stay, as
-in plain training.
+Adversarial training does not converge: extractor and domain head react to each
+other in cycles, and with class-by-class alignment the extractor reacts to its own
+predictions. So the weights of a single epoch are a point on a cycle, and their
+mean lies inside of it. If nothing was aligned, or alignment was switched off, the
+weights of the last epoch stay, as in plain training.
 
 Reference: Izmailov et al., "Averaging Weights Leads to Wider Optima and Better
 Generalization", UAI 2018.
@@ -16,49 +16,52 @@ import keras
 import numpy as np
 from keras import ops
 
-LAST = 1 / 3  # of the epochs
-FEWEST = 6  # epochs: shorter trainings are still on their way
+from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
+
+AVERAGED_SHARE = 1 / 3  # of the epochs
+MIN_EPOCHS = 6  # shorter trainings still make progress, and are not averaged
 
 
 class WeightAverage(keras.callbacks.Callback):
-    """Puts the mean weights in place at the end of training.
+    """Averages the weights of the last epochs at the end of training.
 
     Args:
-        owner: The `DomainAdaptationModel` whose wrapped model is averaged.
-        epochs: Length of the training.
+        model: The `DomainAdaptationModel` whose wrapped model is averaged.
+        epochs: Number of epochs of the training.
     """
 
-    def __init__(self, owner: Any, epochs: int) -> None:
+    def __init__(self, model: AdaptationModel, epochs: int) -> None:
         super().__init__()
-        self.owner = owner
-        self.first = epochs - max(int(epochs * LAST), 1) if epochs >= FEWEST else epochs
+        self.domain_model = model  # Keras itself sets `model`
+        averaged = max(int(epochs * AVERAGED_SHARE), 1) if epochs >= MIN_EPOCHS else 0
+        self.first = epochs - averaged
         self._sums: list[np.ndarray] = []
         self._count = 0
-        self._changes = 0
+        self._num_actions = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if epoch < self.first:
             return
         _ = self.model  # on JAX: brings the variables up to date
-        if len(self.owner.actions) != self._changes or not self._sums:
-            # Weights from before a change of course belong to another training.
-            self._changes, self._count = len(self.owner.actions), 0
-            self._sums = [np.zeros(v.shape, "float64") for v in self._averaged()]
-        if self.owner.source_suffers:
-            return  # thrown off, and on its way back
-        for total, variable in zip(self._sums, self._averaged(), strict=True):
+        if len(self.domain_model.actions) != self._num_actions or not self._sums:
+            # Weights from before an action of the watch are not averaged.
+            self._num_actions, self._count = len(self.domain_model.actions), 0
+            self._sums = [np.zeros(v.shape, "float64") for v in self._variables()]
+        if self.domain_model.source_suffers:
+            return  # a bad epoch, which is not averaged
+        for total, variable in zip(self._sums, self._variables(), strict=True):
             total += ops.convert_to_numpy(ops.cast(variable.value, "float32"))
         self._count += 1
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        started = float(ops.convert_to_numpy(self.owner.alignment_layer.started)) > 0
-        if self._count < 2 or self.owner.is_off or not started:
+        started = float(ops.convert_to_numpy(self.domain_model.alignment_layer.started)) > 0
+        if self._count < 2 or self.domain_model.is_off or not started:
             return
         _ = self.model
-        for total, variable in zip(self._sums, self._averaged(), strict=True):
+        for total, variable in zip(self._sums, self._variables(), strict=True):
             variable.assign((total / self._count).astype("float32"))
 
-    def _averaged(self) -> list[Any]:
-        # Seeds of dropout are integers, and no average makes sense of them.
-        variables = self.owner.base.variables
+    def _variables(self) -> list[Any]:
+        # The seeds of dropout are integers and must not be averaged.
+        variables = self.domain_model.base.variables
         return [v for v in variables if keras.backend.is_float_dtype(v.dtype)]

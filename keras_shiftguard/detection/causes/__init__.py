@@ -1,1 +1,1 @@
-"""What kind of change a covariate shift is: a corruption, another pipeline, augmentation."""
+"""Causes of covariate shift: a corruption, a change of the pipeline, or augmentation."""

@@ -1,11 +1,10 @@
-"""Does training differ from validation as augmented images differ from plain ones?
+"""Recognition of augmentation: differences of training from validation that are intended.
 
-Augmentation spreads: a number that varies among images varies more among
-augmented ones, around nearly the same centre. A shift moves the centre. Some
-augmentations move a centre by their nature, though: a rotation or zoom
-resamples and so blurs, shifted images have new borders, noise adds noise. That
-looks like a shift until it is known that training is randomised, which shows
-in its second epoch (`repeats.randomised`).
+Augmentation spreads features: an attribute varies more among augmented images than among
+plain ones, around nearly the same centre. A shift moves the centre. Some augmentations move
+the centre as well: a rotation or zoom resamples and so blurs, shifted images have new borders,
+noise adds noise. That cannot be distinguished from a shift until it is known that training is
+randomised, which the second epoch shows (`same_samples.randomised`).
 """
 
 from dataclasses import dataclass
@@ -15,32 +14,32 @@ import numpy as np
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_values
 
 SIGMAS = 4.0  # standard errors by which a spread must differ
-WIDER = 1.05  # ratio of spreads from which a feature counts as spread
-CENTRED = 0.25  # spreads by which its centre may be off
-FEWEST = 2  # features that must be spread wider
-MIN_SAMPLES = 50
-# What random rotation, zoom, shift, crop, noise or erasing moves one way, and
-# by how many standard deviations at most. Beyond, it is not augmentation alone.
-MOVED_BY_NATURE = (
+MIN_SPREAD_RATIO = 1.05  # ratio of the spreads from which a feature counts as wider
+MAX_CENTRE_MOVE = 0.25  # how far the centre of a wider feature may move, in spreads
+MIN_WIDER_FEATURES = 2  # number of features that must be wider
+MIN_SAMPLES = 50  # of a feature in each stream
+# Attributes that random rotation, zoom, shift, crop, noise or erasing moves in one direction,
+# and by how many standard deviations at most. A larger move is not augmentation alone.
+MOVED_BY_AUGMENTATION = (
     *("contrast", "sharpness", "edge_density", "spectral_slope", "entropy"),
     *("band_1", "band_2", "band_3", "band_4", "noise", "noise_flat", "noise_kurtosis"),
     *("blockiness", "equal_neighbours", "equal_runs", "anisotropy", "coherence"),
     *("border_level", "border_spread", "background", "object_size", "highlights", "shadows"),
 )
-MOVED_AT_MOST = 2.0
-OUTER = (0.1, 0.5, 0.9)  # quantiles: the spread of the inner 80 %, robust to tails
+MAX_MOVE = 2.0
+QUANTILES = (0.1, 0.5, 0.9)  # the spread is that of the inner 80 %, robust to tails
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What speaks for augmentation in training; false if nothing does.
+    """Evidence of augmentation in training; false if there is none.
 
     Args:
-        features: Names of the features that are spread wider in training around
+        features: Names of the features that are spread wider in training, around
             nearly the same centre.
-        moved: Features whose centre moved as augmentation moves it; only where
-            training is known to be randomised.
-        wider: Largest ratio of the spreads; 1 if none.
+        moved: Names of the features whose centre moved as augmentation moves it;
+            empty unless training is known to be randomised.
+        wider: Largest ratio of the spreads; 1 if no feature is wider.
     """
 
     features: tuple[str, ...] = ()
@@ -52,12 +51,12 @@ class Augmentation:
 
     @property
     def expected(self) -> tuple[str, ...]:
-        """All features whose difference is meant to be."""
+        """All features whose difference is intended."""
         return self.features + self.moved
 
     @property
     def sentence(self) -> str:
-        """One sentence with its number; empty if nothing speaks for it."""
+        """One sentence with its number; empty if there is no evidence."""
         if not self:
             return ""
         if not self.features:
@@ -72,17 +71,17 @@ class Augmentation:
 def looks_augmented(
     train: InputSummary, validation: InputSummary, *, certain: bool = False
 ) -> Augmentation:
-    """Tells whether training looks like validation after random augmentation.
+    """Examines whether training images look like validation images after random augmentation.
 
     Args:
         train: Summary of an input in training.
-        validation: Of the same input in validation.
-        certain: Whether training is known to be augmented: `randomised` is true
-            of two of its epochs.
+        validation: Summary of the same input in validation.
+        certain: Whether training is known to be augmented, because `randomised`
+            is true of two of its epochs.
 
     Returns:
-        An `Augmentation`. Differences of the features that it names are meant
-        to be, those of others are not.
+        The evidence. Differences of the features that it names are intended,
+        those of others are not.
     """
     a, b = train.features, validation.features
     if not train.is_image or a.names != b.names or a.counts.shape[1] != NUM_BINS:
@@ -91,20 +90,21 @@ def looks_augmented(
     (low, centre, high), (low_b, centre_b, high_b) = _quantiles(a), _quantiles(b)
     usable = (np.minimum(n, m) >= MIN_SAMPLES) & (high > low) & (high_b > low_b)
     spread, other = np.where(usable, high - low, 1.0), np.where(usable, high_b - low_b, 1.0)
-    # Of the logarithm of the spread: 0.82 / sqrt(n) for a normal variable.
+    # Standard error of the log ratio of the spreads. For a normal variable, that of the
+    # logarithm of one spread is 0.82 / sqrt(n).
     error = np.sqrt(1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
     ratio = np.log(spread / other)
     off = np.abs(centre - centre_b) / other
-    wide = usable & (ratio > np.log(WIDER) + SIGMAS * error)
-    wide &= off < np.maximum(CENTRED, error)
-    narrow = usable & (ratio < -np.log(WIDER) - SIGMAS * error)
-    if not certain and (wide.sum() < FEWEST or wide.sum() < 2 * narrow.sum()):
+    wide = usable & (ratio > np.log(MIN_SPREAD_RATIO) + SIGMAS * error)
+    wide &= off < np.maximum(MAX_CENTRE_MOVE, error)
+    narrow = usable & (ratio < -np.log(MIN_SPREAD_RATIO) - SIGMAS * error)
+    if not certain and (wide.sum() < MIN_WIDER_FEATURES or wide.sum() < 2 * narrow.sum()):
         return Augmentation()
     moved = np.zeros(len(a.names), bool)
     if certain:
         std = np.maximum(b.moments.std, 1e-30)
         d = np.abs(a.moments.mean - b.moments.mean) / std
-        moved = (d < MOVED_AT_MOST) & ~wide & np.isin(a.names, MOVED_BY_NATURE)
+        moved = (d < MAX_MOVE) & ~wide & np.isin(a.names, MOVED_BY_AUGMENTATION)
     return Augmentation(
         features=_named(a, wide),
         moved=_named(a, moved),
@@ -113,16 +113,17 @@ def looks_augmented(
 
 
 def _quantiles(table: FeatureTable) -> np.ndarray:
-    """The `OUTER` quantiles of each feature, `(len(OUTER), features)`."""
+    """Returns the `QUANTILES` of each feature, `(len(QUANTILES), features)`."""
     cumulative = np.cumsum(table.counts, axis=1)
-    ranks = np.multiply.outer(OUTER, np.maximum(cumulative[:, -1] - 1, 0))
+    ranks = np.multiply.outer(QUANTILES, np.maximum(cumulative[:, -1] - 1, 0))
     index = [
         [np.searchsorted(c, r, "right") for c, r in zip(cumulative, row, strict=True)]
         for row in ranks
     ]
-    # With a type of its own: of no features there is nothing to tell it from.
+    # The dtype is explicit, because it cannot be inferred if there are no features.
     return bin_values()[np.minimum(np.asarray(index, "int64"), NUM_BINS - 1)]
 
 
 def _named(table: FeatureTable, which: np.ndarray) -> tuple[str, ...]:
+    """Returns the names of the features where `which` is true."""
     return tuple(name for name, yes in zip(table.names, which, strict=True) if yes)

@@ -1,8 +1,8 @@
-"""Are red and blue swapped in one of two streams?
+"""Detection of swapped red and blue channels between two streams.
 
-Swapping them exchanges two distributions and leaves the third alone. A change
-of colour does neither: it would have to turn the red of one stream into the
-blue of the other, and the blue into the red, at every quantile.
+A swap exchanges the distributions of two channels and leaves the third unchanged. A change of
+colour does not: it would have to turn the red of one stream into the blue of the other, and
+the blue into the red, at every quantile.
 """
 
 from typing import NamedTuple, Self
@@ -12,24 +12,24 @@ import numpy as np
 from keras_shiftguard.profiles import FeatureTable, InputSummary
 
 QUANTILES = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
-# How many standard errors the gap between red and blue must have moved. The
-# spread of a sample's gap is not known; that of its mean is of the same size.
-SIGNIFICANT = 6.0
-EXPLAINED = 0.35  # at most this part of the difference may remain
-# The same for the sum of two squared z of the colour balance, whose spread from
-# sample to sample is known: p < 1e-8, and what is left by chance in one of 1000.
-BALANCE_SIGNIFICANT, BALANCE_LEFT, BALANCE_EXPLAINED = 40.0, 14.0, 0.1
+# How many standard errors the gap between red and blue must have moved. The spread of the gap
+# between samples is not known; the spread of their means, which is of the same size, is used.
+MIN_GAP_MOVE = 6.0
+MAX_REMAINING = 0.35  # the share of the difference that may remain after a swap
+# The same for the sum of two squared z-scores of the colour balance, whose spread between
+# samples is known: p < 1e-8 before the swap. By chance, 14 remain in one of 1000 cases.
+MIN_BALANCE_MOVE, MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING = 40.0, 14.0, 0.1
 
 
 class Levels(NamedTuple):
-    """Where the values of each channel lie.
+    """Location and spread of the values of each channel.
 
     Args:
-        mean: `(channels,)`, as are `std`, `low` and `high`.
-        std: Deviation of the pixels.
+        mean: Mean, `(channels,)`, as are `std`, `low` and `high`.
+        std: Standard deviation of the pixels.
         low: Smallest value.
         high: Largest value.
-        quantiles: `(channels, len(QUANTILES))`.
+        quantiles: The `QUANTILES`, `(channels, len(QUANTILES))`.
     """
 
     mean: np.ndarray
@@ -40,6 +40,7 @@ class Levels(NamedTuple):
 
     @classmethod
     def of(cls, summary: InputSummary) -> Self:
+        """Returns the levels of an input."""
         rows = [
             [summary.quantile(q, c) for q in QUANTILES]
             for c in (range(summary.num_channels) if len(summary.counts) > 1 else (None,))
@@ -48,7 +49,7 @@ class Levels(NamedTuple):
         return cls(summary.mean, summary.std, summary.minimum, summary.maximum, quantiles)
 
     def mapped(self, scale: np.ndarray, offset: np.ndarray) -> Self:
-        """What becomes of them under `x * scale + offset`, all scales positive."""
+        """Returns the levels of `x * scale + offset`; all scales are positive."""
         return type(self)(
             self.mean * scale + offset,
             self.std * scale,
@@ -58,39 +59,45 @@ class Levels(NamedTuple):
         )
 
     def reversed(self) -> Self:
-        """The same with the channels in the other order."""
+        """Returns the levels with the channels in reverse order."""
         return type(self)(*(values[::-1] for values in self))
 
 
 def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
-    """Whether `current` is `reference` with its channels in the other order.
+    """Whether `current` is `reference` with its channels in reverse order.
 
     Args:
-        reference: Of the one stream.
-        current: Of the other, in the same units.
+        reference: Levels of one stream.
+        current: Levels of the other stream, in the same units.
         error: Standard error of the difference of two channel means.
 
     Returns:
-        False also where red and blue are too much alike to tell.
+        Whether they are swapped; False if red and blue are too similar to decide.
     """
     if len(reference.mean) != 3:
         return False
     gap, gap_now = (levels.mean[0] - levels.mean[2] for levels in (reference, current))
-    if abs(gap_now - gap) <= SIGNIFICANT * error:
+    if abs(gap_now - gap) <= MIN_GAP_MOVE * error:
         return False
-    if abs(gap_now + gap) > max(EXPLAINED * abs(gap_now - gap), 3 * error):
+    if abs(gap_now + gap) > max(MAX_REMAINING * abs(gap_now - gap), 3 * error):
         return False
     std = float(np.mean(reference.std))
-    direct, crossed = (_apart(reference, levels) for levels in (current, current.reversed()))
-    # One percent is what the sketch of the quantiles can tell.
-    return direct > 0.01 * std and crossed <= EXPLAINED * direct + error
+    direct, crossed = (
+        _quantile_distance(reference, levels) for levels in (current, current.reversed())
+    )
+    # One percent is the accuracy of the quantile sketch.
+    return direct > 0.01 * std and crossed <= MAX_REMAINING * direct + error
 
 
 def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
-    """Whether the colour balance of the samples is that of the other order.
+    """Whether the colour balance of the samples is that of the reverse channel order.
 
-    Sharper than `channels_swapped`, since the spread between samples is known,
-    but blind behind steps that treat the channels differently.
+    This has more power than `channels_swapped`, since the spread between samples is
+    known, but it does not work after a step that treats the channels differently.
+
+    Args:
+        reference: Image attributes of one stream.
+        current: Image attributes of the other stream.
     """
     names = ("colour_balance_0", "colour_balance_2")
     if not all(name in table.names for name in names for table in (reference, current)):
@@ -105,10 +112,10 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
 
     direct = squared(first[0], second[0]) + squared(first[1], second[1])
     crossed = squared(first[0], second[1]) + squared(first[1], second[0])
-    left = max(BALANCE_LEFT, BALANCE_EXPLAINED * direct)
-    return direct > BALANCE_SIGNIFICANT and crossed < min(left, EXPLAINED * direct)
+    left = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * direct)
+    return direct > MIN_BALANCE_MOVE and crossed < min(left, MAX_REMAINING * direct)
 
 
-def _apart(first: Levels, second: Levels) -> float:
-    """Mean distance of the quantiles of all channels (Wasserstein, order 1)."""
+def _quantile_distance(first: Levels, second: Levels) -> float:
+    """Returns the mean distance of the quantiles of all channels (Wasserstein, order 1)."""
     return float(np.abs(first.quantiles - second.quantiles).mean())

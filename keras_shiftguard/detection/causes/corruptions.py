@@ -1,12 +1,12 @@
-"""From the way in which image attributes moved to the likely cause.
+"""Classification of a shift of images into families of corruption.
 
-Each attribute moves by an effect (in standard deviations between samples), by
-an amount, and in spread. What noise, blur, snow and so on do to these was learnt
-from corruptions of our own making (`tools/shift_signatures.py`); it is kept in
-`signatures.json`: a linear score for each kind of corruption, after the vector
-of all moves has been scaled to unit size, so that its direction decides.
+Each attribute moves by an effect (in standard deviations between samples), by an amount, and
+in spread. How noise, blur, snow and so on move them was learnt from synthetic corruptions
+(`tools/shift_signatures.py`). The result, in `signatures.json`, is a linear score for each
+kind of corruption. The vector of all moves is scaled to unit size first, so that only its
+direction decides.
 
-A cause is a reading of a shift that was found, never evidence of one.
+A cause is an interpretation of a shift that was found by a test, never evidence of one.
 """
 
 import json
@@ -21,18 +21,18 @@ from keras_shiftguard.profiles import FeatureTable, InputSummary
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 OTHER = "other"
-LEAST_CONFIDENCE = 0.5  # below, no cause is named
-MOST_FEATURES = 3
-SOFT = 0.03  # spread, in an attribute's own unit, below which no difference counts
+MIN_CONFIDENCE = 0.5  # with less, no cause is named
+MAX_FEATURES = 3  # attributes that a sentence names
+MIN_SPREAD = 0.03  # in the attribute's unit: added to spreads, which may be nearly 0
 COLOUR = "colour_balance_"
 
-# Kinds that say more than their family.
-SAID_OF_KIND = {
+# Descriptions of kinds that are more specific than their family.
+KIND_DESCRIPTIONS = {
     "aliasing": "as a resize without antialiasing leaves it (nearest neighbour, or bilinear "
     "without a filter)",
 }
 
-# These are logarithms: their moves are said as a factor, the others as a difference.
+# Attributes that are logarithms: sentences give their moves as factors, others as differences.
 LOGARITHMS = frozenset(
     "contrast saturation band_1 band_2 band_3 band_4 spectral_slope sharpness noise noise_flat "
     "noise_kurtosis blockiness border_spread".split()
@@ -41,15 +41,15 @@ LOGARITHMS = frozenset(
 
 @dataclass(frozen=True)
 class Cause:
-    """What most likely made images differ.
+    """The most likely cause of a difference between images.
 
     Args:
         family: `"brightness"`, `"contrast"` (haze too), `"blur"`, `"noise"`,
             `"compression"`, `"resolution"` (another resize filter too), `"colour"`,
             `"weather"`, `"geometry"`, or `"other"` where none is clear.
-        features: Names of the attributes that speak for it, the best first.
-        confidence: Share of the belief that this family gets, in [0, 1].
-        sentence: The evidence, with its numbers.
+        features: Names of the attributes that are evidence for it, the strongest first.
+        confidence: Probability of the family by the classifier, in [0, 1].
+        sentence: One sentence with the evidence and its numbers.
     """
 
     family: str
@@ -60,13 +60,13 @@ class Cause:
 
 @dataclass(frozen=True)
 class Moves:
-    """How each attribute of `names` moved; zero where it was not measured.
+    """The move of each attribute from one stream to another; zero if it was not measured.
 
     Args:
-        names: Attributes, `(k,)`.
-        effect: Difference of the means in standard deviations between samples.
-        amount: Difference of the means; brightness in units of the contrast.
-        spread: Log ratio of the standard deviations.
+        names: Names of the `k` attributes.
+        effect: Difference of the means in standard deviations between samples, `(k,)`.
+        amount: Difference of the means, `(k,)`; brightness in units of the contrast.
+        spread: Log ratio of the standard deviations, `(k,)`.
     """
 
     names: tuple[str, ...]
@@ -75,12 +75,12 @@ class Moves:
     spread: np.ndarray
 
     def vector(self, scale: np.ndarray) -> np.ndarray:
-        """All moves in one direction of unit size, `(3 k + 1,)`.
+        """Returns all moves as one vector of about unit size, `(3 k + 1,)`.
 
         Args:
             scale: Amount of each attribute that counts as large, `(k,)`.
         """
-        # Which channel a tint takes does not matter for naming it.
+        # The last entry is the size of a tint, for which it does not matter which channel moved.
         tint = sum(abs(self.effect[i]) for i, n in enumerate(self.names) if n.startswith(COLOUR))
         vector = np.concatenate(
             [np.arcsinh(self.effect), np.arcsinh(self.amount / scale), self.spread]
@@ -90,7 +90,7 @@ class Moves:
 
 
 def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]) -> Moves:
-    """How the attributes `names` moved from `reference` to `current`."""
+    """Returns the moves of the attributes `names` from `reference` to `current`."""
     both = [n for n in names if n in reference.names and n in current.names]
     effect, amount, spread = (np.zeros(len(names)) for _ in range(3))
     for name in both:
@@ -101,26 +101,26 @@ def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]
         difference = (current.moments.mean[b] - reference.moments.mean[a]) / unit
         before, after = reference.moments.std[a] / unit, current.moments.std[b] / unit
         amount[at] = difference
-        effect[at] = difference / np.sqrt((before**2 + after**2) / 2 + SOFT**2)
-        spread[at] = np.log((after + SOFT) / (before + SOFT))
+        effect[at] = difference / np.sqrt((before**2 + after**2) / 2 + MIN_SPREAD**2)
+        spread[at] = np.log((after + MIN_SPREAD) / (before + MIN_SPREAD))
     return Moves(names, effect, amount, spread)
 
 
 def name_cause(reference: InputSummary, current: InputSummary) -> Cause:
-    """Names the family of corruption that explains how `current` differs.
+    """Returns the family of corruption that best explains how `current` differs.
 
     Args:
         reference: Summary of the images as they should be.
         current: Summary of the images that were found to differ.
 
     Returns:
-        The cause; of family `"other"` for input that is no image.
+        The cause; of family `"other"` if none is clear or the input is no image.
     """
     return cause_of_tables(reference.features, current.features)
 
 
 def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
-    """The same from the two tables of attributes."""
+    """Does the same as `name_cause`, for tables of attributes."""
     signatures = _signatures()
     if not set(signatures.features) & set(reference.names) & set(current.names):
         return Cause(OTHER, (), 0.0, "No attributes of images were measured.")
@@ -131,21 +131,23 @@ def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
     by_family = {f: float(belief[families == f].sum()) for f in dict.fromkeys(families.tolist())}
     family = max(by_family, key=lambda f: by_family[f])
     confidence = by_family[family]
-    if family == OTHER or confidence < LEAST_CONFIDENCE:
+    if family == OTHER or confidence < MIN_CONFIDENCE:
         features = _largest(moved)
-        said = _said(moved, features)
+        evidence = _moves_in_words(moved, features)
         lead = "No single corruption explains the difference"
-        return Cause(OTHER, features, confidence, f"{lead}: {said}." if said else f"{lead}.")
+        return Cause(
+            OTHER, features, confidence, f"{lead}: {evidence}." if evidence else f"{lead}."
+        )
     kind = int(np.argmax(np.where(families == family, belief, -1.0)))
     features = _carriers(moved, signatures.weights[kind] * vector)
-    said = _said(moved, features)
-    more = SAID_OF_KIND.get(signatures.kinds[kind], "")
+    evidence = _moves_in_words(moved, features)
+    more = KIND_DESCRIPTIONS.get(signatures.kinds[kind], "")
     lead = f"{family}, {more}" if more else family
-    return Cause(family, features, confidence, f"Points to {lead}: {said}.")
+    return Cause(family, features, confidence, f"Points to {lead}: {evidence}.")
 
 
 def _carriers(moved: Moves, shares: np.ndarray) -> tuple[str, ...]:
-    """The attributes with most weight in a kind's score, among those that moved."""
+    """Returns the attributes with the largest part in a kind's score, of those that moved."""
     k = len(moved.names)
     total = shares[:k] + shares[k : 2 * k] + shares[2 * k : 3 * k]
     tint = [i for i, n in enumerate(moved.names) if n.startswith(COLOUR)]
@@ -153,15 +155,17 @@ def _carriers(moved: Moves, shares: np.ndarray) -> tuple[str, ...]:
         total[max(tint, key=lambda i: abs(moved.effect[i]))] += shares[-1]
     order = np.argsort(-total)
     best = [moved.names[i] for i in order if total[i] > 0 and abs(moved.effect[i]) > 0.1]
-    return tuple(best[:MOST_FEATURES]) or _largest(moved)
+    return tuple(best[:MAX_FEATURES]) or _largest(moved)
 
 
 def _largest(moved: Moves) -> tuple[str, ...]:
+    """Returns the attributes that moved most."""
     order = np.argsort(-np.abs(moved.effect), kind="stable")
-    return tuple(moved.names[i] for i in order[:MOST_FEATURES] if moved.effect[i])
+    return tuple(moved.names[i] for i in order[:MAX_FEATURES] if moved.effect[i])
 
 
-def _said(moved: Moves, features: tuple[str, ...]) -> str:
+def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
+    """Returns the moves of some attributes with their numbers, for a sentence."""
     parts = []
     for name in features:
         at = moved.names.index(name)
@@ -173,7 +177,10 @@ def _said(moved: Moves, features: tuple[str, ...]) -> str:
 
 
 def _unit(table: FeatureTable, name: str) -> float:
-    """Brightness alone is in the input's units: it is told in contrasts."""
+    """Returns the unit of an attribute: the mean contrast for brightness, else 1.
+
+    Brightness is the only attribute in the input's units.
+    """
     if name != "brightness" or "contrast" not in table.names:
         return 1.0
     at = table.names.index("contrast")
@@ -189,7 +196,16 @@ def _softmax(scores: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Signatures:
-    """The learnt scores: one row of `weights` for each kind of corruption."""
+    """The learnt scores of the kinds of corruption.
+
+    Args:
+        features: Names of the `k` attributes.
+        scale: Amount of each attribute that counts as large, `(k,)`.
+        families: Family of each kind.
+        kinds: Name of each kind.
+        weights: Weights of `Moves.vector` in the score of each kind, `(kinds, 3 k + 1)`.
+        bias: Bias of the score of each kind, `(kinds,)`.
+    """
 
     features: tuple[str, ...]
     scale: np.ndarray

@@ -1,4 +1,4 @@
-"""What an explained difference is, and the lines of Python and numbers in it."""
+"""`Explanation`: a step of preprocessing that explains a difference, with the code to undo it."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,21 @@ from keras_shiftguard.profiles import InputSummary
 
 @dataclass(frozen=True)
 class Explanation:
-    """A step that was done in one of two streams only.
+    """A preprocessing step that was done in only one of two streams.
 
     Args:
-        name: `"not rescaled"`, `"rescaled twice"`, `"channels swapped"`, ...
-        sentence: One plain sentence with numbers.
-        scale: Of each channel, `current = reference * scale + offset`,
-            `(channels,)`; the channels of `current` count.
-        offset: `(channels,)`.
-        swapped: Whether the channels are in the other order.
-        effect_size: How far the means or deviations of the channels are
-            apart, whichever is more, in standard deviations of the reference's
-            sample means; not signed.
-        fix: A line of Python that turns `x` of `current` into what the
-            reference holds; for channels last.
+        name: Name of the difference: `"not rescaled"`, `"rescaled twice"`,
+            `"channels swapped"`, ...
+        sentence: One sentence with numbers.
+        scale: Scale of each channel, `current = reference * scale + offset`,
+            `(channels,)`, in the channel order of `current`.
+        offset: Offset of each channel, `(channels,)`.
+        swapped: Whether the channels are in reverse order.
+        effect_size: Distance of the means or of the standard deviations of the
+            channels, the larger of the two, in standard deviations of the
+            reference's sample means; not signed.
+        fix: A line of Python that turns `x` of `current` into the form of the
+            reference, in the layout of the input.
     """
 
     name: str
@@ -35,7 +36,14 @@ class Explanation:
 
 
 def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
-    """`x * scale + offset` as one would write it; channels first or last."""
+    """Returns Python code for `x * scale + offset`, as short as possible.
+
+    Args:
+        x: Code for the input.
+        scale: Scale of each channel, `(channels,)`.
+        offset: Offset of each channel, `(channels,)`.
+        first: Whether the layout is channels first.
+    """
     tiny = 1e-4 * 255 * float(np.abs(scale).max())
     if np.ptp(scale) < 1e-6 * abs(scale[0]):
         factor = float(scale[0])
@@ -51,20 +59,21 @@ def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
 
 
 def _array(values: np.ndarray, first: bool) -> str:
+    """Returns Python code for an array with one value a channel."""
     listed = f"np.array([{', '.join(digits(v) for v in values)}])"
     return f"{listed}.reshape(-1, 1, 1)" if first else listed
 
 
 def digits(value: float) -> str:
-    """Six digits at most."""
+    """Formats a number with at most six digits."""
     return f"{value:.6g}"
 
 
 def span_of(summary: InputSummary) -> str:
-    """The range of the values, such as `0..255`."""
+    """Formats the range of the values of an input, such as `0..255`."""
     return f"{summary.minimum.min():.3g}..{summary.maximum.max():.3g}"
 
 
 def listed(values: np.ndarray) -> str:
-    """Numbers with commas between them."""
+    """Formats numbers as a list separated by commas."""
     return ", ".join(f"{v:.3g}" for v in values)

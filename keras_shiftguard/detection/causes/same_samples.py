@@ -1,12 +1,11 @@
-"""Are two passes the same samples, or the same samples but for random augmentation?
+"""Recognition of repeated passes: the same samples again, perhaps with random augmentation.
 
-An epoch repeats the samples of the one before, in another order. Its sums are
-then the same but for float32 rounding. That is told apart from a fresh draw of
-the same world by how far apart two draws would be: a standard error or so,
-which is a thousand times as much. Sums over all samples tell, but are blind to mirrored
-images. Costly details are not, but they may have been measured on other rows:
-they count only where all rows were measured, or where the class counts of the
-measured rows are so equal that they must be the same.
+An epoch repeats the samples of the one before, in another order. Its sums are then equal up to
+float32 rounding. Those of two independent draws of samples differ by about a standard error,
+which is a thousand times as much. Sums over all samples do not change if images are mirrored.
+The mean embedding does, but it may have been measured on other samples: it is only used if all
+samples were measured, or if the class counts of the measured samples are equal and could not
+be so by chance.
 """
 
 from collections.abc import Iterator
@@ -15,27 +14,27 @@ import numpy as np
 
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-# float32 sums of a batch around a pivot: relative to the spread between samples
-# the error is about 1e-7 sqrt(batches); relative to the values, of an average.
+# Rounding errors of float32 sums of a batch around a pivot: relative to the spread between
+# samples, which is about 1e-7 sqrt(batches), and relative to the values.
 ROUNDING = 1e-5
-OF_VALUE = 2e-6
-WAVES = 1e-4  # of cosines and sines, whose arguments may be large
-BY_CHANCE = 1e-5  # that other rows have the same class counts
-ALIKE = 3.0  # standard errors between two draws
-# In standard errors: two draws of the same world are nearer than this on each
-# of six independent numbers by a chance of 1e-10 or so.
-FAR = 0.02
+VALUE_ROUNDING = 2e-6
+WAVE_ROUNDING = 1e-4  # of cosines and sines, whose arguments may be large
+MAX_CHANCE = 1e-5  # probability that other samples have the same class counts
+MAX_DRAW_ERRORS = 3.0  # standard errors between two draws of the same distribution
+# In standard errors. Two independent draws of the same distribution are nearer than this in all
+# of six independent numbers with a probability of about 1e-10.
+MAX_SAME_ERRORS = 0.02
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes went over the same samples, in whatever order.
+    """Whether two passes went over the same samples, in any order.
 
     Args:
-        first: One pass.
-        second: Another.
+        first: Profile of one pass.
+        second: Profile of another pass.
 
     Returns:
-        False also where there is nothing to tell by.
+        Whether they are the same; False if the profiles are empty.
     """
     if first.num_samples != second.num_samples or set(first.inputs) != set(second.inputs):
         return False
@@ -47,19 +46,19 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
-    """Whether the same samples came with other inputs, as augmentation does.
+    """Whether two passes are the same samples with randomised inputs, as by augmentation.
 
-    Two passes with exactly the same number of samples of each class are the
-    same samples, unless a stream draws from each class in turn. Inputs that
-    changed for good between the passes are not called randomised: the passes
-    must look like draws of one world.
+    Two passes with exactly the same number of samples of each class are taken for the
+    same samples, which is wrong only if a stream draws from each class in turn. A
+    permanent change between the passes is not called randomised: the passes must look
+    like two draws of one distribution.
 
     Args:
-        first: One pass, with class labels.
-        second: Another.
+        first: Profile of one pass, with class labels.
+        second: Profile of another pass.
 
     Returns:
-        False without labels, and for a single class.
+        Whether the inputs are randomised; False without labels, or with a single class.
     """
     labels = first.labels
     if not (labels.are_classes and second.labels.are_classes):
@@ -75,6 +74,7 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
 
 
 def _same_labels(first: InputProfile, second: InputProfile) -> bool:
+    """Whether the labels of both passes have the same counts."""
     one, other = first.labels, second.labels
     return (
         one.num_samples == other.num_samples
@@ -84,21 +84,21 @@ def _same_labels(first: InputProfile, second: InputProfile) -> bool:
 
 
 def _same_rows(first: InputProfile, second: InputProfile) -> bool:
-    """Whether the costly details of both are certainly of the same samples."""
+    """Whether the costly statistics of both passes were surely measured on the same samples."""
     one, other = (p.labels.by_class.count[:, 0] for p in (first, second))
     if not one.sum() or not np.array_equal(one, other):
         return False
-    # How likely other rows would have had just these class counts.
+    # Compares the probability of just these class counts in other samples with MAX_CHANCE.
     share = min(one.sum() / first.num_samples, 1.0)
     variance = np.sort(one[one > 0])[:-1] * (1 - share)
-    return bool(np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2 > -np.log(BY_CHANCE))
+    return bool(np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2 > -np.log(MAX_CHANCE))
 
 
 def _alike(first: InputSummary, second: InputSummary) -> bool:
-    """Whether the sample moments could be those of two draws of one world."""
+    """Whether the sample moments could be those of two draws of one distribution."""
     return all(
         abs(one.mean - other.mean)
-        <= ALIKE * np.sqrt((one.std**2 + other.std**2) / np.maximum(one.count, 1))
+        <= MAX_DRAW_ERRORS * np.sqrt((one.std**2 + other.std**2) / np.maximum(one.count, 1))
         for one, other in (
             (first.sample_mean, second.sample_mean),
             (first.sample_std, second.sample_std),
@@ -107,17 +107,24 @@ def _alike(first: InputSummary, second: InputSummary) -> bool:
 
 
 def _same_input(first: InputSummary, second: InputSummary, rows: bool) -> bool:
+    """Whether two summaries are of the same samples.
+
+    Args:
+        first: Summary of an input in one pass.
+        second: Summary of the same input in another pass.
+        rows: Whether the embeddings were measured on the same samples.
+    """
     if (first.layout, first.num_channels) != (second.layout, second.num_channels):
         return False
     if first.nonfinite_samples != second.nonfinite_samples:
         return False
-    for name in ("minimum", "maximum"):  # exact, whatever the order
+    for name in ("minimum", "maximum"):  # exact in any order
         if not np.allclose(getattr(first, name), getattr(second, name), rtol=1e-6, atol=0):
             return False
     one, other = first.embedding, second.embedding
     if one.count == other.count and (rows or one.count == first.num_samples):
-        # A mirrored image has the same sums, but not the same waves.
-        if np.abs(one.mean - other.mean).max(initial=0.0) > WAVES:
+        # A mirrored image has the same sums, but another embedding.
+        if np.abs(one.mean - other.mean).max(initial=0.0) > WAVE_ROUNDING:
             return False
     return all(
         np.all(np.abs(one - other) <= allowed) for one, other, allowed in _sums(first, second)
@@ -127,18 +134,22 @@ def _same_input(first: InputSummary, second: InputSummary, rows: bool) -> bool:
 def _sums(
     first: InputSummary, second: InputSummary
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Pairs of numbers that must agree, and how far rounding may take them apart."""
-    # Not the samples' own deviations: that of a nearly flat image is a root of
-    # rounding, a thousand times as large as other errors.
+    """Yields pairs of numbers that must agree, and how far rounding may set them apart."""
+    # The deviations of samples are not used: that of a nearly flat image is the square root of
+    # a rounding error, which is a thousand times as large as other errors.
     for name in ("channels", "sample_mean"):
         one, other = getattr(first, name), getattr(second, name)
         yield one.count, other.count, np.zeros_like(one.count)
         size = np.abs(one.mean) + one.std
         spread = np.maximum(one.std, other.std)
-        # A mean is off by rounding of the values, and no more than a small part
-        # of what another draw would change, or a small n would hide nothing.
+        # Means may differ by rounding of the values, but at most by a small part of the
+        # standard error, so that another draw is still recognised.
         error = spread / np.sqrt(np.maximum(one.count, 1))
-        rounding = ROUNDING * spread + OF_VALUE * size
-        yield one.mean, other.mean, np.minimum(rounding, np.maximum(FAR * error, 1e-7 * size))
-        # A deviation far below the values is made of rounding.
-        yield one.std, other.std, 10 * ROUNDING * spread + OF_VALUE * size
+        rounding = ROUNDING * spread + VALUE_ROUNDING * size
+        yield (
+            one.mean,
+            other.mean,
+            np.minimum(rounding, np.maximum(MAX_SAME_ERRORS * error, 1e-7 * size)),
+        )
+        # A deviation that is small relative to the values consists of rounding errors.
+        yield one.std, other.std, 10 * ROUNDING * spread + VALUE_ROUNDING * size

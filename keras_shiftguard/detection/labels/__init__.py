@@ -1,1 +1,1 @@
-"""Label shift and concept shift: what labels and predictions say about a difference."""
+"""Label shift and concept shift: tests of labels, predictions and inputs by class."""

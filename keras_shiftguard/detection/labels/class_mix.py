@@ -1,8 +1,8 @@
-"""What the labels explain: a new class mix, or classes that look different.
+"""Findings of label shift and concept shift, and removal of findings that label shift explains.
 
-A pure change of the class mix moves the mean of no feature by more than Cohen's
-w of the mix, in standard deviations (Cauchy and Schwarz), and leaves every class
-as it was. A covariate finding within those bounds needs no cause of its own.
+A pure change of the class mix leaves every class as it was, and moves the mean of no feature by
+more than Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A covariate
+finding within this bound is a consequence of the mix.
 """
 
 from dataclasses import replace
@@ -10,21 +10,22 @@ from dataclasses import replace
 import numpy as np
 
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
-from keras_shiftguard.detection.labels.concept import ClassShift, examine_classes
+from keras_shiftguard.detection.labels.concept import ClassShift, find_changed_classes
 from keras_shiftguard.detection.labels.label_shift import estimate
 from keras_shiftguard.detection.labels.relabelled import (
     Relabelling,
-    examine_labels,
-    labels_do_not_belong,
+    describe_relabelling,
+    find_relabelling,
 )
 from keras_shiftguard.detection.sentences import classes_look_different, estimated_mix
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 
-Shares = tuple[float, float]  # of current and reference: evidence over counts
-SLACK = 1.25  # an estimated w may fall short of the true one
-LEAST_P = 0.01  # below, the classes themselves differ
-RELABELLED = 0.25  # of the level of concept shift, for labels that are wrong altogether
+# Distinct samples over samples counted, of the current and the reference stream.
+Shares = tuple[float, float]
+MAX_EFFECT_RATIO = 1.25  # of an effect to w of the mix; above 1, as w is estimated
+MIN_P_UNCHANGED = 0.01  # p-value from which the classes count as unchanged
+RELABELLING_SHARE = 0.25  # of the level of concept shift, for labels that are wrong altogether
 
 
 def concept_finding(
@@ -35,18 +36,27 @@ def concept_finding(
     stream: str,
     against: str,
 ) -> Finding | None:
-    """One finding for labels that are wrong, or for the classes that look different."""
+    """Tests for wrong labels, and for classes whose inputs differ; returns at most one finding.
+
+    Args:
+        current: Labels of the stream that may differ.
+        reference: Labels of the stream it is compared with.
+        level: Probability of a finding if nothing differs.
+        shares: Distinct samples over samples counted, of current and reference.
+        stream: Name of the stream that may differ.
+        against: Name of the stream it is compared with.
+    """
     both = (shares[1], shares[0])
     worst: Relabelling | ClassShift
-    wrong = examine_labels(reference, current, level * RELABELLED, both)
+    wrong = find_relabelling(reference, current, level * RELABELLING_SHARE, both)
     if wrong is not None:
-        worst, p_value = wrong, wrong.p_value / RELABELLED
-        explanation = labels_do_not_belong(wrong, stream, against)
+        worst, p_value = wrong, wrong.p_value / RELABELLING_SHARE
+        explanation = describe_relabelling(wrong, stream, against)
     else:
-        moved = examine_classes(reference, current, level * (1 - RELABELLED), both)
+        moved = find_changed_classes(reference, current, level * (1 - RELABELLING_SHARE), both)
         if not moved:
             return None
-        worst, p_value = moved[0], min(shift.p_value for shift in moved) / (1 - RELABELLED)
+        worst, p_value = moved[0], min(shift.p_value for shift in moved) / (1 - RELABELLING_SHARE)
         classes = [shift.class_id for shift in moved]
         explanation = classes_look_different(classes, worst.effect_size, stream, against)
     return Finding(
@@ -65,10 +75,10 @@ def concept_finding(
 
 
 def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Shares) -> bool:
-    """Whether samples of the same class look the same in both streams.
+    """Whether the samples of each class have the same mean in both streams.
 
-    The random projections of the first input, compared within each class and
-    added up over classes.
+    It compares the random projections of the first input within each class, and adds the
+    differences up over the classes.
     """
     a, b = current.by_class, reference.by_class
     n, m = a.count[:, :1] * shares[0], b.count[:, :1] * shares[1]
@@ -81,20 +91,20 @@ def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Sh
     delta = (weight * (a.mean[ids] - b.mean[ids])).sum(axis=0)
     error = np.sqrt(np.maximum((weight * variance).sum(axis=0), 1e-300))
     p = float((2 * normal_sf(np.abs(delta) / error)).min()) * a.mean.shape[1]
-    return p > LEAST_P
+    return p > MIN_P_UNCHANGED
 
 
 def without_consequences(
     findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
 ) -> list[Finding]:
-    """Leaves out covariate findings that a new class mix explains."""
+    """Returns the findings without covariate findings that a new class mix explains."""
     mix = next((f for f in findings if f.feature == "labels" and f.matters), None)
     if mix is None or mix.kind != "label" or not classes_unchanged(current, reference, shares):
         return findings
-    most = SLACK * mix.effect_size
+    bound = MAX_EFFECT_RATIO * mix.effect_size
 
     def follows(finding: Finding) -> bool:
-        return finding.kind == "covariate" and abs(finding.effect_size) <= most
+        return finding.kind == "covariate" and abs(finding.effect_size) <= bound
 
     if not any(map(follows, findings)):
         return findings
@@ -105,11 +115,11 @@ def without_consequences(
 def with_estimated_mix(
     findings: list[Finding], current: OutputSummary, reference: OutputSummary
 ) -> list[Finding]:
-    """Calls other predictions of an unlabelled stream label shift, if that is enough.
+    """Replaces findings on an unlabelled stream by label shift, if that explains all of them.
 
-    Class frequencies are estimated from the predictions and the confusion on the
-    labelled stream. If nothing moved by more than such a mix can move it, the mix
-    is the finding, and the rest follows from it.
+    The class frequencies are estimated from the predictions and the confusion matrix on
+    the labelled stream. If no feature moved by more than such a mix can move it, the mix
+    is the only finding, and the others follow from it.
     """
     mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
     if mix is None or current.confusion.sum() or not reference.confusion.sum():
@@ -117,11 +127,13 @@ def with_estimated_mix(
     shift = estimate(reference, current.predicted)
     before = reference.confusion.sum(axis=1) / reference.confusion.sum()
     effect = _cohens_w(shift.frequencies - before, before)
-    # Bounds: the least and the greatest within the intervals, taken class by class.
+    # Bounds of the effect: the smallest and the largest change within the interval of each class.
     nearest = np.clip(before, shift.lower, shift.upper) - before
     farthest = np.maximum(shift.upper - before, before - shift.lower)
     covariate = [f for f in findings if f.kind == "covariate" and f is not mix and f.matters]
-    if not shift.identified or any(abs(f.effect_size) > SLACK * effect for f in covariate):
+    if not shift.identified or any(
+        abs(f.effect_size) > MAX_EFFECT_RATIO * effect for f in covariate
+    ):
         return findings
     label = replace(
         mix,
@@ -137,6 +149,6 @@ def with_estimated_mix(
 
 
 def _cohens_w(change: np.ndarray, before: np.ndarray) -> float:
-    """Of frequencies that changed from `before`; classes that were not there are left out."""
+    """Returns Cohen's w of a change of frequencies, over the classes with `before` above 0."""
     there = before > 0
     return float(np.sqrt((change[there] ** 2 / before[there]).sum()))

@@ -1,4 +1,4 @@
-"""Did the classes move? Their means in two streams, along random projections."""
+"""Test of class means: whether any class moved between two streams, along random projections."""
 
 from dataclasses import dataclass
 
@@ -8,23 +8,23 @@ from keras_shiftguard.detection.labels.concept import MIN_CLASSES
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_SAMPLES = 8  # of a class in each stream: all classes together decide
+MIN_SAMPLES = 8  # of a class in each stream; so few are enough, as all classes are combined
 
 
 @dataclass(frozen=True)
 class ClassMovement:
-    """How far the means of the classes lie apart in two streams, and whether by chance.
+    """The difference of the class means between two streams, with its test.
 
     Args:
-        ids: Classes with `MIN_SAMPLES` in both, `(k,)`.
-        before: Mean and variance along each direction, `(k, d)`, and number of
-            samples, `(k, 1)`, in the reference.
-        after: In the current stream.
-        error: Squared error of the difference of the means, `(k, d)`.
+        ids: Ids of the `k` classes with `MIN_SAMPLES` samples in both streams.
+        before: In the reference: mean and variance of each class along each of `d`
+            directions, `(k, d)`, and its number of samples, `(k, 1)`.
+        after: The same in the current stream.
+        error: Squared standard error of the difference of the means, `(k, d)`.
         pooled: Variance within a class, `(k, d)`.
-        moved: Mean square of the differences in units of `pooled`, less what chance
-            alone gives.
-        p_value: Of "no class moved", corrected for the directions.
+        moved: Mean square of the differences in units of `pooled`, minus its
+            expectation by chance.
+        p_value: P-value of "no class moved", corrected for the number of directions.
     """
 
     ids: np.ndarray
@@ -39,9 +39,9 @@ class ClassMovement:
 def compare_classes(
     reference: LabelSummary, current: LabelSummary, shares: tuple[float, float] = (1.0, 1.0)
 ) -> ClassMovement | None:
-    """Compares the means of the classes; None without `MIN_CLASSES` that can be.
+    """Compares the class means of two streams; None if fewer than `MIN_CLASSES` can be.
 
-    The arguments are those of `relabelled.examine_labels`.
+    The arguments are those of `relabelled.find_relabelling`.
     """
     if not (reference.are_classes and current.are_classes):
         return None
@@ -71,18 +71,18 @@ def compare_classes(
 
 
 def _normal_square(square: Floats, degrees: Floats) -> Floats:
-    """Of the normal deviate with the p-value of a squared t (Wallace 1959)."""
+    """Returns the square of the normal deviate with the p-value of a squared t (Wallace 1959)."""
     normal: Floats = ((8 * degrees + 1) / (8 * degrees + 3)) ** 2
     return normal * degrees * np.log1p(square / degrees)
 
 
 def _any_class_moved(square: Floats) -> float:
-    """P-value from squared deviates, `(classes, directions)`.
+    """Returns the p-value of squared deviates, `(classes, directions)`.
 
-    Classes share no sample, so along one direction their squares add up. Directions
-    depend on each other in a way that is not kept: Bonferroni. Of Welch's and
-    Student's t the smaller one is taken: where classes are small and skewed, each is
-    too eager on the side on which the other is not.
+    The classes are independent, so along one direction their squares add up to a chi2.
+    The dependence between directions is not known, so they are combined by Bonferroni.
+    The squares are the smaller of Welch's and Student's t, because for small, skewed
+    classes each of the two rejects too often in one direction.
     """
     worst = float(square.sum(axis=0).max())
     return float(gamma_sf(worst / 2, len(square) / 2)) * square.shape[1]

@@ -1,16 +1,15 @@
-"""Do some classes look different while others do not? Here, that is concept shift.
+"""Detection of concept shift: some classes changed while the others did not.
 
-Each class is compared with itself: random projections of its samples in one
-stream against those in the other. If all classes moved by one change of level
-and contrast, the world moved and the labels still follow from it: covariate
-shift. If some moved while the rest did not, beyond such a change, what these
-labels stand for is another thing, or these classes are collected otherwise.
-This is an operational definition: the two cannot be told apart in general.
-Where every class moved its own way (mirrored images, noise in all labels),
-nothing is named.
+Each class is compared with itself: random projections of its samples in one stream against
+those in the other. If all classes moved by a common change of level and contrast, it is a
+covariate shift: the inputs changed, and the labels still follow from them. If some classes
+moved beyond such a change while the rest did not, their labels have another meaning, or their
+samples are collected in another way. This is an operational definition, because concept shift
+cannot be distinguished from covariate shift in general. If every class moved in its own way
+(mirrored images, noise in all labels), no class is reported.
 
-The correlation of the projections within a class is not kept, so they are
-combined by Bonferroni, which holds whatever it is.
+The correlation of the projections within a class is not stored, so they are combined by
+Bonferroni, which holds for any correlation.
 """
 
 from dataclasses import dataclass
@@ -21,29 +20,28 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import student_t_s
 from keras_shiftguard.profiles import LabelSummary
 
 MIN_SAMPLES = 20  # of a class in each stream
-MIN_CLASSES = 3  # that have so many; with fewer there is no "rest"
-MOST_MOVED = 0.5  # share of the classes; beyond, it is the world that moved
-LEAST_EFFECT = 0.2  # in deviations within the class, root mean square
-EXCESS = 3.0  # times what a typical class moved beyond the common change
-# A class of which half is mirrored (or otherwise randomised) in the reference
-# only: its mean moves by D and its variance grows by D * D. Shares of 0.35 to
-# 0.65 give ratios between these.
-HALF_RANDOMISED = (0.5, 1.9)
-VARIANCE_OF_MEDIAN = np.pi / 2  # against that of a mean
+MIN_CLASSES = 3  # with MIN_SAMPLES; with fewer there is no rest to compare with
+MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, it is covariate shift
+MIN_EFFECT = 0.2  # in standard deviations within the class, root mean square
+MIN_EXCESS = 3.0  # ratio to the effect of a typical class, beyond the common change
+# If half of a class is mirrored (or otherwise randomised) in the reference only, its mean moves
+# by D and its variance grows by D * D. Shares of 0.35 to 0.65 give ratios between these.
+HALF_RANDOMISED_SLOPES = (0.5, 1.9)
+VARIANCE_OF_MEDIAN = np.pi / 2  # relative to the variance of a mean
 
 
 @dataclass(frozen=True)
 class ClassShift:
-    """A class that looks different, beyond what all classes do.
+    """A class that changed, beyond the common change of all classes.
 
     Args:
-        class_id: Its id (modulo `profiles.labels.MAX_CLASSES_EMBEDDED`).
-        effect_size: How far its samples moved away from the common movement:
-            root mean square over directions, in standard deviations within the
-            class, less what chance alone would give.
-        interval: 95 % interval of the effect size, approximately.
+        class_id: Id of the class (modulo `profiles.labels.MAX_CLASSES_EMBEDDED`).
+        effect_size: How far the samples of the class moved beyond the common
+            change: root mean square over directions, in standard deviations within
+            the class, minus its expectation by chance.
+        interval: Approximate 95 % interval of the effect size.
         p_value: Corrected over directions and classes; never 0.
-        num_samples: Of this class, `(reference, current)`.
+        num_samples: Number of samples of this class, `(reference, current)`.
     """
 
     class_id: int
@@ -53,26 +51,26 @@ class ClassShift:
     num_samples: tuple[int, int]
 
 
-def examine_classes(
+def find_changed_classes(
     reference: LabelSummary,
     current: LabelSummary,
     level: float,
     shares: tuple[float, float] = (1.0, 1.0),
 ) -> list[ClassShift]:
-    """Finds the classes that moved while others did not.
+    """Finds the classes that changed while others did not.
 
     Args:
-        reference: Labels, and the moments of the classes, of the one stream.
-        current: Of the other.
-        level: Chance of naming any class where none moved by itself.
+        reference: Labels of one stream, with the moments of the classes.
+        current: Labels of the other stream.
+        level: Probability of any finding if no class changed by itself.
         shares: Distinct samples over samples counted, of `(reference,
             current)`: copies are no evidence.
 
     Returns:
         The classes, the largest effect first. Empty without labels, with fewer
-        than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and where most
-        classes moved. A class that is as `current` has it in half of the
-        reference is left out: that is what random mirroring of training does.
+        than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and if most classes
+        moved. Classes are left out if half of their samples in the reference look
+        like those in `current`, which is the effect of random mirroring in training.
     """
     if not (reference.are_classes and current.are_classes):
         return []
@@ -98,12 +96,12 @@ def examine_classes(
     degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
     p = 2 * student_t_sf(np.abs(away) / np.sqrt(error + common_error), degrees)
     p = np.minimum(1.0, p.min(axis=1) * p.shape[1] * len(ids))
-    # Two deviations of noise each have their own: pooled, as in Cohen's d.
+    # The variances of both streams are pooled, as in Cohen's d.
     pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
     effect = _beyond_chance(away, error + common_error, pooled)
     typical = float(np.median(effect))
-    moved = (p <= level) & (effect >= np.maximum(LEAST_EFFECT, EXCESS * typical))
-    if moved.mean() > MOST_MOVED:
+    moved = (p <= level) & (effect >= np.maximum(MIN_EFFECT, MIN_EXCESS * typical))
+    if moved.mean() > MAX_MOVED_SHARE:
         return []
     moved &= ~_half_randomised(delta**2 - error, var_n - var_m, pooled)
     margin = 1.96 * np.sqrt(((error + common_error) / pooled).mean(axis=1))
@@ -121,10 +119,10 @@ def examine_classes(
 
 
 def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """What a common change of contrast moves: one factor of all means.
+    """Returns the part of `delta` that a common change of contrast explains.
 
-    A weighted median of the ratios: classes that moved by themselves have no
-    say while they are the minority.
+    Such a change multiplies all means by one factor. It is estimated by a weighted median
+    of the ratios, which ignores classes that moved by themselves if they are a minority.
     """
     delta, mean = delta - np.median(delta, axis=0), mean - np.median(mean, axis=0)
     ratio = np.where(mean == 0, 0.0, delta / np.where(mean == 0, 1.0, mean)).ravel()
@@ -135,13 +133,13 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 
 def _half_randomised(square: np.ndarray, wider: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Whether the variance of each class grew as its mean moved, `(classes,)`."""
+    """Whether each class looks half randomised, by its variance and mean, `(classes,)`."""
     square, wider = square / variance, wider / variance
     slope = (square * wider).sum(axis=1) / np.maximum((square**2).sum(axis=1), 1e-30)
-    return (slope > HALF_RANDOMISED[0]) & (slope < HALF_RANDOMISED[1])
+    return (slope > HALF_RANDOMISED_SLOPES[0]) & (slope < HALF_RANDOMISED_SLOPES[1])
 
 
 def _beyond_chance(shift: np.ndarray, error: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Root mean square over directions of the standardised shift, chance taken off."""
+    """Returns the root mean square of the standardised shift, minus its expectation by chance."""
     square = (shift**2 - error) / variance
     return np.sqrt(np.maximum(square.mean(axis=1), 0.0))

@@ -1,16 +1,14 @@
-"""How frequent are the classes in a stream without labels?
+"""Label shift estimation: the class frequencies of a stream without labels.
 
-Black-box shift estimation: a classifier's errors are known from a labelled
-stream, so the classes that it predicts elsewhere tell which ones are there, as
-long as nothing but their frequencies changed. With `A[j, i]` the share of
-class `i` that is predicted as `j`, and `q` the predicted shares of the target,
-its class frequencies `p` solve `A p = q`.
+This is black-box shift estimation. A classifier's confusion matrix is known from a labelled
+stream. If nothing but the class frequencies changed, the predictions on another stream give
+its frequencies: with `A[j, i]` the share of class `i` that is predicted as `j`, and `q` the
+predicted shares of the target, its class frequencies `p` solve `A p = q`.
 
-Where the classifier mixes classes up, the plain solution is noise. The point
-estimate is therefore drawn towards the source's frequencies, by as much as the
-noise in `A` and `q` asks for (the variance of the change is estimated by
-maximum likelihood); the interval is that of the plain solution, so that of a
-blind classifier is wide instead of wrong.
+If the classifier confuses classes, this plain solution is noisy. The point estimate is
+therefore shrunk towards the frequencies of the source, in proportion to the noise in `A` and
+`q` (the variance of the change is estimated by maximum likelihood). The interval is that of the
+plain solution, so that it is wide, not wrong, for a classifier that cannot separate the classes.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
 with Black Box Predictors", ICML 2018; Azizzadenesheli et al., "Regularized
@@ -25,28 +23,31 @@ from numpy.typing import ArrayLike
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 
-Z = 1.96  # 95 %
-# Counts added to what was never seen, over all cells of a class: a confusion
-# that did not occur in ten samples is not impossible.
+Z = 1.96  # for an interval of 95 %
+# Count that is added to a class, spread over all cells: a confusion that did not occur in ten
+# samples is not impossible.
 PSEUDO_COUNT = 1.0
-IDENTIFIED = 0.25  # largest standard error of a frequency that still tells something
-CHANGES = np.concatenate([[0.0], np.logspace(-4, 0, 33)])  # deviations of the change, tried
+MAX_IDENTIFIED_ERROR = 0.25  # largest standard error of a frequency that counts as identified
+# Standard deviations of the change among which maximum likelihood chooses.
+CANDIDATE_DEVIATIONS = np.concatenate([[0.0], np.logspace(-4, 0, 33)])
 
 
 @dataclass(frozen=True)
 class LabelShift:
-    """Class frequencies of an unlabelled stream.
+    """Estimated class frequencies of an unlabelled stream.
 
     Args:
         frequencies: Estimate, `(classes,)`; not negative, sums to 1.
         lower: Lower end of a 95 % interval of each, `(classes,)`.
-        upper: Upper end. `[0, 1]` where a class is not identified.
-        weights: `frequencies` over those of the labelled stream, `(classes,)`:
-            importance weights for training. 0 for a class that it has not.
-        condition_number: Of the confusion matrix, classes in columns that sum
-            to 1. Errors in what is predicted grow by up to this factor.
-        identified: Whether the classifier tells the classes apart well enough
-            for every frequency to have an interval that means something.
+        upper: Upper end. The interval is `[0, 1]` if a class is not identified.
+        weights: `frequencies` divided by those of the labelled stream, `(classes,)`:
+            importance weights for training. 0 for a class that the labelled stream
+            lacks.
+        condition_number: Condition number of the confusion matrix with classes in
+            columns that sum to 1. Errors in the predicted shares are amplified by
+            up to this factor.
+        identified: Whether the classifier separates the classes well enough for
+            the interval of every frequency to be informative.
     """
 
     frequencies: np.ndarray
@@ -61,8 +62,8 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
     """Estimates class frequencies from what a classifier predicts.
 
     Args:
-        source: Outputs on a labelled stream that was not trained on: its
-            `confusion` is what is used. Evaluated in training, it is too good.
+        source: Outputs on a labelled stream that was not trained on, of which
+            `confusion` is used. On training data it would be too good.
         target_predicted: How often each class was predicted in the target,
             `(classes,)`, by the same model with the same weights.
 
@@ -70,8 +71,8 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
         The estimate, with its interval.
 
     Raises:
-        BadInputError: without a confusion matrix or predictions, or where they
-            have other classes.
+        BadInputError: if there is no confusion matrix or no prediction, or if the
+            numbers of classes differ.
 
     Example:
 
@@ -107,17 +108,16 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
         upper=np.maximum(upper, frequencies),
         weights=np.where(there, frequencies / np.where(there, start, 1.0), 0.0),
         condition_number=float(np.linalg.cond(matrix[:, there])),
-        identified=bool(error[there].max() <= IDENTIFIED),
+        identified=bool(error[there].max() <= MAX_IDENTIFIED_ERROR),
     )
 
 
 def _plain(
     matrix: np.ndarray, there: np.ndarray, confusion: np.ndarray, q: np.ndarray, m: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The solution of `A p = q` and its standard errors (delta method)."""
+    """Returns the solution of `A p = q`, and its standard errors (delta method)."""
     u, s, vt = np.linalg.svd(matrix[:, there], full_matrices=False)
-    # A direction that is not seen at all is left alone, and its error is beyond
-    # any use.
+    # A direction with a singular value of nearly 0 is not estimated, and its error is huge.
     inverse = (vt.T / np.maximum(s, 1e-9)) @ u.T
     solved = np.zeros(len(q))
     solved[there] = (vt.T * np.where(s > 1e-6 * s[0], 1 / np.maximum(s, 1e-9), 0.0)) @ u.T @ q
@@ -129,7 +129,7 @@ def _plain(
 
 
 def _noise(confusion: np.ndarray, p: np.ndarray, q: np.ndarray, m: float) -> np.ndarray:
-    """Covariance of `q - A p`: both are shares of counts."""
+    """Returns the covariance of `q - A p`; both terms are shares of counts."""
     classes = len(q)
     q = (q * m + PSEUDO_COUNT / classes) / (m + PSEUDO_COUNT)
     total = (np.diag(q) - np.outer(q, q)) / m
@@ -142,21 +142,26 @@ def _noise(confusion: np.ndarray, p: np.ndarray, q: np.ndarray, m: float) -> np.
 
 
 def _towards(start: np.ndarray, matrix: np.ndarray, q: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """The expected change of the frequencies, given how much noise there is."""
+    """Returns the expected change of the frequencies, shrunk according to the noise."""
     values, vectors = np.linalg.eigh(noise)
-    keep = values > 1e-9 * values[-1]  # shares sum to 1: one direction is empty
-    whiten = vectors[:, keep].T / np.sqrt(values[keep])[:, None]
+    used = values > 1e-9 * values[-1]  # shares sum to 1, so one eigenvalue is 0
+    whiten = vectors[:, used].T / np.sqrt(values[used])[:, None]
     seen, design = whiten @ (q - matrix @ start), whiten @ matrix
     u, s, vt = np.linalg.svd(design, full_matrices=False)
     along = u.T @ seen
-    variance = 1 + np.multiply.outer(CHANGES**2, s**2)
+    variance = 1 + np.multiply.outer(CANDIDATE_DEVIATIONS**2, s**2)
     likelihood = -0.5 * (np.log(variance) + along**2 / variance).sum(axis=1)
-    tau = CHANGES[int(likelihood.argmax())]
+    tau = CANDIDATE_DEVIATIONS[int(likelihood.argmax())]
     return vt.T @ (tau**2 * s / (1 + tau**2 * s**2) * along)
 
 
 def onto_simplex(p: np.ndarray, allowed: np.ndarray) -> np.ndarray:
-    """The nearest frequencies that are not negative and sum to 1."""
+    """Returns the nearest frequencies that are not negative and sum to 1.
+
+    Args:
+        p: Frequencies, `(classes,)`.
+        allowed: Whether a class may have a frequency above 0, `(classes,)`.
+    """
     values = np.sort(p[allowed])[::-1]
     excess = (np.cumsum(values) - 1) / np.arange(1, len(values) + 1)
     cut = excess[np.flatnonzero(values > excess)[-1]]

@@ -1,20 +1,20 @@
-"""Do the labels still belong to the samples? Shuffled, shifted and renamed classes.
+"""Detection of wrong labels: class ids that were shuffled, shifted or renamed.
 
-If the labels of a stream are wrong while its samples are as they were, all samples
-together agree with the reference, but those of a class look like those of other
-classes. Two such readings are told apart, by the means of each class along random
-projections:
+If the labels of a stream are wrong and its samples are unchanged, all samples together agree
+with the reference, but those of a class look like those of other classes. Two such cases are
+recognised, by the means of each class along random projections:
 
-- renamed: every class looks as another one did (ids shifted by one, another order);
-- at random: every class moved towards the mean of all, by the same share: so many
-  labels were dealt out anew.
+- renamed: every class looks like another class of the reference (ids shifted by one, another
+  order);
+- wrong at random: every class moved towards the mean of all classes, by the same share. That is
+  the share of labels that were replaced by random ones.
 
-A change of the samples (darker, mirrored, blurred) moves all samples together, or
-moves the classes to where no class was, and is none of this. `concept` finds the
-case of a few classes that differ.
+A change of the samples (darker, mirrored, blurred) is none of these: it moves all samples
+together, or moves the classes to where no class was. `concept.py` finds the case of a few
+classes that differ.
 
-Whether any class moved is tested; what that finds must then be explained by one of the
-readings, which can only remove findings.
+A test shows whether any class moved. One of the two cases must then explain the movement;
+this can only remove findings, so the false-alarm rate is that of the test.
 """
 
 from dataclasses import dataclass
@@ -22,19 +22,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.labels.class_movement import compare_classes
-from keras_shiftguard.detection.sentences import percent, stream_name
+from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, stream_name
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 from keras_shiftguard.profiles import LabelSummary
 
-LEAST_EFFECT = 0.15  # in deviations within a class, root mean square
-# Of the mean square by which the classes moved: how much may be left unexplained, ...
-UNEXPLAINED = 0.2
-CHANCE = 0.25  # and that share of what chance leaves
-# ... how much all samples together may have moved, and their variance changed.
-TOGETHER, VARIANCE = 0.1, 0.15
-MOST_RIGHT = 0.85  # beyond this share of right labels, a few are wrong, as everywhere
-LEAST_RENAMED = 0.5  # share of the classes
-MOST_CLASSES_NAMED = 3
+MIN_EFFECT = 0.15  # in standard deviations within a class, root mean square
+# How much of the mean square by which the classes moved may remain unexplained: this share of
+# it, plus a share of its expectation by chance.
+MAX_UNEXPLAINED = 0.2
+CHANCE_SHARE = 0.25
+# How far all samples together may have moved, as a share of that mean square, and by how much
+# the logarithm of their variance may have changed.
+MAX_JOINT_MOVE, MAX_JOINT_LOG_RATIO = 0.1, 0.15
+MAX_RIGHT_SHARE = 0.85  # with more correct labels, the few wrong ones are not reported
+MIN_RENAMED_SHARE = 0.5  # share of the classes
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,16 @@ class Relabelling:
 
     Args:
         looks_like: For each class of `class_ids`, the class of the reference that
-            its samples look like, `(k,)`; empty where labels are wrong at random.
-        class_ids: Classes that were compared, `(k,)`.
+            its samples look like, `(k,)`; empty if labels are wrong at random.
+        class_ids: Ids of the classes that were compared, `(k,)`.
         wrong: Share of the labels that are wrong, in (0, 1].
-        in_reference: Whether it is the reference whose labels are wrong at random.
-            Which of two streams has other names cannot be told.
+        in_reference: Whether the labels of the reference, not of `current`, are wrong
+            at random. For renamed classes this cannot be known, and it is False.
         effect_size: How far the classes moved: root mean square over classes and
-            directions, in standard deviations within a class, less what chance
-            alone would give.
-        interval: 95 % interval of the effect size, approximately.
-        p_value: Of "no class moved", corrected; never 0.
+            directions, in standard deviations within a class, minus its
+            expectation by chance.
+        interval: Approximate 95 % interval of the effect size.
+        p_value: P-value of "no class moved", corrected for directions; never 0.
     """
 
     looks_like: tuple[int, ...]
@@ -64,7 +65,7 @@ class Relabelling:
     p_value: float
 
 
-def examine_labels(
+def find_relabelling(
     reference: LabelSummary,
     current: LabelSummary,
     level: float,
@@ -73,17 +74,17 @@ def examine_labels(
     """Finds labels that no longer belong to their samples.
 
     Args:
-        reference: Labels, and the moments of the classes, of the one stream.
-        current: Of the other.
-        level: Chance of any finding where the streams do not differ.
+        reference: Labels of one stream, with the moments of the classes.
+        current: Labels of the other stream.
+        level: Probability of a finding if the streams do not differ.
         shares: Distinct samples over samples counted, of `(reference, current)`.
 
     Returns:
-        What happened to the labels, or None: no evidence, too few classes of
-        `MIN_SAMPLES` samples, or no such reading explains it.
+        How the labels differ; None if no class moved significantly, if too few
+        classes have enough samples, or if wrong labels do not explain the movement.
     """
     classes = compare_classes(reference, current, shares)
-    if classes is None or classes.moved < LEAST_EFFECT**2 or classes.p_value > level:
+    if classes is None or classes.moved < MIN_EFFECT**2 or classes.p_value > level:
         return None
     ids, (before, var_n, n), (after, var_m, m) = classes.ids, classes.before, classes.after
     error, pooled, moved, p = classes.error, classes.pooled, classes.moved, classes.p_value
@@ -114,8 +115,8 @@ def examine_labels(
     )
 
 
-def labels_do_not_belong(found: Relabelling, stream: str, against: str) -> str:
-    """The finding, in one sentence."""
+def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
+    """Returns the sentence for labels that are wrong."""
     here, there = stream_name(stream), stream_name(against)
     size = f"effect size {found.effect_size:.2g}"
     if not found.looks_like:
@@ -126,8 +127,8 @@ def labels_do_not_belong(found: Relabelling, stream: str, against: str) -> str:
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)
     moved = [f"{c} like {k}" for c, k in pairs if c != k]
-    listed = ", ".join(moved[:MOST_CLASSES_NAMED])
-    more = len(moved) - MOST_CLASSES_NAMED
+    listed = ", ".join(moved[:MAX_CLASSES_NAMED])
+    more = len(moved) - MAX_CLASSES_NAMED
     listed += f" and {more} more" if more > 0 else ""
     return (
         f"The labels of {here} do not mean what they mean in {there}: class {listed}, while all "
@@ -138,16 +139,25 @@ def labels_do_not_belong(found: Relabelling, stream: str, against: str) -> str:
 def _agree_together(
     one: tuple[Floats, Floats, Floats], other: tuple[Floats, Floats, Floats], most: Floats
 ) -> bool:
-    """Whether all samples together have the same mean and variance."""
+    """Whether all samples together have the same mean and variance in both streams.
+
+    Args:
+        one: Mean and variance of each class, `(k, d)`, and its number of samples, `(k, 1)`.
+        other: The same of the other stream.
+        most: Squared distance of the means that counts as 1, `(d,)`.
+    """
     (a, var_a), (b, var_b) = _together(*one), _together(*other)
     chance = var_a / one[2].sum() + var_b / other[2].sum()
     apart = float((((b - a) ** 2 - chance) / most).mean())
     ratio = float(np.log(var_b.sum() / var_a.sum()))
-    return apart <= TOGETHER + float((chance / most).mean()) and abs(ratio) <= VARIANCE
+    return (
+        apart <= MAX_JOINT_MOVE + float((chance / most).mean())
+        and abs(ratio) <= MAX_JOINT_LOG_RATIO
+    )
 
 
 def _together(mean: Floats, variance: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Mean and variance of all classes together, `(directions,)` each."""
+    """Returns mean and variance of all classes together, `(directions,)` each."""
     weight = count / count.sum()
     middle = (weight * mean).sum(axis=0)
     return middle, (weight * (variance + (mean - middle) ** 2)).sum(axis=0)
@@ -156,24 +166,28 @@ def _together(mean: Floats, variance: Floats, count: Floats) -> tuple[Floats, Fl
 def _renamed(
     before: Floats, after: Floats, error: Floats, moved: float, unit: Floats
 ) -> np.ndarray | None:
-    """Which class each one looks like, `(classes,)`; None if that explains too little."""
+    """Returns the class that each one looks like, `(classes,)`; None if it explains too little."""
     apart = ((after[:, None] - before[None]) ** 2 / unit).mean(axis=2)
     nearest = apart.argmin(axis=1)
     left = apart.min(axis=1).mean() - (error / unit).mean()
     others = float(np.mean(nearest != np.arange(len(after))))
     one_to_one = len(set(nearest.tolist())) >= 0.8 * len(after)
-    allowed = UNEXPLAINED * moved + CHANCE * (error / unit).mean()
-    explains = left <= allowed and others >= LEAST_RENAMED and one_to_one
+    allowed = MAX_UNEXPLAINED * moved + CHANCE_SHARE * (error / unit).mean()
+    explains = left <= allowed and others >= MIN_RENAMED_SHARE and one_to_one
     return nearest if explains else None
 
 
 def _wrong_at_random(x: Floats, y: Floats, error: Floats, moved: float, unit: Floats) -> float:
-    """Share of labels dealt out anew; 0 if that explains too little.
+    """Returns the share of labels that are wrong at random; 0 if it explains too little.
 
-    `x` and `y` are the classes around the mean of all, as they should be and as
-    they are.
+    Args:
+        x: Class means relative to the mean of all, with correct labels, `(k, d)`.
+        y: The same with the labels to be judged.
+        error: Squared standard error of the difference of the means, `(k, d)`.
+        moved: Mean square by which the classes moved.
+        unit: Variance within a class, `(d,)`.
     """
     right = float((x * y / unit).sum() / (x * x / unit).sum())
     left = float((((y - right * x) ** 2 - error) / unit).mean())
-    allowed = UNEXPLAINED * moved + CHANCE * float((error / unit).mean())
-    return 1 - right if left <= allowed and right <= MOST_RIGHT else 0.0
+    allowed = MAX_UNEXPLAINED * moved + CHANCE_SHARE * float((error / unit).mean())
+    return 1 - right if left <= allowed and right <= MAX_RIGHT_SHARE else 0.0

@@ -1,1 +1,1 @@
-"""Two-sample tests: one a file, each on summaries of two streams. NumPy only."""
+"""Two-sample tests on summaries of two streams, one a file. NumPy only."""

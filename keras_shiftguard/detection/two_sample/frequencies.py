@@ -1,12 +1,11 @@
-"""Class and token counts: do two streams have the same mix?
+"""Two-sample test of class or token counts: whether two streams have the same mix.
 
-Pearson's statistic of the 2 x k table, with a denominator that is softened for
-classes so rare that the smaller stream should hold less than one of them. Its
-null is a shifted gamma distribution with the mean, the variance and nearly the
-skewness that it has when the samples are dealt out at random, which holds for
-10,000 classes and 20 samples as well. Where even coincidences among rare
-classes are too few for that, rare classes of similar totals are pooled. A table
-of two cells is tested exactly.
+The statistic is Pearson's chi2 of the 2 x k table, with a bounded weight for classes so rare
+that the smaller stream is expected to hold less than one of them. Its null distribution is
+approximated by a shifted gamma distribution with the mean, the variance and nearly the skewness
+of the statistic when the samples are divided at random. That is accurate even for 10,000
+classes and 20 samples. If even coincidences among rare classes are too few, rare classes with
+similar totals are pooled. A table of two classes is tested exactly.
 
 Reference: Cohen, "Statistical Power Analysis", 1988 (effect size w); Haldane,
 "The mean and variance of chi2 when used as a test of homogeneity, when
@@ -23,33 +22,34 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
     hypergeometric_two_sided,
 )
 
-MIN_SAMPLES = 10  # in each stream; below, no mix is tested
-LEAST_EXPECTED = 2.0  # of a class that is a cell of its own, in the smaller stream
-LEAST_PAIRS = 10.0  # expected pairs of equal rare classes in the smaller stream
-# A mix counts as judged if the test would find an effect that Cohen calls large,
-# such as that of a fifth of the classes missing, in four of five cases at p = .003
-# (2.75 + 0.84 standard deviations of the statistic, and what rare classes cost:
-# measured, 4.2). Said of many classes only.
-LARGE, DEVIATIONS, MANY = 0.5, 4.2, 50
+MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
+MIN_EXPECTED_COUNT = 2.0  # in the smaller stream, for a class that is not pooled
+MIN_EXPECTED_PAIRS = 10.0  # of samples of equal rare classes in the smaller stream
+# A stream has enough samples if the test would find an effect that Cohen calls large, such as
+# that of a fifth of the classes missing, with a power of 80 % at p = .003. That takes 4.2
+# standard deviations of the statistic (2.75 + 0.84, and more for rare classes, as measured).
+# A report only notes too few samples for mixes of many classes.
+LARGE_EFFECT, POWER_DEVIATIONS, MIN_CLASSES_TO_NOTE = 0.5, 4.2, 50
 
 
 @dataclass(frozen=True)
 class FrequencyTest:
-    """Result for one pair of counts.
+    """Result of the test of two vectors of counts.
 
     Args:
-        effect_size: Cohen's w, less what chance alone would give; not negative.
-        interval: 95 % interval of the effect size, approximately.
-        total_variation: Half the summed differences of the shares.
-        p_value: Never 0; 1 where nothing could be tested.
-        residuals: Standardised difference of each class's share, `(k,)`: how
-            many standard errors above (in `current`) or below it is.
+        effect_size: Cohen's w, minus its expectation by chance; not negative.
+        interval: Approximate 95 % interval of the effect size.
+        total_variation: Half the sum of the absolute differences of the shares.
+        p_value: P-value; never 0; 1 if nothing could be tested.
+        residuals: Difference of each class's share in standard errors, `(k,)`;
+            positive if it is larger in `current`.
         shares: Share of each class in `current` and `reference`, `(2, k)`.
         tested: Whether there were enough samples and more than one class.
-        num_samples: Evidence in `(current, reference)`.
-        num_classes: Classes that either of them has.
-        num_likely: Classes that there are, with those not seen yet (Chao, "Nonparametric
-            estimation of the number of classes in a population", 1984).
+        num_samples: Number of distinct samples in `(current, reference)`.
+        num_classes: Number of classes seen in either stream.
+        num_likely: Estimated number of classes, with those not seen yet (Chao,
+            "Nonparametric estimation of the number of classes in a population",
+            1984).
     """
 
     effect_size: float = 0.0
@@ -64,7 +64,7 @@ class FrequencyTest:
     num_likely: float = 0.0
 
     def most_changed(self, at_least: float = 2.0) -> list[int]:
-        """Classes by the size of their residual, the most changed first."""
+        """Returns the classes with a residual of `at_least`, the most changed first."""
         order = np.argsort(-np.abs(self.residuals))
         return [int(i) for i in order if abs(self.residuals[i]) >= at_least]
 
@@ -75,12 +75,13 @@ def compare_frequencies(
     """Tests two vectors of counts, `(k,)` each.
 
     Args:
-        current: Counts of what may differ.
-        reference: Counts of what it is compared with.
-        shares: Distinct samples over samples counted, of each: evidence.
+        current: Counts of the stream that may differ.
+        reference: Counts of the stream it is compared with.
+        shares: Distinct samples over samples counted, of current and reference:
+            copies are no evidence.
 
     Returns:
-        The result; untested below `MIN_SAMPLES` or with a single class.
+        The result; not tested with fewer than `MIN_SAMPLES` or with a single class.
     """
     a, b = current * float(shares[0]), reference * float(shares[1])
     n, m = float(a.sum()), float(b.sum())
@@ -109,30 +110,31 @@ def compare_frequencies(
 
 
 def _likely_classes(counts: Floats) -> float:
-    """Seen ones, and as many more as the rarest of them tell."""
+    """Returns Chao's estimate of the number of classes, from those seen once and twice."""
     once, twice = float((np.ceil(counts) == 1).sum()), float((np.ceil(counts) == 2).sum())
     return float((counts > 0).sum()) + once * (once - 1) / (2 * (twice + 1))
 
 
 def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
-    """How many samples a stream needs before a large change of its mix shows.
+    """Returns how many samples a stream needs for the test to find a large change of its mix.
 
-    With thousands of classes and a sample or two of each, no test of their mix has
-    power, and a report without a finding would say too much.
+    With thousands of classes and one or two samples of each, no test of their mix has
+    power, and a report without a finding would be misleading.
 
     Args:
-        test: The result for the two streams.
+        test: The result for two streams.
 
     Returns:
-        Samples, and whether both streams need so many rather than the smaller one.
-        None where there are enough, with fewer than `MANY` classes (their mix needs
-        no more samples than anything else), and where a shift of the mix is plain.
+        The number of samples, and whether both streams need so many or only the smaller
+        one. None if there are enough, if there are fewer than `MIN_CLASSES_TO_NOTE`
+        classes (whose mix needs no more samples than other tests), or if a shift of the
+        mix is already clear.
     """
-    if not test.tested or test.num_classes < MANY or test.p_value < 1e-3:
+    if not test.tested or test.num_classes < MIN_CLASSES_TO_NOTE or test.p_value < 1e-3:
         return None
-    # The statistic has a standard deviation of sqrt(2 k), and grows by
-    # w^2 / (1 / n + 1 / m): Cohen's noncentrality.
-    errors = LARGE**2 / (DEVIATIONS * np.sqrt(2 * test.num_likely))
+    # The statistic has a standard deviation of sqrt(2 k), and its noncentrality is
+    # w^2 / (1 / n + 1 / m) (Cohen).
+    errors = LARGE_EFFECT**2 / (POWER_DEVIATIONS * np.sqrt(2 * test.num_likely))
     if sum(1 / n for n in test.num_samples) <= errors:
         return None
     larger = 1 / max(test.num_samples)
@@ -141,12 +143,12 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
 
 
 def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> str | None:
-    """A note for the report where the classes are too many for the samples.
+    """Returns a note for the report if there are too few samples for so many classes, or None.
 
     Args:
-        what: What is counted, such as `"labels"`.
-        streams: How the sentence calls `(current, reference)`.
-        test: The result for the two.
+        what: Noun for what is counted, such as `"labels"`.
+        streams: Names of `(current, reference)` in the sentence.
+        test: The result for the two streams.
     """
     needed = samples_needed(test)
     if needed is None:
@@ -161,50 +163,50 @@ def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> st
 
 
 def _rounded(number: int) -> int:
-    """Up to two digits: the rest would be false precision."""
+    """Rounds a number up to two digits, because it is not more precise."""
     unit = 10 ** max(len(str(number)) - 2, 0)
     return -(-number // unit) * unit
 
 
 def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
-    """Counts without empty classes, and with rare ones put together where need be.
+    """Returns the counts without empty classes, and with rare classes pooled if necessary.
 
-    Decided by both streams together only.
+    Only the sum of both streams decides which are pooled, so that the test stays valid.
     """
     seen = (a + b) > 0
     a, b = a[seen], b[seen]
     c, smaller = a + b, min(n, m)
     share = c / (n + m)
-    rare = share * smaller < LEAST_EXPECTED
+    rare = share * smaller < MIN_EXPECTED_COUNT
     pairs = float((share[rare] ** 2).sum()) * smaller**2 / 2
-    if rare.any() and pairs < LEAST_PAIRS:
-        # So few coincidences tell nothing; that classes are new (or have become
-        # rare) does: rare classes of about the same total are one cell.
+    if rare.any() and pairs < MIN_EXPECTED_PAIRS:
+        # Coincidences among so few samples have no power, but new (or vanished) classes do:
+        # rare classes with about the same total are pooled to one cell.
         cell = np.where(rare, np.floor(np.log2(np.maximum(c, 1))), 1000 + np.arange(len(c)))
         _, which = np.unique(cell, return_inverse=True)
         a, b = (np.bincount(which, x).astype("float64") for x in (a, b))
-        # Cells that are still too small join, from the smallest up.
+        # Cells that are still too small are merged, the smallest first.
         order = np.argsort(a + b, kind="stable")
         a, b = a[order], b[order]
         together = np.cumsum(a + b) * (smaller / (n + m))
-        first = int(np.searchsorted(together, LEAST_EXPECTED)) + 1
+        first = int(np.searchsorted(together, MIN_EXPECTED_COUNT)) + 1
         a = np.append(a[:first].sum(), a[first:])
         b = np.append(b[:first].sum(), b[first:])
     return a, b
 
 
 def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
-    """P-value, and the squared effect size beyond chance."""
+    """Returns the p-value, and the squared effect size minus its expectation by chance."""
     c, total = a + b, n + m
     f = n / total
     x = a - c * f
-    # Of the squared deviation: Pearson's weight, bounded for rare classes.
+    # The weight of the squared deviation: Pearson's, bounded for rare classes.
     g = 1 / (np.maximum(c, total / min(n, m)) * f * (1 - f))
     t = float(g @ x**2)
     if len(a) == 1:
         return 1.0, 0.0
-    # Cumulants of the counts if every sample went to `current` with chance f,
-    # given that n did.
+    # Cumulants of the counts if every sample is in `current` with probability f, given that
+    # n of them are.
     v = c * f * (1 - f)
     together = v.sum()
     rescale = total / (total - 1)
@@ -218,8 +220,8 @@ def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
     if len(a) == 2:
         p = float(hypergeometric_two_sided(a[:1], n, c[:1], total)[0])
         return p, beyond
-    # With few samples the tail is longer than a gamma's of that mean: of the
-    # multinomial statistic the third cumulant is about (1 + (k - 3) / n) as large.
+    # With few samples the tail is longer than that of a gamma distribution of that mean: the
+    # third cumulant of the multinomial statistic is about 1 + (k - 3) / n times as large.
     longer = 1 + max(float(g @ v) - 3, 0.0) * (1 - 2 * f) ** 2 / min(n, m)
     shape = mean**2 / variance / longer**2
     standardised = (t - mean) / np.sqrt(variance)

@@ -1,4 +1,4 @@
-"""Two means, by their moments: for features whose histogram resolves nothing."""
+"""t-tests and effect sizes from moments, for features whose histogram is too coarse."""
 
 import numpy as np
 
@@ -11,10 +11,17 @@ from keras_shiftguard.profiles import Moments
 
 
 def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -> Floats:
-    """The larger of the p-values of Welch's and of Student's t, `(rows,)`.
+    """Returns the larger of the p-values of Welch's and Student's t, `(rows,)`.
 
-    With a skewed distribution and unequal sizes the one is too eager on the
-    side on which the other is not.
+    For a skewed distribution and unequal sizes, each of the two rejects too often in one
+    direction, in which the other does not.
+
+    Args:
+        a: Moments of the features of the current stream, `(k,)`.
+        b: Moments of the features of the reference, `(k,)`.
+        n: Number of distinct samples of the current stream, `(k,)`.
+        m: Number of distinct samples of the reference, `(k,)`.
+        rows: Indices of the features to test.
     """
     n, m = n[rows], m[rows]
     va, vb = ((x.m2 / np.maximum(x.count, 1))[rows] for x in (a, b))
@@ -26,14 +33,14 @@ def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -
         degrees = welch**2 / ((va / n) ** 2 / (n - 1) + (vb / m) ** 2 / (m - 1))
         t_welch = np.abs(delta) / np.sqrt(welch)
         t_pooled = np.abs(delta) / np.sqrt(pooled * (1 / n + 1 / m))
-    nothing = ~(np.isfinite(t_welch) & np.isfinite(degrees) & np.isfinite(t_pooled))
-    # Two different constants: the smallest p that a permutation could reach.
+    undefined = ~(np.isfinite(t_welch) & np.isfinite(degrees) & np.isfinite(t_pooled))
+    # Two different constants get the smallest p-value that a permutation test could give.
     certain = (delta != 0) & (welch == 0)
     p = np.maximum(
-        2 * student_t_sf(np.where(nothing, 0.0, t_welch), np.where(nothing, 1.0, degrees)),
-        2 * student_t_sf(np.where(nothing, 0.0, t_pooled), n + m - 2),
+        2 * student_t_sf(np.where(undefined, 0.0, t_welch), np.where(undefined, 1.0, degrees)),
+        2 * student_t_sf(np.where(undefined, 0.0, t_pooled), n + m - 2),
     )
-    p = np.where(nothing, 1.0, p)
+    p = np.where(undefined, 1.0, p)
     if certain.any():
         exact = hypergeometric_two_sided(n, n, n, n + m)
         p = np.where(certain, exact, p)
@@ -41,17 +48,17 @@ def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -
 
 
 def cohens_d(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    """Difference of the means in pooled standard deviations within groups."""
+    """Returns Cohen's d: the difference of the means in pooled standard deviations, `(k,)`."""
     va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
     pooled = np.sqrt((n * va + m * vb) / np.maximum(n + m - 2, 1))
     delta = np.where((a.count > 0) & (b.count > 0), a.mean - b.mean, 0.0)
     largest = np.maximum(np.maximum(np.abs(a.mean), np.abs(b.mean)) * 1e-12, 1e-300)
-    # Two constants apart are infinitely many deviations apart; 99 is enough.
+    # The d of two different constants would be infinite; it is limited to 99.
     return np.clip(delta / np.maximum(pooled, largest), -99.0, 99.0)
 
 
 def pooled_variance(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    """Variance of both groups together, about their common mean."""
+    """Returns the variance of both streams together, around their common mean, `(k,)`."""
     va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
     total = np.maximum(n + m, 1)
     return (n * va + m * vb) / total + n * m / total**2 * (a.mean - b.mean) ** 2

@@ -1,9 +1,9 @@
-"""Polynomials of the rank: where, and how, two histograms differ.
+"""Rank polynomials: components of the difference between two histograms.
 
-Orthonormal over the pooled histogram, they split the difference into location
-(degree 1), spread (2) and shape (3, 4). Under the permutation null their means in
-one group are uncorrelated, with a variance known exactly, whatever the distribution
-and its ties.
+The polynomials are orthonormal over the pooled histogram. They split the difference into
+location (degree 1), spread (2) and shape (3, 4). Under the permutation null, their means in one
+group are uncorrelated, with a variance that is known exactly, for any distribution and any
+ties.
 
 Reference: Eubank, LaRiccia and Rosenstein, "Test Statistics Derived as Components of
 Pearson's Phi-Squared Distance Measure", JASA 1987.
@@ -15,15 +15,16 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
 DEGREE = 4
 WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))
-# A component whose mean in the smaller group would have more skewness^2 or
-# excess kurtosis than this has no near normal null, and is left out.
-MOST_KURTOSIS = 0.1
+# A component is left out if its mean in the smaller group would have more skewness^2 or excess
+# kurtosis than this, because its null distribution is not nearly normal.
+MAX_KURTOSIS = 0.1
 
 
 def without_empty_bins(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
-    """Each row without its empty bins, filled up with zeros at its end.
+    """Returns both histograms without empty bins; each row is padded with zeros at its end.
 
-    Ranks stay as they are, and of a thousand bins a row mostly fills a few hundred.
+    This saves time, since most rows fill a few hundred of a thousand bins. Ranks do not
+    change.
     """
     row, column = np.nonzero(ca + cb)
     filled = np.bincount(row, minlength=len(ca))
@@ -34,11 +35,18 @@ def without_empty_bins(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
 
 
 def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Floats, np.ndarray]:
-    """Rank polynomials, `(k, DEGREE)` each.
+    """Returns the components of the difference of `k` pairs of histograms.
+
+    Args:
+        ca: Histograms of the current stream, `(k, bins)`.
+        cb: Histograms of the reference, `(k, bins)`.
+        n: Sums of `ca`, `(k,)`.
+        m: Sums of `cb`, `(k,)`.
 
     Returns:
-        `z`: standardised; the same with the skewness of its null taken out;
-        and which of them have a near normal null.
+        Three arrays `(k, DEGREE)`: the standardised components; the same after the
+        skewness of their null distribution is removed; and whether their null
+        distribution is nearly normal.
     """
     pooled = ca + cb
     total = pooled.sum(axis=1, keepdims=True)
@@ -52,11 +60,11 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
     back = np.zeros((len(ca), 1))
     live = np.ones(len(ca), bool)
     for j in range(DEGREE):
-        # The three-term recurrence, numerically, over this histogram.
+        # The three-term recurrence of orthogonal polynomials, evaluated on this histogram.
         new = x * old
         new -= _dot(w * new, old)[:, None] * old + back * older
         back = np.sqrt(_dot(w * new, new))[:, None]
-        live = live & (back[:, 0] > 1e-4)  # else: no more different values left
+        live = live & (back[:, 0] > 1e-4)  # else there are no more distinct values
         new /= np.where(live, back[:, 0], np.inf)[:, None]
         z[:, j] = _dot(ca, new) * scale
         square = new * new
@@ -64,19 +72,19 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
         skewness = _dot(weighted, new)
         normal[:, j] = _without_skewness(z[:, j], skewness * (m - n) / np.sqrt(n * m * (n + m)))
         kurtosis = _dot(weighted, square) - 3
-        usable[:, j] = live & (np.maximum(skewness**2, kurtosis) < MOST_KURTOSIS * smaller)
+        usable[:, j] = live & (np.maximum(skewness**2, kurtosis) < MAX_KURTOSIS * smaller)
         older, old = old, new
     return z, normal, usable
 
 
 def _dot(a: Floats, b: Floats) -> Floats:
-    """Row by row, `(k,)`."""
+    """Returns the dot product of each pair of rows, `(k,)`."""
     products: Floats = np.einsum("kb,kb->k", a, b)
     return products
 
 
 def _without_skewness(z: Floats, skewness: Floats) -> Floats:
-    """Shortens the longer tail of a standardised sum, to the tail of a normal."""
+    """Transforms the longer tail of a standardised sum to that of a normal distribution."""
     longer = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
     third = np.where(longer, skewness, 1.0) / 3
     return np.where(longer, np.log1p(np.maximum(third * z, 0)) / third, z)

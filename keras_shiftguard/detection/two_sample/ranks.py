@@ -1,14 +1,12 @@
-"""One feature at a time: do two histograms come from one distribution?
+"""Two-sample tests of single features, from their histograms.
 
-All values are ranked together, ties at their mid-rank, and polynomials of the rank
-(`rank_polynomials.py`) split the difference into location, spread and shape. Their
-squares with weights 1 / (j (j + 1)) are the leading terms of the Anderson-Darling
-statistic.
+All values are ranked together, with ties at their mid-rank, and polynomials of the rank
+(`rank_polynomials.py`) split the difference into location, spread and shape. The sum of their
+squares, with weights 1 / (j (j + 1)), is the leading part of the Anderson-Darling statistic.
 
-Where few samples carry all the information (nearly constant columns) the null
-is not near normal: there an exact hypergeometric test takes over. Where the
-histogram resolves nothing (a spread far below one percent of the value, or no
-histogram), means are compared by t-tests.
+If few samples carry all the information (nearly constant columns), the null distribution is not
+nearly normal, and an exact hypergeometric test is used. If the histogram is too coarse (a
+spread far below one percent of the value, or no histogram), means are compared by t-tests.
 
 Reference: Scholz and Stephens, "K-Sample Anderson-Darling Tests", JASA 1987;
 Eubank, LaRiccia and Rosenstein, "Test Statistics Derived as Components of
@@ -37,11 +35,11 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
-MIN_SAMPLES = 10  # in each stream; below, no feature is tested
-EXACT_BELOW = 200  # samples in the smaller stream, for two-valued features
-# Interpolated tails: up to that many times the largest weight (p about 1e-18), by a
-# polynomial of that degree, from that many features on.
-FARTHEST, NODES, WORTH_INTERPOLATING = 80.0, 48, 100
+MIN_SAMPLES = 10  # in each stream; with fewer, no feature is tested
+MAX_SAMPLES_EXACT = 200  # in the smaller stream; below, two-valued features are tested exactly
+# The tail is interpolated up to MAX_INTERPOLATED times the largest weight (p about 1e-18), by a
+# polynomial of this degree, if there are at least so many features.
+MAX_INTERPOLATED, INTERPOLATION_DEGREE, MIN_FEATURES_TO_INTERPOLATE = 80.0, 48, 100
 DOMINANT = ("location", "spread", "shape", "shape")
 
 
@@ -50,15 +48,16 @@ class FeatureTests:
     """Results for `k` features, in the order of the table.
 
     Args:
-        effect_size: Signed. Location: Cohen's d, or its analogue in ranks
-            where heavy tails hide it. Spread and shape: difference of the mean
-            rank polynomials, which are in standard deviations as well.
-        lower: Lower end of its 95 % interval.
-        upper: Upper end.
-        magnitude: The largest of all components, not negative: what decides
+        effect_size: Signed effect size, `(k,)`, as are the others. Location: Cohen's
+            d, or its analogue in ranks if that is larger (heavy tails). Spread and
+            shape: difference of the mean rank polynomials, which are in standard
+            deviations as well.
+        lower: Lower end of the 95 % interval of the effect size.
+        upper: Upper end of the interval.
+        magnitude: The largest |effect size| of all components, which decides
             whether a difference is negligible.
-        p_value: Never 0; 1 where nothing could be tested.
-        dominant: 0, 1, 2 or 3: index into `DOMINANT`.
+        p_value: P-value; never 0; 1 if nothing could be tested.
+        dominant: The dominant component: 0, 1, 2 or 3, an index into `DOMINANT`.
         tested: Whether there were enough samples and any variation.
     """
 
@@ -77,9 +76,11 @@ def compare_features(
     """Tests all features of two tables with the same names.
 
     Args:
-        current: What may differ: a positive effect means larger values here.
-        reference: What it is compared with.
-        shares: Distinct samples over samples counted, of each: evidence.
+        current: Table of the stream that may differ; a positive effect size means
+            larger values here.
+        reference: Table of the stream it is compared with.
+        shares: Distinct samples over samples counted, of current and reference:
+            copies are no evidence.
 
     Returns:
         One result for each feature.
@@ -126,7 +127,10 @@ def compare_features(
 def compare_missing(
     current: FeatureTable, reference: FeatureTable, shares: tuple[float, float] = (1.0, 1.0)
 ) -> Floats:
-    """Exact p-values of "as often missing here as there", `(k,)`."""
+    """Returns exact p-values of "equally often missing in both streams", `(k,)`.
+
+    The arguments are those of `compare_features`.
+    """
     a, b = current.missing * shares[0], reference.missing * shares[1]
     n, m = current.num_samples * shares[0], reference.num_samples * shares[1]
     p_value = np.ones(len(a))
@@ -138,37 +142,45 @@ def compare_missing(
 
 
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
-    """P-values `(k,)` and standardised components `(k, DEGREE)`; histograms `(k, bins)`."""
+    """Returns p-values `(k,)` and standardised components `(k, DEGREE)`.
+
+    Args:
+        ca: Histograms of the current stream, `(k, bins)`.
+        cb: Histograms of the reference, `(k, bins)`.
+    """
     ca, cb = without_empty_bins(ca, cb)
     n, m = ca.sum(axis=1), cb.sum(axis=1)
     z, normal, usable = components(ca, cb, n, m)
     p_value = _tails(usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
     two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
-    lumpy = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < EXACT_BELOW)))
+    lumpy = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < MAX_SAMPLES_EXACT)))
     if len(lumpy):
         p_value[lumpy] = _lumpy_tests(ca[lumpy], cb[lumpy], n[lumpy], m[lumpy])
     return p_value, z
 
 
 def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
-    """P-values of the weighted sums of the usable components, `(k,)`.
+    """Returns the p-values of weighted sums of the usable components, `(k,)`.
 
-    Of many features with the same components, the tail is one function of one number:
-    the logarithm of it is interpolated (to seven digits), which is 40 times cheaper for
-    thousands of columns than to invert a characteristic function for each.
+    For features with the same usable components, the p-value is one function of the
+    statistic. Its logarithm is interpolated (to seven digits) if there are many, which for
+    thousands of columns is 40 times cheaper than to invert a characteristic function for
+    each.
     """
     p_value = np.ones(len(statistic))
     code = usable @ (1 << np.arange(DEGREE))
     for pattern in np.unique(code[code > 0]):
         rows = np.flatnonzero(code == pattern)
         weights = WEIGHTS * usable[rows[0]]
-        near = rows[statistic[rows] <= FARTHEST * weights.max()]
-        if len(near) < WORTH_INTERPOLATING:
+        near = rows[statistic[rows] <= MAX_INTERPOLATED * weights.max()]
+        if len(near) < MIN_FEATURES_TO_INTERPOLATE:
             near = near[:0]
         else:
-            # In the square root, the logarithm of the tail is smooth down to 0.
-            end = float(np.sqrt(FARTHEST * weights.max()))
-            smooth = Chebyshev.interpolate(_log_tail, NODES, (0, end), args=(weights,))
+            # As a function of the square root, the logarithm of the tail is smooth down to 0.
+            end = float(np.sqrt(MAX_INTERPOLATED * weights.max()))
+            smooth = Chebyshev.interpolate(
+                _log_tail, INTERPOLATION_DEGREE, (0, end), args=(weights,)
+            )
             p_value[near] = np.minimum(np.exp(smooth(np.sqrt(statistic[near]))), 1.0)
         others = np.setdiff1d(rows, near)
         p_value[others] = weighted_chi2_sf(weights, statistic[others])
@@ -176,13 +188,17 @@ def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
 
 
 def _log_tail(root: Floats, weights: Floats) -> Floats:
-    """Logarithm of the tail, of the square root of the statistic."""
+    """Returns the logarithm of the tail, as a function of the root of the statistic."""
     logarithm: Floats = np.log(weighted_chi2_sf(weights, np.maximum(root, 0.0) ** 2))
     return logarithm
 
 
 def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
-    """The commonest value against the rest, exactly; then ranks among the rest."""
+    """Tests the commonest value against all others exactly, and the ranks of the others.
+
+    Returns:
+        P-values, `(k,)`: twice the smaller of the two, where both were tested.
+    """
     rows = np.arange(len(ca))
     mode = (ca + cb).argmax(axis=1)
     a, b = n - ca[rows, mode], m - cb[rows, mode]
@@ -201,7 +217,14 @@ def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
 
 
 def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
-    """`a` marked of `n`, `marked` of `total`: exact where that is affordable."""
+    """Returns p-values of 2 x 2 tables, `(k,)`: exact, or by chi2 for large counts.
+
+    Args:
+        a: Number of marked samples in the current stream.
+        n: Number of samples in the current stream.
+        marked: Number of marked samples in both streams.
+        total: Number of samples in both streams.
+    """
     p_value = np.ones(len(a))
     expected = np.minimum(n, total - n) / total * np.minimum(marked, total - marked)
     many = expected > 300
@@ -213,7 +236,7 @@ def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
         p_value[many] = weighted_chi2_sf([1.0], chi2[many])
     few = np.flatnonzero(~many)
     if len(few):
-        # Of two equivalent tables, the one with the shorter support.
+        # Of equivalent tables, the one with the shorter support is used.
         size, of, side = n[few], marked[few], a[few]
         flip = of > total[few] / 2
         side, of = np.where(flip, size - side, side), np.where(flip, total[few] - of, of)
@@ -225,7 +248,7 @@ def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
 
 @lru_cache(maxsize=2)
 def _values(bins: int) -> Floats:
-    """What stands for each bin of the fine or the coarse grid."""
+    """Returns the value that represents each bin of the fine or the coarse grid."""
     if bins == NUM_BINS:
         return bin_values()
     fine = np.abs(bin_values()[BINS_PER_SIGN + 1 :])
@@ -238,9 +261,10 @@ def _values(bins: int) -> Floats:
 
 
 def _resolved(a: FeatureTable, b: FeatureTable) -> np.ndarray:
-    """Whether the bins see about the spread that the moments tell of, `(k,)`.
+    """Whether the variance from the bins is about that from the moments, `(k,)`.
 
-    Judged on both streams together, so that no test is chosen by its outcome.
+    It is computed from both streams together, so that the choice of the test does not
+    depend on its outcome.
     """
     both = a.moments + b.moments
     true = both.m2 / np.maximum(both.count, 1)

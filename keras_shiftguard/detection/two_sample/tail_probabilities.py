@@ -1,10 +1,9 @@
-"""Tail probabilities, right far out in the tail and never 0, without SciPy.
+"""Tail probabilities of distributions, accurate far into the tail and never 0, without SciPy.
 
-Every quadratic form of the detector (a sum of squares with weights) goes
-through one contour integral: the Laplace inversion of `exp(K(s) - s x) / s`
-along a parabola through the saddle point that opens around the branch cut. In
-the tail the result is a product of a tiny factor and an integral of order 1, so
-it keeps its relative accuracy down to the smallest float.
+The tails of all weighted sums of squares (quadratic forms) are computed by one contour
+integral: the Laplace inversion of `exp(K(s) - s x) / s` along a parabola through the saddle
+point, which opens around the branch cut. In the tail the result is the product of a tiny factor
+and an integral of order 1, so it keeps its relative accuracy down to the smallest float.
 
 Reference: Kuonen, "Saddlepoint approximations for distributions of quadratic
 forms in normal variables", Biometrika 1999; Weideman and Trefethen, "Parabolic
@@ -16,16 +15,17 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-SMALLEST_P = 1e-300  # no p-value is ever reported below
-NODES = 64  # of the trapezoid rule: relative errors below 1e-4, mostly 1e-8
-_NEGLIGIBLE_LOG = 36.0  # e^-36 = 2e-16
-_MOST_VALUES = 10**6  # of an exact sum; 8 MB a column
+SMALLEST_P = 1e-300  # no p-value is smaller
+NODES = 64  # of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8
+_MAX_LOG_DROP = 36.0  # the integrand is negligible below e^-36 = 2e-16 of its peak
+_MAX_VALUES = 10**6  # terms of an exact sum; 8 MB a column
 
 
 def log_gamma(x: ArrayLike) -> Floats:
-    """Logarithm of the gamma function of positive numbers, any shape."""
+    """Returns the logarithm of the gamma function of positive numbers, any shape."""
     x = np.asarray(x, "float64")
-    # Stirling's series is exact to 1e-12 from 10 up; smaller ones are lifted.
+    # Stirling's series is exact to 1e-12 from 10 on; smaller numbers are shifted up by the
+    # recurrence of the gamma function.
     shift = np.zeros_like(x)
     lifted = np.array(x)
     for _ in range(10):
@@ -38,16 +38,16 @@ def log_gamma(x: ArrayLike) -> Floats:
 
 
 def weighted_chi2_sf(weights: ArrayLike, x: ArrayLike, degrees: ArrayLike = 1.0) -> Floats:
-    """P(sum of weights * chi2 > x).
+    """Returns P(sum of weights * chi2 > x).
 
     Args:
-        weights: Weights, not negative, `(k,)` or `(n, k)`. Zeros do not count.
+        weights: Weights, not negative, `(k,)` or `(n, k)`. Those of 0 are ignored.
         x: Values, `()` or `(n,)`.
         degrees: Degrees of freedom of each chi2, broadcast to `weights`.
 
     Returns:
-        Probabilities, of the shape of `x`, in `[SMALLEST_P, 1]`. Where all
-        weights are 0, or `x <= 0`: 1.
+        Probabilities, shaped like `x`, in `[SMALLEST_P, 1]`; 1 if all weights are 0
+        or `x <= 0`.
     """
     x = np.asarray(x, "float64")
     shape = x.shape
@@ -65,10 +65,10 @@ def weighted_chi2_sf(weights: ArrayLike, x: ArrayLike, degrees: ArrayLike = 1.0)
 
 
 def share_sf(weights: ArrayLike, dimension: float, x: float) -> float:
-    """P(weighted share > x) for a direction drawn at random on a sphere.
+    """Returns P(weighted share > x) for a random direction on a sphere.
 
     Args:
-        weights: Of the squares of the first `k` coordinates, `(k,)`, not
+        weights: Weights of the squares of the first `k` coordinates, `(k,)`, not
             negative; the other coordinates have weight 0.
         dimension: Dimension of the space, at least `k`; need not be whole.
         x: Positive.
@@ -83,21 +83,28 @@ def share_sf(weights: ArrayLike, dimension: float, x: float) -> float:
         return SMALLEST_P
     if w.min() >= 0:
         return 1.0
-    # The same sums with weights of both signs, against 0.
+    # This is the probability that a sum with weights of both signs is above 0.
     tail = _invert(w[None] / top, k[None], np.zeros(1), positive=False)
     return float(np.clip(tail[0], SMALLEST_P, 1.0))
 
 
 def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
-    """The contour integral, for weights whose largest is 1."""
+    """Returns the contour integral, for weights whose maximum is 1.
+
+    Args:
+        w: Weights, `(n, k)`.
+        k: Degrees of freedom, `(n, k)`.
+        x: Values, `(n,)`.
+        positive: Whether no weight is negative.
+    """
     if positive:
         k = np.where(w > 0, k, 0.0)
     cut = 0.5  # the first branch point, 1 / (2 max w)
-    # A step away from the pole at 0: to its left below the mean (the residue is
-    # then 1), to its right above; never nearer than a standard deviation.
+    # The contour passes the pole at 0 on its left if x is below the mean (the residue is then
+    # 1), else on its right. The distance is at least about 1 / standard deviation.
     apart = 1 / np.sqrt((2 * k * w**2).sum(axis=1))
     saddle = _saddle(w, k, x, positive)
-    # Left of 0 lie the branch points of negative weights.
+    # The branch points of negative weights are left of 0, so there only the right is used.
     below = positive & (x < (k * w).sum(axis=1))
     c = np.where(below, np.minimum(saddle, -apart / 2), np.maximum(saddle, apart / 4))
     c = np.minimum(c, np.where(saddle > 0.25, saddle, 0.25))
@@ -113,11 +120,11 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
         return k_of_s - s * x[:, None] - np.log(s), slope
 
     peak = log_integrand(np.zeros((len(x), 1)))[0].real
-    # How far along the contour the integrand lives.
+    # The part of the contour on which the integrand is not negligible.
     reach = np.broadcast_to(np.geomspace(1e-3, 12, 24), (len(x), 24))
     there, slope = log_integrand(reach)
     drop = there.real + np.log(np.abs(slope)) - peak
-    alive = drop > -_NEGLIGIBLE_LOG
+    alive = drop > -_MAX_LOG_DROP
     last = np.where(alive.any(axis=1), 24 - np.argmax(alive[:, ::-1], axis=1), 0)
     end = reach[0, np.minimum(last, 23)]
     step = end / NODES
@@ -126,17 +133,17 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     terms = (np.exp(value - peak) * slope).real
     terms[:, 0] /= 2
     integral = terms.sum(axis=1) * step / np.pi
-    # np.log of a negative s (left of the pole) has turned the sign already.
+    # Left of the pole, np.log of the negative s has changed the sign already.
     tail = np.exp(peak[:, 0]) * integral
     return np.where(c < 0, 1 + tail, tail)
 
 
 def _saddle(w: Floats, k: Floats, x: Floats, positive: bool) -> Floats:
-    """Where K'(s) = sum k w / (1 - 2 w s) equals x: bisection in 1/(1 - 2s)."""
+    """Returns s where K'(s) = sum k w / (1 - 2 w s) equals x, by bisection in log(1 - 2 s)."""
     low, high = np.full(len(x), -40.0), np.zeros(len(x))  # log of 1 - 2 s
     if positive:
         high += np.maximum(np.log((k * w).sum(axis=1) / x) + 1, 1.0) + 40
-    for _ in range(30):  # roughly right is enough
+    for _ in range(30):  # a rough solution is enough
         middle = (low + high) / 2
         s = (1 - np.exp(middle)) / 2
         slope = (k * w / (1 - 2 * w * s[:, None])).sum(axis=1)
@@ -146,26 +153,26 @@ def _saddle(w: Floats, k: Floats, x: Floats, positive: bool) -> Floats:
 
 
 def chi2_sf(x: ArrayLike, degrees: ArrayLike) -> Floats:
-    """P(chi2 > x), elementwise."""
+    """Returns P(chi2 > x), elementwise."""
     return gamma_sf(np.asarray(x) / 2, np.asarray(degrees) / 2)
 
 
 def gamma_sf(x: ArrayLike, shape: ArrayLike) -> Floats:
-    """P(gamma of that shape and scale 1 > x), elementwise."""
+    """Returns P(gamma of that shape and scale 1 > x), elementwise."""
     x, shape = np.broadcast_arrays(np.asarray(x, "float64"), np.asarray(shape, "float64"))
     flat = weighted_chi2_sf(np.full((x.size, 1), 0.5), x.ravel(), 2 * shape.reshape(-1, 1))
     return flat.reshape(x.shape)
 
 
 def normal_sf(z: ArrayLike) -> Floats:
-    """P(standard normal > z), elementwise."""
+    """Returns P(standard normal > z), elementwise."""
     z = np.asarray(z, "float64")
     both = chi2_sf(z**2, 1.0) / 2
     return np.maximum(np.where(z >= 0, both, 1 - both), SMALLEST_P)
 
 
 def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
-    """P(Student's t > t), elementwise."""
+    """Returns P(Student's t > t), elementwise."""
     t, degrees = np.broadcast_arrays(np.asarray(t, "float64"), np.asarray(degrees, "float64"))
     x = degrees / (degrees + np.minimum(np.abs(t), 1e150) ** 2)
     both = _incomplete_beta(degrees / 2, 0.5, x) / 2
@@ -173,7 +180,7 @@ def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
 
 
 def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
-    """The regularised incomplete beta function by Lentz's continued fraction."""
+    """Returns the regularised incomplete beta function, by Lentz's continued fraction."""
     swap = x > (a + 1) / (a + b + 2)
     p, q = np.where(swap, b, a), np.where(swap, a, b)
     y = np.where(swap, 1 - x, x)
@@ -200,11 +207,11 @@ def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
 def hypergeometric_tails(
     drawn: ArrayLike, size: ArrayLike, marked: ArrayLike, total: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Tails of the number of marked among `size` drawn out of `total`.
+    """Returns the tails of the number of marked samples among `size` drawn out of `total`.
 
-    Exact, but for hundreds of millions: there the sum leaves out what lies 40 standard
-    deviations away, or where that is no help is that of a normal variable. So memory has
-    a bound, whatever the counts are.
+    They are exact, except for very large counts: there the sum leaves out terms more than
+    40 standard deviations from the mean, and if it is still too long, the tails are those
+    of a normal variable. So memory is bounded for any counts.
 
     Args:
         drawn: How many of the drawn were marked, `(n,)`; whole numbers.
@@ -224,10 +231,10 @@ def hypergeometric_tails(
     share = marks / np.maximum(all_of, 1)
     mean = draws * share
     std = np.sqrt(mean * (1 - share) * (all_of - draws) / np.maximum(all_of - 1, 1))
-    many = high - low >= _MOST_VALUES
+    many = high - low >= _MAX_VALUES
     low = np.where(many, np.maximum(low, np.floor(mean - 40 * std - 1000)), low)
     high = np.where(many, np.minimum(high, np.ceil(mean + 40 * std + 1000)), high)
-    many = high - low >= _MOST_VALUES
+    many = high - low >= _MAX_VALUES
     if many.any():
         apart, scale = (of - mean)[many], std[many]
         lower[many] = normal_sf(-(apart + 0.5) / scale)
@@ -248,7 +255,7 @@ def hypergeometric_tails(
 def _hypergeometric(
     drawn: Floats, size: Floats, marked: Floats, total: Floats, low: Floats, high: Floats
 ) -> tuple[Floats, Floats]:
-    """Both tails from the ratios of neighbouring probabilities; columns `(n, 1)`."""
+    """Returns both tails from ratios of neighbouring probabilities; arguments are `(n, 1)`."""
     value = low + np.arange(int((high - low).max()) + 1)
     inside = value <= high
     before = np.where(inside & (value > low), value - 1, low)
@@ -268,6 +275,6 @@ def _hypergeometric(
 def hypergeometric_two_sided(
     drawn: ArrayLike, size: ArrayLike, marked: ArrayLike, total: ArrayLike
 ) -> Floats:
-    """Fisher's exact test with twice the smaller tail, `(n,)`."""
+    """Returns p-values of Fisher's exact test, twice the smaller tail, `(n,)`."""
     lower, upper = hypergeometric_tails(drawn, size, marked, total)
     return np.minimum(1.0, 2 * np.minimum(lower, upper))

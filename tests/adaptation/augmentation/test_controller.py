@@ -1,4 +1,4 @@
-"""The controller against a world that answers in closed form. NumPy only."""
+"""The controller with simulated attributes, given in closed form. NumPy only."""
 
 import json
 
@@ -10,11 +10,12 @@ from keras_shiftguard.profiles import FeatureTable, Moments
 
 NAMES = ("darker", "brighter", "blur", "noise", "erasing")
 ATTRIBUTES = ("brightness", "contrast", "sharpness", "noise")
-# How full strength moves each attribute, in its own standard deviations.
+# Change of each attribute at full strength of each operation, in standard deviations.
 RESPONSE = np.array([[-6, 0, 0, 0], [6, 0, 0, 0], [0, -0.5, -8, -2], [0, 0.5, 1, 9], [0, 0, 0, 0]])
 
 
-def world(strengths):
+def rehearse(strengths):
+    """Simulated means and standard deviations of the attributes, as of `Rehearsal`."""
     s = np.atleast_2d(strengths)
     moved = np.tanh(s) / np.tanh(1) @ RESPONSE
     return moved, np.ones_like(moved)
@@ -30,7 +31,7 @@ def table(mean, n=1000, std=1.0):
 def after(controller, target, updates=4, train=(0, 0, 0, 0)):
     changes = []
     for _ in range(updates):
-        changes += controller.update(table(train), table(target), world)
+        changes += controller.update(table(train), table(target), rehearse)
     return dict(zip(NAMES, controller.strengths, strict=True)), changes
 
 
@@ -38,7 +39,7 @@ def test_without_shift_nothing_ever_happens(rng):
     controller = AugmentationController(NAMES)
     for _ in range(50):
         noise = rng.normal(0, np.sqrt(2 / 1000), 4)
-        assert controller.update(table([0] * 4), table(noise), world) == []
+        assert controller.update(table([0] * 4), table(noise), rehearse) == []
     assert not controller.strengths.any()
 
 
@@ -47,7 +48,7 @@ def test_without_shift_nothing_ever_happens(rng):
 def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
     strengths = np.zeros(len(NAMES))
     strengths[NAMES.index(operation)] = planted
-    target = world(strengths)[0][0]
+    target = rehearse(strengths)[0][0]
     controller = AugmentationController(NAMES)
     found, changes = after(controller, target)
     assert abs(found.pop(operation) - planted) < 0.1
@@ -57,7 +58,7 @@ def test_a_planted_shift_is_covered_by_what_made_it(operation, planted):
 
 
 def test_two_shifts_at_once_are_told_apart():
-    target = world([0.4, 0, 0.5, 0, 0])[0][0]
+    target = rehearse([0.4, 0, 0.5, 0, 0])[0][0]
     found, _ = after(AugmentationController(NAMES), target)
     assert abs(found["darker"] - 0.4) < 0.1 and abs(found["blur"] - 0.5) < 0.1
     assert found["brighter"] == found["noise"] == found["erasing"] == 0
@@ -72,7 +73,7 @@ def test_steps_are_bounded_and_warm_up_is_kept():
     controller = AugmentationController(NAMES, max_step=0.2, max_strength=0.5, warm_up=3)
     seen = []
     for _ in range(8):
-        controller.update(table([0] * 4), table([-6, 0, 0, 0]), world)
+        controller.update(table([0] * 4), table([-6, 0, 0, 0]), rehearse)
         seen.append(controller.strengths[0])
     np.testing.assert_allclose(seen, [0, 0, 0.2, 0.4, 0.5, 0.5, 0.5, 0.5])
 
@@ -81,8 +82,8 @@ def test_it_narrows_again_when_the_shift_is_gone():
     controller = AugmentationController(NAMES)
     after(controller, [-4, 0, 0, 0])
     assert controller.strengths[0] > 0.3
-    changes = controller.update(table([0] * 4), table([0] * 4), world)
-    controller.update(table([0] * 4), table([0] * 4), world)
+    changes = controller.update(table([0] * 4), table([0] * 4), rehearse)
+    controller.update(table([0] * 4), table([0] * 4), rehearse)
     assert not controller.strengths.any()
     assert "narrowed" in str(changes[0]) and "does not differ" in changes[0].reason
 
@@ -97,12 +98,12 @@ def test_a_change_says_why_with_numbers():
 def test_the_state_continues_where_it_was():
     target = table([-4, 0, 2, 0])
     one = AugmentationController(NAMES, max_step=0.1)
-    one.update(table([0] * 4), target, world)
+    one.update(table([0] * 4), target, rehearse)
     other = AugmentationController(NAMES, max_step=0.1)
     other.restore(json.loads(json.dumps(one.state())))
     for controller in (one, other):
         for _ in range(3):
-            controller.update(table([0] * 4), target, world)
+            controller.update(table([0] * 4), target, rehearse)
     np.testing.assert_array_equal(one.strengths, other.strengths)
     assert one.strengths.any()
 
@@ -119,6 +120,6 @@ def test_attributes_that_never_vary_or_are_missing_do_no_harm():
     train, target = table([0] * 4, std=[1, 0, 1, 1]), table([-3, 0, 0, 0], std=[1, 0, 1, 1])
     target.moments.count[2] = 0
     controller = AugmentationController(NAMES)
-    controller.update(train, target, world)
+    controller.update(train, target, rehearse)
     assert controller.strengths[0] > 0.2 and np.isfinite(controller.strengths).all()
     json.dumps(controller.state(), allow_nan=False)

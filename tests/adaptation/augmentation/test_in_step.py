@@ -1,4 +1,4 @@
-"""The loop with real operations: images in, a planted corruption found and covered."""
+"""The augmentation loop with real operations: it finds and covers a planted corruption."""
 
 import json
 
@@ -11,7 +11,7 @@ from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.statistics.batch import InputSpec
 
 SPEC = InputSpec("input", "channels_last", 1, (16, 16))
-FEW = ("darker", "brighter", "blur", "noise", "resolution")
+OPERATIONS = ("darker", "brighter", "blur", "noise", "resolution")
 
 
 def pictures(rng, n, scale=1.0):
@@ -39,7 +39,7 @@ def train():
     return images, profile(images)
 
 
-def closed(train, target, operations=FEW):
+def closed(train, target, operations=OPERATIONS):
     images, measured = train
     step = StepAugmentation(operations=operations, seed=1)
     step.build([SPEC])
@@ -55,7 +55,7 @@ def closed(train, target, operations=FEW):
 def test_a_planted_gap_is_closed(train, kind):
     rng = np.random.default_rng(1)
     target = PLANTED[kind](pictures(rng, 256), rng)
-    step, changes = closed(train, target, ("darker", "noise") if kind == "noise" else FEW)
+    step, changes = closed(train, target, ("darker", "noise") if kind == "noise" else OPERATIONS)
     found = {name: value for name, value in step.strengths.items() if value}
     assert max(found, key=found.get) == kind, changes
     attribute = {"darker": "brightness", "noise": "noise", "blur": "sharpness"}[kind]
@@ -63,7 +63,7 @@ def test_a_planted_gap_is_closed(train, kind):
     unit = np.sqrt(np.mean([table.std(attribute) ** 2 for table in both]))
     before = abs(both[0].mean(attribute) - both[1].mean(attribute)) / unit
     assert before > 2 and abs(step.gaps[attribute]) < 0.25 * before
-    # What the step makes of a batch lies between training and target.
+    # The augmented batch lies between training and target.
     y = ops.convert_to_numpy(step.apply("input", ops.convert_to_tensor(train[0])))
     lost = {"darker": lambda x: -x.mean(), "noise": _grain, "blur": lambda x: -_grain(x)}[kind]
     assert lost(train[0]) < lost(y) < lost(target) * (1.0 if lost(target) < 0 else 1.1)

@@ -1,4 +1,4 @@
-"""The bank as a layer: identity, reproducibility, range, layout, serialisation."""
+"""`AdaptiveAugmentation`: identity, reproducibility, range, layout, serialisation."""
 
 import keras
 import numpy as np
@@ -79,7 +79,7 @@ def test_it_leaves_the_random_numbers_of_the_model_alone(images):
 
 
 def test_the_range_of_the_images_does_not_matter(images):
-    """Raw, unit and standardised images come out as the same pictures."""
+    """Raw, unit and standardised images give the same results."""
     strengths = {"noise": 0.3, "darker": 0.3, "blur": 0.5, "rotation": 0.3, "blocking": 0.2}
     outcomes = []
     for scale, offset in ((1.0, 0.0), (255.0, 0.0), (2.0, -1.0), (4.4, -2.1)):
@@ -89,7 +89,7 @@ def test_the_range_of_the_images_does_not_matter(images):
         y = augmented(layer, images * np.float32(scale) + np.float32(offset))
         outcomes.append((y - offset) / scale)
     for other in outcomes[1:]:
-        # Rounding in blocks may tip over, in few pixels.
+        # Rounding in blocks may differ in a few pixels.
         assert np.mean(np.abs(other - outcomes[0]) > 1e-3) < 0.02
 
 
@@ -106,7 +106,7 @@ def test_both_layouts_give_the_same(images):
 
 @pytest.mark.backend
 def test_in_a_compiled_step_strengths_change_without_a_new_trace(images):
-    """And at zero it is exact, and the same seed gives the same, on every backend."""
+    """At zero strength the layer is exact, and equal seeds give equal results."""
     layer = made(operations=["brighter", "zoom_in", "blur", "impulse", "noise"])
     unit = keras.layers.DepthwiseConv2D(1, depthwise_initializer="ones", use_bias=False)
     model = keras.Sequential([keras.Input(images.shape[1:]), layer, unit])
@@ -170,7 +170,7 @@ def test_flips_are_off_unless_asked_for(images):
         layer.set_strengths({"flip_horizontal": 1.0})
 
 
-def test_what_cannot_be_used_is_told():
+def test_invalid_arguments_raise():
     with pytest.raises(BadInputError, match="no operation 'blurr'"):
         AdaptiveAugmentation(operations=["blurr"])
     with pytest.raises(BadInputError, match="black < white"):

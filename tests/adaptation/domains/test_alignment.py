@@ -1,4 +1,4 @@
-"""The loss: who gets which gradient, and the symmetry of the game."""
+"""The alignment loss: its gradients for extractor and domain head, and its symmetry."""
 
 import keras
 import numpy as np
@@ -7,7 +7,11 @@ from adaptation_models import as_array, gradients_of
 from keras import ops
 
 from keras_shiftguard.adaptation.domains.alignment import Alignment
-from keras_shiftguard.adaptation.domains.domain_head import LENGTH, DomainHead, bounded
+from keras_shiftguard.adaptation.domains.domain_head import (
+    FEATURE_LENGTH,
+    DomainHead,
+    scale_to_length,
+)
 from keras_shiftguard.statistics.classes import probabilities
 
 pytestmark = pytest.mark.backend
@@ -31,8 +35,8 @@ def layer_of(method):
 
 
 @pytest.mark.parametrize("method", ["dann", "cdan"])
-def test_encoder_and_head_pull_apart(method, batch):
-    """The head's gradient is plain, the encoder's is minus strength times it."""
+def test_the_gradient_of_the_features_is_reversed(method, batch):
+    """The strength scales the reversed gradient of the features, not that of the head."""
     a, b, y, out, target_out = batch
     layer = layer_of(method)
     shift = keras.Variable(np.zeros(5, "float32"))
@@ -53,7 +57,7 @@ def test_encoder_and_head_pull_apart(method, batch):
     assert np.abs(one[0]).max() > 1e-5 and np.abs(one[1]).max() > 1e-4
     np.testing.assert_allclose(half[0], 0.5 * one[0], atol=1e-6)
     np.testing.assert_allclose(half[1], one[1], atol=1e-6)
-    # Climbing along the encoder's gradient makes the head better, not worse.
+    # A step along the reversed gradient of the features lowers the loss of the head.
     before = as_array(loss())
     shift.assign(0.05 * one[0] / np.abs(one[0]).max())
     assert as_array(loss()) < before
@@ -91,8 +95,8 @@ def test_head_is_not_constant_and_float32(batch):
 
 def test_what_the_head_sees_is_bounded(batch):
     for scale in (1e-1, 1.0, 1e4):
-        seen = as_array(bounded(ops.convert_to_tensor(scale * batch[0])))
-        np.testing.assert_allclose(np.linalg.norm(seen, axis=1), LENGTH, rtol=1e-3)
+        seen = as_array(scale_to_length(ops.convert_to_tensor(scale * batch[0])))
+        np.testing.assert_allclose(np.linalg.norm(seen, axis=1), FEATURE_LENGTH, rtol=1e-3)
 
 
 def test_ramp_rises_from_zero_to_one():

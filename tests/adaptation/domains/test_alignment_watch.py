@@ -1,38 +1,42 @@
-"""What is done about what is seen, with its reason; no training needed."""
+"""The actions of `AlignmentWatch` on made-up measurements, with their reasons; no training."""
 
 import keras
 import numpy as np
 import pytest
 from adaptation_models import network, two_domains
 
-from keras_shiftguard.adaptation.domains.alignment_watch import HALVINGS, PATIENCE, AlignmentWatch
+from keras_shiftguard.adaptation.domains.alignment_watch import (
+    MAX_HALVINGS,
+    PATIENCE,
+    AlignmentWatch,
+)
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.adaptation.domains.schedule import CONDITIONAL_STRENGTH
-from keras_shiftguard.adaptation.domains.schedule import PATIENCE as PATIENCE_WITH_WITNESSES
+from keras_shiftguard.adaptation.domains.schedule import PATIENCE as PATIENCE_WITH_REFERENCE
 from keras_shiftguard.adaptation.domains.target_classes import TargetClasses
 from keras_shiftguard.adaptation.domains.weight_average import WeightAverage
 from keras_shiftguard.errors import ShiftGuardError
 
 
 class Watched:
-    """A model and its watch, which is shown whatever we make up."""
+    """A model with a watch, which gets made-up measurements."""
 
-    def __init__(self, rng, method="mmd", alone=0, **kwargs):
+    def __init__(self, rng, method="mmd", source_only=0, **kwargs):
         x, y, target = two_domains(rng, 200)
-        keras.utils.set_random_seed(0)  # a network that guesses well is seen at the first look
+        keras.utils.set_random_seed(0)  # starts with a network of good accuracy
         self.model = DomainAdaptationModel(network(), "features", method, verbose=0, **kwargs)
         self.model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         self.model._read_loss()
-        self.model.alignment_layer.started.assign(float(alone == 0))
-        self.watch = AlignmentWatch(self.model, (x, y), target, True, (0, 20, alone))
+        self.model.alignment_layer.started.assign(float(source_only == 0))
+        self.watch = AlignmentWatch(self.model, (x, y), target, True, (0, 20, source_only))
         self.watch.set_model(self.model)
         self.watch.on_train_begin()
         self.epoch = 0
 
-    def sees(self, accuracy=0.9, distance=1.0, classes=None, answers=(), followed=0.8, **logs):
-        self.watch._look = lambda epoch: Evidence(
-            epoch, distance, accuracy, 0.6, followed, classes, np.array(answers, int), 200
+    def sees(self, accuracy=0.9, distance=1.0, classes=None, predicted=(), agreement=0.8, **logs):
+        self.watch._measure = lambda epoch: Evidence(
+            epoch, distance, accuracy, 0.6, agreement, classes, np.array(predicted, int), 200
         )
         self.watch.on_epoch_end(self.epoch, logs)
         self.epoch += 1
@@ -52,9 +56,9 @@ def test_nothing_is_done_while_all_is_well(watched):
 
 def test_it_backs_off_and_in_the_end_switches_off(watched):
     watched.sees(0.95)
-    for number in range(HALVINGS):
+    for number in range(MAX_HALVINGS):
         watched.sees(0.8)
-        assert len(watched.model.actions) == number  # once is no proof
+        assert len(watched.model.actions) == number  # a single bad epoch is ignored
         watched.sees(0.8)
     strengths = [action.what for action in watched.model.actions]
     assert strengths[:2] == ["strength halved to 0.5", "strength halved to 0.25"]
@@ -83,96 +87,96 @@ def test_protection_can_be_left_out(rng):
 
 
 def classes_at(first, width=0.05, agreement=1.0, samples=100):
-    """So large a share of the target in the first class, surely."""
+    """Estimated classes with a given share of the first one, and certain probabilities."""
     f = np.array([first, 1 - first])
     ids = (np.arange(samples) >= round(first * samples)).astype(int)
     kernel, bias = np.ones((2, 6, 2)), np.ones((2, 2))
     return TargetClasses(f, f - width, f + width, np.eye(2)[ids], agreement, kernel, bias)
 
 
-def dial(watched, name):
+def setting(watched, name):
     return keras.ops.convert_to_numpy(getattr(watched.model.alignment_layer, name))
 
 
 def test_the_source_comes_first(rng):
-    watched = Watched(rng, "auto", alone=3)
+    watched = Watched(rng, "auto", source_only=3)
     for _ in range(2):
         watched.sees(classes=classes_at(0.1), answers=[0] * 10 + [1] * 90)
-    assert dial(watched, "started") == 0 and not watched.model.actions
-    np.testing.assert_allclose(dial(watched, "class_weights"), 1)
+    assert setting(watched, "started") == 0 and not watched.model.actions
+    np.testing.assert_allclose(setting(watched, "class_weights"), 1)
     watched.sees(classes=classes_at(0.1), answers=[0] * 10 + [1] * 90)
-    assert dial(watched, "started") == 1
+    assert setting(watched, "started") == 1
     # The first estimate counts in full: alignment begins with these weights.
-    np.testing.assert_allclose(dial(watched, "class_weights"), [0.2, 1.8], atol=0.01)
+    np.testing.assert_allclose(setting(watched, "class_weights"), [0.2, 1.8], atol=0.01)
 
 
 def test_it_waits_until_it_is_clear_where_the_classes_lie(rng):
-    watched = Watched(rng, "mmd", alone=2)
+    watched = Watched(rng, "mmd", source_only=2)
     for agreement in (0.8, 0.95, 0.8, 0.95):
         watched.sees(classes=classes_at(0.5, agreement=agreement), answers=[0] * 50 + [1] * 50)
-        assert dial(watched, "started") == 0
+        assert setting(watched, "started") == 0
     watched.sees(classes=classes_at(0.5), answers=[0] * 50 + [1] * 50)
-    assert dial(watched, "started") == 1
-    never = Watched(rng, "mmd", alone=2)
+    assert setting(watched, "started") == 1
+    never = Watched(rng, "mmd", source_only=2)
     for _ in range(3):
         never.sees(classes=classes_at(0.5, agreement=0.8))
     never.watch.on_train_end()
-    assert "both readings agree in 80% of it" in str(never.model.alignment)
+    assert "the two estimates agree in 80% of the samples" in str(never.model.alignment)
     assert str(never.model.alignment).startswith("Alignment is off")
 
 
-def test_clouds_that_the_answers_know_nothing_of_are_no_classes(rng):
-    far = Watched(rng, "mmd", alone=2)
+def test_clusters_with_which_few_predictions_agree_are_no_classes(rng):
+    far = Watched(rng, "mmd", source_only=2)
     for _ in range(4):
-        far.sees(classes=classes_at(0.5, agreement=1.0), followed=0.4)
-    assert dial(far, "started") == 0
+        far.sees(classes=classes_at(0.5, agreement=1.0), agreement=0.4)
+    assert setting(far, "started") == 0
     far.watch.on_train_end()
-    assert "the model's own answers with them in 40%" in str(far.model.alignment)
+    assert "the model's predictions agree with them in 40%" in str(far.model.alignment)
 
 
 def test_classes_are_weighted_only_on_sure_evidence(rng):
     watched = Watched(rng)
     watched.sees(0.7, classes=classes_at(0.1))
     watched.sees(classes=classes_at(0.1, width=0.45))
-    np.testing.assert_allclose(dial(watched, "class_weights"), 1)
+    np.testing.assert_allclose(setting(watched, "class_weights"), 1)
     for _ in range(6):
         watched.sees(classes=classes_at(0.1))
-    np.testing.assert_allclose(dial(watched, "class_weights"), [0.2, 1.8], atol=0.05)
+    np.testing.assert_allclose(setting(watched, "class_weights"), [0.2, 1.8], atol=0.05)
     assert "is estimated at 10.0% of the target (5.0% to 15.0%)" in watched.model.actions[0].reason
     for _ in range(8):
         watched.sees(classes=classes_at(0.5))
-    np.testing.assert_allclose(dial(watched, "class_weights"), 1, atol=0.02)
+    np.testing.assert_allclose(setting(watched, "class_weights"), 1, atol=0.02)
 
 
 def test_auto_goes_over_to_classes(rng):
     watched = Watched(rng, "auto")
     watched.sees(0.7, classes=classes_at(0.5))
     watched.sees(0.9, classes=classes_at(0.5, agreement=0.5))
-    assert dial(watched, "conditional") == 0
+    assert setting(watched, "conditional") == 0
     for _ in range(5):  # a third of the twenty epochs on the marginal distance
-        assert dial(watched, "conditional") == 0
+        assert setting(watched, "conditional") == 0
         watched.sees(0.9, classes=classes_at(0.5))
-    assert dial(watched, "conditional") == 1 and len(watched.model.actions) == 1
+    assert setting(watched, "conditional") == 1 and len(watched.model.actions) == 1
     assert watched.model.current_strength == CONDITIONAL_STRENGTH
-    np.testing.assert_array_equal(dial(watched, "rule_kernel"), 1)
+    np.testing.assert_array_equal(setting(watched, "rule_kernel"), 1)
 
 
-def test_witnesses_that_are_lost_end_the_alignment(rng):
-    watched = Watched(rng, "dann", alone=1)
+def test_lost_agreement_with_the_reference_ends_the_alignment(rng):
+    watched = Watched(rng, "dann", source_only=1)
     right, wrong = [0] * 50 + [1] * 50, [0] * 70 + [1] * 30
-    watched.sees(classes=classes_at(0.5), answers=right)
+    watched.sees(classes=classes_at(0.5), predicted=right)
     before = watched.model.base.get_weights()
     for variable in watched.model.base.variables:
         variable.assign(variable + 1.0)
-    for _ in range(PATIENCE_WITH_WITNESSES - 1):
-        watched.sees(classes=classes_at(0.7), answers=wrong)
-    watched.sees(classes=classes_at(0.5), answers=right)  # a bad moment, no more
-    for _ in range(PATIENCE_WITH_WITNESSES):
+    for _ in range(PATIENCE_WITH_REFERENCE - 1):
+        watched.sees(classes=classes_at(0.7), predicted=wrong)
+    watched.sees(classes=classes_at(0.5), predicted=right)  # resets the count
+    for _ in range(PATIENCE_WITH_REFERENCE):
         assert not watched.model.is_off
-        watched.sees(classes=classes_at(0.7), answers=wrong)
-    assert watched.model.is_off and "100% of cases before, and do in 80%" in str(
-        watched.model.actions[-1]
-    )
+        watched.sees(classes=classes_at(0.7), predicted=wrong)
+    assert watched.model.is_off
+    reason = watched.model.actions[-1].reason
+    assert "100% of cases before alignment, and agree in 80% now" in reason
     for a, b in zip(watched.model.base.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -197,7 +201,7 @@ def test_the_last_weights_are_averaged_where_something_was_aligned(watched, stat
         variable.assign(np.full(variable.shape, float(epoch)))
         average.on_epoch_end(epoch)
     average.on_train_end()
-    wanted = 4.5 if state == "aligned" else 5.0  # of plain training, the last ones
+    wanted = 4.5 if state == "aligned" else 5.0  # the last weights, as in plain training
     np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), wanted)
 
 

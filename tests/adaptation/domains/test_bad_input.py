@@ -1,4 +1,4 @@
-"""What cannot be aligned is said before training starts, with the way out."""
+"""Errors for models, arguments and data that cannot be aligned, raised before training."""
 
 import keras
 import numpy as np

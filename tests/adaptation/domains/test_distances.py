@@ -1,4 +1,4 @@
-"""MMD and CORAL beside NumPy, and what they must not do."""
+"""MMD and CORAL: values compared with NumPy, and invariances."""
 
 import keras
 import numpy as np
@@ -71,7 +71,7 @@ def test_coral_is_free_of_scale_and_zero_for_the_same(rng):
 
 
 def test_spreading_out_does_not_pay(rng):
-    """Scaling the features moves neither distance: no gradient along it."""
+    """CORAL has no gradient along the scale of the features."""
     a, b = tensor(rng.normal(size=(20, 3))), tensor(rng.normal(1, 1, size=(20, 3)))
     scale = keras.Variable(1.0)
     (gradient,) = gradients_of(lambda: coral(a * scale, b * scale), [scale])

@@ -1,9 +1,13 @@
-"""What can be seen without labels, and what it is said to mean."""
+"""Measurements without target labels, and the report on them."""
 
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.evidence import Evidence, look, proxy_a_distance
-from keras_shiftguard.adaptation.domains.frozen_extractor import recoloured
+from keras_shiftguard.adaptation.domains.evidence import (
+    Evidence,
+    measure_evidence,
+    proxy_a_distance,
+)
+from keras_shiftguard.adaptation.domains.frozen_extractor import match_moments
 from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
 
 
@@ -11,7 +15,7 @@ def test_distance_of_the_same_and_of_others(rng):
     same = proxy_a_distance(rng.normal(size=(300, 5)), rng.normal(size=(300, 5)))
     far = proxy_a_distance(rng.normal(size=(300, 5)), rng.normal(3, 1, size=(300, 5)))
     assert same < 0.25 and far > 1.9
-    # More features than samples: the fold that judges was not fitted.
+    # With more features than samples, only cross-validation keeps the distance low.
     assert proxy_a_distance(rng.normal(size=(40, 200)), rng.normal(size=(40, 200))) < 0.7
 
 
@@ -22,7 +26,7 @@ def test_a_look_sees_another_mix_of_classes(rng):
         p = np.where(rng.random(len(labels)) < 0.95, labels, 1 - labels)
         return rng.normal(size=(len(labels), 3)) + 5 * labels[:, None], np.eye(2)[p]
 
-    seen = look(3, stream(y), y, stream(ty))
+    seen = measure_evidence(3, stream(y), y, stream(ty))
     assert seen.epoch == 3 and 0.9 < seen.source_accuracy < 0.99
     assert abs(seen.classes.frequencies[0] - 0.1) < 0.06
     assert seen.agreement > 0.8 and seen.distance > 0.3
@@ -31,7 +35,7 @@ def test_a_look_sees_another_mix_of_classes(rng):
 def test_recoloured_has_the_moments_of_the_target(rng):
     source = rng.normal(size=(500, 4)) @ rng.normal(size=(4, 4))
     target = 2 + rng.normal(size=(400, 4)) @ rng.normal(size=(4, 4))
-    moved = recoloured(source, target)
+    moved = match_moments(source, target)
     np.testing.assert_allclose(moved.mean(axis=0), target.mean(axis=0), atol=1e-4)
     difference = np.cov(moved.T) - np.cov(target.T)
     before = np.cov(source.T) - np.cov(target.T)

@@ -1,4 +1,4 @@
-"""Source images with a little of the target in them."""
+"""Blending of target images into source images."""
 
 import keras
 import numpy as np
@@ -13,8 +13,8 @@ from keras_shiftguard.errors import BadInputError
 pytestmark = pytest.mark.backend
 
 
-def mixed(source, target, most=0.5, strength=1.0, seed=3):
-    layer = DomainMixing(most)
+def mixed(source, target, max_share=0.5, strength=1.0, seed=3):
+    layer = DomainMixing(max_share)
     layer.seed(seed)
     tensors = (ops.convert_to_tensor(x) for x in (source, target))
     return as_array(layer(*tensors, ops.convert_to_tensor(strength, "float32")))
@@ -26,17 +26,17 @@ def test_each_image_has_a_share_of_its_own_of_one_target_image():
     assert np.ptp(shares, axis=1).max() == 0  # the same in all pixels
     assert 0 <= shares.min() < 0.01 and 0.49 < shares.max() <= 0.5
     assert abs(shares.mean() - 0.25) < 0.03
-    # Target images take turns, whatever the sizes of the batches.
+    # The target images are used in turn if there are fewer of them.
     target = np.arange(7, dtype="float32")[:, None, None, None] * np.ones((1, 4, 4, 1), "float32")
     ratio = mixed(source, target)[:, 0, 0, 0] / np.maximum(shares[:, 0], 1e-9)
     np.testing.assert_allclose(ratio, np.arange(500) % 7, atol=1e-4)
 
 
-@pytest.mark.parametrize("most, strength", [(0.0, 1.0), (0.5, 0.0)])
-def test_without_strength_nothing_changes(rng, most, strength):
+@pytest.mark.parametrize("max_share, strength", [(0.0, 1.0), (0.5, 0.0)])
+def test_without_strength_nothing_changes(rng, max_share, strength):
     source = rng.normal(size=(6, 4, 4, 3)).astype("float32")
     target = rng.normal(size=(6, 4, 4, 3)).astype("float32")
-    np.testing.assert_array_equal(mixed(source, target, most, strength), source)
+    np.testing.assert_array_equal(mixed(source, target, max_share, strength), source)
 
 
 def test_a_strength_above_one_is_one(rng):

@@ -1,4 +1,4 @@
-"""The wrapped model through real fits."""
+"""`DomainAdaptationModel` in real fits, on every backend."""
 
 import zipfile
 
@@ -30,7 +30,7 @@ def trained_plainly(x, y, **kwargs):
 
 
 class Zero(keras.callbacks.Callback):
-    """Turns the dial to 0, in a step that could align."""
+    """Sets the strength to 0 at the start of a training with alignment."""
 
     def on_train_begin(self, logs=None):
         self.model.set_strength(0.0)

@@ -1,10 +1,10 @@
-"""Two streams of any form and size, side by side."""
+"""Paired batches of sources and targets of any form and size."""
 
 import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.adaptation.domains.paired_batches import Pairs, endless
+from keras_shiftguard.adaptation.domains.paired_batches import Pairs, endless_batches
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET
 
@@ -58,7 +58,7 @@ SOURCES = {
 def test_each_epoch_is_the_whole_source(form):
     source, steps = SOURCES[form]()
     pairs = Pairs(source, T, batch_size=4, steps=steps)
-    pairs[0], pairs[1]  # Keras looks at two batches before it starts
+    pairs[0], pairs[1]  # Keras fetches two batches before training
     for _ in range(3):
         x, t, y = epoch(pairs)
         assert sorted(x) == list(range(10)) and (x == y).all()
@@ -70,7 +70,7 @@ def test_one_shot_sources_need_a_length_and_go_on():
         Pairs(in_batches(), T)
     pairs = Pairs(in_batches(), T, steps=2)
     assert list(epoch(pairs)[0]) == list(range(8))
-    pairs.on_epoch_end()  # of Keras, which looks at two batches before it begins
+    pairs.on_epoch_end()  # called by Keras before training, after it fetched two batches
     pairs.on_epoch_begin()
     assert list(epoch(pairs)[0]) == list(range(8))
     pairs.on_epoch_end()
@@ -94,7 +94,7 @@ def test_the_target_begins_again(form):
         "labelled": lambda: (T, np.arange(7)),
         "tf.data": dataset,
     }[form]()
-    stream = endless(target, 3, np.random.default_rng(0))
+    stream = endless_batches(target, 3, np.random.default_rng(0))
     seen = np.concatenate([np.asarray(next(stream)) for _ in range(15)])[:, 0]
     values, counts = np.unique(seen, return_counts=True)
     assert list(values) == list(T[:, 0]) and counts.min() >= 5
@@ -110,4 +110,4 @@ def test_order_and_weights():
 
 def test_an_empty_target_is_said():
     with pytest.raises(BadInputError, match="empty"):
-        next(endless(iter([]), 3, np.random.default_rng(0)))
+        next(endless_batches(iter([]), 3, np.random.default_rng(0)))

@@ -1,4 +1,4 @@
-"""The reversal: forward exact, gradient minus lambda, in every precision."""
+"""`GradientReversal`: exact values and reversed gradients, in every precision."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Classes from separate groups of the target, whatever the shape of a group."""
+"""Classes from separate groups of the target, with groups of any shape."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def mostly(labels, rng, right):
 
 def test_moons_are_found_from_answers_that_are_often_wrong(rng):
     x, y = two_moons(rng, degrees=35)
-    x[:3] = [[3, 3], [3.05, 3], [3, 3.05]]  # strays
+    x[:3] = [[3, 3], [3.05, 3], [3, 3.05]]  # outliers
     found = separate_groups(x, mostly(y, rng, 0.78), classes=2)
     assert (found[3:] == y[3:]).all()
     assert set(found[:3]) <= {-1, *y[:3]}
@@ -32,18 +32,18 @@ def test_moons_are_found_from_answers_that_are_often_wrong(rng):
 )
 def test_no_groups_no_classes(rng, why):
     x, y = two_moons(rng)
-    answers = mostly(y, rng, 0.8)
+    predicted = mostly(y, rng, 0.8)
     if why == "one group":
         x = rng.normal(0, 1, x.shape)
     elif why == "three groups":
         x[: len(x) // 3] += 10
     elif why == "the same name":
-        answers = np.zeros_like(answers)
+        predicted = np.zeros_like(predicted)
     elif why == "no majority":
-        answers = mostly(y, rng, 0.55)
+        predicted = mostly(y, rng, 0.55)
     else:
-        x, answers = x[:30], answers[:30]
-    assert separate_groups(x, answers, classes=2) is None
+        x, predicted = x[:30], predicted[:30]
+    assert separate_groups(x, predicted, classes=2) is None
 
 
 def test_the_rule_tells_moons_apart_and_keeps_to_the_groups_it_is_given(rng):
@@ -55,9 +55,9 @@ def test_the_rule_tells_moons_apart_and_keeps_to_the_groups_it_is_given(rng):
 
     source, y = two_moons(rng)
     target, truth = two_moons(rng, degrees=35)
-    answers = np.eye(2)[mostly(truth, rng, 0.75)]
-    found = find_classes(features(source), y, features(target), answers)
+    predicted = np.eye(2)[mostly(truth, rng, 0.75)]
+    found = find_classes(features(source), y, features(target), predicted)
     assert found.groups is not None and found.agreement == 1
     assert (found.probabilities.argmax(axis=1) == truth).mean() > 0.98
-    given = find_classes(features(source), y, features(target), answers, groups=1 - truth)
+    given = find_classes(features(source), y, features(target), predicted, groups=1 - truth)
     assert (given.probabilities.argmax(axis=1) == 1 - truth).mean() > 0.98

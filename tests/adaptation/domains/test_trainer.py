@@ -1,4 +1,4 @@
-"""All that `fit` can do works here too; mostly on TensorFlow, for time's sake."""
+"""The options of `fit` with `DomainAdaptationModel`; mostly on TensorFlow, to save time."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.io.batches import SOURCE
 
 LOSS = keras.losses.SparseCategoricalCrossentropy
-EAGER = {"run_eagerly": True}  # a dozen steps are not worth tracing
+EAGER = {"run_eagerly": True}  # faster than tracing for a dozen steps
 
 
 def fitted(rng, method="mmd", compiled=None, model=None, **kwargs):
@@ -77,7 +77,7 @@ def test_resumes_where_it_stopped(rng, tmp_path):
         verbose=0,
     )
     assert float(keras.ops.convert_to_numpy(again.alignment_layer.step)) == 8
-    # The target is drawn anew, so the two are near and not equal.
+    # The target is shuffled again, so the weights are similar but not equal.
     np.testing.assert_allclose(weights(again), weights(whole), atol=0.02)
 
 
@@ -151,7 +151,7 @@ def test_the_guard_sees_source_and_target_apart(rng, tmp_path):
     assert (profiles["train"].num_samples, profiles["target"].num_samples) == (96, 64)
     assert profiles["train"].inputs["input"].mean == pytest.approx(x.mean(axis=0), abs=1e-4)
     assert ("target", "train") in {(f.stream, f.against) for f in guard.report.findings}
-    # What the Shift tab draws of the alignment.
+    # The curves of the alignment in the Shift tab.
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log = EventAccumulator(str(tmp_path / "shiftguard")).Reload()

@@ -93,7 +93,7 @@ SHIFTS = {
 def test_names_the_family(family):
     cause = cause_of_tables(table(), table(SHIFTS[family]))
     assert cause.family == family, cause
-    assert cause.confidence > corruptions.LEAST_CONFIDENCE
+    assert cause.confidence > corruptions.MIN_CONFIDENCE
     assert set(cause.features) <= set(SHIFTS[family]) and cause.features
     assert cause.sentence.startswith(f"Points to {family}: ") and "effect size" in cause.sentence
 

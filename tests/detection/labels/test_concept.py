@@ -8,8 +8,8 @@ from numpy_reference import labels
 from sklearn.datasets import load_digits
 
 from keras_shiftguard.detection.labels import relabelled
-from keras_shiftguard.detection.labels.concept import examine_classes
-from keras_shiftguard.detection.labels.relabelled import examine_labels, labels_do_not_belong
+from keras_shiftguard.detection.labels.concept import find_changed_classes
+from keras_shiftguard.detection.labels.relabelled import describe_relabelling, find_relabelling
 from keras_shiftguard.profiles import LabelSummary
 
 
@@ -58,7 +58,7 @@ def half_mirrored(x):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_classes_that_changed_are_named(change, ids, seed):
     reference, current = digits(seed)
-    found = examine_classes(labels(*reference), labels(*change(*current)), 0.05)
+    found = find_changed_classes(labels(*reference), labels(*change(*current)), 0.05)
     assert {shift.class_id for shift in found} == ids
     for shift in found:
         assert 0 < shift.p_value < 0.01
@@ -81,7 +81,7 @@ def test_the_classes_that_changed_are_named(change, ids, seed):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_what_happens_to_all_classes_is_not_concept_shift(change, seed):
     reference, current = digits(seed)
-    assert examine_classes(labels(*reference), labels(*change(*current)), 0.05) == []
+    assert find_changed_classes(labels(*reference), labels(*change(*current)), 0.05) == []
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -92,28 +92,28 @@ def test_mirrored_training_is_no_concept_shift(seed):
     rng = np.random.default_rng(seed)
     odd = np.isin(y, [2, 5]) & (rng.random(len(y)) < 0.5)
     reference = labels(np.where(odd[:, None], mirrored, x), y)
-    assert examine_classes(reference, labels(*current), 0.05) == []
+    assert find_changed_classes(reference, labels(*current), 0.05) == []
     # In validation it is another thing than training had.
-    assert examine_classes(labels(*current), reference, 0.05)
+    assert find_changed_classes(labels(*current), reference, 0.05)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_all_labels_wrong(seed):
     (rx, ry), (x, y) = digits(seed)
     reference = labels(rx, ry)
-    found = examine_labels(reference, labels(x, (y + 1) % 10), 0.01)
+    found = find_relabelling(reference, labels(x, (y + 1) % 10), 0.01)
     assert found.looks_like == tuple((c - 1) % 10 for c in range(10)) and found.wrong == 1
     assert found.effect_size > 1 and found.p_value < 1e-9
     assert found.interval[0] < found.effect_size < found.interval[1]
-    text = labels_do_not_belong(found, "validation", "train")
+    text = describe_relabelling(found, "validation", "train")
     assert "class 0 like 9, 1 like 0, 2 like 1 and 7 more" in text and "training" in text
     for share in (0.5, 1.0):
-        found = examine_labels(reference, labels(x, dealt_out_anew(y, share)), 0.01)
+        found = find_relabelling(reference, labels(x, dealt_out_anew(y, share)), 0.01)
         assert found.looks_like == () and found.wrong == pytest.approx(share, abs=0.1)
         assert not found.in_reference
-        there = examine_labels(labels(x, dealt_out_anew(y, share)), reference, 0.01)
+        there = find_relabelling(labels(x, dealt_out_anew(y, share)), reference, 0.01)
         assert there.in_reference and there.wrong == pytest.approx(share, abs=0.1)
-        assert "of the labels of training are wrong" in labels_do_not_belong(there, "a", "train")
+        assert "of the labels of training are wrong" in describe_relabelling(there, "a", "train")
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,18 @@ def test_all_labels_wrong(seed):
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_other_samples_are_not_wrong_labels(change, seed):
     reference, current = digits(seed)
-    assert examine_labels(labels(*reference), labels(*change(*current)), 0.05) is None
-    assert examine_labels(labels(*change(*current)), labels(*reference), 0.05) is None
+    assert find_relabelling(labels(*reference), labels(*change(*current)), 0.05) is None
+    assert find_relabelling(labels(*change(*current)), labels(*reference), 0.05) is None
 
 
 @pytest.mark.parametrize("kind", ["standard_normal", "standard_exponential"])
 def test_wrong_labels_are_not_found_by_chance(kind, monkeypatch):
     # The test alone, without the readings that must explain what it finds.
-    for name, value in (("LEAST_EFFECT", np.nan), ("UNEXPLAINED", np.inf), ("MOST_RIGHT", np.inf)):
+    for name, value in (
+        ("MIN_EFFECT", np.nan),
+        ("MAX_UNEXPLAINED", np.inf),
+        ("MAX_RIGHT_SHARE", np.inf),
+    ):
         monkeypatch.setattr(relabelled, name, value)
     monkeypatch.setattr(relabelled, "_agree_together", lambda *_: True)
     rng = np.random.default_rng(0)
@@ -151,7 +155,7 @@ def test_wrong_labels_are_not_found_by_chance(kind, monkeypatch):
         for n in (300, 200):
             y = rng.integers(0, 5, n)
             streams.append(labels(getattr(rng, kind)((n, 6)) + y[:, None], y))
-        found.append(examine_labels(*streams, level=0.3))
+        found.append(find_relabelling(*streams, level=0.3))
     # The 97.5 % quantile of 150 draws at 30 % is 56; every p is corrected for 240 tests.
     assert 0 < sum(result is not None for result in found) <= 56
 
@@ -165,28 +169,28 @@ def test_false_alarms_stay_below_the_level(kind):
         for n in (500, 300):
             y = rng.integers(0, 8, n)
             streams.append(labels(getattr(rng, kind)((n, 6)) + y[:, None], y))
-        alarms += bool(examine_classes(*streams, level=0.2))
+        alarms += bool(find_changed_classes(*streams, level=0.2))
     assert alarms <= 28  # the 97.5 % quantile of 100 draws at 20 %
 
 
 def test_too_few_samples_classes_or_labels_say_nothing():
     reference, (x, y) = digits(0)
     x, y = x[:60], swapped(y[:60], 2, 7)  # six of each class
-    assert examine_classes(labels(*reference), labels(x, y), 0.05) == []
+    assert find_changed_classes(labels(*reference), labels(x, y), 0.05) == []
     two = [(x[y < 2], y[y < 2]) for x, y in digits(0)]
-    assert examine_classes(labels(*two[0]), labels(two[1][0], 1 - two[1][1]), 0.05) == []
-    assert examine_classes(LabelSummary(), LabelSummary(), 0.05) == []
-    assert examine_labels(labels(*reference), labels(x, (y + 1) % 10), 0.05) is None
-    assert examine_labels(LabelSummary(), LabelSummary(), 0.05) is None
+    assert find_changed_classes(labels(*two[0]), labels(two[1][0], 1 - two[1][1]), 0.05) == []
+    assert find_changed_classes(LabelSummary(), LabelSummary(), 0.05) == []
+    assert find_relabelling(labels(*reference), labels(x, (y + 1) % 10), 0.05) is None
+    assert find_relabelling(LabelSummary(), LabelSummary(), 0.05) is None
 
 
 def test_copies_are_no_evidence():
     reference, (x, y) = digits(0)
     x = flipped(x, y, 4)
-    once = examine_classes(labels(*reference), labels(x, y), 0.05)
+    once = find_changed_classes(labels(*reference), labels(x, y), 0.05)
     tenfold = labels(np.tile(x, (10, 1)), np.tile(y, 10))
-    fooled = examine_classes(labels(*reference), tenfold, 0.05)
-    honest = examine_classes(labels(*reference), tenfold, 0.05, shares=(1.0, 0.1))
+    fooled = find_changed_classes(labels(*reference), tenfold, 0.05)
+    honest = find_changed_classes(labels(*reference), tenfold, 0.05, shares=(1.0, 0.1))
     assert honest[0].p_value == pytest.approx(once[0].p_value, rel=0.1, abs=0)
     assert fooled[0].p_value < 0.1 * honest[0].p_value
     assert honest[0].num_samples == once[0].num_samples

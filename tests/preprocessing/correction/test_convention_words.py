@@ -1,10 +1,10 @@
-"""Conventions in words: by their name, as an accident, or by their numbers."""
+"""Conventions in words: by their name, as a known mistake, or by their numbers."""
 
 import pytest
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import (
-    accident_in_words,
+    mistake_in_words,
     difference_in_words,
     in_words,
 )
@@ -40,20 +40,20 @@ SCALED = "0..255 scaled from 0..255 to [-1, 1]"
         (custom(1 / 200.0), None),
     ],
 )
-def test_accidents(convention, words):
-    assert accident_in_words(convention) == words
+def test_known_mistakes(convention, words):
+    assert mistake_in_words(convention) == words
     turned = custom(convention.scale[::-1], convention.offset[::-1], "bgr")
-    assert accident_in_words(turned) == words
+    assert mistake_in_words(turned) == words
     assert in_words(convention) == (f"{words}, RGB" if words else str(convention))
 
 
-def test_how_near_an_accident_must_be():
+def test_how_close_a_known_mistake_must_be():
     # Two parts in a hundred, of the scale and of the range.
-    assert accident_in_words(custom(TWICE * 1.019)) and not accident_in_words(custom(TWICE * 1.021))
+    assert mistake_in_words(custom(TWICE * 1.019)) and not mistake_in_words(custom(TWICE * 1.021))
     near = 0.02 / 255
-    assert accident_in_words(custom(TWICE, near * 0.99))
-    assert not accident_in_words(custom(TWICE, near * 1.01))
-    assert accident_in_words(InputConvention("unit")) is None
+    assert mistake_in_words(custom(TWICE, near * 0.99))
+    assert not mistake_in_words(custom(TWICE, near * 1.01))
+    assert mistake_in_words(InputConvention("unit")) is None
     assert in_words(custom(TWICE, order="gray")) == "0..255 divided by 255 twice"
 
 

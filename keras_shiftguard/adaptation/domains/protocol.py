@@ -1,0 +1,52 @@
+"""`AdaptationModel`: the part of `DomainAdaptationModel` that its callbacks and its set-up use."""
+
+from typing import Any, Protocol
+
+import keras
+
+from keras_shiftguard.adaptation.domains.alignment import Alignment
+from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.adaptation.domains.feature_split import Split
+from keras_shiftguard.adaptation.domains.mixing import DomainMixing
+from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
+
+
+class AdaptationModel(Protocol):
+    """The type of a `DomainAdaptationModel`, in files that its own file imports."""
+
+    base: keras.Model
+    split: Split
+    alignment_layer: Alignment
+    mixing_layer: DomainMixing
+    num_classes: int
+    method: str
+    initial_strength: float
+    source_first: float
+    warmup: float
+    label_shift: bool
+    protect: bool
+    mixing: float
+    verbose: int
+    is_off: bool
+    looks: list[Evidence]
+    actions: list[Action]
+
+    @property
+    def alignment(self) -> AlignmentReport: ...
+
+    @property
+    def blends(self) -> bool: ...
+
+    @property
+    def source_suffers(self) -> bool: ...
+
+    @property
+    def current_strength(self) -> float: ...
+
+    def set_strength(self, strength: float) -> None: ...
+
+    def switch_off(self, reason: str, epoch: int = 0) -> None: ...
+
+    def say(self, message: str) -> None: ...
+
+    def get_compile_config(self) -> dict[str, Any]: ...

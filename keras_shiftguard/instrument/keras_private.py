@@ -1,0 +1,28 @@
+"""Access to private attributes of Keras, for which Keras has no public function.
+
+A minor release of Keras may drop any of them. The functions here then return
+what they return for "nothing is recorded", so that a diagnosis knows less
+instead of failing. `tests/instrument/test_keras_private.py` fails first.
+"""
+
+from typing import Any
+
+HISTORY = "_keras_history"  # of a symbolic tensor: operation, node_index, tensor_index
+INBOUND_NODES = "_inbound_nodes"  # of a layer or operation: its calls on symbolic tensors
+CALL_HAS_TRAINING = "_call_has_training_arg"  # of a layer: a bool
+
+
+def history_of(tensor: Any) -> Any | None:
+    """Returns the `KerasHistory` of a symbolic tensor, None where nothing is recorded."""
+    return getattr(tensor, HISTORY, None)
+
+
+def inbound_nodes(operation: Any) -> list[Any]:
+    """Returns one `Node` for each call of an operation on symbolic tensors."""
+    nodes: list[Any] = getattr(operation, INBOUND_NODES, [])
+    return nodes
+
+
+def call_takes_training(layer: Any) -> bool:
+    """Returns whether the `call` of a layer has an argument `training`."""
+    return bool(getattr(layer, CALL_HAS_TRAINING, False))

@@ -1,0 +1,68 @@
+"""Makes the probe of a run, or reuses the cached probe of an earlier run of the model."""
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import keras
+
+from keras_shiftguard.instrument.compiled_steps import cached
+from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
+from keras_shiftguard.instrument.probe import Probe, variable_scope
+from keras_shiftguard.instrument.step_correction import StepCorrection
+from keras_shiftguard.statistics.stream import Stream
+
+
+def new_or_cached_probe(
+    model: keras.Model,
+    corrects: bool = False,
+    statistics: Sequence[keras.metrics.Metric] = (),
+    model_outputs: keras.metrics.Metric | None = None,
+    augmentation: Any = None,
+) -> Probe:
+    """Returns a probe with empty streams: a cached one if it measures the same, else a new one.
+
+    Tracing a step takes seconds, which a cached probe saves. A probe is cached only
+    without `statistics`, `model_outputs` and `augmentation`, and only for inputs of a
+    fixed shape.
+
+    Args:
+        model: A compiled model.
+        corrects: Whether the input may be corrected inside the step.
+        statistics: The user's own metrics of `x`; validation gets copies of them.
+        model_outputs: See `Probe`.
+        augmentation: See `Probe`.
+    """
+    shapes = input_shapes(model)
+    specs = specs_of(shapes, model)
+    correction = StepCorrection if corrects else None
+    has_fixed_shapes = bool(specs) and all(None not in shape[1:] for shape in shapes.values())
+    has_more = bool(statistics) or model_outputs is not None or augmentation is not None
+    cache_key: Hashable = None
+    if has_fixed_shapes and not has_more and keras.backend.backend() != "torch":
+        # PyTorch traces nothing, so there is nothing to save.
+        cache_key = (correction, tuple(shapes), tuple(specs))
+    probe = _cached_probe(model, cache_key)
+    if probe is not None:
+        return probe
+    with variable_scope(model):
+        streams = {
+            "train": Stream("train", correction, statistics),
+            "validation": Stream("validation", correction, _copies(statistics)),
+        }
+        if shapes:
+            for stream in streams.values():
+                stream.build(specs)
+    return Probe(model, streams, list(shapes), model_outputs, augmentation, cache_key)
+
+
+def _cached_probe(model: keras.Model, cache_key: Hashable) -> Probe | None:
+    probe: Probe | None = None if cache_key is None else cached(model, cache_key)
+    if probe is None or not probe.can_be_reused(model):
+        return None
+    for stream in probe.streams.values():
+        stream.forget()
+    return probe
+
+
+def _copies(metrics: Sequence[keras.metrics.Metric]) -> list[keras.metrics.Metric]:
+    return [type(metric).from_config(metric.get_config()) for metric in metrics]

@@ -1,0 +1,46 @@
+"""Points of a TensorBoard series, sorted by step."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tensorboard_plugin_shiftguard.checks import MAX_INTEGER
+
+
+@dataclass(frozen=True)
+class Point:
+    """One point of a series.
+
+    Args:
+        step: Epoch, counted from 0.
+        wall: Time of writing in seconds since 1970; None if it is not finite.
+        value: The tensor as a NumPy array; of a scalar series a number.
+    """
+
+    step: int
+    wall: float | None
+    value: Any
+
+
+def in_order(data: Iterable[Any], field: str) -> list[Point]:
+    """Returns the points sorted by step, with each step once.
+
+    A training that was restarted in the same directory writes its steps again.
+    TensorBoard's data server then drops the older points and its Python reader
+    keeps them; this function drops them for both.
+
+    Args:
+        data: TensorBoard's data, in the order of writing.
+        field: The attribute that holds the value: `"numpy"` or `"value"`.
+    """
+    points: list[Point] = []
+    for datum in data:
+        step = int(datum.step)
+        if not 0 <= step <= MAX_INTEGER:
+            continue
+        while points and points[-1].step >= step:
+            points.pop()
+        wall = float(datum.wall_time)
+        points.append(Point(step, wall if math.isfinite(wall) else None, getattr(datum, field)))
+    return points

@@ -1,0 +1,48 @@
+"""The private attributes of Keras that the package reads exist in the installed release."""
+
+import keras
+import pytest
+
+from keras_shiftguard.instrument import keras_private
+from keras_shiftguard.instrument.keras_private import (
+    call_takes_training,
+    history_of,
+    inbound_nodes,
+)
+
+
+@pytest.fixture
+def model():
+    inputs = keras.Input((4,))
+    hidden = keras.layers.Dense(3, name="dense")(inputs)
+    return keras.Model(inputs, keras.layers.Dropout(0.5, name="dropout")(hidden))
+
+
+@pytest.mark.backend
+def test_a_symbolic_tensor_knows_the_call_that_made_it(model):
+    assert hasattr(model.output, keras_private.HISTORY)
+    history = history_of(model.output)
+    assert history.operation is model.get_layer("dropout")
+    assert history.node_index == 0
+    assert history_of(keras.ops.zeros((2, 4))) is None
+
+
+@pytest.mark.backend
+def test_a_layer_knows_its_calls(model):
+    layer = model.get_layer("dropout")
+    assert hasattr(layer, keras_private.INBOUND_NODES)
+    (node,) = inbound_nodes(layer)
+    assert node.operation is layer
+    assert not node.is_input
+    assert node.input_tensors[0] is model.get_layer("dense").output
+    assert node.output_tensors[0] is model.output
+    assert inbound_nodes(object()) == []
+
+
+@pytest.mark.backend
+def test_a_layer_knows_whether_its_call_takes_training(model):
+    flatten, dropout = keras.layers.Flatten(), model.get_layer("dropout")
+    assert hasattr(flatten, keras_private.CALL_HAS_TRAINING)
+    assert call_takes_training(dropout)
+    assert not call_takes_training(flatten)
+    assert not call_takes_training(object())

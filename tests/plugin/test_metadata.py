@@ -1,0 +1,97 @@
+"""The log format is stated once, in a file that TensorBoard can import in no time."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_imports import circles, imported
+
+from keras_shiftguard.log import shift_tab, shift_tab_bins, shift_tab_series
+from tensorboard_plugin_shiftguard import metadata
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "tensorboard_plugin_shiftguard"
+WRITER = ROOT / "keras_shiftguard" / "log"
+STATED = {name for name in vars(metadata) if name.isupper()}
+
+
+def constants(tree):
+    """The names of a module's constants, as it assigns them."""
+    for node in tree.body:
+        for target in getattr(node, "targets", [getattr(node, "target", None)]):
+            for name in ast.walk(target) if target else ():
+                if isinstance(name, ast.Name) and name.id.isupper():
+                    yield name.id
+
+
+def defined_again(folders):
+    """Each constant of the format that a file of the folders defines for itself."""
+    return [
+        (path.name, name)
+        for folder in folders
+        for path in sorted(folder.glob("*.py"))
+        if path != PLUGIN / "metadata.py"
+        for name in constants(ast.parse(path.read_text()))
+        if name in STATED
+    ]
+
+
+def test_writer_and_reader_define_no_constant_of_the_format():
+    assert len(STATED) > 30
+    assert defined_again([PLUGIN, WRITER, ROOT / "keras_shiftguard" / "explain"]) == []
+
+
+@pytest.mark.parametrize("line", ["SCHEMA = 2", "A, ALARM = 1, 2", "MAX_BINS: int = 3"])
+def test_a_second_definition_is_found(tmp_path, line):
+    (tmp_path / "writer.py").write_text(f"import numpy\n{line}\n")
+    assert len(defined_again([tmp_path])) == 1
+
+
+def test_the_scale_of_shares_is_a_number_of_one_file():
+    folders = ("keras_shiftguard", "keras_shiftguard_cli", PLUGIN.name, "tests", "examples")
+    scale = str(metadata.SHARE_SCALE)
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    assert [path.name for path in files if scale in path.read_text()] == ["metadata.py"]
+
+
+def test_the_writer_stays_below_the_limits_of_the_reader():
+    assert shift_tab.MAX_TEXT <= metadata.MAX_SENTENCE
+    assert shift_tab.MAX_BYTES <= metadata.MAX_JSON_BYTES
+    assert shift_tab_bins.BINS <= metadata.MAX_BINS
+    assert shift_tab_series.FEATURES_PER_EVENT <= metadata.MAX_HISTOGRAMS
+
+
+def test_the_format_needs_no_other_package():
+    code = """
+import sys
+before = set(sys.modules)
+import tensorboard_plugin_shiftguard.metadata
+print(*sorted(set(sys.modules) - before))
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert ran.stdout.split() == [PLUGIN.name, f"{PLUGIN.name}.metadata"]
+
+
+def arrows(folder):
+    """Which files of the folder each of them imports, wherever in its text."""
+    known = {f"{PLUGIN.name}.{path.stem}": path for path in folder.glob("*.py")}
+    return {
+        module: {name for _, name in imported(path, module, known) if name in known}
+        for module, path in known.items()
+    }
+
+
+def test_no_files_of_the_plugin_import_each_other():
+    found = arrows(PLUGIN)
+    assert f"{PLUGIN.name}.plugin" in found[f"{PLUGIN.name}.loader"]
+    assert circles(found) == []
+
+
+def test_a_circle_in_the_plugin_is_found(tmp_path):
+    (tmp_path / "a.py").write_text(f"if TYPE_CHECKING:\n    from {PLUGIN.name}.b import x\n")
+    (tmp_path / "b.py").write_text(f"def f():\n    from {PLUGIN.name}.a import x\n")
+    assert len(circles(arrows(tmp_path))) == 2

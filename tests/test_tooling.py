@@ -1,0 +1,49 @@
+"""The commands that contributors, hooks and CI run are the same ones, over all of the code."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def test_the_type_checking_hook_looks_at_every_package():
+    [repository] = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    hooks = {hook["id"]: hook for hook in repository["hooks"]}
+    pattern = re.compile(hooks["mypy"]["files"])
+    packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+    assert packages == PROJECT["tool"]["mypy"]["packages"] and len(packages) == 3
+    for package in packages:
+        assert pattern.match(f"{package}/__init__.py"), package
+    assert not pattern.match("tests/test_docs.py")
+
+
+def test_lint_tools_are_pinned_in_one_place():
+    wanted = PROJECT["project"]["optional-dependencies"]["test"]
+    for tool in ("ruff", "mypy"):
+        assert [line for line in wanted if re.match(rf"{tool}==[\d.]+$", line)], tool
+    for other in (".pre-commit-config.yaml", "Makefile", "scripts/setup", ".github/workflows/ci.yml"):
+        assert not re.search(r"(ruff|mypy)[=><@]", (ROOT / other).read_text()), other
+
+
+def test_ci_runs_the_commands_of_the_makefile():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    commands = [step.get("run", "") for job in jobs.values() for step in job["steps"]]
+    makefile = (ROOT / "Makefile").read_text()
+    targets = {m for line in commands for m in re.findall(r"make ([\w-]+)", line)}
+    assert targets == {"test", "test-all"}
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+    assert "make test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_the_page_of_rooms_is_that_of_the_code(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "tools")
+    import room_map
+
+    page = room_map.PAGE.read_text()
+    assert room_map.written(page) == page, "run python tools/room_map.py --write"
+    assert room_map.picture() == room_map.PICTURE.read_text(), "run tools/room_map.py --write"
+    assert len(room_map.rooms()) == 10
