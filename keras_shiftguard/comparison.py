@@ -1,4 +1,4 @@
-"""`compare`: two streams, one look, without training."""
+"""`compare`: one comparison of two streams of data, without training."""
 
 from os import PathLike
 from pathlib import Path
@@ -13,20 +13,20 @@ from keras_shiftguard.profiles import InputProfile
 
 
 def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
-    """Tells whether and how `current` differs from `reference`.
+    """Checks whether and how `current` differs from `reference`.
 
     Args:
         reference: An `InputProfile`, the path of a saved one, or data in any
             form that `fit` accepts (labels included, if there are any).
-        current: The same.
-        alpha: Chance of a false alarm when nothing differs, over all tests.
+        current: The stream to compare with it, in the same forms.
+        alpha: Rate of false alarms when nothing differs, over all tests.
 
     Returns:
         A `ShiftReport`; `.shifted`, `.kinds`, `.findings`, and `str()`.
 
     Raises:
-        BadInputError: where there is nothing to compare, a file is no profile,
-            or `alpha` is not between 0 and 1.
+        BadInputError: If there is nothing to compare, a file is no profile, or
+            `alpha` is not between 0 and 1.
 
     Example:
 
@@ -52,7 +52,15 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
 
 
 def as_profile(value: Any, name: str) -> InputProfile:
-    """A profile from itself, its file, or the data it is to be made of."""
+    """Returns the profile of an argument.
+
+    Args:
+        value: An `InputProfile`, the path of a saved one, or data.
+        name: Name of the argument, for error messages.
+
+    Raises:
+        BadInputError: If it is an empty profile, or a path without a file.
+    """
     if isinstance(value, InputProfile):
         if not value.inputs:
             raise BadInputError(f"`{name}` is an empty profile: there is nothing to compare.")
@@ -68,7 +76,7 @@ def as_profile(value: Any, name: str) -> InputProfile:
 
 
 def check_alpha(alpha: float) -> None:
-    """Refuses what is no rate."""
+    """Raises `BadInputError` unless `alpha` is a number between 0 and 1."""
     if not isinstance(alpha, (int, float)) or not 0 < alpha < 1:
         raise BadInputError(
             "`alpha` is the rate of false alarms: a number above 0 and below 1. "

@@ -1,4 +1,4 @@
-"""Everything this package raises or warns with.
+"""The exceptions and the warning of this package.
 
 ShiftGuardError
 ├── BadInputError (also a ValueError)
@@ -18,14 +18,14 @@ class ShiftGuardError(Exception):
 
 
 class BadInputError(ShiftGuardError, ValueError):
-    """What was passed cannot be used; the message says what would be."""
+    """An argument or the data cannot be used; the message says what is accepted."""
 
 
 class NoBackendError(ShiftGuardError, ImportError):
     """Keras finds no backend to run on.
 
     Args:
-        missing: The one that Keras asked for.
+        missing: The backend that Keras tried to import.
     """
 
     def __init__(self, missing: str) -> None:
@@ -39,10 +39,10 @@ class NoBackendError(ShiftGuardError, ImportError):
 
 
 class PreprocessingMismatchError(ShiftGuardError):
-    """The model is fed something else than it was trained on.
+    """The model is not fed what it was trained on.
 
-    Raised by `ShiftGuard(on_mismatch="raise")`. The verdict is kept as
-    `.diagnosis`.
+    Raised by `ShiftGuard(on_mismatch="raise")`. The attribute `.diagnosis` holds
+    the verdict.
     """
 
     def __init__(self, diagnosis: Any) -> None:
@@ -53,7 +53,8 @@ class PreprocessingMismatchError(ShiftGuardError):
 class ShiftDetectedError(ShiftGuardError):
     """A stream of data has shifted.
 
-    Raised by `ShiftGuard(on_shift="raise")`. The report is kept as `.report`.
+    Raised by `ShiftGuard(on_shift="raise")`. The attribute `.report` holds the
+    report.
     """
 
     def __init__(self, report: Any) -> None:
@@ -62,9 +63,9 @@ class ShiftDetectedError(ShiftGuardError):
 
 
 class ShiftWarning(UserWarning):
-    """Something about the data deserves a look; training goes on."""
+    """A possible problem of the data; training goes on."""
 
 
 def warn(message: str) -> None:
-    """Warns the user, without a line of our own source under the message."""
+    """Issues a `ShiftWarning` that shows no line of this package's source code."""
     warnings.warn_explicit(message, ShiftWarning, filename="keras_shiftguard", lineno=0)

@@ -1,8 +1,8 @@
-"""The command `keras-shiftguard`: a second program, so a package of its own.
+"""The command-line program `keras-shiftguard`.
 
-Importing `keras_shiftguard` imports Keras and a backend, which takes seconds. Help,
-completion and complaints about usage must not wait for that, so the program lies beside
-the library and imports it only once there is work to do.
+It is a package of its own because importing `keras_shiftguard` imports Keras and a
+backend, which takes seconds. Help, completion and usage errors must not wait for that, so
+the program imports the library only when a command runs.
 """
 
 from keras_shiftguard_cli.program import main

@@ -1,11 +1,11 @@
-"""The arguments and options that commands share, so that they mean the same everywhere."""
+"""Arguments and options that several commands share."""
 
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-MANY = 2000  # images that a profile is made of, unless the user says otherwise
+PROFILE_SAMPLES = 2000  # default of --max-samples for profiles
 
 
 def _numbers(
@@ -32,7 +32,11 @@ as_json = click.option(
 
 
 def reading(max_samples: int) -> Callable[[Any], Any]:
-    """The options that say how DATA is read: what the user's own pipeline does."""
+    """Returns a decorator that adds the options for reading DATA as the user's pipeline does.
+
+    Args:
+        max_samples: The default of `--max-samples`.
+    """
     options = (
         click.option(
             "--max-samples",
@@ -40,7 +44,7 @@ def reading(max_samples: int) -> Callable[[Any], Any]:
             default=max_samples,
             show_default=True,
             metavar="N",
-            help="Images to look at, spread over the sub-folders.",
+            help="Largest number of images, spread over the sub-folders.",
         ),
         click.option(
             "--rescale",

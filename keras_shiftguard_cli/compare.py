@@ -1,4 +1,4 @@
-"""`keras-shiftguard compare A B`."""
+"""The command `keras-shiftguard compare A B`."""
 
 from typing import Any
 
@@ -18,9 +18,9 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks, is_p
     default=0.05,
     show_default=True,
     metavar="RATE",
-    help="Rate of false alarms, over all that is tested.",
+    help="Rate of false alarms over all tests together.",
 )
-@arguments.reading(arguments.MANY)
+@arguments.reading(arguments.PROFILE_SAMPLES)
 @arguments.as_json
 def compare(
     a: str,
@@ -32,10 +32,10 @@ def compare(
     size: tuple[int, int] | None,
     as_json: bool,
 ) -> int:
-    """What shifted from A to B.
+    """Report what shifted from A to B.
 
-    A is the reference and B what may have shifted: each a profile, a directory of images, one
-    image, or a .npy or .npz array. What is no profile is read with the options below.
+    A is the reference and B the data that may have shifted. Each is a profile, a directory of
+    images, one image, or a .npy or .npz array. The options below apply to all but profiles.
 
     \b
       keras-shiftguard compare train.profile new/
@@ -45,16 +45,16 @@ def compare(
     """
     check_exists(a, b)
     start_library()
-    from keras_shiftguard.comparison import compare as examine
+    from keras_shiftguard.comparison import compare as compare_profiles
     from keras_shiftguard.instrument.measure import profile
 
     pipeline = Pipeline(max_samples, rescale, bgr, size)
 
-    def side(path: str) -> Any:
+    def loaded(path: str) -> Any:
         if is_profile(path):
             return path
         return profile(in_chunks(pipeline.read(path), f"Measuring {path}"))
 
-    report = examine(side(a), side(b), alpha=alpha)
+    report = compare_profiles(loaded(a), loaded(b), alpha=alpha)
     show(report, as_json)
     return FOUND if report.shifted else OK

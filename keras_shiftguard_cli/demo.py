@@ -1,4 +1,4 @@
-"""`keras-shiftguard demo`: the whole story on pictures made here, with nothing to download."""
+"""The command `keras-shiftguard demo`: mistake, verdict and repair on generated pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION, EPOCHS = 2000, 400, 8
 
 NEXT = """
-Files are left in {folder}. Try on them:
+The files are in {folder}. Commands to try on them:
 
   keras-shiftguard diagnose {folder}/model.keras {folder}/as_fed.npy
   keras-shiftguard diagnose {folder}/model.keras {folder}/as_fed.npy --bgr --rescale 1/255 0
@@ -34,17 +34,17 @@ The same on real photos and ImageNet weights: `make demo` in the repository."""
     show_default=True,
     type=click.Path(file_okay=False),
     metavar="DIR",
-    help="Where to leave the model, the pictures and the log.",
+    help="The folder for the model, the pictures and the log.",
 )
 @arguments.as_json
 def demo(output: str, as_json: bool) -> int:
-    """A model, a mistake, the verdict and the repair.
+    """Show a mistake, the verdict on it and the repair.
 
-    Takes about a minute and downloads nothing. Draws coloured shapes, trains a small network
-    on them as RGB in [0, 1], and feeds it what a camera program with OpenCV would: BGR, 0..255.
-    Prints what that costs, what `diagnose` says and what the repair brings back; then watches a
-    fit whose validation pictures are of the night. Everything stays in a folder, to try the
-    other commands on:
+    This takes about a minute and downloads nothing. It draws coloured shapes, trains a small
+    network on them as RGB in [0, 1], and then feeds it the same pictures as OpenCV reads them:
+    BGR, 0..255. It prints the lost accuracy, the verdict of `diagnose` and the accuracy after
+    the repair. Then it watches a training whose validation pictures are dark. All files stay in
+    a folder, so that you can try the other commands on them:
 
     \b
       keras-shiftguard demo
@@ -56,7 +56,7 @@ def demo(output: str, as_json: bool) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"The folder of the demo cannot be made: {error}.") from error
+        raise BadInput(f"The folder of the demo cannot be created: {error}.") from error
     start_library()
     import keras_shiftguard as sg
     from keras_shiftguard_cli.demo_pictures import CLASSES, pictures
@@ -67,7 +67,7 @@ def demo(output: str, as_json: bool) -> int:
 
     x, y = pictures(TRAIN, seed=0)
     seen, classes = pictures(VALIDATION, seed=1)
-    say(f"Task: {len(CLASSES)} classes, {', '.join(CLASSES)}; {TRAIN} pictures made here.")
+    say(f"Task: {len(CLASSES)} classes, {', '.join(CLASSES)}; {TRAIN} generated pictures.")
     model = _network(len(CLASSES))
     _fit(model, x / 255.0, y)
     model.save(folder / "model.keras")
@@ -80,14 +80,14 @@ def demo(output: str, as_json: bool) -> int:
     diagnosis = sg.diagnose(model, fed)
     say(f"print(sg.diagnose(model, images))\n{_indented(diagnosis)}\n")
     repaired = wrong if diagnosis.fix is None else _accuracy(diagnosis.apply(model), fed, classes)
-    say(f"diagnosis.apply(model), fed the same: {repaired:.1%}.\n")
+    say(f"diagnosis.apply(model) on the same input: {repaired:.1%}.\n")
 
     night = (seen / 255.0 * 0.55).astype("float32")
-    say("Training goes on; the validation pictures are of the night (every value times 0.55).")
+    say("Training goes on with dark validation pictures (all pixels times 0.55).")
     guard = sg.ShiftGuard(log_dir=str(folder / "logs"), verbose=0, on_shift="ignore")
     _fit(model, x / 255.0, y, epochs=2, validation_data=(night, classes), callbacks=[guard])
     say(f"print(guard.report)\n{_indented(guard.report)}")
-    _keep(folder, as_fed=fed, day=(x / 255.0).astype("float32"), night=night)
+    _save(folder, as_fed=fed, day=(x / 255.0).astype("float32"), night=night)
     say(NEXT.format(folder=folder))
     if as_json:
         accuracy = {"right": right, "wrong": wrong, "repaired": repaired}
@@ -99,7 +99,7 @@ def demo(output: str, as_json: bool) -> int:
 
 
 def _network(num_classes: int) -> "keras.Model":
-    """Three convolutions with batch normalisation, as in many tutorials."""
+    """Returns a network of three convolutions with batch normalisation."""
     import keras
 
     keras.utils.set_random_seed(0)
@@ -119,15 +119,15 @@ def _fit(model: "keras.Model", x: Any, y: Any, epochs: int = EPOCHS, **more: Any
 
 
 def _accuracy(model: "keras.Model", x: Any, y: Any) -> float:
-    answers = model.predict(x.astype("float32"), batch_size=100, verbose=0).argmax(axis=1)
-    return float((answers == y).mean())
+    predicted = model.predict(x.astype("float32"), batch_size=100, verbose=0).argmax(axis=1)
+    return float((predicted == y).mean())
 
 
 def _indented(text: Any) -> str:
     return "\n".join(f"  | {line}" for line in str(text).splitlines())
 
 
-def _keep(folder: Path, **arrays: "np.ndarray") -> None:
+def _save(folder: Path, **arrays: "np.ndarray") -> None:
     import numpy as np
 
     for name, x in arrays.items():

@@ -1,16 +1,20 @@
-"""Pictures made here, for the demonstration: coloured shapes in the light of an evening."""
+"""Generated pictures for the demo: coloured shapes on a ground in evening light."""
 
 import numpy as np
 
 SIZE = 32
 SHAPES = ("disc", "square", "triangle")
-EVENING = (1.0, 0.8, 0.55)  # what the light leaves of red, green, blue
+EVENING = (1.0, 0.8, 0.55)  # factors of red, green and blue
 COLOURS = {"red": (220, 50, 40), "blue": (40, 70, 220)}
 CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 
 
 def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Draws `count` pictures.
+    """Returns generated pictures and their classes.
+
+    Args:
+        count: The number of pictures.
+        seed: The seed of the random generator.
 
     Returns:
         `(images, labels)`: uint8 `(count, 32, 32, 3)`, RGB, and indices of `CLASSES`.
@@ -28,7 +32,7 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _mask(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Where each picture's shape lies, bool `(count, 32, 32)`."""
+    """Returns which pixels belong to the shape of each picture, bool `(count, 32, 32)`."""
     y, x = np.mgrid[:SIZE, :SIZE]
     centre = rng.uniform(11, 21, (2, len(shape), 1, 1))
     radius = rng.uniform(5, 9, (len(shape), 1, 1))

@@ -1,4 +1,4 @@
-"""`keras-shiftguard diagnose MODEL DATA`."""
+"""The command `keras-shiftguard diagnose MODEL DATA`."""
 
 import click
 
@@ -21,14 +21,14 @@ def diagnose(
     size: tuple[int, int] | None,
     as_json: bool,
 ) -> int:
-    """What a model expects, what it gets, and the line that fixes it.
+    """Report what input a model expects, what it gets, and the line that fixes it.
 
     MODEL is a .keras or .h5 file. DATA is a directory of images (sub-folders are walked),
     one image, or a .npy or .npz array of shape (images, height, width, channels). No labels
     are needed.
 
-    Image files are resized and fed as R, G, B, 0..255. Say what your own pipeline does on top
-    of that, and the verdict is about your pipeline:
+    Image files are resized and fed as R, G, B, 0..255. Add what your own pipeline does with the
+    options below, so that the verdict is about your pipeline:
 
     \b
       keras-shiftguard diagnose model.keras photos/
@@ -40,10 +40,10 @@ def diagnose(
     check_exists(data)
     check_model_file(model)
     start_library()
-    from keras_shiftguard.preprocessing.diagnose import diagnose as judge
+    from keras_shiftguard.preprocessing.diagnose import diagnose as diagnose_images
 
     loaded = load_model(model)
     images = Pipeline(max_samples, rescale, bgr, size).read(data, loaded)
-    diagnosis = judge(loaded, images, max_samples=max_samples)
+    diagnosis = diagnose_images(loaded, images, max_samples=max_samples)
     show(diagnosis, as_json)
     return FOUND if diagnosis.status == "mismatch" else OK

@@ -1,4 +1,4 @@
-"""`keras-shiftguard explain MODEL DATA`."""
+"""The command `keras-shiftguard explain MODEL DATA`."""
 
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,9 @@ from keras_shiftguard_cli.reading import (
 @click.option(
     "--reference",
     metavar="REFERENCE",
-    help="What the accuracy should be like: DATA, a profile that keeps an accuracy, a number such "
-    "as 0.76, or `published`. [default: published where it is known, else DATA with every cause "
-    "that can be removed taken away]",
+    help="The accuracy to compare with: labelled data, a profile that holds an accuracy, a number "
+    "such as 0.76, or `published`. [default: the published accuracy if known, else the accuracy "
+    "on DATA with all removable causes removed]",
 )
 @arguments.reading(10_000)
 @arguments.as_json
@@ -38,11 +38,11 @@ def explain(
     size: tuple[int, int] | None,
     as_json: bool,
 ) -> int:
-    """Where the accuracy went, as a table that adds up.
+    """Explain an accuracy gap by its causes, as a table that adds up.
 
     DATA is a directory with a folder of images for each class (in alphabetical order, or named
     by class id), or a .npz file with `x` and `y`. Without labels the accuracy is estimated. As
-    with `diagnose`, say what your own pipeline does to the files.
+    with `diagnose`, the options below describe what your own pipeline does to the files.
 
     \b
       keras-shiftguard explain resnet50.keras val/ --reference published

@@ -1,4 +1,4 @@
-"""What all commands have in common: help, results, progress, exit statuses."""
+"""Output of the commands: help, results, progress bars and exit statuses."""
 
 import contextlib
 import json
@@ -16,13 +16,13 @@ Item = TypeVar("Item")
 
 
 class BadInput(click.ClickException):
-    """What was named on the command line cannot be used."""
+    """A file or value on the command line cannot be used."""
 
     exit_code = BAD_INPUT
 
 
 class Command(click.Command):
-    """A command whose usage line and errors are in small letters, like its other words."""
+    """A command whose usage line begins with a small letter, like all its other messages."""
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         pieces = " ".join(self.collect_usage_pieces(ctx))
@@ -30,7 +30,7 @@ class Command(click.Command):
 
 
 def start_library() -> None:
-    """Imports Keras and the library, which takes seconds, and says so on a terminal."""
+    """Imports Keras and the library, with a note on a terminal because it takes seconds."""
     note = "Starting Keras ..." if sys.stderr.isatty() else ""
     click.echo(note, nl=False, err=True)
     try:
@@ -43,7 +43,7 @@ def start_library() -> None:
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """TensorFlow writes to the terminal on import, past Python and its log level."""
+    """Hides what TensorFlow writes directly to standard error when it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     terminal = os.dup(2)
@@ -57,11 +57,11 @@ def _silence() -> Iterator[None]:
 
 
 def show(result: Any, as_json: bool) -> None:
-    """Prints a result as a person or as a program reads it.
+    """Prints a result as text or as JSON.
 
     Args:
-        result: What `str()` makes readable, and `.to_dict()` plain.
-        as_json: Which of the two.
+        result: An object with `__str__` and `to_dict()`, or JSON values.
+        as_json: Whether to print JSON.
     """
     from keras_shiftguard.io.json_files import plain
 
@@ -71,7 +71,7 @@ def show(result: Any, as_json: bool) -> None:
 
 
 def steps(items: Sequence[Item], label: str) -> Iterator[Item]:
-    """The items one by one, with a bar on standard error if that is a terminal."""
+    """Yields the items, with a progress bar on standard error if that is a terminal."""
     if not sys.stderr.isatty():
         yield from items
         return

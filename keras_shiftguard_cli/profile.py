@@ -1,4 +1,4 @@
-"""`keras-shiftguard profile DATA -o FILE`."""
+"""The command `keras-shiftguard profile DATA -o FILE`."""
 
 import click
 
@@ -12,7 +12,7 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks
 @click.option(
     "-o", "--output", required=True, type=click.Path(), metavar="FILE", help="The file to write."
 )
-@arguments.reading(arguments.MANY)
+@arguments.reading(arguments.PROFILE_SAMPLES)
 @arguments.as_json
 def profile(
     data: str,
@@ -23,10 +23,10 @@ def profile(
     size: tuple[int, int] | None,
     as_json: bool,
 ) -> int:
-    """What the images look like, kept in a file.
+    """Write a profile: a file with the statistics of images.
 
     DATA is a directory of images, one image, or a .npy or .npz array. The file holds counts and
-    moments, no images; its size does not depend on how many there were. Compare anything with
+    moments but no images, and its size does not depend on their number. Compare other data with
     it later, or pass it to ShiftGuard(reference=...):
 
     \b

@@ -1,4 +1,4 @@
-"""The program: its commands, and what its exit status means."""
+"""The program: its commands, and its handling of errors."""
 
 import sys
 import traceback
@@ -15,9 +15,9 @@ from keras_shiftguard_cli.explain import explain
 from keras_shiftguard_cli.output import BAD_INPUT, BadInput, Command
 from keras_shiftguard_cli.profile import profile
 
-INTERRUPTED = 130  # what a shell says of a program that Ctrl-C ended
+INTERRUPTED = 130  # exit status after Ctrl-C, by the convention of shells
 EPILOG = """\b
-Exit status: 0 ok or nothing can be told, 1 a mismatch, shift or gap was found,
+Exit status: 0 ok or unknown, 1 a mismatch, shift or gap was found,
 2 bad input or wrong usage.
 
 \b
@@ -30,7 +30,7 @@ Completion in bash (or zsh_source, fish_source):
 
 
 class Program(Command, click.Group):
-    """The group of all commands, listed in the order of a first visit."""
+    """The group of all commands, which help lists in the order they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -48,10 +48,10 @@ def program() -> None:
 
     \b
       keras-shiftguard demo                            a first look
-      keras-shiftguard diagnose model.keras photos/    is it fed what it wants?
-      keras-shiftguard profile train/ -o my.profile    keep what images look like
-      keras-shiftguard compare my.profile new/         what has changed since?
-      keras-shiftguard explain model.keras labelled/   where the accuracy went
+      keras-shiftguard diagnose model.keras photos/    check the preprocessing
+      keras-shiftguard profile train/ -o my.profile    save the statistics of images
+      keras-shiftguard compare my.profile new/         report what has changed since
+      keras-shiftguard explain model.keras labelled/   explain an accuracy gap
 
     `keras-shiftguard COMMAND --help` explains each.
     """
@@ -71,11 +71,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 ok, 1 something was found, 2 bad input.
 
     Raises:
-        SystemExit: with status 2, where the usage was wrong.
+        SystemExit: With status 2, if the usage was wrong.
     """
     arguments = None if argv is None else list(argv)
     with warnings.catch_warnings():
-        # A user asked for a verdict, not for the deprecations of libraries.
+        # Deprecation warnings of libraries do not help the user of a command.
         warnings.simplefilter("ignore")
         warnings.showwarning = _show_warning
         try:
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BadInput as error:
             click.echo(f"error: {error.message}", err=True)
             status = BAD_INPUT
-        except Exception as error:  # a bug of ours: status 1 would say "mismatch"
+        except Exception as error:  # status 1 would mean "mismatch found"
             from keras_shiftguard.errors import ShiftGuardError
 
             if isinstance(error, ShiftGuardError):
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain_usage(error: click.UsageError) -> None:
-    # Some complaints of click's parser do not know which command they are about.
+    # Some errors of click's parser have no context, that is no command.
     context = error.ctx or click.Context(program, info_name="keras-shiftguard")
     click.echo(context.get_usage(), err=True)
     click.echo(f"Try `{context.command_path} --help`.", err=True)

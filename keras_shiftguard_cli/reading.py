@@ -1,4 +1,4 @@
-"""From what stands on the command line to a model and to images."""
+"""Reader of the model and the images that are named on the command line."""
 
 import zipfile
 from collections.abc import Iterator
@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-DEFAULT_SIZE = (224, 224)  # where neither the model nor the user says
-CHUNK = 256  # images measured at a time
+DEFAULT_SIZE = (224, 224)  # height and width, if neither model nor user gives them
+BATCH_SIZE = 256  # images measured at a time
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What the user's own pipeline does between the files and the model."""
+    """The steps of the user's own pipeline between the files and the model.
+
+    Args:
+        max_samples: The largest number of images.
+        rescale: `(scale, offset)`; None leaves the pixels as they are.
+        bgr: Whether the channels are fed in the order B, G, R.
+        size: `(height, width)` that image files are resized to; None takes that of
+            the model.
+    """
 
     max_samples: int
     rescale: tuple[float, float] | None
@@ -28,12 +36,12 @@ class Pipeline:
     size: tuple[int, int] | None
 
     def read(self, data: str, model: "keras.Model | None" = None) -> "np.ndarray":
-        """The images as the pipeline would feed them."""
+        """Returns the images as the pipeline feeds them to the model."""
         import numpy as np
 
         from keras_shiftguard.io import images
 
-        size, channels, channels_first = _wanted(model)
+        size, channels, channels_first = _input_shape(model)
         path = Path(data)
         if path.suffix in images.ARRAY_SUFFIXES:
             x = images.read_array(path, self.max_samples)
@@ -46,14 +54,15 @@ class Pipeline:
             x = images.read_images(path, size, channels or 3, self.max_samples, _reading)
             if channels_first:
                 x = x.transpose(0, 3, 1, 2)
-        return self.fed(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
+        return self.rescaled(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
 
     def labelled(self, data: str, model: "keras.Model") -> Any:
-        """The same with labels, as `explain_gap` takes it.
+        """Returns the images with their labels, as `explain_gap` takes them.
 
         Returns:
-            `(x, y)`, or `x` where there are no labels; of a directory, its path and a function
-            of one raw image, so that resizing can be judged as well.
+            Of an array file `(x, y)`, or `x` if it has no labels. Of a directory its path and
+            a function from a raw image to the model's input, so that resizing is a possible
+            cause as well.
         """
         import numpy as np
 
@@ -63,18 +72,18 @@ class Pipeline:
         if path.suffix in images.ARRAY_SUFFIXES:
             x, y = self.read(data, model), images.read_labels(path, self.max_samples)
             return x if y is None else (x, y)
-        size, _, channels_first = _wanted(model)
+        size, _, channels_first = _input_shape(model)
         height, width = self.size or size or DEFAULT_SIZE
 
-        def of_one(raw: "np.ndarray") -> "np.ndarray":
+        def to_input(raw: "np.ndarray") -> "np.ndarray":
             x = images.resized(raw, (height, width))
-            x = self.fed(x[..., ::-1] if self.bgr else x)
+            x = self.rescaled(x[..., ::-1] if self.bgr else x)
             return np.moveaxis(x, -1, 0) if channels_first else x
 
-        return path, of_one
+        return path, to_input
 
-    def fed(self, x: "np.ndarray") -> "np.ndarray":
-        """Pixels, rescaled."""
+    def rescaled(self, x: "np.ndarray") -> "np.ndarray":
+        """Returns the pixels after the pipeline's rescaling."""
         if not self.rescale:
             return x
         scale, offset = self.rescale
@@ -82,14 +91,14 @@ class Pipeline:
 
 
 def check_exists(*paths: str) -> None:
-    """Refuses a path that is not there, before Keras is even started."""
+    """Refuses paths that do not exist. Commands call it before they start Keras."""
     for path in paths:
         if not Path(path).exists():
             raise BadInput(f"{path} does not exist.")
 
 
 def is_profile(path: str) -> bool:
-    """Whether a file is a saved profile, whatever its suffix."""
+    """Whether a file is a saved profile, by its content and not by its suffix."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -97,19 +106,19 @@ def is_profile(path: str) -> bool:
 
 
 def check_model_file(path: str) -> None:
-    """Refuses what is no model file by its name."""
+    """Refuses a path that does not exist or has no suffix of a model file."""
     check_exists(path)
     if Path(path).suffix not in (".keras", ".h5", ".hdf5"):
         raise BadInput(f"MODEL must be a .keras or .h5 file. Received: {path}")
 
 
 def load_model(path: str) -> "keras.Model":
-    """The model in a `.keras` or `.h5` file."""
+    """Returns the model of a `.keras` or `.h5` file."""
     import keras
 
     try:
         return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever its file readers raise
+    except Exception as error:  # the file readers that Keras uses raise many types
         reason = (str(error).strip() or repr(error)).splitlines()[0]
         raise BadInput(
             f"{path} cannot be loaded as a Keras model: {reason}\n"
@@ -119,17 +128,17 @@ def load_model(path: str) -> "keras.Model":
 
 
 def in_chunks(x: "np.ndarray", label: str) -> Iterator[Any]:
-    """Batches of the images, with a bar."""
-    for start in steps(range(0, len(x), CHUNK), label):
-        yield (x[start : start + CHUNK],)
+    """Yields batches of the images, with a progress bar."""
+    for start in steps(range(0, len(x), BATCH_SIZE), label):
+        yield (x[start : start + BATCH_SIZE],)
 
 
 def _reading(files: Any) -> Iterator[Any]:
     return steps(files, "Reading images")
 
 
-def _wanted(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:
-    """Size, number of channels, and whether they come first, of the model's input."""
+def _input_shape(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:
+    """Returns size, number of channels and whether channels come first, of the model's input."""
     if model is None:
         return None, None, False
     shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]

@@ -1,11 +1,11 @@
-"""`compare`: data, profiles and files against each other."""
+"""`compare`: comparisons of data, profiles and files with each other."""
 
 import numpy as np
 import pytest
 
 import keras_shiftguard as sg
 
-# What is measured depends on the backend (test_measure.py), what is made of it does not.
+# Only the measurement depends on the backend (test_measure.py), not the comparison.
 
 
 def images(seed, n=240, brightness=1.0):
@@ -52,7 +52,7 @@ def test_two_batches_of_files_add_up_to_one(reference):
 
 
 def test_repeated_samples_are_no_more_evidence():
-    """Twelve images, each twenty times: still twelve images."""
+    """Twelve images, each repeated twenty times, count as twelve images."""
     few, many = images(2, 12, 0.8), images(3, 12)
     once = sg.compare(many, few)
     import dataclasses
@@ -95,7 +95,7 @@ def test_what_cannot_be_compared_says_so(reference, value, words):
 
 
 def table(seed, shift=0.0):
-    """As Keras feeds structured data: a dict of columns of one dimension."""
+    """Keras feeds structured data as a dict of columns of one dimension."""
     rng = np.random.default_rng(seed)
     return {"age": rng.normal(size=300) + shift, "member": rng.normal(size=300) > shift}
 

@@ -1,4 +1,4 @@
-"""The forms of images: which there are, what they hold, and how their difference is called."""
+"""The forms of images: their number, their maps, and the names of their differences."""
 
 from itertools import product
 
@@ -19,7 +19,7 @@ def form(*steps, order=None, channels=3):
 
 def test_which_forms_there_are():
     # Of three channels: 5 conventions and 16 pairs of steps, those with a mean in either order
-    # (2 and 12 of them), and Keras's own caffe-twice, which turns the channels around.
+    # (2 and 12 of them), and Keras's own caffe-twice, which reverses the channels each time.
     assert len(forms(3)) == 5 + 16 + 2 + 12 + 1
     assert len(forms(1)) == 5 + 16
     assert {f.order for f in forms(1)} == {""}
@@ -72,12 +72,12 @@ def test_the_span_of_values_in_a_form(mode):
 
     low, high = np.full(3, 20.0), np.full(3, 173.0)
     assert span(low, high) == pytest.approx(0.6)
-    # The channels together; rounding may leave 0..255 by two levels.
+    # The span is that of all channels together; rounding may leave 0..255 by two levels.
     assert span(np.array([0.0, 51, 51]), np.array([51.0, 51, 102])) == pytest.approx(0.4)
     assert span(np.full(3, -1.9), np.full(3, 256.9)) > 1
     assert span(np.full(3, -2.1), np.full(3, 200.0)) == 0
     assert span(np.full(3, 50.0), np.full(3, 257.1)) == 0
-    # What spans a fifth can be an image, a flat patch cannot.
+    # Values that span a fifth of 0..255 can be an image, a flat patch cannot.
     assert span(np.full(3, 100.0), np.full(3, 151.1)) == pytest.approx(0.2, abs=0.001)
     assert span(np.full(3, 100.0), np.full(3, 150.9)) == 0
 

@@ -54,6 +54,16 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_the_files_and_tests_that_a_page_names_exist(page):
+    text = page.read_text()
+    files = re.findall(r"`((?:examples|keras_shiftguard|tests|tools)/[\w./]+)`", text)
+    assert [file for file in files if not (ROOT / file).exists()] == []
+    code = "".join(file.read_text() for file in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+_\w+)`", text)
+    assert [name for name in named if f"def {name}(" not in code] == []
+
+
 def test_the_readme_opens_with_three_sentences():
     opening = README.split("\n\n")[1]
     assert len(re.findall(r"[.!?](\s|$)", opening)) == 3

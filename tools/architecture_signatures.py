@@ -1,7 +1,7 @@
-"""Write, or check, the structural signatures in `preprocessing/expected/architectures.py`.
+"""Structural signatures in `preprocessing/expected/architectures.py`: writes or checks them.
 
-Builds each network of `keras.applications` without weights and takes the
-fingerprints of its trunk. Needed when Keras changes a network or adds one.
+The tool builds each network of `keras.applications` without weights and takes the fingerprints
+of its trunk. It is needed when Keras changes a network or adds one.
 
     python tools/architecture_signatures.py            # writes
     python tools/architecture_signatures.py --check    # exit status 1 if any differs
@@ -33,10 +33,10 @@ from keras_shiftguard.preprocessing.expected.recognition import (
 ROOM = Path(__file__).parents[1] / "keras_shiftguard" / "preprocessing" / "expected"
 TABLE = ROOM / "architectures.py"
 BEGIN, END = "# <signatures>\n", "# </signatures>\n"
-# A chain of 3x3 convolutions is no evidence before all of it is there.
+# Part of a chain of 3x3 convolutions is no evidence; the whole chain is.
 WHOLE_ONLY = ("VGG",)
-# Networks that Keras builds in other forms, and how. NASNet wires its cells
-# differently where it does not know the size of the image.
+# Networks that Keras builds in several forms, with the arguments. NASNet wires its cells
+# differently if it does not know the size of the image.
 VARIANTS: list[tuple[str, str, dict[str, object]]] = [
     ("MobileNet", "width", {}),
     ("MobileNetV2", "width", {}),
@@ -50,7 +50,7 @@ VARIANTS: list[tuple[str, str, dict[str, object]]] = [
 
 
 def sign(name: str, variant: str | None = None, **kwargs: object) -> tuple[Signature, set[str]]:
-    """The signature of one network, and all of its fingerprints."""
+    """Returns the signature of one network, and all of its fingerprints."""
     size = ARCHITECTURES[name].size
     kwargs = {"input_shape": (size, size, 3), **kwargs}
     model = getattr(keras.applications, name)(weights=None, include_top=False, **kwargs)
@@ -75,7 +75,7 @@ def sign(name: str, variant: str | None = None, **kwargs: object) -> tuple[Signa
 
 
 def sign_all(only: list[str] | None = None) -> list[Signature]:
-    """Signatures of all networks, or of those named, in the table's order."""
+    """Returns the signatures of all networks, or of those named, in the table's order."""
     jobs = [(n, None, {}) for n in ARCHITECTURES] + VARIANTS
     made = []
     for name, variant, kwargs in jobs:
@@ -99,7 +99,7 @@ def sign_all(only: list[str] | None = None) -> list[Signature]:
 
 
 def main() -> int:
-    """Write or check."""
+    """Writes the signatures or checks them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--only", nargs="*", help="with --check: these networks")
@@ -110,7 +110,7 @@ def main() -> int:
         return 1
     signatures = sign_all(args.only)
     if args.check:
-        # Which others share the half is known only once all are built.
+        # Networks that share the first half are known only after all are built.
         known_signatures = [s._replace(half_shared_with=()) for s in SIGNATURES]
         wrong = [s for s in signatures if s._replace(half_shared_with=()) not in known_signatures]
         print(f"{len(signatures) - len(wrong)} of {len(signatures)} signatures agree", wrong or "")

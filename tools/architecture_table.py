@@ -1,4 +1,4 @@
-"""Puts the table of architectures into the documentation while it is built (a MkDocs hook).
+"""MkDocs hook that puts the table of architectures into the documentation.
 
 The table is made from `preprocessing/expected/architectures.py`, so the two always agree.
 """
@@ -15,12 +15,12 @@ SOURCE = PACKAGE / "preprocessing" / "expected" / "architectures.py"
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Called by MkDocs for every page."""
+    """Returns the page with the table in it; MkDocs calls this for every page."""
     return markdown.replace(MARK, table()) if MARK in markdown else markdown
 
 
 def table() -> str:
-    """One row a network, in Markdown."""
+    """Returns the table as Markdown, with one row for each network."""
     rows = [
         "| network | `mode` | feed it | size | top-1 | top-5 |",
         "|---|---|---|---|---|---|",
@@ -34,7 +34,7 @@ def table() -> str:
 
 
 def _module() -> ModuleType:
-    """`architectures.py` alone: importing the package would start Keras."""
+    """Returns `architectures.py` as a module; importing the package would start Keras."""
     spec = importlib.util.spec_from_file_location("architectures_alone", SOURCE)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -1,12 +1,12 @@
-r"""Mutation testing: which changes of a module do its tests not notice?
+r"""Mutation testing: which changes of a module do its tests miss?
 
     .venv/bin/pip install --target DIR cosmic-ray
     PYTHONPATH=DIR .venv/bin/python tools/mutants.py --sample 60 \
         keras_shiftguard/detection/two_sample/ranks.py tests/detection/two_sample/test_ranks.py
 
-Cosmic Ray makes the mutants; a sample of them, drawn by seed, is tried. Each runs in a
-process forked from one that has imported Keras and pytest already, where the mutant takes
-the place of the module while it is imported: no file is touched. Survivors are printed
+Cosmic Ray makes the mutants, and a sample of them, drawn by seed, is tried. Each mutant runs in
+a process that is forked from one that has already imported Keras and pytest. There the mutant
+replaces the module while it is imported, so no file is changed. Surviving mutants are printed
 with the line that was changed.
 """
 
@@ -23,18 +23,18 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import keras  # imported once, for all that are forked from here
+import keras  # imported once for all forked processes
 import pytest
 
 assert keras.__version__
 ROOT = Path(__file__).resolve().parents[1]
-# Changes of type hints and of decorators, most of which change nothing that is computed.
+# Most changes of type hints and decorators have no effect on the results.
 LEFT_OUT = ("ReplaceBinaryOperator_BitOr", "RemoveDecorator")
 
 
 def mutants(path):
-    """(operator's name, operator, occurrence) of each mutant of the file."""
-    import cosmic_ray.plugins  # has a dependency tree of its own, so it is no extra of ours
+    """Returns (operator's name, operator, occurrence) of each mutant of the file."""
+    import cosmic_ray.plugins  # it has many dependencies, so it is no extra of this package
     from cosmic_ray.ast import ast_nodes, get_ast_from_path
 
     tree = get_ast_from_path(path)
@@ -49,7 +49,7 @@ def mutants(path):
 
 
 def status_of(path, code, tests, seconds):
-    """Exit status of pytest where `code` stands for the file; 0 if nothing was noticed."""
+    """Returns pytest's exit status with `code` in place of the file; 0 means it was not noticed."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,15 +1,15 @@
-"""Learn the signatures in keras_shiftguard/detection/causes/signatures.json.
+"""Learns the signatures in keras_shiftguard/detection/causes/signatures.json.
 
-Needed when an attribute changes or is added, or a corruption. Learns from half of
-the photos (`examples/benchmarks/corruptions/clean_images.py` says which; the other
-half is scored by `examples/benchmarks/detection_causes.py`) and from handwritten
-digits, with the corruptions of `own_corruptions.py`, beside it, only.
+The tool is needed when an attribute or a corruption changes or is added. It learns from half of
+the photos (`examples/benchmarks/corruptions/clean_images.py` says which; the other half is
+scored by `examples/benchmarks/detection_causes.py`) and from handwritten digits, only with the
+corruptions of `own_corruptions.py` in the same folder.
 
     python tools/shift_signatures.py [--measured FILE.npz]
 
-`--measured` keeps the measured attributes (a quarter of an hour on one core), so
-that a second call only fits. Prints the share of right names where the function,
-or the data set, was left out of the fit.
+`--measured` saves the measured attributes (a quarter of an hour on one core), so that a second
+call only fits. The tool prints the share of right names when the function, or the data set, was
+left out of the fit.
 """
 
 import argparse
@@ -35,15 +35,15 @@ from keras_shiftguard.statistics.batch import InputSpec
 FEATURES = names(InputSpec("image", "channels_last", 3, (None, None)))
 STRENGTHS = np.linspace(0, 1, 7)
 NUM_IMAGES = 32
-DIGITS = {32: 28, 64: 56}  # side to that of the digit within
-RESIZED_SETS = 6  # of every way to resize
-SOFT = "bilinear"  # a second clean set: against it, aliasing is more than against bicubic
+DIGITS = {32: 28, 64: 56}  # height of the image: height of the digit in it, in pixels
+RESIZED_SETS = 6  # for every way to resize
+SOFT = "bilinear"  # a second clean set, beside which aliasing is stronger than beside bicubic
 PENALTY = 1e-4
-CONTENT = 3.0  # weight of shifts of content alone: a wrong name is worse than none
+CONTENT = 3.0  # weight of shifts in content alone, since a wrong name is worse than none
 
 
 def table(values: np.ndarray) -> FeatureTable:
-    """Moments of measured attributes `(n, k)`; no histograms are needed here."""
+    """Returns moments of measured attributes `(n, k)`; no histograms are needed here."""
     finite = np.isfinite(values)
     count = finite.sum(0)
     mean = np.where(finite, values, 0).sum(0) / np.maximum(count, 1)
@@ -52,7 +52,7 @@ def table(values: np.ndarray) -> FeatureTable:
 
 
 def measured(images: np.ndarray) -> np.ndarray:
-    """Attributes of uint8 images, `(n, k)`."""
+    """Returns attributes of uint8 images, `(n, k)`."""
     import jax
 
     from keras_shiftguard.statistics.attributes import attributes
@@ -71,7 +71,7 @@ _STEPS: dict = {}
 
 
 def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Images, and what they are of (the photo, or the digit)."""
+    """Returns images, and their subject (the photo, or the digit)."""
     sets = {f"photos{s}": random_crops(learnt_from(), 16, s, rng) for s in (224, 128, 64, 32)}
     digits, labels = digits_and_labels()
     chosen = rng.choice(len(digits), 800, replace=False)
@@ -81,13 +81,13 @@ def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def digits_and_labels() -> tuple[np.ndarray, np.ndarray]:
-    """Handwritten digits, `(n, 28, 28, 1)` uint8, and what they are."""
+    """Returns handwritten digits, `(n, 28, 28, 1)` uint8, and their classes."""
     digits, labels = mnist_data()
     return digits.reshape(-1, 28, 28, 1).astype("uint8"), labels
 
 
 def measure_all(rng) -> dict[str, np.ndarray]:
-    """Attributes of every data set, clean and under every corruption."""
+    """Returns the attributes of every data set, clean and under every corruption."""
     out = {}
     for data, (images, of) in data_sets(rng).items():
         out[f"{data}/clean"], out[f"{data}/of"] = measured(images), of
@@ -113,7 +113,7 @@ def measure_all(rng) -> dict[str, np.ndarray]:
 
 
 def resized(data: str, side: int, rng) -> dict[str, np.ndarray]:
-    """Attributes of crops of the photos, shrunk in the ways of `RESIZING`."""
+    """Returns the attributes of crops of the photos, shrunk in the ways of `RESIZING`."""
     out = {}
     for family, kinds in RESIZING.items():
         for kind, functions in kinds.items():
@@ -125,7 +125,7 @@ def resized(data: str, side: int, rng) -> dict[str, np.ndarray]:
 
 
 def resized_digits(data: str, side: int, rng) -> dict[str, np.ndarray]:
-    """Attributes of digits enlarged with and without smoothing."""
+    """Returns the attributes of digits that were enlarged with and without smoothing."""
     digits, _ = digits_and_labels()
 
     def made(number, how):
@@ -140,7 +140,7 @@ def resized_digits(data: str, side: int, rng) -> dict[str, np.ndarray]:
 
 
 class Examples:
-    """Moves with their names; what moved too little to be a shift is left out."""
+    """Named moves of the attributes; moves that are too small to be a shift are left out."""
 
     def __init__(self, values: dict[str, np.ndarray], rng) -> None:
         self.moves, self.kind, self.function, self.data = [], [], [], []
@@ -150,14 +150,14 @@ class Examples:
             of = values[f"{data}/of"]
             for key in (k for k in values if k.startswith(data) and k.count("/") == 4):
                 _, family, kind, function, _ = key.split("/")
-                # Also against part of the photos or digits: content may differ, too.
+                # Also compared with a part of the photos or digits, since content may differ too.
                 for part in (clean[data], *(clean[data][_some(of, rng, s)] for s in (0.6, 0.3))):
                     self.add(part, values[key], f"{family}/{kind}", function, data)
                 if kind in RESIZING.get(family, ()) or function == "nearest_enlarged":
                     self.add(
                         values[f"{data}/{SOFT}"], values[key], f"{family}/{kind}", function, data
                     )
-                # Often only part of a stream is corrupted.
+                # In practice often only part of a stream is corrupted.
                 part = rng.choice(len(clean[data]), rng.integers(12, 80), replace=False)
                 mixed = np.concatenate([values[key], clean[data][part]])
                 self.add(clean[data], mixed, f"{family}/{kind}", function, data)
@@ -187,13 +187,13 @@ class Examples:
 
 
 def _some(of: np.ndarray, rng, share: float) -> np.ndarray:
-    """Samples of a random part of the photos or digits."""
+    """Returns samples of a random part of the photos or digits."""
     kinds = np.unique(of)
     return np.isin(of, rng.choice(kinds, max(int(share * len(kinds)), 1), replace=False))
 
 
 def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.ndarray:
-    """Multinomial logistic regression, `(kinds, features + 1)`; families weigh the same."""
+    """Fits a multinomial logistic regression, `(kinds, features + 1)`; families weigh the same."""
     member = np.array([(families == f).sum() for f in families])
     weight = np.where(families == "other", CONTENT, 1.0) / member / len(set(families))
     x = np.column_stack([x, np.ones(len(x))])
@@ -214,7 +214,7 @@ def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.nd
 
 
 def left_out(examples: Examples, groups: np.ndarray) -> dict[str, float]:
-    """Share of right families, each group named by a fit without it."""
+    """Returns the share of right families, each group named by a fit without it."""
     family_of = np.array([k.split("/")[0] for k in examples.kinds])
     right = np.zeros(len(groups), bool)
     for group in set(groups):
@@ -248,7 +248,7 @@ def write(examples: Examples) -> None:
 
 
 def main() -> None:
-    """Measures, fits, writes."""
+    """Measures, fits and writes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--measured", type=Path, help="a file to keep or take measurements")
     parser.add_argument("--check", action="store_true", help="print the cross-validation, too")

@@ -1,4 +1,4 @@
-"""Takes the pictures of the Shift tab in docs/images, light and dark.
+"""Screenshots of the Shift tab for docs/images, light and dark.
 
     python examples/shift_tab.py logs/shift_tab
     python tools/shift_tab_screenshots.py logs/shift_tab
@@ -6,7 +6,7 @@
 The runs are the real fits of `examples/shift_tab.py`.
 """
 
-# ruff: noqa: E402 (the path of the tests comes first)
+# ruff: noqa: E402 (the path of the tests is added first)
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
-VIEWS = {  # name: (run that is chosen, test id of the part)
+VIEWS = {  # name: (selected run, test id of the part)
     "verdict": ("darker", "verdict"),
     "heatmap": ("darker", "heatmap"),
     "cards": ("darker", "cards"),
@@ -29,7 +29,7 @@ VIEWS = {  # name: (run that is chosen, test id of the part)
 
 
 def main():
-    """Takes them."""
+    """Takes all screenshots."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("log_dir", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")

@@ -102,9 +102,9 @@ def main():
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch", type=int, help="100 images, 64 points")
+    parser.add_argument("--batch", type=int, help="default: 100 images, or 64 points")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
-    parser.add_argument("--cut", action="store_true", help="half of the target's classes")
+    parser.add_argument("--cut", action="store_true", help="cut half of the target's classes")
     parser.add_argument("--verbose", action="store_true")
     arguments = parser.parse_args()
     many = arguments.table in ("label-shift", "moons") or arguments.cut

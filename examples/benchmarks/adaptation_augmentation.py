@@ -92,8 +92,10 @@ def train(images, labels, seed, epochs, layer=None, callbacks=()):
 def accuracy(model, images, labels, batch=400):
     """Returns the accuracy; calls the model eagerly, since `predict` would trace each model."""
     parts = [images[i : i + batch] for i in range(0, len(images), batch)]
-    said = [keras.ops.convert_to_numpy(model(part, training=False)).argmax(-1) for part in parts]
-    return float((np.concatenate(said) == labels).mean())
+    predicted = [
+        keras.ops.convert_to_numpy(model(part, training=False)).argmax(-1) for part in parts
+    ]
+    return float((np.concatenate(predicted) == labels).mean())
 
 
 def unit(images):

@@ -43,7 +43,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--batch", type=int, default=100, help="of each domain")
+    parser.add_argument("--batch", type=int, default=100, help="samples of each domain")
     parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
     arguments = parser.parse_args()
     n = arguments.batch

@@ -240,7 +240,7 @@ def one_fit(draw, rng, epochs, fresh, only):
         for stream, against in PAIRS:
             other = first[stream] if against == "the first epoch" else now[against]
             if other is not now[stream]:
-                monitor.look(stream, against, now[stream], other, epoch)
+                monitor.compare(stream, against, now[stream], other, epoch)
                 looks += 1
         spent += time.process_time() - start
     return bool(monitor.report().findings), spent / max(looks, 1)
@@ -278,14 +278,16 @@ def _pair(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["single", "classes", "fit"])
-    parser.add_argument("--draws", type=int, default=500, help="of each source and size")
+    parser.add_argument("--draws", type=int, default=500, help="draws of each source and size")
     parser.add_argument("--fits", type=int, default=500)
     parser.add_argument("--epochs", type=int, default=100)
     parser.add_argument("--sources", nargs="*", choices=SOURCES)
     parser.add_argument(
         "--samples", nargs="*", default=["same", "fresh"], choices=["same", "fresh"]
     )
-    parser.add_argument("--sizes", nargs="*", type=_pair, help="of `single`, such as 200x5000")
+    parser.add_argument(
+        "--sizes", nargs="*", type=_pair, help="sizes for `single`, such as 200x5000"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     {"single": single, "classes": classes, "fit": fit}[args.what](args)

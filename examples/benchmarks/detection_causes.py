@@ -160,13 +160,13 @@ def main() -> None:
             severe += right[2:]
             wrong = Counter(n for names in named[2:] for n in names if n != family)
             shares = "".join(f"{100 * share:5.0f}" for share in right)
-            said = ", ".join(f"{n} {count}" for n, count in wrong.most_common())
-            print(f"{kind:18s} {family:12s}{shares}  {said}".rstrip())
+            named_text = ", ".join(f"{n} {count}" for n, count in wrong.most_common())
+            print(f"{kind:18s} {family:12s}{shares}  {named_text}".rstrip())
         print(f"severity 3 to 5: {100 * np.mean(severe):.1f} %")
     resizing(rng, options)
     shares = content_alone(clean, photo_ids, rng)
-    said = ", ".join(f"{n} {100 * share:.0f} %" for n, share in shares.items())
-    print(f"\nNo corruption, 4 photos against the others: {said}")
+    named_text = ", ".join(f"{n} {100 * share:.0f} %" for n, share in shares.items())
+    print(f"\nNo corruption, 4 photos against the others: {named_text}")
 
 
 if __name__ == "__main__":

@@ -110,11 +110,13 @@ def show(found, d):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, help="results, and the peers' environment")
+    parser.add_argument(
+        "--cache", type=Path, help="folder of the results and of the peers' environment"
+    )
     parser.add_argument("--peers", type=Path, help="environment of the peers; default DIR/peers")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", choices=["peers", "ours"])
-    parser.add_argument("--case", choices=OURS, help="used by the processes of its own")
+    parser.add_argument("--case", choices=OURS, help="internal")
     parser.add_argument("-d", type=int)
     parser.add_argument("-n", type=int)
     args = parser.parse_args()

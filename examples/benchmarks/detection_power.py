@@ -21,12 +21,14 @@ sys.path[:0] = [str(HERE)]
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, required=True, help="data and results, 1.3 GB")
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder of data and results, 1.3 GB"
+    )
     parser.add_argument("--peers", type=Path, help="environment of the peers; default DIR/peers")
-    parser.add_argument("--draws", type=int, default=20, help="of each shift")
-    parser.add_argument("--null-draws", type=int, default=100, help="without a shift")
+    parser.add_argument("--draws", type=int, default=20, help="draws of each shift")
+    parser.add_argument("--null-draws", type=int, default=100, help="draws without shift")
     parser.add_argument("--only", choices=["data", "peers", "ours", "tables"])
-    parser.add_argument("--methods", nargs="*", default=[""], help="peers whose name contains one")
+    parser.add_argument("--methods", nargs="*", default=[""], help="parts of the peers' names")
     return parser.parse_args()
 
 

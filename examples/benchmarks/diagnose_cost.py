@@ -80,8 +80,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--model", choices=MODELS, help="used by the processes of its own")
-    parser.add_argument("--cold", choices=["predict", "diagnose"], help="likewise")
+    parser.add_argument("--model", choices=MODELS, help="internal")
+    parser.add_argument("--cold", choices=["predict", "diagnose"], help="internal")
     args = parser.parse_args()
     if args.model:
         return run(args)

@@ -113,8 +113,8 @@ def oracle_shares(subject, plant):
     values = np.zeros(2 ** len(causes))
     for removed in subsets(in_feed):
         fed = plant.fed(images, without=removed)
-        said = subject.model.predict(fed, batch_size=64, verbose=0).argmax(axis=1)
-        hits = said == labels
+        predicted = subject.model.predict(fed, batch_size=64, verbose=0).argmax(axis=1)
+        hits = predicted == labels
         keep = plant.frequencies(subject.labels.max() + 1)[subject.labels]
         index = sum(1 << causes.index(cause) for cause in removed)
         values[index] = np.average(hits, weights=keep)

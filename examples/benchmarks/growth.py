@@ -279,11 +279,11 @@ def main():
         "one-epochs": long_fit,
         "one-fits": many_fits,
     }
-    parser.add_argument("what", choices=what, help="those after `counts` are run by the others")
+    parser.add_argument("what", choices=what, help="those after `counts` are internal")
     parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--fits", type=int, default=50)
-    parser.add_argument("--new-models", action="store_true", help="`fits`: each of a new model")
+    parser.add_argument("--new-models", action="store_true", help="`fits`: a new model for each")
     parser.add_argument("--guard", action="store_true")
     parser.add_argument("--grows", nargs="*")
     parser.add_argument("--value", type=int)

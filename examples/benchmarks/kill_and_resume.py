@@ -33,7 +33,7 @@ DARKER_FROM = 2
 RUN = "shiftguard"
 
 
-def worker(folder: Path, own_checkpoint: bool, told: Connection):
+def worker(folder: Path, own_checkpoint: bool, parent: Connection):
     """Runs one fit, and reports each step after it is done."""
     import keras
     import numpy as np
@@ -72,26 +72,26 @@ def worker(folder: Path, own_checkpoint: bool, told: Connection):
             source.epoch = validation.epoch = epoch
 
         def on_train_batch_end(self, batch, logs=None):
-            told.send("step")
+            parent.send("step")
 
     keras.utils.set_random_seed(0)
-    kept = folder / "kept.keras"
-    first = int((folder / "epoch").read_text()) if own_checkpoint and kept.exists() else 0
+    checkpoint = folder / "kept.keras"
+    first = int((folder / "epoch").read_text()) if own_checkpoint and checkpoint.exists() else 0
     layers = [keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]
     model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
     model.compile("sgd", "sparse_categorical_crossentropy")
     if first:
-        model = keras.models.load_model(kept)
+        model = keras.models.load_model(checkpoint)
 
-    def keep(epoch, logs):
+    def save_checkpoint(epoch, logs):
         # Each of the two files is replaced atomically. A kill in between repeats the older epoch.
         model.save(folder / "new.keras")
-        os.replace(folder / "new.keras", kept)
+        os.replace(folder / "new.keras", checkpoint)
         (folder / "new").write_text(str(epoch + 1))
         os.replace(folder / "new", folder / "epoch")
 
     if own_checkpoint:
-        saver = keras.callbacks.LambdaCallback(on_epoch_end=keep)
+        saver = keras.callbacks.LambdaCallback(on_epoch_end=save_checkpoint)
     else:
         saver = keras.callbacks.BackupAndRestore(folder / "backup")
     guard = sg.ShiftGuard(log_dir=folder / "logs", on_shift="ignore", verbose=0)

@@ -1,11 +1,11 @@
-"""keras_shiftguard on the draws of `shifts.py`: one look, and looks at every doubling.
+"""keras_shiftguard on the draws of `shifts.py`: one look, and a look at every doubling.
 
-Called by `detection_power.py`. The costly numbers of a sample (image attributes,
-thumbnail, the model's outputs and features) are the same in every draw, so they
-are computed once for each image and corruption, by the package's own functions.
-A draw's profile is then put together by the package's own sketches, and decided
-by `detection.compare.compare_profiles` and `detection.monitor.ShiftMonitor`. `check`
-holds a profile made like this against `profile(images, model=...)`.
+`detection_power.py` calls this script. The expensive numbers of a sample (image attributes,
+thumbnail, the model's outputs and features) are the same in every draw, so the package's own
+functions compute them once for each image and corruption. The package's own sketches then make
+the profile of a draw from them, and `detection.look.compare_profiles` and
+`detection.monitor.ShiftMonitor` decide about it. `check` compares such a profile with
+`profile(images, model=...)`.
 """
 
 import hashlib
@@ -198,7 +198,7 @@ def _decide(assembler, reference, version, index):
             look = compare_profiles(seen_by_peers, replace(current, inputs={}), **names)
             found[OUTPUTS_ONLY][n] = [look.p_value, int(bool(look.findings))]
         if n in LOOKS:
-            monitor.look("current", "reference", current, reference)
+            monitor.compare("current", "reference", current, reference)
             alarmed = alarmed or bool(monitor.report().findings)
             found[IN_FIT][n] = [None, int(alarmed)]
     return found

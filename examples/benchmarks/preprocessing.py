@@ -313,7 +313,7 @@ def main() -> None:
         "repair": (repair, 1),
     }
     parser.add_argument("command", choices=[*commands, "architectures"])
-    parser.add_argument("--draws", type=int, help="draws for each convention, cell or in all")
+    parser.add_argument("--draws", type=int, help="draws for each convention, cell or command")
     parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     if options.command == "architectures":

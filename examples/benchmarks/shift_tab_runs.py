@@ -95,9 +95,9 @@ def write_run(log_dir, num_features, num_epochs, seed, adaptation=False):
             rare = np.where((rare < 2) & (rng.random(SAMPLES) < 0.8), 9, rare)
             validation = profile(x * scale, rare)
             first = first or train
-            new = monitor.look("validation", "train", validation, train, epoch + 1)
+            new = monitor.compare("validation", "train", validation, train, epoch + 1)
             if train is not first:
-                new += monitor.look("train", "the first epoch", train, first, epoch + 1)
+                new += monitor.compare("train", "the first epoch", train, first, epoch + 1)
             streams = {"train": train, "validation": validation}
             events.write_comparison(epoch, monitor.pairs, streams, monitor.report(), new)
             if adaptation:

@@ -1,8 +1,8 @@
 """The shifts of "Failing Loudly" on Fashion-MNIST, without the adversarial ones.
 
 Rabanser, Guennemann, Lipton, "Failing Loudly: An Empirical Study of Methods for
-Detecting Dataset Shift", NeurIPS 2019 (arXiv 1810.11953), written anew from the
-paper and its published settings:
+Detecting Dataset Shift", NeurIPS 2019 (arXiv 1810.11953), implemented from the paper and its
+published settings:
 
     gn/<strength>/<share>     Gaussian noise of sigma 1, 10, 100 (of 255), clipped
     img/<strength>/<share>    random rotation (10, 40, 90 degrees), shift (.05, .2,
@@ -11,12 +11,12 @@ paper and its published settings:
     ko/<removed>              class 0 loses 10, 50, 100 % of its samples
     img+ko/<share>/<removed>  medium images on a share, and class 0 knocked out
 
-Each noise and image shift hits 10, 50 or 100 % of the samples. Of the 70,000
-images (Debian's `dataset-fashion-mnist`) 20,000 train the classifier; each draw
-splits the other 50,000 anew: 10,000 are the reference, the test samples come
-from the rest. The first n samples of a draw are its test set of size n, with
-the exact share of them corrupted. A draw depends on its number only, so all
-methods see the same samples. This file needs NumPy; making the images, SciPy.
+Each noise and image shift hits 10, 50 or 100 % of the samples. Of the 70,000 images (Debian's
+`dataset-fashion-mnist`), 20,000 train the classifier. Each draw splits the other 50,000 again:
+10,000 are the reference, and the test samples come from the rest. The first n samples of a draw
+are its test set of size n, and exactly the given share of them is corrupted. A draw depends only
+on its number, so all methods see the same samples. This file needs NumPy; corrupting the images
+also needs SciPy.
 """
 
 import sys

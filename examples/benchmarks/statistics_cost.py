@@ -18,7 +18,9 @@ SHAPES = {"resnet50": (8, 224, 224, 3), "small_cnn": (128, 32, 32, 3)}
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backend", default="tensorflow", choices=["tensorflow", "jax", "torch"])
-    parser.add_argument("--model", default="small_cnn", choices=list(SHAPES), help="whose batches")
+    parser.add_argument(
+        "--model", default="small_cnn", choices=list(SHAPES), help="its batches are used"
+    )
     parser.add_argument("--calls", type=int, default=300)
     return parser.parse_args()
 

@@ -12,7 +12,7 @@ import photos
 
 
 def raw_folder():
-    """A directory of the photos, a folder for each class, named by its id."""
+    """Returns a directory of the photos, with a folder for each class, named by its id."""
     folder = Path(tempfile.mkdtemp(prefix="shiftguard-case-"))
     for file in photos.imagenet_files():
         place = folder / file.stem.split("_")[-1]
@@ -22,13 +22,13 @@ def raw_folder():
 
 
 def right(convention):
-    """`(x, y)`: the middle 87.5 %, bicubic, 224 x 224, in the convention of the network."""
+    """Returns `(x, y)`: the middle 87.5 %, bicubic, 224 x 224, in the convention of the network."""
     images, labels = photos.imagenet_photos()
-    order = np.argsort([str(label) for label in labels], kind="stable")  # as the folders lie
+    order = np.argsort([str(label) for label in labels], kind="stable")  # folder order
     return convention.from_raw(images[order]), labels[order]
 
 
 def answer(thread, question, report):
-    """Prints the case."""
+    """Prints the case: question, thread and report."""
     print(f"{question}\n{thread}\n\n{report}\n")
     assert abs(sum(row.points for row in report.rows) - report.gap) < 1e-9

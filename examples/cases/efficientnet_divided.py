@@ -1,9 +1,9 @@
 """EfficientNet fed values divided by 255 does not train (keras-io issue 1549).
 
-EfficientNet of `keras.applications` divides by 255 itself. The thread divides
-before, which is right for MobileNet and starves EfficientNet. Two answers: of
-the network as it is built, before any training; and of a trained network with
-its preprocessing inside, what the division costs.
+EfficientNet of `keras.applications` divides by 255 itself. The pipeline of the thread divides
+before it, which is right for MobileNet but leaves EfficientNet with almost constant input.
+There are two answers: one for the network as it is built, before any training; and one for a
+trained network with its preprocessing inside, which shows what the division costs.
 """
 
 import case_photos
@@ -18,7 +18,7 @@ TF = sg.InputConvention("tf", "rgb")
 
 
 def with_preprocessing_inside():
-    """Lite0 that takes 0 to 255, as EfficientNet does."""
+    """Returns a Lite0 that takes 0 to 255, as EfficientNet does."""
     x = inputs = keras.Input((224, 224, 3))
     x = keras.layers.Rescaling(1 / 127.5, -1.0)(x)
     return keras.Model(inputs, lite0.build(folded_to=TF)(x))

@@ -1,8 +1,8 @@
-"""JAX: `keras.distribution` over four devices counts what one device counts.
+"""JAX: `keras.distribution` over four devices gives the counts of one device.
 
     python examples/distribution/jax_devices.py [workflow ...]
 
-The devices are four parts of this machine's CPU. `ModelParallel` is two by two, and also
+The devices are four parts of this machine's CPU. `ModelParallel` uses them two by two, and also
 spreads the weights of one layer.
 """
 
@@ -35,5 +35,5 @@ for name in sys.argv[1:] or WORKFLOWS:
     keras.distribution.set_distribution(None)
     one = WORKFLOWS[name]()
     for how in (data_parallel, model_parallel):
-        keras.distribution.set_distribution(how())  # before the model is made, until the end
+        keras.distribution.set_distribution(how())  # before the model is made; kept to the end
         print(f"{how.__name__}, {name}: {agree(one, WORKFLOWS[name]())}", flush=True)

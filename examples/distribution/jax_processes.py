@@ -1,9 +1,9 @@
-"""JAX: two processes train one model, and their guards say one thing.
+"""JAX: two processes train one model, and their guards reach the same verdict.
 
     python examples/distribution/jax_processes.py [workflow ...]
 
-Each process has its own half of every batch. What is measured is the whole: the guards of
-both hold the same numbers and the same verdict; the first one writes, and prints.
+Each process has its own half of every batch. The guards of both measure the whole: they hold
+the same numbers and the same verdict. The first one writes and prints.
 """
 
 import os
@@ -41,7 +41,7 @@ def worker(rank, port, names):
         one = WORKFLOWS[name]()
         workload.BATCH = half_batch
         keras.distribution.set_distribution(both)
-        # Both are told where to write, and one does.
+        # Both get the same log directory, and only the first process writes.
         more = {"log_dir": os.environ["LOG_DIR"]} if name == "count" else {}
         two = WORKFLOWS[name](share=half, **more)
         print(f"process {rank} of 2, {name}: {agree(one, two)}", flush=True)
@@ -52,7 +52,7 @@ if len(sys.argv) > 2 and sys.argv[1].isdigit():
 else:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LOG_DIR"] = folder
-        said, statuses = in_processes(__file__, sys.argv[1:])
-        print(*said, sep="\n")
+        printed, statuses = in_processes(__file__, sys.argv[1:])
+        print(*printed, sep="\n")
         print("log files:", len(list(Path(folder).rglob("*tfevents*"))))
     sys.exit(0 if statuses == [0, 0] else 1)

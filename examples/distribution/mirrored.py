@@ -1,9 +1,9 @@
-"""TensorFlow: `tf.distribute.MirroredStrategy` on two devices counts what one counts.
+"""TensorFlow: `tf.distribute.MirroredStrategy` on two devices gives the counts of one device.
 
     python examples/distribution/mirrored.py [workflow ...]
 
-The devices are logical ones, two on this machine's CPU. `count` is fed 49 rows in batches
-of 16: of the last batch one replica gets the one row and the other nothing.
+The devices are two logical ones on this machine's CPU. `count` is fed 49 rows in batches of 16:
+in the last batch one replica gets the only row, and the other gets nothing.
 """
 
 import os

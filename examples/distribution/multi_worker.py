@@ -1,10 +1,10 @@
-"""TensorFlow: `MultiWorkerMirroredStrategy` in two processes, and the way round its limit.
+"""TensorFlow: `MultiWorkerMirroredStrategy` in two processes, with a loop instead of `fit`.
 
     python examples/distribution/multi_worker.py control   whether Keras's own fit works
     python examples/distribution/multi_worker.py           a loop of one's own, profiled
 
-Where `fit` does not work there is no callback. Each worker profiles the rows that it is
-dealt, one of them adds the profiles up, and there is one verdict.
+Keras's `fit` fails here, and without `fit` there is no callback. Each worker therefore profiles
+the rows that it gets. One worker adds the profiles up, and there is one verdict.
 """
 
 import json
@@ -22,12 +22,12 @@ def worker(rank, port, control):
     os.environ["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": task})
     import tensorflow as tf
 
-    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # before anything else
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()  # must come before anything else
     import workload
 
     import keras_shiftguard as sg
 
-    train, _, _ = workload.digits(rows=49)  # of the last row, one worker gets nothing
+    train, _, _ = workload.digits(rows=49)  # one worker gets nothing of the last row
     data = tf.data.Dataset.from_tensor_slices(train).batch(workload.BATCH)
     with strategy.scope():
         model = workload.network()

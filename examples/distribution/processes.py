@@ -1,4 +1,4 @@
-"""Starts a script once for each rank, and ends all of them when one fails or none goes on."""
+"""Starts a script once for each rank, and ends all processes when one fails or hangs."""
 
 import os
 import socket
@@ -12,11 +12,11 @@ from pathlib import Path
 def in_processes(script, arguments=(), count=2, seconds=590):
     """Runs `python script RANK PORT arguments...` for each rank.
 
-    A process that waits for another that is gone would wait for ever.
+    There is a time limit, because a process waits for ever for another one that has ended.
 
     Returns:
-        What each of them printed, and the exit status of each; None for those that
-        had to be ended.
+        The output of each process, and the exit status of each; None for those that
+        had to be killed.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -31,7 +31,7 @@ def in_processes(script, arguments=(), count=2, seconds=590):
         for rank in range(count)
     ]
     last = time.monotonic() + seconds
-    said, statuses = [], []
+    printed, statuses = [], []
     for process in running:
         try:
             text, _ = process.communicate(timeout=max(1.0, last - time.monotonic()))
@@ -39,13 +39,13 @@ def in_processes(script, arguments=(), count=2, seconds=590):
         except subprocess.TimeoutExpired:
             process.kill()
             text, status = process.communicate()[0], None
-        said.append(text)
+        printed.append(text)
         statuses.append(status)
-    return said, statuses
+    return printed, statuses
 
 
 def last_line(text):
-    """What a script printed last, before the libraries said good-bye; or its error."""
+    """Returns the last line that our script printed, or its error."""
     lines = [line for line in text.splitlines() if line.strip()]
     ours = [line for line in lines if line.startswith(("worker ", "process ", "a plain fit"))]
     errors = [line for line in lines if "Error: " in line[:40]]
@@ -53,10 +53,10 @@ def last_line(text):
 
 
 def profiled(script, worker):
-    """Runs `worker(rank, port, control)` in two processes, and ends the program.
+    """Runs `worker(rank, port, control)` in two processes, and exits.
 
-    Unless `control` is among the arguments, each leaves a profile in the folder that the
-    variable FOLDER of its environment names; these are added up.
+    Unless `control` is among the arguments, each process saves a profile in the folder that the
+    environment variable FOLDER names, and these profiles are added up.
     """
     control = "control" in sys.argv
     if sys.argv[1:] and sys.argv[1].isdigit():
@@ -64,8 +64,8 @@ def profiled(script, worker):
         return
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FOLDER"] = folder
-        said, statuses = in_processes(script, sys.argv[1:])
-        print(*map(last_line, said), sep="\n")
+        printed, statuses = in_processes(script, sys.argv[1:])
+        print(*map(last_line, printed), sep="\n")
         print("exit status of each process:", *statuses)
         if statuses == [0, 0] and not control:
             from workload import merged

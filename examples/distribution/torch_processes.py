@@ -3,9 +3,9 @@
     python examples/distribution/torch_processes.py control   whether Keras's own fit knows of it
     python examples/distribution/torch_processes.py           a loop of one's own, profiled
 
-The loop is that of https://keras.io/guides/distributed_training_with_torch/. There is no
-`fit` in it, so no callback: each process profiles the shard that its sampler deals to it,
-the first adds the profiles up, and there is one verdict.
+The loop is that of https://keras.io/guides/distributed_training_with_torch/. It has no `fit`,
+so it has no callback. Each process therefore profiles the shard that its sampler gives it. The
+first process adds the profiles up, and there is one verdict.
 """
 
 import os
@@ -28,7 +28,7 @@ def worker(rank, port, control):
     (x, y), _, _ = workload.digits(rows=49)
     model = workload.network()
     if control:
-        # Each process has its half. Trained together, both end with the same weights.
+        # Each process has half of the data. They train together and end with the same weights.
         model.fit(x[rank::2], y[rank::2], batch_size=8, shuffle=False, verbose=0)
         mine = torch.cat([w.detach().flatten() for w in model.parameters()])
         both = [torch.zeros_like(mine) for _ in range(2)]
@@ -38,12 +38,12 @@ def worker(rank, port, control):
         return
     shard = torch.utils.data.Subset(
         torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y)),
-        range(rank, len(x), 2),  # as DistributedSampler deals, and no row twice
+        range(rank, len(x), 2),  # as DistributedSampler splits, without repeated rows
     )
     loader = torch.utils.data.DataLoader(shard, batch_size=8)
     ddp = torch.nn.parallel.DistributedDataParallel(model)
     optimizer = torch.optim.SGD(ddp.parameters(), lr=0.01)
-    with ddp.join():  # one process has a shorter last batch, or one batch less
+    with ddp.join():  # one process may have a shorter last batch, or one batch less
         for images, labels in loader:
             optimizer.zero_grad()
             torch.nn.functional.cross_entropy(ddp(images), labels.long()).backward()

@@ -1,7 +1,7 @@
-"""Some fits on handwritten digits, and whether two placements of them agree.
+"""Fits on handwritten digits, and a comparison of two runs of them.
 
-The scripts beside this one run them on one device and on several. Counts have to be the
-same, sums as far as float32 goes.
+The scripts beside this one run these fits on one device and on several. Counts must be the
+same, and sums must agree within float32.
 """
 
 import os
@@ -17,12 +17,12 @@ from digits import mnist
 
 import keras_shiftguard as sg
 
-BATCH = 16  # what a process feeds in a step; all of it where there is one
-ROWS = int(os.environ.get("ROWS", 48))  # of training; 48 are three full batches
+BATCH = 16  # samples in a step; a single process feeds all of them
+ROWS = int(os.environ.get("ROWS", 48))  # training samples; 48 are three full batches
 
 
 def network(pretrained=False):
-    """A small network for digits; `pretrained`: with a batch norm that has seen `[0, 1]`."""
+    """Returns a small network for digits; `pretrained` has a batch norm that has seen `[0, 1]`."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
     inputs = keras.Input((28, 28, 1))
@@ -40,14 +40,14 @@ def network(pretrained=False):
 
 
 def digits(rows=ROWS):
-    """Training and validation, and darker images of the target."""
+    """Returns training and validation, and darker images of the target."""
     x, y = mnist()
     train, validation = (x[:rows], y[:rows]), (x[1000:1032], y[1000:1032])
     return train, validation, 0.5 * x[2000:2037]
 
 
-def told(profile):
-    """What a profile says, as arrays: whole numbers and others."""
+def arrays_of(profile):
+    """Returns the content of a profile as arrays: counts as whole numbers, and others."""
     parts = {f"input/{name}": part for name, part in profile.inputs.items()}
     found = {}
     for name, part in parts.items():
@@ -81,7 +81,7 @@ def fitted(model, guard, train, validation, epochs=2):
 
 
 def plain(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """The control: Keras alone."""
+    """The control: Keras alone, without a guard."""
     train, validation, _ = digits(rows)
     with scope():
         model = network()
@@ -90,18 +90,18 @@ def plain(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def count(scope=nullcontext, share=lambda part: part, rows=ROWS, log_dir=None):
-    """Inputs and labels of training, and a verdict on them: what every fit has."""
+    """A guard on training alone: inputs, labels, and a verdict on them."""
     train, _, _ = digits(rows)
     with scope():
         model = network()
     guard = sg.ShiftGuard(on_mismatch="ignore", log_dir=log_dir, verbose=0)
     fitted(model, guard, share(train), None)
     assert guard.diagnosis is not None
-    return told(guard.profiles["train"]) | {"shifted": np.asarray(guard.report.shifted)}
+    return arrays_of(guard.profiles["train"]) | {"shifted": np.asarray(guard.report.shifted)}
 
 
 def monitor(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """Inputs, labels, outputs and activations of all streams, and one report."""
+    """A guard on inputs, labels, outputs and activations of all streams, with one report."""
     train, validation, target = digits(rows)
     with scope():
         model = network()
@@ -109,26 +109,26 @@ def monitor(scope=nullcontext, share=lambda part: part, rows=ROWS):
         target_data=target, feature_layer="features", on_shift="ignore", verbose=0
     )
     fitted(model, guard, share(train), share(validation))
-    found = {f"{n}/{k}": v for n, p in guard.profiles.items() for k, v in told(p).items()}
+    found = {f"{n}/{k}": v for n, p in guard.profiles.items() for k, v in arrays_of(p).items()}
     return found | {"shifted": np.asarray(guard.report.shifted)}
 
 
 def fix(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """Fed 0..255 where the network was trained on [0, 1]: seen, told and corrected."""
+    """The fit is fed 0..255 where the network was trained on [0, 1]; the guard corrects it."""
     (x, y), (xv, yv), _ = digits(rows)
     with scope():
         model = network(pretrained=True)
     guard = sg.ShiftGuard(on_mismatch="fix", on_shift="ignore", verbose=0)
     fitted(model, guard, share((x * 255, y)), share((xv * 255, yv)))
     gain = float(guard.diagnosis.fix.scale[0])
-    found = {f"{n}/{k}": v for n, p in guard.profiles.items() for k, v in told(p).items()}
+    found = {f"{n}/{k}": v for n, p in guard.profiles.items() for k, v in arrays_of(p).items()}
     assert guard.diagnosis.status == "mismatch" and abs(gain * 255 - 1) < 1e-3, guard.diagnosis
-    # Not what batch norm ends with: Keras's own differs between one and two replicas.
+    # Batch norm is not compared: Keras's own result differs between one and two replicas.
     return found | {"scale": np.asarray(gain)}
 
 
 def augment(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """Training is made darker in the step, since the target is darker."""
+    """The target is darker, so training is made darker in the step."""
     train, validation, target = digits(rows)
     with scope():
         model = network()
@@ -136,11 +136,11 @@ def augment(scope=nullcontext, share=lambda part: part, rows=ROWS):
     fitted(model, guard, share(train), share(validation))
     strengths = guard.augmentation.strengths
     assert max(strengths.values()) > 0.1, strengths
-    return told(guard.profiles["train"]) | {"on": np.asarray(sorted(strengths.values()))}
+    return arrays_of(guard.profiles["train"]) | {"on": np.asarray(sorted(strengths.values()))}
 
 
 def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """A head tells source from target, and its gradient is reversed; watched as well."""
+    """A domain head with a reversed gradient, watched by a guard."""
     train, _, target = digits(rows)
     with scope():
         model = sg.DomainAdaptationModel(network(), "features", "dann", verbose=0)
@@ -159,14 +159,14 @@ def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
     )
     weights = np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
     steps = keras.ops.convert_to_numpy(model.alignment_layer.step)
-    return told(guard.profiles["train"]) | {"steps": steps, "weights": weights}
+    return arrays_of(guard.profiles["train"]) | {"steps": steps, "weights": weights}
 
 
 def merged(folder, rows):
     """Adds up the profiles that processes have saved, and compares the whole."""
     train, _, target = digits(rows)
     whole = sum(map(sg.InputProfile.load, sorted(folder.glob("*.profile"))), sg.InputProfile())
-    one, many = told(sg.profile(train)), told(whole)
+    one, many = arrays_of(sg.profile(train)), arrays_of(whole)
     shared = [name for name in one if name.startswith(("input", "labels"))]
     print("merged:", agree({n: one[n] for n in shared}, {n: many[n] for n in shared}))
     print(sg.compare(whole, target))
@@ -176,7 +176,7 @@ WORKFLOWS = {f.__name__: f for f in (plain, count, monitor, fix, augment, advers
 
 
 def agree(one, many):
-    """Compares what a workflow found on one device and on many; returns a line about it."""
+    """Compares the results of a workflow on one device and on many; returns a line about it."""
     assert one.keys() == many.keys(), one.keys() ^ many.keys()
     counts, furthest = 0, 0.0
     for name in one:

@@ -1,12 +1,12 @@
-"""AdaBN: the moving statistics of batch norm, taken anew on target data.
+"""AdaBN: recalibration of the moving statistics of batch norm on target data.
 
 A batch-norm layer normalises with the mean and variance that its input had in
-training. On a target that looks different they are wrong, and the right ones
-need no labels: Li et al., "Revisiting Batch Normalization for Practical Domain
-Adaptation", 2016. With few target samples the estimate is noise; Schneider et
-al., "Improving robustness against common corruptions by covariate shift
-adaptation", NeurIPS 2020 (equation 1), count the source as `prior_samples`
-more samples: `N / (N + n) * source + n / (N + n) * target`.
+training. They are wrong for a target that looks different. The right ones can
+be measured without labels: Li et al., "Revisiting Batch Normalization for
+Practical Domain Adaptation", 2016. With few target samples that estimate is
+noisy. So Schneider et al., "Improving robustness against common corruptions by
+covariate shift adaptation", NeurIPS 2020 (equation 1), count the source as
+`prior_samples` (N) more samples: `N / (N + n) * source + n / (N + n) * target`.
 """
 
 from collections.abc import Iterator
@@ -23,14 +23,14 @@ from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import first_batches, to_numpy
 
 PRIOR_SAMPLES = 16
-MOST_SAMPLES = 4096
-BATCH = 128  # samples that are normalised together
-FEWEST = 2  # samples that have a variance
+MAX_SAMPLES = 4096
+BATCH_SIZE = 128  # samples that are normalised together
+MIN_SAMPLES = 2  # needed for a variance
 
 
 @dataclass(frozen=True)
 class LayerChange:
-    """What happened to one batch-norm layer.
+    """The change of one batch-norm layer.
 
     Args:
         layer: Its path in the model.
@@ -38,7 +38,7 @@ class LayerChange:
         shift: Mean over channels of `|new mean - old mean|`, in old standard
             deviations.
         scale: Geometric mean over channels of new over old standard deviation.
-        reason: Why it was left alone, if it was.
+        reason: Why the layer was not changed; empty if it was.
     """
 
     layer: str
@@ -57,12 +57,12 @@ class LayerChange:
 
 
 class BatchNormAdaptation:
-    """The outcome of `adapt_batch_norm`: a report, and the way back.
+    """The result of `adapt_batch_norm`: a report that can undo the adaptation.
 
     Attributes:
         layers: A `LayerChange` for each batch-norm layer.
-        num_samples: Target samples that were looked at.
-        prior_samples: As how many samples the source counted.
+        num_samples: Number of target samples that were used.
+        prior_samples: Number of samples that the source counted as.
     """
 
     def __init__(
@@ -79,14 +79,15 @@ class BatchNormAdaptation:
         self._before, self._after = before, after
 
     def restore(self) -> None:
-        """Puts the statistics back to what they were, bit for bit."""
+        """Sets the statistics to the values from before the adaptation, bit for bit."""
         _assign(self._before)
 
     def reapply(self) -> None:
-        """Takes the target's statistics again, after `restore`."""
+        """Sets the statistics to the adapted values again, after `restore`."""
         _assign(self._after)
 
     def to_dict(self) -> dict[str, Any]:
+        """Returns the report as plain values, for JSON."""
         return {
             "num_samples": self.num_samples,
             "prior_samples": self.prior_samples,
@@ -109,28 +110,29 @@ def adapt_batch_norm(
     model: keras.Model,
     data: Any,
     prior_samples: float = PRIOR_SAMPLES,
-    max_samples: int = MOST_SAMPLES,
+    max_samples: int = MAX_SAMPLES,
 ) -> BatchNormAdaptation:
     """Recalibrates the moving statistics of batch norm on target data.
 
-    Each layer sees what the layers before it make of the target with the
-    target's own statistics, as in training mode; dropout and augmentation stay
-    off. Frozen layers (`trainable=False`, also of a frozen part) are left
-    alone: whoever froze them meant their statistics too.
+    The layers normalise with the statistics of each target batch, as in
+    training mode, so that every layer is measured on the adapted output of the
+    layers before it. Dropout and augmentation are off. Frozen layers
+    (`trainable=False`, also by a frozen outer layer) keep their statistics.
 
     Args:
         model: A built model with `BatchNormalization` layers.
-        data: The target, whatever `fit` accepts; labels are ignored.
-        prior_samples: As how many samples the statistics of training count
-            (Schneider et al. 2020). 0 forgets them.
-        max_samples: How many target samples to look at.
+        data: The target data, in any form that `fit` accepts; labels are ignored.
+        prior_samples: Number of samples that the statistics of training count
+            as (Schneider et al. 2020). With 0 they do not count.
+        max_samples: Largest number of target samples to use.
 
     Returns:
-        A `BatchNormAdaptation`, which says what changed in each layer and can
-        `restore()` it.
+        A `BatchNormAdaptation`, which reports the change of each layer and can
+        undo it with `restore()`.
 
     Raises:
-        BadInputError: if the model has no batch norm, or there is no data.
+        BadInputError: If `prior_samples` is negative, the model has no batch
+            norm, or there are fewer than two target samples.
 
     Example:
 
@@ -158,9 +160,9 @@ def adapt_batch_norm(
         for x in _chunks(data, max_samples):
             model(x, training=False)
             samples += _length(x)
-    if samples < FEWEST:
+    if samples < MIN_SAMPLES:
         raise BadInputError(
-            f"Statistics need at least {FEWEST} target samples. Received: {samples}"
+            f"Statistics need at least {MIN_SAMPLES} target samples. Received: {samples}"
         )
     before: list[tuple[Any, np.ndarray]] = []
     after: list[tuple[Any, np.ndarray]] = []
@@ -181,7 +183,10 @@ def adapt_batch_norm(
 
 
 class _Meter:
-    """Stands in for the `call` of one layer: normalises with the batch, and counts."""
+    """A replacement for the `call` of one batch-norm layer.
+
+    It normalises with the statistics of the batch, and accumulates them.
+    """
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
@@ -212,7 +217,12 @@ class _Meter:
     def blended(
         self, prior: float, samples: int
     ) -> tuple[LayerChange, list[tuple[Any, np.ndarray]], list[tuple[Any, np.ndarray]]]:
-        """The report, the old values and the new ones."""
+        """Returns the report, and the old and the new values of the moving statistics.
+
+        Args:
+            prior: Number of samples that the old statistics count as.
+            samples: Number of target samples.
+        """
         layer = self.layer
         mean = self.first / self.count
         variance = np.maximum(self.second / self.count - mean**2, 0.0)
@@ -244,7 +254,7 @@ def _assign(values: list[tuple[Any, np.ndarray]]) -> None:
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
-    """Inputs of at most `BATCH` samples; what is too small to normalise is left out."""
+    """Yields inputs of at most `BATCH_SIZE` samples; a small rest is left out."""
     left = max_samples
     pending: Any = None
     for x, _, _ in first_batches(data, max_samples):
@@ -252,13 +262,13 @@ def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
         if pending is not None:
             host = keras.tree.map_structure(lambda a, b: np.concatenate([a, b]), pending, host)
         pending = host
-        while _length(pending) >= BATCH and left > 0:
-            size = min(BATCH, left)
+        while _length(pending) >= BATCH_SIZE and left > 0:
+            size = min(BATCH_SIZE, left)
             yield _rows(pending, 0, size)
             left -= size
             pending = _rows(pending, size, None)
     rest = 0 if pending is None else min(_length(pending), left)
-    if rest >= FEWEST and (rest >= BATCH // 4 or left == max_samples):
+    if rest >= MIN_SAMPLES and (rest >= BATCH_SIZE // 4 or left == max_samples):
         yield _rows(pending, 0, rest)
 
 

@@ -27,7 +27,6 @@ from keras_shiftguard.comparison import as_profile, check_alpha
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.probe import check_supported
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
@@ -245,6 +244,9 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(self._start_epoch, epoch)
 
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(Run.begin_batch, "train")
+
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "train", batch)
 
@@ -263,6 +265,9 @@ class ShiftGuard(keras.callbacks.Callback):
             self._begin(training=False)
         self._supervisor.call(Run.start_validation)
 
+    def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(Run.begin_batch, "validation")
+
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "validation", batch)
 
@@ -278,7 +283,6 @@ class ShiftGuard(keras.callbacks.Callback):
     def _begin(self, training: bool) -> None:
         """Begins to watch a run; raises before training starts for what cannot be used."""
         self.detach()
-        check_supported(self.model)
         self._measure_known()
         self._supervisor.begin(lambda: self._new_run(training))
         if training and self._run is not None and not self._supervisor.has_failed:

@@ -10,6 +10,7 @@ from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
+from keras_shiftguard.instrument.beside_probe import BesideProbe
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.instrument.probe import Probe, variable_scope
 from keras_shiftguard.instrument.probe_cache import new_or_cached_probe
@@ -69,7 +70,7 @@ class Run:
         self.profiles = dict(known)
         self.epoch = 0
         self.target_outputs: TargetOutputs | None = None
-        self._probe: Probe | None = None
+        self._probe: Probe | BesideProbe | None = None
         self._passes = {"train": PassCounter(), "validation": PassCounter()}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
 
@@ -107,7 +108,6 @@ class Run:
     def detach(self) -> None:
         """Restores the model as it was, and closes the log; the results stay."""
         if self._probe is not None:
-            self._sync()
             self._probe.detach()
             self._probe = None
         self.log.close()
@@ -132,6 +132,11 @@ class Run:
             stream.forget_samples()
             self.preprocessing.correct_like(stream, self.stream("train"))
 
+    def begin_batch(self, name: str) -> None:
+        """Starts measuring the next batch of a stream."""
+        if self._probe is not None:
+            self._probe.begin_batch(name)
+
     def count(self, name: str, batch: int) -> None:
         """Counts the batches of a pass; checks the preprocessing or writes if that is due.
 
@@ -139,6 +144,8 @@ class Run:
             name: Name of the stream.
             batch: Index of the latest batch in the pass.
         """
+        if self._probe is not None:
+            self._probe.end_batch()
         passes = self._passes[name]
         passes.advance(batch)
         due = self.preprocessing.is_due(name, passes.batches)
@@ -277,7 +284,6 @@ class Run:
         """Restores the state that `state()` returned, before epoch number `epoch` (from 0)."""
         if self._probe is None:
             return
-        self._sync()
         for name, passes in self._passes.items():
             passes.batches = state["batches"][name]
             passes.position = state["position"][name]
@@ -288,12 +294,11 @@ class Run:
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 
     def _drain(self, name: str) -> None:
-        stream = self.stream(name)
-        self._sync()
-        self.profiles[name] = self._passes[name].drain(stream)
+        self.profiles[name] = self._passes[name].drain(self.stream(name))
 
     def _check_preprocessing(self, name: str, final: bool = False) -> None:
         watch, stream = self.preprocessing, self.stream(name)
+        self._sync()
         if not watch.check(self.model, stream, self._passes[name].batches, final):
             return
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}

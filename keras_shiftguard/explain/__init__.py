@@ -1,1 +1,1 @@
-"""The accuracy gap, row by row: causes are taken away, and the model is asked again."""
+"""`explain_gap`: splits an accuracy gap into its causes."""

@@ -1,8 +1,8 @@
-"""Accuracies under resampling: the sample is the unit, and all causes share a draw.
+"""Bootstrap of accuracies, and confidence intervals of accuracies and their differences.
 
-An accuracy is the mean of a score of each sample (1 where the model is right).
-Where class frequencies are taken away as a cause, it is the mean over classes
-instead, each counted as often as the reference has it.
+An accuracy is the mean of a score of each sample (1 where the model is right). To
+remove label shift, it is the weighted mean over the classes, with the class
+frequencies of the reference. The bootstrap draws samples, the same ones for all causes.
 """
 
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ import numpy as np
 DRAWS = 1000
 LEVEL = 0.95
 SEED = 20
-MOST_AT_ONCE = 4_000_000  # resampling weights in memory
+MAX_WEIGHTS_AT_ONCE = 4_000_000  # resampling weights in memory
 
 
 @dataclass(frozen=True)
 class Mix:
-    """How often each class should occur.
+    """Class frequencies of the reference.
 
     Args:
-        frequencies: `(classes,)`, sums to 1.
-        num_samples: How many labels that was counted from; 0 if it is exact.
+        frequencies: Share of each class `(classes,)`; they sum to 1.
+        num_samples: Number of labels they were counted from; 0 if they are exact.
     """
 
     frequencies: np.ndarray
@@ -31,11 +31,12 @@ class Mix:
 
 @dataclass(frozen=True)
 class Accuracies:
-    """The accuracy of several readings of one set of samples.
+    """Accuracies of several versions of one set of samples, with bootstrap draws.
 
     Args:
-        point: `(readings,)`, on the samples as they are.
-        draws: `(readings, DRAWS)`, on samples drawn anew; the same draw for all.
+        point: Accuracy on the samples `(readings,)`.
+        draws: Accuracy on each bootstrap draw `(readings, DRAWS)`. All readings share
+            the draws.
     """
 
     point: np.ndarray
@@ -44,14 +45,18 @@ class Accuracies:
     def __getitem__(self, index: int) -> "Accuracies":
         return Accuracies(self.point[index], self.draws[index])
 
+    def minus(self, other: "Accuracies") -> "Accuracies":
+        """Returns the difference, draw by draw."""
+        return Accuracies(self.point - other.point, self.draws - other.draws)
+
 
 class Resampling:
-    """One set of bootstrap draws, for every accuracy of the same samples.
+    """A bootstrap of one set of samples; every accuracy gets the same draws.
 
     Args:
-        num_samples: How many samples there are.
-        labels: Their classes `(samples,)`; None if they are not known.
-        draws: How often to draw.
+        num_samples: Number of samples.
+        labels: Class ids `(samples,)`, or None.
+        draws: Number of bootstrap draws.
     """
 
     def __init__(self, num_samples: int, labels: np.ndarray | None, draws: int = DRAWS) -> None:
@@ -64,23 +69,30 @@ class Resampling:
             self.classes, self.starts = np.unique(labels[self.order], return_index=True)
 
     def accuracies(self, scores: np.ndarray, mix: Mix | None = None) -> Accuracies:
-        """The accuracy of each row of `scores`, `(readings, samples)`.
+        """Returns the accuracy of each row of `scores`.
 
         Args:
-            scores: 1 where the model is right, 0 where not, or anything between.
-            mix: Frequencies that the classes shall have; None as they are.
+            scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
+            mix: Class frequencies to weight to; None leaves them as they are.
         """
         if mix is None:
             point = scores.mean(axis=1)
             draws = [w @ scores.T / self.num_samples for w in self._weights()]
             return Accuracies(point, np.concatenate(draws).T)
         by_class = self.by_class(scores)
-        wanted = self._mixes(mix)  # (1 + draws, classes)
-        weighed = (by_class.draws * wanted[1:]).sum(axis=-1)
-        return Accuracies((by_class.point * wanted[0]).sum(axis=-1), weighed)
+        shares = self._class_shares(mix)  # (1 + draws, classes)
+        weighted = (by_class.draws * shares[1:]).sum(axis=-1)
+        return Accuracies((by_class.point * shares[0]).sum(axis=-1), weighted)
 
     def by_class(self, scores: np.ndarray) -> Accuracies:
-        """The same for each class: `(readings, classes)` and `(readings, draws, classes)`."""
+        """Returns the accuracy of each class.
+
+        Args:
+            scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
+
+        Returns:
+            `Accuracies` of shapes `(readings, classes)` and `(readings, draws, classes)`.
+        """
         ordered = scores[:, self.order]
         one = np.ones((1, self.num_samples))
         point = self._per_class(ordered, one, None)[:, 0]
@@ -94,26 +106,30 @@ class Resampling:
         found = []
         for i, row in enumerate(scores):
             hits = np.add.reduceat(weights * row, self.starts, axis=1)
-            # A class that a draw has missed is as it was.
+            # A class that a draw misses keeps its accuracy on all samples.
             default = np.zeros_like(hits) if fallback is None else fallback[i] + 0 * hits
             found.append(np.divide(hits, totals, out=default, where=totals > 0))
         return np.stack(found)
 
-    def _mixes(self, mix: Mix) -> np.ndarray:
-        """The wanted frequencies of the classes that are there, as counted and drawn anew."""
-        wanted = np.tile(mix.frequencies, (self.num_draws + 1, 1))
+    def _class_shares(self, mix: Mix) -> np.ndarray:
+        """Returns the shares of the classes that occur `(1 + draws, classes)`.
+
+        The first row is that of `mix`; the other rows are drawn from it.
+        """
+        shares = np.tile(mix.frequencies, (self.num_draws + 1, 1))
         if mix.num_samples:
             rng = np.random.default_rng(SEED + 1)
             drawn = rng.multinomial(mix.num_samples, mix.frequencies, self.num_draws)
-            wanted[1:] = drawn / mix.num_samples
+            shares[1:] = drawn / mix.num_samples
         known = self.classes < len(mix.frequencies)
-        there = np.where(known, wanted[:, np.minimum(self.classes, len(mix.frequencies) - 1)], 0.0)
-        return there / np.maximum(there.sum(axis=1, keepdims=True), 1e-12)
+        last = len(mix.frequencies) - 1
+        present = np.where(known, shares[:, np.minimum(self.classes, last)], 0.0)
+        return present / np.maximum(present.sum(axis=1, keepdims=True), 1e-12)
 
     def _weights(self) -> Iterator[np.ndarray]:
-        """How often each sample was drawn, some draws at a time; always the same."""
+        """Yields how often each sample was drawn `(some draws, samples)`; the same every time."""
         rng = np.random.default_rng(SEED)
-        at_once = max(1, min(self.num_draws, MOST_AT_ONCE // self.num_samples))
+        at_once = max(1, min(self.num_draws, MAX_WEIGHTS_AT_ONCE // self.num_samples))
         for start in range(0, self.num_draws, at_once):
             rows = min(at_once, self.num_draws - start)
             picks = rng.integers(0, self.num_samples, (rows, self.num_samples))
@@ -123,14 +139,14 @@ class Resampling:
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:
-    """The middle `LEVEL` of the draws."""
+    """Returns the percentile interval that holds the share `LEVEL` of the draws."""
     tail = 50 * (1 - LEVEL)
     low, high = np.percentile(draws, [tail, 100 - tail])
     return float(low), float(high)
 
 
 def wilson(share: float, number: int) -> tuple[float, float]:
-    """The 95 % interval of a share that was counted in `number` samples (Wilson 1927)."""
+    """Returns the 95 % interval of a share that was counted in `number` samples (Wilson 1927)."""
     z2 = 1.96**2
     middle = (share + z2 / (2 * number)) / (1 + z2 / number)
     half = np.sqrt(z2 * (share * (1 - share) / number + z2 / (4 * number**2))) / (1 + z2 / number)
@@ -138,10 +154,16 @@ def wilson(share: float, number: int) -> tuple[float, float]:
 
 
 def difference(first: float, number: int, second: float, other: int) -> tuple[float, float]:
-    """The interval of `first - second`, two shares of samples that are not the same.
+    """Returns the 95 % interval of `first - second`, two shares of independent samples.
 
-    Newcombe's hybrid of two Wilson intervals (1998, method 10): right also where
-    20 of 20 are right. A `number` of 0 stands for a share that is exact.
+    Newcombe's hybrid of two Wilson intervals (1998, method 10), which also holds for
+    shares of 0 or 1.
+
+    Args:
+        first: A share.
+        number: Number of samples of `first`; 0 if it is exact.
+        second: Another share.
+        other: Number of samples of `second`; 0 if it is exact.
     """
     low1, high1 = wilson(first, number) if number else (first, first)
     low2, high2 = wilson(second, other) if other else (second, second)
@@ -151,10 +173,14 @@ def difference(first: float, number: int, second: float, other: int) -> tuple[fl
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
-    """The interval of `mean(first) - mean(second)` over the same samples.
+    """Returns the 95 % interval of `mean(first) - mean(second)` over the same samples.
 
     Agresti and Min 2005: half a sample is added to each cell of the table of
-    right and wrong, so that two equal columns still have an interval.
+    right and wrong, so that the interval of two equal columns is not empty.
+
+    Args:
+        first: Scores `(samples,)`, from 0 to 1.
+        second: Other scores of the same samples.
     """
     number = len(first)
     wins = float((first * (1 - second)).sum()) + 0.5

@@ -1,4 +1,4 @@
-"""Label shift: other class frequencies than the reference's, taken away by reweighting."""
+"""Label shift as a cause: class frequencies that differ from those of the reference."""
 
 import numpy as np
 
@@ -9,20 +9,25 @@ from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
 
-LEVEL = 0.01  # below this p-value the frequencies differ by more than chance
-MOST_NAMED = 3
+MAX_P_VALUE = 0.01  # below it the frequencies differ by more than chance
+MAX_NAMED_CLASSES = 3
 
 
 def find_label_shift(
     labels: np.ndarray | None, reference: Reference
 ) -> tuple[Removable | None, Mix | None, tuple[str, ...]]:
-    """Whether the classes are there as often as in the reference.
+    """Tests whether the class frequencies differ from those of the reference.
 
-    Classes that the data has not at all cannot be weighted back in: they are told
-    in a note, and the others compared among themselves.
+    Classes without any sample in the data cannot be weighted back in. They are reported
+    in a note, and only the other classes are compared.
+
+    Args:
+        labels: Class ids of the data `(samples,)`, or None.
+        reference: What the accuracy is compared with.
 
     Returns:
-        The cause and the frequencies that take it away, or None; notes.
+        The cause and the frequencies that remove it, both None without label shift; and
+        notes.
     """
     mix = reference.mix
     if labels is None or mix is None or reference.counts is None:
@@ -40,11 +45,11 @@ def find_label_shift(
     if not present.sum():
         return None, None, notes
     test = compare_frequencies(counts, present)
-    if not test.tested or test.p_value >= LEVEL:
+    if not test.tested or test.p_value >= MAX_P_VALUE:
         return None, None, notes
     named = [
         f"class {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
-        for i in test.most_changed()[:MOST_NAMED]
+        for i in test.most_changed()[:MAX_NAMED_CLASSES]
     ]
     more = len(test.most_changed()) - len(named)
     detail = ", ".join(named) + (f" and {more} more" if more > 0 else "")

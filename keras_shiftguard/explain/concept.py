@@ -1,8 +1,8 @@
-"""Concept shift: what is left where the features of single classes moved.
+"""Concept shift as a cause: some classes look different, and the others do not.
 
-The operational definition of `detection.concept`: some classes look different
-and the others do not, or the labels stopped belonging to the samples. Only with
-labels on both sides. Its part is how much more those classes lost than the rest.
+This is the definition of `detection.labels.concept`; labels that no longer belong to
+the samples count as well. It needs labels on both sides. Its points are how much more
+accuracy the changed classes lost than the other classes.
 """
 
 from dataclasses import dataclass
@@ -10,22 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.labels.concept import find_changed_classes
-from keras_shiftguard.detection.labels.relabelled import find_relabelling, describe_relabelling
+from keras_shiftguard.detection.labels.relabelled import describe_relabelling, find_relabelling
 from keras_shiftguard.profiles import LabelSummary
 
-LEVEL = 0.01
-MOST_NAMED = 3
+LEVEL = 0.01  # significance level
+MAX_NAMED_CLASSES = 3
 
 
 @dataclass(frozen=True)
 class Concept:
-    """Classes that are not what they were.
+    """A concept shift that was found.
 
     Args:
-        classes: Their ids.
-        everything: Whether labels are wrong altogether: then all that is left
-            is explained by it.
-        detail: In words.
+        classes: Ids of the changed classes.
+        everything: Whether the labels of all classes are wrong. Concept shift then
+            explains all of the gap that is left.
+        detail: Description for the report.
     """
 
     classes: tuple[int, ...]
@@ -35,13 +35,14 @@ class Concept:
     def points(
         self, before: np.ndarray, now: np.ndarray, shares: np.ndarray, left: np.ndarray
     ) -> np.ndarray:
-        """The part of the gap that it explains, for each draw.
+        """Returns the part of the gap that concept shift explains, for each draw.
 
         Args:
             before: Accuracy of each class in the reference, `(..., classes)`.
-            now: The same in the data, all other causes taken away.
-            shares: How often each class should occur, `(classes,)`.
-            left: What is left of the gap, `(...)`: never more than that.
+            now: Accuracy of each class in the data with all other causes removed,
+                `(..., classes)`.
+            shares: Share of each class, `(classes,)`.
+            left: The part of the gap that is left to explain, `(...)`; an upper limit.
         """
         if self.everything:
             return np.maximum(left, 0.0)
@@ -56,7 +57,7 @@ class Concept:
 
 
 def find_concept(reference: LabelSummary, current: LabelSummary) -> Concept | None:
-    """The classes that moved on their own, or labels that are wrong altogether."""
+    """Returns the classes that changed while the others did not, or wrong labels, or None."""
     wrong = find_relabelling(reference, current, LEVEL)
     if wrong is not None:
         return Concept((), True, describe_relabelling(wrong, "data", "the reference"))
@@ -64,7 +65,8 @@ def find_concept(reference: LabelSummary, current: LabelSummary) -> Concept | No
     if not moved:
         return None
     classes = tuple(sorted(shift.class_id for shift in moved))
-    named = ", ".join(map(str, classes[:MOST_NAMED]))
-    named += f" and {len(classes) - MOST_NAMED} more" if len(classes) > MOST_NAMED else ""
+    named = ", ".join(map(str, classes[:MAX_NAMED_CLASSES]))
+    more = len(classes) - MAX_NAMED_CLASSES
+    named += f" and {more} more" if more > 0 else ""
     noun, verb = ("class", "looks") if len(classes) == 1 else ("classes", "look")
     return Concept(classes, False, f"{noun} {named} {verb} different, the others do not")

@@ -1,8 +1,9 @@
-"""Accuracy without labels: an estimate from how sure the model is.
+"""Estimate of an accuracy without labels, from the confidence of the model.
 
-With the samples of a labelled reference, the threshold on the confidence above
-which as many of them lie as are right; the share of the data above it is the
-estimate. With a mean confidence only, the difference of the confidences.
+With a labelled reference, a threshold is chosen so that the share of its samples with
+a higher confidence is its accuracy; the share of the data above that threshold is the
+estimate. If only the mean confidence of the reference is known, the estimate is the
+accuracy of the reference plus the difference of the mean confidences.
 
 Reference: Garg et al., "Leveraging unlabeled data to predict out-of-distribution
 performance", ICLR 2022; Guillory et al., "Predicting with confidence on unseen
@@ -13,47 +14,48 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_shiftguard.explain.predictions import Said
+from keras_shiftguard.explain.predictions import Predictions
 from keras_shiftguard.explain.reference import Reference
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a confidence becomes the chance of being right.
+    """Maps the confidence of a prediction to the probability that it is right.
 
     Args:
-        threshold: Confidence from which an answer counts as right; None where
-            only a mean confidence is known.
-        offset: What is added to a confidence otherwise.
-        note: What it rests on.
+        threshold: Confidence above which a prediction counts as right; None if only a
+            mean confidence is known.
+        offset: Summand for the confidence if there is no threshold.
+        note: Sentence for the report about how the accuracy is estimated.
     """
 
     threshold: float | None
     offset: float
     note: str
 
-    def scores(self, said: Said) -> np.ndarray:
-        """The estimated chance of each answer to be right, `(samples,)`."""
+    def scores(self, predictions: Predictions) -> np.ndarray:
+        """Returns the estimated probability that each prediction is right, `(samples,)`."""
         if self.threshold is None:
-            return said.confidence + self.offset
-        return (said.confidence > self.threshold).astype("float64")
+            return predictions.confidence + self.offset
+        return (predictions.confidence > self.threshold).astype("float64")
 
-    def doubt(self, said: Said) -> float:
-        """How far two ways of estimating the accuracy are apart."""
+    def doubt(self, predictions: Predictions) -> float:
+        """Returns the difference between the two estimates of the accuracy."""
         if self.threshold is None:
             return 0.0
-        return abs(float(self.scores(said).mean() - (said.confidence.mean() + self.offset)))
+        by_offset = predictions.confidence.mean() + self.offset
+        return abs(float(self.scores(predictions).mean() - by_offset))
 
 
 def calibrate(reference: Reference) -> Calibration:
-    """Learns from the reference how sure the model is when it is right."""
-    said, samples = reference.said, reference.samples
-    if said is not None and samples is not None and samples.labels is not None:
-        right = said.right(samples.labels)
+    """Returns the calibration that fits the confidence and accuracy of the reference."""
+    predictions, samples = reference.predictions, reference.samples
+    if predictions is not None and samples is not None and samples.labels is not None:
+        right = predictions.right(samples.labels)
         wrong = 1 - right.mean()
-        # As many lie at or below the threshold as are wrong.
-        threshold = float(np.quantile(said.confidence, wrong)) if wrong > 0 else -1.0
-        offset = float(right.mean() - said.confidence.mean())
+        # The share of samples at or below the threshold is the share of wrong predictions.
+        threshold = float(np.quantile(predictions.confidence, wrong)) if wrong > 0 else -1.0
+        offset = float(right.mean() - predictions.confidence.mean())
         return Calibration(
             threshold, offset, "No labels: the accuracy is an estimate from confidences."
         )

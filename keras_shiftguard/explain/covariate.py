@@ -1,10 +1,10 @@
-"""Covariate shift: how much of the gap goes when the model is shown the data's own statistics.
+"""Covariate shift as a cause: the accuracy that repairs without labels regain.
 
-It cannot be taken away exactly: nobody knows the images as they would have been.
-Two repairs that need no labels are tried on the samples, and the better one is
-the estimate: the levels of each channel brought to the reference's, and the
-moving statistics of batch norm taken anew. A repair that changes little says
-little: what it does not bring back may still be covariate shift.
+Covariate shift cannot be removed exactly, since the images without the shift are not
+known. Two repairs are tried on the samples, and the better one is the estimate: the
+mean and deviation of each channel set to those of the reference, and new moving
+statistics of batch norm. A repair that regains little is no evidence against covariate
+shift.
 """
 
 from collections.abc import Iterable
@@ -17,33 +17,42 @@ import numpy as np
 from keras_shiftguard.adaptation.batch_norm import adapt_batch_norm
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.bootstrap import SEED, Mix
-from keras_shiftguard.explain.predictions import Said, ask
+from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.profiles import InputSummary
 
-MOST_BYTES = 256 << 20  # of the samples that batch norm is recalibrated on
-MOST_SAMPLES = 2048
-MOVED = 0.1  # standard deviations of a channel, and log ratio, that are worth bringing back
+MAX_RECALIBRATION_BYTES = 256 << 20
+MAX_RECALIBRATION_SAMPLES = 2048
+# A channel is repaired if its mean moved by that many standard deviations, or the log of
+# its deviation by that much.
+MIN_MOVE = 0.1
 
 
 @dataclass(frozen=True)
 class Repair:
-    """One way of showing the model what it knows.
+    """A repair of covariate shift that was tried.
 
     Args:
-        said: What the model says then.
-        detail: What was done, in words.
-        line: Python that does it.
+        predictions: Predictions after the repair.
+        detail: Description for the report.
+        line: Line of Python that repairs the input or the model.
     """
 
-    said: Said
+    predictions: Predictions
     detail: str
     line: str
 
 
 @dataclass(frozen=True)
 class Levels:
-    """`x * scale + offset` for each channel, within what the reference holds."""
+    """Maps each channel to `x * scale + offset`, clipped to the range of the reference.
+
+    Args:
+        scale: Factor of each channel, shaped to broadcast with a batch.
+        offset: Summand of each channel.
+        low: Minimum of each channel in the reference.
+        high: Maximum of each channel in the reference.
+    """
 
     scale: np.ndarray
     offset: np.ndarray
@@ -62,14 +71,18 @@ def level_repair(
     reference: InputSummary,
     weights: np.ndarray,
 ) -> Repair | None:
-    """Brings mean and deviation of each channel to the reference's.
+    """Sets the mean and deviation of each channel to those of the reference.
 
     Args:
         model: The classifier.
-        chunks: The samples, some at a time.
-        again: The same once more.
-        reference: What the input should look like.
-        weights: How much each sample counts, `(samples,)`.
+        chunks: The samples in chunks.
+        again: A second iterator over the same samples.
+        reference: Summary of the input in the reference.
+        weights: Weight of each sample, `(samples,)`.
+
+    Returns:
+        The repair; None if no channel moved by `MIN_MOVE`, or the channels differ in
+        number.
     """
     first = reference.layout == "channels_first"
     means, squares = [], []
@@ -87,27 +100,31 @@ def level_repair(
         return None
     scale = np.where(std > 1e-12, reference.std / std, 1.0)
     moved = np.abs(mean - reference.mean) / np.maximum(reference.std, 1e-12)
-    if (moved < MOVED).all() and (np.abs(np.log(np.maximum(scale, 1e-12))) < MOVED).all():
+    if (moved < MIN_MOVE).all() and (np.abs(np.log(np.maximum(scale, 1e-12))) < MIN_MOVE).all():
         return None
     offset = reference.mean - mean * scale
     shape = (-1, 1, 1) if first else (-1,)
     levels = Levels(
         *(v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum))
     )
-    said = ask(model, (levels(x) for x in again))
+    predictions = predict(model, (levels(x) for x in again))
     darker = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     lower = "lower" if std.mean() < reference.std.mean() else "higher"
     detail = f"{darker}, contrast {lower}: the reference's levels"
-    return Repair(said, detail, f"x = {_affine(scale, offset, first)}")
+    return Repair(predictions, detail, f"x = {_affine(scale, offset, first)}")
 
 
 def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) -> Repair | None:
-    """Takes the statistics of batch norm from the data; the model is put back as it was.
+    """Predicts with batch-norm statistics of the data, and restores the model.
 
     Args:
         model: The classifier.
-        inputs: Samples in the class mix of the reference, as the model takes them.
-        chunks: All samples, some at a time.
+        inputs: Samples with the class frequencies of the reference, in the structure
+            that the model takes.
+        chunks: All samples in chunks.
+
+    Returns:
+        The repair; None if the model has no batch norm, or nothing changed.
     """
     try:
         adapted = adapt_batch_norm(model, inputs)
@@ -116,46 +133,53 @@ def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) ->
     try:
         if not any(layer.changed for layer in adapted.layers):
             return None
-        said = ask(model, chunks)
+        predictions = predict(model, chunks)
     finally:
         adapted.restore()
     line = 'callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt="batch_norm")]'
-    return Repair(said, "batch norm recalibrated", line)
+    return Repair(predictions, "batch norm recalibrated", line)
 
 
 def balanced(
     chunks: Iterable[dict[str, np.ndarray]], labels: np.ndarray | None, mix: Mix | None, number: int
 ) -> dict[str, np.ndarray]:
-    """Some of the samples, classes as often as `mix` says, by input name."""
-    wanted: np.ndarray | None = None
-    kept: dict[str, list[np.ndarray]] = {}
+    """Returns some of the samples by input name, with the class frequencies of `mix`.
+
+    Args:
+        chunks: All samples in chunks, by input name.
+        labels: Class ids `(samples,)`, or None.
+        mix: Class frequencies; None for those of the samples.
+        number: Number of all samples.
+    """
+    chosen: np.ndarray | None = None
+    parts: dict[str, list[np.ndarray]] = {}
     start = 0
     for inputs in chunks:
         size = len(next(iter(inputs.values())))
-        if wanted is None:
+        if chosen is None:
             each = sum(value[:1].nbytes for value in inputs.values())
-            most = max(4 * CHUNK, min(MOST_SAMPLES, MOST_BYTES // max(each, 1)))
-            wanted = _drawn(number, labels, mix, most)
-        here = wanted[(wanted >= start) & (wanted < start + size)] - start
+            fitting = min(MAX_RECALIBRATION_SAMPLES, MAX_RECALIBRATION_BYTES // max(each, 1))
+            chosen = _draw(number, labels, mix, max(4 * CHUNK, fitting))
+        here = chosen[(chosen >= start) & (chosen < start + size)] - start
         for name, value in inputs.items():
-            kept.setdefault(name, []).append(value[here])
+            parts.setdefault(name, []).append(value[here])
         start += size
     rng = np.random.default_rng(SEED)
-    joined = {name: np.concatenate(parts) for name, parts in kept.items()}
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
     order = rng.permutation(len(next(iter(joined.values()))))
     return {name: value[order] for name, value in joined.items()}
 
 
-def _drawn(number: int, labels: np.ndarray | None, mix: Mix | None, most: int) -> np.ndarray:
+def _draw(number: int, labels: np.ndarray | None, mix: Mix | None, max_samples: int) -> np.ndarray:
     if labels is None or mix is None:
-        return np.arange(number)[:: max(1, -(-number // most))]
+        return np.arange(number)[:: max(1, -(-number // max_samples))]
     p = sample_weights(labels, mix)
     rng = np.random.default_rng(SEED)
-    return np.sort(rng.choice(number, min(most, number), p=p / p.sum()))
+    return np.sort(rng.choice(number, min(max_samples, number), p=p / p.sum()))
 
 
 def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:
-    """What each sample must count for the classes to be as frequent as `mix` says."""
+    """Returns weights `(samples,)` that give the classes the frequencies of `mix`."""
     counts = np.bincount(labels, minlength=len(mix.frequencies))
     return mix.frequencies[labels] / counts[labels]
 

@@ -1,4 +1,4 @@
-"""`explain_gap`: why is my accuracy lower? One table that adds up."""
+"""`explain_gap`: splits the accuracy gap of a classifier into causes that add up."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from keras_shiftguard.explain.bootstrap import (
 )
 from keras_shiftguard.explain.class_mix import find_label_shift
 from keras_shiftguard.explain.confidence import Calibration, calibrate
-from keras_shiftguard.explain.model_facts import Subject, look_at
-from keras_shiftguard.explain.predictions import Said, ask
+from keras_shiftguard.explain.model_facts import read_model_facts
+from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference, resolve_reference
 from keras_shiftguard.explain.remainder import Remainder
@@ -34,45 +34,45 @@ def explain_gap(
 ) -> GapReport:
     """Explains why a classifier is less accurate on `data` than it should be.
 
-    Each cause is taken away and the model asked again, in every combination, so
-    that the parts do not depend on the order. Preprocessing, channel order,
-    resolution and crop, and class frequencies are taken away exactly; covariate
-    and concept shift are estimated from what is left; the rest is `"unexplained"`.
-    The model is not changed.
+    Each cause is removed from the data and the accuracy is measured again, in every
+    combination of causes, so that the parts do not depend on the order. Preprocessing,
+    channel order, resolution and crop, and class frequencies are removed exactly.
+    Covariate and concept shift are estimated from the gap that is left, and the rest is
+    `"unexplained"`. The model is not changed.
 
     Args:
-        model: A built `keras.Model` that tells classes apart.
+        model: A built `keras.Model` that classifies.
         data: The evaluation set, exactly as the model is fed it.
-            - `(x, y)`, or whatever `fit` takes with labels. It is read once and
-              kept in memory: of more than 2 GiB, an evenly spread part. Of a
-              generator, 10,000 samples at most.
+            - `(x, y)`, or anything that `fit` takes with labels. It is read once and
+              held in memory: up to 2 GiB, else an evenly spread part of it. Of a
+              generator, at most 10,000 samples are read.
             - A directory of raw images in class folders. It is read as
               `keras.utils.image_dataset_from_directory` does: stretched to the
               native size, bilinear, R, G, B from 0 to 255.
-            - `(directory, pipeline)`: raw images and what is made of them, for
-              resolution, crop and filter to be judged. The pipeline is a function
+            - `(directory, pipeline)`: raw images and their preprocessing, so that
+              resolution, crop and filter can be checked. The pipeline is a function
               of one raw image `(height, width, channels)`, uint8, that returns
               the image as fed; or data that holds the files of the directory in
               order, as `image_dataset_from_directory(shuffle=False)` does.
 
             Without labels the accuracy is estimated, and the report says so.
-        reference: What the accuracy should be like.
+        reference: The accuracy to compare with, or data that has it.
             - Labelled data, as `data`: another set, or another pipeline.
             - A profile, or its path, made with `profile((x, y), model=model)`.
             - A number, such as 0.76.
             - `"published"`: for a network of `keras.applications` with its
               ImageNet classes, the accuracy that is published.
 
-            Defaults to `"published"` where that is known; else to the same data
-            with all that can be taken away taken away.
-        max_samples: Looks at so many samples at most, evenly spread.
+            Defaults to `"published"` if that is known, else to the same data with all
+            removable causes removed.
+        max_samples: Largest number of samples to evaluate, evenly spread over the data.
 
     Returns:
         A `GapReport`; `print` it.
 
     Raises:
         BadInputError: for a model that is no classifier, data that does not fit
-            it, or a reference that tells no accuracy.
+            it, or a reference without an accuracy.
 
     Example:
 
@@ -92,54 +92,61 @@ def explain_gap(
         raise BadInputError(
             f"`max_samples` must be a positive integer, or None. Received: {max_samples!r}"
         )
-    subject = look_at(model)
-    target = resolve_reference(reference, model, subject, max_samples)
+    facts = read_model_facts(model)
+    resolved = resolve_reference(reference, model, facts, max_samples)
     samples = read_samples(
         data,
-        subject.num_classes,
-        subject.native_size or target.size(subject.channels_first),
-        subject.channels,
-        subject.names,
+        facts.num_classes,
+        facts.native_size or resolved.size(facts.channels_first),
+        facts.channels,
+        facts.names,
         max_samples,
     )
-    views = find_removable(model, samples, subject, target)
-    calibration = calibrate(target) if samples.labels is None else None
-    return _Account(model, subject, samples, views, target, calibration).report()
+    views = find_removable(model, samples, facts, resolved)
+    calibration = calibrate(resolved) if samples.labels is None else None
+    return _GapAnalysis(model, samples, views, resolved, calibration).report()
 
 
-class _Account:
-    """The gap of one model on one set of samples."""
+class _GapAnalysis:
+    """The analysis of the gap of one model on one set of samples.
+
+    Args:
+        model: The classifier.
+        samples: The evaluation set.
+        views: The samples with causes removed.
+        reference: What the accuracy is compared with.
+        calibration: Estimates the accuracy if the samples have no labels, else None.
+    """
 
     def __init__(
         self,
         model: keras.Model,
-        subject: Subject,
         samples: Samples,
         views: Views,
-        target: Reference,
+        reference: Reference,
         calibration: Calibration | None,
     ) -> None:
-        self.model, self.subject, self.samples = model, subject, samples
-        self.views, self.target, self.calibration = views, target, calibration
-        self.shift, self.mix, notes = find_label_shift(samples.labels, target)
-        self.notes = [*views.notes, *notes, *target.notes]
+        self.model, self.samples = model, samples
+        self.views, self.reference, self.calibration = views, reference, calibration
+        self.shift, self.mix, notes = find_label_shift(samples.labels, reference)
+        self.notes = [*views.notes, *notes, *reference.notes]
         self.resampling = Resampling(len(samples), samples.labels)
 
     def report(self) -> GapReport:
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
         progress = Progress(2 ** len(self.views.causes) + 2)
-        said = self._ask_without_each(progress)
-        scores = np.stack([self._score(each) for each in said])
+        predictions = self._predict_each_set(progress)
+        scores = np.stack([self._score(each) for each in predictions])
         values = self._values(scores)
-        full = self._target(scores, values)
-        left = _minus(full, values[-1])
+        full = self._reference_accuracy(values)
+        left = full.minus(values[-1])
         remainder = Remainder(
             self.model,
             self.views,
-            said[-1],
+            predictions[-1],
             self.resampling,
             self.mix,
-            self.target,
+            self.reference,
             self.calibration,
             left,
             progress,
@@ -159,7 +166,7 @@ class _Account:
                     estimate.repair,
                 )
             )
-            left = _minus(left, estimate.points)
+            left = left.minus(estimate.points)
         rows.sort(key=lambda row: -row.points)
         gap = float(full.point) - measured
         rest = gap - sum(row.points for row in rows)
@@ -168,37 +175,37 @@ class _Account:
             tuple(rows),
             measured,
             float(full.point),
-            self._interval(scores[0], said[0], full, values),
-            self.target.name,
+            self._interval(scores[0], predictions[0], full, values),
+            self.reference.name,
             len(self.samples),
             self.samples.labels is None,
-            tuple(self._said_besides(said[0])),
+            tuple(self._all_notes(predictions[0])),
         )
 
-    def _ask_without_each(self, progress: Progress) -> list[Said]:
-        """What the model says with each set of causes taken away; a bit for each cause."""
+    def _predict_each_set(self, progress: Progress) -> list[Predictions]:
+        """Predicts with each set of causes removed; bit `i` of the index is cause `i`."""
         causes = [cause.cause for cause in self.views.causes]
         sets = [
             frozenset(c for i, c in enumerate(causes) if index >> i & 1)
             for index in range(2 ** len(causes))
         ]
-        return [ask(self.model, self.views.packed(removed)) for removed in progress.each(sets)]
+        return [predict(self.model, self.views.packed(removed)) for removed in progress.each(sets)]
 
-    def _score(self, said: Said) -> np.ndarray:
+    def _score(self, predictions: Predictions) -> np.ndarray:
         if self.samples.labels is not None:
-            return said.right(self.samples.labels)
+            return predictions.right(self.samples.labels)
         assert self.calibration is not None
-        return self.calibration.scores(said)
+        return self.calibration.scores(predictions)
 
     def _values(self, scores: np.ndarray) -> Accuracies:
-        """The accuracy with each set of causes taken away; label shift is the last bit."""
+        """Returns the accuracy with each set of causes removed; label shift is the last bit."""
         plain = self.resampling.accuracies(scores)
         if self.mix is None:
             return plain
-        weighed = self.resampling.accuracies(scores, self.mix)
+        weighted = self.resampling.accuracies(scores, self.mix)
         return Accuracies(
-            np.concatenate([plain.point, weighed.point]),
-            np.concatenate([plain.draws, weighed.draws]),
+            np.concatenate([plain.point, weighted.point]),
+            np.concatenate([plain.draws, weighted.draws]),
         )
 
     def _exact_rows(self, causes: list[Removable], values: Accuracies) -> list[GapRow]:
@@ -216,54 +223,53 @@ class _Account:
             for i, cause in enumerate(causes)
         ]
 
-    @property
-    def _paired(self) -> bool:
-        """Whether the reference holds the same samples in another form."""
-        labels = self.samples.labels
-        return labels is not None and self.target.holds(labels)
+    def _paired_scores(self) -> np.ndarray | None:
+        """Returns the scores of the reference if it holds the same samples, else None."""
+        labels, predictions = self.samples.labels, self.reference.predictions
+        if labels is None or predictions is None or not self.reference.has_labels(labels):
+            return None
+        return predictions.right(labels)
 
-    def _target(self, scores: np.ndarray, values: Accuracies) -> Accuracies:
-        """The accuracy of the reference, with its own draws."""
-        target = self.target
-        if target.accuracy is None:
+    def _reference_accuracy(self, values: Accuracies) -> Accuracies:
+        """Returns the accuracy of the reference, with its own draws."""
+        reference = self.reference
+        if reference.accuracy is None:
             return values[-1]
-        draws = np.full(self.resampling.num_draws, target.accuracy)
-        if self._paired and target.said is not None and self.samples.labels is not None:
-            return self.resampling.accuracies(target.said.right(self.samples.labels)[None])[0]
-        if target.num_samples:
+        paired = self._paired_scores()
+        if paired is not None:
+            return self.resampling.accuracies(paired[None])[0]
+        draws = np.full(self.resampling.num_draws, reference.accuracy)
+        if reference.num_samples:
             rng = np.random.default_rng(SEED)
-            draws = rng.binomial(target.num_samples, target.accuracy, len(draws))
-            draws = draws / target.num_samples
-        return Accuracies(np.asarray(target.accuracy), draws)
+            draws = rng.binomial(reference.num_samples, reference.accuracy, len(draws))
+            draws = draws / reference.num_samples
+        return Accuracies(np.asarray(reference.accuracy), draws)
 
     def _interval(
-        self, scores: np.ndarray, said: Said, full: Accuracies, values: Accuracies
+        self, scores: np.ndarray, predictions: Predictions, full: Accuracies, values: Accuracies
     ) -> tuple[float, float]:
-        """What sampling alone could make of the gap."""
-        target = self.target
-        if self.calibration is not None or target.accuracy is None:
+        """Returns the 95 % interval of the gap."""
+        reference = self.reference
+        if self.calibration is not None or reference.accuracy is None:
             low, high = interval(full.draws - values.draws[0])
-            doubt = 0.0 if self.calibration is None else self.calibration.doubt(said)
-            reference = float(full.point)
-            return max(low - doubt, reference - 1), min(high + doubt, reference)
-        if self._paired and target.said is not None and self.samples.labels is not None:
-            return paired_difference(target.said.right(self.samples.labels), scores)
-        number = target.num_samples
-        return difference(target.accuracy, number, float(scores.mean()), len(scores))
+            doubt = 0.0 if self.calibration is None else self.calibration.doubt(predictions)
+            best = float(full.point)
+            return max(low - doubt, best - 1), min(high + doubt, best)
+        paired = self._paired_scores()
+        if paired is not None:
+            return paired_difference(paired, scores)
+        number = reference.num_samples
+        return difference(reference.accuracy, number, float(scores.mean()), len(scores))
 
-    def _said_besides(self, said: Said) -> list[str]:
+    def _all_notes(self, predictions: Predictions) -> list[str]:
         notes = list(self.notes)
         if self.calibration is not None:
             notes.insert(0, self.calibration.note)
         if self.samples.total > len(self.samples):
-            notes.append(f"{len(self.samples):,} of {self.samples.total:,} samples were looked at.")
-        if self.target.top5 is not None and self.samples.labels is not None:
-            ours = said.top5(self.samples.labels)
+            notes.append(f"{len(self.samples):,} of {self.samples.total:,} samples were evaluated.")
+        if self.reference.top5 is not None and self.samples.labels is not None:
+            ours = predictions.top5(self.samples.labels)
             notes.append(
-                f"Top-5 accuracy {100 * ours:.1f} % against {100 * self.target.top5:.1f} %."
+                f"Top-5 accuracy {100 * ours:.1f} % against {100 * self.reference.top5:.1f} %."
             )
         return notes
-
-
-def _minus(first: Accuracies, second: Accuracies) -> Accuracies:
-    return Accuracies(first.point - second.point, first.draws - second.draws)

@@ -1,4 +1,4 @@
-"""A directory of raw images in class folders, and how images should be read from it."""
+"""Reads raw images from a directory with one folder for each class."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,19 +11,20 @@ from keras import ops
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
 
-# How keras.applications was measured: the shorter side to 256, bicubic, and the
-# middle 224 (taehoonlee in github.com/keras-team/keras-applications/issues/88).
+# The published accuracies of keras.applications were measured with the shorter side
+# resized to 256 pixels, bicubic, and the central 224 pixels of it (taehoonlee in
+# github.com/keras-team/keras-applications/issues/88).
 CROP = 0.875
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Image files and their classes.
+    """The image files of a directory, and their classes.
 
     Args:
         path: The directory.
-        files: In the order of `image_dataset_from_directory(shuffle=False)`.
-        labels: Class of each file `(files,)`; None without class folders.
+        files: The files, in the order of `image_dataset_from_directory(shuffle=False)`.
+        labels: Class id of each file `(files,)`; None without class folders.
     """
 
     path: Path
@@ -31,19 +32,19 @@ class Folder:
     labels: np.ndarray | None
 
     def chosen(self, which: np.ndarray) -> "Folder":
-        """The files at some positions only."""
+        """Returns a `Folder` with only the files at some positions."""
         labels = None if self.labels is None else self.labels[which]
         return Folder(self.path, tuple(self.files[i] for i in which), labels)
 
 
 def open_folder(path: Path, num_classes: int) -> Folder:
-    """Lists a directory; no file is read.
+    """Lists the image files of a directory without reading them.
 
-    The class of a folder is its place in alphabetical order, as Keras has it. If
+    The class id of a folder is its position in alphabetical order, as in Keras. If
     there are fewer folders than classes, their names must be the class ids.
 
     Raises:
-        BadInputError: if there are no images, or the classes cannot be told.
+        BadInputError: if there are no images, or the classes are not clear.
     """
     if not path.is_dir():
         raise BadInputError(
@@ -82,7 +83,7 @@ def _opened(file: Path, channels: int) -> Any:
 
 
 def raw_image(file: Path, channels: int = 3) -> np.ndarray:
-    """One file as it is, `(height, width, channels)` uint8."""
+    """Returns the image of a file in its own size, `(height, width, channels)` uint8."""
     image = _opened(file, channels)
     return np.asarray(image).reshape(image.height, image.width, channels)
 
@@ -90,7 +91,20 @@ def raw_image(file: Path, channels: int = 3) -> np.ndarray:
 def native_image(
     file: Path, size: tuple[int, int], channels: int = 3, crop: float = CROP
 ) -> np.ndarray:
-    """One file as networks are evaluated: aspect kept, the middle, antialiased bicubic."""
+    """Returns the image of a file, resized as networks are evaluated.
+
+    The central part of the image is cut out with the aspect ratio of `size`, and resized
+    with antialiased bicubic interpolation.
+
+    Args:
+        file: The image file.
+        size: Height and width of the result.
+        channels: 1 or 3.
+        crop: Share of the shorter side that the central part has.
+
+    Returns:
+        `(height, width, channels)` uint8.
+    """
     from PIL import Image
 
     image = _opened(file, channels)
@@ -106,12 +120,15 @@ def native_image(
 def read_natively(
     files: Iterable[Path], size: tuple[int, int], channels: int, crop: float
 ) -> np.ndarray:
-    """The same of several files, `(files, height, width, channels)` uint8."""
+    """Returns `native_image` of several files, `(files, height, width, channels)` uint8."""
     return np.stack([native_image(file, size, channels, crop) for file in files])
 
 
 def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
-    """The default of `image_dataset_from_directory`: stretched, bilinear, not antialiased."""
+    """Returns a function that resizes an image as `image_dataset_from_directory` does.
+
+    By default that stretches the image, bilinear and not antialiased.
+    """
 
     def read(image: np.ndarray) -> np.ndarray:
         resized = ops.image.resize(
@@ -127,7 +144,7 @@ def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
 
 
 def native_line(size: tuple[int, int], crop: float = CROP) -> str:
-    """Python that reads a file much as `native_image` does."""
+    """Returns a line of Python that reads a file much as `native_image` does."""
     outer = tuple(round(side / crop) for side in size)
     edges = [(o - i) // 2 for o, i in zip(outer, size, strict=True)]
     cut = ", ".join(f"{e}:{e + side}" for e, side in zip(edges, size, strict=True))

@@ -1,4 +1,4 @@
-"""The model in question: its classes, what images it takes, and what is published of it."""
+"""`ModelFacts`: the classes, input size and architecture of a model."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +15,18 @@ IMAGENET_CLASSES = 1000
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is known of a model before it is asked.
+class ModelFacts:
+    """Facts about a classifier, known without any prediction.
 
     Args:
-        num_classes: Classes that it tells apart; 2 for a single unit.
-        names: Names of its inputs.
-        size: Height and width that it takes; None where any will do.
-        native_size: Those that its architecture was published with.
-        channels: Of its image, 3 where it does not say.
-        channels_first: Whether the channels come first.
-        architecture: The network of `keras.applications` that it is.
+        num_classes: Number of classes; 2 for a single output unit.
+        names: Names of the inputs.
+        size: Height and width of the image input; None if it takes any size.
+        native_size: Height and width that the architecture was published with, or else
+            `size`.
+        channels: Number of channels of the image input; 3 if it is not fixed.
+        channels_first: Whether the image input has the channels first.
+        architecture: The network of `keras.applications`, or None.
     """
 
     num_classes: int
@@ -46,11 +47,11 @@ class Subject:
         )
 
 
-def look_at(model: Any) -> Subject:
-    """Reads what a model takes and gives.
+def read_model_facts(model: Any) -> ModelFacts:
+    """Reads the facts about a model from its structure.
 
     Raises:
-        BadInputError: for what is no classifier.
+        BadInputError: if `model` is no Keras model or no classifier.
     """
     if not isinstance(model, keras.Model):
         raise BadInputError(
@@ -83,7 +84,7 @@ def look_at(model: Any) -> Subject:
             architecture = ARCHITECTURES[expectation.architecture]
     native = None if architecture is None else (architecture.size, architecture.size)
     if native is not None and size not in (None, native):
-        native = None  # built for another size: that is then its own
-    return Subject(
+        native = None  # the model is built for another size, which is then the native one
+    return ModelFacts(
         max(shape[1], 2), list(shapes), size, native or size, channels, first, architecture
     )

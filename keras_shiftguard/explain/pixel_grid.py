@@ -1,8 +1,8 @@
-"""On which grid the pixels lie: the convention of 8-bit images, however dark they are.
+"""Finds the preprocessing convention of 8-bit images from the grid of their pixel values.
 
-What a convention looks like overall, its extremes and its mean, changes with the
-scene. The grid does not: 8-bit images lie on `k * scale + offset` whatever they
-show, unless they were resized in floating point.
+The extremes and the mean of the values depend on the content of the images. The grid
+does not: values of 8-bit images are `k * scale + offset` with an integer `k`, unless the
+images were resized in floating point.
 """
 
 from dataclasses import dataclass
@@ -12,20 +12,21 @@ import numpy as np
 from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-MOST_VALUES = 200_000
-ON_GRID = 0.98  # share of the values
-FEWEST_LEVELS = 10  # of 256 that must occur
-OFF = 0.02  # of a level that rounding may move a value; doubled scales lose more
-OFF_DOUBLED = 0.1
+MAX_VALUES = 200_000
+MIN_SHARE_ON_GRID = 0.98  # of the values
+MIN_LEVELS = 10  # of 256 that must occur
+MAX_ROUNDING = 0.02  # of a level
+MAX_ROUNDING_OF_TWO_STEPS = 0.1  # two scales lose more digits
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A convention that the values lie in.
+    """The grid of the pixel values of a convention.
 
     Args:
-        steps: Names of the steps, `("unit",)`, or two where it was done twice.
-        convention: Scale and offset.
+        steps: Names of the preprocessing steps: one such as `("unit",)`, or two if
+            images were preprocessed twice.
+        convention: Scale and offset of the grid.
     """
 
     steps: tuple[str, ...]
@@ -33,18 +34,18 @@ class Grid:
 
     @property
     def words(self) -> str:
-        """For people."""
+        """Description for the report."""
         if len(self.steps) == 1:
             return str(InputConvention(self.steps[0], "unknown"))
         return f"{self.steps[0]} pixels taken for 0..255 and made {self.steps[1]}"
 
 
 def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
-    """The convention of some images; None where they lie on no grid, or on several.
+    """Returns the grid of some images; None if their values lie on no grid.
 
     Args:
-        x: `(images, height, width, channels)`, or channels first.
-        channels_first: Where the channels are.
+        x: Images `(images, height, width, channels)`, or with channels first.
+        channels_first: Whether the channels come first.
 
     Example:
 
@@ -57,13 +58,13 @@ def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
     x = np.moveaxis(x, 1, -1) if channels_first else x
     channels = x.shape[-1]
     values = x.reshape(-1, channels).astype("float64")
-    values = values[:: max(1, -(-values.size // MOST_VALUES))]
+    values = values[:: max(1, -(-values.size // MAX_VALUES))]
     if channels not in (1, 3) or not np.isfinite(values).all():
         return None
     found = [grid for grid in _grids(channels) if _lies_on(values, grid)]
     if not found:
         return None
-    # Half of a coarse grid lies on a finer one: the coarsest says most.
+    # Values on a coarse grid may lie on finer ones as well, so the coarsest is the right one.
     return max(found, key=lambda grid: _step(grid.convention))
 
 
@@ -72,7 +73,7 @@ def _step(convention: InputConvention) -> float:
 
 
 def _grids(channels: int) -> list[Grid]:
-    """All grids that are looked for."""
+    """Returns the grids of all conventions."""
     order = "gray" if channels == 1 else "unknown"
     return [
         Grid(form.steps, InputConvention("custom", order, tuple(form.scale), tuple(form.offset)))
@@ -84,6 +85,6 @@ def _grids(channels: int) -> list[Grid]:
 def _lies_on(values: np.ndarray, grid: Grid) -> bool:
     levels = (values - np.asarray(grid.convention.offset)) / np.asarray(grid.convention.scale)
     whole = np.round(levels)
-    off = OFF if len(grid.steps) == 1 else OFF_DOUBLED
-    near = (np.abs(levels - whole) < off) & (whole >= 0) & (whole <= 255)
-    return bool(near.mean() >= ON_GRID and len(np.unique(whole[near])) >= FEWEST_LEVELS)
+    rounding = MAX_ROUNDING if len(grid.steps) == 1 else MAX_ROUNDING_OF_TWO_STEPS
+    near = (np.abs(levels - whole) < rounding) & (whole >= 0) & (whole <= 255)
+    return bool(near.mean() >= MIN_SHARE_ON_GRID and len(np.unique(whole[near])) >= MIN_LEVELS)

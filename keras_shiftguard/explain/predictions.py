@@ -1,4 +1,4 @@
-"""Asking the model: what it says of every sample, and how sure it is."""
+"""Predictions of a classifier for a set of samples, with their confidence."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ BATCH = 32
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the model said.
+class Predictions:
+    """Predictions of a classifier.
 
     Args:
-        predicted: Class of each sample `(samples,)`.
-        confidence: Its probability `(samples,)`.
-        best: The five likeliest classes `(samples, at most 5)`.
+        predicted: Predicted class of each sample `(samples,)`; -1 for NaN.
+        confidence: Probability of the predicted class `(samples,)`.
+        best: The five most probable classes `(samples, at most 5)`.
     """
 
     predicted: np.ndarray
@@ -28,39 +28,39 @@ class Said:
     best: np.ndarray
 
     def right(self, labels: np.ndarray) -> np.ndarray:
-        """1 where the model is right, `(samples,)`."""
+        """Returns 1 for each right prediction and 0 for each wrong one, `(samples,)`."""
         return (self.predicted == labels).astype("float64")
 
     def top5(self, labels: np.ndarray) -> float:
-        """Share of the samples whose class is among the five likeliest."""
+        """Returns the share of samples whose class is among the five most probable."""
         return float((self.best == labels[:, None]).any(axis=1).mean())
 
 
-def ask(model: keras.Model, chunks: Iterable[Any]) -> Said:
-    """Asks the model about all samples, in inference mode.
+def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
+    """Returns the predictions for all samples, in inference mode.
 
     Args:
         model: A classifier.
-        chunks: What it takes, some samples at a time.
+        chunks: The samples in chunks, in the structure that the model takes.
 
     Raises:
-        BadInputError: if the model does not take them.
+        BadInputError: if the model does not take the samples.
     """
     parts = []
     for x in chunks:
         try:
             outputs = model.predict(x, batch_size=BATCH, verbose=0)
-        except Exception as error:  # Keras raises whatever its layers raise
+        except Exception as error:  # of any type, from any layer
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             reason = (str(error).strip() or repr(error)).splitlines()[0]
             raise BadInputError(
                 f"The model does not take this data. Received: shape {shapes}. ({reason})"
             ) from error
         p = host_probabilities(outputs)
-        # A model that answers NaN is wrong, and sure of nothing.
+        # A prediction of NaN counts as wrong, with confidence 0.
         p = np.nan_to_num(p, nan=-1.0)
         best = np.argsort(-p, axis=1, kind="stable")[:, :5]
         top = p[np.arange(len(p)), best[:, 0]]
         parts.append((np.where(top < 0, -1, best[:, 0]), np.maximum(top, 0.0), best))
     predicted, confidence, best = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return Said(predicted, confidence, best)
+    return Predictions(predicted, confidence, best)

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, where someone is looking."""
+"""Progress bar on stderr for interactive sessions."""
 
 import contextlib
 import sys
@@ -11,10 +11,10 @@ Item = TypeVar("Item")
 
 
 class Progress:
-    """Counts evaluations of the model.
+    """Counts evaluations of the model, and shows them on an interactive terminal.
 
     Args:
-        total: How many there will be.
+        total: Number of evaluations.
     """
 
     def __init__(self, total: int) -> None:
@@ -22,14 +22,14 @@ class Progress:
         self._bar = keras.utils.Progbar(total, unit_name="evaluation") if shown else None
 
     def each(self, items: Iterable[Item]) -> Iterator[Item]:
-        """The items, one step of the bar after each."""
+        """Yields the items, and advances the bar after each."""
         for item in items:
             yield item
             self.step()
 
     def step(self) -> None:
-        """One evaluation is done."""
+        """Advances the bar by one evaluation."""
         if self._bar is not None:
-            # `Progbar` prints to stdout, which is for the table.
+            # `Progbar` prints to stdout, which is reserved for the table.
             with contextlib.redirect_stdout(sys.stderr):
                 self._bar.add(1)

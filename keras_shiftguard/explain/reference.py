@@ -1,4 +1,4 @@
-"""What an accuracy is compared with: data, a profile, a number, or what is published."""
+"""`Reference`: the accuracy to compare with, from data, a profile, a number or a publication."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.bootstrap import Mix
-from keras_shiftguard.explain.model_facts import IMAGENET_CLASSES, Subject
-from keras_shiftguard.explain.predictions import Said, ask
+from keras_shiftguard.explain.model_facts import IMAGENET_CLASSES, ModelFacts
+from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.samples import Samples, read_samples
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_outputs import fingerprint
@@ -25,20 +25,20 @@ IMAGENET_SAMPLES = 50_000  # of the validation set, 50 of each class
 
 @dataclass(frozen=True)
 class Reference:
-    """What the accuracy should be, and all that is known about where it was so.
+    """The reference accuracy, and what is known about the data it was measured on.
 
     Args:
-        name: What it is, in words.
-        accuracy: None where no reference was given.
-        num_samples: Samples that it was measured on; 0 for an exact number.
-        counts: Samples of each class `(classes,)`; None if not known.
-        by_class: Accuracy of each class `(classes,)`; NaN where it had none.
-        top5: Top-5 accuracy, if known.
-        confidence: Mean of the model's confidence; None if not known.
-        profile: What its samples look like; None if not known.
-        samples: The samples themselves, if at hand.
-        said: What the model says of them.
-        notes: What a reader should know.
+        name: Description of the reference for the report.
+        accuracy: The accuracy; None if the user gave no reference.
+        num_samples: Number of samples it was measured on; 0 for an exact number.
+        counts: Number of samples of each class `(classes,)`, or None.
+        by_class: Accuracy of each class `(classes,)`, NaN without samples; or None.
+        top5: Top-5 accuracy, or None.
+        confidence: Mean confidence of the model, or None.
+        profile: Function that returns the profile of the samples, or None.
+        samples: The samples, or None.
+        predictions: Predictions for the samples, or None.
+        notes: Notes for the report.
     """
 
     name: str
@@ -50,28 +50,29 @@ class Reference:
     confidence: float | None = None
     profile: Callable[[], InputProfile] | None = None
     samples: Samples | None = None
-    said: Said | None = None
+    predictions: Predictions | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def mix(self) -> Mix | None:
-        """How often each class should occur."""
+        """The class frequencies; None if they are not known."""
         if self.counts is None:
             return None
         published = self.name.startswith(PUBLISHED)
         total = self.counts.sum()
         return Mix(self.counts / total, 0 if published else int(total))
 
-    def holds(self, labels: np.ndarray) -> bool:
-        """Whether it is the same samples in another form, as far as labels tell.
+    def has_labels(self, labels: np.ndarray) -> bool:
+        """Whether the reference has the same labels in the same order.
 
-        If it is not after all, a paired interval is right as well.
+        It then most likely holds the same samples in another form. If it does not, a
+        paired interval is right as well.
         """
         other = None if self.samples is None else self.samples.labels
         return other is not None and np.array_equal(other, labels)
 
     def size(self, channels_first: bool) -> tuple[int, int] | None:
-        """Height and width of its images, if it has any."""
+        """Returns the height and width of the images; None without images."""
         if self.samples is None:
             return None
         shape = next(iter(self.samples.inputs.values())).shape
@@ -81,19 +82,25 @@ class Reference:
 
 
 def resolve_reference(
-    reference: Any, model: keras.Model, subject: Subject, max_samples: int | None
+    reference: Any, model: keras.Model, facts: ModelFacts, max_samples: int | None
 ) -> Reference:
-    """Makes a `Reference` of what the user passed.
+    """Returns the `Reference` for the user's argument.
+
+    Args:
+        reference: See `explain_gap`.
+        model: The classifier.
+        facts: Facts about it.
+        max_samples: Largest number of samples to read.
 
     Raises:
-        BadInputError: for what tells no accuracy.
+        BadInputError: if it has no accuracy.
     """
     if reference is None:
-        if subject.is_published:
-            return _published(subject)
-        return Reference("the same data with all that can be taken away taken away")
+        if facts.is_published:
+            return _published(facts)
+        return Reference("the same data with all removable causes removed")
     if isinstance(reference, str) and reference == PUBLISHED:
-        return _published(subject)
+        return _published(facts)
     if isinstance(reference, (int, float, np.number)):
         accuracy = float(reference)
         if not 0 < accuracy <= 1:
@@ -110,12 +117,12 @@ def resolve_reference(
             )
         reference = InputProfile.load(reference)
     if isinstance(reference, InputProfile):
-        return _of_profile(reference, model, subject)
-    return _of_data(reference, model, subject, max_samples)
+        return _of_profile(reference, model)
+    return _of_data(reference, model, facts, max_samples)
 
 
-def _published(subject: Subject) -> Reference:
-    network = subject.architecture
+def _published(facts: ModelFacts) -> Reference:
+    network = facts.architecture
     if network is None or network.top1 is None:
         raise BadInputError(
             "reference='published' is for the networks of keras.applications with their ImageNet "
@@ -126,10 +133,10 @@ def _published(subject: Subject) -> Reference:
                 else f"Nothing is published for {network.name}. Pass the accuracy as a number."
             )
         )
-    if subject.num_classes != IMAGENET_CLASSES:
+    if facts.num_classes != IMAGENET_CLASSES:
         raise BadInputError(
             f"reference='published' is the accuracy on the 1,000 classes of ImageNet. This model "
-            f"has {subject.num_classes} classes: pass the accuracy that you expect as a number."
+            f"has {facts.num_classes} classes: pass the accuracy that you expect as a number."
         )
     each = IMAGENET_SAMPLES // IMAGENET_CLASSES
     return Reference(
@@ -141,12 +148,12 @@ def _published(subject: Subject) -> Reference:
     )
 
 
-def _of_profile(profile: InputProfile, model: keras.Model, subject: Subject) -> Reference:
+def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
     outputs = profile.outputs
     accuracy = outputs.accuracy
     if not np.isfinite(accuracy):
         raise BadInputError(
-            "A profile as `reference` must know an accuracy: make it with the model and with "
+            "A profile as `reference` must hold an accuracy: make it with the model and with "
             "labels, keras_shiftguard.profile((x, y), model=model)."
         )
     if outputs.weights != fingerprint(model):
@@ -171,36 +178,36 @@ def _of_profile(profile: InputProfile, model: keras.Model, subject: Subject) -> 
 
 
 def _of_data(
-    reference: Any, model: keras.Model, subject: Subject, max_samples: int | None
+    reference: Any, model: keras.Model, facts: ModelFacts, max_samples: int | None
 ) -> Reference:
     samples = read_samples(
         reference,
-        subject.num_classes,
-        subject.native_size,
-        subject.channels,
-        subject.names,
+        facts.num_classes,
+        facts.native_size,
+        facts.channels,
+        facts.names,
         max_samples,
     )
     if samples.labels is None:
         raise BadInputError(
-            "`reference` data must be labelled: without labels it tells no accuracy. Pass (x, y), "
+            "`reference` data must be labelled: without labels it has no accuracy. Pass (x, y), "
             "a pipeline that yields labels, or the accuracy as a number."
         )
-    said = ask(model, (samples.packed(x) for _, x in samples.chunks()))
+    predictions = predict(model, (samples.packed(x) for _, x in samples.chunks()))
     labels = samples.labels
-    right = said.right(labels)
-    counts = np.bincount(labels, minlength=subject.num_classes)
+    right = predictions.right(labels)
+    counts = np.bincount(labels, minlength=facts.num_classes)
     with np.errstate(invalid="ignore"):
-        by_class = np.bincount(labels, right, subject.num_classes) / counts
+        by_class = np.bincount(labels, right, facts.num_classes) / counts
     return Reference(
         "the reference data",
         float(right.mean()),
         len(samples),
         counts=counts,
         by_class=by_class,
-        top5=said.top5(labels) if subject.num_classes > 5 else None,
-        confidence=float(said.confidence.mean()),
+        top5=predictions.top5(labels) if facts.num_classes > 5 else None,
+        confidence=float(predictions.confidence.mean()),
         profile=cache(lambda: profile_of((x, labels[at]) for at, x in samples.chunks())),
         samples=samples,
-        said=said,
+        predictions=predictions,
     )

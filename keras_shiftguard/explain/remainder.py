@@ -1,4 +1,4 @@
-"""What is left once all exact causes are gone, explained as far as it can be: estimates."""
+"""`Remainder`: estimates of concept and covariate shift from the gap without exact causes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ from keras_shiftguard.explain.covariate import (
     level_repair,
     sample_weights,
 )
-from keras_shiftguard.explain.predictions import Said
+from keras_shiftguard.explain.predictions import Predictions
 from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Views
 from keras_shiftguard.explain.report import CONCEPT_SHIFT, COVARIATE_SHIFT
-from keras_shiftguard.explain.restyled_reference import act_out
+from keras_shiftguard.explain.restyled_reference import restyle_reference
 from keras_shiftguard.explain.worst_slices import attributes_of, moments, worst_fifth
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
-LEVEL = 0.01  # of the comparison that must find a covariate shift
-SURE = 2.5  # percent of the draws that may say that there is nothing
+LEVEL = 0.01  # significance level of the comparison that must find a covariate shift
+LOWER_PERCENTILE = 2.5  # of the draws; an estimate counts if it is above 0
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A cause that explains a part of what is left.
+    """An estimated cause of a part of the gap.
 
     Args:
-        cause: Its name in the report.
-        points: Its part, and its draws.
-        detail: In words.
-        repair: A line to paste.
+        cause: Name of the cause in the report.
+        points: Its part of the gap, with draws.
+        detail: Description for the report.
+        repair: Line of Python to paste, or "".
     """
 
     cause: str
@@ -53,21 +53,21 @@ class Remainder:
 
     Args:
         model: The classifier.
-        views: The samples, and how the exact causes are taken away.
-        said: What the model says with all of them taken away.
+        views: The samples with exact causes removed.
+        predictions: Predictions with all exact causes removed.
         resampling: The bootstrap of the samples.
-        mix: Frequencies of the reference, where label shift is a cause.
-        reference: What is compared with.
-        calibration: How answers become scores, without labels.
-        left: What is left of the gap, and its draws.
-        progress: Counts evaluations.
+        mix: Class frequencies of the reference if label shift is a cause, else None.
+        reference: What the accuracy is compared with.
+        calibration: Estimates scores if there are no labels, else None.
+        left: The part of the gap that is left, with draws.
+        progress: Counts evaluations of the model.
     """
 
     def __init__(
         self,
         model: keras.Model,
         views: Views,
-        said: Said,
+        predictions: Predictions,
         resampling: Resampling,
         mix: Mix | None,
         reference: Reference,
@@ -75,15 +75,15 @@ class Remainder:
         left: Accuracies,
         progress: Progress,
     ) -> None:
-        self.model, self.views, self.said = model, views, said
+        self.model, self.views, self.predictions = model, views, predictions
         self.resampling, self.mix, self.reference = resampling, mix, reference
         self.calibration, self.left, self.progress = calibration, left, progress
         self.labels = views.samples.labels
-        self.scores = self._score(said)
+        self.scores = self._score(predictions)
 
     def estimates(self) -> Iterator[Estimate]:
-        """Concept shift, then covariate shift, of what is left."""
-        if np.percentile(self.left.draws, SURE) <= 0:
+        """Yields concept shift and covariate shift, where they explain a part of the gap."""
+        if not _is_above_zero(self.left):
             return
         before = None if self.reference.profile is None else self.reference.profile()
         now = None if before is None else self._profile()
@@ -91,7 +91,8 @@ class Remainder:
             concept = find_concept(before.labels, now.labels)
         else:
             concept = None
-        # First what single classes lost more than the others, then what all lost.
+        # Concept shift explains what some classes lost more than the others, and
+        # covariate shift what all classes lost.
         if concept is not None:
             yield from self._concept(concept)
         if concept is None or not concept.everything:
@@ -99,11 +100,11 @@ class Remainder:
             if covariate is not None:
                 yield covariate
 
-    def _score(self, said: Said) -> np.ndarray:
+    def _score(self, predictions: Predictions) -> np.ndarray:
         if self.labels is not None:
-            return said.right(self.labels)
+            return predictions.right(self.labels)
         assert self.calibration is not None
-        return self.calibration.scores(said)
+        return self.calibration.scores(predictions)
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
         return self.views.chunks(self.views.all_removed)
@@ -117,38 +118,36 @@ class Remainder:
         return profile_of(stream())
 
     def _covariate(self, before: InputProfile | None, now: InputProfile | None) -> Estimate | None:
-        if np.percentile(self.left.draws, SURE) <= 0:
+        if not _is_above_zero(self.left):
             return None
         if before is not None and now is not None:
-            look = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
-            if not any(f.kind in ("covariate", "preprocessing") for f in look.findings):
+            found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
+            if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
                 return None
         known, table = self._attributes(self._inputs())
         best: tuple[Repair, Accuracies] | None = None
         for repair in self._repairs(before):
             regained = self._regained(repair)
             self.progress.step()
-            if np.percentile(regained.draws, SURE) > 0 and (
-                best is None or regained.point > best[1].point
-            ):
+            if _is_above_zero(regained) and (best is None or regained.point > best[1].point):
                 best = (repair, regained)
-        words, lost = self._acted_out(known, table)
+        words, lost = self._restyling_loss(known, table)
         if best is None and lost is None:
             return None
-        parts, found = [words], lost
+        parts, estimate = [words], lost
         if best is not None:
             share = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
             parts.append(best[0].detail + share)
-            found = best[1] if lost is None or best[1].point > lost.point else lost
+            estimate = best[1] if lost is None or best[1].point > lost.point else lost
         if known and self.labels is not None:
-            parts.append(worst_fifth(known, table, self.said.right(self.labels)))
-        assert found is not None
-        # Never more than what is there to be explained.
+            parts.append(worst_fifth(known, table, self.predictions.right(self.labels)))
+        assert estimate is not None
+        # At most the part of the gap that is left.
         points = Accuracies(
-            np.clip(found.point, 0.0, max(float(self.left.point), 0.0)),
-            np.clip(found.draws, 0.0, np.maximum(self.left.draws, 0.0)),
+            np.clip(estimate.point, 0.0, max(float(self.left.point), 0.0)),
+            np.clip(estimate.draws, 0.0, np.maximum(self.left.draws, 0.0)),
         )
-        self.left = Accuracies(self.left.point - points.point, self.left.draws - points.draws)
+        self.left = self.left.minus(points)
         line = "" if best is None else best[0].line
         return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
 
@@ -159,12 +158,20 @@ class Remainder:
             return (), np.zeros((0, 0))
         return attributes_of(next(iter(x.values())) for x in inputs)
 
-    def _acted_out(
+    def _restyling_loss(
         self, known: tuple[str, ...], table: np.ndarray
     ) -> tuple[str, Accuracies | None]:
-        """What the reference loses if its images are changed as the data's are."""
-        samples, said = self.reference.samples, self.reference.said
-        if not known or samples is None or said is None or samples.labels is None:
+        """Returns the accuracy that the reference loses if its images get the data's style.
+
+        Args:
+            known: Names of the image attributes.
+            table: Attributes of the data, `(samples, attributes)`.
+
+        Returns:
+            Description for the report, and the loss; ("", None) without a clear loss.
+        """
+        samples, predictions = self.reference.samples, self.reference.predictions
+        if not known or samples is None or predictions is None or samples.labels is None:
             return "", None
         names, before = self._attributes(x for _, x in samples.chunks())
         if names != known:
@@ -176,18 +183,20 @@ class Remainder:
             moments(t, w) for t, w in ((before, np.ones(len(before))), (table, weights))
         )
         unit = np.sqrt((spread**2 + wider**2) / 2)
-        acted = act_out(self.model, next(iter(samples.inputs.values())), now - mean, unit)
+        images = next(iter(samples.inputs.values()))
+        restyled = restyle_reference(self.model, images, now - mean, unit)
         self.progress.step()
-        if acted is None:
+        if restyled is None:
             return "", None
-        labels = samples.labels[acted.which]
-        right = np.stack([said.right(samples.labels)[acted.which], acted.said.right(labels)])
+        labels = samples.labels[restyled.which]
+        unchanged = predictions.right(samples.labels)[restyled.which]
+        right = np.stack([unchanged, restyled.predictions.right(labels)])
         draws = Resampling(len(labels), None, self.resampling.num_draws).accuracies(right)
-        lost = Accuracies(draws.point[0] - draws.point[1], draws.draws[0] - draws.draws[1])
-        if np.percentile(lost.draws, SURE) <= 0:
+        lost = draws[0].minus(draws[1])
+        if not _is_above_zero(lost):
             return "", None
         points = 100 * float(lost.point)
-        return f"the reference loses {points:.1f} if one {acted.words}", lost
+        return f"the reference loses {points:.1f} if one {restyled.words}", lost
 
     def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
         samples, mix, labels = self.views.samples, self.mix, self.labels
@@ -207,11 +216,9 @@ class Remainder:
             yield norms
 
     def _regained(self, repair: Repair) -> Accuracies:
-        both = np.stack([self.scores, self._score(repair.said)])
+        both = np.stack([self.scores, self._score(repair.predictions)])
         accuracies = self.resampling.accuracies(both, self.mix)
-        return Accuracies(
-            accuracies.point[1] - accuracies.point[0], accuracies.draws[1] - accuracies.draws[0]
-        )
+        return accuracies[1].minus(accuracies[0])
 
     def _concept(self, concept: Concept) -> Iterator[Estimate]:
         before, counts = self.reference.by_class, self.reference.counts
@@ -229,7 +236,12 @@ class Remainder:
             shares = np.bincount(self.labels, minlength=len(counts)) / len(self.views.samples)
         point = concept.points(before, now, shares, np.asarray(self.left.point))
         points = Accuracies(point, concept.points(before, draws, shares, self.left.draws))
-        if points.point <= 0 or np.percentile(points.draws, SURE) <= 0:
+        if points.point <= 0 or not _is_above_zero(points):
             return
-        self.left = Accuracies(self.left.point - points.point, self.left.draws - points.draws)
+        self.left = self.left.minus(points)
         yield Estimate(CONCEPT_SHIFT, points, concept.detail)
+
+
+def _is_above_zero(accuracies: Accuracies) -> bool:
+    """Whether a single accuracy is above 0 in all but a few draws."""
+    return bool(np.percentile(accuracies.draws, LOWER_PERCENTILE) > 0)

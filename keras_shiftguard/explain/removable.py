@@ -1,4 +1,4 @@
-"""Finds the causes that can be taken away exactly: preprocessing, order, resolution."""
+"""Finds the causes that can be removed exactly: preprocessing, channel order and resolution."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from keras_shiftguard.detection.causes.channel_order import balance_swapped
 from keras_shiftguard.detection.causes.explanation import affine
 from keras_shiftguard.detection.causes.pipeline_change import explain as explain_difference
 from keras_shiftguard.explain.image_folder import CROP, native_line, read_natively
-from keras_shiftguard.explain.model_facts import Subject
+from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.explain.pixel_grid import find_grid
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import RawFeed, Removable, Views, changes_values
@@ -23,32 +23,40 @@ from keras_shiftguard.preprocessing.diagnose import diagnose
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputSummary
 
-LOOKED_AT = 256  # samples that preprocessing is judged on
-FILES = 32  # files that are read to see how they are fed
-SURE_ORDER = 0.5  # correlation of red minus blue, in files and feed
-SAME = 3.0  # grey levels, root mean square, up to which images are the same
-TOLD_HINTS = ("labels_shifted", "labels_other_order", "transposed")
+MAX_SAMPLES_TO_DIAGNOSE = 256
+MAX_FILES_TO_READ = 32  # to find out how raw images are preprocessed
+MIN_ORDER_CORRELATION = 0.5  # of red minus blue, between two versions of the same images
+MAX_SAME_DISTANCE = 3.0  # grey levels, root mean square, between two versions of an image
+REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
 
 def find_removable(
-    model: keras.Model, samples: Samples, subject: Subject, reference: Reference
+    model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference
 ) -> Views:
-    """Everything that can be undone on these samples."""
-    which = spread(len(samples), LOOKED_AT)
+    """Returns the samples with all causes that can be removed exactly.
+
+    Args:
+        model: The classifier.
+        samples: The evaluation set.
+        facts: Facts about the model.
+        reference: What the accuracy is compared with.
+    """
+    which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
     some = {name: value[which] for name, value in samples.inputs.items()}
     labels = None if samples.labels is None else samples.labels[which]
-    diagnosis = diagnose(model, (samples.packed(some), labels), LOOKED_AT)
-    paired = samples.labels is not None and reference.holds(samples.labels)
+    diagnosis = diagnose(model, (samples.packed(some), labels), MAX_SAMPLES_TO_DIAGNOSE)
+    paired = samples.labels is not None and reference.has_labels(samples.labels)
     fixes, found, notes = _preprocessing(diagnosis, some, reference, paired)
     views = Views(samples, fixes, None, tuple(found), tuple(notes))
     if samples.folder is not None:
-        views = _with_size(views, subject, reference, diagnosis)
+        views = _with_size(views, facts, reference, diagnosis)
     return views
 
 
 def _preprocessing(
     diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference, paired: bool
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
+    """Returns the corrections by input name, the causes that they remove, and notes."""
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
     fixes = {name: d.fix for name, d in by_input.items() if d.fix is not None}
     repair, notes = diagnosis.advice if fixes else "", []
@@ -60,7 +68,7 @@ def _preprocessing(
         notes.append(str(diagnosis).partition("\n")[0])
     elif reference.profile is not None and len(some) == 1:
         fixes, words, repair = _as_the_reference(diagnosis, some, reference, paired)
-    notes += [h.sentence for h in diagnosis.hints if h.name in TOLD_HINTS][:1]
+    notes += [h.sentence for h in diagnosis.hints if h.name in REPORTED_HINTS][:1]
     found = []
     if any(changes_values(fix) for fix in fixes.values()):
         found.append(Removable(PREPROCESSING, words, repair))
@@ -75,7 +83,10 @@ def _preprocessing(
 def _as_the_reference(
     diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference, paired: bool
 ) -> tuple[dict[str, InputCorrection], str, str]:
-    """Where the model does not tell, the reference's pipeline may."""
+    """Returns the correction to the reference's preprocessing, its description and its code.
+
+    It is used if the model itself does not show which preprocessing it expects.
+    """
     assert reference.profile is not None
     name, x = next(iter(some.items()))
     before = next(iter(reference.profile().inputs.values()), None)
@@ -103,15 +114,19 @@ def _by_grid(
     now: InputSummary,
     paired: bool,
 ) -> tuple[dict[str, InputCorrection], str, str]:
-    """The grids of 8-bit pixels still tell, where the scene has changed as well."""
+    """Returns the same as `_as_the_reference` from the grids of 8-bit pixels.
+
+    The grids can be compared also if the content of the images has changed.
+    """
     first = layout == "channels_first"
     if reference.samples is None:
         return {}, "", ""
     other = next(iter(reference.samples.inputs.values()))
-    here, there = (find_grid(v[:LOOKED_AT], first) for v in (x, other))
+    here, there = (find_grid(v[:MAX_SAMPLES_TO_DIAGNOSE], first) for v in (x, other))
     swapped = balance_swapped(before.features, now.features)
     if paired:
-        swapped |= _same_images_swapped(x, other[spread(len(other), LOOKED_AT)], first)
+        which = spread(len(other), MAX_SAMPLES_TO_DIAGNOSE)
+        swapped |= _same_images_swapped(x, other[which], first)
     if here is None or there is None or (here.steps == there.steps and not swapped):
         return {}, "", ""
     fix = layer_between(here.convention, there.convention, layout)
@@ -124,35 +139,38 @@ def _by_grid(
 
 
 def _same_images_swapped(x: np.ndarray, other: np.ndarray, first: bool) -> bool:
-    """Whether images that are redder in one reading are bluer in the other."""
+    """Whether the images that are redder in one version are bluer in the other."""
     if x.ndim != 4 or x.shape[1 if first else -1] != 3 or len(x) != len(other):
         return False
     means = [v.mean(axis=(2, 3) if first else (1, 2), dtype="float64") for v in (x, other)]
-    return _agreement(*(m[:, 0] - m[:, 2] for m in means)) < -SURE_ORDER
+    return _correlation(*(m[:, 0] - m[:, 2] for m in means)) < -MIN_ORDER_CORRELATION
 
 
-def _agreement(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation; 0 where there is none."""
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Returns Pearson's correlation; 0 for constant values."""
     varied = float(np.std(a) * np.std(b))
     return float(np.mean((a - a.mean()) * (b - b.mean()))) / varied if varied > 0 else 0.0
 
 
-def _with_size(views: Views, subject: Subject, reference: Reference, diagnosis: Diagnosis) -> Views:
-    """Adds resolution, crop and filter, if the files read natively look different."""
+def _with_size(
+    views: Views, facts: ModelFacts, reference: Reference, diagnosis: Diagnosis
+) -> Views:
+    """Adds resolution and crop as a cause if the images read natively look different."""
     samples = views.samples
-    size = subject.native_size or reference.size(subject.channels_first)
+    size = facts.native_size or reference.size(facts.channels_first)
     if size is None:
-        return _noting(views, "Resolution and crop: the native size of the model is not known.")
-    feed = _how_fed(samples, size, subject, diagnosis)
+        return _with_note(views, "Resolution and crop: the native size of the model is not known.")
+    feed = _find_feed(samples, size, facts, diagnosis)
     if isinstance(feed, str):
-        return _noting(views, feed)
+        return _with_note(views, feed)
     fed = next(iter(samples.inputs.values()))
-    here = fed.shape[-2:] if subject.channels_first else fed.shape[1:3]
-    # What was published was measured on the middle; else the user's crop is right.
-    crops = (CROP,) if subject.is_published else (1.0, CROP)
-    apart = {crop: _apart(samples, feed, here, crop) for crop in crops}
-    crop = min(apart, key=lambda c: apart[c])
-    if here == size and apart[crop] < SAME:
+    here = fed.shape[-2:] if facts.channels_first else fed.shape[1:3]
+    # Published accuracies were measured on the central part. Otherwise the whole image
+    # may be right as well.
+    crops = (CROP,) if facts.is_published else (1.0, CROP)
+    distances = {crop: _distance(samples, feed, here, crop) for crop in crops}
+    crop = min(distances, key=lambda c: distances[c])
+    if here == size and distances[crop] < MAX_SAME_DISTANCE:
         return views
     detail = f"fed {here[0]} x {here[1]}"
     detail += f", native {size[0]} x {size[1]}" if here != size else ""
@@ -162,9 +180,12 @@ def _with_size(views: Views, subject: Subject, reference: Reference, diagnosis: 
     return replace(views, raw=replace(feed, crop=crop), causes=(*views.causes, cause))
 
 
-def _apart(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
-    """How far what was fed is from the files read natively: grey levels, root mean square."""
-    which = spread(len(samples), FILES)
+def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
+    """Returns the root mean square distance of the samples from their files read natively.
+
+    The unit is a grey level.
+    """
+    which = spread(len(samples), MAX_FILES_TO_READ)
     native = _files(samples, which, size, len(feed.scale), crop)
     fed = next(iter(samples.inputs.values()))[which].astype("float64")
     shape = (-1, 1, 1) if feed.channels_first else (-1,)
@@ -172,24 +193,24 @@ def _apart(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) 
     return float(np.sqrt((levels**2).mean()))
 
 
-def _how_fed(
-    samples: Samples, size: tuple[int, int], subject: Subject, diagnosis: Diagnosis
+def _find_feed(
+    samples: Samples, size: tuple[int, int], facts: ModelFacts, diagnosis: Diagnosis
 ) -> RawFeed | str:
-    """How raw pixels were turned into what is fed; else why that is not known."""
-    channels, first = subject.channels, subject.channels_first
+    """Returns how raw pixels become model input, or a sentence why that is not known."""
+    channels, first = facts.channels, facts.channels_first
     if channels not in (1, 3):
         return "Resolution and crop: image files are read with 1 or 3 channels."
-    which = spread(len(samples), FILES)
+    which = spread(len(samples), MAX_FILES_TO_READ)
     raw = _files(samples, which, size, channels).mean(axis=(1, 2), dtype="float64")
     fed = next(iter(samples.inputs.values()))[which].astype("float64")
     fed = fed.mean(axis=(2, 3) if first else (1, 2))
     flipped = False
     if channels == 3:
         raw_gap, fed_gap = (v[:, 0] - v[:, 2] for v in (raw, fed))
-        agree = _agreement(raw_gap, fed_gap)
-        if abs(agree) < SURE_ORDER and float(np.std(raw_gap)) > 1:
-            return "Resolution and crop: the files and what is fed do not show the same images."
-        flipped = agree < 0
+        correlation = _correlation(raw_gap, fed_gap)
+        if abs(correlation) < MIN_ORDER_CORRELATION and float(np.std(raw_gap)) > 1:
+            return "Resolution and crop: the files and the samples do not show the same images."
+        flipped = correlation < 0
     observed = diagnosis.observed
     if observed.is_known:
         numbers = (observed.scale, observed.offset)
@@ -197,9 +218,9 @@ def _how_fed(
         return RawFeed(size, scale, offset, flipped, first)
     x, y = (raw[:, ::-1] if flipped else raw), fed
     scale = np.asarray([np.polyfit(x[:, c], y[:, c], 1) for c in range(channels)])
-    left = y - (x * scale[:, 0] + scale[:, 1])
-    if (left.std(axis=0) > 0.1 * y.std(axis=0)).any():
-        return "Resolution and crop: it cannot be told how pixels become what is fed."
+    residuals = y - (x * scale[:, 0] + scale[:, 1])
+    if (residuals.std(axis=0) > 0.1 * y.std(axis=0)).any():
+        return "Resolution and crop: it is not clear how the samples were made from the files."
     return RawFeed(size, scale[:, 0], scale[:, 1], flipped, first)
 
 
@@ -210,5 +231,5 @@ def _files(
     return read_natively((samples.folder.files[i] for i in which), size, channels, crop)
 
 
-def _noting(views: Views, note: str) -> Views:
+def _with_note(views: Views, note: str) -> Views:
     return replace(views, notes=(*views.notes, note))

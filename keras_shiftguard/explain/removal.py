@@ -1,8 +1,8 @@
-"""Causes that can be taken away exactly: the samples with any of them undone.
+"""`Views`: the samples with any set of exact causes removed.
 
-Preprocessing and channel order are undone on what was fed. Resolution, crop and
-filter are undone by reading the raw files again and feeding them in the very
-convention in which the others were fed.
+Preprocessing and channel order are corrected on the samples. Resolution, crop and
+filter are removed by reading the raw files natively, and preprocessing them in the same
+way as the samples.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
 @dataclass(frozen=True)
 class RawFeed:
-    """How raw pixels become what is fed: one scale and offset for each channel.
+    """The preprocessing of raw pixels: one scale and offset for each channel.
 
     Args:
         size: Height and width to read the files in.
-        scale: `(channels,)`, in the order of the tensor.
-        offset: `(channels,)`.
-        flipped: Whether blue comes first.
-        channels_first: Whether the channels come first.
-        crop: The middle part of the shorter side that is read.
+        scale: Factor of each channel `(channels,)`, in the channel order of the input.
+        offset: Summand of each channel `(channels,)`.
+        flipped: Whether blue is the first channel.
+        channels_first: Whether the input has the channels first.
+        crop: Share of the shorter side that is read, from the center.
     """
 
     size: tuple[int, int]
@@ -38,13 +38,13 @@ class RawFeed:
     crop: float = CROP
 
     def read(self, samples: Samples, part: slice) -> np.ndarray:
-        """Some of the files, natively read, as they would have been fed."""
+        """Returns some of the files, read natively and preprocessed like the samples."""
         assert samples.folder is not None
         files = samples.folder.files[part]
         return self.fed(read_natively(files, self.size, len(self.scale), self.crop))
 
     def fed(self, raw: np.ndarray) -> np.ndarray:
-        """Raw images, channels last, as fed."""
+        """Returns raw images `(images, height, width, channels)`, preprocessed."""
         x = raw[..., ::-1] if self.flipped else raw
         x = (x * self.scale + self.offset).astype("float32")
         return x.transpose(0, 3, 1, 2) if self.channels_first else x
@@ -52,12 +52,12 @@ class RawFeed:
 
 @dataclass(frozen=True)
 class Removable:
-    """A cause that can be taken away.
+    """A cause that can be removed exactly.
 
     Args:
-        cause: Its name in the report.
-        detail: What was found.
-        repair: A line to paste.
+        cause: Name of the cause in the report.
+        detail: Description for the report.
+        repair: Line of Python to paste, or "".
     """
 
     cause: str
@@ -67,14 +67,14 @@ class Removable:
 
 @dataclass(frozen=True)
 class Views:
-    """The samples with some causes taken away.
+    """The samples with any set of exact causes removed.
 
     Args:
-        samples: As they were fed.
-        fixes: What undoes preprocessing and channel order, by input name.
-        raw: How the files are read natively, where that is a cause.
-        causes: What can be taken away.
-        notes: What could not be judged.
+        samples: The samples as the model is fed them.
+        fixes: Corrections of preprocessing and channel order, by input name.
+        raw: How to read the files natively if resolution is a cause, else None.
+        causes: The causes that can be removed.
+        notes: Notes for the report about causes that could not be checked.
     """
 
     samples: Samples
@@ -85,15 +85,16 @@ class Views:
 
     @property
     def all_removed(self) -> frozenset[str]:
+        """The names of all causes."""
         return frozenset(cause.cause for cause in self.causes)
 
     def chunks(self, removed: frozenset[str]) -> Iterator[dict[str, np.ndarray]]:
-        """Some samples at a time by input name, without the causes named."""
+        """Yields the samples in chunks by input name, with the named causes removed."""
         for part, inputs in self.samples.chunks():
             if SIZE in removed and self.raw is not None:
                 inputs = {name: self.raw.read(self.samples, part) for name in inputs}
             yield {
-                name: undone(
+                name: apply_fix(
                     x, self.fixes[name], PREPROCESSING in removed, CHANNEL_ORDER in removed
                 )
                 if name in self.fixes
@@ -102,14 +103,21 @@ class Views:
             }
 
     def packed(self, removed: frozenset[str]) -> Iterator[Any]:
-        """The same in the structure that the model takes."""
+        """Returns the same chunks in the structure that the model takes."""
         return (self.samples.packed(x) for x in self.chunks(removed))
 
 
-def undone(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) -> np.ndarray:
-    """A part of a correction: its scale and offset, its order of channels, or both.
+def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) -> np.ndarray:
+    """Applies a correction, or only a part of it.
 
-    A colour keeps its own scale and offset, wherever it stands.
+    Each colour keeps its own scale and offset if the order of the channels is not
+    corrected.
+
+    Args:
+        x: A batch of images.
+        fix: The correction.
+        values: Whether to apply its scale and offset.
+        order: Whether to apply its order of channels.
     """
     if not (values or order):
         return x

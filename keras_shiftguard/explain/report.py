@@ -1,4 +1,4 @@
-"""`GapReport`: where the accuracy went, as a table that adds up."""
+"""`GapReport`: the causes of an accuracy gap, as a table that adds up."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -17,8 +17,8 @@ COVARIATE_SHIFT = "covariate shift"
 CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
-MOST_LINES = 10
-WIDTH = 200  # characters of a line that is no code
+MAX_LINES = 10
+MAX_WIDTH = 200  # characters of a line that is no code
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,12 @@ class GapRow:
             `"unexplained"`.
         points: Its part of the gap, a share of 1: 0.05 is five points.
         interval: 95 % bootstrap interval of `points`.
-        accuracy: The accuracy with only this cause taken away.
-        kind: `"removed"`: taken away exactly, the part is a Shapley share.
-            `"estimated"`: explained by, an estimate. `"rest"`: what is left.
-        detail: What was found, in words.
-        repair: A line of Python to paste; "" where there is none.
+        accuracy: The accuracy with only this cause removed.
+        kind: `"removed"` if the cause was removed exactly, and the part is its Shapley
+            share; `"estimated"` if the part is an estimate; `"rest"` for
+            `"unexplained"`.
+        detail: Description of the cause.
+        repair: A line of Python to paste, or "".
     """
 
     cause: str
@@ -49,21 +50,21 @@ class GapRow:
 
 @dataclass(frozen=True)
 class GapReport:
-    """Why an accuracy is lower than another. `str()` is a table to read.
+    """The causes of an accuracy gap. `str()` is a table to read.
 
-    All numbers are shares of 1, as Keras has them.
+    All numbers are shares of 1, as in Keras.
 
     Args:
         rows: The causes, the biggest first, `"unexplained"` last. Their
             `points` add up to `gap`.
-        accuracy: What was measured; an estimate where `estimated` is True.
-        reference_accuracy: What it is compared with.
-        interval: 95 % interval of the gap: what sampling alone could do.
-        reference: What the reference is, in words.
-        num_samples: Samples that were evaluated.
+        accuracy: The measured accuracy, or an estimate of it if `estimated` is True.
+        reference_accuracy: The accuracy it is compared with.
+        interval: 95 % interval of the gap, from sampling alone.
+        reference: Description of the reference.
+        num_samples: Number of samples that were evaluated.
         estimated: Whether there were no labels, so that the accuracy is an
-            estimate from what the model says of its own answers.
-        notes: What could not be judged, and what else was seen.
+            estimate from the confidence of the model.
+        notes: Causes that could not be checked, and other observations.
     """
 
     rows: tuple[GapRow, ...]
@@ -82,11 +83,11 @@ class GapReport:
 
     @property
     def beyond_sampling(self) -> bool:
-        """Whether the accuracy is lower by more than chance could make it."""
+        """Whether the accuracy is lower by more than sampling can explain."""
         return self.interval[0] > 0
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns the report as plain values for JSON."""
         return {
             "accuracy": self.accuracy,
             "reference_accuracy": self.reference_accuracy,
@@ -103,16 +104,16 @@ class GapReport:
     def write(self, log_dir: str | PathLike[str]) -> None:
         """Writes the table to a log directory: for the Shift tab, and as `gap.json`.
 
-        Not while a fit with `ShiftGuard` still writes there. The tab shows the
-        latest table.
+        The tab shows the latest table. Do not call this while a fit with `ShiftGuard`
+        writes to the same directory.
 
         Args:
-            log_dir: As of `ShiftGuard`; what TensorBoard is pointed at.
+            log_dir: The `log_dir` of a `ShiftGuard`, or any directory for TensorBoard.
 
         Raises:
-            BadInputError: If nothing can be written there.
+            BadInputError: if the directory cannot be written.
         """
-        # TensorBoard's modules take time to import, and few reports are written.
+        # Imported here because TensorBoard's modules take time, and few reports are written.
         from keras_shiftguard.log.event_writer import EventWriter
 
         content = plain({**self.to_dict(), "v": GAP_SCHEMA, "headline": self._headline()})
@@ -127,9 +128,9 @@ class GapReport:
             if row.repair and row.points > 0:
                 repairs.setdefault(row.repair, []).append(row.cause)
         fixes = [f"  To repair {' and '.join(of)}: {line}" for line, of in repairs.items()]
-        rows = self._lines(MOST_LINES - 1 - len(fixes))
+        rows = self._lines(MAX_LINES - 1 - len(fixes))
         notes = [_clip(f"  Note: {note}") for note in self.notes]
-        room = MOST_LINES - 1 - len(rows) - len(fixes)
+        room = MAX_LINES - 1 - len(rows) - len(fixes)
         return "\n".join([_clip(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
 
     def _repr_html_(self) -> str:
@@ -157,7 +158,7 @@ class GapReport:
         )
 
     def _lines(self, room: int) -> list[str]:
-        """The table; what does not fit is added up in one line before the last."""
+        """Returns the rows as lines; small causes that do not fit are merged into one line."""
         shown = list(self.rows)
         if len(shown) > room:
             small = shown[room - 2 : -1]
@@ -183,7 +184,7 @@ def _row(row: GapRow) -> str:
 
 
 def _one_digit(value: float) -> str:
-    """Without the sign of a zero."""
+    """Formats a number with one digit, and zero without a sign."""
     return f"{value:.1f}".replace("-0.0", "0.0") if abs(value) < 0.05 else f"{value:.1f}"
 
 
@@ -193,4 +194,4 @@ def _percent(share: float) -> str:
 
 def _clip(line: str) -> str:
     line = " ".join(line.split("\n"))
-    return line if len(line) <= WIDTH else line[: WIDTH - 3].rstrip() + "..."
+    return line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 3].rstrip() + "..."

@@ -1,10 +1,10 @@
-"""Covariate shift, acted out: the reference is changed as the data was, and the model asked again.
+"""Estimates the cost of a covariate shift by applying the same change to the reference.
 
-No repair brings back what blur or noise have destroyed. But what they cost can
-be measured the other way round: of the operations of the augmentation bank, and
-their strengths, the one is chosen that moves the attributes of the reference's
-images to those of the data, without looking at any label. What the reference
-loses under it is an estimate of what the data lost.
+No repair restores details that blur or noise have destroyed. So the reference images
+are changed instead: of the operations of the augmentation bank and their strengths, the
+one is chosen that moves the image attributes of the reference to those of the data. This
+uses no labels. The accuracy that the reference loses is an estimate of what the data
+lost.
 """
 
 from dataclasses import dataclass
@@ -17,99 +17,117 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.adaptation.augmentation.rehearsal import Rehearsal
-from keras_shiftguard.explain.predictions import Said, ask
+from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.samples import CHUNK, spread
 from keras_shiftguard.statistics.batch import spec_for
 
-TRIED = (
+TRIED_OPERATIONS = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),
     *("blur", "motion_blur", "sharpen", "noise", "speckle", "impulse", "resolution", "blocking"),
 )
-LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5  # small changes are the usual ones
-FINER = np.linspace(-1, 1, 9) / 7  # tried around the best, on the scale before the power
-EXPLAINED = 0.5  # of the squared distance between the attributes
-MOST = 1024  # images that are acted on
+LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5  # denser for small changes, which are more common
+FINER = np.linspace(-1, 1, 9) / 7  # steps around the best level, before the power of 1.5
+MIN_EXPLAINED = 0.5  # share of the squared distance between the attributes
+MAX_SAMPLES_TO_FIT = 96  # images on which operations are compared
+MAX_SAMPLES = 1024  # images that are restyled and predicted
 SEED = 22
 
 
 @dataclass(frozen=True)
-class Rehearsed:
-    """What the model says of the reference, changed as the data was.
+class RestyledReference:
+    """Predictions for reference images that were changed like the data.
 
     Args:
-        said: About the changed images.
-        which: Positions of these in the reference.
-        operation: Name in the bank.
-        words: What was done, for people.
+        predictions: Predictions for the changed images.
+        which: Positions of these images in the reference.
+        operation: Name of the operation in the bank.
+        words: Description of the change for the report.
     """
 
-    said: Said
+    predictions: Predictions
     which: np.ndarray
     operation: str
     words: str
 
 
-def act_out(
+def restyle_reference(
     model: keras.Model, images: np.ndarray, moved: np.ndarray, unit: np.ndarray
-) -> Rehearsed | None:
-    """Changes the reference as the data was.
+) -> RestyledReference | None:
+    """Changes the reference images like the data, and predicts them.
 
     Args:
         model: The classifier.
-        images: The reference's, as the model is fed them.
-        moved: By how much the mean of each attribute moved from the reference to
-            the data, `(attributes,)`.
-        unit: Deviation of each attribute between images, `(attributes,)`.
+        images: The reference images, as the model is fed them.
+        moved: Change of the mean of each image attribute from the reference to the
+            data, `(attributes,)`.
+        unit: Standard deviation of each attribute between images, `(attributes,)`.
 
     Returns:
-        None where no single operation explains how the data differs.
+        None if no single operation explains how the data differs.
     """
     data_format = keras.config.image_data_format()
     spec = spec_for("input", images.shape, data_format, str(images.dtype))
     if spec is None:
         return None
-    bank = Bank(TRIED, data_format)
+    bank = Bank(TRIED_OPERATIONS, data_format)
     axes = (0, 2, 3) if data_format == "channels_first" else (0, 1, 2)
     low, high = (f(images, axis=axes).astype("float32") for f in (np.min, np.max))
-    # One range for all channels: what is gray stays gray.
+    # One range for all channels, so that gray images stay gray.
     low, high = np.full_like(low, low.min()), np.full_like(high, high.max())
-    few = images[spread(len(images), 96)]
+    few = images[spread(len(images), MAX_SAMPLES_TO_FIT)]
     rehearsal = Rehearsal(bank, spec, few)
     rehearsal.set_range(low, high)
-    coarse = [_alone(i, LEVELS) for i in range(len(TRIED))]
-    candidates = np.concatenate([np.zeros((1, len(TRIED))), *coarse])
-    first, left = _left(rehearsal, candidates, moved, unit)
-    if left is None or left.argmin() == 0:
+    number = len(TRIED_OPERATIONS)
+    coarse = [_one_operation(i, LEVELS) for i in range(number)]
+    candidates = np.concatenate([np.zeros((1, number)), *coarse])
+    first, distances = _distances(rehearsal, candidates, moved, unit)
+    if distances is None or distances.argmin() == 0:
         return None
-    nothing, best = float(left[0]), candidates[int(left.argmin())]
+    nothing, best = float(distances[0]), candidates[int(distances.argmin())]
     around = np.clip(best.max() ** (1 / 1.5) + FINER, 0.01, 1) ** 1.5
-    finer = _alone(int(best.argmax()), around)
-    _, left = _left(rehearsal, finer, moved, unit, first)
-    if left is None or left.min() > (1 - EXPLAINED) * nothing:
+    finer = _one_operation(int(best.argmax()), around)
+    _, distances = _distances(rehearsal, finer, moved, unit, first)
+    if distances is None or distances.min() > (1 - MIN_EXPLAINED) * nothing:
         return None
-    best = finer[int(left.argmin())]
-    which = spread(len(images), MOST)
+    best = finer[int(distances.argmin())]
+    which = spread(len(images), MAX_SAMPLES)
     changed = _changed(bank, images[which], best.astype("float32"), low, high)
-    name = TRIED[int(best.argmax())]
+    name = TRIED_OPERATIONS[int(best.argmax())]
     operation = OPERATIONS[name]
     amount = operation.unit.format(operation.limit * best.max())
-    return Rehearsed(ask(model, changed), which, name, f"{operation.words} ({amount})")
+    words = f"{operation.words} ({amount})"
+    return RestyledReference(predict(model, changed), which, name, words)
 
 
-def _alone(index: int, levels: np.ndarray) -> np.ndarray:
-    candidates = np.zeros((len(levels), len(TRIED)))
+def _one_operation(index: int, levels: np.ndarray) -> np.ndarray:
+    """Returns strengths `(levels, operations)` that are 0 for all other operations."""
+    candidates = np.zeros((len(levels), len(TRIED_OPERATIONS)))
     candidates[:, index] = levels
     return candidates
 
 
-def _left(
+def _distances(
     rehearsal: Rehearsal,
     candidates: np.ndarray,
     moved: np.ndarray,
     unit: np.ndarray,
     base: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """The attributes without any operation, and what distance each candidate leaves."""
+    """Returns the mean attributes without any operation, and each candidate's distance.
+
+    Args:
+        rehearsal: Measures the attributes that candidates lead to.
+        candidates: Strengths of the operations, `(candidates, operations)`.
+        moved: See `restyle_reference`.
+        unit: See `restyle_reference`.
+        base: The mean attributes without any operation; None if these are those of the
+            first candidate.
+
+    Returns:
+        The mean attributes `(attributes,)`; and the mean squared distance of each
+        candidate's attributes from those of the data `(candidates,)`, or None if no
+        attribute can be compared.
+    """
     means, _ = rehearsal(candidates)
     base = means[0] if base is None else base
     usable = np.isfinite(moved) & (unit > 0) & np.isfinite(means).all(axis=0)
@@ -123,6 +141,7 @@ def _left(
 def _changed(
     bank: Bank, images: np.ndarray, strengths: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> list[np.ndarray]:
+    """Returns the images, changed with the given strengths, in chunks."""
     parts = []
     for start in range(0, len(images), CHUNK):
         x = ops.convert_to_tensor(images[start : start + CHUNK].astype("float32"))

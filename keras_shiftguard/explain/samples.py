@@ -1,4 +1,4 @@
-"""The evaluation set, read once and kept: every cause is judged on the same samples."""
+"""`Samples`: the evaluation set in memory, on which all causes are measured."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,21 +14,21 @@ from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_f
 from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MOST_BYTES = 2 << 30  # of samples in memory
-MOST_OF_A_GENERATOR = 10_000  # it may have no end
+MAX_BYTES = 2 << 30  # of all samples
+MAX_GENERATOR_SAMPLES = 10_000  # because a generator may never end
 CHUNK = 128
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples as the model is fed them.
+    """An evaluation set as the model is fed it.
 
     Args:
-        inputs: `(samples, ...)` of each input, by name.
-        labels: Class ids `(samples,)`; None if there are none.
-        folder: The raw files, in the same order, if they are at hand.
-        form: What the model takes: `"tensor"`, `"dict"` or `"list"`.
-        total: How many samples the data had; more than are kept, perhaps.
+        inputs: Arrays `(samples, ...)` by input name.
+        labels: Class ids `(samples,)`, or None.
+        folder: The raw files in the same order, or None.
+        form: Structure that the model takes: `"tensor"`, `"dict"` or `"list"`.
+        total: Number of samples of the data, of which these may be a part.
     """
 
     inputs: dict[str, np.ndarray]
@@ -41,13 +41,13 @@ class Samples:
         return len(next(iter(self.inputs.values())))
 
     def chunks(self) -> Iterator[tuple[slice, dict[str, np.ndarray]]]:
-        """Some samples at a time, by input name, and where they are."""
+        """Yields the samples in chunks: their positions, and the inputs by name."""
         for start in range(0, len(self), CHUNK):
             part = slice(start, start + CHUNK)
             yield part, {name: value[part] for name, value in self.inputs.items()}
 
     def packed(self, inputs: Mapping[str, np.ndarray]) -> Any:
-        """Inputs by name in the structure that the model takes."""
+        """Returns inputs by name in the structure that the model takes."""
         if self.form == "dict":
             return dict(inputs)
         return list(inputs.values()) if self.form == "list" else next(iter(inputs.values()))
@@ -65,21 +65,22 @@ def read_samples(
 
     Args:
         data: See `explain_gap`.
-        num_classes: Of the model.
-        size: Height and width that the model takes, if that is known.
-        channels: 1 or 3, of raw images.
+        num_classes: Number of classes of the model.
+        size: Height and width that the model takes, or None.
+        channels: Number of channels of raw images, 1 or 3.
         names: Names of the model's inputs.
-        max_samples: Keeps at most so many, evenly spread.
+        max_samples: Largest number of samples, evenly spread over the data; None for
+            as many as fit into `MAX_BYTES`.
 
     Raises:
-        BadInputError: for what is no evaluation set.
+        BadInputError: if `data` is no evaluation set of the model.
     """
     if isinstance(data, (str, PathLike)):
         if size is None:
             raise BadInputError(
-                "The model takes images of any size, so it cannot be told how a directory is to "
-                "be read. Pass (directory, function), where the function makes of one raw image "
-                f"what the model is fed. Received: {str(data)!r}"
+                "The model takes images of any size, so it is not clear how to read a directory. "
+                "Pass (directory, function), where the function turns one raw image into the "
+                f"input of the model. Received: {str(data)!r}"
             )
         data = (data, as_keras_reads(size))
     if isinstance(data, tuple) and data and isinstance(data[0], (str, PathLike)):
@@ -114,7 +115,7 @@ def _of_folder(
             if wrong:
                 raise BadInputError(
                     "The pipeline beside a directory must yield its images in order, "
-                    f"shuffle=False. {wrong} of {len(fed)} labels are not those of the folders."
+                    f"shuffle=False. {wrong} of {len(fed)} labels differ from those of the folders."
                 )
         labels = folder.labels if fed.labels is None else fed.labels
         which = spread(len(fed), max_samples)
@@ -123,8 +124,8 @@ def _of_folder(
         return Samples(inputs, chosen, folder.chosen(which), fed.form, len(fed))
     total = len(folder.files)
     first = np.asarray(pipeline(raw_image(folder.files[0], channels)))
-    most = max(1, MOST_BYTES // max(first.nbytes, 1))
-    folder = folder.chosen(spread(total, min(max_samples or most, most)))
+    fitting = max(1, MAX_BYTES // max(first.nbytes, 1))
+    folder = folder.chosen(spread(total, min(max_samples or fitting, fitting)))
     images = [np.asarray(pipeline(raw_image(file, channels))) for file in folder.files]
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
@@ -148,16 +149,15 @@ def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int
         leaf = keras.tree.flatten(data)[0]
         which = spread(len(leaf), max_samples)
         if len(which) < len(leaf):
-            take = slice(None) if len(which) == len(leaf) else which
             data = keras.tree.map_structure(
-                lambda value: None if value is None else to_numpy(value)[take], data
+                lambda value: None if value is None else to_numpy(value)[which], data
             )
         total = len(leaf)
     else:
         total = 0
         if hasattr(data, "__next__") and limit is None:
-            limit = MOST_OF_A_GENERATOR
-    kept = _Kept(limit, stop=hasattr(data, "__next__"))
+            limit = MAX_GENERATOR_SAMPLES
+    subsample = _EvenSubsample(limit, stop=hasattr(data, "__next__"))
     form = "tensor"
     for x, y, _ in batches(data, CHUNK):
         if isinstance(x, Mapping):
@@ -167,13 +167,19 @@ def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int
         inputs = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
         if not inputs:
             continue
-        if not kept.add(inputs, class_ids(y, num_classes)):
+        if not subsample.add(inputs, class_ids(y, num_classes)):
             break
-    return Samples(*kept.joined(), None, form, total or kept.seen)
+    return Samples(*subsample.joined(), None, form, total or subsample.seen)
 
 
-class _Kept:
-    """An evenly spread part of a stream of unknown length, in bounded memory."""
+class _EvenSubsample:
+    """An evenly spread subsample of a stream of unknown length, in bounded memory.
+
+    Args:
+        limit: Largest number of samples; None for as many as fit into `MAX_BYTES`.
+        stop: Whether to stop at the limit. Otherwise the whole stream is read, and every
+            second sample is dropped whenever the limit is reached.
+    """
 
     def __init__(self, limit: int | None, stop: bool) -> None:
         self.limit, self.stop = limit, stop
@@ -182,11 +188,12 @@ class _Kept:
         self.labels: list[np.ndarray] | None = []
 
     def add(self, inputs: dict[str, np.ndarray], labels: np.ndarray | None) -> bool:
+        """Adds a batch; returns whether more batches are needed."""
         size = len(next(iter(inputs.values())))
         if self.limit is None or self.seen == 0:
             each = sum(value.nbytes for value in inputs.values()) // max(size, 1)
-            most = max(1, MOST_BYTES // max(each, 1))
-            self.limit = min(self.limit or most, most)
+            fitting = max(1, MAX_BYTES // max(each, 1))
+            self.limit = min(self.limit or fitting, fitting)
         which = np.flatnonzero((self.seen + np.arange(size)) % self.stride == 0)
         self.seen += size
         self.count += len(which)
@@ -200,7 +207,7 @@ class _Kept:
             self._thin(slice(None, self.limit))
             return False
         while self.count > self.limit:
-            # Every second one of all: what is kept stays evenly spread.
+            # Every second sample of all, so that the subsample stays evenly spread.
             self.stride *= 2
             self._thin(slice(None, None, 2))
         return True
@@ -212,6 +219,7 @@ class _Kept:
         self.count = len(next(iter(self.inputs.values()))[0])
 
     def joined(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Returns the inputs by name, and the labels or None."""
         if not self.count:
             raise BadInputError("`data` is empty: not a single sample came out of it.")
         inputs = {name: _join(name, parts) for name, parts in self.inputs.items()}
@@ -229,10 +237,10 @@ def _join(name: str, parts: list[np.ndarray]) -> np.ndarray:
 
 
 def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
-    """Labels as class ids, `(samples,)`; None where there are none.
+    """Returns labels as class ids `(samples,)`; None without labels.
 
     Raises:
-        BadInputError: for what is no class of the model.
+        BadInputError: for labels that are no classes of the model.
     """
     if y is None:
         return None
@@ -254,7 +262,7 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
 
 
 def spread(number: int, at_most: int | None) -> np.ndarray:
-    """Evenly spread positions, all where there are few."""
+    """Returns at most `at_most` positions out of `number`, evenly spread."""
     if at_most is None or number <= at_most:
         return np.arange(number)
     return np.arange(at_most) * number // at_most

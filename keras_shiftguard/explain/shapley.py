@@ -1,4 +1,4 @@
-"""Shapley shares: what each cause contributes, whatever the order of removal.
+"""Shapley shares: the contribution of each cause, averaged over all orders of removal.
 
 Reference: Shapley, "A value for n-person games", 1953.
 """
@@ -9,14 +9,14 @@ import numpy as np
 
 
 def shapley_shares(values: np.ndarray) -> np.ndarray:
-    """The share of each of `k` causes in what taking all of them away changes.
+    """Returns the Shapley share of each of `k` causes.
 
     Args:
-        values: `(2 ** k, ...)`: what is measured when the causes whose bits are
-            set in the index are taken away; further axes are shared alike.
+        values: Measurements `(2 ** k, ...)`. Entry `i` is measured with the causes
+            removed whose bits are set in `i`. Further axes are treated one by one.
 
     Returns:
-        `(k, ...)`. Their sum is `values[-1] - values[0]`.
+        Shares `(k, ...)`. Their sum is `values[-1] - values[0]`.
 
     Example:
 

@@ -1,4 +1,4 @@
-"""Where in the data the model is wrong: accuracy in the darkest, noisiest, ... fifth."""
+"""The fifth of the images, by brightness, noise etc., with the lowest accuracy."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,8 @@ from keras import ops
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import spec_for
 
-SURE = 3.5  # standard errors, for a dozen looks
+MIN_Z_SCORE = 3.5  # standard errors; high because a dozen fifths are tested
+MIN_SAMPLES = 50
 SUPERLATIVES = {
     "brightness": ("darkest", "brightest"),
     "contrast": ("flattest", "most contrasted"),
@@ -23,7 +24,11 @@ SUPERLATIVES = {
 
 
 def attributes_of(chunks: Iterable[np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:
-    """What each image looks like, `(samples, attributes)`, and the names."""
+    """Returns the names of the image attributes, and their values `(samples, attributes)`.
+
+    Args:
+        chunks: Images in chunks, in Keras's data format. Without images, both are empty.
+    """
     known: tuple[str, ...] = ()
     rows = []
     for x in chunks:
@@ -36,11 +41,11 @@ def attributes_of(chunks: Iterable[np.ndarray]) -> tuple[tuple[str, ...], np.nda
 
 
 def moments(table: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of each column, where it is finite.
+    """Returns the weighted mean and standard deviation of the finite values of each column.
 
     Args:
         table: `(samples, attributes)`.
-        weights: How much each sample counts, `(samples,)`.
+        weights: Weight of each sample, `(samples,)`.
     """
     finite = np.isfinite(table)
     values, by = np.where(finite, table, 0.0), finite * weights[:, None]
@@ -50,12 +55,12 @@ def moments(table: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def worst_fifth(known: tuple[str, ...], table: np.ndarray, right: np.ndarray) -> str:
-    """The fifth of the data where the model is clearly worse, in words; "" if none is.
+    """Describes the fifth of the data with a clearly lower accuracy; "" if there is none.
 
     Args:
         known: Names of the columns.
         table: `(samples, attributes)`.
-        right: 1 where the model is right, `(samples,)`.
+        right: 1 where the model is right, else 0, `(samples,)`.
 
     Example:
 
@@ -64,11 +69,11 @@ def worst_fifth(known: tuple[str, ...], table: np.ndarray, right: np.ndarray) ->
     >>> worst_fifth(("brightness",), bright[:, None], right)
     'in the darkest fifth accuracy is .34 against .90'
     """
-    worst: tuple[float, str] = (SURE, "")
+    worst: tuple[float, str] = (MIN_Z_SCORE, "")
     for column, name in enumerate(known):
         values = table[:, column]
         usable = np.isfinite(values)
-        if name not in SUPERLATIVES or usable.sum() < 50:
+        if name not in SUPERLATIVES or usable.sum() < MIN_SAMPLES:
             continue
         low, high = np.quantile(values[usable], [0.2, 0.8])
         if low == high:

@@ -18,7 +18,7 @@ class Step:
         parents: Indices of the steps whose outputs this one takes.
         origin: For an input of the model, its position; else -1.
         outermost: The output tensors, in the outermost graph, of the call that
-            this step is part of: how far that graph must run to reach it.
+            this step is part of. That graph must compute them to reach the step.
     """
 
     operation: Any
@@ -38,7 +38,10 @@ def has_graph(layer: Any) -> bool:
 
 
 def flatten(model: keras.Model) -> list[Step]:
-    """Every step between the inputs and outputs of `model`, parents first."""
+    """Returns every step between the inputs and outputs of `model`, parents first.
+
+    The steps of nested models stand in place of the call of the nested model.
+    """
     steps = [Step(None, (), origin=i) for i in range(len(model.inputs))]
     _expand(model, list(range(len(model.inputs))), steps, outermost=None)
     return steps
@@ -47,7 +50,7 @@ def flatten(model: keras.Model) -> list[Step]:
 def _expand(
     model: Any, inputs: list[int], steps: list[Step], outermost: tuple[Any, ...] | None
 ) -> list[int]:
-    """Append the steps of one model; return the indices of its outputs."""
+    """Appends the steps of one model, and returns the indices of its outputs."""
     made: dict[int, int] = {id(t): i for t, i in zip(model.inputs, inputs, strict=True)}
     for node in _nodes(model):
         parents = [made[id(t)] for t in node.input_tensors if id(t) in made]
@@ -63,7 +66,10 @@ def _expand(
 
 
 def _nodes(model: Any) -> Iterator[Any]:
-    """The recorded calls of one model, parents first (without recursion: graphs are deep)."""
+    """Yields the recorded calls of one model, parents first.
+
+    The function is not recursive, as graphs are deeper than Python's stack.
+    """
     entries = {id(t) for t in model.inputs}
     done: set[int] = set()
     stack = [(t, False) for t in reversed(model.outputs)]
@@ -91,7 +97,7 @@ def _node_of(tensor: Any) -> Any:
 
 
 def sublayers(layer: Any) -> list[Any]:
-    """The layers directly inside a layer or model, in the order they were attached."""
+    """Returns the layers directly inside a layer or model, in the order they were attached."""
     if isinstance(layer, keras.Model):
         found = list(layer.layers)
     else:
@@ -131,7 +137,7 @@ def nested_models(layer: Any) -> list[Any]:
 
 
 def ancestors(steps: list[Step], index: int) -> set[int]:
-    """The step itself and every step that it depends on."""
+    """Returns the index of a step and those of all steps that it depends on."""
     found, stack = {index}, [index]
     while stack:
         for parent in steps[stack.pop()].parents:

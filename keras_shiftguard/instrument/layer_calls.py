@@ -65,6 +65,8 @@ def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
 
 
 def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
+    """Returns a replacement for `call` that records into `found`, until it has `wanted` entries."""
+
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if id(layer) not in found:
             x = ops.cast(inputs, "float32")
@@ -94,7 +96,7 @@ def as_called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Any:
     names = list(tensors)
     try:
         declared = model.input
-    except (AttributeError, ValueError):  # a subclassed model declares none
+    except (AttributeError, ValueError):  # a subclassed model declares no inputs
         declared = None
     if isinstance(declared, dict):
         return tensors if len(declared) > 1 else dict(zip(declared, tensors.values(), strict=True))

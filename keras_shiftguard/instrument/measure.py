@@ -14,9 +14,9 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.labels import LabelSketch
+from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
-from keras_shiftguard.statistics.state import State, updated_by_the_host
-from keras_shiftguard.statistics.tracing import compiled
+from keras_shiftguard.statistics.state import updated_by_the_host
 
 # float32 counts are exact up to 2**24, which is more samples than 64 batches hold.
 BATCHES_PER_DRAIN = 64
@@ -103,7 +103,7 @@ class Measurement:
         self.sketches: dict[str, Sketch] = {}
         with updated_by_the_host():
             self.labels = LabelSketch()
-        self._add = compiled(self._update, self._states) if details else self._update
+        self._padding = Padding()
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds every sample of one batch to every statistic.
@@ -141,24 +141,19 @@ class Measurement:
         for start in range(0, size, CHUNK):
             part = slice(start, start + CHUNK)
             chunk = {name: x[part] for name, x in tensors.items()}
-            self._add(chunk, None if labels is None else labels[part])
+            self._add(*self._padding(chunk, None if labels is None else labels[part]))
 
-    def _update(self, tensors: Mapping[str, Any], y: Any) -> None:
+    def _add(self, tensors: Mapping[str, Any], y: Any, rows: Any) -> None:
         if y is not None:
-            self.labels.update(y)
+            self.labels.update(y, rows)
         for name, x in tensors.items():
-            self.sketches[name].update(x)
-            self.sketches[name].sample(x)
+            self.sketches[name].update(x, rows)
+            self.sketches[name].sample(x, rows)
             if not self.details:
                 continue
-            projections, weight = self.sketches[name].measure(x)
+            projections, weight = self.sketches[name].measure(x, rows)
             if y is not None and name == next(iter(self.sketches)):
-                self.labels.measure(y, projections, weight)
-
-    def _states(self) -> list[State]:
-        parts = (self.labels.state, self.labels.details)
-        each = [(sketch.state, sketch.detail_state) for sketch in self.sketches.values()]
-        return [state for pair in (parts, *each) for state in pair]
+                self.labels.measure(y, projections, weight, rows)
 
     def drain(self) -> InputProfile:
         """Returns the profile of all samples since the last call."""

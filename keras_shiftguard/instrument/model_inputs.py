@@ -1,9 +1,10 @@
 """The names, shapes and data format of a model's inputs, read before any batch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import keras
 
+from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 
 
@@ -40,14 +41,7 @@ def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -
 
 def image_data_format(model: keras.Model) -> str:
     """Returns the data format of the model's first layer that has one, else Keras's default."""
-    for layer in _layers(model):
+    for layer in walk(model):
         if getattr(layer, "data_format", None) in ("channels_last", "channels_first"):
             return str(layer.data_format)
     return str(keras.config.image_data_format())
-
-
-def _layers(model: keras.Model) -> Iterator[keras.layers.Layer]:
-    for layer in model.layers:
-        yield layer
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)

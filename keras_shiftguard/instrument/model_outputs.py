@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -25,12 +26,11 @@ REGRESSION_LOSSES = (
 )
 
 
-class ModelOutputs(keras.metrics.Metric):
+class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
-    `update_state` adds batches inside a compiled step, and `predict` adds batches
-    outside of it; the two are accumulated apart. This is a Metric because a
-    compiled step may change the state of metrics.
+    `update` adds batches of validation, inside a compiled step on TensorFlow and beside it on
+    the other backends; `predict` adds batches outside of a run. The two are accumulated apart.
 
     Args:
         model: A built model with one output.
@@ -45,8 +45,8 @@ class ModelOutputs(keras.metrics.Metric):
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
         if not isinstance(model, keras.Model):
             raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
-        super().__init__(name="shiftguard_model_outputs")
         self.feature_layer = feature_layer
+        self._model = model
         self._network: Any = model
         self.width = _width(model)
         dimension = 0
@@ -59,20 +59,33 @@ class ModelOutputs(keras.metrics.Metric):
         self.sketch = OutputSketch(*kind)
         with updated_by_the_host():
             self.predicted = OutputSketch(*kind)
-        self.state_variables = self.sketch.state.variables
+        self._forward: Any = None  # on JAX: the compiled network
 
-    def reset_state(self) -> None:
-        """Does nothing, so that Keras does not reset the state; `drain` does."""
+    def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
+        """Adds one batch, with the weights of the step that it is for.
 
-    def update_state(self, x: Any, y: Any = None) -> None:
-        """Adds one batch inside a compiled step, with the weights of that step."""
-        self._add(self.sketch, self._network(x, training=False), y)
+        Args:
+            x: A batch as the model takes it.
+            y: Its labels, or None.
+            state: On JAX, where the model's variables have no values during a run: the values
+                of its trainable and of its other variables.
+        """
+        if not state:
+            self._add(self.sketch, self._network(x, training=False), y)
+            return
+        if self._forward is None:
+            import jax
 
-    def result(self) -> dict[str, Any]:
-        return {}
+            self._forward = jax.jit(self._stateless_call)
+        self._add(self.sketch, self._forward(state[0], state[1], x), y)
+
+    def _stateless_call(self, trainable: Any, others: Any, x: Any) -> Any:
+        variables = [*self._model.trainable_variables, *self._model.non_trainable_variables]
+        with keras.StatelessScope(list(zip(variables, [*trainable, *others], strict=True))):
+            return self._network(x, training=False)
 
     def drain(self, weights: str) -> OutputSummary:
-        """Returns what `update_state` added since the last call; see `OutputSketch.drain`."""
+        """Returns what `update` added since the last call; see `OutputSketch.drain`."""
         return self.sketch.drain(weights)
 
     def drain_predicted(self, weights: str) -> OutputSummary:
@@ -91,7 +104,7 @@ class ModelOutputs(keras.metrics.Metric):
         """
         try:
             results = predict_batch(self._network, x)
-        except Exception as error:  # Keras raises whatever its layers raise
+        except Exception as error:  # of any type, from any layer
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
             reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
             raise BadInputError(
@@ -126,7 +139,8 @@ def is_classifier(model: keras.Model) -> bool:
     The last activation decides, or else the loss. One linear unit without a known
     loss is a regression.
     """
-    last = model.layers[-1] if model.layers else None
+    layers = getattr(model, "layers", None)
+    last = layers[-1] if layers else None
     while isinstance(last, keras.Model) and last.layers:
         last = last.layers[-1]
     activation = getattr(getattr(last, "activation", None), "__name__", "")

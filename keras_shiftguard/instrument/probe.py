@@ -1,11 +1,8 @@
-"""`Probe`: wraps the training and test steps of a model to measure their input.
+"""`Probe`: wraps the training and test steps of a model to measure their input, on TensorFlow.
 
-`train_step` and `test_step` of the model *instance* are wrapped: they see the
-raw batch, also where the user's class overrides them. On TensorFlow and
-PyTorch a step may change any variable. On JAX it may only change the state that
-it is passed, so there the model's own loss tracker hosts the variables of the
-probe: its variables are part of that state, and nothing is added to
-`model.metrics`.
+`train_step` and `test_step` of the model *instance* are wrapped: they see the raw batch, also
+where the user's class overrides them. On JAX and PyTorch batches are measured beside the step,
+see `beside_probe.py`; on TensorFlow they never leave the compiled function.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -14,7 +11,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import ShiftGuardError, warn
+from keras_shiftguard.errors import warn
 from keras_shiftguard.instrument.batch_tensors import (
     copy_on_tensorflow,
     is_dense,
@@ -36,16 +33,12 @@ class Probe:
         model: A compiled model.
         streams: The `Stream` for each of `"train"` and `"validation"`.
         names: Names of the inputs, for inputs that come as a list.
-        model_outputs: A metric that is updated with `(x, y)` of every validation
-            batch and may call the model; None skips this.
-        augmentation: A metric with `apply(name, x, y)`, which changes the input of
-            training after the measurement; None skips this.
+        model_outputs: Is updated with `(x, y)` of every validation batch, and calls
+            the model; None skips this.
+        augmentation: Changes the input of training after the measurement, by
+            `apply(name, x, y)`; None skips this.
         cache_key: Key under which `detach` caches the probe for a later run that
             measures the same; None does not cache it.
-
-    Raises:
-        ShiftGuardError: from `attach`, on JAX, for a model without a loss tracker;
-            the message says what to do.
     """
 
     def __init__(
@@ -53,7 +46,7 @@ class Probe:
         model: keras.Model,
         streams: dict[str, Stream],
         names: Sequence[str],
-        model_outputs: keras.metrics.Metric | None = None,
+        model_outputs: Any = None,
         augmentation: Any = None,
         cache_key: Hashable = None,
     ) -> None:
@@ -72,8 +65,6 @@ class Probe:
         self._was_cached = False
         self._shapes: dict[str, Any] = {}  # of the first batch of each stream
         self._shapes_vary = False
-        self._host: keras.metrics.Metric | None = None
-        self._hosted_as = f"shiftguard_{id(self):x}"
 
     def attach(self, run_key: object = None) -> None:
         """Wraps the steps, in `on_train_begin` or `on_test_begin`.
@@ -88,11 +79,6 @@ class Probe:
             stale = _probe_of(vars(self.model).get(method))
             if stale is not None and stale.run_key is not self.run_key:
                 stale.detach(reuse=False)
-        if keras.backend.backend() == "jax":
-            self._host = loss_tracker(self.model)
-            optional = (self.model_outputs, self.augmentation)
-            hosted = [*self.streams.values(), *(each for each in optional if each is not None)]
-            setattr(self._host, self._hosted_as, hosted)
         for method, stream in STEPS.items():
             original = getattr(self.model, method)
             # A step that the user set on the instance is restored by `detach`.
@@ -123,10 +109,6 @@ class Probe:
                 delattr(self.model, method)
             else:
                 setattr(self.model, method, previous)
-        if self._host is not None:
-            # Clearing the tracked list is what un-tracks its members.
-            getattr(self._host, self._hosted_as).clear()
-            delattr(self._host, self._hosted_as)
         steps_are_back = self._compiled.unwrap()
         measures_all = not self._failed and not self._shapes_vary
         is_wanted = reuse and self.cache_key is not None
@@ -135,33 +117,22 @@ class Probe:
             self._was_cached = True
             cache(self.model, self.cache_key, self)
 
+    def begin_batch(self, stream: str) -> None:
+        """Does nothing: the compiled step measures each batch."""
+
+    def end_batch(self) -> None:
+        """Does nothing."""
+
     def can_be_reused(self, model: keras.Model) -> bool:
         """Whether another run of the model may use this probe."""
         steps = {method: vars(model).get(method) for method in STEPS}
         return self._is_reusable and not self.attached and self._replaced == steps
 
     def _wrap(self, original: Callable[..., Any], stream: Stream) -> Callable[..., Any]:
-        if keras.backend.backend() != "jax":
+        def step(data: Any) -> Any:
+            return original(self._observe(data, stream))
 
-            def step(data: Any) -> Any:
-                return original(self._observe(data, stream))
-
-            return step
-
-        def jax_step(state: tuple[Any, ...], data: Any) -> Any:
-            variables = self.model.metrics_variables
-            *others, values = state  # metrics come last in training and test
-            mapping = list(zip(variables, values, strict=True))
-            if self.model_outputs is not None:  # it needs the weights of this step
-                mapping += zip(self.model.trainable_variables, state[0], strict=True)
-                mapping += zip(self.model.non_trainable_variables, state[1], strict=True)
-            with keras.StatelessScope(mapping) as scope:
-                data = self._observe(data, stream)
-            updated = [scope.get_current_value(variable) for variable in variables]
-            values = [old if new is None else new for old, new in zip(values, updated, strict=True)]
-            return original((*others, values), data)
-
-        return jax_step
+        return step
 
     def _observe(self, data: Any, stream: Stream) -> Any:
         """Measures a batch of a stream; returns it augmented or corrected where asked."""
@@ -178,9 +149,9 @@ class Probe:
             inputs = {name: t for name, t in inputs.items() if is_dense(t)}
             if not stream.is_built:
                 self._build(stream, inputs)
-            stream.update_state(inputs, x, y)
+            stream.update(inputs, x, y)
             if self.model_outputs is not None and stream is self.streams["validation"]:
-                self.model_outputs.update_state(x, y)
+                self.model_outputs.update(x, y)
             fed = inputs
             if self.augmentation is not None and stream is self.streams["train"]:
                 # After the measurement, which is of the user's data without augmentation.
@@ -190,8 +161,8 @@ class Probe:
                 return data
             return (with_replaced_tensors(x, corrected, self.names), *data[1:])
         except Exception as error:
-            # A failure of the guard must never end a fit. On compiled backends this
-            # runs while the step is traced, so the step is then compiled without it.
+            # A failure of the guard must never end a fit. This runs while the step is
+            # traced, so the step is then compiled without it.
             self._failed = True
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
@@ -201,13 +172,10 @@ class Probe:
 
         TensorFlow makes one trace for all shapes, in which no shape is known.
         """
-        if keras.backend.backend() == "torch":
-            return  # nothing is traced or cached
         shapes = shapes_of(x), shapes_of(y)
         known = self._shapes.setdefault(stream.stream, shapes)
         self._shapes_vary = self._shapes_vary or shapes != known
-        relaxed = keras.backend.backend() == "tensorflow" and shapes[1] != known[1]
-        if relaxed and self._was_cached:
+        if shapes[1] != known[1] and self._was_cached:
             warn(
                 f"ShiftGuard may not count the labels of {stream.stream}: their shape "
                 f"is not that of an earlier fit ({shapes[1]}, before {known[1]}). "
@@ -225,13 +193,9 @@ class Probe:
         parts = [stream]
         if self.augmentation is not None and not self.augmentation.is_built:
             parts.append(self.augmentation)
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
+        import tensorflow as tf
 
-            with tf.init_scope():
-                for part in parts:
-                    part.build(specs)
-        else:
+        with tf.init_scope():
             for part in parts:
                 part.build(specs)
 
@@ -239,42 +203,6 @@ class Probe:
 def _probe_of(step: Any) -> Probe | None:
     """Returns the probe that wrapped this step, or None."""
     return getattr(step, "probe", None)
-
-
-def check_supported(model: keras.Model) -> None:
-    """Checks before training that the steps of the model can be wrapped.
-
-    Raises:
-        ShiftGuardError: on JAX, with Keras's NNX mode or without a loss tracker.
-    """
-    if keras.backend.backend() != "jax":
-        return
-    if keras.config.is_nnx_enabled():
-        raise ShiftGuardError(
-            "ShiftGuard does not work with KERAS_NNX_ENABLED: Keras then takes the training step "
-            "from the class of the model and not from the model. Set KERAS_NNX_ENABLED=false, "
-            "or use keras_shiftguard.diagnose(model, images) before training."
-        )
-    loss_tracker(model)
-
-
-def loss_tracker(model: keras.Model) -> keras.metrics.Metric:
-    """Returns the model's own loss tracker, which hosts the probe's variables on JAX.
-
-    Raises:
-        ShiftGuardError: if the model has none.
-    """
-    for metric in model.metrics:
-        # Only `Mean` itself will do: it resets just its own two variables. Other metrics
-        # reset all variables they hold, which would include those of the probe.
-        if type(metric) is keras.metrics.Mean:
-            return metric
-    raise ShiftGuardError(
-        "On the JAX backend ShiftGuard keeps its state in the model's loss tracker, and this model "
-        "has none: `model.metrics` holds no keras.metrics.Mean. Compile the model, or let "
-        "`metrics` include one, e.g. `self.loss_tracker = keras.metrics.Mean(name='loss')`; or "
-        "use keras_shiftguard.diagnose(model, images) before training."
-    )
 
 
 def variable_scope(model: keras.Model) -> AbstractContextManager[Any]:

@@ -5,10 +5,13 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.instrument.beside_probe import BesideProbe
 from keras_shiftguard.instrument.compiled_steps import cached
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
+from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.instrument.probe import Probe, variable_scope
 from keras_shiftguard.instrument.step_correction import StepCorrection
+from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.stream import Stream
 
 
@@ -16,9 +19,9 @@ def new_or_cached_probe(
     model: keras.Model,
     corrects: bool = False,
     statistics: Sequence[keras.metrics.Metric] = (),
-    model_outputs: keras.metrics.Metric | None = None,
+    model_outputs: ModelOutputs | None = None,
     augmentation: Any = None,
-) -> Probe:
+) -> Probe | BesideProbe:
     """Returns a probe with empty streams: a cached one if it measures the same, else a new one.
 
     Tracing a step takes seconds, which a cached probe saves. A probe is cached only
@@ -35,24 +38,36 @@ def new_or_cached_probe(
     shapes = input_shapes(model)
     specs = specs_of(shapes, model)
     correction = StepCorrection if corrects else None
+    if keras.backend.backend() != "tensorflow":
+        streams = _streams(correction, statistics, specs if shapes else None)
+        return BesideProbe(model, streams, list(shapes), model_outputs, augmentation)
     has_fixed_shapes = bool(specs) and all(None not in shape[1:] for shape in shapes.values())
     has_more = bool(statistics) or model_outputs is not None or augmentation is not None
     cache_key: Hashable = None
-    if has_fixed_shapes and not has_more and keras.backend.backend() != "torch":
-        # PyTorch traces nothing, so there is nothing to save.
+    if has_fixed_shapes and not has_more:
         cache_key = (correction, tuple(shapes), tuple(specs))
     probe = _cached_probe(model, cache_key)
     if probe is not None:
         return probe
     with variable_scope(model):
-        streams = {
-            "train": Stream("train", correction, statistics),
-            "validation": Stream("validation", correction, _copies(statistics)),
-        }
-        if shapes:
-            for stream in streams.values():
-                stream.build(specs)
+        streams = _streams(correction, statistics, specs if shapes else None)
     return Probe(model, streams, list(shapes), model_outputs, augmentation, cache_key)
+
+
+def _streams(
+    correction: type[StepCorrection] | None,
+    statistics: Sequence[keras.metrics.Metric],
+    specs: Sequence[InputSpec] | None,
+) -> dict[str, Stream]:
+    """Returns the streams of a run by name; built unless the specs are not known yet."""
+    streams = {
+        "train": Stream("train", correction, statistics),
+        "validation": Stream("validation", correction, _copies(statistics)),
+    }
+    if specs is not None:
+        for stream in streams.values():
+            stream.build(specs)
+    return streams
 
 
 def _cached_probe(model: keras.Model, cache_key: Hashable) -> Probe | None:

@@ -2,18 +2,20 @@
 
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.state import State, assign
+from keras_shiftguard.statistics.tracing import traced_once
 
 
 class StepCorrection:
     """Maps an image batch to `x * gain + bias`, with the channels reversed if asked.
 
-    It starts switched off, and then returns the same numbers as float32. The switch,
-    gain and bias are variables because a compiled step ignores Python attributes that
-    change after tracing.
+    It starts switched off, and then returns the same numbers: as float32 inside a TensorFlow
+    step, and otherwise the batch itself. The switch, gain and bias are variables because a
+    compiled step ignores Python attributes that change after tracing.
 
     Args:
         spec: The image input to correct.
@@ -26,8 +28,17 @@ class StepCorrection:
         self.reverse = self.state.add("reverse", ())
         self.gain = self.state.add("gain", (spec.channels,), fill=1.0)
         self.bias = self.state.add("bias", (spec.channels,))
+        self.is_on = False
 
     def __call__(self, x: Any) -> Any:
+        if keras.backend.backend() == "tensorflow":
+            return self._corrected(x)
+        if not self.is_on:
+            return x
+        key = ("correction", self.spec.layout, self.spec.channels)
+        return traced_once(self._corrected, self.state, key, x)
+
+    def _corrected(self, x: Any) -> Any:
         x = ops.cast(x, "float32")
         first = self.spec.layout == "channels_first"
         shape = (-1, 1, 1) if first else (-1,)
@@ -49,6 +60,8 @@ class StepCorrection:
         assign(self.gain, scale)
         assign(self.bias, offset)
         assign(self.on, 1.0)
+        self.is_on = True
 
     def switch_off(self) -> None:
         assign(self.on, 0.0)
+        self.is_on = False

@@ -75,7 +75,7 @@ def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")
     left = size - member.tell()
     if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != left:
-        raise ValueError(f"array {name!r} claims the shape {shape}, which its size belies")
+        raise ValueError(f"array {name!r} has shape {shape}, which does not match its size")
     content = bytearray(left)
     if member.readinto(content) != left:  # type: ignore[attr-defined]
         raise ValueError(f"array {name!r} ends too early")

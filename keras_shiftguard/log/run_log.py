@@ -190,7 +190,7 @@ class RunWriter:
                 writer.close()
             warn(
                 f"ShiftGuard cannot write to log_dir={str(self.log_dir)!r} any more ({error!r}). "
-                "What was written is kept; watching and training go on."
+                "What was written stays; the guard and the training go on."
             )
 
 

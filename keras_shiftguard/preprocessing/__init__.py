@@ -1,1 +1,1 @@
-"""What a model expects, what it was fed, the verdict, and the correction."""
+"""Preprocessing diagnosis: what a model expects, what it is fed, and the correction."""

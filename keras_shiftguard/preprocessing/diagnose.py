@@ -1,4 +1,4 @@
-"""`diagnose`: ask once, without training."""
+"""`diagnose`: one check of a model and its input, without training."""
 
 from typing import Any
 
@@ -11,28 +11,28 @@ from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.verdict import judge
 
-BATCH = 32
+BATCH_SIZE = 32
 
 
 def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
-    """Whether `model` is fed what it was trained on.
+    """Checks whether `model` is fed what it was trained on.
 
-    Needs no labels and no reference data: what the model expects is read off
-    its structure and its batch-norm statistics, what it is fed off the images.
-    Labels, where `data` brings them, are checked as well.
+    The check needs no labels and no reference data. What the model expects is
+    read from its structure and its batch-norm statistics, and what it is fed
+    from the images. If `data` holds labels, they are checked as well.
 
     Args:
         model: A built `keras.Model`.
-        data: Images exactly as the model would be fed them: whatever `fit`
-            accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
+        data: Images exactly as the model would be fed them, in any form that
+            `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
-        max_samples: How many samples to look at.
+        max_samples: Largest number of samples to use.
 
     Returns:
         A `Diagnosis`; `print` it.
 
     Raises:
-        BadInputError: if there is no data, or it does not fit the model.
+        BadInputError: If there is no data, or it does not fit the model.
 
     Example:
 
@@ -58,13 +58,14 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
         _check_fits(name, shape, samples)
     size = len(next(iter(samples.values())))
     chunks = (
-        ({name: value[start : start + BATCH] for name, value in samples.items()}, None)
-        for start in range(0, size, BATCH)
+        ({name: value[start : start + BATCH_SIZE] for name, value in samples.items()}, None)
+        for start in range(0, size, BATCH_SIZE)
     )
     return judge(model, samples, profile_of(chunks, details=False), labels)
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
+    """Raises `BadInputError` where the samples for one input are missing or have another shape."""
     if name not in samples:
         listed = all(key.startswith("input_") for key in samples)
         hint = " A list is a multi-input x; stack images with np.stack(images)." if listed else ""

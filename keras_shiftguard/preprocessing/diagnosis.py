@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.hints.image_hints import Hint
 
 STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
-WIDTH = 240  # characters of one line of the printed verdict, at most
+MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One convention that the model may expect, tried on its batch norm.
+    """One convention that the model may expect, compared with its batch norm.
 
     Args:
         name: In words, such as `"tf (-1 to 1)"`.
-        misfit: How far the first batch-norm layers are from what they remember
-            if the images come in this convention: mean over channels of the
-            square root of the Kullback-Leibler divergence. Lower is likelier.
+        misfit: Distance of the statistics in the first batch-norm layers from
+            their moving statistics if the images come in this convention: mean
+            over channels of the square root of the Kullback-Leibler divergence.
+            Lower is likelier.
         swap: Whether red and blue, as fed, would have to be swapped.
         fed: Whether this is what is fed.
-        best: Whether it fits best, the channel order settled.
-        rough: Ruled out at a first look at half of the images.
+        best: Whether it fits best, after the channel order was decided.
+        rough: Whether it was ruled out early, on half of the images.
     """
 
     name: str
@@ -46,32 +47,32 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Whether a model is fed what it was trained on. `str()` is the verdict.
+    """The verdict on whether a model is fed what it was trained on. `str()` is its text.
 
     Args:
         status: `"ok"`, `"mismatch"` or `"unknown"`.
         expected: What the model's input tensor must receive.
         observed: What it received. Its channel order is relative to that of
             `expected`: only whether the two are equal is claimed.
-        fix: A layer that maps what was fed to what is expected. Only for
-            `"mismatch"`, and even there None where no layer could help.
-        advice: A line of Python that does the same to `x`; for `"unknown"`
-            what would be needed.
+        fix: A layer that maps what was fed to what is expected. It is given
+            only for `"mismatch"`, and is None where no layer could help.
+        advice: A line of Python that does the same to `x`; for `"unknown"`,
+            what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognised `keras.applications` name, if any.
-        hints: Other things about the images that deserve a look.
+        hints: Other possible problems of the images.
         by_input: For several image inputs, the diagnosis of each by name. The
             other fields are then those of the worst one.
-        num_samples: Number of images that the verdict rests on.
+        num_samples: Number of images that the verdict is based on.
         value_range: Smallest and largest finite value that was fed.
-        candidates: What batch norm says of each convention, likeliest first;
-            empty where it could not be asked.
+        candidates: How well each convention fits the batch norm, likeliest
+            first; empty where batch norm could not be compared.
     """
 
     status: str
     expected: InputConvention
     observed: InputConvention
-    # A layer's identity says nothing: `fix` follows from the conventions.
+    # `fix` follows from the conventions, so diagnoses are equal with different layer objects.
     fix: "InputCorrection | None" = field(default=None, compare=False)
     advice: str = ""
     evidence: tuple[str, ...] = ()
@@ -80,7 +81,7 @@ class Diagnosis:
     by_input: "Mapping[str, Diagnosis]" = field(default_factory=dict, hash=False)
     num_samples: int = 0
     value_range: tuple[float, float] | None = None
-    # Numbers to look at; two diagnoses that say the same are the same.
+    # These numbers are for charts; two diagnoses with the same verdict are equal.
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -104,18 +105,21 @@ class Diagnosis:
 
     @classmethod
     def worst(cls, by_input: "Mapping[str, Diagnosis]") -> Self:
-        """The diagnosis of a model with several image inputs."""
+        """Returns the diagnosis of a model with several image inputs: that of the worst one."""
         if not by_input:
             raise BadInputError("`by_input` must hold the diagnosis of at least one input.")
         worst = replace(by_input[_worst_name(by_input)], by_input=by_input)
         return cls(**{name: getattr(worst, name) for name in cls.__dataclass_fields__})
 
     def apply(self, model: "keras.Model") -> "keras.Model":
-        """The model with the fix in front, built of stock Keras layers only.
+        """Returns the model with the fix in front, built of stock Keras layers only.
 
-        What it returns shares its weights with `model`, takes the images as
-        they were fed here, and loads from its file without keras_shiftguard.
-        A model that needs no fix is returned as it is.
+        The result shares its weights with `model`, takes the images as they
+        were fed here, and loads from its file without keras_shiftguard. A model
+        that needs no fix is returned as it is.
+
+        Raises:
+            BadInputError: If there is no fix and the status is not `"ok"`.
         """
         from keras_shiftguard.preprocessing.correction.built_in import apply_correction
 
@@ -131,7 +135,7 @@ class Diagnosis:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns the fields as plain values, for JSON."""
         fix = self.fix
         return {
             "status": self.status,
@@ -158,7 +162,7 @@ class Diagnosis:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The way back from `to_dict`; the layer in `fix` is made anew."""
+        """Returns the diagnosis that `to_dict` was called on, with a new layer in `fix`."""
         from keras_shiftguard.preprocessing.correction.layer import InputCorrection
         from keras_shiftguard.preprocessing.hints.image_hints import Hint
 
@@ -170,8 +174,8 @@ class Diagnosis:
             )
             first = fix.data_format == "channels_first"
             fix.build((None, len(scale), None, None) if first else (None, None, None, len(scale)))
-        kept = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
-        seen = values["value_range"]
+        plain = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
+        value_range = values["value_range"]
         return cls(
             expected=InputConvention.from_dict(values["expected"]),
             observed=InputConvention.from_dict(values["observed"]),
@@ -179,9 +183,9 @@ class Diagnosis:
             evidence=tuple(values["evidence"]),
             hints=tuple(Hint(**hint) for hint in values["hints"]),
             by_input={name: cls.from_dict(d) for name, d in values["by_input"].items()},
-            value_range=None if seen is None else (seen[0], seen[1]),
+            value_range=None if value_range is None else (value_range[0], value_range[1]),
             candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
-            **kept,
+            **plain,
         )
 
     def _finite_range(self) -> list[float] | None:
@@ -229,7 +233,7 @@ class Diagnosis:
             return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
         return (
             f"Preprocessing unknown{where}: the model expects {expected}, "
-            f"but what it is fed cannot be told."
+            "but the convention of what it is fed is not clear."
         )
 
     def _seen(self) -> str:
@@ -270,8 +274,8 @@ def _number(value: float) -> str:
 
 
 def _clip(line: str) -> str:
-    """One line stays one line, and a fix that can be pasted is never cut."""
+    """Returns the line without line breaks and not too long; a fix to paste is never cut."""
     line = " ".join(line.split("\n"))
-    if len(line) <= WIDTH or line.startswith("  Fix:"):
+    if len(line) <= MAX_LINE_LENGTH or line.startswith("  Fix:"):
         return line
-    return line[: WIDTH - 3].rstrip() + "..."
+    return line[: MAX_LINE_LENGTH - 3].rstrip() + "..."

@@ -1,10 +1,11 @@
-"""What a model was fed, from the profile of its input alone.
+"""Finds out in which convention a model was fed, from the profile of its input alone.
 
-Two things betray a convention. The extremes: black and white pixels land on
-`-mean / std` and `(255 - mean) / std`, which differ by channel. And the grid:
-8-bit images lie on values that are `1 / (255 std)` apart, unless they were
-resized in floating point. Where neither is clear the answer is "unknown":
-a dark or pale data set is no reason to guess.
+Two properties of the values tell the convention. The first is the extremes:
+black and white pixels land on `-mean / std` and `(1 - mean) / std` (mean and
+std of pixels in 0..1), which differ by channel. The second is the grid: the
+values of 8-bit images are `1 / (255 std)` apart, unless the images were resized
+in floating point. Where neither is clear the answer is "unknown", as for a dark
+or pale data set.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
 from keras_shiftguard.profiles import InputSummary
 
-ON_GRID = 0.9  # share of values from which a grid is believed; chance is 0.04
+MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; 0.04 lie there by chance
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
@@ -32,9 +33,9 @@ class Observation:
             told. The channel order of `"torch"` and `"caffe"` is the order in
             which the means were subtracted; that of the others is `"unknown"`
             (`"gray"` for one channel).
-        kind: `"nonfinite"`, `"constant"`, `"per_image_standardised"`,
-            `"scaled_twice"`, or None.
-        certainty: From 0 to 1.
+        kind: A special case: `"nonfinite"`, `"constant"`,
+            `"per_image_standardised"` or `"scaled_twice"`; else None.
+        certainty: How certain the convention is, from 0 to 1.
         evidence: Sentences with numbers.
     """
 
@@ -45,7 +46,7 @@ class Observation:
 
 
 def observe(summary: InputSummary) -> Observation:
-    """Reads the convention from the profile of one input."""
+    """Returns the convention that one input was fed in, according to its profile."""
     low, high = summary.minimum, summary.maximum
     span = _range_sentence(summary)
     if summary.num_samples == 0:
@@ -71,6 +72,7 @@ def observe(summary: InputSummary) -> Observation:
 
 
 def _per_image_standardised(summary: InputSummary) -> bool:
+    """Whether each image by itself has mean 0 and standard deviation 1."""
     mean, std = summary.sample_mean, summary.sample_std
     return bool(
         summary.num_samples >= 4
@@ -85,6 +87,7 @@ def _per_image_standardised(summary: InputSummary) -> bool:
 
 
 def _from_grid(summary: InputSummary, span: str) -> Observation | None:
+    """Returns the convention on whose grid the values lie; None unless there is exactly one."""
     counts = summary.counts.sum(axis=0)
     common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
     if 1 - common < MIN_OTHER_VALUES:  # black and white only: on several grids at once
@@ -92,10 +95,10 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
     shares: dict[str, float] = {}
     for name in LATTICES:
         share = summary.lattice_share(name)
-        # What the two commonest values contribute could lie there by accident.
-        if not np.isfinite(share) or (share - common) / (1 - common) < ON_GRID:
+        # The two commonest values do not count: they may lie on the grid by chance.
+        if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:
             continue
-        # Values that hardly leave one point lie on the grid whatever they are.
+        # Values that span less than a few levels lie on almost any grid.
         if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
     low = float(summary.minimum.min())
@@ -122,7 +125,7 @@ def _lattice_form(name: str, summary: InputSummary) -> Form:
 
 
 def _from_range(summary: InputSummary, span: str) -> Observation:
-    """Without a grid: the form that the values fill best without leaving it."""
+    """Returns the convention whose range the values fill without leaving it."""
     channels = summary.num_channels
     low, high = summary.minimum, summary.maximum
     single = [form for form in forms(channels) if not form.has_two_steps]
@@ -148,7 +151,7 @@ def _from_range(summary: InputSummary, span: str) -> Observation:
 
 
 def _fitted(summary: InputSummary, span: str) -> Observation:
-    """A scale and an offset, where nothing named fits and there is enough to fit."""
+    """Returns a custom scale and offset, where no named convention fits the values."""
     low, high = summary.minimum, summary.maximum
     inside = -1.001 <= low.min() and high.max() <= 256
     if summary.num_samples < 8 or (inside and low.min() >= 0) or np.any(high <= low):
@@ -161,8 +164,8 @@ def _fitted(summary: InputSummary, span: str) -> Observation:
     order = "gray" if summary.num_channels == 1 else "unknown"
     custom = InputConvention("custom", order, tuple(scale.tolist()), tuple(offset.tolist()))
     mean, std = summary.mean, summary.std
-    # A stretch of any dark or pale image would look like a fit: only a feed that
-    # has the mean and deviation of standardised data makes one believable.
+    # A scale and an offset can be fitted to any dark or pale images. The fit is only
+    # plausible if mean and deviation are those of standardised data.
     standardised = np.all(np.abs(mean) < 0.5) and np.all(np.abs(std - 1) < 0.4)
     like = (
         "standardised with the mean and deviation of a data set"
@@ -197,7 +200,7 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     """Whether the values are what images in this form usually are."""
     if form.steps[0] in MODES_WITH_ORDER:
         return _hits_an_end(form, summary)
-    # Some dark and some bright pixels, and they come near to one end.
+    # Both dark and bright pixels occur, and the extremes come near to black or white.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
         np.ptp(raw) > 64

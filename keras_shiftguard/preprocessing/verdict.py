@@ -1,7 +1,7 @@
-"""The verdict: what is expected, what was fed, and whether the two agree.
+"""Makes the diagnosis of a model: what it expects, what it was fed, and whether the two agree.
 
-What a model expects comes from its structure and from its batch norm, what it
-was fed from the profile of the feed. `rules.py` weighs the one against the other.
+What a model expects comes from its structure and from its batch norm; what it
+was fed comes from the profile of its input. `rules.py` compares the two.
 """
 
 import weakref
@@ -27,8 +27,9 @@ from keras_shiftguard.preprocessing.observation import observe
 from keras_shiftguard.preprocessing.rules import UNKNOWN, Case, decide
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-# Networks that a fit was seen to start from scratch with: however trained they
-# look later, what their architecture is published for does not bind them.
+# Networks whose training from scratch was observed. They learn the convention that they
+# are fed, so the published convention of their architecture does not apply to them,
+# not even when their weights look trained later.
 _from_scratch: "weakref.WeakSet[keras.Model]" = weakref.WeakSet()
 
 
@@ -42,18 +43,18 @@ def judge(
     evidence: BatchNormEvidence | None = None,
     structures: Sequence[StructuralExpectation] | None = None,
 ) -> Diagnosis:
-    """Whether a model is fed what it was trained on.
+    """Returns the diagnosis of a model and its input.
 
     Args:
         model: A built model. It is not changed.
         samples: Some images exactly as fed, by input name.
         profile: The profile of the stream, by the same names.
         labels: Labels of the samples, if any.
-        training: Whether this is the start of a fit: a fresh, trainable
-            network then learns whatever convention it is fed.
+        training: Whether this is the start of a fit. A fresh, trainable
+            network then learns the convention that it is fed.
         evidence: The batch norm of the model as it was before training.
-        structures: What its structure said before training; one step is
-            enough to make fresh weights look trained.
+        structures: What its structure told before training. After a single
+            step, fresh weights already look trained.
     """
     if evidence is None:
         evidence = BatchNormEvidence(model)
@@ -103,7 +104,7 @@ def _judge_input(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
-    # Predictions mean nothing before training, nor from wrong input.
+    # Predictions tell nothing before training, nor on wrongly preprocessed input.
     if verdict.status != "mismatch" and not training and not structure.fresh:
         hints += remarks_of_predictions(model, samples, name, labels)
     if observation.kind == "per_image_standardised" and verdict.expected.is_known:
@@ -127,9 +128,9 @@ def _judge_input(
 
 
 def _candidates(reading: Reading) -> tuple[Candidate, ...]:
-    """Every hypothesis with its misfit, the likeliest first."""
-    tried = [(h, reading.misfit(i)) for i, h in enumerate(reading.hypotheses)]
-    kept, fed = len(tried), reading.hypotheses[reading.as_fed]
+    """Returns every hypothesis with its misfit, the likeliest first."""
+    compared = [(h, reading.misfit(i)) for i, h in enumerate(reading.hypotheses)]
+    fed = reading.hypotheses[reading.as_fed]
     candidates = [
         Candidate(
             name=candidate_in_words(hypothesis),
@@ -137,8 +138,8 @@ def _candidates(reading: Reading) -> tuple[Candidate, ...]:
             swap=hypothesis.swap,
             fed=hypothesis is fed,
             best=hypothesis is reading.choice,
-            rough=i >= kept,
+            rough=i >= len(compared),
         )
-        for i, (hypothesis, misfit) in enumerate([*tried, *reading.dropped])
+        for i, (hypothesis, misfit) in enumerate([*compared, *reading.dropped])
     ]
     return tuple(sorted(candidates, key=lambda c: (not c.best, c.rough, c.misfit)))

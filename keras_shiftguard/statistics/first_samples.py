@@ -1,4 +1,4 @@
-"""A buffer of the first few images of a stream, on the device."""
+"""A buffer of the first few images of a stream."""
 
 from typing import Any
 
@@ -7,9 +7,9 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
-from keras_shiftguard.statistics.classes import class_ids, width_of
+from keras_shiftguard.statistics.classes import class_ids, host_class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
-from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.state import State, on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
 MAX_SAMPLES = 32
@@ -23,46 +23,58 @@ class FirstSamples:
     """Buffer that fills with the images of the first batches, and is free of cost once full.
 
     The preprocessing diagnosis needs whole images, because batch norm depends on spatial
-    structure, but the step must not copy batches to the host. So a few images stay on the
-    device, as they were fed, until the host reads them. Of a video or a volume, the middle
-    frame is stored.
+    structure. On TensorFlow, where batches are seen inside the step, the images stay on the
+    device, as they were fed, until the host reads them. On JAX and PyTorch the few images are
+    copied to the host at once. Of a video or a volume, the middle frame is stored.
 
     Args:
         spec: Specification of the image input.
+        max_samples: Number of images that the buffer holds at most; fewer of large images.
     """
 
-    def __init__(self, spec: InputSpec) -> None:
+    def __init__(self, spec: InputSpec, max_samples: int = MAX_SAMPLES) -> None:
         self.spec = spec
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         image = self.height * self.width * spec.channels * 4
-        self.capacity = int(np.clip(MAX_BYTES // image, 4, MAX_SAMPLES))
-        first = spec.layout == "channels_first"
-        size = (self.height, self.width)
-        shape = (spec.channels, *size) if first else (*size, spec.channels)
+        capacity = int(np.clip(MAX_BYTES // image, 4, MAX_SAMPLES))
+        self.capacity = int(np.clip(capacity * max_samples // MAX_SAMPLES, 4, max_samples))
         self.state = State("shiftguard_first")
-        self.images = self.state.add("images", (self.capacity, *shape))
-        self.sizes = self.state.add("sizes", (self.capacity, 2))
-        self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
-        self.filled = self.state.add("filled", ())
-        # A copy on the host of whether the buffer is full: PyTorch, which is eager, would have
-        # to wait for the device otherwise.
-        self.done = False
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels on the host
+        self._in_step = keras.backend.backend() == "tensorflow"
+        if self._in_step:
+            first = spec.layout == "channels_first"
+            size = (self.height, self.width)
+            shape = (spec.channels, *size) if first else (*size, spec.channels)
+            self.images = self.state.add("images", (self.capacity, *shape))
+            self.sizes = self.state.add("sizes", (self.capacity, 2))
+            self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
+            self.filled = self.state.add("filled", ())
 
     def update(self, x: Any, y: Any = None) -> None:
-        """Stores as many images of one batch as still fit. Runs inside the compiled step."""
-        if self.done and keras.backend.backend() == "torch":
-            return
+        """Stores as many images of one batch as still fit."""
+        if not self._in_step:
+            return self._copy(x, y)
         x = middle_frame(x, self.spec)
         current = (self.images.value, self.sizes.value, self.labels.value)
         full = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
-        if keras.backend.backend() == "jax":
-            # On JAX both branches return all values; XLA does not copy unchanged ones.
-            self._assign(ops.cond(full, lambda: current, lambda: self._merged(current, x, y)))
-        else:
-            # If the buffer is full or the batch is empty, nothing is copied.
-            ops.cond(full, _nothing, lambda: self._assign(self._merged(current, x, y)))
+        # If the buffer is full or the batch is empty, nothing is copied.
+        ops.cond(full, _nothing, lambda: self._assign(self._merged(current, x, y)))
         rows = ops.cast(ops.shape(x)[0], "float32")
         self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))
+
+    def _copy(self, x: Any, y: Any) -> None:
+        """Copies images to the host, and their labels."""
+        room = self.capacity - sum(len(images) for images, _ in self._parts)
+        if room <= 0 or not x.shape[0]:
+            return
+        images = on_host(middle_frame(x[:room], self.spec)).astype("float32")
+        axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
+        for axis, limit in zip(axes, (self.height, self.width), strict=True):
+            start = max(images.shape[axis] - limit, 0) // 2
+            images = np.take(images, range(start, min(start + limit, images.shape[axis])), axis)
+        ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
+        labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
+        self._parts.append((images, labels))
 
     def _assign(self, values: tuple[Any, ...]) -> Any:
         for variable, value in zip((self.images, self.sizes, self.labels), values, strict=True):
@@ -72,7 +84,7 @@ class FirstSamples:
     def reset(self) -> None:
         """Empties the buffer, so that it fills again."""
         self.state.reset()
-        self.done = False
+        self._parts.clear()
 
     def _merged(self, current: tuple[Any, ...], x: Any, y: Any) -> tuple[Any, ...]:
         """Returns the images, sizes and labels of the buffer with those of a batch added."""
@@ -102,17 +114,22 @@ class FirstSamples:
         Images of another size than the first are left out, so that the images are one array,
         in the layout of the input.
         """
+        if not self._in_step:
+            shape = self._parts[0][0].shape[1:] if self._parts else None
+            same = [part for part in self._parts if part[0].shape[1:] == shape]
+            if not same:
+                return np.zeros((0, 1, 1, self.spec.channels), "float32"), np.zeros(0, int)
+            return np.concatenate([part[0] for part in same]), np.concatenate([p[1] for p in same])
         values = self.state.read()[0]
         filled = int(values["filled"])
-        self.done = filled == self.capacity
         sizes = values["sizes"][:filled]
-        same = np.all(sizes == sizes[:1], axis=1)
-        images = values["images"][:filled][same].astype("float32")
+        same_size = np.all(sizes == sizes[:1], axis=1)
+        images = values["images"][:filled][same_size].astype("float32")
         if len(images):
             height, width = sizes[0].astype(int)
             first = self.spec.layout == "channels_first"
             images = images[..., :height, :width] if first else images[:, :height, :width]
-        return images, values["labels"][:filled][same].astype(int)
+        return images, values["labels"][:filled][same_size].astype(int)
 
 
 def _nothing() -> Any:

@@ -11,6 +11,7 @@ from keras import ops
 from keras_shiftguard.profiles import FeatureTable, LabelSummary, Moments
 from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
+from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import moments_from_sums
@@ -50,19 +51,24 @@ class LabelSketch:
         self.class_second = self.details.add("class_second", by_class)
         self.width = 0
 
-    def update(self, y: Any) -> None:
-        """Counts the classes of one batch. Runs inside the compiled step."""
-        width = width_of(y)
-        if not width:
-            return
-        self.width = width
-        ids, valid = class_ids(y, width)
-        self.num_samples.assign(self.num_samples + ops.sum(ops.ones_like(valid)))
+    def update(self, y: Any, rows: Any = None) -> None:
+        """Counts the classes of one batch; of its first `rows` samples, or of all if None."""
+        if width := width_of(y):
+            self.width = width
+            traced_once(self._update, self.state, "classes", y, rows)
+
+    def _update(self, y: Any, rows: Any) -> None:
+        ids, valid = class_ids(y, width_of(y))
+        number = ops.ones_like(valid)
+        if rows is not None:
+            number = row_mask(y, rows)[:, 0]
+            valid = valid * number
+        self.num_samples.assign(self.num_samples + ops.sum(number))
         self.num_ids.assign(self.num_ids + ops.sum(valid))
         counted = ops.segment_sum(valid, ops.mod(ids, MAX_CLASSES), num_segments=MAX_CLASSES)
         self.counts.assign(self.counts + counted)
 
-    def measure(self, y: Any, projections: Any, weight: Any) -> None:
+    def measure(self, y: Any, projections: Any, weight: Any, rows: Any = None) -> None:
         """Adds samples to the targets and to the projections by class, which cost more.
 
         Args:
@@ -70,15 +76,16 @@ class LabelSketch:
             projections: Random projections of the same samples, `(samples,
                 NUM_DIRECTIONS)`.
             weight: 1.0 where a projection is finite, else 0.0, `(samples, 1)`.
+            rows: Number of samples, where the rows after them only fill up; None for all.
         """
         if width_of(y):
-            traced_once(self._measure, self.details, "labels", y, projections, weight)
+            traced_once(self._measure, self.details, "labels", y, projections, weight, rows)
 
-    def _measure(self, y: Any, projections: Any, weight: Any) -> None:
+    def _measure(self, y: Any, projections: Any, weight: Any, rows: Any) -> None:
         width = width_of(y)
         if width <= MAX_TARGETS:
             numbers = ops.cast(ops.reshape(y, (-1, width)), "float32")
-            self.targets.update(ops.pad(numbers, ((0, 0), (0, MAX_TARGETS - width))))
+            self.targets.update(ops.pad(numbers, ((0, 0), (0, MAX_TARGETS - width))), rows)
         ids, valid = class_ids(y, width)
         ids = ops.mod(ids, MAX_CLASSES_EMBEDDED)
         weight = weight * ops.expand_dims(valid, 1)

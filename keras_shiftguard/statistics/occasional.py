@@ -1,13 +1,12 @@
-"""A schedule for costly statistics: updates at every k-th step, inside the compiled step."""
+"""A schedule for costly statistics: updates at every k-th step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from keras_shiftguard.statistics.state import State, assign
-from keras_shiftguard.statistics.tracing import pure
 
 # The costly statistics measure at most the first ROWS samples of a batch, and about
 # SAMPLES_PER_PASS samples of a pass, spread evenly. From 4,096 samples a mean is known to 1.6 %
@@ -45,7 +44,7 @@ class Occasional:
         self.state = State("shiftguard_occasional")
         self.step = self.state.add("step", ())
         self.stride = self.state.add("stride", (), fill=float(stride))
-        # PyTorch, which is eager, counts on the host, so that it need not wait for the device.
+        # On JAX and PyTorch, where updates are called from the host, it counts there.
         self._step, self._stride = 0, stride
 
     def start(self, stride: int) -> None:
@@ -54,39 +53,16 @@ class Occasional:
         assign(self.step, 0.0)
         assign(self.stride, float(stride))
 
-    def run(self, update: Callable[[], None], variables: Sequence[keras.Variable]) -> None:
-        """Calls `update` if this step is due. Runs inside the compiled step.
-
-        Args:
-            update: Function that assigns to some of `variables`, and to no others.
-            variables: All variables that `update` reads or assigns.
-        """
-        if keras.backend.backend() == "torch":
+    def run(self, update: Callable[[], None]) -> None:
+        """Calls `update` if this step is due; on TensorFlow, inside the compiled step."""
+        if keras.backend.backend() != "tensorflow":
             if self._step % self._stride == 0:
                 update()
             self._step += 1
             return
-        due = self.step.value < 0.5
+        ops.cond(self.step.value < 0.5, lambda: _updated(update), _nothing)
         following = self.step.value + 1.0
-        if keras.backend.backend() == "jax":
-            _functional(due, update, variables)
-        else:
-            ops.cond(due, lambda: _updated(update), _nothing)
         self.step.assign(ops.where(following >= self.stride.value, 0.0, following))
-
-
-def _functional(due: Any, update: Callable[[], None], variables: Sequence[keras.Variable]) -> None:
-    """Runs `update` as a condition on values, for JAX.
-
-    Both branches return the values of all variables; XLA does not copy unchanged ones.
-    """
-    current = [variable.value for variable in variables]
-
-    def updated() -> list[Any]:
-        return pure(update, variables)(current)[1]
-
-    for variable, value in zip(variables, ops.cond(due, updated, lambda: current), strict=True):
-        variable.assign(value)
 
 
 def _updated(update: Callable[[], None]) -> Any:

@@ -13,6 +13,7 @@ from keras_shiftguard.statistics.classes import class_ids, probabilities, width_
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
+from keras_shiftguard.statistics.tracing import traced_once
 
 
 class OutputSketch:
@@ -28,6 +29,7 @@ class OutputSketch:
 
     def __init__(self, width: int, classes: bool, layer: str = "", dimension: int = 0) -> None:
         self.layer = layer
+        self.width, self.dimension = width, dimension
         self.num_classes = (max(width, 2) if classes else 0) if width else 0
         # Number of classes in the confusion matrix; 0 if there are too many for one.
         size = self.num_classes if 0 < self.num_classes <= MAX_CLASSES_IN_CONFUSION else 0
@@ -52,6 +54,11 @@ class OutputSketch:
             activations: Activations of the layer, `(samples, ...)`, if there is one.
             y: Labels, if there are any.
         """
+        key = ("outputs", self.num_classes, self.width, bool(self.layer), self.dimension)
+        labels = y if width_of(y) else None
+        traced_once(self._update, self.state, key, outputs, activations, labels)
+
+    def _update(self, outputs: Any, activations: Any, y: Any) -> None:
         outputs = ops.cast(outputs, "float32")
         if self.embedding is not None and activations is not None:
             self.embedding.update(pooled(activations))

@@ -1,5 +1,6 @@
 """`Sketch`: all statistics of one input."""
 
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -42,6 +43,7 @@ class Sketch:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
+        self._kind = replace(spec, name="")  # inputs of all names are measured alike
         self.state = State("shiftguard")
         self.moments = Moments(spec, self.state)
         self.pixel_statistics = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
@@ -53,32 +55,32 @@ class Sketch:
         )
         self.details = Details(spec, self.detail_state)
 
-    def update(self, x: Any) -> None:
+    def update(self, x: Any, rows: Any = None) -> None:
         """Adds every pixel of a batch. Runs inside the compiled step."""
-        traced_once(self._update, self.state, ("pixels", self.spec), x)
+        traced_once(self._update, self.state, ("pixels", self._kind), x, rows)
 
-    def _update(self, x: Any) -> None:
-        batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec))
+    def _update(self, x: Any, rows: Any) -> None:
+        batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec), rows)
         for statistic in self.pixel_statistics:
             statistic.update(batch)
 
-    def sample(self, x: Any) -> None:
+    def sample(self, x: Any, rows: Any = None) -> None:
         """Adds sampled pixels to the quantiles and the 8-bit grids. Runs inside the step."""
-        traced_once(self._sample, self.detail_state, ("sampled", self.spec), x)
+        traced_once(self._sample, self.detail_state, ("sampled", self._kind), x, rows)
 
-    def _sample(self, x: Any) -> None:
-        pixels = SampledPixels(x, self.spec)
+    def _sample(self, x: Any, rows: Any) -> None:
+        pixels = SampledPixels(x, self.spec, rows)
         for statistic in self.sampled_statistics:
             statistic.update(pixels)
 
-    def measure(self, x: Any) -> tuple[Any, Any]:
+    def measure(self, x: Any, rows: Any = None) -> tuple[Any, Any]:
         """Adds the samples of `x` to the features and the embedding. Runs inside the step.
 
         Returns:
             Projections and weights of the samples, see `EmbeddingSketch.update`.
         """
         measured: tuple[Any, Any] = traced_once(
-            self.details.update, self.detail_state, ("samples", self.spec), x
+            self.details.update, self.detail_state, ("samples", self._kind), x, rows
         )
         return measured
 

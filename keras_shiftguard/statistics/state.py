@@ -103,3 +103,12 @@ def read_replicas(variable: keras.Variable) -> list[np.ndarray]:
             values = getattr(values[0], "values", values)
         return [np.asarray(value, dtype="float64") for value in values]
     return [np.asarray(ops.convert_to_numpy(variable.value), dtype="float64")]
+
+
+def on_host(x: Any) -> np.ndarray:
+    """Returns a tensor as a NumPy array; on JAX, also one that is spread over processes."""
+    if keras.backend.backend() == "jax" and not getattr(x, "is_fully_addressable", True):
+        from jax.experimental.multihost_utils import process_allgather
+
+        return np.asarray(process_allgather(x, tiled=True))
+    return np.asarray(ops.convert_to_numpy(x))

@@ -13,15 +13,16 @@ from keras_shiftguard.statistics.empty import unless_empty
 from keras_shiftguard.statistics.first_samples import FirstSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.occasional import ROWS, Occasional
+from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
 
 
-class Stream(keras.metrics.Metric):
-    """Metric that holds the sketches, first images and corrections of one stream.
+class Stream:
+    """The sketches, first images and corrections of one stream.
 
-    It is a `keras.metrics.Metric` because a compiled step can change the state of
-    metrics on every backend. It adds nothing to the logs, and Keras does not reset
-    it; the host does, with `drain`, `restart` and `forget`.
+    On TensorFlow `update` runs inside the compiled step; on JAX and PyTorch the host calls it
+    beside the step. The host reads and resets the statistics with `drain`, `restart` and
+    `forget`.
 
     Args:
         name: Name of the stream.
@@ -37,7 +38,6 @@ class Stream(keras.metrics.Metric):
         correction: Callable[[InputSpec], Any] | None = None,
         metrics: Sequence[keras.metrics.Metric] = (),
     ) -> None:
-        super().__init__(name=f"shiftguard_{name}")
         self.stream = name
         self.profile = InputProfile()
         self.is_built = False
@@ -49,6 +49,7 @@ class Stream(keras.metrics.Metric):
         self.corrections: dict[str, Any] = {}
         self._correction = correction
         self.user_metrics = list(metrics)
+        self._padding = Padding()
 
     def build(self, specs: Sequence[InputSpec]) -> None:
         """Creates the variables for inputs of these specifications."""
@@ -59,24 +60,9 @@ class Stream(keras.metrics.Metric):
         self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
         if self._correction is not None:
             self.corrections.update({spec.name: self._correction(spec) for spec in images})
-        parts = (*self.first_samples.values(), *self.corrections.values())
-        states = [part.state for part in (*self.sketches.values(), *parts)]
-        states += [self.labels.state, self.occasional.state]
-        # Keras tracks the variables through this attribute: on JAX that makes them part of the
-        # state that the step takes and returns.
-        self.state_variables = [v for state in states for v in state.variables]
-        self.state_variables += self._detail_variables()
         self.is_built = True
 
-    def _detail_variables(self) -> list[keras.Variable]:
-        states = [sketch.detail_state for sketch in self.sketches.values()]
-        states += [] if self.labels is None else [self.labels.details]
-        return [v for state in states for v in state.variables]
-
-    def reset_state(self) -> None:
-        """Does nothing. Keras calls this at every epoch; the host resets the state itself."""
-
-    def update_state(self, inputs: Mapping[str, Any], x: Any, y: Any = None) -> None:
+    def update(self, inputs: Mapping[str, Any], x: Any, y: Any = None) -> None:
         """Adds one batch.
 
         Args:
@@ -94,32 +80,32 @@ class Stream(keras.metrics.Metric):
 
     def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds one batch to everything but the user's metrics."""
-        for name, sketch in self.sketches.items():
-            if name in inputs:
-                sketch.update(inputs[name])
         for name, samples in self.first_samples.items():
             if name in inputs:
                 samples.update(inputs[name], y)
+        inputs, y, rows = self._padding(inputs, y)
+        for name, sketch in self.sketches.items():
+            if name in inputs:
+                sketch.update(inputs[name], rows)
         if self.labels is not None and self.occasional is not None:
-            self.labels.update(y)
-            self.occasional.run(lambda: self._measure(inputs, y), self._detail_variables())
+            self.labels.update(y, rows)
+            self.occasional.run(lambda: self._measure(inputs, y, rows))
 
-    def _measure(self, inputs: Mapping[str, Any], y: Any) -> None:
+    def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
         """Adds the first `ROWS` samples of a batch to the costly statistics."""
+        if rows is not None:
+            rows = np.minimum(rows, np.int32(ROWS))
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
-            sketch.sample(inputs[name][:ROWS])
-            projections, weight = sketch.measure(inputs[name][:ROWS])
+            sketch.sample(inputs[name][:ROWS], rows)
+            projections, weight = sketch.measure(inputs[name][:ROWS], rows)
             if i == 0 and self.labels is not None and width_of(y):
-                self.labels.measure(y[:ROWS], projections, weight)
+                self.labels.measure(y[:ROWS], projections, weight, rows)
 
     def corrected(self, name: str, tensor: Any) -> Any:
         """Returns the tensor with the correction of its input applied, if there is one."""
         return self.corrections[name](tensor) if name in self.corrections else tensor
-
-    def result(self) -> dict[str, Any]:
-        return {}
 
     def restart(self) -> None:
         """Resets the statistics and the profile, before a new pass is measured."""
@@ -152,7 +138,7 @@ class Stream(keras.metrics.Metric):
         self.restart()
         self.forget_samples()
         for correction in self.corrections.values():
-            correction.state.reset()
+            correction.switch_off()
         self.measure_every(1)
 
     def drain(self) -> InputProfile:

@@ -1,8 +1,7 @@
-"""Pure functions from updates of variables, to trace or compile an update only once.
+"""Updates of statistics as pure functions, traced or compiled once a process.
 
-The update of a statistic assigns to Keras variables. To trace it (TensorFlow) or compile it
-(JAX) apart from the step, a function of values is needed, which `pure` makes. `traced_once`
-and `compiled` use it.
+The update of a statistic assigns to Keras variables. To trace it (TensorFlow) or to compile it
+(JAX) once for all streams, fits and models, a function of values is needed, which `pure` makes.
 """
 
 from collections import OrderedDict
@@ -13,9 +12,9 @@ import keras
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 64  # traced functions; each takes some hundred KiB
+MAX_CACHED = 64  # functions; each takes some hundred KiB
 
-_traced: OrderedDict[Hashable, Any] = OrderedDict()
+_functions: OrderedDict[Hashable, Any] = OrderedDict()
 
 
 def pure(
@@ -44,47 +43,95 @@ def pure(
 
 
 def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensors: Any) -> Any:
-    """Calls `update(*tensors)`; in a TensorFlow step, through a cached traced function.
+    """Calls `update(*tensors)` through a function that is cached for the process.
 
-    The function is traced once a process. Tracing the hundreds of operations of an update
-    takes longer than tracing most networks, and it would be repeated for the training step,
-    for the validation step, and for those of the next model. TensorFlow inlines the call when
-    it optimises the step. JAX compiles each step as a whole, and PyTorch traces nothing, so
-    there `update` is called directly.
+    In a TensorFlow step the function is traced once; tracing the hundreds of operations of an
+    update takes longer than tracing most networks, and it would be repeated for the training
+    step, for the validation step, and for those of the next model. TensorFlow inlines the call
+    when it optimises the step. On JAX, where updates run beside the step, the function is
+    compiled once for each shape of the tensors; otherwise JAX would compile every operation on
+    its own. PyTorch compiles nothing, so there `update` is called directly.
 
     Args:
         update: Function that reads and assigns variables of `state`, and no others.
         state: The state with the variables.
         key: Key in the cache. Updates with equal keys must do the same to variables of the
             same shapes.
-        tensors: Arguments of `update`.
+        tensors: Arguments of `update`: tensors, or None.
 
     Returns:
         The result of `update`: a structure of tensors, or None.
     """
-    if keras.backend.backend() != "tensorflow":
+    backend = keras.backend.backend()
+    if backend == "torch":
         return update(*tensors)
-    import tensorflow as tf
+    variables = state.variables
+    if backend == "jax":
+        import jax
 
-    # Outside of a step there may be images of many sizes, each measured only once. Under a
-    # strategy, each replica has a value of its own, and they cannot be passed as one argument.
-    if tf.executing_eagerly() or tf.distribute.has_strategy():
-        return update(*tensors)
-    key = (key, *((tuple(x.shape), x.dtype) for x in tensors))
-    if key not in _traced:
-        _traced[key] = tf.function(_changes(update, state.variables), autograph=False)
-        while len(_traced) > MAX_CACHED:
-            _traced.popitem(last=False)
-    _traced.move_to_end(key)
-    values = [keras.ops.convert_to_tensor(variable.value) for variable in state.variables]
-    result, updated = _traced[key](values, *tensors)
-    for variable, value in zip(state.variables, updated, strict=True):
-        if value is not None:
-            variable.assign(value)
+        function = _cached(key, lambda: jax.jit(_changes(update, variables)))
+        values = [variable.value for variable in variables]
+    else:
+        import tensorflow as tf
+
+        # Outside of a step there may be images of many sizes, each measured only once. Under
+        # a strategy, each replica has a value of its own, which is no argument of a function.
+        if tf.executing_eagerly() or tf.distribute.has_strategy():
+            return update(*tensors)
+        shapes = tuple(None if x is None else (tuple(x.shape), x.dtype) for x in tensors)
+        function = _cached(
+            (key, shapes), lambda: tf.function(_changes(update, variables), autograph=False)
+        )
+        values = [keras.ops.convert_to_tensor(variable.value) for variable in variables]
+    result, updated = function(values, *tensors)
+    _assign(variables, updated)
     return result
 
 
-def _changes(update: Callable[..., Any], variables: list[keras.Variable]) -> Callable[..., Any]:
+class CompiledUpdate:
+    """An update that one object makes again and again: compiled as one function on JAX.
+
+    Args:
+        update: Function that reads and assigns `variables`, and no others.
+        variables: The variables.
+    """
+
+    def __init__(self, update: Callable[..., Any], variables: Sequence[keras.Variable]) -> None:
+        self._update = update
+        self._variables = list(variables)
+        self._function: Any = None
+
+    def __call__(self, *tensors: Any) -> Any:
+        """Returns `update(*tensors)`."""
+        if keras.backend.backend() != "jax":
+            return self._update(*tensors)
+        if self._function is None:
+            import jax
+
+            self._function = jax.jit(_changes(self._update, self._variables))
+        result, updated = self._function([v.value for v in self._variables], *tensors)
+        _assign(self._variables, updated)
+        return result
+
+
+def _cached(key: Hashable, make: Callable[[], Any]) -> Any:
+    """Returns the function with that key, which is made if it is not in the cache."""
+    if key not in _functions:
+        _functions[key] = make()
+        while len(_functions) > MAX_CACHED:
+            _functions.popitem(last=False)
+    _functions.move_to_end(key)
+    return _functions[key]
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[Any]) -> None:
+    """Assigns each value to its variable; None leaves a variable as it is."""
+    for variable, value in zip(variables, values, strict=True):
+        if value is not None:
+            variable.assign(value)
+
+
+def _changes(update: Callable[..., Any], variables: Sequence[keras.Variable]) -> Callable[..., Any]:
     """Returns `pure(update, variables)` with None for each value that needs no assignment."""
     run = pure(update, variables)
 
@@ -95,31 +142,3 @@ def _changes(update: Callable[..., Any], variables: list[keras.Variable]) -> Cal
         ]
 
     return changes
-
-
-def compiled(update: Callable[..., None], states: Callable[[], list[State]]) -> Callable[..., None]:
-    """Returns the update compiled as one function on JAX; on other backends, the update itself.
-
-    Without this, JAX compiles every operation on its own for every shape: hundreds of
-    compilations, which take longer than a single one of the whole update.
-
-    Args:
-        update: Function that takes tensors, or structures of them, and assigns only to
-            variables of `states()`.
-        states: Function that returns the states that exist at the time of the call.
-    """
-    if keras.backend.backend() != "jax":
-        return update
-    import jax
-
-    def variables() -> list[keras.Variable]:
-        return [variable for state in states() for variable in state.variables]
-
-    jitted = jax.jit(lambda values, *arguments: pure(update, variables())(values, *arguments)[1])
-
-    def run(*arguments: Any) -> None:
-        values = jitted([variable.value for variable in variables()], *arguments)
-        for variable, value in zip(variables(), values, strict=True):
-            variable.assign(value)
-
-    return run

@@ -1,4 +1,4 @@
-/* What adaptation did over time, beside the shift that drives it. */
+/* Charts of the adaptation over time, beside the shift that drives it. */
 
 import { api } from "./api.js";
 import { runMark } from "./icons.js";
@@ -9,7 +9,7 @@ import { createLines } from "./lines.js";
 const MOST_LINES = 4;
 const MOST_EPOCHS = 50; // in a table
 
-/** The charts there are data for: `[title, [[label, points]], options]`. */
+/** Returns the charts for which there are data: `[title, [[label, points]], options]`. */
 function charts(series) {
   const under = (prefix) =>
     Object.entries(series)

@@ -1,15 +1,15 @@
-/* Asking the server, at addresses relative to the page and no others.
+/* Requests to the server, only at addresses relative to the page.
  *
- * TensorBoard reads its logs behind the page, so that what is not there yet looks
- * like what is absent, and it may be restarted at any time: a question is asked
- * again, more and more slowly, before it counts as failed. An answer that came too
- * late to be of use is not handed on.
+ * TensorBoard reads its logs while the page is shown, so data that are not read yet
+ * look like missing data, and TensorBoard may be restarted at any time. Therefore a
+ * failed request is retried with growing pauses. An answer that comes too late is
+ * dropped.
  */
 
 const PAUSES = [400, 1000, 2000]; // milliseconds before asking again
 const PATIENCE = 20000; // milliseconds for one answer
 
-/** What went wrong, in words. `offline` if nobody answered at all. */
+/** An error with a sentence for the user. `offline`: the server did not answer. */
 export class ApiError extends Error {
   constructor(message, { status = 0, route = "" } = {}) {
     super(message);
@@ -53,7 +53,7 @@ async function once(address, route, signal) {
   }
 }
 
-/** Whether the same question may be answered in a moment. */
+/** Whether a retry of the same request may succeed. */
 const passing = (error, patient) =>
   error instanceof ApiError &&
   (error.offline || error.status >= 502 || (patient && error.status === 404));

@@ -1,8 +1,7 @@
-/* The page as a whole: asks for data, keeps what it has, tells the views.
+/* The page as a whole: it requests data, stores them, and notifies the views.
  *
- * The views never ask when; they are told what changed: "data" (a new overview),
- * "others" (that of another chosen run), "rows" (other features listed), or the
- * keys of the state.
+ * A notification names what changed: "data" (a new overview), "others" (the overview
+ * of another chosen run), "rows" (the list of features), or keys of the state.
  */
 
 import { createAdaptation } from "./adaptation.js";
@@ -22,7 +21,7 @@ import { createToolbar } from "./toolbar.js";
 import { createVerdict } from "./verdict.js";
 
 const POLL = 10000; // milliseconds
-// Whatever of this changes, other features are listed, or in another order.
+// A change of any of these keys changes the list of features or its order.
 const LISTED_BY = ["query", "sort", "onlyShifted", "pins", "runs", "pair", "data", "others"];
 
 class App {
@@ -30,8 +29,8 @@ class App {
     this.state = createState();
     this.reader = createReader({ state: this.state });
     this.turn = 0; // counts lists, so that views can tell old from new
-    this.asked = 0; // counts questions, so that late answers are dropped
-    this.stale = false; // something was to be asked while nobody could see it
+    this.asked = 0; // counts requests, so that late answers are dropped
+    this.stale = false; // whether a request was skipped while the page was hidden
     this.listing = { rows: [], total: 0 };
     this.pages = createPages({ retry: () => this.refresh("asked") });
     this.build(body);
@@ -83,13 +82,13 @@ class App {
   }
 
   shown() {
-    this.state.save(); // the address may have been another tab's
+    this.state.save(); // the address may have belonged to another tab
     if (!this.stale) return;
     this.stale = false;
     this.refresh("shown");
   }
 
-  /** Asks for everything that may have changed. */
+  /** Requests all data that may have changed. */
   async refresh(why) {
     if (why !== "start" && !isShown()) {
       this.stale = true;
@@ -110,13 +109,13 @@ class App {
       if (!late()) this.pages.clear();
     } catch (error) {
       if (error?.name === "AbortError" || late()) return;
-      // Only what should not happen is for the console: the page tells the rest.
+      // The console gets unexpected errors only; the page shows all others.
       if (error?.status === undefined) console.error(error);
       this.failed(error);
     }
   }
 
-  /** The first run is drawn when it is there; the others join it. */
+  /** Draws the first run as soon as it has arrived, and the others later. */
   async readOverviews(late, glance) {
     const { known } = this.reader;
     const [focus, ...others] = this.reader.selected();
@@ -158,13 +157,13 @@ class App {
       const pair = this.state.get().pair ?? focus?.pair;
       const there = focus && [focus, ...others].every((one) => one?.pair === pair);
       if (!there) this.refresh("chosen");
-      // What is there of the new choice is shown at once.
+      // Data of the new choice that have arrived already are shown at once.
       changed = new Set([...changed, ...(focus ? ["data"] : [])]);
     }
     this.draw(changed);
   }
 
-  /** All that the views need to know. */
+  /** Returns all that the views draw. */
   model() {
     const state = this.state.get();
     const { known } = this.reader;
@@ -211,12 +210,12 @@ class App {
     const unread = model.failures.has(model.selected[0]?.id);
     this.content.classList.toggle("loading", !model.overview && !unread);
     this.content.classList.toggle("unread", unread);
-    // A diagnosis may be there before anything has been compared.
+    // A diagnosis may arrive before the first comparison.
     this.content.classList.toggle("bare", Boolean(model.overview) && !model.total);
     for (const view of this.views) this.tell(view, model, changed);
   }
 
-  /** A view that fails takes nothing else with it. */
+  /** Runs a view; an error in it does not stop the others. */
   tell(view, model, changed) {
     try {
       view.update(model, changed);

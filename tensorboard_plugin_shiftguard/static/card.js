@@ -1,4 +1,4 @@
-/* One feature in brief: state, effect, course over the epochs, two distributions. */
+/* The card of a feature: state, effect, its line over the epochs, two distributions. */
 
 import { button, el, fill, shorten, svg, visible } from "./dom.js";
 import { bounds, effect, number } from "./format.js";
@@ -9,7 +9,7 @@ import { classEdges, densities, keepSpan, linePath, stepPath, usedSpan } from ".
 const [WIDTH, HEIGHT] = [120, 40];
 const MOST_POINTS = 120;
 
-/** The last state of a feature in a sentence, for those who do not see it. */
+/** Returns the last state of a feature as a sentence for screen readers. */
 function spoken(row) {
   const { record } = row;
   if (!record) return `${row.name}: absent in this run`;
@@ -27,7 +27,7 @@ function sparkline(row, model) {
   model.selected.forEach((run, k) => {
     const overview = model.overviews.get(run.id);
     const i = overview?.index.get(row.name);
-    // A run without this pair has another one's numbers: they do not belong here.
+    // A run without this pair answers with another pair, which is not drawn here.
     if (i === undefined || overview.pair !== model.overview.pair) return;
     const every = Math.ceil(overview.steps.length / MOST_POINTS);
     const points = [];

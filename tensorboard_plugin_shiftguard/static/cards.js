@@ -28,7 +28,7 @@ export function createCards({ state, failed }) {
     scroller,
   );
   const cards = new Map(); // name -> card in the page
-  let distributions = new Map(); // name -> what /cards said
+  let distributions = new Map(); // name -> answer of /cards
   let source = "";
   let waiting = new Set();
   let timer = 0;
@@ -48,7 +48,7 @@ export function createCards({ state, failed }) {
     },
   };
 
-  // Cards ask for their distribution once they are seen, many in one question.
+  // Cards request their distribution once they are in view, many in one request.
   const seen = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
@@ -110,7 +110,7 @@ export function createCards({ state, failed }) {
     const last = Math.min(rows.length, beyond, first + MOST_CARDS);
     const wanted = new Set(rows.slice(first, last).map((row) => row.name));
     for (const [name, card] of cards) {
-      // A card that has the focus stays, or the keyboard would lose its place.
+      // A card with the focus stays, or the keyboard focus would be lost.
       if (wanted.has(name) || card.item.contains(document.activeElement)) continue;
       seen.unobserve(card.item);
       card.item.remove();
@@ -158,7 +158,7 @@ export function createCards({ state, failed }) {
       if (now !== source || changed.has("data")) {
         aborter.abort();
         aborter = new AbortController();
-        // Of the same run the old drawing stays until the new one is there.
+        // The old drawing of the same run stays until the new one has arrived.
         if (now !== source) scroller.scrollTop = 0;
         if (now !== source) for (const card of cards.values()) card.draw(undefined);
         source = now;

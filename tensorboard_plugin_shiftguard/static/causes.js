@@ -1,4 +1,4 @@
-/* Kinds and causes of shift: what each means, and what can be done about it. */
+/* Kinds and causes of shift: their meaning, and what can be done about them. */
 
 export const KINDS = {
   preprocessing: {

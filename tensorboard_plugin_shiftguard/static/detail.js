@@ -1,7 +1,6 @@
 /* One feature in full: distributions, epochs, meaning, numbers.
  *
- * What the server knows of a feature is fetched once; moving through the epochs
- * happens in memory.
+ * The data of a feature are fetched once; changing the epoch needs no request.
  */
 
 import { api } from "./api.js";
@@ -30,7 +29,7 @@ const REDRAWS = ["measure", "log", "hiddenStreams"];
 export function createDetail({ state, failed }) {
   const kept = new Map(); // question -> answer of the server
   let model = null;
-  let answers = new Map(); // id of a run -> what is known of the feature there
+  let answers = new Map(); // id of a run -> data of the feature in it
   let feature = null; // that of the first run
   let data = null; // the same, laid out for drawing
   let index = 0; // of the step that is shown
@@ -40,7 +39,7 @@ export function createDetail({ state, failed }) {
   let saves = []; // buttons that need a distribution
   let aborter = new AbortController();
 
-  // What the slider stands for, also while another feature is on its way.
+  // The step of the slider, also while another feature is being fetched.
   let steps = [];
 
   const toStep = (at) => {
@@ -105,7 +104,7 @@ export function createDetail({ state, failed }) {
     return kept.get(key);
   }
 
-  /** The chosen run first; what it is compared with joins it. */
+  /** Fetches the chosen run first, then the run that is drawn over it. */
   async function load(now) {
     const late = () => wanted !== now;
     const { selected, overviews, state: chosen } = model;
@@ -133,7 +132,7 @@ export function createDetail({ state, failed }) {
     }
   }
 
-  /** Puts what was fetched into the charts. */
+  /** Draws the fetched data. */
   function lay() {
     const pair = shownPair(model.overview);
     const { overlay, hiddenStreams, log } = model.state;
@@ -169,7 +168,7 @@ export function createDetail({ state, failed }) {
     return model.overview.index.has(model.feature) ? "Reading." : "Absent in this run.";
   }
 
-  /** Whether a shift has hardly any bin to be seen in. */
+  /** Whether there are too few bins to show a shift. */
   function tooCoarse() {
     const { features, index: rows } = model.overview;
     if (!data.edges || !features[rows.get(model.feature)]?.alarm) return false;
@@ -197,7 +196,7 @@ export function createDetail({ state, failed }) {
     bins.update();
   }
 
-  /** Asks for the feature if what is there is not what is wanted. */
+  /** Requests the chosen feature if it has not been fetched. */
   function renew() {
     const { selected, overviews, state: chosen } = model;
     const now = JSON.stringify([fingerprint(overviews, selected), model.feature, chosen.overlay]);
@@ -205,7 +204,7 @@ export function createDetail({ state, failed }) {
     wanted = now;
     const subject = JSON.stringify([selected[0].id, model.feature]);
     if (subject !== about) {
-      // The old distribution must not stand under the new name.
+      // The old distribution must not be shown under the new name.
       about = subject;
       aborter.abort();
       aborter = new AbortController();

@@ -1,4 +1,4 @@
-/* How the distributions are drawn, and the key to what is what. */
+/* Controls of the distribution chart, and its legend. */
 
 import { button, el, fill, svg } from "./dom.js";
 import { streamName } from "./format.js";
@@ -9,7 +9,7 @@ const MEASURES = [
   ["cumulative", "Cumulative"],
 ];
 
-/** A piece of what is drawn, as the key to it. */
+/** A sample of a mark for the legend. */
 function swatch(stream) {
   return svg(
     "svg",

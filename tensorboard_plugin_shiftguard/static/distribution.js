@@ -1,4 +1,4 @@
-/* From what the server says of a feature to what the charts draw. */
+/* Conversion of the answer about a feature to the data of the charts. */
 
 import { pairKey } from "./rows.js";
 
@@ -13,8 +13,8 @@ export function shownPair(overview) {
 }
 
 /**
- * Streams of a feature with their part in the drawing: the pair's stream is
- * outlined, what it is compared with is filled, the others are thin lines. What is
+ * Streams of a feature with their role in the drawing: the stream of the pair is an
+ * outline, its reference is filled, the others are thin lines. A stream that is
  * compared with its own first epoch has that epoch as a fixed reference.
  */
 export function layStreams(feature, pair, hidden, overlay) {
@@ -93,7 +93,7 @@ function byName(names, shares, wanted) {
   return wanted.map((name) => known.get(name) ?? 0);
 }
 
-/** Shares on other bins; what lies beyond them goes into the outermost. */
+/** Shares on other bins; shares outside go into the outermost bins. */
 export function rebin(from, shares, to) {
   const result = new Array(to.length - 1).fill(0);
   const last = result.length - 1;

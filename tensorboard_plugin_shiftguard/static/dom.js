@@ -1,8 +1,8 @@
-/* Elements are made here and nowhere else: text only ever becomes a text node.
+/* The only file that creates elements; a text always becomes a text node.
  *
- * Names of runs, features and classes come from whoever wrote the log, so no
- * string of theirs may be read as markup, and none may hide what it is: control
- * and bidirectional characters are shown as escapes such as \u202e.
+ * Names of runs, features and classes come from the log, which somebody else may have
+ * written. So no name is parsed as markup, and control and bidirectional characters
+ * are shown as escapes such as \u202e.
  */
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -10,7 +10,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const HIDDEN =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\udb40[\udc00-\udfff]/g;
 
-/** The same text with every character that cannot be seen written out. */
+/** Returns the text with all invisible characters as escapes. */
 export function visible(text) {
   return String(text).replace(HIDDEN, (found) =>
     Array.from(
@@ -31,7 +31,7 @@ function make(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.setAttribute("class", value);
-    // The one attribute that carries a name as it stands: a hook for programs.
+    // The only attribute with an unescaped name; it is for programs.
     else if (name === "data-feature" || name === "data-run" || name === "value")
       node.setAttribute(name, value);
     else node.setAttribute(name, value === true ? "" : visible(value));
@@ -57,7 +57,7 @@ export function svg(tag, attributes, ...children) {
   return make(document.createElementNS(SVG, tag), attributes, children);
 }
 
-/** Puts `children` in the place of what `node` holds. */
+/** Replaces the content of `node` with `children`. */
 export function fill(node, ...children) {
   node.replaceChildren();
   put(node, children);
@@ -70,7 +70,7 @@ export function say(node, text) {
   if (node.textContent !== shown) node.textContent = shown;
 }
 
-/** Lines of code as they stand; each line is shown through `visible`. */
+/** Lines of code; each line goes through `visible`. */
 export function code(text, attributes) {
   const lines = String(text).split("\n").map(visible);
   const node = el("code", null);

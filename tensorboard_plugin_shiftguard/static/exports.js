@@ -1,4 +1,4 @@
-/* Taking what is shown along: JSON, CSV, SVG. */
+/* Downloads of the shown data: JSON, CSV, SVG. */
 
 import { binName } from "./histogram.js";
 
@@ -14,7 +14,7 @@ export function saveFile(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-/** A file name of plain letters, whatever the feature is called. */
+/** Returns a file name of plain letters for a feature. */
 export function fileName(parts, ending) {
   const plain = parts.map((part) =>
     String(part)
@@ -24,7 +24,7 @@ export function fileName(parts, ending) {
   return `${plain.filter(Boolean).join("_").slice(0, 100) || "shift"}.${ending}`;
 }
 
-// A cell that begins like a formula would be one in a spreadsheet.
+// Spreadsheets run a cell that begins like a formula.
 const cell = (value) => {
   if (typeof value === "number") return String(value);
   const text = String(value ?? "");
@@ -32,7 +32,7 @@ const cell = (value) => {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 };
 
-/** Every stream's shares at every epoch, a line for each bin. */
+/** Returns CSV with the shares of each stream at each epoch, one line for each bin. */
 export function asCsv(data) {
   const lines = [["feature", "epoch", "stream", "bin", "lower", "upper", "share"]];
   data.stepNumbers.forEach((step, t) => {

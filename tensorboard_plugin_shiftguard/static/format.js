@@ -1,4 +1,4 @@
-/* Numbers, times and names as a person reads them. */
+/* Formats of numbers, times and names. */
 
 const MINUS = "\u2212";
 
@@ -30,7 +30,7 @@ export function interval(lower, upper) {
   return `${effect(lower)} to ${effect(upper)}`;
 }
 
-/** The same where there is little room. */
+/** An interval in a shorter format. */
 export function bounds(lower, upper) {
   const known = [lower, upper].every((value) => Number.isFinite(value) && value !== null);
   return known
@@ -69,7 +69,7 @@ export function count(n, one, many = one + "s") {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 }
 
-/** What a stream is called in a sentence. */
+/** The name of a stream in a sentence. */
 export function streamName(stream) {
   return stream === "train" ? "training" : stream;
 }

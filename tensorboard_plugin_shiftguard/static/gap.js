@@ -1,4 +1,4 @@
-/* Where the accuracy went: a waterfall from what it should be down to what it is. */
+/* The accuracy gap as a waterfall chart, from the reference accuracy to the measured one. */
 
 import { api } from "./api.js";
 import { badge } from "./icons.js";
@@ -66,7 +66,7 @@ function headline(gap) {
   );
 }
 
-/** Steps from the reference down to what was measured, as `[row, from, to]`. */
+/** Steps from the reference to the measured accuracy, as `[row, from, to]`. */
 function steps(gap) {
   let at = gap.reference_accuracy;
   return gap.rows.map((row) => [row, at, (at -= row.points)]);

@@ -1,8 +1,8 @@
 /* The heatmap: features by epochs, coloured by effect size.
  *
- * A canvas, since a thousand features by hundreds of epochs are no elements. What
- * the pointer or the keys are on is told in words below it, and the strongest
- * rows are there as a table.
+ * It is a canvas, since a thousand features by hundreds of epochs are too many for
+ * elements. A text below describes the cell at the pointer or the keyboard cursor, and
+ * a table shows the strongest rows.
  */
 
 import { el, foldedTable, say, visible } from "./dom.js";
@@ -51,7 +51,7 @@ export function createHeatmap({ state }) {
   let colours = null;
   let cursor = null; // the cell under the pointer or the keys
   let frame = 0;
-  let prepared = 0; // counts what the rows were drawn from
+  let prepared = 0; // counts the versions of the data
   let drawn = ""; // what `still` shows
   const still = el("canvas"); // the rows, without the frames
 
@@ -99,14 +99,14 @@ export function createHeatmap({ state }) {
     drawFrames(context, { place, scroll, height, chosen: { row, t }, cursor });
   }
 
-  /** What does not change with the epoch or the pointer. */
+  /** Draws the parts that do not change with the epoch or the pointer. */
   function prepare() {
     const { overview, rows } = model;
     prepared++;
     names = longestName(context, rows);
     marks = new Map();
     for (const event of overview.events) {
-      // What was found between other streams is no mark of these; notes are in the log.
+      // Findings of other pairs are not marked here; notes are in the log.
       if (event.kind === "note" || (event.against && pairKey(event) !== overview.pair)) continue;
       const t = overview.steps.findLastIndex((step) => step <= event.step);
       if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);
@@ -129,7 +129,7 @@ export function createHeatmap({ state }) {
 
   const tell = (cell) => say(readout, cellInWords(model, cell, marks));
 
-  /** The cell at the pointer; on a name, that of the chosen epoch. */
+  /** The cell at the pointer; on a name, the cell of the chosen epoch. */
   function at(event) {
     if (!place) return null;
     const box = scroller.getBoundingClientRect();

@@ -4,11 +4,11 @@ import { shorten } from "./dom.js";
 import { featureKind } from "./icons.js";
 
 export const ROW = 22; // pixels
-export const HEAD = 40; // the line of epochs and that of what happened
+export const HEAD = 40; // the line of epochs and the line of events
 const WIDEST_CELL = 72;
 const GAP = 8; // between names and cells, and right of the cells
 
-/** Where everything lies, for a canvas of this width. */
+/** Returns the layout for a canvas of this width. */
 export function layout(width, columns, longestName) {
   const names = Math.round(
     Math.min(Math.max(longestName + 34, 80), width * (width < 480 ? 0.34 : 0.4)),
@@ -98,7 +98,7 @@ function drawName(context, theme, place, row, top, chosen) {
   context.fillText(fitted(context, row.name, place.names - 24), 22, middle + 4);
 }
 
-/** As much of a name as there is room for: its end tells more than its middle. */
+/** Shortens a name to the room there is, in its middle: the end tells more. */
 function fitted(context, name, room) {
   const text = shorten(name, 80);
   if (context.measureText(text).width <= room) return text;
@@ -188,7 +188,7 @@ function drawHead(context, theme, place, overview, marks) {
   }
 }
 
-/** Draws what does not follow the pointer: `chosen` is the row of the chosen feature. */
+/** Draws the parts that do not follow the pointer: `chosen` is the row of the chosen feature. */
 export function drawRows(context, view) {
   const { place, overview, rows, marks, scroll, height, colours, chosen } = view;
   const theme = palette();
@@ -203,7 +203,7 @@ export function drawRows(context, view) {
   drawHead(context, theme, place, overview, marks);
 }
 
-/** Frames around the chosen cell and that under the pointer; each `{row, t}` or null. */
+/** Draws frames around the chosen cell and the cell at the pointer; each `{row, t}` or null. */
 export function drawFrames(context, { place, scroll, height, chosen, cursor }) {
   const theme = palette();
   const frame = (cell, colour) => {
@@ -212,7 +212,7 @@ export function drawFrames(context, { place, scroll, height, chosen, cursor }) {
     const y = head ? HEAD - 21 : HEAD + cell.row * ROW - scroll - 1;
     context.save();
     context.beginPath();
-    // A row that is scrolled away is not framed over the head.
+    // A row that is scrolled out of view gets no frame.
     context.rect(0, head ? 0 : HEAD - 2, place.width, height);
     context.clip();
     context.strokeStyle = colour;

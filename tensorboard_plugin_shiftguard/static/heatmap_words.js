@@ -1,4 +1,4 @@
-/* The heatmap in words: what a cell says, the whole, the key, the table. */
+/* Texts of the heatmap: description of a cell and of the whole, legend, table. */
 
 import { el, fill, svg, table } from "./dom.js";
 import { count, effect, epoch } from "./format.js";
@@ -6,7 +6,7 @@ import { badge, featureKind, icon } from "./icons.js";
 
 const MOST_IN_TABLE = 100;
 
-/** What is at `{row, t}`; row -1 is the line of what happened. */
+/** Describes the cell `{row, t}`; row -1 is the line of events. */
 export function cellInWords({ overview, rows }, { row, t }, marks) {
   if (t < 0 || t >= overview.steps.length) return "";
   const when = epoch(overview.steps[t]);
@@ -25,7 +25,7 @@ export function cellInWords({ overview, rows }, { row, t }, marks) {
   return `${name}, ${when}: effect ${effect(value)}${state}`;
 }
 
-/** The whole drawing in a few sentences. */
+/** Describes the whole heatmap in a few sentences. */
 export function heatmapInWords(overview, rows) {
   const alarms = rows.filter((row) => row.record?.alarm);
   const named = alarms.slice(0, 5).map((row) => `${row.name} ${effect(row.record.effect)}`);

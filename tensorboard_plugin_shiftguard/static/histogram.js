@@ -1,7 +1,7 @@
 /* The large histogram: reference filled, current outlined, on shared bins.
  *
- * Axes are those of all epochs together, so that moving the slider moves the
- * distribution and not the axes. A step sets a few paths and nothing else.
+ * The axes fit all epochs together, so that the slider moves the distribution and not
+ * the axes. A step of the slider only sets a few paths.
  */
 
 import { el, fill, say, shorten, svg, visible } from "./dom.js";
@@ -156,7 +156,7 @@ export function createHistogram() {
     step: show,
     draw(next, at) {
       data = { ...next, edges: next.edges ?? classEdges(next.classes.length) };
-      // Of all epochs, so that the bars below do not rescale either.
+      // Over all epochs, so that the bars below keep their scale as well.
       data.reach = Math.max(
         0,
         ...next.stepNumbers.map((_, t) =>
@@ -169,7 +169,7 @@ export function createHistogram() {
   };
 }
 
-/** What is called in the table and on hovering: a class or the ends of a bin. */
+/** The name of a bin in the table and on hovering: a class, or both ends of the bin. */
 export function binName({ edges, classes }, i) {
   return classes ? classes[i] : `${number(edges[i])} to ${number(edges[i + 1])}`;
 }
@@ -196,7 +196,7 @@ function inWords(data, at, shift) {
   );
 }
 
-/** How much of a distribution lies elsewhere: half the sum of all differences. */
+/** Total variation distance: half the sum of all absolute differences. */
 function moved(shift) {
   if (!shift) return "There is nothing to compare with at this epoch.";
   const share = shift.reduce((sum, value) => sum + Math.abs(value), 0) / 2;

@@ -1,8 +1,8 @@
-/* TensorBoard around us: its theme, its address bar, its reload button.
+/* Access to the TensorBoard page: its theme, its address bar, its reload button.
  *
- * None of it is promised by TensorBoard, so everything here may fail and the tab
- * still works: without a theme it follows the system, without an address bar it
- * keeps its position in localStorage.
+ * TensorBoard documents none of this, so everything here may fail and the tab still
+ * works: without a theme it follows the system, and without an address bar it stores
+ * its position in localStorage.
  */
 
 const PLUGIN = "shiftguard";
@@ -35,7 +35,7 @@ export function watchTheme(changed) {
 const parts = () => window.parent.location.hash.replace(/^#/, "").split("&").filter(Boolean);
 const ours = (part) => part.startsWith(`p.${PLUGIN}.`);
 
-/** What the address says of us: `p.shiftguard.<key>=<value>`. */
+/** Reads the keys of this tab from the address: `p.shiftguard.<key>=<value>`. */
 export function readAddress() {
   const found = {};
   attempt(() => {
@@ -47,7 +47,7 @@ export function readAddress() {
   return found;
 }
 
-/** Writes the same, but only while the address is that of this tab. */
+/** Writes the keys to the address, but only while it is the address of this tab. */
 export function writeAddress(values) {
   attempt(() => {
     const kept = parts().filter((part) => !ours(part));
@@ -105,7 +105,7 @@ export function watchShown(shown) {
   window.addEventListener("resize", tell);
 }
 
-/** Copies a text; where the clipboard is not given, with a selection. */
+/** Copies a text; without access to the clipboard, by way of a selection. */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -1,4 +1,4 @@
-/* Every state has a shape, a word and a colour, so that any one of them will do. */
+/* Icons of states. Each state has a shape, a word and a colour; any one is enough. */
 
 import { el, svg } from "./dom.js";
 
@@ -29,7 +29,7 @@ const WORDS = {
   absent: "absent",
 };
 
-/** The shape alone; what it says must stand beside it. */
+/** Returns the shape alone; the word must be beside it. */
 export function icon(kind, size = 12) {
   const { tag, open, ...shape } = SHAPES[kind] ?? SHAPES.unknown;
   return svg(
@@ -50,8 +50,8 @@ export function badge(kind, word = WORDS[kind] ?? kind) {
   return el("span", { class: `badge ${kind}` }, icon(kind), el("span", null, word));
 }
 
-// What goes along with a stronger finding is not reported again. So far beyond chance,
-// whatever was tested besides, "no shift" would not be true of it.
+// A feature without an alarm may still have shifted together with a reported one. Beyond
+// these limits it is certain enough that "no shift" would be wrong.
 const CERTAIN = -6; // log10 of the p-value
 const MATTERS = 0.1; // effect size
 

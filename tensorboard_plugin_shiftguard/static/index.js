@@ -1,7 +1,7 @@
 /* The Shift tab. TensorBoard imports this module once and calls `render()`.
  *
- * TensorBoard drops the promise, so whatever is not caught here would be a blank
- * page without a word.
+ * TensorBoard ignores the returned promise, so an error that is not caught here would
+ * leave a blank page.
  */
 
 const STYLES = ["shiftguard.css", "views.css"];
@@ -44,7 +44,7 @@ export async function render() {
     host.watchTheme((dark) => {
       const root = document.documentElement;
       root.dataset.theme = dark ? "dark" : "light";
-      // Before the style sheet is there the frame would flash white.
+      // Without this the frame flashes white until the style sheet has loaded.
       root.style.background = dark ? "#26282b" : "#f8f9fa";
       window.dispatchEvent(new Event("shiftguard-theme"));
     });

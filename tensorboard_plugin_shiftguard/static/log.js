@@ -1,4 +1,4 @@
-/* What happened, in order: findings, preprocessing, actions with their reasons. */
+/* The list of events: findings, preprocessing, actions with their reasons. */
 
 import { icon } from "./icons.js";
 import { button, el, fill } from "./dom.js";

@@ -1,4 +1,4 @@
-/* What is known of a feature, in words: state, meaning, what to do. */
+/* The text about a feature: state, meaning, what to do. */
 
 import { shownPair } from "./distribution.js";
 import { el, fill, say } from "./dom.js";

@@ -1,4 +1,4 @@
-/* How badly each convention would fit the model: bars, the shorter the better. */
+/* Bars of the misfit of each convention with the model; shorter is better. */
 
 import { el, shorten, table } from "./dom.js";
 import { number } from "./format.js";
@@ -6,14 +6,14 @@ import { badge } from "./icons.js";
 
 const MOST = 12;
 
-/** Candidates of a diagnosis as a table with bars; null where none was weighed. */
+/** Candidates of a diagnosis as a table with bars; null if there are none. */
 export function misfits(candidates) {
   const known = (candidates ?? [])
     .filter((one) => Number.isFinite(one?.misfit))
     .sort((a, b) => a.misfit - b.misfit)
     .slice(0, MOST);
   if (!known.length) return null;
-  // What was ruled out at a first look may be far off: it does not set the scale.
+  // Candidates that were ruled out early may be far off, and do not set the scale.
   const near = known.filter((one) => !one.rough || one.fed);
   const most = Math.max(...(near.length ? near : known).map((one) => one.misfit)) || 1;
   return el(

@@ -1,4 +1,4 @@
-/* The numbers behind the charts of a feature: as tables, and to take along. */
+/* The numbers behind the charts of a feature, as tables and as downloads. */
 
 import { shownPair, scoresOf } from "./distribution.js";
 import { table } from "./dom.js";
@@ -8,7 +8,7 @@ import { findingOf } from "./words.js";
 
 const MOST_EPOCHS = 100; // in a table; the JSON has them all
 
-/** Shares of each bin at one step, their difference and what it makes of the whole. */
+/** Shares of each bin at one step, their difference and its part of the total. */
 export function binTable(data, index) {
   if (!data) return null;
   const shift = differences(data, index);

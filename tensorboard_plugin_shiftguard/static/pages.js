@@ -1,4 +1,4 @@
-/* What stands there instead of data: loading, nothing found, a failure. */
+/* Pages without data: loading, no data, an error. */
 
 import { button, code, el, fill } from "./dom.js";
 import { count } from "./format.js";
@@ -26,7 +26,7 @@ export function copyButton(label, text, attributes) {
   return node;
 }
 
-/** Blocks of the size of what will come, so that nothing jumps. */
+/** Placeholders of the size of the later content, so that the page does not jump. */
 function skeleton() {
   return el(
     "div",

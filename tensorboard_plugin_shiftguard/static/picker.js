@@ -1,4 +1,4 @@
-/* Choosing up to four runs. TensorBoard does not tell which it has chosen. */
+/* Choice of up to four runs. TensorBoard does not tell a plugin its own choice. */
 
 import { el, fill, say, visible } from "./dom.js";
 import { ago } from "./format.js";

@@ -1,4 +1,4 @@
-/* What the model expects beside what it is fed, and the line that repairs it. */
+/* The convention that the model expects, the one it is fed, and the line that repairs it. */
 
 import { badge, icon } from "./icons.js";
 import { code, el, fill, svg, table, visible } from "./dom.js";
@@ -23,12 +23,12 @@ const MODES = {
   unknown: "not known",
 };
 
-/** Whether anything was seen: tables and texts have no pixels to look at. */
+/** Whether the input was judged: tables and texts have no pixels. */
 function seen(one) {
   return one.status !== "unknown" || one.num_samples || one.value_range || one.candidates?.length;
 }
 
-/** Diagnoses that say the same are shown once, for all their streams. */
+/** Groups equal diagnoses, so that each is shown once for all its streams. */
 function grouped(diagnosis) {
   const groups = new Map();
   const add = (stream, input, one) => {
@@ -70,7 +70,7 @@ export function createPreprocessing() {
       drawn = key;
       const groups = grouped(all);
       node.hidden = !groups.length;
-      // What is wrong comes first on the page; what is well, after the rest.
+      // Mismatches come first on the page, and correct streams last.
       node.classList.toggle(
         "urgent",
         groups.some((one) => one.diagnosis.status === "mismatch"),

@@ -1,4 +1,4 @@
-/* Ranges of values on one axis: what 0 to 255 becomes under a convention. */
+/* Ranges of values on one axis: the range of 0 to 255 under each convention. */
 
 import { fill, svg } from "./dom.js";
 import { number } from "./format.js";

@@ -1,4 +1,4 @@
-/* The runs and their overviews: what is known of them, and how it is asked for. */
+/* Store of the runs and their overviews, which it requests from the server. */
 
 import { api } from "./api.js";
 import { pairKey, readOverview } from "./rows.js";
@@ -12,15 +12,15 @@ const readable = (run) => run.name.replace(/\/shiftguard$/, "").replace(/^shiftg
 
 export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview
-  const failures = new Map(); // id of a run -> why there is none
-  const read = new Map(); // id of a run -> what `/runs` said of it then, and when
-  let usual = []; // ids that are shown while nobody has chosen any
+  const failures = new Map(); // id of a run -> error message
+  const read = new Map(); // id of a run -> entry of `/runs` at that time, and the time
+  let usual = []; // ids that are shown while the user has chosen none
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 
-  /** Asks which runs there are, a few times if there seem to be none. */
+  /** Requests the list of runs, a few times if it is empty. */
   async function readRuns(late, patient) {
     let answer = await api.runs();
-    // What has not been read yet looks the same as what is not there.
+    // Runs that TensorBoard has not read yet look like missing runs.
     for (const time of patient ? EMPTY_TRIES : []) {
       if (answer.runs?.length || late()) break;
       await pause(time);
@@ -32,7 +32,7 @@ export function createReader({ state }) {
     known.others = answer.other_runs ?? 0;
   }
 
-  /** The chosen runs that there are; if there are none, the latest ones, the newest drawn. */
+  /** The chosen runs that exist; if there are none, the latest, the newest first. */
   function selected() {
     const byId = new Map(known.runs.map((run) => [run.id, run]));
     const chosen = state
@@ -41,8 +41,8 @@ export function createReader({ state }) {
       .filter(Boolean);
     if (chosen.length) return chosen;
     const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
-    // Two fits that write by turns must not take the page from each other, and
-    // neither must one that begins while another is being looked at.
+    // The page must not switch between two fits that write by turns, nor to a fit that
+    // begins while the user looks at another one.
     const [focus, ...others] = usual.filter((id) => byId.has(id));
     const latest = [...known.runs].sort(newest).map((run) => run.id);
     const fresh = latest.filter((id) => !usual.includes(id));
@@ -51,7 +51,7 @@ export function createReader({ state }) {
     return usual.map((id) => byId.get(id));
   }
 
-  /** The server counts pairs, and each run may count them differently. */
+  /** The index of a pair; the same pair may have another index in each run. */
   async function ask(id, pair) {
     const place = (pairs) => (pairs ?? []).findIndex((one) => pairKey(one) === pair);
     const guess = pair ? place(overviews.get(id)?.pairs) : -1;
@@ -61,7 +61,7 @@ export function createReader({ state }) {
     return readOverview(await api.overview(id, index));
   }
 
-  /** What `/runs` says of a run changes with every look, and seldom otherwise. */
+  /** The entry of a run in `/runs`, which changes with every comparison. */
   function unchanged(id, pair) {
     const { mark, time } = read.get(id) ?? {};
     const old = performance.now() - time > OLD;
@@ -85,7 +85,7 @@ export function createReader({ state }) {
       failures.delete(id);
       return overview;
     } catch (error) {
-      // Without an answer what is there stays; the page says that it is old.
+      // Without an answer the old data stay; the page says that they are old.
       if (error.offline || error.name === "AbortError") throw error;
       overviews.delete(id);
       failures.set(id, error.message);
@@ -97,7 +97,7 @@ export function createReader({ state }) {
   return { known, selected, readRuns, readRun };
 }
 
-/** What tells one state of the overviews from another. */
+/** A key that differs when the overviews differ. */
 export function fingerprint(overviews, runs) {
   return JSON.stringify(
     runs.map(({ id }) => {

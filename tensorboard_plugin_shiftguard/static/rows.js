@@ -1,4 +1,4 @@
-/* Which features are listed, and in which order. */
+/* The list of features: filter and order. */
 
 import { unpack } from "./api.js";
 
@@ -19,7 +19,7 @@ export function readOverview(raw) {
     features,
     pairs,
     pair: pairs[raw.pair] ? pairKey(pairs[raw.pair]) : null,
-    pairIndex: raw.pair ?? null, // how the server calls it
+    pairIndex: raw.pair ?? null, // its index on the server
     events: raw.events ?? [],
     problems: raw.problems ?? [],
     state: raw.state ?? null,
@@ -34,7 +34,7 @@ export function readOverview(raw) {
   };
 }
 
-/** Flags are packed two a byte, the first in the lower half, unless there is one for each. */
+/** Unpacks flags: two in a byte, the first in the lower half, or one in a byte. */
 function flagAt(flags, place, whole) {
   if (whole) return flags[place] ?? 0;
   return ((flags[place >> 1] ?? 0) >> (4 * (place & 1))) & 15;
@@ -93,7 +93,7 @@ export function listRows(overview, others, { query, onlyShifted, sort, pins }) {
   return { rows: [...first, ...rest], total: rows.length, problem };
 }
 
-/** How much the effect moved between the last two looks; -1 if not known. */
+/** The change of the effect between the last two steps; -1 if not known. */
 function lastChange(overview, i) {
   if (i < 0) return -1;
   let last = NaN;

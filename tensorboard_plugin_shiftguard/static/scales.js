@@ -1,4 +1,4 @@
-/* From numbers to places and colours. */
+/* Scales: conversion of numbers to positions and colours. */
 
 /** A straight line from `domain` to `range`. */
 export function linear([a, b], [from, to]) {
@@ -37,9 +37,8 @@ export function extent(values, include = []) {
   return [low, high];
 }
 
-// Blue for less, orange for more: told apart with every kind of colour vision,
-// and by lightness alone they say "how much". Around zero, within the threshold,
-// lies the colour of the page: nothing to see.
+// Blue for negative and orange for positive effects, which differ in every kind of colour
+// vision. Lightness shows the size. Effects below the threshold have the colour of the page.
 const LIGHT = { low: ["#d3e4f3", "#08468b"], high: ["#fbdcb8", "#a33b03"], calm: "#f1f3f4" };
 const DARK = { low: ["#2c4a66", "#9fd0ff"], high: ["#5c4026", "#ffb765"], calm: "#3a3d41" };
 

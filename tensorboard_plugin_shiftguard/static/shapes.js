@@ -38,8 +38,8 @@ export function stepPath(edges, heights, x, y, base = null) {
 export const classEdges = (count) => Array.from({ length: count + 1 }, (_, i) => i);
 
 /**
- * Where the bins lie that hold something: the span of edges outside of which
- * every share is below a thousandth, so that a lone outlier does not flatten all.
+ * The span of edges outside of which every share is below a thousandth, so that a
+ * single outlier does not flatten the chart.
  */
 export function usedSpan(edges, lists) {
   let [low, high] = [Infinity, -Infinity];

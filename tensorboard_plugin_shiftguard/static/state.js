@@ -1,9 +1,8 @@
-/* What the reader has chosen, kept over a reload.
+/* The state of the page: the choices of the user, which survive a reload.
  *
- * What a link should carry (runs, pair, feature, epoch) is in the address, and in
- * sessionStorage for when the address is not ours to write. How someone likes to
- * look at things is in localStorage; the position is not, since tomorrow other
- * runs may stand at the same address.
+ * The position (runs, pair, feature, epoch) is in the address, so that links carry it,
+ * and in sessionStorage for when the address belongs to another tab. Preferences are in
+ * localStorage. The position is not, since other runs may be at the same address later.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
@@ -16,7 +15,7 @@ const KEPT = [...SHARED, "onlyShifted", "overlay"]; // kept until the window is 
 
 const DEFAULTS = {
   runs: [], // ids, the one that is drawn first
-  pair: null, // "validation/train"; null: what the server finds most telling
+  pair: null, // "validation/train"; null: the pair that the server chooses
   feature: null, // null: the most severe
   epoch: null, // step; null: the latest, and follow it
   pins: [], // feature names
@@ -36,7 +35,7 @@ function fromAddress() {
   try {
     if (found.runs) state.runs = JSON.parse(found.runs).map(String).slice(0, MOST_RUNS);
   } catch {
-    // A link that was cut: the rest of it may still be of use.
+    // The link was cut; its other parts may still be valid.
   }
   if (found.pair) state.pair = found.pair;
   if (found.feature) state.feature = found.feature;
@@ -44,7 +43,7 @@ function fromAddress() {
   return state;
 }
 
-/** What a storage holds of `keys`, as far as it has the form it should have. */
+/** Reads `keys` from a storage; values of a wrong form are left out. */
 function fromStorage(storage, keys) {
   try {
     const kept = JSON.parse(storage().getItem(KEY) ?? "{}");
@@ -67,14 +66,14 @@ function toStorage(storage, keys, state) {
   }
 }
 
-// Asking for a storage may already be refused.
+// Even access to a storage may be refused.
 const forGood = () => window.localStorage;
 const forNow = () => window.sessionStorage;
 
 /** The one place where choices live: `get()`, `set(changes)`, `listen(f)`. */
 export function createState() {
   const linked = fromAddress();
-  // A link is a whole position: it is not mixed with the last one from here.
+  // A link holds a whole position, which is not mixed with the last one.
   const kept = fromStorage(forNow, KEPT);
   if (Object.keys(linked).length) for (const key of SHARED) delete kept[key];
   let state = { ...DEFAULTS, ...fromStorage(forGood, LIKED), ...kept, ...linked };
@@ -97,7 +96,7 @@ export function createState() {
     clearTimeout(timer);
     timer = setTimeout(write, 200);
   };
-  // Likings changed right before the page goes are kept as well.
+  // Saves preferences that were changed right before the page is closed.
   window.addEventListener("pagehide", () => timer && write());
 
   const set = (changes) => {

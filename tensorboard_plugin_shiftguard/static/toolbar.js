@@ -1,4 +1,4 @@
-/* What is compared, and which features are listed in which order. */
+/* The toolbar: pair of streams, and filter and order of the features. */
 
 import { el, fill, say, visible } from "./dom.js";
 import { count, streamName } from "./format.js";
@@ -70,7 +70,7 @@ export function createToolbar({ state }) {
         );
         pair.disabled = overview.pairs.length < 2;
       }
-      // What was just typed, and is not yet in the state, is not taken away again.
+      // A text that was just typed is not in the state yet, and must stay.
       const typing = timer || document.activeElement === search;
       if (!typing && search.value !== model.state.query) search.value = model.state.query;
       sort.value = model.state.sort;

@@ -1,4 +1,4 @@
-/* The verdict: for each chosen run what is known of it, in words. */
+/* The verdict: a text about the state of each chosen run. */
 
 import { badge, icon, runMark } from "./icons.js";
 import { button, el, fill, say } from "./dom.js";
@@ -7,29 +7,29 @@ import { createPicker } from "./picker.js";
 
 const MOST_NOTES = 3;
 
-/** The worst that is known of a run, as the kind of its badge. */
+/** The kind of badge for the worst problem of a run. */
 export function runKind(state) {
   if (!state) return "unknown";
   const found = Object.values(state.diagnosis ?? {}).map((d) => d?.status);
   if (found.includes("mismatch")) return "mismatch";
   if (state.report?.shifted) return "alarm";
-  // A report may also say that nothing was compared, or too little.
+  // A report may also say that nothing, or too little, was compared.
   if (/no shift/i.test(state.verdict?.shift ?? "")) return "steady";
   return Object.keys(state.collecting ?? {}).length ? "collecting" : "unknown";
 }
 
-/** What a run's state says, sentence by sentence. */
+/** The sentences about the state of a run. */
 function sentences(overview) {
   const { verdict, diagnosis } = overview.state ?? {};
   const said = verdict ?? {};
   const wrong = Object.values(diagnosis ?? {}).some((one) => one?.status === "mismatch");
-  // What is wrong comes first; that the preprocessing is not known is no news.
+  // Problems come first; an unknown preprocessing is left out.
   const first = wrong ? [said.preprocessing, said.shift] : [said.shift, said.preprocessing];
   const found = [...first, said.adaptation].filter(Boolean);
   return found.length ? found.map(sentence) : ["Nothing has been judged yet."];
 }
 
-/** What the worst finding of the pair that the verdict names is, without what it points to. */
+/** The worst finding of the pair in the verdict, without its cause. */
 function foremost(state) {
   const { findings, shifted } = state?.report ?? {};
   if (!shifted) return "";
@@ -39,7 +39,7 @@ function foremost(state) {
   return one?.explanation ? sentence(one.explanation.split(/\. (?=[A-Z])/)[0]) : "";
 }
 
-/** A sentence as it stands in a text: without the name of the tool, with its full stop. */
+/** A sentence without the name of the tool, and with a full stop. */
 function sentence(said) {
   const bare = said.trim().replace(/^ShiftGuard: /, "");
   const text = bare.slice(0, 1).toUpperCase() + bare.slice(1);
@@ -106,7 +106,7 @@ export function createVerdict({ state, refresh }) {
       item.update(run, i, model);
       return item.node;
     });
-    // Nodes that stay are left where they are, so that they are not read out again.
+    // Unchanged nodes stay, so that screen readers do not read them again.
     const same =
       wanted.length === list.children.length && wanted.every((n, i) => n === list.children[i]);
     if (!same) list.replaceChildren(...wanted);
@@ -133,7 +133,7 @@ function createLine(state, run) {
   );
   const kind = el("span", { class: "kind" });
   const text = el("span", { class: "sentences" });
-  // Numbers that move with every look would be read out with every look.
+  // Screen readers would read changing numbers at every update.
   const named = el("span", { class: "sentences", "aria-live": "off", "data-testid": "foremost" });
   const facts = el("span", { class: "quiet facts", "aria-live": "off" });
   const kept = el("span", { "data-testid": "kept" });

@@ -1,4 +1,4 @@
-/* What is known of a feature, in plain words: what it means and what to do. */
+/* Texts about a feature: what its state means and what to do. */
 
 import { FAMILIES, KINDS, OTHER } from "./causes.js";
 import { effect, pValue, streamName } from "./format.js";
@@ -60,14 +60,14 @@ function found(record, finding, threshold) {
   if (record.negligible || finding?.negligible) {
     return { means: [...means, "The effect is there, but too small to matter."], todo: [NOTHING] };
   }
-  // A finding stands for the whole fit, even where the streams have met again.
+  // A finding is valid for the whole fit, even if the streams are equal again.
   if (now < threshold) {
     means.push(`It was found earlier; at the latest epoch the effect is ${effect(record.effect)}.`);
   } else means.push(...chance(record));
   return { means, todo: [kind?.todo ?? family?.todo ?? OTHER.todo] };
 }
 
-/** The p-value of the latest look, with what it does not account for. */
+/** The p-value of the latest comparison, with what it does not account for. */
 function chance({ log10_p: log10 }) {
   if (log10 === null || log10 === undefined) return [];
   return [

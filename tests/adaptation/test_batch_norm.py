@@ -1,4 +1,4 @@
-"""Batch norm takes the target's statistics, gives them back, and spares what is frozen."""
+"""`adapt_batch_norm` takes the target's statistics, can undo it, and skips frozen layers."""
 
 import keras
 import numpy as np
@@ -83,7 +83,7 @@ def test_nothing_else_changes(target):
     for weight in model.weights:
         same = np.array_equal(named[weight.path], ops.convert_to_numpy(weight.value))
         assert same != ("moving" in weight.path), weight.path
-    # The layers call themselves again: training moves their own statistics.
+    # The layers have their own `call` again, so that training updates their statistics.
     assert "call" not in vars(model.get_layer("first"))
 
 

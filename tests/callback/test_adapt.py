@@ -1,4 +1,4 @@
-"""`ShiftGuard(adapt=...)` in real fits: the repair, and that it harms nothing."""
+"""`ShiftGuard(adapt=...)` in real fits: it repairs a shift, and changes nothing without one."""
 
 import json
 import os
@@ -75,7 +75,7 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     assert used == {"darker"} and abs(guard.augmentation.gaps["brightness"]) < 1
     said = capsys.readouterr().out
     assert "darker widened from 0 to" in said and "Batch norm now has the statistics" in said
-    # Validation saw the images as they are: the weights of the last epoch say the same.
+    # Validation was not augmented: evaluating the final weights gives the same loss.
     guard.batch_norm.restore()
     assert model.evaluate(*data, batch_size=64, verbose=0) == pytest.approx(
         history["val_loss"][-1], rel=1e-4
@@ -106,12 +106,12 @@ def test_it_works_compiled_by_xla_in_mixed_precision_and_in_packs_of_steps(data,
 
 
 def test_a_fit_that_was_interrupted_goes_on_exactly(data, tmp_path):
-    images = data[0] * 255, data[1]  # a range that has to be remembered, too
+    images = data[0] * 255, data[1]  # so that the range of the input must be restored as well
     target = images[0] - np.float32(60)
     kept, logs, interrupted = tmp_path / "model.keras", tmp_path / "whole", tmp_path / "logs"
 
     class Keep(keras.callbacks.Callback):
-        """What is there when a fit is interrupted after two epochs."""
+        """Saves the model and the log as they are when a fit is interrupted after two epochs."""
 
         def on_epoch_end(self, epoch, logs_=None):
             if epoch == 1:

@@ -1,8 +1,8 @@
-"""Watching never changes training, and leaves nothing behind.
+"""The guard never changes training, and leaves nothing in the model.
 
 On the CPU, weights, optimizer state and history are bit for bit the same with
-and without the guard, wherever two runs without it agree; that control runs
-beside each comparison.
+and without the guard, provided that two runs without it agree. Each comparison
+checks that first.
 """
 
 import random
@@ -108,7 +108,7 @@ def test_training_is_bit_for_bit_the_same(case, mode, data):
     if case != "sequential" and mode == "fix":
         pytest.skip("the correction that stays off is compared on one kind of model")
     first, second = train(data=data, **CASES[case]), train(data=data, **CASES[case])
-    # Not in use here: the network is trained from scratch, so nothing is wrong.
+    # The correction stays off, because a network trained from scratch has no wrong input.
     guard = ShiftGuard(on_mismatch=mode, verbose=0)
     guarded = train(data=data, guard=guard, **CASES[case])
     print(f"control: two runs without the guard agree: {same(first, second)}")
@@ -149,7 +149,7 @@ def test_checkpoints_written_in_mid_fit_hold_nothing_of_ours(data, tmp_path):
 
 
 class Interrupt(keras.callbacks.Callback):
-    """Ends a fit at one hook, as Ctrl-C or a failing callback would."""
+    """Ends a fit at one hook, as Ctrl-C or a failing callback does."""
 
     def __init__(self, hook, error):
         super().__init__()
@@ -176,7 +176,7 @@ def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
         model.fit(
             x, y, validation_data=(x, y), callbacks=[guard, Interrupt(hook, error)], verbose=0
         )
-    # What is left of the guard does not get in the way ...
+    # The model works while the guard is still attached ...
     before = model.evaluate(x, y, verbose=0)
     predicted = model.predict(x, verbose=0)
     model.save(tmp_path / "interrupted.keras")
@@ -184,7 +184,7 @@ def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
     np.testing.assert_allclose(again.evaluate(x, y, verbose=0), before, rtol=1e-6)
     np.testing.assert_allclose(again.predict(x, verbose=0), predicted, rtol=1e-5, atol=1e-6)
     model.fit(x, y, verbose=0)
-    # ... and goes away, by hand or with the next guarded fit.
+    # ... and `detach` or the next fit with a guard removes it.
     if hook == HOOKS[0]:
         guard.detach()
     else:
@@ -195,9 +195,9 @@ def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
 
 
 class Aligned(keras.utils.PyDataset):
-    """Batches that are views of one array, at the boundaries that TensorFlow likes.
+    """Batches that are views of one array, aligned to 64 bytes.
 
-    It takes over such memory without a copy, and may compute in place in it.
+    TensorFlow uses such memory without a copy, and may compute in place in it.
     """
 
     def __init__(self, shape, batch_size=64):
@@ -216,7 +216,7 @@ class Aligned(keras.utils.PyDataset):
         return x, np.arange(len(x)) % 3
 
 
-# One channel is where TensorFlow did compute in place.
+# With one channel, TensorFlow did compute in place.
 @pytest.mark.parametrize("shape, target", [((256, 16, 16, 1), True), ((256, 64), False)])
 def test_the_arrays_of_the_user_stay_as_they_were(shape, target):
     train, validation = Aligned(shape), Aligned(shape)

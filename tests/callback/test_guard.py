@@ -1,4 +1,4 @@
-"""The callback in real fits: what it says, does, and refuses."""
+"""`ShiftGuard` in real fits: diagnosis, correction, warnings and errors."""
 
 import json
 import warnings
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.backend
 
 
 def frozen_mobilenet(trainable=False):
-    """A recognised network; frozen, as in transfer learning."""
+    """Returns a network of a known architecture, frozen as in transfer learning."""
     keras.utils.set_random_seed(0)
     backbone = keras.applications.MobileNetV2(
         weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35
     )
     backbone.trainable = trainable
-    # Untrained, it passes on a trillionth of what it is fed.
+    # Large weights, because the untrained backbone scales its input down by a trillion.
     head = layers.Dense(2, kernel_initializer=keras.initializers.RandomNormal(stddev=1e11, seed=1))
     model = keras.Sequential(
         [keras.Input((32, 32, 3)), backbone, layers.GlobalAveragePooling2D(), head]
@@ -64,9 +64,9 @@ def test_a_mismatch_is_told_once(model, raw, labels):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(model, guard, raw / 255, labels, validation_data=(raw / 255, labels), epochs=2)
-    told = [str(w.message) for w in caught if w.category is sg.ShiftWarning]
-    assert len(told) == 1
-    assert told[0].startswith("[train] Preprocessing mismatch: the model is fed unit")
+    warned = [str(w.message) for w in caught if w.category is sg.ShiftWarning]
+    assert len(warned) == 1
+    assert warned[0].startswith("[train] Preprocessing mismatch: the model is fed unit")
     assert guard.diagnosis.status == "mismatch"
     assert guard.diagnosis.observed.mode == "unit"
 
@@ -99,7 +99,7 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix")
     val = raw[::-1]
     history = fit(model, guard, raw / 255, labels, validation_data=(val / 255, labels)).history
-    # Its validation saw the same numbers as this, from the first batch on.
+    # Validation in the fit had the corrected input, from the first batch on.
     right = model.evaluate(val / 127.5 - 1, labels, batch_size=8, verbose=0)
     wrong = model.evaluate(val / 255, labels, batch_size=8, verbose=0)
     assert history["val_loss"][-1] == pytest.approx(right[0], rel=1e-4)

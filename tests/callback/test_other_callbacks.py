@@ -1,7 +1,7 @@
-"""The guard beside other callbacks, before and behind them: nobody notices it.
+"""The guard beside other callbacks, before and behind them.
 
-The contract: weights, optimizer, history, checkpoints and what each callback is told
-are bit for bit those without the guard, and the guard finds what it finds alone.
+Weights, optimizer, history, checkpoints and the logs that each callback gets are bit for bit
+those without the guard, and the guard has the same findings as without other callbacks.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ OTHER = X[32:48], Y[32:48]
 
 
 class Own(callbacks.Callback):
-    """A user's own: notes every call, evaluates and predicts in between, moves a weight."""
+    """A user's callback that records every call, evaluates, predicts, and changes a weight."""
 
     def __init__(self):
         super().__init__()
@@ -47,12 +47,12 @@ class Own(callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self._hear("epoch", epoch, logs)
         loss = self.model.evaluate(*OTHER, verbose=0)
-        said = self.model.predict(OTHER[0], verbose=0)
-        self.heard.append(("between", epoch, {"loss": loss, "said": float(said.sum())}))
+        predicted = self.model.predict(OTHER[0], verbose=0)
+        self.heard.append(("between", epoch, {"loss": loss, "sum": float(predicted.sum())}))
 
 
 def stopping():
-    # Nothing improves by that much: it stops after two epochs, and restores the first.
+    # No epoch improves by that much, so it stops after two and restores the weights of the first.
     return callbacks.EarlyStopping(
         "val_loss", min_delta=100, patience=1, mode="min", restore_best_weights=True
     )
@@ -73,7 +73,7 @@ if importlib.util.find_spec("tensorflow") is None:
 
 
 def run(names, folder, guard=None, place=0):
-    """A fit; everything about it that the guard must not change."""
+    """Runs a fit; returns everything about it that the guard must not change."""
     model = new_model(keras.optimizers.Adam(1e-2, use_ema=True))
     folder.mkdir()
     used = [OTHERS[name](folder) for name in names]
@@ -110,12 +110,12 @@ def alone(tmp_path_factory):
 
 def check(names, place, tmp_path, alone):
     guard = sg.ShiftGuard(on_shift="ignore", verbose=0)
-    plain, told = run(names, tmp_path / "plain")
-    watched, told_watched = run(names, tmp_path / "watched", guard, place)
+    plain, plain_records = run(names, tmp_path / "plain")
+    watched, watched_records = run(names, tmp_path / "watched", guard, place)
     assert plain.keys() == watched.keys()
     for name, value in plain.items():
         np.testing.assert_array_equal(watched[name], value, err_msg=name)
-    assert told_watched == told
+    assert watched_records == plain_records
     assert guard.profiles.keys() == alone.profiles.keys()
     for name, profile in alone.profiles.items():
         assert guard.profiles[name].features == profile.features
@@ -125,7 +125,7 @@ def check(names, place, tmp_path, alone):
 
 @pytest.mark.parametrize("names", list(combinations(OTHERS, 2)), ids=" and ".join)
 def test_between_two_others(names, tmp_path, alone):
-    # Each callback stands before the guard in some pairs and behind it in others.
+    # Each callback stands before the guard in some pairs, and behind it in others.
     odd = sum(map(list(OTHERS).index, names)) % 2
     check(names[:: -1 if odd else 1], 1, tmp_path, alone)
 

@@ -1,4 +1,4 @@
-"""Shift inside `fit`: found, named, dated, and written; and quiet where nothing shifts."""
+"""Shift inside `fit`: it is found, named and dated, and there is no alarm without shift."""
 
 import json
 
@@ -15,7 +15,7 @@ backend = pytest.mark.backend
 
 
 def images(seed, n, classes=4):
-    """Bright squares on a noisy ground: the class says where."""
+    """Returns images of a bright square on a noisy ground, at a position that is the class."""
     rng = np.random.default_rng(seed)
     y = rng.integers(0, classes, n)
     x = 60 + 25 * rng.normal(size=(n, 1, 1, 1)) + 12 * rng.normal(size=(n, 16, 16, 3))
@@ -166,7 +166,7 @@ def test_a_misspelt_feature_layer_is_an_error_before_training(train):
 
 
 class Changing(keras.utils.PyDataset):
-    """Training batches; what they look like may depend on the epoch."""
+    """Training batches that are changed by a function of the epoch."""
 
     def __init__(self, data, change):
         super().__init__()
@@ -180,10 +180,12 @@ class Changing(keras.utils.PyDataset):
         return self.change(x, self.epoch), y
 
     def clock(self):
-        def tell(epoch, logs):
+        """Returns a callback that sets the epoch."""
+
+        def set_epoch(epoch, logs):
             self.epoch = epoch
 
-        return keras.callbacks.LambdaCallback(on_epoch_begin=tell)
+        return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
 
 
 def test_a_fault_that_starts_in_epoch_two(train, val):

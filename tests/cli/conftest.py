@@ -1,4 +1,4 @@
-"""A model, a folder of pictures, and the command line in this process."""
+"""Fixtures: a model file, a folder of pictures, and a function that runs the command."""
 
 import keras
 import numpy as np
@@ -10,7 +10,7 @@ from keras_shiftguard_cli import main
 
 @pytest.fixture(scope="session")
 def model_file(tmp_path_factory):
-    """MobileNetV2 by structure (no weights are needed): it wants [-1, 1]."""
+    """A MobileNetV2 with random weights, whose published convention is [-1, 1]."""
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), alpha=0.35)
     path = tmp_path_factory.mktemp("model") / "mobilenet.keras"
@@ -20,7 +20,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory):
-    """Twelve pictures of 120x80 in two sub-folders, that use all of 0..255."""
+    """Twelve pictures of 120x80 in two sub-folders, with values from 0 to 255."""
     rng = np.random.default_rng(0)
     root = tmp_path_factory.mktemp("photos")
     for i in range(12):

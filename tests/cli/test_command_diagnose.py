@@ -1,4 +1,4 @@
-"""`keras-shiftguard diagnose` on real files: what it prints, and its exit status."""
+"""`keras-shiftguard diagnose` on real files: its output and its exit status."""
 
 import json
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 @pytest.fixture(scope="module")
 def by_brightness(tmp_path_factory):
-    """A classifier of dark against light, [0, 1]; forty files in class folders; the arrays."""
+    """A classifier of dark and light images in [0, 1], and forty images as files and arrays."""
     root = tmp_path_factory.mktemp("brightness")
     model = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D()])
     model.add(keras.layers.Dense(1, activation="sigmoid"))
@@ -30,7 +30,7 @@ def by_brightness(tmp_path_factory):
 @pytest.mark.parametrize("data", ["val", "val.npz"])
 def test_explain_tells_where_the_accuracy_went(run, by_brightness, data):
     model, files = by_brightness / "model.keras", by_brightness / data
-    # Fed 0..255, all is light to it.
+    # Fed 0..255, the model calls every image light.
     status, out, err = run("explain", model, files, "--reference", "0.99")
     assert status == 1 and "Accuracy 50.0 %" in out and "49.0 points below 99.0 %" in out, err
     status, out, _ = run("explain", model, files, "--reference", 0.99, "--rescale", "1/255", 0)
@@ -51,14 +51,14 @@ def test_explain_says_what_is_wrong(run, by_brightness):
 
 def test_the_demo_finds_its_mistake_and_leaves_files_to_try(run, tmp_path):
     status, out, err = run("demo", "-o", tmp_path / "made", "--json")
-    told = json.loads(out)
+    answer = json.loads(out)
     assert status == 0 and err == ""
-    accuracy = told["accuracy"]
+    accuracy = answer["accuracy"]
     assert accuracy["right"] > 0.85 and accuracy["wrong"] < 0.5
     assert accuracy["repaired"] == pytest.approx(accuracy["right"], abs=0.01)
-    assert told["diagnosis"]["observed"] == {**told["diagnosis"]["observed"], "mode": "raw"}
-    assert told["diagnosis"]["observed"]["channel_order"] == "bgr"
-    assert told["report"]["shifted"]
+    assert answer["diagnosis"]["observed"] == {**answer["diagnosis"]["observed"], "mode": "raw"}
+    assert answer["diagnosis"]["observed"]["channel_order"] == "bgr"
+    assert answer["report"]["shifted"]
     files = {path.name for path in (tmp_path / "made").iterdir()}
     assert files == {"model.keras", "as_fed.npy", "day.npy", "night.npy", "logs"}
     model, fed = tmp_path / "made" / "model.keras", tmp_path / "made" / "as_fed.npy"
@@ -69,4 +69,4 @@ def test_the_demo_finds_its_mistake_and_leaves_files_to_try(run, tmp_path):
 def test_a_demo_that_cannot_be_written(run, tmp_path):
     (tmp_path / "file").write_text("")
     status, _, err = run("demo", "-o", tmp_path / "file" / "inside")
-    assert status == 2 and "cannot be made" in err
+    assert status == 2 and "cannot be created" in err

@@ -40,9 +40,9 @@ def test_a_profile_that_cannot_be_written(run, folder, tmp_path):
 def test_profile_as_json_says_what_is_in_the_file(run, folder, tmp_path):
     file = tmp_path / "train.profile"
     status, out, _ = run("profile", folder, "-o", file, "--size", 80, 120, "--json")
-    told = json.loads(out)
-    assert status == 0 and told["output"] == str(file) and told["num_samples"] == 12
-    assert told["inputs"]["input"]["mean"] == pytest.approx(
+    answer = json.loads(out)
+    assert status == 0 and answer["output"] == str(file) and answer["num_samples"] == 12
+    assert answer["inputs"]["input"]["mean"] == pytest.approx(
         list(InputProfile.load(file).inputs["input"].mean)
     )
 
@@ -53,7 +53,7 @@ def test_compare_profiles_and_data(run, tmp_path):
     dark = light[150:] * 0.6
     for name, x in (("light", light[:150]), ("more", light[150:]), ("dark", dark)):
         np.save(tmp_path / f"{name}.npy", x.astype("float32"))
-    reference = tmp_path / "light.npz"  # a profile, whatever its suffix
+    reference = tmp_path / "light.npz"  # a profile is recognised by its content
     assert run("profile", tmp_path / "light.npy", "-o", reference)[0] == 0
     status, out, _ = run("compare", reference, tmp_path / "more.npy")
     assert status == 0 and "no shift" in out

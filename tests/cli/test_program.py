@@ -1,4 +1,4 @@
-"""The program itself: help, completion, failures of ours, bars."""
+"""The program: help, completion, unexpected errors, progress bars."""
 
 import io
 import os

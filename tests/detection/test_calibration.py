@@ -1,4 +1,4 @@
-"""The false-alarm rate of one look and of a whole fit; the benchmark has the full numbers."""
+"""False-alarm rates of one comparison and of a whole fit; the benchmark has the full numbers."""
 
 import numpy as np
 import pytest

@@ -1,3 +1,5 @@
+"""One comparison of two profiles: findings, notes, the global p-value, and the corrections."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -35,7 +37,7 @@ def outputs(n, tilt=0.0, weights="w"):
     return OutputSummary(weights, 3, table(share), predicted)
 
 
-def test_a_moved_column_is_found_and_said_with_its_numbers():
+def test_a_moved_column_is_found_and_reported_with_its_numbers():
     x = RNG.normal(size=(300, 6))
     x[:, 2] += 1
     result = compare_profiles(columns(500), profile(x), stream="validation", against="train")
@@ -90,7 +92,7 @@ def test_a_new_class_mix_is_a_label_shift_and_what_follows_from_it_is_not_repeat
 
 
 def with_classes(x, labels):
-    """With the moments of the classes' projections, as `LabelSummary` keeps them."""
+    """Returns a profile with the moments of the projections by class."""
     from keras_shiftguard.profiles.embedding import directions
 
     made = profile(x, labels)
@@ -206,15 +208,16 @@ def test_holm_simes_and_the_combination():
 
 
 def answers(rng, labels, accuracy=0.8, labelled=True):
-    """What a classifier of three classes says: right that often, else any class."""
-    said = np.where(rng.random(len(labels)) < accuracy, labels, rng.integers(0, 3, len(labels)))
+    """Returns the outputs of a classifier of three classes, right that often, else random."""
+    predicted = rng.integers(0, 3, len(labels))
+    predicted = np.where(rng.random(len(labels)) < accuracy, labels, predicted)
     confusion = np.zeros((3, 3), "int64")
-    np.add.at(confusion, (labels, said), 1)
+    np.add.at(confusion, (labels, predicted), 1)
     return OutputSummary(
         weights="same",
         num_classes=3,
         features=table(rng.normal(size=(len(labels), 1))),
-        predicted=np.bincount(said, minlength=3),
+        predicted=np.bincount(predicted, minlength=3),
         confusion=confusion if labelled else np.zeros((0, 0), "int64"),
     )
 
@@ -276,7 +279,7 @@ def test_columns_without_a_value_are_listed(dead, listed):
     assert f"columns of input without a finite value in target: {listed}" in result.notes
 
 
-def test_a_part_of_the_level_is_kept_for_concept_shift():
+def test_a_part_of_the_level_is_reserved_for_concept_shift():
     x, y = load_digits(return_X_y=True)
     swapped = np.where(y == 2, 7, np.where(y == 7, 2, y))
     streams = [
@@ -286,7 +289,7 @@ def test_a_part_of_the_level_is_kept_for_concept_shift():
     result = compare_profiles(*streams)
     (found,) = (f for f in result.findings if f.kind == "concept")
     assert found.feature == "labels/concept" and result.p_value < 0.01
-    # What it needs is a fifth of the level.
+    # Its level is the share `CONCEPT_SHARE` of the whole.
     p = found.p_value
     assert any(
         f.kind == "concept"

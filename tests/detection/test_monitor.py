@@ -1,4 +1,4 @@
-"""The looks of a fit: what they may spend, and what they keep."""
+"""Sequential monitoring: the false-alarm rate of all looks, and the findings of a fit."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from keras_shiftguard.profiles.grid import bin_edges
 
 
 def stream(values):
-    """A profile of `(n, k)` columns, made in NumPy."""
+    """Returns a profile of `(n, k)` columns, made with NumPy."""
     values = np.asarray(values, "float64")
     edges = bin_edges()
     edges[0], edges[-1] = -np.inf, np.inf
@@ -41,7 +41,7 @@ def test_all_looks_of_all_pairs_together_spend_alpha():
     assert levels == sorted(levels, reverse=True)
 
 
-def test_a_shift_is_dated_and_told_once():
+def test_a_shift_is_dated_and_reported_once():
     rng = np.random.default_rng(0)
     monitor = ShiftMonitor(0.05, [("validation", "train")])
     train = stream(rng.normal(0, 1, (400, 5)))
@@ -134,7 +134,7 @@ def test_an_input_as_a_whole_is_expected_where_all_its_parts_are():
     assert marked(by_feature(of("input"), *parts), expected) == {"input/brightness"}
     expected |= {"input/contrast"}
     assert marked(by_feature(of("input"), *parts), expected) == expected
-    # What is negligible stands out no more.
+    # A negligible part does not matter.
     small = of("input/contrast", negligible=True)
     assert "input" in marked(by_feature(of("input"), small), {"input"})
     assert marked(by_feature(of("input", "preprocessing")), {"input"}) == set()
@@ -154,12 +154,12 @@ def test_what_a_restored_monitor_knows():
     assert [pair.looks for pair in second.pairs] == [1]
     assert second.pairs[0].expected == {"input/1"} and not second.add(of("input/nan"))
     assert second.pairs[0].significant == first.pairs[0].significant != set()
-    # The same samples again are no second look; others are.
+    # A pass over the same samples is no second look; one over others is.
     second.compare("validation", "train", stream(val), train, epoch=2)
     assert second.pairs[0].looks == 1
     second.compare("validation", "train", stream(val + 1), train, epoch=3)
     assert second.pairs[0].looks == 2 and second.pairs[0].latest.tested
-    # A pair that the resumed fit does not have is let go.
+    # A pair that the resumed fit does not have is dropped.
     third = ShiftMonitor(0.05, [("train", "reference")])
     third.restore(first.state())
     assert third.pairs == []

@@ -1,4 +1,4 @@
-"""What a report says, and in which order."""
+"""The content, the order and the text of reports."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Which findings get a sentence of their own, in which order, under which cause."""
+"""Selection of the reported findings: their number, order and cause."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ NAMES = StreamNames("validation", "train")
 
 
 def images(shifts=None):
-    """A profile of one input; no extremes, so that no rescaling explains anything."""
+    """Returns a profile of one input, without extremes, so that no rescaling explains anything."""
     nothing = Moments.empty(3)
     summary = InputSummary(
         *("channels_last", 200, 0, 0.0, nothing, np.full(3, np.inf), np.full(3, -np.inf)),
@@ -26,7 +26,7 @@ def images(shifts=None):
 
 
 def found(*effects, role="features", source="input", negligible=False, names=None):
-    """A family of findings, one for each effect."""
+    """Returns findings of one family, one for each effect."""
     family = Family(role, source, np.full(len(effects), 1e-9), lambda i: None)
     names = names or [f"{source}/{i}" for i in range(len(effects))]
     made = [
@@ -46,29 +46,31 @@ def chosen(*families, current=None):
 
 
 def test_the_strongest_three_and_the_last_counts_the_others():
-    kept = chosen(found(0.5, -2.0, 1.0, 0.7, 0.6))
-    assert [f.feature for f in kept] == ["input/1", "input/2", "input/3"]
-    assert kept[0].explanation == "input/1 differs"
-    assert kept[2].explanation == "input/3 differs; 2 more of its kind differ"
+    picked = chosen(found(0.5, -2.0, 1.0, 0.7, 0.6))
+    assert [f.feature for f in picked] == ["input/1", "input/2", "input/3"]
+    assert picked[0].explanation == "input/1 differs"
+    assert picked[2].explanation == "input/3 differs; 2 more of its kind differ"
     assert len(chosen(found(0.5, 0.6, 0.7))) == 3
     assert "more" not in chosen(found(0.5, 0.6, 0.7))[-1].explanation
 
 
-def test_the_attribute_that_a_cause_is_known_by_comes_first():
+def test_the_main_attribute_of_a_cause_comes_first():
     features = found(3.0, 2.0, names=["input/entropy", "input/brightness"])
-    kept = chosen(features, current=images(SHIFTS["brightness"]))
-    assert [f.feature for f in kept] == ["input/brightness"] and kept[0].family == "brightness"
-    assert kept[0].explanation.startswith("input/brightness differs; 1 more of its kind differ. P")
-    # One that does not matter gives way to one that does.
+    picked = chosen(features, current=images(SHIFTS["brightness"]))
+    assert [f.feature for f in picked] == ["input/brightness"]
+    assert picked[0].family == "brightness"
+    text = "input/brightness differs; 1 more of its kind differ. P"
+    assert picked[0].explanation.startswith(text)
+    # A finding that does not matter comes after one that does.
     (family, small) = features[1]
-    kept = chosen(
+    picked = chosen(
         [features[0], (family, replace(small, negligible=True))],
         current=images(SHIFTS["brightness"]),
     )
-    assert kept[0].feature == "input/entropy" and kept[0].family == "brightness"
+    assert picked[0].feature == "input/entropy" and picked[0].family == "brightness"
 
 
-def test_the_whole_speaks_where_no_feature_does():
+def test_the_input_as_a_whole_is_reported_if_no_feature_is():
     whole = found(0.8, role="embedding", names=["input"])
     small = found(0.05, 0.04, negligible=True)
     assert [f.feature for f in chosen(small, whole)] == ["input", "input/0", "input/1"]
@@ -80,9 +82,9 @@ def test_the_whole_speaks_where_no_feature_does():
     assert [f.feature for f in chosen(tiny)] == ["input"]
 
 
-def test_missing_values_and_outputs_are_told_beside_it():
+def test_missing_values_and_outputs_are_reported_as_well():
     missing = found(0.2, 0.9, role="missing", names=["input/missing", "input/3/missing"])
     outputs = found(0.7, role="outputs", source="outputs", names=["outputs/0"])
-    kept = chosen(outputs, found(0.5), missing)
-    names = [f.feature for f in kept]
+    picked = chosen(outputs, found(0.5), missing)
+    names = [f.feature for f in picked]
     assert names == ["outputs/0", "input/0", "input/3/missing", "input/missing"]

@@ -1,4 +1,4 @@
-"""Each sentence, whole: it is what people read."""
+"""The complete sentences of all kinds of findings."""
 
 import math
 
@@ -88,16 +88,16 @@ def test_the_whole_and_what_is_missing():
 
 def test_class_mixes_name_the_classes_that_changed_most():
     few = compare_frequencies(np.array([900, 100]), np.array([500, 500]))
-    said = sentences.classes_differ("labels", few, *MORE)
-    assert said.startswith(
+    sentence = sentences.classes_differ("labels", few, *MORE)
+    assert sentence.startswith(
         "Validation labels have another mix than in training: class 0 90 % against 50 %, "
         "class 1 10 % against 50 %; 40 % of them would have to change, effect size "
     )
-    assert said.endswith(" (Cohen's w)")
+    assert sentence.endswith(" (Cohen's w)")
     low, high = [20, 30, 40, 30], [400, 300, 500, 400]
     many = compare_frequencies(np.array([*high, 50, *low]), np.array([*low, 50, *high]))
-    said = sentences.classes_differ("tokens", many, *MORE)
-    assert said.count("value ") == 3 and " and 5 more; " in said
+    sentence = sentences.classes_differ("tokens", many, *MORE)
+    assert sentence.count("value ") == 3 and " and 5 more; " in sentence
 
 
 def test_classes_that_look_different():
@@ -105,16 +105,16 @@ def test_classes_that_look_different():
         "Class 4 looks different in validation than in training while the other classes do "
         "not: effect size 0.5"
     )
-    said = sentences.classes_look_different([4, 1, 2, 7, 9], 0.5, *MORE)
-    assert said.startswith("Classes 4, 1, 2 and 2 more look different")
+    sentence = sentences.classes_look_different([4, 1, 2, 7, 9], 0.5, *MORE)
+    assert sentence.startswith("Classes 4, 1, 2 and 2 more look different")
     assert "more" not in sentences.classes_look_different([4, 1, 2], 0.5, *MORE)
 
 
 def test_an_estimated_mix_names_the_largest_changes_first():
     before = np.array([0.25, 0.25, 0.25, 0.25])
     after = np.array([0.2, 0.55, 0.24, 0.01])
-    said = sentences.estimated_mix(before, after, after - 0.01, after + 0.02, 0.8, *ONE)
-    assert said == (
+    sentence = sentences.estimated_mix(before, after, after - 0.01, after + 0.02, 0.8, *ONE)
+    assert sentence == (
         "Target has another class mix than training, estimated from the predictions: class 1 "
         "55 % (54 % to 57 %) against 25 %, class 3 1 % (0 % to 3 %) against 25 %, class 0 20 % "
         "(19 % to 22 %) against 25 %; effect size 0.8 (Cohen's w)"

@@ -1,4 +1,4 @@
-"""Intervals that cover what they should, and class frequencies that are as wanted."""
+"""Bootstrap intervals have the right coverage, and a `Mix` gives the right class weights."""
 
 import numpy as np
 import pytest

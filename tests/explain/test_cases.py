@@ -1,4 +1,4 @@
-"""The complaints of public threads are answered: each script prints the verdict it is for."""
+"""Each script in examples/cases prints the cause of the problem in its public thread."""
 
 import runpy
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`explain_gap` on a model with known weights, where each cause is put in by hand."""
+"""`explain_gap` on a model with known weights and data with known causes of a gap."""
 
 import gap_cases
 import keras
@@ -39,7 +39,7 @@ def test_a_wrong_range_and_swapped_channels_each_have_their_part(model, referenc
     assert rows.keys() == {"preprocessing", "channel order", "unexplained"}
     assert all(rows[cause].kind == "removed" for cause in ("preprocessing", "channel order"))
     assert report.beyond_sampling and abs(rows["unexplained"].points) < 0.05
-    # Both undone is the right data, to the last sample.
+    # With both causes removed, every sample is predicted as in the right data.
     right = sg.explain_gap(model, (x, y), reference)
     both = rows["preprocessing"].points + rows["channel order"].points
     assert report.accuracy + both == pytest.approx(right.accuracy, abs=1e-9)
@@ -51,7 +51,7 @@ def test_other_class_frequencies_are_weighed_away(model, reference):
     report = sg.explain_gap(model, gap_cases.photos(600, shares=(0.8, 0.1, 0.1)), reference)
     shift = rows_of(report)["label shift"]
     assert "class 0" in shift.detail and shift.kind == "removed"
-    assert shift.points > 0.02  # the dark ones are the hardest
+    assert shift.points > 0.02  # class 0 has dark images, which are the hardest
     assert shift.interval[0] < shift.points < shift.interval[1]
 
 
@@ -89,7 +89,7 @@ def test_a_directory_and_its_pipeline(model, tmp_path):
     assert beside.accuracy == function.accuracy
     with pytest.raises(sg.BadInputError, match="shuffle=False"):
         sg.explain_gap(model, (tmp_path, (x, y)), 0.9)
-    # Files have one channel or three; arrays may have more.
+    # Image files are read with one or three channels, but arrays may have more.
     classes = keras.layers.Dense(len(set(y)), activation="softmax")
     shape = (*x.shape[1:3], 4)
     four = keras.Sequential([keras.Input(shape), keras.layers.GlobalAveragePooling2D(), classes])
@@ -128,7 +128,7 @@ def test_a_reference_that_tells_no_accuracy_is_refused(model, reference, words):
     ("y", "words"),
     [
         (np.full(20, 3), "classes of the model"),
-        (np.full(20, 0.5), "classes of the model"),
+        (np.full(20, 0.5), "class ids or one-hot"),
         (np.full((20, 3), 0.5), "one-hot"),
     ],
 )

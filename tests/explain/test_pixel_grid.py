@@ -1,4 +1,4 @@
-"""The grid of 8-bit pixels tells the convention, however dark the scene is."""
+"""The convention is found from the grid of 8-bit pixels, also in dark images."""
 
 from itertools import product
 

@@ -1,4 +1,4 @@
-"""Covariate and concept shift of a real, small network: estimated from what is left."""
+"""Estimates of covariate and concept shift for a small trained network."""
 
 import keras
 import numpy as np

@@ -1,10 +1,10 @@
-"""The table that a person reads."""
+"""The text, JSON and log of a `GapReport`."""
 
 import json
 
 import pytest
 
-from keras_shiftguard.explain.report import MOST_LINES, GapReport, GapRow
+from keras_shiftguard.explain.report import MAX_LINES, GapReport, GapRow
 
 CAUSES = ("preprocessing", "channel order", "resolution and crop", "label shift")
 
@@ -63,7 +63,7 @@ def test_ten_lines_at_most_and_the_rest_is_added_up(number):
     rows = [row(f"cause {i}", 0.1, repair=f"x = {i}" if i < 3 else "") for i in range(number)]
     text = str(report([*rows, row("unexplained", 0.0, "rest")], notes=("a", "b", "c")))
     lines = text.splitlines()
-    assert len(lines) <= MOST_LINES
+    assert len(lines) <= MAX_LINES
     assert sum("unexplained" in line for line in lines) == 1
     shown = [line for line in lines if line[4:8].strip().replace(".", "").isdigit()]
     total = sum(float(line.split()[0]) for line in shown)

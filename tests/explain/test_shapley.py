@@ -1,4 +1,4 @@
-"""Shares that add up, and that an independent definition agrees with."""
+"""Shapley shares add up, and agree with the mean over all orders of removal."""
 
 from itertools import permutations
 

@@ -1,4 +1,4 @@
-"""Fixtures of all injected faults."""
+"""Fixtures of the tests with injected faults."""
 
 import signal
 
@@ -7,8 +7,8 @@ from faults.fits import new_model, numbers, run
 
 
 @pytest.fixture(autouse=True)
-def ctrl_c_is_heard():
-    """A shell that starts the tests in the background has them ignore it."""
+def handle_ctrl_c():
+    """Handles Ctrl-C, which a process ignores if a shell started it in the background."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

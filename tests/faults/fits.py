@@ -1,4 +1,4 @@
-"""Small fits, what they end with, and what was written of them."""
+"""Helpers: small fits, their final numbers, and the records in their log."""
 
 import os
 import warnings
@@ -28,7 +28,7 @@ def new_model(optimizer="adam"):
         ]
     )
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    # Tracing a step takes seconds, running it once milliseconds; JAX must compile anyhow.
+    # Eager because tracing a step takes seconds, and running it milliseconds. JAX has to compile.
     model.compile(optimizer, loss, run_eagerly=BACKEND == "tensorflow")
     return model
 
@@ -52,7 +52,7 @@ def same(one, other):
 
 
 def watched(*callbacks, x=X):
-    """A fit with some callbacks: its numbers, and what was warned of."""
+    """Fits with some callbacks; returns the final numbers and the warnings of the guard."""
     model = new_model()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -65,25 +65,25 @@ def quiet(**arguments):
 
 
 class After(keras.callbacks.Callback):
-    """Does something once, when the first epoch is over; the guard came before."""
+    """Calls a function once, after the first epoch. It stands behind the guard."""
 
-    def __init__(self, what):
+    def __init__(self, action):
         super().__init__()
-        self.what = what
+        self.action = action
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch == 0:
-            self.what()
+            self.action()
 
 
 def records(log_dir):
-    """Every whole record of the log."""
+    """Returns every complete record of the event file."""
     (path,) = (log_dir / "shiftguard").iterdir()
     return list(RawEventFileLoader(str(path)).Load())
 
 
 def opened_event_file(log_dir):
-    """The descriptor with which this process holds the event file open."""
+    """Returns the file descriptor of the event file that this process has open."""
     for fd in os.listdir("/proc/self/fd"):
         try:
             target = os.readlink(f"/proc/self/fd/{fd}")

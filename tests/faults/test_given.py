@@ -1,7 +1,7 @@
-"""Faults, injected for real: what the user passed.
+"""Injected faults of the reference and target data.
 
-Training is not changed, there is one warning, and what was written stays. Every test here is
-a row of docs/faults.md.
+Training is not changed, there is one warning, and the log stays as written so far. Every test
+is a row of docs/faults.md.
 """
 
 import keras
@@ -28,15 +28,15 @@ def damaged(path, how):
 @pytest.mark.parametrize("how", ["cut off", "empty", "no profile", "a byte in the middle"])
 def test_the_reference_profile_is_damaged(how, tmp_path, unwatched):
     guard = quiet(reference=damaged(tmp_path / "train.profile", how), log_dir=tmp_path / "logs")
-    weights, told = watched(guard)
+    weights, warned = watched(guard)
     assert same(weights, unwatched)
-    assert len(told) == 1 and "reference" in told[0] and "train.profile" in told[0]
+    assert len(warned) == 1 and "reference" in warned[0] and "train.profile" in warned[0]
     assert guard.report is not None and set(guard.profiles) == {"train", "validation"}
     assert len(records(tmp_path / "logs")) > 10
 
 
 class Failing(keras.utils.PyDataset):
-    """A target of three batches whose source breaks down after a few of them."""
+    """A target of three batches whose source fails after some reads."""
 
     def __init__(self, good):
         super().__init__()
@@ -52,23 +52,23 @@ class Failing(keras.utils.PyDataset):
         return TARGET[32 * index : 32 * (index + 1)]
 
 
-# While it is measured; when the model is asked for the first time; in the second epoch.
+# It fails while it is measured, in the first prediction of it, and in the second epoch.
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("good", [2, 3, 8])
 def test_the_target_raises(good, unwatched):
     if BACKEND != "tensorflow" and good == 2:
-        pytest.skip("it is read before any backend is in play")
+        pytest.skip("the target is measured in the same way on every backend")
     guard = quiet(target_data=Failing(good))
-    weights, told = watched(guard)
+    weights, warned = watched(guard)
     assert same(weights, unwatched)
-    assert len(told) == 1 and "the storage is gone" in told[0] and "target" in told[0]
-    assert guard.report.num_samples["train"] == len(X)  # the rest is watched as ever
+    assert len(warned) == 1 and "the storage is gone" in warned[0] and "target" in warned[0]
+    assert guard.report.num_samples["train"] == len(X)  # the other streams are still measured
     assert guard.profiles["train"].num_samples == len(X)
 
 
 def test_the_target_raises_where_training_is_adapted_to_it():
     guard = quiet(target_data=Failing(2), adapt=("augmentation", "batch_norm"))
-    _, told = watched(guard)
-    assert len(told) == 1 and "the storage is gone" in told[0]
+    _, warned = watched(guard)
+    assert len(warned) == 1 and "the storage is gone" in warned[0]
     assert guard.batch_norm is None

@@ -1,7 +1,7 @@
-"""Faults, injected for real: the guard.
+"""Injected faults of the guard itself.
 
-Training is not changed, there is one warning, and what was written stays. Every test here is
-a row of docs/faults.md.
+Training is not changed, there is one warning, and the log stays as written so far. Every test
+is a row of docs/faults.md.
 """
 
 import warnings
@@ -17,7 +17,7 @@ from keras_shiftguard.statistics.stream import Stream
 
 
 class Subclassed(keras.Model):
-    """Keras builds it when it traces the first step, and so the guard its statistics."""
+    """A model that Keras builds in the first step, and so the guard builds its statistics then."""
 
     def __init__(self):
         super().__init__()
@@ -33,7 +33,7 @@ class Subclassed(keras.Model):
     "fails, subclassed", [("build", True), ("build", False), ("update_state", True)]
 )
 def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
-    """Before the fit, or inside the step while it is traced: said once, and training goes on."""
+    """A failure before the fit, or while the step is traced, is one warning; training goes on."""
     if BACKEND != "tensorflow" and not subclassed:
         pytest.skip("only on TensorFlow does Keras wait for the step to build a model")
 
@@ -56,11 +56,11 @@ def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
         warnings.simplefilter("always")
         broken.setattr(Stream, fails, explode)
         history = run(model, [quiet(adapt=True)], x)
-    told = [str(w.message) for w in caught if w.category is sg.ShiftWarning]
-    assert len(told) == 1 and "no room for the statistics" in told[0]
+    warned = [str(w.message) for w in caught if w.category is sg.ShiftWarning]
+    assert len(warned) == 1 and "no room for the statistics" in warned[0]
     assert len(history.history["val_loss"]) == EPOCHS
     assert same(numbers(model), numbers(plain))
     assert not {"train_step", "test_step"} & set(vars(model))
-    guard = quiet()  # nothing is left that would stand in another one's way
+    guard = quiet()  # another guard works on the same model
     run(model, [guard], x, epochs=1)
     assert guard.profiles["train"].num_samples == len(x)

@@ -1,7 +1,7 @@
-"""Faults, injected for real: the data.
+"""Injected faults of the training data.
 
-Training is not changed, there is one warning, and what was written stays. Every test here is
-a row of docs/faults.md.
+Training is not changed, there is one warning, and the log stays as written so far. Every test
+is a row of docs/faults.md.
 """
 
 import warnings
@@ -23,9 +23,9 @@ def test_nan_and_infinity_from_some_step_on():
     model = new_model()
     run(model, [], x)
     guard = quiet(on_shift="warn")
-    weights, told = watched(guard, x=x)
+    weights, warned = watched(guard, x=x)
     assert same(weights, numbers(model))
-    assert len(told) == 1 and "missing or not finite" in told[0]
+    assert len(warned) == 1 and "missing or not finite" in warned[0]
     train = guard.profiles["train"].inputs["input"]
     assert (train.num_samples, train.nonfinite_samples) == (64, 24)
     assert np.isfinite(train.mean).all()
@@ -53,4 +53,4 @@ def test_unusual_inputs_are_watched(shape):
         run(model, [guard], x)
     assert same(numbers(model), numbers(plain))
     assert guard.profiles["train"].inputs["input"].num_samples == len(x)
-    assert guard.report.num_samples["validation"] == 32  # the last epoch was looked at
+    assert guard.report.num_samples["validation"] == 32  # the last epoch was compared

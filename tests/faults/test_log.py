@@ -1,7 +1,7 @@
-"""Faults, injected for real: the log.
+"""Injected faults of the log.
 
-Training is not changed, there is one warning, and what was written stays. Every test here is
-a row of docs/faults.md.
+Training is not changed, there is one warning, and the log stays as written so far. Every test
+is a row of docs/faults.md.
 """
 
 import json
@@ -32,7 +32,7 @@ NOBODY = 65534
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of its own with 512 KiB; only root may mount one."""
+    """A new file system with 512 KiB; only root can mount one."""
     place = tmp_path / "disk"
     place.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)]
@@ -42,10 +42,10 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
-def check_log(log_dir, before, told, weights, unwatched, guard, words="cannot write"):
+def check_log(log_dir, before, warned, weights, unwatched, guard, words="cannot write"):
     assert same(weights, unwatched)
-    assert len(told) == 1 and words in told[0]
-    assert guard.profiles["train"].num_samples == len(X)  # watching went on
+    assert len(warned) == 1 and words in warned[0]
+    assert guard.profiles["train"].num_samples == len(X)  # the guard went on
     if before is not None:
         assert len(before) > 10 and records(log_dir)[: len(before)] == before
         assert json.loads((log_dir / "report.json").read_text())["shifted"] is False
@@ -62,12 +62,12 @@ def test_the_disk_is_full(small_disk, unwatched):
                 pass
 
     guard = quiet(log_dir=log_dir)
-    weights, told = watched(guard, After(fill))
-    check_log(log_dir, before, told, weights, unwatched, guard)
+    weights, warned = watched(guard, After(fill))
+    check_log(log_dir, before, warned, weights, unwatched, guard)
 
 
 def test_no_file_may_grow(tmp_path, unwatched):
-    """The same where nothing can be mounted: a record is cut off in the middle."""
+    """A limit on file sizes, which needs no mount: a record is cut off in the middle."""
     before, (soft, hard) = [], resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def limit():
@@ -77,10 +77,10 @@ def test_no_file_may_grow(tmp_path, unwatched):
 
     guard = quiet(log_dir=tmp_path)
     try:
-        weights, told = watched(guard, After(limit))
+        weights, warned = watched(guard, After(limit))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    check_log(tmp_path, before, told, weights, unwatched, guard)
+    check_log(tmp_path, before, warned, weights, unwatched, guard)
 
 
 def test_the_disk_is_full_from_the_start(tmp_path):
@@ -99,9 +99,9 @@ def test_the_disk_is_full_from_the_start(tmp_path):
 def test_the_log_directory_is_deleted(tmp_path, unwatched):
     log_dir = tmp_path / "logs"
     guard = quiet(log_dir=log_dir)
-    weights, told = watched(guard, After(lambda: shutil.rmtree(log_dir)))
-    check_log(log_dir, None, told, weights, unwatched, guard)
-    assert not log_dir.exists()  # who deleted it meant it
+    weights, warned = watched(guard, After(lambda: shutil.rmtree(log_dir)))
+    check_log(log_dir, None, warned, weights, unwatched, guard)
+    assert not log_dir.exists()  # the guard does not create it again
 
 
 def test_the_log_directory_becomes_read_only(tmp_path, unwatched):
@@ -110,18 +110,18 @@ def test_the_log_directory_becomes_read_only(tmp_path, unwatched):
     def forbid():
         before.extend(records(tmp_path))
         tmp_path.chmod(0o555)
-        if root:  # who is root writes anyway
+        if root:  # root can write in spite of the mode
             os.seteuid(NOBODY)
 
     root = os.geteuid() == 0
     guard = quiet(log_dir=tmp_path)
     try:
-        weights, told = watched(guard, After(forbid))
+        weights, warned = watched(guard, After(forbid))
     finally:
         if root:
             os.seteuid(0)
         tmp_path.chmod(0o755)
-    check_log(tmp_path, before, told, weights, unwatched, guard)
+    check_log(tmp_path, before, warned, weights, unwatched, guard)
 
 
 def test_the_event_writer_dies(tmp_path, unwatched):
@@ -131,9 +131,9 @@ def test_the_event_writer_dies(tmp_path, unwatched):
         before.extend(records(tmp_path))
         reader, writer = os.pipe()
         os.close(reader)
-        os.dup2(writer, opened_event_file(tmp_path))  # nobody is at the other end
+        os.dup2(writer, opened_event_file(tmp_path))  # a pipe without a reader
         os.close(writer)
 
     guard = quiet(log_dir=tmp_path)
-    weights, told = watched(guard, After(die))
-    check_log(tmp_path, before, told, weights, unwatched, guard)
+    weights, warned = watched(guard, After(die))
+    check_log(tmp_path, before, warned, weights, unwatched, guard)

@@ -1,7 +1,7 @@
-"""Faults, injected for real: the user's own code, and memory.
+"""Injected faults of the user's own code, and of memory.
 
-Training is not changed, there is one warning, and what was written stays. Every test here is
-a row of docs/faults.md.
+Training is not changed, there is one warning, and the log stays as written so far. Every test
+is a row of docs/faults.md.
 """
 
 import signal
@@ -17,7 +17,7 @@ from keras_shiftguard.log.resume import read_epoch_state
 
 
 class Stop(keras.callbacks.Callback):
-    """Ends the fit at one hook of the second epoch, or at the first one there is."""
+    """Ends the fit at one hook of the second epoch, or of the fit if it is called only once."""
 
     def __init__(self, hook, how):
         super().__init__()
@@ -36,7 +36,7 @@ class Stop(keras.callbacks.Callback):
 
 
 def interrupt():
-    signal.raise_signal(signal.SIGINT)  # as Ctrl-C
+    signal.raise_signal(signal.SIGINT)  # what Ctrl-C does
 
 
 def fail():
@@ -59,7 +59,7 @@ def test_the_fit_is_ended_at_a_hook(hook, how, tmp_path):
     if BACKEND != "tensorflow" and (
         how is fail or hook not in ("on_train_batch_end", "on_test_end")
     ):
-        pytest.skip("hooks are called by Keras alike on every backend")
+        pytest.skip("Keras calls these hooks in the same way on every backend")
     error = KeyboardInterrupt if how is interrupt else ZeroDivisionError
 
     def ended(*watchers):
@@ -71,13 +71,13 @@ def test_the_fit_is_ended_at_a_hook(hook, how, tmp_path):
     plain = ended()
     guard = quiet(log_dir=tmp_path)
     with warnings.catch_warnings():
-        warnings.simplefilter("error", sg.ShiftWarning)  # nothing of ours is to be told
+        warnings.simplefilter("error", sg.ShiftWarning)  # the guard must not warn
         model = ended(guard)
     assert same(numbers(model), numbers(plain))
     assert len(records(tmp_path)) >= (1 if hook == "on_train_begin" else 10)
     guard.detach()
     assert not {"train_step", "test_step"} & set(vars(model))
-    # The model goes on as one that was never watched.
+    # The model then trains like one that never had a guard.
     for each in (plain, model):
         keras.utils.set_random_seed(1)  # PyTorch's dropout has no seed of its own
         run(each, [], epochs=1)
@@ -85,7 +85,7 @@ def test_the_fit_is_ended_at_a_hook(hook, how, tmp_path):
 
 
 class Statistic(keras.metrics.Mean):
-    """A statistic of the user's whose result, asked for by the guard, is one thing more."""
+    """A user's statistic that calls a function when the guard reads its result."""
 
     def __init__(self, act, **kwargs):
         super().__init__(**kwargs)
@@ -114,7 +114,7 @@ def test_an_interrupt_inside_the_guard(tmp_path):
 
 
 def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
-    """A real `MemoryError`: no machine has room for this array."""
+    """A real `MemoryError`, from an array that fits into no memory."""
     left = [2]
 
     def allocate():
@@ -123,8 +123,10 @@ def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
             np.ones(2**50)
 
     guard = quiet(statistics=[Statistic(allocate)], log_dir=tmp_path)
-    weights, told = watched(guard)
+    weights, warned = watched(guard)
     assert same(weights, unwatched)
-    assert len(told) == 1 and "MemoryError" in told[0] and "Training is not affected" in told[0]
+    assert (
+        len(warned) == 1 and "MemoryError" in warned[0] and "Training is not affected" in warned[0]
+    )
     assert len(records(tmp_path)) > 10
     assert read_epoch_state(tmp_path, 1)["batches"]["train"] == 2

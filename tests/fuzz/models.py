@@ -10,7 +10,7 @@ from pathlib import Path
 from fuzz.choices import Choices, damaged, scrambled
 
 from keras_shiftguard_cli.output import BadInput
-from keras_shiftguard_cli.reading import _wanted, is_profile, load_model
+from keras_shiftguard_cli.reading import _input_shape, is_profile, load_model
 
 REAL = Path(__file__).parent / "real"
 
@@ -37,7 +37,7 @@ def one_model(data, folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras's
         try:
-            _wanted(load_model(str(path)))
+            _input_shape(load_model(str(path)))
         except BadInput:
             return False
     return True

@@ -62,7 +62,9 @@ def use(profile, thoroughly):
         try:
             profile + profile
             if profile.inputs and thoroughly:
-                compare_profiles(profile, profile, stream="current", against="reference", level=0.05)
+                compare_profiles(
+                    profile, profile, stream="current", against="reference", level=0.05
+                )
         except BadInputError:
             pass
 

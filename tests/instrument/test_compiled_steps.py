@@ -1,4 +1,4 @@
-"""The steps that measure are traced once for all fits, and Keras's own stay as they were."""
+"""The steps that measure are traced once for all fits, and Keras's own steps are restored."""
 
 import gc
 import warnings
@@ -24,13 +24,13 @@ class Traces(layers.Layer):
     def call(self, x):
         try:
             np.asarray(x)
-        except Exception:  # a tensor without values, whatever the backend says of it
+        except Exception:  # a symbolic tensor; the type of the error depends on the backend
             Traces.number += 1
         return x
 
 
 class Scaled(layers.Layer):
-    """A trace keeps the factor that it was made with."""
+    """Multiplies by a Python number, which a trace holds as a constant."""
 
     factor = 1.0
 
@@ -194,12 +194,12 @@ def test_compile_begins_anew(data):
 
 @pytest.mark.skipif(BACKEND == "jax", reason="jax.jit keeps its first trace, asked or not")
 def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
-    """As is done to unfreeze layers in the middle of a fit."""
+    """Users do this to unfreeze layers in the middle of a fit."""
 
     class Change(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch:
-                scaled.factor = 0.0  # nothing is learned through it any more
+                scaled.factor = 0.0  # stops all learning
                 self.model.make_train_function(force=True)
 
     def weights(guards):
@@ -259,7 +259,7 @@ def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
 
 @pytest.mark.backend
 def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
-    """Keras makes the step for validation before any callback hears of the run."""
+    """Keras compiles the step for validation before it calls the first hook."""
     x, y = data
     model = compiled(network())
     with pytest.raises(KeyboardInterrupt):
@@ -282,7 +282,7 @@ def test_a_guarded_evaluate_inside_a_guarded_fit(data):
     counted = []
     model = compiled(network())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the guard of the fit says that it gave up
+        warnings.simplefilter("ignore")  # the guard of the fit warns that it stopped watching
         model.fit(*data, epochs=2, callbacks=[Nosy(), quiet()], verbose=0)
     assert counted == [40, 40]
 
@@ -303,7 +303,7 @@ def test_steps_that_a_model_makes_in_its_own_way(data, first):
         assert_same_profiles(fit(model, data, quiet()), first)
     traced = Traces.number
     fit(model, data)
-    assert Traces.number > traced or BACKEND == "torch"  # not the one that measures
+    assert Traces.number > traced or BACKEND == "torch"  # the step that measures is not used
 
 
 def test_a_step_for_validation_that_was_made_anew_is_used(data):
@@ -330,7 +330,7 @@ def test_labels_of_another_shape_are_measured_anew(data):
 
     assert columns(wide) == 3
     for y in (wide[:, :1], wide):
-        if BACKEND == "tensorflow":  # one trace for both, which knows neither shape
+        if BACKEND == "tensorflow":  # one trace for both, in which no shape is known
             with pytest.warns(ShiftWarning, match="labels of train.*next fit counts them"):
                 columns(y)
         assert columns(y) == columns(y) == y.shape[1]

@@ -1,4 +1,4 @@
-"""The scripts of examples/distribution: several devices and processes count what one counts."""
+"""The scripts of examples/distribution: several devices and processes measure the same as one."""
 
 import os
 import subprocess
@@ -11,12 +11,12 @@ import pytest
 pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
 SCRIPTS = Path(__file__).parents[2] / "examples" / "distribution"
-# Compiled without care: it takes half as long, and runs for a second.
-HASTY = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# Without optimisation, XLA compiles in half the time; the scripts run for only a second.
+UNOPTIMISED = os.environ.get("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 def run(script, *arguments, backend):
-    """What a script prints; one that waits for ever fails."""
+    """Runs a script and returns its output; fails if it hangs."""
     if backend != BACKEND:
         pytest.skip(f"a script for {backend}")
     done = subprocess.run(
@@ -24,7 +24,7 @@ def run(script, *arguments, backend):
         capture_output=True,
         text=True,
         timeout=400,
-        env={**os.environ, "XLA_FLAGS": HASTY, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "XLA_FLAGS": UNOPTIMISED, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -1,4 +1,4 @@
-"""`profile`: every sample of the data, once, whatever it is."""
+"""`profile` measures every sample of the data once, for all kinds of data."""
 
 import os
 
@@ -20,7 +20,7 @@ def photos(rng):
 
 
 def columns_of(x, y=None):
-    """One profile, in batches of the tests' own size."""
+    """Returns the profile of one batch."""
     return profile_of((({"input": x}, y),))
 
 
@@ -62,7 +62,7 @@ def test_parts_add_up_to_one_pass(photos):
 
 
 def test_profiles_made_apart_compare(photos):
-    """The same numbers in another process, size, order: the same coordinates."""
+    """Embeddings of separate profiles have the same coordinates."""
     x = photos[0]
     same, other = profile(x).inputs["input"], profile(x[::-1] * 0.5).inputs["input"]
     again = profile(x[::-1].copy()).inputs["input"]

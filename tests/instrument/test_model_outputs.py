@@ -1,4 +1,4 @@
-"""What a model answers: outputs as probabilities, confusion, one layer's activations."""
+"""Profiles of a model's outputs: probabilities, confusion, and one layer's activations."""
 
 import keras
 import numpy as np
@@ -40,8 +40,8 @@ def test_outputs_are_those_of_predict(data):
     assert outputs.num_classes == 3 and outputs.num_samples == 150
     np.testing.assert_array_equal(outputs.predicted, np.bincount(p.argmax(1), minlength=3))
     for label in range(3):
-        said = np.bincount(p[y == label].argmax(1), minlength=3)
-        np.testing.assert_array_equal(outputs.confusion[label], said)
+        predicted = np.bincount(p[y == label].argmax(1), minlength=3)
+        np.testing.assert_array_equal(outputs.confusion[label], predicted)
     assert outputs.accuracy == pytest.approx((p.argmax(1) == y).mean())
     assert outputs.features.mean("confidence") == pytest.approx(p.max(1).mean(), rel=1e-4)
     entropy = -(p * np.log(p)).sum(1)

@@ -19,7 +19,7 @@ def data():
 
 
 class Subclassed(keras.Model):
-    """A model that Keras knows nothing of before the first batch."""
+    """A model whose input shape Keras does not know before the first batch."""
 
     def __init__(self):
         super().__init__()
@@ -35,7 +35,7 @@ class Subclassed(keras.Model):
 
 
 class OwnStep(Subclassed):
-    """Overrides the step and calls super, as many users do."""
+    """A model that overrides the step and calls super, as is common."""
 
     def train_step(self, *args):
         return super().train_step(*args)
@@ -233,7 +233,7 @@ def test_an_evaluation_by_another_callback_is_not_validation(data):
 
 def test_a_step_that_does_not_call_super(data):
     if BACKEND != "tensorflow":
-        pytest.skip("such a step is written for one backend; the one of TensorFlow stands for all")
+        pytest.skip("such a step is written for one backend; only that of TensorFlow is tested")
     import tensorflow as tf
 
     class Custom(Subclassed):

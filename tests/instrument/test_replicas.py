@@ -1,4 +1,4 @@
-"""What several replicas measure, merged: that of one device."""
+"""The merged measurements of several TensorFlow replicas are those of one device."""
 
 import os
 import subprocess
@@ -18,8 +18,8 @@ x, y = np.random.default_rng(0).random((49, 12, 12, 3)).astype("float32"), np.ze
 with strategy.scope():
     model = test_probe.compiled(test_probe.sequential(), jit_compile=False)
 """
-# Of the 49th sample, in batches of 16, one replica gets nothing.
-# (Keras's own convolution fails on nothing.)
+# The last of the batches of 16 holds only the 49th sample, so one replica gets an empty batch.
+# (Keras's own convolution fails on an empty batch.)
 REPLICAS = """
 with strategy.scope():
     layers = [keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
@@ -28,8 +28,8 @@ guard = test_probe.watched(model, x, y, epochs=2, validation_data=(x[:21], y[:21
 test_probe.assert_measured(guard.profiles["train"], x)
 test_probe.assert_measured(guard.profiles["validation"], x[:21])
 """
-# Asked from the host, a model with two replicas answers about each sample once.
-ASKED = """
+# Outside of a step, a model with two replicas predicts each sample once.
+PREDICTED = """
 guard = sg.ShiftGuard(target_data=x[:37], on_mismatch="ignore", on_shift="ignore", verbose=0)
 with strategy.scope():
     model.fit(x[:32], y[:32], 16, validation_data=(x[:20], y[:20]), callbacks=[guard], verbose=0)
@@ -41,21 +41,21 @@ assert guard.profiles["validation"].outputs.confusion.sum() == 20
 for profile in (inside, sg.profile((x[:21], y[:21]), model=model)):
     test_probe.assert_measured(profile, x[:21])
     assert profile.labels.num_samples == profile.outputs.confusion.sum() == 21
-    said = model.predict(x[:20], verbose=0).argmax(1)
+    predicted = model.predict(x[:20], verbose=0).argmax(1)
     np.testing.assert_array_equal(
-        sg.profile(x[:20], model=model).outputs.predicted, np.bincount(said, minlength=3)
+        sg.profile(x[:20], model=model).outputs.predicted, np.bincount(predicted, minlength=3)
     )
 """
 
 
-@pytest.mark.parametrize("what", [REPLICAS, ASKED], ids=["in_the_step", "from_the_host"])
-def test_replicas_are_merged(what):
+@pytest.mark.parametrize("script", [REPLICAS, PREDICTED], ids=["in_the_step", "outside_the_step"])
+def test_replicas_are_merged(script):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
     here = Path(__file__).parents[1]
     paths = os.pathsep.join([str(here), str(here.parent)])
     subprocess.run(
-        [sys.executable, "-c", DEVICES + what],
+        [sys.executable, "-c", DEVICES + script],
         check=True,
         env={**os.environ, "PYTHONPATH": paths},
         timeout=300,

@@ -1,4 +1,4 @@
-"""The correction inside the step: nothing while it is off, and what was asked for while on."""
+"""The correction inside the step changes nothing while it is off, and corrects while it is on."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Whatever `fit` accepts comes out as the same batches."""
+"""All kinds of data that `fit` accepts give the same batches."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ class Pairs(keras.utils.PyDataset):
 
 
 class Flow:
-    """Iterates for ever, as the flows of the legacy ImageDataGenerator do."""
+    """Iterates without end, as the flows of the legacy ImageDataGenerator do."""
 
     def __len__(self):
         return 5

@@ -1,4 +1,4 @@
-"""Images and arrays from disk, good and bad."""
+"""Image files and array files, good and bad."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_resizing_is_antialiased(tmp_path):
     stripes[:, ::2] = 255
     Image.fromarray(stripes).save(tmp_path / "stripes.png")
     x = read_images(tmp_path, (8, 8), 3, 1)
-    assert np.abs(x.astype(int) - 127).max() < 20  # without it: 0 or 255
+    assert np.abs(x.astype(int) - 127).max() < 20  # without antialiasing: 0 or 255
 
 
 def test_gray_and_palette_and_alpha_become_what_the_model_takes(tmp_path):
@@ -134,7 +134,7 @@ def test_links_out_of_the_directory_are_not_followed(folder, tmp_path):
     secret = tmp_path / "secret.png"
     Image.new("RGB", (8, 8)).save(secret)
     (folder / "cat" / "link.png").symlink_to(secret)
-    (folder / "cat" / "copy.png").symlink_to(folder / "cat" / "01.png")  # inside: as any file
+    (folder / "cat" / "copy.png").symlink_to(folder / "cat" / "01.png")  # inside the directory
     with pytest.warns(ShiftWarning, match="1 of 18 image files .* lead out of it"):
         assert len(read_images(folder, (32, 32), 3, 100)) == 17
 

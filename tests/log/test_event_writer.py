@@ -1,4 +1,4 @@
-"""What is written is read back with TensorBoard's own readers, without TensorFlow."""
+"""Event files are read back with TensorBoard's own readers, without TensorFlow."""
 
 import json
 import os
@@ -21,7 +21,7 @@ STEPS = 3
 
 @pytest.fixture
 def log_dir(tmp_path, raw_images):
-    """Three steps of a drifting stream, as a guard writes them."""
+    """The log of three steps of a drifting stream."""
     with EventWriter(tmp_path) as writer:
         for step in range(STEPS):
             writer.write_profile("train", profile(raw_images / 255 + step), step)
@@ -32,7 +32,7 @@ def log_dir(tmp_path, raw_images):
 
 READ_BACK = """
     import json, sys
-    sys.modules["tensorflow"] = None  # an import of it now fails
+    sys.modules["tensorflow"] = None  # makes its import fail
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
     from tensorboard.util import tensor_util
 
@@ -51,7 +51,7 @@ READ_BACK = """
 
 
 def run_python(code, *args):
-    """Runs a program in a process of its own; returns what it prints."""
+    """Runs a program in a new process; returns its output."""
     command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *map(str, args)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -98,7 +98,7 @@ def test_text_keeps_its_lines_and_is_no_markdown(log_dir):
 
 
 def test_the_data_provider_of_the_server_sees_all_three(log_dir):
-    # The providers list by data class: without one a series never appears.
+    # Data providers list series by data class, so one without a class never appears.
     code = """
         import sys
         sys.modules["tensorflow"] = None
@@ -125,7 +125,7 @@ def test_writing_imports_no_tensorflow_and_no_backend(tmp_path):
         sys.path.insert(0, sys.argv[2])
         for name in ("tensorflow", "jax", "torch"):
             sys.modules[name] = None
-        # The parent package registers layers, so it needs Keras; this room does not.
+        # The parent package imports Keras to register layers; keras_shiftguard.log does not.
         import importlib.util, types
         package = types.ModuleType("keras_shiftguard")
         package.__path__ = [sys.argv[2] + "/keras_shiftguard"]
@@ -210,7 +210,7 @@ def test_buckets_cover_the_values_exactly_once(values):
     assert (right > left).all()
     assert np.array_equal(left[1:], right[:-1])
     assert left[0] == pytest.approx(values.min()) and right[-1] == pytest.approx(values.max())
-    # Against NumPy on the same edges; a value on an edge may fall either way.
+    # NumPy may count a value on an edge in the other bucket.
     edges = np.concatenate([left, right[-1:]])
     reference = np.histogram(values, edges)[0]
     assert np.abs(np.cumsum(reference) - np.cumsum(count)).max() <= 1

@@ -1,4 +1,4 @@
-"""A fit that was interrupted goes on: the guard knows what it knew."""
+"""An interrupted fit goes on with the state of its guard."""
 
 import keras
 import numpy as np
@@ -93,7 +93,7 @@ def test_a_state_that_is_missing_or_damaged_costs_a_warning(tmp_path):
 
 @pytest.fixture(scope="module")
 def repeated(tmp_path_factory):
-    """A log whose third epoch was dark, and was run again from a checkpoint before it."""
+    """A log whose third epoch had dark validation images and was repeated without."""
     log_dir = tmp_path_factory.mktemp("logs")
     first = fit(quiet(log_dir), 0, 3, lambda epoch: 0.6 if epoch == 2 else 1.0)
     assert first.report.shifted
@@ -137,25 +137,25 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
     def fitted(first, last):
         guard = sg.ShiftGuard(on_mismatch="fix", log_dir=tmp_path, verbose=0)
 
-        def look(batch, logs):
-            _ = guard.model  # on JAX: brings the variables up to date
+        def record(batch, logs):
+            _ = guard.model  # on JAX, updates the variables
             fixed = guard._run.stream("train").corrected("input", keras.ops.convert_to_tensor(x))
             seen.append(float(keras.ops.convert_to_numpy(fixed).min()))
 
-        begin = keras.callbacks.LambdaCallback(on_train_batch_begin=look)
+        begin = keras.callbacks.LambdaCallback(on_train_batch_begin=record)
         more = {"initial_epoch": first, "epochs": last, "verbose": 0}
         model.fit(x, y, batch_size=8, callbacks=[guard, begin], **more)
         return guard
 
     first = fitted(0, 1)
-    assert seen[0] >= 0  # as fed, until it is judged
+    assert seen[0] >= 0  # not corrected before the diagnosis
     seen.clear()
     again = fitted(1, 2)
-    assert seen[0] < -0.5  # [-1, 1], before the first batch
+    assert seen[0] < -0.5  # corrected to [-1, 1] from the first batch
     assert again.diagnosis == first.diagnosis
 
 
 def test_killed_by_another_process():
-    """One point; `examples/benchmarks/kill_and_resume.py` has fifty."""
+    """Kills a fit at one point; `examples/benchmarks/kill_and_resume.py` does so at fifty."""
     ((_, same, gap, picture, _),) = kill_and_resume.compare(points=1, seed=3)
     assert same and gap < 1e-5 and picture

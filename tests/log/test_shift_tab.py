@@ -1,4 +1,4 @@
-"""What the Shift tab is given, read back with TensorBoard's own reader."""
+"""The log of the Shift tab, read back with TensorBoard's own reader."""
 
 import json
 
@@ -21,7 +21,7 @@ PAIR = ("validation", "train")
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """Three looks at a validation whose column 1 moves away, as a dict of series."""
+    """The series of three comparisons with a validation stream whose column 1 shifts."""
     log_dir = tmp_path_factory.mktemp("log")
     rng = np.random.default_rng(0)
     monitor = ShiftMonitor(0.05, [PAIR])
@@ -42,12 +42,12 @@ def scores(run):
 
 
 def series_of(run, name):
-    """By its name without the digest of its description."""
+    """Returns a series by its name without the digest."""
     [found] = [v for tag, v in run.items() if tag.startswith(f"shiftguard/{name}-")]
     return found
 
 
-def test_every_look_is_a_point_of_every_series(run):
+def test_every_comparison_is_a_point_of_every_series(run):
     series, _ = run
     always = (
         "shiftguard/state",
@@ -79,7 +79,7 @@ def test_scores_are_those_of_the_tests(run):
             assert by_name[name][5:] == pytest.approx(expected, rel=1e-5)
 
 
-def test_an_alarm_is_flagged_from_the_look_that_found_it(run):
+def test_an_alarm_is_flagged_from_the_step_that_found_it(run):
     content, points = scores(run[0])
     row = content["names"].index("input/1")
     assert [int(points[step][row, 4]) & ALARM for step in range(STEPS)] == [0, ALARM, ALARM]
@@ -130,7 +130,7 @@ def test_the_state_says_what_the_report_says(run):
     assert state["num_samples"] == {"train": 400, "validation": 200}
 
 
-def test_what_happened_is_told_once(run):
+def test_an_event_is_written_once(run):
     _, points = run[0]["shiftguard/events"]
     events = [event for text in points.values() for event in json.loads(text)]
     about = [event["step"] for event in events if event["feature"] == "input/1"]
@@ -139,7 +139,7 @@ def test_what_happened_is_told_once(run):
 
 
 def test_a_step_has_one_point_of_events_with_all_of_them(tmp_path):
-    # TensorBoard's data server keeps the last point of a step only.
+    # TensorBoard's data server keeps only the last point of a step.
     with EventWriter(tmp_path) as writer:
         events = ShiftEvents(writer)
         events.write_diagnosis(0, "train", "It is wrong.", {"status": "mismatch"})
@@ -150,7 +150,7 @@ def test_a_step_has_one_point_of_events_with_all_of_them(tmp_path):
     assert [e["text"] for e in json.loads(points[1])] == ["c"]
 
 
-def test_everything_that_differs_is_flagged_and_what_is_told_of_more(tmp_path):
+def test_shifted_features_are_flagged_and_some_of_them_are_reported(tmp_path):
     rng = np.random.default_rng(0)
     x = {"train": rng.normal(size=(400, 5)), "validation": rng.normal(size=(200, 5)) + 3}
     both = {name: numbers(values) for name, values in x.items()}
@@ -162,12 +162,12 @@ def test_everything_that_differs_is_flagged_and_what_is_told_of_more(tmp_path):
     flags = dict(zip(content["names"], points[0][:, 4].astype(int), strict=True))
     columns = [flags[f"input/{i}"] for i in range(5)]
     assert all(flag & ALARM for flag in columns)
-    told = {f.feature for f in monitor.report().findings}
-    assert {name for name, flag in flags.items() if flag & REPORTED} == told
-    assert len(told) < 5
+    reported = {f.feature for f in monitor.report().findings}
+    assert {name for name, flag in flags.items() if flag & REPORTED} == reported
+    assert len(reported) < 5
 
 
-def test_a_diagnosis_is_kept_for_the_looks_that_follow(tmp_path):
+def test_a_diagnosis_stays_in_the_state(tmp_path):
     with EventWriter(tmp_path) as writer:
         events = ShiftEvents(writer)
         events.write_diagnosis(0, "train", "It is wrong.", {"status": "mismatch", "a": np.nan})

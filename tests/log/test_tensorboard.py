@@ -1,4 +1,4 @@
-"""A real TensorBoard, with its default data server, shows what was written."""
+"""A real TensorBoard with its default data server shows the log."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def log_dir(tmp_path, raw_images):
 
 @pytest.fixture
 def ask(log_dir):
-    """Starts TensorBoard on a free port of this machine; asks for JSON."""
+    """Starts TensorBoard on a free port; yields a function that requests JSON."""
     code = "from tensorboard.main import run_main; run_main()"
     options = ["--logdir", str(log_dir), "--host", "127.0.0.1", "--port", "0"]
     # Without TensorFlow, as on a machine that has only JAX or PyTorch.
@@ -38,13 +38,13 @@ def ask(log_dir):
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
-        said = []
+        lines = []
         for line in server.stderr:
-            said.append(line)
+            lines.append(line)
             if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
                 break
         else:
-            pytest.fail(f"TensorBoard did not start:\n{''.join(said)}")
+            pytest.fail(f"TensorBoard did not start:\n{''.join(lines)}")
 
         def ask(route):
             address = f"http://127.0.0.1:{found[1]}/data/{route}"
@@ -59,7 +59,7 @@ def ask(log_dir):
 
 
 def patiently(question, seconds=60):
-    """The server reads the directory in its own time."""
+    """Repeats a request until the server has read the directory."""
     end = time.monotonic() + seconds
     while not (answer := question()) and time.monotonic() < end:
         time.sleep(0.5)

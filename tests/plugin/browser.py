@@ -1,4 +1,4 @@
-"""A TensorBoard of our own and a real Chromium that looks at it."""
+"""A TensorBoard server and a real Chromium for tests of the page."""
 
 import os
 import re
@@ -15,11 +15,11 @@ FLAGS = (
     "--disable-background-networking --disable-component-update --disable-sync"
 ).split()
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-PATIENCE = 60_000  # milliseconds; the machine of a test may be busy
+PATIENCE = 60_000  # milliseconds; test machines may be busy
 
 
 def chromium():
-    """Its path; without one, tests are skipped, but never where one is required."""
+    """Returns the path of Chromium. Without one, tests are skipped, unless one is required."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None and os.environ.get("SHIFTGUARD_REQUIRE_BROWSER"):
         pytest.fail("Chromium is missing: apt-get install chromium")
@@ -30,7 +30,7 @@ def chromium():
 
 @contextmanager
 def tensorboard(log_dir, *options):
-    """Starts it on a free port of this machine; gives its address."""
+    """Starts TensorBoard on a free port of this machine; yields its address."""
     code = "from tensorboard.main import run_main; run_main()"
     # Without TensorFlow, as on a machine that has only JAX or PyTorch.
     code = f"import sys; sys.modules['tensorflow'] = None; {code}"
@@ -43,14 +43,14 @@ def tensorboard(log_dir, *options):
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
-        said = []
+        lines = []
         for line in server.stderr:
-            said.append(line)
+            lines.append(line)
             if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
                 yield found[0]
                 break
         else:
-            pytest.fail(f"TensorBoard did not start:\n{''.join(said)}")
+            pytest.fail(f"TensorBoard did not start:\n{''.join(lines)}")
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -58,7 +58,7 @@ def tensorboard(log_dir, *options):
 
 
 class Tab:
-    """The Shift tab in a page of its own.
+    """The Shift tab in its own browser page.
 
     Args:
         browser: Playwright's browser.
@@ -103,7 +103,7 @@ class Tab:
         return frame.evaluate(code)
 
     def audit(self):
-        """What axe-core finds, of serious or critical impact, one line each."""
+        """Returns the serious and critical problems that axe-core finds, one line each."""
         self.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
         found = self.evaluate("axe.run(document).then(r => r.violations)")
         return [

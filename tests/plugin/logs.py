@@ -1,4 +1,4 @@
-"""Logs for the tests of the tab, good and hostile, and both ways TensorBoard reads them."""
+"""Good and hostile logs for the tests of the tab, and both of TensorBoard's readers."""
 
 import base64
 import json
@@ -21,17 +21,17 @@ from werkzeug.test import Client
 from tensorboard_plugin_shiftguard.loader import ShiftLoader
 
 with warnings.catch_warnings():
-    # A copy of html5lib inside TensorBoard deprecates itself.
+    # The copy of html5lib inside TensorBoard raises DeprecationWarning.
     warnings.simplefilter("ignore", DeprecationWarning)
     from tensorboard.backend.application import TensorBoardWSGI
 
 GRID = {"smallest": 1e-6, "gamma": 1.02, "bins_per_sign": 1396}
-MIDDLE = 1397  # of the edge list: the first positive edge
+MIDDLE = 1397  # index of the first positive edge
 PROVIDERS = ("data server", "python")
 
 
 class RawLog:
-    """Writes any event at all, also such as no writer of ours would write."""
+    """Writes any event, also events that the real writer never writes."""
 
     def __init__(self, run_dir):
         run_dir.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def state(step=0, **more):
 
 
 def write_small_run(run_dir, steps=range(3)):
-    """Feature `a` shifts from the second look on, `b` does not."""
+    """Feature `a` shifts from the second step on, `b` does not."""
     with RawLog(run_dir) as log:
         for step in steps:
             log.add("shiftguard/state", state(step), step)
@@ -156,7 +156,7 @@ def write_small_run(run_dir, steps=range(3)):
 
 @contextmanager
 def data_of(log_dir, kind):
-    """A data provider, and the multiplexer where there is one, of all that is there now."""
+    """Yields a data provider that has read the log, and its multiplexer or None."""
     if kind == "python":
         multiplexer = EventMultiplexer(tensor_size_guidance={"shiftguard": 1000, "scalars": 1000})
         multiplexer.AddRunsFromDirectory(str(log_dir))
@@ -171,13 +171,13 @@ def data_of(log_dir, kind):
         samples_per_plugin={"shiftguard": 1000},
     )
     with warnings.catch_warnings():
-        # TensorBoard lets go of its subprocess and its temporary directory.
+        # TensorBoard does not clean up its subprocess and its temporary directory.
         warnings.simplefilter("ignore", ResourceWarning)
         ingester.start()
     try:
         yield ingester.data_provider, None
     finally:
-        # It ends with its standard input.
+        # The data server ends when its standard input is closed.
         ingester._stdin_handle.close()
 
 
@@ -193,17 +193,17 @@ class Tab:
         self.root = f"{path_prefix}/data/plugin/shiftguard/"
 
     def get(self, route, **arguments):
-        """The answer as it comes."""
+        """Returns the response of a route."""
         return self.client.get(self.root + route, query_string=arguments)
 
     def ask(self, route, **arguments):
-        """The JSON of an answer that is expected to be good."""
+        """Returns the JSON of a response that must be good."""
         answer = self.get(route, **arguments)
         assert answer.status_code == 200, answer.text
         return strict_json(answer.text)
 
     def patient(self, route="runs", want=lambda answer: answer["runs"], **arguments):
-        """The data server reads in its own time; asks until there is something."""
+        """Repeats a request until the data server has read the log."""
         end = time.monotonic() + 20
         while True:
             answer = self.get(route, **arguments)
@@ -224,7 +224,7 @@ def opened(log_dir, kind="python", ready=True, **options):
 
 
 def strict_json(text):
-    """JSON as a browser reads it: no NaN."""
+    """Parses JSON as strictly as a browser: no NaN."""
 
     def never(constant):
         raise AssertionError(f"{constant} is not JSON")
@@ -233,7 +233,7 @@ def strict_json(text):
 
 
 def unpacked(answer):
-    """Effects (NaN where unknown) and flags of an overview, features by steps."""
+    """Returns effects (NaN where unknown) and flags of an overview, features by steps."""
     shape = len(answer["features"]), len(answer["steps"])
     effects = np.frombuffer(base64.b64decode(answer["effects"]), "<i2").reshape(shape) / 100
     packed = np.frombuffer(base64.b64decode(answer["flags"]), np.uint8)
@@ -242,5 +242,5 @@ def unpacked(answer):
 
 
 def quiet():
-    """TensorBoard's own log, which names every damaged record, is not for the test log."""
+    """Silences TensorBoard's log, which names every damaged record."""
     logging.getLogger("tensorboard").setLevel(logging.CRITICAL)

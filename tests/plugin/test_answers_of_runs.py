@@ -1,4 +1,4 @@
-"""What the tab is told about a log, from both of TensorBoard's ways to read one."""
+"""Answers about a log, from both of TensorBoard's readers."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def write_many_pairs(run_dir):
                 tag = "shiftguard/scores/target-train/1"
                 content = scores_content(names=["late", "unknown"], pair=("target", "train"))
                 log.add(tag, scores(2, np.nan, flags=(2, 0)), step, content)
-            # The bins move to the right with every step, by four of the fixed grid.
+            # The bins move to the right by four bins of the fixed grid at every step.
             tensor = histograms([4, 4], [None, 6])
             tensor[:, :33] += 4 * (step - 2)
             log.add("shiftguard/histograms/1", tensor, step, histograms_content())
@@ -103,7 +103,7 @@ def test_overview_of_a_run(tab):
         "negligible": False,
         "current": [1.0, 2.0],
         "reference": [3.0, 4.0],
-        "since": 2,  # the second look, step 1
+        "since": 2,  # step 1
     }
     second = answer["features"][1]
     assert (second["name"], second["alarm"], second["negligible"]) == ("b", False, True)
@@ -125,7 +125,7 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
         ("validation", "train"): 0,
     }
     assert answer["pairs"][answer["pair"]]["stream"] == "target"
-    # The alarm, then what is not expected, then what is; unknown at the end.
+    # Order: alarms, unexpected effects, expected effects, unknown effects.
     assert [f["name"] for f in answer["features"]] == ["b", "a", "unknown", "late"]
     assert answer["omitted"] == 3
     effects, _ = unpacked(answer)
@@ -136,7 +136,7 @@ def test_the_pair_with_the_most_alarms_is_shown_first_and_parts_are_joined(tab):
 
 
 def test_an_alarm_that_has_passed_does_not_choose_the_pair(tmp_path):
-    """A finding stays a finding; what is shown first is what is wrong now."""
+    """A finding stays, but the pair that is shifted now is shown first."""
     with RawLog(tmp_path / "shiftguard") as log:
         for pair, effects in (("target", (0.01, 0.02)), ("validation", (0, 0.8))):
             content = scores_content(pair=[pair, "train"])
@@ -201,7 +201,7 @@ def test_against_the_first_epoch_is_the_stream_itself_then(tab):
     assert sum(card["reference"]) == 0
     early = tab.ask("cards", run="pairs/shiftguard", pair=pair, name="a", step=3)["cards"]["a"]
     assert np.flatnonzero(early["reference"]).tolist() == [0, 1]
-    # And a stream that isn't there has no distribution.
+    # A stream that does not exist has no distribution.
     assert tab.ask("cards", run="pairs/shiftguard", pair=pair, name="b")["cards"]["b"] is None
 
 
@@ -216,7 +216,7 @@ def test_one_feature_over_all_steps(tab):
         assert (np.sum(rows, axis=1) > 0.97).all()
     middle = (np.array(answer["edges"][1:]) + answer["edges"][:-1]) / 2
     means = np.array(answer["streams"]["validation"]) @ middle
-    assert (np.diff(means) > 0).all()  # it shifts from look to look
+    assert (np.diff(means) > 0).all()  # it shifts at every step
     assert answer["scores"] == [
         {
             "stream": "validation",

@@ -1,4 +1,4 @@
-"""The tab as a person sees it: a real fit, TensorBoard, Chromium."""
+"""The tab in a real Chromium, with the log of a real fit."""
 
 import json
 import re
@@ -18,7 +18,7 @@ SHIFTED = "input/brightness"
 
 @pytest.fixture(scope="module")
 def log_dir(tmp_path_factory):
-    """Three real fits, written as any user's are."""
+    """Three real fits with a ShiftGuard."""
     pytest.importorskip("foolbox", reason="the photos are not installed")
     import shift_tab
 
@@ -48,15 +48,15 @@ def address(log_dir):
 
 
 @pytest.fixture
-def look(browser, address):
-    """Opens the tab; whatever a test does, it must leave no error behind."""
+def open_tab(browser, address):
+    """Opens the tab, and checks after the test that the console has no error."""
     opened = []
 
-    def look(query="", width=1400, at=address, link=""):
+    def open_tab(query="", width=1400, at=address, link=""):
         opened.append(Tab(browser, at, query, width, link))
         return opened[-1]
 
-    yield look
+    yield open_tab
     for tab in opened:
         errors, foreign = tab.errors, tab.foreign
         tab.close()
@@ -64,15 +64,15 @@ def look(browser, address):
 
 
 @pytest.fixture
-def tab(look):
+def tab(open_tab):
     """The pair with the planted shift, chosen as a deep link chooses it."""
-    tab = look(link="pair=validation%2Ftrain")
+    tab = open_tab(link="pair=validation%2Ftrain")
     tab.card(SHIFTED).wait_for()
     return tab
 
 
 def eventually(tab, is_so, seconds=30):
-    """The page answers in its own time."""
+    """Waits until a condition of the page is true."""
     for _ in range(10 * seconds):
         if is_so():
             return
@@ -81,17 +81,17 @@ def eventually(tab, is_so, seconds=30):
 
 
 def drawn(tab):
-    """What the histogram shows, as the browser has it."""
+    """Returns the drawn histogram from the browser."""
     return tab("histogram").inner_html()
 
 
 def test_the_verdict_says_what_happened_in_words(tab):
-    said = tab("verdict").inner_text()
-    assert "darker" in said and "right" in said and "photos" in said
-    assert re.search(r"Shift found.*validation against .*train.*covariate shift", said, re.S)
-    assert re.search(r"images are darker: mean brightness", said)
-    assert re.search(r"No shift found", said)
-    assert re.search(r"Preprocessing mismatch.*unit.*expects.*tf", said, re.S)
+    shown = tab("verdict").inner_text()
+    assert "darker" in shown and "right" in shown and "photos" in shown
+    assert re.search(r"Shift found.*validation against .*train.*covariate shift", shown, re.S)
+    assert re.search(r"images are darker: mean brightness", shown)
+    assert re.search(r"No shift found", shown)
+    assert re.search(r"Preprocessing mismatch.*unit.*expects.*tf", shown, re.S)
     assert tab("verdict").locator("[aria-live]").count() >= 1
     assert str(EPOCHS) in tab("kept").first.inner_text()
 
@@ -186,25 +186,25 @@ def test_what_was_chosen_can_be_taken_along(tab):
 
 @pytest.mark.parametrize("query", ["darkMode=false", "darkMode=true"])
 @pytest.mark.parametrize("width", [320, 1400])
-def test_axe_finds_nothing_serious(look, query, width):
-    tab = look(query, width)
+def test_axe_finds_nothing_serious(open_tab, query, width):
+    tab = open_tab(query, width)
     tab.card(SHIFTED).wait_for()
     tab("histogram").wait_for()
     assert tab.audit() == []
 
 
-def test_dark_mode_is_dark(look):
+def test_dark_mode_is_dark(open_tab):
     colours = []
     for query in ("darkMode=false", "darkMode=true"):
-        tab = look(query)
+        tab = open_tab(query)
         tab("verdict").wait_for()
         colour = tab.evaluate("getComputedStyle(document.body).backgroundColor")
         colours.append(sum(map(int, re.findall(r"\d+", colour)[:3])))
     assert colours[0] > 600 > 200 > colours[1]
 
 
-def test_nothing_is_wider_than_a_narrow_window(look):
-    tab = look(width=320)
+def test_nothing_is_wider_than_a_narrow_window(open_tab):
+    tab = open_tab(width=320)
     tab.card(SHIFTED).wait_for()
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
@@ -212,27 +212,27 @@ def test_nothing_is_wider_than_a_narrow_window(look):
 # --- logs that are not a fit -----------------------------------------------------
 
 
-def test_an_empty_directory_says_how_to_fill_it(look, tmp_path):
+def test_an_empty_directory_says_how_to_fill_it(open_tab, tmp_path):
     with tensorboard(tmp_path) as address:
-        tab = look(at=address)
+        tab = open_tab(at=address)
         tab("empty").wait_for()
         assert "ShiftGuard(log_dir=" in tab("empty").inner_text()
         assert tab.audit() == []
-        tab.close()  # before the server ends: what it asks then would be an error
+        tab.close()  # before the server ends, or requests of the page would fail
 
 
-def test_an_accuracy_gap_is_a_waterfall(look, tmp_path):
-    """From the reference down to what was measured, each step beside the one before."""
+def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
+    """The steps go from the reference to the measured accuracy without a gap."""
     evil = GapRow("label shift", 0.05, (0.0, 0.1), 0.65, "removed", "<script>alert(1)</script>")
     rows = (*REPORT.rows[:2], evil, *REPORT.rows[2:])
     GapReport(rows, 0.6, 0.86, (0.2, 0.3), "the reference data", 2000).write(tmp_path)
     with tensorboard(tmp_path) as address:
-        tab = look(at=address)
+        tab = open_tab(at=address)
         tab("gap").wait_for()
-        said = tab("gap").inner_text()
+        shown = tab("gap").inner_text()
         for row in rows:
-            assert row.cause in said and f"{100 * row.points:.1f}" in said
-        assert "x = x * 2" in said and "<script>alert(1)</script>" in said
+            assert row.cause in shown and f"{100 * row.points:.1f}" in shown
+        assert "x = x * 2" in shown and "<script>alert(1)</script>" in shown
         bars = "[...document.querySelectorAll('.gap-fill')].map(b => b.getBoundingClientRect())"
         ends = tab.evaluate(f"{bars}.map(b => [b.left, b.right])")
         assert len(ends) == len(rows) + 2
@@ -247,14 +247,14 @@ def test_an_accuracy_gap_is_a_waterfall(look, tmp_path):
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)
 
 
-def test_hostile_names_are_text(look, tmp_path):
+def test_hostile_names_are_text(open_tab, tmp_path):
     with RawLog(tmp_path / "evil<img src=x onerror=alert(2)>" / "shiftguard") as log:
         for step in range(3):
             content = scores_content(names=HOSTILE)
             log.add("shiftguard/scores/v-t/0", scores(*range(len(HOSTILE))), step, content)
             log.add("shiftguard/state", hostile_state(step), step)
     with tensorboard(tmp_path) as address:
-        tab = look(at=address)
+        tab = open_tab(at=address)
         dialogs = []
         tab.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         tab("card").first.wait_for()

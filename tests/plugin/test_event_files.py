@@ -1,4 +1,4 @@
-"""Event files that are whole records of damaged events."""
+"""Event files with valid records that hold damaged events."""
 
 import random
 
@@ -19,7 +19,7 @@ QUESTIONS = (
 
 
 def scrambled(data, rng, letters, count):
-    """Some bytes replaced by others."""
+    """Replaces some bytes by others."""
     data = bytearray(data)
     for _ in range(count if data else 0):
         data[rng.randrange(len(data))] = rng.choice(letters)
@@ -57,7 +57,7 @@ def log_dir(tmp_path_factory):
     good = tmp_path_factory.mktemp("good")
     write_small_run(good)
     [path] = good.iterdir()
-    _, *records = RawEventFileLoader(str(path)).Load()  # the first only says the version
+    _, *records = RawEventFileLoader(str(path)).Load()  # the first holds the version only
     damaged = tmp_path_factory.mktemp("damaged")
     rng = random.Random(0)
     for run in range(RUNS):
@@ -75,7 +75,7 @@ def test_damaged_events_are_left_out_or_told(log_dir, kind, caplog):
     with opened(log_dir, kind, ready=False) as tab:
         runs = tab.patient(want=lambda answer: len(answer["runs"]) > RUNS - 3)["runs"]
         shown = 0
-        # Each question takes the data server 40 ms.
+        # Each request takes the data server 40 ms.
         for run in runs if kind == "python" else runs[:4]:
             for route, arguments in QUESTIONS:
                 answer = tab.get(route, run=run["id"], **arguments)

@@ -1,4 +1,4 @@
-"""Whatever is asked, and whatever a log holds: a known status and a sentence."""
+"""Any request about any log gets a known status and a sentence."""
 
 import copy
 from types import SimpleNamespace
@@ -24,7 +24,7 @@ from tensorboard.data import provider
 
 RUN = "first/shiftguard"
 ROUTES = ("runs", "overview", "cards", "feature", "adaptation")
-# The same examples each time: what is found today is not lost tomorrow.
+# The same examples in every run, so that a failure can be reproduced.
 FEW = {"deadline": None, "derandomize": True, "database": None}
 
 
@@ -37,7 +37,7 @@ def tab(tmp_path_factory):
 
 
 def check(answer):
-    """503 would be a failure of ours: the data can be read."""
+    """Status 503 is a failure of the plugin here, because the data can be read."""
     assert answer.status_code in {200, 400, 404, 422}, answer.text
     assert answer.content_type == "application/json"
     body = strict_json(answer.text)
@@ -73,7 +73,7 @@ def test_any_bytes_as_a_question(tab, route, query):
 
 
 class FakeData:
-    """A data provider whose one run holds anything."""
+    """A data provider with one run of any content."""
 
     def __init__(self, series, scalars):
         self.series, self.scalars = series, scalars
@@ -118,7 +118,7 @@ json_values = st.recursive(
 
 @st.composite
 def damaged(draw, good):
-    """Good JSON with up to three of its values replaced, anywhere in it; or no JSON."""
+    """Good JSON with up to three values replaced anywhere, or bytes that are no JSON."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(max_size=40))
     value = {"all": copy.deepcopy(good)}
@@ -134,7 +134,7 @@ def damaged(draw, good):
 
 
 def points(good):
-    """Points, some as they should be and some of any type and shape."""
+    """Points, some of them good and some of any type and shape."""
     numbers = st_numpy.arrays(
         st.sampled_from([np.float32, np.int16, np.float64, np.bool_, np.complex64]),
         st.sampled_from([good.shape, (), (0,), (1, 9), good.shape[::-1]]),
@@ -148,7 +148,7 @@ def points(good):
 
 
 def words(good):
-    """A text tensor of JSON that was good once."""
+    """A text tensor with damaged JSON."""
     value = damaged(good).map(lambda text: np.array(text, object))
     datum = st.builds(
         provider.TensorDatum, step=st.integers(0, 3), wall_time=st.floats(), numpy=value

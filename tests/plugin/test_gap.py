@@ -1,4 +1,4 @@
-"""The table of `explain_gap` in the tab: what is written is read, whatever else is there."""
+"""The table of `explain_gap` in the tab, also without any other data in the run."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_what_is_written_is_what_the_tab_gets(tmp_path, kind):
         assert [row["cause"] for row in found["rows"]] == [row.cause for row in ROWS]
         assert found["headline"] == str(REPORT).splitlines()[0]
         assert found["gap"] == pytest.approx(0.21) and found["notes"] == ["A note."]
-        # Nothing was fitted there, and the run can be looked at all the same.
+        # The run can be shown although there was no training in it.
         assert tab.ask("overview", run="first/shiftguard")["features"] == []
 
 

@@ -1,4 +1,4 @@
-"""A log that is damaged, or made to do damage, gets a sentence and hides nothing else."""
+"""A damaged or hostile series gets a sentence and hides no other series."""
 
 import json
 
@@ -40,8 +40,8 @@ def write(log_dir, case):
         CASES[case][0](log)
 
 
-# On the data server each question takes 40 ms, so only what the two may read
-# differently is asked of both.
+# Each request takes the data server 40 ms, so only the cases that the two readers may
+# read differently are tested with both.
 BOTH = ("scores", "tensor", "no ", "scalar", "bars int32", "state of", "state deep", "steps")
 PAIRS = [
     (kind, case)
@@ -63,15 +63,15 @@ def tabs(tmp_path_factory):
 
 @pytest.mark.parametrize(("kind", "case"), PAIRS)
 def test_one_bad_thing_is_told_and_the_rest_is_shown(tabs, kind, case, caplog):
-    tab, said = tabs[kind], CASES[case][1]
+    tab, message = tabs[kind], CASES[case][1]
     run = f"{case}/shiftguard"
     answer = tab.ask("overview", run=run)
     assert {"a", "b"} <= {feature["name"] for feature in answer["features"]}
     cards = tab.ask("cards", run=run, pair=0, name=["a", "b", "c"])
     assert cards["cards"]["a"]["current"] and not cards["cards"]["c"]
     problems = answer["problems"] + cards["problems"]
-    if said is not None:
-        assert any(said in problem for problem in problems), problems
+    if message is not None:
+        assert any(message in problem for problem in problems), problems
     assert all(len(problem) < 500 for problem in problems)
     if kind == "python":
         for name in ("a", "b"):
@@ -97,7 +97,7 @@ def test_a_run_of_which_nothing_can_be_read_says_why(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_names_come_back_as_they_are(tmp_path, kind):
-    """Text is data; making it safe to show is for where it is shown."""
+    """Texts are sent unchanged; the page makes them safe where it shows them."""
     with RawLog(tmp_path / "<b>run" / "shiftguard") as log:
         log.add("shiftguard/state", state(0), 0)
         tensor = histograms(*[[0, 1]] * len(NASTY))
@@ -129,7 +129,7 @@ def test_an_infinite_effect_is_unknown_and_not_the_largest(tmp_path):
 
 
 def test_half_a_surrogate_pair_is_made_whole(tmp_path):
-    """A browser cannot ask for a name that is no Unicode."""
+    """A browser cannot request a name that is not valid Unicode."""
     content = scores_content(["half \ud83d", "b"])
     with RawLog(tmp_path / "shiftguard") as log:
         log.add("shiftguard/scores/validation-train/0", scores(2, 1), 0, content)
@@ -157,7 +157,7 @@ def test_a_file_that_ends_early_or_is_none(tmp_path, kind):
     with opened(tmp_path, kind, ready=False) as tab:
         runs = tab.patient(want=lambda answer: len(answer["runs"]) == 3)["runs"]
         looks = {run["name"]: run["looks"] for run in runs}
-        # The data server does not look at the checksum of what it reads.
+        # The data server does not check the checksum of a record.
         assert (looks["whole"], looks["cut"], looks["flipped"] or 2) == (3, 2, 2)
         for name in ("noise", "empty"):
             assert tab.get("overview", run=f"{name}/shiftguard").status_code == 404
@@ -169,7 +169,7 @@ def test_the_cases_are_written_as_json_that_is_bad():
 
 
 def test_many_runs_with_a_bad_state_cost_few_questions(tmp_path, monkeypatch):
-    """Each question takes the data server 40 ms."""
+    """Few requests are needed, because each takes the data server 40 ms."""
     for number in range(64):
         with RawLog(tmp_path / f"{number:02d}" / "shiftguard") as log:
             bad = proto(types_pb2.DT_FLOAT, [3], tensor_content=b"1234567")

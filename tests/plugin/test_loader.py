@@ -1,4 +1,4 @@
-"""Our entry point never stops TensorBoard, never slows it, and brings in nothing heavy."""
+"""The entry point never stops or slows TensorBoard, and imports no large package."""
 
 import argparse
 import ast
@@ -32,7 +32,7 @@ def test_the_entry_point_is_the_loader():
 
 
 def test_import_is_light():
-    """All that TensorBoard does with our entry point, in a fresh process."""
+    """Measures in a new process what TensorBoard does with the entry point."""
     code = """
 import sys, time
 import tensorboard.default
@@ -47,7 +47,7 @@ new = {name.split(".")[0] for name in set(sys.modules) - before}
 heavy = {"keras", "tensorflow", "jax", "torch", "keras_shiftguard"} & new
 print(took, *heavy)
 """
-    # Best of three: another process may have the processor.
+    # Best of three, because another process may use the processor.
     best = 1.0
     for _ in range(3):
         ran = subprocess.run(
@@ -123,7 +123,7 @@ def test_a_failing_method_does_not_stop_tensorboard(monkeypatch, method):
 
 
 def test_the_tab_needs_nothing_but_tensorboard():
-    """Neither Keras nor our own training side, which the machine with the logs may lack."""
+    """The machine with the logs may have neither Keras nor keras_shiftguard."""
     allowed = {*sys.stdlib_module_names, "numpy", "tensorboard", "werkzeug", PACKAGE.name}
     imported = {}
     for path in sorted(PACKAGE.glob("*.py")):

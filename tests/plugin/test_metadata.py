@@ -1,4 +1,4 @@
-"""The log format is stated once, in a file that TensorBoard can import in no time."""
+"""The log format has one definition, in a file without imports."""
 
 import ast
 import subprocess
@@ -18,7 +18,7 @@ STATED = {name for name in vars(metadata) if name.isupper()}
 
 
 def constants(tree):
-    """The names of a module's constants, as it assigns them."""
+    """Yields the names of the constants that a module assigns."""
     for node in tree.body:
         for target in getattr(node, "targets", [getattr(node, "target", None)]):
             for name in ast.walk(target) if target else ():
@@ -27,7 +27,7 @@ def constants(tree):
 
 
 def defined_again(folders):
-    """Each constant of the format that a file of the folders defines for itself."""
+    """Lists the constants of the format that another file of the folders assigns."""
     return [
         (path.name, name)
         for folder in folders
@@ -77,7 +77,7 @@ print(*sorted(set(sys.modules) - before))
 
 
 def arrows(folder):
-    """Which files of the folder each of them imports, wherever in its text."""
+    """Returns the files of the folder that each file imports, at any place in its text."""
     known = {f"{PLUGIN.name}.{path.stem}": path for path in folder.glob("*.py")}
     return {
         module: {name for _, name in imported(path, module, known) if name in known}

@@ -1,4 +1,4 @@
-"""The small parts that the answers are made of."""
+"""Checks, columns, bins and other helpers of the answers."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A TensorBoard as a user starts it, once on each of its two paths."""
+"""A TensorBoard as a user starts it, once with each of its two readers."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def log_dir(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["true", "false"])
 def ask(request, log_dir):
-    """Starts it on a free port of this machine; asks for JSON under a path prefix."""
+    """Starts TensorBoard on a free port; yields a function that requests JSON."""
     # Without TensorFlow, as on a machine that has only JAX or PyTorch.
     code = "from tensorboard.main import run_main; run_main()"
     code = f"import sys; sys.modules['tensorflow'] = None; {code}"
@@ -57,13 +57,13 @@ def ask(request, log_dir):
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )
     try:
-        said = []
+        lines = []
         for line in server.stderr:
-            said.append(line)
+            lines.append(line)
             if found := re.search(r"http://127\.0\.0\.1:(\d+)/tb/", line):
                 break
         else:
-            pytest.fail(f"TensorBoard did not start:\n{''.join(said)}")
+            pytest.fail(f"TensorBoard did not start:\n{''.join(lines)}")
 
         def ask(route, method="GET", **arguments):
             address = f"http://127.0.0.1:{found[1]}/tb/data/{route}?{urlencode(arguments)}"
@@ -85,7 +85,7 @@ def last_step(ask):
 
 
 def patiently(question, seconds=60):
-    """The server reads the directory in its own time."""
+    """Repeats a request until the server has read the directory."""
     end = time.monotonic() + seconds
     while not question():
         assert time.monotonic() < end
@@ -105,7 +105,7 @@ def test_a_thousand_epochs_stay_a_thousand_points_and_the_first_survives(ask):
     assert (len(steps), steps[0], steps[-1]) == (250, 0, EPOCHS - 1)
     effects, _ = unpacked(answer)
     assert answer["features"][0]["name"] == "a"
-    # Each column shows just its step, so that no step in between is lost either.
+    # Each column is one step, so no step is lost.
     np.testing.assert_allclose(effects[0], np.array(steps) / 10)
 
     answer = ask("plugin/shiftguard/feature", run=RUN, name="a")

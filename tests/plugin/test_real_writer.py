@@ -1,4 +1,4 @@
-"""The layout is written and read by two packages that do not know each other."""
+"""The real writer and the plugin together."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,6 @@ from keras_shiftguard.log.shift_tab import ShiftEvents
 
 
 def test_what_the_real_writer_writes_is_read(tmp_path):
-    """Writer and reader know nothing of each other but the layout."""
     write_run(tmp_path / "real", num_features=6, num_epochs=3, seed=0, adaptation=True)
     with opened(tmp_path) as tab:
         [run] = tab.ask("runs")["runs"]
@@ -31,7 +30,7 @@ def test_what_the_real_writer_writes_is_read(tmp_path):
 
 
 def write_fit(log_dir, shift, against="train", num_features=4, epochs=3, initial_epoch=0):
-    """What a fit of its own writes: its looks at one pair."""
+    """Writes the log of a separate fit that compares one pair."""
     rng = np.random.default_rng(epochs)
     pair = ("validation", against)
     monitor = ShiftMonitor(0.05, [pair])
@@ -45,13 +44,13 @@ def write_fit(log_dir, shift, against="train", num_features=4, epochs=3, initial
 
 
 def in_both(reference, current, name):
-    """Mean before and after, of one feature."""
+    """Returns the mean of one feature in both profiles."""
     return [profile.inputs["input"].features.mean(name) for profile in (reference, current)]
 
 
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
-    """TensorBoard describes the second with the words of the first: rows would be swapped."""
+    """TensorBoard keeps the description of the first fit, which would swap the rows."""
     write_fit(tmp_path, shift=3.0, against="reference", num_features=3, epochs=4)
     write_fit(tmp_path, shift=3.0)
     write_fit(tmp_path, shift=0.0, epochs=2)
@@ -66,15 +65,15 @@ def test_a_second_fit_in_the_same_directory_keeps_its_own_names(tmp_path, kind):
         *_, last = [streams(rng, 0.0) for _ in range(2)]
         shown = {f["name"]: f for f in answer["features"]}
         for name in ("0", "1", "2", "3"):
-            told = shown[f"input/{name}"]
-            means = [told["reference"][0], told["current"][0]]
+            entry = shown[f"input/{name}"]
+            means = [entry["reference"][0], entry["current"][0]]
             assert means == pytest.approx(
                 in_both(last["train"], last["validation"], name), rel=1e-3
             )
 
 
 def test_a_fit_of_the_same_layout_goes_on_with_its_series(tmp_path):
-    """Whether anything shifted or not: the order is that of the data."""
+    """The order of features is that of the data, with and without a shift."""
     write_fit(tmp_path, shift=3.0)
     write_fit(tmp_path, shift=0.0, initial_epoch=3, epochs=5)
     with opened(tmp_path) as tab:

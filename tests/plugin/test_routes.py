@@ -1,4 +1,4 @@
-"""What is served where, to whom, and what is not."""
+"""Routes, methods, headers, and requests that are refused."""
 
 import pytest
 from plugin.logs import opened, write_small_run
@@ -42,7 +42,7 @@ def test_without_our_data_the_tab_is_inactive_and_looks_at_nothing(tmp_path):
 
 def test_an_unchanged_file_is_not_sent_again(tab):
     first = tab.get("static/index.js")
-    assert "no-cache" in first.headers["Cache-Control"]  # an upgrade is seen at once
+    assert "no-cache" in first.headers["Cache-Control"]  # the browser sees an upgrade at once
     condition = {"If-None-Match": first.headers["ETag"]}
     again = tab.client.get(tab.root + "static/index.js", headers=condition)
     assert (again.status_code, again.data) == (304, b"")
@@ -99,7 +99,7 @@ def test_head_sends_no_body(tab, route):
 
 
 @pytest.mark.parametrize(
-    ("route", "arguments", "status", "said"),
+    ("route", "arguments", "status", "message"),
     [
         ("overview", {}, 400, "run="),
         ("overview", {"run": ""}, 400, "run="),
@@ -120,10 +120,10 @@ def test_head_sends_no_body(tab, route):
         ("adaptation", {"run": "nowhere"}, 404, "nowhere"),
     ],
 )
-def test_a_wrong_question_is_answered_in_words(tab, route, arguments, status, said):
+def test_a_wrong_question_is_answered_in_words(tab, route, arguments, status, message):
     answer = tab.get(route, **arguments)
     assert answer.status_code == status
-    assert said in answer.json["error"]
+    assert message in answer.json["error"]
 
 
 def test_under_a_path_prefix(log_dir):

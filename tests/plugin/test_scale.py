@@ -1,4 +1,4 @@
-"""However much there is to show, an answer stays under a megabyte."""
+"""An answer stays below a megabyte for any size of log."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def tab(tmp_path_factory, effects):
             tag = "shiftguard/scores/validation-train/0"
             log.add(tag, scores(*effects[step], flags=flags), step, scores_content(NAMES))
             bars = histograms(*[[0, 5, 9, step % 30]] * 16)
-            # One group of features is enough: no route reads more than it shows.
+            # One series of histograms is enough, because a route reads only what it shows.
             log.add("shiftguard/histograms/0", bars, step, histograms_content(NAMES[:16], streams))
             event = {"kind": "finding", "step": step, "text": "A shifted. " * 50}
             log.add("shiftguard/events", as_json([event] * 2), step)
@@ -46,7 +46,7 @@ def tab(tmp_path_factory, effects):
 
 
 def write_long_names(run_dir):
-    """Each name as long as it may be, in letters that JSON writes with six bytes."""
+    """Names of the maximal length, in characters that take six bytes in JSON."""
     with RawLog(run_dir) as log:
         for part in range(4):
             names = [f"{part}{i:02d}" + "\u4e2d" * 200 for i in range(50)]
@@ -84,7 +84,7 @@ def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
     shown, flags = unpacked(answer)
     row = [NAMES.index(feature["name"]) for feature in answer["features"]]
     np.testing.assert_allclose(shown, effects[answer["steps"]][:, row].T, atol=0.0051)
-    # Thinned, but no alarm is lost.
+    # Steps are left out, but no alarm is lost.
     alarms = (np.abs(effects) > 2).sum(axis=0)[row]
     assert ((flags.sum(axis=1) > 0) == (alarms > 0)).all()
 

@@ -1,4 +1,4 @@
-"""Names are data: nothing in the front end may turn a text into markup or code."""
+"""No JavaScript of the tab turns a text into markup or code."""
 
 import re
 from pathlib import Path

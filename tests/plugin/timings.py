@@ -1,4 +1,4 @@
-"""How long each route takes on a log, on both of TensorBoard's ways to read it.
+"""Measures the time of each route on a log, with both of TensorBoard's readers.
 
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     PYTHONPATH=tests python tests/plugin/timings.py logs/tab
@@ -17,7 +17,7 @@ from plugin.logs import PROVIDERS, opened
 def main(log_dir):
     for kind in PROVIDERS:
         with opened(log_dir, kind) as tab:
-            # The data server reads on behind its first answers.
+            # The data server goes on reading after its first answers.
             time.sleep(5 if kind == PROVIDERS[0] else 0)
             run = tab.ask("runs")["runs"][0]["id"]
             answer = tab.ask("overview", run=run)

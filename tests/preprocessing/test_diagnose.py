@@ -1,4 +1,4 @@
-"""`diagnose`: asked once; bad input gets a clear error before anything runs."""
+"""`diagnose`: its verdicts, and clear errors for bad input before the model runs."""
 
 import keras
 import numpy as np
@@ -72,7 +72,7 @@ def test_any_number_of_channels(channels, rng):
     model.compile("sgd", "mse")
     coarse = np.kron(rng.integers(0, 256, (48, 4, 4, channels)), np.ones((1, 8, 8, 1)))
     raw = np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round().astype("float32")
-    # It remembers images in [0, 1].
+    # Its batch norm has the moving statistics of images in [0, 1].
     features = keras.ops.convert_to_numpy(conv(raw / 255))
     norm.moving_mean.assign(features.mean(axis=(0, 1, 2)))
     norm.moving_variance.assign(features.var(axis=(0, 1, 2)))

@@ -1,4 +1,4 @@
-"""The verdict: what it holds, how it reads, what it does."""
+"""`Diagnosis`: its fields, its text and its methods."""
 
 import json
 from dataclasses import FrozenInstanceError, replace
@@ -8,7 +8,7 @@ import pytest
 
 from keras_shiftguard.errors import BadInputError, PreprocessingMismatchError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
-from keras_shiftguard.preprocessing.diagnosis import WIDTH, Diagnosis
+from keras_shiftguard.preprocessing.diagnosis import MAX_LINE_LENGTH, Diagnosis
 from keras_shiftguard.preprocessing.hints.image_hints import Hint
 
 UNIT, CAFFE = InputConvention("unit", "rgb"), InputConvention("caffe", "bgr")
@@ -57,15 +57,15 @@ def test_a_swap_is_called_a_swap():
         (1 / 127.5 / 255, -1.0, "divided by 255, then scaled from 0..255 to [-1, 1] once more"),
     ],
 )
-def test_known_accidents_have_names(scale, offset, words):
-    # A fit is never exact: half a percent off, of the scale and of the span.
+def test_known_mistakes_have_names(scale, offset, words):
+    # A fit is never exact: here scale and offset are half a percent off.
     near = offset + 0.005 * 255 * scale
     fed = InputConvention("custom", "rgb", (scale * 1.005,) * 3, (near,) * 3)
     text = str(mismatch(fed)).splitlines()[0]
     assert words in text
 
 
-def test_an_unknown_accident_gets_no_name():
+def test_an_unknown_mistake_gets_no_name():
     fed = InputConvention("custom", "rgb", (1.1 / 255**2,) * 3, (0.0,) * 3)
     assert "custom (raw *" in str(mismatch(fed)) and "twice" not in str(mismatch(fed))
 
@@ -95,10 +95,10 @@ def test_unknown_says_what_would_be_needed():
 def test_never_more_than_five_lines(make, hints, evidence):
     lines = str(make(hints=hints, evidence=evidence)).splitlines()
     assert len(lines) <= 5
-    assert all(len(line) <= WIDTH for line in lines)
+    assert all(len(line) <= MAX_LINE_LENGTH for line in lines)
     assert sum("Also worth a look" in line for line in lines) == bool(hints)
     if hints:
-        assert HINT.sentence in lines[-1]  # the surest of them
+        assert HINT.sentence in lines[-1]  # the most certain of them
 
 
 def test_the_line_to_paste_is_never_cut():
@@ -120,7 +120,7 @@ def test_the_worst_input_speaks_for_all():
         Diagnosis.worst({})
 
 
-def test_comparison_does_not_look_into_layers():
+def test_comparison_ignores_the_layer():
     assert mismatch() == mismatch()
     assert mismatch() != mismatch(InputConvention("tf"))
     both = Diagnosis.worst({"a": ok(), "b": mismatch()})

@@ -1,4 +1,4 @@
-"""Each rule of the verdict on both sides of each of its thresholds."""
+"""Each rule of the verdict is tested on both sides of each of its thresholds."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ NOTHING = StructuralExpectation(0, "input", UNKNOWN, UNKNOWN)
 
 
 def scores_of(misfit, sigmas):
-    """Misfits as they are, and gaps that lie so many standard errors from 0."""
+    """Scores with given misfits, and a given number of standard errors for each gap."""
     scores = object.__new__(Scores)
     scores.misfit = np.log(misfit)
     wave = np.tile([1.0, -1.0], 10)[:, None]
@@ -32,7 +32,7 @@ def key(mode, swap=False, means=None, inverted=False):
 
 
 def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_images=12, channels=3):
-    """`fits`: the misfit of hypotheses by their `key`; that of the others is 1."""
+    """Returns a reading. `fits` has the misfits by `key` of a hypothesis; the others have 1."""
     images = RAW[..., :channels] * observed.scale[0] + observed.offset[0]
     hypotheses = hypotheses_for(observed, summarise(images), None)
     keys = [key(h.mode, h.swap, h.means, h.inverted) for h in hypotheses]
@@ -55,7 +55,7 @@ def case(reading, observed=UNIT, certainty=0.97, structure=NOTHING, images=None,
     )
 
 
-# --- nothing but batch norm --------------------------------------------------------------
+# --- only batch norm ---------------------------------------------------------------------
 
 FED, TF = key("unit"), key("tf")
 
@@ -64,21 +64,21 @@ FED, TF = key("unit"), key("tf")
     ("fits", "more", "certainty", "status"),
     [
         ({TF: 0.2, FED: 0.8}, {}, 0.97, "mismatch"),
-        # The best must fit well,
+        # The best hypothesis must fit well.
         ({TF: 0.25, FED: 0.8}, {}, 0.97, "mismatch"),
         ({TF: 0.27, FED: 0.8}, {}, 0.97, "unknown"),
-        # better than as fed by a third,
+        # It must fit better than the images as fed by a third.
         ({TF: 0.2, FED: 0.2 * np.exp(0.31)}, {}, 0.97, "mismatch"),
         ({TF: 0.2, FED: 0.2 * np.exp(0.29)}, {}, 0.97, "ok"),
         ({TF: 0.25, FED: 0.25 * np.exp(0.29)}, {}, 0.97, "ok"),
-        # in more than chance,
+        # The gap must be larger than chance.
         ({TF: 0.2, FED: 0.3}, {"sigmas": 3.1}, 0.97, "mismatch"),
         ({TF: 0.2, FED: 0.3}, {"sigmas": 2.9}, 0.97, "ok"),
         ({TF: 0.2, FED: 0.4}, {"sigmas": 2.9}, 0.97, "unknown"),
-        # on enough images,
+        # There must be enough images.
         ({TF: 0.2, FED: 0.8}, {"num_images": 4}, 0.97, "mismatch"),
         ({TF: 0.2, FED: 0.8}, {"num_images": 3}, 0.97, "unknown"),
-        # of which it is known what they are in. A likely feed needs twice the gap.
+        # The observed convention must be certain; if it is only likely, the gap must be double.
         ({TF: 0.2, FED: 0.8}, {}, 0.9, "mismatch"),
         ({TF: 0.2, FED: 0.2 * np.exp(0.59)}, {}, 0.89, "unknown"),
         ({TF: 0.2, FED: 0.2 * np.exp(0.61)}, {}, 0.5, "mismatch"),
@@ -98,11 +98,11 @@ def test_another_mode(fits, more, certainty, status):
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
 
 
-def test_what_is_named_without_a_verdict():
-    # The mode is plain, the feed is not.
+def test_what_an_unknown_verdict_names():
+    # The expected mode is certain, the observed convention is not.
     named = decide(case(reading_of({TF: 0.2, FED: 0.8}, TF), certainty=0.3))
     assert (named.status, named.expected.mode) == ("unknown", "tf")
-    # A rival fits as well, or nothing fits, or there are too few images: no name either.
+    # Another mode fits as well, or none fits, or there are too few images.
     rival = {TF: 0.2, FED: 0.8, key("raw"): 0.2 * np.exp(0.29)}
     for reading in (
         reading_of(rival, TF),
@@ -133,7 +133,7 @@ SWAPPED = key("unit", swap=True)
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.09)}, {"swap_sigmas": 9.0}, "mismatch"),
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.07)}, {"swap_sigmas": 9.0}, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0, "num_images": 3}, "unknown"),
-        # Nobody knows; what is fed fits as images of the training do.
+        # Nothing is certain, but the images as fed fit as well as training images do.
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.29)}, {"swap_sigmas": 1.9}, "ok"),
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.31)}, {"swap_sigmas": 1.9}, "unknown"),
     ],
@@ -152,7 +152,7 @@ def test_swapped_channels(fits, more, status):
 
 
 def test_twins_need_no_gap():
-    # Where means and pixels go together, the first layers cannot tell.
+    # If means and pixels are reversed together, the first layers cannot tell.
     observed = InputConvention("caffe", "rgb")
     own, twin = key("caffe", means="rgb"), key("caffe", True, "bgr")
     for best, sigmas, status in ((twin, 4.1, "mismatch"), (twin, 3.9, "unknown"), (own, 9.0, "ok")):
@@ -173,7 +173,7 @@ def test_inverted_gray_must_fit_well_and_nothing_else(misfit, gap, status):
     assert decide(case(reading, gray)).status == status
 
 
-def test_without_batch_norm_the_reason_is_told():
+def test_without_batch_norm_the_reason_is_given():
     verdict = decide(case("There is no batch norm."))
     assert (verdict.status, verdict.expected, verdict.observed) == ("unknown", UNKNOWN, UNIT)
     assert verdict.evidence == ("There is no batch norm.", "It was seen.")
@@ -194,7 +194,7 @@ def published(mode, order="rgb", **more):
         ("unit", 0.3, 1.0, "ok"),
         ("tf", 0.9, 1.0, "mismatch"),
         ("tf", 0.89, 1.0, "unknown"),
-        # Far outside of what is expected: whatever it is, it is wrong.
+        # Values far outside of the expected range are wrong in any case.
         ("unit", 0.3, 255.0, "mismatch"),
         ("raw", 0.3, 1.0, "unknown"),
     ],
@@ -212,14 +212,14 @@ def test_the_structure_alone(expected, certainty, factor, status):
 @pytest.mark.parametrize(("edge", "status"), [(1.09, "unknown"), (1.11, "mismatch")])
 @pytest.mark.parametrize("low", [False, True])
 def test_how_far_outside_values_may_lie(edge, status, low):
-    # A tenth of the values at the edge: augmentation takes them so far.
+    # Augmentation can take the values out of 0..255 by a tenth.
     images = np.full((10, 10, 10, 3), 0.5)
     images[:, 0] = 1 - edge if low else edge
     observed = InputConvention("custom", "unknown", (0.01,) * 3, (0.0,) * 3)
     assert decide(case("None.", observed, 0.3, published("unit"), images)).status == status
 
 
-def test_untrained_weights_are_said():
+def test_untrained_weights_are_mentioned():
     verdict = decide(case("None.", UNIT, 0.97, published("unit", fresh=True)))
     assert "untrained" in verdict.evidence[0] and "ANet" in verdict.evidence[0]
     scratch = decide(case("None.", UNIT, 0.97, published("tf", fresh=True), scratch=True))
@@ -267,23 +267,24 @@ RAW_KEY = key("raw")
         ({RAW_KEY: 0.2, TF: 0.5, FED: 0.9}, {"num_images": 3}, False),
     ],
 )
-def test_weights_that_remember_something_else(fits, more, disagree):
+def test_weights_that_were_trained_on_another_convention(fits, more, disagree):
     verdict = decide(case(reading_of(fits, RAW_KEY, **more), UNIT, 0.97, published("tf")))
     said = any("disagree" in sentence for sentence in verdict.evidence)
     assert said == disagree
     assert verdict.status == ("unknown" if disagree else "mismatch")
     if disagree:
-        assert "remembers images in raw (0..255): misfit 2.5 times less" in verdict.evidence[0]
+        text = "fits images in raw (0..255) better: the misfit is 2.5 times smaller."
+        assert text in verdict.evidence[0]
 
 
-def test_what_is_fed_is_what_the_weights_remember():
+def test_what_is_fed_is_what_the_weights_were_trained_on():
     reading = reading_of({FED: 0.2, TF: 0.5}, FED)
     verdict = decide(case(reading, UNIT, 0.97, published("tf")))
     assert (verdict.status, verdict.expected.mode) == ("ok", "unit")
     assert "disagree" in verdict.evidence[0]
 
 
-# --- what no model wants -----------------------------------------------------------------
+# --- input that is unusable --------------------------------------------------------------
 
 
 def test_broken_input():

@@ -1,4 +1,4 @@
-"""The verdict on real weights, and where it must hold back."""
+"""The verdict on real weights, and the cases in which it must be "unknown" or "ok"."""
 
 import keras
 import lite0
@@ -94,14 +94,14 @@ def test_without_any_evidence_says_what_is_needed():
     assert found.observed.mode == "unit" and "Needed:" in str(found)
 
 
-def test_all_that_was_tried_is_listed_the_likeliest_first(network):
+def test_all_candidates_are_listed_the_likeliest_first(network):
     found = verdict_on(network, InputConvention("unit").from_raw(RAW)).candidates
     best, *others = found
     assert best.best and not any(other.best for other in others)
     assert best.name.startswith("caffe") and best.misfit < 0.3
     (fed,) = (candidate for candidate in found if candidate.fed)
     assert fed.name == "unit ([0, 1])" and fed.misfit > 2 * best.misfit
-    # What was followed on all images first, then what a first look ruled out.
+    # First those that were compared on all images, then those that were ruled out early.
     ranks = [(other.rough, other.misfit) for other in others]
     assert ranks == sorted(ranks) and {rough for rough, _ in ranks} == {False, True}
     assert any(c.swap and c.name.endswith("red and blue swapped") for c in found)

@@ -1,4 +1,4 @@
-"""The file: what was saved comes back, and what is no profile is refused."""
+"""Profile files: a saved profile is read back exactly, and other files are refused."""
 
 import contextlib
 import dataclasses
@@ -37,7 +37,7 @@ def profile(rng):
 
 
 def assert_same(a, b, path=""):
-    """Exactly; covariances to single precision."""
+    """Compares exactly, and covariances to single precision."""
     assert isinstance(b, np.generic) or type(a) is type(b), path
     if dataclasses.is_dataclass(a):
         for field in dataclasses.fields(a):
@@ -55,7 +55,7 @@ def assert_same(a, b, path=""):
 
 
 def test_round_trip(profile, tmp_path):
-    profile.save(tmp_path / "a.profile")  # whatever the suffix
+    profile.save(tmp_path / "a.profile")  # any suffix
     assert [p.name for p in tmp_path.iterdir()] == ["a.profile"]
     loaded = InputProfile.load(tmp_path / "a.profile")
     assert_same(loaded, profile)
@@ -68,7 +68,7 @@ def test_an_empty_profile(tmp_path):
 
 
 def rewritten(path, change):
-    """The same file with another header or other arrays."""
+    """Rewrites the file with another header or other arrays."""
     with np.load(path) as file:
         arrays = dict(file)
     header = json.loads(arrays["header"].tobytes())
@@ -174,7 +174,7 @@ def test_a_header_that_claims_more_than_is_there_is_refused(tmp_path):
     )
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("header.npy", huge.getvalue())
-    with pytest.raises(BadInputError, match="which its size belies"):
+    with pytest.raises(BadInputError, match="does not match its size"):
         InputProfile.load(path)
 
 

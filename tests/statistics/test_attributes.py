@@ -1,4 +1,4 @@
-"""Attributes of images: against NumPy, and against what they are meant to notice."""
+"""Image attributes: compared with NumPy, and with changes that they are meant to measure."""
 
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 pytestmark = pytest.mark.backend
 
 CHANNELS_LAST, CHANNELS_FIRST = "channels_last", "channels_first"
-# In the input's units; all other attributes know neither scale nor offset.
+# Attributes in the input's units; all others do not depend on scale or offset.
 IN_UNITS = ("brightness", "contrast")
 
 
@@ -23,7 +23,7 @@ def spec_of(shape, layout=CHANNELS_LAST, dynamic=False):
 
 
 def measured(x, layout=CHANNELS_LAST, dynamic=False, compile=False):
-    """`{name: (samples,)}`; TensorFlow compiles only if asked, for it takes a second."""
+    """Returns `{name: (samples,)}`. TensorFlow compiles only if `compile`; it takes a second."""
     x = np.asarray(x)
     spec = spec_of(x.shape, layout, dynamic)
     values = ops.convert_to_numpy(step_of(spec, x.dtype, compile)(ops.convert_to_tensor(x)))
@@ -32,7 +32,10 @@ def measured(x, layout=CHANNELS_LAST, dynamic=False, compile=False):
 
 
 def step_of(spec, dtype, compile=False):
-    """JAX compiles anyway, and all at once is quickest."""
+    """Returns the measuring function, compiled if `compile`, and always on JAX.
+
+    JAX compiles single operations anyway, so compiling all at once is quicker.
+    """
     if compile or keras.backend.backend() == "jax":
         return compiled_step(spec, dtype)
     return lambda z: attributes(z, spec)
@@ -58,7 +61,7 @@ def compiled_step(spec, dtype):
 
 
 def oracle(x):
-    """The definitions, one image at a time, in float64, for channels last."""
+    """Computes the attributes by their definitions in float64, one image at a time."""
     rows = [oracle_of_one(image.astype("float64")) for image in x]
     return {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
 
@@ -121,9 +124,9 @@ def oracle_of_one(image):
     out["skewness"] = (luma**3).mean()
     out["highlights"] = (luma > luma.max() - 0.05).mean()
     out["shadows"] = (luma < luma.min() + 0.05).mean()
-    few = luma[:: max(h // 32, 1), :: max(w // 32, 1)]
+    grid = luma[:: max(h // 32, 1), :: max(w // 32, 1)]
     edges = np.concatenate([[-np.inf], np.linspace(-2, 2, 15), [np.inf]])
-    share = np.histogram(few, edges)[0] / few.size
+    share = np.histogram(grid, edges)[0] / grid.size
     out["entropy"] = -(share * np.log(share + 1e-9)).sum()
     return out
 
@@ -138,7 +141,7 @@ def direction(xx, xy, yy):
 
 
 def pictures(n, height, width, channels, seed=0):
-    """Smooth blobs with some noise, in 0..255 and not rounded."""
+    """Returns images of smooth blobs with some noise, in 0..255 and not rounded."""
     rng = np.random.default_rng(seed)
     coarse = rng.normal(0, 1, (n, height // 4 + 1, width // 4 + 1, channels))
     smooth = np.kron(coarse, np.ones((1, 4, 4, 1)))[:, :height, :width]
@@ -204,7 +207,7 @@ def noisy(x):
 
 
 def in_blocks(x):
-    """The mean of each 8 x 8 block is what JPEG keeps best."""
+    """Makes 8 x 8 blocks visible, as JPEG does, which preserves the mean of a block best."""
     n, h, w, c = x.shape
     means = x.reshape(n, h // 8, 8, w // 8, 8, c).mean((2, 4), keepdims=True)
     blocks = means + 0.3 * (x.reshape(n, h // 8, 8, w // 8, 8, c) - means)

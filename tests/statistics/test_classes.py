@@ -1,4 +1,4 @@
-"""Class ids and probabilities: one reading of each, in the step and on the host."""
+"""Class ids and probabilities are read by the same rules in the step and on the host."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def in_the_step(outputs):
 @pytest.mark.parametrize(
     ("outputs", "wanted"),
     [
-        # In [0, 1], but .005 short of 1: these are logits, everywhere.
+        # In [0, 1], but the sum is .005 short of 1, so these are logits.
         ([[0.995, 0.0, 0.0]], [[0.575, 0.2125, 0.2125]]),
         ([[0.9995, 0.0, 0.0]], [[0.9995, 0.0, 0.0]]),
         ([[0.2, 0.8], [1.0, 0.0]], [[0.2, 0.8], [1.0, 0.0]]),
@@ -71,7 +71,7 @@ def test_labels_are_read_alike_in_the_step_and_on_the_host(labels, wanted):
         assert ids.tolist() == wanted
 
 
-def test_negative_numbers_are_no_classes_but_the_host_is_told_which():
+def test_negative_numbers_are_no_classes_but_the_host_returns_them():
     y = np.array([-1, 0, 1])
     ids, valid = (ops.convert_to_numpy(v) for v in class_ids(ops.convert_to_tensor(y), 1))
     assert valid.tolist() == [0, 1, 1] and ids.tolist() == [0, 0, 1]
@@ -85,11 +85,11 @@ def test_probabilities_on_the_host():
     p = host_probabilities(logits)
     wanted = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(p, wanted, rtol=1e-5)
-    # Probabilities stay, also those rounded to half precision.
+    # Probabilities are returned as they are, also if rounded to half precision.
     np.testing.assert_array_equal(host_probabilities(p), p)
     half = p.astype("float16")
     np.testing.assert_array_equal(host_probabilities(half), half.astype("float64"))
-    # In [0, 1] without the sum: multi-label scores or small logits, so softmax.
+    # Values in [0, 1] that do not sum to 1 are multi-label scores or small logits: softmax.
     small = rng.random((4, 3))
     np.testing.assert_allclose(host_probabilities(small).sum(axis=1), 1)
     one = np.array([[-2.0], [0.5], [800.0], [-800.0]])

@@ -1,4 +1,4 @@
-"""Named numbers of a sample: as NumPy has them, at every prefix, in every range."""
+"""Feature sketches equal NumPy after every batch, in every range."""
 
 import numpy as np
 import numpy_reference

@@ -1,4 +1,4 @@
-"""Labels in every form: ids, one-hot, soft, numbers, none."""
+"""Label sketches of ids, one-hot rows, soft labels, numbers and things that are no labels."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def summary_of(y, projections=None):
         part = ops.convert_to_tensor(y[start : start + 20])
         sketch.update(part)
         if projections is not None:
-            here = ops.convert_to_tensor(projections[start : start + 20])
-            sketch.measure(part, here, ops.ones((len(here), 1)))
+            rows = ops.convert_to_tensor(projections[start : start + 20])
+            sketch.measure(part, rows, ops.ones((len(rows), 1)))
     return sketch.drain()
 
 
@@ -69,7 +69,7 @@ def test_numbers_are_no_classes(y):
     np.testing.assert_array_equal(got.targets.missing, np.isnan(columns).sum(axis=0))
 
 
-def test_what_each_class_looks_like_equals_numpy():
+def test_moments_by_class_equal_numpy():
     rng = np.random.default_rng(3)
     projections = (1e4 + rng.normal(IDS[:, None], 1, (60, 48))).astype("float32")
     got = summary_of(IDS, projections).by_class
@@ -91,7 +91,7 @@ def test_samples_without_a_projection_belong_to_no_class():
 
 
 @pytest.mark.parametrize("y", [None, {"a": 1}, [1, 2], np.zeros((4, 8, 8)), np.asarray(["a"])])
-def test_what_is_no_label_is_skipped(y):
+def test_things_that_are_no_labels_are_skipped(y):
     assert width_of(y) == 0
 
 

@@ -1,4 +1,4 @@
-"""Thumbnails and random Fourier features, against float64."""
+"""Thumbnails and random Fourier features, compared with float64."""
 
 import keras
 import numpy as np
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.backend
 
 
 def assert_same_embedding(got, want, mean, std):
-    """At bandwidths that float32 resolves: neither too short nor too long."""
+    """Compares at the bandwidths that float32 resolves, neither too short nor too long."""
     assert (got.dimension, got.count) == (want.dimension, want.count)
     np.testing.assert_allclose(
         got.projections.mean, want.projections.mean, atol=3e-7 * (mean + std)

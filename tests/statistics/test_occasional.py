@@ -1,4 +1,4 @@
-"""Costly statistics take turns; cheap ones never miss a sample."""
+"""Costly statistics run at every k-th step; cheap ones measure every sample."""
 
 import keras
 import numpy as np
@@ -14,9 +14,9 @@ pytestmark = pytest.mark.backend
 
 
 def stream_and_step(stride=1):
-    """A stream of columns, and its update compiled as a step is."""
+    """Returns a stream of columns, and its update compiled like a step."""
     stream = Stream("test")
-    stream.measure_every(stride)  # before the variables are there
+    stream.measure_every(stride)  # before the variables exist
     stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
 
     def update(x, y):
@@ -37,7 +37,7 @@ def stream_state(stream):
 
 
 def run(stream, step, steps, batch=40):
-    """Feeds the number of the step; returns which of them were looked at."""
+    """Feeds the number of each step; returns the profile and the measured feature."""
     for i in range(steps):
         x = np.full((batch, 2), i, "float32")
         step(ops.convert_to_tensor(x), ops.convert_to_tensor(np.full(batch, i % 3, "int32")))
@@ -52,12 +52,12 @@ def test_every_kth_step_and_no_retrace():
         stream.restart()
         stream.measure_every(stride)
         profile, table = run(stream, step, 10)
-        looked = np.arange(0, 10, stride)
-        assert table.num_samples == 32 * len(looked)  # 32 rows of each
-        assert table.mean("0") == pytest.approx(looked.mean(), rel=1e-6)
-        assert profile.inputs["input"].embedding.count == 32 * len(looked)
-        assert profile.labels.by_class.count[:, 0].sum() == 32 * len(looked)
-        # What is cheap is measured on all.
+        measured = np.arange(0, 10, stride)
+        assert table.num_samples == 32 * len(measured)  # 32 rows of each
+        assert table.mean("0") == pytest.approx(measured.mean(), rel=1e-6)
+        assert profile.inputs["input"].embedding.count == 32 * len(measured)
+        assert profile.labels.by_class.count[:, 0].sum() == 32 * len(measured)
+        # The cheap statistics measure all samples.
         assert profile.num_samples == profile.labels.num_samples == 400
         assert profile.inputs["input"].mean[0] == pytest.approx(4.5, rel=1e-6)
         np.testing.assert_array_equal(profile.labels.counts[:3], [160, 120, 120])
@@ -65,7 +65,7 @@ def test_every_kth_step_and_no_retrace():
         assert step.experimental_get_tracing_count() == 1
 
 
-def test_turns_go_on_over_a_drain_and_start_anew_with_a_pass():
+def test_the_schedule_continues_over_a_drain_and_restarts_with_a_pass():
     stream, step = stream_and_step()
     stream.measure_every(4)
     run(stream, step, 3)
@@ -75,17 +75,17 @@ def test_turns_go_on_over_a_drain_and_start_anew_with_a_pass():
     assert run(stream, step, 1)[1].num_samples == 32
 
 
-def test_the_stride_may_be_set_before_the_variables_are_there():
+def test_the_stride_may_be_set_before_the_variables_exist():
     stream, step = stream_and_step(stride=5)
     assert run(stream, step, 6, batch=4)[1].num_samples == 8
 
 
 @pytest.mark.parametrize("steps", [1, 128, 390, 5005, 160_000])
 @pytest.mark.parametrize("batch", [1, 8, 128])
-def test_a_pass_is_looked_at_about_4096_times(steps, batch):
-    looked = -(-steps // stride_for(steps, batch)) * min(batch, 32)
-    assert looked == steps * min(batch, 32) or SAMPLES_PER_PASS <= looked < 2 * SAMPLES_PER_PASS
+def test_about_4096_samples_of_a_pass_are_measured(steps, batch):
+    measured = -(-steps // stride_for(steps, batch)) * min(batch, 32)
+    assert measured == steps * min(batch, 32) or SAMPLES_PER_PASS <= measured < 2 * SAMPLES_PER_PASS
 
 
-def test_unknown_steps_are_all_looked_at():
+def test_every_step_is_measured_if_their_number_is_unknown():
     assert stride_for(None, 128) == stride_for(0) == 1

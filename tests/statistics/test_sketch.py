@@ -1,4 +1,4 @@
-"""Merge equals one pass equals NumPy, at every step."""
+"""Sketches of parts, merged, equal one pass and NumPy, after every batch."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from keras_shiftguard.statistics.sketch import Sketch
 pytestmark = pytest.mark.backend
 
 
-# Of samples, not of pixels: tests/statistics/test_details.py.
+# Per-sample statistics, which have tests of their own.
 DETAILS = ("features", "embedding", "tokens")
 
 
@@ -25,13 +25,13 @@ def sketch_of(x, layout="channels_last"):
 
 
 def add(sketch, x):
-    """All but the details."""
+    """Adds a batch to all statistics but the details."""
     sketch.update(x)
     sketch.sample(x)
 
 
 def assert_same(got: InputSummary, want: InputSummary, rtol=1e-5):
-    """Counts exactly, sums within `rtol`, bins up to a value on an edge."""
+    """Compares counts exactly, sums within `rtol`, and bins up to values on an edge."""
     for field in dataclasses.fields(InputSummary):
         if field.name in DETAILS:
             continue
@@ -202,7 +202,7 @@ def test_unknown_image_sizes_in_a_compiled_function():
 
 @pytest.mark.parametrize("shape", [(5,), (4, 3, 3)])
 def test_a_value_is_sampled_once_where_the_batch_size_is_not_known(shape):
-    """As in a fit: TensorFlow then forgot how many pixels a sample has, and took 256."""
+    """In a fit the batch size is unknown, and TensorFlow did not infer the number of pixels."""
     x = np.random.default_rng(0).normal(size=(6, *shape)).astype("float32")
     sketch = sketch_of(x)
     step = lambda batch: sketch.sample(batch)  # noqa: E731

@@ -1,4 +1,4 @@
-"""Whole numbers in two dimensions: frequencies, lengths, groups."""
+"""Token sketches: frequencies, lengths and groups of integer ids."""
 
 import keras
 import numpy as np
@@ -43,10 +43,10 @@ def test_texts(texts, dtype):
     )
     assert got.features.names == ("length", *(f"group/{i}" for i in range(16)))
     assert got.features.mean("length") == pytest.approx(lengths.mean(), rel=1e-6)
-    # An empty text has a length, but is made of nothing.
+    # An empty text has a length, but its shares of groups are undefined.
     np.testing.assert_array_equal(got.features.missing, [0] + [np.sum(lengths == 0)] * 16)
     assert got.features.moments.mean[1:].sum() == pytest.approx(1, abs=1e-5)
-    # Hashing spreads ids evenly over the groups, whatever their order.
+    # Hashing spreads ids evenly over the groups.
     assert got.features.moments.mean[1:].min() > 0.04
 
 

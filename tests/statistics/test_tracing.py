@@ -10,7 +10,7 @@ from keras_shiftguard.statistics import attributes, tracing
 from keras_shiftguard.statistics.state import State
 
 pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="nothing is kept on other backends"
+    keras.backend.backend() != "tensorflow", reason="other backends cache nothing"
 )
 
 
@@ -49,7 +49,7 @@ def test_the_next_model_measures_its_own_images(images):
         assert one.features.mean("contrast") == pytest.approx(other.features.mean("contrast"))
 
 
-def test_what_an_update_does_not_assign_stays(rng):
+def test_a_variable_that_an_update_does_not_assign_is_unchanged(rng):
     import tensorflow as tf
 
     state = State("test")
@@ -70,7 +70,7 @@ def test_what_an_update_does_not_assign_stays(rng):
     assert float(total.value) == 8.0 and float(other.value) == 5.0
 
 
-def test_only_so_many_are_kept(monkeypatch):
+def test_the_cache_is_bounded(monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(tracing, "MAX_CACHED", 2)

@@ -1,11 +1,11 @@
-"""Step 1 of the corruption data: clean images, in the environment of this project.
+"""Step 1 of the corruption data: clean images, made in the environment of this project.
 
     python examples/benchmarks/corruptions/clean_images.py CLEAN.npz
 
-Photos at 224 x 224: random crops of 50 to 100 % of the shorter side, bicubic. Half
-of the photos (`held_out`) are scored; `tools/shift_signatures.py` learns from the
-other half. Fashion-MNIST at 32 (padded) and at 64 (bicubic to 56, padded), three
-equal channels; nothing is learnt from it.
+Photos have 224 x 224 pixels: random crops of 50 to 100 % of the shorter side, bicubic. Half of
+the photos (`held_out`) are scored, and `tools/shift_signatures.py` learns from the other half.
+Fashion-MNIST comes at 32 pixels (padded) and at 64 (bicubic to 56, padded), with three equal
+channels. No signature is learnt from it.
 """
 
 import sys
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from fashion import fashion_mnist
 from photos import _package, imagenet_files
 
-# Ordinary photographs among the pictures of scikit-image and scikit-learn.
+# The ordinary photographs among the pictures of scikit-image and scikit-learn.
 NATURAL = (
     "astronaut.png brick.png camera.png chelsea.png clock_motion.png coffee.png coins.png "
     "grass.png gravel.png motorcycle_left.png rocket.jpg"
@@ -33,7 +33,7 @@ def photo_files() -> list[Path]:
 
 
 def held_out() -> list[Path]:
-    """The photos that are scored and never learnt from."""
+    """Returns the photos that are scored; no signature is learnt from them."""
     return photo_files()[1::2]
 
 
@@ -46,7 +46,7 @@ def bicubic(photo: Image.Image, box: tuple, side: int) -> np.ndarray:
 
 
 def random_crops(files: list[Path], per_photo: int, side: int, rng, resize=bicubic) -> tuple:
-    """`(images, photo ids)`: uint8 `(n, side, side, 3)`."""
+    """Returns `(images, photo ids)`; images are uint8 `(n, side, side, 3)`."""
     images, ids = [], []
     for number, file in enumerate(files):
         photo = Image.open(file).convert("RGB")
@@ -62,7 +62,7 @@ def random_crops(files: list[Path], per_photo: int, side: int, rng, resize=bicub
 def enlarged(
     images: np.ndarray, inner: int, side: int, filter=Image.Resampling.BICUBIC
 ) -> np.ndarray:
-    """Gray images resized to `inner`, padded with black to `side`, three channels."""
+    """Returns gray images resized to `inner`, padded with black to `side`, in three channels."""
     out = np.zeros((len(images), side, side, 3), "uint8")
     start = (side - inner) // 2
     for i, image in enumerate(images):

@@ -1,9 +1,9 @@
-"""Corruptions of our own making, from which the signatures of causes are learnt.
+"""Our own corruptions, from which the signatures of causes are learnt.
 
-They know the families that `imagecorruptions` scores, but share no code, no
-constants and no textures with it; most families have members that it lacks.
-`strength` in [0, 1] goes from barely seen to gross; details are drawn for each
-image. Images are float arrays `(h, w, 3)` in 0..255; results may leave the range.
+They cover the families that `imagecorruptions` scores, but share no code, no constants and no
+textures with it. Most families have members that it lacks. `strength` in [0, 1] goes from
+barely visible to gross. Details are drawn for each image. Images are float arrays `(h, w, 3)`
+in 0..255; results may leave that range.
 """
 
 from collections.abc import Callable
@@ -18,18 +18,18 @@ Corruption = Callable[[Image3, float, np.random.Generator], Image3]
 
 
 def between(low: float, high: float, strength: float) -> float:
-    """Geometric interpolation; `strength` is in [0, 1]."""
+    """Returns the geometric interpolation for `strength` in [0, 1]."""
     return float(low * (high / low) ** strength)
 
 
 def smooth_field(shape: tuple[int, int], scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth noise of unit variance whose bumps are about `scale` pixels wide."""
+    """Returns smooth noise of unit variance whose bumps are about `scale` pixels wide."""
     field = ndimage.gaussian_filter(rng.standard_normal(shape), scale, mode="wrap")
     return (field - field.mean()) / max(field.std(), 1e-9)
 
 
 def one_over_f(shape: tuple[int, int], power: float, rng: np.random.Generator) -> np.ndarray:
-    """A cloud: noise with a power-law spectrum, scaled to [0, 1]."""
+    """Returns a cloud: noise with a power-law spectrum, scaled to [0, 1]."""
     fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None]
     amplitude = np.maximum(np.hypot(fy, fx), 1 / max(shape)) ** (-power)
     phase = rng.standard_normal(amplitude.shape) + 1j * rng.standard_normal(amplitude.shape)
@@ -110,7 +110,7 @@ def radial_blur(x, s, rng):
 
 
 def frosted_blur(x, s, rng):
-    """Seen through rippled glass: pixels scattered, between two soft lenses."""
+    """Image seen through rippled glass: pixels are scattered, between two soft lenses."""
     soft, reach = between(0.5, 1.5, s), between(0.8, 4, s)
     x = ndimage.gaussian_filter(x, (soft, soft, 0))
     offsets = [rng.uniform(-reach, reach, x.shape[:2]) for _ in range(2)]
@@ -157,9 +157,9 @@ def block_means(x, s, rng):
     return np.kron(means, np.ones((size, size, 1)))[: x.shape[0], : x.shape[1]]
 
 
-# --- resizing: of a photo that is larger than the image, `(photo, box, side)`
+# --- resizing of a photo that is larger than the image, `(photo, box, side)`
 def bilinear(photo, box, side):
-    """Antialiased, as PIL and torchvision do it: not a corruption."""
+    """Antialiased bilinear resizing, as in PIL and torchvision; it is not a corruption."""
     return np.asarray(photo.resize((side, side), Image.Resampling.BILINEAR, box=box))
 
 
@@ -168,7 +168,7 @@ def nearest(photo, box, side):
 
 
 def bilinear_without_antialiasing(photo, box, side):
-    """Between the two nearest pixels, however far apart: OpenCV and `tf.image.resize`."""
+    """Bilinear resizing between the two nearest pixels, as in OpenCV and `tf.image.resize`."""
     x, (left, top, right, bottom) = np.asarray(photo, "float64"), box
     at = (np.arange(side) + 0.5) / side
     rows, columns = top + at * (bottom - top) - 0.5, left + at * (right - left) - 0.5
@@ -207,7 +207,7 @@ def gamma_down(x, s, rng):
 
 
 def value_up(x, s, rng):
-    """Light added to the brightest channel, hue and saturation kept."""
+    """Light is added to the brightest channel; hue and saturation are kept."""
     top = np.maximum(x.max(-1, keepdims=True), 1e-6)
     raised = np.minimum(top + between(15, 140, s), 255)
     return np.where(x.max(-1, keepdims=True) < 1e-6, raised, x / top * raised)
@@ -241,7 +241,7 @@ def drifting_haze(x, s, rng):
 
 
 def fog_added(x, s, rng):
-    """Fog that outshines the scene, exposed for the fog."""
+    """Fog that is brighter than the scene, exposed for the fog."""
     cloud = one_over_f(x.shape[:2], rng.uniform(1.0, 2.8), rng)[..., None]
     thickness, brightest = between(0.6, 4.0, s), max(x.max(), 1.0)
     return (x / 255 + thickness * cloud) * brightest / (brightest / 255 + thickness)
@@ -279,7 +279,7 @@ def rain(x, s, rng):
 
 
 def ice(x, s, rng):
-    """Rime on the pane: bluish crystals, bright and with sharp ridges, over a dimmed scene."""
+    """Ice on the window: bluish crystals, bright and with sharp ridges, over a dimmed scene."""
     shape = x.shape[:2]
     crystal = np.zeros(shape)
     for scale in (1.0, 2.0, 4.0, 9.0):
@@ -310,7 +310,7 @@ def wobble(x, s, rng):
 
 
 def jitter(x, s, rng):
-    """Every pixel taken from somewhere near; nothing is softened."""
+    """Every pixel is taken from a place nearby; nothing is softened."""
     reach = between(0.5, 3.5, s)
     scale = rng.uniform(0.0, 0.9)
     dx, dy = (reach * smooth_field(x.shape[:2], scale, rng) for _ in range(2))
@@ -413,7 +413,7 @@ def to_uint8(x):
     return np.clip(np.round(x), 0, 255).astype("uint8")
 
 
-# Kinds within a family are told apart where they leave different, or opposite, marks.
+# A family has several kinds if they leave different or opposite marks.
 FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
     "noise": {
         "fine": (gaussian_noise, uniform_noise),
@@ -452,5 +452,5 @@ FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
     },
 }
 
-# Made from the photo and not from the image: see `tools/shift_signatures.py`.
+# These are made from the photo and not from the image: see `tools/shift_signatures.py`.
 RESIZING = {"resolution": {"aliasing": (nearest, bilinear_without_antialiasing)}}

@@ -4,10 +4,10 @@
     DIR/bin/python examples/benchmarks/peers/adaptation.py digits [--epochs 30] [--seeds 5]
     DIR/bin/python examples/benchmarks/peers/adaptation.py moons --angle 35
 
-The encoder is the network up to `features`, the task what follows, its answers through
-a softmax, which CDAN needs. Each method as the library has it by default, and `dann`
-also with the strength 1 of the paper. Adam at 0.001 for all parts, as on our side.
-`cpu/ep` is CPU seconds of an epoch, tracing included.
+The encoder is the network up to `features`. The task is the rest of it, with a softmax on its
+outputs, which CDAN needs. Each method has the library's defaults, and `dann` is also run with
+the strength 1 of the paper. Adam at 0.001 trains all parts, as on our side. The column `cpu/ep`
+holds the CPU seconds of an epoch, with tracing.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The one data file that all methods share: made once, in the cache folder.
+"""The data file that all methods share, made once in the cache folder.
 
 model.keras             a small CNN, trained on 20,000 images
 images-<corruption>.npy the 50,000 held-out images, float32, one file each
@@ -14,7 +14,7 @@ NUM_FEATURES = 32
 
 
 def prepare(cache):
-    """Makes what is missing; the path of the features' file."""
+    """Makes the files that are missing; returns the path of the features' file."""
     path = cache / "features.npz"
     if path.exists():
         return path
@@ -61,5 +61,5 @@ def classifier(keras):
 
 
 def open_images(cache):
-    """The held-out images by corruption, mapped and not read."""
+    """Returns the held-out images by corruption, memory-mapped."""
     return [np.load(cache / f"images-{name}.npy", mmap_mode="r") for name in shifts.CORRUPTIONS]

@@ -1,8 +1,8 @@
-"""What one check of one peer costs. Prints one line of JSON.
+"""Cost of one check of one peer, printed as one line of JSON.
 
     ENV/bin/python examples/benchmarks/peers/cost.py --method "alibi MMD" -d 32 -n 100
 
-Called by `detection_cost.py`, each case in a process of its own.
+`detection_cost.py` calls this script, for each case in a process of its own.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import methods  # noqa: E402
 import numpy as np  # noqa: E402
 from timing import measure  # noqa: E402
 
-# Name to (detector, samples of its reference).
+# Name of the method: (detector, samples of its reference).
 DETECTORS = {
     "alibi KS": (methods.ks, 10_000),
     "alibi MMD": (methods.mmd, 1000),
@@ -39,7 +39,7 @@ def main():
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((size, args.d)).astype("float32")
     x = rng.standard_normal((args.n, args.d)).astype("float32")
-    # Imports and one-time compilation are not the check's.
+    # Imports and one-time compilation are no cost of the check.
     make(reference[:200])(x[:50])
     print(json.dumps(measure(lambda: make(reference), x, args.repeats)))
 

@@ -1,9 +1,9 @@
-"""The peers' detectors, each with its best documented setting. Runs in their environment.
+"""The peers' detectors, each with its best documented setting. They run in their own environment.
 
-A method is a function of the reference that returns a check: test samples in,
-(p-value, alarm) out. `alarm` is the library's own word at p < .05. Bandwidths
-are medians: alibi-detect's default takes it from the reference, torchdrift's
-from both samples, frouros is given the reference's.
+A method is a function of the reference that returns a check. A check takes test samples and
+returns (p-value, alarm), where `alarm` is the library's own decision at p < .05. Bandwidths are
+medians: alibi-detect by default computes it from the reference, torchdrift from both samples,
+and frouros is given that of the reference.
 """
 
 import logging
@@ -24,10 +24,10 @@ class Peer:
     """One row of the table.
 
     Args:
-        make: reference -> (test -> (p-value, alarm)).
+        make: Function of the reference that returns the check, test -> (p-value, alarm).
         features: `"softmax"` or `"penultimate"`.
-        reference: Samples of the reference it is given.
-        smallest, largest: Sizes of the test set it is run at.
+        reference: Number of samples in its reference.
+        smallest, largest: Sizes of the test set at which it is run.
     """
 
     make: object
@@ -38,7 +38,7 @@ class Peer:
 
 
 def quiet():
-    """alibi-detect and scikit-learn talk a lot."""
+    """Silences alibi-detect and scikit-learn, which print a lot."""
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -102,7 +102,7 @@ def torchdrift_mmd(reference):
 
 
 def torchdrift_mmd_gamma(reference):
-    """Its fast path: `fit(n_test=)` fits a gamma to the null once."""
+    """Uses torchdrift's fast path: `fit(n_test=)` fits a gamma to the null once."""
     import torch
     from torchdrift.detectors import KernelMMDDriftDetector
 
@@ -136,7 +136,7 @@ def frouros_mmd(reference):
     return check
 
 
-# In the order in which they are run: the cheap ones first.
+# The order in which they run: the cheap ones first.
 PEERS = {
     "alibi KS, softmax": Peer(ks, "softmax", 10_000, largest=10_000),
     "alibi KS, penultimate": Peer(ks, "penultimate", 10_000, largest=10_000),
@@ -145,7 +145,7 @@ PEERS = {
     "alibi classifier, softmax": Peer(classifier, "softmax", 1000),
     "alibi classifier, penultimate": Peer(classifier, "penultimate", 1000),
     "alibi classifier 10k, penultimate": Peer(classifier, "penultimate", 10_000, 100, 10_000),
-    # These three with `permutations.faster()`.
+    # These three use `permutations.faster()`.
     "alibi MMD, penultimate": Peer(partial(mmd, fast=True), "penultimate", 1000),
     "torchdrift MMD, penultimate": Peer(torchdrift_mmd, "penultimate", 1000),
     "alibi MMD, softmax": Peer(partial(mmd, fast=True), "softmax", 1000),

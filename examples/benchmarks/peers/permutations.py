@@ -1,11 +1,10 @@
 """The peers' permutation tests of MMD, with all permutations in one matrix product.
 
-The libraries compute the same statistic of each permutation by copying the
-kernel matrix (alibi-detect, torchdrift) or by evaluating the kernel anew
-(frouros): seconds a check, so that twenty draws of all shifts would take days.
-Here the permutations are those that the library would draw, by the same
-generator, and only the sums are taken together, so p-values are the library's
-own. `python permutations.py` shows that they are equal. The power table uses
+For each permutation, the libraries compute the same statistic by copying the kernel matrix
+(alibi-detect, torchdrift) or by evaluating the kernel again (frouros). This takes seconds a
+check, so that twenty draws of all shifts would take days. Here the same generator draws the
+same permutations as in the library, and only the sums are computed together, so p-values are
+the library's own. `python permutations.py` shows that they are equal. The power table uses
 this; the cost table times the libraries as they are.
 """
 
@@ -16,18 +15,18 @@ import numpy as np
 
 
 def statistics(kernel, first):
-    """Unbiased MMD^2 of many splits of the samples.
+    """Returns the unbiased MMD^2 of many splits of the samples.
 
     Args:
-        kernel: Matrix of all samples, `(n, n)`, with whatever its library leaves
-            on the diagonal.
+        kernel: Kernel matrix of all samples, `(n, n)`; its diagonal is the one
+            that its library leaves there.
         first: Whether a sample belongs to the first group, `(splits, n)` of 0 and 1.
 
     Returns:
         `(splits,)`; the same array type as `kernel`.
     """
     n = first.shape[1]
-    to_first = first @ kernel  # of each sample, the sum over the first group
+    to_first = first @ kernel  # for each sample, the sum over the first group
     inside = (to_first * first).sum(1)
     across = to_first.sum(1) - inside
     others = kernel.sum() - inside - 2 * across
@@ -37,7 +36,7 @@ def statistics(kernel, first):
 
 
 def alibi_mmd(detector):
-    """Makes an `alibi_detect.cd.MMDDrift` (PyTorch) take its permutations together."""
+    """Makes an `alibi_detect.cd.MMDDrift` (PyTorch) compute its permutations together."""
     import torch
 
     inner = detector._detector
@@ -63,7 +62,7 @@ def alibi_mmd(detector):
 
 
 def torchdrift_kernel_mmd(x, y, n_perm, kernel):
-    """Stands for `torchdrift.detectors.mmd.kernel_mmd`, which permutes what it permuted."""
+    """Replaces `torchdrift.detectors.mmd.kernel_mmd`, with the same permutations."""
     import torch
 
     n, size = len(x), len(x) + len(y)
@@ -80,7 +79,7 @@ def torchdrift_kernel_mmd(x, y, n_perm, kernel):
 
 
 def frouros_permutation(X, Y, statistic, statistical_args, num_permutations, **kwargs):  # noqa: N803
-    """Stands for `frouros.utils.stats.permutation` of the statistic MMD."""
+    """Replaces `frouros.utils.stats.permutation` for the statistic MMD."""
     from math import factorial
 
     np.random.seed(kwargs["random_state"])
@@ -94,7 +93,7 @@ def frouros_permutation(X, Y, statistic, statistical_args, num_permutations, **k
 
 
 def faster():
-    """Puts the three in the libraries' places."""
+    """Puts these three functions in the place of those of the libraries."""
     import frouros.callbacks.batch.permutation_test as frouros
     import torchdrift.detectors.mmd as torchdrift
 

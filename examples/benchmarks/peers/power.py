@@ -1,9 +1,9 @@
-"""Runs the peers on the draws of `shifts.py`, in the peers' environment.
+"""The peers on the draws of `shifts.py`, run in the peers' environment.
 
     CACHE/../bin/python examples/benchmarks/peers/power.py --cache DIR --draws 20
 
-`detection_power.py` calls it. Each finished case is a line of
-DIR/peers.jsonl; another run goes on where the first stopped.
+`detection_power.py` calls this script. Each finished case is a line of DIR/peers.jsonl, and
+another run continues where the first stopped.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def parse():
 
 
 def cases(args):
-    """(shift, number of the draw), a draw's shifts together, no shift first."""
+    """Yields (shift, number of the draw): the shifts of one draw together, no shift first."""
     every = shifts.all_shifts()
     for number in range(args.first_draw, max(args.draws, args.null_draws)):
         if number < args.null_draws:
@@ -42,7 +42,7 @@ def cases(args):
 
 
 def run(peer, check, x):
-    """[p-value, alarm] by size of the test set."""
+    """Returns [p-value, alarm] for each size of the test set."""
     found = {}
     for n in shifts.SIZES:
         if peer.smallest <= n <= peer.largest:
@@ -76,7 +76,7 @@ def main():
             for name in todo:
                 peer = chosen[name]
                 values = features[peer.features]
-                if made.get(name, (None,))[0] != number:  # the reference changes by draw only
+                if made.get(name, (None,))[0] != number:  # the reference changes only with the draw
                     np.random.seed(number)
                     made[name] = number, peer.make(values[0, reference[: peer.reference]])
                 x = values[version, test]

@@ -1,4 +1,4 @@
-"""CPU seconds, bytes and memory of a check; the same for ours and for the peers."""
+"""CPU seconds, bytes and memory of a check, measured alike for ours and for the peers."""
 
 import resource
 import time
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def cpu():
-    """CPU seconds of this process and of its finished children."""
+    """Returns the CPU seconds of this process and of its finished children."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return sum(r.ru_utime + r.ru_stime for r in used)
 
@@ -18,7 +18,7 @@ def peak_mib():
 
 
 def bytes_of(thing, seen=None):
-    """Bytes of the arrays and tensors that an object holds, each once."""
+    """Returns the bytes of the arrays and tensors that an object holds, each counted once."""
     seen = set() if seen is None else seen
     if id(thing) in seen:
         return 0
@@ -43,7 +43,7 @@ def bytes_of(thing, seen=None):
 
 
 def measure(make, check_data, repeats):
-    """Times `make()` once and its check `repeats` times after a warm one."""
+    """Times `make()` once, and its check `repeats` times after a warm-up."""
     start, before = cpu(), peak_mib()
     check = make()
     fit = cpu() - start

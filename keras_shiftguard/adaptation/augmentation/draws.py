@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
-CLEAN_SHARE = 0.5  # share of the samples that stay unchanged, so that the model keeps them
+CLEAN_SHARE = 0.5  # share of the samples that stay unchanged, so that the model still fits them
 MIN_PROGRESS = 0.3  # smallest share of the full strength that the other samples get
 GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest relative deviation of a level from its strength

@@ -22,35 +22,27 @@ from keras_shiftguard.conventions import LATTICES, MODES
 from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.first_samples import FirstSamples
 from keras_shiftguard.statistics.state import State, assign
+from keras_shiftguard.statistics.tracing import CompiledUpdate
 
 POOL_SIZE = 32  # images of the target in the pool
 MIN_LATTICE_SHARE = 0.99  # share of values on an 8-bit grid that identifies a convention
-
-
-class _RehearsalImages(FirstSamples):
-    """A buffer of the first training images, as many as a rehearsal uses."""
-
-    def __init__(self, spec: InputSpec) -> None:
-        super().__init__(spec)
-        capacity = int(np.clip(self.capacity * MAX_IMAGES // 32, 4, MAX_IMAGES))
-        self.capacity = capacity
-        shape = tuple(self.images.shape[1:])
-        self.state = State("shiftguard_kept")
-        self.images = self.state.add("images", (capacity, *shape))
-        self.sizes = self.state.add("sizes", (capacity, 2))
-        self.labels = self.state.add("labels", (capacity,), fill=-1.0)
-        self.filled = self.state.add("filled", ())
 
 
 class _InputAugmentation:
     """The augmentation of one image input, with the variables that the step uses."""
 
     def __init__(
-        self, spec: InputSpec, operations: Sequence[str] | None, pool: np.ndarray | None
+        self,
+        spec: InputSpec,
+        operations: Sequence[str] | None,
+        pool: np.ndarray | None,
+        generator: keras.random.SeedGenerator,
     ) -> None:
         self.spec = spec
+        self.generator = generator
         first = spec.layout == "channels_first"
         size = spec.size
         shape = (spec.channels, *size) if first else (*size, spec.channels)
@@ -59,7 +51,7 @@ class _InputAugmentation:
         names = select_operations(operations, spec.channels, pool is not None)
         self.bank = Bank(names, spec.layout)
         self.controller = AugmentationController(names)
-        self.first_images = _RehearsalImages(spec)
+        self.first_images = FirstSamples(spec, MAX_IMAGES)
         self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))
@@ -72,11 +64,17 @@ class _InputAugmentation:
         if self.target_images is not None:
             self.pool = self.state.add("pool", self.target_images.shape)
             assign(self.pool, self.target_images)
+        variables = [*self.state.variables, *self.labelled.state.variables, generator.state]
+        self._augment = CompiledUpdate(self._augmented, variables)
 
-    def apply(self, x: Any, y: Any, seed: Any) -> Any:
-        """Augments a batch inside the compiled step."""
+    def apply(self, x: Any, y: Any) -> Any:
+        """Augments a batch."""
         self.first_images.update(x)
+        return self._augment(x, y if width_of(y) else None)
+
+    def _augmented(self, x: Any, y: Any) -> Any:
         self.labelled.update(x, y)
+        seed = drawn_seed(self.generator)
         pool = None if self.pool is None else self.pool.value
         strengths, low, high = (v.value for v in (self.strengths, self.low, self.high))
         return self.bank.apply(x, strengths, low, high, seed, pool)
@@ -112,12 +110,10 @@ class _InputAugmentation:
             assign(variable, value)
 
 
-class StepAugmentation(keras.metrics.Metric):
+class StepAugmentation:
     """Adaptive augmentation of the training batches of a model, inside the step.
 
-    It is a Keras Metric, like `Stream`, because a compiled step may change the
-    state of metrics on every backend; it adds nothing to the logs. At zero
-    strength the batch passes unchanged.
+    At zero strength the batch passes unchanged.
 
     Args:
         operations: Names of the operations that may be used. None means all
@@ -133,7 +129,6 @@ class StepAugmentation(keras.metrics.Metric):
         pool: Mapping[str, np.ndarray] | None = None,
         seed: int = 0,
     ) -> None:
-        super().__init__(name="shiftguard_augmentation")
         self.operations = operations
         self.images = dict(pool or {})
         self.generator = keras.random.SeedGenerator(seed)
@@ -145,23 +140,10 @@ class StepAugmentation(keras.metrics.Metric):
         for spec in specs:
             if attribute_names(spec):
                 pool = self.images.get(spec.name)
-                self.inputs[spec.name] = _InputAugmentation(spec, self.operations, pool)
-        states = [part.state for part in self.inputs.values()]
-        states += [part.first_images.state for part in self.inputs.values()]
-        states += [part.labelled.state for part in self.inputs.values()]
-        # Keras tracks the variables of these attributes as state of the step, needed on JAX.
-        self.state_variables = [v for state in states for v in state.variables]
-        self.seed_state = self.generator.state
+                self.inputs[spec.name] = _InputAugmentation(
+                    spec, self.operations, pool, self.generator
+                )
         self.is_built = True
-
-    def reset_state(self) -> None:
-        """Does nothing, since Keras resets all metrics before every epoch."""
-
-    def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Does nothing, since this metric measures nothing."""
-
-    def result(self) -> dict[str, Any]:
-        return {}
 
     def apply(self, name: str, x: Any, y: Any = None) -> Any:
         """Augments a training batch of one input. Runs inside the compiled step.
@@ -177,7 +159,7 @@ class StepAugmentation(keras.metrics.Metric):
         """
         if name not in self.inputs:
             return x
-        return self.inputs[name].apply(x, y, drawn_seed(self.generator))
+        return self.inputs[name].apply(x, y)
 
     def update(self, train: InputProfile, target: InputProfile) -> list[Change]:
         """Updates the strengths after an epoch. Runs on the host.

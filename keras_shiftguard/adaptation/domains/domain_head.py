@@ -10,7 +10,7 @@ from keras_shiftguard.adaptation.domains.reversal import GradientReversal, rever
 FEATURE_LENGTH = 4.0  # Euclidean length of the features that the head gets
 # Wider outer products are replaced by a random projection of this width. The paper uses
 # 1,024, which made a step a third slower and gained nothing on the tasks of
-# docs/adaptation.md.
+# docs/benchmarks/domain-adaptation.md.
 MAX_WIDTH = 256
 
 

@@ -165,7 +165,8 @@ def _fit_mixture(
     kernel, bias = np.zeros(means.T.shape), np.zeros(len(means))
     for _ in range(EM_ROUNDS):
         counts, sums = share.sum(axis=0), share.T @ z
-        # The shift that all classes share is added to the class means of the source.
+        # A shift that all classes share is no evidence against any of them, so it is added
+        # to the class means of the source.
         shift = (sums - counts[:, None] * means).sum(axis=0) / len(z)
         centres = (sums + SOURCE_COUNT * (means + shift)) / (counts + SOURCE_COUNT)[:, None]
         frequencies = np.where(occurs, counts + PSEUDO_COUNT, 1e-9)

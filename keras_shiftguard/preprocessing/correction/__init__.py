@@ -1,1 +1,1 @@
-"""How what was fed becomes what is expected: conventions, the layer, the line to paste."""
+"""The correction of wrongly preprocessed input: conventions, a layer, a line of code to paste."""

@@ -1,4 +1,4 @@
-"""The line of Python that turns what the user has into what is expected."""
+"""Writes the line of Python that turns the input as fed into the input as expected."""
 
 from itertools import product
 
@@ -6,9 +6,9 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 
-# Where Keras keeps the `preprocess_input` of an architecture, by how its name
-# begins; the longest beginning wins. Only those that do something: the others
-# (EfficientNet, MobileNetV3, ConvNeXt) return their input as it is.
+# Module and mode of the `preprocess_input` of an architecture, by the beginning of
+# its name; the longest beginning wins. Those that return their input as it is
+# (EfficientNet, MobileNetV3, ConvNeXt) are left out.
 MODULES = {
     "DenseNet": ("densenet", "torch"),
     "InceptionResNetV2": ("inception_resnet_v2", "tf"),
@@ -22,10 +22,10 @@ MODULES = {
     "VGG19": ("vgg19", "caffe"),
     "Xception": ("xception", "tf"),
 }
-NATURAL_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of preprocess_input
-# How exact the line is, in grey levels. Named conventions are known exactly; a
-# fitted one is not worth more digits than the fit is good for.
-EXACT, FITTED = 2e-4, 0.01
+PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of its result
+# The largest error of the line, in grey levels. Named conventions are known exactly;
+# a fitted one gets only as many digits as the fit is accurate to.
+MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 
 
 def advice_line(
@@ -34,10 +34,11 @@ def advice_line(
     architecture: str | None = None,
     data_format: str = "channels_last",
 ) -> str:
-    """One line that turns `x`, as fed, into what the model expects.
+    """Returns one line of Python that turns `x`, as fed, into what the model expects.
 
-    It needs `import keras` or `import numpy as np`, and leaves out what does
-    nothing. Empty where a convention is unknown or nothing is to be done.
+    The line needs `import keras` or `import numpy as np`, and contains no step
+    that changes nothing. It is empty where a convention is unknown or nothing
+    has to be done.
 
     Args:
         expected: What the model must receive.
@@ -51,7 +52,8 @@ def advice_line(
     if not (expected.is_known and observed.is_known):
         return ""
     last = data_format == "channels_last"
-    levels = FITTED if "custom" in (expected.mode, observed.mode) else EXACT
+    fitted = "custom" in (expected.mode, observed.mode)
+    levels = MAX_ERROR_FITTED if fitted else MAX_ERROR
     swapped = "x[..., ::-1]" if last else "x[:, ::-1]"
     function = None
     if observed.mode != expected.mode and observed.channel_order in ("rgb", "bgr"):
@@ -60,7 +62,7 @@ def advice_line(
         pixels = swapped if observed.channel_order == "bgr" else "x"
         raw = InputConvention("raw", observed.channel_order)
         _, scale, offset = affine_between(observed, raw)
-        # Only where the way back to raw pixels is the same for all channels.
+        # `preprocess_input` fits only if one scale and offset for all channels give raw pixels.
         if _same(scale, levels / 255 * scale[0]) and _same(offset, levels):
             inner = _affine(pixels, scale[:1], offset[:1], levels, levels, last)
             name, arguments = function
@@ -77,13 +79,13 @@ def advice_line(
 def _preprocess_input(
     expected: InputConvention, architecture: str | None
 ) -> tuple[str, str] | None:
-    """The `(module, arguments)` whose `preprocess_input` gives `expected`."""
-    if expected.channel_order != NATURAL_ORDER.get(expected.mode):
+    """Returns the `(module, arguments)` whose `preprocess_input` gives `expected`."""
+    if expected.channel_order != PREPROCESS_INPUT_ORDER.get(expected.mode):
         return None
     module = _module(architecture) if architecture else None
     if module is not None and module[1] == expected.mode:
         return module[0], ""
-    # "tf" is plain arithmetic; a function call would be the longer way.
+    # "tf" is one scale and offset, which is shorter to write than a function call.
     return None if expected.mode == "tf" else ("imagenet_utils", f', mode="{expected.mode}"')
 
 
@@ -102,9 +104,15 @@ def _affine(
     levels: float,
     last: bool,
 ) -> str:
-    """The shortest way to write `x * scale + offset`, at most `level` off.
+    """Returns the shortest Python expression for `x * scale + offset`.
 
-    `levels` is the same error in grey levels: the factor has 255 to spoil.
+    Args:
+        x: Python for the images.
+        scale: One factor, or one for each channel.
+        offset: Likewise.
+        level: Largest allowed error of the result.
+        levels: The same error in grey levels of 0..255.
+        last: Whether the channels are on the last axis.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)
     gain_error = np.abs(gain) * levels / 255
@@ -127,7 +135,7 @@ def _affine(
 
 
 def _plus(x: str, values: np.ndarray, word: str) -> str:
-    """`x + values`, where `word` is how the absolute values are written."""
+    """Returns Python for `x + values`, where `word` is Python for the absolute values."""
     if set(word) <= set("0.") or not np.any(values):
         return x
     if np.all(values <= 0):
@@ -141,17 +149,17 @@ def _plus(x: str, values: np.ndarray, word: str) -> str:
 
 
 def _literal(values: np.ndarray, error: np.ndarray, last: bool) -> str:
-    """Python for one number for all channels, or for one each."""
+    """Returns Python for one number for all channels, or for one number for each."""
     if _same(tuple(values), float(error.min())):
         return _short(float(values.mean()), float(error.min()))
     terms = [_short(float(v), float(e)) for v, e in zip(values, error, strict=True)]
-    # float32 keeps a float32 `x` what it is, and makes uint8 a float.
+    # A float32 array keeps the dtype of a float32 `x`, and turns uint8 into a float.
     array = f"np.float32([{', '.join(terms)}])"
     return array if last else f"{array}.reshape(-1, 1, 1)"
 
 
 def _short(value: float, error: float) -> str:
-    """The number with as few digits as are needed; always a float."""
+    """Returns Python for the float with as few digits as `error` allows."""
     for digits in range(1, 18):
         text = f"{value:.{digits}g}"
         if abs(float(text) - value) <= error:

@@ -1,7 +1,7 @@
-"""A model with the correction built in, of stock Keras parts only.
+"""Builds an input correction into a model, from stock Keras parts only.
 
-What is saved must load where keras_shiftguard is not installed, so nothing of
-ours may be in it: `keras.ops.flip`, a `keras.layers.Rescaling`, and the model.
+The saved model must load where keras_shiftguard is not installed. So it holds
+`keras.ops.flip`, a `keras.layers.Rescaling` and the model, and no class of ours.
 """
 
 import warnings
@@ -19,10 +19,10 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 def apply_correction(
     model: keras.Model, fix: InputCorrection | Mapping[str, InputCorrection]
 ) -> keras.Model:
-    """The model with `fix` in front, sharing the weights of `model`.
+    """Returns a model with `fix` in front that shares the weights of `model`.
 
-    It takes images as they were fed to `model`, of any numeric dtype. If
-    `model` was compiled, so is the result, with a fresh optimizer.
+    The result takes images as they were fed to `model`, of any numeric dtype.
+    If `model` was compiled, so is the result, with a fresh optimizer.
 
     Args:
         model: A functional, sequential or subclassed model.
@@ -71,9 +71,9 @@ def apply_correction(
 
 
 def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorrection]) -> Any:
-    """The symbolic inputs of the model, in the structure that it takes."""
+    """Returns the symbolic inputs of the model, in the structure that it takes."""
     if getattr(model, "inputs", None):
-        # A functional model knows the structure, a sequential one has one input.
+        # A functional model keeps the structure in `input`; a sequential one has one input.
         found = getattr(model, "input", model.inputs) if hasattr(model, "output_names") else None
         return model.inputs[0] if found is None and len(model.inputs) == 1 else found
     # A subclassed model only knows with which shapes it was built.
@@ -81,7 +81,7 @@ def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorr
     if shapes is None:
         if isinstance(fix, Mapping) and len(fix) > 1:
             raise BadInputError(
-                f"{model.name!r} does not tell the shapes of its inputs. Call it once on a batch."
+                f"The input shapes of {model.name!r} are not known. Call it once on a batch."
             )
         one = fix if isinstance(fix, InputCorrection) else next(iter(fix.values()))
         channels = int(np.size(one.scale)) if np.ndim(one.scale) else None
@@ -91,19 +91,19 @@ def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorr
 
 
 def _symbolic(shapes: Any, name: str) -> Any:
-    """One symbolic tensor for each shape in a structure of shapes."""
+    """Returns one symbolic tensor for each shape in a structure of shapes."""
     if isinstance(shapes, Mapping):
         return {key: _symbolic(shape, str(key)) for key, shape in shapes.items()}
     if shapes and isinstance(shapes[0], list | tuple | Mapping):
         return [_symbolic(shape, f"{name}_{i}") for i, shape in enumerate(shapes)]
-    # The batch size with which it was built does not bind anyone.
+    # The model takes batches of any size, not only of the size that it was built with.
     return keras.KerasTensor((None, *shapes[1:]), dtype="float32", name=name)
 
 
 def _by_position(
     template: Any, tensors: list[Any], fix: InputCorrection | Mapping[str, InputCorrection]
 ) -> dict[int, InputCorrection]:
-    """Which of the flat inputs gets which correction."""
+    """Returns the correction for each position in the flat list of inputs."""
     if isinstance(fix, InputCorrection):
         images = [i for i, tensor in enumerate(tensors) if len(tensor.shape) == 4]
         if len(tensors) == 1:
@@ -131,11 +131,12 @@ def _by_position(
 
 
 def _input_dtype(dtype: str) -> str:
-    """Integers are cast to this as they come in; half precision would round them."""
+    """Returns the dtype of the new input; half precision would round integer pixels."""
     return "float64" if dtype == "float64" else "float32"
 
 
 def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
+    """Returns the symbolic tensor `x` after the correction."""
     axis = 1 if fix.data_format == "channels_first" else -1
     if fix.permutation is not None:
         if list(fix.permutation) == list(range(len(fix.permutation)))[::-1]:
@@ -149,8 +150,8 @@ def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
         return keras.layers.Rescaling(float(scale[0]), float(offset[0]), name=name, dtype=x.dtype)(
             x
         )
-    # `Rescaling` puts a list of factors on the axis that the global
-    # `image_data_format` of the loading program says. Constants stay in place.
+    # `Rescaling` would put a list of factors on the axis that `image_data_format`
+    # names in the program that loads the model. Constants stay on their axis.
     shape = (-1, 1, 1) if axis == 1 else (-1,)
     if len(scale) > 1 or scale[0] != 1:
         x = x * np.asarray(fix.scale, dtype=x.dtype).reshape(shape)
@@ -160,7 +161,7 @@ def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
 
 
 def _named_as_before(model: keras.Model, outputs: Any) -> Any:
-    """Losses and metrics are given by the names of the outputs: keep them."""
+    """Returns the outputs under their old names, which losses and metrics refer to."""
     names = list(getattr(model, "output_names", None) or ())
     flat = keras.tree.flatten(outputs)
     taken = {model.name, *getattr(model, "input_names", ())}
@@ -176,6 +177,7 @@ def _named_as_before(model: keras.Model, outputs: Any) -> Any:
 
 
 def _compile_alike(result: keras.Model, model: keras.Model) -> None:
+    """Compiles `result` as `model` was compiled, and warns where that is not possible."""
     try:
         result.compile_from_config(model.get_compile_config())
     except Exception as error:  # a loss or metric of the user's that is not registered

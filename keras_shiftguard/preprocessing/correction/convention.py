@@ -76,20 +76,27 @@ class InputConvention:
         return self.mode != "unknown"
 
     def from_raw(self, raw: np.ndarray) -> np.ndarray:
-        """Raw RGB 0..255, channels last, to this convention (float32)."""
+        """Returns raw RGB images in this convention.
+
+        Args:
+            raw: Pixels in 0..255, channels last.
+
+        Returns:
+            An array of the same shape, float32.
+        """
         x = np.asarray(raw, dtype="float64")
         if self.channel_order == "bgr":
             x = x[..., ::-1]
         return (x * np.asarray(self.scale) + np.asarray(self.offset)).astype("float32")
 
     def to_layer(self) -> InputCorrection:
-        """A Keras layer that maps raw RGB 0..255 to this convention."""
+        """Returns a Keras layer that maps raw RGB 0..255 to this convention."""
         order = self.channel_order if self.channel_order in ("gray", "unknown") else "rgb"
         raw = InputConvention("raw", order)
         return layer_between(raw, self)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """Returns the fields as plain values, for JSON."""
         return {
             "mode": self.mode,
             "channel_order": self.channel_order,
@@ -99,7 +106,7 @@ class InputConvention:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The way back from `to_dict`."""
+        """Returns the convention that `to_dict` was called on."""
         numbers = (values["scale"], values["offset"])
         scale, offset = (None if n is None else tuple(map(float, n)) for n in numbers)
         return cls(values["mode"], values["channel_order"], scale, offset)
@@ -128,15 +135,15 @@ def layer_between(
     data_format: str | None = None,
     channels: int | None = None,
 ) -> InputCorrection:
-    """The layer that maps images from one convention to another.
+    """Returns the layer that maps images from one convention to another.
 
     Args:
         observed: The convention that the images are in.
         expected: The convention that they are to be in.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
-        channels: Number of channels of the images, needed where the conventions
-            hold one number for all channels.
+        channels: Number of channels of the images. It is needed where the
+            conventions hold one number for all channels.
 
     Returns:
         A built layer without weights.
@@ -157,10 +164,13 @@ def layer_between(
 def affine_between(
     observed: InputConvention, expected: InputConvention
 ) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
-    """The `(permutation, scale, offset)` that turn one convention into another.
+    """Returns the `(permutation, scale, offset)` that turn one convention into another.
 
-    Computed in float64 on the host. The permutation is None where the channel
-    orders agree.
+    They are computed in float64 on the host. The permutation is None where the
+    channel orders agree.
+
+    Raises:
+        BadInputError: If one of the conventions is unknown.
     """
     for role, convention in (("observed", observed), ("expected", expected)):
         if not convention.is_known:

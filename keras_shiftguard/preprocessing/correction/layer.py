@@ -1,4 +1,4 @@
-"""`InputCorrection`: the layer that maps what was fed to what is expected."""
+"""`InputCorrection`: the layer that maps the input as fed to the input as expected."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from keras_shiftguard.errors import BadInputError
 class InputCorrection(keras.layers.Layer):
     """Reorders the channels of an image, then scales and shifts each.
 
-    `y[c] = x[permutation[c]] * scale[c] + offset[c]`, computed and returned in
-    float32 whatever the dtype of the input. The layer has no weights.
+    `y[c] = x[permutation[c]] * scale[c] + offset[c]`. It is computed and
+    returned in float32 for any dtype of the input. The layer has no weights.
 
     Args:
         scale: Factor for each output channel, or one for all.
@@ -46,8 +46,8 @@ class InputCorrection(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trainable", False)
-        # float32 by itself: under a mixed policy half precision would round
-        # 0..255 pixels, and autocast would do so before `call` sees them.
+        # The layer keeps float32 under a mixed policy: half precision would round
+        # 0..255 pixels, and autocast would round them before `call` sees them.
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         self.scale = _plain(scale)

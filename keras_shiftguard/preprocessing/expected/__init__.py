@@ -1,1 +1,1 @@
-"""What a model expects at its input: its layers, its architecture, its batch norm."""
+"""The input that a model expects, read from its layers, its architecture and its batch norm."""

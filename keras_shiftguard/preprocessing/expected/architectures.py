@@ -1,8 +1,8 @@
 """The networks of `keras.applications` as pure data: what they were trained on.
 
 None of this is stored in a model file. The conventions are those of each
-network's `preprocess_input`, and for the networks that preprocess inside the
-model, of the layers that do so.
+network's `preprocess_input`. For networks that preprocess inside the model they
+are those of the layers that do so.
 """
 
 from typing import NamedTuple
@@ -18,12 +18,12 @@ class Architecture(NamedTuple):
             `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1,
             one grey level away from `"tf"` at white.
         order: `"rgb"` or `"bgr"`.
-        inside: Classes of the layers with which the network itself turns raw
-            RGB 0..255 into that, in the order they are called; empty if it
-            leaves preprocessing to the user.
+        inside: Class names of the layers with which the network itself turns
+            raw RGB 0..255 into that, in call order; empty if it leaves the
+            preprocessing to the user.
         size: Native height and width.
         top1: Published ImageNet accuracy, single crop at the native size.
-        top5: Likewise; None where none is published.
+        top5: Published top-5 accuracy; None where none is published.
     """
 
     name: str
@@ -37,16 +37,16 @@ class Architecture(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """Structural fingerprints of one network (`preprocessing/recognition.py`).
+    """Structural fingerprints of one network (`recognition.py`).
 
     Args:
         name: The network.
         variant: None for the network as published; else what differs.
         convolutions: Number of convolutions in the trunk (`include_top=False`).
         trunk: Fingerprint of the end of the trunk.
-        half: Fingerprint of the first merge past half of the convolutions;
-            None where so much alone would be no evidence.
-        half_shared_with: Other networks that contain that half.
+        half: Fingerprint of the first merge layer after half of the
+            convolutions; None where half of the network is too little evidence.
+        half_shared_with: Other networks that begin with the same half.
     """
 
     name: str
@@ -57,9 +57,9 @@ class Signature(NamedTuple):
     half_shared_with: tuple[str, ...] = ()
 
 
-# The first convolution's convention, and the layers inside the network that
-# provide it. EfficientNet's second Rescaling exists with `weights="imagenet"`
-# only, where it makes of the deviations' square roots the deviations.
+# The convention of the first convolution, and the layers inside the network that
+# provide it. EfficientNet has its second Rescaling only with `weights="imagenet"`;
+# its Normalization divides by sqrt(std), and this Rescaling by sqrt(std) again.
 _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "VGG": ("caffe", "bgr", ()),
     "ResNet": ("caffe", "bgr", ()),

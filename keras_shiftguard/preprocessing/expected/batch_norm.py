@@ -1,19 +1,20 @@
-"""What a network was trained on, read from its batch-norm layers.
+"""Batch-norm evidence: compares images with those that a network was trained on.
 
-A batch-norm layer remembers the mean and variance that each channel of its
-input had in training. Two things follow, both without labels:
+A batch-norm layer keeps the moving mean and variance of each channel of its
+input in training. Two measurements follow from them, both without labels:
 
-- Images that come in the form of the training images reach the first few
-  layers with about those statistics; images in another form do not. Each
+- The misfit. Images in the convention of the training images have about these
+  statistics in the first few layers; images in another convention do not. Each
   channel is compared by the divergence of two Gaussians, KL(batch || moving) =
-  `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)`; its square root is
-  averaged, so that a few wild channels do not decide alone.
-- Images that a network can make sense of excite its deep layers more: their
-  features lie further from the average that the layers remember. That tells
-  RGB from BGR where the first layers cannot: there, the per-channel means of
-  `torch` and `caffe` have been taken out, and with them the colour cast.
+  `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)`. Its square root is
+  averaged over channels, so that a few extreme channels do not decide alone.
+- The excitement. Images that a network recognises excite its deep layers more:
+  their features are further from the moving mean. That tells RGB from BGR where
+  the first layers cannot, because the per-channel means of `torch` and `caffe`,
+  and with them the colour cast, were subtracted before.
 
-Deep layers are no good for the first question: they see the subject.
+Deep layers are not used for the misfit, because they depend on the subject of
+the images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,26 +31,26 @@ from keras_shiftguard.instrument.layer_calls import (
     recorded,
 )
 
-DEEP_ENOUGH = 12  # trained batch-norm layers, for half of them to count as deep
+MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
 RESAMPLES = 50
-FAINT = 1e-3  # of the remembered variance: excitement below this is noise
+MIN_EXCITEMENT = 1e-3  # in moving variances; below this it is noise
 
 
 class Transform(NamedTuple):
-    """`y[c] = x[permutation[c]] * scale[c] + offset[c]`, on images as fed."""
+    """The map `y[c] = x[permutation[c]] * scale[c] + offset[c]` of images as fed."""
 
     permutation: tuple[int, ...] | None
     scale: tuple[float, ...]
     offset: tuple[float, ...]
 
     def apply(self, images: np.ndarray, axis: int = -1) -> np.ndarray:
-        """Float32 images, transformed along the channel axis."""
+        """Returns the images transformed along the channel axis `axis`, float32."""
         x = np.asarray(images).astype("float32")
         if self.permutation is not None:
             x = np.take(x, self.permutation, axis=axis)
         shape = [1] * x.ndim
         shape[axis] = -1
-        # Spread over one image first: NumPy is slow where the last axis is short.
+        # Broadcasting to one image first is faster: NumPy is slow where the last axis is short.
         one = [
             np.ascontiguousarray(np.broadcast_to(np.reshape(v, shape)[0], x.shape[1:]), "float32")
             for v in (self.scale, self.offset)
@@ -63,13 +64,14 @@ AS_FED = Transform(None, (1.0,), (0.0,))
 class BatchNormEvidence:
     """The early batch-norm layers of a model, and the weights in front of them.
 
-    The weights are copied when this is made and used ever after, so that in a
-    fit the evidence is that of the model as it was before training.
+    The weights are copied once, when the object is made. So during a fit the
+    evidence is that of the model as it was before training.
 
     Args:
         model: A built model. It is not changed.
         max_layers: How many of the first trained batch-norm layers to compare.
-        max_bytes: The deep layers are left out if that takes more weights.
+        max_bytes: Largest size of the copied weights with which the deep layers
+            are used as well.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class BatchNormEvidence:
         self.deep: list[Any] = []
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._weights: dict[int, tuple[Any, np.ndarray]] = {}
-        self._needed: dict[int, int] = {}  # how many of the weights stand before a layer
+        self._needed: dict[int, int] = {}  # how many of the weights come before a layer
         self.reason = ""
         if not model.built:
             self.reason = "The model is not built yet."
@@ -103,7 +105,7 @@ class BatchNormEvidence:
                 trained.append(layer)
                 self._moving[id(layer)] = (mean, variance + layer.epsilon)
             self.layers = trained[:max_layers]
-        if len(trained) >= DEEP_ENOUGH:
+        if len(trained) >= MIN_LAYERS_FOR_DEEP:
             self.deep = trained[len(trained) // 2 :]
         if not found:
             self.reason = "The model has no batch normalisation."
@@ -125,14 +127,17 @@ class BatchNormEvidence:
         axis: int = -1,
         depth: int | None = None,
     ) -> "Scores":
-        """Follows every candidate through the first layers.
+        """Runs every candidate through the first layers, and compares it with them.
 
         Args:
             inputs: Images as fed, by input name.
-            candidates: What might have to be done to input `name`.
+            candidates: Maps of the input `name` to try.
             name: The input that the candidates are for.
             axis: Its channel axis.
-            depth: How many of the layers; all if None.
+            depth: How many of the layers to use; all if None.
+
+        Raises:
+            NotReachedError: If the model calls none of the layers.
         """
         wanted = self.layers[:depth]
         runs = [
@@ -157,12 +162,12 @@ class BatchNormEvidence:
         name: str = "input",
         axis: int = -1,
     ) -> np.ndarray | None:
-        """How far each image drives the deep layers from their average.
+        """Returns how far each image drives the deep layers from their moving mean.
 
         Returns:
             `(candidates, images)`: mean over channels of the log of the mean
-            squared distance from the moving mean, in moving variances. None
-            without enough batch-norm layers.
+            squared distance from the moving mean, in moving variances. None if
+            there are too few batch-norm layers.
         """
         if not self.deep:
             return None
@@ -175,7 +180,7 @@ class BatchNormEvidence:
                     mean, square = (np.asarray(v, "float64") for v in run[id(layer)])
                     centre, variance = self._moving[id(layer)]
                     distance = (square - 2 * mean * centre + centre**2) / variance
-                    logs.append(np.log(np.maximum(distance, 0) + FAINT))
+                    logs.append(np.log(np.maximum(distance, 0) + MIN_EXCITEMENT))
             if not logs:
                 return None
             rows.append(np.concatenate(logs, axis=-1).mean(axis=-1))
@@ -184,7 +189,7 @@ class BatchNormEvidence:
     def _statistics(
         self, inputs: Mapping[str, np.ndarray], layers: list[Any]
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Mean and mean square of each channel of each image, by layer."""
+        """Returns mean and mean square of each channel of each image, by layer."""
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         needed = self._needed[id(layers[-1])]
         scope = keras.StatelessScope(
@@ -212,33 +217,33 @@ class Scores:
         self.moving, self.floor = np.asarray(moving, "float64"), floor
         self.num_images = self.statistics.shape[2]
         self.misfit = self._misfit(np.ones((1, self.num_images)))[0]
-        # How the misfit would vary over other images of the same kind.
+        # Bootstrap: the misfit of resampled images shows how much it varies.
         draws = np.random.default_rng(0).multinomial(
             self.num_images, np.full(self.num_images, 1 / self.num_images), size=RESAMPLES
         )
         self._resampled = self._misfit(draws)
 
     def gap(self, worse: int, better: int) -> tuple[float, float]:
-        """By how much one candidate fits worse than another.
+        """Returns by how much one candidate fits worse than another.
 
         Returns:
             `(gap, sigmas)`: the log ratio of the misfits, and the same in
-            standard errors over the images (bootstrap). 0 sigmas if the images
-            do not tell the two apart at all.
+            standard errors over the images (bootstrap). The latter is 0 if both
+            fit equally on all images.
         """
         gap = float(self.misfit[worse] - self.misfit[better])
         spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
         return gap, gap / spread if spread > 1e-9 else 0.0
 
     def progress(self, candidate: int) -> float | None:
-        """How far the memory has come from its fresh state to these images.
+        """Returns how far the moving statistics have come from their start to these images.
 
-        Moving statistics start at mean 0 and variance 1 and go a fixed share
-        of the way to the batch with every step. After few steps they lie in
-        between, on a straight line, all channels equally far.
+        Moving statistics start at mean 0 and variance 1, and go a fixed share
+        of the way to the batch with every step. After few steps they lie
+        between both, on a straight line, all channels equally far.
 
         Returns:
-            The share of the way, 0 to 1; None if they lie elsewhere.
+            The share of the way, 0 to 1; None if they do not lie on that line.
         """
         means, squares = self.statistics[candidate]
         mean = means.mean(axis=0)
@@ -253,7 +258,7 @@ class Scores:
         return float(by_mean) if 0.7 < by_mean / by_variance < 1.4 else None
 
     def _misfit(self, counts: np.ndarray) -> np.ndarray:
-        """`(draws, candidates)`: log of the mean over channels of sqrt(KL)."""
+        """Returns `(draws, candidates)`: log of the mean over channels of sqrt(KL)."""
         weights = counts / counts.sum(axis=-1, keepdims=True)
         moving_mean, moving_variance = self.moving
         columns = []
@@ -267,7 +272,7 @@ class Scores:
 
 
 def _share(whole: np.ndarray, part: np.ndarray) -> float | None:
-    """`part` as a multiple of `whole`, if it is one for all channels alike."""
+    """Returns the factor of `part` to `whole`, None unless it is the same for all channels."""
     share = float(part @ whole / max(whole @ whole, 1e-12))
     rest = part - share * whole
     return share if rest @ rest < 0.1 * (part @ part) else None

@@ -1,9 +1,9 @@
-"""What the batch norm of a model says about the images that it is fed.
+"""Finds the convention that a model expects by comparing hypotheses with its batch norm.
 
-Every hypothesis is a convention that the model may expect, in the form of what
-would have to be done to the images as fed. Three-channel images have two
-orders in each: that of the pixels and that of the per-channel means. Only
-whether the pixels need a swap can be measured.
+Every hypothesis is a convention that the model may expect, together with the
+map from the images as fed to it. With three channels it has two orders: that of
+the pixels, and that of the per-channel means. Only whether the pixels must be
+swapped can be measured.
 """
 
 from collections.abc import Mapping
@@ -20,27 +20,28 @@ from keras_shiftguard.preprocessing.expected.batch_norm import (
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
 from keras_shiftguard.profiles import InputSummary
 
-MOST_IMAGES = 16
-MOST_VALUES = MOST_IMAGES * 320 * 320 * 3  # fewer images where they are larger
-PLAIN = 3.0  # standard errors from which the deep layers need not be asked
-FEW = 4  # images below which nothing is claimed
-BARELY_TRAINED = 0.75  # share of the way at which a memory counts; 64 digits tell it to 0.1
+MAX_IMAGES = 16
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # fewer images where they are larger
+MIN_SIGMAS_ALONE = 3.0  # standard errors from which the first layers decide on a swap alone
+MIN_IMAGES = 4  # needed before a mismatch is found
+MIN_PROGRESS = 0.75  # of moving statistics to be used; 64 digits determine it to 0.1
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The misfits of all hypotheses, and what follows from them.
+    """The misfits of all hypotheses, and the best hypothesis.
 
     Args:
-        hypotheses: All that were followed.
+        hypotheses: All that were compared in full.
         scores: Their misfits.
-        as_fed: Index of the hypothesis that nothing has to be done.
-        best: Index of the one that fits best, its channel order settled.
-        swap_sigmas: How sure the pixel order of `best` is against the other
-            one, in standard errors; 0 where nothing tells.
-        num_images: Number of images that were followed.
-        dropped: Hypotheses that a first look at half of the images and two
-            layers ruled out, each with its misfit there.
+        as_fed: Index of the hypothesis that leaves the images as fed.
+        best: Index of the one that fits best, after the channel order was
+            decided.
+        swap_sigmas: How much better the pixel order of `best` is than the
+            reversed one, in standard errors; 0 where it cannot be measured.
+        num_images: Number of images that were used.
+        dropped: Hypotheses that were ruled out early, on half of the images and
+            two layers, each with its misfit there.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -53,14 +54,15 @@ class Reading:
 
     @property
     def choice(self) -> Hypothesis:
+        """The best hypothesis."""
         return self.hypotheses[self.best]
 
     def misfit(self, index: int) -> float:
-        """Mean over channels of sqrt(KL) for one hypothesis."""
+        """Returns the mean over channels of sqrt(KL) for one hypothesis."""
         return float(np.exp(self.scores.misfit[index]))
 
     def rival(self, index: int) -> int:
-        """The best of those that are not of the same mode as `index`."""
+        """Returns the index of the best hypothesis that is of another mode than `index`."""
         mine = self.hypotheses[index]
         others = [
             i
@@ -78,28 +80,29 @@ def read_batch_norm(
     summary: InputSummary,
     known: InputConvention | None = None,
 ) -> Reading | str:
-    """Compares all hypotheses with the moving statistics.
+    """Compares all hypotheses with the moving statistics of a model.
 
     Args:
         evidence: The model's batch norm.
         inputs: Images as fed, by input name.
         name: The image input in question.
-        observed: What it was fed, as far as the feed tells.
+        observed: The convention that it was fed in.
         summary: The profile of that input.
-        known: What the structure of the model says that it expects.
+        known: What the model expects according to its structure; None if
+            unknown.
 
     Returns:
-        A `Reading`, or the sentence that says why there is none.
+        A `Reading`, or a sentence that says why there is none.
     """
     if not evidence.available:
         return evidence.reason
     if not observed.is_known:
-        return "What is fed is not clear enough to try other conventions on it."
+        return "The convention of what is fed is unknown, so others cannot be tried on it."
     axis = 1 if summary.layout == "channels_first" else -1
     images = inputs[name]
-    most = min(MOST_IMAGES, max(FEW, MOST_VALUES // int(np.prod(images.shape[1:]))))
+    most = min(MAX_IMAGES, max(MIN_IMAGES, MAX_VALUES // int(np.prod(images.shape[1:]))))
     if images.shape[1] * images.shape[2] <= 64 * 64:
-        most = 4 * MOST_IMAGES  # small images are cheap, and hold little each
+        most = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
     chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
     some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
     some[name] = _finite(some[name])
@@ -109,11 +112,11 @@ def read_batch_norm(
         scores = evidence.score(some, [h.transform for h in hypotheses], name, axis)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
-    except Exception as error:  # whatever a user's own `call` may raise
+    except Exception as error:  # the user's own `call` may raise anything
         return f"Batch norm could not be compared: {type(error).__name__}: {error}"
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
     progress = scores.progress(as_fed)
-    if progress is not None and progress < BARELY_TRAINED:
+    if progress is not None and progress < MIN_PROGRESS:
         return (
             f"Batch norm has come only {100 * progress:.0f} % of the way from untrained to what "
             "it is fed now, so it remembers no other convention yet."
@@ -130,26 +133,28 @@ def _shortlist(
     hypotheses: list[Hypothesis],
     known: InputConvention | None,
 ) -> tuple[list[Hypothesis], tuple[tuple[Hypothesis, float], ...]]:
-    """The two best modes, and what was fed: a first look at half of the images.
+    """Compares all modes on half of the images and two layers, and drops most of them.
 
-    Returns those, and what was dropped with its misfit.
+    Returns:
+        The hypotheses of the two best modes, of the known one and of the images
+        as fed; and the dropped ones with their misfits.
     """
-    few = {key: value[::2] for key, value in inputs.items()}
-    # A swap moves the misfit less than a wrong mode does: it can wait.
+    half = {key: value[::2] for key, value in inputs.items()}
+    # A swap changes the misfit less than a wrong mode does, so it is compared later.
     first = [h for h in hypotheses if not h.swap]
-    misfit = evidence.score(few, [h.transform for h in first], name, axis, depth=2).misfit
+    misfit = evidence.score(half, [h.transform for h in first], name, axis, depth=2).misfit
     ranked: list[tuple[str, bool]] = []
     for i in np.argsort(misfit):
         if first[i].kind not in ranked:
             ranked.append(first[i].kind)
-    keep = set(ranked[:2])
+    best = set(ranked[:2])
     if known is not None:
-        keep.add((known.mode, False))
-    kept = [h for h in hypotheses if h.kind in keep or h.is_identity]
+        best.add((known.mode, False))
+    remaining = [h for h in hypotheses if h.kind in best or h.is_identity]
     dropped = tuple(
-        (h, float(np.exp(fit))) for h, fit in zip(first, misfit, strict=True) if h not in kept
+        (h, float(np.exp(fit))) for h, fit in zip(first, misfit, strict=True) if h not in remaining
     )
-    return kept, dropped
+    return remaining, dropped
 
 
 def _settle_order(
@@ -162,7 +167,7 @@ def _settle_order(
     known: InputConvention | None,
     as_fed: int,
 ) -> tuple[int, float]:
-    """The best hypothesis, and how sure its pixel order is."""
+    """Returns the index of the best hypothesis, and how certain its pixel order is, in sigmas."""
     best = int(np.argmin(scores.misfit))
     chosen = hypotheses[best]
     partner = _partner(hypotheses, best, known)
@@ -170,27 +175,27 @@ def _settle_order(
         return best, 0.0
     twins = chosen.means is not None and hypotheses[partner].means != chosen.means
     _, sigmas = scores.gap(partner, best)
-    # Between twins the means move with the pixels: the first layers see too
-    # little of the order, so they have no say.
+    # Twins differ in the order of the pixels and of the means. The first layers cannot
+    # tell them apart reliably, so only the deep layers decide between them.
     total = 0.0 if twins else sigmas
-    if not twins and best == as_fed and sigmas > PLAIN:
+    if not twins and best == as_fed and sigmas > MIN_SIGMAS_ALONE:
         return best, total
     pair = [hypotheses[i].transform for i in (best, partner)]
     try:
         excitement = evidence.excitement(inputs, pair, name, axis)
-    except Exception:  # the first layers ran; a later one may not
+    except Exception:  # a later layer may fail although the first ones ran
         excitement = None
     if excitement is not None:
         total += _paired_sigmas(excitement[0] - excitement[1])
     if total < 0:
         best, partner, total = partner, best, -total
     if total < 1 and twins:
-        best = _customary(hypotheses, (best, partner), as_fed)
+        best = _default_twin(hypotheses, (best, partner), as_fed)
     return best, total
 
 
 def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
-    """The same convention with the pixels the other way round."""
+    """Returns the index of the same convention with swapped pixels, None if there is none."""
     mine = hypotheses[index]
     if mine.means is None or known is not None:
         means = mine.means
@@ -203,8 +208,8 @@ def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | 
     return None
 
 
-def _customary(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
-    """Without evidence: as fed, else as networks of that mode are trained."""
+def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
+    """Returns the default of two twins: as fed, else the usual order of networks of that mode."""
     if as_fed in pair:
         return as_fed
     order = "bgr" if hypotheses[pair[0]].mode == "caffe" else "rgb"
@@ -212,7 +217,7 @@ def _customary(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int)
 
 
 def _paired_sigmas(difference: np.ndarray) -> float:
-    """Mean over its standard error, of one number for each image."""
+    """Returns the mean of one number for each image, in standard errors."""
     n = len(difference)
     if n < 2 or np.max(np.abs(difference)) < 1e-3:
         return 0.0

@@ -1,11 +1,12 @@
-"""What stands between a model's input tensor and its backbone, found by evaluation.
+"""Fits the front of a model: what it does to an image between its input and its backbone.
 
-Layers are not read, they are run: constant images of known values go in, what
-reaches the backbone is recorded, and `y[c] = x[permutation[c]] * scale[c] +
-offset[c]` is fitted and checked on values that were not used for the fit. So it
-does not matter whether a `Rescaling`, a `Lambda`, an operator or a layer of the
-user's own does the work. The images are constant in space, so that resizing and
-cropping change nothing, and the backbone itself is never run.
+The front is not read from the configuration of its layers but measured.
+Constant images of known values go in, and what reaches the backbone is
+recorded. Then `y[c] = x[permutation[c]] * scale[c] + offset[c]` is fitted, and
+checked on values that were not used for the fit. So this works for a
+`Rescaling`, a `Lambda`, an operator or a layer of the user's own alike. The
+images are constant in space, so that resizing and cropping change nothing. The
+backbone itself is never run.
 """
 
 from dataclasses import dataclass, replace
@@ -14,27 +15,27 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-# Ranges of input values. A front that clips is affine in one of them only.
+# Ranges of input values. A front that clips is affine in only one of them.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
-# Positions within a range, used to check what was fitted elsewhere.
+# Positions within a range that are not used for the fit, only to check it.
 HELD_OUT = ((0.2, 0.7, 0.45, 0.6), (0.9, 0.1, 0.6, 0.3))
 
 
 class FrontError(Exception):
-    """Why a front cannot be expressed; the message is for a person."""
+    """The front is no scale and offset for each channel; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Front:
-    """A piece of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`.
+    """The front of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`.
 
     Args:
-        permutation: For each channel that comes out, the one it is taken from.
-        scale: Its factor.
-        offset: Its offset.
-        channels: Number of channels that go in.
+        permutation: For each output channel, the input channel it is taken from.
+        scale: Factor of each output channel.
+        offset: Offset of each output channel.
+        channels: Number of input channels.
         only_in: Name of the one range of input values in which this holds;
-            None if it holds in all that were tried.
+            None if it holds in all ranges that were tried.
         precision: Relative rounding error of the dtype it was computed in.
     """
 
@@ -47,7 +48,7 @@ class Front:
 
     @property
     def is_identity(self) -> bool:
-        """Whether nothing happens to the values."""
+        """Whether the front leaves the values as they are."""
         return (
             self.permutation == tuple(range(self.channels))
             and np.allclose(self.scale, 1.0, rtol=1e-3)
@@ -64,7 +65,17 @@ class Front:
 
 
 def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
-    """For each range, pixels `(channels + 3, channels)`: a corner, its neighbours, two others."""
+    """Returns the values of the constant images to run, by range.
+
+    Args:
+        channels: Number of input channels.
+        integers: Whether the model takes integers. Then only 0..255 is used.
+
+    Returns:
+        For each range `(channels + 3, channels)` float64: the smallest value in
+        all channels, the same with the largest value in one channel, and the
+        `HELD_OUT` values.
+    """
     made = {}
     for name, (low, high) in RANGES.items():
         if integers and name != "0..255":
@@ -82,18 +93,18 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
 
 
 def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> list[Front]:
-    """The fronts that explain what came out: one where it is affine throughout.
+    """Returns the fronts that explain what came out of a model's front.
 
     Args:
         values_in: What `probes` returned.
-        values_out: For each range what came out, `(probes, channels out)`.
+        values_out: For each range what came out, `(probes, output channels)`.
 
     Returns:
-        One front if one holds in every range; else one for each range in which
-        the piece is affine by itself.
+        One front if the same one holds in every range; else one for each range
+        in which the front is affine.
 
     Raises:
-        FrontError: If it is affine in none, or mixes channels.
+        FrontError: If it is affine in no range, or mixes channels.
     """
     found: dict[str, Front] = {}
     reasons = []
@@ -111,6 +122,7 @@ def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> 
 
 
 def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> Front:
+    """Returns the front that holds in one range."""
     y = values_out[name].astype("float64")
     precision = _precision(values_out[name].dtype)
     if not np.isfinite(y).all():
@@ -143,6 +155,7 @@ def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> F
 
 
 def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether the front turns `x` into `y`, up to rounding."""
     taken = x[:, list(front.permutation)] * np.asarray(front.scale)
     predicted = taken + np.asarray(front.offset)
     bound = np.abs(taken) + np.abs(front.offset) + np.abs(y)
@@ -150,12 +163,13 @@ def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _precision(dtype: Any) -> float:
+    """Returns the relative rounding error of a floating-point dtype."""
     # NumPy's finfo does not know bfloat16, which comes as a named extension type.
     return {"float16": 2**-10, "bfloat16": 2**-7}.get(str(dtype), 2**-23 * 8)
 
 
 def run_layers(layers: list[Any], channels_first: bool = False) -> list[Front]:
-    """Fit a chain of layers on three channels by calling them one after the other."""
+    """Returns the fronts of a chain of layers on three channels, as `fit` does."""
     x = probes(3)
     y = {}
     for name, pixels in x.items():

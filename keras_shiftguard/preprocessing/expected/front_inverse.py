@@ -1,4 +1,4 @@
-"""From what a backbone wants back to what the model's input tensor must receive."""
+"""Computes what a model's input must receive, from what its backbone expects and its front."""
 
 import numpy as np
 
@@ -8,18 +8,18 @@ from keras_shiftguard.preprocessing.expected.front import RANGES, Front, FrontEr
 
 
 def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConvention, Front]:
-    """What must go into a front so that `wanted` comes out of it.
+    """Returns what must go into a front so that `wanted` comes out of it.
 
     Args:
-        fronts: What `fit` found.
+        fronts: What `fit` returned.
         wanted: A known convention, `"rgb"` or `"bgr"`.
 
     Returns:
-        What must go in, and the front that it goes through: a front that clips
-        counts only where such images fall.
+        The convention of the input, and the front that it goes through: of
+        several, the one whose range of values holds such images.
 
     Raises:
-        FrontError: If no ordinary image can be fed to get it.
+        FrontError: If not exactly one of the fronts gives an answer.
     """
     answers = []
     for front in fronts:
@@ -37,22 +37,23 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
 
 
 def span(convention: InputConvention) -> tuple[float, float]:
-    """Lowest and highest value of an 8-bit image in a convention."""
+    """Returns the lowest and the highest value of an 8-bit image in a convention."""
     scale, offset = np.asarray(convention.scale), np.asarray(convention.offset)
     ends = np.concatenate([offset, offset + 255 * scale])
     return float(ends.min()), float(ends.max())
 
 
 def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
+    """Returns what must go into one front so that `wanted` comes out of it."""
     fed_scale = np.asarray(wanted.scale) / np.asarray(front.scale)
     fed_offset = (np.asarray(wanted.offset) - np.asarray(front.offset)) / np.asarray(front.scale)
     if front.channels == 1:
-        # One channel feeds all three: the middle of what they want.
+        # One channel feeds all three, so it gets the mean of their numbers.
         middle = (float(fed_scale.mean()),), (float(fed_offset.mean()),)
         return named(*middle, "gray", front.precision)
     if sorted(front.permutation) != list(range(front.channels)):
         raise FrontError("it does not use each channel once")
-    back = np.argsort(front.permutation)  # which output takes input channel j
+    back = np.argsort(front.permutation)  # the output channel of each input channel
     colour = back if wanted.channel_order == "rgb" else len(back) - 1 - back
     orders = {(0, 1, 2): "rgb", (2, 1, 0): "bgr"}
     if tuple(colour) not in orders:
@@ -68,10 +69,10 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
 def named(
     scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
 ) -> InputConvention:
-    """The convention with these numbers: a named one where they are those of a name.
+    """Returns the convention with these numbers: a named one if its numbers are close enough.
 
-    A scale agrees within 0.1 % (or the rounding of half precision), an offset
-    within half a grey level of 255.
+    Scales must agree within 0.1 % (or the rounding of half precision), offsets
+    within half a grey level of 0..255.
     """
     tolerance = max(1e-3, 2 * precision)
     for mode in MODES:
@@ -86,23 +87,23 @@ def named(
 def describe(
     front: Front, convention: InputConvention, wanted: InputConvention, name: str, own: bool
 ) -> list[str]:
-    """What a front does and what follows, in plain sentences.
+    """Returns sentences about what a front does, and what the input must be therefore.
 
     Args:
-        front: What was found.
+        front: The front.
         convention: What must go in, from `invert`.
         wanted: What must come out.
-        name: The network behind it.
+        name: The network behind the front.
         own: Whether that network preprocesses by itself as well.
     """
     if front.is_identity:
         return [f"Nothing stands between the model's input and {name}."]
-    said = [f"In front of {name}, the model itself computes {front}."]
+    sentences = [f"In front of {name}, the model itself computes {front}."]
     if convention.mode != "custom":
-        said.append(f"So the model's input must receive {convention}.")
+        sentences.append(f"So the model's input must receive {convention}.")
         if front.only_in is not None:
-            said.append("It clips its input: this holds for images in that range.")
-        return said
+            sentences.append("It clips its input: this holds for images in that range.")
+        return sentences
     lowest, highest = span(convention)
     need = (
         f"values from {lowest:.5g} to {highest:.5g} would have to go in for ordinary images "
@@ -111,22 +112,25 @@ def describe(
     made, twice = _from_raw(front)
     if own or twice:
         who = f"and {name} preprocesses once more by itself" if own else f"first to {twice}"
-        said.append(
+        sentences.append(
             f"The preprocessing is doubled inside the model itself: its first layers preprocess, "
             f"{who}. {need[0].upper()}{need[1:]}. Remove one of the two."
         )
     elif made:
-        said.append(
+        sentences.append(
             f"The preprocessing inside the model is not that of {name}: it makes {made} of raw "
             f"images, but {name} wants {wanted}."
         )
     else:
-        said.append(f"No usual preprocessing goes with that: {need}.")
-    return said
+        sentences.append(f"No usual preprocessing goes with that: {need}.")
+    return sentences
 
 
 def _from_raw(front: Front) -> tuple[InputConvention | None, str]:
-    """The convention that a front makes of raw images, or the two that it applies in turn."""
+    """Returns the convention that a front turns raw images into.
+
+    Where the front applies two conventions in a row, the second value names them.
+    """
     if front.channels != 3 or len(front.permutation) != 3:
         return None, ""
     raw = probes(3)["0..255"]

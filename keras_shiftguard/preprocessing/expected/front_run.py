@@ -1,8 +1,8 @@
-"""Run a model on constant images up to its backbone, and record what arrives there.
+"""Runs a model on constant images up to its backbone, and records what arrives there.
 
 Functional, sequential and subclassed models, wrappers and layers of the user's
-own are all run the same way: in inference mode, until the first convolution of
-the backbone is called. Neither it nor anything after it is run.
+own are all run in the same way: in inference mode, until the first convolution
+of the backbone is called. Neither this convolution nor anything after it is run.
 """
 
 import re
@@ -18,11 +18,11 @@ from keras_shiftguard.instrument.keras_private import call_takes_training
 from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.preprocessing.expected.front import Front, FrontError, fit, probes
 
-SMALL = 32  # height and width of a probe
+PROBE_SIZE = 32  # height and width of a constant image
 
 
 class _ReachedError(Exception):
-    """The backbone was reached: nothing after it needs to be run."""
+    """The backbone is reached, so that nothing after it needs to be run."""
 
 
 def run_model(
@@ -33,23 +33,23 @@ def run_model(
     inner_shape: tuple[int | None, ...],
     channels_first: bool,
 ) -> list[Front]:
-    """Fit what happens to the images between an input of `model` and the layer `stop`.
+    """Returns the fronts of `model` between one of its inputs and the layer `stop`.
 
     Args:
         model: Any Keras model. One that was never called is called on a small
             image, up to `stop`, which builds the layers in front of it.
         position: Which of the model's inputs.
-        stop: The layer whose input is wanted; neither it nor anything after it
-            is run.
-        outermost: In a model with a graph, the tensors by which `stop` has been
-            reached; None if not known.
-        inner_shape: Shape of the image that the backbone was built for, for
-            models that state none.
-        channels_first: Layout of the images at `stop`.
+        stop: The layer whose input is recorded. Neither it nor anything after
+            it is run.
+        outermost: In a model with a graph, the tensors of the outermost graph
+            that must be computed to reach `stop`; None if not known.
+        inner_shape: Shape of the image that the backbone was built for. It is
+            used for models that declare no input shape.
+        channels_first: Whether the images are channels first at `stop`.
 
     Raises:
-        FrontError: If the model cannot be run on a probe, or if what it does to
-            the images is no scale and offset for each channel.
+        FrontError: If the model cannot be run on a constant image, or if what it
+            does to the images is no scale and offset for each channel.
     """
     if has_graph(model):
         run, shapes, dtypes = _graph_runner(model, outermost)
@@ -81,7 +81,7 @@ def run_model(
             if received.size:
                 break
             failure = FrontError("nothing is left of a small image")
-        except Exception as error:  # any error of the user's own code
+        except Exception as error:  # the user's own code may raise anything
             failure = error
     else:
         raise FrontError(f"it could not be run on a probe image ({_reason(failure)})")
@@ -96,19 +96,20 @@ def run_model(
 def _graph_runner(
     model: Any, outermost: tuple[Any, ...] | None
 ) -> tuple[Any, list[Any], list[str]]:
+    """Returns a function that runs a model with a graph, and shapes and dtypes of its inputs."""
     inputs = list(model.inputs)
     shapes = [tuple(t.shape) for t in inputs]
     dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
     pruned = model
     if outermost:
-        # Only what the backbone depends on; a name of its own leaves Keras's
-        # counter of model names alone.
+        # Run only what the backbone depends on. With a given name Keras does not
+        # advance its counter of model names.
         pruned = keras.Model(inputs, list(outermost), name="front")
 
     def run(feeds: list[Any]) -> Any:
         if pruned is not model:
-            # `call`, not the model itself: a small probe may go into a model
-            # that was declared for large images.
+            # `call` does not check the shape, so that a small image may go into a
+            # model that was declared for large ones.
             return pruned.call(feeds, training=False)
         return model(keras.tree.pack_sequence_as(model.input, feeds), training=False)
 
@@ -118,6 +119,7 @@ def _graph_runner(
 def _call_runner(
     model: Any, inner_shape: tuple[int | None, ...], channels_first: bool
 ) -> tuple[Any, list[Any], list[str]]:
+    """Returns the same as `_graph_runner` for a model without a graph."""
     shape: Any = (None, None, None, *inner_shape[-1:])
     if channels_first:
         shape = (None, *inner_shape[1:2], None, None)
@@ -131,7 +133,7 @@ def _call_runner(
     def run(feeds: list[Any]) -> Any:
         if model.built:
             return model(pack(feeds), training=False)
-        # Calling the model itself would build all of it for the probe's size.
+        # Calling the model itself would build all of it for small images.
         arguments = {"training": False} if call_takes_training(model) else {}
         return model.call(feeds[0], **arguments)
 
@@ -139,7 +141,11 @@ def _call_runner(
 
 
 def _declared_inputs(model: Any) -> tuple[Any, Any]:
-    """Shapes of a dict or list of inputs with which a model was built, the image first."""
+    """Returns the input shapes that a model was built with, and a function that packs inputs.
+
+    Both are None unless it was built with a dict or list of inputs. The image
+    comes first.
+    """
     declared = (model.get_build_config() or {}).get("input_shape")
     if isinstance(declared, dict):
         keys = list(declared)
@@ -159,15 +165,15 @@ def _declared_inputs(model: Any) -> tuple[Any, Any]:
 
 
 def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
-    """Sizes to try: small first, then what the model was declared for."""
+    """Yields image sizes to try: a small one, then the one that the model was declared for."""
     for fallback in (None, inner_shape):
         sizes = []
         for i, d in enumerate(shape):
             if i == 0 or i == axis:
                 continue
             if fallback is None:
-                # A leading axis of frames or views stays as it is.
-                sizes.append(SMALL if i >= len(shape) - 3 or d is None else d)
+                # A leading axis of frames or views keeps its length.
+                sizes.append(PROBE_SIZE if i >= len(shape) - 3 or d is None else d)
             else:
                 known = fallback[i] if len(fallback) == len(shape) else None
                 sizes.append(d or known or 224)
@@ -196,7 +202,7 @@ def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) 
 
 
 def _reason(error: Exception | None) -> str:
-    """The first line that matters: Keras adds a preamble, colours and all arguments."""
+    """Returns the first line of an error message without the preamble and colours of Keras."""
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
     lines = [x for x in lines if x.strip() and not x.startswith("Exception encountered")]
     return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"
@@ -207,12 +213,12 @@ def _to_numpy(tensor: Any) -> np.ndarray:
 
 
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
-    """Which axis of an input holds the channels: a layer may turn the image around."""
+    """Returns the channel axis of an input; its layout may differ from that at the backbone."""
     return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 
 
 def _middle(images: np.ndarray, channels_first: bool) -> np.ndarray:
-    """The pixel in the middle of each image, away from borders that were padded."""
+    """Returns the pixel in the middle of each image, which padding does not affect."""
     if channels_first:
         images = np.moveaxis(images, -3, -1)
     middle = images[..., images.shape[-3] // 2, images.shape[-2] // 2, :]

@@ -1,4 +1,4 @@
-"""The conventions that a model may expect, as what would have to be done to its images."""
+"""The hypotheses about a model: conventions that it may expect, and the map to each of them."""
 
 from dataclasses import dataclass
 
@@ -16,14 +16,14 @@ class Hypothesis:
 
     Args:
         mode: Its mode; `"custom"` for the data's own mean and deviation, and
-            `"as fed"` for a feed without a name.
-        swap: Whether the pixels, as fed, need their channels reversed.
+            `"as fed"` for images in no named convention.
+        swap: Whether the channels of the images, as fed, must be reversed.
         means: The order of the per-channel means at the model's input, where
             they differ: `"rgb"` or `"bgr"`; else None.
-        inverted: Whether dark and bright, as fed, are exchanged.
-        scale: From raw pixels to the convention, channel by channel.
-        offset: Likewise.
-        transform: What must be done to the images as fed.
+        inverted: Whether dark and bright are exchanged in the images as fed.
+        scale: Scale from raw pixels to the convention, `(channels,)`.
+        offset: Offset from raw pixels to the convention, `(channels,)`.
+        transform: The map from the images as fed to the convention.
     """
 
     mode: str
@@ -36,11 +36,12 @@ class Hypothesis:
 
     @property
     def kind(self) -> tuple[str, bool]:
-        """Its mode, and whether it is inverted."""
+        """The mode, and whether it is inverted."""
         return self.mode, self.inverted
 
     @property
     def is_identity(self) -> bool:
+        """Whether the transform leaves the images as they are fed."""
         scale, offset = (np.asarray(v) for v in self.transform[1:])
         return (
             self.transform.permutation is None
@@ -52,12 +53,12 @@ class Hypothesis:
 def hypotheses_for(
     observed: InputConvention, summary: InputSummary, known: InputConvention | None
 ) -> list[Hypothesis]:
-    """All that are worth trying on images of this kind; one of them is "as fed".
+    """Returns all hypotheses to try on an input; one of them leaves the images as fed.
 
     Args:
-        observed: What the input was fed, as far as the feed tells.
-        summary: Its profile.
-        known: What the structure of the model says that it expects.
+        observed: The convention that the input was fed in.
+        summary: The profile of the input.
+        known: What the model expects according to its structure; None if unknown.
     """
     channels = summary.num_channels
     fed_scale = np.broadcast_to(np.asarray(observed.scale, "float64"), channels)
@@ -89,8 +90,8 @@ def hypotheses_for(
         offset = np.broadcast_to(np.asarray(known.offset), channels)
         add("custom", known.channel_order if np.ptp(offset) else None, scale, offset)
     elif channels != 3:
-        # Standardised with the mean and deviation of the data set, as MNIST
-        # mostly is; for three channels that is next to "torch".
+        # Standardised with the mean and deviation of the data set, as MNIST mostly
+        # is. With three channels this is almost the same as "torch".
         raw_mean = (summary.mean - fed_offset) / fed_scale
         raw_std = np.maximum(summary.std / np.abs(fed_scale), 1e-6)
         add("custom", None, 1 / raw_std, -raw_mean / raw_std)

@@ -1,8 +1,8 @@
-"""From hypotheses to conventions with names.
+"""Turns hypotheses into conventions with names.
 
-Absolute channel orders are named after what is known of them: the structure of
-the model, the order in which per-channel means were subtracted, or else what
-networks are in practice trained on, which is RGB.
+The channel order of a convention comes from the structure of the model, or from
+the order in which per-channel means were subtracted. Where both are unknown it
+is RGB, as most networks are trained on RGB.
 """
 
 from dataclasses import replace
@@ -13,12 +13,12 @@ from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 
-OTHER = {"rgb": "bgr", "bgr": "rgb"}
-SAME = 0.01  # relative difference, in scale and in the range of the values
+REVERSED = {"rgb": "bgr", "bgr": "rgb"}
+MAX_DIFFERENCE = 0.01  # relative, of scales and of offsets over the range of the values
 
 
 def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
-    """What the hypothesis says that the model expects."""
+    """Returns the convention that the model expects if the hypothesis is right."""
     if len(hypothesis.scale) == 1:
         order = "gray"
     if hypothesis.mode in MODES:
@@ -28,7 +28,7 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
 
 
 def candidate_in_words(hypothesis: Hypothesis) -> str:
-    """A short name for a chart: the convention, and what else would be needed."""
+    """Returns a short name for charts: the convention, and whether a swap is needed."""
     name = str(as_convention(hypothesis, "unknown"))
     name += " as fed" if hypothesis.mode == "as fed" else ""
     name += ", red and blue swapped" if hypothesis.swap else ""
@@ -38,12 +38,12 @@ def candidate_in_words(hypothesis: Hypothesis) -> str:
 def both_conventions(
     hypothesis: Hypothesis, observed: InputConvention
 ) -> tuple[InputConvention, InputConvention]:
-    """What is expected and what was fed, if the hypothesis is right."""
+    """Returns what is expected and what was fed, if the hypothesis is right."""
     order = hypothesis.means or "rgb"
-    if hypothesis.means is None and observed.channel_order in OTHER:
-        # The feed names its order by its means; what is expected follows.
+    if hypothesis.means is None and observed.channel_order in REVERSED:
+        # The means in the fed images tell their order, and thereby the expected one.
         order = observed.channel_order
-        order = OTHER[order] if hypothesis.swap else order
+        order = REVERSED[order] if hypothesis.swap else order
     if len(hypothesis.scale) not in (1, 3):
         order = "unknown"
     expected = as_convention(hypothesis, order)
@@ -62,26 +62,29 @@ def both_conventions(
 def as_observed(
     observed: InputConvention, expected: InputConvention, swap: bool
 ) -> InputConvention:
-    """The observed convention, its channel order relative to the expected one."""
+    """Returns the observed convention with its channel order relative to the expected one."""
     order = expected.channel_order
-    order = OTHER.get(order, order) if swap else order
+    order = REVERSED.get(order, order) if swap else order
     if observed.mode == "unknown" or observed.channel_order in (order, "gray"):
         return observed
     if observed.mode in MODES and observed.channel_order == "unknown":
         return InputConvention(observed.mode, order)
-    # The means say one order, the pixels another: no convention with a name.
+    # The means are in one order and the pixels in the other: no named convention.
     return replace(observed, mode="custom", channel_order=order)
 
 
 def ordered(observed: InputConvention, expected: InputConvention) -> InputConvention:
-    """The observed convention where nothing is claimed about a swap."""
+    """Returns the observed convention; an unknown channel order is taken to be the expected one."""
     if observed.channel_order == "unknown" and expected.channel_order != "unknown":
         return as_observed(observed, expected, swap=False)
     return observed
 
 
 def same_numbers(observed: InputConvention, expected: InputConvention) -> bool:
-    """Whether the two differ in the order of the channels at most."""
+    """Whether two conventions are equal except for the order of the channels."""
     _, gain, bias = affine_between(observed, expected)
     span = 255 * np.abs(np.asarray(expected.scale))
-    return bool(np.allclose(gain, 1, rtol=0, atol=SAME) and np.all(np.abs(bias) <= SAME * span))
+    return bool(
+        np.allclose(gain, 1, rtol=0, atol=MAX_DIFFERENCE)
+        and np.all(np.abs(bias) <= MAX_DIFFERENCE * span)
+    )

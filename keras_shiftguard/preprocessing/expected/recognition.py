@@ -1,13 +1,13 @@
-"""Which network of `keras.applications` a model is, or contains, from its structure.
+"""Recognises the networks of `keras.applications` in a model, from the structure of its graph.
 
 Every step of the graph gets a fingerprint of everything between it and the
-image: what each convolution, normalisation, pooling and merge before it is, and
-how they are wired. Names, sizes of the image, weights and what follows play no
-part. A network is recognised when a step carries the fingerprint of its whole
-trunk, or of a checkpoint past half of its convolutions
-(`architectures.py`). One different kernel size, stride, filter
-count or bias before that step changes the fingerprint, so a resemblance is no
-match: at least `MIN_CONVOLUTIONS` convolutions agree exactly.
+image: each convolution, normalisation, pooling and merge before it, and how
+they are connected. Names, image sizes, weights and later steps are not part of
+it. A network is recognised when a step has the fingerprint of its whole trunk,
+or that of a checkpoint after half of its convolutions (`architectures.py`). One
+different kernel size, stride, filter count or bias before that step changes the
+fingerprint. So a similar network does not match: at least `MIN_CONVOLUTIONS`
+convolutions must agree exactly.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from keras_shiftguard.preprocessing.expected.architectures import (
 )
 
 MIN_CONVOLUTIONS = 12
-IMAGE = "image"  # the fingerprint of everything before the first convolution
+IMAGE = "image"  # the fingerprint of all steps before the first convolution
 
 _CONVOLUTIONS = (
     layers.Conv2D,
@@ -49,17 +49,16 @@ class Recognition:
 
     Args:
         candidates: The architectures that it can be: one, unless it was cut so
-            early that several share what is left.
-        signature: What matched.
-        convolutions: How many convolutions agree.
+            early that several begin with the same layers.
+        signature: The signature that matched.
+        convolutions: Number of convolutions that agree.
         layers: The layers of the match, from the stem on.
-        front: The layers and operations straight before the stem, nearest
+        front: The layers and operations directly before the stem, nearest
             first, as far as they form a chain.
         stem: The first convolution.
         inputs: Positions of the inputs of `graph` that it takes its image from.
         graph: The outermost model in whose graph it was found.
-        outermost: Where the graph of `graph` has to run to for the stem to be
-            reached.
+        outermost: The tensors of `graph` that must be computed to reach the stem.
     """
 
     candidates: tuple[Architecture, ...]
@@ -74,11 +73,11 @@ class Recognition:
 
 
 def recognise(model: Any) -> list[Recognition]:
-    """Every known network in `model`: itself, flattened in, or nested at any depth."""
+    """Returns every known network in `model`: itself, part of its graph, or nested at any depth."""
     found = _recognise_graph(model) if has_graph(model) else []
     seen = {id(r.stem) for r in found}
-    # What the outer graph does not show: models held by opaque layers, models
-    # behind a learned layer, models of a subclassed model.
+    # The outer graph does not show models inside layers of the user's own, behind a
+    # learned layer, or inside a subclassed model.
     for inner in nested_models(model):
         for match in _recognise_graph(inner):
             if id(match.stem) not in seen:
@@ -88,6 +87,7 @@ def recognise(model: Any) -> list[Recognition]:
 
 
 def _recognise_graph(model: Any) -> list[Recognition]:
+    """Returns the known networks in the graph of one model."""
     steps = flatten(model)
     matches = []
     for wanted, table in ((True, _EXACT), (False, _VARIANTS)):
@@ -96,7 +96,7 @@ def _recognise_graph(model: Any) -> list[Recognition]:
                 count = sum(is_convolution(steps[i]) for i in body(steps, index))
                 matches.append((whole, wanted, count, index, signature))
     found, stems = [], set()
-    # The whole trunk says more than a part, the true width more than any width.
+    # A whole trunk is better evidence than a part, the published width than another one.
     for whole, _, count, index, signature in sorted(matches, key=lambda m: (m[:3], m[3]))[::-1]:
         inside = body(steps, index)
         stem = min(inside)
@@ -125,6 +125,7 @@ def _recognise_graph(model: Any) -> list[Recognition]:
 
 
 def _chain(steps: list[Step], stem: int) -> list[Any]:
+    """Returns the operations before the stem, nearest first, up to the first branch."""
     chain, parents = [], steps[stem].parents
     while len(parents) == 1 and steps[parents[0]].operation is not None:
         chain.append(steps[parents[0]].operation)
@@ -133,7 +134,7 @@ def _chain(steps: list[Step], stem: int) -> list[Any]:
 
 
 def body(steps: list[Step], index: int) -> set[int]:
-    """The step and its ancestors, from the first convolution on."""
+    """Returns the indices of a step and its ancestors, from the first convolution on."""
     known = ancestors(steps, index)
     inside: set[int] = set()
     for i in sorted(known):  # parents come before children
@@ -148,12 +149,12 @@ def is_convolution(step: Step) -> bool:
 
 
 def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
-    """A fingerprint for each step, of itself and all that it depends on.
+    """Returns a fingerprint for each step, of the step and all that it depends on.
 
     Args:
         steps: A flattened graph.
-        filters: Whether numbers of filters count. Without them all widths of a
-            network look alike.
+        filters: Whether the numbers of filters are part of the fingerprint. If
+            not, all widths of a network have the same one.
     """
     prints: list[str] = []
     for step in steps:
@@ -174,10 +175,11 @@ def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
 
 
 def _token(operation: Any, filters: bool) -> str:
-    """What a step adds to the fingerprint; "" for what does not count.
+    """Returns what a step adds to the fingerprint; "" for a step that adds nothing.
 
-    Padding, activation, dropout, reshaping and global pooling do not count:
-    they change with the image size, the Keras version or the user's taste.
+    Padding, activation, dropout, reshaping and global pooling add nothing,
+    because they change with the image size, the Keras version or the user's
+    choice.
     """
     if isinstance(operation, _CONVOLUTIONS):
         kind = next(c.__name__ for c in _CONVOLUTIONS if isinstance(operation, c))
@@ -190,7 +192,7 @@ def _token(operation: Any, filters: bool) -> str:
             getattr(operation, "depth_multiplier", None),
         ]
         if filters:
-            # `groups` of a grouped convolution is a width as well.
+            # The `groups` of a grouped convolution depend on the width as well.
             parts += [getattr(operation, "filters", None), getattr(operation, "groups", None)]
         return repr(parts)
     if isinstance(operation, _POOLS):
@@ -206,7 +208,8 @@ def _token(operation: Any, filters: bool) -> str:
     return ""
 
 
-def _index(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
+def _signature_table(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
+    """Returns, by fingerprint, the signatures and whether it is that of the whole trunk."""
     table: dict[str, list[tuple[Signature, bool]]] = {}
     for signature in SIGNATURES:
         if (signature.variant is None) == exact:
@@ -216,4 +219,4 @@ def _index(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
     return table
 
 
-_EXACT, _VARIANTS = _index(exact=True), _index(exact=False)
+_EXACT, _VARIANTS = _signature_table(exact=True), _signature_table(exact=False)

@@ -1,4 +1,4 @@
-"""What a model's input tensors must receive, as far as its structure tells."""
+"""Finds what the input tensors of a model must receive, from the structure of the model."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -27,12 +27,13 @@ class StructuralExpectation:
         name: `"input"` for a model with one input, else the input layer's name.
         convention: What the input tensor must receive; mode `"unknown"` if
             the structure does not tell.
-        inner: What the network inside wants, before what stands in front of it
-            is taken into account.
-        architecture: Its name in `keras.applications`; None if not recognised.
+        inner: What the recognised network inside the model must receive. It
+            differs from `convention` if the model preprocesses its input.
+        architecture: Name of that network in `keras.applications`; None if it
+            is not recognised.
         native_size: Height and width that it was published with.
         published_top1: Its ImageNet accuracy at that size.
-        published_top5: Likewise.
+        published_top5: Its ImageNet top-5 accuracy at that size.
         fresh: Whether its weights look untrained: every batch normalisation
             at mean 0 and variance 1 or, without any, every bias 0.
         trainable: Whether the network has trainable weights.
@@ -53,15 +54,15 @@ class StructuralExpectation:
 
 
 def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
-    """What each image input of a model must receive, read from its structure.
+    """Returns what each image input of a model must receive, read from its structure.
 
-    Recognises the networks of `keras.applications` anywhere in the model, and
-    takes account of all preprocessing that stands in front of them inside the
-    model. Weights decide nothing here. The network itself is not run.
+    The function recognises the networks of `keras.applications` anywhere in the
+    model, and takes account of all preprocessing in front of them inside the
+    model. It does not use the weights, and does not run the network itself.
 
     Args:
-        model: Any Keras model. Nothing in it is changed; only in one that was
-            never called, layers in front of the network get built.
+        model: Any Keras model. It is not changed, except that in a model that
+            was never called the layers in front of the network get built.
 
     Returns:
         One expectation for each image input, in the order of `model.inputs`.
@@ -78,6 +79,7 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
 
 
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
+    """Returns position and name of each image input."""
     if not has_graph(model):
         return [(0, "input")]
     images = [(i, t.name) for i, t in enumerate(model.inputs) if len(t.shape) in (4, 5)]
@@ -92,7 +94,7 @@ def _for_input(
         if position in match.inputs if match.graph is model else len(inputs) == 1:
             try:
                 answers.append(_expect(model, match, position, name))
-            except Exception as error:  # whatever a user's own layer may do
+            except Exception as error:  # a layer of the user's own may raise anything
                 text = (
                     f"{match.candidates[0].name} stands inside, but looking at it failed ({error})."
                 )
@@ -115,6 +117,7 @@ def _for_input(
 
 
 def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
+    """Returns what an input must receive for one recognised network."""
     network = match.candidates[0]
     evidence = [_sentence(match)]
     cut = match.convolutions < match.signature.convolutions
@@ -136,7 +139,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
     if taken != 3:
         evidence.append(
             f"Its first convolution takes {taken} channel(s), not 3, so it does not hold "
-            "the published weights and their preprocessing says nothing."
+            "the published weights, and their preprocessing does not apply."
         )
         return replace(answer, evidence=tuple(evidence))
     own = _own_front(network, match)
@@ -167,6 +170,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
 
 
 def _sentence(match: Recognition) -> str:
+    """Returns the sentence that says which network was recognised, and by how much."""
     count, total = match.convolutions, match.signature.convolutions
     all_of = f"All {count}" if count == total else f"The first {count} of {total}"
     text = f"{all_of} convolutions agree with {match.signature.name} of keras.applications"
@@ -187,7 +191,7 @@ def _family(match: Recognition) -> str:
 
 
 def _bare(network: Architecture) -> list[InputConvention]:
-    """What the first convolution wants: the exact form, then the documented one."""
+    """Returns what the first convolution expects: the exact convention, then the documented one."""
     if network.mode == "tf128":
         exact = InputConvention("custom", network.order, (1 / 128,) * 3, (-1.0,) * 3)
         return [exact, InputConvention("tf", network.order)]
@@ -195,7 +199,7 @@ def _bare(network: Architecture) -> list[InputConvention]:
 
 
 def _own_front(network: Architecture, match: Recognition) -> list[Any]:
-    """The layers with which the network itself preprocesses, in call order; [] if none."""
+    """Returns the layers with which the network itself preprocesses, in call order; [] if none."""
     if not network.inside:
         return []
     chain = [f for f in match.front if not isinstance(f, layers.ZeroPadding2D)]
@@ -205,8 +209,8 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
         if not names or [type(layer).__name__ for layer in own] != list(names):
             continue
         if network.family == "EfficientNet":
-            # Without weights its Normalization is neutral, so only the first
-            # layer can be checked.
+            # Without ImageNet weights its Normalization changes nothing, so only the
+            # first layer can be checked.
             if np.allclose(own[0].scale, 1 / 255, rtol=1e-3) and np.allclose(own[0].offset, 0):
                 return own
             continue
@@ -230,14 +234,17 @@ def _same(one: InputConvention, other: InputConvention) -> bool:
 
 
 def _is_fresh(found: tuple[Any, ...]) -> bool:
+    """Whether the layers look untrained: moving statistics, or else biases, as initialised."""
     norms = [layer for layer in found if isinstance(layer, layers.BatchNormalization)]
     if norms:
-        return all(_all(n.moving_mean, 0.0) and _all(n.moving_variance, 1.0) for n in norms)
+        return all(
+            _all_equal(n.moving_mean, 0.0) and _all_equal(n.moving_variance, 1.0) for n in norms
+        )
     biases = [getattr(layer, "bias", None) for layer in found]
-    return all(_all(b, 0.0) for b in biases if b is not None)
+    return all(_all_equal(b, 0.0) for b in biases if b is not None)
 
 
-def _all(variable: Any, value: float) -> bool:
+def _all_equal(variable: Any, value: float) -> bool:
     return bool(np.all(ops.convert_to_numpy(variable) == value))
 
 
@@ -246,6 +253,7 @@ def _is_channels_first(match: Recognition) -> bool:
 
 
 def _inner_shape(match: Recognition) -> tuple[Any, ...]:
+    """Returns the shape of the images that the recognised network was built for."""
     shape = tuple(match.graph.inputs[match.inputs[0]].shape)
     return shape if len(shape) >= 4 else (None, None, None, 3)
 

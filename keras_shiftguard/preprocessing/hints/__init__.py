@@ -1,1 +1,1 @@
-"""What else may be wrong with images or labels, said beside the verdict."""
+"""Hints: other problems of images or labels that a diagnosis mentions beside its verdict."""

@@ -1,20 +1,20 @@
-"""Hints from what the images hold: broken, flat, copied, gray, framed, inverted."""
+"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted ones."""
 
 import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.hints.hint import Hint
 
-GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
-GRAY_SHARE = 0.9  # of the images
-FRAMED_SHARE = 0.25
-BAR_SHARE = 0.03  # of the side, at each of two opposite edges
-BACKGROUND_SHARE = 0.4  # of the pixels, all at the bright end
-SMALL_SIDE = 64  # digits and glyphs are small; pages of text are not
+MIN_GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
+MIN_GRAY_SHARE = 0.9  # of the images
+MIN_FRAMED_SHARE = 0.25  # of the images
+MIN_BAR_SHARE = 0.03  # of the side, at each of two opposite edges
+MIN_BACKGROUND_SHARE = 0.4  # of the pixels, all at the bright end
+MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """The hint, and the images that are finite throughout."""
+    """Returns the hint, and the images of which all values are finite."""
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if finite.all():
         return [], images
@@ -23,7 +23,7 @@ def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """The hint, and the images that show something."""
+    """Returns the hint, and the images that are not one flat colour."""
     flat = (images == images[:, :1, :1]).all(axis=(1, 2, 3))
     if not flat.any() or images.shape[1] * images.shape[2] == 1:
         return [], images
@@ -32,8 +32,8 @@ def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def duplicate_hints(images: np.ndarray) -> list[Hint]:
-    """Images that are the same number for number."""
-    # A few hundred pixels tell two photos apart.
+    """Returns a hint if several images are equal in every value."""
+    # A few hundred pixels are enough to tell two photos apart.
     step = max(1, min(images.shape[1:3]) // 32)
     seen = {image[::step, ::step].tobytes() for image in images}
     copies = len(images) - len(seen)
@@ -44,36 +44,36 @@ def duplicate_hints(images: np.ndarray) -> list[Hint]:
 
 
 def gray_hints(images: np.ndarray) -> list[Hint]:
-    """Three channels that all tell the same, whatever their scales."""
+    """Returns a hint if the three channels are copies of one, also with different scales."""
     if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
         return []
     pixels = images.reshape(len(images), -1, 3) / (np.abs(images).max() + 1e-30)
     centred = pixels - pixels.mean(axis=1, keepdims=True)
     products = np.einsum("npi,npj->nij", centred, centred, optimize=True)
     variance = np.diagonal(products, axis1=1, axis2=2)
-    bound = GRAY_CORRELATION * np.sqrt(variance[:, :1] * variance)
+    bound = MIN_GRAY_CORRELATION * np.sqrt(variance[:, :1] * variance)
     gray = (products[:, 0] >= bound).all(axis=1) & (variance > 0).all(axis=1)
-    if gray.mean() < GRAY_SHARE:
+    if gray.mean() < MIN_GRAY_SHARE:
         return []
     text = f"{_of(gray)} are gray, copied to three channels."
     return [Hint("gray_copied", text, 0.95)]
 
 
 def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Bars at two opposite edges, and the images without any flat edge.
+    """Returns a hint on bars at two opposite edges, and the images without any flat edge.
 
-    An object on a plain ground is flat at all four edges: that is no frame.
+    An object on a plain background is flat at all four edges and is no frame.
     """
     flat_rows = (images == images[:, :, :1]).all(axis=(2, 3))  # (n, height)
     flat_columns = (images == images[:, :1]).all(axis=(1, 3))
     top, bottom = _run(flat_rows), _run(flat_rows[:, ::-1])
     left, right = _run(flat_columns), _run(flat_columns[:, ::-1])
     height, width = images.shape[1:3]
-    tall = np.minimum(top, bottom) >= max(2, BAR_SHARE * height)
-    wide = np.minimum(left, right) >= max(2, BAR_SHARE * width)
+    tall = np.minimum(top, bottom) >= max(2, MIN_BAR_SHARE * height)
+    wide = np.minimum(left, right) >= max(2, MIN_BAR_SHARE * width)
     barred = (tall & (left + right == 0)) | (wide & (top + bottom == 0))
     plain = (top + bottom + left + right) == 0
-    if barred.sum() < 2 or barred.mean() < FRAMED_SHARE:
+    if barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
         return [], images[plain]
     text = (
         f"{_of(barred)} have flat bars along two opposite edges: padded (letterboxed) to their "
@@ -83,17 +83,17 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
-    """Small gray pictures whose background is bright; digits are trained on black."""
+    """Returns a hint on small gray images with a bright background; digits have a dark one."""
     one_channel = images.shape[-1] == 1
     gray = one_channel or bool(gray_hints(images))
-    if not gray or not observed.is_known or max(images.shape[1:3]) > SMALL_SIDE:
+    if not gray or not observed.is_known or max(images.shape[1:3]) > MAX_GLYPH_SIDE:
         return []
     if images.shape[1] * images.shape[2] < 64:
         return []
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
     raw = (images - offset) / scale
     bright, dark = float((raw > 250).mean()), float((raw < 5).mean())
-    if bright < BACKGROUND_SHARE or dark > bright / 4:
+    if bright < MIN_BACKGROUND_SHARE or dark > bright / 4:
         return []
     text = (
         f"{bright:.0%} of the pixels are at the bright end: dark strokes on white. Networks for "
@@ -103,11 +103,12 @@ def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
 
 
 def _run(flat: np.ndarray) -> np.ndarray:
-    """How many rows in front are flat, for each image; 0 if all are."""
+    """Returns the number of flat rows at the beginning of each image; 0 if all are flat."""
     run = np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1))
     return np.asarray(run)
 
 
 def _of(mask: np.ndarray) -> str:
+    """Returns words such as "3 of 8 images"."""
     count, total = int(mask.sum()), len(mask)
     return f"All {total} images" if count == total else f"{count} of {total} images"

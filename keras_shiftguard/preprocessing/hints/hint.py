@@ -1,16 +1,16 @@
-"""`Hint`: one thing about the images that may be worth a look."""
+"""`Hint`: one possible problem of the images or labels."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Hint:
-    """One thing that may be worth a look. Never an accusation.
+    """One possible problem of the images or labels. It never changes the verdict.
 
     Args:
-        name: A short name that programs can rely on.
+        name: A short name that stays the same between releases.
         sentence: What was seen, with numbers.
-        certainty: How sure, from 0 to 1.
+        certainty: How certain the problem is, from 0 to 1.
     """
 
     name: str

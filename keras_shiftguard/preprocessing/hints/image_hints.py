@@ -1,7 +1,7 @@
-"""Hints: what else about the images deserves a look. Never an accusation.
+"""Hints from the images: possible problems that do not change the verdict.
 
-`hints_for` asks each of the small checks in `content.py` and `resampling.py`,
-and compares the size with the one that the network was published with.
+`hints_for` runs each of the checks in `content.py` and `resampling.py`, and
+compares the image size with the one that the network was published with.
 """
 
 from typing import TYPE_CHECKING
@@ -24,8 +24,8 @@ from keras_shiftguard.profiles import InputSummary
 if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
-MOST_IMAGES = 256
-LOOKED_AT = 32  # spread over the images: enough for a median, and quick
+MAX_IMAGES = 256
+MAX_IMAGES_FOR_MEDIANS = 32  # spread over the images
 
 __all__ = ["Hint", "hints_for"]
 
@@ -36,19 +36,19 @@ def hints_for(
     expectation: "StructuralExpectation | None",
     observed: InputConvention,
 ) -> tuple[Hint, ...]:
-    """Everything about the images that may be worth a look, the surest first.
+    """Returns all hints from the images, the most certain first.
 
     Args:
         images: `(n, height, width, channels)`, exactly as fed. The first 256
-            are looked at.
-        summary: What was measured of the whole stream, for its sizes.
-        expectation: What is known of the network; None if nothing is.
+            are used.
+        summary: The profile of the whole stream, for its image sizes.
+        expectation: What the structure of the network expects; None if unknown.
         observed: The convention of the images, where known.
     """
     hints = _size_hints(summary, expectation)
     images = np.asarray(images)
     if images.ndim == 4 and images.size and images.dtype.kind in "fiub":
-        hints += _image_hints(images[:MOST_IMAGES].astype("float32"), observed)
+        hints += _image_hints(images[:MAX_IMAGES].astype("float32"), observed)
     return tuple(sorted(hints, key=lambda hint: -hint.certainty))
 
 
@@ -59,11 +59,11 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     if not len(images):
         return hints
     hints += duplicate_hints(images)
-    images = images[:: -(-len(images) // LOOKED_AT)]
+    images = images[:: -(-len(images) // MAX_IMAGES_FOR_MEDIANS)]
     hints += gray_hints(images)
     hints += inverted_hints(images, observed)
     more, unframed = frame_hints(images)
-    # The edge of a frame would be the finest detail of all.
+    # The edge of a frame would dominate the finest detail, so framed images are left out.
     return hints + more + resampling_hints(unframed.mean(axis=-1, dtype="float32"))
 
 
@@ -78,7 +78,6 @@ def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | Non
     if smallest != largest:
         size += f" up to {largest[0]} by {largest[1]}"
     top1 = expectation.published_top1
-    # Stored as a share or in percent.
     published = "" if top1 is None else f" (published top-1 there: {_percent(top1)})"
     name = expectation.architecture or "the network"
     text = (
@@ -89,4 +88,5 @@ def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | Non
 
 
 def _percent(value: float) -> str:
+    """Returns a share, or a number in percent, as percent."""
     return f"{value if value > 1 else 100 * value:.1f} %"

@@ -1,9 +1,9 @@
-"""Do the labels mean what the model's classes mean? NumPy only.
+"""Hints from labels: checks whether they mean the same classes as the model does. NumPy only.
 
-Three ways in which they may not: they lie outside of the model's classes, they
+They differ in three ways: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
-stand in another order. A model that is bad, or fed wrongly, also has a low
-accuracy: so each check asks for more than that.
+are in another order. A bad model, or one on wrongly preprocessed input, has a
+low accuracy as well, so each check needs more evidence than a low accuracy.
 """
 
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ import numpy as np
 
 from keras_shiftguard.statistics.classes import host_class_ids
 
-ALPHA = 1e-3  # of each check: a false accusation is worse than a missed one
-CONFIDENT = 0.5  # mean confidence from which a model claims to know the classes
-SHIFTED_CLASSES = 6  # fewer classes that agree on a shift prove nothing
+MAX_P_VALUE = 1e-3  # of each check; a false alarm is worse than a missed problem
+MIN_CONFIDENCE = 0.5  # mean confidence, for the labels to be in another order
+MIN_CLASSES = 6  # that agree on a shift
 
 
 @dataclass(frozen=True)
 class LabelFinding:
-    """What is wrong with the labels.
+    """One problem of the labels.
 
     Args:
         kind: `"out_of_range"`, `"shifted"` or `"other_order"`.
         sentence: What was seen, with numbers, and what to do.
-        certainty: How sure, from 0 to 1.
+        certainty: How certain the problem is, from 0 to 1.
         accuracy: Share of predictions that equal the label as given.
         repaired_accuracy: The share after the repair that the sentence names;
-            None where it cannot be known.
-        offset: For `"shifted"`, what to add to the labels.
+            None where it is not known.
+        offset: For `"shifted"`, the number to add to the labels.
     """
 
     kind: str
@@ -41,21 +41,21 @@ class LabelFinding:
 
 
 def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding | None:
-    """The one thing that is most clearly wrong with the labels, or None.
+    """Returns the clearest problem of the labels, None if there is none.
 
-    A low accuracy alone is no finding. Meant for a model that is fed rightly:
-    ask for the preprocessing first.
+    A low accuracy alone is no problem of the labels. The model should be fed
+    what it expects; check the preprocessing first.
 
     Args:
         probabilities: `(n, classes)`, see `statistics.classes.host_probabilities`.
-        labels: Class ids, `(n,)` or `(n, 1)`, or one-hot, `(n, anything)`.
+        labels: Class ids, `(n,)` or `(n, 1)`, or one-hot, `(n, any number)`.
     """
     p = np.asarray(probabilities, "float64")
     ids = host_class_ids(labels)
     if ids is None or p.ndim != 2 or len(ids) != len(p) or p.shape[1] < 2:
         return None
-    keep = np.isfinite(p).all(axis=1)
-    p, ids = p[keep], ids[keep]
+    finite = np.isfinite(p).all(axis=1)
+    p, ids = p[finite], ids[finite]
     if not len(ids):
         return None
     predicted = p.argmax(axis=1)
@@ -67,6 +67,7 @@ def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding 
 
 
 def _out_of_range(ids: np.ndarray, predicted: np.ndarray, classes: int) -> LabelFinding | None:
+    """Finds labels that are no class of the model."""
     outside = (ids < 0) | (ids >= classes)
     if not outside.any():
         return None
@@ -84,15 +85,16 @@ def _out_of_range(ids: np.ndarray, predicted: np.ndarray, classes: int) -> Label
 
 
 def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
-    """Is the prediction the label plus or minus one, in class after class?
+    """Finds labels that equal the prediction plus or minus one in most classes.
 
-    The class is what counts, not the sample: a model that takes every tench
-    for a goldfish is one mistake, however many photos show it.
+    The test counts classes and not samples: a model that takes every tench for
+    a goldfish makes one mistake, however many photos show a tench.
     """
     right = predicted == ids
     accuracy = float(right.mean())
     for offset in (1, -1):
-        # Errors on neighbours (ages, ratings) go both ways; a shift goes one.
+        # Confusion of neighbouring classes (ages, ratings) goes in both directions, a
+        # shift in one.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
         repaired = float(moved.mean())
         seen, where = np.unique(ids, return_inverse=True)
@@ -100,9 +102,9 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
         for_it, against = int((lead > 0).sum()), int((lead < 0).sum())
         p_value = 2 * _binomial_tail(for_it, for_it + against, 0.5)  # two offsets are tried
         rest = max(accuracy, float(opposite.mean()))
-        if for_it < SHIFTED_CLASSES or repaired < max(0.3, 3 * rest):
+        if for_it < MIN_CLASSES or repaired < max(0.3, 3 * rest):
             continue
-        if p_value >= 20 * ALPHA:  # six classes of six; the other conditions do the rest
+        if p_value >= 20 * MAX_P_VALUE:  # allows six of six, as the other conditions are strict
             continue
         reason = (
             "The model seems to have a background class in front"
@@ -120,12 +122,13 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
 
 
 def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> LabelFinding | None:
+    """Finds labels whose classes are in another order than those of the model."""
     confidence = float(p.max(axis=1).mean())
-    if confidence < CONFIDENT:
+    if confidence < MIN_CONFIDENCE:
         return None
     n, accuracy = len(ids), float(np.mean(predicted == ids))
-    # A bad model still has the right class among its likelier ones; in another
-    # order the label's rank is anything between first and last.
+    # For a bad model the right class is still among the likelier ones. In another
+    # order the rank of the label is uniform between first and last.
     own = p[np.arange(n), ids][:, None]
     rank = ((p > own).mean(axis=1) + (p >= own).mean(axis=1)) / 2
     mapped = _consistent_mapping(ids, predicted, rank)
@@ -139,40 +142,41 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
         )
         return LabelFinding("other_order", text, 0.99, accuracy, repaired)
     hits = int((predicted == ids).sum())
-    # Chance, given how often each class is a label and a prediction.
+    # Accuracy at chance, given how often each class is a label and a prediction.
     classes = p.shape[1]
     chance = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
     at_chance = _binomial_tail(hits, n, chance / n**2) > 0.01
-    at_chance &= _is_any_rank(rank)
+    at_chance &= _ranks_are_random(rank)
     # Even a model half as good as it claims would have had more hits.
     p_value = 1 - _binomial_tail(hits + 1, n, confidence / 2)
-    # Collapsed predictions come from a model that is broken or fed wrongly.
+    # Predictions of few classes come from a model that is broken or fed wrongly.
     kinds = _effective_number(predicted)
-    diverse = kinds >= SHIFTED_CLASSES and 2 * kinds >= _effective_number(ids)
-    if not (at_chance and diverse and p_value < ALPHA):
+    diverse = kinds >= MIN_CLASSES and 2 * kinds >= _effective_number(ids)
+    if not (at_chance and diverse and p_value < MAX_P_VALUE):
         return None
     text = (
-        f"Accuracy is at chance ({hits} of {n} right) while the model is sure of itself (mean "
+        f"Accuracy is at chance ({hits} of {n} right) although the model is confident (mean "
         f"confidence {confidence:.0%}): the labels are probably in another order than the "
         "model's classes (for ImageNet, ILSVRC ids instead of alphabetical synsets)."
     )
-    # A model fed wrongly can look like this as well: never quite sure.
+    # A model that is fed wrongly can look the same, so this is never quite certain.
     return LabelFinding("other_order", text, min(_certainty(p_value), 0.9), accuracy)
 
 
-def _is_any_rank(rank: np.ndarray) -> bool:
-    """Whether ranks from 0 (likeliest) to 1 could be those of classes drawn blindly."""
+def _ranks_are_random(rank: np.ndarray) -> bool:
+    """Whether ranks from 0 (likeliest) to 1 could be those of classes drawn at random."""
     return bool((rank.mean() - 0.5) * np.sqrt(12 * len(rank)) > -2)
 
 
 def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
-    """Does each label go with one prediction, other than its own?
+    """Looks for one predicted class, other than its own, for each label.
 
     Returns:
-        The accuracy after renaming (each sample judged by the others of its
-        class), the number of renamed classes, and of classes seen repeatedly.
+        The accuracy after renaming (each sample is judged by the others of its
+        class), the number of renamed classes, and the number of classes with at
+        least three samples. None if renaming does not explain the predictions.
     """
     names, count = np.unique(ids, return_counts=True)
     repeated = names[count >= 3]
@@ -185,32 +189,32 @@ def _consistent_mapping(
         modes.append(mode)
         total += int(votes.sum())
         right += int(votes[name]) if name < len(votes) else 0
-        # Without its own vote a sample still finds the mode if that leads by two.
+        # Without the vote of a sample itself the mode stays the same if it leads by two.
         runner_up = int(np.sort(votes)[-2]) if len(votes) > 1 else 0
         hits += int(votes.max()) if votes.max() - runner_up >= 2 else 0
     modes_array = np.asarray(modes)
     elsewhere = repeated[modes_array != repeated]
     moved = len(elsewhere)
-    if not moved or not _is_any_rank(rank[np.isin(ids, elsewhere)]):
+    if not moved or not _ranks_are_random(rank[np.isin(ids, elsewhere)]):
         return None
     distinct = len(set(modes)) >= 0.8 * len(modes)
-    # Half of the classes must have moved, and renaming must explain them.
+    # Half of the classes must be renamed, and renaming must explain the predictions.
     better = hits / total >= 0.5 and (hits - right) / total >= 0.3
-    # Against chance: agreeing with another class than the own one as often.
-    p_value = _binomial_tail(hits, total, 0.5 if len(names) < SHIFTED_CLASSES else 1 / 3)
-    if distinct and better and 2 * moved >= len(repeated) and p_value < ALPHA:
+    # Null hypothesis: a class agrees as often with another class by chance.
+    p_value = _binomial_tail(hits, total, 0.5 if len(names) < MIN_CLASSES else 1 / 3)
+    if distinct and better and 2 * moved >= len(repeated) and p_value < MAX_P_VALUE:
         return hits / total, moved, len(repeated)
     return None
 
 
 def _effective_number(ids: np.ndarray) -> float:
-    """How many classes there are, rare ones counted less (exponential of the entropy)."""
+    """Returns the effective number of classes: the exponential of the entropy."""
     share = np.unique(ids, return_counts=True)[1] / len(ids)
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def _binomial_tail(k: int, n: int, q: float) -> float:
-    """P(X >= k) for X ~ Binomial(n, q)."""
+    """Returns P(X >= k) for X ~ Binomial(n, q)."""
     if k <= 0:
         return 1.0
     if q <= 0 or k > n:

@@ -1,4 +1,4 @@
-"""What else about the images and labels deserves a look, gathered for the verdict."""
+"""Collects the hints on images, labels and predictions for a diagnosis."""
 
 from collections.abc import Mapping
 from math import comb
@@ -15,11 +15,12 @@ from keras_shiftguard.preprocessing.hints.label_hints import check_labels
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
-# The hints ask the whole network, which costs more than all the rest: a few
-# images without labels, more of them where labels came along.
-FEW, MANY = 16, 256
-BATCH = 32
-SURE = 1e-3  # of each sign test
+# Predictions run the whole network, which takes longer than everything else. So only a
+# few images are used, and more of them if there are labels.
+MAX_UNLABELLED, MAX_LABELLED = 16, 256
+MIN_IMAGES = 16
+BATCH_SIZE = 32
+MAX_P_VALUE = 1e-3  # of each sign test
 
 
 def remarks_of_images(
@@ -29,14 +30,14 @@ def remarks_of_images(
     structure: StructuralExpectation,
     observed: InputConvention,
 ) -> tuple[Hint, ...]:
-    """Hints from the images alone.
+    """Returns the hints from the images alone.
 
     Args:
         samples: Images as fed, by input name.
         name: The input in question.
-        summary: Its profile.
-        structure: What the structure expects there.
-        observed: What was fed.
+        summary: The profile of that input.
+        structure: What the structure of the model expects there.
+        observed: The convention that it was fed in.
     """
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
@@ -49,16 +50,15 @@ def remarks_of_images(
 def remarks_of_predictions(
     model: keras.Model, samples: Mapping[str, np.ndarray], name: str, labels: np.ndarray | None
 ) -> tuple[Hint, ...]:
-    """Hints from what the network predicts: labels in another order, transposed images.
+    """Returns the hints from predictions: labels in another order, transposed images.
 
-    For a network that is in use, not one about to be trained; a network with
-    several outputs, or one that does not classify, gives none.
+    The network must be trained already. A network with several outputs, or one
+    that is no classifier, gives no hints.
     """
     ids = None if labels is None else host_class_ids(labels)
-    some = {
-        key: np.asarray(value)[: FEW if ids is None else MANY] for key, value in samples.items()
-    }
-    if len(some[name]) < FEW:
+    limit = MAX_UNLABELLED if ids is None else MAX_LABELLED
+    some = {key: np.asarray(value)[:limit] for key, value in samples.items()}
+    if len(some[name]) < MIN_IMAGES:
         return ()
     p = _predict(model, some)
     if p is None:
@@ -75,6 +75,13 @@ def remarks_of_predictions(
 
 
 def _transposed(p: np.ndarray, turned: np.ndarray, ids: np.ndarray | None) -> list[Hint]:
+    """Returns a hint if the network does better on transposed images, by a sign test.
+
+    Args:
+        p: Probabilities, `(n, classes)`.
+        turned: Probabilities of the transposed images, `(n, classes)`.
+        ids: Class ids, `(n,)`. Without them the confidence is compared.
+    """
     if ids is None:
         better, worse = turned.max(axis=1) > p.max(axis=1), turned.max(axis=1) < p.max(axis=1)
         what = "the network is surer of"
@@ -86,7 +93,7 @@ def _transposed(p: np.ndarray, turned: np.ndarray, ids: np.ndarray | None) -> li
     chance = sum(comb(wins + losses, k) for k in range(wins, wins + losses + 1)) / 2 ** (
         wins + losses
     )
-    if chance > SURE:
+    if chance > MAX_P_VALUE:
         return []
     sentence = (
         f"Height and width may be exchanged: transposed, {what} {wins} of the images, and "
@@ -96,15 +103,15 @@ def _transposed(p: np.ndarray, turned: np.ndarray, ids: np.ndarray | None) -> li
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Class probabilities, `(n, classes)`; None if the model gives nothing of the kind."""
+    """Returns class probabilities, `(n, classes)`; None if the model gives no such thing."""
     size = len(next(iter(samples.values())))
     outputs = []
-    for start in range(0, size, BATCH):
-        batch = {key: value[start : start + BATCH] for key, value in samples.items()}
+    for start in range(0, size, BATCH_SIZE):
+        batch = {key: value[start : start + BATCH_SIZE] for key, value in samples.items()}
         inputs = next(iter(batch.values())) if len(batch) == 1 else batch
         try:
             y = model(ops.convert_to_tensor(inputs) if len(batch) == 1 else inputs, training=False)
-        except Exception:  # a model that takes its inputs otherwise: no remark then
+        except Exception:  # the model takes its inputs in another form
             return None
         if isinstance(y, (list, tuple, dict)) or len(y.shape) != 2:
             return None

@@ -1,12 +1,12 @@
 """Hints on how images were resized, from repeated pixels and spectra.
 
-A resize that averages (antialiasing) leaves little power at the finest scale;
-one that picks or blends single pixels folds the power of finer scales into it.
-Enlarging leaves the finest scales empty, or interpolates with a weight that
-comes back in a rhythm along each axis (Popescu and Farid, 2005). How sharp a
-single photo is says nothing, so each score is the median over a set of images.
-The limits come from real photos: tests/preprocessing/hints/test_image_hints.py measures how
-often each hint is right and wrong.
+A resize that averages (antialiasing) leaves little power at the finest scale.
+One that picks or blends single pixels folds the power of finer scales into it.
+Enlarging leaves the finest scales empty, or interpolates with weights that are
+periodic along each axis (Popescu and Farid, 2005). Single photos differ in
+sharpness for other reasons, so each score is the median over a set of images.
+The limits come from real photos: tests/preprocessing/hints/test_image_hints.py
+measures how often each hint is right and wrong.
 """
 
 from typing import NamedTuple
@@ -15,60 +15,64 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.hints.hint import Hint
 
-SMALLEST_SIDE = 64  # pixels: below that a spectrum has too few points
-FEWEST_IMAGES = 4
+MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points
+MIN_IMAGES = 4
 
-REPEATED = 0.15  # share of columns (and rows) that equal their neighbour
-ALIASED = -1.5  # log10 of power, see `Scores.fine`
-RHYTHM = 4.7  # log of peak over median in the spectrum of the roughness
-SMOOTH = -2.6  # log10 of power, finest half over coarse scales
-SQUASHED = 0.32  # log10 of power along the width over that along the height
+# Limits of the scores, see `Scores`.
+MAX_REPEATED = 0.15  # share of columns and rows
+MAX_FINE = -1.5  # log10 of power
+MAX_PERIODICITY = 4.7  # log of power
+MIN_DETAIL = -2.6  # log10 of power
+MAX_STRETCH = 0.32  # log10 of power
 
 
 class Scores(NamedTuple):
     """Medians over the images of a set.
 
     Args:
-        repeated: Share of rows and columns that repeat their neighbour.
-        fine: Power of the finest scales, relative to coarser ones, twice over.
-        rhythm: How strongly the roughness comes and goes along an axis.
-        smooth: Power in the finest half of the scales, relative to coarse ones.
-        stretch: Power along the width over power along the height.
+        repeated: Share of rows and columns that equal their neighbour.
+        fine: log10 of the power of the finest over that of middle scales, plus
+            `detail`.
+        periodicity: Log of the peak over the median, in the spectrum of the
+            roughness along an axis.
+        detail: log10 of the power in the finest half of the scales over that of
+            coarse scales.
+        stretch: log10 of the power along the width over that along the height.
     """
 
     repeated: float
     fine: float
-    rhythm: float
-    smooth: float
+    periodicity: float
+    detail: float
     stretch: float
 
 
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
-    """Hints from `(n, height, width)` images without borders, any scale."""
-    if len(gray) < FEWEST_IMAGES or min(gray.shape[1:]) < SMALLEST_SIDE:
+    """Returns the hints for gray images, `(n, height, width)`, without borders, in any scale."""
+    if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < MIN_SIDE:
         return []
     s = scores(gray)
-    if s.repeated > REPEATED:
+    if s.repeated > MAX_REPEATED:
         text = (
             f"{s.repeated:.0%} of the rows and columns repeat their neighbour: the images look "
             "enlarged with interpolation='nearest'. Networks are trained on smoothly resized ones."
         )
         return [Hint("nearest_enlarged", text, 0.95)]
     hints = []
-    if s.smooth < SMOOTH or s.rhythm > RHYTHM:
+    if s.detail < MIN_DETAIL or s.periodicity > MAX_PERIODICITY:
         text = (
             "The images hold little fine detail for their size: they look enlarged from smaller "
             "ones, or blurred. If larger originals exist, resize those."
         )
-        hints.append(Hint("enlarged", text, 0.7 if s.rhythm > RHYTHM else 0.5))
-    elif s.fine > ALIASED:
+        hints.append(Hint("enlarged", text, 0.7 if s.periodicity > MAX_PERIODICITY else 0.5))
+    elif s.fine > MAX_FINE:
         text = (
             "The finest scales are unusually strong: the images may have been reduced without "
             "antialiasing, or by nearest neighbour. Try `keras.ops.image.resize(..., "
             "antialias=True)`."
         )
         hints.append(Hint("no_antialiasing", text, 0.5))
-    if abs(s.stretch) > SQUASHED:
+    if abs(s.stretch) > MAX_STRETCH:
         way = ("narrower", "wider")[s.stretch < 0]
         text = (
             f"There is {10 ** abs(s.stretch):.1f} times the detail along one axis than along the "
@@ -79,7 +83,7 @@ def resampling_hints(gray: np.ndarray) -> list[Hint]:
 
 
 def scores(gray: np.ndarray) -> Scores:
-    """The scores of one set of images, `(n, height, width)`."""
+    """Returns the scores of one set of images, `(n, height, width)`."""
     gray = np.asarray(gray) / (np.abs(gray).max() + 1e-30)  # safe to square in float32
     axes = (gray, np.ascontiguousarray(gray.transpose(0, 2, 1)))
     bands = [_bands(g) for g in axes]
@@ -88,21 +92,21 @@ def scores(gray: np.ndarray) -> Scores:
     return Scores(
         repeated=float(np.median(np.minimum(*(_repeated(g) for g in axes)))),
         fine=float(np.median(fine)),
-        rhythm=float(np.median(np.maximum(*(_rhythm(g) for g in axes)))),
-        smooth=float(np.median(np.log10(both["fine"] / both["coarse"]))),
+        periodicity=float(np.median(np.maximum(*(_periodicity(g) for g in axes)))),
+        detail=float(np.median(np.log10(both["fine"] / both["coarse"]))),
         stretch=float(np.median(np.log10(bands[0]["shape"] / bands[1]["shape"]))),
     )
 
 
 def _repeated(gray: np.ndarray) -> np.ndarray:
-    """Share of columns, of those that are not flat, that equal the one before."""
+    """Returns the share of columns that equal the one before and are not flat."""
     same = (gray[:, :, 1:] == gray[:, :, :-1]).all(axis=1)
     flat = (gray == gray[:, :1]).all(axis=1)[:, 1:]
     return (same & ~flat).mean(axis=1)
 
 
 def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
-    """Median power along the width in bands of frequency (cycles a pixel)."""
+    """Returns the median power along the width in bands of frequency (cycles per pixel)."""
     window = np.hanning(gray.shape[2]).astype(gray.dtype)
     centred = gray - gray.mean(axis=(1, 2), keepdims=True)
     power = (np.abs(np.fft.rfft(centred * window, axis=2)) ** 2).mean(axis=1)
@@ -114,7 +118,7 @@ def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
         "coarse": (0.05, 0.1),
         "shape": (0.15, 0.45),
     }
-    # A floor far below any picture keeps flat ones from dividing by zero.
+    # A floor far below the power of any picture avoids a division by zero for flat ones.
     floor = 1e-9 * power.sum(axis=1) + 1e-30
     return {
         name: np.median(power[:, (frequency >= low) & (frequency < high)], axis=1) + floor
@@ -122,8 +126,8 @@ def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def _rhythm(gray: np.ndarray) -> np.ndarray:
-    """Peak over median of the spectrum of the roughness along the width."""
+def _periodicity(gray: np.ndarray) -> np.ndarray:
+    """Returns the log of peak over median of the spectrum of the roughness along the width."""
     rough = np.abs(gray[:, :, :-2] - 2 * gray[:, :, 1:-1] + gray[:, :, 2:]).mean(axis=1)
     level = rough.mean(axis=1, keepdims=True)
     trace = np.log(rough + 1e-2 * level + 1e-30)
@@ -133,7 +137,7 @@ def _rhythm(gray: np.ndarray) -> np.ndarray:
     )
     power = np.abs(np.fft.rfft(trace * np.hanning(trace.shape[1]), axis=1)) ** 2
     frequency = np.fft.rfftfreq(trace.shape[1])
-    # The blocks of JPEG make a rhythm of their own, of eight pixels.
+    # The blocks of JPEG are periodic as well, with eight pixels.
     eighths = np.abs(frequency * 8 - np.round(frequency * 8)) < 8 * 2.5 / trace.shape[1]
     power = power[:, (frequency > 0.12) & ~eighths]
     return np.log((power.max(axis=1) + 1e-30) / (np.median(power, axis=1) + 1e-30))

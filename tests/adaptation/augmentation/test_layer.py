@@ -51,7 +51,7 @@ def test_every_operation_does_something_and_stays_in_range(images):
         assert np.isfinite(y).all() and y.min() >= 0 and y.max() <= 1, name
         changed = [float(np.abs(a - b).max()) for a, b in zip(y, images, strict=True)]
         assert max(changed) > 0.01, name
-        # Half pass unchanged, and whole images do, not parts of them.
+        # Half of the images pass unchanged, each as a whole.
         assert len(y) == 8 and set(layer.get_strengths()) == set(layer.bank.names)
 
 

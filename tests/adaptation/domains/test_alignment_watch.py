@@ -101,10 +101,10 @@ def setting(watched, name):
 def test_the_source_comes_first(rng):
     watched = Watched(rng, "auto", source_only=3)
     for _ in range(2):
-        watched.sees(classes=classes_at(0.1), answers=[0] * 10 + [1] * 90)
+        watched.sees(classes=classes_at(0.1), predicted=[0] * 10 + [1] * 90)
     assert setting(watched, "started") == 0 and not watched.model.actions
     np.testing.assert_allclose(setting(watched, "class_weights"), 1)
-    watched.sees(classes=classes_at(0.1), answers=[0] * 10 + [1] * 90)
+    watched.sees(classes=classes_at(0.1), predicted=[0] * 10 + [1] * 90)
     assert setting(watched, "started") == 1
     # The first estimate counts in full: alignment begins with these weights.
     np.testing.assert_allclose(setting(watched, "class_weights"), [0.2, 1.8], atol=0.01)
@@ -113,9 +113,9 @@ def test_the_source_comes_first(rng):
 def test_it_waits_until_it_is_clear_where_the_classes_lie(rng):
     watched = Watched(rng, "mmd", source_only=2)
     for agreement in (0.8, 0.95, 0.8, 0.95):
-        watched.sees(classes=classes_at(0.5, agreement=agreement), answers=[0] * 50 + [1] * 50)
+        watched.sees(classes=classes_at(0.5, agreement=agreement), predicted=[0] * 50 + [1] * 50)
         assert setting(watched, "started") == 0
-    watched.sees(classes=classes_at(0.5), answers=[0] * 50 + [1] * 50)
+    watched.sees(classes=classes_at(0.5), predicted=[0] * 50 + [1] * 50)
     assert setting(watched, "started") == 1
     never = Watched(rng, "mmd", source_only=2)
     for _ in range(3):

@@ -13,7 +13,7 @@ def clusters(rng, counts, moved=0.0, width=8, spread=0.35):
 
 
 def guessed(labels, rng, right=0.7):
-    """Predictions of a model with accuracy `right` on the samples that it does not guess."""
+    """Returns predictions that are right for a share of the samples, and random for the rest."""
     ids = np.where(rng.random(len(labels)) < right, labels, rng.integers(0, 3, len(labels)))
     return 0.1 + 0.7 * np.eye(3)[ids]
 

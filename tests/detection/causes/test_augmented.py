@@ -1,4 +1,4 @@
-"""Augmented training is recognised; a shift is not called augmentation."""
+"""Augmentation of training is recognised, and a shift is not taken for augmentation."""
 
 from functools import cache
 
@@ -13,7 +13,7 @@ from keras_shiftguard.detection.causes.augmented import looks_augmented
 
 @cache
 def digits(part):
-    """Real digits on a gray ground with light of many strengths, `(n, 16, 16, 1)`."""
+    """Returns half of the digits, on a gray background, `(n, 16, 16, 1)`."""
     x = load_digits().images[part::2] / 16
     return np.kron(x, np.ones((1, 2, 2)))[..., None].astype("float32") * 0.5 + 0.25
 
@@ -38,7 +38,7 @@ def test_spread_around_the_same_centre_is_recognised():
     assert "brightness" in found.features
     assert found.wider > 1.5
     assert "around the same centre" in found.sentence
-    assert not looks_augmented(of(digits(1)), of(train))  # the other way round
+    assert not looks_augmented(of(digits(1)), of(train))  # exchanged
 
 
 @pytest.mark.parametrize(

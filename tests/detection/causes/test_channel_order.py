@@ -1,4 +1,4 @@
-"""Red and blue in the other order: told from a change of colour, of light, and from chance."""
+"""Swapped red and blue are distinguished from changes of colour or light, and from chance."""
 
 import numpy as np
 import pytest

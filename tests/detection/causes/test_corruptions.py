@@ -1,4 +1,4 @@
-"""The family that explains how attributes moved."""
+"""The family of corruption that explains how image attributes moved."""
 
 import json
 from dataclasses import replace
@@ -19,7 +19,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 FEATURES = corruptions._signatures().features
 FAMILIES = set(corruptions._signatures().families)
 
-# Means over photos of 128 x 128 pixels, and how far photos lie apart.
+# Mean and standard deviation of each attribute over photos of 128 x 128 pixels.
 TYPICAL = {
     "brightness": (110, 35),
     "contrast": (3.9, 0.35),
@@ -53,7 +53,7 @@ TYPICAL = {
 
 
 def table(shifts=None, names=FEATURES, n=200, scale=1.0):
-    """A table of `n` samples; `shifts` says by how much means differ."""
+    """Returns a table of `n` samples, whose means differ by `shifts` from typical photos."""
     shifts = shifts or {}
     known = [TYPICAL.get(name, (0.0, 0.3)) for name in names]
     mean = np.array([m + shifts.get(f, 0.0) for f, (m, _) in zip(names, known, strict=True)])
@@ -98,8 +98,9 @@ def test_names_the_family(family):
     assert cause.sentence.startswith(f"Points to {family}: ") and "effect size" in cause.sentence
 
 
-def test_aliasing_is_said_of_the_resize():
-    # What shrinking held-out photos to 64 pixels with nearest instead of bilinear moves.
+def test_aliasing_is_named_in_the_sentence():
+    # How the attributes of held-out photos move if they are shrunk to 64 pixels with nearest
+    # instead of bilinear.
     moved = {
         **{"contrast": 0.15, "band_1": 0.87, "band_3": -0.17, "band_4": -0.15},
         **{"spectral_slope": -0.33, "sharpness": 0.48, "edge_density": 0.15, "noise": 0.87},
@@ -235,5 +236,5 @@ def test_the_attributes_that_carry_a_cause():
         "contrast",
         "colour_balance_1",
     )
-    # Where nothing speaks for the kind: what moved most.
+    # If no attribute is evidence for the kind, those that moved most are named.
     assert corruptions._carriers(moved, -shares - 1) == ("contrast", "colour_balance_1", "noise")

@@ -1,4 +1,4 @@
-"""The line of Python that undoes a step: as one would write it, and right."""
+"""The line of Python that undoes a preprocessing step is short and correct."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ THREE = np.array([0.5, 2.0, 4.0])
     ],
 )
 def test_one_number_for_all_channels(scale, offset, line):
-    said = affine("x", np.full(3, float(scale)), np.full(3, float(offset)), first=False)
-    assert said == line
+    code = affine("x", np.full(3, float(scale)), np.full(3, float(offset)), first=False)
+    assert code == line
     assert affine("x", np.array([float(scale)]), np.array([float(offset)]), first=True) == line
 
 

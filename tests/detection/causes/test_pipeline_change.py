@@ -1,4 +1,4 @@
-"""Known steps are named, with a line that undoes them; changes of the scene are not."""
+"""Known preprocessing steps are named, with a line that undoes them; scene changes are not."""
 
 import dataclasses
 from functools import cache
@@ -14,7 +14,7 @@ from keras_shiftguard.detection.causes.pipeline_change import explain
 
 @cache
 def crops(seed, n=200, size=32):
-    """Random pieces of two real photos, raw RGB."""
+    """Returns random crops of two real photos, raw RGB."""
     photos = load_sample_images().images
     rng = np.random.default_rng(seed)
     out = []
@@ -67,7 +67,7 @@ def of(x):
     ],
 )
 def test_a_known_step_is_named_and_undone(reference, current, name):
-    # The same images twice: what remains is the step alone.
+    # The same images twice, so that only the step differs.
     found = explain(summary(reference, 0), summary(current, 0))
     assert found is not None
     assert found.name.split(", ")[0] == name
@@ -76,7 +76,7 @@ def test_a_known_step_is_named_and_undone(reference, current, name):
     exec(found.fix, scope)
     want = FORMS[reference](crops(0))
     np.testing.assert_allclose(scope["x"], want, atol=2e-3 * np.ptp(want))
-    # `scale` and `offset` say the same the other way round.
+    # `scale` and `offset` are the inverse of the fix.
     turned = want[..., ::-1] if found.swapped else want
     np.testing.assert_allclose(turned * found.scale + found.offset, x, atol=2e-3 * np.ptp(x))
     assert found.effect_size > 0.2

@@ -1,4 +1,4 @@
-"""A pass over the same samples is told from a fresh draw, at any size and scale."""
+"""A pass over the same samples is distinguished from another draw, at any size and scale."""
 
 from dataclasses import replace
 from functools import cache
@@ -11,7 +11,7 @@ from keras import layers
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.same_samples import randomised, same_samples
 
-pytestmark = pytest.mark.backend  # sums of the same samples differ by how a backend rounds
+pytestmark = pytest.mark.backend  # backends round the sums of the same samples differently
 
 
 @cache
@@ -33,8 +33,8 @@ def in_batches(x, y=None, seed=None, size=150):
 @pytest.mark.parametrize("offset", [100.0])
 def test_a_shuffled_pass_is_the_same(scale, offset):
     if keras.backend.backend() == "jax" and scale >= 1:
-        # A product over another batch size rounds otherwise there, and at such an
-        # offset the waves show it. The pass is then looked at again: careful, not wrong.
+        # On JAX a matrix product rounds differently for another batch size, which at such an
+        # offset shows in the embedding. The pass then counts as a new one, which is safe.
         pytest.skip("JAX rounds by the batch size: not recognised at this offset")
     x, y = world(0)
     x = (x * scale + offset * scale).astype("float32")
@@ -89,7 +89,7 @@ def test_augmented_passes_are_randomised(augment):
 
 
 def partly(x, y, seed=None):
-    """A pass in which costly details are measured on every other sample, as in `fit`."""
+    """Returns a pass whose costly statistics were measured on every other sample, as in `fit`."""
     order = np.arange(len(x)) if seed is None else np.random.default_rng(seed).permutation(len(x))
     whole, part = in_batches(x[order], y[order]), in_batches(x[order[::2]], y[order[::2]])
     ((name, summary),), (measured,) = whole.inputs.items(), part.inputs.values()
@@ -109,7 +109,7 @@ def test_mirrored_images_show_where_the_same_rows_were_measured():
     assert randomised(plain, augmented)
     assert same_samples(plain, shuffled)
     assert not randomised(plain, shuffled)
-    # Of one class in two nothing says which rows they were.
+    # With two classes in a fixed order, equal counts do not prove that the rows are the same.
     two = np.arange(len(x)) // 2 % 2
     assert not randomised(partly(x, two), partly(mirrored, two))
 
@@ -117,14 +117,14 @@ def test_mirrored_images_show_where_the_same_rows_were_measured():
 @pytest.mark.parametrize(
     "change", [lambda x: x * 255, lambda x: x * 0.5, lambda x: x + 0.2], ids=["raw", "flat", "lit"]
 )
-def test_what_changed_for_good_is_not_randomised(change):
+def test_a_permanent_change_is_not_randomised(change):
     x, y = world(0)
     first, second = in_batches(x, y), in_batches(change(x), y)
     assert not randomised(first, second)
     assert not same_samples(first, second)
 
 
-def test_no_labels_or_one_class_say_nothing_about_augmentation():
+def test_nothing_is_randomised_without_labels_or_with_one_class():
     (x, y), (other, _) = world(0), world(1)
     assert not randomised(in_batches(x), in_batches(other))
     zero = np.zeros_like(y)

@@ -1,4 +1,4 @@
-"""What a new class mix explains is no finding of its own; what it does not, is."""
+"""Findings that a new class mix explains are removed, and no others."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ ALL = (1.0, 1.0)
 
 @pytest.fixture(scope="module")
 def halves():
-    """Digits, and others of which few are even."""
+    """Returns two halves of the digits; in the second, even digits are rare."""
     x, y = load_digits(return_X_y=True)
     order = np.random.default_rng(0).permutation(len(x))
     first, second = order[:900], order[900:]
@@ -57,7 +57,7 @@ def test_nothing_is_known_of_classes_that_are_in_one_stream_only(halves):
 
 def test_copies_do_not_make_classes_differ(halves):
     reference, (x, y) = halves
-    # A hundred times the same few of each class, which are not exactly as the rest.
+    # A hundred copies of six samples of each class, whose means differ from the rest.
     few = np.concatenate([np.flatnonzero(y == c)[:6] for c in range(10)])
     copies = labels(np.tile(x[few], (100, 1)), np.tile(y[few], 100))
     assert not classes_unchanged(copies, labels(*reference), ALL)
@@ -93,7 +93,7 @@ def test_without_a_mix_that_matters_nothing_is_left_out(halves):
 
 
 def outputs(shares, n=1000, accuracy=0.9, confusion=True):
-    """A classifier's answers to classes of these shares."""
+    """Returns a classifier's outputs for classes of these shares."""
     k = len(shares)
     answers = np.full((k, k), (1 - accuracy) / (k - 1))
     np.fill_diagonal(answers, accuracy)
@@ -108,7 +108,7 @@ EVEN, ODD = (0.25, 0.25, 0.25, 0.25), (0.1, 0.2, 0.3, 0.4)
 W = np.sqrt(sum((q - p) ** 2 / p for p, q in zip(EVEN, ODD, strict=True)))
 
 
-def test_other_predictions_are_told_as_the_mix_that_they_mean():
+def test_other_predictions_are_reported_as_the_class_mix():
     seen = of("predictions", 0.35)
     current = outputs(ODD, confusion=False)
     found = [seen, of("input/a", 0.3), of("input", 0.2, "preprocessing")]
@@ -144,10 +144,10 @@ def test_the_interval_of_an_estimated_mix_holds_the_truth(classes, accuracy):
         inside.append(label.interval[0] <= truth <= label.interval[1])
         widths.append(np.diff(label.interval))
     assert np.mean(inside) >= 0.92  # three standard errors below .98
-    assert np.median(widths) < 0.7  # and it says something
+    assert np.median(widths) < 0.7  # and it is informative
 
 
-def test_predictions_that_no_mix_explains_stay_what_they_are():
+def test_predictions_that_no_mix_explains_are_unchanged():
     seen, reference, current = of("predictions", 0.35), outputs(EVEN), outputs(ODD, confusion=False)
 
     def unchanged(found, current=current, reference=reference):
@@ -157,11 +157,11 @@ def test_predictions_that_no_mix_explains_stay_what_they_are():
     assert not unchanged([seen, of("input/a", -0.9, negligible=True)])
     assert unchanged([of("input/a", 0.3)])
     assert unchanged([of("predictions", 0.35, negligible=True)])
-    # With labels there is nothing to estimate, and without them nothing to do it with.
+    # Nothing is estimated for a labelled stream, or without labels in the reference.
     assert unchanged([seen], current=outputs(ODD))
     assert unchanged([seen], reference=outputs(EVEN, confusion=False))
-    # A classifier that guesses tells nothing of the classes.
+    # A classifier that guesses does not identify the classes.
     assert unchanged([seen], reference=outputs(EVEN, accuracy=0.25))
-    # A class that the labelled stream lacks has no share to differ from.
+    # A class that the labelled stream lacks must not give an infinite effect.
     three = outputs((0.3, 0.3, 0.4, 0.0))
     assert np.isfinite(with_estimated_mix([seen], current, three)[0].effect_size)

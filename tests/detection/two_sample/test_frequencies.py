@@ -1,3 +1,5 @@
+"""Two-sample test of counts: calibration, effect sizes, and notes on too few samples."""
+
 import numpy as np
 import pytest
 
@@ -82,7 +84,7 @@ def test_classes_never_seen_before_are_found_among_ten_thousand():
     assert compare_frequencies(current, reference).p_value < 1e-6
 
 
-def test_one_class_or_few_samples_tell_nothing():
+def test_one_class_or_few_samples_are_not_tested():
     one = np.array([50, 0, 0])
     assert not compare_frequencies(one, one * 3).tested
     assert not compare_frequencies(np.array([MIN_SAMPLES - 1, 0]), np.array([0, 500])).tested
@@ -95,7 +97,7 @@ def test_copies_are_no_evidence():
     assert copied.p_value == pytest.approx(once.p_value, rel=1e-9, abs=0)
 
 
-def test_many_classes_with_few_samples_each_are_said_to_be_unjudged():
+def test_many_classes_with_few_samples_each_get_a_note():
     share = np.full(1000, 1e-3)
     missing = np.where(np.arange(1000) < 200, 0, 1 / 800)
     few = compare_frequencies(RNG.multinomial(200, share), RNG.multinomial(200, share))
@@ -108,7 +110,7 @@ def test_many_classes_with_few_samples_each_are_said_to_be_unjudged():
     few = compare_frequencies(RNG.multinomial(200, share), large)
     needed, both = samples_needed(few)
     assert not both and 500 < needed < 1000
-    # With as many as it says, a fifth of the classes missing is found.
+    # With as many samples as the note asks for, a fifth of the classes missing is found.
     found = [
         compare_frequencies(RNG.multinomial(needed, missing), large).p_value < 0.003
         for _ in range(40)

@@ -1,3 +1,5 @@
+"""Two-sample test of mean embeddings: calibration, power and effect sizes."""
+
 import math
 
 import numpy as np

@@ -1,3 +1,5 @@
+"""Two-sample tests of single features: calibration, effect sizes and special columns."""
+
 import numpy as np
 import pytest
 from benchmarks.detection_calibration import table
@@ -36,8 +38,8 @@ def test_the_interval_is_as_wide_as_that_of_cohens_d():
 
 
 @pytest.mark.parametrize("moved", [-2.0, 0.0, 2.0])
-def test_where_one_value_is_nearly_all_the_others_are_ranked_on_their_own(moved):
-    # One in two hundred is something else than zero in both: only what it is differs.
+def test_if_nearly_all_values_are_equal_the_others_are_ranked_on_their_own(moved):
+    # One in two hundred values is not zero in both streams; only those values differ.
     rng = np.random.default_rng(1)
     a, b = np.zeros((6000, 1)), np.zeros((12000, 1))
     a[:30, 0] = rng.normal(5 + moved, 1, 30)
@@ -46,7 +48,7 @@ def test_where_one_value_is_nearly_all_the_others_are_ranked_on_their_own(moved)
     assert p < 1e-3 if moved else p > 0.01
 
 
-def test_spread_and_shape_are_told_from_location():
+def test_spread_and_shape_are_distinguished_from_location():
     reference = RNG.normal(size=(2000, 1))
     wider = compared(RNG.normal(0, 1.4, (2000, 1)), reference)
     assert wider.dominant[0] == 1 and wider.p_value[0] < 1e-8 and wider.effect_size[0] > 0.1
@@ -87,7 +89,7 @@ def test_ties_are_exact_where_few_samples_differ_from_the_mode():
     a[:6] = 1
     found = compared(a, b)
     _, fisher = stats.fisher_exact([[6, 24], [0, 60]])
-    # Twice the smaller tail: up to twice Fisher's.
+    # Ours is twice the smaller tail, at most twice Fisher's p-value.
     assert fisher <= found.p_value[0] * 1.001 and found.p_value[0] <= 2.001 * fisher
 
 
@@ -111,7 +113,7 @@ def test_a_spread_below_the_grid_is_tested_by_the_means(offset):
     assert (moved.p_value < 1e-6).all()
 
 
-def test_ten_thousand_features_keep_only_moments_and_are_tested_all_the_same():
+def test_ten_thousand_features_with_moments_only_are_tested():
     a, b = RNG.normal(size=(60, 10_000)), RNG.normal(size=(60, 10_000))
     a[:, 7] += 2
     found = compared(a, b)

@@ -1,3 +1,5 @@
+"""Tail probabilities, compared with SciPy, closed forms and simulation."""
+
 import tracemalloc
 
 import numpy as np
@@ -94,7 +96,7 @@ def test_hypergeometric_tails_of_many_at_once():
 
 
 def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
-    # A sum around the mean; and where that is too long as well, a normal variable.
+    # The first is a sum around the mean; the second, too long for a sum, a normal variable.
     millions, more = (1_000_700, 2_000_000, 2_000_000, 4_000_000), (2**49 + 2**26, *[2**50] * 2)
     tracemalloc.start()
     lower, upper = hypergeometric_tails(*zip(millions, (*more, 2**51), strict=True))
@@ -108,7 +110,7 @@ def test_hypergeometric_tails_of_millions_and_more_take_bounded_memory():
 
 
 def test_the_share_of_a_random_direction():
-    # One coordinate's share is a beta variable; of many dimensions, a chi2.
+    # The share of one coordinate is a beta variable; with many dimensions it is a chi2.
     for x in (0.05, 0.3, 0.9):
         exact = stats.beta(0.5, 4.5).sf(x)
         assert share_sf([1.0], 10, x) == pytest.approx(exact, rel=1e-3, abs=0)

@@ -1,4 +1,4 @@
-"""Every line of advice is run, and must do what the correction layer does."""
+"""Every line of advice is run, and must give the same result as the correction layer."""
 
 import itertools
 
@@ -20,7 +20,7 @@ RAW = np.random.default_rng(0).integers(0, 256, (2, 5, 4, 3)).astype("uint8")
 
 
 def paste(line, x):
-    """What a user's notebook does with the line."""
+    """Runs the line as in a user's notebook, and returns `x`."""
     names = {"x": x, "np": np, "keras": keras}
     exec(line, names)
     return np.asarray(names["x"], dtype="float64")
@@ -42,7 +42,7 @@ def check(expected, observed, architecture=None, levels=1e-3):
 @pytest.mark.parametrize("expected", TEN, ids=str)
 def test_every_pair_of_conventions(expected, observed):
     check(expected, observed)
-    # An architecture offers a shorter line, and no other result.
+    # With a known architecture the line is shorter, and has the same result.
     for architecture in ("ResNet50", "MobileNetV2", "DenseNet121", "EfficientNetB0"):
         check(expected, observed, architecture)
 
@@ -112,7 +112,7 @@ def test_one_channel():
 def test_nothing_is_advised_where_nothing_is_known():
     unknown = InputConvention("unknown", "unknown")
     assert advice_line(unknown, TEN[0]) == advice_line(TEN[0], unknown) == ""
-    # An order that is not known is not called a swap.
+    # An unknown channel order is not treated as a swap.
     line = advice_line(InputConvention("caffe", "bgr"), InputConvention("unit", "unknown"))
     assert "::-1" not in line and "preprocess_input" not in line
 

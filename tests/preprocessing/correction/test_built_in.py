@@ -1,4 +1,4 @@
-"""The model with the fix in front: same numbers, stock parts, loads alone."""
+"""The model with the fix in front gives the same numbers, and loads without this package."""
 
 import json
 import os
@@ -93,7 +93,7 @@ def test_predictions_are_those_on_corrected_images(make):
     assert np.abs(wrong - reference).max() > 1e-3  # the fix matters
     corrected = apply_correction(model, FIX)
     close(corrected, images(), reference)
-    # Shared weights, nothing added, the model itself untouched.
+    # The weights are shared, none are added, and the model itself is unchanged.
     assert len(corrected.weights) == len(model.weights)
     assert all(a is b for a, b in zip(corrected.weights, model.weights, strict=True))
     close(model, images(), wrong)
@@ -161,7 +161,7 @@ def test_several_inputs():
     close(corrected, fed, reference)
     close(corrected, dict(zip(("left", "right", "extra"), fed, strict=True)), reference)
     assert corrected.output_names == ["a", "b"]
-    # Only one of them, named by its number as unnamed data does.
+    # Only one input has a fix; it is named by its number, as in data without names.
     only = apply_correction(model, {"input_1": fix_right})
     close(only, fed, model([fed[0], fixed(fed[1], fix_right), fed[2]]))
 

@@ -4,9 +4,9 @@ import pytest
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import (
-    mistake_in_words,
     difference_in_words,
     in_words,
+    mistake_in_words,
 )
 
 
@@ -48,7 +48,7 @@ def test_known_mistakes(convention, words):
 
 
 def test_how_close_a_known_mistake_must_be():
-    # Two parts in a hundred, of the scale and of the range.
+    # The tolerance is two hundredths of the scale, and of the range.
     assert mistake_in_words(custom(TWICE * 1.019)) and not mistake_in_words(custom(TWICE * 1.021))
     near = 0.02 / 255
     assert mistake_in_words(custom(TWICE, near * 0.99))

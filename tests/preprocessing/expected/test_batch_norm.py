@@ -1,4 +1,4 @@
-"""Small networks trained here, on real digits, and what their batch norm remembers."""
+"""Batch norm tells what small networks, trained here on real digits, were trained on."""
 
 import keras
 import numpy as np
@@ -67,7 +67,7 @@ def test_knows_inverted_digits(trained):
     expected, model = trained
     images = form(expected, 255 - DIGITS)[5::26]
     diagnosis = judge(model, {"input": images}, profile(images))
-    if expected == "custom":  # inverted and fitted: too many unknowns to accuse
+    if expected == "custom":  # both inverted and fitted, which is too uncertain for a mismatch
         assert diagnosis.status == "unknown"
         return
     assert diagnosis.status == "mismatch"
@@ -93,7 +93,7 @@ def test_leaves_no_trace(trained):
     kept = [dict(vars(layer)) for layer in model.layers]
     evidence = BatchNormEvidence(model)
     evidence.score({"input": images}, [AS_FED, Transform(None, (2.0,), (0.0,))])
-    with pytest.raises(Exception):  # noqa: B017 - whatever the backend raises
+    with pytest.raises(Exception):  # noqa: B017 - each backend raises another one
         evidence.score({"input": images[..., :1, :]}, [Transform((0, 1), (1.0,), (0.0,))])
     assert all("call" not in vars(layer) for layer in model.layers)
     assert [set(vars(layer)) for layer in model.layers] == [set(k) for k in kept]

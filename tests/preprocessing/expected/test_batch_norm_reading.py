@@ -1,4 +1,4 @@
-"""What is read off batch norm: on how many images, and which order is settled."""
+"""The reading of batch norm: number of images, best mode and channel order."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from numpy_reference import summarise
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
-    _customary,
+    _default_twin,
     _paired_sigmas,
     _partner,
     read_batch_norm,
@@ -20,14 +20,14 @@ UNIT = InputConvention("unit", "unknown")
 
 
 def pictures(n, size=32, seed=0):
-    """Squares with some noise, in 0..255."""
+    """Returns images of squares with some noise, in 0..255."""
     rng = np.random.default_rng(seed)
     coarse = np.kron(rng.integers(0, 256, (n, 4, 4, 3)), np.ones((1, size // 4, size // 4, 1)))
     return np.clip(coarse + rng.normal(0, 8, coarse.shape), 0, 255).round()
 
 
 class Network(keras.Model):
-    """Remembers pictures in [0, 1], to a share of the way from its fresh state."""
+    """Returns a model whose moving statistics are a share of the way to those of [0, 1] images."""
 
     def __init__(self, share=1.0, fails=False):
         super().__init__()
@@ -55,7 +55,7 @@ def read(network, images, observed=UNIT, known=None):
     ("n", "size", "used"),
     [(100, 32, 64), (100, 64, 64), (100, 68, 16), (10, 68, 10), (3, 32, 3), (9, 720, 4)],
 )
-def test_how_many_images_are_followed(n, size, used):
+def test_how_many_images_are_used(n, size, used):
     reading = read(Network(), (pictures(n, size) / 255).astype("float32"))
     assert reading.num_images == reading.scores.num_images == used
 
@@ -63,7 +63,7 @@ def test_how_many_images_are_followed(n, size, used):
 def test_the_best_mode_and_what_was_ruled_out():
     reading = read(Network(), pictures(32, seed=1).astype("float32"), InputConvention("raw"))
     assert (reading.choice.mode, reading.hypotheses[reading.as_fed].mode) == ("unit", "raw")
-    # The two best modes and what is fed are followed, the rest had a first look only.
+    # The two best modes and the images as fed are compared in full, the rest is dropped early.
     followed = {h.mode for h in reading.hypotheses}
     assert len(followed) == 3 and {"unit", "raw"} < followed
     assert {h.mode for h, _ in reading.dropped} == {
@@ -75,13 +75,13 @@ def test_the_best_mode_and_what_was_ruled_out():
     } - followed
     assert all(fit > reading.misfit(reading.best) for _, fit in reading.dropped)
     assert reading.hypotheses[reading.rival(reading.best)].mode != "unit"
-    # What the structure says is followed as well, however bad it looks.
+    # The convention that the structure expects is never dropped, even if it fits badly.
     known = read(Network(), pictures(32, seed=1).astype("float32"), UNIT, InputConvention("caffe"))
     assert "caffe" in {h.mode for h in known.hypotheses}
 
 
 @pytest.mark.parametrize(("share", "told"), [(1.0, False), (0.9, False), (0.6, True), (0.2, True)])
-def test_a_memory_that_has_only_begun(share, told):
+def test_moving_statistics_after_few_steps(share, told):
     reading = read(Network(share), (pictures(64) / 255).astype("float32"))
     assert isinstance(reading, str) == told
     if told:
@@ -106,7 +106,7 @@ def index(hypotheses, mode, swap, means=None):
     )
 
 
-def test_the_partner_has_its_pixels_the_other_way_round():
+def test_the_partner_has_swapped_pixels():
     hypotheses = hypotheses_for(UNIT, summarise(pictures(2) / 255), None)
     at = {
         (mode, swap, means): index(hypotheses, mode, swap, means)
@@ -116,21 +116,21 @@ def test_the_partner_has_its_pixels_the_other_way_round():
     caffe = InputConvention("caffe", "bgr")
     for swap in (False, True):
         assert _partner(hypotheses, at["tf", swap, None], None) == at["tf", not swap, None]
-        # Without a structure, the means may be meant the other way round as well.
+        # Without a structure, the means may be in reversed order as well.
         found = _partner(hypotheses, at["caffe", swap, "rgb"], None)
         assert found == at["caffe", not swap, "bgr"]
         found = _partner(hypotheses, at["caffe", swap, "bgr"], caffe)
         assert found == at["caffe", not swap, "bgr"]
     gray = hypotheses_for(InputConvention("unit", "gray"), summarise(pictures(2)[..., :1]), None)
     assert _partner(gray, 0, None) is None
-    # Without evidence: as fed, or as networks of that mode are trained.
+    # Without evidence the default is as fed, or as networks of that mode are trained.
     twins = at["caffe", False, "bgr"], at["caffe", True, "rgb"]
     for pair in (twins, twins[::-1]):
-        assert _customary(hypotheses, pair, as_fed=twins[1]) == twins[1]
-        assert _customary(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
+        assert _default_twin(hypotheses, pair, as_fed=twins[1]) == twins[1]
+        assert _default_twin(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
     twins = at["torch", False, "rgb"], index(hypotheses, "torch", True, "bgr")
     for pair in (twins, twins[::-1]):
-        assert _customary(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
+        assert _default_twin(hypotheses, pair, as_fed=at["tf", False, None]) == twins[0]
 
 
 def test_sigmas_of_a_paired_difference():

@@ -1,4 +1,4 @@
-"""What stands in front of a network is found by running it, and undone."""
+"""The front of a network is measured by running it, and inverted."""
 
 import keras
 import numpy as np
@@ -18,14 +18,14 @@ SHAPE = (40, 48, 3)
 
 
 class Halve(layers.Layer):
-    """A layer of a user's own."""
+    """A custom layer of a user."""
 
     def call(self, x):
         return x * 0.5 - 1
 
 
 def front_of(build, shape=SHAPE, **kwargs):
-    """The fronts of a model `build(images) -> convolution`, found by running it."""
+    """Returns the fronts of a model `build(images) -> convolution`, measured by running it."""
     images = keras.Input(shape, **kwargs)
     stem = layers.Conv2D(4, 3)
     model = keras.Model(images, stem(build(images)))
@@ -38,7 +38,7 @@ def mean_and_std(x):
     )
 
 
-# Each front, what it makes of raw images, and what has to go in for that.
+# Each front, the convention that it gives, and the convention that must go in for that.
 @pytest.mark.parametrize(
     "build, wanted, expected",
     [

@@ -1,4 +1,4 @@
-"""What is tried on a model's input: maps from what is fed to each convention."""
+"""Hypotheses about a model's input: maps from what is fed to each convention."""
 
 import numpy as np
 

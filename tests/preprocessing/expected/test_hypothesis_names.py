@@ -1,4 +1,4 @@
-"""Hypotheses and observations get the names of conventions."""
+"""Hypotheses and observations are turned into conventions with names."""
 
 from dataclasses import replace
 
@@ -37,7 +37,7 @@ def hypothesis(mode, observed=UNIT, channels=3, **wanted):
 
 def test_the_convention_of_a_hypothesis():
     assert as_convention(hypothesis("tf"), "bgr") == InputConvention("tf", "bgr")
-    # The means have an order of their own, whatever is asked for.
+    # The order of the means has priority over the order in the argument.
     assert as_convention(hypothesis("caffe", means="bgr"), "rgb") == InputConvention("caffe", "bgr")
     assert as_convention(hypothesis("torch", means="rgb"), "unknown").channel_order == "rgb"
     gray = hypothesis("unit", channels=1)
@@ -60,17 +60,17 @@ def test_names_in_a_chart():
 @pytest.mark.parametrize(
     ("mode", "wanted", "observed", "expected", "fed"),
     [
-        # Nothing names an order: what networks are mostly trained on.
+        # No order is known, so it is RGB, which networks are mostly trained on.
         ("tf", {}, UNIT, ("tf", "rgb"), ("unit", "rgb")),
         ("tf", {"swap": True}, UNIT, ("tf", "rgb"), ("unit", "bgr")),
         ("caffe", {"means": "bgr"}, UNIT, ("caffe", "bgr"), ("unit", "bgr")),
         ("caffe", {"means": "bgr", "swap": True}, UNIT, ("caffe", "bgr"), ("unit", "rgb")),
         ("torch", {"means": "rgb", "swap": True}, UNIT, ("torch", "rgb"), ("unit", "bgr")),
-        # The feed names its order by its means: what is expected follows.
+        # The means tell the order of the fed images, and thereby the expected one.
         ("tf", {}, InputConvention("caffe", "bgr"), ("tf", "bgr"), ("caffe", "bgr")),
         ("tf", {"swap": True}, InputConvention("caffe", "bgr"), ("tf", "rgb"), ("caffe", "bgr")),
         ("tf", {"swap": True}, InputConvention("torch", "rgb"), ("tf", "bgr"), ("torch", "rgb")),
-        # Both have means.
+        # Both conventions have means.
         (
             *("torch", {"means": "rgb", "swap": True}, InputConvention("caffe", "bgr")),
             *(("torch", "rgb"), ("caffe", "bgr")),
@@ -113,7 +113,7 @@ def test_an_observation_gets_its_order_from_what_is_expected():
     assert as_observed(unknown, UNIT_RGB, swap=True) is unknown
     custom = InputConvention("custom", "unknown", (0.1,) * 3, (0.0,) * 3)
     assert as_observed(custom, UNIT_RGB, True) == replace(custom, channel_order="bgr")
-    # Without a claim about a swap.
+    # Without a swap.
     assert ordered(UNIT, UNIT_BGR) == UNIT_BGR
     assert ordered(UNIT_RGB, UNIT_BGR) == UNIT_RGB
     assert ordered(UNIT, unknown) == UNIT
@@ -132,7 +132,7 @@ def test_the_same_numbers_to_one_part_in_a_hundred():
     tf = InputConvention("tf", "rgb")
     assert same_numbers(tf, InputConvention("tf", "bgr"))
     assert not same_numbers(UNIT_RGB, tf)
-    # One part in a hundred of the range, which is 2 here.
+    # The tolerance is one hundredth of the range, which is 2 here.
     for offset in (0.0199, -0.0199):
         assert same_numbers(like(offset=offset), tf)
     for offset in (0.0201, -0.0201):

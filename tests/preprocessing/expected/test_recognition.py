@@ -1,4 +1,4 @@
-"""A network is recognised from its structure, and a resemblance is not."""
+"""Networks are recognised from their structure, and similar networks are not."""
 
 import inspect
 
@@ -10,7 +10,7 @@ from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES,
 from keras_shiftguard.preprocessing.expected.recognition import MIN_CONVOLUTIONS, recognise
 
 applications = keras.applications
-# Those that are quick to build; examples/benchmarks/architecture_cases.py has all.
+# These are quick to build; examples/benchmarks/architecture_cases.py has all.
 SMALL = [
     "ConvNeXtTiny",
     "DenseNet121",
@@ -130,7 +130,7 @@ def test_encoder_of_a_segmentation_network():
 
 
 def changed(number, **changes):
-    """MobileNetV2 with one layer changed: the `number`-th of those it applies to."""
+    """Returns MobileNetV2 with one change, in the `number`-th layer that it applies to."""
     base = trunk("MobileNetV2")
     fitting = [la for la in base.layers if set(changes) <= set(la.get_config())]
     target = fitting[number].name
@@ -218,8 +218,8 @@ def autoencoder():
 
 
 def test_the_lookalike_of_resnet50_is_close():
-    # The same builder with Keras's own numbers is recognised, so the refusals
-    # below are due to the one thing that differs.
+    # The same builder with Keras's own numbers is recognised. So the networks below are
+    # not recognised because of the one thing in which they differ.
     (match,) = recognise(resnet50_like())
     assert match.candidates[0].name == "ResNet50"
     (match,) = recognise(vgg_like(VGG16))
@@ -231,7 +231,7 @@ def test_the_lookalike_of_resnet50_is_close():
     [
         cifar_resnet20,
         lambda: resnet50_like(stem=3, stride=1),  # as often used on CIFAR
-        lambda: resnet50_like(bias=False),  # as torchvision's, which wants `torch`
+        lambda: resnet50_like(bias=False),  # as in torchvision, which expects `torch`
         lambda: resnet50_like(depths=(2, 2, 2, 2)),
         autoencoder,
         lambda: vgg_like(((32, 2), (64, 2), (128, 2))),

@@ -1,4 +1,4 @@
-"""What a model's input tensor must receive, in all the ways that people build models."""
+"""What a model's input tensor must receive is found for all the ways of building models."""
 
 import random
 import time
@@ -18,7 +18,7 @@ SHAPE = (96, 96, 3)
 
 @pytest.fixture(scope="module")
 def base():
-    """MobileNetV2 in its published width, without its head; wants `tf`."""
+    """Returns MobileNetV2 in its published width, without its head; it expects `tf`."""
     return keras.applications.MobileNetV2(
         weights=None, include_top=False, input_shape=SHAPE, pooling="avg"
     )
@@ -40,7 +40,7 @@ def one(model):
     return answer
 
 
-# Ways that need no second build of the network, for those that are slow to build.
+# Ways that need no second build of the network, for networks that are slow to build.
 ONE_BUILD = ("functional", "sequential", "subclassed", "flattened", "input_shape")
 NETWORKS = {
     "MobileNet": WAYS,
@@ -54,11 +54,11 @@ NETWORKS = {
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_way_of_use(name):
-    # The same cases as the benchmark, which runs all 40 networks in all ways. What
-    # is right comes from Keras's own preprocess_input.
+    # These are cases of the benchmark, which runs all 40 networks in all ways. The right
+    # answers come from Keras's own `preprocess_input`.
     found = [(case[0], check(case)) for case in cases(name, NETWORKS[name])]
     assert [f for f in found if f[1]] == []
-    assert len(found) == len(NETWORKS[name]) - (name == "MobileNet")  # it has no switch
+    assert len(found) == len(NETWORKS[name]) - (name == "MobileNet")  # no include_preprocessing
     keras.utils.clear_session()
 
 
@@ -111,7 +111,7 @@ def test_doubled_in_a_flattened_model():
 
 
 def test_documented_range_of_efficientnetv2_s_is_accepted():
-    # In-model: x / 128 - 1. Documented: [-1, 1]. One grey level apart at white.
+    # The model computes x / 128 - 1, and [-1, 1] is documented: one grey level apart at white.
     build = keras.applications.EfficientNetV2S
     bare = build(weights=None, include_top=False, include_preprocessing=False)
     assert one(bare).convention == TF
@@ -164,7 +164,7 @@ def test_networks_that_agree_and_that_do_not(base, vgg):
 
 
 class Held(keras.Model):
-    """Holds a network in a list in a dict, and preprocesses in `call`."""
+    """A model that holds a network in a list in a dict, and preprocesses in `call`."""
 
     def __init__(self, base, front=lambda x: x / 127.5 - 1):
         super().__init__()
@@ -185,7 +185,7 @@ def test_subclassed(base, built):
     answer = one(model)
     assert (answer.convention, answer.inner) == (RAW, TF)
     assert (answer.position, answer.name) == (0, "input")
-    assert model.out.built is built  # looking builds nothing behind the network
+    assert model.out.built is built  # reading the structure builds no layer after the network
 
 
 def test_subclassed_with_a_dict_of_inputs(base):
@@ -198,7 +198,7 @@ def test_subclassed_with_a_dict_of_inputs(base):
     assert one(model).convention == RAW
 
 
-def test_subclassed_front_that_cannot_be_traced_is_said(base):
+def test_a_subclassed_front_that_cannot_be_traced_is_reported(base):
     answer = one(Held(base, front=lambda x: x["image"]))
     assert answer.architecture == "MobileNetV2" and answer.inner == TF
     assert not answer.convention.is_known
@@ -301,7 +301,7 @@ def test_channels_first(name):
         )
         expected = {"MobileNetV2": TF, "VGG16": CAFFE}.get(name, RAW)
         assert one(model).convention == expected
-        images = keras.Input((96, 96, 3))  # turned around inside the model
+        images = keras.Input((96, 96, 3))  # transposed inside the model
         scaled = layers.Permute((3, 1, 2))(images * 0.5)
         answer = one(keras.Model(images, model(scaled)))
         np.testing.assert_allclose(answer.convention.scale, np.multiply(2, expected.scale))
@@ -313,7 +313,7 @@ def test_channels_first(name):
 
 
 @pytest.mark.backend
-def test_looking_changes_nothing(base):
+def test_reading_the_structure_changes_nothing(base):
     images = keras.Input(SHAPE)
     flip = layers.RandomFlip(seed=3)
     model = keras.Model(images, head(base(layers.Rescaling(1 / 127.5, -1)(flip(images)))))

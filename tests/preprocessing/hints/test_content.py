@@ -1,4 +1,4 @@
-"""Bars at the edges of images: letterboxes, and what looks like one."""
+"""Bars at the edges of images: letterboxes, and images that only look like one."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from keras_shiftguard.preprocessing.hints.content import frame_hints
 
 
 def framed(top=0, bottom=0, left=0, right=0, n=6):
-    """Noise with black bars of so many pixels."""
+    """Returns noise with black bars of these widths in pixels."""
     images = np.random.default_rng(0).uniform(1, 255, (n, 40, 40, 3))
     images[:, :top], images[:, 40 - bottom :] = 0, 0
     images[:, :, :left], images[:, :, 40 - right :] = 0, 0

@@ -1,4 +1,4 @@
-"""Hints on real photos: how often each fires when it should, and when not."""
+"""Hints on real photos: how often each is given rightly, and how often wrongly."""
 
 from collections import Counter
 
@@ -18,13 +18,13 @@ FILTERS = Image.Resampling
 
 
 def hints(images, expectation=None, observed=RAW):
-    size = summarise(np.ones_like(images, "float32"))  # only the sizes are asked for
+    size = summarise(np.ones_like(images, "float32"))  # only the sizes are used
     return {h.name: h for h in hints_for(images, size, expectation, observed)}
 
 
 @pytest.fixture(scope="module")
 def sources():
-    """All photos at 448, nearly their own resolution."""
+    """Returns all photos at 448 by 448, which is nearly their own resolution."""
     return np.concatenate(
         [photos.imagenet_photos(448)[0], np.stack(list(photos.odd_photos(448).values()))]
     )
@@ -35,7 +35,7 @@ def resized(images, size, method):
 
 
 def without_antialiasing(images, size, linear):
-    """What `tf.image.resize` and `image_dataset_from_directory` do by default."""
+    """Resizes as `tf.image.resize` and `image_dataset_from_directory` do by default."""
     n = images.shape[1]
     at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
     if not linear:
@@ -48,7 +48,7 @@ def without_antialiasing(images, size, linear):
 
 
 def rates(images, draws=100, size=8, seed=0):
-    """How often each hint fires on random sets."""
+    """Returns the share of random sets in which each hint is given."""
     rng = np.random.default_rng(seed)
     found = Counter()
     summary = summarise(images[:1])
@@ -66,9 +66,9 @@ def test_properly_resized_photos_get_no_hint(sources, method, size):
     images = resized(sources, size, FILTERS[method])
     for part in (images, images[:20], images[20:]):  # all, ImageNet, odd
         found = rates(part, draws=50)
-        # Sets of the odd photos may be gray for the most part: that is a fact.
+        # Most of the odd photos may be gray, so that this hint is right.
         found.pop("gray_copied", None)
-        # BOX stands at the limit: it is the sharpest way that still averages.
+        # BOX is at the limit, as the sharpest method that still averages.
         limit = 0.1 if method == "BOX" else 0.02
         assert max(found.values(), default=0) <= limit, found
 
@@ -81,7 +81,7 @@ def test_photos_as_taken_get_no_hint(sources):
 
 @pytest.mark.parametrize("linear", [False, True])
 def test_a_resize_without_antialiasing(sources, linear):
-    """By 4.7 it is seen in nine of ten sets; by 2 only the nearest neighbour, half the time."""
+    """By 4.7 it is found in nine of ten sets; by 2 only nearest neighbour, in half of them."""
     assert rates(without_antialiasing(sources, 96, linear), 60)["no_antialiasing"] >= 0.8
     milder = rates(without_antialiasing(sources, 200, linear), 60).get("no_antialiasing", 0)
     assert milder >= (0.0 if linear else 0.3)
@@ -98,7 +98,7 @@ def test_enlarged_photos(sources, small):
 
 
 def test_squashed_photos(sources):
-    """Three fifths of the height stretched to all of it: seen in half of the sets."""
+    """Three fifths of the height, stretched to all of it, are found in half of the sets."""
     wide = sources[:, 90:358]
     found = rates(resized(wide, 224, FILTERS.BICUBIC), 60)
     assert found.get("squashed", 0) >= 0.4, found
@@ -152,7 +152,7 @@ def test_gray_copied_is_seen_in_every_convention(sources, mode):
     gray = np.repeat(sources[:8, ::4, ::4, 1:2], 3, axis=-1)
     found = hints(convention.from_raw(gray), observed=convention)
     assert found["gray_copied"].sentence.startswith("All 8 images are gray")
-    # Real photos that are nearly gray are not.
+    # Real photos that are nearly gray get no hint.
     assert "gray_copied" not in hints(convention.from_raw(sources[:20, ::4, ::4]))
 
 
@@ -163,7 +163,7 @@ def test_letterboxes(sources):
     assert hints(boxed)["letterbox"].sentence.startswith("10 of 20 images")
     sideways = hints(boxed.transpose(0, 2, 1, 3))
     assert "letterbox" in sideways
-    # Bars must not pass for detail, and an object on a plain ground has no bars.
+    # Bars do not count as detail, and an object on a plain background has no bars.
     assert "no_antialiasing" not in hints(boxed)
     framed = images[:20].copy()
     framed[:, :14], framed[:, -14:], framed[:, :, :14], framed[:, :, -14:] = 255, 255, 255, 255

@@ -1,4 +1,4 @@
-"""Label checks: what they find, and how rarely they cry wolf."""
+"""Label checks: what they find, and how rarely they give a false alarm."""
 
 import lite0
 import numpy as np
@@ -11,21 +11,21 @@ from keras_shiftguard.statistics.classes import host_class_ids
 
 
 def classifier(rng, n, classes, accuracy, confidence=None, errors="mixed", per_class=3):
-    """Outputs of a made-up classifier with honest or inflated confidence, and labels."""
+    """Returns outputs of a simulated classifier, calibrated or overconfident, and labels."""
     pool = rng.permutation(classes)[: max(2, min(classes, n // per_class))]
     labels = rng.choice(pool, n)
     confused_with = rng.permutation(classes)
     wrong = {
-        # half of them fall on one confusable class each, as real ones do
+        # half of the errors fall on one similar class each, as real ones do
         "mixed": np.where(rng.random(n) < 0.5, confused_with[labels], rng.integers(0, classes, n)),
-        # ages, ratings: the neighbour, on either side
+        # the errors are neighbouring classes on both sides, as with ages or ratings
         "neighbour": np.clip(labels + rng.choice([-1, 1], n), 0, classes - 1),
-        # a broken or wrongly fed model: always the same few
+        # the predictions are always the same few, as of a broken or wrongly fed model
         "collapsed": rng.choice(confused_with[:3], n),
     }[errors]
     predicted = np.where(rng.random(n) < accuracy, labels, wrong)
     p = rng.random((n, classes)) ** 3
-    # Where it errs, the right class is often among the likelier ones.
+    # In errors the right class is often among the likelier ones.
     near = rng.random(n) < (0.0 if errors == "collapsed" else 0.7)
     p[near, labels[near]] = np.quantile(p[near], 0.9, axis=1) if near.any() else 0
     p /= p.sum(axis=1, keepdims=True)
@@ -49,7 +49,7 @@ MODELS = {
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("n", [16, 64, 512])
 @pytest.mark.parametrize("classes", [10, 100, 1000])
-def test_right_labels_are_not_accused(model, n, classes):
+def test_right_labels_give_no_hint(model, n, classes):
     rng = np.random.default_rng(1)
     draws = 100
     found = sum(
@@ -60,7 +60,7 @@ def test_right_labels_are_not_accused(model, n, classes):
 
 
 @pytest.mark.parametrize("accuracy", [0.55, 0.7, 0.95])
-def test_two_classes_are_not_accused(accuracy):
+def test_two_classes_give_no_hint(accuracy):
     rng = np.random.default_rng(2)
     found = [check_labels(*classifier(rng, n, 2, accuracy)) for n in (16, 64, 512) * 50]
     assert found == [None] * 150
@@ -138,7 +138,7 @@ def test_real_outputs(lite):
 
 
 def test_real_outputs_of_a_wrongly_fed_network(lite):
-    """Fed [0, 1], [-1, 1], BGR, negatives: bad accuracy, but the labels are right."""
+    """On [0, 1], [-1, 1], BGR and negatives accuracy is bad, but the labels are right."""
     _, labels, model, images = lite
     raw = images.astype("float32")
     feeds = [raw / 255, raw / 127.5 - 1, raw[..., ::-1], raw - 120, 255 - raw, raw[:, ::-1]]
@@ -178,7 +178,7 @@ def test_one_hot_labels_are_ids():
     np.testing.assert_array_equal(host_class_ids(labels[:, None].astype("float32")), labels)
 
 
-def test_what_are_no_classes_is_left_alone():
+def test_values_that_are_no_classes_give_no_hint():
     p, labels = classifier(np.random.default_rng(9), 20, 10, 0.9)
     for y in (
         labels + 0.5,

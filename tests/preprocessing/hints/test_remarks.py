@@ -1,4 +1,4 @@
-"""What the predictions of a real network tell about images and labels."""
+"""Hints from the predictions of a real network about images and labels."""
 
 import lite0
 import numpy as np

@@ -1,0 +1,184 @@
+"""`BesideProbe`: measures the batches of a model beside its steps, on JAX and PyTorch.
+
+`fit`, `evaluate` and `predict` read `model.train_function`, `model.test_function` and
+`model.predict_function` anew at every batch, and hand the raw batch to them from Python. So
+these attributes of the model instance are wrapped: each batch is measured by functions of our
+own, corrected and augmented if that is on, and handed on. Nothing of ours is on the model: no
+variable, no metric, and its own step is compiled as without a guard.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import keras
+
+from keras_shiftguard.errors import warn
+from keras_shiftguard.instrument.batch_tensors import is_dense, with_replaced_tensors
+from keras_shiftguard.instrument.model_inputs import specs_of
+from keras_shiftguard.instrument.model_outputs import ModelOutputs
+from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
+from keras_shiftguard.statistics.stream import Stream
+
+# The function of the model that handles a batch of each stream.
+FUNCTIONS = {
+    "train": "train_function",
+    "validation": "test_function",
+    "prediction": "predict_function",
+}
+
+
+class BesideProbe:
+    """Measures the batches that the functions of one model are given.
+
+    Args:
+        model: A model.
+        streams: A `Stream` for each of `"train"`, `"validation"` and `"prediction"`.
+        names: Names of the inputs, for inputs that come as a list.
+        model_outputs: Statistics of the model's outputs in validation, or None.
+        augmentation: Augments the training batches with `apply(name, x, y)`, or None.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        streams: dict[str, Stream],
+        names: Sequence[str],
+        model_outputs: ModelOutputs | None = None,
+        augmentation: Any = None,
+    ) -> None:
+        self.model = model
+        self.streams = streams
+        self.names = names
+        self.model_outputs = model_outputs
+        self.augmentation = augmentation
+        self.run_key: object = None
+        self.attached = False
+        self._active: str | None = None  # the stream of the batch that is being handled
+        self._failed = False
+
+    def attach(self, run_key: object = None) -> None:
+        """Starts measuring, in `on_train_begin`, `on_test_begin` or `on_predict_begin`.
+
+        Args:
+            run_key: One object for all callbacks of one run. A probe of another run that is
+                still on the model was left behind by an exception, and is removed.
+        """
+        self.run_key = run_key
+        for name in FUNCTIONS.values():
+            for probe in _probes(getattr(self.model, name)):
+                if probe.run_key is not run_key:
+                    probe.detach()
+        self.attached = True
+
+    def begin_batch(self, stream: str) -> None:
+        """Measures what the function of the stream is given, until `end_batch`.
+
+        A function that was made anew, as `model.make_train_function(force=True)` does after
+        layers were unfrozen, is wrapped anew.
+        """
+        function = getattr(self.model, FUNCTIONS[stream])
+        if self.attached and function is not None and self not in _probes(function):
+            setattr(self.model, FUNCTIONS[stream], self._wrapped(function, stream))
+        self._active = stream
+
+    def end_batch(self) -> None:
+        """Hands batches on unmeasured, until `begin_batch`: they are not those of this run."""
+        self._active = None
+
+    def detach(self) -> None:
+        """Leaves the model as it was. It may be called twice, and after a crash."""
+        self.attached = False
+        self._active = None
+        for name in FUNCTIONS.values():
+            function = getattr(self.model, name)
+            # A wrapper of a second guard stays, and goes when that guard detaches.
+            while (probe := getattr(function, "shiftguard_probe", None)) and not probe.attached:
+                function = function.shiftguard_plain
+            if function is not getattr(self.model, name):
+                setattr(self.model, name, function)
+
+    def _wrapped(self, function: Callable[..., Any], stream: str) -> Callable[..., Any]:
+        def measured(*arguments: Any) -> Any:
+            # The last argument holds the batches: an iterator on JAX, a list on PyTorch.
+            if self._active != stream:
+                return function(*arguments)
+            *others, batches = arguments
+            if keras.backend.backend() == "torch":
+                return function(*others, [self._observed(data, stream, ()) for data in batches])
+            if stream == "validation" and self.model_outputs is not None:
+                # JAX frees the weights of a step when it is called: look before.
+                steps = range(self.model.steps_per_execution)
+                taken = [data for _, data in zip(steps, batches)]  # noqa: B905 (the iterator goes on)
+                observed = [self._observed(data, stream, others[0]) for data in taken]
+                return function(*others, iter(observed))
+            return function(*others, map(lambda data: self._observed(data, stream, ()), batches))
+
+        measured.shiftguard_probe = self  # type: ignore[attr-defined]
+        measured.shiftguard_plain = function  # type: ignore[attr-defined]
+        return measured
+
+    def _observed(self, data: Any, stream: str, state: Any) -> Any:
+        """Measures one batch and returns it, corrected and augmented if that is on.
+
+        Args:
+            data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+            stream: Its stream.
+            state: Values of the model's trainable and other variables on JAX, else empty.
+        """
+        if self._failed or not self.attached:
+            return data
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        if is_pair(x):  # source and target side by side: training is the source
+            source = self._observed((x[SOURCE], y, weight), stream, state)[0]
+            return ({**x, SOURCE: source}, *data[1:])
+        try:
+            measured = self.streams[stream]
+            inputs = named_inputs(x, self.names)
+            inputs = {name: tensor for name, tensor in inputs.items() if is_dense(tensor)}
+            if not measured.is_built:
+                self._build(measured, inputs)
+            with _no_gradients():
+                measured.update(inputs, x, y)
+                if self.model_outputs is not None and stream == "validation":
+                    self.model_outputs.update(x, y, state)
+                changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
+            if all(changed[name] is inputs[name] for name in inputs):
+                return data
+            return (with_replaced_tensors(x, changed, self.names), *data[1:])
+        except Exception as error:  # a failure of ours must never end a fit
+            self._failed = True
+            warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
+            return data
+
+    def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
+        if self.augmentation is not None and stream is self.streams["train"]:
+            # After the measurement: the profile is that of the user's own pipeline.
+            tensor = self.augmentation.apply(name, tensor, y)
+        return stream.corrected(name, tensor)
+
+    def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
+        """Creates the variables with the first batch, where the model did not tell shapes."""
+        shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
+        specs = specs_of(shapes, self.model)
+        stream.build(specs)
+        if self.augmentation is not None and not self.augmentation.is_built:
+            self.augmentation.build(specs)
+
+
+def _probes(function: Any) -> list[BesideProbe]:
+    """The probes whose wrappers stand around a function, outermost first."""
+    found = []
+    while (probe := getattr(function, "shiftguard_probe", None)) is not None:
+        found.append(probe)
+        function = function.shiftguard_plain
+    return found
+
+
+def _no_gradients() -> AbstractContextManager[Any]:
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    no_gradients: AbstractContextManager[Any] = torch.no_grad()
+    return no_gradients
