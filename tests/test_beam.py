@@ -57,6 +57,7 @@ def by_beam(data, tmp_path_factory):
     return folder / "beam.profile"
 
 
+@pytest.mark.thorough
 @needs_beam
 def test_several_processes_are_one_pass(data, by_beam):
     one, many = sg.profile(data), sg.InputProfile.load(by_beam)
@@ -69,6 +70,7 @@ def test_several_processes_are_one_pass(data, by_beam):
     np.testing.assert_array_equal(one.labels.counts, many.labels.counts)
 
 
+@pytest.mark.thorough
 @needs_beam
 def test_compare_reads_it(data, by_beam):
     x, y = data
@@ -77,6 +79,7 @@ def test_compare_reads_it(data, by_beam):
     assert report.shifted and "covariate" in report.kinds
 
 
+@pytest.mark.thorough
 @needs_beam
 def test_what_cannot_be_measured_is_refused():
     from keras_shiftguard.beam import MeasureBatch
@@ -87,6 +90,7 @@ def test_what_cannot_be_measured_is_refused():
         list(measure.process(["a", "b"]))
 
 
+@pytest.mark.thorough
 @needs_beam
 def test_any_order_is_the_same_sum(data):
     from keras_shiftguard.beam import AddProfiles

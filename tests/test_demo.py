@@ -11,6 +11,8 @@ from tensorboard.backend.event_processing.plugin_event_multiplexer import EventM
 
 import keras_shiftguard as sg
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):

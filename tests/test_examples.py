@@ -42,17 +42,20 @@ def run(name, monkeypatch, capsys, *arguments):
     assert any(SCRIPTS[name] in line for line in lines[-5:]), lines
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", sorted(SCRIPTS.keys() - {"backends"}))
 def test_it_runs_and_ends_with_its_result(name, monkeypatch, capsys):
     run(name, monkeypatch, capsys)
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_the_one_for_each_backend_runs_on_this_one(monkeypatch, capsys):
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
     run("backends", monkeypatch, capsys, keras.backend.backend())
 
 
+@pytest.mark.thorough
 def test_the_notebook_runs_from_top_to_bottom():
     notebook = nbformat.read(EXAMPLES / "diagnose.ipynb", as_version=4)
     assert all(not cell.get("outputs") for cell in notebook.cells), "keep it without outputs"

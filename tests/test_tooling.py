@@ -25,7 +25,12 @@ def test_lint_tools_are_pinned_in_one_place():
     wanted = PROJECT["project"]["optional-dependencies"]["test"]
     for tool in ("ruff", "mypy"):
         assert [line for line in wanted if re.match(rf"{tool}==[\d.]+$", line)], tool
-    for other in (".pre-commit-config.yaml", "Makefile", "scripts/setup", ".github/workflows/ci.yml"):
+    for other in (
+        ".pre-commit-config.yaml",
+        "Makefile",
+        "scripts/setup",
+        ".github/workflows/ci.yml",
+    ):
         assert not re.search(r"(ruff|mypy)[=><@]", (ROOT / other).read_text()), other
 
 

@@ -31,6 +31,7 @@ def target():
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_it_takes_the_statistics_of_the_target_and_gives_the_old_ones_back(target):
     model = small_model()
     before = [w.copy() for w in model.get_weights()]
@@ -76,6 +77,7 @@ def test_frozen_layers_are_left_alone(target):
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_nothing_else_changes(target):
     model = small_model()
     named = {w.path: ops.convert_to_numpy(w.value).copy() for w in model.weights}
@@ -95,6 +97,7 @@ def test_a_failure_leaves_the_layers_as_they_were(target):
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 @pytest.mark.parametrize("features", [4, 2], ids=["success", "failure"])
 def test_a_call_that_the_user_had_set_on_a_layer_is_there_afterwards(target, features):
     model = small_model()

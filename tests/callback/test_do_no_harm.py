@@ -16,7 +16,7 @@ from keras import layers
 
 from keras_shiftguard import ShiftGuard
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 BACKEND = keras.backend.backend()
 
 
@@ -164,6 +164,7 @@ class Interrupt(keras.callbacks.Callback):
 HOOKS = ["on_train_batch_end", "on_epoch_end", "on_test_batch_end", "on_test_end"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("hook", HOOKS)
 def test_after_an_interrupt_the_model_works_as_before(hook, data, tmp_path):
     x, y = data

@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_shiftguard as sg
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def frozen_mobilenet(trainable=False):

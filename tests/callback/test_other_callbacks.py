@@ -123,6 +123,7 @@ def check(names, place, tmp_path, alone):
     assert not guard._supervisor.has_failed
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("names", list(combinations(OTHERS, 2)), ids=" and ".join)
 def test_between_two_others(names, tmp_path, alone):
     # Each callback stands before the guard in some pairs, and behind it in others.
@@ -130,6 +131,7 @@ def test_between_two_others(names, tmp_path, alone):
     check(names[:: -1 if odd else 1], 1, tmp_path, alone)
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("place", [0, 3, len(OTHERS)], ids=["first", "in the middle", "last"])

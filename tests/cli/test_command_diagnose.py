@@ -44,6 +44,7 @@ def test_an_array_is_fed_as_it_is(run, model_file, folder, tmp_path, rng):
     assert status == 1 and "mismatch" in out
 
 
+@pytest.mark.thorough
 def test_a_model_of_any_size_says_to_what_it_resizes(run, folder, tmp_path):
     model = keras.applications.MobileNetV2(
         weights=None, include_top=False, input_shape=(None, None, 3), alpha=0.35
@@ -109,6 +110,7 @@ def test_an_empty_directory(run, model_file, tmp_path):
     assert status == 2 and "holds no images" in err
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("shape", [(4, 96, 96), (0, 96, 96, 3), (4, 32, 32, 3), (4, 96, 96, 1)])
 def test_an_array_that_does_not_fit(run, model_file, tmp_path, shape):
     np.save(tmp_path / "x.npy", np.zeros(shape, "float32"))

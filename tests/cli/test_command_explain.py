@@ -49,6 +49,7 @@ def test_explain_says_what_is_wrong(run, by_brightness):
         assert status == 2 and out == "" and complaint in err
 
 
+@pytest.mark.thorough
 def test_the_demo_finds_its_mistake_and_leaves_files_to_try(run, tmp_path):
     status, out, err = run("demo", "-o", tmp_path / "made", "--json")
     answer = json.loads(out)

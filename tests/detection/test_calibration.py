@@ -7,6 +7,7 @@ from benchmarks.detection_calibration import _bandwidth, one_fit, profile, sourc
 from keras_shiftguard.detection.look import compare_profiles
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["gauss", "t2", "counts"])
 def test_the_global_p_value_is_not_smaller_than_uniform(name):
     rng = np.random.default_rng(0)
@@ -22,6 +23,7 @@ def test_the_global_p_value_is_not_smaller_than_uniform(name):
         assert (p <= u).mean() <= u + 3 * np.sqrt(u / len(p))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fresh", [False, True], ids=["same samples", "fresh samples"])
 def test_fits_without_shift_rarely_alarm(fresh):
     rng = np.random.default_rng(1)

@@ -50,6 +50,7 @@ def test_a_moved_column_is_found_and_reported_with_its_numbers():
     assert 0 < result.p_value < 1e-18
 
 
+@pytest.mark.thorough
 def test_nothing_is_found_where_nothing_differs():
     results = [compare_profiles(columns(100), columns(60)) for _ in range(30)]
     assert sum(bool(result.findings) for result in results) <= 6

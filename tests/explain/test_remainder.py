@@ -35,6 +35,7 @@ def right(images):
     return (images / np.float32(127.5) - 1).astype("float32")
 
 
+@pytest.mark.thorough
 def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits):
     model, reference, (x, y) = digits
     before = [np.asarray(keras.ops.convert_to_numpy(w)).copy() for w in model.weights]
@@ -48,6 +49,7 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
 
 
+@pytest.mark.thorough
 def test_a_dark_scene_in_a_wrong_range_is_two_causes(digits):
     model, reference, (x, y) = digits
     dark = np.round(x * 0.3).astype("uint8")
@@ -59,6 +61,7 @@ def test_a_dark_scene_in_a_wrong_range_is_two_causes(digits):
     assert undone == pytest.approx(alone, abs=1e-3)
 
 
+@pytest.mark.thorough
 def test_two_classes_that_changed_places_are_concept_shift(digits):
     model, reference, (x, y) = digits
     swapped = np.where(y == 3, 8, np.where(y == 8, 3, y))

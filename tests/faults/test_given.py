@@ -25,6 +25,7 @@ def damaged(path, how):
     return path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["cut off", "empty", "no profile", "a byte in the middle"])
 def test_the_reference_profile_is_damaged(how, tmp_path, unwatched):
     guard = quiet(reference=damaged(tmp_path / "train.profile", how), log_dir=tmp_path / "logs")
@@ -67,6 +68,7 @@ def test_the_target_raises(good, unwatched):
     assert guard.profiles["train"].num_samples == len(X)
 
 
+@pytest.mark.thorough
 def test_the_target_raises_where_training_is_adapted_to_it():
     guard = quiet(target_data=Failing(2), adapt=("augmentation", "batch_norm"))
     _, warned = watched(guard)

@@ -27,6 +27,7 @@ class Subclassed(keras.Model):
         return self.dense(self.flat(x))
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize(

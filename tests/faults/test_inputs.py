@@ -15,6 +15,7 @@ from keras import layers
 import keras_shiftguard as sg
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 def test_nan_and_infinity_from_some_step_on():

@@ -66,6 +66,7 @@ def test_the_disk_is_full(small_disk, unwatched):
     check_log(log_dir, before, warned, weights, unwatched, guard)
 
 
+@pytest.mark.thorough
 def test_no_file_may_grow(tmp_path, unwatched):
     """A limit on file sizes, which needs no mount: a record is cut off in the middle."""
     before, (soft, hard) = [], resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -96,6 +97,7 @@ def test_the_disk_is_full_from_the_start(tmp_path):
     assert same(numbers(model)[: len(start)], start)
 
 
+@pytest.mark.thorough
 def test_the_log_directory_is_deleted(tmp_path, unwatched):
     log_dir = tmp_path / "logs"
     guard = quiet(log_dir=log_dir)
@@ -104,6 +106,7 @@ def test_the_log_directory_is_deleted(tmp_path, unwatched):
     assert not log_dir.exists()  # the guard does not create it again
 
 
+@pytest.mark.thorough
 def test_the_log_directory_becomes_read_only(tmp_path, unwatched):
     before = []
 
@@ -124,6 +127,7 @@ def test_the_log_directory_becomes_read_only(tmp_path, unwatched):
     check_log(tmp_path, before, warned, weights, unwatched, guard)
 
 
+@pytest.mark.thorough
 def test_the_event_writer_dies(tmp_path, unwatched):
     before = []
 

@@ -113,6 +113,7 @@ def test_an_interrupt_inside_the_guard(tmp_path):
     assert len(records(tmp_path)) >= 1
 
 
+@pytest.mark.thorough
 def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
     """A real `MemoryError`, from an array that fits into no memory."""
     left = [2]

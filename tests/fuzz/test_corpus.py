@@ -12,6 +12,8 @@ from fuzz.readers import reader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.thorough
+
 CORPUS = Path(__file__).parent / "corpus"
 FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 CPU_SECONDS = 10  # for one input
@@ -55,6 +57,7 @@ def test_the_corpus(read, path):
     assert memory() - before < MOST_BYTES
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", INPUTS)
 def test_more_inputs(name, tmp_path):
     read, before, seen = ready(name, tmp_path), memory(), [0, 0]

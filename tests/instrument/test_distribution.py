@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.thorough]
 BACKEND = keras.backend.backend()
 SCRIPTS = Path(__file__).parents[2] / "examples" / "distribution"
 # Without optimisation, XLA compiles in half the time; the scripts run for only a second.

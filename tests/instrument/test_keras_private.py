@@ -19,6 +19,7 @@ def model():
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_a_symbolic_tensor_knows_the_call_that_made_it(model):
     assert hasattr(model.output, keras_private.HISTORY)
     history = history_of(model.output)
@@ -28,6 +29,7 @@ def test_a_symbolic_tensor_knows_the_call_that_made_it(model):
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_a_layer_knows_its_calls(model):
     layer = model.get_layer("dropout")
     assert hasattr(layer, keras_private.INBOUND_NODES)
@@ -40,6 +42,7 @@ def test_a_layer_knows_its_calls(model):
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_a_layer_knows_whether_its_call_takes_training(model):
     flatten, dropout = keras.layers.Flatten(), model.get_layer("dropout")
     assert hasattr(flatten, keras_private.CALL_HAS_TRAINING)

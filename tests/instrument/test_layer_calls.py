@@ -13,6 +13,7 @@ def zeros(x):
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_the_layer_runs_the_replacement_and_then_its_own_call():
     layer = keras.layers.Rescaling(2.0)
     x = np.ones((1, 2), "float32")
@@ -23,6 +24,7 @@ def test_the_layer_runs_the_replacement_and_then_its_own_call():
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_a_call_that_was_set_before_is_restored_after_an_error():
     layer, plain = keras.layers.Rescaling(2.0), keras.layers.Rescaling(3.0)
 

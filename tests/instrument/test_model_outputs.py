@@ -8,7 +8,7 @@ from keras import layers
 import keras_shiftguard as sg
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint, is_classifier
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def network(units=3, activation="softmax", loss="sparse_categorical_crossentropy"):

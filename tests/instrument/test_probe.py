@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from keras_shiftguard import ShiftGuard
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 BACKEND = keras.backend.backend()
 SIZE = 12
 

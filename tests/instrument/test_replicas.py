@@ -8,6 +8,8 @@ from pathlib import Path
 import keras
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 DEVICES = """
 import keras, numpy as np, tensorflow as tf, keras_shiftguard as sg, test_probe
 tf.config.set_logical_device_configuration(

@@ -8,7 +8,7 @@ from keras_shiftguard.instrument.step_correction import StepCorrection
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.statistics.batch import InputSpec
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 SCALE, OFFSET = (0.5, 2.0, -1.0), (1.0, -3.0, 0.25)
 
 

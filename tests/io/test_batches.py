@@ -7,7 +7,7 @@ import pytest
 from keras_shiftguard import BadInputError, profile
 from keras_shiftguard.io.batches import first_samples, named_inputs
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 X = np.random.default_rng(0).random((50, 6, 6, 3)).astype("float32")
 Y = np.arange(50) % 3

@@ -102,6 +102,7 @@ def repeated(tmp_path_factory):
     return log_dir
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", PROVIDERS)
 def test_the_tab_shows_each_epoch_once_and_nothing_of_what_was_repeated(repeated, kind):
     with opened(repeated, kind) as tab:
@@ -114,6 +115,7 @@ def test_the_tab_shows_each_epoch_once_and_nothing_of_what_was_repeated(repeated
         assert not answer["problems"]
 
 
+@pytest.mark.thorough
 def test_tensorboard_keeps_each_epoch_of_a_curve_once(repeated):
     with data_of(repeated, "python") as (_, multiplexer):
         points = multiplexer.Tensors("shiftguard", "shiftguard/train/input/mean/0")
@@ -155,6 +157,7 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
     assert again.diagnosis == first.diagnosis
 
 
+@pytest.mark.thorough
 def test_killed_by_another_process():
     """Kills a fit at one point; `examples/benchmarks/kill_and_resume.py` does so at fifty."""
     ((_, same, gap, picture, _),) = kill_and_resume.compare(points=1, seed=3)

@@ -22,6 +22,8 @@ from plugin.logs import (
 )
 from tensorboard.data import provider
 
+pytestmark = pytest.mark.thorough
+
 RUN = "first/shiftguard"
 ROUTES = ("runs", "overview", "cards", "feature", "adaptation")
 # The same examples in every run, so that a failure can be reproduced.
@@ -214,6 +216,7 @@ def empty_tab():
     return Tab(None)
 
 
+@pytest.mark.thorough
 @settings(
     max_examples=200,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

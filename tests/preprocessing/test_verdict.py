@@ -50,6 +50,7 @@ def test_says_ok_to_what_is_right(network):
     assert found.fix is None
 
 
+@pytest.mark.thorough
 def test_odd_but_right_photos_are_no_mismatch(network):
     odd = np.stack(list(odd_photos().values()))
     gray = np.repeat(RAW.mean(-1, keepdims=True), 3, axis=-1).round()
@@ -57,6 +58,7 @@ def test_odd_but_right_photos_are_no_mismatch(network):
         assert verdict_on(network, CAFFE.from_raw(raw)).status != "mismatch"
 
 
+@pytest.mark.thorough
 def test_names_double_scaling_and_nonsense(network):
     twice = verdict_on(network, RAW / np.float32(255**2))
     assert twice.status == "mismatch"
@@ -65,6 +67,7 @@ def test_names_double_scaling_and_nonsense(network):
     assert constant.status == "unknown" and constant.fix is None
 
 
+@pytest.mark.thorough
 def test_structure_alone_decides_the_scale():
     model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), classes=4)
     small = imagenet_photos(96)[0]
@@ -79,6 +82,7 @@ def test_structure_alone_decides_the_scale():
         assert (found.status, found.expected.mode, found.observed.mode) == (status, "tf", fed)
 
 
+@pytest.mark.thorough
 def test_a_network_trained_from_scratch_is_never_fed_wrongly():
     model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), classes=4)
     images = InputConvention("unit").from_raw(imagenet_photos(96)[0])

@@ -155,6 +155,7 @@ def npz(path, **arrays):
         np.savez_compressed(file, **arrays)
 
 
+@pytest.mark.thorough
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
     path = tmp_path / "bomb"
     npz(path, header=np.zeros(300 * 2**20, "uint8"))
@@ -190,6 +191,7 @@ def test_a_triangle_has_as_many_numbers_as_it_says(profile, tmp_path):
         InputProfile.load(path)
 
 
+@pytest.mark.thorough
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_changed_file_is_read_or_refused(profile, tmp_path, changes):

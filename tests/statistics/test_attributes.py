@@ -164,6 +164,7 @@ def test_equals_numpy(shape):
             assert name == "blockiness" and not np.isfinite(got[name]).any()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("size", [(28, 30), (140, 200)])
 def test_layout_and_unknown_size_change_nothing(size):
     x = pictures(3, *size, 3).round().astype("uint8")
@@ -238,6 +239,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("change", CHANGES)
 def test_notices(change):
     x = pictures(24, 64, 64, 3)

@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.classes import (
     width_of,
 )
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def in_the_step(outputs):

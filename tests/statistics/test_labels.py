@@ -8,7 +8,7 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES
 from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.labels import LabelSketch
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 IDS = np.random.default_rng(0).integers(0, 5, 60)
 FORMS = {
     "int": IDS,
@@ -41,6 +41,7 @@ def test_classes_are_counted_in_every_form(form):
     assert got.width == (1 if FORMS[form].ndim == 1 else FORMS[form].shape[1])
 
 
+@pytest.mark.thorough
 def test_more_classes_than_are_told_apart():
     got = summary_of(np.arange(10_000))
     assert got.are_classes

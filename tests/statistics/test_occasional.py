@@ -10,7 +10,7 @@ from keras_shiftguard.statistics.occasional import SAMPLES_PER_PASS, stride_for
 from keras_shiftguard.statistics.stream import Stream
 from keras_shiftguard.statistics.tracing import compiled
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def stream_and_step(stride=1):

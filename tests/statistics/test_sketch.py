@@ -12,7 +12,7 @@ from keras_shiftguard.profiles import RELATIVE_ACCURACY, InputProfile, InputSumm
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.sketch import Sketch
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 # Per-sample statistics, which have tests of their own.
@@ -63,6 +63,7 @@ RANGES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", RANGES)
 @pytest.mark.parametrize("shape", [(7, 12, 13, 3), (5, 40, 31, 1), (5, 30, 30, 6)])
 def test_every_prefix_equals_numpy(kind, shape):
@@ -76,6 +77,7 @@ def test_every_prefix_equals_numpy(kind, shape):
         assert_same(total.inputs["input"], want)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", RANGES)
 def test_without_draining_in_between(kind):
     x = RANGES[kind](np.random.default_rng(1).random((23, 9, 9, 3))).astype("float32")

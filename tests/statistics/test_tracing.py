@@ -28,6 +28,7 @@ def images(rng):
     return rng.random((16, 11, 13, 3)).astype("float32")  # a size that no other test has
 
 
+@pytest.mark.thorough
 def test_the_step_of_the_next_model_traces_no_statistic_again(images, monkeypatch):
     calls = []
     real = attributes.attributes

@@ -53,6 +53,7 @@ def noisy(x):
     return np.clip(x + np.random.default_rng(3).normal(0, 0.05, x.shape), 0, 1)
 
 
+@pytest.mark.thorough
 def test_a_pure_mix_is_explained_and_estimated(digits, train):
     table, classes = train
     x, y = mixed_target(digits)
@@ -80,6 +81,7 @@ def test_a_corruption_beside_a_mix_stays(digits, train, corrupted):
     np.testing.assert_allclose(left.gaps(zeros)[widest], plain.gaps(zeros)[widest], rtol=0.35)
 
 
+@pytest.mark.thorough
 def test_a_corruption_without_a_mix_is_not_taken_for_one(digits, train):
     table, classes = train
     for change in (noisy, lambda x: 0.7 * x, lambda x: np.roll(x, 1, axis=2), lambda x: x**0.5):
@@ -88,6 +90,7 @@ def test_a_corruption_without_a_mix_is_not_taken_for_one(digits, train):
         assert match_class_mix(table, target, classes) is table
 
 
+@pytest.mark.thorough
 def test_the_augmentation_follows_the_corruption_and_not_the_mix(digits):
     x, y = digits[0][:2500], digits[1][:2500]
     mixed = mixed_target(digits, [1, 7])[0]

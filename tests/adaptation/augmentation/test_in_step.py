@@ -50,7 +50,12 @@ def closed(train, target, operations=OPERATIONS):
 
 
 @pytest.mark.parametrize(
-    "kind", [pytest.param("noise", marks=pytest.mark.backend), "darker", "blur"]
+    "kind",
+    [
+        pytest.param("noise", marks=[pytest.mark.backend, pytest.mark.each_backend]),
+        "darker",
+        "blur",
+    ],
 )
 def test_a_planted_gap_is_closed(train, kind):
     rng = np.random.default_rng(1)

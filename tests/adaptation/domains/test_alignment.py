@@ -14,7 +14,7 @@ from keras_shiftguard.adaptation.domains.domain_head import (
 )
 from keras_shiftguard.statistics.classes import probabilities
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 @pytest.fixture

@@ -82,6 +82,7 @@ def fitted(rng, **kwargs):
     return np.concatenate([v.numpy().ravel() for v in model.base.trainable_variables]), model
 
 
+@pytest.mark.thorough
 def test_training_sees_the_blend_and_prediction_does_not(capsys):
     with_it, model = fitted(np.random.default_rng(0))
     assert "50%" in capsys.readouterr().out

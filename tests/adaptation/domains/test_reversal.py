@@ -9,7 +9,7 @@ from keras import ops
 from keras_shiftguard.adaptation.domains.reversal import GradientReversal
 from keras_shiftguard.errors import BadInputError
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

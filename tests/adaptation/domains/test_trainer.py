@@ -32,6 +32,7 @@ def weights(model):
     return np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
 
 
+@pytest.mark.thorough
 def test_compiled_all_at_once(rng):
     plain, _ = fitted(rng, "auto", epochs=2, shuffle=False)
     rng = np.random.default_rng(0)
@@ -55,6 +56,7 @@ def test_class_and_sample_weights_are_the_same_thing(rng):
 
 
 @pytest.mark.backend
+@pytest.mark.each_backend
 def test_resumes_where_it_stopped(rng, tmp_path):
     path = str(tmp_path / "at{epoch}.weights.h5")
     keep = keras.callbacks.ModelCheckpoint(path, save_weights_only=True)
@@ -93,6 +95,7 @@ def test_a_frozen_extractor_is_asked_once(rng):
     assert built.looks[1].distance <= built.looks[0].distance
 
 
+@pytest.mark.thorough
 def test_regression_and_one_unit(rng):
     x, y, target = two_domains(rng)
     for loss, method in (("mse", "dann"), (keras.losses.BinaryCrossentropy(True), "auto")):
@@ -124,6 +127,7 @@ np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 """
 
 
+@pytest.mark.thorough
 def test_two_replicas_are_one():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
@@ -184,6 +188,7 @@ FORMS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target_form", FORMS)
 @pytest.mark.parametrize("source_form", FORMS)
 def test_source_and_target_come_in_any_form(rng, source_form, target_form):

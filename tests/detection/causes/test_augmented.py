@@ -41,6 +41,7 @@ def test_spread_around_the_same_centre_is_recognised():
     assert not looks_augmented(of(digits(1)), of(train))  # exchanged
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "shift",
     [lambda x: x - 0.2, lambda x: x * 0.6, lambda x: x[:, ::-1]],
@@ -52,6 +53,7 @@ def test_a_shift_is_not_augmentation(shift):
     assert found.sentence == ""
 
 
+@pytest.mark.thorough
 def test_known_augmentation_explains_what_it_moves_by_nature():
     train = of(augmented(layers.RandomTranslation(0.1, 0.1, seed=0), digits(0)))
     found = looks_augmented(train, of(digits(1)), certain=True)

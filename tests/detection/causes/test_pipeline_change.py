@@ -49,6 +49,7 @@ def of(x):
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.parametrize(
     ("reference", "current", "name"),
@@ -127,6 +128,7 @@ SCENES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.parametrize("scale", [1.0, 255.0])
 def test_a_change_of_the_scene_is_no_preprocessing(scene, scale):

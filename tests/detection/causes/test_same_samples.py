@@ -29,6 +29,7 @@ def in_batches(x, y=None, seed=None, size=150):
     return profile((x[p], y[p]) if y is not None else x[p] for p in parts)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scale", [1.0, 255.0, 1e-4])
 @pytest.mark.parametrize("offset", [100.0])
 def test_a_shuffled_pass_is_the_same(scale, offset):
@@ -53,6 +54,7 @@ def test_another_draw_is_not_the_same(scale):
     assert not same_samples(in_batches(x * scale, y), in_batches(mixed * scale, y))
 
 
+@pytest.mark.thorough
 def test_columns_and_longer_passes():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((6000, 4)).astype("float32") * [1, 10, 0.1, 1] + [0, 5, 0, 1000]
@@ -100,6 +102,7 @@ def partly(x, y, seed=None):
     )
 
 
+@pytest.mark.thorough
 def test_mirrored_images_show_where_the_same_rows_were_measured():
     rng = np.random.default_rng(0)
     x, _ = world(0, n=600)

@@ -21,6 +21,7 @@ MIXES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("sizes", [(20, 20), (20, 5000), (300, 1000)])
 def test_p_values_are_not_smaller_than_uniform(mix, sizes):
@@ -37,6 +38,7 @@ def test_p_values_are_not_smaller_than_uniform(mix, sizes):
         assert (p <= u).mean() <= u + 3.5 * np.sqrt(u / len(p))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("current", "reference"),
     [

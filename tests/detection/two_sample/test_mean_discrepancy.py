@@ -25,6 +25,7 @@ def test_the_bandwidth_is_that_of_the_pooled_projections():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("sizes", [(20, 20), (25, 300), (150, 150)])
 def test_p_values_are_not_smaller_than_uniform(sizes):
     n, m = sizes

@@ -99,6 +99,7 @@ def test_predictions_are_those_on_corrected_images(make):
     close(model, images(), wrong)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("expected", ["raw", "unit", "tf", "torch", "caffe"])
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_uint8_images(expected, order):
@@ -261,6 +262,7 @@ print("loaded", len(json.loads(sys.argv[1])))
 """
 
 
+@pytest.mark.thorough
 def test_saved_files_load_without_this_package(tmp_path):
     first = layer_between(UNIT, CAFFE, "channels_first")
     x = keras.Input((3, 10, 9))

@@ -52,6 +52,7 @@ def trained(request):
     return request.param, model
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fed", FORMS)
 def test_knows_what_a_small_network_was_trained_on(trained, fed):
     expected, model = trained

@@ -58,6 +58,7 @@ def test_no_two_networks_have_the_same_fingerprint():
     assert not set(trunks) & set(halves)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALL)
 def test_signature_is_that_of_keras(name):
     (match,) = recognise(trunk(name))
@@ -66,6 +67,7 @@ def test_signature_is_that_of_keras(name):
     assert match.convolutions == match.signature.convolutions
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name, alpha",
     [
@@ -85,12 +87,14 @@ def test_other_widths(name, alpha):
     assert (match.signature.name, match.signature.variant) == (name, "width")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["MobileNetV3Small", "MobileNetV3Large"])
 def test_minimalistic(name):
     (match,) = recognise(trunk(name, minimalistic=True))
     assert (match.signature.name, match.signature.variant) == (name, "minimalistic")
 
 
+@pytest.mark.thorough
 def test_nasnet_for_images_of_any_size_is_wired_differently():
     (match,) = recognise(trunk("NASNetMobile", input_shape=(None, None, 3)))
     assert (match.signature.name, match.signature.variant) == ("NASNetMobile", "any-size")
@@ -115,6 +119,7 @@ def test_cut_too_early_is_no_evidence():
     assert recognise(keras.Model(base.input, base.get_layer("block_6_expand_relu").output)) == []
 
 
+@pytest.mark.thorough
 def test_encoder_of_a_segmentation_network():
     base = trunk("MobileNetV2")
     names = ["block_1_expand_relu", "block_3_expand_relu", "block_13_expand_relu"]
@@ -226,6 +231,7 @@ def test_the_lookalike_of_resnet50_is_close():
     assert match.candidates[0].name == "VGG16"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "build",
     [

@@ -110,6 +110,7 @@ def test_doubled_in_a_flattened_model():
     assert "doubled inside the model itself" in answer.evidence[-1]
 
 
+@pytest.mark.thorough
 def test_documented_range_of_efficientnetv2_s_is_accepted():
     # The model computes x / 128 - 1, and [-1, 1] is documented: one grey level apart at white.
     build = keras.applications.EfficientNetV2S
@@ -291,6 +292,7 @@ def test_no_image_no_answer():
 # --- layouts ---------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.parametrize("name", ["EfficientNetB0", "EfficientNetV2B0", "MobileNetV2", "VGG16"])
 def test_channels_first(name):
@@ -345,6 +347,7 @@ def test_reading_the_structure_changes_nothing(base):
     np.testing.assert_array_equal(model.predict(x, verbose=0), before)
 
 
+@pytest.mark.thorough
 def test_quick_on_resnet50():
     images = keras.Input((224, 224, 3))
     base = keras.applications.ResNet50(weights=None, include_top=False)

@@ -58,6 +58,7 @@ def rates(images, draws=100, size=8, seed=0):
     return {name: count / draws for name, count in found.items()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("method", "size"),
     [("BICUBIC", 224), ("BOX", 224), ("BILINEAR", 96), ("LANCZOS", 96), ("BOX", 96)],
@@ -73,12 +74,14 @@ def test_properly_resized_photos_get_no_hint(sources, method, size):
         assert max(found.values(), default=0) <= limit, found
 
 
+@pytest.mark.thorough
 def test_photos_as_taken_get_no_hint(sources):
     crops = np.concatenate([sources[:20, 100:324, 100:324], sources[:20, :224, -224:]])
     found = rates(crops)
     assert max(found.values(), default=0) <= 0.02, found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("linear", [False, True])
 def test_a_resize_without_antialiasing(sources, linear):
     """By 4.7 it is found in nine of ten sets; by 2 only nearest neighbour, in half of them."""
@@ -87,6 +90,7 @@ def test_a_resize_without_antialiasing(sources, linear):
     assert milder >= (0.0 if linear else 0.3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("small", [32, 64, 112, 150])
 def test_enlarged_photos(sources, small):
     reduced = resized(sources, small, FILTERS.BICUBIC)
@@ -97,6 +101,7 @@ def test_enlarged_photos(sources, small):
     assert set(nearest) <= {"nearest_enlarged", "gray_copied"}
 
 
+@pytest.mark.thorough
 def test_squashed_photos(sources):
     """Three fifths of the height, stretched to all of it, are found in half of the sets."""
     wide = sources[:, 90:358]

@@ -124,6 +124,7 @@ def lite():
     return model.predict(images.astype("float32"), verbose=0), labels, model, images
 
 
+@pytest.mark.thorough
 def test_real_outputs(lite):
     p, labels, _, _ = lite
     assert (p.argmax(axis=1) == labels).mean() > 0.8
@@ -137,6 +138,7 @@ def test_real_outputs(lite):
     assert other.kind == "other_order" and "ILSVRC" in other.sentence
 
 
+@pytest.mark.thorough
 def test_real_outputs_of_a_wrongly_fed_network(lite):
     """On [0, 1], [-1, 1], BGR and negatives accuracy is bad, but the labels are right."""
     _, labels, model, images = lite

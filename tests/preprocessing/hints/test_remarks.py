@@ -2,11 +2,13 @@
 
 import lite0
 import numpy as np
+import pytest
 from photos import imagenet_photos
 
 from keras_shiftguard.preprocessing.hints.remarks import _transposed, remarks_of_predictions
 
 
+@pytest.mark.thorough
 def test_labels_shifted_by_one_on_real_weights():
     model, (raw, labels) = lite0.build(), imagenet_photos()
     x = {"input": raw.astype("float32") / 127.5 - 1}
