@@ -21,7 +21,7 @@ def diagnose(
     size: tuple[int, int] | None,
     as_json: bool,
 ) -> int:
-    """Report what input a model expects, what it gets, and the line that fixes it.
+    """Check the input of a model: what it expects, what it gets, and how to fix it.
 
     MODEL is a .keras or .h5 file. DATA is a directory of images (sub-folders are walked),
     one image, or a .npy or .npz array of shape (images, height, width, channels). No labels

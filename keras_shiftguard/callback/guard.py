@@ -145,7 +145,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """The diagnosis of the training stream; None before the first check."""
+        """The diagnosis of the training stream, or of the data of `evaluate` or `predict`."""
         return None if self._run is None else self._run.diagnosis
 
     @property
@@ -239,7 +239,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.detach()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._begin(training=True)
+        self._begin("train")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(self._start_epoch, epoch)
@@ -262,7 +262,7 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         # Keras calls no hook after an exception: the run may be left over from another fit.
         if not self._supervisor.is_watching(self.params):
-            self._begin(training=False)
+            self._begin("validation")
         self._supervisor.call(Run.start_validation)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -276,16 +276,33 @@ class ShiftGuard(keras.callbacks.Callback):
         if self._run is None or not self._run.training:
             self._supervisor.end()
 
+    def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._begin("prediction")
+        self._supervisor.call(Run.start_prediction)
+
+    def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(Run.begin_batch, "prediction")
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self._supervisor.call(Run.count, "prediction", batch)
+
+    def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._print(self._supervisor.call(Run.finish_prediction))
+        self._supervisor.end()
+
     @property
     def _run(self) -> Run | None:
         return self._supervisor.run
 
-    def _begin(self, training: bool) -> None:
-        """Begins to watch a run; raises before training starts for what cannot be used."""
+    def _begin(self, kind: str) -> None:
+        """Begins to watch a fit (`"train"`), an evaluation (`"validation"`) or a prediction.
+
+        Raises before the run starts for what cannot be used.
+        """
         self.detach()
         self._measure_known()
-        self._supervisor.begin(lambda: self._new_run(training))
-        if training and self._run is not None and not self._supervisor.has_failed:
+        self._supervisor.begin(lambda: self._new_run(kind))
+        if kind == "train" and self._run is not None and not self._supervisor.has_failed:
             self._print(f"ShiftGuard watches. {self._run.shift.needs}")
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
@@ -307,7 +324,7 @@ class ShiftGuard(keras.callbacks.Callback):
                 with optional.reading():
                     self._known[name] = as_profile(optional.data, optional.name)
 
-    def _new_run(self, training: bool) -> Run:
+    def _new_run(self, kind: str) -> Run:
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
@@ -315,12 +332,13 @@ class ShiftGuard(keras.callbacks.Callback):
             "target" in self._known,
             self.distinct_samples,
             self._acknowledged,
+            ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
-        preprocessing = PreprocessingWatch(self.model, self.on_mismatch, training)
+        preprocessing = PreprocessingWatch(self.model, self.on_mismatch, kind == "train")
         return Run(
             self.model,
             self.params,
-            training,
+            kind,
             preprocessing,
             shift,
             self._repair,

@@ -13,7 +13,7 @@ from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_o
 from keras_shiftguard.instrument.beside_probe import BesideProbe
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.instrument.probe import Probe, variable_scope
-from keras_shiftguard.instrument.probe_cache import new_or_cached_probe
+from keras_shiftguard.instrument.probe_cache import new_or_cached_probe, new_prediction_probe
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputProfile
@@ -26,7 +26,8 @@ class Run:
     Args:
         model: A compiled model.
         run_key: Keras's `params`, which is one object for all callbacks of one run.
-        training: Whether this is a `fit`, not an `evaluate`; False when it is over.
+        kind: The stream that the run is for: `"train"` for a fit, `"validation"` for an
+            evaluation, `"prediction"` for `model.predict`.
         preprocessing: Checks the preprocessing of the streams.
         shift: Compares the streams with each other.
         repair: The repairs that `adapt=` asks for.
@@ -38,6 +39,7 @@ class Run:
         feature_layer: Name of a layer whose activations are compared, or None.
 
     Attributes:
+        training: Whether this is a fit that goes on.
         profiles: Profile of the latest pass over each stream, and the known profiles.
         epoch: The present epoch, counted from 0.
     """
@@ -46,7 +48,7 @@ class Run:
         self,
         model: keras.Model,
         run_key: Any,
-        training: bool,
+        kind: str,
         preprocessing: PreprocessingWatch,
         shift: ShiftWatch,
         repair: Repair,
@@ -58,7 +60,8 @@ class Run:
     ) -> None:
         self.model = model
         self.run_key = run_key
-        self.training = training
+        self.kind = kind
+        self.training = kind == "train"
         self.preprocessing = preprocessing
         self.shift = shift
         self.repair = repair
@@ -71,7 +74,8 @@ class Run:
         self.epoch = 0
         self.target_outputs: TargetOutputs | None = None
         self._probe: Probe | BesideProbe | None = None
-        self._passes = {"train": PassCounter(), "validation": PassCounter()}
+        names = ("train", "validation") if kind != "prediction" else ("prediction",)
+        self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
 
     def attach(self) -> None:
@@ -81,6 +85,11 @@ class Run:
             BadInputError: if the model does not take the target, or lacks `feature_layer`.
             ShiftGuardError: if the steps cannot be wrapped.
         """
+        corrects = self.preprocessing.on_mismatch == "fix"
+        if self.kind == "prediction":
+            self._probe = new_prediction_probe(self.model, corrects)
+            self._probe.attach(self.run_key)
+            return
         model, target = self.model, self.repair.target
         shapes = input_shapes(model)
         with variable_scope(model):
@@ -89,7 +98,6 @@ class Run:
             if shapes and augmentation is not None:
                 augmentation.build(specs_of(shapes, model))
         self.repair.use(augmentation)
-        corrects = self.preprocessing.on_mismatch == "fix"
         outputs = None if self.target_outputs is None else self.target_outputs.outputs
         self._probe = new_or_cached_probe(model, corrects, self.statistics, outputs, augmentation)
         self._probe.attach(self.run_key)
@@ -120,6 +128,17 @@ class Run:
         """
         self.epoch = epoch
         self._start_pass("train")
+
+    def start_prediction(self) -> None:
+        """Starts the pass over the data of `model.predict`."""
+        self._start_pass("prediction")
+
+    def finish_prediction(self) -> str:
+        """Finishes the pass over the data of `model.predict`; returns the verdict."""
+        self._finish_pass("prediction")
+        self._compare(None, None)
+        self._write_profiles()
+        return self.verdict()
 
     def start_validation(self) -> None:
         """Starts a pass over validation."""
@@ -199,7 +218,7 @@ class Run:
 
     def _start_pass(self, name: str) -> None:
         stream, steps = self.stream(name), None
-        if (name == "train") == self.training:
+        if name == self.kind:
             steps = (self.run_key or {}).get("steps")
         self._passes[name].start(stream, steps)
 
@@ -238,16 +257,15 @@ class Run:
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """The diagnosis of the training stream, or of the stream of a bare evaluation."""
-        found = self.preprocessing.diagnoses
-        return found.get("train", None if self.training else found.get("validation"))
+        """The diagnosis of the stream that the run is for."""
+        return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
         """Returns the text to print at the end. A mismatch was reported at once already."""
         diagnosis = self.diagnosis
         texts = [] if diagnosis is None or diagnosis.status == "mismatch" else [str(diagnosis)]
         texts += [] if self.shift.report is None else [str(self.shift.report)]
-        if self.preprocessing.corrected:
+        if self.preprocessing.corrected and self.kind != "prediction":
             streams = " and ".join(sorted(self.preprocessing.corrected))
             texts.append(
                 f"ShiftGuard corrected the input of {streams} inside fit only: plain "
@@ -259,7 +277,7 @@ class Run:
     @property
     def num_batches(self) -> int:
         """Number of training batches so far."""
-        return self._passes["train"].batches
+        return self._passes["train"].batches if "train" in self._passes else 0
 
     def stream(self, name: str) -> Stream:
         """Returns the statistics of one stream inside the step."""

@@ -31,6 +31,7 @@ class ShiftWatch:
         distinct_samples: How many different samples training has, if the epochs are
             not passes over the same samples. None: as many as one epoch.
         known: Shifts that the user acknowledged; they raise no alarm.
+        streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
 
     Attributes:
         report: The latest report; None before the first comparison.
@@ -44,6 +45,7 @@ class ShiftWatch:
         target: bool = False,
         distinct_samples: int | None = None,
         known: Sequence[Acknowledgement] = (),
+        streams: Sequence[str] = ("train", "validation"),
     ) -> None:
         self.on_shift = on_shift
         self.reference = reference
@@ -53,11 +55,12 @@ class ShiftWatch:
         self._first: dict[str, InputProfile] = {}
         self._augmentation = ""
         self._training = InputProfile()  # of several epochs, with `distinct_samples`
-        pairs = [("validation", "train"), ("train", FIRST_EPOCH), ("validation", FIRST_EPOCH)]
+        pairs = [("validation", "train")] if "train" in streams else []
+        pairs += [(stream, FIRST_EPOCH) for stream in streams]
         if reference is not None:
-            pairs += [("train", "reference"), ("validation", "reference")]
+            pairs += [(stream, "reference") for stream in streams]
         if target:
-            pairs += [("target", "train"), ("target", "validation")]
+            pairs += [("target", stream) for stream in streams]
         self._monitor = ShiftMonitor(alpha, pairs)
         self._monitor.known.extend(known)
 

@@ -54,6 +54,20 @@ def new_or_cached_probe(
     return Probe(model, streams, list(shapes), model_outputs, augmentation, cache_key)
 
 
+def new_prediction_probe(model: keras.Model, corrects: bool = False) -> BesideProbe:
+    """Returns a probe for `model.predict`, which hands batches over from Python everywhere.
+
+    Args:
+        model: A model.
+        corrects: Whether the input may be corrected.
+    """
+    shapes = input_shapes(model)
+    stream = Stream("prediction", StepCorrection if corrects else None)
+    if shapes:
+        stream.build(specs_of(shapes, model))
+    return BesideProbe(model, {"prediction": stream}, list(shapes))
+
+
 def _streams(
     correction: type[StepCorrection] | None,
     statistics: Sequence[keras.metrics.Metric],

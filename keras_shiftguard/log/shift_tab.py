@@ -37,7 +37,7 @@ class ShiftEvents:
 
     def __init__(self, writer: EventWriter, version: str = "") -> None:
         self._writer = writer
-        self._looks = 0
+        self._num_comparisons = 0
         self._state: dict[str, Any] = {
             "v": SCHEMA,
             "version": version,
@@ -54,7 +54,7 @@ class ShiftEvents:
     def state(self) -> dict[str, Any]:
         """Returns the state for `restore`, as `profiles.storage` stores it."""
         text = json.dumps(plain(self._state), allow_nan=False)
-        return {"said": text, "looks": self._looks, **self._series.state()}
+        return {"said": text, "looks": self._num_comparisons, **self._series.state()}
 
     def restore(self, state: Mapping[str, Any], step: int) -> None:
         """Continues the series of an interrupted fit.
@@ -67,7 +67,7 @@ class ShiftEvents:
             step: The first step that is written now.
         """
         self._state = json.loads(state["said"])
-        self._looks = state["looks"]
+        self._num_comparisons = state["looks"]
         self._series.restore(state)
         # All other series get a point at each comparison, after which TensorBoard drops
         # their later points.
@@ -90,7 +90,7 @@ class ShiftEvents:
             report: The findings so far.
             new: The findings that this comparison added.
         """
-        self._looks += 1
+        self._num_comparisons += 1
         self._series.write(step, pairs, profiles)
         self.write_events(step, [_as_event(finding) for finding in new])
         sizes = {name: profile.num_samples for name, profile in profiles.items()}
@@ -163,7 +163,7 @@ class ShiftEvents:
     def _write_state(self, step: int) -> None:
         # The tab shows these series only, and none of an earlier fit in this directory.
         tags = self._series.tags
-        state = {**self._state, "tags": tags, "step": int(step), "looks": self._looks}
+        state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}
         text = _packed(state)
         if len(text) > MAX_BYTES:  # many inputs, each with a diagnosis
             lean = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}

@@ -78,7 +78,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
 
 
 def attributes(x: Any, spec: InputSpec) -> Any:
-    """Measures a batch of images. Runs inside the compiled step.
+    """Returns the attributes of a batch of images.
 
     Args:
         x: Images of any numeric dtype, in the layout of `spec`. Of a video

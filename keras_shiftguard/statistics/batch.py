@@ -77,7 +77,7 @@ class Batch:
         x: The tensor.
         spec: Specification of the input.
         pivot: A value within the range of each channel, `(channels,)`.
-        rows: Number of samples, where the rows after them only fill up `x`; None for all.
+        rows: Number of samples, if the rows after them are padding; None for all.
     """
 
     def __init__(self, x: Any, spec: InputSpec, pivot: Any, rows: Any = None) -> None:

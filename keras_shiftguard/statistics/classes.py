@@ -30,7 +30,7 @@ def width_of(y: Any) -> int:
 
 
 def class_ids(y: Any, width: int) -> tuple[Any, Any]:
-    """Returns the class ids of a batch of labels. Runs inside the compiled step.
+    """Returns the class ids of a batch of labels, with `keras.ops`.
 
     Args:
         y: `(samples,)` or `(samples, width)`.
@@ -82,7 +82,7 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
 
 
 def probabilities(outputs: Any) -> Any:
-    """Returns the class probabilities of a batch of outputs. Runs inside the compiled step.
+    """Returns the class probabilities of a batch of outputs, with `keras.ops`.
 
     Outputs in [0, 1] of which every row sums to 1 within `PROBABILITY_TOLERANCE` are returned
     as they are; softmax is applied to any others. A single column belongs to the second of two

@@ -55,7 +55,7 @@ class FeatureSketch:
 
         Args:
             values: The values.
-            rows: Number of samples, where the rows after them only fill up; None for all.
+            rows: Number of samples, if the rows after them are padding; None for all.
         """
         values = ops.cast(values, "float32")
         known = ops.abs(values) < LARGEST_VALUE

@@ -76,7 +76,7 @@ class LabelSketch:
             projections: Random projections of the same samples, `(samples,
                 NUM_DIRECTIONS)`.
             weight: 1.0 where a projection is finite, else 0.0, `(samples, 1)`.
-            rows: Number of samples, where the rows after them only fill up; None for all.
+            rows: Number of samples, if the rows after them are padding; None for all.
         """
         if width_of(y):
             traced_once(self._measure, self.details, "labels", y, projections, weight, rows)

@@ -59,7 +59,7 @@ class EmbeddingSketch:
 
         Args:
             vectors: The vectors.
-            rows: Number of samples, where the rows after them only fill up; None for all.
+            rows: Number of samples, if the rows after them are padding; None for all.
 
         Returns:
             The projections, `(samples, NUM_DIRECTIONS)`; and the weights,

@@ -34,7 +34,8 @@ def stride_for(steps: int | None, batch_size: int | None = None) -> int:
 class Occasional:
     """Schedule that runs an update at the first step and at every `stride`-th step after it.
 
-    The stride is a variable, so that the host can change it without a new trace.
+    On TensorFlow, where it runs inside the step, the stride is a variable, so that the host can
+    change it without a new trace. On JAX and PyTorch the host counts the steps.
 
     Args:
         stride: Number of steps from one update to the next.
@@ -44,7 +45,6 @@ class Occasional:
         self.state = State("shiftguard_occasional")
         self.step = self.state.add("step", ())
         self.stride = self.state.add("stride", (), fill=float(stride))
-        # On JAX and PyTorch, where updates are called from the host, it counts there.
         self._step, self._stride = 0, stride
 
     def start(self, stride: int) -> None:

@@ -1,4 +1,4 @@
-"""`Padding`: fills up short batches, so that JAX compiles the statistics for one size only."""
+"""`Padding`: pads short batches, so that JAX compiles the statistics for one size only."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ from keras_shiftguard.statistics.classes import width_of
 
 
 class Padding:
-    """Fills up each batch to the size of the largest one so far. Does so on JAX only.
+    """Pads each batch to the size of the largest one so far, on JAX only.
 
-    JAX compiles a function anew for every shape of its arguments, and the last batch of a pass
-    is mostly shorter than the others. The added rows repeat the last sample; the statistics
-    leave them out, since they are told the number of samples.
+    JAX compiles a function again for every shape of its arguments, and the last batch of a pass
+    is usually shorter than the others. The added rows repeat the last sample. The statistics get
+    the number of samples as an argument, and leave the added rows out.
     """
 
     def __init__(self) -> None:
@@ -22,25 +22,27 @@ class Padding:
 
     def __call__(
         self, inputs: Mapping[str, Any], y: Any = None
-    ) -> tuple[dict[str, Any], Any, np.ndarray | None]:
-        """Returns the inputs and the labels filled up, and the number of samples.
+    ) -> tuple[dict[str, Any], Any, np.int32 | None]:
+        """Returns the padded inputs and labels, and the number of samples.
 
         Args:
             inputs: Tensors `(samples, ...)` by name, with at least one sample.
             y: Labels, or None. Labels that cannot be counted are returned as they are.
 
         Returns:
-            The number of samples is an int32 scalar, or None where nothing is ever filled up.
+            The inputs, the labels, and the number of samples: an int32 scalar, or None on
+            backends where nothing is padded.
         """
         if keras.backend.backend() != "jax" or not inputs:
             return dict(inputs), y, None
         samples = next(iter(inputs.values())).shape[0]
         self.size = max(self.size, samples)
-        filled = {name: _filled(x, self.size) for name, x in inputs.items()}
-        return filled, _filled(y, self.size) if width_of(y) else y, np.int32(samples)
+        padded = {name: _padded(x, self.size) for name, x in inputs.items()}
+        return padded, _padded(y, self.size) if width_of(y) else y, np.int32(samples)
 
 
-def _filled(x: Any, size: int) -> Any:
+def _padded(x: Any, size: int) -> Any:
+    """Repeats the last sample until there are `size` samples."""
     missing = size - x.shape[0]
     if missing <= 0:
         return x

@@ -25,7 +25,7 @@ class SampledPixels:
     Args:
         x: The tensor of the input.
         spec: Specification of the input.
-        rows: Number of samples, where the rows after them only fill up `x`; None for all.
+        rows: Number of samples, if the rows after them are padding; None for all.
     """
 
     def __init__(self, x: Any, spec: InputSpec, rows: Any = None) -> None:

@@ -43,7 +43,7 @@ class Sketch:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        self._kind = replace(spec, name="")  # inputs of all names are measured alike
+        self._kind = replace(spec, name="")  # the name is no part of the cache key
         self.state = State("shiftguard")
         self.moments = Moments(spec, self.state)
         self.pixel_statistics = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
@@ -56,7 +56,12 @@ class Sketch:
         self.details = Details(spec, self.detail_state)
 
     def update(self, x: Any, rows: Any = None) -> None:
-        """Adds every pixel of a batch. Runs inside the compiled step."""
+        """Adds every pixel of a batch.
+
+        Args:
+            x: The tensor of the input.
+            rows: Number of samples, if the rows after them are padding; None for all.
+        """
         traced_once(self._update, self.state, ("pixels", self._kind), x, rows)
 
     def _update(self, x: Any, rows: Any) -> None:
@@ -65,7 +70,7 @@ class Sketch:
             statistic.update(batch)
 
     def sample(self, x: Any, rows: Any = None) -> None:
-        """Adds sampled pixels to the quantiles and the 8-bit grids. Runs inside the step."""
+        """Adds sampled pixels to the quantiles and the 8-bit grids; arguments as in `update`."""
         traced_once(self._sample, self.detail_state, ("sampled", self._kind), x, rows)
 
     def _sample(self, x: Any, rows: Any) -> None:
@@ -74,7 +79,7 @@ class Sketch:
             statistic.update(pixels)
 
     def measure(self, x: Any, rows: Any = None) -> tuple[Any, Any]:
-        """Adds the samples of `x` to the features and the embedding. Runs inside the step.
+        """Adds the samples of `x` to the features and the embedding; arguments as in `update`.
 
         Returns:
             Projections and weights of the samples, see `EmbeddingSketch.update`.

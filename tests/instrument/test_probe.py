@@ -254,25 +254,6 @@ def test_a_step_that_does_not_call_super(data):
     assert_measured(guard.profiles["train"], x)
 
 
-def test_refusals_name_the_way_out(data, monkeypatch):
-    if BACKEND != "jax":
-        pytest.skip("elsewhere nothing has to be refused")
-    from keras_shiftguard import ShiftGuardError
-
-    class NoTracker(Subclassed):
-        @property
-        def metrics(self):
-            return []
-
-    x, y = data
-    model = compiled(NoTracker())
-    with pytest.raises(ShiftGuardError, match="loss tracker.*diagnose"):
-        model.fit(x, y, callbacks=[ShiftGuard(verbose=0)], verbose=0)
-    monkeypatch.setattr(keras.config, "is_nnx_enabled", lambda: True)
-    with pytest.raises(ShiftGuardError, match="KERAS_NNX_ENABLED=false"):
-        compiled(sequential()).fit(x, y, callbacks=[ShiftGuard(verbose=0)], verbose=0)
-
-
 def test_first_samples_are_those_that_were_fed(data):
     x, y = data
     kept = {}

@@ -1,0 +1,149 @@
+"""Batches are measured beside the step on JAX and PyTorch: nothing of ours is on the model."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import keras_shiftguard as sg
+
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+BACKEND = keras.backend.backend()
+beside = pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow is measured in its step")
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    return rng.random((80, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 80)
+
+
+def network():
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 3)),
+            layers.Conv2D(4, 3),
+            layers.BatchNormalization(),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss, metrics=["accuracy"])
+    return model
+
+
+def fit(model, data, *callbacks, **more):
+    more = {"batch_size": 16, "verbose": 0, **more}
+    return model.fit(*data, callbacks=list(callbacks), **more)
+
+
+class During(keras.callbacks.Callback):
+    """Calls a function with the model at one batch of the fit."""
+
+    def __init__(self, function, batch=2):
+        super().__init__()
+        self.function, self.batch = function, batch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == self.batch:
+            self.function(self.model)
+
+
+@beside
+def test_the_state_of_the_model_is_its_own_during_a_fit(data):
+    seen = {}
+
+    def look(model):
+        if BACKEND == "jax":
+            model.jax_state_sync()
+        seen["variables"] = len(model.variables), len(model.metrics_variables)
+        seen["tree"] = str(keras.tree.map_structure(np.shape, model.get_state_tree()))
+
+    plain = network()
+    fit(plain, data, During(look))
+    expected = dict(seen)
+    guarded = network()
+    fit(guarded, data, sg.ShiftGuard(verbose=0), During(look))
+    assert seen["variables"] == expected["variables"]
+    assert "shiftguard" not in seen["tree"]
+    assert not any("shiftguard" in name for name in vars(guarded))
+    for name in ("train_function", "test_function", "predict_function"):
+        assert not hasattr(getattr(guarded, name), "shiftguard_probe")
+
+
+def test_a_step_made_anew_in_mid_fit_goes_on_being_counted(data):
+    """Keras's own docs advise this after layers were unfrozen."""
+    guard = sg.ShiftGuard(verbose=0)
+    fit(network(), data, guard, During(lambda model: model.make_train_function(force=True)))
+    assert guard.profiles["train"].num_samples == 80
+
+
+class Interrupt(Exception):
+    pass
+
+
+def interrupt(model):
+    raise Interrupt
+
+
+def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
+    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
+    with pytest.raises(Interrupt):
+        fit(model, data, guard, During(interrupt))
+    stream = guard._run.stream("train")
+    stream.drain()
+    assert stream.profile.num_samples == 3 * 16
+    fit(model, data)
+    assert stream.drain().num_samples == 0
+    # A guard of a later fit takes the place of the one that was left behind.
+    other = sg.ShiftGuard(verbose=0)
+    fit(model, data, other)
+    assert other.profiles["train"].num_samples == 80
+
+
+@beside
+def test_two_guards_unwind_in_any_order(data):
+    model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="not attached"):
+        fit(model, data, first, second, During(lambda model: first.detach()))
+    assert second.profiles["train"].num_samples == 80
+    assert not hasattr(model.train_function, "shiftguard_probe")
+
+
+def test_an_odd_last_batch_counts_each_sample_once(data):
+    x, y = data[0][:75], data[1][:75]
+    guard = sg.ShiftGuard(verbose=0)
+    fit(network(), (x, y), guard)
+    found = guard.profiles["train"]
+    whole = sg.profile((x, y))
+    assert found.num_samples == 75
+    assert found.inputs["input"].channels.count.tolist() == [75, 75, 75]
+    assert found.labels.counts[:3].tolist() == whole.labels.counts[:3].tolist()
+    np.testing.assert_allclose(found.inputs["input"].mean, x.mean(axis=(0, 1, 2)), rtol=1e-5)
+    assert found.inputs["input"].features.num_samples == 75
+    np.testing.assert_array_equal(found.inputs["input"].minimum, x.min(axis=(0, 1, 2)))
+
+
+def test_predictions_are_watched_and_compared_with_the_reference(data, capsys):
+    x, y = data
+    model = network()
+    guard = sg.ShiftGuard(reference=np.tile(x, (3, 1, 1, 1)), on_shift="ignore")
+    dark = np.tile(x * 0.4, (3, 1, 1, 1))
+    plain = model.predict(dark, verbose=0)
+    watched = model.predict(dark, callbacks=[guard], verbose=0)
+    np.testing.assert_array_equal(plain, watched)
+    assert guard.profiles["prediction"].num_samples == 240
+    assert guard.report.shifted
+    assert {(f.stream, f.against) for f in guard.report.findings} == {("prediction", "reference")}
+    assert guard.diagnosis is not None
+    assert not hasattr(model.predict_function, "shiftguard_probe")
+    assert "prediction" in capsys.readouterr().out
+
+
+def test_predict_inside_of_a_fit_is_no_part_of_it(data):
+    guard = sg.ShiftGuard(verbose=0)
+    fit(network(), data, guard, During(lambda model: model.predict(data[0], verbose=0)))
+    assert guard.profiles["train"].num_samples == 80
+    assert "prediction" not in guard.profiles
