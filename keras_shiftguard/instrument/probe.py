@@ -60,7 +60,8 @@ class Probe:
         self.attached = False
         self._failed = False
         self._replaced: dict[str, Any] = {}
-        self._compiled = CompiledSteps(model)
+        self._active: str | None = None  # the step whose batch is being handled
+        self._compiled = CompiledSteps(model, lambda kind: self._active == kind)
         self._is_reusable = False
         self._was_cached = False
         self._shapes: dict[str, Any] = {}  # of the first batch of each stream
@@ -79,6 +80,7 @@ class Probe:
             stale = _probe_of(vars(self.model).get(method))
             if stale is not None and stale.run_key is not self.run_key:
                 stale.detach(reuse=False)
+        plain = self._compiled.make_plain()
         for method, stream in STEPS.items():
             original = getattr(self.model, method)
             # A step that the user set on the instance is restored by `detach`.
@@ -87,7 +89,7 @@ class Probe:
             step.probe = self  # type: ignore[attr-defined]
             setattr(self.model, method, step)
         self.attached = True
-        self._compiled.wrap()
+        self._compiled.wrap(plain)
 
     def detach(self, reuse: bool = True) -> None:
         """Restores the model as it was. Safe to call twice, and after a crash.
@@ -118,10 +120,12 @@ class Probe:
             cache(self.model, self.cache_key, self)
 
     def begin_batch(self, stream: str) -> None:
-        """Does nothing: the compiled step measures each batch."""
+        """Measures the batches of the stream, until `end_batch`."""
+        self._active = "test" if stream == "validation" else stream
 
     def end_batch(self) -> None:
-        """Does nothing."""
+        """Lets Keras's own step handle batches: they are not those of this run."""
+        self._active = None
 
     def can_be_reused(self, model: keras.Model) -> bool:
         """Whether another run of the model may use this probe."""

@@ -8,32 +8,24 @@ from keras import ops
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.occasional import SAMPLES_PER_PASS, stride_for
 from keras_shiftguard.statistics.stream import Stream
-from keras_shiftguard.statistics.tracing import compiled
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 def stream_and_step(stride=1):
-    """Returns a stream of columns, and its update compiled like a step."""
+    """Returns a stream of columns, and its update: on TensorFlow, compiled like a step."""
     stream = Stream("test")
     stream.measure_every(stride)  # before the variables exist
     stream.build([spec_for("input", (None, 2), "channels_last", "float32")])
 
     def update(x, y):
-        stream.update_state({"input": x}, x, y)
+        stream.update({"input": x}, x, y)
 
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         return stream, tf.function(update)
-    return stream, compiled(update, lambda: [stream_state(stream)])
-
-
-def stream_state(stream):
-    class All:
-        variables = stream.state_variables
-
-    return All
+    return stream, update
 
 
 def run(stream, step, steps, batch=40):

@@ -8,7 +8,6 @@ from keras import ops
 from keras_shiftguard.profiles.summary import TOKEN_BUCKETS
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 from keras_shiftguard.statistics.sketch import Sketch
-from keras_shiftguard.statistics.tracing import compiled
 
 pytestmark = pytest.mark.backend
 
@@ -16,13 +15,10 @@ pytestmark = pytest.mark.backend
 def summary_of(x, spec):
     sketch = Sketch(spec)
 
-    def update(part):
+    for start in range(0, len(x), 20):
+        part = ops.convert_to_tensor(x[start : start + 20])
         sketch.update(part)
         sketch.measure(part)
-
-    step = compiled(update, lambda: [sketch.state, sketch.detail_state])
-    for start in range(0, len(x), 20):
-        step(ops.convert_to_tensor(x[start : start + 20]))
     return sketch.drain()
 
 

@@ -75,7 +75,7 @@ def test_the_cache_is_bounded(monkeypatch):
     import tensorflow as tf
 
     monkeypatch.setattr(tracing, "MAX_CACHED", 2)
-    monkeypatch.setattr(tracing, "_traced", type(tracing._traced)())
+    monkeypatch.setattr(tracing, "_functions", type(tracing._functions)())
     state = State("test")
     total = state.add("total", ())
 
@@ -89,4 +89,4 @@ def test_the_cache_is_bounded(monkeypatch):
 
     step()
     assert float(total.value) == 7.0
-    assert [key[1][0] for key in tracing._traced] == [(3,), (1,)]
+    assert [key[1][0][0] for key in tracing._functions] == [(3,), (1,)]
