@@ -1,10 +1,10 @@
 """`BesideProbe`: measures the batches of a model beside its steps, on JAX and PyTorch.
 
 `fit`, `evaluate` and `predict` read `model.train_function`, `model.test_function` and
-`model.predict_function` anew at every batch, and hand the raw batch to them from Python. So
-these attributes of the model instance are wrapped: each batch is measured by functions of our
-own, corrected and augmented if that is on, and handed on. Nothing of ours is on the model: no
-variable, no metric, and its own step is compiled as without a guard.
+`model.predict_function` anew at every batch, and pass the raw batch to them from Python. So
+these attributes of the model instance are wrapped: the wrapper measures each batch, corrects
+and augments it if that is on, and passes it to the original function. The model gets no
+variables and no metrics, and its own step is compiled as without a guard.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,7 +20,7 @@ from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
 
-# The function of the model that handles a batch of each stream.
+# The attribute of the model with the function that takes the batches of each stream.
 FUNCTIONS = {
     "train": "train_function",
     "validation": "test_function",
@@ -29,7 +29,7 @@ FUNCTIONS = {
 
 
 class BesideProbe:
-    """Measures the batches that the functions of one model are given.
+    """Measures the batches that are passed to the compiled functions of one model.
 
     Args:
         model: A model.
@@ -54,15 +54,15 @@ class BesideProbe:
         self.augmentation = augmentation
         self.run_key: object = None
         self.attached = False
-        self._active: str | None = None  # the stream of the batch that is being handled
+        self._active: str | None = None  # stream of the present batch
         self._failed = False
 
     def attach(self, run_key: object = None) -> None:
         """Starts measuring, in `on_train_begin`, `on_test_begin` or `on_predict_begin`.
 
         Args:
-            run_key: One object for all callbacks of one run. A probe of another run that is
-                still on the model was left behind by an exception, and is removed.
+            run_key: An object that all callbacks of one run share. A probe with another key
+                that is still on the model was left behind by an exception, and is removed.
         """
         self.run_key = run_key
         for name in FUNCTIONS.values():
@@ -72,10 +72,10 @@ class BesideProbe:
         self.attached = True
 
     def begin_batch(self, stream: str) -> None:
-        """Measures what the function of the stream is given, until `end_batch`.
+        """Measures the batches of a stream until `end_batch`.
 
-        A function that was made anew, as `model.make_train_function(force=True)` does after
-        layers were unfrozen, is wrapped anew.
+        It also wraps a function that was compiled anew, which users do with
+        `model.make_train_function(force=True)` after they unfreeze layers.
         """
         function = getattr(self.model, FUNCTIONS[stream])
         if self.attached and function is not None and self not in _probes(function):
@@ -83,16 +83,16 @@ class BesideProbe:
         self._active = stream
 
     def end_batch(self) -> None:
-        """Hands batches on unmeasured, until `begin_batch`: they are not those of this run."""
+        """Stops measuring until `begin_batch`: batches in between belong to other runs."""
         self._active = None
 
     def detach(self) -> None:
-        """Leaves the model as it was. It may be called twice, and after a crash."""
+        """Restores the model as it was. Safe to call twice, and after a crash."""
         self.attached = False
         self._active = None
         for name in FUNCTIONS.values():
             function = getattr(self.model, name)
-            # A wrapper of a second guard stays, and goes when that guard detaches.
+            # The wrapper of a second guard stays until that guard detaches.
             while (probe := getattr(function, "shiftguard_probe", None)) and not probe.attached:
                 function = function.shiftguard_plain
             if function is not getattr(self.model, name):
@@ -107,7 +107,7 @@ class BesideProbe:
             if isinstance(batches, list):
                 return function(*others, [self._observed(data, stream, ()) for data in batches])
             if stream == "validation" and self.model_outputs is not None:
-                # JAX frees the weights of a step when it is called: look before.
+                # JAX frees the weights when it calls a step, so the batches are measured before.
                 steps = range(self.model.steps_per_execution)
                 taken = [data for _, data in zip(steps, batches)]  # noqa: B905 (the iterator goes on)
                 observed = [self._observed(data, stream, others[0]) for data in taken]
@@ -129,7 +129,7 @@ class BesideProbe:
         if self._failed or not self.attached:
             return data
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if is_pair(x):  # source and target side by side: training is the source
+        if is_pair(x):  # a batch of source and target: only the source is training data
             source = self._observed((x[SOURCE], y, weight), stream, state)[0]
             return ({**x, SOURCE: source}, *data[1:])
         try:
@@ -146,19 +146,19 @@ class BesideProbe:
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
             return (with_replaced_tensors(x, changed, self.names), *data[1:])
-        except Exception as error:  # a failure of ours must never end a fit
+        except Exception as error:  # a failure of the guard must never end a fit
             self._failed = True
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         if self.augmentation is not None and stream is self.streams["train"]:
-            # After the measurement: the profile is that of the user's own pipeline.
+            # After the measurement, which is of the user's data without augmentation.
             tensor = self.augmentation.apply(name, tensor, y)
         return stream.corrected(name, tensor)
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
-        """Creates the variables with the first batch, where the model did not tell shapes."""
+        """Creates the variables from the first batch if the input shapes were not known before."""
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)
         stream.build(specs)
@@ -167,7 +167,7 @@ class BesideProbe:
 
 
 def _probes(function: Any) -> list[BesideProbe]:
-    """The probes whose wrappers stand around a function, outermost first."""
+    """Returns the probes that have wrapped a function, the outermost first."""
     found = []
     while (probe := getattr(function, "shiftguard_probe", None)) is not None:
         found.append(probe)

@@ -33,9 +33,9 @@ class Probe:
         model: A compiled model.
         streams: The `Stream` for each of `"train"` and `"validation"`.
         names: Names of the inputs, for inputs that come as a list.
-        model_outputs: Is updated with `(x, y)` of every validation batch, and calls
-            the model; None skips this.
-        augmentation: Changes the input of training after the measurement, by
+        model_outputs: Statistics of the model's outputs, to which every validation batch
+            is added; None skips this.
+        augmentation: Changes the input of training after the measurement, with
             `apply(name, x, y)`; None skips this.
         cache_key: Key under which `detach` caches the probe for a later run that
             measures the same; None does not cache it.

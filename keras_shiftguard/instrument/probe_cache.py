@@ -55,7 +55,7 @@ def new_or_cached_probe(
 
 
 def new_prediction_probe(model: keras.Model, corrects: bool = False) -> BesideProbe:
-    """Returns a probe for `model.predict`, which hands batches over from Python everywhere.
+    """Returns a probe for `model.predict`, which passes batches from Python on every backend.
 
     Args:
         model: A model.
@@ -73,7 +73,7 @@ def _streams(
     statistics: Sequence[keras.metrics.Metric],
     specs: Sequence[InputSpec] | None,
 ) -> dict[str, Stream]:
-    """Returns the streams of a run by name; built unless the specs are not known yet."""
+    """Returns the streams of a run by name. They are built if the specs are known."""
     streams = {
         "train": Stream("train", correction, statistics),
         "validation": Stream("validation", correction, _copies(statistics)),

@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_shiftguard as sg
 
-pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend, pytest.mark.eager]
 
 
 def frozen_mobilenet(trainable=False):

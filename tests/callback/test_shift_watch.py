@@ -10,6 +10,8 @@ from keras import layers
 import keras_shiftguard as sg
 from keras_shiftguard.errors import ShiftDetectedError, ShiftWarning
 
+pytestmark = pytest.mark.eager
+
 # What depends on the backend is the step; what follows from its numbers is not.
 backend = pytest.mark.backend
 

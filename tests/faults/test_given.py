@@ -10,6 +10,8 @@ from faults.fits import BACKEND, TARGET, X, quiet, records, same, watched
 
 import keras_shiftguard as sg
 
+pytestmark = pytest.mark.eager
+
 
 def damaged(path, how):
     sg.profile(X).save(path)

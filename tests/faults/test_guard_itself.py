@@ -15,6 +15,8 @@ from keras import layers
 import keras_shiftguard as sg
 from keras_shiftguard.statistics.stream import Stream
 
+pytestmark = pytest.mark.eager
+
 
 class Subclassed(keras.Model):
     """A model that Keras builds in the first step, and so the guard builds its statistics then."""

@@ -14,6 +14,8 @@ from keras import layers
 
 import keras_shiftguard as sg
 
+pytestmark = pytest.mark.eager
+
 
 @pytest.mark.thorough
 @pytest.mark.backend

@@ -27,6 +27,8 @@ from faults.fits import (
 import keras_shiftguard as sg
 from keras_shiftguard.log.resume import read_epoch_state
 
+pytestmark = pytest.mark.eager
+
 NOBODY = 65534
 
 

@@ -15,6 +15,8 @@ from faults.fits import BACKEND, new_model, numbers, quiet, records, run, same, 
 import keras_shiftguard as sg
 from keras_shiftguard.log.resume import read_epoch_state
 
+pytestmark = pytest.mark.eager
+
 
 class Stop(keras.callbacks.Callback):
     """Ends the fit at one hook of the second epoch, or of the fit if it is called only once."""

@@ -15,6 +15,8 @@ from keras_shiftguard.profiles import NUM_BINS, bin_edges
 from keras_shiftguard.profiles.features import NUM_COARSE_BINS
 from tensorboard_plugin_shiftguard.metadata import ALARM, REPORTED, SHARE_SCALE
 
+pytestmark = pytest.mark.eager
+
 STEPS = 3
 PAIR = ("validation", "train")
 

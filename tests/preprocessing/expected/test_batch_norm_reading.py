@@ -93,7 +93,8 @@ def test_why_there_is_no_reading():
     images = (pictures(8) / 255).astype("float32")
     said = read(Network(fails=True), images)
     assert said.startswith("Batch norm could not be compared: ValueError: ") and "not today" in said
-    assert "not clear enough" in read(Network(), images, InputConvention("unknown", "unknown"))
+    unknown = InputConvention("unknown", "unknown")
+    assert "what is fed is unknown" in read(Network(), images, unknown)
     fresh = keras.Sequential([keras.Input((32, 32, 3)), layers.BatchNormalization()])
     assert "untrained" in read(fresh, images)
 
