@@ -1,22 +1,54 @@
 """Helpers for the tensors of one batch inside a training or test step."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
+from keras_shiftguard.errors import warn
 from keras_shiftguard.io.batches import named_inputs
 from keras_shiftguard.statistics.batch import is_numeric
 
 
 def is_dense(x: Any) -> bool:
     """Whether `x` is a numeric tensor that is neither ragged nor sparse."""
-    return (
-        is_numeric(x)
-        and hasattr(x, "shape")
-        and type(x).__name__ not in ("RaggedTensor", "SparseTensor", "BCOO")
-    )
+    return not _why_not_dense(x)
+
+
+def _why_not_dense(x: Any) -> str:
+    kind = type(x).__name__
+    if kind == "RaggedTensor":
+        return "it is ragged"
+    if kind in ("SparseTensor", "BCOO") or getattr(x, "is_sparse", False):
+        return "it is sparse"
+    if not is_numeric(x) or not hasattr(x, "shape"):
+        return f"it holds no numbers but {getattr(x, 'dtype', kind)}"
+    return ""
+
+
+class UnmeasuredInputs:
+    """Warns once of the inputs of a model that cannot be measured."""
+
+    def __init__(self) -> None:
+        self._warned = False
+
+    def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
+        """Warns of the inputs that are not measured, and says why; at the first call only.
+
+        Args:
+            inputs: The inputs of a batch, by name.
+            measured: Names of those that are measured.
+        """
+        reasons = {
+            name: _why_not_dense(x) or f"nothing is known for its shape {tuple(x.shape)}"
+            for name, x in inputs.items()
+            if name not in measured
+        }
+        if reasons and not self._warned:
+            self._warned = True
+            named = " and ".join(f"{name!r} ({reason})" for name, reason in reasons.items())
+            warn(f"ShiftGuard does not measure the input {named}.")
 
 
 def copy_on_tensorflow(data: Any) -> Any:

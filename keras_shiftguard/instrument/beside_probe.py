@@ -14,7 +14,11 @@ from typing import Any
 import keras
 
 from keras_shiftguard.errors import warn
-from keras_shiftguard.instrument.batch_tensors import is_dense, with_replaced_tensors
+from keras_shiftguard.instrument.batch_tensors import (
+    UnmeasuredInputs,
+    is_dense,
+    with_replaced_tensors,
+)
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
@@ -56,6 +60,7 @@ class BesideProbe:
         self.attached = False
         self._active: str | None = None  # stream of the present batch
         self._failed = False
+        self._unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:
         """Starts measuring, in `on_train_begin`, `on_test_begin` or `on_predict_begin`.
@@ -134,10 +139,11 @@ class BesideProbe:
             return ({**x, SOURCE: source}, *data[1:])
         try:
             measured = self.streams[stream]
-            inputs = named_inputs(x, self.names)
-            inputs = {name: tensor for name, tensor in inputs.items() if is_dense(tensor)}
+            all_inputs = named_inputs(x, self.names)
+            inputs = {name: tensor for name, tensor in all_inputs.items() if is_dense(tensor)}
             if not measured.is_built:
                 self._build(measured, inputs)
+            self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
             with _no_gradients():
                 measured.update(inputs, x, y)
                 if self.model_outputs is not None and stream == "validation":

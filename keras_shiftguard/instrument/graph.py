@@ -98,8 +98,9 @@ def _node_of(tensor: Any) -> Any:
 
 def sublayers(layer: Any) -> list[Any]:
     """Returns the layers directly inside a layer or model, in the order they were attached."""
-    if isinstance(layer, keras.Model):
-        found = list(layer.layers)
+    listed = getattr(layer, "layers", None)  # a Trainer that is a plain layer has none
+    if isinstance(layer, keras.Model) and listed is not None:
+        found = list(listed)
     else:
         found = []
         for value in vars(layer).values() if hasattr(layer, "__dict__") else ():

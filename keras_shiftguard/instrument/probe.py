@@ -13,6 +13,7 @@ import keras
 
 from keras_shiftguard.errors import warn
 from keras_shiftguard.instrument.batch_tensors import (
+    UnmeasuredInputs,
     copy_on_tensorflow,
     is_dense,
     shapes_of,
@@ -62,6 +63,7 @@ class Probe:
         self._replaced: dict[str, Any] = {}
         self._active: str | None = None  # the step whose batch is being handled
         self._compiled = CompiledSteps(model, lambda kind: self._active == kind)
+        self._unmeasured = UnmeasuredInputs()
         self._is_reusable = False
         self._was_cached = False
         self._shapes: dict[str, Any] = {}  # of the first batch of each stream
@@ -149,10 +151,11 @@ class Probe:
         try:
             x, y = copy_on_tensorflow(x), copy_on_tensorflow(y)
             self._note_shapes(stream, x, y)
-            inputs = named_inputs(x, self.names)
-            inputs = {name: t for name, t in inputs.items() if is_dense(t)}
+            all_inputs = named_inputs(x, self.names)
+            inputs = {name: t for name, t in all_inputs.items() if is_dense(t)}
             if not stream.is_built:
                 self._build(stream, inputs)
+            self._unmeasured.check(all_inputs, stream.sketches.keys() & inputs.keys())
             stream.update(inputs, x, y)
             if self.model_outputs is not None and stream is self.streams["validation"]:
                 self.model_outputs.update(x, y)

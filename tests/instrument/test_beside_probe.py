@@ -147,3 +147,51 @@ def test_predict_inside_of_a_fit_is_no_part_of_it(data):
     fit(network(), data, guard, During(lambda model: model.predict(data[0], verbose=0)))
     assert guard.profiles["train"].num_samples == 80
     assert "prediction" not in guard.profiles
+
+
+def two_inputs():
+    inputs = {
+        "image": keras.Input((8, 8, 3), name="image"),
+        "other": keras.Input((1,), dtype="bool", name="other"),
+    }
+    flat = layers.Flatten()(inputs["image"])
+    both = layers.Concatenate()([flat, layers.Lambda(as_float)(inputs["other"])])
+    model = keras.Model(inputs, layers.Dense(2)(both))
+    model.compile("sgd", "mse")
+    return model
+
+
+def as_float(x):
+    return keras.ops.cast(x, "float32")
+
+
+def test_an_input_that_is_not_measured_is_named_once(data):
+    x = {"image": data[0][:, :8, :8], "other": data[1][:, None] > 0}
+    guard = sg.ShiftGuard(verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="does not measure the input 'other' .*bool") as told:
+        fit(two_inputs(), (x, np.zeros((80, 2), "float32")), guard, epochs=2)
+    assert len([w for w in told if w.category is sg.ShiftWarning]) == 1
+    assert list(guard.profiles["train"].inputs) == ["image"]
+
+
+class WithoutLayers(keras.Model):
+    """Stands for a `Trainer` that is a plain `Layer`: it has no `.layers`."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    @property
+    def layers(self):
+        raise AttributeError("no layers")
+
+    def call(self, x):
+        return self.dense(keras.ops.reshape(x, (-1, 432)))
+
+
+def test_a_model_without_layers_is_measured(data):
+    model = WithoutLayers()
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    guard = sg.ShiftGuard(verbose=0)
+    fit(model, data, guard)
+    assert guard.profiles["train"].num_samples == 80

@@ -125,6 +125,6 @@ def test_non_finite_pixels(model, raw_images):
     x = raw_images / 127.5 - 1.0
     x[0, 0, 0, 0] = np.nan
     diagnosis = sg.diagnose(model, x)
-    said = [*diagnosis.evidence, *(hint.sentence for hint in diagnosis.hints)]
-    assert any("finite" in sentence for sentence in said)
+    sentences = [*diagnosis.evidence, *(hint.sentence for hint in diagnosis.hints)]
+    assert any("finite" in sentence for sentence in sentences)
     assert sg.diagnose(model, np.full_like(x, np.nan)).status == "mismatch"

@@ -269,8 +269,8 @@ RAW_KEY = key("raw")
 )
 def test_weights_that_were_trained_on_another_convention(fits, more, disagree):
     verdict = decide(case(reading_of(fits, RAW_KEY, **more), UNIT, 0.97, published("tf")))
-    said = any("disagree" in sentence for sentence in verdict.evidence)
-    assert said == disagree
+    mentioned = any("disagree" in sentence for sentence in verdict.evidence)
+    assert mentioned == disagree
     assert verdict.status == ("unknown" if disagree else "mismatch")
     if disagree:
         text = "fits images in raw (0..255) better: the misfit is 2.5 times smaller."

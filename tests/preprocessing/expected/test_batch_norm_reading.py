@@ -91,8 +91,11 @@ def test_moving_statistics_after_few_steps(share, told):
 
 def test_why_there_is_no_reading():
     images = (pictures(8) / 255).astype("float32")
-    said = read(Network(fails=True), images)
-    assert said.startswith("Batch norm could not be compared: ValueError: ") and "not today" in said
+    reason = read(Network(fails=True), images)
+    assert (
+        reason.startswith("Batch norm could not be compared: ValueError: ")
+        and "not today" in reason
+    )
     unknown = InputConvention("unknown", "unknown")
     assert "what is fed is unknown" in read(Network(), images, unknown)
     fresh = keras.Sequential([keras.Input((32, 32, 3)), layers.BatchNormalization()])

@@ -175,29 +175,29 @@ def test_names_have_a_tolerance_and_no_more(mode, order):
 # --- sentences --------------------------------------------------------------------
 
 
-def said(build, wanted, own=False):
+def described(build, wanted, own=False):
     convention, front = invert(front_of(build), wanted)
     return " ".join(describe(front, convention, wanted, "the network", own))
 
 
 def test_doubled_preprocessing_is_named():
-    text = said(lambda x: x / 255, RAW, own=True)
+    text = described(lambda x: x / 255, RAW, own=True)
     assert "The preprocessing is doubled inside the model itself" in text
     assert "0 to 65025" in text
-    text = said(lambda x: (x / 127.5 - 1) / 127.5 - 1, TF)
+    text = described(lambda x: (x / 127.5 - 1) / 127.5 - 1, TF)
     assert "doubled" in text and "first to tf ([-1, 1]), RGB, then that to tf" in text
-    text = said(lambda x: keras.applications.resnet.preprocess_input(x / 255), CAFFE)
+    text = described(lambda x: keras.applications.resnet.preprocess_input(x / 255), CAFFE)
     assert "first to unit ([0, 1]), RGB, then that to caffe" in text
 
 
 def test_the_wrong_preprocessing_is_named_and_not_called_doubled():
-    text = said(lambda x: x / 255, CAFFE)
+    text = described(lambda x: x / 255, CAFFE)
     assert "makes unit ([0, 1]), RGB of raw images, but the network wants caffe" in text
     assert "doubled" not in text
 
 
 def test_right_preprocessing_is_not_complained_about():
-    text = said(lambda x: x / 127.5 - 1, TF)
+    text = described(lambda x: x / 127.5 - 1, TF)
     assert text.endswith("So the model's input must receive raw (0..255), RGB.")
-    assert said(lambda x: x, TF) == "Nothing stands between the model's input and the network."
-    assert said(lambda x: ops.clip(x / 255, 0, 1), UNIT).endswith("images in that range.")
+    assert described(lambda x: x, TF) == "Nothing stands between the model's input and the network."
+    assert described(lambda x: ops.clip(x / 255, 0, 1), UNIT).endswith("images in that range.")
