@@ -94,6 +94,7 @@ def policy():
     keras.config.set_dtype_policy(before)
 
 
+@pytest.mark.thorough
 def test_it_works_compiled_by_xla_in_mixed_precision_and_in_packs_of_steps(data, policy):
     if BACKEND == "torch":
         pytest.skip("Keras refuses steps_per_execution on torch; torch.compile takes minutes")
@@ -105,6 +106,7 @@ def test_it_works_compiled_by_xla_in_mixed_precision_and_in_packs_of_steps(data,
     assert np.isfinite(history["loss"]).all()
 
 
+@pytest.mark.thorough
 def test_a_fit_that_was_interrupted_goes_on_exactly(data, tmp_path):
     images = data[0] * 255, data[1]  # so that the range of the input must be restored as well
     target = images[0] - np.float32(60)
@@ -147,11 +149,11 @@ assert len(images) == len(labels) == 2 * len(data[0])  # two epochs, of both rep
 """
 
 
+@pytest.mark.thorough
 def test_replicas_are_augmented_alike():
     if BACKEND != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
-    here = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(here), str(here.parent)])
+    paths = os.pathsep.join(map(str, Path(__file__).parents[:3]))
     subprocess.run(
         [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
     )

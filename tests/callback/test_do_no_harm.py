@@ -95,11 +95,15 @@ CASES = {
     "steps_per_execution": dict(build=sequential, steps_per_execution=3),
     "eager": dict(build=sequential, run_eagerly=True),
 }
+QUICK = ("sequential", "steps_per_execution")
 
 
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("mode", ["warn", "fix"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case",
+    [case if case in QUICK else pytest.param(case, marks=pytest.mark.thorough) for case in CASES],
+)
 def test_training_is_bit_for_bit_the_same(case, mode, data):
     if BACKEND == "torch" and case in ("jit", "steps_per_execution"):
         pytest.skip("Keras refuses steps_per_execution on torch; torch.compile takes minutes")

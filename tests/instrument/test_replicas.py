@@ -54,8 +54,7 @@ for profile in (inside, sg.profile((x[:21], y[:21]), model=model)):
 def test_replicas_are_merged(script):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
-    here = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(here), str(here.parent)])
+    paths = os.pathsep.join(map(str, Path(__file__).parents[:3]))
     subprocess.run(
         [sys.executable, "-c", DEVICES + script],
         check=True,
