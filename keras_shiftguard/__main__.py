@@ -1,4 +1,4 @@
-"""`python -m keras_shiftguard` is the same as `keras-shiftguard`."""
+"""Runs the command line tool: `python -m keras_shiftguard` does the same as `keras-shiftguard`."""
 
 import sys
 

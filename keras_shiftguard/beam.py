@@ -43,7 +43,7 @@ class ProfileSamples(beam.PTransform[Any, Any]):
 
 
 class AddProfiles(beam.CombineFn):
-    """Adds profiles; with `CombinePerKey`, those of each camera or day apart."""
+    """Adds profiles; with `beam.CombinePerKey`, for each key (a camera, a day) separately."""
 
     def create_accumulator(self) -> InputProfile:
         return InputProfile()
@@ -59,10 +59,11 @@ class AddProfiles(beam.CombineFn):
 
 
 class MeasureBatch(beam.DoFn):
-    """Measures a batch of samples; yields its `InputProfile`."""
+    """Measures a list of samples; yields one `InputProfile` of all of them."""
 
     def setup(self) -> None:
-        self._measurement = Measurement()  # one for all batches of a worker: it compiles a step
+        # It compiles its update, so all batches of a worker share one.
+        self._measurement = Measurement()
 
     def process(self, samples: Sequence[Any]) -> Iterator[InputProfile]:
         x, y = zip(*samples, strict=True) if isinstance(samples[0], tuple) else (samples, None)
@@ -77,6 +78,7 @@ class MeasureBatch(beam.DoFn):
 
 
 def _stacked(samples: Sequence[Any]) -> Any:
+    """Returns a list of samples as one batch: an array, or a dict of arrays by input name."""
     if isinstance(samples[0], Mapping):
         return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
     return np.stack(samples)

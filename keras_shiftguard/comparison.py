@@ -1,4 +1,4 @@
-"""`compare`: one comparison of two streams of data, without training."""
+"""`compare`: compares two streams of data, without training."""
 
 from os import PathLike
 from pathlib import Path
@@ -19,13 +19,13 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
         reference: An `InputProfile`, the path of a saved one, or data in any
             form that `fit` accepts (labels included, if there are any).
         current: The stream to compare with it, in the same forms.
-        alpha: Rate of false alarms when nothing differs, over all tests.
+        alpha: Probability of a false alarm, over all tests together, if nothing differs.
 
     Returns:
-        A `ShiftReport`; `.shifted`, `.kinds`, `.findings`, and `str()`.
+        A `ShiftReport`, with `.shifted`, `.kinds` and `.findings`; `str()` is the verdict.
 
     Raises:
-        BadInputError: If there is nothing to compare, a file is no profile, or
+        BadInputError: If there is nothing to compare, a file is not a profile, or
             `alpha` is not between 0 and 1.
 
     Example:
@@ -52,14 +52,15 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
 
 
 def as_profile(value: Any, name: str) -> InputProfile:
-    """Returns the profile of an argument.
+    """Returns the profile that an argument is or names, or that is measured from it.
 
     Args:
         value: An `InputProfile`, the path of a saved one, or data.
         name: Name of the argument, for error messages.
 
     Raises:
-        BadInputError: If it is an empty profile, or a path without a file.
+        BadInputError: If the profile is empty, the path is not a profile file, or the data
+            cannot be measured.
     """
     if isinstance(value, InputProfile):
         if not value.inputs:

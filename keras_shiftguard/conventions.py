@@ -6,8 +6,8 @@ those of `keras.applications.imagenet_utils.preprocess_input`, in R, G, B order;
 a tensor in B, G, R order carries the reversed tuples.
 
 A `Form` is the result of one convention, or of two applied in a row, which
-happens by mistake (divided by 255 twice, the mean subtracted twice). Two copies
-of one data set in two forms differ by an affine map that has a name.
+happens by mistake (divided by 255 twice, the mean subtracted twice). If one data
+set comes in two forms, `change_in_words` names the difference.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of the unit range, R, G, B
+IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B, for pixels in [0, 1]
 IMAGENET_STD = (0.229, 0.224, 0.225)
-CAFFE_MEAN = (123.68, 116.779, 103.939)  # of the raw range, R, G, B
+CAFFE_MEAN = (123.68, 116.779, 103.939)  # of R, G, B, for pixels in 0..255
 
 
 class Affine(NamedTuple):
@@ -41,9 +41,9 @@ MODES: dict[str, Affine] = {
 }
 MODES_WITH_ORDER = ("torch", "caffe")  # their numbers differ between the channels
 
-# The grids on which 8-bit images land, by the convention that put them there.
-# The share of values that lie on each grid is measured in the training step
-# (statistics/lattice.py). `None` as order: the same for every channel.
+# The 8-bit grids: the values that a convention makes of the pixel values 0 to 255. Each name
+# stands for the mode and the channel order of the convention; the order is None if all channels
+# have the same numbers. `statistics/lattice.py` measures the share of values on each grid.
 LATTICES: dict[str, tuple[str, str | None]] = {
     "raw": ("raw", None),
     "unit": ("unit", None),
@@ -54,8 +54,8 @@ LATTICES: dict[str, tuple[str, str | None]] = {
     "caffe_bgr": ("caffe", "bgr"),
 }
 
-ROUNDING = 2.0  # gray levels by which rounding can take a pixel out of 0..255
-MIN_SPAN = 0.2  # part of 0..255 that the values of real images span
+ROUNDING = 2.0  # gray levels that a pixel may lie outside of 0..255, because of rounding
+MIN_SPAN = 0.2  # smallest part of 0..255 that the values of real images span
 
 
 class ModeWords(NamedTuple):
@@ -64,9 +64,10 @@ class ModeWords(NamedTuple):
     Args:
         values: What the images are like: "images are in 0..1".
         step: What was done to them: "images were divided by 255".
-        done: Short name of a difference, where one stream has had the step.
-        missing: Likewise, where one stream has not had it.
-        twice: Likewise, where one stream has had it twice.
+        done: Name of the change if only the current stream has had the step.
+        missing: Name of the change if only the reference has had the step.
+        twice: Name of the change if the current stream has had the step twice, the
+            reference once.
     """
 
     values: str
@@ -104,9 +105,9 @@ class Form:
     Args:
         steps: The modes that were applied, in this order: `("unit",)`, or
             `("unit", "unit")` for images that were divided by 255 twice.
-        order: The order in which the channels of `"torch"` and `"caffe"` have
-            their numbers: `"rgb"` or `"bgr"`; `"mixed"` if it changed between
-            the two steps; `""` where all channels have the same numbers.
+        order: Order of the channels, to which the numbers of `"torch"` and `"caffe"`
+            were applied: `"rgb"` or `"bgr"`; `"mixed"` if it changed between the two
+            steps; `""` if all channels have the same numbers.
         scale: `(channels,)`, float64.
         offset: `(channels,)`, float64.
     """
@@ -133,7 +134,7 @@ class Form:
         return np.asarray((x - self.offset) / self.scale)
 
     def holds(self, low: np.ndarray, high: np.ndarray) -> bool:
-        """Returns whether values in this form come from pixels in 0..255.
+        """Returns whether these values can come from pixels in 0..255 by this form.
 
         Args:
             low: Smallest value of each channel, `(channels,)`.
@@ -143,11 +144,11 @@ class Form:
         return bool(inside)
 
     def coverage(self, low: np.ndarray, high: np.ndarray) -> float:
-        """Returns which part of 0..255 the values span, whether or not the form holds them."""
+        """Returns the part of 0..255 that the values span, even if they lie outside of it."""
         return float(self.to_raw(high).max() - self.to_raw(low).min()) / 255
 
     def span(self, low: np.ndarray, high: np.ndarray) -> float:
-        """Returns the coverage; 0 if these cannot be the values of real images."""
+        """Returns `coverage`, or 0 if real images cannot have these values in this form."""
         span = self.coverage(low, high)
         return span if self.holds(low, high) and span >= MIN_SPAN else 0.0
 
@@ -158,7 +159,7 @@ def compose(steps: tuple[str, ...], order: str = "", channels: int = 3) -> Form:
     Args:
         steps: Keys of `MODES`.
         order: `"bgr"` reverses the numbers of the channels.
-        channels: Where it is not 3, every channel gets the mean of the numbers.
+        channels: Number of channels. If it is not 3, each gets the mean of the three numbers.
     """
     scale, offset = np.ones(3), np.zeros(3)
     for step in steps:
@@ -177,18 +178,19 @@ def forms(channels: int) -> tuple[Form, ...]:
     real_steps = [mode for mode in MODES if mode != "raw"]
     sequences: list[tuple[str, ...]] = [(mode,) for mode in MODES]
     sequences += list(product(real_steps, real_steps))
-    found = []
+    result = []
     for steps in sequences:
         has_order = bool(set(MODES_WITH_ORDER) & set(steps))
         if has_order and channels not in (1, 3):
             continue
         for order in ("rgb", "bgr") if has_order and channels == 3 else ("",):
-            found.append(compose(steps, order, channels))
+            result.append(compose(steps, order, channels))
     if channels == 3:
-        # Keras's own `preprocess_input` reverses the channels each time.
+        # Keras's `preprocess_input` reverses the channels. Calling it twice therefore subtracts
+        # the means in one order and then in the other.
         mean = np.asarray(MODES["caffe"].offset)
-        found.append(Form(("caffe", "caffe"), "mixed", np.ones(3), mean + mean[::-1]))
-    return tuple(found)
+        result.append(Form(("caffe", "caffe"), "mixed", np.ones(3), mean + mean[::-1]))
+    return tuple(result)
 
 
 def change_in_words(reference: Form, current: Form) -> str:

@@ -25,21 +25,21 @@ class NoBackendError(ShiftGuardError, ImportError):
     """Keras finds no backend to run on.
 
     Args:
-        missing: The backend that Keras tried to import.
+        missing: Package of the backend that Keras tried to import, such as `"tensorflow"`.
     """
 
     def __init__(self, missing: str) -> None:
         super().__init__(
             f"Keras runs on TensorFlow, JAX or PyTorch, and wants {missing!r}, which is not "
             f'installed. Install it with pip install "keras-shiftguard[{missing}]", or, if '
-            "another one is installed, set the environment variable KERAS_BACKEND to "
+            "another of the three is installed, set the environment variable KERAS_BACKEND to "
             "tensorflow, jax or torch before Keras is imported."
         )
         self.missing = missing
 
 
 class PreprocessingMismatchError(ShiftGuardError):
-    """The model is not fed what it was trained on.
+    """The input is not preprocessed as the model was trained with.
 
     Raised by `ShiftGuard(on_mismatch="raise")`. The attribute `.diagnosis` holds
     the verdict.
@@ -51,7 +51,7 @@ class PreprocessingMismatchError(ShiftGuardError):
 
 
 class ShiftDetectedError(ShiftGuardError):
-    """A stream of data has shifted.
+    """A stream of data differs significantly from another.
 
     Raised by `ShiftGuard(on_shift="raise")`. The attribute `.report` holds the
     report.
@@ -63,7 +63,7 @@ class ShiftDetectedError(ShiftGuardError):
 
 
 class ShiftWarning(UserWarning):
-    """A possible problem of the data; training goes on."""
+    """A possible problem of the data, or a failure of the guard; training goes on."""
 
 
 def warn(message: str) -> None:

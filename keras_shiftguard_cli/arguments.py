@@ -5,16 +5,18 @@ from typing import Any
 
 import click
 
-PROFILE_SAMPLES = 2000  # default of --max-samples for profiles
+PROFILE_SAMPLES = 2000  # default of --max-samples where a profile is made
 
 
 def _numbers(
     context: click.Context, option: click.Parameter, texts: tuple[str, ...] | None
 ) -> tuple[float, ...] | None:
+    """Converts the values of an option to numbers; called by click."""
     return None if texts is None else tuple(_number(text) for text in texts)
 
 
 def _number(text: str) -> float:
+    """Converts a number or a fraction such as 1/255."""
     numerator, slash, denominator = text.partition("/")
     try:
         return float(numerator) / float(denominator) if slash else float(text)
@@ -32,7 +34,7 @@ as_json = click.option(
 
 
 def reading(max_samples: int) -> Callable[[Any], Any]:
-    """Returns a decorator that adds the options for reading DATA as the user's pipeline does.
+    """Returns a decorator that adds the options that describe how the user's pipeline reads DATA.
 
     Args:
         max_samples: The default of `--max-samples`.

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-TRAIN, VALIDATION, EPOCHS = 2000, 400, 8
+TRAIN, VALIDATION = 2000, 400  # numbers of pictures
+EPOCHS = 8  # of the first training
 
+# The text at the end.
 NEXT = """
 The files are in {folder}. Commands to try on them:
 
@@ -66,15 +68,15 @@ def demo(output: str, as_json: bool) -> int:
             click.echo(text)
 
     x, y = pictures(TRAIN, seed=0)
-    seen, classes = pictures(VALIDATION, seed=1)
+    new, classes = pictures(VALIDATION, seed=1)
     say(f"Task: {len(CLASSES)} classes, {', '.join(CLASSES)}; {TRAIN} generated pictures.")
     model = _network(len(CLASSES))
     _fit(model, x / 255.0, y)
     model.save(folder / "model.keras")
-    right = _accuracy(model, seen / 255.0, classes)
+    right = _accuracy(model, new / 255.0, classes)
     say(f"A small network learns them as RGB in [0, 1]: accuracy {right:.1%} on new pictures.")
 
-    fed = seen[..., ::-1].astype("float32")
+    fed = new[..., ::-1].astype("float32")
     wrong = _accuracy(model, fed, classes)
     say(f"The same pictures as OpenCV reads them, BGR and 0..255: {wrong:.1%}. Nothing warns.\n")
     diagnosis = sg.diagnose(model, fed)
@@ -82,7 +84,7 @@ def demo(output: str, as_json: bool) -> int:
     repaired = wrong if diagnosis.fix is None else _accuracy(diagnosis.apply(model), fed, classes)
     say(f"diagnosis.apply(model) on the same input: {repaired:.1%}.\n")
 
-    night = (seen / 255.0 * 0.55).astype("float32")
+    night = (new / 255.0 * 0.55).astype("float32")
     say("Training goes on with dark validation pictures (all pixels times 0.55).")
     guard = sg.ShiftGuard(log_dir=str(folder / "logs"), verbose=0, on_shift="ignore")
     _fit(model, x / 255.0, y, epochs=2, validation_data=(night, classes), callbacks=[guard])
@@ -94,12 +96,12 @@ def demo(output: str, as_json: bool) -> int:
         report = guard.report.to_dict() if guard.report else None
         verdicts = {"diagnosis": diagnosis.to_dict(), "report": report}
         show({"folder": str(folder), "accuracy": accuracy, **verdicts}, True)
-    named = (diagnosis.expected.mode, diagnosis.observed.mode) == ("unit", "raw")
-    return OK if named and diagnosis.observed.channel_order == "bgr" else FOUND
+    is_named = (diagnosis.expected.mode, diagnosis.observed.mode) == ("unit", "raw")
+    return OK if is_named and diagnosis.observed.channel_order == "bgr" else FOUND
 
 
 def _network(num_classes: int) -> "keras.Model":
-    """Returns a network of three convolutions with batch normalisation."""
+    """Returns a compiled network of three convolutions with batch normalisation."""
     import keras
 
     keras.utils.set_random_seed(0)

@@ -1,10 +1,10 @@
-"""Generated pictures for the demo: coloured shapes on a ground in evening light."""
+"""Generated pictures for the demo: coloured shapes on a blurred background in evening light."""
 
 import numpy as np
 
-SIZE = 32
+SIZE = 32  # pixels a side
 SHAPES = ("disc", "square", "triangle")
-EVENING = (1.0, 0.8, 0.55)  # factors of red, green and blue
+EVENING = (1.0, 0.8, 0.55)  # factors of red, green and blue in the background
 COLOURS = {"red": (220, 50, 40), "blue": (40, 70, 220)}
 CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 
@@ -21,18 +21,24 @@ def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(CLASSES), count)
-    ground = rng.uniform(30, 225, (count, 4, 4, 1)).repeat(8, 1).repeat(8, 2) * EVENING
+    # Squares of random brightness, blurred.
+    background = rng.uniform(30, 225, (count, 4, 4, 1)).repeat(8, 1).repeat(8, 2) * EVENING
     for axis in (1, 2):
-        ground = np.mean([np.roll(ground, shift, axis) for shift in range(-4, 5)], axis=0)
+        background = np.mean([np.roll(background, shift, axis) for shift in range(-4, 5)], axis=0)
     colours = np.asarray(list(COLOURS.values()))[labels // len(SHAPES)]
     colours = colours[:, None, None, :] + rng.normal(0, 25, (count, 1, 1, 3))
     mask = _mask(labels % len(SHAPES), rng)[..., None]
-    images = np.where(mask, colours, ground) + rng.normal(0, 6, ground.shape)
+    images = np.where(mask, colours, background) + rng.normal(0, 6, background.shape)
     return images.clip(0, 255).round().astype("uint8"), labels
 
 
 def _mask(shape: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Returns which pixels belong to the shape of each picture, bool `(count, 32, 32)`."""
+    """Returns which pixels belong to the shape of each picture, bool `(count, 32, 32)`.
+
+    Args:
+        shape: Indices of `SHAPES`, `(count,)`.
+        rng: Chooses the place and the size of each shape.
+    """
     y, x = np.mgrid[:SIZE, :SIZE]
     centre = rng.uniform(11, 21, (2, len(shape), 1, 1))
     radius = rng.uniform(5, 9, (len(shape), 1, 1))

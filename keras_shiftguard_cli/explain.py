@@ -51,25 +51,26 @@ def explain(
 
     Exit status: 0 no gap beyond sampling, 1 a gap, 2 bad input.
     """
-    named = reference is None or reference == "published" or _is_number(reference)
-    check_exists(data, *([] if named else [str(reference)]))
+    is_file = not (reference is None or reference == "published" or _is_number(reference))
+    check_exists(data, *([str(reference)] if is_file else []))
     check_model_file(model)
     start_library()
     from keras_shiftguard.explain.gap import explain_gap
 
     loaded = load_model(model)
     pipeline = Pipeline(max_samples, rescale, bgr, size)
-    against: Any = reference
+    compared_with: Any = reference
     if reference is not None and _is_number(reference):
-        against = float(reference)
-    elif not named and not is_profile(str(reference)):
-        against = pipeline.labelled(str(reference), loaded)
-    report = explain_gap(loaded, pipeline.labelled(data, loaded), against, max_samples)
+        compared_with = float(reference)
+    elif is_file and not is_profile(str(reference)):
+        compared_with = pipeline.labelled(str(reference), loaded)
+    report = explain_gap(loaded, pipeline.labelled(data, loaded), compared_with, max_samples)
     show(report, as_json)
     return FOUND if report.beyond_sampling else OK
 
 
 def _is_number(text: str) -> bool:
+    """Returns whether a text is a number and not the name of a file."""
     try:
         float(text)
     except ValueError:

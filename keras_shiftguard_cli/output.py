@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+# Exit statuses. FOUND: a mismatch, a shift or a gap was found.
 OK, FOUND, BAD_INPUT = 0, 1, 2
 
 Item = TypeVar("Item")
@@ -22,7 +23,7 @@ class BadInput(click.ClickException):
 
 
 class Command(click.Command):
-    """A command whose usage line begins with a small letter, like all its other messages."""
+    """A command whose usage line begins with a small letter, as its error messages do."""
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         pieces = " ".join(self.collect_usage_pieces(ctx))
@@ -30,7 +31,7 @@ class Command(click.Command):
 
 
 def start_library() -> None:
-    """Imports Keras and the library, with a note on a terminal because it takes seconds."""
+    """Imports Keras and the library, which takes seconds: a terminal shows a note meanwhile."""
     note = "Starting Keras ..." if sys.stderr.isatty() else ""
     click.echo(note, nl=False, err=True)
     try:
@@ -46,21 +47,21 @@ def _silence() -> Iterator[None]:
     """Hides what TensorFlow writes directly to standard error when it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
-    terminal = os.dup(2)
+    standard_error = os.dup(2)
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         yield
     finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
 
 
 def show(result: Any, as_json: bool) -> None:
     """Prints a result as text or as JSON.
 
     Args:
-        result: An object with `__str__` and `to_dict()`, or JSON values.
+        result: An object with `__str__` and `to_dict()`; or values for JSON.
         as_json: Whether to print JSON.
     """
     from keras_shiftguard.io.json_files import plain

@@ -46,11 +46,11 @@ def profile(
     except OSError as error:
         raise BadInput(f"The profile cannot be written: {error}.") from error
     if as_json:
-        pixels = {
+        inputs = {
             name: {"mean": summary.mean, "std": summary.std, "num_samples": summary.num_samples}
             for name, summary in measured.inputs.items()
         }
-        show({"output": output, "num_samples": measured.num_samples, "inputs": pixels}, True)
+        show({"output": output, "num_samples": measured.num_samples, "inputs": inputs}, True)
     else:
         click.echo(f"{output}: profile of {measured.num_samples} images")
     return OK

@@ -1,4 +1,4 @@
-"""The program: its commands, and its handling of errors."""
+"""The program `keras-shiftguard`: its list of commands, and its handling of errors."""
 
 import sys
 import traceback
@@ -30,7 +30,7 @@ Completion in bash (or zsh_source, fish_source):
 
 
 class Program(Command, click.Group):
-    """The group of all commands, which help lists in the order they were added."""
+    """The group of all commands. The help lists them in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
@@ -68,7 +68,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments after the program's name. Defaults to `sys.argv[1:]`.
 
     Returns:
-        The exit status: 0 ok, 1 something was found, 2 bad input.
+        The exit status: 0 ok, 1 something was found, 2 bad input or an unexpected error,
+        130 interrupted.
 
     Raises:
         SystemExit: With status 2, if the usage was wrong.
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BadInput as error:
             click.echo(f"error: {error.message}", err=True)
             status = BAD_INPUT
-        except Exception as error:  # status 1 would mean "mismatch found"
+        except Exception as error:  # Python would exit with status 1, "something was found"
             from keras_shiftguard.errors import ShiftGuardError
 
             if isinstance(error, ShiftGuardError):
@@ -101,7 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain_usage(error: click.UsageError) -> None:
-    # Some errors of click's parser have no context, that is no command.
+    # Some errors of click's parser have no context: they do not belong to a command.
     context = error.ctx or click.Context(program, info_name="keras-shiftguard")
     click.echo(context.get_usage(), err=True)
     click.echo(f"Try `{context.command_path} --help`.", err=True)

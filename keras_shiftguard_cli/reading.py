@@ -1,4 +1,4 @@
-"""Reader of the model and the images that are named on the command line."""
+"""Readers of the model and of the images that are named on the command line."""
 
 import zipfile
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import keras
     import numpy as np
 
-DEFAULT_SIZE = (224, 224)  # height and width, if neither model nor user gives them
+DEFAULT_SIZE = (224, 224)  # height and width, if neither the model nor the user gives them
 BATCH_SIZE = 256  # images measured at a time
 
 
@@ -23,11 +23,12 @@ class Pipeline:
     """The steps of the user's own pipeline between the files and the model.
 
     Args:
-        max_samples: The largest number of images.
-        rescale: `(scale, offset)`; None leaves the pixels as they are.
+        max_samples: The largest number of images to read.
+        rescale: `(scale, offset)`: a pixel is fed as `pixel * scale + offset`. None
+            leaves the pixels as they are.
         bgr: Whether the channels are fed in the order B, G, R.
-        size: `(height, width)` that image files are resized to; None takes that of
-            the model.
+        size: `(height, width)` to which image files are resized; None takes that of
+            the model, else `DEFAULT_SIZE`.
     """
 
     max_samples: int
@@ -36,7 +37,15 @@ class Pipeline:
     size: tuple[int, int] | None
 
     def read(self, data: str, model: "keras.Model | None" = None) -> "np.ndarray":
-        """Returns the images as the pipeline feeds them to the model."""
+        """Returns the images as the pipeline feeds them to the model.
+
+        Args:
+            data: The path of an array file, an image or a directory of images.
+            model: The model; None if there is none.
+
+        Returns:
+            `(images, ...)`, in the layout of the model's input.
+        """
         import numpy as np
 
         from keras_shiftguard.io import images
@@ -60,9 +69,9 @@ class Pipeline:
         """Returns the images with their labels, as `explain_gap` takes them.
 
         Returns:
-            Of an array file `(x, y)`, or `x` if it has no labels. Of a directory its path and
-            a function from a raw image to the model's input, so that resizing is a possible
-            cause as well.
+            For an array file: `(x, y)`, or `x` if it has no labels. For a directory: its path
+            and a function from a raw image to the model's input, with which `explain_gap` can
+            also find out whether resizing is a cause.
         """
         import numpy as np
 
@@ -91,14 +100,14 @@ class Pipeline:
 
 
 def check_exists(*paths: str) -> None:
-    """Refuses paths that do not exist. Commands call it before they start Keras."""
+    """Raises BadInput for a path that does not exist. Commands call it before they start Keras."""
     for path in paths:
         if not Path(path).exists():
             raise BadInput(f"{path} does not exist.")
 
 
 def is_profile(path: str) -> bool:
-    """Whether a file is a saved profile, by its content and not by its suffix."""
+    """Returns whether a file is a saved profile, by its content and not by its suffix."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -106,7 +115,7 @@ def is_profile(path: str) -> bool:
 
 
 def check_model_file(path: str) -> None:
-    """Refuses a path that does not exist or has no suffix of a model file."""
+    """Raises BadInput for a path that does not exist or has no suffix of a model file."""
     check_exists(path)
     if Path(path).suffix not in (".keras", ".h5", ".hdf5"):
         raise BadInput(f"MODEL must be a .keras or .h5 file. Received: {path}")
@@ -134,11 +143,16 @@ def in_chunks(x: "np.ndarray", label: str) -> Iterator[Any]:
 
 
 def _reading(files: Any) -> Iterator[Any]:
+    """Yields the files, with a progress bar."""
     return steps(files, "Reading images")
 
 
 def _input_shape(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:
-    """Returns size, number of channels and whether channels come first, of the model's input."""
+    """Returns height and width, number of channels and layout of the model's input.
+
+    Height and width are None, and so is the number of channels, if the model leaves them open
+    or is None. The layout is True if the channels come first.
+    """
     if model is None:
         return None, None, False
     shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]

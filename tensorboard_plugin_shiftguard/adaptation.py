@@ -1,4 +1,4 @@
-"""The answer to `/adaptation`: the curves of the adaptation and of the quantities that steer it."""
+"""The answer to `/adaptation`: curves of what was adapted, and of the shift it responds to."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from tensorboard_plugin_shiftguard.answers import fitting, rounded
 from tensorboard_plugin_shiftguard.columns import columns, last_in_column
 from tensorboard_plugin_shiftguard.run_log import RunReader
 
-MAX_BYTES = 900_000
+MAX_BYTES = 900_000  # of all curves as JSON
 
 
 def adaptation(run: RunReader) -> dict[str, Any]:
-    """Returns each curve as a list of `[step, value]`, at up to 250 steps."""
+    """Returns the curves of a run, each as a list of `[step, value]` at up to 250 steps."""
     series = []
     for name, points in run.adaptation().items():
         steps = np.array([point.step for point in points], np.int64)

@@ -8,8 +8,7 @@ from typing import Any
 from tensorboard.backend import http_util
 from werkzeug import Request, Response
 
-# Of an answer, before compression.
-MAX_BYTES = 1_000_000
+MAX_BYTES = 1_000_000  # of an answer, before compression
 
 
 class ShiftError(Exception):
@@ -27,7 +26,7 @@ class ShiftError(Exception):
 
 
 class BadQuery(ShiftError):
-    """The request has a missing or wrong argument."""
+    """An argument of the request is missing or wrong."""
 
     status = 400
 
@@ -39,7 +38,7 @@ class NotHere(ShiftError):
 
 
 class Unreadable(ShiftError):
-    """The data exists and cannot be used."""
+    """The data exists but cannot be used."""
 
     status = 422
 
@@ -61,7 +60,7 @@ def respond(
     status: int = 200,
     headers: Iterable[tuple[str, str]] = (),
 ) -> Response:
-    """Returns a response with JSON.
+    """Returns a response with `body` as JSON.
 
     Raises:
         Unreadable: If the JSON is larger than `MAX_BYTES`, which no log written by
@@ -88,7 +87,7 @@ def fitting(items: list[Any], budget: int) -> list[Any]:
 
 
 def rounded(value: Any) -> float | None:
-    """Returns a number rounded to five digits; None if it is not finite."""
-    # Rounding can turn the largest finite numbers into infinity.
+    """Returns a number rounded to five significant digits; None if it is not finite."""
+    # Checked after rounding, which can turn the largest finite numbers into infinity.
     number = float(f"{float(value):.5g}")
     return number if math.isfinite(number) else None

@@ -1,4 +1,4 @@
-"""Bars of distributions: read from a tensor, and moved to other bins."""
+"""The bars of histograms and class counts, read from a tensor and moved to other bins."""
 
 from collections.abc import Iterable
 
@@ -7,22 +7,22 @@ import numpy as np
 from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
 from tensorboard_plugin_shiftguard.tables import Head
 
-# The share at either end of a distribution that the picture leaves out. Extreme values
-# would make the rest too narrow to see.
+# The share of the samples at either end of a distribution that the picture leaves out. Extreme
+# values would make the rest too narrow to see.
 TAIL = 0.01
 
 
 class Drawing:
-    """The bars of one feature at one step, of all streams on common bins.
+    """The bars of one feature at one step. All streams have the same bins.
 
     Args:
         head: The description of the series.
         values: One point of the series, of the type and shape that `head` promises.
-        row: The index of the feature.
+        row: The index of the feature in the series.
 
     Attributes:
-        edges: `(b + 1,)`, ascending; None for class counts; `(0,)` if the edges
-            in the log are unusable.
+        edges: The edges of the bins, `(b + 1,)`, ascending. None for class counts;
+            empty if the edges in the log are unusable.
     """
 
     def __init__(self, head: Head, values: np.ndarray, row: int) -> None:
@@ -31,18 +31,19 @@ class Drawing:
         if head.edges is None:
             self._bars = values.astype(np.float64)
             return
-        bins = head.bins
+        # A row holds the edges, as indices into `head.edges`, and the bars of each stream.
+        bins, grid_size = head.bins, len(head.edges)
         self._bars = values[row, bins + 1 :].reshape(len(head.streams), bins).astype(np.float64)
         places = values[row, : bins + 1].astype(np.int64)
         # Nothing can be drawn on edges that do not ascend or lie outside the grid.
-        good = places.min() >= 0 and places.max() < len(head.edges) and (np.diff(places) >= 0).all()
-        used = np.diff(places) > 0
-        if not good or not used.any():
+        usable = places.min() >= 0 and places.max() < grid_size and (np.diff(places) >= 0).all()
+        has_width = np.diff(places) > 0
+        if not usable or not has_width.any():
             self._bars = np.full_like(self._bars, -1)
             self.edges = np.zeros(0)
             return
-        self._bars = self._bars[:, used]
-        self.edges = head.edges[np.append(places[:-1][used], places[-1])]
+        self._bars = self._bars[:, has_width]
+        self.edges = head.edges[np.append(places[:-1][has_width], places[-1])]
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -55,7 +56,10 @@ class Drawing:
         return self.edges is not None and len(self.edges) == 0
 
     def shares(self, stream: str) -> np.ndarray | None:
-        """Returns the share of a stream's samples in each bin; None if it has none."""
+        """Returns the share of a stream's samples in each bin or class, `(b,)`.
+
+        None if the stream has no samples at this step, or its bars are unusable.
+        """
         row = self._head.stream(stream)
         if row is None:
             return None
@@ -63,31 +67,32 @@ class Drawing:
         if self.edges is None:
             total = np.nansum(bars)
             return np.nan_to_num(bars) / total if total > 0 else None
-        if len(bars) == 0 or (bars < 0).any():
+        if len(bars) == 0 or (bars < 0).any():  # -1 marks a stream without samples
             return None
         return bars / max(float(bars.sum()), float(SHARE_SCALE))
 
 
-def rebinned(edges: np.ndarray, shares: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Returns the shares on other bins. Within a bin, samples count as spread evenly.
+def rebinned(edges: np.ndarray, shares: np.ndarray, new_edges: np.ndarray) -> np.ndarray:
+    """Returns a distribution on other bins, as if samples were spread evenly within a bin.
 
     Args:
         edges: The old edges, `(b + 1,)`, ascending.
         shares: The share of samples in each old bin, `(b,)`.
-        wanted: The new edges, `(c + 1,)`, ascending. Shares outside are lost.
+        new_edges: The new edges, `(c + 1,)`, ascending. Samples beyond them are left
+            out.
 
     Returns:
         The share of samples in each new bin, `(c,)`.
     """
     cumulative = np.concatenate([[0.0], np.cumsum(shares)])
-    return np.maximum(np.diff(np.interp(wanted, edges, cumulative)), 0.0)
+    return np.maximum(np.diff(np.interp(new_edges, edges, cumulative)), 0.0)
 
 
 def common_edges(drawings: Iterable[Drawing], bins: int) -> np.ndarray | None:
-    """Returns edges of equally wide bins that cover the middle of every distribution.
+    """Returns edges of equally wide bins that cover every distribution but for its tails.
 
     Args:
-        drawings: The distributions; those of classes are ignored.
+        drawings: The distributions; class counts are ignored.
         bins: The number of bins.
 
     Returns:

@@ -1,7 +1,7 @@
 """Checks of JSON from a log, which may be damaged or written by somebody hostile.
 
-A check takes any value and returns one of the promised type and size. It returns None
-for a wrong value and never raises.
+A check is a function that takes any value. It returns the value, or a part of it, with the
+promised type and size; None (or an empty container) for a wrong value. It never raises.
 """
 
 import json
@@ -13,8 +13,7 @@ from tensorboard_plugin_shiftguard.metadata import MAX_JSON_BYTES, MAX_NAME, MAX
 
 Check = Callable[[Any], Any]
 
-# The largest whole number up to which JavaScript is exact.
-MAX_INTEGER = 2**53 - 1
+MAX_INTEGER = 2**53 - 1  # JavaScript represents whole numbers exactly up to this one
 
 
 def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
@@ -25,7 +24,7 @@ def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
         max_bytes: The largest accepted size.
 
     Raises:
-        Unreadable: If it is too large or no JSON. The message is the end of a
+        Unreadable: If it is too large or not JSON. The message is the end of a
             sentence that begins with the tag.
     """
     if len(raw) > max_bytes:
@@ -39,7 +38,7 @@ def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
 def text(max_length: int = MAX_SENTENCE) -> Check:
     """Returns a check for a string, which is cut to `max_length` characters.
 
-    It replaces lone surrogates, which JavaScript's `encodeURIComponent` rejects.
+    The check replaces lone surrogates, which JavaScript's `encodeURIComponent` rejects.
     """
 
     def check(value: Any) -> str | None:
@@ -84,7 +83,7 @@ def one_of(*choices: str) -> Check:
 
 
 def items(check: Check, max_items: int) -> Check:
-    """Returns a check for a list, which is cut; items that fail `check` are left out."""
+    """Returns a check for a list, cut to `max_items`; items that fail `check` are left out."""
 
     def checked(value: Any) -> list[Any]:
         found = map(check, value[:max_items] if isinstance(value, list) else [])
@@ -94,7 +93,12 @@ def items(check: Check, max_items: int) -> Check:
 
 
 def vector(length: int | None = None, max_length: int = 64) -> Check:
-    """Returns a check for a list of numbers; an item that is no number becomes None."""
+    """Returns a check for a list of numbers; an item that is not a number becomes None.
+
+    Args:
+        length: The required length; None for any.
+        max_length: The largest accepted length.
+    """
 
     def checked(value: Any) -> list[Any] | None:
         if not isinstance(value, list) or len(value) > max_length:
@@ -107,7 +111,7 @@ def vector(length: int | None = None, max_length: int = 64) -> Check:
 
 
 def mapping(check: Check, max_items: int) -> Check:
-    """Returns a check for an object of names; values that fail `check` are left out."""
+    """Returns a check for an object with any names; values that fail `check` are left out."""
 
     def checked(value: Any) -> dict[str, Any]:
         pairs = list(value.items())[:max_items] if isinstance(value, dict) else []
@@ -118,7 +122,7 @@ def mapping(check: Check, max_items: int) -> Check:
 
 
 def record(**fields: Check) -> Check:
-    """Returns a check for an object: exactly these fields remain, each checked or None."""
+    """Returns a check for an object with these fields: others are left out, missing ones None."""
 
     def checked(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Columns of a picture: the steps at which series that are shown together are drawn."""
+"""The columns of a picture: the steps at which all series in it are drawn."""
 
 from collections.abc import Iterable
 
@@ -8,27 +8,26 @@ MAX_COLUMNS = 250
 
 
 def columns(steps: Iterable[np.ndarray], max_columns: int = MAX_COLUMNS) -> np.ndarray:
-    """Returns the steps to show: all, or evenly spaced ones with the first and the last.
+    """Returns the steps to show: all of them, or a selection from the first to the last.
 
     Args:
         steps: The steps of each series, `(t,)`, ascending.
-        max_columns: The largest number of columns. Less than 2 counts as 2 where
-            there are more steps than that.
+        max_columns: The largest number of columns. A selection always has at least 2.
 
     Returns:
         `(c,)` int64, ascending.
     """
-    everything = np.unique(np.concatenate([np.zeros(0, np.int64), *steps]))
-    if len(everything) <= max_columns:
-        return everything
-    chosen = np.linspace(0, len(everything) - 1, max(max_columns, 2)).round().astype(np.int64)
-    return everything[np.unique(chosen)]
+    all_steps = np.unique(np.concatenate([np.zeros(0, np.int64), *steps]))
+    if len(all_steps) <= max_columns:
+        return all_steps
+    chosen = np.linspace(0, len(all_steps) - 1, max(max_columns, 2)).round().astype(np.int64)
+    return all_steps[np.unique(chosen)]
 
 
 def column_of(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Returns the column of each step: the first whose own step is not earlier.
+    """Returns the column that each step belongs to.
 
-    A column stands for all the steps after the previous column, because
+    A column holds its own step and all steps after the previous column, because
     TensorBoard may keep different steps of different tags.
 
     Args:
@@ -36,23 +35,23 @@ def column_of(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         chosen: The step of each column, `(c,)`, ascending.
 
     Returns:
-        `(t,)` indexes into `chosen`.
+        Indices into `chosen`, `(t,)`.
     """
     return np.searchsorted(chosen, steps, side="left")
 
 
 def last_in_column(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Returns the point that each column shows: its latest.
+    """Returns the point that each column shows: the latest one in it.
 
     Args:
         steps: `(t,)`, ascending, none of them after the last of `chosen`.
         chosen: The step of each column, `(c,)`, ascending.
 
     Returns:
-        `(c,)` indexes into `steps`; -1 for a column without a point.
+        Indices into `steps`, `(c,)`; -1 for a column without a point.
     """
     found = np.full(len(chosen), -1, np.int64)
-    # Steps ascend, so the latest of a column overwrites the earlier ones.
+    # Steps ascend, so the latest point of a column overwrites the earlier ones.
     for point, column in enumerate(column_of(steps, chosen)):
         found[column] = point
     return found

@@ -21,9 +21,9 @@ from tensorboard_plugin_shiftguard.overview import pairs_of
 from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
 from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
 
-MAX_CARDS = 32
-NUM_BINS = 40
-MAX_FEATURE_BYTES = 850_000
+MAX_CARDS = 32  # in one answer
+NUM_BINS = 40  # of the picture of one feature over time
+MAX_FEATURE_BYTES = 850_000  # of that picture as JSON
 
 
 def cards(
@@ -35,8 +35,7 @@ def cards(
         run: The run.
         pair: Index of the pair of streams in the overview.
         names: The features, at most `MAX_CARDS`.
-        step: Shows the last point at or before this step. By default the last
-            point of all.
+        step: The step to show, or the last one before it. Defaults to the last step.
 
     Raises:
         NotHere: If there is no such pair.
@@ -45,17 +44,17 @@ def cards(
     if pair >= len(pairs):
         raise NotHere(f"This run has no pair of streams number {pair}.")
     stream, against = pairs[pair]
-    from_first = against == FIRST_EPOCH
+    against_first = against == FIRST_EPOCH
     where = _places(run, names)
-    # Cards are requested often, so only the last point is read where that is enough.
-    max_points = 1 if step is None and not from_first else MAX_POINTS
+    # Cards are requested often, so only the last point is read if that is enough.
+    max_points = 1 if step is None and not against_first else MAX_POINTS
     found = tables(run, {head.tag: head for head, _ in where.values()}.values(), max_points)
     answer: dict[str, Any] = dict.fromkeys(names)
     for name, (head, row) in where.items():
         if (table := found.get(head.tag)) is None:
             continue
-        if from_first:
-            answer[name] = _card(table, row, step, (stream, stream), first=True)
+        if against_first:
+            answer[name] = _card(table, row, step, (stream, stream), against_first=True)
         else:
             answer[name] = _card(table, row, step, (stream, against))
     # The pair is named because indexes may have changed since the overview was sent.
@@ -79,8 +78,9 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
     if not found:
         raise Unreadable(" ".join(["This feature cannot be read.", *run.problems[:3]]))
     table = found.pop(where[0].tag, None) if where else None
-    everything = [*found.values(), *([table] if table else [])]
-    shown = columns([t.steps for t in everything], _max_columns(table, len(found)))
+    # From here on, `found` holds the tables of scores only.
+    shown_tables = [*found.values(), *([table] if table else [])]
+    shown = columns([t.steps for t in shown_tables], _max_columns(table, len(found)))
     answer = {
         "name": name,
         "kind": "score" if where is None else "classes" if where[0].classes else "number",
@@ -95,7 +95,7 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
 
 
 def _places(run: RunReader, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
-    """Returns the series and the row that hold the distribution of each feature."""
+    """Returns the series and the row in it that hold the distribution of each feature."""
     wanted = set(names)
     where: dict[str, tuple[Head, int]] = {}
     for head in [*heads(run, HISTOGRAMS), *heads(run, CLASSES)]:
@@ -110,16 +110,29 @@ def _card(
     row: int,
     step: int | None,
     streams: tuple[str, str],
-    first: bool = False,
+    against_first: bool = False,
 ) -> dict[str, Any] | None:
-    """Returns one feature's two distributions, on the bins of the step that is shown."""
-    before = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
-    if before == 0:
+    """Returns one feature's two distributions, on the bins of the step that is shown.
+
+    Args:
+        table: The series of the feature.
+        row: The row of the feature in it.
+        step: See `cards`.
+        streams: The two streams.
+        against_first: Whether the second distribution is that of the first step with one,
+            instead of that of the same step.
+
+    Returns:
+        None if neither stream has a distribution.
+    """
+    # Number of points up to the step that is shown.
+    number = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
+    if number == 0:
         return None
-    drawings = (Drawing(table.head, values, row) for values in table.values[:before])
-    now = Drawing(table.head, table.values[before - 1], row)
+    drawings = (Drawing(table.head, values, row) for values in table.values[:number])
+    now = Drawing(table.head, table.values[number - 1], row)
     current = now.shares(streams[0])
-    if first:
+    if against_first:
         old = next((d for d in drawings if d.shares(streams[1]) is not None), now)
         reference = old.shares(streams[1])
         if reference is not None and now.edges is not None and old.edges is not None:
@@ -135,7 +148,7 @@ def _card(
 
 
 def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
-    """Returns the distributions of all streams in the chosen columns, on common bins."""
+    """Returns the distributions of all streams at the steps `shown`, on common bins."""
     points = last_in_column(table.steps, shown)
     drawings = [Drawing(table.head, table.values[p], row) if p >= 0 else None for p in points]
     streams = table.head.streams
@@ -153,7 +166,7 @@ def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
 
 
 def _on(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
-    """Returns the shares of one stream on other bins."""
+    """Returns the shares of one stream on the bins with these edges; None if it has none."""
     if drawing is None or drawing.edges is None:
         return None
     shares = drawing.shares(stream)
@@ -161,14 +174,14 @@ def _on(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] 
 
 
 def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
-    """Returns the scores of one pair in the chosen columns."""
+    """Returns one feature's scores for one pair of streams at the steps `shown`."""
     points = last_in_column(table.steps, shown)
     values = table.values[points, row]
     flags = flags_of(values)
-    here = points >= 0
+    exists = points >= 0
 
     def column(number: int) -> list[float | None]:
-        return [rounded(v) if ok else None for v, ok in zip(values[:, number], here, strict=True)]
+        return [rounded(v) if ok else None for v, ok in zip(values[:, number], exists, strict=True)]
 
     return {
         "stream": table.head.pair[0],
@@ -176,7 +189,7 @@ def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
         "effect": column(EFFECT),
         "lower": column(LOWER),
         "upper": column(UPPER),
-        "flags": [int(f) if ok else None for f, ok in zip(flags, here, strict=True)],
+        "flags": [int(f) if ok else None for f, ok in zip(flags, exists, strict=True)],
     }
 
 
@@ -185,8 +198,14 @@ def _short(shares: np.ndarray | None) -> list[float] | None:
 
 
 def _max_columns(table: Table | None, pairs: int) -> int:
-    """Returns how many columns fit, at 9 bytes for a share and 45 for a score."""
+    """Returns how many columns fit into `MAX_FEATURE_BYTES`.
+
+    Args:
+        table: The distributions of the feature, or None.
+        pairs: The number of pairs of streams that have scores.
+    """
     bars = 0
     if table is not None:
         bars = len(table.head.streams) * max(NUM_BINS, len(table.head.classes))
+    # As JSON, a share takes up to 9 bytes, the scores of a pair 45 and a step 20.
     return min(MAX_COLUMNS, MAX_FEATURE_BYTES // (9 * bars + 45 * pairs + 20))

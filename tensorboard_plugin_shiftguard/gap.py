@@ -12,6 +12,7 @@ from tensorboard_plugin_shiftguard.statements import words_of
 MAX_ROWS = 20
 MAX_NOTES = 20
 
+# The check of each field of a row, and of the table.
 _ROW = record(
     cause=name,
     points=number,
@@ -50,12 +51,18 @@ def gap(run: RunReader) -> dict[str, Any]:
 
 
 def _read(text: bytes) -> dict[str, Any]:
+    """Returns the table in a JSON text, with every field checked.
+
+    Raises:
+        Unreadable: If it is no such table. The message is the end of a sentence that
+            begins with the tag.
+    """
     content = _GAP(checks.parsed(text))
     if content is None:
         raise Unreadable("is no JSON object")
     if content["v"] != GAP_SCHEMA:
         raise Unreadable(f"has layout {content['v']}; this tab reads layout {GAP_SCHEMA}")
     if content["accuracy"] is None or content["reference_accuracy"] is None:
-        raise Unreadable("tells no accuracy")
+        raise Unreadable("lacks an accuracy")
     content["rows"] = [row for row in content["rows"] if row["points"] is not None and row["cause"]]
     return dict(content)

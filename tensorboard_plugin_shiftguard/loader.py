@@ -1,8 +1,8 @@
 """The entry point of the plugin, which TensorBoard imports and calls at every start.
 
 An error or a slow import here would affect every user of TensorBoard. So this
-file imports only TensorBoard and constants; the plugin itself is imported in
-`ShiftLoader.load`, where an error is caught.
+file imports only TensorBoard and constants. The plugin itself is imported by
+`ShiftLoader.load`, which catches errors.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from tensorboard.util import tb_logging
 
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 
-# TensorBoard's own defaults lose most of a training: its two readers keep 100 and 10
-# points of a tag, and neither keeps the first epoch.
+# By default, TensorBoard's two readers keep only 100 and 10 points of a tag, and neither keeps
+# the first epoch.
 KEPT_POINTS = 1000
 
 _logger = tb_logging.get_logger()
@@ -23,19 +23,21 @@ class ShiftLoader(base_plugin.TBLoader):
     """Creates the plugin, or leaves TensorBoard without it."""
 
     def fix_flags(self, flags: Any) -> None:
-        """Keeps 1,000 points of each tag, unless the user asked for a number."""
-        samples = getattr(flags, "samples_per_plugin", None)
-        if isinstance(samples, dict):
-            samples.setdefault(PLUGIN_NAME, KEPT_POINTS)
-        elif not samples and hasattr(flags, "samples_per_plugin"):
+        """Keeps `KEPT_POINTS` points of each tag, unless the user asked for another number."""
+        kept = getattr(flags, "samples_per_plugin", None)
+        if isinstance(kept, dict):
+            kept.setdefault(PLUGIN_NAME, KEPT_POINTS)
+        elif not kept and hasattr(flags, "samples_per_plugin"):
             flags.samples_per_plugin = {PLUGIN_NAME: KEPT_POINTS}
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
-        """Returns the plugin; after an error logs a warning and returns None."""
+        """Returns the plugin; if it raises an error, logs a warning and returns None."""
         try:
             from tensorboard_plugin_shiftguard.plugin import ShiftPlugin
 
             return ShiftPlugin(context)
         except Exception as error:
-            _logger.warning("The Shift tab is not there: %s: %s", type(error).__name__, error)
+            _logger.warning(
+                "The Shift tab could not be loaded: %s: %s", type(error).__name__, error
+            )
             return None

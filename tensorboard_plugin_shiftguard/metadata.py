@@ -5,11 +5,9 @@ import the constants from here, so that neither can change one alone. TensorBoar
 imports this file at every start, so it must not import anything itself.
 """
 
-# The name under which TensorBoard knows the plugin.
-PLUGIN_NAME = "shiftguard"
-# The subdirectory of `log_dir` that the events are written to.
-RUN_NAME = PLUGIN_NAME
-# Version of the format. A reader refuses data of another version.
+PLUGIN_NAME = "shiftguard"  # the name under which TensorBoard knows the plugin
+RUN_NAME = PLUGIN_NAME  # the subdirectory of `log_dir` that the events are written to
+# Versions of the format, and of a gap table. A reader refuses data of another version.
 SCHEMA = 1
 GAP_SCHEMA = 1
 
@@ -19,30 +17,30 @@ STATE_TAG = f"{TAG_PREFIX}state"
 EVENTS_TAG = f"{TAG_PREFIX}events"
 GAP_TAG = f"{TAG_PREFIX}gap"
 ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"
-# The kinds of numeric series: the second part of their tags.
+# The kinds of numeric series. In a tag the kind follows `TAG_PREFIX`.
 SCORES, HISTOGRAMS, CLASSES = "scores", "histograms", "classes"
 # The stream that later epochs are compared with when there is no other reference.
 FIRST_EPOCH = "the first epoch"
 
-# Columns of a score tensor, one row for each feature. `CURRENT` and `REFERENCE`
-# are mean and standard deviation of the two streams.
+# Columns of a score tensor, which has a row for each feature: the effect size, the ends of its
+# interval, the decimal logarithm of the p-value, and flags. `CURRENT` and `REFERENCE` are the
+# mean and the standard deviation in each of the two streams.
 EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
 CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
 NUM_COLUMNS = 9
 # Bits of the column `FLAGS`. `REPORTED`: the finding has a sentence in the report.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
-# Histograms hold shares of samples as int16, and this number is a share of 1.
-SHARE_SCALE = 32767
+SHARE_SCALE = 32767  # a share of 1 in a histogram, which holds shares of samples as int16
 
 # Limits. The reader rejects or cuts what is larger.
 MAX_FEATURES = 1000  # of a pair of streams
-MAX_HISTOGRAMS = 64  # of a tag
-MAX_BINS = 64  # of a histogram
-MAX_CLASSES = 64  # of a feature, the rare ones together counted as one
-MAX_STREAMS = 16
-MAX_FINDINGS = 20  # of the report
+MAX_HISTOGRAMS = 64  # in a tag
+MAX_BINS = 64  # in a histogram
+MAX_CLASSES = 64  # of a feature; the rare ones together count as one
+MAX_STREAMS = 16  # in a run
+MAX_FINDINGS = 20  # in the report
 MAX_NAME = 200  # characters of a name
 MAX_SENTENCE = 2000  # characters of a text
-MAX_JSON_BYTES = 65_536  # of a state, an entry of the event list, or a gap table
-MAX_CONTENT_BYTES = 262_144  # of a tag's description; 1,000 usual names take 40 KB
+MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
+MAX_CONTENT_BYTES = 262_144  # of the description of a tag; 1,000 usual names take 40 KB

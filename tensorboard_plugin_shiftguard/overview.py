@@ -38,10 +38,10 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state
 from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
 
-MAX_FEATURE_BYTES = 450_000
-UNKNOWN_EFFECT = -32768
+MAX_FEATURE_BYTES = 450_000  # of the list of features as JSON
+UNKNOWN_EFFECT = -32768  # stands for an unknown effect size in the packed effects
 DEFAULT_PAIR = ("validation", "train")
-# Bytes of a cell as base64: an int16 for the effect and half a byte for the flags.
+# Bytes of one feature at one step: two for the effect and half a byte for the flags, as base64.
 CELL_BYTES = 2.5 * 4 / 3
 
 
@@ -50,8 +50,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     Args:
         run: The run.
-        chosen: Index of the pair of streams. By default the pair with the most
-            alarms whose effect is still there.
+        chosen: Index of the pair of streams. Defaults to the pair with the most
+            features whose shift was significant and is still large enough to matter.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.
@@ -60,14 +60,14 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     pairs = pairs_of(run)
     last = tables(run, [head for heads in pairs.values() for head in heads], max_points=1)
     alarms = [sum(_alarms(last.get(head.tag)) for head in heads) for heads in pairs.values()]
-    present = [sum(_present(last.get(head.tag)) for head in heads) for heads in pairs.values()]
-    index = _choose(list(pairs), present, chosen)
-    # Whole series are read only of tags whose last point is usable.
-    here = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
-    run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in here)])
+    shifted = [sum(_shifted(last.get(head.tag)) for head in heads) for heads in pairs.values()]
+    index = _choose(list(pairs), shifted, chosen)
+    # A whole series is read only if its last point is usable. All tags are read in one request.
+    usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []
+    run.points([STATE_TAG, EVENTS_TAG, *(head.tag for head in usable)])
     state, points = latest_state(run)
-    found = list(tables(run, here).values())
-    rows, measured = _rows(found)
+    found = list(tables(run, usable).values())
+    rows, num_measured = _rows(found)
     events = latest_events(run)
     # A run may hold a gap table alone: `explain_gap` needs no training.
     if not (state or rows or events or GAP_TAG in run.contents):
@@ -83,7 +83,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "run": run.name,
         "state": state,
         "updated": points[-1].wall if points else None,
-        # A diagnosis before the first comparison is a point as well.
+        # A diagnosis before the first comparison also writes a point, so there may be more points
+        # than comparisons.
         "kept": min(len(points), (state or {}).get("looks") or len(points)),
         "looks": state["looks"] if state else None,
         "pairs": [
@@ -92,12 +93,12 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         ],
         "pair": index if pairs else None,
         "features": entries,
-        "omitted": max(measured - len(entries), 0),
+        "omitted": max(num_measured - len(entries), 0),
         "threshold": found[0].head.negligible if found else 0.1,
         "events": events,
         "problems": run.problems,
     }
-    room = MAX_BYTES - 20_000 - len(to_json(answer))
+    room = MAX_BYTES - 20_000 - len(to_json(answer))  # 20,000 are kept for the list of steps
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | _matrix(rows, found, shown)
@@ -111,11 +112,11 @@ def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
     return pairs
 
 
-def _choose(pairs: list[tuple[str, str]], present: list[int], chosen: int | None) -> int:
-    """Returns the index of the pair to show: by default the one with the most present shifts."""
+def _choose(pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None) -> int:
+    """Returns the index of the pair to show: by default the one with the most shifted features."""
     if chosen is None:
         numbers = range(len(pairs))
-        return max(numbers, key=lambda i: (present[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
+        return max(numbers, key=lambda i: (shifted[i], pairs[i] == DEFAULT_PAIR, -i), default=0)
     if chosen >= len(pairs):
         raise NotHere(f"This run has no pair of streams number {chosen}.")
     return chosen
@@ -126,17 +127,17 @@ def _alarms(table: Table | None) -> int:
     return 0 if table is None else int(np.count_nonzero(flags_of(table.values[-1]) & ALARM))
 
 
-def _present(table: Table | None) -> int:
-    """Returns the number of features with an alarm and an effect that is still there."""
+def _shifted(table: Table | None) -> int:
+    """Returns the number of features with an alarm whose effect at the last step is not small."""
     if table is None:
         return 0
     last = table.values[-1]
-    small = np.abs(last[:, EFFECT]) < table.head.negligible
-    return int(np.count_nonzero((flags_of(last) & ALARM > 0) & ~small))
+    is_small = np.abs(last[:, EFFECT]) < table.head.negligible
+    return int(np.count_nonzero((flags_of(last) & ALARM > 0) & ~is_small))
 
 
 class _Row:
-    """One feature of the chosen pair, as a row of one of its tables."""
+    """One feature of the chosen pair of streams: a row of one of its tables."""
 
     def __init__(self, table: Table, row: int) -> None:
         self.table, self.row = table, row
@@ -165,7 +166,10 @@ class _Row:
 
 
 def _rows(found: list[Table]) -> tuple[list[_Row], int]:
-    """Returns each feature once, and how many features were measured."""
+    """Returns one row for each feature, and the number of measured features.
+
+    More features may be measured than the log holds.
+    """
     rows: dict[str, _Row] = {}
     for table in found:
         for number, name in enumerate(table.head.names):
@@ -174,11 +178,15 @@ def _rows(found: list[Table]) -> tuple[list[_Row], int]:
 
 
 def _severity(row: _Row) -> tuple[bool, bool, bool, float]:
-    """Sort key: alarms first (reported ones before others), then relevance, then effect size."""
+    """Returns a sort key.
+
+    Alarms come first, reported ones before others; then features whose shift is neither
+    expected nor negligible; then large effects. Unknown effects come last.
+    """
     size = abs(float(row.last[EFFECT]))
-    alarm, minor = row.flags & ALARM, row.flags & (EXPECTED | NEGLIGIBLE)
+    alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))
     reported = row.flags & REPORTED
-    return not alarm, not (alarm and reported), bool(minor), -size if size == size else 1.0
+    return not alarm, not (alarm and reported), is_minor, -size if size == size else 1.0
 
 
 def kinds_of(run: RunReader) -> dict[str, str]:
@@ -192,26 +200,29 @@ def kinds_of(run: RunReader) -> dict[str, str]:
 
 
 def _matrix(rows: list[_Row], found: list[Table], shown: np.ndarray) -> dict[str, Any]:
-    """Returns effects and flags of all features at the chosen steps, packed as base64."""
+    """Returns effects and flags of all features at the steps `shown`, packed as base64.
+
+    An effect is an int16, in hundredths.
+    """
     by_tag = {}
     for table in found:
         shape = (len(table.head.names), len(shown))
         effects, flags = np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint8)
-        every_flag = flags_of(table.values)
+        flags_by_point = flags_of(table.values)
         for point, column in enumerate(column_of(table.steps, shown)):
             effects[:, column] = table.values[point, :, EFFECT]
             # A column keeps the alarms of all its points.
-            flags[:, column] = every_flag[point] | (flags[:, column] & ALARM)
+            flags[:, column] = flags_by_point[point] | (flags[:, column] & ALARM)
         by_tag[table.head.tag] = effects, flags
-    pick = [(by_tag[row.table.head.tag], row.row) for row in rows]
-    effect = np.array([both[0][row] for both, row in pick], np.float32).ravel()
-    flag = np.array([both[1][row] for both, row in pick], np.uint8).ravel()
-    whole = np.nan_to_num(np.clip(effect, -327.67, 327.67) * 100).round().astype("<i2")
-    whole[np.isnan(effect)] = UNKNOWN_EFFECT
+    picked = [(by_tag[row.table.head.tag], row.row) for row in rows]
+    effect = np.array([effects[row] for (effects, _), row in picked], np.float32).ravel()
+    flag = np.array([flags[row] for (_, flags), row in picked], np.uint8).ravel()
+    hundredths = np.nan_to_num(np.clip(effect, -327.67, 327.67) * 100).round().astype("<i2")
+    hundredths[np.isnan(effect)] = UNKNOWN_EFFECT
     flag = np.append(flag, np.zeros(len(flag) % 2, np.uint8))
     return {
         "steps": shown.tolist(),
-        "effects": base64.b64encode(whole.tobytes()).decode(),
-        # A byte holds two cells, the first in its lower half.
+        "effects": base64.b64encode(hundredths.tobytes()).decode(),
+        # A byte holds the flags of two cells, the first in its lower half.
         "flags": base64.b64encode((flag[::2] | flag[1::2] << 4).tobytes()).decode(),
     }

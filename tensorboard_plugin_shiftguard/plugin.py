@@ -1,7 +1,7 @@
 """The plugin: its routes, the arguments of requests, and the handling of errors.
 
 Routes only read. An error in a log or a request is answered with JSON that holds a
-sentence for the user; no input causes an unhandled server error.
+sentence for the user. No log and no request causes an unhandled server error.
 """
 
 import re
@@ -32,7 +32,7 @@ from tensorboard_plugin_shiftguard.runs import list_runs, version
 from tensorboard_plugin_shiftguard.static_files import WsgiApp, serve, static_files
 
 METHODS = ("GET", "HEAD")
-MAX_QUERY = 4096
+MAX_QUERY = 4096  # characters of an argument of a request
 
 _logger = tb_logging.get_logger()
 
@@ -75,6 +75,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
         return apps
 
     def _reply(self, ask: "Callable[[Log, Query], dict[str, Any]]", request: Request) -> Response:
+        """Returns the response with the answer of one of the questions in `get_plugin_apps`."""
         environ = request.environ
         log = Log(
             self._data,
@@ -90,7 +91,7 @@ def _app(answer: Callable[[Request], Any]) -> WsgiApp:
 
     def reply(request: Request) -> Any:
         if request.method not in METHODS:
-            message = {"error": "The Shift tab only answers GET."}
+            message = {"error": "The Shift tab answers only GET and HEAD requests."}
             return respond(request, message, 405, [("Allow", ", ".join(METHODS))])
         try:
             return answer(request)
@@ -118,25 +119,37 @@ class Query:
         self._arguments = request.args
 
     def text(self, name: str) -> str:
-        """Returns a required argument."""
+        """Returns a required argument as a text.
+
+        Raises:
+            BadQuery: If it is missing or too long.
+        """
         value = self._arguments.get(name)
         if not value:
-            raise BadQuery(f"The question lacks `{name}=`.")
+            raise BadQuery(f"The request lacks `{name}=`.")
         if len(value) > MAX_QUERY:
             raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
         return str(value)
 
     def texts(self, name: str, max_number: int) -> list[str]:
-        """Returns the values of a required argument that may be repeated."""
+        """Returns the values of an argument that is given 1 to `max_number` times.
+
+        Raises:
+            BadQuery: If there are more or none, or one is too long.
+        """
         values = self._arguments.getlist(name)
         if not 1 <= len(values) <= max_number:
-            raise BadQuery(f"The question must have `{name}=` 1 to {max_number} times.")
+            raise BadQuery(f"The request must have `{name}=` 1 to {max_number} times.")
         if max(map(len, values)) > MAX_QUERY:
             raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
         return list(map(str, values))
 
     def whole(self, name: str) -> int | None:
-        """Returns a whole number from 0; None if the argument is absent."""
+        """Returns an argument that is a whole number from 0; None if it is missing.
+
+        Raises:
+            BadQuery: If it is not such a number.
+        """
         value = self._arguments.get(name)
         if value is None:
             return None
@@ -146,11 +159,12 @@ class Query:
 
 
 def _run(log: Log, query: Query) -> RunReader:
+    """Returns the run that a request names."""
     return one_run(log, query.text("run"))
 
 
 def _cards(log: Log, query: Query) -> dict[str, Any]:
     names, pair = query.texts("name", MAX_CARDS), query.whole("pair")
     if pair is None:
-        raise BadQuery("The question lacks `pair=`.")
+        raise BadQuery("The request lacks `pair=`.")
     return cards(_run(log, query), pair, names, query.whole("step"))

@@ -15,7 +15,7 @@ class Point:
     Args:
         step: Epoch, counted from 0.
         wall: Time of writing in seconds since 1970; None if it is not finite.
-        value: The tensor as a NumPy array; of a scalar series a number.
+        value: The tensor as a NumPy array; in a scalar series, a number.
     """
 
     step: int
@@ -27,8 +27,8 @@ def in_order(data: Iterable[Any], field: str) -> list[Point]:
     """Returns the points sorted by step, with each step once.
 
     A training that was restarted in the same directory writes its steps again.
-    TensorBoard's data server then drops the older points and its Python reader
-    keeps them; this function drops them for both.
+    TensorBoard's data server then drops the older points, but its Python reader
+    keeps them. This function drops them in both cases.
 
     Args:
         data: TensorBoard's data, in the order of writing.

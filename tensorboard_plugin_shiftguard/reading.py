@@ -1,9 +1,9 @@
-"""Access to TensorBoard's data. No other file of the plugin asks TensorBoard for any.
+"""Access to TensorBoard's data. No other file of the plugin asks TensorBoard for data.
 
 TensorBoard has two ways to read a log: a data server and a Python reader. A
-damaged or hostile log makes either of them fail, in different ways, and for all
-the tags of a request at once. So a failed request is split in halves and
-repeated until each bad tag is alone: one bad tag never hides the rest of a run.
+damaged or hostile log can make either of them fail, in different ways, and for all
+the tags of a request at once. So a failed request is split into halves, again and
+again, until each bad tag is alone: one bad tag never hides the rest of a run.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from tensorboard_plugin_shiftguard.answers import NotHere, NotNow, Unreadable
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.points import Point, in_order
 
-# Errors that TensorBoard's own conversion raises on an inconsistent tensor.
+# Errors that TensorBoard raises when it converts an inconsistent tensor.
 _BAD_DATA = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 
 
@@ -27,8 +27,8 @@ class Log:
         data: TensorBoard's data provider; None if it has none.
         context: TensorBoard's context of the request.
         experiment: TensorBoard's experiment id of the request.
-        multiplexer: The reader behind `data`, where TensorBoard reads in
-            Python; None with the data server.
+        multiplexer: TensorBoard's Python reader, from which `data` comes; None if it
+            comes from the data server.
 
     Raises:
         NotNow: If `data` is None.
@@ -63,8 +63,8 @@ class Log:
         try:
             return self._listed("list_tensors", PLUGIN_NAME, run)
         except _BAD_DATA as error:
-            # TensorBoard's Python reader fails on a tag that was announced and has
-            # no point yet. The list of the multiplexer behind it is complete.
+            # TensorBoard's data provider fails on a tag that was announced and has no point
+            # yet. The Python reader behind it can list all tags.
             if self._multiplexer is None:
                 _give_up(error)
         try:
@@ -73,7 +73,7 @@ class Log:
             _give_up(error)
 
     def scalar_tags(self, run: str, prefix: str) -> list[str]:
-        """Returns the tags of a run's scalar series that begin with `prefix`."""
+        """Returns the tags of a run's scalar series that begin with `prefix`, sorted."""
         try:
             found = self._listed("list_scalars", "scalars", run).get(run, {})
         except _BAD_DATA:
@@ -88,10 +88,10 @@ class Log:
             tag: The series.
         """
 
-        def ignore(run: str, tag: str, what: str) -> None:
+        def ignore_problem(run: str, tag: str, what: str) -> None:
             pass  # the overview of the run shows the problem
 
-        found = self.read("read_tensors", PLUGIN_NAME, list(runs), [tag], 1, ignore)
+        found = self.read("read_tensors", PLUGIN_NAME, list(runs), [tag], 1, ignore_problem)
         points = {run: in_order(data.get(tag, []), "numpy") for run, data in found.items()}
         return {run: some[-1] for run, some in points.items() if some}
 
@@ -112,8 +112,8 @@ class Log:
             runs: Names of runs.
             tags: The tags to read of each run.
             max_points: How many points of each tag are read.
-            on_problem: Called with run, tag and the end of a sentence for each
-                tag that cannot be read. Such a tag is left out.
+            on_problem: Called for each tag that cannot be read, with the run, the tag
+                and the rest of the sentence "it ...". Such a tag is left out.
         """
         answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
 
@@ -131,7 +131,8 @@ class Log:
                 for run in runs:
                     answer[run].update(found.get(run, {}))
                 return
-            # Halves need few requests; each takes the data server 40 ms.
+            # Halves need fewer requests than single tags; a request to the data server takes
+            # 40 ms.
             if len(runs) > 1:
                 ask(runs[::2], tags)
                 ask(runs[1::2], tags)
@@ -165,13 +166,13 @@ class Log:
 
 
 def _what_failed(error: Exception) -> str:
-    """Returns the end of a sentence about the one tag that failed.
+    """Returns the rest of the sentence "it ..." about a tag for which TensorBoard failed.
 
     Raises:
-        ShiftError: If the tag is not the reason.
+        ShiftError: If the error has another reason than the tag.
     """
     if isinstance(error, KeyError):
-        return "has no data, or not yet"
+        return "has no data so far"
     if isinstance(error, (MemoryError, _BAD_DATA)):
         return "cannot be turned into numbers" + ("" if str(error) else ", being too large")
     code = getattr(error, "code", None)
@@ -181,9 +182,9 @@ def _what_failed(error: Exception) -> str:
 
 
 def _give_up(error: Exception) -> NoReturn:
-    """Raises the `ShiftError` that tells the user about an error of TensorBoard."""
+    """Raises a `ShiftError` that tells the user about an error of TensorBoard."""
     if isinstance(error, errors.NotFoundError):
-        raise NotHere("TensorBoard does not know this run, or not yet.") from error
+        raise NotHere("TensorBoard does not know this run so far.") from error
     if isinstance(error, (MemoryError, errors.InvalidArgumentError)):
         raise Unreadable("TensorBoard cannot read this log.") from error
     raise NotNow(

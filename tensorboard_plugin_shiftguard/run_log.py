@@ -1,4 +1,4 @@
-"""Reader of one run of a log: its tags, its points, and the problems met on the way."""
+"""`RunReader`: reads the tags and points of one run of a log, and notes problems."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -8,9 +8,8 @@ from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, PLUGIN_NAM
 from tensorboard_plugin_shiftguard.points import Point, in_order
 from tensorboard_plugin_shiftguard.reading import Log
 
-# Of a tag. TensorBoard keeps 1,000, unless the user asked it for more.
-MAX_POINTS = 4000
-MAX_PROBLEMS = 30
+MAX_POINTS = 4000  # of a tag; TensorBoard keeps 1,000, unless the user asked it for more
+MAX_PROBLEMS = 30  # of a run
 MAX_TAGS = 256  # of a kind
 MAX_ADAPTATION_TAGS = 64
 
@@ -39,7 +38,7 @@ class RunReader:
 
         Args:
             tag: The tag.
-            what: The rest of the sentence "it ...", without the full stop.
+            what: The rest of a sentence that begins with "it", without the full stop.
         """
         sentence = f"{tag[:200]} is not shown in full: it {what}."
         if sentence not in self.problems and len(self.problems) < MAX_PROBLEMS:
@@ -50,7 +49,7 @@ class RunReader:
 
         Args:
             kind: `"scores"`, `"histograms"` or `"classes"`.
-            only: The tags of the latest fit; None takes all.
+            only: Tags to choose from; None takes all.
         """
         prefix = f"{TAG_PREFIX}{kind}/"
         found = [tag for tag in self.contents if tag.startswith(prefix)]
@@ -113,13 +112,13 @@ def one_run(log: Log, name: str) -> RunReader:
     tags = log.contents(name).get(name)
     if not tags:
         raise NotHere(
-            f"There is no data of keras_shiftguard in the run {name[:200]!r}, or not yet."
+            f"There is no data of keras_shiftguard in the run {name[:200]!r} so far."
         )
     return RunReader(log, name, tags)
 
 
 def _by_number(tag: str) -> tuple[str, int, str]:
-    """Sort key that puts part 10 after part 9. A digest may follow the number."""
+    """Returns a sort key that puts `.../10` after `.../9`. A digest may follow the number."""
     group, _, part = tag.rpartition("/")
     part = part.partition("-")[0]
     return group, int(part) if part.isdecimal() and len(part) < 7 else 0, tag

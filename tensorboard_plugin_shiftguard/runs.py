@@ -10,8 +10,8 @@ from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import all_runs
 from tensorboard_plugin_shiftguard.statements import read_state
 
-MAX_RUNS = 500
-MAX_RUN_BYTES = 900_000
+MAX_RUNS = 500  # in the list
+MAX_RUN_BYTES = 900_000  # of the list as JSON
 
 
 def shown_name(run: str) -> str:
@@ -26,7 +26,7 @@ def shown_name(run: str) -> str:
 
 
 def version() -> str:
-    """Returns the version of the installed package, without importing it (and Keras)."""
+    """Returns the version of the installed keras_shiftguard, without importing it."""
     try:
         return metadata.version("keras-shiftguard")
     except metadata.PackageNotFoundError:
@@ -34,7 +34,12 @@ def version() -> str:
 
 
 def list_runs(log: Log, version: str) -> dict[str, Any]:
-    """Returns the runs that have data of this plugin, sorted by name."""
+    """Returns the runs that have data of this plugin, sorted by name, with the last step of each.
+
+    Args:
+        log: The log.
+        version: The version of keras_shiftguard.
+    """
     found = all_runs(log)
     num_all = len(log.run_names())
     shown = found[:MAX_RUNS]
@@ -51,6 +56,7 @@ def list_runs(log: Log, version: str) -> dict[str, Any]:
 
 
 def _entry(run: str, point: Point | None) -> dict[str, Any]:
+    """Returns a run as JSON; `point` is the last point of its state, or None."""
     looks = None
     if point is not None:
         try:

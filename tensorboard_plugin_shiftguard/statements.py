@@ -1,4 +1,4 @@
-"""The texts of a log: the state of the run, and the list of events."""
+"""The texts of a run's log: its state, and the list of events."""
 
 from typing import Any
 
@@ -29,9 +29,10 @@ from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
 
 MAX_EVENTS = 500
-MAX_EVENT_BYTES = 100_000
-MAX_SERIES = 768  # three kinds of 256
+MAX_EVENT_BYTES = 100_000  # of the list of events as JSON
+MAX_SERIES = 768  # 256 of each of the three kinds
 
+# The check of each field of a finding, and so on.
 _FINDING = record(
     feature=name,
     kind=name,
@@ -101,7 +102,7 @@ _EVENT = record(
 
 
 def words_of(value: np.ndarray) -> bytes:
-    """Returns the bytes of a string tensor with one element.
+    """Returns the text of a string tensor with one element, in UTF-8.
 
     Raises:
         Unreadable: If the tensor is of another type or size.
@@ -117,7 +118,7 @@ def words_of(value: np.ndarray) -> bytes:
 
 
 def read_state(point: Point) -> dict[str, Any]:
-    """Returns the run's state from a point of its series, with every field checked.
+    """Returns the state that a point of the state series holds, with every field checked.
 
     Raises:
         Unreadable: If it is no such state. The message is the end of a sentence
@@ -137,7 +138,7 @@ def read_state(point: Point) -> dict[str, Any]:
 
 
 def _other_schema(state: dict[str, Any]) -> str:
-    """Returns the end of a sentence that names the version that wrote the log."""
+    """Returns the rest of the sentence "it ..." about a state with another version of the format."""
     version = state["version"] or "an unknown version"
     return (
         f"has layout {state['v']}, written by keras-shiftguard {version}; "
@@ -146,7 +147,7 @@ def _other_schema(state: dict[str, Any]) -> str:
 
 
 def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
-    """Returns the latest state, or None if it is unreadable, and all points of the series."""
+    """Returns the latest state and all points of its series; a missing or bad state is None."""
     points = run.points([STATE_TAG])[STATE_TAG]
     if not points:
         return None, points
@@ -160,8 +161,8 @@ def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
 def tags_of_latest_fit(run: RunReader) -> frozenset[str] | None:
     """Returns the tags that the latest fit wrote; None if the log does not list them.
 
-    TensorBoard keeps the series of an earlier fit in the same directory, whose
-    features and pairs of streams the latest fit may not have.
+    TensorBoard also keeps the series of an earlier fit in the same directory. The
+    latest fit may not have their features and pairs of streams.
     """
     points = run.points([STATE_TAG], max_points=1)[STATE_TAG]
     try:

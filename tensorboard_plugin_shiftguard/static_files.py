@@ -8,7 +8,7 @@ from typing import Any
 from tensorboard.backend import http_util
 from werkzeug import Request
 
-# Own table: the one of Windows may give JavaScript modules the type of plain text.
+# Not taken from `mimetypes`: on Windows it may call JavaScript modules plain text.
 CONTENT_TYPES = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -19,7 +19,7 @@ CONTENT_TYPES = {
     ".png": "image/png",
     ".woff2": "font/woff2",
 }
-MAX_DEPTH = 3
+MAX_DEPTH = 3  # levels of folders below `static` that are read
 
 WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -46,8 +46,12 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 def serve(request: Request, file: tuple[bytes, str]) -> Any:
     """Returns a response with one file, or "304 Not Modified" if the browser has it.
 
-    The browser asks for each file every time, so that it never runs the files of
-    an older version against a newer server.
+    The browser asks for each file every time, so that it never runs the files of an
+    older version with a newer server.
+
+    Args:
+        request: The request.
+        file: The content and the content type.
     """
     content, content_type = file
     tag = hashlib.sha256(content).hexdigest()[:32]

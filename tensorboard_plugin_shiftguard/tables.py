@@ -1,4 +1,4 @@
-"""Numeric series of a run as arrays: scores, histograms and class counts."""
+"""The numeric series of a run as arrays: scores, histograms and class counts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,23 +26,23 @@ from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import MAX_POINTS, RunReader
 from tensorboard_plugin_shiftguard.statements import tags_of_latest_fit
 
-MAX_CLASS_NAME = 100
+MAX_CLASS_NAME = 100  # characters
 
 
 @dataclass(frozen=True)
 class Head:
-    """The description of a series, which holds for all its points.
+    """The description of a series, which is valid for all its points.
 
     Args:
         tag: The tag of the series.
-        names: The features, one row of the tensor each. A classes series has one.
-        pair: Of scores, the stream and the stream it is compared with.
-        negligible: Of scores, the effect size below which a shift is negligible.
-        total: Of scores, how many features were measured.
-        streams: Of histograms and classes, the streams.
-        classes: Of classes, the names of the classes.
-        edges: Of histograms, all edges that a bin may have, ascending.
-        bins: Of histograms, the number of bins.
+        names: The features, one for each row of the tensor. Class counts have one.
+        pair: For scores: the stream, and the stream that it is compared with.
+        negligible: For scores: the effect size below which a shift is negligible.
+        total: For scores: the number of features that were measured.
+        streams: For histograms and class counts: the streams.
+        classes: For class counts: the names of the classes.
+        edges: For histograms: all edges that a bin may have, ascending.
+        bins: For histograms: the number of bins.
     """
 
     tag: str
@@ -67,7 +67,7 @@ class Table:
     Args:
         head: The description of the series.
         steps: `(t,)` int64, ascending.
-        values: `(t, ...)`, of the type and shape that the description promises.
+        values: `(t, ...)`; each point has the type and shape that `head` promises.
     """
 
     head: Head
@@ -76,9 +76,9 @@ class Table:
 
 
 def heads(run: RunReader, kind: str) -> list[Head]:
-    """Returns the descriptions of all readable series of a kind.
+    """Returns the descriptions of all series of a kind, without unreadable ones.
 
-    Unreadable ones are added to `run.problems`.
+    Each unreadable one is noted in `run.problems`.
     """
     parse = {SCORES: _scores, HISTOGRAMS: _histograms, CLASSES: _classes}[kind]
     found = []
@@ -96,7 +96,7 @@ def heads(run: RunReader, kind: str) -> list[Head]:
 
 
 def tables(run: RunReader, heads: Iterable[Head], max_points: int = MAX_POINTS) -> dict[str, Table]:
-    """Returns series as arrays, without points of another type or shape.
+    """Returns series as arrays, without points that have another type or shape than promised.
 
     Args:
         run: The run that has the series.
@@ -112,7 +112,7 @@ def tables(run: RunReader, heads: Iterable[Head], max_points: int = MAX_POINTS) 
     found = {}
     for head in heads:
         dtype, shape = _promised(head)
-        good = [p for p in points[head.tag] if _is(p, dtype, shape)]
+        good = [p for p in points[head.tag] if _matches(p, dtype, shape)]
         if bad := len(points[head.tag]) - len(good):
             run.add_problem(
                 head.tag, f"has {bad} of {len(good) + bad} points that are not {dtype} of {shape}"
@@ -125,6 +125,7 @@ def tables(run: RunReader, heads: Iterable[Head], max_points: int = MAX_POINTS) 
 
 
 def _promised(head: Head) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Returns the type and the shape that the points of a series must have."""
     if head.edges is not None:
         width = head.bins + 1 + len(head.streams) * head.bins
         return np.dtype(np.int16), (len(head.names), width)
@@ -133,13 +134,13 @@ def _promised(head: Head) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return np.dtype(np.float32), (len(head.names), NUM_COLUMNS)
 
 
-def _is(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
+def _matches(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
     value = point.value
     return isinstance(value, np.ndarray) and value.dtype == dtype and value.shape == shape
 
 
 def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
-    """Returns scores and counts with NaN for infinite values and negative counts."""
+    """Returns scores and counts, with NaN for values that cannot be: infinity, negative counts."""
     if values.dtype != np.float32:
         return values
     values = np.where(np.isfinite(values), values, np.float32(np.nan))
@@ -149,7 +150,7 @@ def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
 
 
 def flags_of(values: np.ndarray) -> np.ndarray:
-    """Returns the flags of scores `(..., 9)` as `(...)` uint8 from 0 to 15."""
+    """Returns the flags in scores `(..., 9)`, as `(...)` uint8 from 0 to 15."""
     return np.clip(np.nan_to_num(values[..., FLAGS]), 0, 15).astype(np.uint8)
 
 
@@ -195,7 +196,11 @@ def _classes(tag: str, content: dict[str, Any]) -> Head:
 
 
 def _names(value: Any, max_names: int) -> tuple[str, ...]:
-    """Returns the names. One bad name is an error, because each name belongs to a row."""
+    """Returns a list of names as a tuple.
+
+    Raises:
+        Unreadable: If one of them is wrong, because each name belongs to a row.
+    """
     found = checks.items(checks.name, max_names + 1)(value)
     if not isinstance(value, list) or not 1 <= len(found) == len(value) <= max_names:
         raise Unreadable(f"does not hold 1 to {max_names:,} names")
@@ -203,7 +208,7 @@ def _names(value: Any, max_names: int) -> tuple[str, ...]:
 
 
 def _edge_list(value: Any) -> np.ndarray:
-    """Returns all edges that a histogram may use: a geometric grid on both sides of zero.
+    """Returns all edges that a histogram may have: a geometric series on either side of zero.
 
     Args:
         value: The grid as JSON, with `"smallest"`, `"gamma"` and `"bins_per_sign"`.
@@ -212,7 +217,7 @@ def _edge_list(value: Any) -> np.ndarray:
         value
     )
     if grid and None not in grid.values():
-        # An edge is stored as its index in int16, which limits the grid.
+        # An edge is stored as its index in the grid, as int16, which limits the grid.
         if grid["smallest"] > 0 and 1 < grid["gamma"] <= 100 and 1 <= grid["bins_per_sign"] < 16383:
             with np.errstate(over="ignore"):
                 powers = float(grid["gamma"]) ** np.arange(grid["bins_per_sign"] + 1)

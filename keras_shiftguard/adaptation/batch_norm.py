@@ -3,10 +3,11 @@
 A batch-norm layer normalises with the mean and variance that its input had in
 training. They are wrong for a target that looks different. The right ones can
 be measured without labels: Li et al., "Revisiting Batch Normalization for
-Practical Domain Adaptation", 2016. With few target samples that estimate is
-noisy. So Schneider et al., "Improving robustness against common corruptions by
-covariate shift adaptation", NeurIPS 2020 (equation 1), count the source as
-`prior_samples` (N) more samples: `N / (N + n) * source + n / (N + n) * target`.
+Practical Domain Adaptation", 2016. With few target samples (n) that estimate is
+noisy. So the statistics of training count as `prior_samples` (N) more samples:
+`N / (N + n) * source + n / (N + n) * target`, as in Schneider et al., "Improving
+robustness against common corruptions by covariate shift adaptation", NeurIPS
+2020, equation 1.
 """
 
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
 from keras_shiftguard.io.batches import first_batches, to_numpy
 
-PRIOR_SAMPLES = 16
-MAX_SAMPLES = 4096
+PRIOR_SAMPLES = 16  # the default of `prior_samples`
+MAX_SAMPLES = 4096  # the default of `max_samples`
 BATCH_SIZE = 128  # samples that are normalised together
 MIN_SAMPLES = 2  # needed for a variance
 
@@ -37,7 +38,8 @@ class LayerChange:
         changed: Whether its statistics were replaced.
         shift: Mean over channels of `|new mean - old mean|`, in old standard
             deviations.
-        scale: Geometric mean over channels of new over old standard deviation.
+        scale: Geometric mean over channels of the new standard deviation divided by
+            the old one.
         reason: Why the layer was not changed; empty if it was.
     """
 
@@ -62,7 +64,7 @@ class BatchNormAdaptation:
     Attributes:
         layers: A `LayerChange` for each batch-norm layer.
         num_samples: Number of target samples that were used.
-        prior_samples: Number of samples that the source counted as.
+        prior_samples: Number of samples that the statistics of training counted as.
     """
 
     def __init__(
@@ -116,8 +118,8 @@ def adapt_batch_norm(
 
     The layers normalise with the statistics of each target batch, as in
     training mode, so that every layer is measured on the adapted output of the
-    layers before it. Dropout and augmentation are off. Frozen layers
-    (`trainable=False`, also by a frozen outer layer) keep their statistics.
+    layers before it. Dropout and augmentation are off. Layers that are frozen,
+    themselves or by an outer layer (`trainable=False`), keep their statistics.
 
     Args:
         model: A built model with `BatchNormalization` layers.
@@ -190,9 +192,11 @@ class _Meter:
 
     def __init__(self, layer: Any) -> None:
         self.layer = layer
-        self.count = 0.0
-        self.first: np.ndarray = np.zeros(())
-        self.second: np.ndarray = np.zeros(())
+        self.count = 0.0  # samples so far
+        # Sums over the samples of the inputs and of their squares, `(channels,)`, each averaged
+        # over the positions of a sample.
+        self.sum: np.ndarray = np.zeros(())
+        self.sum_of_squares: np.ndarray = np.zeros(())
 
     def __call__(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         layer = self.layer
@@ -200,11 +204,11 @@ class _Meter:
         axis = layer.axis % len(x.shape)
         axes = tuple(i for i in range(len(x.shape)) if i != axis)
         mean, variance = ops.moments(x, axes=axes)
-        rows = float(ops.shape(x)[0])
+        samples = float(ops.shape(x)[0])
         m, v = (np.asarray(ops.convert_to_numpy(t), "float64") for t in (mean, variance))
-        self.count += rows
-        self.first = self.first + rows * m
-        self.second = self.second + rows * (v + m**2)
+        self.count += samples
+        self.sum = self.sum + samples * m
+        self.sum_of_squares = self.sum_of_squares + samples * (v + m**2)
         shape = [1] * len(x.shape)
         shape[axis] = -1
         y = (x - ops.reshape(mean, shape)) / ops.sqrt(ops.reshape(variance, shape) + layer.epsilon)
@@ -217,29 +221,29 @@ class _Meter:
     def blended(
         self, prior: float, samples: int
     ) -> tuple[LayerChange, list[tuple[Any, np.ndarray]], list[tuple[Any, np.ndarray]]]:
-        """Returns the report, and the old and the new values of the moving statistics.
+        """Returns the report, and `(variable, value)` pairs of the old and the new statistics.
 
         Args:
             prior: Number of samples that the old statistics count as.
             samples: Number of target samples.
         """
         layer = self.layer
-        mean = self.first / self.count
-        variance = np.maximum(self.second / self.count - mean**2, 0.0)
+        mean = self.sum / self.count
+        variance = np.maximum(self.sum_of_squares / self.count - mean**2, 0.0)
         variables = (layer.moving_mean, layer.moving_variance)
         old = [np.asarray(ops.convert_to_numpy(v)) for v in variables]
-        share = samples / (samples + prior)
+        target_share = samples / (samples + prior)
         new = [
-            ((1 - share) * o + share * n).astype(o.dtype)
+            ((1 - target_share) * o + target_share * n).astype(o.dtype)
             for o, n in zip(old, (mean, variance), strict=True)
         ]
         std = np.sqrt(old[1].astype("float64") + layer.epsilon)
-        grown = np.sqrt(new[1].astype("float64") + layer.epsilon) / std
+        growth = np.sqrt(new[1].astype("float64") + layer.epsilon) / std
         change = LayerChange(
             layer.path,
             True,
             float(np.mean(np.abs(new[0] - old[0]) / std)),
-            float(np.exp(np.mean(np.log(grown)))),
+            float(np.exp(np.mean(np.log(growth)))),
         )
         return change, _pairs(variables, old), _pairs(variables, new)
 
@@ -254,7 +258,11 @@ def _assign(values: list[tuple[Any, np.ndarray]]) -> None:
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
-    """Yields inputs of at most `BATCH_SIZE` samples; a small rest is left out."""
+    """Yields the inputs in batches of `BATCH_SIZE` samples, `max_samples` in all.
+
+    The last batch may be smaller. It is left out if it has less than a quarter of
+    `BATCH_SIZE`, unless it is the only one.
+    """
     left = max_samples
     pending: Any = None
     for x, _, _ in first_batches(data, max_samples):

@@ -68,8 +68,7 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
     """Returns the repairs that `adapt` asks for, as a tuple of words out of `ADAPTATIONS`.
 
     Raises:
-        BadInputError: for a repair that the callback does not have, or one that needs
-            `target_data` if there is none.
+        BadInputError: for an unknown repair, or for `"batch_norm"` without `target_data`.
     """
     asked = adapt if isinstance(adapt, (tuple, list)) else (adapt,)
     asked = tuple({True: "augmentation"}.get(each, each) for each in asked if each is not False)
@@ -82,7 +81,7 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
             )
     if "batch_norm" in asked and target_data is None:
         raise BadInputError(
-            "adapt='batch_norm' takes its statistics from the target: pass "
-            "ShiftGuard(target_data=...), unlabelled, as well."
+            "adapt='batch_norm' takes its statistics from the target: pass unlabelled data "
+            "as `target_data` as well."
         )
     return asked

@@ -58,26 +58,27 @@ class ShiftGuard(keras.callbacks.Callback):
             was trained with. `"warn"` once; `"raise"` a `PreprocessingMismatchError`
             at once; `"fix"` corrects the input inside the step for the rest of the
             fit, and validation by its own diagnosis; `"ignore"`.
-        on_shift: What to do when a stream differs from another by more than
-            chance: `"warn"`, `"raise"` a `ShiftDetectedError` at the end of
+        on_shift: What to do when a stream differs significantly from another (see
+            `alpha`): `"warn"`, `"raise"` a `ShiftDetectedError` at the end of
             the epoch, or `"ignore"`. The shift is in `report` in any case.
         feature_layer: Name of a layer. Its activations on `target_data` are
             compared with those on the validation data, after each epoch, in
             inference mode.
         statistics: Your own `keras.metrics.Metric`s whose `update_state` takes
             `x`. They are updated in the step and written to `log_dir`.
-        distinct_samples: How many different training samples there are, for
-            streams that do not repeat themselves every epoch. Evidence grows
-            over the epochs up to that many samples. None: as many as one epoch.
+        distinct_samples: Number of different training samples, if the epochs do not
+            repeat the same ones. The training side of a test then grows over the
+            epochs, up to that many samples. None: it is one epoch.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
-        update_freq: `"epoch"`, or after how many batches to write to `log_dir`.
+        update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
+            batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
         verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
-        diagnosis: The `Diagnosis` of the training stream, or of the evaluated
-            stream after a bare `evaluate`. None before the first check.
+        diagnosis: The `Diagnosis` of the training stream, or of the data of
+            `evaluate` or `predict`. None before the first check.
         report: The `ShiftReport`: which shifts were found, in which epoch, and
             how significant they are. None before the end of the first epoch.
         profiles: `InputProfile` of the latest pass over `"train"` and
@@ -86,7 +87,7 @@ class ShiftGuard(keras.callbacks.Callback):
     Raises:
         BadInputError: for an argument that cannot be used, and before training
             starts for a `log_dir` that cannot be written.
-        ShiftGuardError: before training starts, if the step cannot be
+        ShiftGuardError: before training starts, if the training step cannot be
             wrapped; the message says what to do.
 
     Example:
@@ -138,10 +139,10 @@ class ShiftGuard(keras.callbacks.Callback):
         self.update_freq = update_freq
         self.log_dir = log_dir
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # profiles of the reference and the target
+        self._known: dict[str, InputProfile] = {}  # by "reference" and "target", if given
         self._repair = Repair(self.adapt, target)
         self._supervisor = Supervisor()
-        self._loaded: dict[str, Any] | None = None  # state for the next fit that resumes
+        self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
     @property
     def diagnosis(self) -> Diagnosis | None:
@@ -155,7 +156,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     @property
     def profiles(self) -> dict[str, InputProfile]:
-        """The profile of the latest pass over each stream, of the reference and the target."""
+        """The profiles by name: the latest pass over each stream, the reference and the target."""
         return {} if self._run is None else self._run.profiles
 
     @property
@@ -235,7 +236,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return self
 
     def detach(self) -> None:
-        """Restores the model as it was, e.g. after an interrupted fit."""
+        """Removes the guard from the model, for example after an interrupted fit."""
         self._supervisor.detach()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -260,7 +261,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # Keras calls no hook after an exception: the run may be left over from another fit.
+        # A run may be left over from a fit that raised an exception: Keras then calls no hook.
         if not self._supervisor.is_watching(self.params):
             self._begin("validation")
         self._supervisor.call(Run.start_validation)
@@ -295,9 +296,13 @@ class ShiftGuard(keras.callbacks.Callback):
         return self._supervisor.run
 
     def _begin(self, kind: str) -> None:
-        """Begins to watch a fit (`"train"`), an evaluation (`"validation"`) or a prediction.
+        """Begins to watch a run, of which no batch has been processed yet.
 
-        Raises before the run starts for what cannot be used.
+        Args:
+            kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
+
+        Raises:
+            ShiftGuardError: for arguments or data that cannot be used.
         """
         self.detach()
         self._measure_known()
@@ -317,7 +322,7 @@ class ShiftGuard(keras.callbacks.Callback):
             print(text)
 
     def _measure_known(self) -> None:
-        """Measures the reference and the target, once for all fits."""
+        """Profiles the reference and the target, unless an earlier fit did so already."""
         for name, optional in self._optional_data.items():
             optional.lost = False
             if optional.is_there and name not in self._known:

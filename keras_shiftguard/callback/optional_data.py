@@ -1,4 +1,4 @@
-"""`OptionalData`: reference or target data without which a fit can go on."""
+"""`OptionalData`: reference or target data; if it cannot be read, a fit goes on without it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ class OptionalData:
     """The data of one argument. If it cannot be read, the fit goes on without it.
 
     Args:
-        name: Name of the argument.
+        name: Name of the argument, for the warning.
         data: The data that was passed, or None.
 
     Attributes:
@@ -31,10 +31,11 @@ class OptionalData:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """A context for reading the data, in which a failure becomes a warning and sets `lost`.
+        """A context for reading the data: a failure in it becomes a warning and sets `lost`.
 
-        This covers missing storage, damaged files and errors of the user's own data set.
-        Data of a type or shape that cannot be used is an error of the caller, and raised.
+        Such failures are missing storage, damaged files and errors of the user's own data
+        set. Data of a type or shape that cannot be used still raises an error, because it is
+        a mistake of the caller.
         """
         try:
             yield

@@ -1,10 +1,14 @@
-"""`PassCounter`: counts the batches of a stream, and tells when to drain its statistics."""
+"""`PassCounter`: counts the batches of a stream, and tells when to drain its statistics.
+
+To drain statistics is to move them from the step into the profile of the stream.
+"""
 
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.occasional import stride_for
 from keras_shiftguard.statistics.stream import Stream
 
-# float32 counts are exact up to 2**24: drained this often, batches of 65,536 samples still fit.
+# The step counts samples in float32, which is exact up to 2**24. A drain after this many batches
+# keeps the counts exact for batches of up to 65,536 samples.
 BATCHES_PER_DRAIN = 128
 
 
@@ -19,8 +23,8 @@ class PassCounter:
     def __init__(self) -> None:
         self.batches = 0
         self.position = -1
-        self._new = 0
-        self._undrained = 0
+        self._new = 0  # batches of the latest `advance`
+        self._undrained = 0  # batches since the latest drain
 
     def start(self, stream: Stream, steps: int | None) -> None:
         """Starts a pass.
@@ -30,9 +34,9 @@ class PassCounter:
             steps: How many batches Keras expects in the first pass, or None if unknown.
                 A later pass is expected to be as long as the pass before.
         """
-        done = self.position + 1
-        batch_size = stream.profile.num_samples // done if done else None
-        stream.measure_every(stride_for(done or steps, batch_size or None))
+        last_steps = self.position + 1
+        batch_size = stream.profile.num_samples // last_steps if last_steps else None
+        stream.measure_every(stride_for(last_steps or steps, batch_size or None))
         stream.restart()
         for metric in stream.user_metrics:
             metric.reset_state()
@@ -41,22 +45,22 @@ class PassCounter:
 
     def advance(self, batch: int) -> None:
         """Counts up to the batch with this index in the pass."""
-        self._new = batch - self.position  # more than one under steps_per_execution
+        self._new = batch - self.position  # more than one with `steps_per_execution`
         self.position = batch
         self.batches += self._new
         self._undrained += self._new
 
     def crossed(self, every: int) -> bool:
-        """Whether a multiple of `every` batches lies in the latest advance."""
+        """Whether the latest `advance` reached or passed a multiple of `every` batches."""
         return self.batches // every > (self.batches - self._new) // every
 
     @property
     def must_drain(self) -> bool:
-        """Whether the step must be drained before its float32 counts become inexact."""
+        """Whether the statistics must be drained now, so that their float32 counts stay exact."""
         return self._undrained >= BATCHES_PER_DRAIN
 
     def drain(self, stream: Stream) -> InputProfile:
-        """Drains the statistics of the step; returns the profile of the pass so far."""
+        """Adds the statistics of the step to the profile of the pass, and returns that."""
         stream.drain()
         self._undrained = 0
         return stream.profile

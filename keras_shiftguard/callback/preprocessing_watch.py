@@ -14,11 +14,11 @@ from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.first_samples import MAX_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
-# Numbers of batches after which a stream is checked until there is a verdict. A check
-# costs a few forward passes through the first layers. The first one is mostly enough;
-# the later ones are for small batches.
+# Numbers of batches after which a stream is checked, until there is a verdict. A check costs
+# a few forward passes through the first layers. Mostly the first check is enough; the later
+# ones are for small batches.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
-# With fewer photos the convention is right in only 9 of 10 cases.
+# Of fewer photos, the convention is recognised correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8
 
 
@@ -26,32 +26,32 @@ class PreprocessingWatch:
     """Diagnoses each stream once, on its first batches, and acts on the diagnosis.
 
     Args:
-        model: The model before training. Its first weights are copied and its structure
-            is read now, because training changes the weights.
-        on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`.
-        training: Whether this is a `fit`, not an `evaluate`.
+        model: The model before training. Its weights are copied and its structure is read
+            at once, because training changes the weights.
+        on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
+        training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
     """
 
     def __init__(self, model: keras.Model, on_mismatch: str, training: bool) -> None:
         self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
-        self.corrected: set[str] = set()
+        self.corrected: set[str] = set()  # names of the streams
         self._settled: set[str] = set()
         self._checked_at: dict[str, int] = {}  # number of batches at the latest check
         self._evidence = BatchNormEvidence(model) if model.built else None
         self._structures = expect_from_structure(model) if model.built else None
 
     def is_settled(self, stream: str) -> bool:
-        """Whether the stream has its diagnosis."""
+        """Whether the stream has its diagnosis, which is not made again."""
         return stream in self._settled
 
     def is_due(self, stream: str, batches: int) -> bool:
-        """Whether to check the stream after that many batches."""
+        """Whether the stream must be checked, now that it has had `batches` batches."""
         if stream in self._settled:
             return False
-        done = self._checked_at.get(stream, 0)
-        return any(done < number <= batches for number in CHECK_AFTER_BATCHES)
+        last = self._checked_at.get(stream, 0)
+        return any(last < number <= batches for number in CHECK_AFTER_BATCHES)
 
     def check(self, model: keras.Model, stream: Stream, batches: int, final: bool = False) -> bool:
         """Diagnoses the stream from its first samples; returns whether that settles it.
@@ -59,7 +59,7 @@ class PreprocessingWatch:
         Args:
             model: The model, as it is now.
             stream: The stream.
-            batches: How many batches of it there were.
+            batches: Number of batches of the stream so far.
             final: Whether the pass is over, so that no more samples will come.
         """
         name = stream.stream
@@ -69,7 +69,7 @@ class PreprocessingWatch:
         is_last = final or batches >= CHECK_AFTER_BATCHES[-1] or not samples
         if num_samples < MIN_SAMPLES_TO_CHECK and not is_last:
             return False
-        if samples and not num_samples:
+        if samples and not num_samples:  # image inputs, of which no image has come yet
             return False
         diagnosis = judge(
             model,
@@ -96,7 +96,7 @@ class PreprocessingWatch:
     def restore(self, state: Mapping[str, Any], streams: Mapping[str, Stream]) -> None:
         """Restores the state that `state()` returned, and switches the corrections on.
 
-        A stream that was corrected but whose shape is not known yet is diagnosed anew.
+        A corrected stream whose input shapes are not known yet is diagnosed anew instead.
         """
         for name, diagnosis in state["diagnoses"].items():
             stream = streams[name]
@@ -112,7 +112,7 @@ class PreprocessingWatch:
         self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:
-        """Warns, corrects or raises, as `on_mismatch` says.
+        """Warns, corrects the input or raises an error, as `on_mismatch` says.
 
         Raises:
             PreprocessingMismatchError: for a mismatch with `on_mismatch="raise"`.
@@ -135,7 +135,7 @@ class PreprocessingWatch:
                 warn("\n".join(lines))
 
     def _is_reported(self, name: str) -> bool:
-        """Whether another stream has the same diagnosis, which then was reported already."""
+        """Whether the same diagnosis was reported already, for another stream."""
         mine = self.diagnoses[name]
         return any(
             (d.status, d.expected, d.observed) == (mine.status, mine.expected, mine.observed)
@@ -170,7 +170,7 @@ class PreprocessingWatch:
 
 
 def fixes_of(stream: Stream, diagnosis: Diagnosis) -> dict[str, InputCorrection | None]:
-    """Returns the fix for each image input of a stream; None where there is none."""
+    """Returns the fix for each image input of a stream; None for an input without a fix."""
     by_input: Any = diagnosis.by_input
     return {
         name: by_input[name].fix if name in by_input else None if by_input else diagnosis.fix

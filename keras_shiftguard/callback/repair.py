@@ -22,7 +22,7 @@ class Repair:
         target: Unlabelled data of the target, if there is any.
 
     Attributes:
-        augmentation: The augmentation of the latest fit; None if it was not asked for.
+        augmentation: The augmentation of the latest fit; None if there was none.
         batch_norm: The change of batch norm after the latest fit, or None.
     """
 
@@ -31,21 +31,24 @@ class Repair:
         self.target = target
         self.augmentation: StepAugmentation | None = None
         self.batch_norm: BatchNormAdaptation | None = None
-        self._used: list[str] = []  # operations that were ever on
+        self._used: list[str] = []  # operations whose strength was ever changed
 
     def new_augmentation(self) -> StepAugmentation | None:
-        """Returns the augmentation for a new fit; None if `adapt` does not ask for it."""
+        """Returns the augmentation for a new fit.
+
+        None if `adapt` does not ask for it, or the target cannot be read.
+        """
         pool: dict[str, Any] = {}
         if "augmentation" in self.adapt and self.target.is_there:
             with self.target.reading():
                 pool, _ = first_samples(self.target.data, POOL_SIZE)
-        # If the target cannot be read, it is not known what to augment to.
+        # Without the target it is unknown towards which data to augment.
         if "augmentation" not in self.adapt or self.target.lost:
             return None
         return StepAugmentation(pool=pool)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
-        """Uses a new augmentation, with the strengths that the last fit ended with."""
+        """Sets the augmentation of a new fit; it starts with the strengths of the fit before."""
         if augmentation is None:
             return
         if self.augmentation is not None and augmentation.is_built:
@@ -56,7 +59,7 @@ class Repair:
         """Widens or narrows the augmentation after an epoch; returns the changes as text.
 
         Args:
-            train: Profile of the latest pass over training.
+            train: Profile of the latest pass over training, measured before augmentation.
             target: Profile of the target, or of validation if there is no target.
             log: Log for the strengths and changes.
             step: Epoch, counted from 0.
@@ -102,7 +105,7 @@ class Repair:
 
 
 def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str, Any]) -> None:
-    """Logs for the Shift tab what a `DomainAdaptationModel` did in an epoch."""
+    """Writes to the log what a `DomainAdaptationModel` did in an epoch; skips other models."""
     if isinstance(model, DomainAdaptationModel) and model.looks:
         summary = model.alignment.epoch_summary(step + 1, logs)
         log.write_adaptation(step, *summary, {})

@@ -1,4 +1,4 @@
-"""`Run`: one fit or one evaluation that is watched, from the first batch to the last."""
+"""`Run`: one fit, evaluation or prediction that the guard watches."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ from keras_shiftguard.statistics.stream import Stream
 
 
 class Run:
-    """One fit or evaluation: its streams, and the checks and repairs of them.
+    """One fit, evaluation or prediction: its streams, and the checks and repairs of them.
 
     Args:
         model: A compiled model.
@@ -32,14 +32,14 @@ class Run:
         shift: Compares the streams with each other.
         repair: The repairs that `adapt=` asks for.
         log: Log of the profiles, reports and repairs.
-        known: Profiles that do not change: `"reference"` and `"target"`, if given.
+        known: Profiles of the data given to the guard: `"reference"` and `"target"`, if any.
         update_freq: When to write profiles: `"epoch"`, or after how many batches of
             training.
         statistics: The user's own metrics of `x`.
         feature_layer: Name of a layer whose activations are compared, or None.
 
     Attributes:
-        training: Whether this is a fit that goes on.
+        training: Whether this is a fit that has not ended yet.
         profiles: Profile of the latest pass over each stream, and the known profiles.
         epoch: The present epoch, counted from 0.
     """
@@ -108,13 +108,13 @@ class Run:
         return self._probe is not None
 
     def end(self) -> None:
-        """Frees what is needed only during the run; the results stay."""
+        """Ends the run: detaches it and frees the copied weights; the results stay."""
         self.training = False
         self.preprocessing.release()
         self.detach()
 
     def detach(self) -> None:
-        """Restores the model as it was, and closes the log; the results stay."""
+        """Restores the steps of the model, and closes the log; the results stay."""
         if self._probe is not None:
             self._probe.detach()
             self._probe = None
@@ -152,12 +152,12 @@ class Run:
             self.preprocessing.correct_like(stream, self.stream("train"))
 
     def begin_batch(self, name: str) -> None:
-        """Starts measuring the next batch of a stream."""
+        """Makes the probe measure the next batch, as one of this stream."""
         if self._probe is not None:
             self._probe.begin_batch(name)
 
     def count(self, name: str, batch: int) -> None:
-        """Counts the batches of a pass; checks the preprocessing or writes if that is due.
+        """Counts the batches of a pass; checks the preprocessing and writes profiles when due.
 
         Args:
             name: Name of the stream.
@@ -167,19 +167,21 @@ class Run:
             self._probe.end_batch()
         passes = self._passes[name]
         passes.advance(batch)
-        due = self.preprocessing.is_due(name, passes.batches)
-        writes = isinstance(self.update_freq, int) and name == "train"
-        write = writes and passes.crossed(int(self.update_freq))
-        if not (due or write or passes.must_drain):
+        must_check = self.preprocessing.is_due(name, passes.batches)
+        by_batches = isinstance(self.update_freq, int) and name == "train"
+        must_write = by_batches and passes.crossed(int(self.update_freq))
+        if not (must_check or must_write or passes.must_drain):
             return
         self._drain(name)
-        if due:
+        if must_check:
             self._check_preprocessing(name)
-        if write:
+        if must_write:
             self._write_profiles()
 
     def finish_epoch(self, epoch: int, logs: dict[str, Any] | None) -> str:
-        """Compares the streams after an epoch, and repairs; returns the repairs as text.
+        """Compares the streams after an epoch, and updates the augmentation.
+
+        Returns the changes of the augmentation as text.
 
         Args:
             epoch: Number of the epoch, counted from 0.
@@ -204,7 +206,7 @@ class Run:
             self.log.write_epoch_state(self.epoch + 1, self.state())
 
     def finish_validation(self) -> str:
-        """Finishes a pass over validation; after a bare evaluation, returns the verdict."""
+        """Finishes a pass over validation; returns the verdict, or "" inside a fit."""
         self._finish_pass("validation")
         if self.training:
             return ""
@@ -213,7 +215,7 @@ class Run:
         return self.verdict()
 
     def recalibrate(self) -> str:
-        """Adapts batch norm after a fit if `adapt=` asks for it; returns the change as text."""
+        """Adapts batch norm after a fit, if `adapt=` asks for it; returns the change as text."""
         return self.repair.recalibrate(self.model, self.log, self.epoch)
 
     def _start_pass(self, name: str) -> None:
@@ -231,7 +233,12 @@ class Run:
         self._new_passes.add(name)
 
     def _compare(self, epoch: int | None, logs: dict[str, Any] | None) -> None:
-        """Compares the streams with new passes; `epoch` counts from 1, None in an evaluation."""
+        """Compares the streams that have a new pass.
+
+        Args:
+            epoch: Epoch, counted from 1; None outside of a fit.
+            logs: Keras's logs, to which the severities are added; None for none.
+        """
         streams = {name: self.profiles[name] for name in sorted(self._new_passes)}
         self._new_passes.clear()
         if "target" in self.known:
@@ -261,7 +268,7 @@ class Run:
         return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
-        """Returns the text to print at the end. A mismatch was reported at once already."""
+        """Returns the text to print at the end, without a mismatch, which was reported at once."""
         diagnosis = self.diagnosis
         texts = [] if diagnosis is None or diagnosis.status == "mismatch" else [str(diagnosis)]
         texts += [] if self.shift.report is None else [str(self.shift.report)]
@@ -280,7 +287,7 @@ class Run:
         return self._passes["train"].batches if "train" in self._passes else 0
 
     def stream(self, name: str) -> Stream:
-        """Returns the statistics of one stream inside the step."""
+        """Returns the `Stream` with this name."""
         if self._probe is None:
             raise RuntimeError("the guard is not attached to a model")
         return self._probe.streams[name]
@@ -324,6 +331,6 @@ class Run:
         watch.act(stream)
 
     def _sync(self) -> None:
-        """Updates the model's variables: on JAX the steps of an epoch hold their values."""
+        """Updates the model's variables, whose values the steps hold during an epoch on JAX."""
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()

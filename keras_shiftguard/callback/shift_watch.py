@@ -18,18 +18,18 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 
 class ShiftWatch:
-    """Compares the streams of one fit, or of one evaluation.
+    """Compares the streams of one fit, evaluation or prediction.
 
     It compares validation with training, each stream with its own first pass and
     with the reference, and the target with training and validation.
 
     Args:
-        alpha: Rate of false alarms of the whole fit.
+        alpha: Probability that the whole fit raises an alarm if nothing shifted.
         on_shift: `"warn"`, `"raise"` or `"ignore"`.
         reference: Profile of the reference data, or None.
         target: Whether there is an unlabelled target.
-        distinct_samples: How many different samples training has, if the epochs are
-            not passes over the same samples. None: as many as one epoch.
+        distinct_samples: Number of different training samples, if the epochs do not repeat
+            the same ones. None: every epoch is a pass over the same samples.
         known: Shifts that the user acknowledged; they raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
 
@@ -52,9 +52,9 @@ class ShiftWatch:
         self.has_target = target
         self.distinct_samples = distinct_samples
         self.report: ShiftReport | None = None
-        self._first: dict[str, InputProfile] = {}
-        self._augmentation = ""
-        self._training = InputProfile()  # of several epochs, with `distinct_samples`
+        self._first: dict[str, InputProfile] = {}  # first pass over each stream
+        self._augmentation = ""  # sentence on the augmentation of training, once found
+        self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
         pairs += [(stream, FIRST_EPOCH) for stream in streams]
         if reference is not None:
@@ -68,18 +68,22 @@ class ShiftWatch:
         """Compares all streams after an epoch.
 
         Args:
-            passes: Profile of the latest pass, by stream. A stream without a pass in
-                this epoch is left out.
-            epoch: Epoch, counted from 1; None for a bare evaluation.
+            passes: Profile of the latest pass, by stream, and of `"target"`. A stream
+                without a pass in this epoch is left out.
+            epoch: Epoch, counted from 1; None outside of a fit.
 
         Returns:
             The findings that are new.
         """
         new: list[Finding] = []
-        fed = dict(passes)
-        target = fed.pop("target", None)
-        # Without outputs: those of another epoch come from other weights.
-        latest = {name: replace(p, outputs=OutputSummary()) for name, p in fed.items()}
+        target = passes.get("target")
+        # Outputs are left out, because those of another epoch come from other weights. They are
+        # put back only to compare the target, whose outputs come from the present weights.
+        latest = {
+            name: replace(profile, outputs=OutputSummary())
+            for name, profile in passes.items()
+            if name != "target"
+        }
         streams = dict(latest)
         if "train" in streams:
             streams["train"] = self._evidence(streams["train"])
@@ -105,14 +109,14 @@ class ShiftWatch:
             if self.reference is not None:
                 compare(name, "reference", profile, self.reference)
             if target is not None:
-                compare("target", name, target, replace(profile, outputs=fed[name].outputs))
+                compare("target", name, target, replace(profile, outputs=passes[name].outputs))
         new += self._augmented_validation(latest, epoch)
         self.report = self._monitor.report(self._notes(passes))
         return new
 
     @property
     def needs(self) -> str:
-        """How many samples the first comparison needs, in words."""
+        """A sentence on how many samples the first comparison needs to show a shift."""
         return needs_in_words(self._monitor.level(1))
 
     @property
@@ -147,14 +151,14 @@ class ShiftWatch:
         Raises:
             ShiftDetectedError: for a new alarm with `on_shift="raise"`.
         """
-        matters = [finding for finding in new if finding.matters]
-        if not matters or self.report is None or self.on_shift == "ignore":
+        alarms = [finding for finding in new if finding.matters]
+        if not alarms or self.report is None or self.on_shift == "ignore":
             return
         if self.on_shift == "raise":
             raise ShiftDetectedError(self.report)
-        worst = sorted(matters, key=lambda finding: -abs(finding.effect_size))[:3]
+        worst = sorted(alarms, key=lambda finding: -abs(finding.effect_size))[:3]
         lines = [f"  - {in_a_sentence(finding)}" for finding in worst]
-        more = len(matters) - len(worst)
+        more = len(alarms) - len(worst)
         lines += [f"  ... and {more} more in `guard.report`"] if more else []
         warn("\n".join(["ShiftGuard found a shift:", *lines]))
 
@@ -171,6 +175,7 @@ class ShiftWatch:
 
     def _augmented(self, train: InputProfile, validation: InputProfile) -> set[str]:
         """Returns the features that are expected to differ because training is augmented."""
+        # Whether the inputs change from epoch to epoch, though the labels show the same samples.
         certain = randomised(self._first["train"], train)
         expected: set[str] = set()
         for name in train.inputs.keys() & validation.inputs.keys():
@@ -188,7 +193,7 @@ class ShiftWatch:
         if first is None or latest is None or first is latest or not randomised(first, latest):
             return []
         if self._monitor.found("validation", FIRST_EPOCH):
-            return []  # the inputs changed for good, which is reported already
+            return []  # the inputs changed permanently, which is reported already
         finding = Finding(
             feature="augmentation",
             kind="preprocessing",
@@ -207,6 +212,7 @@ class ShiftWatch:
         return [finding] if self._monitor.add(finding) else []
 
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
+        """Returns the notes of the report: on augmentation, or on why nothing can be compared."""
         if self._augmentation and any(
             finding.expected for finding in self._monitor.report().findings
         ):

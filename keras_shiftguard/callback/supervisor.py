@@ -1,4 +1,4 @@
-"""`Supervisor`: runs one `Run` after another, and turns a failure of them into a warning."""
+"""`Supervisor`: holds the present `Run` of a guard, and turns its failures into warnings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,14 +14,14 @@ from keras_shiftguard.errors import (
 
 
 class Supervisor:
-    """Holds the latest run of a guard, and stops watching it when that fails.
+    """Holds the latest run of a guard, and stops watching it when the guard fails.
 
-    A failure of the guard must never end a training. So the first one becomes a
-    warning, and nothing more is done until the next run begins. Errors that the user
-    asked for, such as those of `on_mismatch="raise"`, are raised.
+    A failure of the guard must never end a training. So the first failure becomes a
+    warning, and the guard does nothing more until the next run begins. Errors that the
+    user asked for, such as those of `on_mismatch="raise"`, are raised.
 
     Attributes:
-        run: The latest run, also when it is over; None before the first one.
+        run: The latest run, even if it has ended; None before the first one.
         has_failed: Whether watching the latest run failed.
     """
 
@@ -33,13 +33,14 @@ class Supervisor:
         """Begins to watch a run, in place of the latest one.
 
         Args:
-            new_run: Makes the run, which is then attached to its model.
+            new_run: A function that returns the run, which is then attached to its model.
 
         Raises:
             ShiftGuardError: for arguments or data that cannot be used.
         """
         self.has_failed = False
-        epoch = 0 if self.run is None else self.run.epoch
+        # An evaluation after a fit is logged at the last epoch of that fit.
+        last_epoch = 0 if self.run is None else self.run.epoch
         try:
             self.run = new_run()
             self.run.attach()
@@ -50,17 +51,17 @@ class Supervisor:
             self.end()
             self._fail(error)
             return
-        self.run.epoch = epoch
+        self.run.epoch = last_epoch
 
     def call(self, method: Callable[..., str | None], *args: Any) -> str:
         """Calls a method with the run as its first argument, unless watching has failed.
 
         Args:
-            method: A method of `Run`, or a function of one.
+            method: A method of `Run`, or a function whose first argument is a run.
             args: Its further arguments.
 
         Returns:
-            The text that the method returns for printing; "" without one, or if it fails.
+            The text for printing that the method returns; "" if it returns None or fails.
 
         Raises:
             PreprocessingMismatchError: with `on_mismatch="raise"`.
@@ -83,17 +84,17 @@ class Supervisor:
             return ""
 
     def is_watching(self, run_key: object) -> bool:
-        """Whether the latest run is the one with this key, and still goes on or has failed."""
+        """Whether the latest run has this key, and is attached to its model or has failed."""
         run = self.run
         return run is not None and run.run_key is run_key and (run.is_attached or self.has_failed)
 
     def detach(self) -> None:
-        """Restores the model of the latest run as it was."""
+        """Detaches the latest run from its model."""
         if self.run is not None:
             self.run.detach()
 
     def end(self) -> None:
-        """Ends the latest run, and restores its model as it was."""
+        """Ends the latest run, and detaches it from its model."""
         if self.run is not None:
             self.run.end()
 

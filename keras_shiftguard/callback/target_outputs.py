@@ -18,8 +18,8 @@ class TargetOutputs:
     """The model's outputs on validation and on the target, with the weights of one epoch.
 
     Args:
-        outputs: Predicts the target, and accumulates the outputs; the test step adds
-            those on validation.
+        outputs: Statistics of the outputs. This class adds the outputs on the target; the
+            test step adds those on validation.
         target: Unlabelled data of the target.
 
     Raises:
@@ -33,18 +33,18 @@ class TargetOutputs:
         outputs.predicted.state.reset()
 
     def restart(self) -> None:
-        """Forgets the outputs on validation so far, for a new pass over it."""
+        """Resets the outputs on validation, before a new pass over it."""
         self.outputs.sketch.state.reset()
 
     def read(self, streams: Mapping[str, InputProfile], weights: str) -> dict[str, InputProfile]:
-        """Predicts the target; returns both profiles with the outputs added.
+        """Runs the model on the target; returns `streams` with the outputs added to each profile.
 
         Returns an empty dict if the target can no longer be read.
 
         Args:
             streams: Profiles of `"validation"` and `"target"`.
-            weights: A text that is the same for the same weights. Only outputs of the
-                same weights are compared.
+            weights: A text that identifies the present weights. Only outputs of the same
+                weights are compared.
         """
         outputs = {"validation": self.outputs.drain(weights)}
         self._predict(MAX_TARGET_SAMPLES)
@@ -65,7 +65,8 @@ def new_target_outputs(
 ) -> TargetOutputs | None:
     """Returns the `TargetOutputs` of a fit.
 
-    None without a target, or, with a warning, if the outputs of the model cannot be profiled.
+    Returns None if there is no target that can be read, and, with a warning, if the outputs of
+    the model cannot be profiled.
 
     Raises:
         BadInputError: if the model does not take the target, or has no such layer.

@@ -1,10 +1,12 @@
 """Detection of distribution shift: compares profiles and reports what differs. NumPy only.
 
-- `two_sample`: the two-sample tests, one a file; `labels`: label shift and concept shift;
+- `two_sample`: the two-sample tests, one in each file; `labels`: label shift and concept shift;
   `causes`: what kind of change a difference is.
 - `look.py` compares two profiles once, with all tests; `families.py` collects the tests, and
   `selection.py` chooses which of the significant findings are reported.
 - `monitor.py` makes all comparisons of a whole fit, at one false-alarm rate.
-- `finding.py` and `report.py` are the result: `Finding` and `ShiftReport`; `sentences.py`,
+- `finding.py` and `report.py` hold the result: `Finding` and `ShiftReport`; `sentences.py`,
   `attribute_words.py` and `report_words.py` hold their texts.
+- `acknowledged.py` marks shifts that the user accepts; `planning.py` says how many samples a
+  test needs.
 """

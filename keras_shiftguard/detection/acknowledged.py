@@ -11,8 +11,8 @@ class Acknowledgement:
     """A rule that says which findings are known, and why.
 
     Args:
-        what: A finding's feature (`"input/brightness"`, `"labels"`), the part of it
-            after the input's name (`"brightness"`), or a family (`"colour"`).
+        what: A finding's feature (`"input/brightness"`, `"labels"`), its part after the
+            last slash (`"brightness"`), or a family (`"colour"`).
         stream: Name of the stream that may differ; None for any.
         reason: Text for the report, such as `"the new camera"`.
     """
@@ -28,6 +28,6 @@ class Acknowledgement:
 
 
 def acknowledged(finding: Finding, known: Iterable[Acknowledgement]) -> Finding:
-    """Returns the finding, marked with the reason if a rule applies to it."""
+    """Returns the finding, marked with the reason of the first rule that applies to it."""
     reason = next((each.reason for each in known if each.covers(finding)), "")
     return replace(finding, acknowledged=reason) if reason else finding

@@ -1,6 +1,6 @@
-"""Names and adjectives of the image attributes for sentences."""
+"""Names and adjectives for features in sentences."""
 
-# Names of the attributes in a sentence.
+# Names of the image attributes (`statistics/attributes.py`).
 LABELS = {
     "brightness": "brightness",
     "contrast": "contrast",
@@ -32,7 +32,8 @@ LABELS = {
     "entropy": "the entropy of brightness",
 }
 
-# Adjectives for (a lower, a higher) mean; other attributes use "lower in" and "higher in".
+# Adjectives for (a lower, a higher) mean; other features use "lower in" and "higher in".
+# `length` is the length of a text in tokens.
 ADJECTIVES = {
     "brightness": ("darker", "brighter"),
     "contrast": ("lower in contrast", "higher in contrast"),

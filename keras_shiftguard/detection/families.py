@@ -1,4 +1,4 @@
-"""Collection of the tests of one comparison, in families, with the finding of each test."""
+"""Collects the tests of one comparison in families, each test with the finding it would give."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -12,12 +12,13 @@ from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.detection.two_sample.tail_probabilities import hypergeometric_two_sided
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 
-# Distinct samples over samples counted, of the current and the reference stream.
+# (current, reference): the number of distinct samples divided by the number of samples counted.
+# Copies of a sample add no evidence, so tests count distinct samples.
 Shares = tuple[float, float]
 
 
 class StreamNames(NamedTuple):
-    """Names of two streams that are compared, for sentences.
+    """Names of the two streams that are compared.
 
     Args:
         stream: Name of the stream that may differ.
@@ -49,9 +50,9 @@ class CollectedTests:
 
         Args:
             what: Name of what cannot be tested.
-            n: Number of samples of the current stream.
-            m: Number of samples of the reference.
-            needed: Minimum number of samples of each.
+            n: Number of distinct samples of the current stream.
+            m: Number of distinct samples of the reference.
+            needed: Number of distinct samples that each stream needs.
         """
         short = [
             f"{sentences.stream_name(name)} has {int(count)} of {needed}"
@@ -76,29 +77,29 @@ class CollectedTests:
         """Adds a test for each feature that both tables have.
 
         Args:
-            role: Role of the family, a key of `multiplicity.LEVEL_SHARES`.
+            role: Key of `multiplicity.LEVEL_SHARES` for this family of tests.
             source: Name of what the features belong to: an input, `"labels"`, `"outputs"`.
             what: Noun for sentences, such as `"images"`.
             current: Table of the stream that may differ.
             reference: Table of the stream it is compared with.
-            shares: Distinct samples over samples counted, of current and reference.
-            kind: Kind of the findings.
-            family: Family of the findings.
+            shares: Shares of distinct samples, see `Shares`.
+            kind: `Finding.kind` of the findings.
+            family: `Finding.family` of the findings.
         """
         current, reference = self._common(source, current, reference)
         if not current.names:
             return
-        counted = (current.num_samples * shares[0], reference.num_samples * shares[1])
-        if self.note_too_few(f"{source} features", *counted, ranks.MIN_SAMPLES):
+        num_distinct = (current.num_samples * shares[0], reference.num_samples * shares[1])
+        if self.note_too_few(f"{source} features", *num_distinct, ranks.MIN_SAMPLES):
             return
         tests = ranks.compare_features(current, reference, shares)
         self._note_empty_columns(source, current, reference)
-        which = np.flatnonzero(tests.tested)
-        if not len(which):
+        tested = np.flatnonzero(tests.tested)
+        if not len(tested):
             return
 
         def finding(member: int) -> Finding:
-            i = int(which[member])
+            i = int(tested[member])
             name, effect = current.names[i], float(tests.effect_size[i])
             dominant = ranks.DOMINANT[tests.dominant[i]]
             return self._finding(
@@ -114,7 +115,7 @@ class CollectedTests:
                 ),
             )
 
-        self.families.append(Family(role, source, tests.p_value[which], finding))
+        self.families.append(Family(role, source, tests.p_value[tested], finding))
 
     def add_missing(
         self,
@@ -123,26 +124,30 @@ class CollectedTests:
         reference: InputSummary,
         shares: Shares,
     ) -> None:
-        """Adds a test of the share of non-finite samples, and one for each column.
+        """Adds a test of the share of samples with a value that is not finite.
+
+        If the input has columns, a test of each column is added as well.
 
         Args:
             source: Name of the input.
             current: Summary of the stream that may differ.
             reference: Summary of the stream it is compared with.
-            shares: Distinct samples over samples counted, of current and reference.
+            shares: Shares of distinct samples, see `Shares`.
         """
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
-        labels, p_values, rates = [source], [np.ones(1)], [(a / max(n, 1), b / max(m, 1))]
+        names, p_values = [source], [np.ones(1)]
+        missing_shares = [(a / max(n, 1), b / max(m, 1))]  # of the samples, (current, reference)
         if a + b and min(n * shares[0], m * shares[1]) >= 1:
-            size, other = n * shares[0], m * shares[1]
-            marked = a * shares[0] + b * shares[1]
-            p_values[0] = hypergeometric_two_sided(a * shares[0], size, marked, size + other)
+            distinct_a, distinct_n = a * shares[0], n * shares[0]
+            marked = distinct_a + b * shares[1]
+            total = distinct_n + m * shares[1]
+            p_values[0] = hypergeometric_two_sided(distinct_a, distinct_n, marked, total)
         if not current.is_image and current.features.names == reference.features.names:
             x, y = current.features, reference.features
             p_values.append(ranks.compare_missing(x, y, shares))
-            labels += [f"{source}/{name}" for name in x.names]
-            rates += list(
+            names += [f"{source}/{name}" for name in x.names]
+            missing_shares += list(
                 zip(
                     x.missing / max(x.num_samples, 1),
                     y.missing / max(y.num_samples, 1),
@@ -150,33 +155,33 @@ class CollectedTests:
                 )
             )
         p = np.concatenate(p_values)
-        which = np.flatnonzero(p < 1)
-        if not len(which):
+        tested = np.flatnonzero(p < 1)
+        if not len(tested):
             return
 
         def finding(member: int) -> Finding:
-            i = int(which[member])
-            here, there = (float(r) for r in rates[i])
+            i = int(tested[member])
+            here, there = (float(share) for share in missing_shares[i])
             pooled = (here * n + there * m) / max(n + m, 1)
             effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
             margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
-            name = labels[i].removeprefix(f"{source}/")
-            named = f"Column {name} of {source}" if name.isdigit() else labels[i].capitalize()
+            column = names[i].removeprefix(f"{source}/")
+            words = f"Column {column} of {source}" if column.isdigit() else names[i].capitalize()
             return self._finding(
-                feature=f"{labels[i]}/missing",
+                feature=f"{names[i]}/missing",
                 kind="covariate",
                 family="missing",
                 effect=effect,
                 interval=(effect - margin, effect + margin),
                 p_value=float(p[i]),
                 negligible=abs(effect) < NEGLIGIBLE,
-                explanation=sentences.missing_differs(named, here, there, *self.names),
+                explanation=sentences.missing_differs(words, here, there, *self.names),
             )
 
-        # Columns without missing values are counted in the correction as well, because the
-        # data decide which ones are tested.
-        num_constant = len(p) - len(which)
-        padded = np.concatenate([p[which], np.ones(num_constant)])
+        # Columns without missing values are counted in the correction for several tests as well,
+        # because the data decide which columns are tested.
+        num_constant = len(p) - len(tested)
+        padded = np.concatenate([p[tested], np.ones(num_constant)])
         self.families.append(Family("missing", source, padded, finding, num_constant))
 
     def add_embedding(
@@ -198,9 +203,9 @@ class CollectedTests:
                 f"{sentences.stream_name(self.names.against)}: their embeddings were not compared"
             )
             return
-        counted = (current.count * shares[0], reference.count * shares[1])
+        num_distinct = (current.count * shares[0], reference.count * shares[1])
         needed = mean_discrepancy.MIN_SAMPLES
-        if self.note_too_few(f"the embedding of {source}", *counted, needed):
+        if self.note_too_few(f"the embedding of {source}", *num_distinct, needed):
             return
         test = mean_discrepancy.compare_embeddings(current, reference, shares)
         if not test.tested:
@@ -233,11 +238,17 @@ class CollectedTests:
         kind: str = "covariate",
         family: str = "other",
     ) -> None:
-        """Adds the test of two vectors of counts. The arguments are those of `add_features`."""
+        """Adds the test of a class mix, which compares two vectors of counts.
+
+        `current` and `reference` are the counts, `(classes,)`. The other arguments are those of
+        `add_features`.
+        """
         if len(current) != len(reference):
             return
-        counted = (float(current.sum()) * shares[0], float(reference.sum()) * shares[1])
-        if not all(counted) or self.note_too_few(what, *counted, frequencies.MIN_SAMPLES):
+        num_distinct = (float(current.sum()) * shares[0], float(reference.sum()) * shares[1])
+        if not all(num_distinct):
+            return
+        if self.note_too_few(what, *num_distinct, frequencies.MIN_SAMPLES):
             return
         test = frequencies.compare_frequencies(current, reference, shares)
         if not test.tested:
@@ -277,6 +288,7 @@ class CollectedTests:
         negligible: bool,
         explanation: str,
     ) -> Finding:
+        """Returns a finding on these two streams."""
         return Finding(
             feature=feature,
             kind=kind,
@@ -294,13 +306,13 @@ class CollectedTests:
     def _common(
         self, source: str, current: FeatureTable, reference: FeatureTable
     ) -> tuple[FeatureTable, FeatureTable]:
-        """Returns both tables with their common features; adds a note on all others."""
+        """Returns both tables with their common features; adds notes on the other features."""
         if current.names == reference.names:
             return current, reference
-        theirs, ours = set(reference.names), set(current.names)
+        in_reference, in_current = set(reference.names), set(current.names)
         absent = (
-            ([n for n in reference.names if n not in ours], self.names.stream),
-            ([n for n in current.names if n not in theirs], self.names.against),
+            ([n for n in reference.names if n not in in_current], self.names.stream),
+            ([n for n in current.names if n not in in_reference], self.names.against),
         )
         for names, stream in absent:
             if names:
@@ -309,7 +321,7 @@ class CollectedTests:
                 self.notes.append(
                     f"features of {source} absent in {sentences.stream_name(stream)}: {listed}"
                 )
-        both = [name for name in current.names if name in theirs]
+        both = [name for name in current.names if name in in_reference]
         return current.only(both), reference.only(both)
 
     def _note_empty_columns(

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-KINDS = ("preprocessing", "label", "concept", "covariate")  # the more specific first
+KINDS = ("preprocessing", "label", "concept", "covariate")  # the most specific first
 # An |effect size| below this is "present, negligible": small relative to the spread between
 # samples, even if it is significant (Cohen calls 0.2 small).
 NEGLIGIBLE = 0.1
-MODEL_FEATURES = ("outputs", "predictions", "layer")  # features made from a model's outputs
+# First words of the names of features that are made from a model's outputs.
+MODEL_FEATURES = ("outputs", "predictions", "layer")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Finding:
         effect_size: Signed, in standard deviations between samples (Cohen's
             d) unless `explanation` says otherwise; for frequencies Cohen's w.
         interval: 95 % interval of the effect size.
-        p_value: Before correction over features and looks; never 0.
+        p_value: P-value before correction for the number of features and looks;
+            never 0.
         stream: Name of the stream that differs, e.g. `"validation"`.
         against: Name of the stream it is compared with, e.g. `"train"`.
         since: First epoch, counted from 1, in which it was found; None outside
@@ -33,7 +35,7 @@ class Finding:
         explanation: One sentence with its numbers.
         expected: Whether the difference is intended (augmentation).
         negligible: Whether the effect is too small to matter.
-        acknowledged: Why it is known and accepted, see `ShiftReport.acknowledge`;
+        acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
     """
 
@@ -53,7 +55,7 @@ class Finding:
 
     @property
     def matters(self) -> bool:
-        """Whether it is neither expected, nor negligible, nor acknowledged."""
+        """Whether the finding is neither expected, nor negligible, nor acknowledged."""
         return not (self.expected or self.negligible or self.acknowledged)
 
     def since_epoch(self, epoch: int) -> "Finding":
@@ -71,14 +73,14 @@ def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:
 
 
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
-    """Sorts findings: those that matter first, then causes, then larger effects.
+    """Sorts findings: those that matter first, then those on inputs and labels, then by effect.
 
-    A model's outputs move when its inputs do, so findings on outputs come after those on
-    inputs and labels. Equal effects are sorted by p-value.
+    Findings on a model's outputs come after those on inputs and labels, because outputs move
+    when inputs do. The largest effect is first; equal effects are sorted by p-value.
     """
 
     def rank(finding: Finding) -> tuple[bool, bool, float, float]:
-        consequence = finding.feature.split("/")[0].split(" ")[0] in MODEL_FEATURES
-        return not finding.matters, consequence, -abs(finding.effect_size), finding.p_value
+        on_outputs = finding.feature.split("/")[0].split(" ")[0] in MODEL_FEATURES
+        return not finding.matters, on_outputs, -abs(finding.effect_size), finding.p_value
 
     return tuple(sorted(findings, key=rank))

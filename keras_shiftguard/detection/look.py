@@ -18,7 +18,7 @@ from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Fam
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-CONCEPT_SHARE = 0.08  # share of the level for concept shift, if both streams have classes
+CONCEPT_SHARE = 0.08  # part of the level for concept shift, if the labels of both are classes
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def compare_profiles(
     tests = CollectedTests(StreamNames(stream, against))
     tests.several_inputs = len(reference.inputs.keys() | current.inputs.keys()) > 1
     certain: list[Finding] = []
-    shares = (_share(current), _share(reference))
+    shares = (_distinct_share(current), _distinct_share(reference))
     for name in dict.fromkeys([*reference.inputs, *current.inputs]):
         if name not in current.inputs or name not in reference.inputs:
             absent = stream if name not in current.inputs else against
@@ -82,25 +82,26 @@ def compare_profiles(
         if not a.num_samples or not b.num_samples:
             tests.note_too_few(name, a.num_samples, b.num_samples, 1)
             continue
-        untested = _certain_difference(tests, name, a, b)
-        if untested is not None:
-            certain.append(untested)
+        difference = _certain_difference(tests, name, a, b)
+        if difference is not None:
+            certain.append(difference)
         else:
             _input_tests(tests, name, a, b, shares)
     _label_tests(tests, current, reference, shares)
     if outputs:
         _output_tests(tests, current, reference, shares)
-    share = CONCEPT_SHARE if current.labels.are_classes and reference.labels.are_classes else 0.0
-    found, p_value = _significant(tests.families, level * (1 - share))
-    p_value = min(1.0, p_value / (1 - share))
+    both_classes = current.labels.are_classes and reference.labels.are_classes
+    concept_share = CONCEPT_SHARE if both_classes else 0.0
+    found, p_value = _significant(tests.families, level * (1 - concept_share))
+    p_value = min(1.0, p_value / (1 - concept_share))
     findings = reported_findings(found, reference, current, tests.names)
-    if share:
+    if both_classes:
         labels = (current.labels, reference.labels)
         findings = without_consequences(findings, *labels, shares)
-        concept = concept_finding(*labels, level * share, shares, stream, against)
+        concept = concept_finding(*labels, level * concept_share, shares, stream, against)
         if concept is not None:
             findings.append(concept)
-            p_value = min(p_value, concept.p_value / share)
+            p_value = min(p_value, concept.p_value / concept_share)
     findings = with_estimated_mix(findings, current.outputs, reference.outputs)
     if certain:
         p_value = SMALLEST_P
@@ -110,8 +111,8 @@ def compare_profiles(
     return Comparison(reported, notes, p_value, tests.families, significant)
 
 
-def _share(profile: InputProfile) -> float:
-    """Returns distinct samples over samples counted, in (0, 1]."""
+def _distinct_share(profile: InputProfile) -> float:
+    """Returns the number of distinct samples divided by that of samples counted, in (0, 1]."""
     if not profile.distinct_samples or not profile.num_samples:
         return 1.0
     return min(1.0, profile.distinct_samples / profile.num_samples)
@@ -120,7 +121,15 @@ def _share(profile: InputProfile) -> float:
 def _input_tests(
     tests: CollectedTests, name: str, a: InputSummary, b: InputSummary, shares: tuple[float, float]
 ) -> None:
-    """Adds the tests of one input; `a` is current and `b` is the reference."""
+    """Adds the tests of one input.
+
+    Args:
+        tests: Where the tests are added.
+        name: Name of the input.
+        a: Summary of the current stream.
+        b: Summary of the reference.
+        shares: Shares of distinct samples, see `families.Shares`.
+    """
     what = "images" if a.is_image else "samples"
     if tests.several_inputs:
         what += f" of input {name!r}"
@@ -128,12 +137,12 @@ def _input_tests(
     tests.add_embedding("embedding", name, what, a.embedding, b.embedding, shares)
     tests.add_missing(name, a, b, shares)
     if len(a.tokens) and len(a.tokens) == len(b.tokens):
-        # The tokens of one sample are not independent, so they count as one sample together.
-        per_token = tuple(
+        # The tokens of one sample are not independent, so all of them count as one sample.
+        token_shares = tuple(
             share * min(1.0, s.num_samples / max(float(s.tokens.sum()), 1.0))
             for s, share in zip((a, b), shares, strict=True)
         )
-        both = (per_token[0], per_token[1])
+        both = (token_shares[0], token_shares[1])
         tests.add_classes("tokens", f"{name}/tokens", "tokens", a.tokens, b.tokens, both)
 
 
@@ -172,7 +181,7 @@ def _output_tests(
     """Adds the tests of a model's outputs."""
     a, b = current.outputs, reference.outputs
     if not a.num_samples or not b.num_samples:
-        return  # those of training are never measured, as they differ without any shift
+        return  # outputs of training are never measured, as they differ without any shift
     if a.weights != b.weights or a.num_classes != b.num_classes:
         tests.notes.append("the model's outputs were made with other weights: not compared")
         return
@@ -190,7 +199,10 @@ def _output_tests(
 def _certain_difference(
     tests: CollectedTests, name: str, a: InputSummary, b: InputSummary
 ) -> Finding | None:
-    """Returns a finding on shapes, flat images or image sizes, which needs no test."""
+    """Returns a finding on shapes, flat images or image sizes, which needs no test, or None.
+
+    The arguments are those of `_input_tests`.
+    """
     here, there = stream_name(tests.names.stream), stream_name(tests.names.against)
     if a.layout != b.layout or a.num_channels != b.num_channels:
         unit = "channels" if a.is_image and b.is_image else "numbers in the last axis"
@@ -208,18 +220,18 @@ def _certain_difference(
             f"that fails gives such images, and those in {there} are not"
         )
         return _certain(tests.names, name, "other", text)
-    sides = range(2)
-    apart = any(a.smallest_size[i] > b.largest_size[i] for i in sides) or any(
-        b.smallest_size[i] > a.largest_size[i] for i in sides
+    height_and_width = range(2)
+    no_common_size = any(a.smallest_size[i] > b.largest_size[i] for i in height_and_width) or any(
+        b.smallest_size[i] > a.largest_size[i] for i in height_and_width
     )
-    if not apart:
+    if not no_common_size:
         return None
     text = f"{here.capitalize()} images have another size: {_size(a)} against {_size(b)} in {there}"
     return _certain(tests.names, name, "resolution", text)
 
 
 def _is_flat(summary: InputSummary) -> bool:
-    """Whether all images are without contrast."""
+    """Whether all pixels of an image are the same, in every image."""
     deviation = summary.sample_std
     return bool(deviation.count > 0 and deviation.mean <= 1e-6 * abs(summary.sample_mean.mean))
 
@@ -231,7 +243,7 @@ def _size(summary: InputSummary) -> str:
 
 
 def _certain(names: StreamNames, name: str, family: str, text: str) -> Finding:
-    """Returns a finding that needs no test, with the largest effect and smallest p-value."""
+    """Returns a finding that needs no test, with the largest effect and the smallest p-value."""
     return Finding(
         feature=name,
         kind="preprocessing",
@@ -251,8 +263,8 @@ def _significant(
 ) -> tuple[list[tuple[Family, Finding]], float]:
     """Returns the significant findings after correction over all tests, and the global p-value.
 
-    If no single test is significant but the global p-value is, the strongest finding is
-    returned.
+    If no single test is significant but the global p-value is, the test with the smallest
+    weighted p-value is returned.
     """
     if not families:
         return [], 1.0

@@ -1,10 +1,10 @@
 """Sequential monitoring: all comparisons ("looks") of one fit, at one false-alarm rate.
 
 This works by alpha spending. Each pair of streams gets an equal share of the rate `alpha`. The
-first look at a pair uses half of its share, and look k > 1 uses `1 / (2 k (k - 1))` of it;
-these add up to the share, however long the fit is. By the union bound, the probability that
-any look ever raises a false alarm is at most `alpha`, for any dependence between looks,
-streams and features. The first look gets half because a fit mostly repeats its samples, so
+first look at a pair uses half of its share, and look k > 1 uses `1 / (2 k (k - 1))` of the share.
+These parts add up to at most the share, however long the fit is. By the union bound, the
+probability that any look ever raises a false alarm is at most `alpha`, for any dependence between
+looks, streams and features. The first look gets half because a fit mostly repeats its samples, so
 that nearly all the evidence is there at the first look.
 
 A pass over samples that were compared before brings no evidence and spends no alpha: the
@@ -25,7 +25,7 @@ from keras_shiftguard.detection.look import Comparison, compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.profiles import InputProfile
 
-FIRST_LOOK_SHARE = 0.5  # part of a pair's share of `alpha` for its first look
+FIRST_LOOK_SHARE = 0.5  # part of a pair's share of `alpha` that its first look uses
 
 
 @dataclass
@@ -80,7 +80,7 @@ class ShiftMonitor:
         self.known: list[Acknowledgement] = []
 
     def level(self, look: int) -> float:
-        """Returns the error rate of look number `look` (from 1) at a pair."""
+        """Returns the false-alarm rate of a look at a pair; `look` is counted from 1."""
         share = self.alpha / len(self._pairs)
         if look == 1:
             return share * FIRST_LOOK_SHARE
@@ -128,12 +128,12 @@ class ShiftMonitor:
         pair.significant |= pair.latest.significant
         new: list[str] = []
         for finding in pair.latest.findings:
-            # A finding of an earlier look is kept, with its latest numbers: later looks have
-            # a lower level, and the error for this finding has been spent already.
-            known = pair.findings.get(finding.feature)
-            since = epoch if known is None else known.since
+            # Findings of earlier looks are never removed, because later looks have a lower level.
+            # One that is found again gets its latest numbers.
+            earlier = pair.findings.get(finding.feature)
+            since = epoch if earlier is None else earlier.since
             pair.findings[finding.feature] = replace(finding, since=since)
-            if known is None:
+            if earlier is None:
                 new.append(finding.feature)
         _mark(pair.findings, expected)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
@@ -141,7 +141,7 @@ class ShiftMonitor:
         return [acknowledged(pair.findings[feature], self.known) for feature in new]
 
     def add(self, finding: Finding) -> bool:
-        """Adds a finding that needs no test; returns whether it is new."""
+        """Adds a finding that needs no test; returns whether its feature had none before."""
         new = finding.feature not in self._certain
         self._certain.setdefault(finding.feature, finding)
         return new
@@ -164,8 +164,8 @@ class ShiftMonitor:
         """Returns all findings so far, with acknowledgements."""
         pairs = self._pairs.values()
         tested = [finding for pair in pairs for finding in pair.findings.values()]
-        everything = [*self._certain.values(), *tested]
-        return [acknowledged(finding, self.known) for finding in everything]
+        found = [*self._certain.values(), *tested]
+        return [acknowledged(finding, self.known) for finding in found]
 
     def state(self) -> dict[str, Any]:
         """Returns the state that `restore` takes, as a tree for `profiles.storage`."""
@@ -199,7 +199,7 @@ class ShiftMonitor:
             pair.findings = _by_feature(saved["findings"])
             pair.significant = set(saved["significant"])
             pair.expected = frozenset(saved["expected"])
-            # The latest comparison is repeated with the same profiles at the same level.
+            # The latest comparison is not saved. It is repeated with the same profiles and level.
             pair.latest = compare_profiles(
                 pair.reference,
                 pair.current,
@@ -212,7 +212,7 @@ class ShiftMonitor:
         """Returns the report of all findings so far.
 
         Args:
-            notes: Further notes for the report.
+            notes: Notes that are listed before those of the comparisons.
         """
         own = [note for pair in self._pairs.values() for note in pair.latest.notes]
         return ShiftReport(
@@ -232,7 +232,8 @@ def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
 def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:
     """Marks findings on expected features as expected, in place.
 
-    A finding on an expected input as a whole is marked if no finding on its features matters.
+    A finding on an input as a whole (an expected feature without "/") is marked only if no
+    finding on the features of that input matters.
     """
     wholes = [feature for feature in findings if "/" not in feature and feature in expected]
     for feature, finding in findings.items():

@@ -5,14 +5,14 @@ from statistics import NormalDist
 
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 
-POWER = 0.8
+POWER = 0.8  # probability with which the difference is detected
 TYPICAL_FEATURES = 30  # number of attributes of an image
 
 
 def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATURES) -> int:
-    """Returns the number of samples of each stream that detects a difference with 80 % power.
+    """Returns how many samples of each stream detect a difference with a power of 80 %.
 
-    It is that of a two-sided test of the difference of two means of equal spread, at
+    The number holds for a two-sided test of the difference of two means of equal spread, at
     `level` divided by the number of tests (Bonferroni). The tests of this package need
     about as many samples for one shifted feature, and fewer if many move together.
 
@@ -20,7 +20,7 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
     section 2.4.
 
     Args:
-        effect_size: Difference in standard deviations between samples.
+        effect_size: Difference of the means, in standard deviations between samples.
         level: False-alarm rate of all tests of the comparison together.
         num_tests: Number of features that are tested.
 
@@ -30,14 +30,14 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
     (128, 795)
     """
     normal = NormalDist()
-    quantiles = normal.inv_cdf(1 - level / num_tests / 2) + normal.inv_cdf(POWER)
-    return max(MIN_SAMPLES, math.ceil(2 * (quantiles / effect_size) ** 2))
+    standard_errors = normal.inv_cdf(1 - level / num_tests / 2) + normal.inv_cdf(POWER)
+    return max(MIN_SAMPLES, math.ceil(2 * (standard_errors / effect_size) ** 2))
 
 
 def needs_in_words(level: float) -> str:
-    """Returns a sentence on the number of samples that the first look at this level needs."""
+    """Returns sentences on how many samples a look at this level needs."""
     half, fifth = samples_for(0.5, level), samples_for(0.2, level)
     return (
-        f"A shift is looked for from {MIN_SAMPLES} samples in each stream on; about {half:,} show "
-        f"one of half a standard deviation, {fifth:,} one of a fifth."
+        f"A shift is looked for from {MIN_SAMPLES} samples in each stream on. About {half:,} show "
+        f"a shift of half a standard deviation, about {fifth:,} one of a fifth."
     )

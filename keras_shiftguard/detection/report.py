@@ -17,9 +17,9 @@ class ShiftReport:
     worst first.
 
     Args:
-        findings: Sorted by severity: those that matter first, then by effect size.
+        findings: The findings, the most severe first (`finding.by_severity`).
         notes: Sentences on what could not be tested, and why.
-        alpha: False-alarm rate of everything in this report together.
+        alpha: Probability that the report contains any finding if nothing differs.
         num_samples: Number of samples seen of each stream, by name.
     """
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.finding import Finding, kinds_of
 
-MAX_SHOWN = 5  # findings in the text of a report
-
+MAX_SHOWN = 5  # largest number of findings in the text of a report
 MIN_SAMPLES_TO_TEST = 20  # with fewer samples in a stream, hardly anything can be tested
 KIND_NAMES = {
     "preprocessing": "preprocessing",
@@ -26,7 +25,7 @@ def in_words(
     Args:
         findings: Findings, sorted by severity.
         notes: Sentences on what could not be tested, and why.
-        alpha: False-alarm rate of the whole report.
+        alpha: Probability that the report contains any finding if nothing differs.
         num_samples: Number of samples seen of each stream, by name.
     """
     lines = [verdict(findings, notes, alpha, num_samples)]
@@ -39,7 +38,7 @@ def in_words(
 
 
 def in_a_sentence(finding: Finding) -> str:
-    """Returns the sentence of a finding, with its epoch, and why it is no alarm if it is not."""
+    """Returns the sentence of a finding, with its epoch and, if it raises no alarm, the reason."""
     text = finding.explanation.rstrip(".")
     if finding.since is not None:
         text += f", since epoch {finding.since}"
@@ -66,13 +65,13 @@ def verdict(
         alpha: As in `in_words`.
         num_samples: As in `in_words`.
     """
-    compared: dict[str, list[str]] = {}
+    shifted: dict[str, list[str]] = {}  # for each stream that differs, those it differs from
     for finding in findings:
-        if finding.matters and finding.against not in compared.setdefault(finding.stream, []):
-            compared[finding.stream].append(finding.against)
-    if compared:
+        if finding.matters and finding.against not in shifted.setdefault(finding.stream, []):
+            shifted[finding.stream].append(finding.against)
+    if shifted:
         streams = "; ".join(
-            f"{stream} against {' and '.join(others)}" for stream, others in compared.items()
+            f"{stream} against {' and '.join(others)}" for stream, others in shifted.items()
         )
         kinds = ", ".join(KIND_NAMES[kind] for kind in kinds_of(findings))
         return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {alpha:g})"

@@ -9,7 +9,7 @@ from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
-MAX_PER_SOURCE = 3  # findings of one input that are reported; the others are counted
+MAX_PER_SOURCE = 3  # findings on one input (or on the labels, ...) that are reported
 # The attribute that is reported first if a cause of this family is named.
 MAIN_ATTRIBUTE = {
     "brightness": "brightness",
@@ -28,7 +28,7 @@ def reported_findings(
     current: InputProfile,
     names: StreamNames,
 ) -> list[Finding]:
-    """Selects the findings to report: a few of each source, with causes named.
+    """Selects the findings to report, a few on each source (an input, the labels, the outputs).
 
     Args:
         found: The significant findings, each with the family of its test.
@@ -37,14 +37,14 @@ def reported_findings(
         names: Names of the two streams.
 
     Returns:
-        The findings to report, with complete explanations.
+        The findings to report, with the causes in their explanations.
     """
     chosen: list[Finding] = []
     for source in dict.fromkeys(family.source for family, _ in found):
-        ours = [(family.role, f) for family, f in found if family.source == source]
-        missing = [f for role, f in ours if role == "missing"]
-        features = list(by_severity([f for role, f in ours if role == "features"]))
-        whole = [f for role, f in ours if role not in ("missing", "features")]
+        on_source = [(family.role, f) for family, f in found if family.source == source]
+        missing = [f for role, f in on_source if role == "missing"]
+        features = list(by_severity([f for role, f in on_source if role == "features"]))
+        whole = [f for role, f in on_source if role not in ("missing", "features")]
         if source in current.inputs and source in reference.inputs:
             chosen += _input_findings(features, whole, reference, current, source, names)
             chosen += _strongest(list(by_severity(missing)))
@@ -74,16 +74,16 @@ def _input_findings(
         source: Name of the input.
         names: Names of the two streams.
     """
-    a, b = current.inputs[source], reference.inputs[source]
+    before, now = reference.inputs[source], current.inputs[source]
     together = [*features, *whole]
     if not any(f.matters for f in together):
         return _strongest(features) or whole
-    step = pipeline_change.explain(b, a, stream=names.stream, against=names.against)
+    step = pipeline_change.explain(before, now, stream=names.stream, against=names.against)
     if step is not None:
-        best = min(together, key=lambda f: f.p_value)
+        surest = min(together, key=lambda f: f.p_value)
         return [
             replace(
-                best,
+                surest,
                 feature=source,
                 kind="preprocessing",
                 family="preprocessing",
@@ -93,14 +93,14 @@ def _input_findings(
                 negligible=False,
             )
         ]
-    by_feature = bool(features) and features[0].matters
+    feature_matters = bool(features) and features[0].matters
     reported = _strongest(features)
-    if not by_feature:
+    if not feature_matters:
         reported = [*(f for f in whole if f.matters), *reported]
-    cause = name_cause(b, a) if b.is_image else None
+    cause = name_cause(before, now) if before.is_image else None
     if cause is None or cause.family == OTHER:
         return reported
-    if by_feature:
+    if feature_matters:
         main = f"{source}/{MAIN_ATTRIBUTE.get(cause.family)}"
         first = min(features, key=lambda f: (not f.matters, f.feature != main))
         reported = _strongest([first, *(f for f in features if f is not first)], most=1)
@@ -110,9 +110,9 @@ def _input_findings(
 
 
 def _strongest(findings: list[Finding], most: int = MAX_PER_SOURCE) -> list[Finding]:
-    """Returns at most `most` findings, the first ones; the last of them counts the others."""
-    strongest, others = findings[:most], len(findings) - most
-    if others > 0:
-        more = f"{strongest[-1].explanation}; {others} more of its kind differ"
-        strongest = [*strongest[:-1], replace(strongest[-1], explanation=more)]
+    """Returns the first `most` findings; the last of them says how many others there are."""
+    strongest, num_others = findings[:most], len(findings) - most
+    if num_others > 0:
+        text = f"{strongest[-1].explanation}; {num_others} more of its kind differ"
+        strongest = [*strongest[:-1], replace(strongest[-1], explanation=text)]
     return strongest

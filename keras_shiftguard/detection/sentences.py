@@ -8,7 +8,7 @@ from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.two_sample.frequencies import FrequencyTest
 from keras_shiftguard.profiles import FeatureTable
 
-MAX_CLASSES_NAMED = 3
+MAX_CLASSES_NAMED = 3  # largest number of classes that a sentence names
 
 
 def stream_name(stream: str) -> str:
@@ -17,7 +17,7 @@ def stream_name(stream: str) -> str:
 
 
 def number(value: float) -> str:
-    """Formats a number with about two significant digits."""
+    """Formats a number with two significant digits, or more if that is shorter."""
     if not math.isfinite(value):
         return str(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
@@ -28,7 +28,7 @@ def number(value: float) -> str:
 
 
 def two_numbers(first: float, second: float) -> tuple[str, str]:
-    """Formats two numbers with as many digits as it takes to distinguish them."""
+    """Formats two numbers with as many digits (up to seven) as it takes to distinguish them."""
     one, other = number(first), number(second)
     digits = 3
     while one == other and first != second and digits < 8:
@@ -85,7 +85,15 @@ def feature_differs(
 
 
 def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:
-    """Returns the sentence for samples that differ as a whole, but in no single feature."""
+    """Returns the sentence for samples that differ as a whole, but in no single feature.
+
+    Args:
+        what: Noun for the samples: `"images"`, `"samples"`, `"outputs"`.
+        effect: Effect size.
+        p_value: P-value of the test of the mean embeddings.
+        stream: Name of the stream that differs.
+        against: Name of the stream it is compared with.
+    """
     return (
         f"{stream_name(stream).capitalize()} {what} differ as a whole from "
         f"{stream_name(against)} without one feature that stands out: maximum mean discrepancy "
@@ -97,9 +105,9 @@ def missing_differs(what: str, here: float, there: float, stream: str, against: 
     """Returns the sentence for another share of missing or non-finite values.
 
     Args:
-        what: Name of what is missing, at the start of the sentence.
+        what: Name of what is missing, with a capital letter: it begins the sentence.
         here: Share of the samples of `stream` in which it is missing, in [0, 1].
-        there: Share of the samples of `against`.
+        there: Share of the samples of `against` in which it is missing, in [0, 1].
         stream: Name of the stream that differs.
         against: Name of the stream it is compared with.
     """
@@ -140,7 +148,14 @@ def percent(share: float) -> str:
 
 
 def classes_look_different(classes: list[int], effect: float, stream: str, against: str) -> str:
-    """Returns the sentence for some classes whose inputs differ, unlike those of the others."""
+    """Returns the sentence for classes whose inputs differ while those of other classes do not.
+
+    Args:
+        classes: Ids of the classes that differ, the most changed first.
+        effect: Effect size of the first of them.
+        stream: Name of the stream that differs.
+        against: Name of the stream it is compared with.
+    """
     listed = ", ".join(map(str, classes[:MAX_CLASSES_NAMED]))
     listed += (
         f" and {len(classes) - MAX_CLASSES_NAMED} more" if len(classes) > MAX_CLASSES_NAMED else ""

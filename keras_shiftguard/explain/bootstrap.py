@@ -1,8 +1,9 @@
 """Bootstrap of accuracies, and confidence intervals of accuracies and their differences.
 
-An accuracy is the mean of a score of each sample (1 where the model is right). To
-remove label shift, it is the weighted mean over the classes, with the class
-frequencies of the reference. The bootstrap draws samples, the same ones for all causes.
+An accuracy is the mean of the scores of the samples (1 where the model is right, else
+0). With label shift removed, it is the mean of the accuracies of the classes, weighted
+with the class frequencies of the reference. The bootstrap draws the same samples for
+every cause.
 """
 
 from collections.abc import Iterator
@@ -10,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DRAWS = 1000
-LEVEL = 0.95
+DRAWS = 1000  # bootstrap draws
+LEVEL = 0.95  # of the intervals from bootstrap draws
 SEED = 20
-MAX_WEIGHTS_AT_ONCE = 4_000_000  # resampling weights in memory
+MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float64
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Mix:
     """Class frequencies of the reference.
 
     Args:
-        frequencies: Share of each class `(classes,)`; they sum to 1.
+        frequencies: Share of the samples in each class `(classes,)`; they sum to 1.
         num_samples: Number of labels they were counted from; 0 if they are exact.
     """
 
@@ -31,12 +32,14 @@ class Mix:
 
 @dataclass(frozen=True)
 class Accuracies:
-    """Accuracies of several versions of one set of samples, with bootstrap draws.
+    """Accuracies of several readings of one set of samples, with bootstrap draws.
+
+    A reading is one version of the samples, for instance with some causes removed.
 
     Args:
-        point: Accuracy on the samples `(readings,)`.
-        draws: Accuracy on each bootstrap draw `(readings, DRAWS)`. All readings share
-            the draws.
+        point: Accuracy on the samples themselves, `(readings, ...)`.
+        draws: Accuracy on each bootstrap draw, `(readings, draws, ...)`. All readings
+            share the draws.
     """
 
     point: np.ndarray
@@ -46,7 +49,7 @@ class Accuracies:
         return Accuracies(self.point[index], self.draws[index])
 
     def minus(self, other: "Accuracies") -> "Accuracies":
-        """Returns the difference, draw by draw."""
+        """Returns these accuracies minus those of `other`, draw by draw."""
         return Accuracies(self.point - other.point, self.draws - other.draws)
 
 
@@ -55,13 +58,14 @@ class Resampling:
 
     Args:
         num_samples: Number of samples.
-        labels: Class ids `(samples,)`, or None.
+        labels: Class ids `(samples,)`; None if the classes are not needed.
         draws: Number of bootstrap draws.
     """
 
     def __init__(self, num_samples: int, labels: np.ndarray | None, draws: int = DRAWS) -> None:
         self.num_samples, self.num_draws = num_samples, draws
         self.labels = labels
+        # `order` sorts the samples by class; each class begins at one of the `starts`.
         self.order, self.starts = np.arange(num_samples), np.zeros(0, int)
         self.classes = np.zeros(0, int)
         if labels is not None:
@@ -73,14 +77,14 @@ class Resampling:
 
         Args:
             scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-            mix: Class frequencies to weight to; None leaves them as they are.
+            mix: Class frequencies to weight the samples to; None weights all samples alike.
         """
         if mix is None:
             point = scores.mean(axis=1)
             draws = [w @ scores.T / self.num_samples for w in self._weights()]
             return Accuracies(point, np.concatenate(draws).T)
         by_class = self.by_class(scores)
-        shares = self._class_shares(mix)  # (1 + draws, classes)
+        shares = self._class_shares(mix)
         weighted = (by_class.draws * shares[1:]).sum(axis=-1)
         return Accuracies((by_class.point * shares[0]).sum(axis=-1), weighted)
 
@@ -94,27 +98,36 @@ class Resampling:
             `Accuracies` of shapes `(readings, classes)` and `(readings, draws, classes)`.
         """
         ordered = scores[:, self.order]
-        one = np.ones((1, self.num_samples))
-        point = self._per_class(ordered, one, None)[:, 0]
+        each_once = np.ones((1, self.num_samples))
+        point = self._per_class(ordered, each_once, None)[:, 0]
         draws = [self._per_class(ordered, w[:, self.order], point) for w in self._weights()]
         return Accuracies(point, np.concatenate(draws, axis=1))
 
     def _per_class(
         self, scores: np.ndarray, weights: np.ndarray, fallback: np.ndarray | None
     ) -> np.ndarray:
+        """Returns the accuracy of each class, `(readings, draws, classes)`.
+
+        Args:
+            scores: `(readings, samples)`, sorted by class.
+            weights: How often each draw holds each sample, `(draws, samples)`, sorted
+                by class.
+            fallback: Accuracy of classes that a draw misses, `(readings, classes)`; None
+                if no class can be missed.
+        """
         totals = np.add.reduceat(weights, self.starts, axis=1)
         found = []
         for i, row in enumerate(scores):
             hits = np.add.reduceat(weights * row, self.starts, axis=1)
-            # A class that a draw misses keeps its accuracy on all samples.
             default = np.zeros_like(hits) if fallback is None else fallback[i] + 0 * hits
             found.append(np.divide(hits, totals, out=default, where=totals > 0))
         return np.stack(found)
 
     def _class_shares(self, mix: Mix) -> np.ndarray:
-        """Returns the shares of the classes that occur `(1 + draws, classes)`.
+        """Returns the share of each class that the samples have, `(1 + draws, classes)`.
 
-        The first row is that of `mix`; the other rows are drawn from it.
+        The first row is that of `mix`. The other rows vary as counted frequencies do,
+        or equal the first one if those of `mix` are exact. Each row sums to 1.
         """
         shares = np.tile(mix.frequencies, (self.num_draws + 1, 1))
         if mix.num_samples:
@@ -127,7 +140,10 @@ class Resampling:
         return present / np.maximum(present.sum(axis=1, keepdims=True), 1e-12)
 
     def _weights(self) -> Iterator[np.ndarray]:
-        """Yields how often each sample was drawn `(some draws, samples)`; the same every time."""
+        """Yields how often each sample was drawn, `(draws, samples)`, some draws at a time.
+
+        Every call yields the same draws.
+        """
         rng = np.random.default_rng(SEED)
         at_once = max(1, min(self.num_draws, MAX_WEIGHTS_AT_ONCE // self.num_samples))
         for start in range(0, self.num_draws, at_once):
@@ -153,7 +169,9 @@ def wilson(share: float, number: int) -> tuple[float, float]:
     return float(middle - half), float(middle + half)
 
 
-def difference(first: float, number: int, second: float, other: int) -> tuple[float, float]:
+def difference(
+    first: float, first_number: int, second: float, second_number: int
+) -> tuple[float, float]:
     """Returns the 95 % interval of `first - second`, two shares of independent samples.
 
     Newcombe's hybrid of two Wilson intervals (1998, method 10), which also holds for
@@ -161,12 +179,12 @@ def difference(first: float, number: int, second: float, other: int) -> tuple[fl
 
     Args:
         first: A share.
-        number: Number of samples of `first`; 0 if it is exact.
+        first_number: Number of samples of `first`; 0 if it is exact.
         second: Another share.
-        other: Number of samples of `second`; 0 if it is exact.
+        second_number: Number of samples of `second`; 0 if it is exact.
     """
-    low1, high1 = wilson(first, number) if number else (first, first)
-    low2, high2 = wilson(second, other) if other else (second, second)
+    low1, high1 = wilson(first, first_number) if first_number else (first, first)
+    low2, high2 = wilson(second, second_number) if second_number else (second, second)
     down = np.hypot(first - low1, high2 - second)
     up = np.hypot(high1 - first, second - low2)
     return float(first - second - down), float(first - second + up)
@@ -175,8 +193,8 @@ def difference(first: float, number: int, second: float, other: int) -> tuple[fl
 def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Returns the 95 % interval of `mean(first) - mean(second)` over the same samples.
 
-    Agresti and Min 2005: half a sample is added to each cell of the table of
-    right and wrong, so that the interval of two equal columns is not empty.
+    Agresti and Min 2005: half a sample is added to each of the four combinations of
+    right and wrong, so that the interval has a width even if all scores are equal.
 
     Args:
         first: Scores `(samples,)`, from 0 to 1.

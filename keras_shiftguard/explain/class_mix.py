@@ -10,7 +10,7 @@ from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
 
 MAX_P_VALUE = 0.01  # below it the frequencies differ by more than chance
-MAX_NAMED_CLASSES = 3
+MAX_NAMED_CLASSES = 3  # in the description of the cause
 
 
 def find_label_shift(
@@ -26,8 +26,8 @@ def find_label_shift(
         reference: What the accuracy is compared with.
 
     Returns:
-        The cause and the frequencies that remove it, both None without label shift; and
-        notes.
+        The cause, the frequencies that remove it (both None without label shift), and
+        notes for the report.
     """
     mix = reference.mix
     if labels is None or mix is None or reference.counts is None:
@@ -36,10 +36,10 @@ def find_label_shift(
     notes: tuple[str, ...] = ()
     missing = np.flatnonzero((counts == 0) & (reference.counts > 0))
     if len(missing):
-        there = len(reference.counts[reference.counts > 0])
+        num_classes = len(reference.counts[reference.counts > 0])
         notes = (
-            f"{len(missing)} of {there} classes of the reference are not in the data, and no "
-            "weight brings them in.",
+            f"{len(missing)} of {num_classes} classes of the reference are not in the data, so "
+            "no weights can restore their share.",
         )
     present = np.where(counts > 0, reference.counts, 0)
     if not present.sum():

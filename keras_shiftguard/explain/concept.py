@@ -1,8 +1,9 @@
 """Concept shift as a cause: some classes look different, and the others do not.
 
 This is the definition of `detection.labels.concept`; labels that no longer belong to
-the samples count as well. It needs labels on both sides. Its points are how much more
-accuracy the changed classes lost than the other classes.
+the samples count as well. Both data and reference must have labels. Concept shift
+explains as many points of the gap as the changed classes lost beyond what the other
+classes lost.
 """
 
 from dataclasses import dataclass
@@ -14,59 +15,67 @@ from keras_shiftguard.detection.labels.relabelled import describe_relabelling, f
 from keras_shiftguard.profiles import LabelSummary
 
 LEVEL = 0.01  # significance level
-MAX_NAMED_CLASSES = 3
+MAX_NAMED_CLASSES = 3  # in the description of the cause
 
 
 @dataclass(frozen=True)
-class Concept:
+class ConceptShift:
     """A concept shift that was found.
 
     Args:
-        classes: Ids of the changed classes.
-        everything: Whether the labels of all classes are wrong. Concept shift then
-            explains all of the gap that is left.
+        classes: Ids of the changed classes; empty if labels are wrong.
+        wrong_labels: Whether labels no longer belong to their samples (classes renamed,
+            or a part of the labels random). Concept shift then explains all of the gap
+            that is left.
         detail: Description for the report.
     """
 
     classes: tuple[int, ...]
-    everything: bool
+    wrong_labels: bool
     detail: str
 
     def points(
         self, before: np.ndarray, now: np.ndarray, shares: np.ndarray, left: np.ndarray
     ) -> np.ndarray:
-        """Returns the part of the gap that concept shift explains, for each draw.
+        """Returns the part of the gap that concept shift explains.
+
+        In the shapes, `...` is nothing for the samples themselves, and the number of
+        draws for bootstrap draws.
 
         Args:
-            before: Accuracy of each class in the reference, `(..., classes)`.
-            now: Accuracy of each class in the data with all other causes removed,
-                `(..., classes)`.
-            shares: Share of each class, `(classes,)`.
+            before: Accuracy of each class in the reference, `(classes,)`.
+            now: Accuracy of each class in the data, `(..., classes)`, with all causes
+                removed that can be removed exactly.
+            shares: Share of the samples in each class, `(classes,)`.
             left: The part of the gap that is left to explain, `(...)`; an upper limit.
         """
-        if self.everything:
+        if self.wrong_labels:
             return np.maximum(left, 0.0)
         known = np.isfinite(before) & np.isfinite(now)
         lost = np.where(known, before - now, 0.0)
         weight = np.where(known, shares, 0.0)
-        moved = np.isin(np.arange(len(shares)), self.classes)
-        others = weight * ~moved
-        usual = (lost * others).sum(axis=-1) / np.maximum(others.sum(axis=-1), 1e-12)
-        excess = (weight * moved * (lost - np.maximum(usual, 0.0)[..., None])).sum(axis=-1)
+        changed = np.isin(np.arange(len(shares)), self.classes)
+        others = weight * ~changed
+        others_lost = (lost * others).sum(axis=-1) / np.maximum(others.sum(axis=-1), 1e-12)
+        beyond = lost - np.maximum(others_lost, 0.0)[..., None]
+        excess = (weight * changed * beyond).sum(axis=-1)
         return np.clip(excess, 0.0, np.maximum(left, 0.0))
 
 
-def find_concept(reference: LabelSummary, current: LabelSummary) -> Concept | None:
-    """Returns the classes that changed while the others did not, or wrong labels, or None."""
+def find_concept_shift(reference: LabelSummary, current: LabelSummary) -> ConceptShift | None:
+    """Returns the concept shift between two label summaries, None if there is none.
+
+    It is either wrong labels, or else classes that changed while the others did not.
+    """
     wrong = find_relabelling(reference, current, LEVEL)
     if wrong is not None:
-        return Concept((), True, describe_relabelling(wrong, "data", "the reference"))
-    moved = find_changed_classes(reference, current, LEVEL)
-    if not moved:
+        return ConceptShift((), True, describe_relabelling(wrong, "data", "the reference"))
+    changed = find_changed_classes(reference, current, LEVEL)
+    if not changed:
         return None
-    classes = tuple(sorted(shift.class_id for shift in moved))
+    classes = tuple(sorted(shift.class_id for shift in changed))
     named = ", ".join(map(str, classes[:MAX_NAMED_CLASSES]))
     more = len(classes) - MAX_NAMED_CLASSES
     named += f" and {more} more" if more > 0 else ""
     noun, verb = ("class", "looks") if len(classes) == 1 else ("classes", "look")
-    return Concept(classes, False, f"{noun} {named} {verb} different, the others do not")
+    return ConceptShift(classes, False, f"{noun} {named} {verb} different, the others do not")

@@ -1,9 +1,9 @@
 """Estimate of an accuracy without labels, from the confidence of the model.
 
-With a labelled reference, a threshold is chosen so that the share of its samples with
-a higher confidence is its accuracy; the share of the data above that threshold is the
-estimate. If only the mean confidence of the reference is known, the estimate is the
-accuracy of the reference plus the difference of the mean confidences.
+With labelled reference data, a threshold of confidence is chosen so that the share of
+reference samples above it equals the accuracy on them. The share of the data above the
+same threshold is the estimate. If only accuracy and mean confidence of the reference
+are known, the estimate is its accuracy plus the difference of the mean confidences.
 
 Reference: Garg et al., "Leveraging unlabeled data to predict out-of-distribution
 performance", ICLR 2022; Guillory et al., "Predicting with confidence on unseen
@@ -23,9 +23,10 @@ class Calibration:
     """Maps the confidence of a prediction to the probability that it is right.
 
     Args:
-        threshold: Confidence above which a prediction counts as right; None if only a
-            mean confidence is known.
-        offset: Summand for the confidence if there is no threshold.
+        threshold: Confidence above which a prediction counts as right; None if only the
+            mean confidence of the reference is known.
+        offset: Accuracy minus mean confidence of the reference; 0 if not known. Without
+            a threshold it is added to each confidence.
         note: Sentence for the report about how the accuracy is estimated.
     """
 
@@ -40,7 +41,10 @@ class Calibration:
         return (predictions.confidence > self.threshold).astype("float64")
 
     def doubt(self, predictions: Predictions) -> float:
-        """Returns the difference between the two estimates of the accuracy."""
+        """Returns how far the estimates by threshold and by offset are apart.
+
+        It is 0 without a threshold.
+        """
         if self.threshold is None:
             return 0.0
         by_offset = predictions.confidence.mean() + self.offset
@@ -53,7 +57,8 @@ def calibrate(reference: Reference) -> Calibration:
     if predictions is not None and samples is not None and samples.labels is not None:
         right = predictions.right(samples.labels)
         wrong = 1 - right.mean()
-        # The share of samples at or below the threshold is the share of wrong predictions.
+        # As many samples lie at or below the threshold as predictions are wrong: none
+        # lies below -1.
         threshold = float(np.quantile(predictions.confidence, wrong)) if wrong > 0 else -1.0
         offset = float(right.mean() - predictions.confidence.mean())
         return Calibration(
@@ -63,7 +68,7 @@ def calibrate(reference: Reference) -> Calibration:
         return Calibration(
             None,
             reference.accuracy - reference.confidence,
-            "No labels: the accuracy is an estimate, the difference of mean confidences.",
+            "No labels: the accuracy is estimated from the difference of the mean confidences.",
         )
     return Calibration(
         None,

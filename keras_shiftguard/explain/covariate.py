@@ -1,10 +1,10 @@
-"""Covariate shift as a cause: the accuracy that repairs without labels regain.
+"""Covariate shift as a cause: how much accuracy is regained by repairs that use no labels.
 
 Covariate shift cannot be removed exactly, since the images without the shift are not
-known. Two repairs are tried on the samples, and the better one is the estimate: the
-mean and deviation of each channel set to those of the reference, and new moving
-statistics of batch norm. A repair that regains little is no evidence against covariate
-shift.
+known. Two repairs are tried on the samples: the mean and deviation of each channel are
+set to those of the reference, and batch norm gets new moving statistics. What the
+better one regains is an estimate of the cost of the shift. If it regains little, that
+is no evidence against covariate shift.
 """
 
 from collections.abc import Iterable
@@ -21,10 +21,11 @@ from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.profiles import InputSummary
 
+# Batch norm is recalibrated on at most so many samples, or four chunks if that is more.
 MAX_RECALIBRATION_BYTES = 256 << 20
 MAX_RECALIBRATION_SAMPLES = 2048
-# A channel is repaired if its mean moved by that many standard deviations, or the log of
-# its deviation by that much.
+# The channels are repaired if the mean of any of them moved by this many standard
+# deviations, or the logarithm of its standard deviation by this much.
 MIN_MOVE = 0.1
 
 
@@ -49,9 +50,9 @@ class Levels:
 
     Args:
         scale: Factor of each channel, shaped to broadcast with a batch.
-        offset: Summand of each channel.
-        low: Minimum of each channel in the reference.
-        high: Maximum of each channel in the reference.
+        offset: Summand of each channel, in the same shape.
+        low: Minimum of each channel in the reference, in the same shape.
+        high: Maximum of each channel in the reference, in the same shape.
     """
 
     scale: np.ndarray
@@ -78,24 +79,26 @@ def level_repair(
         chunks: The samples in chunks.
         again: A second iterator over the same samples.
         reference: Summary of the input in the reference.
-        weights: Weight of each sample, `(samples,)`.
+        weights: Weight of each sample in the mean and deviation, `(samples,)`.
 
     Returns:
-        The repair; None if no channel moved by `MIN_MOVE`, or the channels differ in
-        number.
+        The repair; None if no channel moved by `MIN_MOVE`, or if the number of channels
+        is not that of the reference.
     """
-    first = reference.layout == "channels_first"
+    channels_first = reference.layout == "channels_first"
     means, squares = [], []
     for x in chunks:
         flat = x.astype("float64")
-        flat = flat.reshape(*flat.shape[:2], -1) if first else flat.reshape(len(x), -1, x.shape[-1])
-        axis = 2 if first else 1
+        if channels_first:
+            flat, axis = flat.reshape(*flat.shape[:2], -1), 2
+        else:
+            flat, axis = flat.reshape(len(x), -1, x.shape[-1]), 1
         means.append(flat.mean(axis))
         squares.append((flat**2).mean(axis))
-    mean, square = (
+    mean, mean_square = (
         np.average(np.concatenate(v), axis=0, weights=weights) for v in (means, squares)
     )
-    std = np.sqrt(np.maximum(square - mean**2, 1e-30))
+    std = np.sqrt(np.maximum(mean_square - mean**2, 1e-30))
     if len(mean) != reference.num_channels:
         return None
     scale = np.where(std > 1e-12, reference.std / std, 1.0)
@@ -103,15 +106,15 @@ def level_repair(
     if (moved < MIN_MOVE).all() and (np.abs(np.log(np.maximum(scale, 1e-12))) < MIN_MOVE).all():
         return None
     offset = reference.mean - mean * scale
-    shape = (-1, 1, 1) if first else (-1,)
+    shape = (-1, 1, 1) if channels_first else (-1,)
     levels = Levels(
         *(v.reshape(shape) for v in (scale, offset, reference.minimum, reference.maximum))
     )
     predictions = predict(model, (levels(x) for x in again))
-    darker = "darker" if mean.mean() < reference.mean.mean() else "brighter"
-    lower = "lower" if std.mean() < reference.std.mean() else "higher"
-    detail = f"{darker}, contrast {lower}: the reference's levels"
-    return Repair(predictions, detail, f"x = {_affine(scale, offset, first)}")
+    brightness = "darker" if mean.mean() < reference.mean.mean() else "brighter"
+    contrast = "lower" if std.mean() < reference.std.mean() else "higher"
+    detail = f"{brightness}, contrast {contrast}: the reference's levels restored"
+    return Repair(predictions, detail, f"x = {_affine(scale, offset, channels_first)}")
 
 
 def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) -> Repair | None:
@@ -148,8 +151,11 @@ def balanced(
     Args:
         chunks: All samples in chunks, by input name.
         labels: Class ids `(samples,)`, or None.
-        mix: Class frequencies; None for those of the samples.
+        mix: Class frequencies; None keeps those of the samples.
         number: Number of all samples.
+
+    Returns:
+        The samples in random order, at most as many as the limits above allow.
     """
     chosen: np.ndarray | None = None
     parts: dict[str, list[np.ndarray]] = {}
@@ -157,12 +163,14 @@ def balanced(
     for inputs in chunks:
         size = len(next(iter(inputs.values())))
         if chosen is None:
-            each = sum(value[:1].nbytes for value in inputs.values())
-            fitting = min(MAX_RECALIBRATION_SAMPLES, MAX_RECALIBRATION_BYTES // max(each, 1))
+            sample_bytes = sum(value[:1].nbytes for value in inputs.values())
+            fitting = min(
+                MAX_RECALIBRATION_SAMPLES, MAX_RECALIBRATION_BYTES // max(sample_bytes, 1)
+            )
             chosen = _draw(number, labels, mix, max(4 * CHUNK, fitting))
-        here = chosen[(chosen >= start) & (chosen < start + size)] - start
+        in_chunk = chosen[(chosen >= start) & (chosen < start + size)] - start
         for name, value in inputs.items():
-            parts.setdefault(name, []).append(value[here])
+            parts.setdefault(name, []).append(value[in_chunk])
         start += size
     rng = np.random.default_rng(SEED)
     joined = {name: np.concatenate(values) for name, values in parts.items()}
@@ -171,6 +179,11 @@ def balanced(
 
 
 def _draw(number: int, labels: np.ndarray | None, mix: Mix | None, max_samples: int) -> np.ndarray:
+    """Returns positions, in ascending order, of samples with the class frequencies of `mix`.
+
+    Without labels or `mix` they are evenly spread. Otherwise a sample can be drawn
+    several times.
+    """
     if labels is None or mix is None:
         return np.arange(number)[:: max(1, -(-number // max_samples))]
     p = sample_weights(labels, mix)
@@ -184,10 +197,11 @@ def sample_weights(labels: np.ndarray, mix: Mix) -> np.ndarray:
     return mix.frequencies[labels] / counts[labels]
 
 
-def _affine(scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
+def _affine(scale: np.ndarray, offset: np.ndarray, channels_first: bool) -> str:
+    """Returns Python for `x * scale + offset`, with single numbers if all channels agree."""
     if np.ptp(scale) < 1e-3 * abs(scale[0]) and np.ptp(offset) < 1e-3 * (1 + abs(offset[0])):
         sign = "+" if offset[0] >= 0 else "-"
         return f"x * {scale[0]:.4g} {sign} {abs(offset[0]):.4g}"
-    shape = ".reshape(-1, 1, 1)" if first else ""
+    shape = ".reshape(-1, 1, 1)" if channels_first else ""
     a, b = (f"np.float32([{', '.join(f'{v:.4g}' for v in u)}]){shape}" for u in (scale, offset))
     return f"x * {a} + {b}"

@@ -56,8 +56,8 @@ def explain_gap(
               order, as `image_dataset_from_directory(shuffle=False)` does.
 
             Without labels the accuracy is estimated, and the report says so.
-        reference: The accuracy to compare with, or data that has it.
-            - Labelled data, as `data`: another set, or another pipeline.
+        reference: The accuracy to compare with, or what it is measured on.
+            - Labelled data, in the forms of `data`: another set, or another pipeline.
             - A profile, or its path, made with `profile((x, y), model=model)`.
             - A number, such as 0.76.
             - `"published"`: for a network of `keras.applications` with its
@@ -71,8 +71,8 @@ def explain_gap(
         A `GapReport`; `print` it.
 
     Raises:
-        BadInputError: for a model that is no classifier, data that does not fit
-            it, or a reference without an accuracy.
+        BadInputError: if the model is no classifier, the data does not fit it, or the
+            reference has no accuracy.
 
     Example:
 
@@ -113,7 +113,7 @@ class _GapAnalysis:
     Args:
         model: The classifier.
         samples: The evaluation set.
-        views: The samples with causes removed.
+        views: The samples with any set of causes removed.
         reference: What the accuracy is compared with.
         calibration: Estimates the accuracy if the samples have no labels, else None.
     """
@@ -133,13 +133,14 @@ class _GapAnalysis:
         self.resampling = Resampling(len(samples), samples.labels)
 
     def report(self) -> GapReport:
+        """Returns the report: exact causes, estimated causes, and the unexplained rest."""
         causes = [*self.views.causes, *([self.shift] if self.shift else [])]
         progress = Progress(2 ** len(self.views.causes) + 2)
         predictions = self._predict_each_set(progress)
         scores = np.stack([self._score(each) for each in predictions])
-        values = self._values(scores)
-        full = self._reference_accuracy(values)
-        left = full.minus(values[-1])
+        by_set = self._accuracies_by_set(scores)
+        target = self._reference_accuracy(by_set)
+        left = target.minus(by_set[-1])  # the part of the gap that is not explained yet
         remainder = Remainder(
             self.model,
             self.views,
@@ -151,8 +152,8 @@ class _GapAnalysis:
             left,
             progress,
         )
-        measured = float(values.point[0])
-        rows = self._exact_rows(causes, values)
+        measured = float(by_set.point[0])
+        rows = self._exact_rows(causes, by_set)
         for estimate in remainder.estimates():
             point = float(estimate.points.point)
             rows.append(
@@ -168,14 +169,14 @@ class _GapAnalysis:
             )
             left = left.minus(estimate.points)
         rows.sort(key=lambda row: -row.points)
-        gap = float(full.point) - measured
+        gap = float(target.point) - measured
         rest = gap - sum(row.points for row in rows)
         rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
         return GapReport(
             tuple(rows),
             measured,
-            float(full.point),
-            self._interval(scores[0], predictions[0], full, values),
+            float(target.point),
+            self._interval(scores[0], predictions[0], target, by_set),
             self.reference.name,
             len(self.samples),
             self.samples.labels is None,
@@ -183,7 +184,10 @@ class _GapAnalysis:
         )
 
     def _predict_each_set(self, progress: Progress) -> list[Predictions]:
-        """Predicts with each set of causes removed; bit `i` of the index is cause `i`."""
+        """Returns the predictions with each set of causes removed, from none to all.
+
+        The set at index `n` holds cause `i` if bit `i` of `n` is 1.
+        """
         causes = [cause.cause for cause in self.views.causes]
         sets = [
             frozenset(c for i, c in enumerate(causes) if index >> i & 1)
@@ -192,13 +196,18 @@ class _GapAnalysis:
         return [predict(self.model, self.views.packed(removed)) for removed in progress.each(sets)]
 
     def _score(self, predictions: Predictions) -> np.ndarray:
+        """Returns the score of each sample: 1 if right, else 0; estimated without labels."""
         if self.samples.labels is not None:
             return predictions.right(self.samples.labels)
         assert self.calibration is not None
         return self.calibration.scores(predictions)
 
-    def _values(self, scores: np.ndarray) -> Accuracies:
-        """Returns the accuracy with each set of causes removed; label shift is the last bit."""
+    def _accuracies_by_set(self, scores: np.ndarray) -> Accuracies:
+        """Returns the accuracy with each set of causes removed, from none to all.
+
+        The sets are those of `_predict_each_set`; then, if label shift is a cause, the
+        same sets with label shift as well. It is the highest bit of the index.
+        """
         plain = self.resampling.accuracies(scores)
         if self.mix is None:
             return plain
@@ -208,14 +217,15 @@ class _GapAnalysis:
             np.concatenate([plain.draws, weighted.draws]),
         )
 
-    def _exact_rows(self, causes: list[Removable], values: Accuracies) -> list[GapRow]:
-        shares, draws = shapley_shares(values.point), shapley_shares(values.draws)
+    def _exact_rows(self, causes: list[Removable], by_set: Accuracies) -> list[GapRow]:
+        """Returns the rows of the causes that are removed exactly."""
+        shares, draws = shapley_shares(by_set.point), shapley_shares(by_set.draws)
         return [
             GapRow(
                 cause.cause,
                 float(shares[i]),
                 interval(draws[i]),
-                float(values.point[1 << i]),
+                float(by_set.point[1 << i]),  # with only this cause removed
                 "removed",
                 cause.detail,
                 cause.repair,
@@ -230,11 +240,14 @@ class _GapAnalysis:
             return None
         return predictions.right(labels)
 
-    def _reference_accuracy(self, values: Accuracies) -> Accuracies:
-        """Returns the accuracy of the reference, with its own draws."""
+    def _reference_accuracy(self, by_set: Accuracies) -> Accuracies:
+        """Returns the accuracy of the reference, with bootstrap draws.
+
+        If the user gave no reference, it is the accuracy with all causes removed.
+        """
         reference = self.reference
         if reference.accuracy is None:
-            return values[-1]
+            return by_set[-1]
         paired = self._paired_scores()
         if paired is not None:
             return self.resampling.accuracies(paired[None])[0]
@@ -246,15 +259,23 @@ class _GapAnalysis:
         return Accuracies(np.asarray(reference.accuracy), draws)
 
     def _interval(
-        self, scores: np.ndarray, predictions: Predictions, full: Accuracies, values: Accuracies
+        self, scores: np.ndarray, predictions: Predictions, target: Accuracies, by_set: Accuracies
     ) -> tuple[float, float]:
-        """Returns the 95 % interval of the gap."""
+        """Returns the 95 % interval of the gap.
+
+        Args:
+            scores: Scores of the samples with no cause removed, `(samples,)`.
+            predictions: Predictions with no cause removed.
+            target: Accuracy of the reference.
+            by_set: Accuracy with each set of causes removed.
+        """
         reference = self.reference
         if self.calibration is not None or reference.accuracy is None:
-            low, high = interval(full.draws - values.draws[0])
+            low, high = interval(target.draws - by_set.draws[0])
             doubt = 0.0 if self.calibration is None else self.calibration.doubt(predictions)
-            best = float(full.point)
-            return max(low - doubt, best - 1), min(high + doubt, best)
+            # The measured accuracy lies in 0..1, which limits the gap.
+            largest = float(target.point)
+            return max(low - doubt, largest - 1), min(high + doubt, largest)
         paired = self._paired_scores()
         if paired is not None:
             return paired_difference(paired, scores)

@@ -11,8 +11,9 @@ from keras import ops
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
 
-# The published accuracies of keras.applications were measured with the shorter side
-# resized to 256 pixels, bicubic, and the central 224 pixels of it (taehoonlee in
+# The part of the shorter side that is kept. For the published accuracies of
+# keras.applications, the shorter side was resized to 256 pixels, bicubic, and the central
+# 224 pixels were kept: 224 / 256 (taehoonlee in
 # github.com/keras-team/keras-applications/issues/88).
 CROP = 0.875
 
@@ -32,7 +33,7 @@ class Folder:
     labels: np.ndarray | None
 
     def chosen(self, which: np.ndarray) -> "Folder":
-        """Returns a `Folder` with only the files at some positions."""
+        """Returns a `Folder` with only the files at the positions `which`."""
         labels = None if self.labels is None else self.labels[which]
         return Folder(self.path, tuple(self.files[i] for i in which), labels)
 
@@ -40,11 +41,15 @@ class Folder:
 def open_folder(path: Path, num_classes: int) -> Folder:
     """Lists the image files of a directory without reading them.
 
-    The class id of a folder is its position in alphabetical order, as in Keras. If
-    there are fewer folders than classes, their names must be the class ids.
+    With one folder for each class, the class id of a folder is its position in
+    alphabetical order, as in Keras. Otherwise the names of the folders must be class ids.
+
+    Args:
+        path: The directory.
+        num_classes: Number of classes of the model.
 
     Raises:
-        BadInputError: if there are no images, or the classes are not clear.
+        BadInputError: if there are no images, or the folders cannot be assigned to classes.
     """
     if not path.is_dir():
         raise BadInputError(
@@ -76,8 +81,8 @@ def open_folder(path: Path, num_classes: int) -> Folder:
 def _opened(file: Path, channels: int) -> Any:
     if channels not in (1, 3):
         raise BadInputError(
-            f"Image files are read with 1 or 3 channels, and the model takes {channels}: give "
-            f"arrays or a dataset in place of the folder. Received: {file}"
+            f"Image files are read with 1 or 3 channels, but the model takes {channels}: pass "
+            f"arrays or a dataset in place of the directory. Received: {file}"
         )
     return open_image(file, channels)
 
@@ -91,16 +96,16 @@ def raw_image(file: Path, channels: int = 3) -> np.ndarray:
 def native_image(
     file: Path, size: tuple[int, int], channels: int = 3, crop: float = CROP
 ) -> np.ndarray:
-    """Returns the image of a file, resized as networks are evaluated.
+    """Returns the image of a file, resized as is usual when networks are evaluated.
 
-    The central part of the image is cut out with the aspect ratio of `size`, and resized
+    A central part with the aspect ratio of `size` is cut out of the image, and resized
     with antialiased bicubic interpolation.
 
     Args:
         file: The image file.
         size: Height and width of the result.
         channels: 1 or 3.
-        crop: Share of the shorter side that the central part has.
+        crop: Size of the central part, as a share of the largest one that fits.
 
     Returns:
         `(height, width, channels)` uint8.
@@ -127,7 +132,7 @@ def read_natively(
 def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
     """Returns a function that resizes an image as `image_dataset_from_directory` does.
 
-    By default that stretches the image, bilinear and not antialiased.
+    That function stretches images to `size`, bilinear and not antialiased, by default.
     """
 
     def read(image: np.ndarray) -> np.ndarray:
@@ -145,10 +150,10 @@ def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
 
 def native_line(size: tuple[int, int], crop: float = CROP) -> str:
     """Returns a line of Python that reads a file much as `native_image` does."""
-    outer = tuple(round(side / crop) for side in size)
-    edges = [(o - i) // 2 for o, i in zip(outer, size, strict=True)]
-    cut = ", ".join(f"{e}:{e + side}" for e, side in zip(edges, size, strict=True))
+    before_crop = tuple(round(side / crop) for side in size)
+    margins = [(o - i) // 2 for o, i in zip(before_crop, size, strict=True)]
+    cut = ", ".join(f"{m}:{m + side}" for m, side in zip(margins, size, strict=True))
     return (
-        f"x = keras.utils.img_to_array(keras.utils.load_img(file, target_size={outer}, "
+        f"x = keras.utils.img_to_array(keras.utils.load_img(file, target_size={before_crop}, "
         'keep_aspect_ratio=True, interpolation="bicubic"))'
-    ) + (f"[{cut}]" if outer != size else "")
+    ) + (f"[{cut}]" if before_crop != size else "")

@@ -21,12 +21,14 @@ class ModelFacts:
     Args:
         num_classes: Number of classes; 2 for a single output unit.
         names: Names of the inputs.
-        size: Height and width of the image input; None if it takes any size.
-        native_size: Height and width that the architecture was published with, or else
-            `size`.
-        channels: Number of channels of the image input; 3 if it is not fixed.
-        channels_first: Whether the image input has the channels first.
-        architecture: The network of `keras.applications`, or None.
+        size: Height and width of the first image input; None if it takes any size, or
+            if there is no image input.
+        native_size: `size`; if that is None, the height and width that the architecture
+            was published with; None if that is not known either.
+        channels: Number of channels of the first image input; 3 if it is not fixed, or
+            if there is no image input.
+        channels_first: Whether images have the channels first.
+        architecture: The network of `keras.applications`; None if it is none of them.
     """
 
     num_classes: int
@@ -71,20 +73,26 @@ def read_model_facts(model: Any) -> ModelFacts:
             "or a regression loss."
         )
     shapes = input_shapes(model)
-    first = image_data_format(model) == "channels_first"
+    channels_first = image_data_format(model) == "channels_first"
     images = [s for s in shapes.values() if len(s) == 4]
     size, channels = None, 3
     if images:
         _, *rest = images[0]
-        channels = rest.pop(0 if first else 2) or 3
+        channels = rest.pop(0 if channels_first else 2) or 3
         size = (rest[0], rest[1]) if rest[0] and rest[1] else None
     architecture = None
     for expectation in expect_from_structure(model):
         if expectation.architecture in ARCHITECTURES:
             architecture = ARCHITECTURES[expectation.architecture]
-    native = None if architecture is None else (architecture.size, architecture.size)
-    if native is not None and size not in (None, native):
-        native = None  # the model is built for another size, which is then the native one
+    native_size = size
+    if native_size is None and architecture is not None:
+        native_size = (architecture.size, architecture.size)
     return ModelFacts(
-        max(shape[1], 2), list(shapes), size, native or size, channels, first, architecture
+        num_classes=max(shape[1], 2),
+        names=list(shapes),
+        size=size,
+        native_size=native_size,
+        channels=channels,
+        channels_first=channels_first,
+        architecture=architecture,
     )

@@ -12,11 +12,11 @@ import numpy as np
 from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-MAX_VALUES = 200_000
-MIN_SHARE_ON_GRID = 0.98  # of the values
-MIN_LEVELS = 10  # of 256 that must occur
-MAX_ROUNDING = 0.02  # of a level
-MAX_ROUNDING_OF_TWO_STEPS = 0.1  # two scales lose more digits
+MAX_VALUES = 200_000  # how many values are tested; of larger sets only every k-th pixel is
+MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid
+MIN_LEVELS = 10  # grey levels that must occur, of 256; fewer can lie on a wrong grid
+MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in grey levels
+MAX_ROUNDING_OF_TWO_STEPS = 0.1  # likewise after two steps, which lose more digits
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Grid:
     Args:
         steps: Names of the preprocessing steps: one such as `("unit",)`, or two if
             images were preprocessed twice.
-        convention: Scale and offset of the grid.
+        convention: The convention that turns raw pixels into the values of the grid.
     """
 
     steps: tuple[str, ...]
@@ -37,7 +37,7 @@ class Grid:
         """Description for the report."""
         if len(self.steps) == 1:
             return str(InputConvention(self.steps[0], "unknown"))
-        return f"{self.steps[0]} pixels taken for 0..255 and made {self.steps[1]}"
+        return f"{self.steps[0]} pixels taken for 0..255 and converted to {self.steps[1]}"
 
 
 def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
@@ -69,11 +69,12 @@ def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
 
 
 def _step(convention: InputConvention) -> float:
+    """Returns the distance of neighbouring values on the grid, as a mean over the channels."""
     return float(np.asarray(convention.scale, "float64").mean())
 
 
 def _grids(channels: int) -> list[Grid]:
-    """Returns the grids of all conventions."""
+    """Returns the grids of all conventions, and of pairs of them that do not begin with "caffe"."""
     order = "gray" if channels == 1 else "unknown"
     return [
         Grid(form.steps, InputConvention("custom", order, tuple(form.scale), tuple(form.offset)))
@@ -83,6 +84,7 @@ def _grids(channels: int) -> list[Grid]:
 
 
 def _lies_on(values: np.ndarray, grid: Grid) -> bool:
+    """Whether values `(pixels, channels)` lie on a grid."""
     levels = (values - np.asarray(grid.convention.offset)) / np.asarray(grid.convention.scale)
     whole = np.round(levels)
     rounding = MAX_ROUNDING if len(grid.steps) == 1 else MAX_ROUNDING_OF_TWO_STEPS

@@ -1,4 +1,4 @@
-"""Predictions of a classifier for a set of samples, with their confidence."""
+"""`predict`: the predicted classes of a set of samples, and the confidence of the model."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,9 +18,10 @@ class Predictions:
     """Predictions of a classifier.
 
     Args:
-        predicted: Predicted class of each sample `(samples,)`; -1 for NaN.
+        predicted: Predicted class of each sample `(samples,)`; -1 if its outputs are NaN.
         confidence: Probability of the predicted class `(samples,)`.
-        best: The five most probable classes `(samples, at most 5)`.
+        best: The five most probable classes, the most probable first; all of them if
+            there are fewer: `(samples, at most 5)`.
     """
 
     predicted: np.ndarray
@@ -57,7 +58,7 @@ def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
                 f"The model does not take this data. Received: shape {shapes}. ({reason})"
             ) from error
         p = host_probabilities(outputs)
-        # A prediction of NaN counts as wrong, with confidence 0.
+        # A sample with NaN outputs gets the class -1, which is never right, and confidence 0.
         p = np.nan_to_num(p, nan=-1.0)
         best = np.argsort(-p, axis=1, kind="stable")[:, :5]
         top = p[np.arange(len(p)), best[:, 0]]

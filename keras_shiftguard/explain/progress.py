@@ -30,6 +30,6 @@ class Progress:
     def step(self) -> None:
         """Advances the bar by one evaluation."""
         if self._bar is not None:
-            # `Progbar` prints to stdout, which is reserved for the table.
+            # `Progbar` prints to stdout, which is reserved for the report.
             with contextlib.redirect_stdout(sys.stderr):
                 self._bar.add(1)

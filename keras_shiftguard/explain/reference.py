@@ -65,8 +65,8 @@ class Reference:
     def has_labels(self, labels: np.ndarray) -> bool:
         """Whether the reference has the same labels in the same order.
 
-        It then most likely holds the same samples in another form. If it does not, a
-        paired interval is right as well.
+        It then most likely holds the same samples in another form. If it holds others,
+        the paired interval of the gap is still valid.
         """
         other = None if self.samples is None else self.samples.labels
         return other is not None and np.array_equal(other, labels)
@@ -93,7 +93,7 @@ def resolve_reference(
         max_samples: Largest number of samples to read.
 
     Raises:
-        BadInputError: if it has no accuracy.
+        BadInputError: if no accuracy can be had from the argument.
     """
     if reference is None:
         if facts.is_published:
@@ -138,12 +138,12 @@ def _published(facts: ModelFacts) -> Reference:
             f"reference='published' is the accuracy on the 1,000 classes of ImageNet. This model "
             f"has {facts.num_classes} classes: pass the accuracy that you expect as a number."
         )
-    each = IMAGENET_SAMPLES // IMAGENET_CLASSES
+    samples_per_class = IMAGENET_SAMPLES // IMAGENET_CLASSES
     return Reference(
         f"published for {network.name}",
         network.top1,
         IMAGENET_SAMPLES,
-        counts=np.full(IMAGENET_CLASSES, each),
+        counts=np.full(IMAGENET_CLASSES, samples_per_class),
         top5=network.top5,
     )
 
@@ -165,14 +165,14 @@ def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
     with np.errstate(invalid="ignore"):
         by_class = right / labelled
     features = outputs.features
-    known = "confidence" in features.names and features.num_samples
+    has_confidence = "confidence" in features.names and features.num_samples
     return Reference(
         "the reference profile",
         accuracy,
         int(labelled.sum()),
         counts=labelled,
         by_class=by_class,
-        confidence=features.mean("confidence") if known else None,
+        confidence=features.mean("confidence") if has_confidence else None,
         profile=lambda: profile,
     )
 

@@ -1,4 +1,7 @@
-"""`Remainder`: estimates of concept and covariate shift from the gap without exact causes."""
+"""`Remainder`: estimates concept and covariate shift from the gap that exact causes leave.
+
+An exact cause is one that can be removed from the data exactly (`removal.py`).
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ import numpy as np
 
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
-from keras_shiftguard.explain.concept import Concept, find_concept
+from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
 from keras_shiftguard.explain.confidence import Calibration
 from keras_shiftguard.explain.covariate import (
     Repair,
@@ -28,7 +31,7 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 LEVEL = 0.01  # significance level of the comparison that must find a covariate shift
-LOWER_PERCENTILE = 2.5  # of the draws; an estimate counts if it is above 0
+LOWER_PERCENTILE = 2.5  # an estimate counts if this percentile of its draws is above 0
 
 
 @dataclass(frozen=True)
@@ -54,12 +57,12 @@ class Remainder:
     Args:
         model: The classifier.
         views: The samples with exact causes removed.
-        predictions: Predictions with all exact causes removed.
+        predictions: Predictions for the samples with all of them removed.
         resampling: The bootstrap of the samples.
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
         calibration: Estimates scores if there are no labels, else None.
-        left: The part of the gap that is left, with draws.
+        left: The part of the gap that is left to explain, with draws.
         progress: Counts evaluations of the model.
     """
 
@@ -88,28 +91,32 @@ class Remainder:
         before = None if self.reference.profile is None else self.reference.profile()
         now = None if before is None else self._profile()
         if before is not None and now is not None and self.labels is not None:
-            concept = find_concept(before.labels, now.labels)
+            concept_shift = find_concept_shift(before.labels, now.labels)
         else:
-            concept = None
+            concept_shift = None
         # Concept shift explains what some classes lost more than the others, and
         # covariate shift what all classes lost.
-        if concept is not None:
-            yield from self._concept(concept)
-        if concept is None or not concept.everything:
-            covariate = self._covariate(before, now)
-            if covariate is not None:
-                yield covariate
+        if concept_shift is not None:
+            yield from self._estimate_concept_shift(concept_shift)
+        if concept_shift is None or not concept_shift.wrong_labels:
+            estimate = self._estimate_covariate_shift(before, now)
+            if estimate is not None:
+                yield estimate
 
     def _score(self, predictions: Predictions) -> np.ndarray:
+        """Returns the score of each sample: 1 if right, else 0; estimated without labels."""
         if self.labels is not None:
             return predictions.right(self.labels)
         assert self.calibration is not None
         return self.calibration.scores(predictions)
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
+        """Returns the samples with all exact causes removed, in chunks by input name."""
         return self.views.chunks(self.views.all_removed)
 
     def _profile(self) -> InputProfile:
+        """Returns the profile of the samples with all exact causes removed."""
+
         def stream() -> Iterator[tuple[dict[str, np.ndarray], np.ndarray | None]]:
             parts = (part for part, _ in self.views.samples.chunks())
             for part, inputs in zip(parts, self._inputs(), strict=True):
@@ -117,30 +124,38 @@ class Remainder:
 
         return profile_of(stream())
 
-    def _covariate(self, before: InputProfile | None, now: InputProfile | None) -> Estimate | None:
+    def _estimate_covariate_shift(
+        self, before: InputProfile | None, now: InputProfile | None
+    ) -> Estimate | None:
+        """Returns the estimate for covariate shift; None if it explains no part of the gap.
+
+        Args:
+            before: Profile of the reference, or None.
+            now: Profile of the data with all exact causes removed, or None.
+        """
         if not _is_above_zero(self.left):
             return None
         if before is not None and now is not None:
             found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False)
             if not any(f.kind in ("covariate", "preprocessing") for f in found.findings):
                 return None
-        known, table = self._attributes(self._inputs())
+        names, table = self._attributes(self._inputs())
         best: tuple[Repair, Accuracies] | None = None
         for repair in self._repairs(before):
             regained = self._regained(repair)
             self.progress.step()
             if _is_above_zero(regained) and (best is None or regained.point > best[1].point):
                 best = (repair, regained)
-        words, lost = self._restyling_loss(known, table)
+        words, lost = self._restyling_loss(names, table)
         if best is None and lost is None:
             return None
         parts, estimate = [words], lost
         if best is not None:
-            share = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
-            parts.append(best[0].detail + share)
+            gain = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
+            parts.append(best[0].detail + gain)
             estimate = best[1] if lost is None or best[1].point > lost.point else lost
-        if known and self.labels is not None:
-            parts.append(worst_fifth(known, table, self.predictions.right(self.labels)))
+        if names and self.labels is not None:
+            parts.append(worst_fifth(names, table, self.predictions.right(self.labels)))
         assert estimate is not None
         # At most the part of the gap that is left.
         points = Accuracies(
@@ -154,37 +169,40 @@ class Remainder:
     def _attributes(
         self, inputs: Iterator[dict[str, np.ndarray]]
     ) -> tuple[tuple[str, ...], np.ndarray]:
+        """Returns names and values `(samples, attributes)` of the image attributes.
+
+        Both are empty without labels or with several inputs.
+        """
         if self.labels is None or len(self.views.samples.inputs) != 1:
             return (), np.zeros((0, 0))
         return attributes_of(next(iter(x.values())) for x in inputs)
 
     def _restyling_loss(
-        self, known: tuple[str, ...], table: np.ndarray
+        self, names: tuple[str, ...], table: np.ndarray
     ) -> tuple[str, Accuracies | None]:
         """Returns the accuracy that the reference loses if its images get the data's style.
 
         Args:
-            known: Names of the image attributes.
-            table: Attributes of the data, `(samples, attributes)`.
+            names: Names of the image attributes.
+            table: Values of the attributes in the data, `(samples, attributes)`.
 
         Returns:
             Description for the report, and the loss; ("", None) without a clear loss.
         """
         samples, predictions = self.reference.samples, self.reference.predictions
-        if not known or samples is None or predictions is None or samples.labels is None:
+        if not names or samples is None or predictions is None or samples.labels is None:
             return "", None
-        names, before = self._attributes(x for _, x in samples.chunks())
-        if names != known:
+        names_before, table_before = self._attributes(x for _, x in samples.chunks())
+        if names_before != names:
             return "", None
         weights = np.ones(len(table))
         if self.mix is not None and self.labels is not None:
             weights = sample_weights(self.labels, self.mix)
-        (mean, spread), (now, wider) = (
-            moments(t, w) for t, w in ((before, np.ones(len(before))), (table, weights))
-        )
-        unit = np.sqrt((spread**2 + wider**2) / 2)
+        mean_before, std_before = moments(table_before, np.ones(len(table_before)))
+        mean, std = moments(table, weights)
+        unit = np.sqrt((std_before**2 + std**2) / 2)
         images = next(iter(samples.inputs.values()))
-        restyled = restyle_reference(self.model, images, now - mean, unit)
+        restyled = restyle_reference(self.model, images, mean - mean_before, unit)
         self.progress.step()
         if restyled is None:
             return "", None
@@ -199,28 +217,35 @@ class Remainder:
         return f"the reference loses {points:.1f} if one {restyled.words}", lost
 
     def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
+        """Yields the repairs of covariate shift that can be tried.
+
+        Args:
+            before: Profile of the reference; None if there is none.
+        """
         samples, mix, labels = self.views.samples, self.mix, self.labels
         if before is not None and len(samples.inputs) == 1 and len(before.inputs) == 1:
             weights = np.ones(len(samples))
             if mix is not None and labels is not None:
                 weights = sample_weights(labels, mix)
-            one, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
+            images, again = ((next(iter(x.values())) for x in self._inputs()) for _ in range(2))
             summary = next(iter(before.inputs.values()))
-            levels = level_repair(self.model, one, again, summary, weights)
+            levels = level_repair(self.model, images, again, summary, weights)
             if levels is not None:
                 yield levels
         some = balanced(self._inputs(), labels, mix, len(samples))
-        everything = self.views.packed(self.views.all_removed)
-        norms = batch_norm_repair(self.model, samples.packed(some), everything)
-        if norms is not None:
-            yield norms
+        all_samples = self.views.packed(self.views.all_removed)
+        batch_norm = batch_norm_repair(self.model, samples.packed(some), all_samples)
+        if batch_norm is not None:
+            yield batch_norm
 
     def _regained(self, repair: Repair) -> Accuracies:
+        """Returns by how much a repair raises the accuracy."""
         both = np.stack([self.scores, self._score(repair.predictions)])
         accuracies = self.resampling.accuracies(both, self.mix)
         return accuracies[1].minus(accuracies[0])
 
-    def _concept(self, concept: Concept) -> Iterator[Estimate]:
+    def _estimate_concept_shift(self, shift: ConceptShift) -> Iterator[Estimate]:
+        """Yields the estimate for a concept shift, if it explains a part of the gap."""
         before, counts = self.reference.by_class, self.reference.counts
         if before is None or counts is None or self.labels is None:
             return
@@ -234,14 +259,14 @@ class Remainder:
         shares = counts / counts.sum()
         if self.mix is None:
             shares = np.bincount(self.labels, minlength=len(counts)) / len(self.views.samples)
-        point = concept.points(before, now, shares, np.asarray(self.left.point))
-        points = Accuracies(point, concept.points(before, draws, shares, self.left.draws))
+        point = shift.points(before, now, shares, np.asarray(self.left.point))
+        points = Accuracies(point, shift.points(before, draws, shares, self.left.draws))
         if points.point <= 0 or not _is_above_zero(points):
             return
         self.left = self.left.minus(points)
-        yield Estimate(CONCEPT_SHIFT, points, concept.detail)
+        yield Estimate(CONCEPT_SHIFT, points, shift.detail)
 
 
-def _is_above_zero(accuracies: Accuracies) -> bool:
-    """Whether a single accuracy is above 0 in all but a few draws."""
-    return bool(np.percentile(accuracies.draws, LOWER_PERCENTILE) > 0)
+def _is_above_zero(difference: Accuracies) -> bool:
+    """Whether one difference of accuracies is above 0 in all but a few draws."""
+    return bool(np.percentile(difference.draws, LOWER_PERCENTILE) > 0)

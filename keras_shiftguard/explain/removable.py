@@ -25,15 +25,17 @@ from keras_shiftguard.profiles import InputSummary
 
 MAX_SAMPLES_TO_DIAGNOSE = 256
 MAX_FILES_TO_READ = 32  # to find out how raw images are preprocessed
-MIN_ORDER_CORRELATION = 0.5  # of red minus blue, between two versions of the same images
-MAX_SAME_DISTANCE = 3.0  # grey levels, root mean square, between two versions of an image
-REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
+# Correlation of "red minus blue" between two versions of the same images, from which it is
+# clear whether one of them has red and blue swapped.
+MIN_ORDER_CORRELATION = 0.5
+MAX_SAME_DISTANCE = 3.0  # root mean square in grey levels; images that are nearer look the same
+REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")  # shown as a note
 
 
 def find_removable(
     model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference
 ) -> Views:
-    """Returns the samples with all causes that can be removed exactly.
+    """Finds the causes that can be removed exactly, and returns the `Views` that remove them.
 
     Args:
         model: The classifier.
@@ -56,14 +58,21 @@ def find_removable(
 def _preprocessing(
     diagnosis: Diagnosis, some: dict[str, np.ndarray], reference: Reference, paired: bool
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
-    """Returns the corrections by input name, the causes that they remove, and notes."""
+    """Returns the corrections by input name, the causes that they remove, and notes.
+
+    Args:
+        diagnosis: The diagnosis of the samples.
+        some: Some of the samples, by input name.
+        reference: What the accuracy is compared with.
+        paired: Whether the reference most likely holds the same samples.
+    """
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
     fixes = {name: d.fix for name, d in by_input.items() if d.fix is not None}
     repair, notes = diagnosis.advice if fixes else "", []
     words = ""
     if fixes:
-        worst = by_input[next(iter(fixes))]
-        words = f"fed {in_words(worst.observed)}, expects {in_words(worst.expected)}"
+        fixed = by_input[next(iter(fixes))]
+        words = f"fed {in_words(fixed.observed)}, expects {in_words(fixed.expected)}"
     elif diagnosis.status == "mismatch":
         notes.append(str(diagnosis).partition("\n")[0])
     elif reference.profile is not None and len(some) == 1:
@@ -85,7 +94,8 @@ def _as_the_reference(
 ) -> tuple[dict[str, InputCorrection], str, str]:
     """Returns the correction to the reference's preprocessing, its description and its code.
 
-    It is used if the model itself does not show which preprocessing it expects.
+    It is for models that do not show which preprocessing they expect. All three are empty
+    if no correction is found. For the arguments see `_preprocessing`.
     """
     assert reference.profile is not None
     name, x = next(iter(some.items()))
@@ -99,8 +109,10 @@ def _as_the_reference(
     step = explain_difference(before, now)
     if step is None:
         return _by_grid(name, x, reference, layout, before, now, paired)
-    turn = slice(None, None, -1 if step.swapped else 1)
-    scale, offset = (1 / step.scale)[turn], (-step.offset / step.scale)[turn]
+    # `step` is `data = reference * scale + offset`. This is its inverse, for the channels in
+    # the order of the reference.
+    ordered = slice(None, None, -1 if step.swapped else 1)
+    scale, offset = (1 / step.scale)[ordered], (-step.offset / step.scale)[ordered]
     order = tuple(range(len(scale)))[::-1] if step.swapped else None
     return {name: InputCorrection(tuple(scale), tuple(offset), order, layout)}, step.name, step.fix
 
@@ -114,35 +126,45 @@ def _by_grid(
     now: InputSummary,
     paired: bool,
 ) -> tuple[dict[str, InputCorrection], str, str]:
-    """Returns the same as `_as_the_reference` from the grids of 8-bit pixels.
+    """Returns the same as `_as_the_reference`, from the grids on which 8-bit pixels lie.
 
-    The grids can be compared also if the content of the images has changed.
+    The grids can be compared even if the content of the images has changed.
+
+    Args:
+        name: Name of the input.
+        x: Some of the samples.
+        reference: What the accuracy is compared with.
+        layout: `"channels_last"` or `"channels_first"`.
+        before: Profile of the input in the reference.
+        now: Profile of `x`.
+        paired: Whether the reference most likely holds the same samples.
     """
-    first = layout == "channels_first"
+    channels_first = layout == "channels_first"
     if reference.samples is None:
         return {}, "", ""
     other = next(iter(reference.samples.inputs.values()))
-    here, there = (find_grid(v[:MAX_SAMPLES_TO_DIAGNOSE], first) for v in (x, other))
+    here, there = (find_grid(v[:MAX_SAMPLES_TO_DIAGNOSE], channels_first) for v in (x, other))
     swapped = balance_swapped(before.features, now.features)
     if paired:
         which = spread(len(other), MAX_SAMPLES_TO_DIAGNOSE)
-        swapped |= _same_images_swapped(x, other[which], first)
+        swapped |= _same_images_swapped(x, other[which], channels_first)
     if here is None or there is None or (here.steps == there.steps and not swapped):
         return {}, "", ""
     fix = layer_between(here.convention, there.convention, layout)
     scale, offset = np.asarray(fix.scale), np.asarray(fix.offset)
     if swapped:
         fix = InputCorrection(fix.scale, fix.offset, tuple(range(len(scale)))[::-1], layout)
-    pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if swapped else "x"
+    pixels = ("x[:, ::-1]" if channels_first else "x[..., ::-1]") if swapped else "x"
     words = f"fed {here.words}, the reference is {there.words}"
-    return {name: fix}, words, f"x = {affine(pixels, scale, offset, first)}"
+    return {name: fix}, words, f"x = {affine(pixels, scale, offset, channels_first)}"
 
 
-def _same_images_swapped(x: np.ndarray, other: np.ndarray, first: bool) -> bool:
+def _same_images_swapped(x: np.ndarray, other: np.ndarray, channels_first: bool) -> bool:
     """Whether the images that are redder in one version are bluer in the other."""
-    if x.ndim != 4 or x.shape[1 if first else -1] != 3 or len(x) != len(other):
+    if x.ndim != 4 or x.shape[1 if channels_first else -1] != 3 or len(x) != len(other):
         return False
-    means = [v.mean(axis=(2, 3) if first else (1, 2), dtype="float64") for v in (x, other)]
+    axes = (2, 3) if channels_first else (1, 2)
+    means = [v.mean(axis=axes, dtype="float64") for v in (x, other)]
     return _correlation(*(m[:, 0] - m[:, 2] for m in means)) < -MIN_ORDER_CORRELATION
 
 
@@ -155,7 +177,10 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 def _with_size(
     views: Views, facts: ModelFacts, reference: Reference, diagnosis: Diagnosis
 ) -> Views:
-    """Adds resolution and crop as a cause if the images read natively look different."""
+    """Returns the views with resolution and crop as a further cause, if it is one.
+
+    It is one if the samples are not of the native size, or look different from their files.
+    """
     samples = views.samples
     size = facts.native_size or reference.size(facts.channels_first)
     if size is None:
@@ -164,26 +189,30 @@ def _with_size(
     if isinstance(feed, str):
         return _with_note(views, feed)
     fed = next(iter(samples.inputs.values()))
-    here = fed.shape[-2:] if facts.channels_first else fed.shape[1:3]
+    fed_size = fed.shape[-2:] if facts.channels_first else fed.shape[1:3]
     # Published accuracies were measured on the central part. Otherwise the whole image
     # may be right as well.
     crops = (CROP,) if facts.is_published else (1.0, CROP)
-    distances = {crop: _distance(samples, feed, here, crop) for crop in crops}
+    distances = {crop: _distance(samples, feed, fed_size, crop) for crop in crops}
     crop = min(distances, key=lambda c: distances[c])
-    if here == size and distances[crop] < MAX_SAME_DISTANCE:
+    if fed_size == size and distances[crop] < MAX_SAME_DISTANCE:
         return views
-    detail = f"fed {here[0]} x {here[1]}"
-    detail += f", native {size[0]} x {size[1]}" if here != size else ""
-    detail += "; aspect kept, antialiased bicubic instead"
+    detail = f"fed {fed_size[0]} x {fed_size[1]}"
+    detail += f", native {size[0]} x {size[1]}" if fed_size != size else ""
+    detail += "; removed with the aspect kept, antialiased bicubic"
     detail += f", middle {100 * crop:.3g} %" if crop < 1 else ""
     cause = Removable(SIZE, detail, native_line(size, crop))
     return replace(views, raw=replace(feed, crop=crop), causes=(*views.causes, cause))
 
 
 def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
-    """Returns the root mean square distance of the samples from their files read natively.
+    """Returns the root mean square distance, in grey levels, of the samples from their files.
 
-    The unit is a grey level.
+    Args:
+        samples: The evaluation set.
+        feed: Preprocesses the files like the samples.
+        size: Height and width to read the files in: those of the samples.
+        crop: Size of the central part of the files, see `native_image`.
     """
     which = spread(len(samples), MAX_FILES_TO_READ)
     native = _files(samples, which, size, len(feed.scale), crop)
@@ -197,36 +226,40 @@ def _find_feed(
     samples: Samples, size: tuple[int, int], facts: ModelFacts, diagnosis: Diagnosis
 ) -> RawFeed | str:
     """Returns how raw pixels become model input, or a sentence why that is not known."""
-    channels, first = facts.channels, facts.channels_first
+    channels, channels_first = facts.channels, facts.channels_first
     if channels not in (1, 3):
         return "Resolution and crop: image files are read with 1 or 3 channels."
     which = spread(len(samples), MAX_FILES_TO_READ)
+    # Means over the pixels of each image, (images, channels).
     raw = _files(samples, which, size, channels).mean(axis=(1, 2), dtype="float64")
     fed = next(iter(samples.inputs.values()))[which].astype("float64")
-    fed = fed.mean(axis=(2, 3) if first else (1, 2))
+    fed = fed.mean(axis=(2, 3) if channels_first else (1, 2))
     flipped = False
     if channels == 3:
-        raw_gap, fed_gap = (v[:, 0] - v[:, 2] for v in (raw, fed))
-        correlation = _correlation(raw_gap, fed_gap)
-        if abs(correlation) < MIN_ORDER_CORRELATION and float(np.std(raw_gap)) > 1:
+        raw_balance, fed_balance = (v[:, 0] - v[:, 2] for v in (raw, fed))
+        correlation = _correlation(raw_balance, fed_balance)
+        # Images that differ by less than a grey level in colour tell nothing about the order.
+        if abs(correlation) < MIN_ORDER_CORRELATION and float(np.std(raw_balance)) > 1:
             return "Resolution and crop: the files and the samples do not show the same images."
         flipped = correlation < 0
     observed = diagnosis.observed
     if observed.is_known:
         numbers = (observed.scale, observed.offset)
         scale, offset = (np.broadcast_to(np.asarray(v), channels) for v in numbers)
-        return RawFeed(size, scale, offset, flipped, first)
+        return RawFeed(size, scale, offset, flipped, channels_first)
     x, y = (raw[:, ::-1] if flipped else raw), fed
-    scale = np.asarray([np.polyfit(x[:, c], y[:, c], 1) for c in range(channels)])
-    residuals = y - (x * scale[:, 0] + scale[:, 1])
+    lines = [np.polyfit(x[:, c], y[:, c], 1) for c in range(channels)]
+    scale, offset = np.asarray(lines).T
+    residuals = y - (x * scale + offset)
     if (residuals.std(axis=0) > 0.1 * y.std(axis=0)).any():
         return "Resolution and crop: it is not clear how the samples were made from the files."
-    return RawFeed(size, scale[:, 0], scale[:, 1], flipped, first)
+    return RawFeed(size, scale, offset, flipped, channels_first)
 
 
 def _files(
     samples: Samples, which: np.ndarray, size: tuple[int, int], channels: int, crop: float = CROP
 ) -> np.ndarray:
+    """Returns the raw images at the positions `which`, read in a given size."""
     assert samples.folder is not None
     return read_natively((samples.folder.files[i] for i in which), size, channels, crop)
 

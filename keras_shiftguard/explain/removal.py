@@ -1,8 +1,9 @@
 """`Views`: the samples with any set of exact causes removed.
 
+An exact cause is one whose effect can be removed from the samples exactly.
 Preprocessing and channel order are corrected on the samples. Resolution, crop and
-filter are removed by reading the raw files natively, and preprocessing them in the same
-way as the samples.
+filter are removed by reading the raw files at the native size of the model, and
+preprocessing them in the same way as the samples.
 """
 
 from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ class RawFeed:
         offset: Summand of each channel `(channels,)`.
         flipped: Whether blue is the first channel.
         channels_first: Whether the input has the channels first.
-        crop: Share of the shorter side that is read, from the center.
+        crop: Size of the central part that is read, see `native_image`.
     """
 
     size: tuple[int, int]
@@ -38,13 +39,13 @@ class RawFeed:
     crop: float = CROP
 
     def read(self, samples: Samples, part: slice) -> np.ndarray:
-        """Returns some of the files, read natively and preprocessed like the samples."""
+        """Returns the files of some samples, read natively and preprocessed like these."""
         assert samples.folder is not None
         files = samples.folder.files[part]
         return self.fed(read_natively(files, self.size, len(self.scale), self.crop))
 
     def fed(self, raw: np.ndarray) -> np.ndarray:
-        """Returns raw images `(images, height, width, channels)`, preprocessed."""
+        """Returns raw images `(images, height, width, channels)`, preprocessed as model input."""
         x = raw[..., ::-1] if self.flipped else raw
         x = (x * self.scale + self.offset).astype("float32")
         return x.transpose(0, 3, 1, 2) if self.channels_first else x
@@ -110,30 +111,28 @@ class Views:
 def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) -> np.ndarray:
     """Applies a correction, or only a part of it.
 
-    Each colour keeps its own scale and offset if the order of the channels is not
-    corrected.
-
     Args:
         x: A batch of images.
         fix: The correction.
-        values: Whether to apply its scale and offset.
+        values: Whether to apply its scale and offset. Each colour gets its own, also if
+            the order of the channels is not corrected.
         order: Whether to apply its order of channels.
     """
     if not (values or order):
         return x
-    first = fix.data_format == "channels_first"
+    channels_first = fix.data_format == "channels_first"
     x = x.astype("float32")
-    channels = x.shape[1] if first else x.shape[-1]
-    order_back = np.arange(channels) if fix.permutation is None else np.asarray(fix.permutation)
+    channels = x.shape[1] if channels_first else x.shape[-1]
+    permutation = np.arange(channels) if fix.permutation is None else np.asarray(fix.permutation)
     if values:
         scale, offset = (
-            np.broadcast_to(np.asarray(v, "float64"), (channels,))[np.argsort(order_back)]
+            np.broadcast_to(np.asarray(v, "float64"), (channels,))[np.argsort(permutation)]
             for v in (fix.scale, fix.offset)
         )
-        shape = (-1, *(1,) * (x.ndim - 2)) if first else (-1,)
+        shape = (-1, *(1,) * (x.ndim - 2)) if channels_first else (-1,)
         x = (x * scale.reshape(shape) + offset.reshape(shape)).astype("float32")
     if order:
-        x = np.take(x, order_back, axis=1 if first else -1)
+        x = np.take(x, permutation, axis=1 if channels_first else -1)
     return x
 
 

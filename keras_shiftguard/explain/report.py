@@ -17,8 +17,8 @@ COVARIATE_SHIFT = "covariate shift"
 CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
-MAX_LINES = 10
-MAX_WIDTH = 200  # characters of a line that is no code
+MAX_LINES = 10  # of the printed report
+MAX_WIDTH = 200  # characters in a line that is no code
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class GapRow:
         cause: `"preprocessing"`, `"channel order"`, `"resolution and crop"`,
             `"label shift"`, `"covariate shift"`, `"concept shift"` or
             `"unexplained"`.
-        points: Its part of the gap, a share of 1: 0.05 is five points.
+        points: Its part of the gap, where 1 is 100 points: 0.05 is five points.
         interval: 95 % bootstrap interval of `points`.
         accuracy: The accuracy with only this cause removed.
         kind: `"removed"` if the cause was removed exactly, and the part is its Shapley
@@ -52,14 +52,15 @@ class GapRow:
 class GapReport:
     """The causes of an accuracy gap. `str()` is a table to read.
 
-    All numbers are shares of 1, as in Keras.
+    All accuracies are between 0 and 1, as in Keras, and the gap is their difference.
 
     Args:
         rows: The causes, the biggest first, `"unexplained"` last. Their
             `points` add up to `gap`.
         accuracy: The measured accuracy, or an estimate of it if `estimated` is True.
         reference_accuracy: The accuracy it is compared with.
-        interval: 95 % interval of the gap, from sampling alone.
+        interval: 95 % interval of the gap: how far chance in drawing the samples may
+            move it and, if `estimated` is True, how far the estimates disagree.
         reference: Description of the reference.
         num_samples: Number of samples that were evaluated.
         estimated: Whether there were no labels, so that the accuracy is an
@@ -102,9 +103,9 @@ class GapReport:
         }
 
     def write(self, log_dir: str | PathLike[str]) -> None:
-        """Writes the table to a log directory: for the Shift tab, and as `gap.json`.
+        """Writes the report to a log directory: for TensorBoard's Shift tab, and as `gap.json`.
 
-        The tab shows the latest table. Do not call this while a fit with `ShiftGuard`
+        The tab shows the latest report. Do not call this while a fit with `ShiftGuard`
         writes to the same directory.
 
         Args:
@@ -113,7 +114,7 @@ class GapReport:
         Raises:
             BadInputError: if the directory cannot be written.
         """
-        # Imported here because TensorBoard's modules take time, and few reports are written.
+        # Imported here because TensorBoard's modules load slowly, and few reports are written.
         from keras_shiftguard.log.event_writer import EventWriter
 
         content = plain({**self.to_dict(), "v": GAP_SCHEMA, "headline": self._headline()})
@@ -128,7 +129,7 @@ class GapReport:
             if row.repair and row.points > 0:
                 repairs.setdefault(row.repair, []).append(row.cause)
         fixes = [f"  To repair {' and '.join(of)}: {line}" for line, of in repairs.items()]
-        rows = self._lines(MAX_LINES - 1 - len(fixes))
+        rows = self._row_lines(MAX_LINES - 1 - len(fixes))
         notes = [_clip(f"  Note: {note}") for note in self.notes]
         room = MAX_LINES - 1 - len(rows) - len(fixes)
         return "\n".join([_clip(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
@@ -157,8 +158,8 @@ class GapReport:
             f"{ends}, {size}."
         )
 
-    def _lines(self, room: int) -> list[str]:
-        """Returns the rows as lines; small causes that do not fit are merged into one line."""
+    def _row_lines(self, room: int) -> list[str]:
+        """Returns the rows as at most `room` lines; small causes may have to share a line."""
         shown = list(self.rows)
         if len(shown) > room:
             small = shown[room - 2 : -1]
@@ -168,11 +169,11 @@ class GapReport:
             shown = shown[: room - 2] + shown[-1:]
         else:
             merged = []
-        lines = [_row(row) for row in shown]
+        lines = [_row_line(row) for row in shown]
         return [_clip(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
 
 
-def _row(row: GapRow) -> str:
+def _row_line(row: GapRow) -> str:
     points, low, high = (100 * value + 0.0 for value in (row.points, *row.interval))
     ends = f"{_one_digit(points):>8}  [{_one_digit(low):>5}, {_one_digit(high):>5}]"
     detail = f": {row.detail}" if row.detail else ""
@@ -184,7 +185,7 @@ def _row(row: GapRow) -> str:
 
 
 def _one_digit(value: float) -> str:
-    """Formats a number with one digit, and zero without a sign."""
+    """Formats a number with one digit after the point, and zero without a sign."""
     return f"{value:.1f}".replace("-0.0", "0.0") if abs(value) < 0.05 else f"{value:.1f}"
 
 
@@ -193,5 +194,6 @@ def _percent(share: float) -> str:
 
 
 def _clip(line: str) -> str:
+    """Returns the text on one line, cut at `MAX_WIDTH` characters."""
     line = " ".join(line.split("\n"))
     return line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 3].rstrip() + "..."

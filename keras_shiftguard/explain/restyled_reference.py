@@ -1,10 +1,10 @@
 """Estimates the cost of a covariate shift by applying the same change to the reference.
 
 No repair restores details that blur or noise have destroyed. So the reference images
-are changed instead: of the operations of the augmentation bank and their strengths, the
-one is chosen that moves the image attributes of the reference to those of the data. This
-uses no labels. The accuracy that the reference loses is an estimate of what the data
-lost.
+are changed instead, by one operation of the augmentation bank: the one that, at its best
+strength, moves the image attributes of the reference closest to those of the data. This
+choice uses no labels. The accuracy that the reference then loses is an estimate of what
+the data lost.
 """
 
 from dataclasses import dataclass
@@ -25,9 +25,11 @@ TRIED_OPERATIONS = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),
     *("blur", "motion_blur", "sharpen", "noise", "speckle", "impulse", "resolution", "blocking"),
 )
-LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5  # denser for small changes, which are more common
-FINER = np.linspace(-1, 1, 9) / 7  # steps around the best level, before the power of 1.5
-MIN_EXPLAINED = 0.5  # share of the squared distance between the attributes
+# Strengths to try; denser for small changes, which are more common.
+LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5
+FINER = np.linspace(-1, 1, 9) / 7  # offsets from the best strength, before the power of 1.5
+# Share of the squared distance between the attributes that the operation must remove.
+MIN_EXPLAINED = 0.5
 MAX_SAMPLES_TO_FIT = 96  # images on which operations are compared
 MAX_SAMPLES = 1024  # images that are restyled and predicted
 SEED = 22
@@ -63,7 +65,7 @@ def restyle_reference(
         unit: Standard deviation of each attribute between images, `(attributes,)`.
 
     Returns:
-        None if no single operation explains how the data differs.
+        The predictions; None if no single operation explains how the data differs.
     """
     data_format = keras.config.image_data_format()
     spec = spec_for("input", images.shape, data_format, str(images.dtype))
@@ -80,27 +82,27 @@ def restyle_reference(
     number = len(TRIED_OPERATIONS)
     coarse = [_one_operation(i, LEVELS) for i in range(number)]
     candidates = np.concatenate([np.zeros((1, number)), *coarse])
-    first, distances = _distances(rehearsal, candidates, moved, unit)
+    base, distances = _distances(rehearsal, candidates, moved, unit)
     if distances is None or distances.argmin() == 0:
         return None
-    nothing, best = float(distances[0]), candidates[int(distances.argmin())]
-    around = np.clip(best.max() ** (1 / 1.5) + FINER, 0.01, 1) ** 1.5
-    finer = _one_operation(int(best.argmax()), around)
-    _, distances = _distances(rehearsal, finer, moved, unit, first)
-    if distances is None or distances.min() > (1 - MIN_EXPLAINED) * nothing:
+    unchanged, strengths = float(distances[0]), candidates[int(distances.argmin())]
+    around = np.clip(strengths.max() ** (1 / 1.5) + FINER, 0.01, 1) ** 1.5
+    finer = _one_operation(int(strengths.argmax()), around)
+    _, distances = _distances(rehearsal, finer, moved, unit, base)
+    if distances is None or distances.min() > (1 - MIN_EXPLAINED) * unchanged:
         return None
-    best = finer[int(distances.argmin())]
+    strengths = finer[int(distances.argmin())]
     which = spread(len(images), MAX_SAMPLES)
-    changed = _changed(bank, images[which], best.astype("float32"), low, high)
-    name = TRIED_OPERATIONS[int(best.argmax())]
+    changed = _changed(bank, images[which], strengths.astype("float32"), low, high)
+    name = TRIED_OPERATIONS[int(strengths.argmax())]
     operation = OPERATIONS[name]
-    amount = operation.unit.format(operation.limit * best.max())
+    amount = operation.unit.format(operation.limit * strengths.max())
     words = f"{operation.words} ({amount})"
     return RestyledReference(predict(model, changed), which, name, words)
 
 
 def _one_operation(index: int, levels: np.ndarray) -> np.ndarray:
-    """Returns strengths `(levels, operations)` that are 0 for all other operations."""
+    """Returns strengths `(levels, operations)` for one operation; they are 0 for all others."""
     candidates = np.zeros((len(levels), len(TRIED_OPERATIONS)))
     candidates[:, index] = levels
     return candidates
@@ -113,10 +115,10 @@ def _distances(
     unit: np.ndarray,
     base: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the mean attributes without any operation, and each candidate's distance.
+    """Returns how far from the data each candidate leaves the attributes of the reference.
 
     Args:
-        rehearsal: Measures the attributes that candidates lead to.
+        rehearsal: Measures the mean attributes to which candidates lead.
         candidates: Strengths of the operations, `(candidates, operations)`.
         moved: See `restyle_reference`.
         unit: See `restyle_reference`.
@@ -124,9 +126,9 @@ def _distances(
             first candidate.
 
     Returns:
-        The mean attributes `(attributes,)`; and the mean squared distance of each
-        candidate's attributes from those of the data `(candidates,)`, or None if no
-        attribute can be compared.
+        `base`; and the mean square of arcsinh(distance) over the attributes, which
+        damps large distances, for each candidate `(candidates,)`. The distance is in
+        units of `unit`. None if no attribute can be compared.
     """
     means, _ = rehearsal(candidates)
     base = means[0] if base is None else base
@@ -134,8 +136,8 @@ def _distances(
     if not usable.any():
         return base, None
     units = np.where(unit > 0, unit, 1)
-    off = ((moved - (means - base)) / units)[:, usable]
-    return base, (np.arcsinh(off) ** 2).mean(axis=1)
+    remaining = ((moved - (means - base)) / units)[:, usable]
+    return base, (np.arcsinh(remaining) ** 2).mean(axis=1)
 
 
 def _changed(

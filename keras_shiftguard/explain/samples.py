@@ -14,9 +14,9 @@ from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_f
 from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MAX_BYTES = 2 << 30  # of all samples
-MAX_GENERATOR_SAMPLES = 10_000  # because a generator may never end
-CHUNK = 128
+MAX_BYTES = 2 << 30  # of all samples in memory
+MAX_GENERATOR_SAMPLES = 10_000  # read from a generator, because it may never end
+CHUNK = 128  # samples that are processed at once
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Samples:
     Args:
         inputs: Arrays `(samples, ...)` by input name.
         labels: Class ids `(samples,)`, or None.
-        folder: The raw files in the same order, or None.
+        folder: The raw files of the samples, in the same order; None if not known.
         form: Structure that the model takes: `"tensor"`, `"dict"` or `"list"`.
-        total: Number of samples of the data, of which these may be a part.
+        total: Number of samples in the data. These may be only a part of them.
     """
 
     inputs: dict[str, np.ndarray]
@@ -61,19 +61,19 @@ def read_samples(
     names: list[str],
     max_samples: int | None,
 ) -> Samples:
-    """Reads an evaluation set.
+    """Reads an evaluation set into memory.
 
     Args:
         data: See `explain_gap`.
         num_classes: Number of classes of the model.
-        size: Height and width that the model takes, or None.
+        size: Height and width in which to read a directory; None if not known.
         channels: Number of channels of raw images, 1 or 3.
         names: Names of the model's inputs.
         max_samples: Largest number of samples, evenly spread over the data; None for
             as many as fit into `MAX_BYTES`.
 
     Raises:
-        BadInputError: if `data` is no evaluation set of the model.
+        BadInputError: if `data` cannot be used as an evaluation set of the model.
     """
     if isinstance(data, (str, PathLike)):
         if size is None:
@@ -86,7 +86,7 @@ def read_samples(
     if isinstance(data, tuple) and data and isinstance(data[0], (str, PathLike)):
         if len(data) != 2:
             raise BadInputError(
-                "A directory goes alone or with one pipeline: (directory, pipeline). "
+                "Pass a directory alone, or with one pipeline: (directory, pipeline). "
                 f"Received a tuple of {len(data)} members."
             )
         folder = open_folder(Path(data[0]), num_classes)
@@ -102,12 +102,13 @@ def _of_folder(
     num_classes: int,
     max_samples: int | None,
 ) -> Samples:
+    """Returns the samples that a pipeline (a function, or data) makes of the files of a folder."""
     if not _is_function(pipeline):
         fed = _of_pipeline(pipeline, names, num_classes, None)
         if len(fed) != len(folder.files) or fed.total != len(fed):
             raise BadInputError(
-                "The pipeline beside a directory must yield its images in order, "
-                "shuffle=False, every one once. "
+                "The pipeline beside a directory must yield every image of it once and in "
+                "order, shuffle=False. "
                 f"Received: {len(folder.files)} files, {fed.total} samples of the pipeline."
             )
         if fed.labels is not None and folder.labels is not None:
@@ -144,15 +145,16 @@ def _is_function(value: Any) -> bool:
 
 
 def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int | None) -> Samples:
+    """Returns the samples of arrays, a dataset or a generator."""
     limit = max_samples
     if is_arrays(data):
-        leaf = keras.tree.flatten(data)[0]
-        which = spread(len(leaf), max_samples)
-        if len(which) < len(leaf):
+        first_array = keras.tree.flatten(data)[0]
+        which = spread(len(first_array), max_samples)
+        if len(which) < len(first_array):
             data = keras.tree.map_structure(
                 lambda value: None if value is None else to_numpy(value)[which], data
             )
-        total = len(leaf)
+        total = len(first_array)
     else:
         total = 0
         if hasattr(data, "__next__") and limit is None:
@@ -191,8 +193,8 @@ class _EvenSubsample:
         """Adds a batch; returns whether more batches are needed."""
         size = len(next(iter(inputs.values())))
         if self.limit is None or self.seen == 0:
-            each = sum(value.nbytes for value in inputs.values()) // max(size, 1)
-            fitting = max(1, MAX_BYTES // max(each, 1))
+            sample_bytes = sum(value.nbytes for value in inputs.values()) // max(size, 1)
+            fitting = max(1, MAX_BYTES // max(sample_bytes, 1))
             self.limit = min(self.limit or fitting, fitting)
         which = np.flatnonzero((self.seen + np.arange(size)) % self.stride == 0)
         self.seen += size
@@ -207,7 +209,7 @@ class _EvenSubsample:
             self._thin(slice(None, self.limit))
             return False
         while self.count > self.limit:
-            # Every second sample of all, so that the subsample stays evenly spread.
+            # Dropping every second sample keeps the subsample evenly spread.
             self.stride *= 2
             self._thin(slice(None, None, 2))
         return True
@@ -240,7 +242,7 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
     """Returns labels as class ids `(samples,)`; None without labels.
 
     Raises:
-        BadInputError: for labels that are no classes of the model.
+        BadInputError: if the labels are no classes of the model.
     """
     if y is None:
         return None

@@ -12,8 +12,9 @@ def shapley_shares(values: np.ndarray) -> np.ndarray:
     """Returns the Shapley share of each of `k` causes.
 
     Args:
-        values: Measurements `(2 ** k, ...)`. Entry `i` is measured with the causes
-            removed whose bits are set in `i`. Further axes are treated one by one.
+        values: Measurements `(2 ** k, ...)`. Entry `i` was measured with those causes
+            removed whose bits are 1 in `i`. Each position along the further axes is
+            treated by itself.
 
     Returns:
         Shares `(k, ...)`. Their sum is `values[-1] - values[0]`.
@@ -29,7 +30,8 @@ def shapley_shares(values: np.ndarray) -> np.ndarray:
         for removed in range(len(values)):
             if removed >> cause & 1:
                 continue
-            size = removed.bit_count()
-            weight = factorial(size) * factorial(number - size - 1) / factorial(number)
+            # The part of all orders in which exactly these causes come before this one.
+            before = removed.bit_count()
+            weight = factorial(before) * factorial(number - before - 1) / factorial(number)
             shares[cause] += weight * (values[removed | 1 << cause] - values[removed])
     return shares

@@ -17,6 +17,7 @@ def is_dense(x: Any) -> bool:
 
 
 def _why_not_dense(x: Any) -> str:
+    """Returns a phrase that says why `x` is not dense; "" if it is."""
     kind = type(x).__name__
     if kind == "RaggedTensor":
         return "it is ragged"
@@ -34,14 +35,14 @@ class UnmeasuredInputs:
         self._warned = False
 
     def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
-        """Warns of the inputs that are not measured, and says why; at the first call only.
+        """Warns of the inputs that are not measured, and says why. It warns only once.
 
         Args:
             inputs: The inputs of a batch, by name.
-            measured: Names of those that are measured.
+            measured: Names of the inputs that are measured.
         """
         reasons = {
-            name: _why_not_dense(x) or f"nothing is known for its shape {tuple(x.shape)}"
+            name: _why_not_dense(x) or f"its shape {tuple(x.shape)} is not supported"
             for name, x in inputs.items()
             if name not in measured
         }
@@ -54,10 +55,10 @@ class UnmeasuredInputs:
 def copy_on_tensorflow(data: Any) -> Any:
     """Returns copies of the tensors on TensorFlow, and the same tensors elsewhere.
 
-    TensorFlow wraps aligned arrays of a `PyDataset` without a copy, and may then
-    write the result of an operation over its input: over the user's array, for
-    all later epochs. The measurement must never do that. The rows are gathered
-    because this copies on every device, also under XLA, and is not optimised away.
+    TensorFlow wraps aligned arrays of a `PyDataset` without a copy. It may then write
+    the result of an operation over its input, and so change the user's array for all
+    later epochs. The measurement must never cause that. The copy is made by gathering
+    all rows, which copies on every device, also under XLA, and is not optimised away.
     """
     if keras.backend.backend() != "tensorflow":
         return data

@@ -1,4 +1,6 @@
-"""`BesideProbe`: measures the batches of a model beside its steps, on JAX and PyTorch.
+"""`BesideProbe`: measures the batches of a model beside its compiled steps.
+
+It is used on JAX and PyTorch, and for `predict` on TensorFlow as well.
 
 `fit`, `evaluate` and `predict` read `model.train_function`, `model.test_function` and
 `model.predict_function` anew at every batch, and pass the raw batch to them from Python. So
@@ -24,7 +26,7 @@ from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
 
-# The attribute of the model with the function that takes the batches of each stream.
+# By stream: the attribute of the model that holds the function for its batches.
 FUNCTIONS = {
     "train": "train_function",
     "validation": "test_function",
@@ -37,10 +39,10 @@ class BesideProbe:
 
     Args:
         model: A model.
-        streams: A `Stream` for each of `"train"`, `"validation"` and `"prediction"`.
-        names: Names of the inputs, for inputs that come as a list.
+        streams: A `Stream` by name: for `"train"` and `"validation"`, or for `"prediction"`.
+        names: Names of the inputs, used if a batch has them as a list.
         model_outputs: Statistics of the model's outputs in validation, or None.
-        augmentation: Augments the training batches with `apply(name, x, y)`, or None.
+        augmentation: Augments the training batches, by its `apply(input_name, x, y)`; or None.
     """
 
     def __init__(
@@ -58,12 +60,12 @@ class BesideProbe:
         self.augmentation = augmentation
         self.run_key: object = None
         self.attached = False
-        self._active: str | None = None  # stream of the present batch
+        self._active: str | None = None  # stream that is measured now
         self._failed = False
         self._unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:
-        """Starts measuring, in `on_train_begin`, `on_test_begin` or `on_predict_begin`.
+        """Attaches the probe to the model, before the first batch of a run.
 
         Args:
             run_key: An object that all callbacks of one run share. A probe with another key
@@ -92,7 +94,7 @@ class BesideProbe:
         self._active = None
 
     def detach(self) -> None:
-        """Restores the model as it was. Safe to call twice, and after a crash."""
+        """Restores the functions of the model. Safe to call twice, and after a crash."""
         self.attached = False
         self._active = None
         for name in FUNCTIONS.values():
@@ -104,6 +106,8 @@ class BesideProbe:
                 setattr(self.model, name, function)
 
     def _wrapped(self, function: Callable[..., Any], stream: str) -> Callable[..., Any]:
+        """Returns a function that measures batches, and then calls `function` on them."""
+
         def measured(*arguments: Any) -> Any:
             # The last argument holds the batches: an iterator on JAX, else a list.
             if self._active != stream:
@@ -112,9 +116,10 @@ class BesideProbe:
             if isinstance(batches, list):
                 return function(*others, [self._observed(data, stream, ()) for data in batches])
             if stream == "validation" and self.model_outputs is not None:
-                # JAX frees the weights when it calls a step, so the batches are measured before.
+                # JAX frees the weights when it calls a step, so the batches of this call are
+                # measured before it.
                 steps = range(self.model.steps_per_execution)
-                taken = [data for _, data in zip(steps, batches)]  # noqa: B905 (the iterator goes on)
+                taken = [data for _, data in zip(steps, batches)]  # noqa: B905 (leaves the rest)
                 observed = [self._observed(data, stream, others[0]) for data in taken]
                 return function(*others, iter(observed))
             return function(*others, map(lambda data: self._observed(data, stream, ()), batches))
@@ -129,7 +134,8 @@ class BesideProbe:
         Args:
             data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
             stream: Its stream.
-            state: Values of the model's trainable and other variables on JAX, else empty.
+            state: On JAX in validation, the values of the model's trainable and of its other
+                variables, see `ModelOutputs.update`; else empty.
         """
         if self._failed or not self.attached:
             return data
@@ -158,13 +164,14 @@ class BesideProbe:
             return data
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
+        """Returns one input of a batch, augmented and corrected if that is on."""
         if self.augmentation is not None and stream is self.streams["train"]:
             # After the measurement, which is of the user's data without augmentation.
             tensor = self.augmentation.apply(name, tensor, y)
         return stream.corrected(name, tensor)
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
-        """Creates the variables from the first batch if the input shapes were not known before."""
+        """Creates the variables, if only the first batch shows the shapes of the inputs."""
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)
         stream.build(specs)
@@ -182,6 +189,7 @@ def _probes(function: Any) -> list[BesideProbe]:
 
 
 def _no_gradients() -> AbstractContextManager[Any]:
+    """Returns a context in which PyTorch records no gradients."""
     if keras.backend.backend() != "torch":
         return nullcontext()
     import torch

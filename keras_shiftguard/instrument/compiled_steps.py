@@ -16,13 +16,14 @@ class CompiledSteps:
     for training. So Keras's own functions are restored and not traced again, and the
     functions that measure can be used again until the model is compiled.
 
-    On the model stands a function that calls one of the two: the one that measures for batches
-    that the guard was told of, and Keras's own for all others. So a fit without the guard, after
-    one that was interrupted, is neither measured nor changed.
+    The function that is set on the model chooses at each batch: it calls the function that
+    measures if `is_active`, else Keras's own. So a fit without the guard, after one with the
+    guard that was interrupted, is neither measured nor changed.
 
     Args:
         model: A compiled model.
-        is_active: Whether the batch of a step (`"train"` or `"test"`) is to be measured.
+        is_active: Function that takes `"train"` or `"test"`, and returns whether the present
+            batch of that step must be measured.
     """
 
     def __init__(self, model: keras.Model, is_active: Callable[[str], bool]) -> None:
@@ -32,7 +33,10 @@ class CompiledSteps:
         self._wrapped: dict[str, Any] = {}
 
     def make_plain(self) -> dict[str, Any]:
-        """Returns Keras's functions, made before the steps are wrapped; nothing is traced yet."""
+        """Makes Keras's own functions and returns them by kind, without tracing them.
+
+        Call it before the steps of the model are wrapped.
+        """
         for kind in KINDS:
             getattr(self.model, f"make_{kind}_function")()
         return _functions(self.model)
@@ -52,30 +56,32 @@ class CompiledSteps:
             setattr(self.model, f"{kind}_function", self._wrapped[kind])
 
     def _choosing(self, kind: str, measuring: Any, plain: Any) -> Callable[..., Any]:
+        """Returns a function that calls `measuring` if `is_active(kind)`, else `plain`."""
+
         def function(*arguments: Any) -> Any:
             return (measuring if self._is_active(kind) else plain)(*arguments)
 
         return function
 
     def unwrap(self) -> bool:
-        """Restores Keras's functions after the steps of the model were restored.
+        """Restores Keras's functions. Call it after the steps of the model were restored.
 
         Returns:
-            Whether a later `wrap` can use the wrapped functions again. It cannot if a
-            callback recompiled a step in between, or if the model overrides
-            `make_train_function` or `make_test_function`: then all are compiled again.
+            Whether a later `wrap` can reuse the wrapped functions. It cannot if a callback
+            recompiled a step in between, or if the model overrides `make_train_function`
+            or `make_test_function`: then all functions are compiled again.
         """
         now = _functions(self.model)
-        known = all(_is_made_by_keras(self.model, kind) for kind in KINDS)
+        reusable = all(_is_made_by_keras(self.model, kind) for kind in KINDS)
         for kind, wrapped in self._wrapped.items():
-            known &= now[kind] == wrapped
+            reusable &= now[kind] == wrapped
         for kind, function in now.items():
-            if known:
+            if reusable:
                 setattr(self.model, f"{kind}_function", self._plain[kind])
             elif function is not None:  # must not become None: Keras may be about to call it
                 _make(self.model, kind)
-        self._plain, self._wrapped = _functions(self.model), now if known else {}
-        return known
+        self._plain, self._wrapped = _functions(self.model), now if reusable else {}
+        return reusable
 
 
 def cache(model: keras.Model, key: Hashable, value: Any) -> None:
@@ -85,7 +91,7 @@ def cache(model: keras.Model, key: Hashable, value: Any) -> None:
     nothing has to be cleaned up.
     """
     for function in _functions(model).values():
-        with suppress(AttributeError):  # None, or a method
+        with suppress(AttributeError):  # None and methods take no attributes
             function.shiftguard = {**getattr(function, "shiftguard", {}), key: value}
 
 
@@ -96,10 +102,12 @@ def cached(model: keras.Model, key: Hashable) -> Any:
 
 
 def _functions(model: keras.Model) -> dict[str, Any]:
+    """Returns the train and test functions of a model by kind; None if not made yet."""
     return {kind: getattr(model, f"{kind}_function") for kind in KINDS}
 
 
 def _make(model: keras.Model, kind: str) -> None:
+    """Makes Keras compile a function of the model anew."""
     getattr(model, f"make_{kind}_function")(force=True)
 
 

@@ -17,8 +17,9 @@ class Step:
         operation: The layer or operation; None for an input of the model.
         parents: Indices of the steps whose outputs this one takes.
         origin: For an input of the model, its position; else -1.
-        outermost: The output tensors, in the outermost graph, of the call that
-            this step is part of. That graph must compute them to reach the step.
+        outermost: The output tensors, in the graph of the flattened model, of the call
+            that contains this step (its own call, or that of a nested model).
+            Computing them runs the step.
     """
 
     operation: Any
@@ -40,7 +41,7 @@ def has_graph(layer: Any) -> bool:
 def flatten(model: keras.Model) -> list[Step]:
     """Returns every step between the inputs and outputs of `model`, parents first.
 
-    The steps of nested models stand in place of the call of the nested model.
+    The call of a nested model is replaced by the steps of that model.
     """
     steps = [Step(None, (), origin=i) for i in range(len(model.inputs))]
     _expand(model, list(range(len(model.inputs))), steps, outermost=None)
@@ -50,10 +51,20 @@ def flatten(model: keras.Model) -> list[Step]:
 def _expand(
     model: Any, inputs: list[int], steps: list[Step], outermost: tuple[Any, ...] | None
 ) -> list[int]:
-    """Appends the steps of one model, and returns the indices of its outputs."""
-    made: dict[int, int] = {id(t): i for t, i in zip(model.inputs, inputs, strict=True)}
+    """Appends the steps of one model.
+
+    Args:
+        model: The model, or a nested model.
+        inputs: For each input of the model, the index of the step that makes it.
+        steps: The list to append to.
+        outermost: See `Step`, for a nested model; None for the model itself.
+
+    Returns:
+        For each output of the model, the index of the step that makes it.
+    """
+    made_by: dict[int, int] = {id(t): i for t, i in zip(model.inputs, inputs, strict=True)}
     for node in _nodes(model):
-        parents = [made[id(t)] for t in node.input_tensors if id(t) in made]
+        parents = [made_by[id(t)] for t in node.input_tensors if id(t) in made_by]
         outer = outermost if outermost is not None else tuple(node.output_tensors)
         if has_graph(node.operation) and len(parents) == len(node.operation.inputs):
             outputs = _expand(node.operation, parents, steps, outer)
@@ -61,21 +72,23 @@ def _expand(
             steps.append(Step(node.operation, tuple(parents), outermost=outer))
             outputs = [len(steps) - 1] * len(node.output_tensors)
         for tensor, index in zip(node.output_tensors, outputs, strict=False):
-            made.setdefault(id(tensor), index)
-    return [made.get(id(t), inputs[0]) for t in model.outputs]
+            made_by.setdefault(id(tensor), index)
+    # An output that no recorded call makes is taken for the first input.
+    return [made_by.get(id(t), inputs[0]) for t in model.outputs]
 
 
 def _nodes(model: Any) -> Iterator[Any]:
     """Yields the recorded calls of one model, parents first.
 
-    The function is not recursive, as graphs are deeper than Python's stack.
+    The function is not recursive, because graphs can be deeper than Python's stack.
     """
-    entries = {id(t) for t in model.inputs}
+    model_inputs = {id(t) for t in model.inputs}
     done: set[int] = set()
+    # Pairs of a tensor and whether the inputs of its call were put on the stack before.
     stack = [(t, False) for t in reversed(model.outputs)]
     while stack:
         tensor, expanded = stack.pop()
-        node = None if id(tensor) in entries else _node_of(tensor)
+        node = None if id(tensor) in model_inputs else _node_of(tensor)
         if node is None or id(node) in done:
             continue
         if expanded:
@@ -87,7 +100,7 @@ def _nodes(model: Any) -> Iterator[Any]:
 
 
 def _node_of(tensor: Any) -> Any:
-    """Returns the recorded call that made a symbolic tensor, None where nothing is recorded."""
+    """Returns the recorded call that made a symbolic tensor; None if no call is recorded."""
     history = history_of(tensor)
     if history is None or history.operation is None:
         return None
@@ -98,7 +111,7 @@ def _node_of(tensor: Any) -> Any:
 
 def sublayers(layer: Any) -> list[Any]:
     """Returns the layers directly inside a layer or model, in the order they were attached."""
-    listed = getattr(layer, "layers", None)  # a Trainer that is a plain layer has none
+    listed = getattr(layer, "layers", None)  # None for a plain layer
     if isinstance(layer, keras.Model) and listed is not None:
         found = list(listed)
     else:
@@ -112,13 +125,13 @@ def sublayers(layer: Any) -> list[Any]:
 
 
 def walk(layer: Any, breadth_first: bool = False) -> Iterator[Any]:
-    """Yields a layer and every layer inside it, each once and before those inside it.
+    """Yields a layer and every layer inside it, each once, and outer layers before inner ones.
 
     Args:
         layer: A layer or model.
-        breadth_first: Whether the layers of one level come before those of the
-            next. By default all that is inside a layer follows that layer, which
-            is about the order in which a model calls its layers.
+        breadth_first: Whether all layers of one level come before those of the next
+            level. By default a layer is followed by everything inside it, which is
+            about the order in which a model calls its layers.
     """
     seen: set[int] = set()
     queue = [layer]

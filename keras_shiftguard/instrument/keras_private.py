@@ -1,8 +1,8 @@
 """Access to private attributes of Keras, for which Keras has no public function.
 
-A minor release of Keras may drop any of them. The functions here then return
-what they return for "nothing is recorded", so that a diagnosis knows less
-instead of failing. `tests/instrument/test_keras_private.py` fails first.
+A minor release of Keras may drop any of them. Then the functions here return None, an empty
+list or False, so that a diagnosis knows less instead of failing, and
+`tests/instrument/test_keras_private.py` fails.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ CALL_HAS_TRAINING = "_call_has_training_arg"  # of a layer: a bool
 
 
 def history_of(tensor: Any) -> Any | None:
-    """Returns the `KerasHistory` of a symbolic tensor, None where nothing is recorded."""
+    """Returns the `KerasHistory` of a symbolic tensor; None for any other tensor."""
     return getattr(tensor, HISTORY, None)
 
 

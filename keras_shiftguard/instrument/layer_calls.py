@@ -18,19 +18,19 @@ class NotReachedError(RuntimeError):
 
 
 class _AllRecorded(BaseException):
-    """Ends the forward pass; no `except Exception` of a layer may catch it."""
+    """Ends a forward pass early. It is no `Exception`, so that no layer catches it by accident."""
 
 
 @contextmanager
 def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[None]:
-    """Replaces the `call` of layers, and restores exactly what was there before.
+    """Context in which the `call` of layers is replaced; it is restored at the end.
 
-    The replacement goes into the instance's own dictionary, past the
-    `__setattr__` of Keras and torch, so that nothing is tracked. A `call` that
-    the user had set on the instance is there again afterwards.
+    The replacement is written to the instance's own dictionary. This avoids the
+    `__setattr__` of Keras and torch, which would track it. A `call` that the user had set
+    on the instance is restored as well.
 
     Args:
-        calls: Pairs of a layer and the function that its `__call__` shall run.
+        calls: Pairs of a layer and the function that its `__call__` runs instead.
     """
     before: list[tuple[dict[str, Any], Any]] = []
     try:
@@ -49,12 +49,12 @@ def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[
 
 @contextmanager
 def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
-    """Records the statistics of what each layer receives, and ends the pass after the last one.
+    """Context that records what layers receive in a forward pass, and ends it after the last one.
 
     Args:
         layers: Built batch-norm layers, each once.
-        found: Filled by `id(layer)`: mean of the values and of their squares
-            over space, each `(batch, channels)` float32.
+        found: Dict to fill. It gets, by `id(layer)`, the means over space of the values
+            and of their squares, each `(batch, channels)` float32.
     """
     recorders = [(layer, _recorder(layer, layer.call, found, len(layers))) for layer in layers]
     try:
@@ -64,8 +64,11 @@ def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
         pass
 
 
-def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
-    """Returns a replacement for `call` that records into `found`, until it has `wanted` entries."""
+def _recorder(layer: Any, call: Any, found: dict[int, Any], num_layers: int) -> Any:
+    """Returns a replacement for `call`, which records once into `found`.
+
+    It ends the forward pass when `found` has `num_layers` entries.
+    """
 
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if id(layer) not in found:
@@ -76,7 +79,7 @@ def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
                 ops.convert_to_numpy(ops.mean(v, axis=space) if space else v)
                 for v in (x, ops.square(x))
             )
-            if len(found) == wanted:
+            if len(found) == num_layers:
                 raise _AllRecorded
         return call(inputs, *args, **kwargs)
 
@@ -84,10 +87,13 @@ def _recorder(layer: Any, call: Any, found: dict[int, Any], wanted: int) -> Any:
 
 
 def in_order(model: Any) -> Iterator[tuple[Any, list[Any]]]:
-    """Yields every layer with the variables of its own, about in the order of execution."""
+    """Yields every layer and its own variables, without those of the layers inside it.
+
+    The order is about that of execution.
+    """
     for layer in walk(model):
-        within = {id(v) for inner in sublayers(layer) for v in inner.variables}
-        yield layer, [v for v in layer.variables if id(v) not in within]
+        inside = {id(v) for inner in sublayers(layer) for v in inner.variables}
+        yield layer, [v for v in layer.variables if id(v) not in inside]
 
 
 def as_called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Any:

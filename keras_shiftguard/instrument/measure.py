@@ -18,9 +18,10 @@ from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
 from keras_shiftguard.statistics.state import updated_by_the_host
 
-# float32 counts are exact up to 2**24, which is more samples than 64 batches hold.
+# The statistics count samples in float32, which is exact up to 2**24: enough for this many batches
+# of up to 262,144 samples.
 BATCHES_PER_DRAIN = 64
-# Samples measured at a time, so that memory stays constant for batches of any size.
+# Number of samples measured at a time, so that memory stays constant for batches of any size.
 CHUNK = 256
 
 
@@ -31,16 +32,16 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
         data: Anything that `fit` accepts, see `io.batches.batches`. Labels are
             counted as well.
         model: A built Keras model with one output. Its predictions in inference
-            mode are profiled as well. `data` must be what the model takes.
-        feature_layer: Name of one of its layers, whose activations are profiled
-            as well. Needs `model`.
+            mode are profiled as well. The model must accept `data`.
+        feature_layer: Name of a layer of `model`, whose activations are profiled as
+            well.
 
     Returns:
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
-        BadInputError: if there is no data, or none that can be measured, or
-            the outputs of the model cannot be profiled.
+        BadInputError: if there is no data, or no numeric input in it, or if the
+            outputs of the model cannot be profiled.
 
     Example:
 
@@ -113,7 +114,7 @@ class Measurement:
             y: Labels `(samples, ...)`, or None.
 
         Raises:
-            BadInputError: for rows whose length differs from that of earlier rows.
+            BadInputError: if a vector input has another number of columns than before.
         """
         tensors = {}
         for name, x in inputs.items():
@@ -122,17 +123,17 @@ class Measurement:
                 continue
             tensor = ops.convert_to_tensor(x)
             if name not in self.sketches:
-                kind = keras.backend.standardize_dtype(tensor.dtype)
+                dtype = keras.backend.standardize_dtype(tensor.dtype)
                 data_format = keras.config.image_data_format()
-                spec = spec_for(name, tuple(tensor.shape), data_format, kind)
+                spec = spec_for(name, tuple(tensor.shape), data_format, dtype)
                 if spec is None:
                     continue
                 with updated_by_the_host():
                     self.sketches[name] = Sketch(spec)
-            known = self.sketches[name].spec
-            if known.layout == "features" and tensor.shape[-1] != known.channels:
+            first_spec = self.sketches[name].spec
+            if first_spec.layout == "features" and tensor.shape[-1] != first_spec.channels:
                 raise BadInputError(
-                    f"Input {name!r} has rows of {known.channels} numbers and of "
+                    f"Input {name!r} has rows of {first_spec.channels} numbers and of "
                     f"{tensor.shape[-1]}: pad sequences to one length to measure them."
                 )
             tensors[name] = tensor
@@ -144,6 +145,7 @@ class Measurement:
             self._add(*self._padding(chunk, None if labels is None else labels[part]))
 
     def _add(self, tensors: Mapping[str, Any], y: Any, rows: Any) -> None:
+        """Adds at most `CHUNK` samples; `rows` is their number if padding follows, else None."""
         if y is not None:
             self.labels.update(y, rows)
         for name, x in tensors.items():

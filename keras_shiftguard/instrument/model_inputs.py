@@ -9,15 +9,18 @@ from keras_shiftguard.statistics.batch import InputSpec, spec_for
 
 
 def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
-    """Returns the shapes of the model's inputs by name; empty if they are not known yet."""
+    """Returns the shapes of the model's inputs by name, each with the batch dimension.
+
+    The dict is empty if the shapes are not known yet.
+    """
     try:
-        struct = model.input
+        declared = model.input
     except (AttributeError, ValueError, RuntimeError):
-        struct = None
-    if struct is not None:
-        tensors = keras.tree.flatten(struct)
-        if isinstance(struct, dict):
-            return {name: tuple(tensor.shape) for name, tensor in struct.items()}
+        declared = None
+    if declared is not None:
+        tensors = keras.tree.flatten(declared)
+        if isinstance(declared, dict):
+            return {name: tuple(tensor.shape) for name, tensor in declared.items()}
         if len(tensors) == 1:
             return {"input": tuple(tensors[0].shape)}
         return {tensor.name: tuple(tensor.shape) for tensor in tensors}
@@ -33,7 +36,7 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
 
 
 def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
-    """Returns the specs of the inputs that can be measured."""
+    """Returns the specification of each input of these shapes that can be measured."""
     data_format = image_data_format(model)
     specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
     return [spec for spec in specs if spec is not None]

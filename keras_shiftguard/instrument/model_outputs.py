@@ -13,6 +13,7 @@ from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 from keras_shiftguard.statistics.state import updated_by_the_host
 
+# A loss whose name contains one of these is one of regression.
 REGRESSION_LOSSES = (
     "mse",
     "mae",
@@ -30,7 +31,7 @@ class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
     `update` adds batches of validation, inside a compiled step on TensorFlow and beside it on
-    the other backends; `predict` adds batches outside of a run. The two are accumulated apart.
+    the other backends. `predict` adds batches outside of a step. Each has a sketch of its own.
 
     Args:
         model: A built model with one output.
@@ -38,8 +39,8 @@ class ModelOutputs:
             activations are profiled as well.
 
     Raises:
-        BadInputError: for a model without one output of shape (batch, classes), or an
-            unknown layer.
+        BadInputError: if the model does not have one output of shape (batch, classes), or
+            does not have the layer.
     """
 
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
@@ -47,7 +48,7 @@ class ModelOutputs:
             raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
         self.feature_layer = feature_layer
         self._model = model
-        self._network: Any = model
+        self._network: Any = model  # gives the outputs, and the activations if there is a layer
         self.width = _width(model)
         dimension = 0
         if feature_layer is not None:
@@ -55,20 +56,20 @@ class ModelOutputs:
             inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
             self._network = keras.Model(inputs, [model.outputs[0], layer.output])
             dimension = layer.output.shape[-1]
-        kind = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
-        self.sketch = OutputSketch(*kind)
+        arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
+        self.sketch = OutputSketch(*arguments)
         with updated_by_the_host():
-            self.predicted = OutputSketch(*kind)
-        self._forward: Any = None  # on JAX: the compiled network
+            self.predicted = OutputSketch(*arguments)
+        self._forward: Any = None  # the compiled network, only on JAX
 
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
-        """Adds one batch, with the weights of the step that it is for.
+        """Runs the model on one batch, with its present weights, and adds the outputs.
 
         Args:
             x: A batch as the model takes it.
             y: Its labels, or None.
-            state: On JAX, where the model's variables have no values during a run: the values
-                of its trainable and of its other variables.
+            state: Only on JAX, where the step holds the weights during a run: the values of the
+                model's trainable variables, and those of its other variables.
         """
         if not state:
             self._add(self.sketch, self._network(x, training=False), y)
@@ -80,6 +81,7 @@ class ModelOutputs:
         self._add(self.sketch, self._forward(state[0], state[1], x), y)
 
     def _stateless_call(self, trainable: Any, others: Any, x: Any) -> Any:
+        """Runs the network with these values of its variables."""
         variables = [*self._model.trainable_variables, *self._model.non_trainable_variables]
         with keras.StatelessScope(list(zip(variables, [*trainable, *others], strict=True))):
             return self._network(x, training=False)
@@ -100,7 +102,7 @@ class ModelOutputs:
             y: Its labels, or None.
 
         Raises:
-            BadInputError: if the model does not take the batch.
+            BadInputError: if the model fails on the batch.
         """
         try:
             results = predict_batch(self._network, x)
@@ -136,8 +138,8 @@ def predict_batch(model: keras.Model, x: Any) -> Any:
 def is_classifier(model: keras.Model) -> bool:
     """Whether the outputs of a model are classes and not a regression.
 
-    The last activation decides, or else the loss. One linear unit without a known
-    loss is a regression.
+    The activation of the last layer decides. If it does not tell, the loss decides, and
+    last the number of outputs: a single one is a regression.
     """
     layers = getattr(model, "layers", None)
     last = layers[-1] if layers else None
@@ -156,7 +158,7 @@ def is_classifier(model: keras.Model) -> bool:
 
 
 def fingerprint(model: keras.Model) -> str:
-    """Returns a hash of the weights; outputs are comparable only if it is the same."""
+    """Returns a hash of the weights. Only outputs with equal hashes are comparable."""
     digest = hashlib.sha256()
     for weight in model.weights:
         digest.update(np.ascontiguousarray(keras.ops.convert_to_numpy(weight)).tobytes())
@@ -164,6 +166,7 @@ def fingerprint(model: keras.Model) -> str:
 
 
 def _width(model: keras.Model) -> int:
+    """Returns the number of columns of the output; raises `BadInputError` if it has no columns."""
     shape = _output_shape(model)
     if not isinstance(shape, tuple) or len(shape) != 2 or not isinstance(shape[1], int):
         raise BadInputError(
@@ -175,17 +178,18 @@ def _width(model: keras.Model) -> int:
 
 def _output_shape(model: keras.Model) -> Any:
     shape = getattr(model, "output_shape", None)
-    fed = (model.get_build_config() or {}).get("input_shape")
-    if shape is None and isinstance(fed, (tuple, list)):
+    input_shape = (model.get_build_config() or {}).get("input_shape")
+    if shape is None and isinstance(input_shape, (tuple, list)):
         # The output shape of a subclassed model is known only from a (symbolic) call.
         try:
-            shape = model.compute_output_spec(keras.KerasTensor((None, *fed[1:]))).shape
+            shape = model.compute_output_spec(keras.KerasTensor((None, *input_shape[1:]))).shape
         except Exception:
             return None
     return shape
 
 
 def _layer(model: keras.Model, name: str) -> keras.layers.Layer:
+    """Returns the layer with this name; raises `BadInputError` if there is none."""
     if not getattr(model, "inputs", None):
         raise BadInputError(
             "`feature_layer` needs a functional or sequential model, whose layers are connected "

@@ -1,8 +1,8 @@
 """`Probe`: wraps the training and test steps of a model to measure their input, on TensorFlow.
 
-`train_step` and `test_step` of the model *instance* are wrapped: they see the raw batch, also
-where the user's class overrides them. On JAX and PyTorch batches are measured beside the step,
-see `beside_probe.py`; on TensorFlow they never leave the compiled function.
+`train_step` and `test_step` of the model *instance* are wrapped: they get the raw batch, even if
+the user's class overrides them. On JAX and PyTorch batches are measured beside the step, see
+`beside_probe.py`. On TensorFlow only the compiled function itself sees them.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -24,6 +24,7 @@ from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
 
+# The wrapped methods of the model, and the stream whose batches each of them gets.
 STEPS = {"train_step": "train", "test_step": "validation"}
 
 
@@ -33,11 +34,11 @@ class Probe:
     Args:
         model: A compiled model.
         streams: The `Stream` for each of `"train"` and `"validation"`.
-        names: Names of the inputs, for inputs that come as a list.
+        names: Names of the inputs, used if a batch has them as a list.
         model_outputs: Statistics of the model's outputs, to which every validation batch
             is added; None skips this.
-        augmentation: Changes the input of training after the measurement, with
-            `apply(name, x, y)`; None skips this.
+        augmentation: Changes the input of training after the measurement, by its
+            `apply(input_name, x, y)`; None skips this.
         cache_key: Key under which `detach` caches the probe for a later run that
             measures the same; None does not cache it.
     """
@@ -60,22 +61,22 @@ class Probe:
         self.run_key: object = None
         self.attached = False
         self._failed = False
-        self._replaced: dict[str, Any] = {}
-        self._active: str | None = None  # the step whose batch is being handled
+        self._replaced: dict[str, Any] = {}  # by method, what the instance held before
+        self._active: str | None = None  # the step that is measured now: "train" or "test"
         self._compiled = CompiledSteps(model, lambda kind: self._active == kind)
         self._unmeasured = UnmeasuredInputs()
         self._is_reusable = False
         self._was_cached = False
-        self._shapes: dict[str, Any] = {}  # of the first batch of each stream
+        self._shapes: dict[str, Any] = {}  # shapes in the first batch of each stream
         self._shapes_vary = False
 
     def attach(self, run_key: object = None) -> None:
-        """Wraps the steps, in `on_train_begin` or `on_test_begin`.
+        """Wraps the steps, before the first batch of a run.
 
         Args:
-            run_key: An object that all callbacks of one `fit` share. A probe with
-                another key that is still on the model was left behind by an
-                exception, because Keras calls no hook after an exception.
+            run_key: An object that all callbacks of one run share. A probe with another
+                key that is still on the model was left behind by an exception, after
+                which Keras calls no hook; it is removed.
         """
         self.run_key = run_key
         for method in STEPS:
@@ -94,18 +95,18 @@ class Probe:
         self._compiled.wrap(plain)
 
     def detach(self, reuse: bool = True) -> None:
-        """Restores the model as it was. Safe to call twice, and after a crash.
+        """Restores the steps of the model. Safe to call twice, and after a crash.
 
         Args:
-            reuse: Whether to cache the probe, so that the next run of the model need
-                not trace its steps again.
+            reuse: Whether to cache the probe, so that the next run of the model does
+                not have to trace its steps again.
         """
         if not self.attached:
             return
         self.attached = False
         for method in STEPS:
             if _probe_of(vars(self.model).get(method)) is not self:
-                continue  # a second guard has wrapped this step; it restores both
+                continue  # a second guard wrapped this step later, and will restore it for both
             previous = self._replaced[method]
             while (below := _probe_of(previous)) is not None and not below.attached:
                 previous = below._replaced[method]
@@ -113,10 +114,10 @@ class Probe:
                 delattr(self.model, method)
             else:
                 setattr(self.model, method, previous)
-        steps_are_back = self._compiled.unwrap()
+        functions_are_reusable = self._compiled.unwrap()
         measures_all = not self._failed and not self._shapes_vary
-        is_wanted = reuse and self.cache_key is not None
-        self._is_reusable = is_wanted and steps_are_back and measures_all
+        should_cache = reuse and self.cache_key is not None
+        self._is_reusable = should_cache and functions_are_reusable and measures_all
         if self._is_reusable:
             self._was_cached = True
             cache(self.model, self.cache_key, self)
@@ -126,7 +127,7 @@ class Probe:
         self._active = "test" if stream == "validation" else stream
 
     def end_batch(self) -> None:
-        """Lets Keras's own step handle batches: they are not those of this run."""
+        """Stops measuring until `begin_batch`: batches in between belong to other runs."""
         self._active = None
 
     def can_be_reused(self, model: keras.Model) -> bool:
@@ -141,7 +142,7 @@ class Probe:
         return step
 
     def _observe(self, data: Any, stream: Stream) -> Any:
-        """Measures a batch of a stream; returns it augmented or corrected where asked."""
+        """Measures a batch of a stream; returns it augmented and corrected if that is on."""
         if self._failed or not self.attached:
             return data
         x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -159,11 +160,13 @@ class Probe:
             stream.update(inputs, x, y)
             if self.model_outputs is not None and stream is self.streams["validation"]:
                 self.model_outputs.update(x, y)
-            fed = inputs
+            augmented = inputs
             if self.augmentation is not None and stream is self.streams["train"]:
                 # After the measurement, which is of the user's data without augmentation.
-                fed = {name: self.augmentation.apply(name, inputs[name], y) for name in inputs}
-            corrected = {name: stream.corrected(name, fed[name]) for name in inputs}
+                augmented = {
+                    name: self.augmentation.apply(name, t, y) for name, t in inputs.items()
+                }
+            corrected = {name: stream.corrected(name, augmented[name]) for name in inputs}
             if all(corrected[name] is inputs[name] for name in inputs):
                 return data
             return (with_replaced_tensors(x, corrected, self.names), *data[1:])
@@ -175,9 +178,9 @@ class Probe:
             return data
 
     def _note_shapes(self, stream: Stream, x: Any, y: Any) -> None:
-        """Notes whether the shapes of the batches vary; then the probe is not cached.
+        """Records whether the shapes of the batches vary; if so, the probe is not cached.
 
-        TensorFlow makes one trace for all shapes, in which no shape is known.
+        TensorFlow then traces one step for all shapes, in which no shape is known.
         """
         shapes = shapes_of(x), shapes_of(y)
         known = self._shapes.setdefault(stream.stream, shapes)
@@ -192,8 +195,8 @@ class Probe:
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
         """Creates the variables from the shapes of the first batch.
 
-        Needed only where the model did not know its input shapes before: a subclassed
-        model on TensorFlow, which Keras builds while it traces the first step.
+        This happens only if the model did not know its input shapes before: for a
+        subclassed model, which Keras builds while it traces the first step.
         """
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)

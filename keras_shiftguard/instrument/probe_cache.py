@@ -24,14 +24,15 @@ def new_or_cached_probe(
 ) -> Probe | BesideProbe:
     """Returns a probe with empty streams: a cached one if it measures the same, else a new one.
 
-    Tracing a step takes seconds, which a cached probe saves. A probe is cached only
-    without `statistics`, `model_outputs` and `augmentation`, and only for inputs of a
-    fixed shape.
+    Tracing a step takes seconds, which a cached probe saves. A probe is cached only on
+    TensorFlow, without `statistics`, `model_outputs` and `augmentation`, and for inputs
+    of a fixed shape.
 
     Args:
         model: A compiled model.
         corrects: Whether the input may be corrected inside the step.
-        statistics: The user's own metrics of `x`; validation gets copies of them.
+        statistics: The user's own metrics, whose `update_state` takes `x`. Validation gets
+            copies of them.
         model_outputs: See `Probe`.
         augmentation: See `Probe`.
     """
@@ -42,9 +43,9 @@ def new_or_cached_probe(
         streams = _streams(correction, statistics, specs if shapes else None)
         return BesideProbe(model, streams, list(shapes), model_outputs, augmentation)
     has_fixed_shapes = bool(specs) and all(None not in shape[1:] for shape in shapes.values())
-    has_more = bool(statistics) or model_outputs is not None or augmentation is not None
-    cache_key: Hashable = None
-    if has_fixed_shapes and not has_more:
+    has_extras = bool(statistics) or model_outputs is not None or augmentation is not None
+    cache_key: Hashable = None  # not cached
+    if has_fixed_shapes and not has_extras:
         cache_key = (correction, tuple(shapes), tuple(specs))
     probe = _cached_probe(model, cache_key)
     if probe is not None:
@@ -85,6 +86,7 @@ def _streams(
 
 
 def _cached_probe(model: keras.Model, cache_key: Hashable) -> Probe | None:
+    """Returns the cached probe with empty streams; None if none can be reused."""
     probe: Probe | None = None if cache_key is None else cached(model, cache_key)
     if probe is None or not probe.can_be_reused(model):
         return None

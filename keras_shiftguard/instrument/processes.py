@@ -1,4 +1,4 @@
-"""Communication between several JAX processes that train one model together."""
+"""Helpers for several JAX processes that train one model together."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def is_first_process() -> bool:
 def from_all(data: Any) -> Any:
     """Gathers the samples of all processes; each process gets them in the same order.
 
-    All processes then take the same decisions from them. Processes that decide
+    So all processes make the same decisions from the samples. Processes that decide
     differently would wait for each other forever. A single process, or one that
     trains a model of its own, gets `data` back.
 
@@ -27,15 +27,16 @@ def from_all(data: Any) -> Any:
     from jax.experimental.multihost_utils import process_allgather
 
     arrays = [leaf for leaf in keras.tree.flatten(data) if leaf is not None]
-    fewest = int(np.min(process_allgather(np.asarray(len(arrays[0])))))
+    num_samples = int(np.min(process_allgather(np.asarray(len(arrays[0])))))
 
     def gathered(a: Any) -> Any:
-        return None if a is None else np.asarray(process_allgather(a[:fewest], tiled=True))
+        return None if a is None else np.asarray(process_allgather(a[:num_samples], tiled=True))
 
     return keras.tree.map_structure(gathered, data)
 
 
 def _are_several() -> bool:
+    """Whether this is one of several JAX processes."""
     return keras.backend.backend() == "jax" and _jax().process_count() > 1
 
 

@@ -1,4 +1,4 @@
-"""Correction of an image input inside the training step, switched on from outside."""
+"""Correction of an image input, inside or beside the steps, switched on from the host."""
 
 from typing import Any
 
@@ -11,11 +11,12 @@ from keras_shiftguard.statistics.tracing import traced_once
 
 
 class StepCorrection:
-    """Maps an image batch to `x * gain + bias`, with the channels reversed if asked.
+    """Maps an image batch to `x * gain + bias`, after reversing the channels if set so.
 
-    It starts switched off, and then returns the same numbers: as float32 inside a TensorFlow
-    step, and otherwise the batch itself. The switch, gain and bias are variables because a
-    compiled step ignores Python attributes that change after tracing.
+    It starts switched off. While it is off, the numbers stay the same: on TensorFlow they are
+    cast to float32, on the other backends the batch itself is returned. The switch, gain and
+    bias are variables because a compiled step ignores Python attributes that change after
+    tracing.
 
     Args:
         spec: The image input to correct.
@@ -28,6 +29,7 @@ class StepCorrection:
         self.reverse = self.state.add("reverse", ())
         self.gain = self.state.add("gain", (spec.channels,), fill=1.0)
         self.bias = self.state.add("bias", (spec.channels,))
+        # A copy of `on` on the host: beside the step nothing has to be read from the device.
         self.is_on = False
 
     def __call__(self, x: Any) -> Any:
@@ -40,21 +42,21 @@ class StepCorrection:
 
     def _corrected(self, x: Any) -> Any:
         x = ops.cast(x, "float32")
-        first = self.spec.layout == "channels_first"
-        shape = (-1, 1, 1) if first else (-1,)
-        reversed_ = ops.flip(x, axis=1 if first else -1)
+        channels_first = self.spec.layout == "channels_first"
+        shape = (-1, 1, 1) if channels_first else (-1,)
+        reversed_ = ops.flip(x, axis=1 if channels_first else -1)
         y = ops.where(self.reverse > 0, reversed_, x)
         y = y * ops.reshape(self.gain.value, shape) + ops.reshape(self.bias.value, shape)
         return ops.where(self.on > 0, y, x)
 
     def switch_on(self, permutation: tuple[int, ...] | None, scale: Any, offset: Any) -> None:
-        """Corrects the input from the next step on. Call it outside the step.
+        """Corrects the input from the next step on. The host calls it, outside of any step.
 
         Args:
-            permutation: Order of the channels, or None to keep it. Any permutation
-                reverses the channels.
-            scale: Factor of each channel.
-            offset: Summand of each channel, after the factor.
+            permutation: None keeps the order of the channels. Any other value reverses it:
+                that is the only reordering that a correction makes.
+            scale: Factor of each channel, `(channels,)`.
+            offset: Number added to each channel after the factor, `(channels,)`.
         """
         assign(self.reverse, 0.0 if permutation is None else 1.0)
         assign(self.gain, scale)
@@ -63,5 +65,6 @@ class StepCorrection:
         self.is_on = True
 
     def switch_off(self) -> None:
+        """Leaves the input as it is from the next step on."""
         assign(self.on, 0.0)
         self.is_on = False

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 
-BATCH_SIZE = 32
+BATCH_SIZE = 32  # of arrays, if the caller names none
 
 # The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
@@ -57,8 +57,10 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
         data: NumPy arrays or tensors (a tuple is `(x,)`, `(x, y)` or
             `(x, y, w)`; a list or dict is a multi-input `x`); or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or
-            generator that yields batches of such tuples.
-        batch_size: Samples in a batch of arrays; all other data comes in batches.
+            generator that yields batches of such tuples; or a function without
+            arguments that returns any of these.
+        batch_size: Number of samples in a batch of arrays. All other data is batched
+            already.
 
     Raises:
         BadInputError: If `data` is none of these, or arrays differ in length.
@@ -73,8 +75,8 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
         for batch in data:
             # A torch DataLoader turns a tuple `(x, y)` into a list.
-            pair = isinstance(batch, list) and hasattr(data, "collate_fn")
-            yield _unpack(tuple(batch) if pair else batch)
+            was_tuple = isinstance(batch, list) and hasattr(data, "collate_fn")
+            yield _unpack(tuple(batch) if was_tuple else batch)
     else:
         raise BadInputError(
             "`data` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "
@@ -84,7 +86,7 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
 
 
 def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
-    """Yields whole batches until they hold at least `max_samples` samples or `data` ends."""
+    """Yields whole batches, until they hold `max_samples` samples or more, or `data` ends."""
     count = 0
     for x, y, weight in batches(data):
         yield x, y, weight
@@ -100,12 +102,13 @@ def first_samples(
 
     Args:
         data: Any data that `batches` takes.
-        max_samples: The largest number of samples.
+        max_samples: The largest number of samples to return.
         names: Names for the members of a list of inputs, as for `named_inputs`.
 
     Returns:
-        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. The
-        labels are None if there are none or several sets of them.
+        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. The labels
+        are None if there are none or several sets of them, or if the samples differ in
+        size. In that case only the samples of the first size are returned.
 
     Raises:
         BadInputError: If `data` is empty, or an input has no batch dimension.
@@ -114,15 +117,15 @@ def first_samples(
     labels: list[np.ndarray] | None = []
     count = 0
     for x, y, _ in batches(data):
-        here = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
-        if not here:
+        batch = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
+        if not batch:
             continue
-        wrong = {name: a.shape for name, a in here.items() if a.ndim == 0}
-        if wrong:
-            raise BadInputError(f"Inputs need a batch dimension. Received scalars: {wrong}")
-        size = len(next(iter(here.values())))
+        scalars = {name: a.shape for name, a in batch.items() if a.ndim == 0}
+        if scalars:
+            raise BadInputError(f"Inputs need a batch dimension. Received scalars: {scalars}")
+        size = len(next(iter(batch.values())))
         size = min(size, max_samples - count)
-        for name, value in here.items():
+        for name, value in batch.items():
             inputs.setdefault(name, []).append(value[:size])
         if y is None or isinstance(y, (Mapping, list, tuple)):
             labels = None
@@ -136,7 +139,7 @@ def first_samples(
     try:
         joined = {name: np.concatenate(parts) for name, parts in inputs.items()}
     except ValueError:
-        # Images differ in size from batch to batch: only those of the first size are used.
+        # The samples differ in size from batch to batch: only those of the first size are used.
         joined = {
             name: np.concatenate([p for p in parts if p.shape[1:] == parts[0].shape[1:]])
             for name, parts in inputs.items()
@@ -149,7 +152,7 @@ def to_numpy(value: Any) -> np.ndarray:
     """Returns a tensor of any backend as a NumPy array."""
     if isinstance(value, np.ndarray):
         return value
-    if hasattr(value, "detach"):  # a torch tensor, also where torch is not the backend
+    if hasattr(value, "detach"):  # a torch tensor, even if torch is not the backend
         return value.detach().cpu().numpy()
     return np.asarray(value)
 
@@ -170,12 +173,16 @@ def _is_array(value: Any) -> bool:
 
 
 def _is_sequence_of_batches(data: Any) -> bool:
-    # A flow of the legacy `ImageDataGenerator` iterates without end, but has a length.
-    is_flow = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    return is_flow and not isinstance(data, (str, bytes, list, tuple, Mapping))
+    """Whether `data` has a length and gives batches by index.
+
+    The flow of a legacy `ImageDataGenerator` is one, and must not be iterated: it never ends.
+    """
+    has_index = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+    return has_index and not isinstance(data, (str, bytes, list, tuple, Mapping))
 
 
 def _unpack(batch: Any) -> Batch:
+    """Returns a batch as `(x, y, sample_weight)`, with None for what it does not have."""
     if isinstance(batch, list) and len(batch) in (2, 3) and not is_arrays(batch):
         batch = tuple(batch)
     if isinstance(batch, tuple):
@@ -190,6 +197,7 @@ def _unpack(batch: Any) -> Batch:
 
 
 def _slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
+    """Yields slices of all arrays along their first axis."""
     leaves = [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
     lengths = {len(leaf) for leaf in leaves}
     if len(lengths) > 1:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 ARRAY_SUFFIXES = (".npy", ".npz")
 
-# Of one array in a `.npz` file. A `.npy` file has no limit, because it is memory-mapped.
+# Limit of the arrays that are read from a `.npz` file, because they are unpacked into memory. A
+# `.npy` file has no limit, because it is memory-mapped.
 MAX_ARRAY_BYTES = 8 * 2**30
 
 Item = TypeVar("Item")
@@ -50,8 +51,8 @@ def read_images(
         raise BadInputError(
             f"Image files have 1 or 3 channels, but the model takes {channels}. Pass a .npy array."
         )
-    one = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
-    files = image_files(path) if path.is_dir() else one
+    single = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
+    files = image_files(path) if path.is_dir() else single
     if not files:
         raise BadInputError(
             f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, "
@@ -69,10 +70,10 @@ def read_images(
         images.append(_scaled(image, size).reshape(height, width, channels))
     if broken:
         count = f"{len(broken)} of {len(images) + len(broken)} image files cannot be read"
-        first = next(iter(broken))
+        first_file = next(iter(broken))
         if not images:
-            raise BadInputError(f"{count}, so nothing is left: {broken[first]}.")
-        warnings.warn(f"{count} and are skipped, among them {first}.", ShiftWarning, 2)
+            raise BadInputError(f"{count}, so nothing is left: {broken[first_file]}.")
+        warnings.warn(f"{count} and are skipped, among them {first_file}.", ShiftWarning, 2)
     return np.stack(images)
 
 
@@ -95,7 +96,7 @@ def image_files(path: Path) -> list[Path]:
 
 
 class UnreadableImage(BadInputError):
-    """The file is damaged, is no image, or is far too large."""
+    """Raised for a file that is damaged, is not an image, or is far too large."""
 
 
 def open_image(file: Path, channels: int) -> "Image.Image":
@@ -116,7 +117,7 @@ def open_image(file: Path, channels: int) -> "Image.Image":
                 # Pillow warns when it drops the transparency of any mode but RGBA.
                 image = opened.convert("RGBA") if "transparency" in opened.info else opened
                 return image.convert("RGB" if channels == 3 else "L")
-    # Errors of Pillow's readers for damaged and for far too large files.
+    # The errors that Pillow raises for files that are damaged or far too large.
     except (
         *(OSError, SyntaxError, ValueError, EOFError),
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),
@@ -128,7 +129,7 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     """Returns images from a `.npy` or `.npz` file.
 
     Args:
-        path: The file. A `.npz` file must hold one array only, or one named `x`,
+        path: The file. A `.npz` file must hold a single array, or one named `x`,
             `x_train`, `images` or `data`. Pickled objects are not read.
         max_samples: The largest number of images, spread evenly over the file.
 
@@ -165,10 +166,10 @@ def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
 
     Args:
         path: The file. Its labels are named `y`, `y_train`, `labels` or `label`.
-        max_samples: The same number as for `read_array`.
+        max_samples: The number that was passed to `read_array`.
 
     Returns:
-        `(images, ...)`; None if the file has no labels, as any `.npy` file.
+        `(images, ...)`; None if the file has no labels, such as any `.npy` file.
 
     Raises:
         BadInputError: If the labels cannot be read.
@@ -192,6 +193,7 @@ def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _scaled(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
+    """Returns the image resized to `(height, width)`; without a channel axis if it is gray."""
     from PIL import Image
 
     height, width = size
@@ -199,6 +201,7 @@ def _scaled(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
 
 
 def _name_in(names: Sequence[str], path: Path) -> str:
+    """Returns which of the arrays of a `.npz` file holds the images."""
     if len(names) == 1:
         return names[0]
     for name in ("x", "x_train", "images", "data"):

@@ -1,4 +1,4 @@
-"""Writer of JSON files, which are replaced as a whole and hold valid JSON only."""
+"""Writer of JSON files. A file is replaced as a whole, and holds only valid JSON."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
-    """Writes a JSON file. A concurrent reader sees the old file or the new one, whole.
+    """Writes a JSON file. A concurrent reader sees the complete old or the complete new file.
 
     Args:
         log_dir: The directory of the file. It is created if it does not exist.
@@ -34,7 +34,7 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
 
 
 def plain(value: Any) -> Any:
-    """Returns the value with the types of JSON only.
+    """Returns a value converted to types that JSON has.
 
     NumPy numbers and arrays become Python numbers and lists. NaN and infinity become
     None, because JSON has neither.

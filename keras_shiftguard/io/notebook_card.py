@@ -7,8 +7,8 @@ Only the edge has a colour, so that the text is readable on light and on dark pa
 from collections.abc import Sequence
 from html import escape
 
-GOOD, BAD, OPEN = "#2e7d32", "#c62828", "#757575"
-MAX_ROWS = 20
+GOOD, BAD, OPEN = "#2e7d32", "#c62828", "#757575"  # green, red, and gray if undecided
+MAX_ROWS = 20  # of the table, which bounds the length of a card
 
 
 def card(
@@ -39,7 +39,7 @@ def card(
         head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns)
         body = "".join(_row(row) for row in rows[:MAX_ROWS])
         more = len(rows) - MAX_ROWS
-        summary = f"{len(rows)} in numbers" + (f", {MAX_ROWS} shown" if more > 0 else "")
+        summary = f"Table of {len(rows)} rows" + (f", {MAX_ROWS} shown" if more > 0 else "")
         parts.append(
             f"<details><summary>{summary}</summary>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></details>"

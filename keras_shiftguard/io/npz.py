@@ -1,7 +1,7 @@
 """Reader of `.npz` files that may be hostile.
 
-A zip file of a few kilobytes can unpack to gigabytes. So an array is created only if the
-sizes in the zip directory and in the header of the array agree and are below a limit.
+A zip file of a few kilobytes can unpack to gigabytes. So an array is created only if its
+size in the zip directory agrees with that in its header, and all sizes are below a limit.
 Nothing is unpickled.
 """
 
@@ -13,8 +13,8 @@ from typing import IO
 
 import numpy as np
 
-DTYPE_KINDS = "biufU"  # booleans, whole and real numbers, and names
-MAX_MEMBERS = 4096
+DTYPE_KINDS = "biufU"  # booleans, whole numbers, real numbers and texts
+MAX_MEMBERS = 4096  # arrays in a file, which bounds the work on a hostile file
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -30,22 +30,22 @@ def read_npz(
             ignored. None reads all.
 
     Raises:
-        ValueError: If the file is too large, is damaged, or holds other dtypes.
-        zipfile.BadZipFile: If it is no zip file or a checksum is wrong.
+        ValueError: If the file is too large or damaged, or holds a dtype that is not allowed.
+        zipfile.BadZipFile: If it is not a zip file, or a checksum is wrong.
     """
     with zipfile.ZipFile(path) as archive:
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
         if len(members) > MAX_MEMBERS:
-            raise ValueError(f"it holds {len(members)} members, more than {MAX_MEMBERS}")
-        # Other compressions than those of NumPy can take gigabytes for a dictionary.
+            raise ValueError(f"it holds {len(members)} arrays, more than {MAX_MEMBERS}")
+        # Compressions that NumPy does not use, such as LZMA, can need gigabytes for a dictionary.
         if any(info.compress_type not in COMPRESSIONS for info in members.values()):
             raise ValueError("it is compressed in a way that NumPy does not use")
-        wanted = {n: i for n, i in members.items() if only is None or n in only}
-        size = sum(info.file_size for info in wanted.values())
+        chosen = {n: i for n, i in members.items() if only is None or n in only}
+        size = sum(info.file_size for info in chosen.values())
         if size > max_bytes:
             raise ValueError(f"it unpacks to {size:,} bytes, more than the limit of {max_bytes:,}")
         arrays = {}
-        for name, info in wanted.items():
+        for name, info in chosen.items():
             with archive.open(info) as member:
                 arrays[name] = _read(member, name, info.file_size)
         return arrays
@@ -55,14 +55,14 @@ def names_in(path: str | PathLike[str]) -> list[str]:
     """Returns the names of the arrays of a `.npz` file.
 
     Raises:
-        zipfile.BadZipFile: If it is no zip file.
+        zipfile.BadZipFile: If it is not a zip file.
     """
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Returns an array after checking its header against the size in the zip directory."""
+    """Reads one array, if its header agrees with its `size` in the zip directory, in bytes."""
     version = np.lib.format.read_magic(member)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -70,15 +70,15 @@ def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
     }
     if version not in readers:
         raise ValueError(f"array {name!r} is of format {version}")
-    shape, by_columns, dtype = readers[version](member)
+    shape, fortran_order, dtype = readers[version](member)
     if dtype.kind not in DTYPE_KINDS:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")
-    left = size - member.tell()
-    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != left:
+    content_size = size - member.tell()
+    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize != content_size:
         raise ValueError(f"array {name!r} has shape {shape}, which does not match its size")
-    content = bytearray(left)
-    if member.readinto(content) != left:  # type: ignore[attr-defined]
+    content = bytearray(content_size)
+    if member.readinto(content) != content_size:  # type: ignore[attr-defined]
         raise ValueError(f"array {name!r} ends too early")
     member.read(1)  # reading at the end makes zipfile compare the checksum
-    flat = np.frombuffer(content, dtype) if left else np.empty(prod(shape), dtype)
-    return flat.reshape(shape, order="F" if by_columns else "C")
+    flat = np.frombuffer(content, dtype) if content_size else np.empty(prod(shape), dtype)
+    return flat.reshape(shape, order="F" if fortran_order else "C")

@@ -30,7 +30,7 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME, RUN_NAME, TAG_PREFIX
 
-MAX_BUCKETS = 64
+MAX_BUCKETS = 64  # of one histogram, which bounds the size of the log
 
 _file_numbers = itertools.count()
 
@@ -42,7 +42,7 @@ class EventWriter:
     Histograms and Distributions, and texts in Text. The run has its own directory
     because two open event files in one directory lose data.
 
-    All methods that write raise `OSError` if that fails.
+    All methods that write raise `OSError` if writing fails.
 
     Args:
         log_dir: The directory that `tensorboard --logdir` is started with. It is
@@ -120,7 +120,7 @@ class EventWriter:
         Args:
             tag: Name of the histogram.
             buckets: `(k, 3)`: left edge, right edge and count of each bucket.
-            step: Position on the time axis.
+            step: Position on the horizontal axis.
         """
         tensor = tensor_util.make_tensor_proto(buckets, dtype=np.float64)
         metadata = histogram_metadata.create_summary_metadata(display_name="", description="")
@@ -134,9 +134,9 @@ class EventWriter:
         Args:
             tag: Name of the series.
             data: Numbers, or a UTF-8 text.
-            step: Position on the time axis.
+            step: Position on the horizontal axis.
             content: The description of the series, at most 256 KB as JSON.
-                TensorBoard keeps that of the first point.
+                TensorBoard keeps only the description in the first point.
         """
         metadata = summary_pb2.SummaryMetadata(
             plugin_data=summary_pb2.SummaryMetadata.PluginData(
@@ -148,7 +148,7 @@ class EventWriter:
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_profile(self, stream: str, profile: InputProfile, step: int) -> None:
-        """Writes the features of a profile, and a histogram for each channel.
+        """Writes the features of a profile as scalars, and a histogram for each channel.
 
         Args:
             stream: The second part of the tags, such as `"train"`.
@@ -199,7 +199,7 @@ class EventWriter:
 
 
 def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
-    """Returns one row of a quantile sketch as TensorBoard's `(left, right, count)`.
+    """Returns one row of a quantile sketch as buckets of a TensorBoard histogram.
 
     There are at most `MAX_BUCKETS` buckets of about equal width over the range of
     the values. Their edges are edges of the sketch, so the counts stay exact.
@@ -209,7 +209,7 @@ def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
         row: The row of `summary.counts`.
 
     Returns:
-        `(k, 3)` float64; `(0, 3)` if the sketch is empty.
+        `(k, 3)` float64: left edge, right edge and count; `(0, 3)` if the sketch is empty.
     """
     counts = summary.counts[row]
     occupied = np.flatnonzero(counts)
@@ -221,14 +221,14 @@ def histogram_buckets(summary: InputSummary, row: int) -> np.ndarray:
     highest = float(np.max(summary.maximum[channels]))
     counts = counts[occupied[0] : occupied[-1] + 1]
     edges = bin_edges()[occupied[0] : occupied[-1] + 2].copy()
-    # The outermost bins are cut to the range of the values. The first and the last bin
-    # of the grid also hold the values beyond it, and may be widened.
+    # The outermost occupied bins are narrowed to the range of the values. Only the first and the
+    # last bin of the grid may become wider, because they also hold the values beyond the grid.
     floor = -np.inf if occupied[0] == 0 else edges[0]
     ceiling = np.inf if occupied[-1] == NUM_BINS - 1 else edges[-1]
     edges[0], edges[-1] = np.clip(lowest, floor, edges[1]), np.clip(highest, edges[-2], ceiling)
 
-    targets = np.linspace(edges[0], edges[-1], MAX_BUCKETS + 1)
-    nearest = np.abs(edges[:, None] - targets).argmin(axis=0)
+    even_edges = np.linspace(edges[0], edges[-1], MAX_BUCKETS + 1)
+    nearest = np.abs(edges[:, None] - even_edges).argmin(axis=0)
     chosen = np.unique(np.concatenate([[0], nearest, [len(counts)]]))
     if len(chosen) > MAX_BUCKETS + 1:
         chosen = np.concatenate([chosen[:MAX_BUCKETS], chosen[-1:]])

@@ -1,8 +1,8 @@
 """State files of a guard, one for each epoch, from which an interrupted fit goes on.
 
-Keras repeats the epoch in which a fit was killed. Whether the weights of the epoch
-before were saved by then is a matter of milliseconds, so the last two state files are
-retained, and training goes on with the one for its first epoch.
+A resumed fit repeats the epoch in which the fit was killed, or also the epoch before, if the
+weights were not yet saved. So the last two state files are retained, and the resumed fit
+reads the one for its first epoch.
 """
 
 import re
@@ -13,12 +13,12 @@ from typing import Any
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.profiles import storage
 
-NUM_RETAINED = 2
+NUM_RETAINED = 2  # state files
 FILE_NAME = re.compile(r"guard-state-(\d+)\.npz")
 
 
 def write_state(path: str | PathLike[str], state: dict[str, Any]) -> None:
-    """Writes a state file. A concurrent reader sees the old file or the new one, whole."""
+    """Writes a state file. A concurrent reader sees the complete old or the complete new file."""
     storage.write(path, {"guard_state": state})
 
 
@@ -26,7 +26,7 @@ def read_state(path: str | PathLike[str]) -> dict[str, Any]:
     """Reads a state file.
 
     Raises:
-        BadInputError: If the file is damaged or is no state file.
+        BadInputError: If the file is damaged or is not a state file.
     """
     tree = storage.read(path)
     if not isinstance(tree.get("guard_state"), dict):
@@ -40,7 +40,7 @@ def write_epoch_state(log_dir: str | PathLike[str], epoch: int, state: dict[str,
 
     Args:
         log_dir: The directory of the file.
-        epoch: The epoch that begins with this state, counted from 0.
+        epoch: The epoch at whose start the guard has this state, counted from 0.
         state: The state, as `profiles.storage` stores it.
     """
     directory = Path(log_dir)
@@ -57,10 +57,11 @@ def write_epoch_state(log_dir: str | PathLike[str], epoch: int, state: dict[str,
 
 
 def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | None:
-    """Returns the state of an epoch; else, with a warning, that of the epoch before, or None.
+    """Returns the state of an epoch, or else, with a warning, that of the epoch before.
 
-    The state of the epoch itself is missing if the fit was killed between a callback
-    that saved the weights and the guard, which comes later in the list of callbacks.
+    The state of the epoch itself is missing if the guard comes after the callback that
+    saves the weights, and the fit was killed between the two. Returns None if neither
+    state can be read, with a warning if a file is damaged.
 
     Args:
         log_dir: The directory of the files.

@@ -1,4 +1,4 @@
-"""Writer of everything that a run leaves in `log_dir`. If writing fails, training goes on."""
+"""Writer of all files that a run leaves in `log_dir`. If writing fails, training goes on."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -48,7 +48,7 @@ class RunWriter:
             self._tab = shift_tab.ShiftEvents(self.writer, _version())
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
-        """Writes the features and histograms of each stream."""
+        """Writes the features and histograms of each stream, at a step of the horizontal axis."""
 
         def write(writer: "EventWriter") -> None:
             for name, profile in profiles.items():
@@ -96,7 +96,8 @@ class RunWriter:
             profiles: The latest profile of each stream.
             report: The findings so far.
             new: The findings that this comparison added.
-            severities: The values that Keras's logs get, such as `"val_shift"`.
+            severities: The numbers that are added to Keras's logs, by name, such as
+                `"val_shift"`.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -123,7 +124,8 @@ class RunWriter:
             step: Epoch, counted from 0.
             headline: The state of the adaptation in one sentence.
             events: What changed and why, see `ShiftEvents.write_events`.
-            curves: Numbers to draw over the epochs, such as `"strength/blur"`.
+            curves: The numbers to draw over the epochs, by the name of the curve, such as
+                `"strength/blur"`.
             state: The content of `adaptation.json`; if empty, the file is not written.
         """
 
@@ -138,15 +140,18 @@ class RunWriter:
         self._try(write)
 
     def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
-        """Writes the guard's state with which epoch `epoch` (counted from 0) begins."""
+        """Writes the state that the guard has at the start of an epoch, counted from 0."""
         self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state))
 
     def read_epoch_state(self, epoch: int) -> dict[str, Any] | None:
-        """Returns the guard's state that an earlier fit left in `log_dir` for an epoch."""
+        """Returns the guard's state at the start of an epoch, which an earlier fit wrote.
+
+        It may be that of the epoch before; None if there is neither. See `resume.py`.
+        """
         return None if self.log_dir is None else read_epoch_state(self.log_dir, epoch)
 
     def state(self) -> dict[str, Any] | None:
-        """Returns the log's own state for `resume`; None if nothing is written."""
+        """Returns the log's own state for `resume`; None if this process has no log."""
         return None if self._tab is None else self._tab.state()
 
     def resume(self, epoch: int, state: Mapping[str, Any] | None, purge: bool) -> None:
@@ -155,8 +160,8 @@ class RunWriter:
         Args:
             epoch: The first epoch that is written now, counted from 0.
             state: The result of `state` in that fit; None if it wrote no log.
-            purge: Whether TensorBoard is told to drop all points from `epoch` on.
-                That needs a log in which every step is an epoch.
+            purge: Whether to make TensorBoard drop all points from `epoch` on. This needs a
+                log in which every step is an epoch.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -168,18 +173,19 @@ class RunWriter:
         self._try(write)
 
     def close(self) -> None:
-        """Closes the file; may be called twice."""
+        """Closes the event file. It may be called twice."""
         if self.writer is not None and not self.writer.closed:
             self._try(lambda writer: writer.close())
         self.writer = None
 
     def _try(self, write: Callable[["EventWriter"], None]) -> None:
+        """Calls `write` with the event writer; if it fails, warns and stops writing."""
         if self.writer is None:
             return
         writer = self.writer
         try:
             if not writer.path.exists():
-                # The system would accept writes to a deleted file, and nobody could read them.
+                # The system accepts writes to a deleted file, but nobody can read them.
                 raise FileNotFoundError(f"{writer.path} was deleted")
             write(writer)
             if not writer.closed:
@@ -195,7 +201,8 @@ class RunWriter:
 
 
 def _version() -> str:
+    """Returns the installed version of this package; "" if it is not installed."""
     try:
         return version("keras-shiftguard")
-    except PackageNotFoundError:  # run from a source tree that was not installed
+    except PackageNotFoundError:
         return ""

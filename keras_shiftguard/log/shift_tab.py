@@ -1,8 +1,8 @@
 """Writer of the log that the Shift tab of TensorBoard shows.
 
-Each comparison of the streams, usually one an epoch, adds the same number of bytes,
-however long the training is: a row of numbers for each feature of each pair of streams,
-32 shares for each feature and stream (`shift_tab_series.py`), and the state as JSON.
+Each comparison of the streams (usually one an epoch) adds a number of bytes that does not grow
+during training: a row of numbers for each feature of each pair of streams, a histogram of 32 bins
+for each feature and stream (`shift_tab_series.py`), and the state as JSON.
 The format is in `tensorboard_plugin_shiftguard/metadata.py`.
 """
 
@@ -23,7 +23,7 @@ from tensorboard_plugin_shiftguard.metadata import EVENTS_TAG, MAX_FINDINGS, SCH
 
 # Both are below the limits of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
 MAX_TEXT = 1000  # characters of one sentence
-MAX_BYTES = 60_000  # of one JSON text
+MAX_BYTES = 60_000  # size of one JSON text
 
 
 class ShiftEvents:
@@ -47,8 +47,8 @@ class ShiftEvents:
             "num_samples": {},
             "collecting": {},
         }
-        self._events: list[dict[str, Any]] = []  # of the step `_events_of`
-        self._events_of = -1
+        self._events: list[dict[str, Any]] = []  # all events of one step
+        self._events_of = -1  # that step
         self._series = ShiftSeries(writer)
 
     def state(self) -> dict[str, Any]:
@@ -69,8 +69,8 @@ class ShiftEvents:
         self._state = json.loads(state["said"])
         self._num_comparisons = state["looks"]
         self._series.restore(state)
-        # All other series get a point at each comparison, after which TensorBoard drops
-        # their later points.
+        # An empty point makes TensorBoard drop the later events. The other series get a point
+        # at every comparison, which does the same for them.
         self._writer.write_data(EVENTS_TAG, _packed([]), step, {"v": SCHEMA})
 
     def write_comparison(
@@ -152,7 +152,8 @@ class ShiftEvents:
         blank = dict.fromkeys(("stream", "against", "feature", "reason"))
         if self._events_of != step:
             self._events_of, self._events = step, []
-        # TensorBoard keeps only the last point of a step, so it repeats earlier events.
+        # TensorBoard keeps only the last point of a step, so each point repeats the events of the
+        # step so far. If they are too many, the latest are dropped.
         self._events += [{**blank, **event, "step": int(step)} for event in events]
         text = _packed(self._events)
         while len(text) > MAX_BYTES:
@@ -161,19 +162,21 @@ class ShiftEvents:
         self._writer.write_data(EVENTS_TAG, text, step, {"v": SCHEMA})
 
     def _write_state(self, step: int) -> None:
-        # The tab shows these series only, and none of an earlier fit in this directory.
+        """Writes the state as JSON, without details if it would be too long."""
+        # By these tags the tab leaves out the series of an earlier fit in this directory.
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}
         text = _packed(state)
         if len(text) > MAX_BYTES:  # many inputs, each with a diagnosis
-            lean = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}
-            text = _packed({**state, "diagnosis": lean})
+            shortened = {k: {**d, "by_input": {}} for k, d in state["diagnosis"].items()}
+            text = _packed({**state, "diagnosis": shortened})
         if len(text) > MAX_BYTES:
             text = _packed({**state, "diagnosis": {}, "report": None})
         self._writer.write_data(STATE_TAG, text, step, {"v": SCHEMA})
 
 
 def _as_event(finding: Finding) -> dict[str, Any]:
+    """Returns a finding as an entry of the event list, see `write_events`."""
     return {
         "kind": "finding",
         "stream": finding.stream,
@@ -184,7 +187,7 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _shortened(report: ShiftReport) -> dict[str, Any]:
-    """Returns the report as JSON with the worst findings and the number of the others."""
+    """Returns the report as plain values: the worst findings, and how many others there are."""
     content = report.to_dict()
     more = max(0, len(report.findings) - MAX_FINDINGS)
     return {**content, "findings": content["findings"][:MAX_FINDINGS], "more": more}

@@ -1,7 +1,7 @@
 """Histograms for the Shift tab: a few bins that all streams share.
 
-The histograms of a profile lie on a fixed grid of some 2,800 bins. A picture needs only
-32. Their edges are edges of the grid, as evenly spaced as it allows, over the range of
+The histograms of a profile have the bins of a fixed grid, some 2,800. A picture needs only 32
+bins. Their edges are edges of the grid, as evenly spaced as the grid allows, over the range of
 nearly all samples of all streams. Edges are stored as indexes into the grid, so that
 pictures made separately can be drawn over each other.
 """
@@ -16,13 +16,16 @@ from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
 from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
-BINS = 32
-TAIL = 0.005  # share of a stream that may lie beyond either end of the picture
-MARGIN = 0.05  # added at both ends, as a share of the range
+BINS = 32  # of one picture
+TAIL = 0.005  # share of a stream's samples that may lie beyond either end of the picture
+MARGIN = 0.05  # width added at both ends, as a share of the range of the samples
 
 
 def tables(profile: InputProfile) -> dict[str, FeatureTable]:
-    """Returns the tables of a profile that have one number a sample, by their name in findings."""
+    """Returns the feature tables of a profile, without empty ones.
+
+    The keys are those in the names of findings: the name of an input, "labels" or "outputs".
+    """
     found = {name: summary.features for name, summary in profile.inputs.items()}
     if not profile.labels.are_classes:
         found["labels"] = profile.labels.targets
@@ -31,7 +34,7 @@ def tables(profile: InputProfile) -> dict[str, FeatureTable]:
 
 
 def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
-    """Returns the class counts of a profile, by their name in findings."""
+    """Returns the counts of classes and of token ids in a profile, by their name in findings."""
     found = {"predictions": profile.outputs.predicted}
     if profile.labels.are_classes:
         found["labels"] = profile.labels.counts
@@ -44,11 +47,11 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
     """Returns the edges for one picture of several histograms.
 
     Args:
-        rows: Counts of each stream on the fine or the coarse grid, `(k,)` each.
+        rows: The histogram of each stream: counts on the fine or the coarse grid, `(k,)`.
 
     Returns:
-        `(BINS + 1,)` int16: indexes into `bin_edges()`, ascending. Bins that
-        are not needed have no width and come last.
+        `(BINS + 1,)` int16: indexes into `bin_edges()`, ascending. If fewer bins are
+        needed, the last edge is repeated.
     """
     grid = _edges_of(len(rows[0]))
     values = bin_edges()[grid]
@@ -56,15 +59,17 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
     total = np.sum([row / row.sum() for row in rows if row.any()], axis=0)
     if not np.any(total):
         return np.full(BINS + 1, grid[0], "int16")
-    reached = np.cumsum(total) / np.sum(total)
-    first = int(np.searchsorted(reached, TAIL / len(rows), side="right"))
-    last = int(np.searchsorted(reached, 1 - TAIL / len(rows)))
-    after = min(last, len(values) - 2) + 1
+    cumulative = np.cumsum(total) / np.sum(total)
+    # If one stream has TAIL of its samples beyond an end, the average of all has this share.
+    tail = TAIL / len(rows)
+    first = int(np.searchsorted(cumulative, tail, side="right"))
+    last = int(np.searchsorted(cumulative, 1 - tail))
+    after = min(last, len(values) - 2) + 1  # the right edge of the last bin
     low, high = values[first], values[after]
     margin = MARGIN * (high - low) if last > first else 0.0
-    wanted = np.linspace(low - margin, high + margin, BINS + 1)
-    nearest = np.clip(np.searchsorted(values, wanted), 1, len(values) - 1)
-    nearest -= wanted - values[nearest - 1] < values[nearest] - wanted
+    even_edges = np.linspace(low - margin, high + margin, BINS + 1)
+    nearest = np.clip(np.searchsorted(values, even_edges), 1, len(values) - 1)
+    nearest -= even_edges - values[nearest - 1] < values[nearest] - even_edges
     chosen = np.unique(np.concatenate([nearest, [first, after]]))
     if len(chosen) > BINS + 1:
         chosen = chosen[np.linspace(0, len(chosen) - 1, BINS + 1).astype(int)]
@@ -76,19 +81,25 @@ def shares(row: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Returns the share of a stream's samples in each bin.
 
     Args:
-        row: Counts of the stream on the fine or the coarse grid, `(k,)`.
+        row: Histogram of the stream: counts on the fine or the coarse grid, `(k,)`.
         edges: The result of `shared_bins` on the same grid.
 
     Returns:
-        `(BINS,)` float64; the sum is at most 1.
+        `(BINS,)` float64. The sum is below 1 if samples lie outside of the edges.
     """
-    upto = np.concatenate([[0], np.cumsum(row)]) / max(row.sum(), 1)
-    at = np.searchsorted(_edges_of(len(row)), edges)
-    return np.diff(upto[at])
+    cumulative = np.concatenate([[0], np.cumsum(row)]) / max(row.sum(), 1)
+    positions = np.searchsorted(_edges_of(len(row)), edges)
+    return np.diff(cumulative[positions])
 
 
 def shown_classes(counts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Returns the ids of the classes that get their own bar: all, or the most frequent."""
+    """Returns the ids of the classes that get their own bar.
+
+    These are all classes that occur, or the `MAX_CLASSES - 1` most frequent ones.
+
+    Args:
+        counts: Class counts of each stream, `(classes,)`. Every stream has the same weight.
+    """
     total = np.sum([c / c.sum() for c in counts.values()], axis=0)
     occurring = np.flatnonzero(total)
     if len(occurring) < MAX_CLASSES:
@@ -98,7 +109,7 @@ def shown_classes(counts: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def bars(counts: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Returns the counts of the shown classes, and last the count of all others."""
+    """Returns the counts of the shown classes, followed by the count of all others."""
     shown = counts[classes].astype("float64")
     return np.append(shown, counts.sum() - shown.sum())
 
@@ -110,5 +121,6 @@ def _edges_of(bins: int) -> np.ndarray:
         return np.arange(NUM_BINS + 1)
     if bins != NUM_COARSE_BINS:
         raise ValueError(f"no grid has {bins} bins")
+    # Distances of the edges from zero, in fine bins.
     outward = np.minimum(np.arange(bins // 2 + 1) * COARSENING, BINS_PER_SIGN)
     return np.concatenate([BINS_PER_SIGN - outward[::-1], BINS_PER_SIGN + 1 + outward])

@@ -1,7 +1,7 @@
 """Writer of the Shift tab's numeric series: scores, histograms and class counts.
 
-Each series has one tensor for each comparison of the streams, and a description that
-names its rows. The format is in `tensorboard_plugin_shiftguard/metadata.py`.
+A series gets one tensor at each comparison of the streams, and has a description that
+names the rows of the tensor. The format is in `tensorboard_plugin_shiftguard/metadata.py`.
 """
 
 import hashlib
@@ -40,19 +40,20 @@ from tensorboard_plugin_shiftguard.metadata import (
     TAG_PREFIX,
 )
 
-MAX_SCALARS = 64  # features of a pair that the Scalars tab gets as well
-FEATURES_PER_EVENT = 16  # whose histograms are written as one tensor
-MAX_SHARE_OUTSIDE = 0.03  # of a stream; above, the picture gets new edges
+MAX_SCALARS = 64  # features of a pair whose scores are written for the Scalars tab as well
+FEATURES_PER_EVENT = 16  # features whose histograms are written as one tensor
+# Share of a stream's samples outside of the edges of a histogram; above it, the edges are renewed.
+MAX_SHARE_OUTSIDE = 0.03
 
 
 @dataclass
 class Rows:
     """The names of the rows of a series, in parts that never change once written.
 
-    Each part is written under its own tag: TensorBoard keeps the first description of
+    Each part is written under its own tag. TensorBoard keeps the first description of
     a tag and ignores later ones, so names that appear later need a new tag. For the
-    same reason a tag ends in a digest of its description. A second fit in the same
-    directory with other names, or in another order, then writes to other tags.
+    same reason a tag ends in a digest of its description: a second fit in the same
+    directory, with other names or another order, then writes to other tags.
 
     Args:
         part_size: The largest number of names in a part.
@@ -74,7 +75,7 @@ class Rows:
 
 
 class ShiftSeries:
-    """Writes the numeric series, one point of each for each comparison.
+    """Writes the numeric series; each gets one point at each comparison.
 
     Args:
         writer: The writer of the event file.
@@ -86,7 +87,7 @@ class ShiftSeries:
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self.tags: list[str] = []
-        self._streams: list[str] = []  # rows of every histogram
+        self._streams: list[str] = []  # in the order in which histograms and class counts have them
         self._scores: dict[tuple[str, str], Rows] = {}
         self._histograms = Rows(FEATURES_PER_EVENT, MAX_FEATURES)
         self._edges: dict[str, np.ndarray] = {}
@@ -125,7 +126,7 @@ class ShiftSeries:
             pairs: The pairs of streams that were compared, with every test.
             profiles: The latest profile of each stream.
         """
-        # The rows are fixed at the first comparison; validation may come later than that.
+        # The streams are fixed at the first comparison. Validation may come only after it.
         self._streams = self._streams or list(dict.fromkeys(["train", "validation", *profiles]))
         for pair in pairs:
             self._write_scores(step, pair)
@@ -135,7 +136,8 @@ class ShiftSeries:
     def _write_data(
         self, series: str, tensor: np.ndarray, step: int, content: Mapping[str, Any]
     ) -> None:
-        # The digest leaves out the total: it may change, and it describes no row.
+        """Writes one point under the tag that the series and its description `content` give."""
+        # The digest leaves out `total`, which may change and describes no row.
         described = json.dumps({**content, "total": 0}, sort_keys=True).encode()
         series = f"{series}-{hashlib.sha256(described).hexdigest()[:8]}"
         if series not in self.tags:
@@ -149,10 +151,10 @@ class ShiftSeries:
         key = (pair.stream, pair.against)
         if key not in self._scores:
             self._scores[key] = Rows(MAX_FEATURES, MAX_FEATURES)
-        # Findings come first only where there are more features than scalars. Otherwise
-        # the order is that of the data, so that a second fit continues the same series.
-        crowded = len(tested) > MAX_SCALARS
-        ordered = sorted(tested, key=lambda name: crowded and name not in pair.findings)
+        # If there are more features than scalars, findings come first. Otherwise the order is
+        # that of the data, so that a second fit continues the same series.
+        findings_first = len(tested) > MAX_SCALARS
+        ordered = sorted(tested, key=lambda name: findings_first and name not in pair.findings)
         both = (tables(pair.current), tables(pair.reference))
         for part, names in enumerate(self._scores[key].with_new(ordered)):
             rows = np.full((len(names), NUM_COLUMNS), np.nan, "float32")
@@ -201,7 +203,12 @@ class ShiftSeries:
             self._write_data(f"{HISTOGRAMS}/{group}", tensor, step, content)
 
     def _edges_for(self, name: str, rows: list[np.ndarray]) -> np.ndarray:
-        """Returns a feature's edges, which change only when too many samples lie outside."""
+        """Returns the edges of a feature's bins; new ones if too many samples lie outside.
+
+        Args:
+            name: Name of the feature.
+            rows: Its histogram in each stream, see `shared_bins`.
+        """
         edges = self._edges.get(name)
         if not rows:
             return np.zeros(BINS + 1, "int16") if edges is None else edges
@@ -235,13 +242,19 @@ def _score(
     pair: Pair,
     both: tuple[dict[str, FeatureTable], dict[str, FeatureTable]],
 ) -> list[float]:
-    """Returns one row of a score tensor, in the order of the columns in `metadata`."""
+    """Returns one row of a score tensor, in the order of the columns in `metadata`.
+
+    Args:
+        tested: The test of one feature.
+        pair: The pair of streams.
+        both: Feature tables of the current stream and of the reference, see `tables`.
+    """
     name = tested.feature
-    found = pair.findings.get(name, tested)
-    expected = found.expected or name in pair.expected
-    alarm = (name in pair.findings or name in pair.significant) and found.matters
+    finding = pair.findings.get(name, tested)
+    expected = finding.expected or name in pair.expected
+    alarm = (name in pair.findings or name in pair.significant) and finding.matters
     flags = metadata.ALARM * (alarm and not expected)
-    flags += metadata.EXPECTED * expected + metadata.NEGLIGIBLE * found.negligible
+    flags += metadata.EXPECTED * expected + metadata.NEGLIGIBLE * finding.negligible
     flags += metadata.REPORTED * (name in pair.findings)
     moments = []
     for sources in both:

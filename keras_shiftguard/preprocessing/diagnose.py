@@ -65,17 +65,27 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
-    """Raises `BadInputError` where the samples for one input are missing or have another shape."""
+    """Raises `BadInputError` if the samples for one input are missing or have a wrong shape.
+
+    Args:
+        name: Name of the input.
+        shape: Shape that the input declares.
+        samples: The samples, by input name.
+    """
     if name not in samples:
-        listed = all(key.startswith("input_") for key in samples)
-        hint = " A list is a multi-input x; stack images with np.stack(images)." if listed else ""
+        was_list = all(key.startswith("input_") for key in samples)
+        hint = (
+            " A list is taken for several inputs; stack images with np.stack(images)."
+            if was_list
+            else ""
+        )
         raise BadInputError(
             f"The model has an input {name!r}, which `data` lacks. "
             f"Received: {sorted(samples)[:4]}.{hint}"
         )
     fed = samples[name].shape
     fits = len(fed) == len(shape) and all(
-        want in (None, got) for want, got in zip(shape[1:], fed[1:], strict=True)
+        declared in (None, side) for declared, side in zip(shape[1:], fed[1:], strict=True)
     )
     if not fits:
         hint = (
@@ -84,7 +94,8 @@ def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any
             else ""
         )
         raise BadInputError(
-            f"Input {name!r} of the model takes {_shape(shape)}. Received: {_shape(fed)}.{hint}"
+            f"Input {name!r} of the model takes shape {_shape(shape)}. "
+            f"Received: {_shape(fed)}.{hint}"
         )
 
 

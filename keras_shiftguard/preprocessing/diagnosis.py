@@ -26,7 +26,7 @@ class Candidate:
     """One convention that the model may expect, compared with its batch norm.
 
     Args:
-        name: In words, such as `"tf (-1 to 1)"`.
+        name: The convention in words, such as `"tf ([-1, 1]), red and blue swapped"`.
         misfit: Distance of the statistics in the first batch-norm layers from
             their moving statistics if the images come in this convention: mean
             over channels of the square root of the Kullback-Leibler divergence.
@@ -34,7 +34,8 @@ class Candidate:
         swap: Whether red and blue, as fed, would have to be swapped.
         fed: Whether this is what is fed.
         best: Whether it fits best, after the channel order was decided.
-        rough: Whether it was ruled out early, on half of the images.
+        rough: Whether it was ruled out early. Its misfit is then that on half of the
+            images.
     """
 
     name: str
@@ -56,23 +57,23 @@ class Diagnosis:
             `expected`: only whether the two are equal is claimed.
         fix: A layer that maps what was fed to what is expected. It is given
             only for `"mismatch"`, and is None where no layer could help.
-        advice: A line of Python that does the same to `x`; for `"unknown"`,
-            what is needed for a verdict.
+        advice: A line of Python that does to `x` what `fix` does. For `"unknown"`, what
+            is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognised `keras.applications` name, if any.
         hints: Other possible problems of the images.
-        by_input: For several image inputs, the diagnosis of each by name. The
+        by_input: The diagnosis of each image input by name, if there are several. The
             other fields are then those of the worst one.
         num_samples: Number of images that the verdict is based on.
         value_range: Smallest and largest finite value that was fed.
-        candidates: How well each convention fits the batch norm, likeliest
-            first; empty where batch norm could not be compared.
+        candidates: How well each convention fits the batch norm, the likeliest
+            first; empty if batch norm could not be compared.
     """
 
     status: str
     expected: InputConvention
     observed: InputConvention
-    # `fix` follows from the conventions, so diagnoses are equal with different layer objects.
+    # Not compared: it follows from the conventions, and a layer equals only itself.
     fix: "InputCorrection | None" = field(default=None, compare=False)
     advice: str = ""
     evidence: tuple[str, ...] = ()
@@ -81,7 +82,7 @@ class Diagnosis:
     by_input: "Mapping[str, Diagnosis]" = field(default_factory=dict, hash=False)
     num_samples: int = 0
     value_range: tuple[float, float] | None = None
-    # These numbers are for charts; two diagnoses with the same verdict are equal.
+    # Not compared: these numbers are for charts, and no part of the verdict.
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
@@ -155,7 +156,7 @@ class Diagnosis:
             "hints": [asdict(hint) for hint in self.hints],
             "by_input": {name: d.to_dict() for name, d in self.by_input.items()},
             "num_samples": int(self.num_samples),
-            # JSON knows no infinity, and there is no range without a finite value.
+            # None if an end is not finite, which JSON cannot hold.
             "value_range": self._finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
         }
@@ -172,8 +173,10 @@ class Diagnosis:
             fix = InputCorrection(
                 scale, offset, values["fix"]["permutation"], values["fix"]["data_format"]
             )
-            first = fix.data_format == "channels_first"
-            fix.build((None, len(scale), None, None) if first else (None, None, None, len(scale)))
+            channels, channels_first = len(scale), fix.data_format == "channels_first"
+            fix.build(
+                (None, channels, None, None) if channels_first else (None, None, None, channels)
+            )
         plain = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
         value_range = values["value_range"]
         return cls(

@@ -1,11 +1,11 @@
-"""Finds out in which convention a model was fed, from the profile of its input alone.
+"""Finds out in which convention the images were fed, from the profile of the input alone.
 
 Two properties of the values tell the convention. The first is the extremes:
-black and white pixels land on `-mean / std` and `(1 - mean) / std` (mean and
-std of pixels in 0..1), which differ by channel. The second is the grid: the
-values of 8-bit images are `1 / (255 std)` apart, unless the images were resized
-in floating point. Where neither is clear the answer is "unknown", as for a dark
-or pale data set.
+in a convention with `mean` and `std` (of pixels in 0..1), black is `-mean / std`
+and white is `(1 - mean) / std`, which may differ by channel. The second is the
+grid: the values of 8-bit images are `1 / (255 std)` apart, unless the images were
+resized in floating point. If neither is clear, as for a dark or pale data set,
+the answer is "unknown".
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
 from keras_shiftguard.profiles import InputSummary
 
-MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; 0.04 lie there by chance
+MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; by chance 0.04 do
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
@@ -48,7 +48,7 @@ class Observation:
 def observe(summary: InputSummary) -> Observation:
     """Returns the convention that one input was fed in, according to its profile."""
     low, high = summary.minimum, summary.maximum
-    span = _range_sentence(summary)
+    range_sentence = _range_sentence(summary)
     if summary.num_samples == 0:
         return Observation(UNKNOWN, None, 0.0, ("No images were seen.",))
     if 2 * summary.nonfinite_samples > summary.num_samples or not np.isfinite([low, high]).all():
@@ -59,20 +59,20 @@ def observe(summary: InputSummary) -> Observation:
     if np.all(high == low) or summary.sample_std.mean + summary.sample_std.std < 1e-7 * max(
         1.0, float(np.abs([low, high]).max())
     ):
-        found = f"Every image is a single colour; {span}"
+        found = f"Every image is a single colour. {range_sentence}"
         return Observation(UNKNOWN, "constant", 1.0, (found,))
     if _per_image_standardised(summary):
         mean, std = summary.sample_mean, summary.sample_std
         found = (
-            f"Every single image has mean {_near(mean.mean, mean.std)} and deviation "
-            f"{_near(std.mean, std.std)}: each was standardised by itself."
+            f"Every single image has mean {_with_spread(mean.mean, mean.std)} and deviation "
+            f"{_with_spread(std.mean, std.std)}: each was standardised by itself."
         )
-        return Observation(UNKNOWN, "per_image_standardised", 0.99, (found, span))
-    return _from_grid(summary, span) or _from_range(summary, span)
+        return Observation(UNKNOWN, "per_image_standardised", 0.99, (found, range_sentence))
+    return _from_grid(summary, range_sentence) or _from_range(summary, range_sentence)
 
 
 def _per_image_standardised(summary: InputSummary) -> bool:
-    """Whether each image by itself has mean 0 and standard deviation 1."""
+    """Whether every image by itself has mean 0 and standard deviation 1."""
     mean, std = summary.sample_mean, summary.sample_std
     return bool(
         summary.num_samples >= 4
@@ -86,11 +86,12 @@ def _per_image_standardised(summary: InputSummary) -> bool:
 # --- the grid ----------------------------------------------------------------
 
 
-def _from_grid(summary: InputSummary, span: str) -> Observation | None:
+def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None:
     """Returns the convention on whose grid the values lie; None unless there is exactly one."""
     counts = summary.counts.sum(axis=0)
+    # Share of the values that equal one of the two commonest.
     common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
-    if 1 - common < MIN_OTHER_VALUES:  # black and white only: on several grids at once
+    if 1 - common < MIN_OTHER_VALUES:  # black and white alone lie on several grids at once
         return None
     shares: dict[str, float] = {}
     for name in LATTICES:
@@ -98,7 +99,7 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
         # The two commonest values do not count: they may lie on the grid by chance.
         if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:
             continue
-        # Values that span less than a few levels lie on almost any grid.
+        # Values that span only a few gray levels may lie on any grid.
         if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
     low = float(summary.minimum.min())
@@ -113,10 +114,11 @@ def _from_grid(summary: InputSummary, span: str) -> Observation | None:
     found = f"{100 * share:.0f} % of the values lie on the grid of 8-bit pixels in {convention}."
     # A handful of gray levels can lie on a grid of another convention by chance.
     coverage = _coverage(_lattice_form(name, summary), summary)
-    return Observation(convention, None, 0.999 if coverage > 0.06 else 0.7, (found, span))
+    return Observation(convention, None, 0.999 if coverage > 0.06 else 0.7, (found, range_sentence))
 
 
 def _lattice_form(name: str, summary: InputSummary) -> Form:
+    """Returns the form of the images whose values lie on the grid `name`."""
     mode, order = LATTICES[name]
     return compose((mode,), order or "", summary.num_channels)
 
@@ -124,8 +126,11 @@ def _lattice_form(name: str, summary: InputSummary) -> Form:
 # --- the extremes ------------------------------------------------------------
 
 
-def _from_range(summary: InputSummary, span: str) -> Observation:
-    """Returns the convention whose range the values fill without leaving it."""
+def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
+    """Returns the convention whose range the values fill without leaving it.
+
+    If it is not exactly one, two steps in a row are tried, then a custom convention.
+    """
     channels = summary.num_channels
     low, high = summary.minimum, summary.maximum
     single = [form for form in forms(channels) if not form.has_two_steps]
@@ -138,26 +143,30 @@ def _from_range(summary: InputSummary, span: str) -> Observation:
         of_mode = [form for form in fitting if form.steps[0] == mode]
         if mode not in MODES_WITH_ORDER:
             convention = _convention(mode, None, channels)
-            return Observation(convention, None, 0.97, (f"{span} This is {convention}.",))
+            return Observation(convention, None, 0.97, (f"{range_sentence} This is {convention}.",))
         if len(of_mode) == 1 and of_mode[0].order:
             convention = InputConvention(mode, of_mode[0].order)
-            found = f"{span} Black or white lands where it does in {convention}."
+            found = f"{range_sentence} Black or white has the value that it has in {convention}."
             return Observation(convention, None, 0.95, (found,))
     twice = _two_steps(summary)
     if twice is not None:
-        found = f"{span} This is {mistake_in_words(twice)}."
+        found = f"{range_sentence} This is {mistake_in_words(twice)}."
         return Observation(twice, "scaled_twice", 0.97, (found,))
-    return _fitted(summary, span)
+    return _fitted(summary, range_sentence)
 
 
-def _fitted(summary: InputSummary, span: str) -> Observation:
-    """Returns a custom scale and offset, where no named convention fits the values."""
+def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
+    """Returns a custom scale and offset, for values that no named convention fits.
+
+    It is "unknown" if there are too few images, or if all values are in 0..256.
+    """
     low, high = summary.minimum, summary.maximum
     inside = -1.001 <= low.min() and high.max() <= 256
     if summary.num_samples < 8 or (inside and low.min() >= 0) or np.any(high <= low):
-        found = f"{span} This fits several conventions, and none well."
+        found = f"{range_sentence} This fits several conventions, and none well."
         return Observation(UNKNOWN, None, 0.0, (found,))
     scale, offset = (high - low) / 255, low
+    # One scale and offset for all channels, if those of the channels are nearly equal.
     if np.ptp(scale) < 0.05 * scale.mean() and np.ptp(offset) < 0.05 * np.ptp([low, high]):
         scale = np.full_like(scale, (high.max() - low.min()) / 255)
         offset = np.full_like(offset, low.min())
@@ -173,14 +182,17 @@ def _fitted(summary: InputSummary, span: str) -> Observation:
         else "no convention with a name"
     )
     found = (
-        f"{span} Mean {_list(mean)}, deviation {_list(std)}: {like}. If its darkest value "
-        f"is black and its brightest white, this is {custom}."
+        f"{range_sentence} Mean {_list(mean)}, deviation {_list(std)}: {like}. If its darkest "
+        f"value is black and its brightest white, this is {custom}."
     )
     return Observation(custom, None, 0.6 if standardised else 0.3, (found,))
 
 
 def _two_steps(summary: InputSummary) -> InputConvention | None:
-    """Returns the result of two named steps in a row, where the values fill its range best."""
+    """Returns the convention that results from two named steps in a row; None if none fits.
+
+    Of several, it is the one whose range the values fill best, at least by half.
+    """
     low, high = summary.minimum, summary.maximum
     best: tuple[float, Form] | None = None
     for form in forms(summary.num_channels):
@@ -200,7 +212,8 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     """Whether the values are what images in this form usually are."""
     if form.steps[0] in MODES_WITH_ORDER:
         return _hits_an_end(form, summary)
-    # Both dark and bright pixels occur, and the extremes come near to black or white.
+    # The values span a quarter of 0..255 and come near to black or white; in "tf" some are
+    # negative.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
         np.ptp(raw) > 64
@@ -210,13 +223,14 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
 
 
 def _hits_an_end(form: Form, summary: InputSummary) -> bool:
-    """Whether black, or white, is reached in every channel."""
+    """Whether every channel reaches black, or every channel white, in this form."""
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     black, white = np.all(np.abs(raw[0]) < MAX_GAP), np.all(np.abs(raw[1] - 255) < MAX_GAP)
     return bool((black or white) and np.ptp(raw) > 64)
 
 
 def _coverage(form: Form, summary: InputSummary) -> float:
+    """Returns which part of 0..255 the values span if they are in this form."""
     return form.coverage(summary.minimum, summary.maximum)
 
 
@@ -239,5 +253,5 @@ def _list(values: np.ndarray) -> str:
     return words[0] if len(set(words)) == 1 else f"[{', '.join(words)}]"
 
 
-def _near(value: np.ndarray, spread: np.ndarray) -> str:
+def _with_spread(value: np.ndarray, spread: np.ndarray) -> str:
     return f"{float(value):.3f} (+- {float(spread):.3f})"

@@ -24,19 +24,22 @@ from keras_shiftguard.profiles import InputSummary
 
 UNKNOWN = InputConvention("unknown", "unknown")
 
-# The limits were chosen on photos and draws other than those of the benchmarks.
+# The limits were chosen on other photos and random draws than those of the benchmarks.
 # examples/benchmarks/preprocessing.py measures how well they work. Fits are logarithms
-# of the misfit (lower is better), gaps are differences of two of them.
+# of the misfit (lower is better), gaps are differences of two fits, and sigmas are gaps in
+# standard errors.
 MIN_CERTAINTY = 0.9  # of the observation, for a mismatch
-MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, where the gap is twice as wide
+MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap is twice as wide
 MAX_GOOD_FIT = np.log(0.26)  # of the best hypothesis; blurred or hazy images fit worse
-# Images of other subjects may look inverted, so an inversion must fit better, and alone.
+# Images of other subjects may look inverted, so an inversion must fit better than that, and
+# by a wide gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
-MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least so well
+MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
 MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # by which another mode must fit better
 MIN_SWAP_GAP, MIN_SWAP_SIGMAS = 0.08, 4.0  # by which swapped channels must fit better
-MIN_LIKELY_SWAP_SIGMAS = 2.0  # from here a swap is called likely, but is no mismatch
-MAX_OUTSIDE = 0.1  # share of 0..255 by which augmentation may take values out of it
+MIN_LIKELY_SWAP_SIGMAS = 2.0  # from here on a swap is called likely, but is no mismatch
+# How far augmentation may take values out of 0..255, as a share of that range.
+MAX_OUTSIDE = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,12 @@ class Case:
 
     Args:
         observation: What the input was fed.
-        summary: The profile of what it was fed.
-        structure: What the structure of the model expects.
-        trusted: Whether that is what these weights expect.
+        summary: The profile of the input.
+        structure: What the model expects, according to its structure.
+        trusted: Whether the weights of the model expect the same.
         scratch: Whether the network is trained from scratch.
-        reading: What batch norm expects, or the sentence why that is not known.
+        reading: What the model expects, according to its batch norm, or a sentence why
+            that is not known.
     """
 
     observation: Observation
@@ -62,7 +66,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for one input: status, conventions and sentences of evidence."""
+    """The result for one input; the fields are those of `Diagnosis`."""
 
     status: str
     expected: InputConvention
@@ -84,7 +88,7 @@ def decide(case: Case) -> Verdict:
 
 
 def _broken(case: Case) -> Verdict | None:
-    """Values that no model can use, or that this model does not expect."""
+    """Decides on values that no model can use, or that were standardised image by image."""
     kind, evidence = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
     if kind == "nonfinite":
@@ -97,7 +101,7 @@ def _broken(case: Case) -> Verdict | None:
 
 
 def _trained_from_scratch(case: Case) -> Verdict | None:
-    """A network that is trained from scratch learns any convention."""
+    """Decides on a network that is trained from scratch, which can learn any convention."""
     if not case.scratch:
         return None
     name = case.structure.architecture or "The network"
@@ -110,16 +114,18 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
 
 
 def _from_both(case: Case) -> Verdict | None:
-    """The structure expects one convention, and batch norm another."""
+    """Decides if the structure expects one convention, and batch norm clearly another."""
     if not case.trusted or isinstance(case.reading, str):
         return None
     reading, expected = case.reading, case.structure.convention
-    agreeing = [i for i, h in enumerate(reading.hypotheses) if _is(h, expected) and not h.inverted]
+    agreeing = [
+        i for i, h in enumerate(reading.hypotheses) if _is_about(h, expected) and not h.inverted
+    ]
     if not agreeing:
         return None
     best = int(np.argmin(reading.scores.misfit))
-    ours = min(agreeing, key=lambda i: reading.scores.misfit[i])
-    gap, sigmas = reading.scores.gap(ours, best)
+    best_agreeing = min(agreeing, key=lambda i: reading.scores.misfit[i])
+    gap, sigmas = reading.scores.gap(best_agreeing, best)
     decisive = (
         reading.num_images >= MIN_IMAGES
         and reading.scores.misfit[best] < MAX_GOOD_FIT
@@ -143,7 +149,7 @@ def _from_both(case: Case) -> Verdict | None:
 
 
 def _from_structure(case: Case) -> Verdict | None:
-    """The structure tells what the model expects."""
+    """Decides if the structure tells what the model expects."""
     if not case.trusted:
         return None
     expected, observation = case.structure.convention, case.observation
@@ -168,7 +174,7 @@ def _from_structure(case: Case) -> Verdict | None:
 
 
 def _from_batch_norm(case: Case) -> Verdict | None:
-    """Only the moving statistics of batch norm tell what the model expects."""
+    """Decides by the moving statistics of batch norm what the model expects."""
     reading, observation = case.reading, case.observation
     if isinstance(reading, str):
         return None
@@ -228,17 +234,17 @@ def _from_batch_norm(case: Case) -> Verdict | None:
 
 
 def _order_for(case: Case, expected: InputConvention) -> tuple[bool, tuple[str, ...], bool]:
-    """Returns whether red and blue are swapped, the evidence, and whether that is certain."""
+    """Returns whether red and blue are swapped, the evidence, and whether it is certain."""
     observed = case.observation.convention
     if case.summary.num_channels != 3 or expected.channel_order not in ("rgb", "bgr"):
         return False, (), True
     reading = case.reading
-    if isinstance(reading, Reading) and _is(reading.choice, expected):
+    if isinstance(reading, Reading) and _is_about(reading.choice, expected):
         swap = reading.choice.swap
         other = next(
             i
             for i, h in enumerate(reading.hypotheses)
-            if _is(h, expected) and h.swap != swap and not h.inverted
+            if _is_about(h, expected) and h.swap != swap and not h.inverted
         )
         gap, _ = reading.scores.gap(other, reading.best)
         if (
@@ -262,7 +268,7 @@ def _order_for(case: Case, expected: InputConvention) -> tuple[bool, tuple[str, 
     return expected.channel_order == "bgr", (text,), False
 
 
-def _is(hypothesis: Hypothesis, convention: InputConvention) -> bool:
+def _is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
     """Whether the hypothesis is that the model expects this convention."""
     return hypothesis.mode == convention.mode and (
         hypothesis.means is None or hypothesis.means == convention.channel_order
@@ -270,8 +276,9 @@ def _is(hypothesis: Hypothesis, convention: InputConvention) -> bool:
 
 
 def _outside(summary: InputSummary, expected: InputConvention) -> bool:
-    """Whether many values lie outside of the range of the expected convention."""
+    """Whether more than 5 % of the values lie far below, or above, the expected range."""
     scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
+    # The 5 % and 95 % quantiles as raw pixel values, by channel of the convention.
     raw = (np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]]) - offset) / scale
     return bool(
         raw.min(axis=1)[0] < -MAX_OUTSIDE * 255 or raw.max(axis=1)[1] > (1 + MAX_OUTSIDE) * 255

@@ -48,13 +48,14 @@ def judge(
     Args:
         model: A built model. It is not changed.
         samples: Some images exactly as fed, by input name.
-        profile: The profile of the stream, by the same names.
+        profile: The profile of all images, with the same input names.
         labels: Labels of the samples, if any.
         training: Whether this is the start of a fit. A fresh, trainable
             network then learns the convention that it is fed.
-        evidence: The batch norm of the model as it was before training.
-        structures: What its structure told before training. After a single
-            step, fresh weights already look trained.
+        evidence: The batch norm of the model as it was before training; None
+            to read it from the model now.
+        structures: What its structure told before training; None to read it from
+            the model now. After a single step, fresh weights already look trained.
     """
     if evidence is None:
         evidence = BatchNormEvidence(model)
@@ -87,6 +88,7 @@ def _judge_input(
     training: bool,
     evidence: BatchNormEvidence,
 ) -> Diagnosis:
+    """Returns the diagnosis of the input `name`, as `judge` does for all of them."""
     observation = observe(summary)
     if training and structure.fresh and structure.trainable:
         _from_scratch.add(model)

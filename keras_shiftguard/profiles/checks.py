@@ -54,15 +54,28 @@ def _check_counts(summary: Any, *names: str) -> None:
 
 
 def _check_at_most(summary: Any, whole: str, **parts: Any) -> None:
-    """Checks that no part is larger than the whole, since differences must not be negative."""
-    most = getattr(summary, whole)
+    """Checks that no part is larger than the whole, since differences must not be negative.
+
+    Args:
+        summary: The summary.
+        whole: Name of the attribute that holds the whole.
+        **parts: The parts, numbers or arrays, by name.
+    """
+    largest = getattr(summary, whole)
     for name, value in parts.items():
-        valid = np.size(value) == 0 or np.max(value) <= most
-        _require(bool(valid), f"{name} must be {whole} at most ({most})", value)
+        valid = np.size(value) == 0 or np.max(value) <= largest
+        _require(bool(valid), f"{name} must be at most {whole} ({largest})", value)
 
 
 def _check_array(summary: Any, name: str, *shapes: tuple[int, ...], kinds: str = "iuf") -> None:
-    """Checks that an attribute is an array of one of these shapes and of these dtype kinds."""
+    """Checks that an attribute is an array of one of these shapes, of numbers or of counts.
+
+    Args:
+        summary: The summary.
+        name: Name of the attribute.
+        *shapes: The shapes that are allowed.
+        kinds: Characters of the dtype kinds that are allowed; `"iu"` means counts.
+    """
     value = getattr(summary, name)
     _require(isinstance(value, np.ndarray), f"{name} must be an array", value)
     _require(value.dtype.kind in kinds, f"{name} must hold numbers", value.dtype)
@@ -92,7 +105,8 @@ def _check_moments(moments: Moments) -> None:
         _require(scalar or isinstance(value, np.ndarray), f"{name} must be an array", value)
         value = np.asarray(value)
         _require(value.dtype.kind in "iuf", f"{name} must hold numbers", value.dtype)
-        _require(value.shape == np.shape(moments.count), "moments have one shape", value.shape)
+        same_shape = value.shape == np.shape(moments.count)
+        _require(same_shape, f"{name} must have the shape of count", value.shape)
     count = np.asarray(moments.count)
     valid = count.size == 0 or (count >= 0).all() and (count < MAX_COUNT).all()
     _require(bool(valid), "count must hold counts", count)
@@ -142,7 +156,7 @@ def _check_input(summary: InputSummary) -> None:
     _check_at_most(summary, "num_samples", nonfinite_samples=summary.nonfinite_samples)
     share = summary.nonfinite_share
     _require(isinstance(share, (int, float)), "nonfinite_share must be a number", share)
-    _check_array(summary, "minimum", np.shape(summary.minimum)[:1])
+    _check_array(summary, "minimum", np.shape(summary.minimum)[:1])  # any length, one axis
     size = len(summary.minimum)
     _check_array(summary, "maximum", (size,))
     _check_moments_of(summary, "channels", (size,))

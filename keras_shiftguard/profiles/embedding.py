@@ -18,10 +18,10 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.moments import Moments
 
-NUM_DIRECTIONS = 48
+NUM_DIRECTIONS = 48  # random projections of a sample
 NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
-# In units of the root mean square distance of one coordinate: for anything from [0, 1] images
-# that hardly differ to raw 0..255. The two-sample test chooses one of them.
+# Bandwidths of the kernel, in the unit of the projections: for anything from images in 0..1 that
+# hardly differ to images in 0..255. The two-sample test chooses one of them.
 BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 
 
@@ -41,7 +41,7 @@ def waves(projections: np.ndarray) -> np.ndarray:
     """Returns the random Fourier features of `(n, NUM_DIRECTIONS)` projections.
 
     Returns:
-        `(n, bandwidths, NUM_WAVES)`: all cosines, then all sines.
+        `(n, len(BANDWIDTHS), NUM_WAVES)`: for each bandwidth all cosines, then all sines.
     """
     angles = projections[:, None, :] / np.asarray(BANDWIDTHS)[:, None]
     return np.concatenate([np.cos(angles), np.sin(angles)], axis=2)
@@ -53,10 +53,10 @@ class MeanEmbedding:
 
     Args:
         dimension: Dimension of the vectors that were projected; 0 if empty.
-        count: Number of (finite) samples.
-        mean: `(len(BANDWIDTHS), NUM_WAVES)`.
-        comoment: Sum over samples of the outer product of the deviation from
-            `mean`, `(len(BANDWIDTHS), NUM_WAVES, NUM_WAVES)`.
+        count: Number of samples, without those with a value that is not finite.
+        mean: Mean of each feature, `(len(BANDWIDTHS), NUM_WAVES)`.
+        comoment: Sum over samples of the outer product of the deviation from `mean`
+            with itself, `(len(BANDWIDTHS), NUM_WAVES, NUM_WAVES)`.
         projections: Moments of the projections themselves, `(NUM_DIRECTIONS,)`.
     """
 

@@ -20,7 +20,7 @@ NUM_COARSE_BINS = 2 * COARSE_PER_SIGN + 1
 
 
 def num_bins(num_features: int) -> int:
-    """Returns the number of bins of each feature; 0 if so many features have only moments."""
+    """Returns how many bins each of so many features has; 0 if they have only moments."""
     if num_features <= FINE_FEATURES:
         return NUM_BINS
     return NUM_COARSE_BINS if num_features <= COARSE_FEATURES else 0
@@ -28,13 +28,13 @@ def num_bins(num_features: int) -> int:
 
 @dataclass(frozen=True)
 class FeatureTable:
-    """Moments and a histogram of each feature, which has one value a sample.
+    """Moments and a histogram of each feature. A feature is one number for each sample.
 
     Args:
         names: Names of the `k` features, such as `"brightness"`.
         num_samples: Number of samples measured. It may be smaller than that of
-            the stream, since costly features are measured on an even part of a
-            long pass.
+            the stream, since costly features are measured on samples that are
+            spread evenly over a long pass.
         moments: Moments of each feature over the samples where it is finite,
             `(k,)`.
         counts: Histograms, `(k, num_bins(k))`, int64: on the bins of `grid.py`, or

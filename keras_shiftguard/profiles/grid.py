@@ -2,18 +2,20 @@
 
 Bins grow geometrically from zero, for both signs, so that the middle of a bin is within
 RELATIVE_ACCURACY of every value in it (Masson, Rim, Lee: DDSketch, VLDB 2019). The grid is 1 %
-finer than that, to allow for float32 rounding at the edges. It must never change: it does not
-depend on the data, so that profiles made separately, also by older versions, can be compared.
+finer than this accuracy needs, to allow for float32 rounding at the edges. It does not depend on
+the data and must never change, so that profiles made separately, also by older versions, can be
+compared.
 """
 
 import numpy as np
 
 RELATIVE_ACCURACY = 0.01
 SMALLEST, LARGEST = 1e-6, 1e6  # |x| below SMALLEST counts as 0, above LARGEST as LARGEST
+# Ratio of the two edges of a bin.
 GAMMA = (1 + 0.99 * RELATIVE_ACCURACY) / (1 - 0.99 * RELATIVE_ACCURACY)
 LOG_GAMMA = float(np.log(GAMMA))
 BINS_PER_SIGN = int(np.ceil(np.log(LARGEST / SMALLEST) / LOG_GAMMA))
-NUM_BINS = 2 * BINS_PER_SIGN + 1  # negative (largest first), zero, positive
+NUM_BINS = 2 * BINS_PER_SIGN + 1  # negative values, zero, positive values; ascending
 
 
 def bin_edges() -> np.ndarray:
@@ -23,7 +25,7 @@ def bin_edges() -> np.ndarray:
 
 
 def bin_values() -> np.ndarray:
-    """Returns the value that represents each bin, ascending, `(NUM_BINS,)`."""
+    """Returns the value that stands for each bin (its middle), ascending, `(NUM_BINS,)`."""
     lower = SMALLEST * GAMMA ** np.arange(BINS_PER_SIGN)
     positive = lower * 2 * GAMMA / (GAMMA + 1)
     return np.concatenate([-positive[::-1], [0.0], positive])

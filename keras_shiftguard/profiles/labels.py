@@ -8,9 +8,9 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.moments import Moments
 
-# Class ids are counted modulo this, so up to so many classes have counts of their own.
+# Class ids are counted modulo this number, so up to so many classes have counts of their own.
 MAX_CLASSES = 1024
-# The moments of the inputs are separated by class id modulo this.
+# There are moments of the inputs for each class id modulo this number.
 MAX_CLASSES_EMBEDDED = 128
 
 
@@ -29,8 +29,8 @@ class LabelSummary:
         width: Number of columns of the labels; 1 for labels of one dimension.
         targets: The columns of the labels as numbers, for regression.
         by_class: Moments of the random projections of the first input (along
-            `embedding.directions`) by class, `(MAX_CLASSES_EMBEDDED,
-            NUM_DIRECTIONS)`, for concept shift.
+            `embedding.directions`) for each class id modulo `MAX_CLASSES_EMBEDDED`,
+            `(MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)`, to find concept shift.
     """
 
     num_samples: int = 0

@@ -1,4 +1,4 @@
-"""`Moments`: mean and variance that can be merged."""
+"""`Moments`: means and variances that can be added up over parts of a stream."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -35,5 +35,5 @@ class Moments:
 
     @property
     def std(self) -> np.ndarray:
-        """Standard deviation, divided by `count`."""
+        """Standard deviation (of the population: `m2` is divided by `count`)."""
         return np.sqrt(self.m2 / np.maximum(self.count, 1))

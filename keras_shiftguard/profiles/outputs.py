@@ -8,8 +8,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable
 
-# Up to so many classes have a confusion matrix, which black-box shift estimation needs, and a
-# histogram of their probabilities.
+# For up to so many classes, there is a confusion matrix, which black-box shift estimation needs,
+# and a histogram of the probability of each class.
 MAX_CLASSES_IN_CONFUSION = 62
 
 
@@ -30,7 +30,7 @@ class OutputSummary:
             `MAX_CLASSES_IN_CONFUSION` classes.
         labelled: Number of labelled samples of each class, `(num_classes,)`,
             where there is no confusion matrix; else empty.
-        right: How many of them were predicted correctly, `(num_classes,)`.
+        right: How many of these samples were predicted correctly, `(num_classes,)`.
         layer: Name of the layer whose activations are embedded; "" for none.
         embedding: Mean embedding of those activations.
     """
@@ -47,6 +47,7 @@ class OutputSummary:
 
     @property
     def num_samples(self) -> int:
+        """Number of samples on which the model was run."""
         return self.features.num_samples
 
     @property
@@ -62,7 +63,7 @@ class OutputSummary:
 
     @property
     def right_by_class(self) -> np.ndarray:
-        """How many of `labelled_by_class` were predicted correctly."""
+        """Number of these samples that were predicted correctly, in the same order."""
         return np.diagonal(self.confusion) if self.confusion.size else self.right
 
     def __add__(self, other: "OutputSummary") -> "OutputSummary":
@@ -70,8 +71,9 @@ class OutputSummary:
             return self if not other.num_samples else other
         if (self.weights, self.layer) != (other.weights, other.layer):
             raise BadInputError(
-                "Profiles of a model's outputs cannot be merged: they were made with other "
-                f"weights or layers ({self.layer or 'none'!r} and {other.layer or 'none'!r})."
+                "Profiles of a model's outputs cannot be merged: they were made with "
+                "different weights or layers "
+                f"({self.layer or 'none'!r} and {other.layer or 'none'!r})."
             )
         return OutputSummary(
             self.weights,

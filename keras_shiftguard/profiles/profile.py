@@ -25,10 +25,9 @@ class InputProfile:
             those of the second are used, since they need not be sums.
         labels: Summary of the labels.
         outputs: Summary of a model's outputs on the samples, if a model was run.
-        distinct_samples: How many different samples the stream has, if that is
-            fewer than were seen (an epoch repeats the samples of the last one);
-            0 means that all were different. Tests never count more evidence
-            than this.
+        distinct_samples: How many different samples the stream has, if fewer than
+            were seen (an epoch repeats the samples of the one before); 0 means that
+            all were different. Tests count at most so many samples.
     """
 
     inputs: Mapping[str, InputSummary] = field(default_factory=dict)
@@ -53,7 +52,7 @@ class InputProfile:
         for name, summary in self.inputs.items():
             named[f"{name}/num_samples"] = float(summary.num_samples)
             named[f"{name}/nonfinite_samples"] = float(summary.nonfinite_samples)
-            # With more channels, plots of each one are not readable.
+            # With more than 16 channels, plots of each channel are not readable.
             if summary.num_channels <= 16:
                 for statistic in ("mean", "std", "minimum", "maximum"):
                     for i, value in enumerate(getattr(summary, statistic)):
@@ -78,7 +77,7 @@ class InputProfile:
     def save(self, path: str | PathLike[str]) -> None:
         """Writes the profile to one compressed `.npz` file, without pickle.
 
-        Covariances are stored in single precision, everything else exactly.
+        Co-moments (covariances) are stored in single precision, everything else exactly.
 
         Args:
             path: Path of the file; any suffix.
@@ -93,7 +92,7 @@ class InputProfile:
             path: Path of the file.
 
         Raises:
-            BadInputError: if the file is no profile, is damaged, or was written by an
+            BadInputError: if the file is not a profile, is damaged, or was written by an
                 incompatible version.
             FileNotFoundError: if there is no such file.
         """
@@ -118,7 +117,7 @@ class InputProfile:
         wrong = [name for name, valid in parts.items() if not valid]
         if wrong:
             raise storage.UnreadableFile(
-                f"{path} is a damaged profile ({', '.join(wrong)} of another type)."
+                f"{path} is a damaged profile ({', '.join(wrong)} of a wrong type)."
             )
 
     def tree(self) -> dict[str, Any]:

@@ -32,19 +32,21 @@ TYPES = {kind.__name__: kind for kind in SUMMARIES}
 # Size of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
 MAX_BYTES = 256 * 2**20
 MAX_HEADER_BYTES = 8 * 2**20  # as JSON; parsed, it takes twenty times as much memory
+# How a reference to an array, or to one half of symmetric matrices, begins in the header.
 ARRAY, TRIANGLE = "=array", "=triangle"
 
 
 class UnreadableFile(BadInputError):
-    """Raised for a file that is damaged, or no profile."""
+    """Raised for a file that is damaged or that is not a profile."""
 
 
 def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
-    """Writes a mapping of summaries, mappings and plain values, atomically.
+    """Writes a tree of summaries, arrays and plain values to a file, atomically.
 
     Args:
         path: Path of the file.
-        tree: The parts of a profile, or any other nested mapping of them.
+        tree: The parts of a profile, or any other mapping of names to summaries, arrays,
+            plain values, and mappings or sequences of these.
     """
     packing = _Packing()
     header = {"schema_version": SCHEMA_VERSION, "profile": packing.pack(tree)}
@@ -61,13 +63,13 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
 
 
 def read(path: str | PathLike[str]) -> dict[str, Any]:
-    """Reads a tree that `write` wrote.
+    """Reads a tree that `write` wrote; sequences come back as tuples.
 
     Args:
         path: Path of the file.
 
     Raises:
-        UnreadableFile: if the file is damaged, or no profile.
+        UnreadableFile: if the file is damaged, or is not a profile.
         BadInputError: if the file has another schema version.
         FileNotFoundError: if there is no such file.
     """
@@ -78,24 +80,27 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
         header = json.loads(arrays["header"].tobytes())
         version = header["schema_version"]
         if not isinstance(version, int):
-            raise ValueError(f"schema_version={str(version)[:60]!r} is no number")
+            raise ValueError(f"schema_version={str(version)[:60]!r} is not a whole number")
     except FileNotFoundError:
         raise
     except Exception as error:
         raise UnreadableFile(f"{path} is not a readable profile ({error}).") from error
     if version != SCHEMA_VERSION:
-        age, way_out = ("a newer", "Upgrade, or") if version > SCHEMA_VERSION else ("an older", "")
+        newer = version > SCHEMA_VERSION
+        age = "a newer" if newer else "an older"
+        way_out = "Upgrade, or write it again." if newer else "Write it again."
         raise BadInputError(
-            f"{path} was written by {age} keras_shiftguard (schema {version}, this one reads "
-            f"{SCHEMA_VERSION}). {way_out} write the profile again.".replace("  ", " ")
+            f"{path} was written by {age} keras_shiftguard (schema {version}; this version reads "
+            f"schema {SCHEMA_VERSION}). {way_out}"
         )
     try:
-        tree: dict[str, Any] = _Unpacking(arrays).unpack(header["profile"])
+        tree: Any = _Unpacking(arrays).unpack(header["profile"])
         if not isinstance(tree, dict):
-            raise TypeError(f"it holds {type(tree).__name__} and no names")
+            kind = type(tree).__name__
+            raise TypeError(f"its content is a {kind}, not a mapping of names to values")
+        return tree
     except Exception as error:
         raise UnreadableFile(f"{path} is a damaged profile ({error!r}).") from error
-    return tree
 
 
 class _Packing:
@@ -106,7 +111,13 @@ class _Packing:
         self._stored: dict[int, list[Any]] = {}
 
     def pack(self, value: Any, key: str = "") -> Any:
-        """Returns plain values for the header, with references to `arrays`."""
+        """Returns plain values for the header, with references to `arrays`.
+
+        Args:
+            value: A part of the tree.
+            key: Path of this part in the tree, such as `"/inputs/image/minimum"`: the
+                name under which an array is stored.
+        """
         if is_dataclass(value):
             names = [item.name for item in fields(value)]
             members = {name: self.pack(getattr(value, name), f"{key}/{name}") for name in names}
@@ -122,7 +133,8 @@ class _Packing:
     def _put(self, array: np.ndarray, key: str) -> list[Any]:
         """Stores an array; returns the reference to it."""
         if key.endswith("/comoment"):
-            # A covariance is symmetric and need not be exact: one half, in single precision.
+            # A co-moment matrix is symmetric and need not be exact, so only one half of it is
+            # stored, in single precision.
             side = array.shape[-1]
             rows, columns = np.triu_indices(side)
             self.arrays[key] = array[..., rows, columns].astype("float32")
@@ -142,7 +154,12 @@ class _Unpacking:
         self._bytes = 0
 
     def unpack(self, value: Any, key: str = "") -> Any:
-        """Returns the tree of a header, after checking every summary in it."""
+        """Returns the tree of a header, after checking every summary in it.
+
+        Args:
+            value: A part of the header.
+            key: Path of this part in the tree, as in `_Packing.pack`.
+        """
         if isinstance(value, dict):
             members = {
                 name: self.unpack(item, f"{key}/{name}")
@@ -171,7 +188,7 @@ class _Unpacking:
             return self._full[key]
         half = self._arrays[key]
         if half.shape[-1] != side * (side + 1) // 2:
-            raise ValueError(f"{key} is no triangle of {side} rows")
+            raise ValueError(f"{key} is not one half of a matrix of {side} rows")
         shape = (*half.shape[:-1], side, side)
         self._bytes += 8 * prod(shape)
         if self._bytes > MAX_BYTES:

@@ -11,7 +11,7 @@ from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.grid import NUM_BINS, bin_values
 from keras_shiftguard.profiles.moments import Moments
 
-TOKEN_BUCKETS = 4096  # token ids are counted modulo this
+TOKEN_BUCKETS = 4096  # token ids are counted modulo this number
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,16 @@ class InputSummary:
         layout: `"channels_last"`, `"channels_first"` (images) or `"features"`
             (everything else: the last axis holds the features).
         num_samples: Number of samples seen.
-        nonfinite_samples: How many of them held a NaN or an infinity.
-        nonfinite_share: Share of non-finite values of a sample, summed over samples.
-        channels: Moments of each channel, `(channels,)`. Every sample has the same
-            weight: its pixels are averaged first. `std` is that of the pixels.
+        nonfinite_samples: How many samples held a NaN or an infinity.
+        nonfinite_share: Sum over the samples of the share of their values that are not
+            finite.
+        channels: Moments of the pixels of each channel, `(channels,)`. Every sample
+            has the same weight, however many pixels it has.
         minimum: Smallest finite value of each channel, `(channels,)`; `+inf` if none.
         maximum: Largest finite value of each channel, `(channels,)`; `-inf` if none.
         counts: Quantile sketch, `(rows, NUM_BINS)`, int64: a row for each of up
-            to four channels, else one row for all channels. It counts sampled
-            pixels: at most 256 fixed positions of a sample, 16,384 of a batch.
+            to four channels, else one row for all channels together. It counts only
+            pixels at fixed positions: at most 256 of a sample, 16,384 of a batch.
         sample_mean: Moments of the means of the samples, shape `()`.
         sample_std: Moments of the standard deviations of the samples, shape `()`.
         lattice_hits: How many sampled values lie on each 8-bit grid of
@@ -38,8 +39,9 @@ class InputSummary:
         lattice_values: How many values were compared with the grids.
         smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.
         largest_size: Largest `(height, width)` seen; `(0, 0)` for features.
-        features: Per-sample features. Of images: `statistics/attributes.py`, such
-            as brightness and noise. Otherwise: the columns, `"0"`, `"1"`, ...
+        features: Features of each sample. Of images: the attributes of
+            `statistics/attributes.py`, such as brightness and noise. Otherwise: the
+            columns, `"0"`, `"1"`, ...
         embedding: Mean embedding of the samples: of images as thumbnails of 8 x 8
             pixels, of columns after `asinh`.
         tokens: For integer input of two dimensions, how often each value
@@ -85,12 +87,12 @@ class InputSummary:
         return self.channels.std
 
     def lattice_share(self, name: str) -> float:
-        """Returns the share of values on one of `conventions.LATTICES`; NaN if unknown."""
+        """Returns the share of values on one grid of `conventions.LATTICES`; NaN if unknown."""
         hits = self.lattice_hits[list(LATTICES).index(name)]
         return float(hits / self.lattice_values) if hits >= 0 and self.lattice_values else np.nan
 
     def quantile(self, q: float, channel: int | None = None) -> float:
-        """Returns the `q`-quantile of the pixels.
+        """Returns the `q`-quantile of the pixels; NaN if none were counted.
 
         The error is at most 1 % of the value (1e-6 around zero). Far from zero that
         is coarse: at mean / std = 1e4, one percent of the value is a hundred
@@ -98,7 +100,8 @@ class InputSummary:
 
         Args:
             q: Probability, in [0, 1].
-            channel: Index of the channel; None for all channels together.
+            channel: Index of the channel; None for all channels together. With more than
+                four channels it is ignored: there are only counts of all together.
 
         Raises:
             BadInputError: if `q` is not in [0, 1].

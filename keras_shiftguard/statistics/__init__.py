@@ -1,7 +1,7 @@
 """Streaming statistics of a model's inputs, labels and outputs, computed on the device.
 
-On TensorFlow they are updated inside the compiled step; on JAX and PyTorch the host calls the
-updates beside the step.
+On TensorFlow the statistics are updated inside the compiled step; on JAX and PyTorch the host
+calls their updates beside the step.
 
 Each statistic is a small class, in a file of its own, with three methods:
 
@@ -10,18 +10,18 @@ Each statistic is a small class, in a file of its own, with three methods:
 - `read(values)` turns their values, copied to the host as float64, into the fields of a
   summary of `keras_shiftguard.profiles`.
 
-The statistics of an input's pixels (`counts.py`, `moments.py`, `extremes.py`) take a `Batch`;
-those of sampled pixels (`quantiles.py`, `lattice.py`) take `SampledPixels`; those of whole
-samples (`details.py` and what it uses) take the tensor itself. The sketches that also work on
-their own have `drain`, which reads and resets their variables: `FeatureSketch`,
+`update` takes a `Batch` in the statistics of all pixels (`counts.py`, `moments.py`,
+`extremes.py`), `SampledPixels` in those of sampled pixels (`quantiles.py`, `lattice.py`), and
+the tensor itself in those of whole samples (`details.py` and the files it uses). The sketches
+that also work alone have `drain`, which reads and resets their variables: `FeatureSketch`,
 `EmbeddingSketch`, `LabelSketch`, `OutputSketch` and `Sketch`. `sketch.py` combines all
 statistics of one input, and `stream.py` those of all inputs and the labels.
 
-More files that several of them use: `classes.py` says how labels are read as class ids and
-outputs as probabilities; `tracing.py` turns updates into pure functions, which are traced (on
+Several statistics use these files: `classes.py` reads labels as class ids and outputs as
+probabilities; `tracing.py` turns updates into pure functions, which are traced (on
 TensorFlow) or compiled (on JAX) once; `padding.py` gives batches one size on JAX. An argument
-`rows` is the number of samples of a batch that was padded, or None.
+`rows` is the number of samples in a batch that was padded; None if nothing was padded.
 
-The module `statistics` of the standard library is something else; it is imported as
-`from statistics import ...`, this package as `keras_shiftguard.statistics`.
+The standard library has another module called `statistics`. It is imported as
+`from statistics import ...`, and this package as `keras_shiftguard.statistics`.
 """

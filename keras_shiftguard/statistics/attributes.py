@@ -1,9 +1,10 @@
 """Image attributes: about thirty numbers that describe one image.
 
-Every attribute but `brightness` and `contrast` is independent of the input's scale and
-offset: raw 0..255, [0, 1] and standardised images give the same values. Quantities that vary
-by factors are logarithms. An attribute that is undefined for a flat image (its colour is
-measured in units of the contrast, which is zero) is infinite, which counts as missing.
+Every attribute but `brightness` and `contrast` stays the same if all channels are multiplied by
+one scale and shifted by one offset: raw 0..255, [0, 1] and [-1, 1] images give the same values.
+Quantities that vary by factors are logarithms. Some attributes are undefined for a flat image
+(its colour is measured in units of the contrast, which is zero). They are infinite there, which
+counts as missing.
 
 Only the middle of an image is measured, at most `CROP` pixels a side. It is cut at a multiple
 of 8 pixels, so that the 8 x 8 blocks of JPEG stay aligned. The luma is the plain mean of the
@@ -20,10 +21,10 @@ from keras_shiftguard.statistics.batch import InputSpec
 CROP = 128  # pixels a side of the part that is measured
 JPEG_BLOCK = 8  # pixels a side
 CELL = 4  # pixels a side of the cells in which noise and direction are measured
-OCTAVES = 4
+OCTAVES = 4  # most bands of the Haar pyramid
 MIN_SIDE = 8  # pixels; smaller images have no attributes
 ENTROPY_LEVELS = 16  # bins of the histogram for the entropy, over four standard deviations
-ENTROPY_GRID = 32  # about so many pixels a side enter that histogram
+ENTROPY_GRID = 32  # pixels a side, about, of the grid that enters that histogram
 TINY = 1e-30  # avoids a division by zero
 
 
@@ -37,28 +38,29 @@ def names(spec: InputSpec) -> tuple[str, ...]:
     - `band_1` (finest, 2 pixels) to `band_4`: log share of the variance in an
       octave (Haar pyramid); `spectral_slope`: how fast it grows with scale.
     - `sharpness`: log of the fourth-power mean of the gradient, which steep
-      edges dominate. `edge_density`: share of pixels with a strong gradient.
+      edges dominate. `edge_density`: share of pixels with a gradient above 0.5.
     - `noise`: log of the residual of a plane fit, in a typical cell of 4 x 4
       pixels (Immerkaer 1996); `noise_flat`: the same in the flattest cells;
       `noise_kurtosis`: log kurtosis of the residual, high for impulse noise.
-    - `blockiness`: log ratio of the steps at the borders of 8 x 8 blocks to
-      the steps elsewhere. `equal_neighbours`: share of pixels that equal the
-      next one; `equal_runs`: share of those that equal it in one direction
-      only, as enlarged pixels do.
+    - `blockiness`: log ratio of the mean step at the borders of 8 x 8 blocks to
+      the mean of all steps. `equal_neighbours`: share of neighbouring pixels
+      that are equal; `equal_runs`: share of pixels that equal their right or
+      their lower neighbour, but not both; high if the image was enlarged by
+      repeating pixels.
     - `anisotropy`: how much the gradients of the image share one direction;
-      `coherence`: how much those within a cell do. Both in [0, 1].
+      `coherence`: how much the gradients within a cell do. Both in [0, 1].
     - `border_level`, `border_spread` (log): mean and deviation of the outermost
-      pixels; `background`: share of pixels near that level.
+      pixels; `background`: share of pixels within 0.25 of that level.
     - `object_x`, `object_y`, `object_size`: centre and size, as a part of the
       image, of the region that differs from the border: a proxy for the object.
-    - `skewness` of the luma; `highlights`, `shadows`: share of pixels near the
-      brightest and the darkest one; `entropy`: of the luma, in nats.
+    - `skewness` of the luma; `highlights`, `shadows`: share of pixels within
+      0.05 of the brightest and of the darkest one; `entropy`: of the luma, in nats.
 
     Args:
         spec: Specification of the input.
 
     Returns:
-        The names; empty for an input that is no image, or smaller than 8 x 8.
+        The names; empty for an input that is not an image, or is smaller than 8 x 8.
     """
     if spec.layout == "features" or min(_side(spec, 0), _side(spec, 1)) < MIN_SIDE:
         return ()
@@ -83,7 +85,7 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     Args:
         x: Images of any numeric dtype, in the layout of `spec`. Of a video
             the first frame is measured. A sample with a non-finite value in
-            the measured part has no attributes.
+            the measured part gets NaN.
         spec: Specification of the input.
 
     Returns:
@@ -105,7 +107,7 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     if 2 <= len(planes) <= 4:
         columns += _colour(planes, mean, variance)
     luma = luma / ops.maximum(std, TINY)[:, None, None]
-    columns += _octave_bands(luma, spec) + _texture(luma) + _layout(luma) + _levels(luma)
+    columns += _octave_bands(luma, spec) + _texture(luma) + _regions(luma) + _levels(luma)
     # Adds NaN to samples with non-finite pixels: attributes made by comparisons would be
     # finite there, since a comparison with NaN is False.
     return ops.stack(columns, axis=1) + (mean - mean)[:, None]
@@ -118,18 +120,18 @@ def _side(spec: InputSpec, axis: int) -> int:
 
 
 def _octaves(spec: InputSpec) -> int:
-    """Returns the number of octaves that the measured part can be halved into."""
+    """Returns how often the measured part can be halved, at most `OCTAVES`."""
     return min(OCTAVES, int(np.log2(min(_side(spec, 0), _side(spec, 1)))))
 
 
 def _planes(x: Any, spec: InputSpec) -> list[Any]:
     """Returns the channels of the middle of each image, each `(samples, h, w)` float32."""
-    first = spec.layout == "channels_first"
+    channels_first = spec.layout == "channels_first"
     while len(x.shape) > 4:
-        x = x[:, :, 0] if first else x[:, 0]
+        x = x[:, :, 0] if channels_first else x[:, 0]
     shape = ops.shape(x)
     slices = [slice(None)] * 4
-    for axis in (2, 3) if first else (1, 2):
+    for axis in (2, 3) if channels_first else (1, 2):
         length = shape[axis]
         if isinstance(length, int):
             start = max(length - CROP, 0) // (2 * JPEG_BLOCK) * JPEG_BLOCK
@@ -137,7 +139,7 @@ def _planes(x: Any, spec: InputSpec) -> list[Any]:
             start = ops.maximum(length - CROP, 0) // (2 * JPEG_BLOCK) * JPEG_BLOCK
         slices[axis] = slice(start, start + CROP)
     x = ops.cast(x[tuple(slices)], "float32")
-    if first:
+    if channels_first:
         return [x[:, c] for c in range(spec.channels)]
     return [x[..., c] for c in range(spec.channels)]
 
@@ -148,7 +150,7 @@ def _mean(values: Any) -> Any:
 
 
 def _share(values: Any) -> Any:
-    """Returns the share of the pixels of each sample where a condition holds."""
+    """Returns the share of the pixels of each sample for which a boolean is true."""
     return _mean(ops.cast(values, "float32"))
 
 
@@ -174,20 +176,20 @@ def _colour(planes: list[Any], mean: Any, variance: Any) -> list[Any]:
     # Chroma is the difference of each channel from the luma.
     chroma = ops.maximum(sum(seconds) / len(planes) - variance, 0.0)
     saturation = ops.log(ops.sqrt(chroma) / std + 0.01)
-    undefined = ops.where(variance > 0, 0.0, np.inf)
+    undefined = ops.where(variance > 0, 0.0, np.inf)  # infinite for a flat image
     return [m / std + undefined for m in means] + [saturation + undefined]
 
 
 def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
-    """Returns the log share of the variance in each octave (Haar pyramid), and its slope."""
+    """Returns the log share of the variance in each octave, and the slope over the octaves."""
     bands: list[Any] = []
     for _ in range(_octaves(spec)):
         if any(isinstance(n, int) and n < 2 for n in luma.shape[1:3]):
-            bands.append(ops.full_like(bands[0], -np.inf))
+            bands.append(ops.full_like(bands[0], -np.inf))  # too small to be halved again
             continue
         coarse = _pool(luma, 2)
-        # The variance lost by averaging. It is exact, because an odd last row is cut off
-        # in both terms.
+        # The variance lost by averaging. It is exact, because an odd last row or column is left
+        # out of both terms. 1e-4 keeps the logarithm finite.
         height, width = ops.shape(coarse)[1:3]
         even = luma[:, : 2 * height, : 2 * width]
         lost = _mean(ops.square(even)) - _mean(ops.square(coarse))
@@ -202,7 +204,7 @@ def _texture(luma: Any) -> list[Any]:
     """Returns the attributes of gradients, noise, blocks and runs of equal pixels."""
     right = luma[:, :, 1:] - luma[:, :, :-1]  # (samples, h, w - 1)
     down = luma[:, 1:] - luma[:, :-1]
-    residual = right[:, 1:] - right[:, :-1]  # of a plane fit
+    residual = right[:, 1:] - right[:, :-1]  # of a plane fitted to 2 x 2 pixels, up to a factor
     dx, dy = right[:, :-1], down[:, :, :-1]
     xx, yy, xy = ops.square(dx), ops.square(dy), dx * dy
     energy = xx + yy
@@ -219,11 +221,11 @@ def _texture(luma: Any) -> list[Any]:
     kurtosis = _log_ratio(_mean(ops.square(squared)), ops.square(mean_square))
 
     steps = [ops.abs(right), ops.abs(ops.swapaxes(down, 1, 2))]
-    edge, inner = 0.0, 0.0
+    border_steps, all_steps = 0.0, 0.0
     for step in steps:
-        edge = edge + _mean(step[:, :, JPEG_BLOCK - 1 :: JPEG_BLOCK])
-        inner = inner + _mean(step)
-    blockiness = _log_ratio(edge, inner)
+        border_steps = border_steps + _mean(step[:, :, JPEG_BLOCK - 1 :: JPEG_BLOCK])
+        all_steps = all_steps + _mean(step)
+    blockiness = _log_ratio(border_steps, all_steps)
 
     # 1e-3 is far below one step of 8 bits and far above rounding errors.
     same_x, same_y = ops.abs(dx) < 1e-3, ops.abs(dy) < 1e-3
@@ -231,8 +233,8 @@ def _texture(luma: Any) -> list[Any]:
     runs = _share(ops.not_equal(same_x, same_y))
 
     mean_xx, mean_yy, mean_xy = _mean(xx), _mean(yy), _mean(xy)
-    anisotropy = _direction(mean_xx, mean_yy, mean_xy) / ops.maximum(total, TINY)
-    cells = _direction(_pool(xx, CELL), _pool(yy, CELL), _pool(xy, CELL))
+    anisotropy = _eigenvalue_difference(mean_xx, mean_yy, mean_xy) / ops.maximum(total, TINY)
+    cells = _eigenvalue_difference(_pool(xx, CELL), _pool(yy, CELL), _pool(xy, CELL))
     coherence = _mean(cells) / ops.maximum(total, TINY)
     return [
         *(sharpness, edge_density, noise, noise_flat, kurtosis),
@@ -240,12 +242,12 @@ def _texture(luma: Any) -> list[Any]:
     ]
 
 
-def _direction(xx: Any, yy: Any, xy: Any) -> Any:
-    """Returns the difference of the eigenvalues of a structure tensor."""
+def _eigenvalue_difference(xx: Any, yy: Any, xy: Any) -> Any:
+    """Returns the difference of the eigenvalues of a structure tensor: 0 without a direction."""
     return ops.sqrt(ops.square(xx - yy) + 4.0 * ops.square(xy))
 
 
-def _layout(luma: Any) -> list[Any]:
+def _regions(luma: Any) -> list[Any]:
     """Returns the attributes of the border, and of the region that differs from it."""
     sides = [luma[:, :1], luma[:, -1:]]
     sides += [ops.swapaxes(luma[:, :, :1], 1, 2), ops.swapaxes(luma[:, :, -1:], 1, 2)]
@@ -264,10 +266,10 @@ def _layout(luma: Any) -> list[Any]:
 def _centre(weight: Any) -> tuple[Any, Any]:
     """Returns mean and variance of the position, in [0, 1], under `(samples, n)` weights."""
     length = ops.shape(weight)[1]
-    at = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
+    position = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
     total = ops.maximum(ops.sum(weight, axis=1), TINY)
-    centre = ops.sum(weight * at, axis=1) / total
-    spread = ops.sum(weight * ops.square(at - centre[:, None]), axis=1) / total
+    centre = ops.sum(weight * position, axis=1) / total
+    spread = ops.sum(weight * ops.square(position - centre[:, None]), axis=1) / total
     return centre, spread
 
 
@@ -278,11 +280,11 @@ def _levels(luma: Any) -> list[Any]:
     darkest = ops.min(luma, axis=(1, 2), keepdims=True)
     highlights = _share(luma > brightest - 0.05)
     shadows = _share(luma < darkest + 0.05)
-    rows, columns = (
+    row_stride, column_stride = (
         max(n // ENTROPY_GRID, 1) if isinstance(n, int) else ops.maximum(n // ENTROPY_GRID, 1)
         for n in ops.shape(luma)[1:3]
     )
-    grid = luma[:, ::rows, ::columns]
+    grid = luma[:, ::row_stride, ::column_stride]
     grid = ops.reshape(grid, (ops.shape(luma)[0], -1))
     # Level 0 holds all values below -2 standard deviations, the last level all above +2.
     level = ops.floor((grid + 2.0) * ((ENTROPY_LEVELS - 2) / 4.0)) + 1.0
@@ -291,10 +293,10 @@ def _levels(luma: Any) -> list[Any]:
     level = ops.where(ops.isnan(level), 0.0, ops.clip(level, 0.0, ENTROPY_LEVELS - 1.0))
     level = ops.cast(level, "int32")
     samples, pixels = ops.shape(grid)
-    rows = ENTROPY_LEVELS * ops.arange(samples, dtype="int32")[:, None]
+    first_segment = ENTROPY_LEVELS * ops.arange(samples, dtype="int32")[:, None]
     counted = ops.segment_sum(
         ops.ones_like(ops.reshape(grid, (-1,))),
-        ops.reshape(level + rows, (-1,)),
+        ops.reshape(level + first_segment, (-1,)),
         num_segments=samples * ENTROPY_LEVELS,
     )
     shares = ops.reshape(counted, (samples, ENTROPY_LEVELS)) / ops.cast(pixels, "float32")

@@ -11,15 +11,16 @@ from keras import ops
 
 @dataclass(frozen=True)
 class InputSpec:
-    """Name, layout and size of one input, known before the first batch.
+    """Name, layout and size of one input.
 
     Args:
         name: Name of the input.
         layout: `"channels_last"`, `"channels_first"` or `"features"`.
-        channels: Number of channels, or of features.
-        size: `(height, width)`, None where it varies; `(0, 0)` for features.
+        channels: Number of channels of an image, or of features.
+        size: `(height, width)` in pixels, None for a side that varies; `(0, 0)` for
+            features.
         tokens: Whether the input holds ids (of a text or of categories); None
-            if that is only known from the dtype of the first batch.
+            if only the dtype of a batch will tell.
     """
 
     name: str
@@ -34,22 +35,22 @@ def spec_for(
 ) -> InputSpec | None:
     """Returns the specification of a tensor; None if it cannot be measured.
 
-    A tensor of four or more dimensions holds images (or video): two spatial
-    dimensions, and the channels where `data_format` says. Any other is a vector
-    of features, or of tokens if it has two dimensions and `dtype` is int32 or
+    A tensor of four or more dimensions holds images or video, with the channels
+    where `data_format` says. A tensor of two or three dimensions holds features in
+    its last dimension, or tokens if it has two dimensions and `dtype` is int32 or
     int64.
 
     Args:
         name: Name of the input.
         shape: Shape of the tensor, with the batch dimension.
         data_format: `"channels_last"` or `"channels_first"`.
-        dtype: Dtype of the data; None if unknown. The dtype that a model
-            declares for its input does not tell, because Keras casts the data.
+        dtype: Dtype of the data; None if unknown. Do not pass the dtype that a model
+            declares for its input, because Keras casts the data to it.
     """
     if len(shape) >= 4:
-        first = data_format == "channels_first"
-        channels = shape[1] if first else shape[-1]
-        size = (shape[-2], shape[-1]) if first else (shape[-3], shape[-2])
+        channels_first = data_format == "channels_first"
+        channels = shape[1] if channels_first else shape[-1]
+        size = (shape[-2], shape[-1]) if channels_first else (shape[-3], shape[-2])
         if channels is not None:
             return InputSpec(name, data_format, channels, size)
     elif len(shape) >= 2 and shape[-1] is not None:
@@ -62,15 +63,18 @@ class Batch:
     """One input tensor, reshaped to pixels, with the sums that several statistics need.
 
     Attributes:
-        pixels: float32. Channels first: `(batch, channels, pixels)`, which needs
-            no transposition. Channels last: `(batch, pixels / rows, rows *
-            channels)`, because CPU kernels are slow on an innermost dimension
-            of three. A value that is not finite is replaced by the pivot.
+        pixels: float32. Channels first: `(batch, channels, pixels)`. Channels last:
+            `(batch, pixels / side_by_side, side_by_side * channels)`, because CPU
+            kernels are slow on an innermost dimension of three. A value that is not
+            finite is replaced by the pivot.
+        side_by_side: Number of pixels in the innermost dimension of `pixels`; 1 for
+            channels first.
         deviation: `pixels` minus the pivot, so 0 where a value is not finite.
-        total: Sum of the deviations of a sample, `(batch, channels)`.
+        total: Sum of the deviations of each sample, `(batch, channels)`.
         pivot: The argument `pivot`.
-        num_pixels: Number of pixels of a sample and channel.
-        num_finite: Number of finite pixels, `(batch, channels)`.
+        num_pixels: Number of pixels of one channel of one sample.
+        num_finite: Number of finite pixels of each sample, `(batch, channels)`.
+        is_sample: 1.0 for a sample, 0.0 for padding, `(batch, 1)`; None without padding.
         may_be_nonfinite: Whether the dtype can hold NaN and infinity.
 
     Args:
@@ -83,19 +87,24 @@ class Batch:
     def __init__(self, x: Any, spec: InputSpec, pivot: Any, rows: Any = None) -> None:
         self.spec = spec
         self.pivot = pivot
-        self.first = spec.layout == "channels_first"
+        self.channels_first = spec.layout == "channels_first"
         shape = ops.shape(x)
         self.num_samples = ops.cast(shape[0] if rows is None else rows, "float32")
         self.is_sample = None if rows is None else row_mask(x, rows)
         self.size = (0, 0)
         if spec.layout != "features":
-            self.size = (shape[-2], shape[-1]) if self.first else (shape[-3], shape[-2])
+            self.size = (shape[-2], shape[-1]) if self.channels_first else (shape[-3], shape[-2])
         pixels = pixels_of(x, spec)
         self.num_pixels = pixels_per_sample(pixels, spec)
-        self.rows = 1
-        if not self.first and isinstance(self.num_pixels, int):
-            self.rows = max(n for n in range(1, 65) if self.num_pixels % n == 0)
-            wide = (shape[0], self.num_pixels // self.rows, self.rows * spec.channels)
+        self.side_by_side = 1
+        if not self.channels_first and isinstance(self.num_pixels, int):
+            # 64 pixels are wide enough; the number must divide that of the pixels.
+            self.side_by_side = max(n for n in range(1, 65) if self.num_pixels % n == 0)
+            wide = (
+                shape[0],
+                self.num_pixels // self.side_by_side,
+                self.side_by_side * spec.channels,
+            )
             pixels = ops.reshape(pixels, wide)
         self.may_be_nonfinite = keras.backend.is_float_dtype(
             keras.backend.standardize_dtype(x.dtype)
@@ -117,45 +126,45 @@ class Batch:
 
     def by_channel(self, vector: Any) -> Any:
         """Reshapes a `(channels,)` vector so that it broadcasts against `pixels`."""
-        if self.first:
+        if self.channels_first:
             return ops.reshape(vector, (1, -1, 1))
-        return ops.reshape(ops.tile(vector, (self.rows,)), (1, 1, -1))
+        return ops.reshape(ops.tile(vector, (self.side_by_side,)), (1, 1, -1))
 
     def over_pixels(self, reduce: Callable[..., Any], values: Any) -> Any:
         """Reduces values shaped like `pixels` to `(batch, channels)`."""
-        if self.first:
+        if self.channels_first:
             return reduce(values, axis=2)
         values = reduce(values, axis=1)
-        if self.rows == 1:
+        if self.side_by_side == 1:
             return values
-        rows = ops.reshape(values, (ops.shape(values)[0], self.rows, self.spec.channels))
-        return reduce(rows, axis=1)
+        pixels = ops.reshape(values, (ops.shape(values)[0], self.side_by_side, self.spec.channels))
+        return reduce(pixels, axis=1)
 
     def _num_values(self, pixels: Any) -> Any:
-        """Returns the number of pixels, `(batch, channels)`."""
-        one = pixels[:, :, 0] if self.first else pixels[:, 0, : self.spec.channels]
-        return ops.full_like(one, 1.0) * ops.cast(self.num_pixels, "float32")
+        """Returns the number of pixels of each sample and channel, `(batch, channels)`."""
+        first_pixel = pixels[:, :, 0] if self.channels_first else pixels[:, 0, : self.spec.channels]
+        return ops.full_like(first_pixel, 1.0) * ops.cast(self.num_pixels, "float32")
 
     def _without_nonfinite(self, pixels: Any, deviation: Any, total: Any, number: Any) -> Any:
         """Replaces values that are not finite by the pivot, and counts the finite ones."""
 
         def filled() -> Any:
             finite = ops.isfinite(pixels)
-            apart = ops.where(finite, deviation, 0.0)
+            finite_deviation = ops.where(finite, deviation, 0.0)
             return (
                 ops.where(finite, pixels, self.by_channel(self.pivot)),
-                apart,
-                self.over_pixels(ops.sum, apart),
+                finite_deviation,
+                self.over_pixels(ops.sum, finite_deviation),
                 self.over_pixels(ops.sum, ops.cast(finite, "float32")),
             )
 
         if keras.backend.backend() != "tensorflow":
             return filled()
-        # TensorFlow's `where` takes longer than the statistics that follow. It is only run
-        # if a sum is not finite, which is rare. JAX fuses it with other operations, and
+        # TensorFlow's `where` takes longer than the statistics that follow. So it runs only if
+        # a sum is not finite, which is rare. JAX fuses `where` with other operations, and
         # PyTorch, which is eager, would have to wait for the device to read the condition.
-        finite = ops.all(ops.isfinite(total))
-        return ops.cond(finite, lambda: (pixels, deviation, total, number), filled)
+        all_finite = ops.all(ops.isfinite(total))
+        return ops.cond(all_finite, lambda: (pixels, deviation, total, number), filled)
 
 
 def row_mask(x: Any, rows: Any) -> Any:
@@ -169,12 +178,12 @@ def pixels_of(x: Any, spec: InputSpec) -> Any:
     The shape is `(batch, channels, pixels)` for channels first, else `(batch, pixels,
     channels)`.
     """
-    first = spec.layout == "channels_first"
-    rows, sides = ops.shape(x)[0], tuple(x.shape[1:])
-    # The number of pixels is passed where it is known, because TensorFlow does not infer it if
-    # the batch size is unknown.
+    channels_first = spec.layout == "channels_first"
+    samples, sides = ops.shape(x)[0], tuple(x.shape[1:])
+    # If the number of pixels is known it is passed, because TensorFlow does not infer it if the
+    # batch size is unknown.
     number = -1 if None in sides else prod(sides) // spec.channels
-    shape = (rows, spec.channels, number) if first else (rows, number, spec.channels)
+    shape = (samples, spec.channels, number) if channels_first else (samples, number, spec.channels)
     return ops.cast(ops.reshape(x, shape), "float32")
 
 

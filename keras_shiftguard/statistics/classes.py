@@ -1,9 +1,9 @@
 """Class ids from labels, and class probabilities from outputs.
 
 The whole package reads labels and outputs by these rules. Labels are class ids if they are
-whole numbers from 0, or rows of shares that sum to 1 (one-hot, smoothed or mixed), of which
-the class with the largest share counts. Outputs in [0, 1] that sum to 1 are probabilities;
-softmax is applied to any others.
+whole numbers from 0. They are classes as well if they are rows of shares that sum to 1 (one-hot,
+smoothed or mixed); the class with the largest share counts. Outputs in [0, 1] that sum to 1 are
+probabilities; softmax is applied to any others.
 """
 
 from typing import Any
@@ -37,8 +37,8 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
         width: `width_of(y)`, at least 1.
 
     Returns:
-        The ids, `(samples,)`, int32, 0 where a label is no class; and a mask, `(samples,)`,
-        float32, 1.0 where a label is a class, else 0.0.
+        The ids, `(samples,)`, int32; and a mask, `(samples,)`, float32: 1.0 if the label is
+        a class, else 0.0. An id has no meaning where the mask is 0.
     """
     if width > 1:
         rows = ops.cast(y, "float32")
@@ -57,9 +57,9 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
 
 
 def host_class_ids(labels: Any) -> np.ndarray | None:
-    """Returns the class ids of labels on the host; None if they are no class ids.
+    """Returns the class ids of labels on the host; None if some label is not a class.
 
-    The rules are those of `class_ids`.
+    The rules are those of `class_ids`, but labels of `LARGEST_ID` or more are never classes.
 
     Args:
         labels: A NumPy array, `(samples,)` or `(samples, columns)`.
@@ -84,10 +84,11 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
 def probabilities(outputs: Any) -> Any:
     """Returns the class probabilities of a batch of outputs, with `keras.ops`.
 
-    Outputs in [0, 1] of which every row sums to 1 within `PROBABILITY_TOLERANCE` are returned
-    as they are; softmax is applied to any others. A single column belongs to the second of two
-    classes: it is a probability if all outputs lie in [0, 1], else a logit. Rows that are not
-    finite stay so, and do not influence how the others are read.
+    If all outputs of the batch lie in [0, 1] and every row sums to 1, both within
+    `PROBABILITY_TOLERANCE`, they are returned as they are; else softmax is applied to all rows.
+    A single column belongs to the second of two classes: it is a probability if all outputs of
+    the batch lie in [0, 1], else a logit. Rows with values that are not finite do not influence
+    how the others are read.
 
     Args:
         outputs: `(samples, classes)`, floating point.
@@ -96,21 +97,21 @@ def probabilities(outputs: Any) -> Any:
         `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
     """
     finite = ops.all(ops.isfinite(outputs), axis=1, keepdims=True)
-    seen = ops.where(finite, outputs, ops.zeros_like(outputs))
-    inside = ops.logical_and(
-        ops.min(seen) >= -PROBABILITY_TOLERANCE, ops.max(seen) <= 1.0 + PROBABILITY_TOLERANCE
+    filled = ops.where(finite, outputs, ops.zeros_like(outputs))
+    in_range = ops.logical_and(
+        ops.min(filled) >= -PROBABILITY_TOLERANCE, ops.max(filled) <= 1.0 + PROBABILITY_TOLERANCE
     )
     if outputs.shape[1] == 1:
-        yes = ops.where(inside, outputs, ops.sigmoid(outputs))
-        return ops.concatenate([1.0 - yes, yes], axis=1)
-    off = ops.abs(ops.sum(seen, axis=1, keepdims=True) - 1.0)
-    off = ops.max(ops.where(finite, off, ops.zeros_like(off)))
-    inside = ops.logical_and(inside, off <= PROBABILITY_TOLERANCE)
-    return ops.where(inside, outputs, ops.softmax(outputs, axis=1))
+        second = ops.where(in_range, outputs, ops.sigmoid(outputs))
+        return ops.concatenate([1.0 - second, second], axis=1)
+    error = ops.abs(ops.sum(filled, axis=1, keepdims=True) - 1.0)
+    largest_error = ops.max(ops.where(finite, error, ops.zeros_like(error)))
+    are_probabilities = ops.logical_and(in_range, largest_error <= PROBABILITY_TOLERANCE)
+    return ops.where(are_probabilities, outputs, ops.softmax(outputs, axis=1))
 
 
 def host_probabilities(outputs: Any) -> np.ndarray:
-    """Returns `probabilities` of outputs on the host, `(samples, classes)`, float64."""
+    """Returns `probabilities` of a NumPy array of outputs, `(samples, classes)`, float64."""
     x = np.asarray(outputs)
     x = x.reshape(len(x), -1)
     if not len(x):

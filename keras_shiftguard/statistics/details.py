@@ -18,7 +18,7 @@ class Details:
     """Features, token counts and the mean embedding of whole samples.
 
     They cost more than a pass over the pixels, and a part of the samples is
-    enough for them: `Stream` feeds them some rows of some batches.
+    enough for them. So `Stream` adds only some samples of some batches to them.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
@@ -28,8 +28,8 @@ class Details:
         # Images of a few pixels have no attributes, only an embedding.
         measured = bool(names) and not spec.tokens
         self.features = FeatureSketch(names, state) if measured else None
-        # If the dtype is unknown, the variables of both are created, and each batch decides
-        # which of them it updates.
+        # If the dtype is unknown, both features and tokens get variables, and each batch updates
+        # one of the two.
         self.tokens = None if spec.tokens is False else TokenSketch(spec, state)
         self.embedding = EmbeddingSketch(dimension_of(spec), state)
 

@@ -1,4 +1,4 @@
-"""Handling of empty batches, which a replica gets if the last batch is too short for all."""
+"""Handling of empty batches: a replica gets one if the last batch is too short for all replicas."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,14 @@ from keras import ops
 
 
 def is_empty(x: Any) -> Any:
-    """Whether a batch holds no sample: a bool, or a tensor where the size is not static."""
+    """Whether a batch holds no sample, as a boolean tensor."""
     return ops.equal(ops.shape(x)[0], 0)
 
 
 def unless_empty(x: Any, update: Callable[[], None]) -> None:
     """Calls `update` unless the batch `x` is empty.
 
-    Only TensorFlow's strategies give a replica an empty batch. Without replicas no
+    Only TensorFlow's strategies give a replica an empty batch. Without several replicas, no
     condition is added to the step.
     """
     if keras.backend.backend() == "tensorflow":

@@ -21,9 +21,9 @@ class Extremes:
         self.maximum = state.add("maximum", (spec.channels,), fill=-np.inf)
 
     def update(self, batch: Batch) -> None:
-        seen = batch.num_finite > 0
-        lowest = ops.where(seen, batch.over_pixels(ops.min, batch.pixels), np.inf)
-        highest = ops.where(seen, batch.over_pixels(ops.max, batch.pixels), -np.inf)
+        has_values = batch.num_finite > 0  # (batch, channels)
+        lowest = ops.where(has_values, batch.over_pixels(ops.min, batch.pixels), np.inf)
+        highest = ops.where(has_values, batch.over_pixels(ops.max, batch.pixels), -np.inf)
         lowest, highest = ops.min(lowest, axis=0), ops.max(highest, axis=0)
         self.minimum.assign(ops.minimum(self.minimum, lowest))
         self.maximum.assign(ops.maximum(self.maximum, highest))

@@ -1,4 +1,4 @@
-"""Moments and histograms of named features, one value a sample."""
+"""Moments and histograms of named features, which have one value for each sample."""
 
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -19,7 +19,7 @@ LARGEST_VALUE = 1e18
 
 
 class FeatureSketch:
-    """Accumulates a `FeatureTable` from `(samples, k)` batches.
+    """Accumulates a `FeatureTable` from batches of `(samples, k)` values.
 
     It works inside a compiled step, as a part of a larger `State`, and on its own:
 
@@ -43,18 +43,18 @@ class FeatureSketch:
         self.prefix = prefix
         k = len(self.names)
         self.bins = num_bins(k)
-        self.seen = self.state.add(f"{prefix}_seen", ())
+        self.seen = self.state.add(f"{prefix}_seen", ())  # number of samples
         self.pivot = self.state.add(f"{prefix}_pivot", (k,))
-        self.count = self.state.add(f"{prefix}_count", (k,))
-        self.first = self.state.add(f"{prefix}_first", (k,))
-        self.second = self.state.add(f"{prefix}_second", (k,))
+        self.count = self.state.add(f"{prefix}_count", (k,))  # samples with a value
+        self.first = self.state.add(f"{prefix}_first", (k,))  # sum of the deviations from the pivot
+        self.second = self.state.add(f"{prefix}_second", (k,))  # sum of their squares
         self.histogram = self.state.add(f"{prefix}_histogram", (k * self.bins,))
 
     def update(self, values: Any, rows: Any = None) -> None:
-        """Adds `(samples, k)` values; those that are not finite are counted as missing.
+        """Adds the values of one batch; those that are not finite are counted as missing.
 
         Args:
-            values: The values.
+            values: `(samples, k)`, of any numeric dtype.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
         values = ops.cast(values, "float32")
@@ -82,7 +82,7 @@ class FeatureSketch:
             self.histogram.assign(self.histogram + counted)
 
     def _bin(self, values: Any) -> Any:
-        """Returns the index into `histogram` of each value; see `Quantiles`."""
+        """Returns the index into `histogram` of each value. The bins are those of `Quantiles`."""
         magnitude = ops.maximum(ops.abs(values), SMALLEST / 2)
         step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
         step = ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0
@@ -109,7 +109,7 @@ class FeatureSketch:
     def drain(self) -> FeatureTable:
         """Returns the table accumulated since the last call, and resets the state.
 
-        For a sketch with a state of its own.
+        Only for a sketch with a state of its own.
         """
         table = reduce(add, [self.read(values) for values in self.state.read()])
         self.state.reset()

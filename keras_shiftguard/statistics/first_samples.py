@@ -12,15 +12,15 @@ from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State, on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
-MAX_SAMPLES = 32
-MAX_BYTES = 32 * 2**20
-# Images of no fixed size are cropped in the middle to this many pixels a side. That is enough
-# for early batch-norm layers and for the spectrum, which are local.
+MAX_SAMPLES = 32  # images of a buffer
+MAX_BYTES = 32 * 2**20  # of a buffer, which therefore holds fewer large images, but at least 4
+# Of images without a fixed size, the middle is stored, at most this many pixels a side. That is
+# enough for early batch-norm layers and for the spectrum, which are local.
 CROP = 256
 
 
 class FirstSamples:
-    """Buffer that fills with the images of the first batches, and is free of cost once full.
+    """Buffer that fills with the images of the first batches, and costs nothing once full.
 
     The preprocessing diagnosis needs whole images, because batch norm depends on spatial
     structure. On TensorFlow, where batches are seen inside the step, the images stay on the
@@ -29,26 +29,26 @@ class FirstSamples:
 
     Args:
         spec: Specification of the image input.
-        max_samples: Number of images that the buffer holds at most; fewer of large images.
+        max_samples: The largest number of images in the buffer; of large images it holds fewer.
     """
 
     def __init__(self, spec: InputSpec, max_samples: int = MAX_SAMPLES) -> None:
         self.spec = spec
         self.height, self.width = (CROP if side is None else side for side in spec.size)
-        image = self.height * self.width * spec.channels * 4
-        capacity = int(np.clip(MAX_BYTES // image, 4, MAX_SAMPLES))
+        bytes_per_image = self.height * self.width * spec.channels * 4
+        capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, MAX_SAMPLES))
         self.capacity = int(np.clip(capacity * max_samples // MAX_SAMPLES, 4, max_samples))
         self.state = State("shiftguard_first")
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels on the host
         self._in_step = keras.backend.backend() == "tensorflow"
         if self._in_step:
-            first = spec.layout == "channels_first"
+            channels_first = spec.layout == "channels_first"
             size = (self.height, self.width)
-            shape = (spec.channels, *size) if first else (*size, spec.channels)
+            shape = (spec.channels, *size) if channels_first else (*size, spec.channels)
             self.images = self.state.add("images", (self.capacity, *shape))
-            self.sizes = self.state.add("sizes", (self.capacity, 2))
+            self.sizes = self.state.add("sizes", (self.capacity, 2))  # height and width
             self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
-            self.filled = self.state.add("filled", ())
+            self.filled = self.state.add("filled", ())  # number of images so far
 
     def update(self, x: Any, y: Any = None) -> None:
         """Stores as many images of one batch as still fit."""
@@ -56,14 +56,13 @@ class FirstSamples:
             return self._copy(x, y)
         x = middle_frame(x, self.spec)
         current = (self.images.value, self.sizes.value, self.labels.value)
-        full = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
-        # If the buffer is full or the batch is empty, nothing is copied.
-        ops.cond(full, _nothing, lambda: self._assign(self._merged(current, x, y)))
+        skip = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
+        ops.cond(skip, _nothing, lambda: self._assign(self._merged(current, x, y)))
         rows = ops.cast(ops.shape(x)[0], "float32")
         self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))
 
     def _copy(self, x: Any, y: Any) -> None:
-        """Copies images to the host, and their labels."""
+        """Copies the images of one batch, and their labels, to the host."""
         room = self.capacity - sum(len(images) for images, _ in self._parts)
         if room <= 0 or not x.shape[0]:
             return
@@ -77,6 +76,7 @@ class FirstSamples:
         self._parts.append((images, labels))
 
     def _assign(self, values: tuple[Any, ...]) -> Any:
+        """Assigns images, sizes and labels to the buffer, and returns a dummy value."""
         for variable, value in zip((self.images, self.sizes, self.labels), values, strict=True):
             variable.assign(value)
         return _nothing()
@@ -91,7 +91,8 @@ class FirstSamples:
         images, sizes, labels = current
         rows = ops.shape(x)[0]
         offset = ops.arange(self.capacity, dtype="int32") - ops.cast(self.filled.value, "int32")
-        source = ops.clip(offset, 0, rows - 1)  # the row of the batch for each place
+        # Place i of the buffer takes row `source[i]` of the batch, if `taken[i]`.
+        source = ops.clip(offset, 0, rows - 1)
         taken = ops.logical_and(offset >= 0, offset < rows)
         axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
         picked = ops.cast(ops.take(x, source, axis=0), "float32")
@@ -101,18 +102,17 @@ class FirstSamples:
             ops.minimum(ops.cast(ops.shape(x)[axis], "float32"), float(limit))
             for axis, limit in zip(axes, (self.height, self.width), strict=True)
         ]
-        row_mask = ops.reshape(taken, (-1, 1))
         return (
             ops.where(ops.reshape(taken, (-1, 1, 1, 1)), picked, images),
-            ops.where(row_mask, ops.stack(size), sizes),
+            ops.where(ops.reshape(taken, (-1, 1)), ops.stack(size), sizes),
             ops.where(taken, ops.take(_ids_or_minus_one(y, rows), source, axis=0), labels),
         )
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns `(images, labels)` on the host; a label is -1 where it is unknown.
+        """Returns `(images, labels)` on the host; an unknown label is -1.
 
-        Images of another size than the first are left out, so that the images are one array,
-        in the layout of the input.
+        Images of another size than the first are left out, so that the images form one array,
+        `(images, ...)` float32, in the layout of the input.
         """
         if not self._in_step:
             shape = self._parts[0][0].shape[1:] if self._parts else None
@@ -127,8 +127,8 @@ class FirstSamples:
         images = values["images"][:filled][same_size].astype("float32")
         if len(images):
             height, width = sizes[0].astype(int)
-            first = self.spec.layout == "channels_first"
-            images = images[..., :height, :width] if first else images[:, :height, :width]
+            channels_first = self.spec.layout == "channels_first"
+            images = images[..., :height, :width] if channels_first else images[:, :height, :width]
         return images, values["labels"][:filled][same_size].astype(int)
 
 
@@ -138,7 +138,7 @@ def _nothing() -> Any:
 
 
 def _middle(x: Any, axis: int, limit: int) -> Any:
-    """Returns the middle `limit` rows along `axis`; a shorter axis repeats its last row."""
+    """Cuts the middle `limit` positions out of `axis`; a shorter axis repeats its last position."""
     if x.shape[axis] == limit:
         return x
     length = ops.cast(ops.shape(x)[axis], "int32")
@@ -147,7 +147,7 @@ def _middle(x: Any, axis: int, limit: int) -> Any:
 
 
 def _ids_or_minus_one(y: Any, rows: Any) -> Any:
-    """Returns the class ids of one batch, `(rows,)`, float32; -1 where a label is no class."""
+    """Returns the class ids of one batch, `(rows,)`, float32; -1 for a label that is no class."""
     width = width_of(y)
     if not width:
         return ops.broadcast_to(ops.convert_to_tensor(-1.0, dtype="float32"), (rows,))

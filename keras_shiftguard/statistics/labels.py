@@ -18,17 +18,17 @@ from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tracing import traced_once
 
-# The variables are created before the first batch shows how many columns the labels have. Labels
-# of more columns than this are classes, or too many targets to report by name.
+# The variables are created for so many columns of labels, before the first batch shows how many
+# there are. Labels with more columns are classes, or too many targets to report by name.
 MAX_TARGETS = 16
 
 
 class LabelSketch:
     """Accumulates a `LabelSummary`.
 
-    `classes.py` says which labels are class ids. `update` counts the classes of
-    all samples. `measure` adds the label columns as numbers, and the moments by
-    class of the random projections of the input, for a part of the samples.
+    `classes.py` says which labels are class ids. `update` counts the classes, and gets
+    all samples. `measure` adds the label columns as numbers, and the moments of the
+    input's random projections by class; it gets a part of the samples.
 
     >>> sketch = LabelSketch()
     >>> sketch.update(keras.ops.convert_to_tensor([0, 2, 2]))
@@ -39,20 +39,20 @@ class LabelSketch:
     def __init__(self) -> None:
         self.state = State("shiftguard_labels")
         self.num_samples = self.state.add("num_samples", ())
-        self.num_ids = self.state.add("num_ids", ())
-        self.counts = self.state.add("counts", (MAX_CLASSES,))
+        self.num_ids = self.state.add("num_ids", ())  # samples whose label is a class
+        self.counts = self.state.add("counts", (MAX_CLASSES,))  # by class id modulo MAX_CLASSES
         self.details = State("shiftguard_labels")
         names = [str(i) for i in range(MAX_TARGETS)]
         self.targets = FeatureSketch(names, self.details, prefix="targets")
-        by_class = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
+        shape = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
         self.class_pivot = self.details.add("class_pivot", (NUM_DIRECTIONS,))
         self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED,))
-        self.class_first = self.details.add("class_first", by_class)
-        self.class_second = self.details.add("class_second", by_class)
-        self.width = 0
+        self.class_first = self.details.add("class_first", shape)
+        self.class_second = self.details.add("class_second", shape)
+        self.width = 0  # columns of the labels, once known
 
     def update(self, y: Any, rows: Any = None) -> None:
-        """Counts the classes of one batch; of its first `rows` samples, or of all if None."""
+        """Counts the classes of the first `rows` samples of a batch, or of all if None."""
         if width := width_of(y):
             self.width = width
             traced_once(self._update, self.state, "classes", y, rows)
@@ -69,13 +69,13 @@ class LabelSketch:
         self.counts.assign(self.counts + counted)
 
     def measure(self, y: Any, projections: Any, weight: Any, rows: Any = None) -> None:
-        """Adds samples to the targets and to the projections by class, which cost more.
+        """Adds samples to the statistics that cost more: targets, and projections by class.
 
         Args:
-            y: Labels of some samples.
+            y: Labels of the samples, `(samples,)` or `(samples, columns)`.
             projections: Random projections of the same samples, `(samples,
                 NUM_DIRECTIONS)`.
-            weight: 1.0 where a projection is finite, else 0.0, `(samples, 1)`.
+            weight: 1.0 for a sample with finite projections, else 0.0, `(samples, 1)`.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
         if width_of(y):
@@ -91,8 +91,8 @@ class LabelSketch:
         weight = weight * ops.expand_dims(valid, 1)
         number = ops.sum(weight)
         batch_mean = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
-        seen = ops.sum(self.class_count.value) > 0
-        pivot = ops.where(seen, self.class_pivot.value, batch_mean)
+        has_pivot = ops.sum(self.class_count.value) > 0
+        pivot = ops.where(has_pivot, self.class_pivot.value, batch_mean)
         deviation = (projections - pivot) * weight
         sums = ops.segment_sum(
             ops.concatenate([weight, deviation, ops.square(deviation)], axis=1),
@@ -112,11 +112,12 @@ class LabelSketch:
     def drain(self) -> LabelSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
         replicas = zip(self.state.read(), self.details.read(), strict=True)
-        pieces = [self._read({**light, **heavy}) for light, heavy in replicas]
+        pieces = [self._read({**values, **details}) for values, details in replicas]
         self.reset()
         return reduce(add, pieces)
 
     def _read(self, values: Mapping[str, np.ndarray]) -> LabelSummary:
+        """Returns the summary of one replica."""
         if not values["num_samples"]:
             return LabelSummary()
         count = np.broadcast_to(values["class_count"][:, None], values["class_first"].shape)
@@ -132,7 +133,7 @@ class LabelSketch:
 
 
 def first_columns(table: FeatureTable, width: int) -> FeatureTable:
-    """Returns the table of the first `width` columns; empty if there were too many columns."""
+    """Returns the table of the first `width` features; empty if no sample was added."""
     if not table.num_samples:
         return FeatureTable()
     moments = (table.moments.count, table.moments.mean, table.moments.m2)

@@ -11,19 +11,20 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
-# Distance to the next grid point, in grid steps, up to which a value counts as on the grid.
-# float32 rounding stays below 1e-3; 4 % of arbitrary values are as near by chance.
+# Largest distance to the nearest grid point, in grid steps, at which a value counts as on the grid.
+# Rounding in float32 stays below 1e-3. Of evenly distributed values, 4 % are as near.
 TOLERANCE = 0.02
 # The grid is a property of the pipeline, not of single images, so a few images of each batch
-# are enough. To compare all of them with seven grids would slow the step down.
+# are enough. Comparing all images with seven grids would slow the step down.
 SAMPLES_PER_BATCH = 16
 
 
 class Lattice:
-    """Counts, for each convention, the values whose inverse is a whole number in 0..255."""
+    """Counts, for each convention, the values that it makes of whole pixel values in 0..255."""
 
     def __init__(self, spec: InputSpec, state: State) -> None:
-        scales, offsets, self.applies = [], [], []
+        factors, shifts = [], []  # of the map from values back to raw pixels
+        self.applies = []  # whether the input has the channels that the convention needs
         for mode, order in LATTICES.values():
             scale, offset = (np.asarray(v, "float64") for v in MODES[mode])
             if order == "bgr":
@@ -34,10 +35,10 @@ class Lattice:
                     np.repeat(scale[:1], spec.channels),
                     np.repeat(offset[:1], spec.channels),
                 )
-            scales.append(1 / scale)
-            offsets.append(-offset / scale)
-        self.factor = np.asarray(scales, "float32")  # (lattices, channels)
-        self.shift = np.asarray(offsets, "float32")
+            factors.append(1 / scale)
+            shifts.append(-offset / scale)
+        self.factors = np.asarray(factors, "float32")  # (lattices, channels)
+        self.shifts = np.asarray(shifts, "float32")
         self.hits = state.add("lattice_hits", (len(LATTICES),))
         self.values = state.add("lattice_values", ())
 
@@ -45,10 +46,10 @@ class Lattice:
         x = pixels.values[:SAMPLES_PER_BATCH]
         finite = None if pixels.finite is None else pixels.finite[:SAMPLES_PER_BATCH]
         hits = []
-        for factor, shift in zip(self.factor, self.shift, strict=True):
+        for factor, shift in zip(self.factors, self.shifts, strict=True):
             raw = x * ops.convert_to_tensor(factor) + ops.convert_to_tensor(shift)
             near = ops.abs(raw - ops.round(raw)) < TOLERANCE
-            # -0.5 < raw < 255.5, in one comparison
+            # One comparison for -0.5 < raw < 255.5.
             hit = ops.logical_and(near, ops.abs(raw - 127.5) < 128.0)
             hit = hit if finite is None else ops.logical_and(hit, finite)
             hits.append(ops.sum(ops.cast(hit, "float32")))
@@ -60,6 +61,7 @@ class Lattice:
         self.values.assign(self.values + number)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        """Returns the fields of a summary; `lattice_hits` is -1 for a grid that does not apply."""
         return {
             "lattice_hits": np.where(self.applies, values["lattice_hits"], -1).astype("int64"),
             "lattice_values": int(values["lattice_values"]),

@@ -1,4 +1,4 @@
-"""Mean embedding sketch: mean and covariance of random Fourier features."""
+"""Sketch of a mean embedding: mean and covariance of random Fourier features."""
 
 from collections.abc import Mapping
 from functools import reduce
@@ -22,11 +22,11 @@ from keras_shiftguard.statistics.state import State
 
 
 class EmbeddingSketch:
-    """Accumulates a `MeanEmbedding` from `(samples, dimension)` batches.
+    """Accumulates a `MeanEmbedding` from batches of `(samples, dimension)` vectors.
 
-    The features ("waves") and their products are summed around a pivot, like all
-    sums in this package: at a bandwidth where samples hardly differ, float32
-    would lose the covariance otherwise.
+    The Fourier features ("waves") and their products are summed around a pivot, like all
+    sums in this package. Otherwise float32 would lose the covariance at a bandwidth at
+    which the waves of the samples hardly differ.
 
     >>> sketch = EmbeddingSketch(dimension=3)
     >>> _ = sketch.update(keras.ops.ones((5, 3)))
@@ -55,15 +55,15 @@ class EmbeddingSketch:
         self.projected_second = self.state.add(f"{prefix}_projected_second", (NUM_DIRECTIONS,))
 
     def update(self, vectors: Any, rows: Any = None) -> tuple[Any, Any]:
-        """Adds `(samples, dimension)` vectors; those that are not finite are left out.
+        """Adds the vectors of one batch; those that are not finite are left out.
 
         Args:
-            vectors: The vectors.
+            vectors: `(samples, dimension)`, of any numeric dtype.
             rows: Number of samples, if the rows after them are padding; None for all.
 
         Returns:
-            The projections, `(samples, NUM_DIRECTIONS)`; and the weights,
-            `(samples, 1)`, 1.0 where a sample was finite, else 0.0. float32.
+            The random projections, `(samples, NUM_DIRECTIONS)`; and the weights,
+            `(samples, 1)`, 1.0 for a sample that was added, else 0.0. Both are float32.
         """
         vectors = ops.cast(vectors, "float32")
         known = ops.all(ops.abs(vectors) < LARGEST_VALUE, axis=1, keepdims=True)
@@ -73,19 +73,20 @@ class EmbeddingSketch:
         vectors = ops.where(known, vectors, 0.0)
         matrix = ops.convert_to_tensor(directions(self.dimension))
         projections = ops.matmul(vectors, matrix)
-        inverse = np.asarray(BANDWIDTHS, "float32")[:, None] ** -1
-        angles = ops.expand_dims(projections, 1) * ops.convert_to_tensor(inverse)
+        inverse_bandwidths = np.asarray(BANDWIDTHS, "float32")[:, None] ** -1
+        angles = ops.expand_dims(projections, 1) * ops.convert_to_tensor(inverse_bandwidths)
+        # (samples, bandwidths, NUM_WAVES)
         waves = ops.concatenate([ops.cos(angles), ops.sin(angles)], axis=2)
 
         number = ops.sum(weight)
         scale = 1.0 / ops.maximum(number, 1.0)
-        every_wave = ops.expand_dims(weight, 2)
-        fresh = self.count.value <= 0
-        pivot = ops.where(fresh, ops.sum(waves * every_wave, axis=0) * scale, self.pivot.value)
+        wave_weight = ops.expand_dims(weight, 2)
+        is_first = self.count.value <= 0
+        pivot = ops.where(is_first, ops.sum(waves * wave_weight, axis=0) * scale, self.pivot.value)
         projected_pivot = ops.where(
-            fresh, ops.sum(projections * weight, axis=0) * scale, self.projected_pivot.value
+            is_first, ops.sum(projections * weight, axis=0) * scale, self.projected_pivot.value
         )
-        deviation = (waves - pivot) * every_wave
+        deviation = (waves - pivot) * wave_weight
         products = ops.matmul(
             ops.transpose(deviation, (1, 2, 0)), ops.transpose(deviation, (1, 0, 2))
         )
@@ -127,7 +128,7 @@ class EmbeddingSketch:
     def drain(self) -> MeanEmbedding:
         """Returns the embedding accumulated since the last call, and resets the state.
 
-        For a sketch with a state of its own.
+        Only for a sketch with a state of its own.
         """
         embedding = reduce(add, [self.read(values) for values in self.state.read()])
         self.state.reset()

@@ -1,4 +1,4 @@
-"""A schedule for costly statistics: updates at every k-th step."""
+"""Schedule for costly statistics, which are updated only at every k-th step."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,8 @@ from keras import ops
 from keras_shiftguard.statistics.state import State, assign
 
 # The costly statistics measure at most the first ROWS samples of a batch, and about
-# SAMPLES_PER_PASS samples of a pass, spread evenly. From 4,096 samples a mean is known to 1.6 %
-# of a standard deviation; finer differences are negligible.
+# SAMPLES_PER_PASS samples of a pass, spread evenly. The mean of 4,096 samples has a standard error
+# of 1.6 % of the standard deviation; finer differences are negligible.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
 
@@ -19,8 +19,9 @@ def stride_for(steps: int | None, batch_size: int | None = None) -> int:
     """Returns the stride between measured steps, so that a pass is sampled evenly.
 
     Args:
-        steps: Steps of the pass; if None, unknown, every step is measured.
-        batch_size: Samples of a step and replica; if None, at least `ROWS` are assumed.
+        steps: Number of steps of the pass. None if unknown: every step is measured.
+        batch_size: Number of samples of a step on each replica. If None, at least `ROWS`
+            are assumed.
 
     Example:
 
@@ -48,7 +49,7 @@ class Occasional:
         self._step, self._stride = 0, stride
 
     def start(self, stride: int) -> None:
-        """Sets the stride, and makes the next step one that is updated. Runs on the host."""
+        """Sets the stride, and makes the update run at the next step. Runs on the host."""
         self._step, self._stride = 0, stride
         assign(self.step, 0.0)
         assign(self.stride, float(stride))

@@ -1,4 +1,4 @@
-"""Statistics of a model's outputs, and of the activations of one of its layers."""
+"""`OutputSketch`: statistics of a model's outputs, and of the activations of one layer."""
 
 from functools import reduce
 from operator import add
@@ -24,7 +24,7 @@ class OutputSketch:
         classes: Whether the columns are classes. A single column belongs to the
             second of two classes.
         layer: Name of the layer whose activations are embedded; "" for none.
-        dimension: Length of the activation vectors.
+        dimension: Number of features of an activation, after `pooled`.
     """
 
     def __init__(self, width: int, classes: bool, layer: str = "", dimension: int = 0) -> None:
@@ -40,10 +40,11 @@ class OutputSketch:
         self.features = FeatureSketch(names, self.state, prefix="outputs")
         self.predicted = self.state.add("predicted", (self.num_classes,))
         self.confusion = self.state.add("confusion", (size * size,))
-        # With too many classes for a confusion matrix: right predictions by class.
-        without = 0 if size else self.num_classes
-        self.labelled = self.state.add("labelled", (without,))
-        self.right = self.state.add("right", (without,))
+        # If there are too many classes for a confusion matrix: by class, the number of samples
+        # with a label, and of right predictions.
+        counted = 0 if size else self.num_classes
+        self.labelled = self.state.add("labelled", (counted,))
+        self.right = self.state.add("right", (counted,))
         self.embedding = EmbeddingSketch(dimension, self.state) if layer else None
 
     def update(self, outputs: Any, activations: Any = None, y: Any = None) -> None:
@@ -81,23 +82,24 @@ class OutputSketch:
         if not width:
             return
         ids, valid = class_ids(y, width)
-        known = self.num_classes
-        valid = valid * finite * ops.cast(ids < known, "float32")
-        ids = ops.minimum(ids, known - 1)
+        valid = valid * finite * ops.cast(ids < self.num_classes, "float32")
+        ids = ops.minimum(ids, self.num_classes - 1)
         if size:
             cells = ops.segment_sum(valid, ids * size + predicted, num_segments=size * size)
             self.confusion.assign(self.confusion + cells)
         else:
-            counts = ops.segment_sum(valid, ids, num_segments=known)
+            labelled = ops.segment_sum(valid, ids, num_segments=self.num_classes)
             hits = valid * ops.cast(ops.equal(ids, predicted), "float32")
-            self.labelled.assign(self.labelled + counts)
-            self.right.assign(self.right + ops.segment_sum(hits, ids, num_segments=known))
+            right = ops.segment_sum(hits, ids, num_segments=self.num_classes)
+            self.labelled.assign(self.labelled + labelled)
+            self.right.assign(self.right + right)
 
     def drain(self, weights: str) -> OutputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host.
 
         Args:
-            weights: Fingerprint of the model's weights.
+            weights: A text that identifies the model's weights. Only summaries with the
+                same text are compared.
         """
         pieces = []
         for values in self.state.read():

@@ -1,4 +1,4 @@
-"""`Padding`: pads short batches, so that JAX compiles the statistics for one size only."""
+"""`Padding`: pads short batches, so that JAX compiles the statistics for only one size."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,7 +42,7 @@ class Padding:
 
 
 def _padded(x: Any, size: int) -> Any:
-    """Repeats the last sample until there are `size` samples."""
+    """Returns `x` with its last sample repeated, so that there are at least `size` samples."""
     missing = size - x.shape[0]
     if missing <= 0:
         return x

@@ -11,14 +11,14 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
 
-MAX_ROWS = 4  # more channels than this share one row, so that memory stays constant
+MAX_ROWS = 4  # if there are more channels, all share one row, so that memory stays constant
 
 
 class Quantiles:
-    """Counts sampled pixels in bins that grow geometrically from zero, for both signs.
+    """Counts sampled pixels in bins whose edges grow geometrically on both sides of zero.
 
-    The relative accuracy is 1 % for raw 0..255, [0, 1] and [-1, 1] alike. So the
-    range need not be known in advance, and separate sketches add up.
+    The relative accuracy is 1 % in any range, such as 0..255, [0, 1] and [-1, 1]. So the
+    range need not be known in advance, and separate sketches can be added.
 
     Reference: Masson, Rim and Lee, "DDSketch", VLDB 2019, section 2.
     """
@@ -29,7 +29,7 @@ class Quantiles:
 
     def update(self, pixels: SampledPixels) -> None:
         x = pixels.values
-        # Values below SMALLEST get step -1, which the 1 that is added makes bin 0.
+        # A magnitude below SMALLEST gets step -1, and so the bin in the middle, which is for zero.
         magnitude = ops.maximum(ops.abs(x), SMALLEST / 2)
         step = ops.floor(ops.log(magnitude * (1 / SMALLEST)) * (1 / LOG_GAMMA))
         index = BINS_PER_SIGN + ops.sign(x) * (ops.clip(step, -1.0, BINS_PER_SIGN - 1.0) + 1.0)

@@ -1,4 +1,4 @@
-"""A sample of the pixels of a batch, for statistics that do not need all of them."""
+"""Sampled pixels of a batch, for statistics that do not need all pixels."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
 
-# At most so many pixels of a sample and of a batch are used. So large images do not weigh more
-# than small ones, and the cost of a step is bounded.
+# At most so many pixels of a sample and of a batch are used. So images of more than 256 pixels
+# have the same weight, and the cost of a step is bounded.
 PIXELS_PER_SAMPLE = 256
 PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 
@@ -19,7 +19,7 @@ class SampledPixels:
 
     Attributes:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.
-        finite: Whether each value is finite and of a sample, bool, shaped like
+        finite: Whether each value is finite and not padding, bool, shaped like
             `values`; None if all are.
 
     Args:
@@ -29,17 +29,17 @@ class SampledPixels:
     """
 
     def __init__(self, x: Any, spec: InputSpec, rows: Any = None) -> None:
-        first = spec.layout == "channels_first"
+        channels_first = spec.layout == "channels_first"
         pixels = pixels_of(x, spec)
         num_pixels = pixels_per_sample(pixels, spec)
         positions = sampled_positions(num_pixels)
-        used = PIXELS_PER_SAMPLE
+        num_used = PIXELS_PER_SAMPLE
         if isinstance(num_pixels, int):
-            used = min(used, num_pixels)
-        values = pixels[: PIXELS_PER_BATCH // used]
+            num_used = min(num_used, num_pixels)
+        values = pixels[: PIXELS_PER_BATCH // num_used]
         if positions is not None:
-            values = ops.take(values, positions, axis=2 if first else 1)
-        self.values = ops.transpose(values, (0, 2, 1)) if first else values
+            values = ops.take(values, positions, axis=2 if channels_first else 1)
+        self.values = ops.transpose(values, (0, 2, 1)) if channels_first else values
         floats = keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype))
         self.finite = ops.isfinite(self.values) if floats else None
         if rows is not None:
@@ -48,7 +48,7 @@ class SampledPixels:
             self.finite = ops.logical_and(finite, is_sample)
 
     def mean(self) -> Any:
-        """Returns the mean of the finite values of each channel, `(channels,)`; 0 if none."""
+        """Returns the mean of the finite values of each channel, `(channels,)`; 0 without any."""
         if self.finite is None:
             return ops.mean(self.values, axis=(0, 1))
         total = ops.sum(ops.where(self.finite, self.values, 0.0), axis=(0, 1))
@@ -57,11 +57,14 @@ class SampledPixels:
 
 
 def sampled_positions(num_pixels: Any) -> Any:
-    """Returns the positions of the sampled pixels, int32; None if all are used.
+    """Returns the positions of the sampled pixels, int32; None if all pixels are used.
 
-    The positions are a fixed low-discrepancy set: the fractional parts of
-    multiples of the golden ratio are spread evenly over every interval, and do
-    not line up with the rows of an image.
+    The positions are a fixed low-discrepancy set: the fractional parts of the multiples
+    of the golden ratio. These are spread evenly over every interval, and do not line up
+    with the rows of an image.
+
+    Args:
+        num_pixels: Number of pixels of a sample, an int or a tensor.
     """
     golden = (np.sqrt(5) - 1) / 2
     fractions = (np.arange(PIXELS_PER_SAMPLE) * golden) % 1

@@ -21,9 +21,9 @@ from keras_shiftguard.statistics.tracing import traced_once
 class Sketch:
     """Accumulates all statistics of one input; `drain` returns and resets them.
 
-    The statistics form three groups by their cost, and the cheaper ones see more of
-    the data: `update` uses every pixel, `sample` a few pixels of a few samples, and
-    `measure` whole samples, of which it needs only a part.
+    The statistics form three groups by their cost. `update` is cheap and uses every
+    pixel of every sample, `sample` uses a few pixels of each sample, and `measure` uses
+    whole samples. The last two need only a part of the samples.
 
     Args:
         spec: Specification of the input.
@@ -43,11 +43,14 @@ class Sketch:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        self._kind = replace(spec, name="")  # the name is no part of the cache key
+        self._kind = replace(
+            spec, name=""
+        )  # for cache keys: inputs that differ only in name share functions
         self.state = State("shiftguard")
         self.moments = Moments(spec, self.state)
         self.pixel_statistics = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
-        # In a state of their own, so that a step that skips them does not touch their variables.
+        # The costly statistics have a state of their own, so that a step that skips them does not
+        # touch their variables.
         self.detail_state = State("shiftguard_detail")
         self.sampled_statistics = (
             Quantiles(spec, self.detail_state),

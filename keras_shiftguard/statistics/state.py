@@ -14,10 +14,10 @@ _BY_THE_HOST = ContextVar("updated by the host", default=False)
 
 @contextmanager
 def updated_by_the_host() -> Iterator[None]:
-    """Context in which new states are marked as updated from the host, outside of any step.
+    """Context in which new states are marked as updated by the host, outside of any step.
 
     In the scope of a TensorFlow strategy such an update is made on every replica. So each
-    replica holds the full sums, and only one of them is read.
+    replica holds the full sums, and only one replica is read.
     """
     token = _BY_THE_HOST.set(True)
     try:
@@ -29,8 +29,8 @@ def updated_by_the_host() -> Iterator[None]:
 class State:
     """Named float32 variables that can be read for each replica, and reset.
 
-    Every replica of a distributed step has values of its own (`"on_read"`, never
-    aggregated), and the host merges the summaries made from them. So a statistic
+    Every replica of a distributed step has values of its own, which TensorFlow never
+    aggregates (`"on_read"`). The host merges the summaries made from them. So a statistic
     need not be a plain sum: extremes and pivots work as well.
 
     Args:
@@ -73,7 +73,7 @@ class State:
 
 
 def assign(variable: keras.Variable, value: Any) -> None:
-    """Assigns a value from the host to a variable, also one that several processes share.
+    """Assigns a value from the host to a variable, even if several processes share it.
 
     On JAX, an assignment by Keras makes the processes compare the value, and so wait for
     each other. This function does not.
@@ -86,8 +86,8 @@ def assign(variable: keras.Variable, value: Any) -> None:
     if keras.backend.backend() == "jax" and not variable.value.is_fully_addressable:
         import jax
 
-        where = variable.value.sharding
-        value = jax.make_array_from_callback(value.shape, where, lambda index: value[index])
+        sharding = variable.value.sharding
+        value = jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
     variable.assign(value)
 
 
@@ -106,7 +106,7 @@ def read_replicas(variable: keras.Variable) -> list[np.ndarray]:
 
 
 def on_host(x: Any) -> np.ndarray:
-    """Returns a tensor as a NumPy array; on JAX, also one that is spread over processes."""
+    """Returns a tensor as a NumPy array, even if JAX spreads it over several processes."""
     if keras.backend.backend() == "jax" and not getattr(x, "is_fully_addressable", True):
         from jax.experimental.multihost_utils import process_allgather
 

@@ -26,9 +26,8 @@ class Stream:
 
     Args:
         name: Name of the stream.
-        correction: Function that takes the specification of an image input and
-            returns a callable, which maps the input as fed to the input as
-            expected and has its variables in `.state`. None corrects nothing.
+        correction: Function that makes the correction of an image input from its
+            specification, such as the class `StepCorrection`. None corrects nothing.
         metrics: The user's own metrics, whose `update_state` takes `x`.
     """
 
@@ -44,10 +43,10 @@ class Stream:
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
         self.occasional: Occasional | None = None
-        self.stride = 1
+        self.stride = 1  # steps from one update of the costly statistics to the next
         self.first_samples: dict[str, FirstSamples] = {}
         self.corrections: dict[str, Any] = {}
-        self._correction = correction
+        self._new_correction = correction
         self.user_metrics = list(metrics)
         self._padding = Padding()
 
@@ -58,8 +57,8 @@ class Stream:
         self.labels = LabelSketch()
         self.occasional = Occasional(self.stride)
         self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
-        if self._correction is not None:
-            self.corrections.update({spec.name: self._correction(spec) for spec in images})
+        if self._new_correction is not None:
+            self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
         self.is_built = True
 
     def update(self, inputs: Mapping[str, Any], x: Any, y: Any = None) -> None:
@@ -120,9 +119,9 @@ class Stream:
         """Makes the costly statistics run at the next step and every `stride`-th after it.
 
         Called at the start of a pass, with the result of `stride_for`. The costly
-        statistics are quantiles, 8-bit grids, features, embeddings and the
-        projections by class; they use at most `ROWS` samples of a step. All others
-        use every sample of every step.
+        statistics are quantiles, 8-bit grids, features, token counts, embeddings,
+        targets and the projections by class. They use at most `ROWS` samples of a
+        step; all other statistics use every sample of every step.
         """
         self.stride = stride
         if self.occasional is not None:
@@ -150,7 +149,10 @@ class Stream:
         return piece
 
     def samples(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Returns the first images of each image input, and their labels if all are known."""
+        """Returns the first images of each image input, and their labels.
+
+        The labels are None if there are none, or if some of them are unknown.
+        """
         images: dict[str, np.ndarray] = {}
         labels = np.zeros(0, dtype=int)
         for name, buffer in self.first_samples.items():

@@ -1,4 +1,4 @@
-"""Statistics of integer ids in two dimensions: tokens of a text, or categories."""
+"""Statistics of inputs that hold integer ids: the tokens of a text, or categories."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +12,12 @@ from keras_shiftguard.statistics.batch import InputSpec, row_mask
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.state import State
 
-NUM_GROUPS = 16
-MAX_COLUMNS = 64  # up to so many columns, each is a feature of its own
+NUM_GROUPS = 16  # groups that the ids are hashed into
+MAX_COLUMNS = 64  # if there are more, the columns are not measured as features
 
 
 def are_tokens(x: Any) -> bool:
-    """Whether a batch holds ids rather than measurements."""
+    """Whether a batch holds ids: it has two dimensions and dtype int32 or int64."""
     kind = keras.backend.standardize_dtype(x.dtype)
     return len(x.shape) == 2 and kind in ("int32", "int64")
 
@@ -25,11 +25,11 @@ def are_tokens(x: Any) -> bool:
 class TokenSketch:
     """Counts how often each id occurs, and measures features of each sample.
 
-    The features are the columns (if there are at most `MAX_COLUMNS`), the
-    `"length"` (number of entries that are not 0, which is padding) and the share
-    of the entries in each of 16 hashed groups of ids, `"group/0"` to
-    `"group/15"`. They are tested sample by sample, because the ids of one text
-    are not independent.
+    Ids are counted modulo `TOKEN_BUCKETS`. The features are the columns (if there are
+    at most `MAX_COLUMNS`), the `"length"` (number of entries that are not 0, which is
+    padding), and the share of these entries in each of 16 hashed groups of ids,
+    `"group/0"` to `"group/15"`. Features have one value for each sample, so they can
+    be tested although the ids of one text are not independent.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
@@ -41,7 +41,7 @@ class TokenSketch:
         self.counts = state.add("tokens", (TOKEN_BUCKETS,))
 
     def update(self, x: Any, rows: Any = None) -> None:
-        """Adds `(samples, columns)` ids; of the first `rows` samples, or all if None."""
+        """Adds the ids `(samples, columns)` of the first `rows` samples, or of all if None."""
         bucket = ops.cast(ops.mod(x, TOKEN_BUCKETS), "int32")
         flat = ops.reshape(bucket, (-1,))
         ones = ops.ones_like(bucket, dtype="float32")
@@ -50,15 +50,15 @@ class TokenSketch:
 
         # Multiplicative hashing (Knuth, volume 3, section 6.4), within int32.
         group = ops.mod(bucket * 40503, 65536) // (65536 // NUM_GROUPS)
-        real = ops.cast(ops.not_equal(x, 0), "float32")
-        length = ops.sum(real, axis=1, keepdims=True)
-        member = ops.one_hot(group, NUM_GROUPS, dtype="float32") * ops.expand_dims(real, 2)
+        not_padding = ops.cast(ops.not_equal(x, 0), "float32")
+        length = ops.sum(not_padding, axis=1, keepdims=True)
+        member = ops.one_hot(group, NUM_GROUPS, dtype="float32") * ops.expand_dims(not_padding, 2)
         share = ops.where(length > 0, ops.sum(member, axis=1) / length, float("nan"))
         parts = [ops.cast(x, "float32")] if self.with_columns else []
         self.features.update(ops.concatenate([*parts, length, share], axis=1), rows)
 
     def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        """Returns the fields of an `InputSummary`; none if no ids were fed."""
+        """Returns fields of an `InputSummary`; an empty dict if no ids were added."""
         table = self.features.read(values)
         if not table.num_samples:
             return {}

@@ -1,7 +1,8 @@
-"""Updates of statistics as pure functions, traced or compiled once a process.
+"""Updates of statistics as pure functions, which are traced or compiled once in a process.
 
 The update of a statistic assigns to Keras variables. To trace it (TensorFlow) or to compile it
-(JAX) once for all streams, fits and models, a function of values is needed, which `pure` makes.
+(JAX) only once for all streams, fits and models, it must be a function of the variables' values,
+which `pure` makes of it.
 """
 
 from collections import OrderedDict
@@ -12,7 +13,7 @@ import keras
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 64  # functions; each takes some hundred KiB
+MAX_CACHED = 64  # functions, of some hundred KiB each
 
 _functions: OrderedDict[Hashable, Any] = OrderedDict()
 
@@ -45,10 +46,10 @@ def pure(
 def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensors: Any) -> Any:
     """Calls `update(*tensors)` through a function that is cached for the process.
 
-    In a TensorFlow step the function is traced once; tracing the hundreds of operations of an
-    update takes longer than tracing most networks, and it would be repeated for the training
-    step, for the validation step, and for those of the next model. TensorFlow inlines the call
-    when it optimises the step. On JAX, where updates run beside the step, the function is
+    In a TensorFlow step the function is traced once. Otherwise the hundreds of operations of an
+    update, which take longer to trace than most networks, would be traced again for the training
+    step, for the validation step, and for the steps of the next model. TensorFlow inlines the
+    call when it optimises the step. On JAX, where updates run beside the step, the function is
     compiled once for each shape of the tensors; otherwise JAX would compile every operation on
     its own. PyTorch compiles nothing, so there `update` is called directly.
 
@@ -74,8 +75,8 @@ def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensor
     else:
         import tensorflow as tf
 
-        # Outside of a step there may be images of many sizes, each measured only once. Under
-        # a strategy, each replica has a value of its own, which is no argument of a function.
+        # Outside of a step there may be images of many sizes, each measured only once. Under a
+        # strategy, a function cannot take the values as arguments: each replica has its own.
         if tf.executing_eagerly() or tf.distribute.has_strategy():
             return update(*tensors)
         shapes = tuple(None if x is None else (tuple(x.shape), x.dtype) for x in tensors)
@@ -89,7 +90,7 @@ def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensor
 
 
 class CompiledUpdate:
-    """An update that one object makes again and again: compiled as one function on JAX.
+    """An update that is called many times; on JAX it is compiled as one function.
 
     Args:
         update: Function that reads and assigns `variables`, and no others.
@@ -115,7 +116,7 @@ class CompiledUpdate:
 
 
 def _cached(key: Hashable, make: Callable[[], Any]) -> Any:
-    """Returns the function with that key, which is made if it is not in the cache."""
+    """Returns the function with that key; makes it if it is not in the cache."""
     if key not in _functions:
         _functions[key] = make()
         while len(_functions) > MAX_CACHED:

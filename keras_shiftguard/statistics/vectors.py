@@ -8,7 +8,7 @@ from keras import ops
 from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
-MIN_UNKNOWN_SIDE = 32  # pixels, of an axis whose size is not fixed
+MIN_UNKNOWN_SIDE = 32  # pixels; an axis of no fixed size is padded to at least this size
 MAX_CHANNELS_IN_PRODUCT = 4  # with more channels, one large matrix product is too slow
 
 
@@ -18,10 +18,9 @@ def dimension_of(spec: InputSpec) -> int:
 
 
 def middle_frame(x: Any, spec: InputSpec) -> Any:
-    """Returns images of four dimensions: of a video or a volume, the middle frame."""
-    first = spec.layout == "channels_first"
+    """Returns the middle frame of a video or a volume; images are returned as they are."""
     while len(x.shape) > 4:
-        axis = 2 if first else 1
+        axis = 2 if spec.layout == "channels_first" else 1
         x = ops.take(x, ops.shape(x)[axis] // 2, axis=axis)
     return x
 
@@ -29,25 +28,25 @@ def middle_frame(x: Any, spec: InputSpec) -> Any:
 def padded_frame(x: Any, spec: InputSpec) -> Any:
     """Returns `middle_frame`, padded to `MIN_UNKNOWN_SIDE` pixels along axes of no fixed size.
 
-    A smaller image repeats its last row or column. The graph is built before the
-    size is known, and the step must not fail because of one small image.
+    The padding repeats the last row or column. It is needed because the graph of the
+    step is built before the size is known, and must not fail on a small image.
     """
     x = middle_frame(x, spec)
     axes = (2, 3) if spec.layout == "channels_first" else (1, 2)
     for axis, side in zip(axes, spec.size, strict=True):
         if side is None:
             size = ops.shape(x)[axis]
-            xp = _numbers(size)
-            wanted = xp.arange(xp.maximum(size, MIN_UNKNOWN_SIDE), dtype="int32")
-            x = ops.take(x, xp.minimum(wanted, size - 1), axis=axis)
+            xp = _array_module(size)
+            positions = xp.arange(xp.maximum(size, MIN_UNKNOWN_SIDE), dtype="int32")
+            x = ops.take(x, xp.minimum(positions, size - 1), axis=axis)
     return x
 
 
 def columns(x: Any, spec: InputSpec) -> Any:
     """Returns the columns of each sample, `(samples, channels)`, float32.
 
-    Along a further axis (time), the finite values of a column are averaged, so that
-    series padded with NaN can be used. The mean is NaN where none is finite.
+    If there is a time axis, the finite values of a column are averaged over it, so that
+    series padded with NaN can be used. A column without a finite value is NaN.
     """
     x = ops.cast(x, "float32")
     if len(x.shape) == 2:
@@ -62,8 +61,8 @@ def columns(x: Any, spec: InputSpec) -> Any:
 def thumbnail(x: Any, spec: InputSpec) -> Any:
     """Returns thumbnails of images of any size, `(samples, 8 * 8 * channels)`, float32.
 
-    Each value is the mean of an area. Both layouts give the same vector. The
-    thumbnail of a sample with a value that is not finite is not finite.
+    Each value is the mean of an area. Both layouts give the same vector. If a sample has
+    a value that is not finite, its thumbnail is not finite either.
     """
     x = ops.cast(middle_frame(x, spec), "float32")
     shape = (ops.shape(x)[0], dimension_of(spec))
@@ -78,25 +77,25 @@ def thumbnail(x: Any, spec: InputSpec) -> Any:
         return ops.reshape(ops.matmul(_areas(width), x), shape)
     # One large matrix product instead of many small ones, with the channels side by side.
     areas = ops.reshape(ops.transpose(_areas(width)), (width, 1, THUMBNAIL, 1))
-    each = areas * ops.reshape(ops.eye(channels, dtype="float32"), (1, channels, 1, channels))
-    each = ops.reshape(each, (width * channels, THUMBNAIL * channels))
-    x = ops.matmul(ops.reshape(x, (rows * THUMBNAIL, width * channels)), each)
+    matrix = areas * ops.reshape(ops.eye(channels, dtype="float32"), (1, channels, 1, channels))
+    matrix = ops.reshape(matrix, (width * channels, THUMBNAIL * channels))
+    x = ops.matmul(ops.reshape(x, (rows * THUMBNAIL, width * channels)), matrix)
     return ops.reshape(x, shape)
 
 
 def _areas(size: Any) -> Any:
     """Returns the weight of each pixel in the mean of each eighth of an axis, `(8, size)`."""
-    xp = _numbers(size)
+    xp = _array_module(size)
     length = float(size) if xp is np else ops.cast(size, "float32")
     pixel = xp.arange(size, dtype="float32")
-    edge = np.arange(THUMBNAIL, dtype="float32")[:, None] * (length / THUMBNAIL)
-    overlap = xp.minimum(edge + length / THUMBNAIL, pixel + 1.0) - xp.maximum(edge, pixel)
+    start = np.arange(THUMBNAIL, dtype="float32")[:, None] * (length / THUMBNAIL)
+    overlap = xp.minimum(start + length / THUMBNAIL, pixel + 1.0) - xp.maximum(start, pixel)
     areas = xp.maximum(overlap, 0.0) * (THUMBNAIL / length)
     return ops.convert_to_tensor(areas.astype("float32")) if xp is np else areas
 
 
-def _numbers(size: Any) -> Any:
-    """Returns NumPy for a static size, so that the result is a constant; else `keras.ops`."""
+def _array_module(size: Any) -> Any:
+    """Returns NumPy for a size that is an int, so that results are constants; else `keras.ops`."""
     return np if isinstance(size, int) else ops
 
 

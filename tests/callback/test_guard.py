@@ -248,6 +248,7 @@ def test_bad_arguments(arguments, words):
         sg.ShiftGuard(**arguments)
 
 
+@pytest.mark.thorough
 def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
     model = frozen_mobilenet(trainable=True)
     for guard in (sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)):
@@ -256,6 +257,7 @@ def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
     assert sg.diagnose(model, raw / 255).status == "unknown"
 
 
+@pytest.mark.thorough
 def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
     x = np.concatenate([raw * 0 - 1, raw / 127.5 - 1])
     guard = sg.ShiftGuard(verbose=0)

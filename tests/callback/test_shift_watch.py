@@ -87,6 +87,7 @@ def test_darker_validation_is_named_and_dated(train, val):
     assert history["shift"] == [0.0, 0.0]
 
 
+@pytest.mark.thorough
 def test_a_known_shift_does_not_stop_training(train, val):
     guard = sg.ShiftGuard(verbose=0, on_shift="raise").acknowledge("brightness", reason="dusk")
     guard.acknowledge("contrast", "validation").acknowledge("other")
@@ -149,6 +150,7 @@ def test_reference_and_evaluate(train, val, tmp_path):
     assert guard.profiles["reference"].num_samples == 240
 
 
+@pytest.mark.thorough
 @backend
 def test_target_inputs_outputs_and_activations(train, val):
     x, _ = images(2, 200)
@@ -190,6 +192,7 @@ class Changing(keras.utils.PyDataset):
         return keras.callbacks.LambdaCallback(on_epoch_begin=set_epoch)
 
 
+@pytest.mark.thorough
 def test_a_fault_that_starts_in_epoch_two(train, val):
     guard = quiet()
     data = Changing(train, lambda x, epoch: x * (0.5 if epoch else 1.0))
@@ -200,6 +203,7 @@ def test_a_fault_that_starts_in_epoch_two(train, val):
     assert all(f.since == 2 for f in guard.report.findings)
 
 
+@pytest.mark.thorough
 def test_augmented_training_is_expected_and_named(train, val):
     rng = np.random.default_rng(3)
 
@@ -216,6 +220,7 @@ def test_augmented_training_is_expected_and_named(train, val):
     assert "augmentation" in str(guard.report)
 
 
+@pytest.mark.thorough
 def test_augmentation_left_on_in_validation(train, val):
     rng = np.random.default_rng(4)
     data = Changing(val, lambda x, _: x * rng.uniform(0.8, 1.25, (len(x), 1, 1, 1)))
@@ -226,6 +231,7 @@ def test_augmentation_left_on_in_validation(train, val):
     assert finding.since == 2
 
 
+@pytest.mark.thorough
 @backend
 def test_evidence_grows_only_where_it_was_declared(train, val):
     def stream(seed):

@@ -55,6 +55,7 @@ class Failing(keras.utils.PyDataset):
         return TARGET[32 * index : 32 * (index + 1)]
 
 
+@pytest.mark.thorough
 # It fails while it is measured, in the first prediction of it, and in the second epoch.
 @pytest.mark.backend
 @pytest.mark.to_the_bit

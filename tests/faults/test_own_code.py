@@ -52,6 +52,7 @@ HOOKS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ def test_a_step_is_traced_once_for_all_fits(data):
     assert Traces.number == traced
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_a_later_fit_measures_what_a_first_one_does(data, first):
     x, y = data
@@ -124,6 +125,7 @@ def test_a_later_fit_measures_what_a_first_one_does(data, first):
     np.testing.assert_array_equal(first.profiles["train"].inputs["input"].maximum, x.max((0, 1, 2)))
 
 
+@pytest.mark.thorough
 def test_batches_of_another_size_are_measured_in_a_later_fit(data):
     model = compiled(network())
     fit(model, data, quiet())
@@ -131,6 +133,7 @@ def test_batches_of_another_size_are_measured_in_a_later_fit(data):
     assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7))
 
 
+@pytest.mark.thorough
 def test_inputs_of_no_fixed_size_are_measured_anew(data):
     def vary():
         pooled = [layers.GlobalAveragePooling1D(), layers.Dense(3)]
@@ -143,6 +146,7 @@ def test_inputs_of_no_fixed_size_are_measured_anew(data):
     assert_same_profiles(fit(model, (long, y), quiet()), fit(vary(), (long, y), quiet()))
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_what_one_fit_corrects_the_next_does_not(data):
     corrections = []
@@ -166,6 +170,7 @@ def test_what_one_fit_corrects_the_next_does_not(data):
     assert corrections == [1.0, 1.0, 0.0, 0.0]
 
 
+@pytest.mark.thorough
 def test_guards_that_ask_for_more_are_not_served_the_kept_step(data, first):
     class MeanOfX(keras.metrics.Mean):
         def update_state(self, x):
@@ -182,6 +187,7 @@ def test_guards_that_ask_for_more_are_not_served_the_kept_step(data, first):
     assert_same_profiles(fit(model, data, quiet()), first)
 
 
+@pytest.mark.thorough
 def test_compile_begins_anew(data):
     model = compiled(network())
     fit(model, data, quiet())
@@ -192,6 +198,7 @@ def test_compile_begins_anew(data):
     assert all(map(np.array_equal, before, model.get_weights()))
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND == "jax", reason="jax.jit keeps its first trace, asked or not")
 def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
     """Users do this to unfreeze layers in the middle of a fit."""
@@ -237,6 +244,7 @@ class Stop(keras.callbacks.Callback):
     on_test_batch_end = on_train_batch_end
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
     model = compiled(network())
@@ -247,6 +255,7 @@ def test_an_interrupted_fit_leaves_no_step_for_the_next(data, first):
     assert not {"train_step", "test_step"} & set(vars(model))
 
 
+@pytest.mark.thorough
 def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
     model = compiled(network())
     fit(model, data, quiet())
@@ -257,6 +266,7 @@ def test_what_was_interrupted_is_not_served_to_a_guard_that_asks_for_more(data):
         assert guard.profiles["validation"].outputs.num_samples == 20
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
     """Keras compiles the step for validation before it calls the first hook."""
@@ -272,6 +282,7 @@ def test_evaluate_after_a_fit_that_was_interrupted_and_the_reverse(data):
     assert fit(model, data, quiet()).profiles["train"].num_samples == 40
 
 
+@pytest.mark.thorough
 def test_a_guarded_evaluate_inside_a_guarded_fit(data):
     class Nosy(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -287,6 +298,7 @@ def test_a_guarded_evaluate_inside_a_guarded_fit(data):
     assert counted == [40, 40]
 
 
+@pytest.mark.thorough
 def test_steps_that_a_model_makes_in_its_own_way(data, first):
     class Own(keras.Sequential):
         def loop(self, *args):
@@ -306,6 +318,7 @@ def test_steps_that_a_model_makes_in_its_own_way(data, first):
     assert Traces.number > traced or BACKEND == "torch"  # the step that measures is not used
 
 
+@pytest.mark.thorough
 def test_a_step_for_validation_that_was_made_anew_is_used(data):
     scaled = Scaled()
     model = compiled(keras.Sequential([*network().layers, scaled]), keras.optimizers.SGD(0.0))
@@ -316,6 +329,7 @@ def test_a_step_for_validation_that_was_made_anew_is_used(data):
     assert model.history.history["val_loss"] == pytest.approx([np.log(3)] * 2)
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_labels_of_another_shape_are_measured_anew(data):
     x, _ = data
@@ -336,6 +350,7 @@ def test_labels_of_another_shape_are_measured_anew(data):
         assert columns(y) == columns(y) == y.shape[1]
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow keeps every model anyway")
 def test_a_watched_model_can_be_collected(data):

@@ -36,6 +36,7 @@ def quiet(log_dir=None):
     return sg.ShiftGuard(log_dir=log_dir, on_shift="ignore", verbose=0)
 
 
+@pytest.mark.thorough
 @backend
 def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
     def darker(epoch):

@@ -116,6 +116,7 @@ def test_the_slider_moves_the_histogram(tab):
     assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
 
 
+@pytest.mark.thorough
 def test_a_second_run_lies_over_the_first(tab):
     tab("histogram").wait_for()
     before = drawn(tab)
@@ -125,6 +126,7 @@ def test_a_second_run_lies_over_the_first(tab):
 
 
 def test_the_heatmap_reads_by_keyboard(tab):
+    tab("histogram").wait_for()  # keys before the data are there move nothing
     tab("heatmap").focus()
     tab.page.keyboard.press("ArrowDown")
     tab.page.keyboard.press("ArrowLeft")
@@ -134,6 +136,7 @@ def test_the_heatmap_reads_by_keyboard(tab):
     assert SHIFTED not in tab.frame.locator("#detail-title").inner_text()
 
 
+@pytest.mark.thorough
 def test_a_reload_keeps_the_position(tab):
     def is_there():
         shown = tab.frame.locator("#detail-title").inner_text()
@@ -150,6 +153,7 @@ def test_a_reload_keeps_the_position(tab):
     eventually(tab, is_there)
 
 
+@pytest.mark.thorough
 def test_search_and_only_shifted_leave_fewer(tab):
     many = tab("card").count()
     tab("search").fill("bright")
@@ -176,6 +180,7 @@ def test_preprocessing_shows_what_is_expected_and_the_line_to_paste(tab):
     assert "unit" in text and "tf" in text and "misfit" in text.lower()
 
 
+@pytest.mark.thorough
 def test_what_was_chosen_can_be_taken_along(tab):
     tab("histogram").wait_for()
     for testid, suffix in (("download-csv", ".csv"), ("download-svg", ".svg")):
@@ -203,6 +208,7 @@ def test_dark_mode_is_dark(open_tab):
     assert colours[0] > 600 > 200 > colours[1]
 
 
+@pytest.mark.thorough
 def test_nothing_is_wider_than_a_narrow_window(open_tab):
     tab = open_tab(width=320)
     tab.card(SHIFTED).wait_for()
@@ -247,6 +253,7 @@ def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)
 
 
+@pytest.mark.thorough
 def test_hostile_names_are_text(open_tab, tmp_path):
     with RawLog(tmp_path / "evil<img src=x onerror=alert(2)>" / "shiftguard") as log:
         for step in range(3):

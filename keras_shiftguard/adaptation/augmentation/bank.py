@@ -17,6 +17,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 
+# Operations of which each group is computed together.
 GEOMETRY = (
     *("rotation", "shift_left", "shift_right", "shift_up", "shift_down", "shear"),
     *("zoom_in", "zoom_out", "crop", "elastic", "flip_horizontal", "flip_vertical"),
@@ -30,7 +31,7 @@ class Bank:
     """A fixed sequence of augmentation operations, without any state.
 
     Args:
-        names: Names of the operations, in the order of the columns of `levels`.
+        names: Names of the operations, in the order of `strengths` in `apply`.
         data_format: `"channels_last"` or `"channels_first"`.
         fill_mode: How geometric operations fill pixels beyond the border:
             `"reflect"`, `"nearest"`, `"wrap"` or `"constant"`.
@@ -77,7 +78,6 @@ class Bank:
         """
         dtype = keras.backend.standardize_dtype(x.dtype)
         dtype = dtype if "float" in dtype else "float32"
-        # Drawn outside of the branches, so that the seeds advance alike in both.
         draws = Draws(ops.shape(x)[0], self.names, seed)
 
         def augmented() -> Any:
@@ -101,7 +101,7 @@ class Bank:
 
         Args:
             x: float32 images, 4D.
-            levels: Relative levels, `(samples, operations)`, of `Draws.levels`.
+            levels: Relative levels from `Draws.levels`, `(samples, operations)`.
             draws: The random numbers from which `levels` were made.
             low: See `apply`.
             high: See `apply`.
@@ -113,18 +113,18 @@ class Bank:
         """
         images = ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
         shape = ops.shape(images)
-        # One flat row for each sample, with values per channel repeated for each pixel:
+        # Each sample is one flat row, and a value per channel is repeated for each pixel:
         # several times as fast as broadcasting along the last axis.
         flat = ops.reshape(images, (shape[0], -1))
 
-        def by_pixel(value: Any) -> Any:
+        def by_pixel(value: Any) -> Any:  # `(channels,)` to `(1, values of a sample)`
             return ops.reshape(ops.broadcast_to(value, shape[1:]), (1, -1))
 
         low, high = ops.cast(low, "float32"), ops.cast(high, "float32")
         span = ops.maximum(high - low, 1e-12)
         unit = (flat - by_pixel(low)) * by_pixel(1.0 / span)
-        # Results are clipped to the range of the data. The range is never exact, so
-        # it is widened to the extremes of the image itself.
+        # Results are clipped to black and white. These are estimates, so an image that
+        # exceeds them is clipped to its own extremes instead.
         floor = ops.minimum(ops.min(unit, axis=1), 0.0)
         ceiling = ops.maximum(ops.max(unit, axis=1), 1.0)
         bounds = [ops.reshape(bound, (-1, 1, 1, 1)) for bound in (floor, ceiling)]
@@ -151,7 +151,17 @@ class Bank:
         fill: Any,
         bounds: tuple[Any, Any],
     ) -> Any:
-        """Runs the operations on channels-last images in which black is 0 and white is 1."""
+        """Runs the operations on channels-last images in which black is 0 and white is 1.
+
+        Args:
+            x: See `apply_levels`.
+            levels: See `apply_levels`.
+            draws: See `apply_levels`.
+            seed: See `apply_levels`.
+            pool: Images of the target on the scale of `x`, or None.
+            fill: The value of `"constant"` in each channel on this scale, `(channels,)`.
+            bounds: Smallest and largest value of each result, each `(samples, 1, 1, 1)`.
+        """
         limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")
         scaled = levels * ops.convert_to_tensor(limits)
         used = ops.any(ops.not_equal(levels, 0.0), axis=0)
@@ -161,11 +171,12 @@ class Bank:
             return scaled[:, self.names.index(name)] if name in self.names else zeros
 
         def stage(x: Any, names: tuple[str, ...], run: Callable[[Any], Any]) -> Any:
+            """Returns `run(x)` if any sample uses one of the operations, else `x`."""
             columns = [self.names.index(name) for name in names if name in self.names]
             if not columns:
                 return x
-            on = ops.any(ops.take(used, ops.convert_to_tensor(np.asarray(columns, "int32"))))
-            return ops.cond(on, lambda: run(x), lambda: x)
+            is_used = ops.any(ops.take(used, ops.convert_to_tensor(np.asarray(columns, "int32"))))
+            return ops.cond(is_used, lambda: run(x), lambda: x)
 
         x = stage(
             x,
@@ -173,11 +184,11 @@ class Bank:
             lambda x: geometry.transform(x, level, draws, seed, self.fill_mode, fill),
         )
         if pool is not None:
-            number = ops.shape(pool)[0]
-            pick = ops.cast(draws["pick"] * ops.cast(number, "float32"), "int32")
+            pool_size = ops.shape(pool)[0]
+            pick = ops.cast(draws["pick"] * ops.cast(pool_size, "float32"), "int32")
 
-            def picked() -> Any:
-                return ops.take(pool, ops.minimum(pick, number - 1), axis=0)
+            def picked() -> Any:  # one image of the target for each sample
+                return ops.take(pool, ops.minimum(pick, pool_size - 1), axis=0)
 
             x = stage(
                 x,

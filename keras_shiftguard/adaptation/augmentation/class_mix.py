@@ -1,17 +1,18 @@
 """Image attributes of training, reweighted to the class mix of the target. NumPy only.
 
-A different class mix alone changes image attributes, and augmentation must not
-answer it: if shoes are darker than coats, a target with more shoes is darker.
+A different class mix alone changes image attributes: if shoes are darker than
+coats, a target with more shoes is darker. Augmentation must not imitate that.
 The mix is estimated as in black-box shift estimation, with image attributes in
 place of a classifier's predictions: if only the mix has changed, the attribute
 means of the target are a mixture of the attribute means of the classes. On a
 corrupted target, all predictions may be wrong, but a corruption leaves some
-attributes unchanged. So the estimate is robust: it is the mixture that fits most
+attributes unchanged. So the estimate is robust: the mixture has to fit most
 attributes, and a few may deviate by any amount.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
-with Black Box Predictors", ICML 2018; the weights are those of Holland and
-Welsch's "Robust Regression Using Iteratively Reweighted Least-Squares", 1977.
+with Black Box Predictors", ICML 2018; the weights of the attributes are the Cauchy
+weights of Holland and Welsch, "Robust Regression Using Iteratively Reweighted
+Least-Squares", 1977.
 """
 
 from dataclasses import dataclass, replace
@@ -22,17 +23,19 @@ from keras_shiftguard.adaptation.augmentation.coverage import MIN_SAMPLES, Cover
 from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
-MAX_CLASSES = 20  # with more classes, some mixture fits any thirty attributes
+MAX_CLASSES = 20  # with more, almost any thirty attribute means are a mixture of theirs
 MEAN_SLACK = 0.03  # standard deviations by which a class mean may differ between domains
-DESCENT_STEPS = 300
-REWEIGHTING_ROUNDS = 20
-TAIL = 2.5  # standard errors beyond which an attribute has little influence
-MAX_UNEXPLAINED = 0.4  # share of shifted attributes above which the estimate is not used
+DESCENT_STEPS = 300  # in each round, to find the best mixture for given weights
+REWEIGHTING_ROUNDS = 20  # how often the attributes get new weights
+TAIL = 2.5  # misfit in standard errors above which an attribute has little weight
+# The estimate is not used if more than this share of the attributes is still shifted when
+# training is reweighted to the estimated mix.
+MAX_UNEXPLAINED = 0.4
 
 
 @dataclass(frozen=True)
 class ClassAttributes:
-    """Mean, standard deviation and number of samples of each attribute, by class.
+    """Mean, standard deviation and number of samples of each attribute in each class.
 
     Args:
         mean: Means, `(classes, attributes)`.
@@ -48,10 +51,11 @@ class ClassAttributes:
 
     @classmethod
     def of(cls, values: np.ndarray, labels: np.ndarray) -> "ClassAttributes | None":
-        """Computes the statistics; None with fewer than 2 or more than `MAX_CLASSES` classes.
+        """Computes the statistics; None for fewer than 2 or more than `MAX_CLASSES` classes.
 
         Args:
-            values: Attributes of single samples, `(samples, attributes)`.
+            values: Attributes of single samples, `(samples, attributes)`. A value that
+                is not finite counts as missing.
             labels: Class ids, `(samples,)`. Classes with fewer than `MIN_SAMPLES`
                 samples are dropped.
         """
@@ -59,14 +63,14 @@ class ClassAttributes:
         ids = ids[numbers >= MIN_SAMPLES]
         if not 2 <= len(ids) <= MAX_CLASSES:
             return None
-        known = np.abs(values) < 1e18
+        known = np.abs(values) < 1e18  # False for NaN and infinity
         mean, std, count = (np.zeros((len(ids), values.shape[1])) for _ in range(3))
         for row, i in enumerate(ids):
             own, own_known = values[labels == i], known[labels == i]
             number = np.maximum(own_known.sum(axis=0), 1)
             mean[row] = np.where(own_known, own, 0).sum(axis=0) / number
-            square = np.where(own_known, (own - mean[row]) ** 2, 0).sum(axis=0)
-            std[row], count[row] = np.sqrt(square / number), own_known.sum(axis=0)
+            squares = np.where(own_known, (own - mean[row]) ** 2, 0).sum(axis=0)
+            std[row], count[row] = np.sqrt(squares / number), own_known.sum(axis=0)
         numbers = numbers[numbers >= MIN_SAMPLES]
         return cls(mean, std, count, numbers / numbers.sum())
 
@@ -74,9 +78,10 @@ class ClassAttributes:
         """Returns the attribute moments that training would have with another class mix.
 
         Args:
-            frequencies: Share of each class, `(classes,)`.
-            like: Attributes of training. The sample counts of the result are the
-                effective ones of the mixture, at most those of `like`.
+            frequencies: Share of each class in that mix, `(classes,)`.
+            like: Attributes of training as measured. The result has the same names.
+                Its sample counts say how exact the mixture's means are, and are at
+                most those of `like`.
         """
         p = frequencies[:, None] * (self.count > 0)
         p = p / np.maximum(p.sum(axis=0), 1e-12)
@@ -95,38 +100,46 @@ class ClassAttributes:
             unit: Standard deviation of each attribute, `(attributes,)`.
 
         Returns:
-            Frequencies of the classes, `(classes,)`, and their gain: by how much they
-            lower the cost of the training mix, minus a BIC penalty for the number
-            of classes. A positive gain favours the new mix.
+            The frequencies of the classes, `(classes,)`, and their gain. The gain is
+            the misfit of the training mix minus that of these frequencies, minus the
+            penalty of the Bayesian information criterion for the number of classes. If
+            it is positive, these frequencies explain the target better.
         """
         usable = (self.count >= MIN_SAMPLES).all(axis=0) & (target.moments.count >= MIN_SAMPLES)
         if not usable.any():
             return self.shares, 0.0
         mean, std, count = (v[:, usable] for v in (self.mean, self.std, self.count))
-        wanted, m = target.moments.mean[usable], target.moments.count[usable]
+        target_mean, m = target.moments.mean[usable], target.moments.count[usable]
         slack = (MEAN_SLACK * unit[usable]) ** 2
 
-        def misses(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            within = p @ std**2 / m + p**2 @ (std**2 / count)
-            error = np.sqrt(within + slack)
-            return (p @ mean - wanted) / error, error
+        def misfits(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            """Returns mixture minus target in standard errors, and the standard errors."""
+            sampling = p @ std**2 / m + p**2 @ (std**2 / count)
+            error = np.sqrt(sampling + slack)
+            return (p @ mean - target_mean) / error, error
 
         def cost(p: np.ndarray) -> float:
-            return float(0.5 * TAIL**2 * np.log1p((misses(p)[0] / TAIL) ** 2).sum())
+            return float(0.5 * TAIL**2 * np.log1p((misfits(p)[0] / TAIL) ** 2).sum())
 
         p = self.shares
         for _ in range(REWEIGHTING_ROUNDS):
-            miss, error = misses(p)
-            weight = 1 / np.sqrt(1 + (miss / TAIL) ** 2) / error
-            p = _nearest_mixture(mean * weight, wanted * weight, p)
+            misfit, error = misfits(p)
+            weight = 1 / np.sqrt(1 + (misfit / TAIL) ** 2) / error
+            p = _nearest_mixture(mean * weight, target_mean * weight, p)
         penalty = 0.5 * (len(p) - 1) * np.log(m.min() + 1)
         return p, cost(self.shares) - cost(p) - penalty
 
 
-def _nearest_mixture(design: np.ndarray, wanted: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The `p` on the simplex that minimises `|p @ design - wanted|`, by accelerated descent."""
-    gram, right = design @ design.T, design @ wanted
-    allowed = np.full(len(start), True)
+def _nearest_mixture(means: np.ndarray, target: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Returns the class mix `p` that minimises `|p @ means - target|`, by accelerated descent.
+
+    Args:
+        means: Weighted means of each class, `(classes, attributes)`.
+        target: Weighted means of the target, `(attributes,)`.
+        start: The mix to start from, `(classes,)`.
+    """
+    gram, right = means @ means.T, means @ target
+    allowed = np.full(len(start), True)  # no class is excluded
     rate = 1 / np.linalg.eigvalsh(gram)[-1]
     p = ahead = start
     for k in range(DESCENT_STEPS):
@@ -147,9 +160,10 @@ def match_class_mix(
         classes: Attributes of training by class; None if they are not known.
 
     Returns:
-        `train` itself where nothing is shifted, where the mix does not explain the
-        target better, or where more than `MAX_UNEXPLAINED` of the attributes stay
-        shifted, so that the estimate cannot be trusted.
+        The reweighted attributes; `train` itself if `classes` is None, if no attribute is
+        shifted, if the estimated mix does not explain the target better, or if more than
+        `MAX_UNEXPLAINED` of the attributes stay shifted, so that the estimate cannot be
+        trusted.
     """
     coverage = Coverage.between(train, target)
     if classes is None or not coverage.shifted.any():

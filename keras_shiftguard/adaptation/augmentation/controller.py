@@ -1,10 +1,9 @@
 """`AugmentationController`: chooses augmentation operations and their strengths. NumPy only.
 
-It is a closed loop on the host. After each epoch it compares the attributes of
-augmented training with those of the target, and moves the strengths towards the
-smallest set of operations that covers the target. An operation is added only if
-it explains a part of the shift that no other operation explains, so all others
-stay at zero.
+After each epoch it compares the image attributes of training with those of the
+target, and moves the strengths towards the smallest set of operations that makes
+them equal. An operation is added only if it explains a part of the shift that no
+other operation explains, so most of them stay at zero. All of this runs on the host.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,18 +16,23 @@ from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.profiles import FeatureTable
 
-COARSE_GRID = (0.15, 0.4, 0.8)  # strengths of the first search over all operations
-FINE_GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)  # strengths for the shortlist
+# Strengths that are tried: of all operations at first, then of those on the shortlist.
+COARSE_GRID = (0.15, 0.4, 0.8)
+FINE_GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+SHORTLIST_SIZE = 8  # operations that are searched on the fine grid
 FACTORS = (0.8, 0.9, 1.1, 1.25)  # tried on the strength of an active operation
 REDUCTIONS = (1.0, 0.75, 0.5)  # tried on the active operations when another one is added
-SHORTLIST_SIZE = 8  # operations that are searched on the fine grid
-MAX_ACTIVE = 5  # operations at a time
-MAX_ROUNDS = 16  # rounds of the search in one update
-MIN_ENTRY_GAIN = 0.03  # share of the loss that a new operation must remove
-MIN_TUNING_GAIN = 0.004  # share of the loss that a change of strength must remove
+MAX_ACTIVE = 5  # operations whose strength is above 0 at the same time
+MAX_ROUNDS = 16  # of one search; each changes at most one strength
+# Smallest gains, as shares of the loss without augmentation: of an operation that is added
+# (times its effort), and of a changed strength.
+MIN_ENTRY_GAIN = 0.03
+MIN_TUNING_GAIN = 0.004
 REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
 MIN_REPORTED_CHANGE = 0.005  # smaller changes of a strength are not reported
 
+# From strengths, `(candidates, operations)`, to the mean and the standard deviation of the
+# attributes of images augmented with each, `(candidates, attributes)` each. See `Rehearsal`.
 Rehearse = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -59,18 +63,18 @@ class Change:
 
 
 class AugmentationController:
-    """Finds the strengths with which augmented training covers the target.
+    """Finds the strengths with which augmented training images look like the target.
 
     Args:
         names: Names of the operations that may be used.
         max_step: Largest change of a strength in one update.
         max_strength: Largest strength, in (0, 1].
-        warm_up: Number of the first update that may change a strength, from 1.
+        warm_up: Number of the first update that may change a strength, counted from 1.
 
     Attributes:
         strengths: Current strength of each operation, `(operations,)`.
-        gaps: The shift that these strengths leave in each attribute, augmented
-            training minus target, in standard deviations.
+        gaps: What is left of the shift with these strengths, by attribute: the mean
+            of augmented training minus that of the target, in standard deviations.
     """
 
     def __init__(
@@ -97,9 +101,7 @@ class AugmentationController:
         Args:
             train: Attributes of training before augmentation.
             target: Attributes of the target, or of validation.
-            rehearse: A function of candidate strengths, `(candidates, operations)`.
-                It returns mean and standard deviation of the attributes of images
-                augmented with each, `(candidates, attributes)`; see `Rehearsal`.
+            rehearse: Measures the attributes under candidate strengths.
 
         Returns:
             The changes, the largest one first.
@@ -108,26 +110,26 @@ class AugmentationController:
         coverage = Coverage.between(train, target)
         if self.updates < self.warm_up:
             return []
-        wanted = coverage.gaps(np.zeros(len(coverage.names)))
+        gaps = coverage.gaps(np.zeros(len(coverage.names)))  # without augmentation
         if not coverage.shifted.any():
             self._plan = np.zeros(len(self.names))
-            self._planned_for = wanted
-            reason = "the target does not differ from training in any attribute, beyond chance"
+            self._planned_for = gaps
+            reason = "no attribute of the target differs clearly from training's"
             self._reasons = dict.fromkeys(self.names, reason)
-        elif self._outdated(wanted):
+        elif self._is_outdated(gaps):
             search = _Search(coverage, rehearse, self.max_strength)
             self._plan = search.improve(self._plan, self.names)
-            self._planned_for = wanted
+            self._planned_for = gaps
             self._reasons.update(search.reasons(self._plan, self.names))
         changes = self._step_towards_plan()
         self._measure_gaps(coverage, rehearse)
         return changes
 
-    def _outdated(self, wanted: np.ndarray) -> bool:
-        """Whether the shift differs from the one for which the plan was made."""
+    def _is_outdated(self, gaps: np.ndarray) -> bool:
+        """Whether the gaps differ from those for which the plan was made."""
         if self._planned_for is None:
             return True
-        return bool(np.nanmax(np.abs(wanted - self._planned_for)) > REPLAN_GAP)
+        return bool(np.nanmax(np.abs(gaps - self._planned_for)) > REPLAN_GAP)
 
     def _step_towards_plan(self) -> list[Change]:
         """Moves each strength towards the plan, by at most `max_step`."""
@@ -168,7 +170,7 @@ class AugmentationController:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restores a state of `state()`; operations that are not used here are dropped."""
+        """Restores a state of `state()`; operations that are not in `names` are dropped."""
         for name in ("strengths", "plan"):
             saved = dict(zip(state["names"], state[name], strict=True))
             values = np.asarray([saved.get(each, 0.0) for each in self.names], "float64")
@@ -180,51 +182,68 @@ class AugmentationController:
 
 
 class _Search:
-    """Forward selection of operations by measured responses, with tuning of their strengths."""
+    """A search for the strengths with the smallest loss.
+
+    Each round changes one strength: it adds an operation, removes one, or tunes one. The
+    effect of a change is measured, by `rehearse`.
+
+    Args:
+        coverage: The attributes of training and target.
+        rehearse: Measures the attributes under candidate strengths.
+        max_strength: Largest strength, in (0, 1].
+    """
 
     def __init__(self, coverage: Coverage, rehearse: Rehearse, max_strength: float) -> None:
         self.coverage = coverage
         self.rehearse = rehearse
         self.max_strength = max_strength
+        # Means and standard deviations of the attributes without augmentation.
         self.base: tuple[np.ndarray, np.ndarray] | None = None
 
     def moved(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the changes of the means and the factors by which the spreads grow."""
+        """Returns what candidate strengths, `(candidates, operations)`, change.
+
+        Returns:
+            The changes of the means, and the factors by which the standard deviations
+            grow, each `(candidates, attributes)`.
+        """
         if self.base is None:
             means, stds = self.rehearse(np.zeros((1, candidates.shape[1])))
             self.base = means[0], stds[0]
         means, stds = self.rehearse(candidates)
         unit = self.coverage.unit
-        spread = (stds + 0.05 * unit) / (self.base[1] + 0.05 * unit)
-        return means - self.base[0], spread
+        # The added 0.05 bounds the factor where an attribute hardly varies.
+        growth = (stds + 0.05 * unit) / (self.base[1] + 0.05 * unit)
+        return means - self.base[0], growth
 
     def losses(self, candidates: np.ndarray) -> np.ndarray:
+        """Returns the loss of each candidate, `(candidates,)`; see `Coverage.loss`."""
         return self.coverage.loss(*self.moved(candidates))
 
     def improve(self, plan: np.ndarray, names: Sequence[str]) -> np.ndarray:
         """Returns better strengths, `(operations,)`, starting from the strengths of `plan`."""
-        none, current = self.losses(np.stack([np.zeros_like(plan), plan]))
-        if none <= 0:
+        unaugmented, current = self.losses(np.stack([np.zeros_like(plan), plan]))
+        if unaugmented <= 0:
             return np.zeros_like(plan)
-        entry, tuning = MIN_ENTRY_GAIN * none, MIN_TUNING_GAIN * none
+        entry_cost, min_gain = MIN_ENTRY_GAIN * unaugmented, MIN_TUNING_GAIN * unaugmented
         efforts = np.asarray([OPERATIONS[name].effort for name in names])
         shortlist: list[int] | None = None
         for _ in range(MAX_ROUNDS):
-            tried, which = self._candidates(plan, shortlist)
+            tried, changed = self._candidates(plan, shortlist)
             if not len(tried):
                 return plan
             loss = self.losses(tried)
-            # Adding an operation costs `entry`, removing one gains it.
-            count = (tried > 0) @ efforts - (plan > 0) @ efforts
-            gain = current - loss - entry * count
+            # Adding an operation costs `entry_cost` times its effort, removing it gains that.
+            added = (tried > 0) @ efforts - (plan > 0) @ efforts
+            gain = current - loss - entry_cost * added
             best = int(np.argmax(gain))
             if shortlist is None:
-                by_operation = {int(k): float(gain[which == k].max()) for k in set(which.tolist())}
-                best_first = sorted(by_operation, key=lambda k: -by_operation[k])
+                best_gain = {int(k): float(gain[changed == k].max()) for k in set(changed.tolist())}
+                best_first = sorted(best_gain, key=lambda k: -best_gain[k])
                 shortlist = best_first[:SHORTLIST_SIZE]
-                if gain[best] < tuning:
+                if gain[best] < min_gain:
                     return plan
-            elif gain[best] < tuning:
+            elif gain[best] < min_gain:
                 shortlist = None  # search all operations once more, then stop
                 continue
             plan, current = tried[best], loss[best]
@@ -233,13 +252,22 @@ class _Search:
     def _candidates(
         self, plan: np.ndarray, shortlist: list[int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns plans that differ from `plan` in one strength, and the index of each."""
-        found, which = [], []
-        full = np.count_nonzero(plan) >= MAX_ACTIVE
+        """Returns plans that change one strength of `plan`, and the operations they change.
+
+        Args:
+            plan: The current strengths, `(operations,)`.
+            shortlist: Indices of the operations to search beside the active ones, on the
+                fine grid; None searches all operations on the coarse grid.
+
+        Returns:
+            Strengths, `(candidates, operations)`, and operation indices, `(candidates,)`.
+        """
+        found, changed = [], []
+        is_full = np.count_nonzero(plan) >= MAX_ACTIVE
         active = np.flatnonzero(plan).tolist()
         searched = range(len(plan)) if shortlist is None else sorted({*shortlist, *active})
         for k in searched:
-            if plan[k] == 0 and full:
+            if plan[k] == 0 and is_full:
                 continue
             values = set(COARSE_GRID if shortlist is None else FINE_GRID)
             if plan[k] > 0:
@@ -252,22 +280,19 @@ class _Search:
                     candidate = plan * share
                     candidate[k] = value
                     found.append(candidate)
-                    which.append(k)
-        return np.asarray(found), np.asarray(which)
+                    changed.append(k)
+        return np.asarray(found), np.asarray(changed)
 
     def reasons(self, plan: np.ndarray, names: Sequence[str]) -> dict[str, str]:
         """Returns a reason for each strength: the gap that would grow most without it."""
-        without = []
-        for k in range(len(plan)):
-            one = plan.copy()
-            one[k] = 0
-            without.append(one)
         active = np.flatnonzero(plan)
-        found = dict.fromkeys(names, "another combination covers the target with less")
         if not len(active):
-            none = "no operation of the bank explains a part of this shift worth its cost"
-            return dict.fromkeys(names, none)
-        moved, _ = self.moved(np.stack([plan, *(without[k] for k in active)]))
+            reason = "no operation explains enough of this shift to be used"
+            return dict.fromkeys(names, reason)
+        found = dict.fromkeys(names, "other operations explain the shift better or more simply")
+        without = np.tile(plan, (len(active), 1))  # each row lacks one active operation
+        without[np.arange(len(active)), active] = 0
+        moved, _ = self.moved(np.concatenate([plan[None], without]))
         gaps = self.coverage.gaps(moved)
         compressed = np.arcsinh(np.abs(gaps))
         before = self.coverage.gaps(np.zeros(len(self.coverage.names)))

@@ -1,7 +1,7 @@
 """`Coverage`: the gap between augmented training and the target. NumPy only.
 
-An attribute is covered if its mean and its spread, in units of its own standard
-deviation, equal those of the target. Differences are compressed (`asinh`), so
+The target is covered if each attribute has the same mean and the same standard
+deviation in augmented training. Differences of means are compressed (`asinh`), so
 that a corruption that moves one attribute by twenty standard deviations does
 not hide the other thirty.
 """
@@ -12,31 +12,34 @@ import numpy as np
 
 from keras_shiftguard.profiles import FeatureTable
 
-# Smallest unit of a gap, since some attributes (the spread of a black border) do not
-# vary at all: one for shares and positions, one for attributes that are logarithms.
+# A gap is divided by the standard deviation of the attribute, but at least by these numbers,
+# since some attributes do not vary at all (the spread of a black border). The first is for
+# shares and positions, the second for attributes that are logarithms.
 MIN_UNIT = 0.05
 MIN_LOG_UNIT = 0.3
 LOG_ATTRIBUTES = (
     *("contrast", "saturation", "sharpness", "noise", "noise_flat", "noise_kurtosis"),
     *("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy"),
 )
-SPREAD_WEIGHT = 0.25  # weight of a gap between spreads, relative to one between means
-MIN_SAMPLES = 20  # samples with the attribute, in each of the two streams
-# An attribute is shifted if it differs by at least this many standard deviations, and
-# by so many standard errors that testing thirty attributes a hundred times rarely errs.
+SPREAD_WEIGHT = 0.25  # weight of a gap between standard deviations; between means it is 1
+MIN_SAMPLES = 20  # in each of the two streams; with fewer, the attribute is ignored
+# An attribute is shifted if its means differ by more than both of these, in standard deviations
+# and in standard errors. Five standard errors: if thirty attributes are tested a hundred times,
+# 0.2 % of the series have a false alarm.
 MIN_EFFECT = 0.2
 MIN_STANDARD_ERRORS = 5.0
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """The attributes of training and target, with the gap that an augmentation leaves.
+    """The attributes of training and target, and the gaps that an augmentation leaves.
 
     Args:
         names: Names of the attributes.
-        train: Means of training before augmentation, `(attributes,)`.
+        train: Means of training before augmentation, `(attributes,)`; NaN if either
+            stream has fewer than `MIN_SAMPLES` samples with the attribute.
         train_std: Standard deviations of training, `(attributes,)`.
-        target: Means of the target, `(attributes,)`.
+        target: Means of the target, `(attributes,)`; NaN likewise.
         target_std: Standard deviations of the target, `(attributes,)`.
         error: Standard error of `target - train`, `(attributes,)`.
     """
@@ -50,48 +53,56 @@ class Coverage:
 
     @classmethod
     def between(cls, train: FeatureTable, target: FeatureTable) -> "Coverage":
-        """Compares two measured streams; a ValueError if their attributes differ."""
+        """Compares two measured streams; raises a ValueError if their attributes differ."""
         if train.names != target.names:
             raise ValueError("training and target have different attributes")
         n, m = train.moments.count, target.moments.count
         known = np.minimum(n, m) >= MIN_SAMPLES
-        std, other = train.moments.std, target.moments.std
-        error = np.sqrt(std**2 / np.maximum(n, 1) + other**2 / np.maximum(m, 1))
-        mean, other_mean = (np.where(known, t.moments.mean, np.nan) for t in (train, target))
-        return cls(train.names, mean, std, other_mean, other, error)
+        std, target_std = train.moments.std, target.moments.std
+        error = np.sqrt(std**2 / np.maximum(n, 1) + target_std**2 / np.maximum(m, 1))
+        mean, target_mean = (np.where(known, t.moments.mean, np.nan) for t in (train, target))
+        return cls(train.names, mean, std, target_mean, target_std, error)
 
     @property
     def unit(self) -> np.ndarray:
         """The unit of the gaps: pooled standard deviation, with a minimum, `(attributes,)`."""
         pooled = np.sqrt((self.train_std**2 + self.target_std**2) / 2)
+        # Brightness has the unknown unit of the input, so no minimum suits it.
         floors = {"brightness": 1e-9, **dict.fromkeys(LOG_ATTRIBUTES, MIN_LOG_UNIT)}
         return np.maximum(pooled, [floors.get(name, MIN_UNIT) for name in self.names])
 
     @property
     def shifted(self) -> np.ndarray:
-        """Whether each attribute differs significantly and noticeably, `(attributes,)`."""
+        """Whether the means of each attribute differ significantly and much, `(attributes,)`."""
         difference = np.abs(self.target - self.train)
-        certain = difference > MIN_STANDARD_ERRORS * self.error
-        return np.asarray(certain & (difference > MIN_EFFECT * self.unit))
+        is_significant = difference > MIN_STANDARD_ERRORS * self.error
+        return np.asarray(is_significant & (difference > MIN_EFFECT * self.unit))
 
     def gaps(self, moved: np.ndarray) -> np.ndarray:
-        """Returns augmented training minus target, in units of `unit`.
+        """Returns the means of augmented training minus those of the target, in `unit`s.
 
         Args:
             moved: Changes of the means by the augmentation, `(..., attributes)`.
+
+        Returns:
+            `(..., attributes)`; NaN where a mean is unknown.
         """
         return np.asarray((self.train + moved - self.target) / self.unit)
 
     def loss(self, moved: np.ndarray, widened: np.ndarray) -> np.ndarray:
-        """Returns the mean squared gap, `(...,)`; 0 if the target is covered.
+        """Returns how far augmented training is from the target, `(...,)`; 0 if it is covered.
+
+        It is the mean over attributes of the squared gap between the means plus the
+        weighted squared gap between the standard deviations.
 
         Args:
             moved: Changes of the means by the augmentation, `(..., attributes)`;
                 unknown ones are NaN and are ignored.
-            widened: Factors by which it widens the spreads, `(..., attributes)`.
+            widened: Factors by which the augmentation multiplies the standard
+                deviations, `(..., attributes)`.
         """
         gap = np.arcsinh(self.gaps(moved))
-        floor = MIN_UNIT * self.unit
-        spread = np.log((self.train_std * widened + floor) / (self.target_std + floor))
-        each = gap**2 + SPREAD_WEIGHT * np.clip(spread, -2, 2) ** 2
-        return np.asarray(np.nanmean(np.where(np.isfinite(each), each, np.nan), axis=-1))
+        floor = MIN_UNIT * self.unit  # bounds the ratio where an attribute hardly varies
+        log_ratio = np.log((self.train_std * widened + floor) / (self.target_std + floor))
+        losses = gap**2 + SPREAD_WEIGHT * np.clip(log_ratio, -2, 2) ** 2
+        return np.asarray(np.nanmean(np.where(np.isfinite(losses), losses, np.nan), axis=-1))

@@ -13,9 +13,9 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
 CLEAN_SHARE = 0.5  # share of the samples that stay unchanged, so that the model still fits them
-MIN_PROGRESS = 0.3  # smallest share of the full strength that the other samples get
+MIN_PROGRESS = 0.3  # smallest share of the full strength that one of the other samples gets
 GRID_SIZE = 6  # grid points of a smooth random field along a side
-JITTER = 0.25  # largest relative deviation of a level from its strength
+JITTER = 0.25  # largest random change of a level, as a share of its strength
 
 
 class GivenSeed(keras.random.SeedGenerator):
@@ -29,7 +29,7 @@ class GivenSeed(keras.random.SeedGenerator):
 
 
 def fixed_seed(number: int) -> GivenSeed:
-    """Returns a seed made from a number, so that every call draws the same."""
+    """Returns a seed that depends on `number` only, so that every call draws the same numbers."""
     return GivenSeed(ops.convert_to_tensor(np.array([number, 1]), _seed_dtype()))
 
 
@@ -46,6 +46,7 @@ def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
             replica = ops.cast(context.replica_id_in_sync_group, seed.dtype)
+            # The first number of a seed names a sequence, the second counts the draws from it.
             seed = seed + ops.stack([replica * 7919, ops.zeros_like(replica)])
     return GivenSeed(seed)
 
@@ -55,7 +56,7 @@ def smooth_field(x: Any, channels: int, seed: GivenSeed) -> Any:
 
     Args:
         x: Images, `(samples, height, width, channels)`; only the shape is used.
-        channels: Channels of the field.
+        channels: Number of channels of the field.
         seed: The seed of the field.
 
     Returns:
@@ -65,21 +66,24 @@ def smooth_field(x: Any, channels: int, seed: GivenSeed) -> Any:
     shape = ops.shape(x)
     size = GRID_SIZE
     grid = keras.random.uniform((shape[0], size * size * channels), seed=seed, dtype="float32")
-    rows, columns = _interpolation(shape[1]), _interpolation(shape[2])
+    by_row, by_column = _interpolation(shape[1]), _interpolation(shape[2])
     field = ops.reshape(grid, (shape[0], size, size * channels))
-    field = ops.reshape(ops.matmul(rows, field), (shape[0], shape[1], size, channels))
-    return ops.matmul(columns, field)
+    field = ops.reshape(ops.matmul(by_row, field), (shape[0], shape[1], size, channels))
+    return ops.matmul(by_column, field)
 
 
 def _interpolation(length: Any) -> Any:
-    """The weights of a linear interpolation between grid points, `(length, GRID_SIZE)`."""
+    """Returns the weight of each grid point for each pixel of a side, `(length, GRID_SIZE)`."""
     at = ops.cast(ops.arange(length), "float32") / ops.cast(length, "float32") * (GRID_SIZE - 1)
-    number = ops.cast(ops.arange(GRID_SIZE), "float32")
-    return ops.maximum(1.0 - ops.abs(at[:, None] - number[None, :]), 0.0)
+    grid_point = ops.cast(ops.arange(GRID_SIZE), "float32")
+    return ops.maximum(1.0 - ops.abs(at[:, None] - grid_point[None, :]), 0.0)
 
 
 class Draws:
-    """Uniform random numbers in [0, 1), one row for each sample and a column for each use.
+    """Uniform random numbers in [0, 1): a row for each sample, a column for each purpose.
+
+    `draws["x"]` is the column `"x"`, `(samples,)`. There are the columns `EXTRA`, a column
+    for each operation and one for the sign of each operation.
 
     Args:
         rows: Number of samples.
@@ -87,6 +91,8 @@ class Draws:
         seed: The seed of the numbers.
     """
 
+    # Progress: the share of the full strength. Pick: the image of the target. A number may
+    # serve two operations.
     EXTRA = ("progress", "x", "y", "side", "pick", "gain_0", "gain_1", "gain_2", "gain_3")
 
     def __init__(self, rows: Any, names: tuple[str, ...], seed: GivenSeed) -> None:
@@ -99,28 +105,29 @@ class Draws:
         return self._values[:, self._column[name]]
 
     def levels(self, strengths: Any, whole: bool = False) -> Any:
-        """Draws the relative level of each operation for each sample.
+        """Returns the relative level of each operation for each sample.
 
-        Each sample gets a random share of the full strength, the same share for
-        all operations: if the target is dark and noisy, strongly augmented samples
-        are dark and noisy, too. Of two opposite operations a sample gets one, with
-        probabilities in proportion to their strengths.
+        The level is relative to the operation's `limit`. A share `CLEAN_SHARE` of the
+        samples gets the level 0. Each of the others gets a random share of the full
+        strength, the same share for all operations: if the target is dark and noisy,
+        strongly augmented samples are dark and noisy, too. Of two opposite operations
+        a sample gets one, with probabilities in proportion to their strengths.
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
-            whole: Whether all samples get the full strength, as in the target.
+            whole: Whether all samples get the full strength.
 
         Returns:
             `(samples, operations)`, in [0, 1]; in [-1, 1] for signed operations.
         """
-        k = len(self.names)
-        first = len(self.EXTRA)
-        jitter = 1.0 + JITTER * (2.0 * self._values[:, first : first + k] - 1.0)
-        sign = self._values[:, first + k :]
+        number = len(self.names)
+        start = len(self.EXTRA)
+        jitter = 1.0 + JITTER * (2.0 * self._values[:, start : start + number] - 1.0)
+        sign = self._values[:, start + number :]
         strengths = ops.ones_like(jitter) * strengths
         levels = ops.minimum(strengths * jitter, 1.0)
         if not whole:
-            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)
+            u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)  # below 0: unchanged
             progress = ops.where(u < 0, 0.0, ops.minimum(MIN_PROGRESS + u, 1.0))
             levels = levels * progress[:, None]
         # Vectors over all operations, so that the step needs only a few small calculations.
@@ -129,16 +136,17 @@ class Draws:
             self.names.index(o.opposite) if o.opposite in self.names else i
             for i, o in enumerate(table)
         ]
-        both = np.stack([np.arange(k), np.asarray(partner, "int64")]).astype("int32")
+        # Of each operation and its opposite: the one that comes first, and the other one.
+        both = np.stack([np.arange(number), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
-        # The same number decides for both operations of a pair.
+        # The same random number decides for both operations of a pair.
         a, b = (ops.take(strengths, ops.convert_to_tensor(i), axis=1) for i in (former, latter))
         u = ops.take(sign, ops.convert_to_tensor(former), axis=1)
         former_wins = ops.less(u * (a + b), a)
-        is_former = ops.convert_to_tensor(former == np.arange(k))
-        alone = ops.convert_to_tensor(former == latter)
-        is_chosen = ops.logical_or(ops.equal(former_wins, is_former), alone)
+        is_former = ops.convert_to_tensor(former == np.arange(number))
+        has_no_opposite = ops.convert_to_tensor(former == latter)
+        is_chosen = ops.logical_or(ops.equal(former_wins, is_former), has_no_opposite)
         signed = ops.convert_to_tensor(np.asarray([o.signed for o in table]))
-        # Signed operations are uniform from -level to level.
+        # The level of a signed operation is uniform between -level and level.
         levels = ops.where(signed, levels * (2.0 * sign - 1.0), levels)
         return ops.where(is_chosen, levels, 0.0)

@@ -1,8 +1,8 @@
 """Geometric operations: rotation, shift, shear, zoom, crop, flip and elastic deformation.
 
-All of them together are one map of coordinates and one bilinear resampling. The
-resampling gathers pixels by index, because `ops.image.affine_transform` does not
-compile under XLA on TensorFlow.
+All of them together make one map of coordinates, by which each image is resampled
+once, bilinearly. Pixels are gathered by index, because `ops.image.affine_transform`
+does not compile under XLA on TensorFlow.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
 
 FILL_MODES = ("reflect", "nearest", "wrap", "constant")
-Level = Callable[[str], Any]  # the level of an operation by name, `(samples,)`, in its unit
+Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 
 
 def transform(
@@ -25,8 +25,8 @@ def transform(
 
     Args:
         x: float32, `(samples, height, width, channels)`.
-        level: A function from the name of an operation to its level, `(samples,)`.
-        draws: The random numbers that place the crop and decide on flips.
+        level: A function from the name of an operation to its levels, `(samples,)`.
+        draws: The random numbers that place the crop and choose the flipped samples.
         seed: The seed of the elastic deformation.
         fill_mode: One of `FILL_MODES`, with their meaning in Keras.
         fill_value: The value for `"constant"`, on the scale of `x`.
@@ -36,20 +36,22 @@ def transform(
     """
     height, width = ops.shape(x)[1:3]
     h, w = (ops.cast(side, "float32") for side in (height, width))
-    # The map leads from a position in the result to one in the source, from the centre.
+    # The map leads from a pixel of the result to a position in `x`. Both are relative to the
+    # centre.
     y = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
     x_ = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
     y, x_ = y[None, :, None], x_[None, None, :]
     # The level of a flip is its probability.
     flip_x = _sign(draws["side"], level("flip_horizontal"))
     flip_y = _sign(draws["pick"], level("flip_vertical"))
-    crop = 1.0 - level("crop")  # sides of the crop, as a share of the image
-    zoom = crop * ops.exp(level("zoom_out") - level("zoom_in"))
+    kept = 1.0 - level("crop")  # sides of the crop, as a share of the image's
+    zoom = kept * ops.exp(level("zoom_out") - level("zoom_in"))
     angle = level("rotation") * (np.pi / 180)
     cos, sin, shear = ops.cos(angle), ops.sin(angle), level("shear")
-    free = 1.0 - crop
-    by_x = level("shift_left") - level("shift_right") + free * (draws["x"] - 0.5)
-    by_y = level("shift_up") - level("shift_down") + free * (draws["y"] - 0.5)
+    cut = 1.0 - kept
+    # Shifts as a share of the width and of the height.
+    by_x = level("shift_left") - level("shift_right") + cut * (draws["x"] - 0.5)
+    by_y = level("shift_up") - level("shift_down") + cut * (draws["y"] - 0.5)
 
     def cell(value: Any) -> Any:  # `(samples,)` to `(samples, 1, 1)`
         return ops.reshape(value, (-1, 1, 1))
@@ -73,7 +75,7 @@ def scatter(x: Any, amount: Any, seed: GivenSeed, fill_mode: str, fill_value: An
 
     Args:
         x: float32, `(samples, height, width, channels)`.
-        amount: Largest distance, `(samples,)`, as a share of the height.
+        amount: Largest distance along each axis, `(samples,)`, as a share of the height.
         seed: The seed of the positions.
         fill_mode: See `transform`.
         fill_value: See `transform`.
@@ -86,31 +88,44 @@ def scatter(x: Any, amount: Any, seed: GivenSeed, fill_mode: str, fill_value: An
     at_y = ops.cast(ops.arange(height), "float32")[None, :, None]
     at_x = ops.cast(ops.arange(width), "float32")[None, None, :]
     u = keras.random.uniform((shape[0], height, width, 2), -1.0, 1.0, seed=seed, dtype="float32")
-    far = ops.reshape(amount * ops.cast(height, "float32"), (-1, 1, 1))
-    return sample(x, at_y + far * u[..., 0], at_x + far * u[..., 1], fill_mode, fill_value)
+    pixels = ops.reshape(amount * ops.cast(height, "float32"), (-1, 1, 1))
+    return sample(x, at_y + pixels * u[..., 0], at_x + pixels * u[..., 1], fill_mode, fill_value)
 
 
 def _sign(u: Any, probability: Any) -> Any:
+    """Returns -1 with the given probability, else 1; `u` is uniform in [0, 1)."""
     return ops.where(u < probability, -1.0, 1.0)
 
 
 def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any:
-    """Returns the bilinear values of `x` at positions in pixels, `(samples, height, width)`."""
+    """Returns the values of `x` at given positions, interpolated bilinearly.
+
+    Args:
+        x: float32, `(samples, height, width, channels)`.
+        at_y: Positions in pixels from the top row, `(samples, height, width)`.
+        at_x: Positions in pixels from the left column, `(samples, height, width)`.
+        fill_mode: See `transform`.
+        fill_value: See `transform`.
+
+    Returns:
+        Images of the shape of `x`.
+    """
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
     # Pixels with all channels are gathered from one flat array: many times as fast as
     # `take_along_axis`, which looks up every channel separately.
     flat = ops.reshape(x, (shape[0] * height * width, shape[3]))
-    image = ops.reshape(ops.arange(shape[0]) * (height * width), (-1, 1, 1))
-    image = ops.cast(image, "int32")
+    first_pixel = ops.reshape(ops.arange(shape[0]) * (height * width), (-1, 1, 1))
+    first_pixel = ops.cast(first_pixel, "int32")
     top, left = ops.floor(at_y), ops.floor(at_x)
     down, right = (at_y - top)[..., None], (at_x - left)[..., None]
 
+    # Index of the upper and the lower row (left and right column), and whether it is outside.
     rows, columns = (
         [(_inside(at + k, side, fill_mode), _outside(at + k, side)) for k in (0, 1)]
         for at, side in ((top, height), (left, width))
     )
-    starts = [image + row * width for row, _ in rows]
+    starts = [first_pixel + row * width for row, _ in rows]
 
     def corner(i: int, j: int) -> Any:
         index = ops.reshape(starts[i] + columns[j][0], (-1,))
@@ -129,12 +144,12 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
 
 
 def _outside(at: Any, length: Any) -> Any:
-    """Whether positions along a side lie beyond the border."""
+    """Returns whether positions on a side lie beyond the border."""
     return ops.logical_or(at < 0, at > ops.cast(length, "float32") - 1)
 
 
 def _inside(at: Any, length: Any, fill_mode: str) -> Any:
-    """The pixel indices for positions along a side; those beyond the border are mapped inside."""
+    """Returns the pixel indices of positions on a side; those beyond the border move inside."""
     n = ops.cast(length, "float32")
     if fill_mode == "wrap":
         at = at - n * ops.floor(at / n)

@@ -28,11 +28,21 @@ from keras_shiftguard.statistics.state import State, assign
 from keras_shiftguard.statistics.tracing import CompiledUpdate
 
 POOL_SIZE = 32  # images of the target in the pool
-MIN_LATTICE_SHARE = 0.99  # share of values on an 8-bit grid that identifies a convention
+# The data follow a convention if more than this share of the values are those that it makes of
+# whole pixel values 0..255.
+MIN_LATTICE_SHARE = 0.99
 
 
 class _InputAugmentation:
-    """The augmentation of one image input, with the variables that the step uses."""
+    """The augmentation of one image input, with the variables that the step uses.
+
+    Args:
+        spec: The image input.
+        operations: Names of the operations that may be used; None means all that
+            cannot make a label wrong.
+        pool: Images of the target, or None.
+        generator: The generator of all seeds.
+    """
 
     def __init__(
         self,
@@ -43,9 +53,8 @@ class _InputAugmentation:
     ) -> None:
         self.spec = spec
         self.generator = generator
-        first = spec.layout == "channels_first"
-        size = spec.size
-        shape = (spec.channels, *size) if first else (*size, spec.channels)
+        channels_first = spec.layout == "channels_first"
+        shape = (spec.channels, *spec.size) if channels_first else (*spec.size, spec.channels)
         if pool is not None and pool.shape[1:] != shape:
             pool = None  # images of another size cannot serve as a pool
         names = select_operations(operations, spec.channels, pool is not None)
@@ -68,7 +77,7 @@ class _InputAugmentation:
         self._augment = CompiledUpdate(self._augmented, variables)
 
     def apply(self, x: Any, y: Any) -> Any:
-        """Augments a batch."""
+        """Augments a batch `x` with the labels `y`, which may be None."""
         self.first_images.update(x)
         return self._augment(x, y if width_of(y) else None)
 
@@ -80,14 +89,19 @@ class _InputAugmentation:
         return self.bank.apply(x, strengths, low, high, seed, pool)
 
     def update(self, train: InputSummary, target: InputSummary) -> list[Change]:
-        """Updates the strengths after an epoch; empty without images or with other attributes."""
+        """Updates the strengths after an epoch.
+
+        Returns:
+            The changes; none if no images were seen, or if different attributes were
+            measured in training and in the target.
+        """
         images, _ = self.first_images.read()
         if not len(images) or train.features.names != target.features.names:
             return []
         low, high = value_range(train, target)
         assign(self.low, low)
         assign(self.high, high)
-        if self._rehearsal is None:  # the images stay the same, so one is enough
+        if self._rehearsal is None:  # made once, since the first images stay the same
             self._rehearsal = Rehearsal(self.bank, self.spec, images, self.target_images)
         self._rehearsal.set_range(low, high)
         if self._classes is None:
@@ -99,8 +113,8 @@ class _InputAugmentation:
 
     def saved(self) -> dict[str, Any]:
         """Returns the state that `restore` needs, as plain values."""
-        edges = (ops.convert_to_numpy(v.value).tolist() for v in (self.low, self.high))
-        return {**self.controller.state(), "range": list(edges)}
+        low, high = (ops.convert_to_numpy(v.value).tolist() for v in (self.low, self.high))
+        return {**self.controller.state(), "range": [low, high]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores the state of `saved()`."""
@@ -113,13 +127,14 @@ class _InputAugmentation:
 class StepAugmentation:
     """Adaptive augmentation of the training batches of a model, inside the step.
 
-    At zero strength the batch passes unchanged.
+    At zero strength the values of a batch stay the same; integers become float32.
 
     Args:
         operations: Names of the operations that may be used. None means all
             operations that cannot make a label wrong.
         pool: Unlabelled images of the target by the name of the input, on the
-            scale and in the layout of the model's input.
+            scale and in the layout of the model's input. Images of another size
+            than the input are not used.
         seed: The seed of the random numbers.
     """
 
@@ -130,16 +145,16 @@ class StepAugmentation:
         seed: int = 0,
     ) -> None:
         self.operations = operations
-        self.images = dict(pool or {})
+        self.pools = dict(pool or {})
         self.generator = keras.random.SeedGenerator(seed)
         self.inputs: dict[str, _InputAugmentation] = {}
         self.is_built = False
 
     def build(self, specs: Sequence[InputSpec]) -> None:
-        """Creates the variables of every image input."""
+        """Creates the variables of every image input of at least 8 x 8 pixels."""
         for spec in specs:
             if attribute_names(spec):
-                pool = self.images.get(spec.name)
+                pool = self.pools.get(spec.name)
                 self.inputs[spec.name] = _InputAugmentation(
                     spec, self.operations, pool, self.generator
                 )
@@ -151,11 +166,12 @@ class StepAugmentation:
         Args:
             name: Name of the input.
             x: The batch of images, 4D.
-            y: The labels of the batch, or None. From the first ones the attributes
-                of each class are measured.
+            y: The labels of the batch, or None. On the first batches with labels,
+                the attributes of each class are measured.
 
         Returns:
-            The augmented batch; `x` itself if the input holds no images.
+            The augmented batch; `x` itself if the input holds no images, or images
+            smaller than 8 x 8.
         """
         if name not in self.inputs:
             return x
@@ -179,7 +195,7 @@ class StepAugmentation:
 
     @property
     def strengths(self) -> dict[str, float]:
-        """The strengths by operation, or by `input/operation` with several image inputs."""
+        """The strengths by operation; by `input/operation` if there are several image inputs."""
         return {
             self._named(name, operation): float(value)
             for name, part in self.inputs.items()
@@ -190,7 +206,10 @@ class StepAugmentation:
 
     @property
     def gaps(self) -> dict[str, float]:
-        """The shift that is left in each attribute, in standard deviations."""
+        """The shift that is left in each attribute, in standard deviations.
+
+        The keys are `attribute`, or `input/attribute` if there are several image inputs.
+        """
         return {
             self._named(name, attribute): gap
             for name, part in self.inputs.items()
@@ -209,8 +228,8 @@ class StepAugmentation:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Restores a state of `state()`, to resume a fit."""
-        kind = self.generator.state.dtype
-        assign(self.generator.state, np.asarray(state["seed"]).astype(kind))
+        dtype = self.generator.state.dtype
+        assign(self.generator.state, np.asarray(state["seed"]).astype(dtype))
         for name, part in self.inputs.items():
             if name in state["inputs"]:
                 part.restore(state["inputs"][name])
@@ -219,8 +238,9 @@ class StepAugmentation:
 def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, np.ndarray]:
     """Returns the values of black and white in each channel, each `(channels,)`.
 
-    They come from the 8-bit convention that the training data follow; if there is
-    none, they are the extremes of training and target.
+    They come from the 8-bit convention that the training data follow. If there is
+    none, they are the smallest and the largest value in training and target together;
+    a channel whose values are all equal gets 0 and 1.
     """
     channels = train.num_channels
     low, high = np.minimum(train.minimum, target.minimum), np.maximum(train.maximum, target.maximum)
@@ -232,8 +252,9 @@ def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, 
             if channels not in (1, 3):
                 continue
             black, white = offset[:channels], offset[:channels] + 255 * scale[:channels]
-            # The same values may lie on the grids of several conventions (0 and 1 lie on
-            # all of them). So the data must also keep to the range of the convention.
+            # The same values may be possible in several conventions (0 and 1 are raw pixels
+            # and unit values). So the data must also lie between black and white, and span a
+            # fifth of that range.
             slack = 0.01 * (white - black)
             if np.all(black - slack <= train.minimum) and np.all(train.maximum <= white + slack):
                 if np.all(train.maximum - train.minimum > 0.2 * (white - black)):

@@ -12,15 +12,17 @@ from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
 
-MAX_SAMPLES = 4096  # with ten classes, class means are known to 5 % of a standard deviation
+# With ten equally frequent classes, the standard error of a class mean is then 5 % of the
+# standard deviation within the class.
+MAX_SAMPLES = 4096
 
 
 class LabelledAttributes:
     """A buffer of the attributes and the classes of the first training images.
 
-    From these rows the attributes can be predicted for another mix of classes,
-    which is not possible from the moments of the whole stream. A full buffer
-    costs nothing.
+    From them the attributes can be predicted for another mix of classes, which is
+    not possible from the moments of the whole stream. Once the buffer is full, a
+    step costs nothing.
 
     Args:
         spec: The image input.
@@ -32,10 +34,16 @@ class LabelledAttributes:
         width = len(names(spec)) + 1  # the last column is the class
         self.rows = self.state.add("rows", (MAX_SAMPLES, width), fill=-1.0)
         self.filled = self.state.add("filled", ())
-        self.done = False  # saves PyTorch from waiting for the device
+        # On PyTorch: whether the buffer is full. Reading `filled` would wait for the device.
+        self.done = False
 
     def update(self, x: Any, y: Any) -> None:
-        """Adds as many rows of a batch as there is room for. Runs inside the compiled step."""
+        """Adds as many samples of a batch as there is room for. Runs inside the compiled step.
+
+        Args:
+            x: The batch of images.
+            y: Its labels, or None; then nothing is added.
+        """
         width = width_of(y)
         if not width or (self.done and keras.backend.backend() == "torch"):
             return
@@ -45,16 +53,17 @@ class LabelledAttributes:
             ids, valid = class_ids(y, width)
             labels = ops.where(valid > 0, ops.cast(ids, "float32"), -1.0)
             values = ops.concatenate([attributes(x, self.spec), labels[:, None]], axis=1)
+            # For each row of the buffer, the sample of the batch that belongs there.
             source = ops.arange(MAX_SAMPLES, dtype="int32") - ops.cast(filled, "int32")
-            fresh = ops.logical_and(source >= 0, source < count)
+            is_new = ops.logical_and(source >= 0, source < count)
             new = ops.take(values, ops.clip(source, 0, count - 1), axis=0)
-            return ops.where(fresh[:, None], new, self.rows.value)
+            return ops.where(is_new[:, None], new, self.rows.value)
 
-        full = filled >= MAX_SAMPLES
+        is_full = filled >= MAX_SAMPLES
         if keras.backend.backend() == "torch":
-            self.done = bool(full)
-        full = ops.logical_or(full, is_empty(x))
-        self.rows.assign(ops.cond(full, lambda: self.rows.value, merged))
+            self.done = bool(is_full)
+        adds_nothing = ops.logical_or(is_full, is_empty(x))
+        self.rows.assign(ops.cond(adds_nothing, lambda: self.rows.value, merged))
         total = filled + ops.cast(count, "float32")
         self.filled.assign(ops.minimum(total, float(MAX_SAMPLES)))
 

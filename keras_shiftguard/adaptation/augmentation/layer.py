@@ -19,9 +19,9 @@ class AdaptiveAugmentation(keras.layers.Layer):
 
     All strengths are zero at first, and at zero the layer returns its input
     unchanged. The strengths are weights: they can be set at any time, by hand or
-    by an `AugmentationController`, and no compiled step is traced again. Half of
-    the samples are left as they are. Each of the others gets a random share of
-    the full strength, the same for all operations. In inference the layer does
+    by an `AugmentationController`, without tracing a compiled step again. Half of
+    the samples stay as they are. Each of the others gets a random share of the
+    full strength, the same share for all operations. In inference the layer does
     nothing.
 
     `ShiftGuard(adapt=True)` applies the same augmentation to a model without this
@@ -39,8 +39,8 @@ class AdaptiveAugmentation(keras.layers.Layer):
         fill_value: The value used by `"constant"`, on the scale of the images.
         pool_size: Number of target images that are stored for `"fourier"` and
             `"histogram"`; set them with `set_pool`. 0 switches these two
-            operations off. Other values need images of a fixed size.
-        seed: Seed of the random numbers. None draws a seed.
+            operations off. If it is above 0, all images must have the same size.
+        seed: Seed of the random numbers. None takes a random seed.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
 
@@ -52,8 +52,10 @@ class AdaptiveAugmentation(keras.layers.Layer):
         The shape of the input; the dtype is the layer's compute dtype.
 
     Raises:
-        BadInputError: For an unknown operation or `fill_mode`, or an empty
-            `value_range`; when built, also without a known number of channels.
+        BadInputError: For an unknown operation or `fill_mode`, or a `value_range`
+            whose black is not below its white. When the layer is built: if the
+            number of channels is unknown, or `pool_size` is set and the size of the
+            images is unknown.
 
     Example:
 
@@ -106,7 +108,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
             )
         names = select_operations(self.operations, channels, self.pool_size > 0)
         self.bank = Bank(names, self.data_format, self.fill_mode, self.fill_value)
-        # Until the first images, the range is empty, and it is widened before augmenting.
+        # Without `value_range`, black is above white until `call` has seen the first images.
         low, high = (np.inf, -np.inf) if self.value_range is None else self.value_range
         self.strengths = self._state("strengths", np.zeros(len(names)))
         self.low = self._state("low", np.broadcast_to(low, (channels,)))
@@ -122,6 +124,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
             self.pool = self._state("pool", np.zeros(shape))
 
     def _state(self, name: str, value: Any) -> Any:
+        """Adds a float32 weight that is not trained, with the initial value `value`."""
         value = np.asarray(value, "float32")
         return self.add_weight(
             name=name,
@@ -147,10 +150,11 @@ class AdaptiveAugmentation(keras.layers.Layer):
         return {name: float(v) for name, v in zip(self.bank.names, values, strict=True)}
 
     def set_pool(self, images: Any) -> None:
-        """Stores `pool_size` unlabelled images of the target; fewer images are repeated.
+        """Stores `pool_size` unlabelled images of the target.
 
         Args:
-            images: `(images, ...)`, in the layout and on the scale of the inputs.
+            images: `(images, ...)`, in the layout and on the scale of the inputs. Fewer
+                than `pool_size` are repeated; of more, the first ones are stored.
 
         Raises:
             BadInputError: If the layer has no pool.

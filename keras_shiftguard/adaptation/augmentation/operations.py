@@ -1,7 +1,7 @@
 """The table of augmentation operations, with their limits and their units.
 
 Each operation has one direction: `darker` and `brighter` are two operations, so
-that each has a strength of its own, and the one that the shift does not need
+that each has a strength of its own, and the one that points away from the target
 stays at zero. A strength is in [0, 1]; at 1 the operation reaches its `limit`.
 """
 
@@ -18,17 +18,17 @@ class Operation:
     Args:
         name: The name in arguments, logs and plots.
         limit: The level at strength 1, in `unit`.
-        unit: The unit of `limit` in words; the number replaces `"{:.2g}"`.
+        unit: A phrase for a level with its unit; the number replaces `"{:.2g}"`.
         words: A verb phrase for reports that says what the operation does.
         opposite: Name of the operation in the opposite direction, or "". A
             sample gets only one of the two.
-        signed: Whether each sample draws the direction at random.
+        signed: Whether the direction is random for each sample.
         channels: Smallest number of channels that the operation needs.
-        asked_only: Whether it is off unless asked for by name, because it could
+        asked_only: Whether it is used only if the user names it, because it could
             make a label wrong (a mirrored 2 is not a 2).
         pool: Whether it needs images of the target.
-        effort: Factor on the gain that the controller requires to add it. It is
-            higher for operations that move or hide the object.
+        effort: Factor of the smallest gain for which the controller adds it. It is
+            2 for operations that move or hide the object, else 1.
     """
 
     name: str
@@ -56,13 +56,13 @@ OPERATIONS = {
         Operation("zoom_in", 0.7, "by a factor of exp {:.2g}", "enlarges", "zoom_out", effort=2),
         Operation("zoom_out", 0.7, "by a factor of exp {:.2g}", "shrinks", "zoom_in", effort=2),
         Operation("crop", 0.5, "{:.2g} of the sides cut off", "crops and scales", effort=2),
-        Operation("elastic", 0.3, "up to {:.2g} of the height", "deforms", effort=2),
+        Operation("elastic", 0.3, "shifts span {:.2g} of the height", "deforms", effort=2),
         Operation("flip_horizontal", 1.0, "{:.2g} of images", "mirrors", asked_only=True),
         Operation("flip_vertical", 1.0, "{:.2g} of images", "flips upside down", asked_only=True),
         # exchange with images of the target
         Operation("fourier", 1.0, "share {:.2g}", "takes the target's low frequencies", pool=True),
         Operation("histogram", 1.0, "share {:.2g}", "takes the target's histogram", pool=True),
-        # photometry
+        # light and colour
         Operation("darker", 0.6, "{:.2g} of the range", "darkens", "brighter"),
         Operation("brighter", 0.6, "{:.2g} of the range", "brightens", "darker"),
         Operation("less_contrast", 2.0, "by exp {:.2g}", "lowers the contrast", "more_contrast"),
@@ -75,14 +75,14 @@ OPERATIONS = {
         Operation("channel_gain", 0.5, "up to exp {:.2g}", "tints", channels=2),
         Operation("haze", 0.9, "opacity {:.2g}", "adds haze"),
         # detail
-        Operation("scatter", 0.08, "up to {:.2g} of the side", "scatters pixels"),
+        Operation("scatter", 0.08, "up to {:.2g} of the height", "scatters pixels"),
         Operation("resolution", 3.0, "2 ** {:.2g} pixels", "enlarges pixels"),
         Operation("blur", 0.06, "sigma {:.2g} of the side", "blurs", "sharpen"),
         Operation("motion_blur", 0.4, "{:.2g} of the side", "blurs along one axis"),
         Operation("sharpen", 2.0, "{:.2g} times", "sharpens", "blur"),
         Operation("noise", 0.5, "sigma {:.2g} of the range", "adds noise"),
         Operation("speckle", 1.0, "sigma {:.2g} of the value", "multiplies with noise"),
-        Operation("impulse", 0.4, "{:.2g} of the pixels", "sets pixels to black and white"),
+        Operation("impulse", 0.4, "{:.2g} of the values", "sets values to black or white"),
         Operation("blocking", 1.0, "{:.2g} of the coarsest steps", "quantises blocks, as JPEG"),
         Operation("erasing", 0.6, "{:.2g} of the sides", "erases a rectangle", effort=2),
     )

@@ -11,12 +11,12 @@ from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
 
-EPSILON = 1e-6
-Level = Callable[[str], Any]  # the level of an operation by name, `(samples,)`, in its unit
+EPSILON = 1e-6  # smallest value whose logarithm is taken
+Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 
 
 def adjust_gamma(x: Any, level: Level) -> Any:
-    """Applies gamma to values between black and white; others stay as they are."""
+    """Raises values between black and white to the power gamma; others stay as they are."""
     gamma = _per_sample(ops.exp(level("gamma_up") - level("gamma_down")))
     inside = ops.logical_and(x > 0, x < 1)
     return ops.where(inside, ops.exp(gamma * ops.log(ops.clip(x, EPSILON, 1.0))), x)
@@ -35,7 +35,7 @@ def adjust_saturation_and_hue(x: Any, level: Level) -> Any:
 
 
 def scale_channels(x: Any, level: Level, draws: Draws) -> Any:
-    """Multiplies each channel by a random gain of its own."""
+    """Multiplies each channel by a random gain of its own, `exp` of -level to level."""
     amount, channels = level("channel_gain"), x.shape[-1]
     gain = [ops.exp(amount * (2 * draws[f"gain_{c}"] - 1)) for c in range(channels)]
     return x * ops.reshape(ops.stack(gain, axis=1), (-1, 1, 1, channels))
@@ -49,12 +49,19 @@ def adjust_light(x: Any, level: Level) -> Any:
 
 
 def add_haze(x: Any, amount: Any, draws: Draws, seed: GivenSeed) -> Any:
-    """Blends the image with haze: a smooth random field around a gray level of each sample."""
+    """Blends each image with haze: a smooth random field around a random gray level.
+
+    Args:
+        x: Images.
+        amount: Opacity of the haze, `(samples,)`, in [0, 1].
+        draws: The random numbers that choose the gray level.
+        seed: The seed of the field.
+    """
     gray = _per_sample(0.3 + 0.4 * draws["y"])
     haze = gray + 0.6 * (smooth_field(x, 1, seed) - 0.5)
     return x + _per_sample(amount) * (haze - x)
 
 
 def _per_sample(value: Any) -> Any:
-    """`(samples,)` values in the shape `(samples, 1, 1, 1)`, to broadcast over images."""
+    """Returns `(samples,)` values as `(samples, 1, 1, 1)`, to broadcast over images."""
     return ops.reshape(value, (-1, 1, 1, 1))

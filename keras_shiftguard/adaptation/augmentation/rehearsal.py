@@ -1,10 +1,10 @@
 """`Rehearsal`: measures how candidate strengths would change the image attributes.
 
-The response of the attributes to an operation depends on the images: noise
-changes flat drawings much more than photos of grass. So it is measured on the
-user's own first images, with the same operations that augment training. The
-strengths are an input of the compiled function, one vector for each image, so
-many candidates are measured in one call.
+How much an operation changes the attributes depends on the images: noise changes
+flat drawings much more than photos of grass. So it is measured on the user's own
+first images, with the same operations that augment training. The strengths are an
+input of the compiled function, one vector for each image, so many candidates are
+measured in one call.
 """
 
 from typing import Any
@@ -18,10 +18,11 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws, fixed_seed
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
 
-ROWS_PER_CALL = 512  # augmented images in one call
-SEED = 20
-MAX_IMAGES = 96  # images on which each candidate is measured
-MAX_PIXELS = 128 * 128 * 24  # values in all of these images together
+ROWS_PER_CALL = 512  # augmented images in one call; fewer of large images
+SEED = 20  # fixed, so that measurements of different epochs can be compared
+MAX_IMAGES = 96  # images on which each candidate is measured; fewer if they are large
+# Pixels, times channels, of all these images together. But at least 8 images are used.
+MAX_PIXELS = 128 * 128 * 24
 
 
 class _AttributesModel(keras.Model):
@@ -54,7 +55,7 @@ class Rehearsal:
     Args:
         bank: The operations.
         spec: The image input.
-        images: `(images, ...)`, in the layout and on the scale of the stream.
+        images: Images of training, in the layout and on the scale of the stream, 4D.
         pool: Images of the target, likewise; or None.
     """
 
@@ -66,8 +67,8 @@ class Rehearsal:
         pool: np.ndarray | None = None,
     ) -> None:
         self.names = names(spec)
-        pixels = int(np.prod(images.shape[1:]))
-        count = int(np.clip(MAX_PIXELS // pixels, 8, MAX_IMAGES))
+        values = int(np.prod(images.shape[1:]))  # of one image
+        count = int(np.clip(MAX_PIXELS // values, 8, MAX_IMAGES))
         self.images = np.asarray(images[:count], "float32")
         self._model = _AttributesModel(bank, spec, pool)
 
@@ -77,14 +78,16 @@ class Rehearsal:
         self._model.high.assign(np.asarray(high, "float32"))
 
     def __call__(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the attributes of images augmented at full strength.
+        """Augments the images with each candidate, and measures their attributes.
+
+        Every image gets the full strength, unlike in training.
 
         Args:
             candidates: Strengths, `(candidates, operations)`, in [0, 1].
 
         Returns:
-            Mean and standard deviation over the images, `(candidates,
-            attributes)` each; NaN if no image has the attribute.
+            Mean and standard deviation of the attributes over the images,
+            `(candidates, attributes)` each; NaN if no image has the attribute.
         """
         count = len(self.images)
         rows = min(ROWS_PER_CALL, MAX_PIXELS * 4 // self.images[0].size)
@@ -92,17 +95,18 @@ class Rehearsal:
         means, stds = [], []
         for start in range(0, len(candidates), per_call):
             part = candidates[start : start + per_call]
-            full = np.concatenate([part, np.zeros((per_call - len(part), part.shape[1]))])
+            # The last part is padded, so that all calls have the same shape.
+            padded = np.concatenate([part, np.zeros((per_call - len(part), part.shape[1]))])
             x = np.tile(self.images, (per_call,) + (1,) * (self.images.ndim - 1))
-            strengths = np.repeat(full, count, axis=0).astype("float32")
+            strengths = np.repeat(padded, count, axis=0).astype("float32")
             values = np.asarray(self._model.predict_on_batch((x, strengths)), "float64")
             # Under tf.distribute every replica returns the whole batch, one after another.
             values = values[: len(x)].reshape(per_call, count, -1)[: len(part)]
-            known = np.abs(values) < 1e18
+            known = np.abs(values) < 1e18  # False for NaN and infinity
             number = np.maximum(known.sum(1), 1)
             mean = np.where(known, values, 0).sum(1) / number
-            square = np.where(known, (values - mean[:, None]) ** 2, 0).sum(1) / number
-            missing = known.sum(1) == 0
-            means.append(np.where(missing, np.nan, mean))
-            stds.append(np.where(missing, np.nan, np.sqrt(square)))
+            variance = np.where(known, (values - mean[:, None]) ** 2, 0).sum(1) / number
+            is_missing = known.sum(1) == 0
+            means.append(np.where(is_missing, np.nan, mean))
+            stds.append(np.where(is_missing, np.nan, np.sqrt(variance)))
         return np.concatenate(means), np.concatenate(stds)

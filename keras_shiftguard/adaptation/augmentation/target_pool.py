@@ -2,8 +2,8 @@
 
 The amplitude of low frequencies is exchanged and the phase is kept, as in Yang
 and Soatto, "FDA: Fourier Domain Adaptation for Semantic Segmentation", CVPR
-2020, but with a soft edge. Histograms are matched for each channel, at
-`QUANTILES` quantiles.
+2020, but without a sharp limit between low and high frequencies. Histograms are
+matched in each channel, at `QUANTILES` quantiles.
 """
 
 from typing import Any
@@ -11,27 +11,29 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-CUTOFF = 0.1  # frequency, as a share of the sampling rate, up to which amplitudes are exchanged
+# Frequency, as a share of the sampling rate, above which little of the amplitude is exchanged.
+CUTOFF = 0.1
 QUANTILES = 33
-MIN_LEVEL_STEP = 1e-3  # share of the range; levels closer than this count as one
+MIN_LEVEL_STEP = 1e-3  # levels that are closer count as one; black to white is 1
 
 
 def exchange_amplitude(x: Any, pool: Any, amount: Any) -> Any:
-    """Replaces a share of the low-frequency amplitude of `x` by that of target images.
+    """Replaces low-frequency amplitudes of `x` by those of target images, in part.
 
     Args:
         x: float32, `(samples, height, width, channels)`.
         pool: One target image for each sample, with the shape and dtype of `x`.
-        amount: The share that is replaced, `(samples,)`, in [0, 1].
+        amount: Share of the amplitude that is replaced at frequency 0, `(samples,)`, in
+            [0, 1]. It decreases with the frequency.
 
     Returns:
         Images of the shape of `x`.
     """
-    planes, other = (ops.transpose(images, (0, 3, 1, 2)) for images in (x, pool))
+    planes, target_planes = (ops.transpose(images, (0, 3, 1, 2)) for images in (x, pool))
     real, imaginary = ops.fft2((planes, ops.zeros_like(planes)))
-    a, b = ops.fft2((other, ops.zeros_like(other)))
+    target_real, target_imaginary = ops.fft2((target_planes, ops.zeros_like(target_planes)))
     amplitude = ops.sqrt(ops.square(real) + ops.square(imaginary))
-    target_amplitude = ops.sqrt(ops.square(a) + ops.square(b))
+    target_amplitude = ops.sqrt(ops.square(target_real) + ops.square(target_imaginary))
     fy, fx = (_frequencies(side) for side in ops.shape(planes)[2:])
     low = ops.exp(-(ops.square(fy[:, None]) + ops.square(fx[None, :])) / CUTOFF**2)
     share = ops.reshape(amount, (-1, 1, 1, 1)) * low
@@ -42,28 +44,28 @@ def exchange_amplitude(x: Any, pool: Any, amount: Any) -> Any:
 
 
 def _frequencies(length: Any) -> Any:
-    """Absolute frequencies of a Fourier transform, as a share of the sampling rate."""
+    """Returns the absolute frequencies of a transform, as shares of the sampling rate."""
     n = ops.cast(length, "float32")
     at = ops.cast(ops.arange(length), "float32")
     return ops.minimum(at, n - at) / n
 
 
 def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
-    """Matches the histogram of each channel to that of target images, by a share.
+    """Matches the histogram of each channel to that of target images, in part.
 
-    A level that many pixels share (a flat background) covers several quantiles; it
+    A level that many pixels have (a flat background) covers several quantiles; it
     is mapped to the middle of them, and stays one level.
 
     Args:
         x: float32, `(samples, height, width, channels)`.
         pool: One target image for each sample, with the shape and dtype of `x`.
-        amount: Share of the way to the target's levels, `(samples,)`, in [0, 1].
+        amount: How far values move to the matched ones, `(samples,)`: 0 not, 1 all the way.
 
     Returns:
         Images of the shape of `x`.
     """
     own, target = _quantiles(x), _quantiles(pool)
-    y = target[:, :1]
+    y = target[:, :1]  # the result: a sum of steps, one between each two quantiles
     for k in range(QUANTILES - 1):
         low, high = own[:, k : k + 1], own[:, k + 1 : k + 2]
         rise = target[:, k + 1 : k + 2] - target[:, k : k + 1]
@@ -73,10 +75,10 @@ def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
 
 
 def _quantiles(x: Any) -> Any:
-    """Quantiles of each channel, `(samples, QUANTILES, 1, channels)`."""
+    """Returns the quantiles of each channel, `(samples, QUANTILES, 1, channels)`."""
     shape = ops.shape(x)
-    levels = ops.sort(ops.reshape(x, (shape[0], shape[1] * shape[2], shape[3])), axis=1)
+    values = ops.sort(ops.reshape(x, (shape[0], shape[1] * shape[2], shape[3])), axis=1)
     last = ops.cast(shape[1] * shape[2] - 1, "float32")
     ranks = ops.convert_to_tensor(np.linspace(0, 1, QUANTILES, dtype="float32")) * last
     index = ops.cast(ops.round(ranks), "int32")
-    return ops.take(levels, index, axis=1)[:, :, None]
+    return ops.take(values, index, axis=1)[:, :, None]

@@ -1,7 +1,7 @@
 """`Alignment`: the loss that makes the features of source and target alike.
 
-All its settings are variables. So they can be changed while a compiled step
-runs, and they are saved in checkpoints.
+Its strength and its other settings are variables, so they can be changed while a
+compiled `fit` runs, and are saved in checkpoints.
 """
 
 import math
@@ -25,7 +25,7 @@ ADVERSARIAL = ("dann", "cdan")
 # Factor of the reversed gradient at strength 1: adversarial training is more stable below 1.
 ADVERSARIAL_FACTOR = 0.3
 ENTROPY_WEIGHT = 0.1  # weight of the entropy of target predictions, as in VADA and RTN
-RAMP_STEEPNESS = 10.0  # Ganin et al., section 5.2.2
+RAMP_STEEPNESS = 10.0  # of the sigmoid by which the strength rises: Ganin et al., section 5.2.2
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
@@ -38,14 +38,15 @@ class Alignment(keras.layers.Layer):
         units: Widths of the hidden layers of the domain head.
 
     Attributes:
-        strength: Weight of the loss after the ramp, float32 scalar.
+        strength: Weight of the loss at the end of the ramp, float32 scalar.
         started: 0 while the source is learned alone, then 1.
         step: Number of training steps since alignment started.
-        ramp_steps: Number of steps over which the weight rises; 0 for no ramp.
-        conditional: Share of the class-by-class distance, 0 to 1 (`"auto"` only).
-        rule_kernel: The linear rules of `TargetClasses`, `(2, features,
-            num_classes)` (`"auto"` only).
-        rule_bias: The biases of these rules, `(2, num_classes)`.
+        ramp_steps: Number of steps over which the weight rises from 0; 0 for no ramp.
+        conditional: Weight of the class-by-class distance, 0 to 1; the distance of the
+            whole domains has the rest (`"auto"` only).
+        rule_kernel: The two linear rules from features to classes, `(2, features,
+            num_classes)`; see `TargetClasses` (`"auto"` only).
+        rule_bias: The biases of these rules, `(2, num_classes)` (`"auto"` only).
         class_weights: Weight of each source class, `(num_classes,)`.
     """
 
@@ -100,7 +101,7 @@ class Alignment(keras.layers.Layer):
         self.built = True
 
     def ramp(self) -> Any:
-        """Factor of the strength that rises from 0 to 1 over the ramp, a float32 scalar.
+        """Returns the factor of the strength: it rises from 0 to 1 over `ramp_steps`.
 
         Reference: Ganin et al., JMLR 17 (2016), section 5.2.2.
         """
@@ -113,7 +114,10 @@ class Alignment(keras.layers.Layer):
         return ops.matmul(self.one_hot(y), self.class_weights[:, None])[:, 0]
 
     def one_hot(self, y: Any) -> Any:
-        """Returns the labels as one-hot vectors, `(samples, num_classes)`, float32."""
+        """Returns the labels as one-hot vectors, `(samples, num_classes)`, float32.
+
+        Labels with a column for each class are returned as they are.
+        """
         y = ops.convert_to_tensor(y)
         if len(y.shape) == 2 and y.shape[1] == self.num_classes:
             return ops.cast(y, "float32")
@@ -125,9 +129,9 @@ class Alignment(keras.layers.Layer):
         return probabilities(ops.cast(outputs, "float32"))
 
     def loss(self, source: Any, target: Any, y: Any, outputs: Any, target_outputs: Any) -> Any:
-        """Returns the alignment loss with its current weight, a float32 scalar.
+        """Returns the alignment loss times its current weight, a float32 scalar.
 
-        Each call also counts one step of the ramp.
+        Each call after the start of alignment also counts one step of the ramp.
 
         Args:
             source: Features of the source, `(samples, ...)`.
@@ -136,10 +140,9 @@ class Alignment(keras.layers.Layer):
             outputs: Outputs of the model for the source, `(samples, outputs)`.
             target_outputs: Outputs for the target, `(other samples, outputs)`.
         """
-        size = ops.shape(source)[0], ops.shape(target)[0]
         width = math.prod(int(n) for n in source.shape[1:])
-        source = ops.reshape(ops.cast(source, "float32"), (size[0], width))
-        target = ops.reshape(ops.cast(target, "float32"), (size[1], width))
+        source = ops.reshape(ops.cast(source, "float32"), (ops.shape(source)[0], width))
+        target = ops.reshape(ops.cast(target, "float32"), (ops.shape(target)[0], width))
         weights = self.weights_of(y) if self.num_classes else ops.ones_like(source[:, 0])
         strength = self.strength * self.ramp() * self.started
         self.step.assign_add(self.started)
@@ -152,7 +155,7 @@ class Alignment(keras.layers.Layer):
         return value
 
     def _distance(self, source: Any, target: Any, weights: Any, y: Any) -> Any:
-        """Distance between the features of both domains, by `method`."""
+        """Returns the distance of `method` between the features of both domains."""
         if self.method == "coral":
             return coral(source, target, weights)
         distance = mmd(source, target, weights)
@@ -162,7 +165,7 @@ class Alignment(keras.layers.Layer):
         return distance
 
     def _classes_of(self, target: Any) -> Any:
-        """Class probabilities of target samples by the linear rules of `TargetClasses`."""
+        """Returns class probabilities of target samples: the mean of both linear rules."""
         length = ops.sqrt(ops.sum(ops.square(target), axis=1, keepdims=True) + EPSILON)
         logits = ops.matmul(target / length, self.rule_kernel) + self.rule_bias[:, None]
         return ops.stop_gradient(ops.mean(ops.softmax(logits), axis=0))
@@ -176,7 +179,7 @@ class Alignment(keras.layers.Layer):
         target_outputs: Any,
         strength: Any,
     ) -> Any:
-        """Loss of the domain head, behind the gradient reversal."""
+        """Returns the loss of the domain head, which gets the features by gradient reversal."""
         p = target_p = target_weights = None
         if self.method == "cdan":
             # Without a gradient through the probabilities, the model can mislead the head

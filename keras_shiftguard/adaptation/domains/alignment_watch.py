@@ -15,17 +15,19 @@ from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 1024  # samples of each domain in a measurement
 CHUNK = 128  # samples in one call of the model
-MAX_MEASUREMENTS = 30  # in one training
+# A training of this many epochs or fewer is measured after each epoch. A longer one is measured
+# after every second, third, ... epoch, which gives fewer than twice as many measurements.
+MAX_MEASUREMENTS = 30
 COLLAPSE = 0.5  # share of the best source accuracy, below which the weights are restored
-MAX_HALVINGS = 3  # of the strength; at the last one alignment is switched off
+MAX_HALVINGS = 3  # instead of the third halving, alignment is switched off
 PATIENCE = 2  # bad measurements in a row before the strength is halved
-MAX_HEAD_ACCURACY = 0.97  # of the domain head; above, it cannot teach the features anything
+MAX_HEAD_ACCURACY = 0.97  # of the domain head; above it, its gradient teaches the features nothing
 
 
 class AlignmentWatch(keras.callbacks.Callback):
     """Measures both domains after each epoch, and reduces alignment that harms.
 
-    Long trainings are measured at most `MAX_MEASUREMENTS` times.
+    A training of more than `MAX_MEASUREMENTS` epochs is measured less often.
 
     Args:
         model: The `DomainAdaptationModel`.
@@ -33,8 +35,9 @@ class AlignmentWatch(keras.callbacks.Callback):
             preferably samples that are not trained on.
         target: Inputs of the target samples that are measured.
         held_out: Whether the source samples are not trained on.
-        epochs: Number of the first epoch, of all epochs, and of the epochs on the
-            source alone.
+        epochs: `(first, last, source_only)`: the number of epochs that are finished
+            when this fit begins, when it ends, and when the source has been learned
+            alone.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class AlignmentWatch(keras.callbacks.Callback):
         self.target = target
         self.held_out = held_out
         self.first, self.last, source_only = epochs
-        self.every = max(1, self.last // MAX_MEASUREMENTS)
+        self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.schedule = None
         if self.labels is not None:
@@ -59,8 +62,8 @@ class AlignmentWatch(keras.callbacks.Callback):
                 model, self.labels, (source_only, self.last), self.record_action
             )
         self._best_accuracy = 0.0
-        self._num_bad = 0
-        self._num_lost = 0
+        self._num_bad = 0  # measurements in a row with a worse source accuracy
+        self._num_beaten = 0  # measurements in a row whose domain head is nearly always right
         self._num_halvings = 0
         self._best_weights: list[np.ndarray] | None = None
 
@@ -86,10 +89,11 @@ class AlignmentWatch(keras.callbacks.Callback):
             self._check_domain_head(evidence, logs or {})
 
     def _start_or_update(self, evidence: Evidence) -> None:
-        """Starts alignment as soon as it may start, and updates its settings after that."""
+        """Starts alignment if it is off and may start; updates its settings once it is on."""
         schedule, model = self.schedule, self.domain_model
         if schedule is None:
             return
+        # The first measurement of a fit that continues an aligned one is the new reference.
         is_resumed = schedule.has_started and evidence is model.looks[0]
         if not schedule.has_started or is_resumed:
             is_due = not model.protect and evidence.epoch >= schedule.first
@@ -115,15 +119,18 @@ class AlignmentWatch(keras.callbacks.Callback):
         )
 
     def _measure(self, epoch: int) -> Evidence:
+        """Measures the model after `epoch` epochs."""
         source = self._predict(self.inputs)
         target = self._predict(self.target)
         groups = self.schedule.groups if self.schedule is not None else None
         return measure_evidence(epoch, source, self.labels, target, groups)
 
     def _predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Returns features and class probabilities, in inference mode.
+        """Returns features and class probabilities of inputs, in inference mode.
 
-        For regression, the outputs take the place of the probabilities.
+        Returns:
+            `(samples, features)` and `(samples, classes)`. For regression, the outputs
+            take the place of the probabilities.
         """
         model = self.domain_model
         features, outputs = [], []
@@ -138,7 +145,7 @@ class AlignmentWatch(keras.callbacks.Callback):
         return np.concatenate(features), np.concatenate(outputs)
 
     def _protect_source(self, evidence: Evidence) -> bool:
-        """Reduces the strength if source accuracy fell, and returns whether it did so."""
+        """Reduces the strength if source accuracy fell; returns whether it reduced it."""
         accuracy = evidence.source_accuracy
         is_learning = self.schedule is not None and not self.schedule.has_started
         if is_learning or not evidence.source_fell(self._best_accuracy):
@@ -163,7 +170,13 @@ class AlignmentWatch(keras.callbacks.Callback):
         return False
 
     def _reduce_strength(self, epoch: int, first_action: str, reason: str) -> None:
-        """Halves the strength; at the last of `MAX_HALVINGS`, switches alignment off."""
+        """Halves the strength; the last time of `MAX_HALVINGS`, switches alignment off.
+
+        Args:
+            epoch: Number of finished epochs.
+            first_action: What was done before, for the record; ends with ", " if not empty.
+            reason: The reason, for the record.
+        """
         model = self.domain_model
         self._num_halvings += 1
         if self._num_halvings >= MAX_HALVINGS:
@@ -174,15 +187,19 @@ class AlignmentWatch(keras.callbacks.Callback):
         self.record_action(epoch, f"{first_action}strength halved to {strength:.3g}", reason)
 
     def _check_domain_head(self, evidence: Evidence, logs: dict[str, Any]) -> None:
-        """Reduces the strength of an adversarial method whose domain head is always right."""
+        """Reduces the strength if the domain head is nearly always right.
+
+        It must be so in `PATIENCE + 1` measurements in a row, with features further apart
+        than before training.
+        """
         accuracy = logs.get("domain_accuracy")
         if accuracy is None or self.domain_model.alignment_layer.head is None:
             return
         before = self.domain_model.looks[0].distance
-        is_lost = accuracy > MAX_HEAD_ACCURACY and evidence.distance > before
-        self._num_lost = self._num_lost + 1 if is_lost else 0
-        if self._num_lost >= PATIENCE + 1:
-            self._num_lost = 0
+        is_beaten = accuracy > MAX_HEAD_ACCURACY and evidence.distance > before
+        self._num_beaten = self._num_beaten + 1 if is_beaten else 0
+        if self._num_beaten >= PATIENCE + 1:
+            self._num_beaten = 0
             self._reduce_strength(
                 evidence.epoch,
                 "",
@@ -191,7 +208,13 @@ class AlignmentWatch(keras.callbacks.Callback):
             )
 
     def record_action(self, epoch: int, what: str, reason: str) -> None:
-        """Adds an action to the model's list, and prints it."""
+        """Adds an action to the model's `actions`, and prints it.
+
+        Args:
+            epoch: Number of finished epochs.
+            what: The change.
+            reason: The reason for it, with numbers.
+        """
         action = Action(epoch, what, reason)
         self.domain_model.actions.append(action)
         self.domain_model.say(str(action))

@@ -11,9 +11,10 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MIN_TARGET_SAMPLES = 8
+MIN_TARGET_SAMPLES = 8  # with fewer, there is an error
 RECOMMENDED_TARGET_SAMPLES = 64  # with fewer, there is a remark
-# Ratio of the ranges of two domains that means 0..1 or -1..1 in one and 0..255 in the other.
+# If the largest values of two domains differ by more than this factor, one is taken for 0..1
+# or -1..1 and the other for 0..255.
 MIN_RANGE_RATIO = 32.0
 
 
@@ -27,18 +28,18 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
         num_classes: Number of classes of the model; 0 for regression.
 
     Returns:
-        Remarks for the user about problems that are no errors.
+        Remarks for the user about problems with which training is possible.
 
     Raises:
-        BadInputError: If they cannot be aligned. The message contains a fix where
-            there is one.
+        BadInputError: If the streams cannot be aligned. The message says how to fix
+            it, if that is known.
     """
     source_inputs, target_inputs = named_inputs(source), named_inputs(target)
     same_structure = isinstance(source, Mapping) == isinstance(target, Mapping)
     if list(source_inputs) != list(target_inputs) or not same_structure:
         raise BadInputError(
-            "`target_data` must hold the same inputs as the source. Received: "
-            f"{list(target_inputs)}, expected: {list(source_inputs)}"
+            "`target_data` must hold the same inputs as the source, both in a dict or both not. "
+            f"Received: {list(target_inputs)}, expected: {list(source_inputs)}"
         )
     for name, value in source_inputs.items():
         _check_input(name, to_numpy(value), to_numpy(target_inputs[name]))
@@ -85,9 +86,10 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
             f"`target_data` has samples of shape {target.shape[1:]} in the input {name!r}, and "
             f"the source has samples of shape {source.shape[1:]}.{fix}"
         )
-    numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
+    is_numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
+    # All kinds of integers, and bool, count as one.
     kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)]
-    if not all(numeric) or kinds[0] != kinds[1]:
+    if not all(is_numeric) or kinds[0] != kinds[1]:
         raise BadInputError(
             f"`target_data` has the dtype {target.dtype} in the input {name!r}, and the source has "
             f"{source.dtype}. Convert both to one, e.g. with `astype({str(source.dtype)!r})`, and "
@@ -97,21 +99,22 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
         raise BadInputError(f"`target_data` has values that are not finite in the input {name!r}.")
     if source.ndim < 4:
         return
-    spans = [float(np.percentile(np.abs(a.astype("float64")), 99.9)) for a in (source, target)]
-    low, high = sorted(max(span, 1e-9) for span in spans)
-    if low <= 4 and high / low > MIN_RANGE_RATIO:
-        bigger = "the source" if spans[0] > spans[1] else "`target_data`"
-        factor = "/ 255" if spans[1] > spans[0] else "* 255"
+    # The largest absolute values, without the most extreme 0.1 %.
+    largest = [float(np.percentile(np.abs(a.astype("float64")), 99.9)) for a in (source, target)]
+    low, high = sorted(max(value, 1e-9) for value in largest)
+    if low <= 4 and high / low > MIN_RANGE_RATIO:  # 4: also standardised images are below it
+        bigger = "the source" if largest[0] > largest[1] else "`target_data`"
+        factor = "/ 255" if largest[1] > largest[0] else "* 255"
         raise BadInputError(
-            f"The images differ in range: up to {spans[0]:.3g} in the source and {spans[1]:.3g} in "
-            f"`target_data`; {bigger} looks like 0..255. Feed both in one convention, e.g. "
-            f"`target {factor}`; keras_shiftguard.diagnose(model, images) tells which one the "
-            "model expects."
+            f"The images differ in range: up to {largest[0]:.3g} in the source and "
+            f"{largest[1]:.3g} in `target_data`; {bigger} looks like 0..255. Feed both in one "
+            f"convention, e.g. `target {factor}`; keras_shiftguard.diagnose(model, images) tells "
+            "which one the model expects."
         )
 
 
 def has_labels(data: Any) -> bool:
-    """Whether target data contain labels."""
+    """Returns whether target data contain labels, as far as that shows without reading it."""
     if isinstance(data, tuple):
         return len(data) > 1 and data[1] is not None
     spec = getattr(data, "element_spec", None)
@@ -119,7 +122,7 @@ def has_labels(data: Any) -> bool:
 
 
 def num_samples(value: Any) -> int:
-    """Number of samples in a structure of arrays."""
+    """Returns the number of samples in a structure of arrays."""
     return len(keras.tree.flatten(value)[0])
 
 

@@ -1,8 +1,8 @@
 """Distances between two batches of features, used as losses: MMD and CORAL.
 
-They need float32: squared distances and covariances overflow or cancel in half
-precision. Source samples may have weights, which correct for a class mix that
-differs from the target's.
+They need float32, because squared distances and covariances overflow or lose all
+digits in half precision. Source samples may have weights, which correct for a class
+mix that differs from the target's.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from keras import ops
 
 BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the median squared distance
 MEDIAN_ROWS = 48  # samples of each batch for the median: sorting all pairs would be too slow
-EPSILON = 1e-6
+EPSILON = 1e-6  # avoids a division by zero
 
 
 def squared_distances(a: Any, b: Any) -> Any:
@@ -25,8 +25,12 @@ def kernel_matrices(source: Any, target: Any) -> tuple[Any, Any, Any]:
     """Returns kernel matrices within the source, within the target, and between both.
 
     The kernel is a mean of Gaussians. Their bandwidths are multiples of the median
-    squared distance in the pooled batch. No gradient flows through the median;
-    otherwise the features could reduce the loss by spreading out.
+    squared distance between the samples of both batches. No gradient flows through
+    the median; otherwise the features could reduce the loss by spreading out.
+
+    Args:
+        source: Features, `(samples, features)`, float32.
+        target: Features, `(other samples, features)`, float32.
     """
     rows = ops.stop_gradient(ops.concatenate([source[:MEDIAN_ROWS], target[:MEDIAN_ROWS]], axis=0))
     flat = ops.sort(ops.reshape(squared_distances(rows, rows), (-1,)))
@@ -65,44 +69,47 @@ def mmd(source: Any, target: Any, weights: Any = None) -> Any:
 
 
 def conditional_mmd(source: Any, target: Any, classes: Any, target_classes: Any) -> Any:
-    """Returns the mean over classes of the maximum mean discrepancy of each class.
+    """Returns the mean over classes of the squared maximum mean discrepancy of each class.
 
     Each class of the source is compared with the same class of the target, so a
-    different class mix does not add to the distance.
+    different class mix does not add to the distance. Unlike `mmd`, the estimate
+    counts the pairs of a sample with itself: it is biased, and never negative.
 
     Args:
         source: Features, `(samples, features)`, float32.
         target: Features, `(other samples, features)`, float32.
         classes: One-hot classes of the source samples, `(samples, classes)`.
         target_classes: Class probabilities of the target samples, `(other samples,
-            classes)`; no gradient should flow through them.
+            classes)`. The caller stops their gradient.
 
     Returns:
-        A scalar. Classes that are missing in one of the batches do not count.
+        A scalar. Classes with at most half a sample in one of the batches do not count.
 
     Reference: Zhu et al., "Deep Subdomain Adaptation Network for Image
     Classification", IEEE TNNLS 2021, eq. 8.
     """
     within_source, within_target, across = kernel_matrices(source, target)
-    mass, target_mass = ops.sum(classes, axis=0), ops.sum(target_classes, axis=0)
-    occurs = ops.cast(ops.logical_and(mass > 0.5, target_mass > 0.5), "float32")
-    w = classes / (mass + EPSILON) * occurs
-    v = target_classes / (target_mass + EPSILON) * occurs
+    count, target_count = ops.sum(classes, axis=0), ops.sum(target_classes, axis=0)
+    occurs = ops.cast(ops.logical_and(count > 0.5, target_count > 0.5), "float32")
+    w = classes / (count + EPSILON) * occurs
+    v = target_classes / (target_count + EPSILON) * occurs
 
-    def mean(gram: Any, a: Any, b: Any) -> Any:
+    def by_class(gram: Any, a: Any, b: Any) -> Any:
+        """Returns the sum over classes of the mean kernel value of each class."""
         return ops.sum(gram * ops.matmul(a, ops.transpose(b)))
 
-    total = mean(within_source, w, w) + mean(within_target, v, v) - 2.0 * mean(across, w, v)
+    within = by_class(within_source, w, w) + by_class(within_target, v, v)
+    total = within - 2.0 * by_class(across, w, v)
     return total / ops.maximum(ops.sum(occurs), 1.0)
 
 
 def coral(source: Any, target: Any, weights: Any = None) -> Any:
-    """Returns the distance between means and covariances, in units of the pooled spread.
+    """Returns the squared distance of the means plus that of the covariances.
 
-    Deep CORAL's loss, `|Cs - Ct|^2 / (4 d^2)`, depends on the scale and the number
-    of the features. Here it is divided by the squared covariances of the batch, so
-    that one strength fits every network. The distance between the means, which
-    Deep CORAL does not contain, is added.
+    Deep CORAL's loss, `|Cs - Ct|^2 / (4 d^2)`, depends on the scale of the features
+    and on their number `d`. Here each distance is divided by the mean size of the
+    covariances in both batches, so that one strength fits every network. Deep CORAL
+    does not contain the distance of the means.
 
     Args:
         source: Features, `(samples, features)`, float32.
@@ -118,16 +125,17 @@ def coral(source: Any, target: Any, weights: Any = None) -> Any:
     w = ops.ones_like(source[:, 0]) if weights is None else weights
     mean_s, cov_s = _moments(source, w)
     mean_t, cov_t = _moments(target, ops.ones_like(target[:, 0]))
-    # Gradients flow through the spread as well. Otherwise the features could reduce
+    # Gradients flow through the divisors as well. Otherwise the features could reduce
     # the loss by shrinking to nothing.
-    scale = 0.5 * (ops.trace(cov_s) + ops.trace(cov_t)) + EPSILON
-    spread = 0.5 * (ops.sum(ops.square(cov_s)) + ops.sum(ops.square(cov_t)))
-    between = ops.sum(ops.square(cov_s - cov_t)) / (spread + EPSILON**2)
-    return ops.sum(ops.square(mean_s - mean_t)) / scale + between
+    variance = 0.5 * (ops.trace(cov_s) + ops.trace(cov_t)) + EPSILON
+    mean_term = ops.sum(ops.square(mean_s - mean_t)) / variance
+    squares = 0.5 * (ops.sum(ops.square(cov_s)) + ops.sum(ops.square(cov_t))) + EPSILON**2
+    covariance_term = ops.sum(ops.square(cov_s - cov_t)) / squares
+    return mean_term + covariance_term
 
 
 def _moments(x: Any, weights: Any) -> tuple[Any, Any]:
-    """Weighted mean, `(1, features)`, and covariance, `(features, features)`."""
+    """Returns the weighted mean, `(1, features)`, and covariance, `(features, features)`."""
     share = (weights / (ops.sum(weights) + EPSILON))[:, None]
     mean = ops.sum(x * share, axis=0, keepdims=True)
     centred = x - mean
@@ -135,8 +143,8 @@ def _moments(x: Any, weights: Any) -> tuple[Any, Any]:
 
 
 def _mean_off_diagonal(gram: Any, weights: Any) -> Any:
-    """Weighted mean of a kernel matrix without its diagonal."""
+    """Returns the weighted mean of a square kernel matrix without its diagonal."""
     pairs = weights[:, None] * weights[None, :]
-    own = ops.square(weights)
-    diagonal = ops.sum(own) * gram[0, 0]  # a Gaussian kernel of a sample with itself is 1
-    return (ops.sum(gram * pairs) - diagonal) / (ops.sum(pairs) - ops.sum(own) + EPSILON)
+    own = ops.sum(ops.square(weights))  # the weights of the pairs on the diagonal
+    diagonal = own * gram[0, 0]  # the same for all samples: the kernel at distance 0
+    return (ops.sum(gram * pairs) - diagonal) / (ops.sum(pairs) - own + EPSILON)

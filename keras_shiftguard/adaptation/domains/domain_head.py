@@ -7,18 +7,18 @@ from keras import ops
 
 from keras_shiftguard.adaptation.domains.reversal import GradientReversal, reverse
 
-FEATURE_LENGTH = 4.0  # Euclidean length of the features that the head gets
-# Wider outer products are replaced by a random projection of this width. The paper uses
+FEATURE_LENGTH = 4.0  # Euclidean length of the feature vectors that the head gets
+# Wider outer products are replaced by a random projection to this width. The paper uses
 # 1,024, which made a step a third slower and gained nothing on the tasks of
 # docs/benchmarks/domain-adaptation.md.
 MAX_WIDTH = 256
 
 
 def scale_to_length(features: Any) -> Any:
-    """Scales features to the Euclidean length `FEATURE_LENGTH`, in float32.
+    """Scales each feature vector to the Euclidean length `FEATURE_LENGTH`, in float32.
 
-    The reversed cross-entropy has no lower bound. With features of any length, the
-    model could reduce its loss forever by making them longer.
+    The reversed cross-entropy has no lower bound. If the vectors could have any
+    length, the model could reduce its loss forever by making them longer.
     """
     x = ops.cast(features, "float32")
     return FEATURE_LENGTH * x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-6)
@@ -28,13 +28,13 @@ def scale_to_length(features: Any) -> Any:
 class DomainHead(keras.layers.Layer):
     """A classifier of the domain, behind a gradient reversal.
 
-    It always computes in float32, also in a model with another dtype policy.
+    It computes in float32, even in a model with another dtype policy.
 
     Args:
-        units: Widths of the hidden layers.
-        num_classes: Number of classes for a head that also gets the class
-            probabilities, as an outer product with the features (CDAN); 0 for a
-            head that gets the features alone (DANN).
+        units: Numbers of units of the hidden layers.
+        num_classes: Number of classes, if the head also gets the class probabilities:
+            its input is their outer product with the features (CDAN). 0 for a head
+            that gets the features alone (DANN).
 
     Call arguments:
         features: `(batch, features)`.
@@ -42,7 +42,7 @@ class DomainHead(keras.layers.Layer):
         strength: Factor of the reversed gradient, a scalar; None for 1.
 
     Output shape:
-        `(batch, 1)`: the logit that a sample is from the target.
+        `(batch, 1)`: the logit of the probability that a sample is from the target.
 
     Reference: Long et al., "Conditional Adversarial Domain Adaptation",
     NeurIPS 2018, eq. 5 and 6.
@@ -61,20 +61,21 @@ class DomainHead(keras.layers.Layer):
             for i, width in enumerate(self.units)
         ]
         self.logit = keras.layers.Dense(1, dtype="float32", name="logit")
-        self.maps: list[Any] = []
+        self.maps: list[Any] = []  # the random projections, if there are any
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         width = int(input_shape[-1] or 0)
         if self.num_classes:
             wide = width * self.num_classes
             if wide > MAX_WIDTH:
-                # Two fixed random projections: their elementwise product has, on average,
-                # the same inner products as the outer product.
+                # The features and the probabilities are each projected at random. The
+                # elementwise product of the projections has, on average, the same inner
+                # products as the outer product.
                 for rows in (width, self.num_classes):
-                    scale = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
+                    random = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
                     self.maps.append(
                         self.add_weight(
-                            shape=(rows, MAX_WIDTH), initializer=scale, trainable=False, name="map"
+                            shape=(rows, MAX_WIDTH), initializer=random, trainable=False, name="map"
                         )
                     )
             width = min(wide, MAX_WIDTH)

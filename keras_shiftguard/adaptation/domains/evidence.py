@@ -10,8 +10,8 @@ import numpy as np
 
 from keras_shiftguard.adaptation.domains.target_classes import TargetClasses, find_classes
 
-RIDGE = 1e-2  # in units of the mean variance
-MIN_ACCURACY_DROP = 0.02  # smallest drop of source accuracy that counts
+RIDGE = 1e-2  # added to the variance of each feature, in units of their mean variance
+MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,12 @@ class Evidence:
         source_accuracy: Accuracy on labelled source samples; NaN for regression.
         confidence: Mean of the largest class probability in the target; NaN for
             regression.
-        agreement: Share of the target samples whose predicted class is the one of
-            `classes`; NaN for regression.
+        agreement: Share of the target samples whose predicted class is also the one
+            that `classes` estimates; NaN for regression.
         classes: Estimated classes of the target samples and their frequencies;
             None for regression.
         predicted: Class ids that the model predicts in the target, `(samples,)`.
-        num_labelled: Number of source samples behind `source_accuracy`.
+        num_labelled: Number of source samples on which `source_accuracy` was measured.
     """
 
     epoch: int
@@ -44,11 +44,14 @@ class Evidence:
 
     @property
     def domain_accuracy(self) -> float:
-        """Accuracy of a linear rule that tells the domains apart; 0.5 is chance."""
+        """Accuracy of a linear rule that tells the domains apart; guessing gives 0.5."""
         return 0.5 + self.distance / 4
 
     def source_fell(self, best: float) -> bool:
-        """Whether source accuracy is below `best` by more than chance."""
+        """Returns whether source accuracy is significantly below `best`.
+
+        It must be lower by two standard errors and by `MIN_ACCURACY_DROP`.
+        """
         error = np.sqrt(max(best * (1 - best), 1e-4) / max(self.num_labelled, 1))
         return bool(self.source_accuracy < best - max(MIN_ACCURACY_DROP, 2 * error))
 
@@ -56,8 +59,8 @@ class Evidence:
 def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
     """Returns the proxy A-distance: how well a linear rule tells two domains apart.
 
-    It is `2 (1 - 2 error)`, with the error of a linear discriminant by two-fold
-    cross-validation.
+    It is `2 (1 - 2 error)`. The error is that of a linear discriminant, measured by
+    two-fold cross-validation.
 
     Args:
         source: Features, `(samples, features)`.
@@ -84,7 +87,10 @@ def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
 
 
 def _linear_rule(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
-    """Weights and offset of Fisher's discriminant with a ridge; it is positive for `b`."""
+    """Returns weights and offset of Fisher's discriminant with a ridge.
+
+    `x @ weights + offset` is positive for samples like `b`, negative for those like `a`.
+    """
     a, b = a.astype("float64"), b.astype("float64")
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     centred = np.concatenate([a - mean_a, b - mean_b])
@@ -109,8 +115,8 @@ def measure_evidence(
             classes)` of the source.
         labels: Class ids of the source, `(samples,)`; None for regression.
         target: Features and class probabilities of the target, likewise.
-        groups: Class ids of the target samples from separate groups that were found
-            before alignment, `(samples,)`; None to search for groups.
+        groups: Class ids of the target samples, `(samples,)`, by the groups that were
+            found before alignment; None to search for groups.
     """
     features, p = source
     target_features, target_p = target

@@ -1,4 +1,4 @@
-"""`Split`: a view of a model as a feature extractor and a head."""
+"""`Split`: a model divided into a feature extractor and a head."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ import keras
 
 from keras_shiftguard.errors import BadInputError
 
-# Layer types that may follow the head, and are never the head themselves.
+# Types of layers that are not taken for the head, but may follow it.
 LAYERS_AFTER_HEAD = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "Identity", "ReLU")
 
 
 class Split:
-    """A model as a feature extractor and a head, which share its layers.
+    """A model divided into a feature extractor and a head, which share its layers.
 
     Args:
         model: A functional or sequential model with one output.
-        feature_layer: Name of the layer whose output is aligned; None for the input
-            of the last layer that has weights.
+        feature_layer: Name of the layer whose output is the features. None takes the
+            last layer that has weights as the head, and the layer before it.
 
     Attributes:
-        name: Name of the layer whose output is aligned.
+        name: Name of the layer whose output is the features.
         features_and_outputs: Model from the inputs to `[features, outputs]`.
         tensor: The symbolic tensor of the features.
-        width: Number of features of a sample, flattened.
+        width: Number of features of a sample.
         num_outputs: Size of the last axis of the output.
 
     Raises:
@@ -54,7 +54,7 @@ class Split:
                     layer.name == feature_layer and _output_of(layer) is output
                     for layer in model.layers
                 )
-                wrong = "is the output" if is_output else "is none of its layers"
+                wrong = "is the output" if is_output else "is none of these"
                 raise BadInputError(
                     f"`feature_layer` must name a layer of {model.name!r} before its output, and "
                     f"{feature_layer!r} {wrong}. Candidates: {list(found)}"
@@ -103,10 +103,10 @@ class Split:
 
 
 def _submodel(inputs: Any, outputs: Any, name: str) -> keras.Model:
-    """Returns the model between two tensors; a ValueError if it needs other inputs."""
+    """Returns the model between two tensors; raises a ValueError if it needs other inputs."""
     model = keras.Model(inputs, outputs, name=name)
     entries = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
-    # Keras 3.13 raises only in the first call.
+    # Keras 3.13 itself raises only when the model is called.
     if len(entries) > len(model.inputs):
         raise ValueError(f"It needs these inputs: {[entry.name for entry in entries]}")
     return model
@@ -141,7 +141,7 @@ def _structure(model: keras.Model) -> Any:
 
 
 def _output_of(layer: keras.layers.Layer) -> Any:
-    """Returns the symbolic output of a layer, or None if it has none or several."""
+    """Returns the symbolic output of a layer; None if it was not called exactly once."""
     try:
         return layer.output
     except (AttributeError, ValueError):  # never called, or more than once
@@ -162,7 +162,7 @@ def _candidates(model: keras.Model) -> dict[str, Any]:
 
 
 def _head(model: keras.Model) -> keras.layers.Layer:
-    """Returns the last layer that has weights."""
+    """Returns the head: the last layer that has weights, except `LAYERS_AFTER_HEAD`."""
     for layer in reversed(model.layers):
         if layer.weights and type(layer).__name__ not in LAYERS_AFTER_HEAD:
             return layer

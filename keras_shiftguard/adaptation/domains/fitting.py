@@ -17,7 +17,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
 
-Fit = Callable[..., Any]
+Fit = Callable[..., Any]  # a method `fit`
 
 
 def train(
@@ -46,19 +46,19 @@ def train(
         target = _Repeatable(target)
     source = _join_source(x, y, kwargs.pop("sample_weight", None))
     validation = kwargs.get("validation_data")
-    share = kwargs.pop("validation_split", 0.0)
-    if share:
-        source, validation = _split_validation(source, share)
+    validation_split = kwargs.pop("validation_split", 0.0)
+    if validation_split:
+        source, validation = _split_validation(source, validation_split)
         kwargs["validation_data"] = validation
     if has_labels(target):
         model.say("`target_data` holds labels: they are left out.")
-    source, samples = _take_first_samples(source)
-    target, target_samples = _take_first_samples(target)
+    source, samples = _take_samples(source)
+    target, target_samples = _take_samples(target)
     remarks = check_streams(samples[0], target_samples[0], samples[1], model.num_classes)
     for remark in remarks:
         model.say(remark)
     held_out = validation is not None and not is_one_shot(validation)
-    measured = _take_first_samples(validation)[1] if held_out else samples
+    measured = _take_samples(validation)[1] if held_out else samples
     if model.split.is_frozen():
         model.actions = [
             Action(0, "features computed once and a new head trained", "the extractor is frozen")
@@ -85,14 +85,18 @@ def _train_on_pairs(
         source: The source with labels.
         target: The target.
         kwargs: The other arguments of `fit`.
-        measured_samples: Source samples `(x, y, sample_weight)` and target inputs
-            for `AlignmentWatch`, and whether these source samples are held out.
+        measured_samples: The samples on which `AlignmentWatch` measures the model:
+            `(x, y, sample_weight)` of the source, inputs of the target, and whether
+            these source samples are held out.
+
+    Returns:
+        The Keras `History`.
     """
     epochs = kwargs.get("epochs", 1)
     start = kwargs.get("initial_epoch", 0)
     source_only = int(model.source_first * epochs) if model.num_classes else 0
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
-    seed = int(from_all(np.asarray([seed]))[0])
+    seed = int(from_all(np.asarray([seed]))[0])  # all processes take that of the first
     model.mixing_layer.seed(seed)
     if model.blends:
         model.say(
@@ -125,9 +129,9 @@ def _train_on_pairs(
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
-    # The user's own callbacks come last, so that they can override what these set.
-    own = [watch, WeightAverage(model, epochs)] if model.protect else [watch]
-    callbacks = [*own, *callbacks]
+    # The user's callbacks come last, so that they can override what these set.
+    first_callbacks = [watch, WeightAverage(model, epochs)] if model.protect else [watch]
+    callbacks = [*first_callbacks, *callbacks]
     history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
     if model.verbose:
         print(model.alignment)
@@ -135,7 +139,7 @@ def _train_on_pairs(
 
 
 class _Repeatable:
-    """Data of a function that makes a generator; it is called again for each pass."""
+    """The data of a function that makes a generator, which is called again for each pass."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
@@ -145,7 +149,7 @@ class _Repeatable:
 
 
 def _join_source(x: Any, y: Any, weight: Any) -> Any:
-    """Returns the source as one argument: `(x, y)`, `(x, y, weight)`, or `x` that holds labels."""
+    """Joins the arguments of `fit`: `(x, y)`, `(x, y, weight)`, or `x` if it holds the labels."""
     if x is None:
         raise BadInputError("`fit` needs a source: fit(x, y, target_data=...)")
     if callable(x) and not hasattr(x, "__iter__") and not isinstance(x, keras.utils.PyDataset):
@@ -160,7 +164,7 @@ def _join_source(x: Any, y: Any, weight: Any) -> Any:
 
 
 def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
-    """Splits off the last samples for validation, as Keras does."""
+    """Splits off the last samples, a `share` of all, for validation, as Keras does."""
     if not is_arrays(source):
         raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
     cut = int(np.floor(num_samples(source) * (1 - share)))
@@ -171,27 +175,28 @@ def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
     return part(slice(0, cut)), part(slice(cut, None))
 
 
-def _take_first_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
+def _take_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
     """Returns the data and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
 
-    A one-shot iterator is returned as a generator that yields all of its batches.
+    Arrays give samples that are spread over their length, other data the first ones. An
+    iterator can be read only once, so it is returned as a generator that yields the
+    batches read here, too.
     """
     if is_arrays(data):
         data_tuple = data if isinstance(data, tuple) else (data,)
         total = num_samples(data_tuple)
         if not total:
             raise BadInputError("The data is empty: it holds no sample.")
-        # Spread over the whole array, which may be sorted by class.
+        # The array may be sorted by class.
         index = np.unique(np.linspace(0, total - 1, MAX_SAMPLES).astype("int64"))
         taken = keras.tree.map_structure(
             lambda a: None if a is None else to_numpy(a)[index], data_tuple
         )
         return data, (*taken, None, None)[:3]
-    once = is_one_shot(data)
-    parts: list[Any] = []
+    read: list[Any] = []
     count = 0
     for batch in batches(data):
-        parts.append(batch)
+        read.append(batch)
         count += num_samples(batch[0])
         if count >= MAX_SAMPLES:
             break
@@ -199,18 +204,18 @@ def _take_first_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
         raise BadInputError("The data is empty: it yielded no sample.")
     taken = tuple(
         None
-        if any(part[i] is None for part in parts)
+        if any(batch[i] is None for batch in read)
         else keras.tree.map_structure(
             lambda *a: np.concatenate([to_numpy(v) for v in a])[:MAX_SAMPLES],
-            *[part[i] for part in parts],
+            *[batch[i] for batch in read],
         )
         for i in range(3)
     )
-    if once:
-        data = _chain_batches(parts, data)
+    if is_one_shot(data):
+        data = _chain_batches(read, data)
     return data, taken
 
 
-def _chain_batches(parts: list[Any], rest: Any) -> Any:
-    yield from parts
+def _chain_batches(read: list[Any], rest: Any) -> Any:
+    yield from read
     yield from batches(rest)

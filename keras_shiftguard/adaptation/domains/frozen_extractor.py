@@ -2,8 +2,8 @@
 
 The features of both domains are computed once. A frozen extractor cannot make the
 domains alike, so the source features are transformed instead: they get the mean
-and the covariance of the target's, and the head is trained on them. Inference
-needs no transformation, so the model keeps its architecture.
+and the covariance of the target features. The head is trained on them, so it fits
+target features as they are, and the model keeps its architecture.
 """
 
 from typing import Any
@@ -16,11 +16,12 @@ from keras_shiftguard.adaptation.domains.evidence import Evidence, proxy_a_dista
 from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
 from keras_shiftguard.io.batches import batches, to_numpy
 
-SHRINKAGE = 0.1  # of the covariances, towards a multiple of the identity
+# Weight of a multiple of the identity in a covariance, which makes it invertible.
+SHRINKAGE = 0.1
 
 
 def match_moments(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Returns source features with the mean and covariance of the target features.
+    """Transforms source features so that they have the mean and covariance of the target's.
 
     Args:
         source: Features, `(samples, features)`.
@@ -39,15 +40,15 @@ def match_moments(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def _covariance(x: np.ndarray) -> np.ndarray:
-    """Covariance with shrinkage, `(features, features)`, float64."""
+    """Returns the covariance with shrinkage, `(features, features)`, float64."""
     centred = x.astype("float64") - x.mean(axis=0)
     cov = centred.T @ centred / len(x)
-    size = max(np.trace(cov) / len(cov), 1e-12)
-    return (1 - SHRINKAGE) * cov + SHRINKAGE * size * np.eye(len(cov))
+    mean_variance = max(np.trace(cov) / len(cov), 1e-12)
+    return (1 - SHRINKAGE) * cov + SHRINKAGE * mean_variance * np.eye(len(cov))
 
 
 def _power(matrix: np.ndarray, exponent: float) -> np.ndarray:
-    """Power of a symmetric positive matrix."""
+    """Returns a power of a symmetric positive matrix."""
     values, vectors = np.linalg.eigh(matrix)
     return (vectors * np.maximum(values, 1e-12) ** exponent) @ vectors.T
 
@@ -59,10 +60,10 @@ def train_frozen(model: AdaptationModel, source: Any, target: Any, kwargs: dict[
         model: The `DomainAdaptationModel`; its extractor has no trainable weights.
         source: The labelled source, in any form that `fit` accepts.
         target: The target, in any form that `fit` accepts.
-        kwargs: The other arguments of `fit`.
+        kwargs: The other arguments of `fit`; some are taken out.
 
     Returns:
-        The `History` of the head.
+        The Keras `History` of the head.
     """
     extractor, head = model.split.extractor(), model.split.head()
     steps = kwargs.pop("steps_per_epoch", None)
@@ -90,7 +91,14 @@ def train_frozen(model: AdaptationModel, source: Any, target: Any, kwargs: dict[
 def _compute_features(
     extractor: keras.Model, data: Any, steps: int | None, inputs_only: bool = False
 ) -> tuple[np.ndarray, Any, Any]:
-    """Returns features, labels and sample weights of one pass over the data, on the host."""
+    """Returns features, labels and sample weights of one pass over the data, on the host.
+
+    Args:
+        extractor: The model from inputs to features.
+        data: The data, in any form that `fit` accepts.
+        steps: Largest number of batches; None for all.
+        inputs_only: Whether labels and weights are left out; they are None then.
+    """
     features: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     weights: list[np.ndarray] = []

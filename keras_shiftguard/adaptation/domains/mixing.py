@@ -15,8 +15,8 @@ class DomainMixing(keras.layers.Layer):
     share of its own, uniform between 0 and `max_share`. So the labelled objects
     appear with the backgrounds, the light and the noise of the target. The classes
     of the target need not be known, so blending helps from the first step on.
-    Inputs that are not images (vectors, tokens, sequences) stay unchanged, since
-    half way between two points there may be another class.
+    Inputs that are not images (vectors, tokens, sequences) stay unchanged: a mean of
+    two vectors may look like one of another class.
 
     Args:
         max_share: Largest share of the target image, from 0 to 0.5.
@@ -47,11 +47,11 @@ class DomainMixing(keras.layers.Layer):
         if not self.max_share or not any(is_image(leaf) for leaf in keras.tree.flatten(source)):
             return source
         size = ops.shape(keras.tree.flatten(source)[0])[0]
-        other = ops.shape(keras.tree.flatten(target)[0])[0]
+        target_size = ops.shape(keras.tree.flatten(target)[0])[0]
         draws = keras.random.uniform((size, 1, 1, 1), seed=self.seed_generator)
         factor = ops.clip(ops.convert_to_tensor(strength, "float32"), 0.0, 1.0)
         share = draws * self.max_share * factor
-        rows = ops.mod(ops.arange(size), other)
+        rows = ops.mod(ops.arange(size), target_size)  # repeats target images if they are fewer
 
         def mixed(a: Any, b: Any) -> Any:
             if not is_image(a):

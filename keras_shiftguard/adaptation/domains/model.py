@@ -29,7 +29,7 @@ class DomainAdaptationModel(PairModel):
     `model` itself, which is available as `adapted_model`.
 
     After each epoch both domains are measured, without labels of the target. If
-    alignment harms the accuracy on the source, its strength is reduced, and at last
+    alignment lowers the accuracy on the source, its strength is reduced, and at last
     alignment is switched off. `alignment` reports what was done and why.
 
     Args:
@@ -39,29 +39,30 @@ class DomainAdaptationModel(PairModel):
         method: The method of alignment. `"dann"`: a head learns to tell the domains
             apart, and its reversed gradient makes the features alike. `"cdan"`: the
             same with a head that also gets the class probabilities. `"mmd"`: the
-            maximum mean discrepancy is minimised. `"coral"`: the distance of means
-            and covariances is minimised. `"auto"`: `"mmd"` at first, and then one
-            distance for each class if the measurements allow it.
+            maximum mean discrepancy is minimised. `"coral"`: the distances of means
+            and covariances are minimised. `"auto"`: `"mmd"` at first, and then one
+            such distance for each class if it is clear where the classes lie in the
+            target.
         strength: Weight of the alignment loss. 0 switches alignment off, and `fit`
             is that of the plain model, bit for bit.
         source_first: Share of the epochs in which the model learns the source alone,
-            before alignment starts. At their end the classes in the target are
+            before alignment starts. After them the classes of the target samples are
             estimated, which needs a model that has learned its task. 0 suits a
             model that was trained before. Not used for regression.
-        warmup: Share of the other epochs over which the strength rises from 0.
+        warmup: Share of the remaining epochs over which the strength rises from 0.
         label_shift: Whether to estimate the class mix of the target, and to weight
             the source classes accordingly.
         protect: Whether to act on the measurements, and to end with the mean weights
-            of the last epochs. If False, it measures only.
+            of the last epochs. If False, the model only measures.
         mixing: Largest share of a target image that is blended into a source image
             in training, 0 to 0.5. Inputs that are not images are never blended.
-        units: Widths of the hidden layers of the domain head.
+        units: Numbers of units of the hidden layers of the domain head.
         verbose: 0 is silent; 1 prints what is done and why.
 
     Attributes:
         adapted_model: The plain model, compiled with the same loss and metrics. It
             can be loaded where this package is not installed.
-        alignment: `AlignmentReport` on whether alignment works, in words.
+        alignment: `AlignmentReport`, which says in words whether alignment works.
         actions: List of `Action`: changes during training, with reasons.
 
     Raises:
@@ -146,8 +147,8 @@ class DomainAdaptationModel(PairModel):
             **kwargs: The other arguments of `keras.Model.fit`.
 
         Returns:
-            The `History`, with `alignment_loss` beside the metrics, and with
-            `domain_accuracy` for adversarial methods, where 0.5 is chance.
+            The `History`, with `alignment_loss` beside the metrics. Adversarial methods
+            also have `domain_accuracy`, which is 0.5 if the head can only guess.
 
         Raises:
             BadInputError: If the two domains cannot be aligned, before training
@@ -193,17 +194,17 @@ class DomainAdaptationModel(PairModel):
 
     @property
     def source_suffers(self) -> bool:
-        """Whether source accuracy in the last measurement is below the best one, beyond chance."""
+        """Whether source accuracy in the last measurement is significantly below the best one."""
         best = max((look.source_accuracy for look in self.looks), default=0.0)
         return bool(self.looks) and self.looks[-1].source_fell(best)
 
     @property
     def current_strength(self) -> float:
-        """The current strength of the alignment after the ramp."""
+        """The strength that the alignment has at the end of the ramp; it may have been changed."""
         return float(ops.convert_to_numpy(self.alignment_layer.strength))
 
     def set_strength(self, strength: float) -> None:
-        """Sets the strength of the alignment, also during training."""
+        """Sets `current_strength`, also during training."""
         self.alignment_layer.strength.assign(float(strength))
 
     def switch_off(self, reason: str, epoch: int = 0) -> None:
@@ -245,7 +246,7 @@ class DomainAdaptationModel(PairModel):
         self.compile_from_config(self.base.get_compile_config())
 
     def _read_loss(self) -> None:
-        """Sets the number of classes, which depends on the compiled loss."""
+        """Sets the number of classes, which is 0 if the compiled loss is one for regression."""
         classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
         if not classes and self.method == "cdan":
             raise BadInputError(
@@ -277,6 +278,6 @@ class DomainAdaptationModel(PairModel):
         config["model"] = keras.saving.deserialize_keras_object(
             config["model"], custom_objects=custom_objects
         )
-        loaded = cls(**config, verbose=0)
+        loaded = cls(**config, verbose=0)  # without the message on the feature layer
         loaded.verbose = verbose
         return loaded

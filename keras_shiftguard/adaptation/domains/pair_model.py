@@ -17,13 +17,13 @@ from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 
 
 class PairModel(keras.Model):
-    """Predictions, loss and metrics of batches with a source part and a target part.
+    """A model whose loss and metrics use batches with a source part and a target part.
 
-    A batch without a target part goes through the wrapped model.
+    A batch without a target part, for inference, goes through the wrapped model.
 
     Attributes:
         base: The wrapped model.
-        split: The wrapped model as a feature extractor and a head.
+        split: The wrapped model, divided into a feature extractor and a head.
         alignment_layer: Layer with the loss that makes both domains alike.
         mixing_layer: Layer that blends target images into source images.
         num_classes: Number of classes; 0 for regression.
@@ -42,7 +42,7 @@ class PairModel(keras.Model):
         size = ops.shape(keras.tree.flatten(source)[0])[0]
         if training and self.num_classes:
             source = self.mixing_layer(source, target, strength=self.alignment_layer.strength)
-        # Both domains go through the network in one batch, also for batch normalisation.
+        # Both domains go through the network in one batch, so batch normalisation sees both.
         joined = keras.tree.map_structure(
             lambda a, b: ops.concatenate([a, ops.cast(b, a.dtype)], axis=0), source, target
         )
@@ -71,26 +71,27 @@ class PairModel(keras.Model):
                 weights = weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
             sample_weight = weights
         loss = super().compute_loss(x, y, y_pred["outputs"], sample_weight, training=training)
-        extra = layer.loss(
+        alignment_loss = layer.loss(
             y_pred["features"],
             y_pred["target_features"],
             y,
             y_pred["outputs"],
             y_pred["target_outputs"],
         )
-        return loss + ops.cast(extra / self._replicas(), loss.dtype)
+        return loss + ops.cast(alignment_loss / self._num_replicas(), loss.dtype)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
         if is_pair(x):
             return super().compute_metrics(x, y, y_pred["outputs"], sample_weight)
+        # Without a target part there is no alignment loss, so its metrics are left out.
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        own = [metric.name for metric in self.alignment_layer.metrics]
-        return {name: value for name, value in logs.items() if name not in own}
+        of_alignment = [metric.name for metric in self.alignment_layer.metrics]
+        return {name: value for name, value in logs.items() if name not in of_alignment}
 
-    def _replicas(self) -> int:
-        """Number of replicas, over which `tf.distribute` sums the loss."""
+    def _num_replicas(self) -> int:
+        """Returns the number of replicas, over which `tf.distribute` sums the loss."""
         if keras.backend.backend() != "tensorflow":
             return 1
         return int(self.distribute_strategy.num_replicas_in_sync)

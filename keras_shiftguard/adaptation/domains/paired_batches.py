@@ -1,6 +1,6 @@
 """`Pairs`: a dataset whose batches combine a source batch and a target batch.
 
-Source and target may have different sizes; the target starts again when it has
+Source and target may have different sizes: the target starts again when it has
 ended. Each batch is `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
 """
 
@@ -14,12 +14,14 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
 
-MAX_PREFETCHED = 16  # batches cached before training; Keras fetches two of them
+# Keras fetches two batches of a dataset before training. They are cached for a one-shot source;
+# if more than this number is fetched, training has begun, and the cache is dropped.
+MAX_PREFETCHED = 16
 MAX_CACHED_BATCHES = 4096  # batches of a one-shot target that are cached to repeat it
 
 
 class Pairs(keras.utils.PyDataset):
-    """A dataset of one epoch over the source, with a target batch for each source batch.
+    """A Keras dataset whose epochs are those of the source, with a target batch in each batch.
 
     Batches must be read in order, so `fit` needs `shuffle=False`.
 
@@ -49,8 +51,8 @@ class Pairs(keras.utils.PyDataset):
         self._rng = np.random.default_rng(seed)
         self._source, self._steps = _make_source(source, batch_size, shuffle, steps, self._rng)
         self._target = endless_batches(target, batch_size, np.random.default_rng(seed + 1))
-        self._current: Iterator[Batch] | None = None
-        self._next = 0
+        self._current: Iterator[Batch] | None = None  # the source batches of this epoch
+        self._next = 0  # index of the batch that it yields next
         # The first batches of a one-shot source, cached until training has started.
         self._prefetched: list[Batch] | None = [] if is_one_shot(source) else None
         self._has_started = False
@@ -59,8 +61,8 @@ class Pairs(keras.utils.PyDataset):
         return self._steps
 
     def __getitem__(self, index: int) -> Any:
-        # Keras fetches the first batches before training, so each request for batch 0
-        # starts a new pass.
+        # Keras fetches the first batches before training as well, so each request for
+        # batch 0 starts the epoch again.
         if index == 0 or self._current is None or index < self._next:
             if self._prefetched is None:
                 self._current = self._source()
@@ -91,7 +93,7 @@ class Pairs(keras.utils.PyDataset):
         self._has_started = True
 
     def on_epoch_end(self) -> None:
-        """Frees the cache after the first epoch; Keras also calls this before it."""
+        """Drops the cache after the first epoch; Keras also calls this before training."""
         if self._has_started and self._next >= self._steps:
             self._prefetched = None  # no batch is fetched twice after the first epoch
 
@@ -105,7 +107,8 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
         rng: Random numbers to shuffle arrays.
 
     Raises:
-        BadInputError: For an empty target, or an iterator too long to be cached.
+        BadInputError: For an empty target, or an iterator of `MAX_CACHED_BATCHES` batches
+            or more.
     """
     if is_arrays(target):
         yield from _shuffled_batches(_inputs(target), batch_size, rng)
@@ -165,11 +168,15 @@ def _take(a: Any, index: np.ndarray) -> Any:
 def _make_source(
     source: Any, batch_size: int, shuffle: bool, steps: int | None, rng: np.random.Generator
 ) -> tuple[Callable[[], Iterator[Batch]], int]:
-    """Returns a function that starts a pass over the source, and the number of its batches."""
+    """Returns a function that starts an epoch, and the number of batches in an epoch.
+
+    If that number is not the one of the source's batches, epochs do not start the source
+    again: each goes on where the one before has ended.
+    """
     if is_arrays(source):
         total = len(keras.tree.flatten(source)[0])
 
-        def arrays() -> Iterator[Batch]:
+        def array_batches() -> Iterator[Batch]:
             while True:
                 order = rng.permutation(total) if shuffle else np.arange(total)
                 for start in range(0, total, batch_size):
@@ -177,11 +184,11 @@ def _make_source(
                     x, y, weight = (*_rows(source, rows), None, None)[:3]
                     yield x, y, weight
 
-        length = -(-total // batch_size)
+        length = -(-total // batch_size)  # rounded up
         if steps is None or steps == length:
-            return arrays, length
-        running = arrays()
-        return lambda: running, steps
+            return array_batches, length
+        endless = array_batches()
+        return lambda: endless, steps
     if is_one_shot(source):
         if steps is None:
             raise BadInputError(
@@ -193,26 +200,26 @@ def _make_source(
     length = steps if steps is not None else _length(source)
     if isinstance(source, keras.utils.PyDataset) and shuffle and steps is None:
 
-        def indexed() -> Iterator[Batch]:
+        def shuffled_batches() -> Iterator[Batch]:
             for i in rng.permutation(length):
                 yield next(batches([source[int(i)]].__iter__()))
             source.on_epoch_end()
 
-        return indexed, length
+        return shuffled_batches, length
 
     if steps is None:
         return lambda: batches(source), length
 
-    def forever() -> Iterator[Batch]:
+    def repeated() -> Iterator[Batch]:
         while True:
             yield from batches(source)
 
-    running_batches = forever()
-    return lambda: running_batches, length
+    endless_source = repeated()
+    return lambda: endless_source, length
 
 
 def _length(source: Any) -> int:
-    """Number of batches of a source that can be repeated."""
+    """Returns the number of batches of a source that can be read repeatedly."""
     for measure in (lambda: len(source), lambda: int(source.cardinality())):
         try:
             count = measure()
@@ -220,7 +227,7 @@ def _length(source: Any) -> int:
             continue
         if count > 0:
             return count
-        if count == -1:
+        if count == -1:  # the cardinality of an endless tf.data.Dataset
             raise BadInputError("The source has no end: pass `steps_per_epoch=`.")
         if count == 0:
             raise BadInputError("The source is empty: it has no batches.")

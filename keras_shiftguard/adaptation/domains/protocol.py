@@ -1,4 +1,7 @@
-"""`AdaptationModel`: the part of `DomainAdaptationModel` that its callbacks and its set-up use."""
+"""`AdaptationModel`: the type of a `DomainAdaptationModel` in the files that `model.py` imports.
+
+These files cannot import the class itself, since `model.py` imports them.
+"""
 
 from typing import Any, Protocol
 
@@ -12,7 +15,7 @@ from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
 
 
 class AdaptationModel(Protocol):
-    """The type of a `DomainAdaptationModel`, in files that its own file imports."""
+    """The attributes and methods of `DomainAdaptationModel` that those files use; see there."""
 
     base: keras.Model
     split: Split

@@ -1,4 +1,4 @@
-"""`AlignmentReport`: the course and the result of an adaptation in words, and its `Action`s."""
+"""`AlignmentReport`: a report in words on a domain adaptation, and the `Action`s in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 
-MAX_CURVES = 20  # classes whose estimated share is drawn
+MAX_CURVES = 20  # largest number of classes whose estimated share is drawn
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Action:
     """A change that was made during training, with the reason.
 
     Args:
-        epoch: Number of epochs after which it was made; 0 is before the first.
+        epoch: Number of finished epochs when it was made.
         what: The change.
         reason: The reason, with numbers.
     """
@@ -29,14 +29,15 @@ class Action:
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """The report on an adaptation, made without labels of the target.
+    """A report on a domain adaptation, made without labels of the target.
 
     Args:
         method: The method of alignment; "off" if nothing was aligned.
         feature_layer: Name of the layer whose output was aligned.
-        looks: The measurements, one before training and one after each epoch.
+        looks: The measurements: one before training and one after each epoch (less
+            often in long trainings).
         actions: The changes that were made during training.
-        strength: The current strength of the alignment.
+        strength: Weight of the alignment loss at the end of the ramp.
     """
 
     method: str
@@ -47,11 +48,15 @@ class AlignmentReport:
 
     @property
     def works(self) -> bool | None:
-        """Whether the domains came nearer; None if this cannot be judged."""
+        """Whether the domains are close or came closer; None if this cannot be judged.
+
+        They are close if the proxy A-distance is at most 0.5, and came closer if it is
+        less than 0.8 times its largest value.
+        """
         if len(self.looks) < 2 or self.method == "off" or self.strength == 0:
             return None
-        now, worst = self.looks[-1].distance, max(look.distance for look in self.looks)
-        return now <= 0.5 or now < 0.8 * worst
+        now, largest = self.looks[-1].distance, max(look.distance for look in self.looks)
+        return now <= 0.5 or now < 0.8 * largest
 
     def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
@@ -59,11 +64,12 @@ class AlignmentReport:
         """Summarises one epoch for the Shift tab.
 
         Args:
-            epoch: Number of the epoch, from 1.
+            epoch: Number of the epoch, counted from 1.
             logs: The logs of Keras for this epoch.
 
         Returns:
-            A headline, the actions of the epoch as events, and values for curves.
+            A headline, the actions of the epoch as events (with those from before
+            training in epoch 1), and a value for each curve.
         """
         events = [
             {"kind": "action", "stream": "target", "text": a.what, "reason": a.reason}
@@ -71,7 +77,7 @@ class AlignmentReport:
             if a.epoch == epoch or (epoch == 1 and a.epoch == 0)
         ]
         last = self.looks[-1]
-        # The accuracy of the domain head; without one, that of a linear rule.
+        # The accuracy of the domain head; without a head, that of a linear rule.
         accuracy = logs.get("domain_accuracy", last.domain_accuracy)
         curves = {
             "alignment_strength": self.strength,
@@ -109,15 +115,15 @@ class AlignmentReport:
         lines = [
             self._headline(),
             f"  A linear rule tells source from target in {last.domain_accuracy:.0%} of cases, "
-            f"{first.domain_accuracy:.0%} before training (50% is chance; proxy A-distance "
+            f"{first.domain_accuracy:.0%} before training (50% is guessing; proxy A-distance "
             f"{last.distance:.2f}, was {first.distance:.2f}, of at most 2).",
         ]
-        if last.source_accuracy == last.source_accuracy:
+        if last.source_accuracy == last.source_accuracy:  # not NaN, as for regression
             lines.append(
                 f"  Accuracy on labelled source is {last.source_accuracy:.1%}. In the target the "
                 f"model's mean confidence is {last.confidence:.0%}, and its predictions agree with "
-                f"the estimated classes in {last.agreement:.0%}. These numbers use no labels of "
-                "the target, so they prove nothing about its accuracy."
+                f"the estimated classes in {last.agreement:.0%} of the samples. These numbers use "
+                "no labels of the target, so they prove nothing about the accuracy there."
             )
         lines += [f"  {action}." for action in self.actions]
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""`GradientReversal`: a layer that is the identity and reverses the gradient."""
+"""`GradientReversal`: a layer that returns its input and reverses the gradient."""
 
 from typing import Any
 
@@ -11,11 +11,15 @@ from keras_shiftguard.errors import BadInputError
 def reverse(x: Any, strength: Any) -> Any:
     """Returns `x`, with a gradient that is multiplied by `-strength`.
 
-    The difference in the code is exactly zero, so the value equals `x` bit for bit
-    in every precision. That of `(1 + s) * stop_gradient(x) - s * x` does not.
+    `x - constant` is exactly zero, so finite values stay the same bit for bit in every
+    precision, unlike those of `(1 + s) * stop_gradient(x) - s * x`. Infinity becomes NaN.
+
+    Args:
+        x: A floating-point tensor of any shape.
+        strength: A scalar, at least 0.
     """
-    d = ops.stop_gradient(x)
-    return d - ops.cast(strength, x.dtype) * (x - d)
+    constant = ops.stop_gradient(x)
+    return constant - ops.cast(strength, x.dtype) * (x - constant)
 
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")

@@ -2,8 +2,8 @@
 
 The model first learns the source alone. At the end of that time its predictions
 on the target are as good as they get without alignment, and alignment has not
-changed the features yet. So the classes in the target and their frequencies are
-estimated then, and the estimate is the reference for the rest of the training.
+changed the features yet. So the classes of the target samples are estimated then,
+and the estimate is the reference for the rest of the training.
 """
 
 from collections.abc import Callable
@@ -14,25 +14,28 @@ from keras import ops
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
 
-# Accuracy on labelled source. Below, predictions on the target are mere guesses, and
+# With a lower accuracy on labelled source, predictions on the target are mere guesses, and
 # nothing is concluded from them.
 MIN_SOURCE_ACCURACY = 0.8
-# Agreement between the two estimates of the classes in the target. Below, the model
-# has not learned the source well enough yet.
+# Share of the target samples for which both estimates name the same class. If it is lower,
+# the model has not learned the source well enough yet.
 MIN_AGREEMENT = 0.9
-# Agreement of the model's predictions with the estimated classes. If the target is far
-# from the source, both estimates may find clusters that are not the classes; few
-# predictions agree with them then.
+# Share of the target samples for which the model predicts the estimated class. If the target is
+# far from the source, both estimates may find clusters that are not the classes; few predictions
+# agree with them then.
 MIN_MODEL_AGREEMENT = 0.6
-MIN_CLEAR_MEASUREMENTS = 2  # measurements in a row with both agreements
-MARGINAL_SHARE = 1 / 3  # of the alignment with `"auto"`, before it aligns class by class
-CONDITIONAL_STRENGTH = 5.0  # the distance of one class is a small part of the whole distance
-MAX_CLASS_WEIGHT = 5.0
-# Class probability from which a target sample is a reference sample.
+MIN_CLEAR_MEASUREMENTS = 2  # measurements in a row that must reach both agreements
+MARGINAL_SHARE = 1 / 3  # share of the aligned epochs before `"auto"` aligns class by class
+# Factor of the strength from then on, because the distance of one class is much smaller than
+# the distance of the whole domains.
+CONDITIONAL_STRENGTH = 5.0
+MAX_CLASS_WEIGHT = 5.0  # class weights are limited to 1 / 5 .. 5, since they are estimates
+# Class probability above which a target sample is a reference sample.
 MIN_CERTAINTY = 0.9
-MIN_REFERENCE_SAMPLES = 30
-MIN_AGREEMENT_LOSS = 0.03  # smallest loss of agreement with the reference that counts
-PATIENCE = 3  # measurements in a row, since a single one may be unlucky
+MIN_REFERENCE_SAMPLES = 30  # with fewer, there is no reference
+MIN_AGREEMENT_LOSS = 0.03  # a smaller loss of agreement with the reference is ignored
+PATIENCE = 3  # bad measurements in a row before alignment is stopped
+MIN_REPORTED_WEIGHT_CHANGE = 0.3  # smaller changes of the class weights are not reported
 
 
 class AlignmentSchedule:
@@ -42,8 +45,8 @@ class AlignmentSchedule:
         model: The `DomainAdaptationModel`.
         labels: Class ids of the source samples that are measured, `(samples,)`.
         epochs: Number of epochs on the source alone, and of all epochs.
-        record_action: A function of an epoch, an action and its reason, which
-            records the action.
+        record_action: A function that records an action; its arguments are the number
+            of finished epochs, the action and its reason.
     """
 
     def __init__(
@@ -63,8 +66,8 @@ class AlignmentSchedule:
         self._reference: Evidence | None = None
         self._weights_before: list[np.ndarray] = []
         self._agreement_before = 0.0
-        self._num_bad = 0
-        self._num_clear = 0
+        self._num_bad = 0  # measurements in a row that agree less with the reference
+        self._num_clear = 0  # measurements in a row with clear classes in the target
 
     @property
     def has_started(self) -> bool:
@@ -72,15 +75,15 @@ class AlignmentSchedule:
 
     @property
     def groups(self) -> np.ndarray | None:
-        """Class ids of separate groups in the target, found before alignment, or None."""
+        """Class ids of the target samples by the groups found before alignment, or None."""
         if self._reference is None or self._reference.classes is None:
             return None
         return self._reference.classes.groups
 
     def can_start(self, evidence: Evidence) -> bool:
-        """Whether alignment may start: the classes in the target must be clear.
+        """Returns whether alignment may start: the classes in the target must be clear.
 
-        Call it once for each measurement, since it counts the clear ones.
+        Call it once for each measurement, since it counts those with clear classes.
         """
         unclear = evidence.classes is not None and (
             evidence.classes.agreement < MIN_AGREEMENT or evidence.agreement < MIN_MODEL_AGREEMENT
@@ -91,10 +94,15 @@ class AlignmentSchedule:
         # With a source that is hard to learn, the classes never become clear. Alignment
         # then starts without a reference.
         is_hard = evidence.source_accuracy < MIN_SOURCE_ACCURACY
+        # Without epochs on the source alone, alignment starts at once.
         return is_hard or self._num_clear >= min(MIN_CLEAR_MEASUREMENTS, self.first)
 
     def start(self, evidence: Evidence) -> None:
-        """Starts alignment, with this measurement as the reference for later ones."""
+        """Starts alignment. This measurement is the reference for later ones, if it is sure.
+
+        It is sure if the source accuracy is high, and the classes of at least
+        `MIN_REFERENCE_SAMPLES` target samples are certain.
+        """
         self.layer.started.assign(1.0)
         self._start_epoch = evidence.epoch
         if evidence.source_accuracy < MIN_SOURCE_ACCURACY or evidence.classes is None:
@@ -120,7 +128,7 @@ class AlignmentSchedule:
             self._align_by_class_if_clear(evidence)
 
     def _agreement_with_reference(self, evidence: Evidence) -> float:
-        """Share of the reference samples for which the model predicts the reference class."""
+        """Returns the share of reference samples whose predicted class is the reference class."""
         assert self._reference is not None and self._reference.classes is not None
         p = self._reference.classes.probabilities
         certain = p.max(axis=1) > MIN_CERTAINTY
@@ -129,14 +137,14 @@ class AlignmentSchedule:
     def _stop_if_harmful(self, evidence: Evidence) -> bool:
         """Stops alignment if predictions agree less with the reference than at its start.
 
-        The loss must exceed chance, in `PATIENCE` measurements in a row. The weights
-        from before alignment are restored.
+        The agreement must be significantly lower, in `PATIENCE` measurements in a row.
+        The weights from before alignment are restored. Returns whether it was stopped.
         """
         if self._reference is None:
             return False
         before, now = self._agreement_before, self._agreement_with_reference(evidence)
-        chance = 2 * np.sqrt(max(before * (1 - before), 1e-4) / len(evidence.predicted))
-        is_bad = now < before - max(MIN_AGREEMENT_LOSS, chance)
+        error = np.sqrt(max(before * (1 - before), 1e-4) / len(evidence.predicted))
+        is_bad = now < before - max(MIN_AGREEMENT_LOSS, 2 * error)
         self._num_bad = self._num_bad + 1 if is_bad else 0
         if self._num_bad < PATIENCE:
             return False
@@ -151,7 +159,7 @@ class AlignmentSchedule:
         return True
 
     def _update_class_weights(self, evidence: Evidence) -> None:
-        """Weights the source classes whose frequency in the target is surely different."""
+        """Weights the source classes whose frequency differs significantly in the target."""
         assert evidence.classes is not None
         classes, shares = evidence.classes, self.source_shares
         differs = (classes.lower > shares) | (classes.upper < shares)
@@ -161,24 +169,26 @@ class AlignmentSchedule:
         weights = weights / (shares * weights).sum()
         old = ops.convert_to_numpy(self.layer.class_weights)
         if evidence is not self._reference:
-            # Alignment changes the features, so a single measurement does not decide.
+            # Alignment changes the features, so a single measurement is not trusted: it
+            # moves the weights half of the way.
             weights = 0.5 * old + 0.5 * weights
         self.layer.class_weights.assign(weights.astype("float32"))
-        if np.abs(weights - old).max() > 0.3:
-            worst = int(np.abs(np.log(np.maximum(weights, 1e-3))).argmax())
+        if np.abs(weights - old).max() > MIN_REPORTED_WEIGHT_CHANGE:
+            k = int(np.abs(np.log(np.maximum(weights, 1e-3))).argmax())  # the farthest from 1
             self.record_action(
                 evidence.epoch,
                 f"classes weighted from {weights.min():.2f} to {weights.max():.2f}",
-                f"class {worst} is estimated at {classes.frequencies[worst]:.1%} of the target "
-                f"({classes.lower[worst]:.1%} to {classes.upper[worst]:.1%}) and is "
-                f"{shares[worst]:.1%} of the source",
+                f"class {k} is estimated at {classes.frequencies[k]:.1%} of the target "
+                f"({classes.lower[k]:.1%} to {classes.upper[k]:.1%}) and is "
+                f"{shares[k]:.1%} of the source",
             )
 
     def _align_by_class_if_clear(self, evidence: Evidence) -> None:
-        """Switches `"auto"` from the marginal distance to the one of each class.
+        """Switches `"auto"` from the distance of the whole domains to that of each class.
 
-        This happens after `MARGINAL_SHARE` of the alignment, if both estimates of the
-        classes agree. Separate groups in the target allow it at once.
+        This happens after a share `MARGINAL_SHARE` of the aligned epochs, if both
+        estimates of the classes agree. If the target falls into separate groups, it
+        happens at once.
         """
         classes = evidence.classes
         assert classes is not None

@@ -3,14 +3,15 @@
 The target's features are modelled as a Gaussian mixture with one component for
 each class, fitted by expectation-maximisation. The fit starts from the model's
 predictions. The mean of a component is pulled towards the mean of the class in the
-source, and its covariance is that within classes in the source, up to a fitted
-scale. The sizes of the components are fitted as well, so the class mix may differ
-from the source's. Wrong predictions are corrected, because the samples of a class lie
-together: a decision boundary through a component does not divide it.
+source, and its covariance is that within classes in the source, times a fitted
+factor. The sizes of the components are fitted as well, so the class mix may differ
+from the source's. The fit corrects wrong predictions, because the samples of a class
+lie together: if a decision boundary of the model cuts through a component, the whole
+component still becomes one class.
 
 The result depends on the start, so there are two estimates. One starts from the
 predictions as they are, the other from predictions that are weighted to the class
-mix of the source. The probabilities returned are the mean of both.
+mix of the source. The returned probabilities are the mean of both.
 
 If the target falls into separate groups, one for each class, no mixture is needed:
 both estimates are then a linear rule that tells the groups apart.
@@ -28,17 +29,17 @@ import numpy as np
 from keras_shiftguard.adaptation.domains.target_groups import separate_groups
 
 EM_ROUNDS = 20  # of expectation-maximisation, which converges in about ten
-# Weight of a class mean of the source, as a number of target samples.
-SOURCE_COUNT = 30.0
+SOURCE_COUNT = 30.0  # number of target samples that the class mean of the source counts as
 PSEUDO_COUNT = 2.0  # samples added to each class, so that no class is impossible
 # Number of independent features for which the likelihood is computed. The features
 # depend on each other; with their full number, all probabilities would be 0 or 1.
 EFFECTIVE_FEATURES = 40.0
-SOFTENING = 0.3  # exponent of the predictions from which the second estimate starts
-RIDGE = 0.1  # in units of the mean variance within classes
-RULE_ROUNDS, RULE_RIDGE = 300, 1e-2  # of the logistic regression on groups
+SOFTENING = 0.3  # exponent of the predicted probabilities where the second estimate starts
+RIDGE = 0.1  # added to the variance of each feature, in units of their mean within classes
+RULE_ROUNDS = 300  # steps of the logistic regression on groups
+RULE_RIDGE = 1e-2  # weight of the penalty on its squared coefficients
 MAX_FEATURES = 256  # more features are projected at random to this number
-Z = 1.96  # for 95 % intervals
+Z = 1.96  # half the width of a 95 % interval, in standard errors
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ class TargetClasses:
         probabilities: Class probabilities of each sample, `(samples, classes)`.
         agreement: Share of samples with the same class in both estimates.
         kernel: A linear rule for each estimate, `(2, features, classes)`.
-        bias: Biases of the rules, `(2, classes)`. For features divided by their
-            length, the log-probabilities are `features @ kernel + bias` plus a
-            constant.
+        bias: Biases of the rules, `(2, classes)`. For a feature vector divided by its
+            length, the log-probabilities are `features @ kernel + bias` plus a number
+            that is the same for all classes.
         groups: Class ids from separate groups, `(samples,)`, with -1 for outliers;
             None if there are no such groups.
     """
@@ -77,7 +78,7 @@ def find_classes(
     predicted: np.ndarray,
     groups: np.ndarray | None = None,
 ) -> TargetClasses:
-    """Estimates the classes of target samples, by maximum a posteriori.
+    """Estimates the classes of target samples.
 
     Args:
         source: Features of the source, `(samples, features)`.
@@ -85,7 +86,7 @@ def find_classes(
         target: Features of the target, `(other samples, features)`.
         predicted: Class probabilities that the model predicts for the target,
             `(other samples, classes)`, from which the fit starts.
-        groups: Class ids from groups that were found earlier in the same target
+        groups: Class ids by groups that were found earlier in the same target
             samples, `(other samples,)`; None to search for groups.
 
     Example:
@@ -99,7 +100,7 @@ def find_classes(
     [0.9, 0.1]
     """
     classes, n = predicted.shape[1], len(target)
-    x, z = _normalised(source), _normalised(target)
+    x, z = _normalised(source), _normalised(target)  # source and target
     counts = np.bincount(labels, minlength=classes)
     occurs = counts > 0
     means = np.zeros((classes, x.shape[1]))
@@ -116,16 +117,16 @@ def find_classes(
             _fit_mixture(z @ basis, means @ basis, occurs, start)
             for start in (predicted.astype("float64"), balanced)
         ]
-    shares = np.stack([fit[0] for fit in fits])
-    each = shares.mean(axis=1)
-    chance = Z * np.sqrt(np.maximum(each * (1 - each), 1 / n) / n)
-    probabilities = shares.mean(axis=0)
+    both = np.stack([fit[0] for fit in fits])  # class probabilities of both estimates
+    frequencies = both.mean(axis=1)
+    half_width = Z * np.sqrt(np.maximum(frequencies * (1 - frequencies), 1 / n) / n)
+    probabilities = both.mean(axis=0)
     return TargetClasses(
         frequencies=probabilities.mean(axis=0),
-        lower=np.maximum(each - chance, 0).min(axis=0),
-        upper=np.minimum(each + chance, 1).max(axis=0),
+        lower=np.maximum(frequencies - half_width, 0).min(axis=0),
+        upper=np.minimum(frequencies + half_width, 1).max(axis=0),
         probabilities=probabilities,
-        agreement=float((shares[0].argmax(axis=1) == shares[1].argmax(axis=1)).mean()),
+        agreement=float((both[0].argmax(axis=1) == both[1].argmax(axis=1)).mean()),
         kernel=np.stack([basis @ fit[1] for fit in fits]),
         bias=np.stack([fit[2] for fit in fits]),
         groups=groups,
@@ -133,22 +134,27 @@ def find_classes(
 
 
 def _normalised(features: np.ndarray) -> np.ndarray:
-    """Returns features of length 1, since the lengths may differ between the domains."""
+    """Returns feature vectors of length 1, since the lengths may differ between the domains."""
     lengths = np.linalg.norm(features, axis=1, keepdims=True)
     return features.astype("float64") / np.maximum(lengths, 1e-9)
 
 
 def _weighted_to_mix(predicted: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Returns softened class probabilities, weighted so that the classes have this mix."""
-    share = np.maximum(predicted.astype("float64"), 1e-6) ** SOFTENING
+    """Returns softened class probabilities, weighted so that their means are `frequencies`.
+
+    Args:
+        predicted: Class probabilities, `(samples, classes)`.
+        frequencies: The share that each class gets, `(classes,)`.
+    """
+    p = np.maximum(predicted.astype("float64"), 1e-6) ** SOFTENING
     for _ in range(EM_ROUNDS):
-        share = share * (frequencies * len(share) / np.maximum(share.sum(axis=0), 1e-9))
-        share = share / share.sum(axis=1, keepdims=True)
-    return share
+        p = p * (frequencies * len(p) / np.maximum(p.sum(axis=0), 1e-9))
+        p = p / p.sum(axis=1, keepdims=True)
+    return p
 
 
 def _fit_mixture(
-    z: np.ndarray, means: np.ndarray, occurs: np.ndarray, share: np.ndarray
+    z: np.ndarray, means: np.ndarray, occurs: np.ndarray, p: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fits the mixture by expectation-maximisation.
 
@@ -156,67 +162,77 @@ def _fit_mixture(
         z: Whitened features of the target, `(samples, features)`.
         means: Class means of the source, `(classes, features)`.
         occurs: Whether each class occurs in the source, `(classes,)`.
-        share: Class probabilities to start from, `(samples, classes)`.
+        p: Class probabilities to start from, `(samples, classes)`.
 
     Returns:
-        Class probabilities, kernel and bias.
+        Class probabilities, `(samples, classes)`, kernel, `(features, classes)`, and bias,
+        `(classes,)`.
     """
-    norms = np.square(z).sum(axis=1)[:, None]
+    squares = np.square(z).sum(axis=1)[:, None]
     kernel, bias = np.zeros(means.T.shape), np.zeros(len(means))
     for _ in range(EM_ROUNDS):
-        counts, sums = share.sum(axis=0), share.T @ z
-        # A shift that all classes share is no evidence against any of them, so it is added
-        # to the class means of the source.
+        counts, sums = p.sum(axis=0), p.T @ z
+        # If all classes have moved alike, this is no evidence against any of them, so the
+        # movement is added to the class means of the source.
         shift = (sums - counts[:, None] * means).sum(axis=0) / len(z)
         centres = (sums + SOURCE_COUNT * (means + shift)) / (counts + SOURCE_COUNT)[:, None]
         frequencies = np.where(occurs, counts + PSEUDO_COUNT, 1e-9)
-        lengths = np.square(centres).sum(axis=1)
-        squared = norms - 2 * z @ centres.T + lengths
-        sharpness = EFFECTIVE_FEATURES / max((share * squared).sum() / len(z), 1e-9)
-        kernel = sharpness * centres.T
-        bias = np.log(frequencies / frequencies.sum()) - 0.5 * sharpness * lengths
-        share = _softmax(z @ kernel + bias)
-    return share, kernel, bias
+        centre_squares = np.square(centres).sum(axis=1)
+        squared_distances = squares - 2 * z @ centres.T + centre_squares
+        # One over the variance of a component along each of its independent features.
+        precision = EFFECTIVE_FEATURES / max((p * squared_distances).sum() / len(z), 1e-9)
+        kernel = precision * centres.T
+        bias = np.log(frequencies / frequencies.sum()) - 0.5 * precision * centre_squares
+        p = _softmax(z @ kernel + bias)
+    return p, kernel, bias
 
 
 def _linear_rule(
     z: np.ndarray, groups: np.ndarray, classes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Fits a linear rule to the groups by logistic regression, without outliers (-1).
+    """Fits a linear rule to the groups by logistic regression, without outliers.
+
+    Newton's method is used, with an upper bound of the Hessian in its place, which needs to
+    be inverted only once.
+
+    Args:
+        z: Whitened features of the target, `(samples, features)`.
+        groups: Class ids, `(samples,)`; -1 for outliers.
+        classes: Number of classes.
 
     Returns:
-        Class probabilities, kernel and bias.
+        Class probabilities, `(samples, classes)`, kernel, `(features, classes)`, and bias,
+        `(classes,)`.
 
-    Reference for the steps with a fixed bound of the Hessian: Boehning, "Multinomial
-    logistic regression algorithm", Annals of the Institute of Statistical Mathematics
-    44 (1992).
+    Reference: Boehning, "Multinomial logistic regression algorithm", Annals of the
+    Institute of Statistical Mathematics 44 (1992).
     """
-    inside = groups >= 0
+    is_in_group = groups >= 0
     x = np.concatenate([z, np.ones((len(z), 1))], axis=1)
-    fitted, wanted = x[inside], np.eye(classes)[groups[inside]]
+    fitted, one_hot = x[is_in_group], np.eye(classes)[groups[is_in_group]]
     hessian = 0.5 * fitted.T @ fitted / len(fitted) + RULE_RIDGE * np.eye(x.shape[1])
     step = np.linalg.inv(hessian)
     weights = np.zeros((x.shape[1], classes))
     for _ in range(RULE_ROUNDS):
-        share = _softmax(fitted @ weights)
-        gradient = fitted.T @ (share - wanted) / len(fitted) + RULE_RIDGE * weights
+        p = _softmax(fitted @ weights)
+        gradient = fitted.T @ (p - one_hot) / len(fitted) + RULE_RIDGE * weights
         weights -= step @ gradient
     return _softmax(x @ weights), weights[:-1], weights[-1]
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    share = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return share / share.sum(axis=1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def _whitening(centred: np.ndarray) -> np.ndarray:
-    """Returns a basis in which the covariance within source classes is the identity.
+    """Returns a basis in which the covariance within source classes is about the identity.
 
     Args:
         centred: Features minus their class means, `(samples, features)`.
 
     Returns:
-        `(features, min(features, MAX_FEATURES))`.
+        A matrix that features are multiplied by, `(features, min(features, MAX_FEATURES))`.
     """
     width = centred.shape[1]
     basis = np.eye(width)
@@ -224,6 +240,6 @@ def _whitening(centred: np.ndarray) -> np.ndarray:
         basis = np.random.default_rng(0).normal(0, MAX_FEATURES**-0.5, (width, MAX_FEATURES))
     centred = centred @ basis
     cov = centred.T @ centred / len(centred)
-    size = max(np.trace(cov) / len(cov), 1e-12)
-    values, vectors = np.linalg.eigh(cov + RIDGE * size * np.eye(len(cov)))
+    mean_variance = max(np.trace(cov) / len(cov), 1e-12)
+    values, vectors = np.linalg.eigh(cov + RIDGE * mean_variance * np.eye(len(cov)))
     return basis @ (vectors / np.sqrt(values))

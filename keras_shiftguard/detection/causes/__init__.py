@@ -1,1 +1,1 @@
-"""Causes of covariate shift: a corruption, a change of the pipeline, or augmentation."""
+"""Causes of covariate shift: a corruption, a change of the pipeline or unit, augmentation."""

@@ -1,10 +1,10 @@
-"""Recognition of augmentation: differences of training from validation that are intended.
+"""Recognition of augmentation: training differs from validation because it is augmented.
 
 Augmentation spreads features: an attribute varies more among augmented images than among
 plain ones, around nearly the same centre. A shift moves the centre. Some augmentations move
 the centre as well: a rotation or zoom resamples and so blurs, shifted images have new borders,
-noise adds noise. That cannot be distinguished from a shift until it is known that training is
-randomised, which the second epoch shows (`same_samples.randomised`).
+noise adds noise. Such a move cannot be distinguished from a shift until it is known that training
+is randomised, which the second epoch shows (`same_samples.randomised`).
 """
 
 from dataclasses import dataclass
@@ -13,33 +13,35 @@ import numpy as np
 
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_values
 
-SIGMAS = 4.0  # standard errors by which a spread must differ
-MIN_SPREAD_RATIO = 1.05  # ratio of the spreads from which a feature counts as wider
-MAX_CENTRE_MOVE = 0.25  # how far the centre of a wider feature may move, in spreads
-MIN_WIDER_FEATURES = 2  # number of features that must be wider
-MIN_SAMPLES = 50  # of a feature in each stream
-# Attributes that random rotation, zoom, shift, crop, noise or erasing moves in one direction,
-# and by how many standard deviations at most. A larger move is not augmentation alone.
+SIGMAS = 4.0  # a spread must differ by more than so many standard errors
+MIN_SPREAD_RATIO = 1.05  # a feature is wider if its spread is more than so many times as large
+MAX_CENTRE_MOVE = 0.25  # of a wider feature, in units of its spread in validation
+MIN_WIDER_FEATURES = 2  # at least so many must be wider, and twice as many as are narrower
+MIN_SAMPLES = 50  # with a value of the feature, in each stream
+# Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
     *("contrast", "sharpness", "edge_density", "spectral_slope", "entropy"),
     *("band_1", "band_2", "band_3", "band_4", "noise", "noise_flat", "noise_kurtosis"),
     *("blockiness", "equal_neighbours", "equal_runs", "anisotropy", "coherence"),
     *("border_level", "border_spread", "background", "object_size", "highlights", "shadows"),
 )
-MAX_MOVE = 2.0
-QUANTILES = (0.1, 0.5, 0.9)  # the spread is that of the inner 80 %, robust to tails
+MAX_MOVE = 2.0  # of these means, in standard deviations; a larger one has another cause as well
+# Lower end, centre and upper end of a feature. The spread is the distance of the ends: the tails
+# beyond them do not influence it.
+QUANTILES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Evidence of augmentation in training; false if there is none.
+    """Evidence of augmentation in training; its truth value is False if there is none.
 
     Args:
         features: Names of the features that are spread wider in training, around
             nearly the same centre.
         moved: Names of the features whose centre moved as augmentation moves it;
             empty unless training is known to be randomised.
-        wider: Largest ratio of the spreads; 1 if no feature is wider.
+        wider: Largest ratio of the spread in training to that in validation, among
+            `features`; 1 if there are none.
     """
 
     features: tuple[str, ...] = ()
@@ -56,7 +58,7 @@ class Augmentation:
 
     @property
     def sentence(self) -> str:
-        """One sentence with its number; empty if there is no evidence."""
+        """One sentence with the evidence; empty if there is none."""
         if not self:
             return ""
         if not self.features:
@@ -71,13 +73,13 @@ class Augmentation:
 def looks_augmented(
     train: InputSummary, validation: InputSummary, *, certain: bool = False
 ) -> Augmentation:
-    """Examines whether training images look like validation images after random augmentation.
+    """Finds the features that differ between training and validation as by augmentation.
 
     Args:
         train: Summary of an input in training.
         validation: Summary of the same input in validation.
-        certain: Whether training is known to be augmented, because `randomised`
-            is true of two of its epochs.
+        certain: Whether training is known to be augmented, because
+            `same_samples.randomised` is True for two of its epochs.
 
     Returns:
         The evidence. Differences of the features that it names are intended,
@@ -87,28 +89,29 @@ def looks_augmented(
     if not train.is_image or a.names != b.names or a.counts.shape[1] != NUM_BINS:
         return Augmentation()
     n, m = a.moments.count, b.moments.count
-    (low, centre, high), (low_b, centre_b, high_b) = _quantiles(a), _quantiles(b)
-    usable = (np.minimum(n, m) >= MIN_SAMPLES) & (high > low) & (high_b > low_b)
-    spread, other = np.where(usable, high - low, 1.0), np.where(usable, high_b - low_b, 1.0)
-    # Standard error of the log ratio of the spreads. For a normal variable, that of the
-    # logarithm of one spread is 0.82 / sqrt(n).
+    (low_a, centre_a, high_a), (low_b, centre_b, high_b) = _quantiles(a), _quantiles(b)
+    usable = (np.minimum(n, m) >= MIN_SAMPLES) & (high_a > low_a) & (high_b > low_b)
+    spread_a = np.where(usable, high_a - low_a, 1.0)
+    spread_b = np.where(usable, high_b - low_b, 1.0)
+    # Standard error of the log ratio of the spreads, rounded up: for a normal variable, that of
+    # the logarithm of one spread is 0.89 / sqrt(n).
     error = np.sqrt(1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
-    ratio = np.log(spread / other)
-    off = np.abs(centre - centre_b) / other
-    wide = usable & (ratio > np.log(MIN_SPREAD_RATIO) + SIGMAS * error)
-    wide &= off < np.maximum(MAX_CENTRE_MOVE, error)
-    narrow = usable & (ratio < -np.log(MIN_SPREAD_RATIO) - SIGMAS * error)
+    log_ratio = np.log(spread_a / spread_b)
+    centre_move = np.abs(centre_a - centre_b) / spread_b
+    wide = usable & (log_ratio > np.log(MIN_SPREAD_RATIO) + SIGMAS * error)
+    wide &= centre_move < np.maximum(MAX_CENTRE_MOVE, error)
+    narrow = usable & (log_ratio < -np.log(MIN_SPREAD_RATIO) - SIGMAS * error)
     if not certain and (wide.sum() < MIN_WIDER_FEATURES or wide.sum() < 2 * narrow.sum()):
         return Augmentation()
     moved = np.zeros(len(a.names), bool)
     if certain:
         std = np.maximum(b.moments.std, 1e-30)
-        d = np.abs(a.moments.mean - b.moments.mean) / std
-        moved = (d < MAX_MOVE) & ~wide & np.isin(a.names, MOVED_BY_AUGMENTATION)
+        move = np.abs(a.moments.mean - b.moments.mean) / std
+        moved = (move < MAX_MOVE) & ~wide & np.isin(a.names, MOVED_BY_AUGMENTATION)
     return Augmentation(
         features=_named(a, wide),
         moved=_named(a, moved),
-        wider=float(np.exp(ratio[wide].max())) if wide.any() else 1.0,
+        wider=float(np.exp(log_ratio[wide].max())) if wide.any() else 1.0,
     )
 
 

@@ -12,12 +12,14 @@ import numpy as np
 from keras_shiftguard.profiles import FeatureTable, InputSummary
 
 QUANTILES = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
-# How many standard errors the gap between red and blue must have moved. The spread of the gap
-# between samples is not known; the spread of their means, which is of the same size, is used.
+# The gap is the mean of red minus the mean of blue. It must differ between the streams by so many
+# standard errors. How much the gap varies between samples is not known. How much their means
+# vary is known, and used instead, as it is about as much.
 MIN_GAP_MOVE = 6.0
-MAX_REMAINING = 0.35  # the share of the difference that may remain after a swap
-# The same for the sum of two squared z-scores of the colour balance, whose spread between
-# samples is known: p < 1e-8 before the swap. By chance, 14 remain in one of 1000 cases.
+MAX_REMAINING = 0.35  # part of the difference that may remain after the swap is undone
+# Limits for the sum of two squared z-scores of colour balances, which is chi2 with 2 degrees of
+# freedom if nothing differs. With the channels as they are, it must be above 40 (p < 1e-8). After
+# the swap is undone, it must be below 14 (p = .001) or a tenth of the former, if that is larger.
 MIN_BALANCE_MOVE, MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING = 40.0, 14.0, 0.1
 
 
@@ -69,7 +71,8 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     Args:
         reference: Levels of one stream.
         current: Levels of the other stream, in the same units.
-        error: Standard error of the difference of two channel means.
+        error: Standard error of the difference of a channel's mean between the
+            streams, in the unit of the levels.
 
     Returns:
         Whether they are swapped; False if red and blue are too similar to decide.
@@ -85,7 +88,7 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     direct, crossed = (
         _quantile_distance(reference, levels) for levels in (current, current.reversed())
     )
-    # One percent is the accuracy of the quantile sketch.
+    # Quantiles are accurate to one percent.
     return direct > 0.01 * std and crossed <= MAX_REMAINING * direct + error
 
 
@@ -93,7 +96,7 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     """Whether the colour balance of the samples is that of the reverse channel order.
 
     This has more power than `channels_swapped`, since the spread between samples is
-    known, but it does not work after a step that treats the channels differently.
+    known, but it is not valid after a step that treats the channels differently.
 
     Args:
         reference: Image attributes of one stream.
@@ -102,18 +105,19 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     names = ("colour_balance_0", "colour_balance_2")
     if not all(name in table.names for name in names for table in (reference, current)):
         return False
+    # Mean and squared standard error of each of the two attributes.
     first, second = (
         [(t.mean(n), t.std(n) ** 2 / max(t.moments.count[t.names.index(n)], 1)) for n in names]
         for t in (reference, current)
     )
 
-    def squared(a: tuple[float, float], b: tuple[float, float]) -> float:
+    def squared_z(a: tuple[float, float], b: tuple[float, float]) -> float:
         return (a[0] - b[0]) ** 2 / max(a[1] + b[1], 1e-12)
 
-    direct = squared(first[0], second[0]) + squared(first[1], second[1])
-    crossed = squared(first[0], second[1]) + squared(first[1], second[0])
-    left = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * direct)
-    return direct > MIN_BALANCE_MOVE and crossed < min(left, MAX_REMAINING * direct)
+    direct = squared_z(first[0], second[0]) + squared_z(first[1], second[1])
+    crossed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
+    allowed = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * direct)
+    return direct > MIN_BALANCE_MOVE and crossed < min(allowed, MAX_REMAINING * direct)
 
 
 def _quantile_distance(first: Levels, second: Levels) -> float:

@@ -1,12 +1,13 @@
 """Classification of a shift of images into families of corruption.
 
-Each attribute moves by an effect (in standard deviations between samples), by an amount, and
-in spread. How noise, blur, snow and so on move them was learnt from synthetic corruptions
-(`tools/shift_signatures.py`). The result, in `signatures.json`, is a linear score for each
-kind of corruption. The vector of all moves is scaled to unit size first, so that only its
+The move of an attribute between two streams has three numbers: the difference of the means in
+standard deviations between samples (its effect), in its own unit (its amount), and the change
+of its spread. How noise, blur, snow and so on move the attributes was learnt from synthetic
+corruptions (`tools/shift_signatures.py`). The result, in `signatures.json`, is a linear score for
+each kind of corruption. The vector of all moves is scaled to unit size first, so that only its
 direction decides.
 
-A cause is an interpretation of a shift that was found by a test, never evidence of one.
+A cause interprets a shift that a test has found. It is never evidence that there is a shift.
 """
 
 import json
@@ -22,11 +23,12 @@ from keras_shiftguard.profiles import FeatureTable, InputSummary
 SIGNATURES = Path(__file__).with_name("signatures.json")
 OTHER = "other"
 MIN_CONFIDENCE = 0.5  # with less, no cause is named
-MAX_FEATURES = 3  # attributes that a sentence names
-MIN_SPREAD = 0.03  # in the attribute's unit: added to spreads, which may be nearly 0
-COLOUR = "colour_balance_"
+MAX_FEATURES = 3  # largest number of attributes that a sentence names
+# Added to standard deviations, in the unit of the attribute, because they may be nearly 0.
+MIN_SPREAD = 0.03
+COLOUR = "colour_balance_"  # how the names of these attributes begin; the channel follows
 
-# Descriptions of kinds that are more specific than their family.
+# What a sentence adds for a kind of corruption that is more specific than its family.
 KIND_DESCRIPTIONS = {
     "aliasing": "as a resize without antialiasing leaves it (nearest neighbour, or bilinear "
     "without a filter)",
@@ -75,7 +77,7 @@ class Moves:
     spread: np.ndarray
 
     def vector(self, scale: np.ndarray) -> np.ndarray:
-        """Returns all moves as one vector of about unit size, `(3 k + 1,)`.
+        """Returns all moves as one vector, `(3 k + 1,)`, with a root mean square of about 1.
 
         Args:
             scale: Amount of each attribute that counts as large, `(k,)`.
@@ -86,7 +88,7 @@ class Moves:
             [np.arcsinh(self.effect), np.arcsinh(self.amount / scale), self.spread]
         )
         vector = np.append(vector, np.arcsinh(tint))
-        return vector / np.sqrt((vector**2).mean() + 0.05)
+        return vector / np.sqrt((vector**2).mean() + 0.05)  # tiny moves stay small
 
 
 def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]) -> Moves:
@@ -126,7 +128,7 @@ def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
         return Cause(OTHER, (), 0.0, "No attributes of images were measured.")
     moved = moves(reference, current, signatures.features)
     vector = moved.vector(signatures.scale)
-    belief = _softmax(signatures.weights @ vector + signatures.bias)
+    belief = _softmax(signatures.weights @ vector + signatures.bias)  # in each kind
     families = np.asarray(signatures.families)
     by_family = {f: float(belief[families == f].sum()) for f in dict.fromkeys(families.tolist())}
     family = max(by_family, key=lambda f: by_family[f])
@@ -146,20 +148,25 @@ def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
     return Cause(family, features, confidence, f"Points to {lead}: {evidence}.")
 
 
-def _carriers(moved: Moves, shares: np.ndarray) -> tuple[str, ...]:
-    """Returns the attributes with the largest part in a kind's score, of those that moved."""
+def _carriers(moved: Moves, parts: np.ndarray) -> tuple[str, ...]:
+    """Returns the attributes that moved and that contribute most to the score of a kind.
+
+    Args:
+        moved: The moves of the `k` attributes.
+        parts: What each entry of `Moves.vector` adds to the score, `(3 k + 1,)`.
+    """
     k = len(moved.names)
-    total = shares[:k] + shares[k : 2 * k] + shares[2 * k : 3 * k]
-    tint = [i for i, n in enumerate(moved.names) if n.startswith(COLOUR)]
-    if tint:
-        total[max(tint, key=lambda i: abs(moved.effect[i]))] += shares[-1]
+    total = parts[:k] + parts[k : 2 * k] + parts[2 * k : 3 * k]
+    colours = [i for i, n in enumerate(moved.names) if n.startswith(COLOUR)]
+    if colours:  # the last entry, the tint, goes to the channel that moved most
+        total[max(colours, key=lambda i: abs(moved.effect[i]))] += parts[-1]
     order = np.argsort(-total)
     best = [moved.names[i] for i in order if total[i] > 0 and abs(moved.effect[i]) > 0.1]
     return tuple(best[:MAX_FEATURES]) or _largest(moved)
 
 
 def _largest(moved: Moves) -> tuple[str, ...]:
-    """Returns the attributes that moved most."""
+    """Returns the attributes that moved most, in standard deviations."""
     order = np.argsort(-np.abs(moved.effect), kind="stable")
     return tuple(moved.names[i] for i in order[:MAX_FEATURES] if moved.effect[i])
 
@@ -217,6 +224,7 @@ class Signatures:
 
 @lru_cache(maxsize=1)
 def _signatures() -> Signatures:
+    """Returns the scores in `signatures.json`, which is read only once."""
     data = json.loads(SIGNATURES.read_text(encoding="utf-8"))
     kinds = data["kinds"]
     return Signatures(

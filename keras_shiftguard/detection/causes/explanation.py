@@ -18,10 +18,11 @@ class Explanation:
         scale: Scale of each channel, `current = reference * scale + offset`,
             `(channels,)`, in the channel order of `current`.
         offset: Offset of each channel, `(channels,)`.
-        swapped: Whether the channels are in reverse order.
-        effect_size: Distance of the means or of the standard deviations of the
-            channels, the larger of the two, in standard deviations of the
-            reference's sample means; not signed.
+        swapped: Whether `current` has the channels in the reverse order.
+        effect_size: For images: largest difference of a channel's mean or standard
+            deviation, in standard deviations of the means of single samples. For
+            columns: largest difference of a column's mean, in its standard
+            deviations. The deviations are those of the reference. Not signed.
         fix: A line of Python that turns `x` of `current` into the form of the
             reference, in the layout of the input.
     """
@@ -42,14 +43,16 @@ def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
         x: Code for the input.
         scale: Scale of each channel, `(channels,)`.
         offset: Offset of each channel, `(channels,)`.
-        first: Whether the layout is channels first.
+        first: Whether the layout of `x` is `"channels_first"`.
     """
+    # Offsets that are smaller than 1e-4 of the range of pixels in 0..255 are left out.
     tiny = 1e-4 * 255 * float(np.abs(scale).max())
     if np.ptp(scale) < 1e-6 * abs(scale[0]):
         factor = float(scale[0])
-        rounder = len(digits(1 / factor)) < len(digits(factor))
+        division_is_shorter = len(digits(1 / factor)) < len(digits(factor))
         if factor != 1:
-            x = f"{x} / {digits(1 / factor)}" if rounder else f"{x} * {digits(factor)}"
+            by = f"/ {digits(1 / factor)}" if division_is_shorter else f"* {digits(factor)}"
+            x = f"{x} {by}"
     else:
         x = f"{x} * {_array(scale, first)}"
     if np.ptp(offset) < tiny:
@@ -59,7 +62,7 @@ def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
 
 
 def _array(values: np.ndarray, first: bool) -> str:
-    """Returns Python code for an array with one value a channel."""
+    """Returns Python code for an array with one value for each channel."""
     listed = f"np.array([{', '.join(digits(v) for v in values)}])"
     return f"{listed}.reshape(-1, 1, 1)" if first else listed
 
@@ -75,5 +78,5 @@ def span_of(summary: InputSummary) -> str:
 
 
 def listed(values: np.ndarray) -> str:
-    """Formats numbers as a list separated by commas."""
+    """Formats numbers with three digits, separated by commas."""
     return ", ".join(f"{v:.3g}" for v in values)

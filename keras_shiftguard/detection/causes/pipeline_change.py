@@ -28,16 +28,19 @@ from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
-# A scale this far from 1 cannot be a change of the scene. Then the fit need not be tight, so
-# that the stream may hold other classes as well.
+# A scale above this (or below its inverse) cannot come from another scene. The limits of the fit
+# are then wide, so that a map is found even if the stream holds other classes as well.
 DRASTIC = 20.0
-# How far mean, log deviation, quantiles (in deviations) and extremes (in ranges) may be apart
-# after the map: LOOSE for a drastic scale, TIGHT for all others.
+# How far the streams may be apart after the map: means (in standard deviations), logarithms of
+# the standard deviations, quantiles (in standard deviations), and extremes (in units of the
+# range). LOOSE is for a drastic scale, TIGHT for all others.
 LOOSE = (0.6, 0.5, 0.9, 0.15)
 TIGHT = (0.08, 0.08, 0.12, 0.05)
-MIN_RELATIVE_SPAN = 0.7  # span of 0..255 in a form, relative to the form with the largest span
-SIGMAS = 4.0  # standard errors that are added to these limits
+SIGMAS = 4.0  # so many standard errors are added to the first three limits
 MAX_NOISE = 0.25  # the most that they may add
+# How much of 0..255 the values span depends on the form as which they are read. A form is plausible
+# if they span at least this share of what they span as the form in which they span most.
+MIN_RELATIVE_SPAN = 0.7
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ class _Match:
     Args:
         scale: Scale of each channel, `(channels,)`.
         offset: Offset of each channel, `(channels,)`.
-        swapped: Whether the channels are in reverse order.
-        misfit: Largest remaining difference, in units of the allowed one.
+        swapped: Whether the current stream has the channels in the reverse order.
+        misfit: Largest remaining difference relative to its limit; the map fits if
+            it is at most 1.
         span: Part of 0..255 that the raw pixels of the reference span.
         source: Form of the reference.
         target: Form of the current stream.
@@ -77,9 +81,9 @@ class _Match:
         Preferred are fewer steps, then a wider span from black to white, then a
         closer fit, with a small penalty for a swap.
         """
-        doubled = self.source.has_two_steps + self.target.has_two_steps
+        two_steps = self.source.has_two_steps + self.target.has_two_steps
         fit = self.misfit + 0.1 * self.swapped
-        return doubled, self.source is not self.target, -round(self.span, 1), fit
+        return two_steps, self.source is not self.target, -round(self.span, 1), fit
 
 
 def explain(
@@ -124,45 +128,57 @@ def explain(
 
 def _best(reference: InputSummary, current: InputSummary) -> _Match | None:
     """Returns the preferred map that fits; None if none does, or none is needed."""
-    here, there = Levels.of(reference), Levels.of(current)
+    before, after = Levels.of(reference), Levels.of(current)
     noise = _noise(reference, current)
-    same = _misfit(here, there, TIGHT, noise)
+    misfit_without_map = _misfit(before, after, TIGHT, noise)
     known = forms(reference.num_channels)
-    sources, targets = (_plausible(known, levels) for levels in (here, there))
+    sources, targets = (_plausible(known, levels) for levels in (before, after))
     pairs = [(a, b) for a in sources for b in targets if not (a.has_two_steps and b.has_two_steps)]
     if not any(a is b for a, b in pairs):
-        pairs.append((known[0], known[0]))  # to find a swap in an unknown form
+        pairs.append((known[0], known[0]))  # finds a swap even if the form is unknown
     found = []
     for source, target in pairs:
-        match = _fitted(source, target, here, there, reference, current)
+        match = _fitted(source, target, before, after, reference, current)
         if match.misfit > 1 or (source is target and not match.swapped):
             continue
-        if source is target or match.misfit < 0.5 * same:
+        if source is target or match.misfit < 0.5 * misfit_without_map:
             found.append(match)
     return min(found, key=lambda match: match.effort) if found else None
 
 
 def _plausible(known: tuple[Form, ...], levels: Levels) -> list[Form]:
-    """Returns the forms that the values can be in, without those of which they span little.
+    """Returns the forms that the values can be in, by `MIN_RELATIVE_SPAN`.
 
-    Values that fill 0..1, for example, are not taken for half of -1..1.
+    Values that fill 0..1, for example, are not taken for a half of -1..1.
     """
     spans = [(form.span(levels.low, levels.high), form) for form in known]
-    most = max(span for span, _ in spans)
-    return [form for span, form in spans if span > 0 and span >= MIN_RELATIVE_SPAN * most]
+    widest = max(span for span, _ in spans)
+    return [form for span, form in spans if span > 0 and span >= MIN_RELATIVE_SPAN * widest]
 
 
 def _fitted(
     source: Form,
     target: Form,
-    here: Levels,
-    there: Levels,
+    before: Levels,
+    after: Levels,
     reference: InputSummary,
     current: InputSummary,
 ) -> _Match:
-    """Returns the map from `source` to `target`, with its misfit after both are raw pixels."""
-    before = here.mapped(1 / source.scale, -source.offset / source.scale)
-    after = there.mapped(1 / target.scale, -target.offset / target.scale)
+    """Returns the map from `source` to `target`, with its misfit.
+
+    The misfit is that between the streams after both were mapped back to raw pixels.
+
+    Args:
+        source: Form of the reference.
+        target: Form of the current stream.
+        before: Levels of the reference.
+        after: Levels of the current stream.
+        reference: Summary of the reference.
+        current: Summary of the current stream.
+    """
+    # From here on, both are raw pixels.
+    before = before.mapped(1 / source.scale, -source.offset / source.scale)
+    after = after.mapped(1 / target.scale, -target.offset / target.scale)
     drastic = not 1 / DRASTIC < float((target.scale / source.scale).mean()) < DRASTIC
     limits, noise = LOOSE if drastic else TIGHT, _noise(reference, current)
     error = noise[0] * float(before.std.mean())
@@ -172,13 +188,15 @@ def _fitted(
         swapped |= balance_swapped(reference.features, current.features)
     misfit = _misfit(before, crossed if swapped else after, limits, noise)
     if "" != source.order != target.order != "" and not swapped:
-        # The values of black and white show the order of the numbers of each form. If the
-        # orders differ, the channels were swapped after the step, unless the fit is worse.
-        other = _misfit(before, crossed, limits, noise)
-        swapped, misfit = (True, other) if other <= misfit + 0.5 else (False, misfit)
-    turn = slice(None, None, -1 if swapped else 1)
-    scale = target.scale / source.scale[turn]
-    offset = target.offset - source.offset[turn] * scale
+        # Both forms have different numbers for each channel, in different orders (which the values
+        # of black and white show). So the channels were swapped after the step, unless that fits
+        # much worse.
+        misfit_if_swapped = _misfit(before, crossed, limits, noise)
+        if misfit_if_swapped <= misfit + 0.5:
+            swapped, misfit = True, misfit_if_swapped
+    order = slice(None, None, -1 if swapped else 1)
+    scale = target.scale / source.scale[order]
+    offset = target.offset - source.offset[order] * scale
     span = float(np.ptp([before.low.min(), before.high.max()])) / 255
     return _Match(scale, offset, swapped, misfit, span, source, target)
 
@@ -189,14 +207,21 @@ def _misfit(
     limits: tuple[float, float, float, float],
     noise: tuple[float, float],
 ) -> float:
-    """Returns the largest difference, in units of the allowed one."""
+    """Returns the largest of five differences between two streams, each divided by its limit.
+
+    Args:
+        first: Levels of one stream.
+        second: Levels of the other stream.
+        limits: `LOOSE` or `TIGHT`.
+        noise: Result of `_noise`.
+    """
     span = np.maximum(first.high - first.low, 1e-30)
-    std, other = (np.maximum(v, 1e-4 * span) for v in (first.std, second.std))
+    std, second_std = (np.maximum(v, 1e-4 * span) for v in (first.std, second.std))
     level, width = (min(SIGMAS * v, MAX_NOISE) for v in noise)
     return float(
         max(
             np.max(np.abs(second.mean - first.mean) / std) / (limits[0] + level),
-            np.max(np.abs(np.log(other / std))) / (limits[1] + width),
+            np.max(np.abs(np.log(second_std / std))) / (limits[1] + width),
             np.max(np.abs(second.quantiles - first.quantiles).mean(1) / std) / (limits[2] + level),
             np.max(np.abs(second.low - first.low) / span) / limits[3],
             np.max(np.abs(second.high - first.high) / span) / limits[3],
@@ -205,10 +230,10 @@ def _misfit(
 
 
 def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float]:
-    """Returns the standard errors of the difference between two streams of these sizes.
+    """Returns the standard errors of two differences between streams of these sizes.
 
-    The first is that of a mean, in standard deviations of the pixels, the second that of the
-    logarithm of a standard deviation.
+    The first is that of the difference of means, in standard deviations of the pixels, the
+    second that of the difference of the logarithms of standard deviations.
     """
     parts = [(s, max(float(s.std.mean()), 1e-30)) for s in (reference, current)]
     mean = sum(float(s.sample_mean.std) ** 2 / std**2 / s.num_samples for s, std in parts)
@@ -222,7 +247,7 @@ def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float
 def _sentence(
     match: _Match, reference: InputSummary, current: InputSummary, stream: str, against: str
 ) -> str:
-    """Returns the sentence of an explanation."""
+    """Returns the sentence for a map: what differs, with the values in both streams."""
     stream, against = stream_name(stream), stream_name(against)
     spans = f"(range {span_of(current)} against {span_of(reference)})"
     means = f"{listed(current.mean)} in {stream} against {listed(reference.mean)} in {against}"
@@ -233,10 +258,10 @@ def _sentence(
     if uniform:
         factor = float(match.scale[0])
         size = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
-        missing = ": x / 255 is missing there" if match.name.startswith("not rescaled") else ""
+        reason = ": x / 255 is missing there" if match.name.startswith("not rescaled") else ""
         if match.target.steps == ("unit", "unit"):
-            missing = ": they were divided by 255 twice"
-        sentence = f"{stream.capitalize()} images are {size} as large as in {against}{missing}"
+            reason = ": they were divided by 255 twice"
+        sentence = f"{stream.capitalize()} images are {size} as large as in {against}{reason}"
     else:
         sentence = (
             f"{stream.capitalize()} images are {match.target.in_words()}, "
@@ -247,17 +272,17 @@ def _sentence(
 
 def _fix(match: _Match, layout: str) -> str:
     """Returns the line of Python that turns `current` into the form of the reference."""
-    turn = slice(None, None, -1 if match.swapped else 1)
-    scale, offset = (1 / match.scale)[turn], (-match.offset / match.scale)[turn]
+    order = slice(None, None, -1 if match.swapped else 1)
+    scale, offset = (1 / match.scale)[order], (-match.offset / match.scale)[order]
     first = layout == "channels_first"
     pixels = ("x[:, ::-1]" if first else "x[..., ::-1]") if match.swapped else "x"
     return f"x = {affine(pixels, scale, offset, first)}"
 
 
 def _effect(reference: InputSummary, current: InputSummary) -> float:
-    """Returns the effect size, in standard deviations of the sample means.
+    """Returns the effect size, in standard deviations of the means of single samples.
 
-    If these hardly vary, it is in thousandths of the standard deviation of the pixels.
+    If these means hardly vary, the unit is a thousandth of the pixels' standard deviation.
     """
     spread = max(float(reference.sample_mean.std), 1e-3 * float(reference.std.max()), 1e-30)
     apart = np.abs([current.mean - reference.mean, current.std - reference.std])

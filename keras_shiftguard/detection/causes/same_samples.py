@@ -1,11 +1,11 @@
-"""Recognition of repeated passes: the same samples again, perhaps with random augmentation.
+"""Recognition of repeated passes over the same samples, perhaps with random augmentation.
 
 An epoch repeats the samples of the one before, in another order. Its sums are then equal up to
-float32 rounding. Those of two independent draws of samples differ by about a standard error,
-which is a thousand times as much. Sums over all samples do not change if images are mirrored.
-The mean embedding does, but it may have been measured on other samples: it is only used if all
-samples were measured, or if the class counts of the measured samples are equal and could not
-be so by chance.
+float32 rounding. Sums of two independent draws of samples differ by about a standard error,
+which is a thousand times as much. Sums over all samples do not change if images are mirrored,
+but the mean embedding does. In a long pass it is measured on a part of the samples, which may be
+another part in each pass. So it is only used if it covers all samples, or if the class counts of
+the parts are equal and could not be so by chance.
 """
 
 from collections.abc import Iterator
@@ -14,15 +14,15 @@ import numpy as np
 
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-# Rounding errors of float32 sums of a batch around a pivot: relative to the spread between
-# samples, which is about 1e-7 sqrt(batches), and relative to the values.
+# Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the spread between
+# samples (the error is about 1e-7 sqrt(batches)), VALUE_ROUNDING relative to the values.
 ROUNDING = 1e-5
 VALUE_ROUNDING = 2e-6
-WAVE_ROUNDING = 1e-4  # of cosines and sines, whose arguments may be large
-MAX_CHANCE = 1e-5  # probability that other samples have the same class counts
-MAX_DRAW_ERRORS = 3.0  # standard errors between two draws of the same distribution
-# In standard errors. Two independent draws of the same distribution are nearer than this in all
-# of six independent numbers with a probability of about 1e-10.
+WAVE_ROUNDING = 1e-4  # of mean cosines and sines, whose arguments may be large
+MAX_CHANCE = 1e-5  # largest probability that parts of other samples have the same class counts
+MAX_DRAW_ERRORS = 3.0  # two draws of one distribution differ by at most so many standard errors
+# Means of the same samples differ by at most so many standard errors. Those of two independent
+# draws come as near with a probability of 0.011, in six independent means with one of 2e-12.
 MAX_SAME_ERRORS = 0.02
 
 
@@ -40,9 +40,9 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
         return False
     if not first.inputs or not _same_labels(first, second):
         return False
-    rows = _same_rows(first, second)
+    same_rows = _same_rows(first, second)
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
-    return all(_same_input(one, other, rows) for one, other in pairs)
+    return all(_same_input(one, other, same_rows) for one, other in pairs)
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
@@ -67,10 +67,10 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
         return False
     if set(first.inputs) != set(second.inputs) or not _same_labels(first, second):
         return False
-    rows = _same_rows(first, second)
+    same_rows = _same_rows(first, second)
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
-    alike = all(_alike(one, other) for one, other in pairs)
-    return alike and any(not _same_input(one, other, rows) for one, other in pairs)
+    unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
+    return unshifted and any(not _same_input(one, other, same_rows) for one, other in pairs)
 
 
 def _same_labels(first: InputProfile, second: InputProfile) -> bool:
@@ -84,18 +84,20 @@ def _same_labels(first: InputProfile, second: InputProfile) -> bool:
 
 
 def _same_rows(first: InputProfile, second: InputProfile) -> bool:
-    """Whether the costly statistics of both passes were surely measured on the same samples."""
+    """Whether the embeddings of both passes were surely measured on the same samples."""
     one, other = (p.labels.by_class.count[:, 0] for p in (first, second))
     if not one.sum() or not np.array_equal(one, other):
         return False
-    # Compares the probability of just these class counts in other samples with MAX_CHANCE.
-    share = min(one.sum() / first.num_samples, 1.0)
-    variance = np.sort(one[one > 0])[:-1] * (1 - share)
-    return bool(np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2 > -np.log(MAX_CHANCE))
+    # The probability that another part of the samples has exactly these class counts is at most
+    # the product of the largest densities of normal distributions.
+    measured_share = min(one.sum() / first.num_samples, 1.0)
+    variance = np.sort(one[one > 0])[:-1] * (1 - measured_share)
+    minus_log_chance = np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2
+    return bool(minus_log_chance > -np.log(MAX_CHANCE))
 
 
-def _alike(first: InputSummary, second: InputSummary) -> bool:
-    """Whether the sample moments could be those of two draws of one distribution."""
+def _of_one_distribution(first: InputSummary, second: InputSummary) -> bool:
+    """Whether the samples of both passes may be two draws of one distribution."""
     return all(
         abs(one.mean - other.mean)
         <= MAX_DRAW_ERRORS * np.sqrt((one.std**2 + other.std**2) / np.maximum(one.count, 1))
@@ -106,13 +108,13 @@ def _alike(first: InputSummary, second: InputSummary) -> bool:
     )
 
 
-def _same_input(first: InputSummary, second: InputSummary, rows: bool) -> bool:
+def _same_input(first: InputSummary, second: InputSummary, same_rows: bool) -> bool:
     """Whether two summaries are of the same samples.
 
     Args:
         first: Summary of an input in one pass.
         second: Summary of the same input in another pass.
-        rows: Whether the embeddings were measured on the same samples.
+        same_rows: Whether the embeddings were measured on the same samples.
     """
     if (first.layout, first.num_channels) != (second.layout, second.num_channels):
         return False
@@ -122,7 +124,7 @@ def _same_input(first: InputSummary, second: InputSummary, rows: bool) -> bool:
         if not np.allclose(getattr(first, name), getattr(second, name), rtol=1e-6, atol=0):
             return False
     one, other = first.embedding, second.embedding
-    if one.count == other.count and (rows or one.count == first.num_samples):
+    if one.count == other.count and (same_rows or one.count == first.num_samples):
         # A mirrored image has the same sums, but another embedding.
         if np.abs(one.mean - other.mean).max(initial=0.0) > WAVE_ROUNDING:
             return False
@@ -135,15 +137,15 @@ def _sums(
     first: InputSummary, second: InputSummary
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Yields pairs of numbers that must agree, and how far rounding may set them apart."""
-    # The deviations of samples are not used: that of a nearly flat image is the square root of
-    # a rounding error, which is a thousand times as large as other errors.
+    # `sample_std` is not used: the deviation of a nearly flat image is the square root of a
+    # rounding error, which is a thousand times as large as other errors.
     for name in ("channels", "sample_mean"):
         one, other = getattr(first, name), getattr(second, name)
         yield one.count, other.count, np.zeros_like(one.count)
         size = np.abs(one.mean) + one.std
         spread = np.maximum(one.std, other.std)
-        # Means may differ by rounding of the values, but at most by a small part of the
-        # standard error, so that another draw is still recognised.
+        # Means may differ by rounding errors, but at most by a small part of the standard
+        # error, so that other samples are not taken for the same.
         error = spread / np.sqrt(np.maximum(one.count, 1))
         rounding = ROUNDING * spread + VALUE_ROUNDING * size
         yield (

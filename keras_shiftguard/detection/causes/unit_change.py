@@ -1,7 +1,7 @@
 """Detection of columns in another unit: one known factor for all, such as 1000 or 255.
 
-A factor that is not known may have other causes, such as a louder recording; it is left to the
-other tests.
+Any other factor may have another cause, such as a louder recording; it is left to the other
+tests.
 """
 
 import numpy as np
@@ -10,12 +10,13 @@ from keras_shiftguard.detection.causes.explanation import Explanation, affine, d
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
 
-# How far means (in deviations) and log deviations may be apart after the factor is taken out.
+# How far the streams may be apart after the factor is taken out: the means (in standard
+# deviations), and the logarithms of the standard deviations.
 MAX_LEVEL_ERROR, MAX_WIDTH_ERROR = 0.08, 0.08
-SIGMAS = 4.0  # standard errors that are added to these limits
+SIGMAS = 4.0  # so many standard errors are added to these limits
 MAX_NOISE = 0.25  # the most that they may add
 MIN_ROWS = 20  # samples in each stream
-MIN_AGREEING_COLUMNS = 0.8  # share of the columns that must agree on a factor
+MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
 # Factors between common units: thousandths, percent, bytes, seconds.
 FACTORS = (10.0, 60.0, 100.0, 255.0, 256.0, 1000.0, 3600.0, 1e4, 65535.0, 1e5, 1e6)
 
@@ -31,34 +32,36 @@ def explain_columns(
     if used.sum() < 2 or min(reference.num_samples, current.num_samples) < MIN_ROWS:
         return None
     ratio = current.std[used] / reference.std[used]
-    middle = float(np.exp(np.median(np.log(ratio))))
+    typical_ratio = float(np.exp(np.median(np.log(ratio))))
     known = [f**sign for f in FACTORS for sign in (1, -1)]
-    factor = min(known, key=lambda f: abs(np.log(middle / f)))
+    factor = min(known, key=lambda f: abs(np.log(typical_ratio / f)))
     noise = min(SIGMAS * np.sqrt(1 / reference.num_samples + 1 / current.num_samples), MAX_NOISE)
-    # Heavy tails make the deviation of a column uncertain, so only most columns must agree.
+    # Heavy tails make the deviation of a column uncertain, so that most columns are enough.
     fits = np.abs(np.log(ratio / factor)) < MAX_WIDTH_ERROR + noise
     moved = np.abs(current.mean / factor - reference.mean)[used]
     fits &= moved < (MAX_LEVEL_ERROR + noise) * reference.std[used]
-    if fits.mean() < MIN_AGREEING_COLUMNS or abs(np.log(middle / factor)) > MAX_WIDTH_ERROR:
+    if fits.mean() < MIN_AGREEING_COLUMNS:
+        return None
+    if abs(np.log(typical_ratio / factor)) > MAX_WIDTH_ERROR:
         return None
     effect = float(np.max(np.abs(current.mean - reference.mean)[used] / reference.std[used]))
     size = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
     stream, against = stream_name(stream), stream_name(against)
-    whole = np.full(reference.num_channels, factor)
+    scale = np.full(reference.num_channels, factor)
     return Explanation(
         name="another unit" if factor not in (255.0, 1 / 255.0) else _rescaled(factor),
         sentence=(
             f"All columns of {stream} are {size} as large as in {against} "
             f"(range {span_of(current)} against {span_of(reference)})."
         ),
-        scale=whole,
+        scale=scale,
         offset=np.zeros(reference.num_channels),
         swapped=False,
         effect_size=effect,
-        fix=f"x = {affine('x', 1 / whole, np.zeros(1), False)}",
+        fix=f"x = {affine('x', 1 / scale, np.zeros(1), False)}",
     )
 
 
 def _rescaled(factor: float) -> str:
-    """Returns the name of a factor of 255."""
+    """Returns the name of a factor of 255 or 1 / 255."""
     return "not rescaled" if factor > 1 else "rescaled once more"

@@ -21,11 +21,13 @@ from keras_shiftguard.detection.sentences import classes_look_different, estimat
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 
-# Distinct samples over samples counted, of the current and the reference stream.
+# (current, reference): the number of distinct samples divided by the number of samples counted.
+# Copies of a sample add no evidence, so tests count distinct samples.
 Shares = tuple[float, float]
-MAX_EFFECT_RATIO = 1.25  # of an effect to w of the mix; above 1, as w is estimated
-MIN_P_UNCHANGED = 0.01  # p-value from which the classes count as unchanged
-RELABELLING_SHARE = 0.25  # of the level of concept shift, for labels that are wrong altogether
+# Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
+MAX_EFFECT_RATIO = 1.25
+MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
+RELABELLING_SHARE = 0.25  # part of the level of concept shift that the test for wrong labels gets
 
 
 def concept_finding(
@@ -42,18 +44,19 @@ def concept_finding(
         current: Labels of the stream that may differ.
         reference: Labels of the stream it is compared with.
         level: Probability of a finding if nothing differs.
-        shares: Distinct samples over samples counted, of current and reference.
+        shares: Shares of distinct samples, see `Shares`.
         stream: Name of the stream that may differ.
         against: Name of the stream it is compared with.
     """
-    both = (shares[1], shares[0])
+    reference_first = (shares[1], shares[0])
     worst: Relabelling | ClassShift
-    wrong = find_relabelling(reference, current, level * RELABELLING_SHARE, both)
+    wrong = find_relabelling(reference, current, level * RELABELLING_SHARE, reference_first)
     if wrong is not None:
         worst, p_value = wrong, wrong.p_value / RELABELLING_SHARE
         explanation = describe_relabelling(wrong, stream, against)
     else:
-        moved = find_changed_classes(reference, current, level * (1 - RELABELLING_SHARE), both)
+        rest_of_level = level * (1 - RELABELLING_SHARE)
+        moved = find_changed_classes(reference, current, rest_of_level, reference_first)
         if not moved:
             return None
         worst, p_value = moved[0], min(shift.p_value for shift in moved) / (1 - RELABELLING_SHARE)
@@ -77,8 +80,8 @@ def concept_finding(
 def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Shares) -> bool:
     """Whether the samples of each class have the same mean in both streams.
 
-    It compares the random projections of the first input within each class, and adds the
-    differences up over the classes.
+    Within each class, the means of the random projections of the first input are compared.
+    The differences are added up over the classes. False if no class has two samples.
     """
     a, b = current.by_class, reference.by_class
     n, m = a.count[:, :1] * shares[0], b.count[:, :1] * shares[1]
@@ -115,11 +118,11 @@ def without_consequences(
 def with_estimated_mix(
     findings: list[Finding], current: OutputSummary, reference: OutputSummary
 ) -> list[Finding]:
-    """Replaces findings on an unlabelled stream by label shift, if that explains all of them.
+    """Replaces covariate findings on an unlabelled stream by label shift, if it explains them all.
 
-    The class frequencies are estimated from the predictions and the confusion matrix on
-    the labelled stream. If no feature moved by more than such a mix can move it, the mix
-    is the only finding, and the others follow from it.
+    The class frequencies are estimated from the predictions and the confusion matrix on the
+    labelled stream. If no feature moved by more than such a mix can move it, all covariate
+    findings follow from the mix.
     """
     mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
     if mix is None or current.confusion.sum() or not reference.confusion.sum():
@@ -127,7 +130,8 @@ def with_estimated_mix(
     shift = estimate(reference, current.predicted)
     before = reference.confusion.sum(axis=1) / reference.confusion.sum()
     effect = _cohens_w(shift.frequencies - before, before)
-    # Bounds of the effect: the smallest and the largest change within the interval of each class.
+    # The effect is between that of the smallest and that of the largest change of the
+    # frequencies within their intervals.
     nearest = np.clip(before, shift.lower, shift.upper) - before
     farthest = np.maximum(shift.upper - before, before - shift.lower)
     covariate = [f for f in findings if f.kind == "covariate" and f is not mix and f.matters]

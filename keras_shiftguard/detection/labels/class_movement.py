@@ -1,4 +1,4 @@
-"""Test of class means: whether any class moved between two streams, along random projections."""
+"""Test of class means along random projections: whether any class moved between two streams."""
 
 from dataclasses import dataclass
 
@@ -21,10 +21,11 @@ class ClassMovement:
             directions, `(k, d)`, and its number of samples, `(k, 1)`.
         after: The same in the current stream.
         error: Squared standard error of the difference of the means, `(k, d)`.
-        pooled: Variance within a class, `(k, d)`.
-        moved: Mean square of the differences in units of `pooled`, minus its
-            expectation by chance.
-        p_value: P-value of "no class moved", corrected for the number of directions.
+        pooled: Variance within a class, of both streams together, `(k, d)`.
+        moved: Squared difference of the means in units of `pooled`: its mean over
+            classes and directions, minus what is expected by chance.
+        p_value: P-value of "no class moved", multiplied by the number of directions,
+            so it may be above 1.
     """
 
     ids: np.ndarray
@@ -39,9 +40,10 @@ class ClassMovement:
 def compare_classes(
     reference: LabelSummary, current: LabelSummary, shares: tuple[float, float] = (1.0, 1.0)
 ) -> ClassMovement | None:
-    """Compares the class means of two streams; None if fewer than `MIN_CLASSES` can be.
+    """Compares the class means of two streams.
 
-    The arguments are those of `relabelled.find_relabelling`.
+    Returns None if fewer than `MIN_CLASSES` classes can be compared. The arguments are those of
+    `relabelled.find_relabelling`.
     """
     if not (reference.are_classes and current.are_classes):
         return None
@@ -59,30 +61,33 @@ def compare_classes(
     error = var_n / n + var_m / m  # squared, (classes, directions)
     delta = after - before
     pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
-    degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
-    even = np.broadcast_to(n + m - 2, delta.shape)
+    welch_degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
+    student_degrees = np.broadcast_to(n + m - 2, delta.shape)
+    # The smaller of Welch's and Student's t is used, because for small, skewed classes each of
+    # the two rejects too often in one direction.
     squares = np.minimum(
-        _normal_square(delta**2 / error, degrees),
-        _normal_square(delta**2 / (pooled * (1 / n + 1 / m)), even),
+        _normal_square(delta**2 / error, welch_degrees),
+        _normal_square(delta**2 / (pooled * (1 / n + 1 / m)), student_degrees),
     )
     moved = float(((delta**2 - error) / pooled).mean())
     p = _any_class_moved(squares)
     return ClassMovement(ids, (before, var_n, n), (after, var_m, m), error, pooled, moved, p)
 
 
-def _normal_square(square: Floats, degrees: Floats) -> Floats:
-    """Returns the square of the normal deviate with the p-value of a squared t (Wallace 1959)."""
-    normal: Floats = ((8 * degrees + 1) / (8 * degrees + 3)) ** 2
-    return normal * degrees * np.log1p(square / degrees)
+def _normal_square(squared_t: Floats, degrees: Floats) -> Floats:
+    """Converts squared t's to squared normal deviates with the same p-value (Wallace 1959)."""
+    factor: Floats = ((8 * degrees + 1) / (8 * degrees + 3)) ** 2
+    return factor * degrees * np.log1p(squared_t / degrees)
 
 
-def _any_class_moved(square: Floats) -> float:
-    """Returns the p-value of squared deviates, `(classes, directions)`.
+def _any_class_moved(squares: Floats) -> float:
+    """Returns the p-value of "no class moved"; it may be above 1.
 
     The classes are independent, so along one direction their squares add up to a chi2.
     The dependence between directions is not known, so they are combined by Bonferroni.
-    The squares are the smaller of Welch's and Student's t, because for small, skewed
-    classes each of the two rejects too often in one direction.
+
+    Args:
+        squares: Squared normal deviates, `(classes, directions)`.
     """
-    worst = float(square.sum(axis=0).max())
-    return float(gamma_sf(worst / 2, len(square) / 2)) * square.shape[1]
+    largest_sum = float(squares.sum(axis=0).max())
+    return float(gamma_sf(largest_sum / 2, len(squares) / 2)) * squares.shape[1]

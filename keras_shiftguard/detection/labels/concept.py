@@ -20,14 +20,15 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import student_t_s
 from keras_shiftguard.profiles import LabelSummary
 
 MIN_SAMPLES = 20  # of a class in each stream
-MIN_CLASSES = 3  # with MIN_SAMPLES; with fewer there is no rest to compare with
+MIN_CLASSES = 3  # with MIN_SAMPLES samples; each is compared with the median of the others
 MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, it is covariate shift
-MIN_EFFECT = 0.2  # in standard deviations within the class, root mean square
-MIN_EXCESS = 3.0  # ratio to the effect of a typical class, beyond the common change
-# If half of a class is mirrored (or otherwise randomised) in the reference only, its mean moves
-# by D and its variance grows by D * D. Shares of 0.35 to 0.65 give ratios between these.
+MIN_EFFECT = 0.2  # smallest `ClassShift.effect_size` of a class that is reported
+MIN_EXCESS = 3.0  # its smallest ratio to the median effect of all classes
+# If a part p of a class is mirrored (or otherwise randomised) in the reference only, the variance
+# there is larger than in `current` by (1 - p) / p times the squared difference of the means. These
+# are about the ratios for p = 0.65 and 0.35; training mirrors half of the images.
 HALF_RANDOMISED_SLOPES = (0.5, 1.9)
-VARIANCE_OF_MEDIAN = np.pi / 2  # relative to the variance of a mean
+VARIANCE_OF_MEDIAN = np.pi / 2  # variance of a median, relative to that of a mean
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,10 @@ class ClassShift:
         class_id: Id of the class (modulo `profiles.labels.MAX_CLASSES_EMBEDDED`).
         effect_size: How far the samples of the class moved beyond the common
             change: root mean square over directions, in standard deviations within
-            the class, minus its expectation by chance.
+            the class, without what is expected by chance.
         interval: Approximate 95 % interval of the effect size.
-        p_value: Corrected over directions and classes; never 0.
-        num_samples: Number of samples of this class, `(reference, current)`.
+        p_value: P-value, corrected for the number of directions and classes; never 0.
+        num_samples: Number of distinct samples of this class, `(reference, current)`.
     """
 
     class_id: int
@@ -63,14 +64,15 @@ def find_changed_classes(
         reference: Labels of one stream, with the moments of the classes.
         current: Labels of the other stream.
         level: Probability of any finding if no class changed by itself.
-        shares: Distinct samples over samples counted, of `(reference,
-            current)`: copies are no evidence.
+        shares: `(reference, current)`: the number of distinct samples divided by the
+            number of samples counted, since copies of a sample add no evidence.
 
     Returns:
-        The classes, the largest effect first. Empty without labels, with fewer
-        than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and if most classes
-        moved. Classes are left out if half of their samples in the reference look
-        like those in `current`, which is the effect of random mirroring in training.
+        The classes, the largest effect first. Empty without class labels, with fewer
+        than `MIN_CLASSES` classes of `MIN_SAMPLES` samples, and if more than
+        `MAX_MOVED_SHARE` of the classes moved. A class is left out if about half of its
+        samples in the reference look like those in `current`, which is the effect of
+        random mirroring in training.
     """
     if not (reference.are_classes and current.are_classes):
         return []
@@ -87,10 +89,11 @@ def find_changed_classes(
     delta = current.by_class.mean[ids] - reference.by_class.mean[ids]
     error = var_n / n + var_m / m  # squared, (classes, directions)
     delta = delta - _contrast(delta, reference.by_class.mean[ids])
-    rest = [np.delete(np.arange(len(ids)), c) for c in range(len(ids))]
-    common = np.stack([np.median(delta[others], axis=0) for others in rest])
+    # The common change, for each class: the median change of the other classes.
+    all_but_one = [np.delete(np.arange(len(ids)), c) for c in range(len(ids))]
+    common = np.stack([np.median(delta[others], axis=0) for others in all_but_one])
     common_error = np.stack(
-        [VARIANCE_OF_MEDIAN * error[others].mean(axis=0) / len(others) for others in rest]
+        [VARIANCE_OF_MEDIAN * error[others].mean(axis=0) / len(others) for others in all_but_one]
     )
     away = delta - common
     degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
@@ -123,6 +126,10 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
     Such a change multiplies all means by one factor. It is estimated by a weighted median
     of the ratios, which ignores classes that moved by themselves if they are a minority.
+
+    Args:
+        delta: Difference of the class means, `(classes, directions)`.
+        mean: Class means in the reference, `(classes, directions)`.
     """
     delta, mean = delta - np.median(delta, axis=0), mean - np.median(mean, axis=0)
     ratio = np.where(mean == 0, 0.0, delta / np.where(mean == 0, 1.0, mean)).ravel()
@@ -132,14 +139,34 @@ def _contrast(delta: np.ndarray, mean: np.ndarray) -> np.ndarray:
     return mean * ratio[order][middle]
 
 
-def _half_randomised(square: np.ndarray, wider: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Whether each class looks half randomised, by its variance and mean, `(classes,)`."""
-    square, wider = square / variance, wider / variance
-    slope = (square * wider).sum(axis=1) / np.maximum((square**2).sum(axis=1), 1e-30)
+def _half_randomised(
+    squared_move: np.ndarray, variance_growth: np.ndarray, variance: np.ndarray
+) -> np.ndarray:
+    """Whether each class looks as if half of it were randomised in the reference, `(classes,)`.
+
+    The arguments are `(classes, directions)`.
+
+    Args:
+        squared_move: Squared difference of the means, minus what is expected by chance.
+        variance_growth: Variance in the reference minus that in the current stream.
+        variance: Variance within the class, the unit of both.
+    """
+    squared_move, variance_growth = squared_move / variance, variance_growth / variance
+    # Regression of the growth on the squared move, over the directions.
+    slope = (squared_move * variance_growth).sum(axis=1)
+    slope = slope / np.maximum((squared_move**2).sum(axis=1), 1e-30)
     return (slope > HALF_RANDOMISED_SLOPES[0]) & (slope < HALF_RANDOMISED_SLOPES[1])
 
 
 def _beyond_chance(shift: np.ndarray, error: np.ndarray, variance: np.ndarray) -> np.ndarray:
-    """Returns the root mean square of the standardised shift, minus its expectation by chance."""
+    """Returns the root mean square of each class's shift, without what is expected by chance.
+
+    The arguments are `(classes, directions)`.
+
+    Args:
+        shift: Difference of the means.
+        error: Its squared standard error.
+        variance: Variance within the class: the result is in standard deviations.
+    """
     square = (shift**2 - error) / variance
     return np.sqrt(np.maximum(square.mean(axis=1), 0.0))

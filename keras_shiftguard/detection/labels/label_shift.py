@@ -24,11 +24,11 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 
 Z = 1.96  # for an interval of 95 %
-# Count that is added to a class, spread over all cells: a confusion that did not occur in ten
-# samples is not impossible.
+# Added to the number of samples of a class, spread evenly over all predictions, because a
+# confusion that did not occur in ten samples is not impossible.
 PSEUDO_COUNT = 1.0
 MAX_IDENTIFIED_ERROR = 0.25  # largest standard error of a frequency that counts as identified
-# Standard deviations of the change among which maximum likelihood chooses.
+# Maximum likelihood chooses among these standard deviations of the change of a frequency.
 CANDIDATE_DEVIATIONS = np.concatenate([[0.0], np.logspace(-4, 0, 33)])
 
 
@@ -40,12 +40,11 @@ class LabelShift:
         frequencies: Estimate, `(classes,)`; not negative, sums to 1.
         lower: Lower end of a 95 % interval of each, `(classes,)`.
         upper: Upper end. The interval is `[0, 1]` if a class is not identified.
-        weights: `frequencies` divided by those of the labelled stream, `(classes,)`:
+        weights: `frequencies` divided by those in the labelled stream, `(classes,)`:
             importance weights for training. 0 for a class that the labelled stream
             lacks.
-        condition_number: Condition number of the confusion matrix with classes in
-            columns that sum to 1. Errors in the predicted shares are amplified by
-            up to this factor.
+        condition_number: Condition number of the matrix `A` (see above). Errors in
+            the predicted shares are amplified by up to this factor.
         identified: Whether the classifier separates the classes well enough for
             the interval of every frequency to be informative.
     """
@@ -62,8 +61,8 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
     """Estimates class frequencies from what a classifier predicts.
 
     Args:
-        source: Outputs on a labelled stream that was not trained on, of which
-            `confusion` is used. On training data it would be too good.
+        source: Outputs on a labelled stream, of which `confusion` is used. The model
+            must not have been trained on it: on training data it errs less.
         target_predicted: How often each class was predicted in the target,
             `(classes,)`, by the same model with the same weights.
 
@@ -93,43 +92,54 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
             f"Received: shape {predicted.shape}, {predicted.sum():g} predictions."
         )
     n, m = confusion.sum(axis=1), predicted.sum()
-    there = n > 0
-    start, q = n / n.sum(), predicted / m
-    matrix = np.where(there, confusion.T / np.maximum(n, 1), 0.0)  # columns are classes
-    plain, error = _plain(matrix, there, confusion, q, m)
-    change = _towards(start, matrix, q, _noise(confusion, start, q, m))
-    frequencies = onto_simplex(np.where(there, start + change, 0.0), there)
-    lower = np.where(there, np.clip(plain - Z * error, 0, 1), 0.0)
-    upper = np.where(there, np.clip(plain + Z * error, 0, 1), 1.0)
+    labelled = n > 0  # classes that the source has
+    before, q = n / n.sum(), predicted / m
+    matrix = np.where(labelled, confusion.T / np.maximum(n, 1), 0.0)  # `A`; columns are classes
+    plain, error = _plain(matrix, labelled, confusion, q, m)
+    change = _shrunk_change(before, matrix, q, _noise(confusion, before, q, m))
+    frequencies = onto_simplex(np.where(labelled, before + change, 0.0), labelled)
+    lower = np.where(labelled, np.clip(plain - Z * error, 0, 1), 0.0)
+    upper = np.where(labelled, np.clip(plain + Z * error, 0, 1), 1.0)
     return LabelShift(
         frequencies=frequencies,
-        # The plain solution may lie outside of what frequencies can be.
+        # The plain solution may be negative or above 1, the frequencies may not.
         lower=np.minimum(lower, frequencies),
         upper=np.maximum(upper, frequencies),
-        weights=np.where(there, frequencies / np.where(there, start, 1.0), 0.0),
-        condition_number=float(np.linalg.cond(matrix[:, there])),
-        identified=bool(error[there].max() <= MAX_IDENTIFIED_ERROR),
+        weights=np.where(labelled, frequencies / np.where(labelled, before, 1.0), 0.0),
+        condition_number=float(np.linalg.cond(matrix[:, labelled])),
+        identified=bool(error[labelled].max() <= MAX_IDENTIFIED_ERROR),
     )
 
 
 def _plain(
-    matrix: np.ndarray, there: np.ndarray, confusion: np.ndarray, q: np.ndarray, m: float
+    matrix: np.ndarray, labelled: np.ndarray, confusion: np.ndarray, q: np.ndarray, m: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the solution of `A p = q`, and its standard errors (delta method)."""
-    u, s, vt = np.linalg.svd(matrix[:, there], full_matrices=False)
+    """Returns the solution `p` of `A p = q`, and its standard errors (delta method).
+
+    Args:
+        matrix: `A`, `(classes, classes)`.
+        labelled: Which classes the source has, `(classes,)`; the others get `p` = 0 with
+            an infinite error.
+        confusion: Counts of (label, prediction), `(classes, classes)`.
+        q: Predicted shares in the target, `(classes,)`.
+        m: Number of predictions in the target.
+    """
+    u, s, vt = np.linalg.svd(matrix[:, labelled], full_matrices=False)
     # A direction with a singular value of nearly 0 is not estimated, and its error is huge.
     inverse = (vt.T / np.maximum(s, 1e-9)) @ u.T
     solved = np.zeros(len(q))
-    solved[there] = (vt.T * np.where(s > 1e-6 * s[0], 1 / np.maximum(s, 1e-9), 0.0)) @ u.T @ q
-    inside = onto_simplex(solved, there)
-    noise = _noise(confusion, inside, q, m)
+    solved[labelled] = (vt.T * np.where(s > 1e-6 * s[0], 1 / np.maximum(s, 1e-9), 0.0)) @ u.T @ q
+    noise = _noise(confusion, onto_simplex(solved, labelled), q, m)
     error = np.full(len(q), np.inf)
-    error[there] = np.sqrt(np.einsum("ij,jk,ik->i", inverse, noise, inverse))
+    error[labelled] = np.sqrt(np.einsum("ij,jk,ik->i", inverse, noise, inverse))
     return solved, error
 
 
 def _noise(confusion: np.ndarray, p: np.ndarray, q: np.ndarray, m: float) -> np.ndarray:
-    """Returns the covariance of `q - A p`; both terms are shares of counts."""
+    """Returns the covariance of `q - A p` that comes from counting samples, in `q` and in `A`.
+
+    The arguments are those of `_plain`; `p` are the class frequencies, `(classes,)`.
+    """
     classes = len(q)
     q = (q * m + PSEUDO_COUNT / classes) / (m + PSEUDO_COUNT)
     total = (np.diag(q) - np.outer(q, q)) / m
@@ -141,14 +151,23 @@ def _noise(confusion: np.ndarray, p: np.ndarray, q: np.ndarray, m: float) -> np.
     return total
 
 
-def _towards(start: np.ndarray, matrix: np.ndarray, q: np.ndarray, noise: np.ndarray) -> np.ndarray:
-    """Returns the expected change of the frequencies, shrunk according to the noise."""
+def _shrunk_change(
+    before: np.ndarray, matrix: np.ndarray, q: np.ndarray, noise: np.ndarray
+) -> np.ndarray:
+    """Returns the change of the frequencies, shrunk towards 0 in proportion to the noise.
+
+    Args:
+        before: Class frequencies of the source, `(classes,)`.
+        matrix: `A`, `(classes, classes)`.
+        q: Predicted shares in the target, `(classes,)`.
+        noise: Covariance of `q - A p`, `(classes, classes)`.
+    """
     values, vectors = np.linalg.eigh(noise)
     used = values > 1e-9 * values[-1]  # shares sum to 1, so one eigenvalue is 0
     whiten = vectors[:, used].T / np.sqrt(values[used])[:, None]
-    seen, design = whiten @ (q - matrix @ start), whiten @ matrix
+    residual, design = whiten @ (q - matrix @ before), whiten @ matrix
     u, s, vt = np.linalg.svd(design, full_matrices=False)
-    along = u.T @ seen
+    along = u.T @ residual
     variance = 1 + np.multiply.outer(CANDIDATE_DEVIATIONS**2, s**2)
     likelihood = -0.5 * (np.log(variance) + along**2 / variance).sum(axis=1)
     tau = CANDIDATE_DEVIATIONS[int(likelihood.argmax())]
@@ -159,7 +178,7 @@ def onto_simplex(p: np.ndarray, allowed: np.ndarray) -> np.ndarray:
     """Returns the nearest frequencies that are not negative and sum to 1.
 
     Args:
-        p: Frequencies, `(classes,)`.
+        p: Estimated frequencies, `(classes,)`; may be negative.
         allowed: Whether a class may have a frequency above 0, `(classes,)`.
     """
     values = np.sort(p[allowed])[::-1]

@@ -1,8 +1,8 @@
 """Detection of wrong labels: class ids that were shuffled, shifted or renamed.
 
-If the labels of a stream are wrong and its samples are unchanged, all samples together agree
-with the reference, but those of a class look like those of other classes. Two such cases are
-recognised, by the means of each class along random projections:
+If the labels of a stream are wrong and its samples are unchanged, all samples together look like
+those of the reference, but the samples of a class look like those of other classes. Two such cases
+are recognised, by the means of each class along random projections:
 
 - renamed: every class looks like another class of the reference (ids shifted by one, another
   order);
@@ -13,8 +13,8 @@ A change of the samples (darker, mirrored, blurred) is none of these: it moves a
 together, or moves the classes to where no class was. `concept.py` finds the case of a few
 classes that differ.
 
-A test shows whether any class moved. One of the two cases must then explain the movement;
-this can only remove findings, so the false-alarm rate is that of the test.
+A test shows whether any class moved. One of the two cases must then explain the movement. This
+can only remove findings, so the false-alarm rate is at most that of the test.
 """
 
 from dataclasses import dataclass
@@ -26,16 +26,19 @@ from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, str
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_EFFECT = 0.15  # in standard deviations within a class, root mean square
-# How much of the mean square by which the classes moved may remain unexplained: this share of
-# it, plus a share of its expectation by chance.
+MIN_EFFECT = 0.15  # smallest `Relabelling.effect_size`
+# How much of the mean square by which the classes moved may remain unexplained: MAX_UNEXPLAINED
+# of it, plus CHANCE_SHARE of the mean square that is expected by chance.
 MAX_UNEXPLAINED = 0.2
 CHANCE_SHARE = 0.25
-# How far all samples together may have moved, as a share of that mean square, and by how much
-# the logarithm of their variance may have changed.
+# How far the mean of all samples together may have moved (squared, as a share of the mean square
+# by which the classes moved), and by how much the logarithm of their variance may have changed.
 MAX_JOINT_MOVE, MAX_JOINT_LOG_RATIO = 0.1, 0.15
 MAX_RIGHT_SHARE = 0.85  # with more correct labels, the few wrong ones are not reported
-MIN_RENAMED_SHARE = 0.5  # share of the classes
+MIN_RENAMED_SHARE = 0.5  # part of the classes that must look like another class
+# At least so many different classes must be looked like, relative to the number of classes: if
+# names were exchanged, hardly any two classes look like the same one.
+MIN_DIFFERENT_SHARE = 0.8
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,16 @@ class Relabelling:
         looks_like: For each class of `class_ids`, the class of the reference that
             its samples look like, `(k,)`; empty if labels are wrong at random.
         class_ids: Ids of the classes that were compared, `(k,)`.
-        wrong: Share of the labels that are wrong, in (0, 1].
-        in_reference: Whether the labels of the reference, not of `current`, are wrong
-            at random. For renamed classes this cannot be known, and it is False.
+        wrong: Share of the labels that are wrong at random, or share of the classes
+            that are renamed, in (0, 1].
+        in_reference: Whether the labels of the reference, not those of `current`, are
+            wrong at random. False for renamed classes, where this cannot be known.
         effect_size: How far the classes moved: root mean square over classes and
-            directions, in standard deviations within a class, minus its
-            expectation by chance.
+            directions, in standard deviations within a class, without what is
+            expected by chance.
         interval: Approximate 95 % interval of the effect size.
-        p_value: P-value of "no class moved", corrected for directions; never 0.
+        p_value: P-value of "no class moved", corrected for the number of directions;
+            never 0.
     """
 
     looks_like: tuple[int, ...]
@@ -77,7 +82,8 @@ def find_relabelling(
         reference: Labels of one stream, with the moments of the classes.
         current: Labels of the other stream.
         level: Probability of a finding if the streams do not differ.
-        shares: Distinct samples over samples counted, of `(reference, current)`.
+        shares: `(reference, current)`: the number of distinct samples divided by the
+            number of samples counted, since copies of a sample add no evidence.
 
     Returns:
         How the labels differ; None if no class moved significantly, if too few
@@ -123,41 +129,48 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
         wrong, right = (there, here) if found.in_reference else (here, there)
         return (
             f"About {percent(found.wrong)} of the labels of {wrong} are wrong at random: its "
-            f"classes look more alike than in {right}, while all samples together agree: {size}"
+            f"classes look more alike than in {right}, while all samples together look the same: "
+            f"{size}"
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)
-    moved = [f"{c} like {k}" for c, k in pairs if c != k]
-    listed = ", ".join(moved[:MAX_CLASSES_NAMED])
-    more = len(moved) - MAX_CLASSES_NAMED
+    renamed = [f"{c} like {k}" for c, k in pairs if c != k]
+    listed = ", ".join(renamed[:MAX_CLASSES_NAMED])
+    more = len(renamed) - MAX_CLASSES_NAMED
     listed += f" and {more} more" if more > 0 else ""
     return (
-        f"The labels of {here} do not mean what they mean in {there}: class {listed}, while all "
-        f"samples together agree: {size}"
+        f"The labels of {here} do not mean what they mean in {there}: its classes look like "
+        f"other classes ({listed}), while all samples together look the same: {size}"
     )
 
 
 def _agree_together(
-    one: tuple[Floats, Floats, Floats], other: tuple[Floats, Floats, Floats], most: Floats
+    one: tuple[Floats, Floats, Floats], other: tuple[Floats, Floats, Floats], unit: Floats
 ) -> bool:
     """Whether all samples together have the same mean and variance in both streams.
 
     Args:
         one: Mean and variance of each class, `(k, d)`, and its number of samples, `(k, 1)`.
         other: The same of the other stream.
-        most: Squared distance of the means that counts as 1, `(d,)`.
+        unit: Squared distance of the means that counts as 1, `(d,)`.
     """
     (a, var_a), (b, var_b) = _together(*one), _together(*other)
-    chance = var_a / one[2].sum() + var_b / other[2].sum()
-    apart = float((((b - a) ** 2 - chance) / most).mean())
-    ratio = float(np.log(var_b.sum() / var_a.sum()))
+    by_chance = var_a / one[2].sum() + var_b / other[2].sum()  # squared standard error
+    squared_move = float((((b - a) ** 2 - by_chance) / unit).mean())
+    log_ratio = float(np.log(var_b.sum() / var_a.sum()))
     return (
-        apart <= MAX_JOINT_MOVE + float((chance / most).mean())
-        and abs(ratio) <= MAX_JOINT_LOG_RATIO
+        squared_move <= MAX_JOINT_MOVE + float((by_chance / unit).mean())
+        and abs(log_ratio) <= MAX_JOINT_LOG_RATIO
     )
 
 
 def _together(mean: Floats, variance: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Returns mean and variance of all classes together, `(directions,)` each."""
+    """Returns mean and variance of the samples of all classes together, `(directions,)` each.
+
+    Args:
+        mean: Mean of each class, `(classes, directions)`.
+        variance: Variance of each class, `(classes, directions)`.
+        count: Number of samples of each class, `(classes, 1)`.
+    """
     weight = count / count.sum()
     middle = (weight * mean).sum(axis=0)
     return middle, (weight * (variance + (mean - middle) ** 2)).sum(axis=0)
@@ -166,28 +179,40 @@ def _together(mean: Floats, variance: Floats, count: Floats) -> tuple[Floats, Fl
 def _renamed(
     before: Floats, after: Floats, error: Floats, moved: float, unit: Floats
 ) -> np.ndarray | None:
-    """Returns the class that each one looks like, `(classes,)`; None if it explains too little."""
-    apart = ((after[:, None] - before[None]) ** 2 / unit).mean(axis=2)
-    nearest = apart.argmin(axis=1)
-    left = apart.min(axis=1).mean() - (error / unit).mean()
-    others = float(np.mean(nearest != np.arange(len(after))))
-    one_to_one = len(set(nearest.tolist())) >= 0.8 * len(after)
+    """Returns the class of the reference that each class looks like, as row numbers, `(k,)`.
+
+    Returns None if new names of the classes explain too little of the movement.
+
+    Args:
+        before: Class means in the reference, `(k, d)`.
+        after: Class means in the current stream, `(k, d)`.
+        error: Squared standard error of the difference of the means, `(k, d)`.
+        moved: Mean square by which the classes moved.
+        unit: Variance within a class, `(d,)`.
+    """
+    squared_distance = ((after[:, None] - before[None]) ** 2 / unit).mean(axis=2)
+    nearest = squared_distance.argmin(axis=1)
+    unexplained = squared_distance.min(axis=1).mean() - (error / unit).mean()
     allowed = MAX_UNEXPLAINED * moved + CHANCE_SHARE * (error / unit).mean()
-    explains = left <= allowed and others >= MIN_RENAMED_SHARE and one_to_one
+    explains = (
+        unexplained <= allowed
+        and float(np.mean(nearest != np.arange(len(after)))) >= MIN_RENAMED_SHARE
+        and len(set(nearest.tolist())) >= MIN_DIFFERENT_SHARE * len(after)
+    )
     return nearest if explains else None
 
 
 def _wrong_at_random(x: Floats, y: Floats, error: Floats, moved: float, unit: Floats) -> float:
-    """Returns the share of labels that are wrong at random; 0 if it explains too little.
+    """Returns the share of labels that are wrong at random; 0 if that explains too little.
 
     Args:
-        x: Class means relative to the mean of all, with correct labels, `(k, d)`.
-        y: The same with the labels to be judged.
+        x: Class means minus the mean of all samples, with correct labels, `(k, d)`.
+        y: The same with the labels to be judged, `(k, d)`.
         error: Squared standard error of the difference of the means, `(k, d)`.
         moved: Mean square by which the classes moved.
         unit: Variance within a class, `(d,)`.
     """
     right = float((x * y / unit).sum() / (x * x / unit).sum())
-    left = float((((y - right * x) ** 2 - error) / unit).mean())
+    unexplained = float((((y - right * x) ** 2 - error) / unit).mean())
     allowed = MAX_UNEXPLAINED * moved + CHANCE_SHARE * float((error / unit).mean())
-    return 1 - right if left <= allowed and right <= MAX_RIGHT_SHARE else 0.0
+    return 1 - right if unexplained <= allowed and right <= MAX_RIGHT_SHARE else 0.0

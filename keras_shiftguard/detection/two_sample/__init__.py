@@ -1,1 +1,1 @@
-"""Two-sample tests on summaries of two streams, one a file. NumPy only."""
+"""Two-sample tests on summaries of two streams, one test in each file. NumPy only."""

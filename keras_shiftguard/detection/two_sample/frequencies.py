@@ -1,10 +1,10 @@
 """Two-sample test of class or token counts: whether two streams have the same mix.
 
 The statistic is Pearson's chi2 of the 2 x k table, with a bounded weight for classes so rare
-that the smaller stream is expected to hold less than one of them. Its null distribution is
+that the smaller stream is expected to hold less than one sample of them. Its null distribution is
 approximated by a shifted gamma distribution with the mean, the variance and nearly the skewness
 of the statistic when the samples are divided at random. That is accurate even for 10,000
-classes and 20 samples. If even coincidences among rare classes are too few, rare classes with
+classes and 20 samples. If hardly any two samples are of the same rare class, rare classes with
 similar totals are pooled. A table of two classes is tested exactly.
 
 Reference: Cohen, "Statistical Power Analysis", 1988 (effect size w); Haldane,
@@ -23,12 +23,14 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 )
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
-MIN_EXPECTED_COUNT = 2.0  # in the smaller stream, for a class that is not pooled
-MIN_EXPECTED_PAIRS = 10.0  # of samples of equal rare classes in the smaller stream
-# A stream has enough samples if the test would find an effect that Cohen calls large, such as
-# that of a fifth of the classes missing, with a power of 80 % at p = .003. That takes 4.2
-# standard deviations of the statistic (2.75 + 0.84, and more for rare classes, as measured).
-# A report only notes too few samples for mixes of many classes.
+MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it
+# Rare classes are pooled if fewer pairs of samples of the same rare class are expected in the
+# smaller stream.
+MIN_EXPECTED_PAIRS = 10.0
+# There are enough samples if the test would find an effect that Cohen calls large, such as that
+# of a fifth of the classes missing, with a power of 80 % at p = .003. For that the statistic must
+# move by 4.2 of its standard deviations (2.75 + 0.84, and more for rare classes, as measured). A
+# report notes that there are too few only if the mix has many classes.
 LARGE_EFFECT, POWER_DEVIATIONS, MIN_CLASSES_TO_NOTE = 0.5, 4.2, 50
 
 
@@ -37,17 +39,18 @@ class FrequencyTest:
     """Result of the test of two vectors of counts.
 
     Args:
-        effect_size: Cohen's w, minus its expectation by chance; not negative.
+        effect_size: Cohen's w, without what is expected by chance; not negative.
         interval: Approximate 95 % interval of the effect size.
-        total_variation: Half the sum of the absolute differences of the shares.
+        total_variation: Half the sum of the absolute differences of the classes'
+            shares.
         p_value: P-value; never 0; 1 if nothing could be tested.
         residuals: Difference of each class's share in standard errors, `(k,)`;
-            positive if it is larger in `current`.
-        shares: Share of each class in `current` and `reference`, `(2, k)`.
+            positive if the share is larger in `current`.
+        shares: Share of each class in `current` and in `reference`, `(2, k)`.
         tested: Whether there were enough samples and more than one class.
         num_samples: Number of distinct samples in `(current, reference)`.
         num_classes: Number of classes seen in either stream.
-        num_likely: Estimated number of classes, with those not seen yet (Chao,
+        num_likely: Estimated number of classes, including those not seen yet (Chao,
             "Nonparametric estimation of the number of classes in a population",
             1984).
     """
@@ -64,7 +67,7 @@ class FrequencyTest:
     num_likely: float = 0.0
 
     def most_changed(self, at_least: float = 2.0) -> list[int]:
-        """Returns the classes with a residual of `at_least`, the most changed first."""
+        """Returns the classes with a |residual| of `at_least` or more, the largest first."""
         order = np.argsort(-np.abs(self.residuals))
         return [int(i) for i in order if abs(self.residuals[i]) >= at_least]
 
@@ -75,10 +78,10 @@ def compare_frequencies(
     """Tests two vectors of counts, `(k,)` each.
 
     Args:
-        current: Counts of the stream that may differ.
-        reference: Counts of the stream it is compared with.
-        shares: Distinct samples over samples counted, of current and reference:
-            copies are no evidence.
+        current: Number of samples of each class in the stream that may differ.
+        reference: The same in the stream it is compared with.
+        shares: `(current, reference)`: the number of distinct samples divided by the
+            number of samples counted, since copies of a sample add no evidence.
 
     Returns:
         The result; not tested with fewer than `MIN_SAMPLES` or with a single class.
@@ -92,8 +95,8 @@ def compare_frequencies(
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
         residuals = np.where(error > 0, (pa - pb) / error, 0.0)
-    p_value, beyond = _test(*_pooled(a, b, n, m), n, m)
-    effect = float(np.sqrt(beyond))
+    p_value, squared_effect = _test(*_pooled(a, b, n, m), n, m)
+    effect = float(np.sqrt(squared_effect))
     margin = 1.96 * float(np.sqrt(1 / n + 1 / m))
     return FrequencyTest(
         effect_size=effect,
@@ -110,7 +113,7 @@ def compare_frequencies(
 
 
 def _likely_classes(counts: Floats) -> float:
-    """Returns Chao's estimate of the number of classes, from those seen once and twice."""
+    """Returns Chao's estimate of the number of classes, from those seen once or twice."""
     once, twice = float((np.ceil(counts) == 1).sum()), float((np.ceil(counts) == 2).sum())
     return float((counts > 0).sum()) + once * (once - 1) / (2 * (twice + 1))
 
@@ -125,25 +128,25 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
         test: The result for two streams.
 
     Returns:
-        The number of samples, and whether both streams need so many or only the smaller
-        one. None if there are enough, if there are fewer than `MIN_CLASSES_TO_NOTE`
-        classes (whose mix needs no more samples than other tests), or if a shift of the
-        mix is already clear.
+        The number of samples, and whether both streams need so many (True) or only the
+        smaller one (False). None if there are enough, if there are fewer than
+        `MIN_CLASSES_TO_NOTE` classes (whose mix needs no more samples than other tests),
+        or if a shift of the mix is already clear.
     """
     if not test.tested or test.num_classes < MIN_CLASSES_TO_NOTE or test.p_value < 1e-3:
         return None
-    # The statistic has a standard deviation of sqrt(2 k), and its noncentrality is
-    # w^2 / (1 / n + 1 / m) (Cohen).
-    errors = LARGE_EFFECT**2 / (POWER_DEVIATIONS * np.sqrt(2 * test.num_likely))
-    if sum(1 / n for n in test.num_samples) <= errors:
+    # For k classes the statistic has a standard deviation of sqrt(2 k), and its noncentrality is
+    # w^2 / (1 / n + 1 / m) (Cohen). So there is a largest sum 1 / n + 1 / m.
+    largest_sum = LARGE_EFFECT**2 / (POWER_DEVIATIONS * np.sqrt(2 * test.num_likely))
+    if sum(1 / n for n in test.num_samples) <= largest_sum:
         return None
-    larger = 1 / max(test.num_samples)
-    both = larger > errors / 2
-    return int(np.ceil(2 / errors if both else 1 / (errors - larger))), bool(both)
+    of_larger = 1 / max(test.num_samples)  # what the larger stream adds to the sum
+    both = of_larger > largest_sum / 2
+    return int(np.ceil(2 / largest_sum if both else 1 / (largest_sum - of_larger))), bool(both)
 
 
 def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> str | None:
-    """Returns a note for the report if there are too few samples for so many classes, or None.
+    """Returns a note for the report if there are too few samples for so many classes; else None.
 
     Args:
         what: Noun for what is counted, such as `"labels"`.
@@ -163,7 +166,7 @@ def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> st
 
 
 def _rounded(number: int) -> int:
-    """Rounds a number up to two digits, because it is not more precise."""
+    """Rounds an estimate up to two digits, since the others would be false precision."""
     unit = 10 ** max(len(str(number)) - 2, 0)
     return -(-number // unit) * unit
 
@@ -171,36 +174,43 @@ def _rounded(number: int) -> int:
 def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
     """Returns the counts without empty classes, and with rare classes pooled if necessary.
 
-    Only the sum of both streams decides which are pooled, so that the test stays valid.
+    Only the sum of both streams decides which classes are pooled, so that the test stays valid.
     """
     seen = (a + b) > 0
     a, b = a[seen], b[seen]
-    c, smaller = a + b, min(n, m)
-    share = c / (n + m)
+    both, smaller = a + b, min(n, m)
+    share = both / (n + m)
     rare = share * smaller < MIN_EXPECTED_COUNT
     pairs = float((share[rare] ** 2).sum()) * smaller**2 / 2
     if rare.any() and pairs < MIN_EXPECTED_PAIRS:
-        # Coincidences among so few samples have no power, but new (or vanished) classes do:
-        # rare classes with about the same total are pooled to one cell.
-        cell = np.where(rare, np.floor(np.log2(np.maximum(c, 1))), 1000 + np.arange(len(c)))
-        _, which = np.unique(cell, return_inverse=True)
-        a, b = (np.bincount(which, x).astype("float64") for x in (a, b))
+        # So few pairs tell nothing, but classes that are new (or have vanished) do: all rare
+        # classes with about the same total are pooled to one cell.
+        cell = np.where(rare, np.floor(np.log2(np.maximum(both, 1))), 1000 + np.arange(len(both)))
+        _, cell_index = np.unique(cell, return_inverse=True)
+        a, b = (np.bincount(cell_index, x).astype("float64") for x in (a, b))
         # Cells that are still too small are merged, the smallest first.
         order = np.argsort(a + b, kind="stable")
         a, b = a[order], b[order]
-        together = np.cumsum(a + b) * (smaller / (n + m))
-        first = int(np.searchsorted(together, MIN_EXPECTED_COUNT)) + 1
-        a = np.append(a[:first].sum(), a[first:])
-        b = np.append(b[:first].sum(), b[first:])
+        expected = np.cumsum(a + b) * (smaller / (n + m))  # count of the first cells together
+        num_merged = int(np.searchsorted(expected, MIN_EXPECTED_COUNT)) + 1
+        a = np.append(a[:num_merged].sum(), a[num_merged:])
+        b = np.append(b[:num_merged].sum(), b[num_merged:])
     return a, b
 
 
 def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
-    """Returns the p-value, and the squared effect size minus its expectation by chance."""
+    """Returns the p-value, and the squared effect size minus its expectation by chance.
+
+    Args:
+        a: Counts of the current stream, `(k,)`.
+        b: Counts of the reference, `(k,)`.
+        n: Sum of `a`.
+        m: Sum of `b`.
+    """
     c, total = a + b, n + m
-    f = n / total
+    f = n / total  # the share of the samples that are in `current`
     x = a - c * f
-    # The weight of the squared deviation: Pearson's, bounded for rare classes.
+    # The weight of each squared deviation: Pearson's, bounded for rare classes.
     g = 1 / (np.maximum(c, total / min(n, m)) * f * (1 - f))
     t = float(g @ x**2)
     if len(a) == 1:
@@ -208,21 +218,21 @@ def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
     # Cumulants of the counts if every sample is in `current` with probability f, given that
     # n of them are.
     v = c * f * (1 - f)
-    together = v.sum()
+    v_sum = v.sum()
     rescale = total / (total - 1)
-    mean = float((g * v * (1 - v / together)).sum()) * rescale
+    mean = float((g * v * (1 - v / v_sum)).sum()) * rescale
     fourth = v * (1 - 6 * f * (1 - f))
     third = v * (1 - 2 * f)
-    gaussian = g @ (g * v**2) - 2 * (g**2 @ v**3) / together + ((g @ v**2) / together) ** 2
-    lumps = g**2 @ fourth - (g @ third) ** 2 / together
-    variance = float(2 * gaussian + max(lumps, 0.0))
-    beyond = max(t - mean, 0.0) * (1 / n + 1 / m)
+    normal_part = g @ (g * v**2) - 2 * (g**2 @ v**3) / v_sum + ((g @ v**2) / v_sum) ** 2
+    discrete_part = g**2 @ fourth - (g @ third) ** 2 / v_sum
+    variance = float(2 * normal_part + max(discrete_part, 0.0))
+    squared_effect = max(t - mean, 0.0) * (1 / n + 1 / m)
     if len(a) == 2:
         p = float(hypergeometric_two_sided(a[:1], n, c[:1], total)[0])
-        return p, beyond
+        return p, squared_effect
     # With few samples the tail is longer than that of a gamma distribution of that mean: the
     # third cumulant of the multinomial statistic is about 1 + (k - 3) / n times as large.
-    longer = 1 + max(float(g @ v) - 3, 0.0) * (1 - 2 * f) ** 2 / min(n, m)
-    shape = mean**2 / variance / longer**2
+    skewness_factor = 1 + max(float(g @ v) - 3, 0.0) * (1 - 2 * f) ** 2 / min(n, m)
+    shape = mean**2 / variance / skewness_factor**2
     standardised = (t - mean) / np.sqrt(variance)
-    return float(gamma_sf(shape + standardised * np.sqrt(shape), shape)), beyond
+    return float(gamma_sf(shape + standardised * np.sqrt(shape), shape)), squared_effect

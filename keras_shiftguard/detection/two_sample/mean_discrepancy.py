@@ -1,18 +1,18 @@
 """Two-sample test of mean embeddings: regularised maximum mean discrepancy.
 
-The squared distance of two means of random Fourier features is the maximum mean discrepancy
-(MMD). It has little power along directions in which the features vary little, so it is
-spectrally regularised: the squared difference along each principal direction of the pooled
-covariance is divided by its variance plus a ridge, as in the kernel Fisher discriminant. The
-statistics of two ridges are added, each in units of its own noise: the large ridge is
-sensitive to diffuse shifts (a new class mix), the small one to fine shifts (a rotation).
+The distance of two means of random Fourier features is the maximum mean discrepancy (MMD). Its
+square has little power along directions in which the features vary little, so it is spectrally
+regularised: the squared difference along each principal direction of the pooled covariance is
+divided by its variance plus a ridge, as in the kernel Fisher discriminant. The statistics of two
+ridges are added, each in units of its own noise: the large ridge is sensitive to diffuse shifts (a
+new class mix), the small one to fine shifts (a rotation).
 
-The bandwidth and the ridges are computed from both streams together, so that exchanging samples
-between them would not change them. Given both, a random division of the samples turns the
-difference of the means to a random direction in the space of all samples. So the null
-distribution is that of a weighted share of a random point on a sphere. With many samples it is
-a weighted sum of chi2; with few it accounts for the covariance being estimated from the same
-samples.
+The bandwidth and the ridges are computed from both streams together, so they would stay the same
+if samples were exchanged between the streams. If the same samples are divided at random into two
+streams, the difference of the means has a random direction in the space of all samples. So the
+statistic is distributed like a weighted sum of the squared coordinates of a random point on a
+sphere, if nothing differs. With many samples that is a weighted sum of chi2; with few it allows
+for the covariance being estimated from the same samples.
 
 Reference: Harchaoui, Bach and Moulines, "Testing for Homogeneity with Kernel
 Fisher Discriminant Analysis", NeurIPS 2008; Hagrass, Sriperumbudur and Li,
@@ -27,13 +27,14 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, 
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
 MIN_SAMPLES = 20  # in each stream; with fewer, no embedding is tested
-# Bandwidth in units of the root mean square distance of two projections. At twice that distance
-# the features are nearly linear and quadratic functions; the ridges adapt them to finer shifts.
+# Bandwidth in units of the root mean square distance of two projections. With a bandwidth of twice
+# that distance, the features are nearly linear and quadratic in the projections; finer shifts are
+# left to the small ridge.
 WIDTH = 2.0
 RIDGES = (0.1, 0.01)  # in units of the largest eigenvalue
-# Extra variance of the statistic at sizes n << m, times n. It was measured on real images, where
-# without it 6.5 % of the p-values lie below 0.05 at n = 50.
-UNEQUAL = 8.0
+# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n. That
+# was measured on real images: without it, 6.5 % of the p-values lie below 0.05 for n = 50.
+UNEQUAL_SIZES_VARIANCE = 8.0
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class EmbeddingTest:
 
     Args:
         effect_size: Distance of the means in standard deviations along the
-            direction in which they differ, minus its expectation by chance:
+            direction in which they differ, without what is expected by chance:
             Cohen's d for the best contrast of the features. Not negative.
         interval: Approximate 95 % interval of the effect size.
         p_value: P-value; never 0; 1 if nothing could be tested.
@@ -65,8 +66,8 @@ def compare_embeddings(
     Args:
         current: Embedding of the stream that may differ.
         reference: Embedding of the stream it is compared with.
-        shares: Distinct samples over samples counted, of current and reference:
-            copies are no evidence.
+        shares: `(current, reference)`: the number of distinct samples divided by the
+            number of samples counted, since copies of a sample add no evidence.
 
     Returns:
         The result; not tested with fewer than `MIN_SAMPLES`, or if all samples are
@@ -79,8 +80,8 @@ def compare_embeddings(
     spread = np.sqrt(2 * float(np.mean(both.projections.m2 / both.projections.count)))
     if not spread > 0:
         return EmbeddingTest()
-    wanted = np.log(np.asarray(BANDWIDTHS) / (WIDTH * spread))
-    which = int(np.abs(wanted).argmin())
+    log_ratio = np.log(np.asarray(BANDWIDTHS) / (WIDTH * spread))
+    which = int(np.abs(log_ratio).argmin())  # index of the chosen bandwidth
     delta = current.mean[which] - reference.mean[which]
     values, vectors = np.linalg.eigh(both.comoment[which] / (n + m - 1))
     # Smaller eigenvalues are rounding errors of the stored covariance (single precision).
@@ -91,37 +92,38 @@ def compare_embeddings(
     along = (vectors.T @ delta) ** 2
     filters = np.zeros_like(values)
     for ridge in RIDGES:
-        one = 1 / (values + ridge * values[-1])
-        filters += one / np.sqrt(2 * np.sum((values * one) ** 2))
-    chance = n * m / (n + m)
-    statistic = chance * float(along @ filters)
+        ridge_filter = 1 / (values + ridge * values[-1])
+        filters += ridge_filter / np.sqrt(2 * np.sum((values * ridge_filter) ** 2))
+    effective_size = n * m / (n + m)
+    statistic = effective_size * float(along @ filters)
     expected, noise = float(values @ filters), float(values @ (filters * values * filters))
-    # A random point on a sphere is the null for normal features. For other features the
-    # statistic varies more if the sizes are unequal, by about 1 / n: see UNEQUAL.
-    wider = np.sqrt(1 + UNEQUAL * ((m - n) / (n + m)) ** 2 / min(n, m))
-    careful = expected + (statistic - expected) / (wider if statistic > expected else 1.0)
+    # The null distribution on the sphere is exact for normal features. For other features and
+    # unequal sizes the statistic varies more (UNEQUAL_SIZES_VARIANCE), so its excess is shrunk.
+    unequal = ((m - n) / (n + m)) ** 2
+    wider = np.sqrt(1 + UNEQUAL_SIZES_VARIANCE * unequal / min(n, m))
+    shrunk = expected + (statistic - expected) / (wider if statistic > expected else 1.0)
     dimension = max(n + m - 1, float(len(values)))
-    p_value = share_sf(values * filters, dimension, careful / dimension)
+    p_value = share_sf(values * filters, dimension, shrunk / dimension)
     # No p-value is smaller than the probability of exactly this division of the samples.
     splits = log_gamma(n + m + 1) - log_gamma(n + 1) - log_gamma(m + 1)
     p_value = max(p_value, float(np.exp(-min(float(splits), 690.0))))
     # The squared distance, minus its expectation by chance.
-    excess = max(statistic - expected, 0.0) / chance
+    excess = max(statistic - expected, 0.0) / effective_size
     scale = noise / expected  # the mean variance of a filtered direction
     effect = float(np.sqrt(excess / scale))
-    margin = 1.96 * float(np.sqrt(1 / chance))
+    margin = 1.96 * float(np.sqrt(1 / effective_size))
     interval = (max(effect - margin, 0.0), effect + margin)
     return EmbeddingTest(effect, interval, p_value, BANDWIDTHS[which], True)
 
 
 def _weighed(embedding: MeanEmbedding, share: float) -> MeanEmbedding:
-    """Returns the embedding with the weight of `share` times as many samples."""
+    """Returns the embedding with a weight as if it had `share` times as many samples."""
     if share == 1.0:
         return embedding
     moments = embedding.projections
     return MeanEmbedding(
         embedding.dimension,
-        embedding.count * share,  # type: ignore[arg-type]  # evidence need not be whole
+        embedding.count * share,  # type: ignore[arg-type]  # need not be whole
         embedding.mean,
         embedding.comoment * share,
         type(moments)(moments.count * share, moments.mean, moments.m2 * share),

@@ -14,14 +14,15 @@ def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -
     """Returns the larger of the p-values of Welch's and Student's t, `(rows,)`.
 
     For a skewed distribution and unequal sizes, each of the two rejects too often in one
-    direction, in which the other does not.
+    direction, in which the other does not. Two equal constants get a p-value of 1, two
+    different constants the smallest one that a permutation test could give.
 
     Args:
         a: Moments of the features of the current stream, `(k,)`.
         b: Moments of the features of the reference, `(k,)`.
         n: Number of distinct samples of the current stream, `(k,)`.
         m: Number of distinct samples of the reference, `(k,)`.
-        rows: Indices of the features to test.
+        rows: Indices of the features to test, `(rows,)`.
     """
     n, m = n[rows], m[rows]
     va, vb = ((x.m2 / np.maximum(x.count, 1))[rows] for x in (a, b))
@@ -34,31 +35,37 @@ def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -
         t_welch = np.abs(delta) / np.sqrt(welch)
         t_pooled = np.abs(delta) / np.sqrt(pooled * (1 / n + 1 / m))
     undefined = ~(np.isfinite(t_welch) & np.isfinite(degrees) & np.isfinite(t_pooled))
-    # Two different constants get the smallest p-value that a permutation test could give.
-    certain = (delta != 0) & (welch == 0)
+    different_constants = (delta != 0) & (welch == 0)
     p = np.maximum(
         2 * student_t_sf(np.where(undefined, 0.0, t_welch), np.where(undefined, 1.0, degrees)),
         2 * student_t_sf(np.where(undefined, 0.0, t_pooled), n + m - 2),
     )
     p = np.where(undefined, 1.0, p)
-    if certain.any():
+    if different_constants.any():
         exact = hypergeometric_two_sided(n, n, n, n + m)
-        p = np.where(certain, exact, p)
+        p = np.where(different_constants, exact, p)
     return p
 
 
 def cohens_d(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    """Returns Cohen's d: the difference of the means in pooled standard deviations, `(k,)`."""
+    """Returns Cohen's d: the difference of the means in pooled standard deviations, `(k,)`.
+
+    It is limited to 99, since it would be infinite for two different constants, and it is 0 if a
+    stream has no samples. The arguments are those of `mean_tests`.
+    """
     va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
     pooled = np.sqrt((n * va + m * vb) / np.maximum(n + m - 2, 1))
     delta = np.where((a.count > 0) & (b.count > 0), a.mean - b.mean, 0.0)
-    largest = np.maximum(np.maximum(np.abs(a.mean), np.abs(b.mean)) * 1e-12, 1e-300)
-    # The d of two different constants would be infinite; it is limited to 99.
-    return np.clip(delta / np.maximum(pooled, largest), -99.0, 99.0)
+    # Smaller deviations are rounding errors.
+    smallest = np.maximum(np.maximum(np.abs(a.mean), np.abs(b.mean)) * 1e-12, 1e-300)
+    return np.clip(delta / np.maximum(pooled, smallest), -99.0, 99.0)
 
 
-def pooled_variance(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
-    """Returns the variance of both streams together, around their common mean, `(k,)`."""
+def total_variance(a: Moments, b: Moments, n: Floats, m: Floats) -> Floats:
+    """Returns the variance of both streams together, around their common mean, `(k,)`.
+
+    The arguments are those of `mean_tests`.
+    """
     va, vb = (x.m2 / np.maximum(x.count, 1) for x in (a, b))
     total = np.maximum(n + m, 1)
     return (n * va + m * vb) / total + n * m / total**2 * (a.mean - b.mean) ** 2

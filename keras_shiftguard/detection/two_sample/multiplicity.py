@@ -3,8 +3,8 @@
 Tests come in families (the features of an input, its embedding, the labels). Each family gets
 a share of the rate, which is divided among its members. The weighted Holm procedure decides
 which members differ. The global p-value, of "nothing differs", combines the tests of a family
-by Simes and the families by Cauchy's combination. That has more power than the smallest
-p-value if several families each differ a little, and it holds under the strong dependence of
+by Simes' method and the families by Cauchy's combination. That has more power than the smallest
+p-value if several families each differ a little, and it is valid under the strong dependence of
 tests on the same samples (measured in `examples/benchmarks/detection_calibration.py`).
 
 Reference: Holm, Scandinavian Journal of Statistics 1979; Simes, Biometrika 1986;
@@ -19,8 +19,8 @@ import numpy as np
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 
-MAX_COMBINED_P = 0.95  # larger p-values enter the combination as this
-# Share of the level that each family gets, before division by the sum over the families tested.
+MAX_COMBINED_P = 0.95  # larger p-values are replaced by this in the combination
+# Part of the level that each family gets, relative to the sum over the families that are tested.
 LEVEL_SHARES = {
     "features": 0.30,
     "embedding": 0.20,
@@ -40,10 +40,10 @@ class Family:
     Args:
         role: Role of the family, a key of `LEVEL_SHARES`.
         source: Name of what was tested: an input, `"labels"`, `"outputs"`.
-        p_values: P-values of the members, `(k,)`, at least one.
-        finding: Function that makes the finding of member i.
-        num_constant: Number of members, at the end, that are constant and cannot
-            differ. They count in the correction, but have no finding.
+        p_values: P-value of each test (member) of the family, `(k,)`, at least one.
+        finding: Function that makes the finding of member number i, from 0.
+        num_constant: How many members, the last ones, are constant and cannot differ.
+            They count in the correction, but have no finding.
     """
 
     role: str
@@ -58,15 +58,15 @@ class Family:
 
 
 def holm(p_values: Floats, weights: Floats, level: float) -> np.ndarray:
-    """Returns which hypotheses are rejected, with a family-wise error of at most `level`.
+    """Returns which hypotheses are rejected, with a family-wise error rate of at most `level`.
 
     Args:
         p_values: P-values, `(k,)`.
-        weights: Shares of the level, positive, `(k,)`, with any sum.
+        weights: Part of the level for each hypothesis, positive, `(k,)`, with any sum.
         level: Family-wise error rate.
 
     Returns:
-        Whether each is rejected, `(k,)`, bool.
+        Whether each hypothesis is rejected, `(k,)`, bool.
     """
     order = np.argsort(p_values / weights, kind="stable")
     remaining = np.cumsum(weights[order][::-1])[::-1]
@@ -77,7 +77,7 @@ def holm(p_values: Floats, weights: Floats, level: float) -> np.ndarray:
 
 
 def simes(p_values: Floats) -> float:
-    """Returns the p-value of "none of them differs", by Simes."""
+    """Returns the p-value of "no member of the family differs", by Simes' method."""
     k = len(p_values)
     return float(np.min(np.sort(p_values) * k / np.arange(1, k + 1), initial=1.0))
 
@@ -87,7 +87,7 @@ def global_p(families: Sequence[Floats], shares: Floats) -> float:
 
     Args:
         families: P-values of each family; none of them empty.
-        shares: Share of the level of each family, with any sum.
+        shares: Part of the level that each family gets, `(families,)`, with any sum.
     """
     if not families:
         return 1.0

@@ -1,9 +1,9 @@
 """Rank polynomials: components of the difference between two histograms.
 
 The polynomials are orthonormal over the pooled histogram. They split the difference into
-location (degree 1), spread (2) and shape (3, 4). Under the permutation null, their means in one
-group are uncorrelated, with a variance that is known exactly, for any distribution and any
-ties.
+location (degree 1), spread (2) and shape (3, 4). If the samples are divided at random into two
+streams, the means of the polynomials in one stream are uncorrelated, with a variance that is known
+exactly, for any distribution and any ties.
 
 Reference: Eubank, LaRiccia and Rosenstein, "Test Statistics Derived as Components of
 Pearson's Phi-Squared Distance Measure", JASA 1987.
@@ -14,22 +14,23 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
 DEGREE = 4
+# Weights of the squared components in the test statistic: those of Anderson and Darling.
 WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))
-# A component is left out if its mean in the smaller group would have more skewness^2 or excess
-# kurtosis than this, because its null distribution is not nearly normal.
+# A component is left out if its mean in the smaller stream would have a larger skewness^2 or
+# excess kurtosis, because its null distribution is then not nearly normal.
 MAX_KURTOSIS = 0.1
 
 
 def without_empty_bins(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
-    """Returns both histograms without empty bins; each row is padded with zeros at its end.
+    """Returns both histograms `(k, bins)` without the bins that are empty in both.
 
-    This saves time, since most rows fill a few hundred of a thousand bins. Ranks do not
-    change.
+    Each row is padded with zeros at its end. This saves time, since most rows fill a few
+    hundred of a thousand bins. Ranks do not change.
     """
     row, column = np.nonzero(ca + cb)
-    filled = np.bincount(row, minlength=len(ca))
-    place = np.arange(len(row)) - np.repeat(np.cumsum(filled) - filled, filled)
-    a, b = (np.zeros((len(ca), max(int(filled.max(initial=0)), 1))) for _ in range(2))
+    num_filled = np.bincount(row, minlength=len(ca))
+    place = np.arange(len(row)) - np.repeat(np.cumsum(num_filled) - num_filled, num_filled)
+    a, b = (np.zeros((len(ca), max(int(num_filled.max(initial=0)), 1))) for _ in range(2))
     a[row, place], b[row, place] = ca[row, column], cb[row, column]
     return a, b
 
@@ -57,15 +58,16 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
     scale = np.sqrt(n * (total[:, 0] - 1) / m) / n
     smaller = np.minimum(n, m)
     older, old = np.zeros_like(x), np.ones_like(x)
-    back = np.zeros((len(ca), 1))
+    norm = np.zeros((len(ca), 1))
     live = np.ones(len(ca), bool)
     for j in range(DEGREE):
         # The three-term recurrence of orthogonal polynomials, evaluated on this histogram.
         new = x * old
-        new -= _dot(w * new, old)[:, None] * old + back * older
-        back = np.sqrt(_dot(w * new, new))[:, None]
-        live = live & (back[:, 0] > 1e-4)  # else there are no more distinct values
-        new /= np.where(live, back[:, 0], np.inf)[:, None]
+        new -= _dot(w * new, old)[:, None] * old + norm * older
+        norm = np.sqrt(_dot(w * new, new))[:, None]
+        # A histogram of j values has no polynomial of degree j.
+        live = live & (norm[:, 0] > 1e-4)
+        new /= np.where(live, norm[:, 0], np.inf)[:, None]
         z[:, j] = _dot(ca, new) * scale
         square = new * new
         weighted = w * square
@@ -84,7 +86,7 @@ def _dot(a: Floats, b: Floats) -> Floats:
 
 
 def _without_skewness(z: Floats, skewness: Floats) -> Floats:
-    """Transforms the longer tail of a standardised sum to that of a normal distribution."""
+    """Transforms the longer tail of standardised sums `(k,)` to that of a normal distribution."""
     longer = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
     third = np.where(longer, skewness, 1.0) / 3
     return np.where(longer, np.log1p(np.maximum(third * z, 0)) / third, z)

@@ -5,8 +5,8 @@ All values are ranked together, with ties at their mid-rank, and polynomials of 
 squares, with weights 1 / (j (j + 1)), is the leading part of the Anderson-Darling statistic.
 
 If few samples carry all the information (nearly constant columns), the null distribution is not
-nearly normal, and an exact hypergeometric test is used. If the histogram is too coarse (a
-spread far below one percent of the value, or no histogram), means are compared by t-tests.
+nearly normal, and an exact hypergeometric test is used. If there is no histogram, or one that is
+too coarse (the spread is far below one percent of the value), means are compared by t-tests.
 
 Reference: Scholz and Stephens, "K-Sample Anderson-Darling Tests", JASA 1987;
 Eubank, LaRiccia and Rosenstein, "Test Statistics Derived as Components of
@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial.chebyshev import Chebyshev
 
-from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests, pooled_variance
+from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests, total_variance
 from keras_shiftguard.detection.two_sample.rank_polynomials import (
     DEGREE,
     WEIGHTS,
@@ -36,16 +36,16 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no feature is tested
-MAX_SAMPLES_EXACT = 200  # in the smaller stream; below, two-valued features are tested exactly
-# The tail is interpolated up to MAX_INTERPOLATED times the largest weight (p about 1e-18), by a
-# polynomial of this degree, if there are at least so many features.
+MAX_SAMPLES_EXACT = 200  # in the smaller stream; with fewer, two values are tested exactly
+# P-values are interpolated by a polynomial of this degree, if at least so many features need them
+# and the statistic is at most MAX_INTERPOLATED times the largest weight (p about 1e-18).
 MAX_INTERPOLATED, INTERPOLATION_DEGREE, MIN_FEATURES_TO_INTERPOLATE = 80.0, 48, 100
-DOMINANT = ("location", "spread", "shape", "shape")
+DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 
 
 @dataclass(frozen=True)
 class FeatureTests:
-    """Results for `k` features, in the order of the table.
+    """Results of the tests of `k` features, in the order of the table.
 
     Args:
         effect_size: Signed effect size, `(k,)`, as are the others. Location: Cohen's
@@ -53,11 +53,12 @@ class FeatureTests:
             shape: difference of the mean rank polynomials, which are in standard
             deviations as well.
         lower: Lower end of the 95 % interval of the effect size.
-        upper: Upper end of the interval.
+        upper: Upper end of this interval.
         magnitude: The largest |effect size| of all components, which decides
             whether a difference is negligible.
         p_value: P-value; never 0; 1 if nothing could be tested.
-        dominant: The dominant component: 0, 1, 2 or 3, an index into `DOMINANT`.
+        dominant: The component that differs most: 0, 1, 2 or 3, an index into
+            `DOMINANT`.
         tested: Whether there were enough samples and any variation.
     """
 
@@ -79,11 +80,11 @@ def compare_features(
         current: Table of the stream that may differ; a positive effect size means
             larger values here.
         reference: Table of the stream it is compared with.
-        shares: Distinct samples over samples counted, of current and reference:
-            copies are no evidence.
+        shares: `(current, reference)`: the number of distinct samples divided by the
+            number of samples counted, since copies of a sample add no evidence.
 
     Returns:
-        One result for each feature.
+        The results, with one number for each feature.
     """
     a, b = current.moments, reference.moments
     n, m = a.count * shares[0], b.count * shares[1]
@@ -101,8 +102,8 @@ def compare_features(
             p, z = _rank_tests(current.counts[rows] * shares[0], reference.counts[rows] * shares[1])
             p_value[rows], strength[rows] = p, z**2 * WEIGHTS
             delta = z * np.sqrt(1 / n[rows] + 1 / m[rows])[:, None]
-            larger = np.abs(delta[:, 0]) > np.abs(effects[rows, 0])
-            delta[:, 0] = np.where(larger, delta[:, 0], effects[rows, 0])
+            rank_effect_is_larger = np.abs(delta[:, 0]) > np.abs(effects[rows, 0])
+            delta[:, 0] = np.where(rank_effect_is_larger, delta[:, 0], effects[rows, 0])
             effects[rows] = delta
     rows = np.flatnonzero(by_mean)
     if len(rows):
@@ -112,7 +113,7 @@ def compare_features(
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(1 / n + 1 / m + effect**2 / (2 * (n + m)))
     error = np.where(np.isfinite(error), error, np.inf)
-    varies = pooled_variance(a, b, n, m) > 0
+    varies = total_variance(a, b, n, m) > 0
     return FeatureTests(
         effect_size=effect,
         lower=effect - 1.96 * error,
@@ -127,7 +128,7 @@ def compare_features(
 def compare_missing(
     current: FeatureTable, reference: FeatureTable, shares: tuple[float, float] = (1.0, 1.0)
 ) -> Floats:
-    """Returns exact p-values of "equally often missing in both streams", `(k,)`.
+    """Returns p-values of "the feature is missing equally often in both streams", `(k,)`.
 
     The arguments are those of `compare_features`.
     """
@@ -153,6 +154,7 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     z, normal, usable = components(ca, cb, n, m)
     p_value = _tails(usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
     two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
+    # Features for which the null distribution is not nearly normal.
     lumpy = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < MAX_SAMPLES_EXACT)))
     if len(lumpy):
         p_value[lumpy] = _lumpy_tests(ca[lumpy], cb[lumpy], n[lumpy], m[lumpy])
@@ -160,12 +162,16 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
 
 
 def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
-    """Returns the p-values of weighted sums of the usable components, `(k,)`.
+    """Returns the p-values of weighted sums of squared components, `(k,)`.
 
     For features with the same usable components, the p-value is one function of the
-    statistic. Its logarithm is interpolated (to seven digits) if there are many, which for
-    thousands of columns is 40 times cheaper than to invert a characteristic function for
-    each.
+    statistic. Its logarithm is interpolated (to seven digits) if there are many features. For
+    thousands of columns, that is 40 times cheaper than to invert a characteristic function
+    for each.
+
+    Args:
+        usable: Whether each component is part of the sum, `(k, DEGREE)`.
+        statistic: The sums, `(k,)`.
     """
     p_value = np.ones(len(statistic))
     code = usable @ (1 << np.arange(DEGREE))
@@ -176,7 +182,7 @@ def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
         if len(near) < MIN_FEATURES_TO_INTERPOLATE:
             near = near[:0]
         else:
-            # As a function of the square root, the logarithm of the tail is smooth down to 0.
+            # The logarithm of the p-value is smooth down to 0 as a function of the square root.
             end = float(np.sqrt(MAX_INTERPOLATED * weights.max()))
             smooth = Chebyshev.interpolate(
                 _log_tail, INTERPOLATION_DEGREE, (0, end), args=(weights,)
@@ -188,20 +194,22 @@ def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
 
 
 def _log_tail(root: Floats, weights: Floats) -> Floats:
-    """Returns the logarithm of the tail, as a function of the root of the statistic."""
+    """Returns the logarithms of the p-values, from the square roots of the statistic."""
     logarithm: Floats = np.log(weighted_chi2_sf(weights, np.maximum(root, 0.0) ** 2))
     return logarithm
 
 
 def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
-    """Tests the commonest value against all others exactly, and the ranks of the others.
+    """Tests how often the commonest value occurs, exactly, and the ranks of the other values.
+
+    The arguments are histograms `(k, bins)` and their sums `(k,)`, as in `components`.
 
     Returns:
-        P-values, `(k,)`: twice the smaller of the two, where both were tested.
+        P-values, `(k,)`: twice the smaller of the two p-values, where both were tested.
     """
     rows = np.arange(len(ca))
     mode = (ca + cb).argmax(axis=1)
-    a, b = n - ca[rows, mode], m - cb[rows, mode]
+    a, b = n - ca[rows, mode], m - cb[rows, mode]  # number of samples with other values
     p_value = _two_by_two(a, n, a + b, n + m)
     several = ((ca + cb) > 0).sum(axis=1) > 2
     rest = np.flatnonzero(several & (a >= MIN_SAMPLES) & (b >= MIN_SAMPLES))
@@ -219,11 +227,13 @@ def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
 def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
     """Returns p-values of 2 x 2 tables, `(k,)`: exact, or by chi2 for large counts.
 
+    The null hypothesis is that marked samples are equally frequent in both streams.
+
     Args:
-        a: Number of marked samples in the current stream.
-        n: Number of samples in the current stream.
-        marked: Number of marked samples in both streams.
-        total: Number of samples in both streams.
+        a: Number of marked samples in the current stream, `(k,)`.
+        n: Number of samples in the current stream, `(k,)`.
+        marked: Number of marked samples in both streams together, `(k,)`.
+        total: Number of samples in both streams together, `(k,)`.
     """
     p_value = np.ones(len(a))
     expected = np.minimum(n, total - n) / total * np.minimum(marked, total - marked)
@@ -236,13 +246,14 @@ def _two_by_two(a: Floats, n: Floats, marked: Floats, total: Floats) -> Floats:
         p_value[many] = weighted_chi2_sf([1.0], chi2[many])
     few = np.flatnonzero(~many)
     if len(few):
-        # Of equivalent tables, the one with the shorter support is used.
-        size, of, side = n[few], marked[few], a[few]
-        flip = of > total[few] / 2
-        side, of = np.where(flip, size - side, side), np.where(flip, total[few] - of, of)
-        flip = size > total[few] / 2
-        side, size = np.where(flip, of - side, side), np.where(flip, total[few] - size, size)
-        p_value[few] = hypergeometric_two_sided(side, size, of, total[few])
+        # Unmarked samples can be counted instead of marked ones, and the reference instead of
+        # the current stream. Whichever is fewer is counted, since it takes fewer terms.
+        a, n, marked, total = a[few], n[few], marked[few], total[few]
+        flip = marked > total / 2
+        a, marked = np.where(flip, n - a, a), np.where(flip, total - marked, marked)
+        flip = n > total / 2
+        a, n = np.where(flip, marked - a, a), np.where(flip, total - n, n)
+        p_value[few] = hypergeometric_two_sided(a, n, marked, total)
     return p_value
 
 
@@ -261,21 +272,22 @@ def _values(bins: int) -> Floats:
 
 
 def _resolved(a: FeatureTable, b: FeatureTable) -> np.ndarray:
-    """Whether the variance from the bins is about that from the moments, `(k,)`.
+    """Whether each histogram is fine enough: it gives about the variance of the moments, `(k,)`.
 
     It is computed from both streams together, so that the choice of the test does not
-    depend on its outcome.
+    depend on its outcome. The variances may differ by a factor of 2 (e^0.7) on the fine grid, and
+    of 3 (e^1.1) on the coarse one.
     """
     both = a.moments + b.moments
-    true = both.m2 / np.maximum(both.count, 1)
+    exact = both.m2 / np.maximum(both.count, 1)
     counts = (a.counts + b.counts).astype("float64")
     values = _values(counts.shape[1])
     total = np.maximum(counts.sum(axis=1), 1)
     mean = counts @ values / total
-    seen = counts @ values**2 / total - mean**2
+    from_bins = counts @ values**2 / total - mean**2
     return np.where(
-        true > 0,
-        np.abs(np.log(np.maximum(seen, 1e-300) / np.maximum(true, 1e-300)))
+        exact > 0,
+        np.abs(np.log(np.maximum(from_bins, 1e-300) / np.maximum(exact, 1e-300)))
         < (0.7 if counts.shape[1] == NUM_BINS else 1.1),
         False,
     )

@@ -2,8 +2,9 @@
 
 The tails of all weighted sums of squares (quadratic forms) are computed by one contour
 integral: the Laplace inversion of `exp(K(s) - s x) / s` along a parabola through the saddle
-point, which opens around the branch cut. In the tail the result is the product of a tiny factor
-and an integral of order 1, so it keeps its relative accuracy down to the smallest float.
+point, which opens around the branch cut (`K` is the cumulant generating function). In the tail the
+result is the product of a tiny factor and an integral of order 1, so it keeps its relative
+accuracy down to the smallest float.
 
 Reference: Kuonen, "Saddlepoint approximations for distributions of quadratic
 forms in normal variables", Biometrika 1999; Weideman and Trefethen, "Parabolic
@@ -18,7 +19,7 @@ Floats = NDArray[np.float64]
 SMALLEST_P = 1e-300  # no p-value is smaller
 NODES = 64  # of the trapezoid rule; relative errors are below 1e-4, mostly 1e-8
 _MAX_LOG_DROP = 36.0  # the integrand is negligible below e^-36 = 2e-16 of its peak
-_MAX_VALUES = 10**6  # terms of an exact sum; 8 MB a column
+_MAX_VALUES = 10**6  # largest number of terms of an exact sum: 8 MB for each array of them
 
 
 def log_gamma(x: ArrayLike) -> Floats:
@@ -38,7 +39,7 @@ def log_gamma(x: ArrayLike) -> Floats:
 
 
 def weighted_chi2_sf(weights: ArrayLike, x: ArrayLike, degrees: ArrayLike = 1.0) -> Floats:
-    """Returns P(sum of weights * chi2 > x).
+    """Returns P(sum of weights * chi2 > x), for independent chi2.
 
     Args:
         weights: Weights, not negative, `(k,)` or `(n, k)`. Those of 0 are ignored.
@@ -65,16 +66,16 @@ def weighted_chi2_sf(weights: ArrayLike, x: ArrayLike, degrees: ArrayLike = 1.0)
 
 
 def share_sf(weights: ArrayLike, dimension: float, x: float) -> float:
-    """Returns P(weighted share > x) for a random direction on a sphere.
+    """Returns P(weighted sum of squares > x) for a random point on the unit sphere.
 
     Args:
         weights: Weights of the squares of the first `k` coordinates, `(k,)`, not
             negative; the other coordinates have weight 0.
         dimension: Dimension of the space, at least `k`; need not be whole.
-        x: Positive.
+        x: Value of the weighted sum, positive.
 
     Returns:
-        P(sum of weights * g^2 / sum of all g^2 > x), `g` standard normal.
+        P(sum of weights * g^2 / sum of all g^2 > x), with independent standard normal `g`.
     """
     w = np.append(np.asarray(weights, "float64"), 0.0) - x
     k = np.append(np.ones(len(w) - 1), dimension - len(w) + 1)
@@ -83,16 +84,16 @@ def share_sf(weights: ArrayLike, dimension: float, x: float) -> float:
         return SMALLEST_P
     if w.min() >= 0:
         return 1.0
-    # This is the probability that a sum with weights of both signs is above 0.
+    # This is the probability that a sum with the weights `w`, of both signs, is above 0.
     tail = _invert(w[None] / top, k[None], np.zeros(1), positive=False)
     return float(np.clip(tail[0], SMALLEST_P, 1.0))
 
 
 def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
-    """Returns the contour integral, for weights whose maximum is 1.
+    """Returns P(sum of weights * chi2 > x) by the contour integral, `(n,)`.
 
     Args:
-        w: Weights, `(n, k)`.
+        w: Weights, `(n, k)`; the maximum of each row is 1.
         k: Degrees of freedom, `(n, k)`.
         x: Values, `(n,)`.
         positive: Whether no weight is negative.
@@ -101,10 +102,11 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
         k = np.where(w > 0, k, 0.0)
     cut = 0.5  # the first branch point, 1 / (2 max w)
     # The contour passes the pole at 0 on its left if x is below the mean (the residue is then
-    # 1), else on its right. The distance is at least about 1 / standard deviation.
+    # 1), else on its right. It crosses the real axis at c, whose distance from the pole is at
+    # least about 1 / standard deviation.
     apart = 1 / np.sqrt((2 * k * w**2).sum(axis=1))
     saddle = _saddle(w, k, x, positive)
-    # The branch points of negative weights are left of 0, so there only the right is used.
+    # The branch points of negative weights are left of 0: with such weights, c is on the right.
     below = positive & (x < (k * w).sum(axis=1))
     c = np.where(below, np.minimum(saddle, -apart / 2), np.maximum(saddle, apart / 4))
     c = np.minimum(c, np.where(saddle > 0.25, saddle, 0.25))
@@ -122,8 +124,8 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     peak = log_integrand(np.zeros((len(x), 1)))[0].real
     # The part of the contour on which the integrand is not negligible.
     reach = np.broadcast_to(np.geomspace(1e-3, 12, 24), (len(x), 24))
-    there, slope = log_integrand(reach)
-    drop = there.real + np.log(np.abs(slope)) - peak
+    value, slope = log_integrand(reach)
+    drop = value.real + np.log(np.abs(slope)) - peak
     alive = drop > -_MAX_LOG_DROP
     last = np.where(alive.any(axis=1), 24 - np.argmax(alive[:, ::-1], axis=1), 0)
     end = reach[0, np.minimum(last, 23)]
@@ -147,7 +149,7 @@ def _saddle(w: Floats, k: Floats, x: Floats, positive: bool) -> Floats:
         middle = (low + high) / 2
         s = (1 - np.exp(middle)) / 2
         slope = (k * w / (1 - 2 * w * s[:, None])).sum(axis=1)
-        above = slope > x  # too near the cut: 1 - 2 s must grow
+        above = slope > x  # s is too near the branch cut: 1 - 2 s must grow
         low, high = np.where(above, middle, low), np.where(above, high, middle)
     return (1 - np.exp((low + high) / 2)) / 2
 
@@ -180,7 +182,7 @@ def student_t_sf(t: ArrayLike, degrees: ArrayLike) -> Floats:
 
 
 def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
-    """Returns the regularised incomplete beta function, by Lentz's continued fraction."""
+    """Returns the regularised incomplete beta function I_x(a, b), by Lentz's continued fraction."""
     swap = x > (a + 1) / (a + b + 2)
     p, q = np.where(swap, b, a), np.where(swap, a, b)
     y = np.where(swap, 1 - x, x)
@@ -214,39 +216,40 @@ def hypergeometric_tails(
     of a normal variable. So memory is bounded for any counts.
 
     Args:
-        drawn: How many of the drawn were marked, `(n,)`; whole numbers.
-        size: How many were drawn, `(n,)`.
-        marked: How many of all are marked, `(n,)`.
-        total: How many there are, `(n,)`.
+        drawn: How many of the drawn samples were marked, `(n,)`. All arguments are
+            rounded to whole numbers.
+        size: How many samples were drawn, `(n,)`.
+        marked: How many of all samples are marked, `(n,)`.
+        total: How many samples there are, `(n,)`.
 
     Returns:
-        P(at most `drawn`) and P(at least `drawn`).
+        P(at most `drawn`) and P(at least `drawn`), `(n,)` each.
     """
-    of, draws, marks, all_of = (
+    hits, draws, marks, everyone = (
         np.rint(np.atleast_1d(np.asarray(a, "float64"))) for a in (drawn, size, marked, total)
     )
-    of, draws, marks, all_of = np.broadcast_arrays(of, draws, marks, all_of)
-    lower, upper = np.ones(len(of)), np.ones(len(of))
-    low, high = np.maximum(0, draws + marks - all_of), np.minimum(draws, marks)
-    share = marks / np.maximum(all_of, 1)
+    hits, draws, marks, everyone = np.broadcast_arrays(hits, draws, marks, everyone)
+    lower, upper = np.ones(len(hits)), np.ones(len(hits))
+    low, high = np.maximum(0, draws + marks - everyone), np.minimum(draws, marks)
+    share = marks / np.maximum(everyone, 1)
     mean = draws * share
-    std = np.sqrt(mean * (1 - share) * (all_of - draws) / np.maximum(all_of - 1, 1))
+    std = np.sqrt(mean * (1 - share) * (everyone - draws) / np.maximum(everyone - 1, 1))
     many = high - low >= _MAX_VALUES
     low = np.where(many, np.maximum(low, np.floor(mean - 40 * std - 1000)), low)
     high = np.where(many, np.minimum(high, np.ceil(mean + 40 * std + 1000)), high)
     many = high - low >= _MAX_VALUES
     if many.any():
-        apart, scale = (of - mean)[many], std[many]
+        apart, scale = (hits - mean)[many], std[many]
         lower[many] = normal_sf(-(apart + 0.5) / scale)
         upper[many] = normal_sf((apart - 0.5) / scale)
-    order = np.argsort(high - low)[: len(of) - int(many.sum())]
+    order = np.argsort(high - low)[: len(hits) - int(many.sum())]
     start = 0
     while start < len(order):  # in pieces of a few MB
-        longest = (high - low)[order[start:]] + 1
-        pieces = np.arange(1, len(longest) + 1) * longest <= 1e6
-        rows = order[start : start + max(int(pieces.sum()), 1)]
+        num_terms = (high - low)[order[start:]] + 1
+        fits = np.arange(1, len(num_terms) + 1) * num_terms <= 1e6
+        rows = order[start : start + max(int(fits.sum()), 1)]
         lower[rows], upper[rows] = _hypergeometric(
-            *(a[rows, None] for a in (of, draws, marks, all_of, low, high))
+            *(a[rows, None] for a in (hits, draws, marks, everyone, low, high))
         )
         start += len(rows)
     return np.clip(lower, SMALLEST_P, 1.0), np.clip(upper, SMALLEST_P, 1.0)
@@ -255,15 +258,19 @@ def hypergeometric_tails(
 def _hypergeometric(
     drawn: Floats, size: Floats, marked: Floats, total: Floats, low: Floats, high: Floats
 ) -> tuple[Floats, Floats]:
-    """Returns both tails from ratios of neighbouring probabilities; arguments are `(n, 1)`."""
+    """Returns both tails, `(n,)` each, from ratios of neighbouring probabilities.
+
+    The arguments are `(n, 1)`: those of `hypergeometric_tails`, and the smallest (`low`) and
+    the largest (`high`) number of marked samples that is summed over.
+    """
     value = low + np.arange(int((high - low).max()) + 1)
     inside = value <= high
-    before = np.where(inside & (value > low), value - 1, low)
+    previous = np.where(inside & (value > low), value - 1, low)
     with np.errstate(divide="ignore"):
-        ratio = np.log((marked - before) * (size - before)) - np.log(
-            (before + 1) * (total - marked - size + before + 1)
+        log_ratio = np.log((marked - previous) * (size - previous)) - np.log(
+            (previous + 1) * (total - marked - size + previous + 1)
         )
-    log_p = np.cumsum(np.where(inside & (value > low), ratio, 0.0), axis=1)
+    log_p = np.cumsum(np.where(inside & (value > low), log_ratio, 0.0), axis=1)
     log_p = np.where(inside, log_p, -np.inf)
     p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
     whole = p.sum(axis=1)
@@ -275,6 +282,9 @@ def _hypergeometric(
 def hypergeometric_two_sided(
     drawn: ArrayLike, size: ArrayLike, marked: ArrayLike, total: ArrayLike
 ) -> Floats:
-    """Returns p-values of Fisher's exact test, twice the smaller tail, `(n,)`."""
+    """Returns p-values of Fisher's exact test, twice the smaller tail, `(n,)`.
+
+    The arguments are those of `hypergeometric_tails`.
+    """
     lower, upper = hypergeometric_tails(drawn, size, marked, total)
     return np.minimum(1.0, 2 * np.minimum(lower, upper))

@@ -6,9 +6,10 @@ import numpy as np
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 
-# Module and mode of the `preprocess_input` of an architecture, by the beginning of
-# its name; the longest beginning wins. Those that return their input as it is
-# (EfficientNet, MobileNetV3, ConvNeXt) are left out.
+# Module and mode of the `preprocess_input` of an architecture, by the beginning of its
+# name; the longest beginning wins. Functions that return their input as it is
+# (EfficientNet, MobileNetV3, ConvNeXt) are left out; the None keeps MobileNetV3 from
+# being taken for MobileNet.
 MODULES = {
     "DenseNet": ("densenet", "torch"),
     "InceptionResNetV2": ("inception_resnet_v2", "tf"),
@@ -22,9 +23,9 @@ MODULES = {
     "VGG19": ("vgg19", "caffe"),
     "Xception": ("xception", "tf"),
 }
-PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of its result
-# The largest error of the line, in grey levels. Named conventions are known exactly;
-# a fitted one gets only as many digits as the fit is accurate to.
+PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of the result, by mode
+# How far rounded numbers may take the result of the line off, in grey levels. Named
+# conventions are known exactly; a fitted one gets only the digits that the fit supports.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 
 
@@ -38,7 +39,7 @@ def advice_line(
 
     The line needs `import keras` or `import numpy as np`, and contains no step
     that changes nothing. It is empty where a convention is unknown or nothing
-    has to be done.
+    has to be changed.
 
     Args:
         expected: What the model must receive.
@@ -51,10 +52,10 @@ def advice_line(
     """
     if not (expected.is_known and observed.is_known):
         return ""
-    last = data_format == "channels_last"
+    channels_last = data_format == "channels_last"
     fitted = "custom" in (expected.mode, observed.mode)
-    levels = MAX_ERROR_FITTED if fitted else MAX_ERROR
-    swapped = "x[..., ::-1]" if last else "x[:, ::-1]"
+    max_levels = MAX_ERROR_FITTED if fitted else MAX_ERROR
+    swapped = "x[..., ::-1]" if channels_last else "x[:, ::-1]"
     function = None
     if observed.mode != expected.mode and observed.channel_order in ("rgb", "bgr"):
         function = _preprocess_input(expected, architecture)
@@ -63,23 +64,26 @@ def advice_line(
         raw = InputConvention("raw", observed.channel_order)
         _, scale, offset = affine_between(observed, raw)
         # `preprocess_input` fits only if one scale and offset for all channels give raw pixels.
-        if _same(scale, levels / 255 * scale[0]) and _same(offset, levels):
-            inner = _affine(pixels, scale[:1], offset[:1], levels, levels, last)
+        if _same(scale, max_levels / 255 * scale[0]) and _same(offset, max_levels):
+            inner = _affine(pixels, scale[:1], offset[:1], max_levels, max_levels, channels_last)
             name, arguments = function
-            arguments += "" if last else ', data_format="channels_first"'
+            arguments += "" if channels_last else ', data_format="channels_first"'
             return f"x = keras.applications.{name}.preprocess_input({inner}{arguments})"
     permutation, scale, offset = affine_between(observed, expected)
     pixels = "x" if permutation is None else swapped
     # One grey level of raw pixels is `expected.scale` in the result.
-    error = levels * float(np.max(np.abs(expected.scale or 1.0)))
-    line = _affine(pixels, scale, offset, error, levels, last)
+    max_error = max_levels * float(np.max(np.abs(expected.scale or 1.0)))
+    line = _affine(pixels, scale, offset, max_error, max_levels, channels_last)
     return "" if line == "x" else f"x = {line}"
 
 
 def _preprocess_input(
     expected: InputConvention, architecture: str | None
 ) -> tuple[str, str] | None:
-    """Returns the `(module, arguments)` whose `preprocess_input` gives `expected`."""
+    """Returns module and further arguments of a `preprocess_input` that gives `expected`.
+
+    It is None if there is no such function, or if arithmetic is shorter to write.
+    """
     if expected.channel_order != PREPROCESS_INPUT_ORDER.get(expected.mode):
         return None
     module = _module(architecture) if architecture else None
@@ -90,6 +94,7 @@ def _preprocess_input(
 
 
 def _module(architecture: str) -> tuple[str, str] | None:
+    """Returns module and mode of the architecture's `preprocess_input`, None if it has none."""
     if architecture.startswith("ResNet") and architecture.endswith("V2"):
         return "resnet_v2", "tf"
     fitting = [start for start in MODULES if architecture.startswith(start)]
@@ -100,37 +105,38 @@ def _affine(
     x: str,
     scale: tuple[float, ...],
     offset: tuple[float, ...],
-    level: float,
-    levels: float,
-    last: bool,
+    max_error: float,
+    max_levels: float,
+    channels_last: bool,
 ) -> str:
     """Returns the shortest Python expression for `x * scale + offset`.
 
     Args:
         x: Python for the images.
         scale: One factor, or one for each channel.
-        offset: Likewise.
-        level: Largest allowed error of the result.
-        levels: The same error in grey levels of 0..255.
-        last: Whether the channels are on the last axis.
+        offset: One offset, or one for each channel.
+        max_error: Largest allowed error of the result.
+        max_levels: The same error in grey levels of 0..255.
+        channels_last: Whether the channels are on the last axis.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)
-    gain_error = np.abs(gain) * levels / 255
+    gain_error = np.abs(gain) * max_levels / 255
 
     def word(values: np.ndarray, error: np.ndarray) -> str:
-        return _literal(values, np.broadcast_to(error, values.shape), last)
+        return _literal(values, np.broadcast_to(error, values.shape), channels_last)
 
     if np.all(np.abs(gain - 1) <= gain_error):
-        return _plus(x, bias, word(np.abs(bias), np.asarray(level)))
+        return _plus(x, bias, word(np.abs(bias), np.asarray(max_error)))
     shift, inverse = bias / gain, 1 / gain
-    times = word(gain, gain_error)
-    over = word(inverse, gain_error * inverse**2)
-    if np.all(np.abs(bias) <= level):
-        return min(f"{x} * {times}", f"{x} / {over}", key=len)
-    after = word(np.abs(bias), np.asarray(level))
-    before = word(np.abs(shift), level / np.abs(gain))
-    ways = [_plus(f"{x} {sign} {by}", bias, after) for sign, by in (("*", times), ("/", over))]
-    ways += [f"({_plus(x, shift, before)}) {sign} {by}" for sign, by in (("*", times), ("/", over))]
+    factor = word(gain, gain_error)
+    divisor = word(inverse, gain_error * inverse**2)
+    if np.all(np.abs(bias) <= max_error):
+        return min(f"{x} * {factor}", f"{x} / {divisor}", key=len)
+    after = word(np.abs(bias), np.asarray(max_error))
+    before = word(np.abs(shift), max_error / np.abs(gain))
+    scalings = (f"* {factor}", f"/ {divisor}")
+    ways = [_plus(f"{x} {scaling}", bias, after) for scaling in scalings]
+    ways += [f"({_plus(x, shift, before)}) {scaling}" for scaling in scalings]
     return min(ways, key=len)
 
 
@@ -148,14 +154,14 @@ def _plus(x: str, values: np.ndarray, word: str) -> str:
     return f"{x} + np.float32([{', '.join(terms)}]){rest[1:]}"
 
 
-def _literal(values: np.ndarray, error: np.ndarray, last: bool) -> str:
-    """Returns Python for one number for all channels, or for one number for each."""
+def _literal(values: np.ndarray, error: np.ndarray, channels_last: bool) -> str:
+    """Returns Python for one number if that is enough for all channels, else for an array."""
     if _same(tuple(values), float(error.min())):
         return _short(float(values.mean()), float(error.min()))
     terms = [_short(float(v), float(e)) for v, e in zip(values, error, strict=True)]
     # A float32 array keeps the dtype of a float32 `x`, and turns uint8 into a float.
     array = f"np.float32([{', '.join(terms)}])"
-    return array if last else f"{array}.reshape(-1, 1, 1)"
+    return array if channels_last else f"{array}.reshape(-1, 1, 1)"
 
 
 def _short(value: float, error: float) -> str:
@@ -169,4 +175,5 @@ def _short(value: float, error: float) -> str:
 
 
 def _same(values: tuple[float, ...], error: float) -> bool:
+    """Whether no two of the values differ by more than `error`."""
     return all(abs(a - b) <= error for a, b in product(values, values))

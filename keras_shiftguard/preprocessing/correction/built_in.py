@@ -1,7 +1,7 @@
 """Builds an input correction into a model, from stock Keras parts only.
 
-The saved model must load where keras_shiftguard is not installed. So it holds
-`keras.ops.flip`, a `keras.layers.Rescaling` and the model, and no class of ours.
+The saved model must load where keras_shiftguard is not installed. So apart from the model
+it holds only operations of `keras.ops` and layers of Keras, such as `Rescaling`.
 """
 
 import warnings
@@ -49,15 +49,15 @@ def apply_correction(
         if i in fixes:
             x = _correct(x, fixes[i], f"{tensor.name}_correction")
             if not keras.backend.is_float_dtype(tensor.dtype):
-                # 0.5 * 255 is 127.49999: truncated it would be a grey level off.
+                # The cast truncates: 254.99999 would be a grey level too low.
                 x = ops.cast(ops.round(x), tensor.dtype)
         corrected.append(x)
     try:
         outputs = model(keras.tree.pack_sequence_as(template, corrected))
     except Exception as error:
         raise BadInputError(
-            f"{model.name!r} cannot be called on a symbolic input, which it must be to get the "
-            "correction in front. Put `diagnosis.fix`, a Keras layer, in front of the data "
+            f"{model.name!r} cannot be called on a symbolic input, which is needed to put the "
+            "correction in front of it. Apply `diagnosis.fix`, a Keras layer, to the data "
             f"instead, for instance with `dataset.map`. ({type(error).__name__}: {error})"
         ) from error
     result = keras.Model(
@@ -83,10 +83,10 @@ def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorr
             raise BadInputError(
                 f"The input shapes of {model.name!r} are not known. Call it once on a batch."
             )
-        one = fix if isinstance(fix, InputCorrection) else next(iter(fix.values()))
-        channels = int(np.size(one.scale)) if np.ndim(one.scale) else None
-        last = one.data_format == "channels_last"
-        shapes = (None, None, None, channels) if last else (None, channels, None, None)
+        only_fix = fix if isinstance(fix, InputCorrection) else next(iter(fix.values()))
+        channels = int(np.size(only_fix.scale)) if np.ndim(only_fix.scale) else None
+        channels_last = only_fix.data_format == "channels_last"
+        shapes = (None, None, None, channels) if channels_last else (None, channels, None, None)
     return _symbolic(shapes, "input")
 
 
@@ -116,7 +116,7 @@ def _by_position(
         return {images[0]: fix}
     if len(tensors) == 1 and len(fix) == 1:
         return {0: next(iter(fix.values()))}
-    # Data calls an input by its key in a dict, by its name or by its number.
+    # A correction may name an input by its key in a dict, by its name or by its number.
     known = {f"input_{i}": i for i in range(len(tensors))}
     known |= {tensor.name: i for i, tensor in enumerate(tensors)}
     if isinstance(template, Mapping):
@@ -161,7 +161,7 @@ def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
 
 
 def _named_as_before(model: keras.Model, outputs: Any) -> Any:
-    """Returns the outputs under their old names, which losses and metrics refer to."""
+    """Returns the outputs under their old names, to which losses and metrics refer."""
     names = list(getattr(model, "output_names", None) or ())
     flat = keras.tree.flatten(outputs)
     taken = {model.name, *getattr(model, "input_names", ())}
@@ -177,7 +177,7 @@ def _named_as_before(model: keras.Model, outputs: Any) -> Any:
 
 
 def _compile_alike(result: keras.Model, model: keras.Model) -> None:
-    """Compiles `result` as `model` was compiled, and warns where that is not possible."""
+    """Compiles `result` as `model` was compiled, and warns if that is not possible."""
     try:
         result.compile_from_config(model.get_compile_config())
     except Exception as error:  # a loss or metric of the user's that is not registered

@@ -25,9 +25,9 @@ class InputConvention:
             ImageNet mean), plus `"unit"` ([0, 1]), `"raw"` (0..255),
             `"custom"` (see `scale` and `offset`) and `"unknown"`.
         channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.
-        scale: Factor for each channel, in the order the tensor holds them, or
+        scale: Factor for each channel, in the order of the channels in the tensor, or
             one for all. Only given for `"custom"`; filled in for the named modes.
-        offset: Offset for each channel, likewise.
+        offset: Offset for each channel, or one for all, likewise.
 
     Example:
 
@@ -63,10 +63,10 @@ class InputConvention:
             if self.channel_order == "bgr":
                 scale, offset = scale[::-1], offset[::-1]
             elif self.channel_order == "gray":
-                # One channel stands for all three: their mean.
+                # The only channel gets the mean of the numbers of the three colours.
                 scale, offset = (float(np.mean(scale)),), (float(np.mean(offset)),)
             elif self.channel_order == "unknown" and np.ptp(scale) == np.ptp(offset) == 0:
-                scale, offset = scale[:1], offset[:1]  # there may be any number of channels
+                scale, offset = scale[:1], offset[:1]  # fits any number of channels
             object.__setattr__(self, "scale", tuple(map(float, scale)))
             object.__setattr__(self, "offset", tuple(map(float, offset)))
 
@@ -142,7 +142,7 @@ def layer_between(
         expected: The convention that they are to be in.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
-        channels: Number of channels of the images. It is needed where the
+        channels: Number of channels of the images. It is needed if the
             conventions hold one number for all channels.
 
     Returns:
@@ -156,8 +156,8 @@ def layer_between(
     if len(scale) == 1:
         scale, offset = scale * channels, offset * channels
     layer = InputCorrection(scale, offset, permutation, data_format)
-    first = layer.data_format == "channels_first"
-    layer.build((None, channels, None, None) if first else (None, None, None, channels))
+    channels_first = layer.data_format == "channels_first"
+    layer.build((None, channels, None, None) if channels_first else (None, None, None, channels))
     return layer
 
 
@@ -166,8 +166,8 @@ def affine_between(
 ) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
     """Returns the `(permutation, scale, offset)` that turn one convention into another.
 
-    They are computed in float64 on the host. The permutation is None where the
-    channel orders agree.
+    They are computed in float64 on the host. The permutation is None unless one
+    convention is RGB and the other BGR.
 
     Raises:
         BadInputError: If one of the conventions is unknown.

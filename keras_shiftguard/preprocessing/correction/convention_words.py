@@ -11,7 +11,7 @@ NAME_TOLERANCE = 0.02  # relative difference up to which a fitted convention get
 
 
 def in_words(convention: InputConvention) -> str:
-    """Returns a name for the convention, also where it is the result of a known mistake."""
+    """Returns the convention in words, or the known mistake that leads to it."""
     mistake = mistake_in_words(convention)
     if mistake is None:
         return str(convention)
@@ -34,7 +34,7 @@ def difference_in_words(expected: InputConvention, observed: InputConvention) ->
 
 
 def mistake_in_words(convention: InputConvention) -> str | None:
-    """Returns the known preprocessing mistake that leads to a convention, None if there is none."""
+    """Returns the known preprocessing mistake that leads to a convention, or None."""
     if convention.mode != "custom" or convention.scale is None or convention.offset is None:
         return None
     for text, scale, offset in _known_mistakes():
@@ -44,11 +44,11 @@ def mistake_in_words(convention: InputConvention) -> str | None:
 
 
 def _is_close(convention: InputConvention, scale: np.ndarray, offset: np.ndarray) -> bool:
+    """Whether a convention has this scale and offset, up to `NAME_TOLERANCE`."""
     found_scale, found_offset = np.asarray(convention.scale), np.asarray(convention.offset)
     if len(found_scale) != len(scale):
         scale, offset = scale.mean(keepdims=True), offset.mean(keepdims=True)
-    # An offset matters as much as it moves the values, which span 255 scales.
-    span = 255 * np.abs(scale)
+    span = 255 * np.abs(scale)  # the range of the values; offsets are compared relative to it
     return bool(
         np.all(np.abs(found_scale - scale) <= NAME_TOLERANCE * np.abs(scale))
         and np.all(np.abs(found_offset - offset) <= NAME_TOLERANCE * span)
@@ -56,7 +56,10 @@ def _is_close(convention: InputConvention, scale: np.ndarray, offset: np.ndarray
 
 
 def _known_mistakes() -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yields text, scale and offset: two steps in a row, or a step on pixels of another range."""
+    """Yields text, scale and offset of each known mistake.
+
+    A mistake is two steps in a row, or one step on pixels of another range.
+    """
     for form in forms(3):
         if form.has_two_steps and form.order != "mixed":
             first, second = (WORDS[step].step.replace("-1..1", "[-1, 1]") for step in form.steps)

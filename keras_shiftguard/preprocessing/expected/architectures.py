@@ -17,7 +17,7 @@ class Architecture(NamedTuple):
         mode: What its first convolution must receive: a mode of
             `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1,
             one grey level away from `"tf"` at white.
-        order: `"rgb"` or `"bgr"`.
+        order: Channel order there: `"rgb"` or `"bgr"`.
         inside: Class names of the layers with which the network itself turns
             raw RGB 0..255 into that, in call order; empty if it leaves the
             preprocessing to the user.
@@ -41,9 +41,10 @@ class Signature(NamedTuple):
 
     Args:
         name: The network.
-        variant: None for the network as published; else what differs.
+        variant: None for the network as published; else what differs: `"width"`,
+            `"minimalistic"` or `"any-size"`.
         convolutions: Number of convolutions in the trunk (`include_top=False`).
-        trunk: Fingerprint of the end of the trunk.
+        trunk: Fingerprint of the last step of the trunk.
         half: Fingerprint of the first merge layer after half of the
             convolutions; None where half of the network is too little evidence.
         half_shared_with: Other networks that begin with the same half.
@@ -57,9 +58,9 @@ class Signature(NamedTuple):
     half_shared_with: tuple[str, ...] = ()
 
 
-# The convention of the first convolution, and the layers inside the network that
-# provide it. EfficientNet has its second Rescaling only with `weights="imagenet"`;
-# its Normalization divides by sqrt(std), and this Rescaling by sqrt(std) again.
+# `mode`, `order` and `inside` of `Architecture`, by family. EfficientNet has its second
+# Rescaling only with `weights="imagenet"`; its Normalization divides by sqrt(std), and
+# this Rescaling by sqrt(std) again.
 _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "VGG": ("caffe", "bgr", ()),
     "ResNet": ("caffe", "bgr", ()),

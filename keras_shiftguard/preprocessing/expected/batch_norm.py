@@ -6,8 +6,9 @@ input in training. Two measurements follow from them, both without labels:
 - The misfit. Images in the convention of the training images have about these
   statistics in the first few layers; images in another convention do not. Each
   channel is compared by the divergence of two Gaussians, KL(batch || moving) =
-  `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)`. Its square root is
-  averaged over channels, so that a few extreme channels do not decide alone.
+  `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)` with mean `m0` and variance
+  `v0` of the batch, and the moving `m1` and `v1`. Its square root is averaged
+  over channels, so that a few extreme channels do not decide alone.
 - The excitement. Images that a network recognises excite its deep layers more:
   their features are further from the moving mean. That tells RGB from BGR where
   the first layers cannot, because the per-channel means of `torch` and `caffe`,
@@ -32,8 +33,10 @@ from keras_shiftguard.instrument.layer_calls import (
 )
 
 MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
-RESAMPLES = 50
-MIN_EXCITEMENT = 1e-3  # in moving variances; below this it is noise
+RESAMPLES = 50  # bootstrap draws
+# Added to squared distances before their logarithm, in moving variances: smaller ones are
+# noise.
+MIN_EXCITEMENT = 1e-3
 
 
 class Transform(NamedTuple):
@@ -50,12 +53,12 @@ class Transform(NamedTuple):
             x = np.take(x, self.permutation, axis=axis)
         shape = [1] * x.ndim
         shape[axis] = -1
-        # Broadcasting to one image first is faster: NumPy is slow where the last axis is short.
-        one = [
+        # Broadcasting to one image first is faster: NumPy is slow if the last axis is short.
+        scale, offset = (
             np.ascontiguousarray(np.broadcast_to(np.reshape(v, shape)[0], x.shape[1:]), "float32")
             for v in (self.scale, self.offset)
-        ]
-        return x * one[0] + one[1]
+        )
+        return x * scale + offset
 
 
 AS_FED = Transform(None, (1.0,), (0.0,))
@@ -78,27 +81,30 @@ class BatchNormEvidence:
         self, model: keras.Model, max_layers: int = 3, max_bytes: int = 500 * 2**20
     ) -> None:
         self.model = model
-        self.layers: list[Any] = []
-        self.deep: list[Any] = []
+        self.layers: list[Any] = []  # the first trained batch-norm layers
+        self.deep: list[Any] = []  # the later half of all of them; empty if not used
+        # By id of a layer: moving mean, and moving variance plus epsilon.
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        # By id of a variable, in the order of the calls: the variable and its copied value.
         self._weights: dict[int, tuple[Any, np.ndarray]] = {}
-        self._needed: dict[int, int] = {}  # how many of the weights come before a layer
-        self.reason = ""
+        # By id of a layer: how many of the weights are enough to run the model up to it.
+        self._needed: dict[int, int] = {}
+        self.reason = ""  # why there is nothing to compare with, in one sentence
         if not model.built:
             self.reason = "The model is not built yet."
             return
         trained: list[Any] = []
-        found, size = 0, 0
+        num_layers, num_bytes = 0, 0
         for layer, variables in in_order(model):
-            size += sum(int(np.prod(v.shape)) * 4 for v in variables)
-            if size > max_bytes and len(self.layers) == max_layers:
+            num_bytes += sum(int(np.prod(v.shape)) * 4 for v in variables)
+            if num_bytes > max_bytes and len(self.layers) == max_layers:
                 trained = []
                 break
             for variable in variables:
                 self._weights[id(variable)] = (variable, _copy(variable))
             if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
                 continue
-            found += 1
+            num_layers += 1
             mean, variance = _copy(layer.moving_mean), _copy(layer.moving_variance)
             self._needed[id(layer)] = len(self._weights)
             if np.any(mean != 0) or np.any(variance != 1):
@@ -107,7 +113,7 @@ class BatchNormEvidence:
             self.layers = trained[:max_layers]
         if len(trained) >= MIN_LAYERS_FOR_DEEP:
             self.deep = trained[len(trained) // 2 :]
-        if not found:
+        if not num_layers:
             self.reason = "The model has no batch normalisation."
         elif not self.layers:
             self.reason = "The batch normalisation of the model is untrained."
@@ -127,24 +133,24 @@ class BatchNormEvidence:
         axis: int = -1,
         depth: int | None = None,
     ) -> "Scores":
-        """Runs every candidate through the first layers, and compares it with them.
+        """Returns how well each candidate fits the moving statistics of the first layers.
 
         Args:
             inputs: Images as fed, by input name.
-            candidates: Maps of the input `name` to try.
-            name: The input that the candidates are for.
+            candidates: Maps to apply to the input `name`, one by one.
+            name: Name of that input.
             axis: Its channel axis.
-            depth: How many of the layers to use; all if None.
+            depth: How many of the first layers to use; all if None.
 
         Raises:
             NotReachedError: If the model calls none of the layers.
         """
-        wanted = self.layers[:depth]
+        first = self.layers[:depth]
         runs = [
-            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, wanted)
+            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, first)
             for candidate in candidates
         ]
-        layers = [layer for layer in wanted if all(id(layer) in run for run in runs)]
+        layers = [layer for layer in first if all(id(layer) in run for run in runs)]
         if not layers:
             raise NotReachedError("no batch-norm layer was reached")
         statistics = [
@@ -164,6 +170,8 @@ class BatchNormEvidence:
     ) -> np.ndarray | None:
         """Returns how far each image drives the deep layers from their moving mean.
 
+        For the arguments see `score`.
+
         Returns:
             `(candidates, images)`: mean over channels of the log of the mean
             squared distance from the moving mean, in moving variances. None if
@@ -177,9 +185,10 @@ class BatchNormEvidence:
             logs = []
             for layer in self.deep:
                 if id(layer) in run:
-                    mean, square = (np.asarray(v, "float64") for v in run[id(layer)])
-                    centre, variance = self._moving[id(layer)]
-                    distance = (square - 2 * mean * centre + centre**2) / variance
+                    mean, mean_square = (np.asarray(v, "float64") for v in run[id(layer)])
+                    moving_mean, variance = self._moving[id(layer)]
+                    squared_distance = mean_square - 2 * mean * moving_mean + moving_mean**2
+                    distance = squared_distance / variance
                     logs.append(np.log(np.maximum(distance, 0) + MIN_EXCITEMENT))
             if not logs:
                 return None
@@ -189,7 +198,7 @@ class BatchNormEvidence:
     def _statistics(
         self, inputs: Mapping[str, np.ndarray], layers: list[Any]
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Returns mean and mean square of each channel of each image, by layer."""
+        """Returns mean and mean square of each channel of each image, by id of the layer."""
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         needed = self._needed[id(layers[-1])]
         scope = keras.StatelessScope(
@@ -206,9 +215,12 @@ class BatchNormEvidence:
 class Scores:
     """How well each candidate fits the moving statistics.
 
+    `misfit` holds the logarithm of the misfit of each candidate, `(candidates,)`.
+
     Args:
-        statistics: `(candidates, 2, images, channels)`: mean and mean square.
-        moving: `(2, channels)`: moving mean, and variance plus epsilon.
+        statistics: `(candidates, 2, images, channels)`: mean and mean square of each
+            channel, for all channels of the compared layers.
+        moving: `(2, channels)`: moving mean, and moving variance plus epsilon.
         floor: `(channels,)`: the epsilon of each channel's layer.
     """
 
@@ -228,8 +240,8 @@ class Scores:
 
         Returns:
             `(gap, sigmas)`: the log ratio of the misfits, and the same in
-            standard errors over the images (bootstrap). The latter is 0 if both
-            fit equally on all images.
+            standard errors over the images (bootstrap). The latter is 0 if the
+            gap is the same in all draws.
         """
         gap = float(self.misfit[worse] - self.misfit[better])
         spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
@@ -238,9 +250,13 @@ class Scores:
     def progress(self, candidate: int) -> float | None:
         """Returns how far the moving statistics have come from their start to these images.
 
-        Moving statistics start at mean 0 and variance 1, and go a fixed share
-        of the way to the batch with every step. After few steps they lie
-        between both, on a straight line, all channels equally far.
+        Moving statistics start at mean 0 and variance 1. Every training step
+        takes them a fixed share of the remaining way to the statistics of the
+        batch. So after few steps they lie on the straight line between both,
+        and all channels have come equally far.
+
+        Args:
+            candidate: Index of the candidate whose statistics are meant.
 
         Returns:
             The share of the way, 0 to 1; None if they do not lie on that line.
@@ -250,15 +266,19 @@ class Scores:
         variance = np.maximum(squares.mean(axis=0) - mean**2, 0) + self.floor
         moving_mean, moving_variance = self.moving
         sd = np.sqrt(variance)
-        by_mean = _share(mean / sd, moving_mean / sd)
-        size = np.maximum(variance, 1.0)
-        by_variance = _share((variance - 1) / size, (moving_variance - 1) / size)
+        by_mean = _common_share(mean / sd, moving_mean / sd)
+        unit = np.maximum(variance, 1.0)
+        by_variance = _common_share((variance - 1) / unit, (moving_variance - 1) / unit)
         if by_mean is None or by_variance is None or by_variance <= 0:
             return None
         return float(by_mean) if 0.7 < by_mean / by_variance < 1.4 else None
 
     def _misfit(self, counts: np.ndarray) -> np.ndarray:
-        """Returns `(draws, candidates)`: log of the mean over channels of sqrt(KL)."""
+        """Returns `(draws, candidates)`: log of the mean over channels of sqrt(KL).
+
+        Args:
+            counts: How often each draw holds each image, `(draws, images)`.
+        """
         weights = counts / counts.sum(axis=-1, keepdims=True)
         moving_mean, moving_variance = self.moving
         columns = []
@@ -271,8 +291,11 @@ class Scores:
         return np.stack(columns, axis=-1)
 
 
-def _share(whole: np.ndarray, part: np.ndarray) -> float | None:
-    """Returns the factor of `part` to `whole`, None unless it is the same for all channels."""
+def _common_share(whole: np.ndarray, part: np.ndarray) -> float | None:
+    """Returns the share of `whole` that `part` is, None unless it is alike in all channels.
+
+    It is alike if a fit by one share leaves less than a tenth of the sum of squares.
+    """
     share = float(part @ whole / max(whole @ whole, 1e-12))
     rest = part - share * whole
     return share if rest @ rest < 0.1 * (part @ part) else None

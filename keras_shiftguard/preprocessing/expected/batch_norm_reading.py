@@ -2,8 +2,8 @@
 
 Every hypothesis is a convention that the model may expect, together with the
 map from the images as fed to it. With three channels it has two orders: that of
-the pixels, and that of the per-channel means. Only whether the pixels must be
-swapped can be measured.
+the pixels, and that of the per-channel means. The order of the pixels cannot be
+measured by itself, only whether it must be reversed from that of the images as fed.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,14 @@ from keras_shiftguard.preprocessing.expected.batch_norm import (
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
 from keras_shiftguard.profiles import InputSummary
 
-MAX_IMAGES = 16
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # fewer images where they are larger
-MIN_SIGMAS_ALONE = 3.0  # standard errors from which the first layers decide on a swap alone
-MIN_IMAGES = 4  # needed before a mismatch is found
-MIN_PROGRESS = 0.75  # of moving statistics to be used; 64 digits determine it to 0.1
+MAX_IMAGES = 16  # images that are compared; see `read_batch_norm` for small ones
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # of all these images; of larger ones, fewer are used
+# Standard errors from which the first layers alone decide that no swap is needed.
+MIN_SIGMAS_ALONE = 3.0
+MIN_IMAGES = 4  # with fewer images no mismatch is reported
+# Share of the way from their start that moving statistics must have come (`Scores.progress`).
+# 64 images of handwritten digits determine it to within 0.1.
+MIN_PROGRESS = 0.75
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class Reading:
     """The misfits of all hypotheses, and the best hypothesis.
 
     Args:
-        hypotheses: All that were compared in full.
+        hypotheses: All that were compared on all images and layers.
         scores: Their misfits.
         as_fed: Index of the hypothesis that leaves the images as fed.
         best: Index of the one that fits best, after the channel order was
             decided.
         swap_sigmas: How much better the pixel order of `best` is than the
-            reversed one, in standard errors; 0 where it cannot be measured.
+            reversed one, in standard errors; 0 if it cannot be measured.
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, on half of the images and
             two layers, each with its misfit there.
@@ -62,12 +65,12 @@ class Reading:
         return float(np.exp(self.scores.misfit[index]))
 
     def rival(self, index: int) -> int:
-        """Returns the index of the best hypothesis that is of another mode than `index`."""
-        mine = self.hypotheses[index]
+        """Returns the index of the best hypothesis of another mode than the one at `index`."""
+        given = self.hypotheses[index]
         others = [
             i
             for i, h in enumerate(self.hypotheses)
-            if h.kind != mine.kind and not (h.is_identity and mine.is_identity)
+            if h.kind != given.kind and not (h.is_identity and given.is_identity)
         ]
         return min(others, key=lambda i: self.scores.misfit[i])
 
@@ -85,8 +88,8 @@ def read_batch_norm(
     Args:
         evidence: The model's batch norm.
         inputs: Images as fed, by input name.
-        name: The image input in question.
-        observed: The convention that it was fed in.
+        name: Name of the image input in question.
+        observed: The convention of the images as fed.
         summary: The profile of that input.
         known: What the model expects according to its structure; None if
             unknown.
@@ -100,10 +103,10 @@ def read_batch_norm(
         return "The convention of what is fed is unknown, so others cannot be tried on it."
     axis = 1 if summary.layout == "channels_first" else -1
     images = inputs[name]
-    most = min(MAX_IMAGES, max(MIN_IMAGES, MAX_VALUES // int(np.prod(images.shape[1:]))))
+    limit = min(MAX_IMAGES, max(MIN_IMAGES, MAX_VALUES // int(np.prod(images.shape[1:]))))
     if images.shape[1] * images.shape[2] <= 64 * 64:
-        most = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(most, len(images))).astype(int))
+        limit = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).astype(int))
     some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
     some[name] = _finite(some[name])
     hypotheses = hypotheses_for(observed, summary, known)
@@ -141,18 +144,20 @@ def _shortlist(
     """
     half = {key: value[::2] for key, value in inputs.items()}
     # A swap changes the misfit less than a wrong mode does, so it is compared later.
-    first = [h for h in hypotheses if not h.swap]
-    misfit = evidence.score(half, [h.transform for h in first], name, axis, depth=2).misfit
+    unswapped = [h for h in hypotheses if not h.swap]
+    misfit = evidence.score(half, [h.transform for h in unswapped], name, axis, depth=2).misfit
     ranked: list[tuple[str, bool]] = []
     for i in np.argsort(misfit):
-        if first[i].kind not in ranked:
-            ranked.append(first[i].kind)
-    best = set(ranked[:2])
+        if unswapped[i].kind not in ranked:
+            ranked.append(unswapped[i].kind)
+    kept_kinds = set(ranked[:2])
     if known is not None:
-        best.add((known.mode, False))
-    remaining = [h for h in hypotheses if h.kind in best or h.is_identity]
+        kept_kinds.add((known.mode, False))
+    remaining = [h for h in hypotheses if h.kind in kept_kinds or h.is_identity]
     dropped = tuple(
-        (h, float(np.exp(fit))) for h, fit in zip(first, misfit, strict=True) if h not in remaining
+        (h, float(np.exp(fit)))
+        for h, fit in zip(unswapped, misfit, strict=True)
+        if h not in remaining
     )
     return remaining, dropped
 
@@ -175,7 +180,7 @@ def _settle_order(
         return best, 0.0
     twins = chosen.means is not None and hypotheses[partner].means != chosen.means
     _, sigmas = scores.gap(partner, best)
-    # Twins differ in the order of the pixels and of the means. The first layers cannot
+    # Twins differ in the order of both the pixels and the means. The first layers cannot
     # tell them apart reliably, so only the deep layers decide between them.
     total = 0.0 if twins else sigmas
     if not twins and best == as_fed and sigmas > MIN_SIGMAS_ALONE:
@@ -195,21 +200,29 @@ def _settle_order(
 
 
 def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
-    """Returns the index of the same convention with swapped pixels, None if there is none."""
-    mine = hypotheses[index]
-    if mine.means is None or known is not None:
-        means = mine.means
+    """Returns the index of the same convention with swapped pixels, None if there is none.
+
+    If the structure does not tell the order of the per-channel means, they are reversed
+    as well.
+    """
+    given = hypotheses[index]
+    if given.means is None or known is not None:
+        means = given.means
     else:
-        means = "bgr" if mine.means == "rgb" else "rgb"
+        means = "bgr" if given.means == "rgb" else "rgb"
     for i, other in enumerate(hypotheses):
-        same = (other.mode, other.means, other.inverted) == (mine.mode, means, mine.inverted)
-        if same and other.swap != mine.swap:
+        same = (other.mode, other.means, other.inverted) == (given.mode, means, given.inverted)
+        if same and other.swap != given.swap:
             return i
     return None
 
 
 def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
-    """Returns the default of two twins: as fed, else the usual order of networks of that mode."""
+    """Returns which of two twins to assume if they fit alike.
+
+    It is the one that leaves the images as fed, else the one whose means are in the order
+    that is usual for the mode.
+    """
     if as_fed in pair:
         return as_fed
     order = "bgr" if hypotheses[pair[0]].mode == "caffe" else "rgb"
@@ -217,7 +230,11 @@ def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: i
 
 
 def _paired_sigmas(difference: np.ndarray) -> float:
-    """Returns the mean of one number for each image, in standard errors."""
+    """Returns the mean of `difference` in standard errors; 0 if all differences are tiny.
+
+    Args:
+        difference: One number for each image, `(images,)`.
+    """
     n = len(difference)
     if n < 2 or np.max(np.abs(difference)) < 1e-3:
         return 0.0
@@ -225,5 +242,6 @@ def _paired_sigmas(difference: np.ndarray) -> float:
 
 
 def _finite(images: np.ndarray) -> np.ndarray:
+    """Returns the images with zeros in place of values that are not finite."""
     x = np.asarray(images)
     return x if x.dtype.kind in "ui" else np.nan_to_num(x.astype("float32"), posinf=0, neginf=0)

@@ -1,12 +1,12 @@
 """Fits the front of a model: what it does to an image between its input and its backbone.
 
-The front is not read from the configuration of its layers but measured.
-Constant images of known values go in, and what reaches the backbone is
-recorded. Then `y[c] = x[permutation[c]] * scale[c] + offset[c]` is fitted, and
-checked on values that were not used for the fit. So this works for a
-`Rescaling`, a `Lambda`, an operator or a layer of the user's own alike. The
-images are constant in space, so that resizing and cropping change nothing. The
-backbone itself is never run.
+The backbone is the recognised network, from its first convolution on. What its
+front does is not read from the configuration of layers but measured: constant
+images of known values go in, and what reaches the backbone is recorded. Then
+`y[c] = x[permutation[c]] * scale[c] + offset[c]` is fitted, and checked on values
+that were not used for the fit. So this works alike for a `Rescaling`, a `Lambda`,
+an operator or a layer of the user's own. The images are constant in space, so that
+resizing and cropping change nothing. The backbone itself is never run.
 """
 
 from dataclasses import dataclass, replace
@@ -17,7 +17,8 @@ from keras import ops
 
 # Ranges of input values. A front that clips is affine in only one of them.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
-# Positions within a range that are not used for the fit, only to check it.
+# Values of two more constant images, as positions within a range, channel by channel. They
+# are not used for the fit, only to check it.
 HELD_OUT = ((0.2, 0.7, 0.45, 0.6), (0.9, 0.1, 0.6, 0.3))
 
 
@@ -36,7 +37,7 @@ class Front:
         channels: Number of input channels.
         only_in: Name of the one range of input values in which this holds;
             None if it holds in all ranges that were tried.
-        precision: Relative rounding error of the dtype it was computed in.
+        precision: Relative rounding error of the dtype that it was computed in.
     """
 
     permutation: tuple[int, ...]
@@ -76,7 +77,7 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
         all channels, the same with the largest value in one channel, and the
         `HELD_OUT` values.
     """
-    made = {}
+    found = {}
     for name, (low, high) in RANGES.items():
         if integers and name != "0..255":
             continue
@@ -88,23 +89,23 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
             ]
         )
         pixels = low + (high - low) * unit
-        made[name] = np.round(pixels) if integers else pixels
-    return made
+        found[name] = np.round(pixels) if integers else pixels
+    return found
 
 
 def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> list[Front]:
-    """Returns the fronts that explain what came out of a model's front.
+    """Returns the fronts that explain what reached the backbone of a model.
 
     Args:
         values_in: What `probes` returned.
-        values_out: For each range what came out, `(probes, output channels)`.
+        values_out: For each range what reached the backbone, `(probes, output channels)`.
 
     Returns:
         One front if the same one holds in every range; else one for each range
         in which the front is affine.
 
     Raises:
-        FrontError: If it is affine in no range, or mixes channels.
+        FrontError: If the front is affine in no range, or mixes channels.
     """
     found: dict[str, Front] = {}
     reasons = []
@@ -122,7 +123,13 @@ def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> 
 
 
 def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> Front:
-    """Returns the front that holds in one range."""
+    """Returns the front that holds in one range.
+
+    Args:
+        name: Name of the range.
+        x: The probes of that range, `(probes, input channels)`.
+        values_out: See `fit`.
+    """
     y = values_out[name].astype("float64")
     precision = _precision(values_out[name].dtype)
     if not np.isfinite(y).all():
@@ -140,8 +147,8 @@ def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> F
     bound = np.abs(x) @ np.abs(slope).T + np.abs(base) + np.abs(y)
     if (np.abs(predicted - y) > 20 * precision * bound + 1e-6).any():
         raise FrontError("it is not a scale and an offset for each channel")
-    rest = np.abs(slope).sum(axis=1) - peak
-    if (rest > 1e-3 * peak + 20 * precision * peak).any():
+    from_others = np.abs(slope).sum(axis=1) - peak
+    if (from_others > 1e-3 * peak + 20 * precision * peak).any():
         raise FrontError("it mixes the colour channels")
     rows = np.arange(len(strongest))
     return Front(
@@ -163,7 +170,7 @@ def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
 
 
 def _precision(dtype: Any) -> float:
-    """Returns the relative rounding error of a floating-point dtype."""
+    """Returns the relative rounding error of half precision, or 8 times that of float32."""
     # NumPy's finfo does not know bfloat16, which comes as a named extension type.
     return {"float16": 2**-10, "bfloat16": 2**-7}.get(str(dtype), 2**-23 * 8)
 
@@ -173,8 +180,8 @@ def run_layers(layers: list[Any], channels_first: bool = False) -> list[Front]:
     x = probes(3)
     y = {}
     for name, pixels in x.items():
-        place = (len(pixels), 3, 1, 1) if channels_first else (len(pixels), 1, 1, 3)
-        images = ops.convert_to_tensor(pixels.reshape(place).astype("float32"))
+        shape = (len(pixels), 3, 1, 1) if channels_first else (len(pixels), 1, 1, 3)
+        images = ops.convert_to_tensor(pixels.reshape(shape).astype("float32"))
         for layer in layers:
             images = layer(images)
         y[name] = np.asarray(ops.convert_to_numpy(images)).reshape(len(pixels), -1)

@@ -1,4 +1,4 @@
-"""Computes what a model's input must receive, from what its backbone expects and its front."""
+"""Computes what a model's input must receive, from its front and what its backbone expects."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from keras_shiftguard.preprocessing.expected.front import RANGES, Front, FrontEr
 
 
 def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConvention, Front]:
-    """Returns what must go into a front so that `wanted` comes out of it.
+    """Returns what must go into a model so that `wanted` comes out of its front.
 
     Args:
-        fronts: What `fit` returned.
-        wanted: A known convention, `"rgb"` or `"bgr"`.
+        fronts: The possible fronts of the model, from `fit`.
+        wanted: A known convention with the channel order `"rgb"` or `"bgr"`.
 
     Returns:
         The convention of the input, and the front that it goes through: of
@@ -49,19 +49,20 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
     fed_offset = (np.asarray(wanted.offset) - np.asarray(front.offset)) / np.asarray(front.scale)
     if front.channels == 1:
         # One channel feeds all three, so it gets the mean of their numbers.
-        middle = (float(fed_scale.mean()),), (float(fed_offset.mean()),)
-        return named(*middle, "gray", front.precision)
+        scale, offset = (float(fed_scale.mean()),), (float(fed_offset.mean()),)
+        return named(scale, offset, "gray", front.precision)
     if sorted(front.permutation) != list(range(front.channels)):
         raise FrontError("it does not use each channel once")
     back = np.argsort(front.permutation)  # the output channel of each input channel
-    colour = back if wanted.channel_order == "rgb" else len(back) - 1 - back
+    # The colour of each input channel: 0 is red.
+    colours = back if wanted.channel_order == "rgb" else len(back) - 1 - back
     orders = {(0, 1, 2): "rgb", (2, 1, 0): "bgr"}
-    if tuple(colour) not in orders:
+    if tuple(colours) not in orders:
         raise FrontError(f"it reorders the channels to {list(front.permutation)}")
     return named(
         tuple(fed_scale[back].tolist()),
         tuple(fed_offset[back].tolist()),
-        orders[tuple(colour)],
+        orders[tuple(colours)],
         front.precision,
     )
 
@@ -69,7 +70,7 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
 def named(
     scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
 ) -> InputConvention:
-    """Returns the convention with these numbers: a named one if its numbers are close enough.
+    """Returns the convention with these numbers, under its name if they are close to it.
 
     Scales must agree within 0.1 % (or the rounding of half precision), offsets
     within half a grey level of 0..255.
@@ -77,9 +78,12 @@ def named(
     tolerance = max(1e-3, 2 * precision)
     for mode in MODES:
         known = InputConvention(mode, order)
-        ks, ko = np.asarray(known.scale), np.asarray(known.offset)
-        level = 0.5 * np.abs(ks) + 2 * precision * np.abs(ko)
-        if np.allclose(scale, ks, rtol=tolerance, atol=0) and (np.abs(offset - ko) <= level).all():
+        known_scale, known_offset = np.asarray(known.scale), np.asarray(known.offset)
+        half_level = 0.5 * np.abs(known_scale) + 2 * precision * np.abs(known_offset)
+        if (
+            np.allclose(scale, known_scale, rtol=tolerance, atol=0)
+            and (np.abs(offset - known_offset) <= half_level).all()
+        ):
             return known
     return InputConvention("custom", order, tuple(scale), tuple(offset))
 
@@ -93,7 +97,7 @@ def describe(
         front: The front.
         convention: What must go in, from `invert`.
         wanted: What must come out.
-        name: The network behind the front.
+        name: Name of the network behind the front.
         own: Whether that network preprocesses by itself as well.
     """
     if front.is_identity:
@@ -127,9 +131,10 @@ def describe(
 
 
 def _from_raw(front: Front) -> tuple[InputConvention | None, str]:
-    """Returns the convention that a front turns raw images into.
+    """Returns the convention that a front turns raw images into, None if it is none.
 
-    Where the front applies two conventions in a row, the second value names them.
+    The second value names two conventions if the front applies both in a row; else it
+    is empty.
     """
     if front.channels != 3 or len(front.permutation) != 3:
         return None, ""

@@ -38,14 +38,14 @@ def run_model(
     Args:
         model: Any Keras model. One that was never called is called on a small
             image, up to `stop`, which builds the layers in front of it.
-        position: Which of the model's inputs.
+        position: Index of the input.
         stop: The layer whose input is recorded. Neither it nor anything after
             it is run.
-        outermost: In a model with a graph, the tensors of the outermost graph
-            that must be computed to reach `stop`; None if not known.
+        outermost: For a model with a graph, the tensors of that graph that must be
+            computed to reach `stop`; None if not known.
         inner_shape: Shape of the image that the backbone was built for. It is
             used for models that declare no input shape.
-        channels_first: Whether the images are channels first at `stop`.
+        channels_first: Whether the images at `stop` have the channels first.
 
     Raises:
         FrontError: If the model cannot be run on a constant image, or if what it
@@ -68,11 +68,11 @@ def run_model(
         feeds = []
         for i, (s, dtype) in enumerate(zip(shapes, dtypes, strict=True)):
             if i == position:
-                full = [len(pixels), *sizes]
-                full[axis] = channels
-                place = [1] * len(full)
-                place[0], place[axis] = len(pixels), channels
-                value = np.broadcast_to(pixels.reshape(place), full)
+                image_shape = [len(pixels), *sizes]
+                image_shape[axis] = channels
+                pixel_shape = [1] * len(image_shape)
+                pixel_shape[0], pixel_shape[axis] = len(pixels), channels
+                value = np.broadcast_to(pixels.reshape(pixel_shape), image_shape)
             else:
                 value = np.zeros([len(pixels), *(d or 1 for d in s[1:])])
             feeds.append(ops.convert_to_tensor(np.ascontiguousarray(value), dtype=dtype))
@@ -80,7 +80,7 @@ def run_model(
             received = _to_numpy(_record_input(run, feeds, stop))
             if received.size:
                 break
-            failure = FrontError("nothing is left of a small image")
+            failure = FrontError("it cuts everything off a small image")
         except Exception as error:  # the user's own code may raise anything
             failure = error
     else:
@@ -96,7 +96,10 @@ def run_model(
 def _graph_runner(
     model: Any, outermost: tuple[Any, ...] | None
 ) -> tuple[Any, list[Any], list[str]]:
-    """Returns a function that runs a model with a graph, and shapes and dtypes of its inputs."""
+    """Returns a function that runs a model with a graph, and shapes and dtypes of its inputs.
+
+    For `outermost` see `run_model`.
+    """
     inputs = list(model.inputs)
     shapes = [tuple(t.shape) for t in inputs]
     dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
@@ -165,7 +168,15 @@ def _declared_inputs(model: Any) -> tuple[Any, Any]:
 
 
 def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
-    """Yields image sizes to try: a small one, then the one that the model was declared for."""
+    """Yields image shapes to try: a small one, then the one that the model was declared for.
+
+    They are without the batch axis, and have a 0 in place of the channels.
+
+    Args:
+        shape: Declared shape of the input.
+        axis: Its channel axis.
+        inner_shape: Shape of the image that the backbone was built for.
+    """
     for fallback in (None, inner_shape):
         sizes = []
         for i, d in enumerate(shape):
@@ -175,8 +186,8 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
                 # A leading axis of frames or views keeps its length.
                 sizes.append(PROBE_SIZE if i >= len(shape) - 3 or d is None else d)
             else:
-                known = fallback[i] if len(fallback) == len(shape) else None
-                sizes.append(d or known or 224)
+                inner = fallback[i] if len(fallback) == len(shape) else None
+                sizes.append(d or inner or 224)
         sizes.insert(axis - 1, 0)
         yield sizes
 
@@ -213,7 +224,10 @@ def _to_numpy(tensor: Any) -> np.ndarray:
 
 
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
-    """Returns the channel axis of an input; its layout may differ from that at the backbone."""
+    """Returns the channel axis of an input.
+
+    `channels_first` tells the layout at the backbone; that of the input may be another.
+    """
     return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 
 

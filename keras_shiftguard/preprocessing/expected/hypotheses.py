@@ -1,4 +1,4 @@
-"""The hypotheses about a model: conventions that it may expect, and the map to each of them."""
+"""Hypotheses: conventions that a model may expect, and the map from the images to each."""
 
 from dataclasses import dataclass
 
@@ -15,11 +15,12 @@ class Hypothesis:
     """A convention that the model may expect.
 
     Args:
-        mode: Its mode; `"custom"` for the data's own mean and deviation, and
-            `"as fed"` for images in no named convention.
+        mode: Its mode; `"custom"` for numbers from the structure of the model, or
+            from the data's own mean and deviation; and `"as fed"` for images in
+            no named convention.
         swap: Whether the channels of the images, as fed, must be reversed.
-        means: The order of the per-channel means at the model's input, where
-            they differ: `"rgb"` or `"bgr"`; else None.
+        means: The order of the per-channel means at the model's input: `"rgb"` or
+            `"bgr"`; None if all channels have the same mean.
         inverted: Whether dark and bright are exchanged in the images as fed.
         scale: Scale from raw pixels to the convention, `(channels,)`.
         offset: Offset from raw pixels to the convention, `(channels,)`.
@@ -56,7 +57,7 @@ def hypotheses_for(
     """Returns all hypotheses to try on an input; one of them leaves the images as fed.
 
     Args:
-        observed: The convention that the input was fed in.
+        observed: The convention of the images as fed.
         summary: The profile of the input.
         known: What the model expects according to its structure; None if unknown.
     """
@@ -66,25 +67,26 @@ def hypotheses_for(
     found: list[Hypothesis] = []
 
     def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
+        """Adds one convention, swapped and not, or inverted and not."""
         for swap in (False, True) if channels == 3 else (False,):
             for inverted in (False, True) if channels == 1 else (False,):
                 step = -1 if swap else 1
-                a, b = fed_scale[::step], fed_offset[::step]
-                gain = scale / a
-                bias = offset - gain * b
+                from_scale, from_offset = fed_scale[::step], fed_offset[::step]
+                gain = scale / from_scale
+                bias = offset - gain * from_offset
                 if inverted:  # raw becomes 255 - raw
-                    gain, bias = -gain, offset + scale * 255 + gain * b
+                    gain, bias = -gain, offset + scale * 255 + gain * from_offset
                 order = tuple(range(channels))[::-1] if swap else None
                 transform = Transform(order, tuple(gain.tolist()), tuple(bias.tolist()))
                 found.append(Hypothesis(mode, swap, means, inverted, scale, offset, transform))
 
     for mode, form in MODES.items():
-        three, shift = np.asarray(form.scale), np.asarray(form.offset)
+        scale, offset = np.asarray(form.scale), np.asarray(form.offset)
         if mode in ("raw", "unit", "tf"):
-            add(mode, None, np.full(channels, three[0]), np.full(channels, shift[0]))
+            add(mode, None, np.full(channels, scale[0]), np.full(channels, offset[0]))
         elif channels == 3:
-            add(mode, "rgb", three, shift)
-            add(mode, "bgr", three[::-1], shift[::-1])
+            add(mode, "rgb", scale, offset)
+            add(mode, "bgr", scale[::-1], offset[::-1])
     if known is not None and known.mode == "custom":
         scale = np.broadcast_to(np.asarray(known.scale), channels)
         offset = np.broadcast_to(np.asarray(known.offset), channels)

@@ -1,8 +1,9 @@
 """Turns hypotheses into conventions with names.
 
 The channel order of a convention comes from the structure of the model, or from
-the order in which per-channel means were subtracted. Where both are unknown it
-is RGB, as most networks are trained on RGB.
+the order in which per-channel means were subtracted. If both are unknown, three
+channels are taken to be RGB, as most networks are trained on RGB. One channel is
+"gray", and the order of any other number of channels is "unknown".
 """
 
 from dataclasses import replace
@@ -14,11 +15,17 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
-MAX_DIFFERENCE = 0.01  # relative, of scales and of offsets over the range of the values
+MAX_DIFFERENCE = 0.01  # of scales, relative; of offsets, as a share of the range of the values
 
 
 def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
-    """Returns the convention that the model expects if the hypothesis is right."""
+    """Returns the convention that the model expects if the hypothesis is right.
+
+    Args:
+        hypothesis: The hypothesis.
+        order: Channel order, used unless there is one channel or the per-channel means
+            tell the order.
+    """
     if len(hypothesis.scale) == 1:
         order = "gray"
     if hypothesis.mode in MODES:
@@ -28,7 +35,7 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
 
 
 def candidate_in_words(hypothesis: Hypothesis) -> str:
-    """Returns a short name for charts: the convention, and whether a swap is needed."""
+    """Returns a short name for charts: the convention, "as fed", a swap and an inversion."""
     name = str(as_convention(hypothesis, "unknown"))
     name += " as fed" if hypothesis.mode == "as fed" else ""
     name += ", red and blue swapped" if hypothesis.swap else ""
@@ -41,7 +48,8 @@ def both_conventions(
     """Returns what is expected and what was fed, if the hypothesis is right."""
     order = hypothesis.means or "rgb"
     if hypothesis.means is None and observed.channel_order in REVERSED:
-        # The means in the fed images tell their order, and thereby the expected one.
+        # The per-channel means that were subtracted show the channel order of the images,
+        # and so the expected order.
         order = observed.channel_order
         order = REVERSED[order] if hypothesis.swap else order
     if len(hypothesis.scale) not in (1, 3):
@@ -62,14 +70,18 @@ def both_conventions(
 def as_observed(
     observed: InputConvention, expected: InputConvention, swap: bool
 ) -> InputConvention:
-    """Returns the observed convention with its channel order relative to the expected one."""
+    """Returns the observed convention with the channel order that follows from the expected one.
+
+    It is the same order, or the reverse if `swap`.
+    """
     order = expected.channel_order
     order = REVERSED.get(order, order) if swap else order
     if observed.mode == "unknown" or observed.channel_order in (order, "gray"):
         return observed
     if observed.mode in MODES and observed.channel_order == "unknown":
         return InputConvention(observed.mode, order)
-    # The means are in one order and the pixels in the other: no named convention.
+    # Its numbers stay the same. If they are per-channel means of a named convention, these
+    # are then in one order and the pixels in the other, which has no name.
     return replace(observed, mode="custom", channel_order=order)
 
 

@@ -3,11 +3,11 @@
 Every step of the graph gets a fingerprint of everything between it and the
 image: each convolution, normalisation, pooling and merge before it, and how
 they are connected. Names, image sizes, weights and later steps are not part of
-it. A network is recognised when a step has the fingerprint of its whole trunk,
-or that of a checkpoint after half of its convolutions (`architectures.py`). One
-different kernel size, stride, filter count or bias before that step changes the
-fingerprint. So a similar network does not match: at least `MIN_CONVOLUTIONS`
-convolutions must agree exactly.
+it. A network is recognised if a step has the fingerprint of its whole trunk, or
+that of the step after half of its convolutions (`architectures.py`). A single
+other kernel size, stride, filter count or bias before that step changes the
+fingerprint, so networks that are only similar do not match. At least
+`MIN_CONVOLUTIONS` convolutions must agree exactly.
 """
 
 import hashlib
@@ -52,11 +52,11 @@ class Recognition:
             early that several begin with the same layers.
         signature: The signature that matched.
         convolutions: Number of convolutions that agree.
-        layers: The layers of the match, from the stem on.
+        layers: The layers that agree, from the stem on.
         front: The layers and operations directly before the stem, nearest
             first, as far as they form a chain.
         stem: The first convolution.
-        inputs: Positions of the inputs of `graph` that it takes its image from.
+        inputs: Positions of the inputs of `graph` from which it takes its image.
         graph: The outermost model in whose graph it was found.
         outermost: The tensors of `graph` that must be computed to reach the stem.
     """
@@ -90,13 +90,14 @@ def _recognise_graph(model: Any) -> list[Recognition]:
     """Returns the known networks in the graph of one model."""
     steps = flatten(model)
     matches = []
-    for wanted, table in ((True, _EXACT), (False, _VARIANTS)):
-        for index, print_ in enumerate(fingerprints(steps, filters=wanted)):
-            for signature, whole in table.get(print_, ()):
+    for exact, table in ((True, _EXACT), (False, _VARIANTS)):
+        for index, fingerprint in enumerate(fingerprints(steps, filters=exact)):
+            for signature, whole in table.get(fingerprint, ()):
                 count = sum(is_convolution(steps[i]) for i in body(steps, index))
-                matches.append((whole, wanted, count, index, signature))
+                matches.append((whole, exact, count, index, signature))
     found, stems = [], set()
-    # A whole trunk is better evidence than a part, the published width than another one.
+    # The best match of each stem: a whole trunk rather than a part of one, then the published
+    # width rather than another one, then the most convolutions.
     for whole, _, count, index, signature in sorted(matches, key=lambda m: (m[:3], m[3]))[::-1]:
         inside = body(steps, index)
         stem = min(inside)
@@ -175,7 +176,7 @@ def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
 
 
 def _token(operation: Any, filters: bool) -> str:
-    """Returns what a step adds to the fingerprint; "" for a step that adds nothing.
+    """Returns the text that a step adds to the fingerprint; "" if it adds nothing.
 
     Padding, activation, dropout, reshaping and global pooling add nothing,
     because they change with the image size, the Keras version or the user's
@@ -209,7 +210,11 @@ def _token(operation: Any, filters: bool) -> str:
 
 
 def _signature_table(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
-    """Returns, by fingerprint, the signatures and whether it is that of the whole trunk."""
+    """Returns by fingerprint: the signatures that have it, each with whether for the whole trunk.
+
+    Args:
+        exact: True for networks as published, False for their variants.
+    """
     table: dict[str, list[tuple[Signature, bool]]] = {}
     for signature in SIGNATURES:
         if (signature.variant is None) == exact:

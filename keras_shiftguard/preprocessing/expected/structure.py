@@ -23,7 +23,7 @@ class StructuralExpectation:
     """What one image input of a model must receive.
 
     Args:
-        position: Which of the model's inputs.
+        position: Index of the input.
         name: `"input"` for a model with one input, else the input layer's name.
         convention: What the input tensor must receive; mode `"unknown"` if
             the structure does not tell.
@@ -58,20 +58,21 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
 
     The function recognises the networks of `keras.applications` anywhere in the
     model, and takes account of all preprocessing in front of them inside the
-    model. It does not use the weights, and does not run the network itself.
+    model. The conventions do not depend on the weights of these networks, and the
+    networks are not run.
 
     Args:
         model: Any Keras model. It is not changed, except that in a model that
             was never called the layers in front of the network get built.
 
     Returns:
-        One expectation for each image input, in the order of `model.inputs`.
-        Mode `"unknown"` where the structure does not tell; never an exception.
+        One expectation for each image input, in the order of `model.inputs`. Its
+        mode is `"unknown"` if the structure does not tell. Nothing is raised.
     """
     inputs = _image_inputs(model)
     try:
         found = recognise(model)
-    except Exception as error:  # a model built in ways that this code has not met
+    except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
             _unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs
         )
@@ -79,7 +80,7 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
 
 
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
-    """Returns position and name of each image input."""
+    """Returns position and name of each image input; the only input is called "input"."""
     if not has_graph(model):
         return [(0, "input")]
     images = [(i, t.name) for i, t in enumerate(model.inputs) if len(t.shape) in (4, 5)]
@@ -89,6 +90,15 @@ def _image_inputs(model: Any) -> list[tuple[int, str]]:
 def _for_input(
     model: Any, found: list[Recognition], position: int, name: str, inputs: list[tuple[int, str]]
 ) -> StructuralExpectation:
+    """Returns what one input must receive.
+
+    Args:
+        model: The model.
+        found: All networks that were recognised in it.
+        position: Index of the input.
+        name: Its name.
+        inputs: Position and name of all image inputs.
+    """
     answers = []
     for match in found:
         if position in match.inputs if match.graph is model else len(inputs) == 1:
@@ -96,13 +106,15 @@ def _for_input(
                 answers.append(_expect(model, match, position, name))
             except Exception as error:  # a layer of the user's own may raise anything
                 text = (
-                    f"{match.candidates[0].name} stands inside, but looking at it failed ({error})."
+                    f"The model contains {match.candidates[0].name}, but what it expects could "
+                    f"not be read ({error})."
                 )
                 answers.append(_unknown(position, name, text))
     if not answers:
-        held = sorted({c.name for m in found if m.graph is not model for c in m.candidates})
-        if held:
-            text = f"{', '.join(held)} stands inside, but which input feeds it is not visible."
+        nested = sorted({c.name for m in found if m.graph is not model for c in m.candidates})
+        if nested:
+            names = ", ".join(nested)
+            text = f"The model contains {names}, but which input feeds it is not visible."
         else:
             text = "The structure is that of no network of keras.applications."
         return _unknown(position, name, text)
@@ -111,17 +123,17 @@ def _for_input(
     if any(not _same(first.convention, other.convention) for other in known):
         sentences = [s for answer in answers for s in answer.evidence]
         names = " and ".join(str(a.architecture) for a in answers)
-        text = f"The networks on this input, {names}, do not want the same images."
+        text = f"The networks on this input, {names}, do not expect the same images."
         return replace(_unknown(position, name, text), evidence=(text, *dict.fromkeys(sentences)))
     return first
 
 
 def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
-    """Returns what an input must receive for one recognised network."""
+    """Returns what an input must receive so that one recognised network gets what it expects."""
     network = match.candidates[0]
     evidence = [_sentence(match)]
-    cut = match.convolutions < match.signature.convolutions
-    plain = match.signature.variant is None and not cut
+    is_cut = match.convolutions < match.signature.convolutions
+    as_published = match.signature.variant is None and not is_cut
     sizes = {c.size for c in match.candidates}
     answer = StructuralExpectation(
         position,
@@ -130,20 +142,20 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         UNKNOWN,
         architecture=network.name if len(match.candidates) == 1 else None,
         native_size=network.size if len(sizes) == 1 else None,
-        published_top1=network.top1 if plain else None,
-        published_top5=network.top5 if plain else None,
+        published_top1=network.top1 if as_published else None,
+        published_top5=network.top5 if as_published else None,
         fresh=_is_fresh(match.layers),
         trainable=any(getattr(layer, "trainable_weights", None) for layer in match.layers),
     )
-    taken = match.stem.kernel.shape[-2] if match.stem.built else 3
-    if taken != 3:
+    channels = match.stem.kernel.shape[-2] if match.stem.built else 3
+    if channels != 3:
         evidence.append(
-            f"Its first convolution takes {taken} channel(s), not 3, so it does not hold "
+            f"Its first convolution takes {channels} channel(s), not 3, so it does not hold "
             "the published weights, and their preprocessing does not apply."
         )
         return replace(answer, evidence=tuple(evidence))
     own = _own_front(network, match)
-    wanted = [RAW] if own else _bare(network)
+    wanted = [RAW] if own else _stem_conventions(network)
     answer = replace(answer, inner=wanted[-1])
     evidence.append(
         f"{network.name} turns raw RGB 0..255 into what it needs by itself."
@@ -170,7 +182,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
 
 
 def _sentence(match: Recognition) -> str:
-    """Returns the sentence that says which network was recognised, and by how much."""
+    """Returns the sentence that says which network was recognised, and how much of it."""
     count, total = match.convolutions, match.signature.convolutions
     all_of = f"All {count}" if count == total else f"The first {count} of {total}"
     text = f"{all_of} convolutions agree with {match.signature.name} of keras.applications"
@@ -190,8 +202,8 @@ def _family(match: Recognition) -> str:
     return f"The {match.candidates[0].family} family"
 
 
-def _bare(network: Architecture) -> list[InputConvention]:
-    """Returns what the first convolution expects: the exact convention, then the documented one."""
+def _stem_conventions(network: Architecture) -> list[InputConvention]:
+    """Returns what the first convolution expects: exactly, then as documented if that differs."""
     if network.mode == "tf128":
         exact = InputConvention("custom", network.order, (1 / 128,) * 3, (-1.0,) * 3)
         return [exact, InputConvention("tf", network.order)]
@@ -214,10 +226,10 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
             if np.allclose(own[0].scale, 1 / 255, rtol=1e-3) and np.allclose(own[0].offset, 0):
                 return own
             continue
-        want = _bare(network)[0]
+        exact = _stem_conventions(network)[0]
         try:
-            made = run_layers(own, _is_channels_first(match))
-            if _same(invert(made, want)[0], RAW):
+            fronts = run_layers(own, _is_channels_first(match))
+            if _same(invert(fronts, exact)[0], RAW):
                 return own
         except FrontError:
             continue
@@ -225,6 +237,7 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
 
 
 def _same(one: InputConvention, other: InputConvention) -> bool:
+    """Whether two conventions are equal up to rounding."""
     if (one.mode, one.channel_order) != (other.mode, other.channel_order):
         return False
     if one.mode != "custom":
@@ -233,14 +246,14 @@ def _same(one: InputConvention, other: InputConvention) -> bool:
     return all(np.allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-3) for a, b in pairs)
 
 
-def _is_fresh(found: tuple[Any, ...]) -> bool:
+def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
     """Whether the layers look untrained: moving statistics, or else biases, as initialised."""
-    norms = [layer for layer in found if isinstance(layer, layers.BatchNormalization)]
+    norms = [n for n in network_layers if isinstance(n, layers.BatchNormalization)]
     if norms:
         return all(
             _all_equal(n.moving_mean, 0.0) and _all_equal(n.moving_variance, 1.0) for n in norms
         )
-    biases = [getattr(layer, "bias", None) for layer in found]
+    biases = [getattr(layer, "bias", None) for layer in network_layers]
     return all(_all_equal(b, 0.0) for b in biases if b is not None)
 
 

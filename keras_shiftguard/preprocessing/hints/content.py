@@ -1,4 +1,7 @@
-"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted ones."""
+"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted ones.
+
+Images are `(n, height, width, channels)` in all functions.
+"""
 
 import numpy as np
 
@@ -8,13 +11,13 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 MIN_GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
 MIN_GRAY_SHARE = 0.9  # of the images
 MIN_FRAMED_SHARE = 0.25  # of the images
-MIN_BAR_SHARE = 0.03  # of the side, at each of two opposite edges
-MIN_BACKGROUND_SHARE = 0.4  # of the pixels, all at the bright end
+MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the image's side
+MIN_BACKGROUND_SHARE = 0.4  # of the pixels, which must be at the bright end
 MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Returns the hint, and the images of which all values are finite."""
+    """Returns the hints (one or none), and the images of which all values are finite."""
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if finite.all():
         return [], images
@@ -23,7 +26,7 @@ def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Returns the hint, and the images that are not one flat colour."""
+    """Returns the hints (one or none), and the images that are not one flat colour."""
     flat = (images == images[:, :1, :1]).all(axis=(1, 2, 3))
     if not flat.any() or images.shape[1] * images.shape[2] == 1:
         return [], images
@@ -33,7 +36,7 @@ def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 def duplicate_hints(images: np.ndarray) -> list[Hint]:
     """Returns a hint if several images are equal in every value."""
-    # A few hundred pixels are enough to tell two photos apart.
+    # A grid of about 32 x 32 pixels is enough to tell two photos apart.
     step = max(1, min(images.shape[1:3]) // 32)
     seen = {image[::step, ::step].tobytes() for image in images}
     copies = len(images) - len(seen)
@@ -44,7 +47,7 @@ def duplicate_hints(images: np.ndarray) -> list[Hint]:
 
 
 def gray_hints(images: np.ndarray) -> list[Hint]:
-    """Returns a hint if the three channels are copies of one, also with different scales."""
+    """Returns a hint if the three channels are copies of one, up to scales and offsets."""
     if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
         return []
     pixels = images.reshape(len(images), -1, 3) / (np.abs(images).max() + 1e-30)
@@ -60,7 +63,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
 
 
 def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Returns a hint on bars at two opposite edges, and the images without any flat edge.
+    """Returns the hints on bars at two opposite edges, and the images without any flat edge.
 
     An object on a plain background is flat at all four edges and is no frame.
     """
@@ -103,7 +106,11 @@ def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
 
 
 def _run(flat: np.ndarray) -> np.ndarray:
-    """Returns the number of flat rows at the beginning of each image; 0 if all are flat."""
+    """Returns the number of flat rows at the beginning of each image; 0 if all are flat.
+
+    Args:
+        flat: Whether each row is flat, `(images, rows)`.
+    """
     run = np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1))
     return np.asarray(run)
 

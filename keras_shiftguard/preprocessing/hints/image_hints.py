@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
 MAX_IMAGES = 256
-MAX_IMAGES_FOR_MEDIANS = 32  # spread over the images
+MAX_IMAGES_FOR_MEDIANS = 32  # for the slower checks, evenly spread over the others
 
 __all__ = ["Hint", "hints_for"]
 
@@ -39,11 +39,11 @@ def hints_for(
     """Returns all hints from the images, the most certain first.
 
     Args:
-        images: `(n, height, width, channels)`, exactly as fed. The first 256
-            are used.
+        images: `(n, height, width, channels)`, exactly as fed. The first
+            `MAX_IMAGES` are used.
         summary: The profile of the whole stream, for its image sizes.
         expectation: What the structure of the network expects; None if unknown.
-        observed: The convention of the images, where known.
+        observed: The convention of the images; mode `"unknown"` if it is not known.
     """
     hints = _size_hints(summary, expectation)
     images = np.asarray(images)
@@ -63,11 +63,12 @@ def _image_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     hints += gray_hints(images)
     hints += inverted_hints(images, observed)
     more, unframed = frame_hints(images)
-    # The edge of a frame would dominate the finest detail, so framed images are left out.
+    # Images with a flat edge are left out: the edge of a frame would dominate the finest detail.
     return hints + more + resampling_hints(unframed.mean(axis=-1, dtype="float32"))
 
 
 def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | None") -> list[Hint]:
+    """Returns a hint if the images have another size than the network was published with."""
     native = None if expectation is None else expectation.native_size
     if expectation is None or native is None or not summary.is_image or not summary.num_samples:
         return []
@@ -88,5 +89,5 @@ def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | Non
 
 
 def _percent(value: float) -> str:
-    """Returns a share, or a number in percent, as percent."""
+    """Returns a number as percent, whether it is a share (up to 1) or already in percent."""
     return f"{value if value > 1 else 100 * value:.1f} %"

@@ -1,6 +1,6 @@
 """Hints from labels: checks whether they mean the same classes as the model does. NumPy only.
 
-They differ in three ways: the labels lie outside of the model's classes, they
+Three problems are looked for: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
 are in another order. A bad model, or one on wrongly preprocessed input, has a
 low accuracy as well, so each check needs more evidence than a low accuracy.
@@ -14,8 +14,8 @@ import numpy as np
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_P_VALUE = 1e-3  # of each check; a false alarm is worse than a missed problem
-MIN_CONFIDENCE = 0.5  # mean confidence, for the labels to be in another order
-MIN_CLASSES = 6  # that agree on a shift
+MIN_CONFIDENCE = 0.5  # mean confidence of the model; below it, no other order is reported
+MIN_CLASSES = 6  # that must agree on a shift, or that must be predicted for another order
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class LabelFinding:
         sentence: What was seen, with numbers, and what to do.
         certainty: How certain the problem is, from 0 to 1.
         accuracy: Share of predictions that equal the label as given.
-        repaired_accuracy: The share after the repair that the sentence names;
-            None where it is not known.
+        repaired_accuracy: The same share after the repair that the sentence names;
+            None if it is not known.
         offset: For `"shifted"`, the number to add to the labels.
     """
 
@@ -48,7 +48,8 @@ def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding 
 
     Args:
         probabilities: `(n, classes)`, see `statistics.classes.host_probabilities`.
-        labels: Class ids, `(n,)` or `(n, 1)`, or one-hot, `(n, any number)`.
+        labels: Class ids, `(n,)` or `(n, 1)`, or one-hot rows with any number of
+            classes.
     """
     p = np.asarray(probabilities, "float64")
     ids = host_class_ids(labels)
@@ -93,18 +94,19 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
     right = predicted == ids
     accuracy = float(right.mean())
     for offset in (1, -1):
-        # Confusion of neighbouring classes (ages, ratings) goes in both directions, a
-        # shift in one.
+        # Neighbouring classes (ages, ratings) are confused in both directions, but a shift
+        # goes in one.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
         repaired = float(moved.mean())
         seen, where = np.unique(ids, return_inverse=True)
+        # For each class: samples that speak for the shift, minus samples against it.
         lead = np.bincount(where, moved.astype(float) - (right | opposite), len(seen))
         for_it, against = int((lead > 0).sum()), int((lead < 0).sum())
         p_value = 2 * _binomial_tail(for_it, for_it + against, 0.5)  # two offsets are tried
-        rest = max(accuracy, float(opposite.mean()))
-        if for_it < MIN_CLASSES or repaired < max(0.3, 3 * rest):
+        otherwise = max(accuracy, float(opposite.mean()))
+        if for_it < MIN_CLASSES or repaired < max(0.3, 3 * otherwise):
             continue
-        if p_value >= 20 * MAX_P_VALUE:  # allows six of six, as the other conditions are strict
+        if p_value >= 20 * MAX_P_VALUE:  # seven classes of seven pass; the other limits are strict
             continue
         reason = (
             "The model seems to have a background class in front"
@@ -127,10 +129,10 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
     if confidence < MIN_CONFIDENCE:
         return None
     n, accuracy = len(ids), float(np.mean(predicted == ids))
-    # For a bad model the right class is still among the likelier ones. In another
-    # order the rank of the label is uniform between first and last.
-    own = p[np.arange(n), ids][:, None]
-    rank = ((p > own).mean(axis=1) + (p >= own).mean(axis=1)) / 2
+    # Even for a bad model the right class is among the likelier ones. If the classes are in
+    # another order, the rank of the label is uniform between first and last.
+    p_label = p[np.arange(n), ids][:, None]
+    rank = ((p > p_label).mean(axis=1) + (p >= p_label).mean(axis=1)) / 2
     mapped = _consistent_mapping(ids, predicted, rank)
     if mapped is not None:
         repaired, moved, repeated = mapped
@@ -142,16 +144,16 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
         )
         return LabelFinding("other_order", text, 0.99, accuracy, repaired)
     hits = int((predicted == ids).sum())
-    # Accuracy at chance, given how often each class is a label and a prediction.
+    # The accuracy by chance follows from how often each class is a label and a prediction.
     classes = p.shape[1]
-    chance = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
-    at_chance = _binomial_tail(hits, n, chance / n**2) > 0.01
+    pairs = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
+    at_chance = _binomial_tail(hits, n, pairs / n**2) > 0.01
     at_chance &= _ranks_are_random(rank)
     # Even a model half as good as it claims would have had more hits.
     p_value = 1 - _binomial_tail(hits + 1, n, confidence / 2)
-    # Predictions of few classes come from a model that is broken or fed wrongly.
-    kinds = _effective_number(predicted)
-    diverse = kinds >= MIN_CLASSES and 2 * kinds >= _effective_number(ids)
+    # A model that predicts few classes is broken or fed wrongly.
+    num_predicted = _effective_number(predicted)
+    diverse = num_predicted >= MIN_CLASSES and 2 * num_predicted >= _effective_number(ids)
     if not (at_chance and diverse and p_value < MAX_P_VALUE):
         return None
     text = (
@@ -164,7 +166,10 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
 
 
 def _ranks_are_random(rank: np.ndarray) -> bool:
-    """Whether ranks from 0 (likeliest) to 1 could be those of classes drawn at random."""
+    """Whether ranks from 0 (likeliest) to 1 could be those of classes drawn at random.
+
+    Their mean is then at most two standard errors below 0.5.
+    """
     return bool((rank.mean() - 0.5) * np.sqrt(12 * len(rank)) > -2)
 
 
@@ -172,6 +177,11 @@ def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
     """Looks for one predicted class, other than its own, for each label.
+
+    Args:
+        ids: Class ids of the labels, `(n,)`.
+        predicted: Predicted classes, `(n,)`.
+        rank: Rank of each label among the probabilities, from 0 (likeliest) to 1, `(n,)`.
 
     Returns:
         The accuracy after renaming (each sample is judged by the others of its
@@ -182,6 +192,7 @@ def _consistent_mapping(
     repeated = names[count >= 3]
     if len(repeated) < 2:
         return None
+    # `hits` agree with the commonest prediction of their class, `right` with the label.
     hits, total, right, modes = 0, 0, 0, []
     for name in repeated:
         votes = np.bincount(predicted[ids == name])
@@ -200,7 +211,8 @@ def _consistent_mapping(
     distinct = len(set(modes)) >= 0.8 * len(modes)
     # Half of the classes must be renamed, and renaming must explain the predictions.
     better = hits / total >= 0.5 and (hits - right) / total >= 0.3
-    # Null hypothesis: a class agrees as often with another class by chance.
+    # Null hypothesis: only half of the samples, or a third if there are many classes, get the
+    # commonest prediction of their class.
     p_value = _binomial_tail(hits, total, 0.5 if len(names) < MIN_CLASSES else 1 / 3)
     if distinct and better and 2 * moved >= len(repeated) and p_value < MAX_P_VALUE:
         return hits / total, moved, len(repeated)

@@ -18,7 +18,7 @@ from keras_shiftguard.statistics.classes import host_class_ids, host_probabiliti
 # Predictions run the whole network, which takes longer than everything else. So only a
 # few images are used, and more of them if there are labels.
 MAX_UNLABELLED, MAX_LABELLED = 16, 256
-MIN_IMAGES = 16
+MIN_IMAGES = 16  # with fewer, there are no hints from predictions
 BATCH_SIZE = 32
 MAX_P_VALUE = 1e-3  # of each sign test
 
@@ -34,10 +34,10 @@ def remarks_of_images(
 
     Args:
         samples: Images as fed, by input name.
-        name: The input in question.
+        name: Name of the input in question.
         summary: The profile of that input.
-        structure: What the structure of the model expects there.
-        observed: The convention that it was fed in.
+        structure: What the model expects there, according to its structure.
+        observed: The convention of the images as fed.
     """
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
@@ -54,6 +54,12 @@ def remarks_of_predictions(
 
     The network must be trained already. A network with several outputs, or one
     that is no classifier, gives no hints.
+
+    Args:
+        model: The network.
+        samples: Images as fed, by input name.
+        name: Name of the input that may be transposed.
+        labels: Labels of the samples, or None.
     """
     ids = None if labels is None else host_class_ids(labels)
     limit = MAX_UNLABELLED if ids is None else MAX_LABELLED
@@ -84,26 +90,25 @@ def _transposed(p: np.ndarray, turned: np.ndarray, ids: np.ndarray | None) -> li
     """
     if ids is None:
         better, worse = turned.max(axis=1) > p.max(axis=1), turned.max(axis=1) < p.max(axis=1)
-        what = "the network is surer of"
+        what, only = "surer of", ""
     else:
         right, right_turned = p.argmax(axis=1) == ids, turned.argmax(axis=1) == ids
         better, worse = right_turned & ~right, right & ~right_turned
-        what = "the network is right about, and only then,"
+        what, only = "right about", "only "
     wins, losses = int(better.sum()), int(worse.sum())
-    chance = sum(comb(wins + losses, k) for k in range(wins, wins + losses + 1)) / 2 ** (
-        wins + losses
-    )
-    if chance > MAX_P_VALUE:
+    decided = wins + losses
+    p_value = sum(comb(decided, k) for k in range(wins, decided + 1)) / 2**decided
+    if p_value > MAX_P_VALUE:
         return []
     sentence = (
-        f"Height and width may be exchanged: transposed, {what} {wins} of the images, and "
-        f"{losses} as they are."
+        f"Height and width may be exchanged: the network is {what} {wins} images {only}when they "
+        f"are transposed, and {what} {losses} {only}as they are."
     )
     return [Hint("transposed", sentence, 0.9 if ids is not None else 0.6)]
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Returns class probabilities, `(n, classes)`; None if the model gives no such thing."""
+    """Returns class probabilities, `(n, classes)`; None if the outputs are none."""
     size = len(next(iter(samples.values())))
     outputs = []
     for start in range(0, size, BATCH_SIZE):

@@ -18,26 +18,28 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 MIN_SIDE = 64  # pixels; smaller images give a spectrum with too few points
 MIN_IMAGES = 4
 
-# Limits of the scores, see `Scores`.
-MAX_REPEATED = 0.15  # share of columns and rows
-MAX_FINE = -1.5  # log10 of power
-MAX_PERIODICITY = 4.7  # log of power
-MIN_DETAIL = -2.6  # log10 of power
-MAX_STRETCH = 0.32  # log10 of power
+# Limits of the scores, in the units that `Scores` explains.
+MAX_REPEATED = 0.15
+MAX_FINE = -1.5
+MAX_PERIODICITY = 4.7
+MIN_DETAIL = -2.6
+MAX_STRETCH = 0.32
 
 
 class Scores(NamedTuple):
     """Medians over the images of a set.
 
     Args:
-        repeated: Share of rows and columns that equal their neighbour.
-        fine: log10 of the power of the finest over that of middle scales, plus
-            `detail`.
-        periodicity: Log of the peak over the median, in the spectrum of the
-            roughness along an axis.
-        detail: log10 of the power in the finest half of the scales over that of
-            coarse scales.
-        stretch: log10 of the power along the width over that along the height.
+        repeated: Share of rows, or of columns if it is smaller, that equal their
+            neighbour.
+        fine: log10 of the ratio of the power at the finest scales to that at
+            middle scales, plus `detail`.
+        periodicity: Natural logarithm of the ratio of peak to median in the
+            spectrum of the roughness, along the axis where it is larger.
+        detail: log10 of the ratio of the power at fine scales to that at coarse
+            scales.
+        stretch: log10 of the ratio of the power along the width to that along
+            the height.
     """
 
     repeated: float
@@ -48,7 +50,7 @@ class Scores(NamedTuple):
 
 
 def resampling_hints(gray: np.ndarray) -> list[Hint]:
-    """Returns the hints for gray images, `(n, height, width)`, without borders, in any scale."""
+    """Returns the hints for gray images without borders, `(n, height, width)`, in any scale."""
     if len(gray) < MIN_IMAGES or min(gray.shape[1:]) < MIN_SIDE:
         return []
     s = scores(gray)
@@ -94,7 +96,7 @@ def scores(gray: np.ndarray) -> Scores:
         fine=float(np.median(fine)),
         periodicity=float(np.median(np.maximum(*(_periodicity(g) for g in axes)))),
         detail=float(np.median(np.log10(both["fine"] / both["coarse"]))),
-        stretch=float(np.median(np.log10(bands[0]["shape"] / bands[1]["shape"]))),
+        stretch=float(np.median(np.log10(bands[0]["wide"] / bands[1]["wide"]))),
     )
 
 
@@ -116,7 +118,7 @@ def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
         "fine": (0.3, 0.5),
         "middle": (0.2, 0.25),
         "coarse": (0.05, 0.1),
-        "shape": (0.15, 0.45),
+        "wide": (0.15, 0.45),
     }
     # A floor far below the power of any picture avoids a division by zero for flat ones.
     floor = 1e-9 * power.sum(axis=1) + 1e-30
@@ -127,17 +129,21 @@ def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _periodicity(gray: np.ndarray) -> np.ndarray:
-    """Returns the log of peak over median of the spectrum of the roughness along the width."""
+    """Returns `Scores.periodicity` of each image along the width, `(n,)`.
+
+    The roughness of a column is the mean size of the second difference along the width.
+    """
     rough = np.abs(gray[:, :, :-2] - 2 * gray[:, :, 1:-1] + gray[:, :, 2:]).mean(axis=1)
     level = rough.mean(axis=1, keepdims=True)
     trace = np.log(rough + 1e-2 * level + 1e-30)
-    smooth = np.ones(9) / 9
+    window = np.ones(9) / 9
+    # Without its running mean over nine columns, the trace shows only fast changes.
     trace = trace - np.stack(
-        [np.convolve(np.pad(row, 4, mode="edge"), smooth, "valid") for row in trace]
+        [np.convolve(np.pad(row, 4, mode="edge"), window, "valid") for row in trace]
     )
     power = np.abs(np.fft.rfft(trace * np.hanning(trace.shape[1]), axis=1)) ** 2
     frequency = np.fft.rfftfreq(trace.shape[1])
-    # The blocks of JPEG are periodic as well, with eight pixels.
+    # The blocks of JPEG are periodic as well, with a period of eight pixels: left out.
     eighths = np.abs(frequency * 8 - np.round(frequency * 8)) < 8 * 2.5 / trace.shape[1]
     power = power[:, (frequency > 0.12) & ~eighths]
     return np.log((power.max(axis=1) + 1e-30) / (np.median(power, axis=1) + 1e-30))

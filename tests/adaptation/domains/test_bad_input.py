@@ -65,7 +65,7 @@ def test_images_of_another_range_get_the_fix():
         ("method", {"method": "magic"}),
         ("strength", {"strength": -1}),
         ("warmup", {"warmup": 2}),
-        (r"none of its layers. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
+        (r"none of these. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
         ("is the output", {"feature_layer": "answer"}),
     ],
 )

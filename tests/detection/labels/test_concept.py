@@ -106,7 +106,7 @@ def test_all_labels_wrong(seed):
     assert found.effect_size > 1 and found.p_value < 1e-9
     assert found.interval[0] < found.effect_size < found.interval[1]
     text = describe_relabelling(found, "validation", "train")
-    assert "class 0 like 9, 1 like 0, 2 like 1 and 7 more" in text and "training" in text
+    assert "(0 like 9, 1 like 0, 2 like 1 and 7 more)" in text and "training" in text
     for share in (0.5, 1.0):
         found = find_relabelling(reference, labels(x, dealt_out_anew(y, share)), 0.01)
         assert found.looks_like == () and found.wrong == pytest.approx(share, abs=0.1)

@@ -21,6 +21,12 @@ MIXES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def the_same_random_numbers_for_each_test():
+    """Tests draw the same numbers whichever others ran before them."""
+    RNG.bit_generator.state = np.random.default_rng(1).bit_generator.state
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("mix", MIXES)
 @pytest.mark.parametrize("sizes", [(20, 20), (20, 5000), (300, 1000)])

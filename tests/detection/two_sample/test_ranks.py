@@ -16,6 +16,12 @@ from keras_shiftguard.profiles import FeatureTable, Moments
 RNG = np.random.default_rng(0)
 
 
+@pytest.fixture(autouse=True)
+def the_same_random_numbers_for_each_test():
+    """Tests draw the same numbers whichever others ran before them."""
+    RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
+
+
 def compared(current, reference, **kwargs):
     return compare_features(table(np.asarray(current)), table(np.asarray(reference)), **kwargs)
 

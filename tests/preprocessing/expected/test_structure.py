@@ -158,7 +158,7 @@ def test_networks_that_agree_and_that_do_not(base, vgg):
     assert one(keras.Model(images, head(agree))).convention == RAW
     differ = one(keras.Model(images, head(layers.Concatenate()([base(images), vgg(images)]))))
     assert not differ.convention.is_known and differ.architecture is None
-    assert "do not want the same images" in differ.evidence[0]
+    assert "do not expect the same images" in differ.evidence[0]
 
 
 # --- models without a graph of their own ---------------------------------------------
