@@ -28,7 +28,9 @@ FIRST_EPOCH = "the first epoch"
 EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
 CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
 NUM_COLUMNS = 9
-# Bits of the column `FLAGS`. `REPORTED`: the finding has a sentence in the report.
+# Bits of the column `FLAGS`. `ALARM`: the shift is significant and not expected. `EXPECTED`: the
+# difference is intended (augmentation). `NEGLIGIBLE`: the effect is too small to matter.
+# `REPORTED`: the report has a sentence on it.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
 SHARE_SCALE = 32767  # a share of 1 in a histogram, which holds shares of samples as int16

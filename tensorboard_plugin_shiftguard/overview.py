@@ -51,7 +51,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
     Args:
         run: The run.
         chosen: Index of the pair of streams. Defaults to the pair with the most
-            features whose shift was significant and is still large enough to matter.
+            features that have an alarm and whose effect is still large enough to matter.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.

@@ -111,9 +111,7 @@ def one_run(log: Log, name: str) -> RunReader:
     """
     tags = log.contents(name).get(name)
     if not tags:
-        raise NotHere(
-            f"There is no data of keras_shiftguard in the run {name[:200]!r} so far."
-        )
+        raise NotHere(f"There is no data of keras_shiftguard in the run {name[:200]!r} so far.")
     return RunReader(log, name, tags)
 
 

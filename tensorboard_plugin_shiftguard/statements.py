@@ -138,7 +138,7 @@ def read_state(point: Point) -> dict[str, Any]:
 
 
 def _other_schema(state: dict[str, Any]) -> str:
-    """Returns the rest of the sentence "it ..." about a state with another version of the format."""
+    """Returns the rest of the sentence "it ..." about a state in another version of the format."""
     version = state["version"] or "an unknown version"
     return (
         f"has layout {state['v']}, written by keras-shiftguard {version}; "

@@ -63,7 +63,7 @@ class AlignmentWatch(keras.callbacks.Callback):
             )
         self._best_accuracy = 0.0
         self._num_bad = 0  # measurements in a row with a worse source accuracy
-        self._num_beaten = 0  # measurements in a row whose domain head is nearly always right
+        self._num_head_wins = 0  # measurements in a row whose domain head is nearly always right
         self._num_halvings = 0
         self._best_weights: list[np.ndarray] | None = None
 
@@ -196,10 +196,10 @@ class AlignmentWatch(keras.callbacks.Callback):
         if accuracy is None or self.domain_model.alignment_layer.head is None:
             return
         before = self.domain_model.looks[0].distance
-        is_beaten = accuracy > MAX_HEAD_ACCURACY and evidence.distance > before
-        self._num_beaten = self._num_beaten + 1 if is_beaten else 0
-        if self._num_beaten >= PATIENCE + 1:
-            self._num_beaten = 0
+        head_wins = accuracy > MAX_HEAD_ACCURACY and evidence.distance > before
+        self._num_head_wins = self._num_head_wins + 1 if head_wins else 0
+        if self._num_head_wins >= PATIENCE + 1:
+            self._num_head_wins = 0
             self._reduce_strength(
                 evidence.epoch,
                 "",
