@@ -221,6 +221,7 @@ class Aligned(keras.utils.PyDataset):
         return x, np.arange(len(x)) % 3
 
 
+@pytest.mark.thorough
 # With one channel, TensorFlow did compute in place.
 @pytest.mark.parametrize("shape, target", [((256, 16, 16, 1), True), ((256, 64), False)])
 def test_the_arrays_of_the_user_stay_as_they_were(shape, target):

@@ -103,6 +103,7 @@ def test_validation_not_rescaled_is_preprocessing(train, val):
     assert guard.report.kinds[0] == "preprocessing" and "255" in finding.explanation
 
 
+@pytest.mark.thorough
 def test_another_class_mix_is_label_shift(train, val):
     x, y = val
     kept = (y < 2) | (np.arange(len(y)) % 4 == 0)
@@ -112,12 +113,14 @@ def test_another_class_mix_is_label_shift(train, val):
     assert guard.report.findings[0].feature == "labels"
 
 
+@pytest.mark.thorough
 def test_early_stopping_can_monitor_it(train, val):
     stop = keras.callbacks.EarlyStopping("val_shift", mode="min", patience=0)
     history = fit(quiet(), train, (val[0] * 0.5, val[1]), 5, [stop]).history
     assert len(history["loss"]) == 2  # it does not get better
 
 
+@pytest.mark.thorough
 @backend
 def test_raise_stops_at_the_end_of_the_epoch_and_leaves_a_clean_model(train, val):
     model = network()
@@ -250,6 +253,7 @@ def test_evidence_grows_only_where_it_was_declared(train, val):
     assert plain._run.shift._training.num_samples == 0
 
 
+@pytest.mark.thorough
 def test_the_report_is_written(train, val, tmp_path):
     guard = quiet(log_dir=tmp_path)
     fit(guard, train, (val[0] * 0.5, val[1]), 1)

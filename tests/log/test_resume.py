@@ -53,6 +53,7 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
     assert names == ["guard-state-2.npz", "guard-state-3.npz"]
 
 
+@pytest.mark.thorough
 def test_by_hand_without_a_log_dir(tmp_path):
     first = fit(quiet(), 0, 1, lambda epoch: 0.6)
     first.save_state(tmp_path / "state")

@@ -227,6 +227,7 @@ def test_an_empty_directory_says_how_to_fill_it(open_tab, tmp_path):
         tab.close()  # before the server ends, or requests of the page would fail
 
 
+@pytest.mark.thorough
 def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
     """The steps go from the reference to the measured accuracy without a gap."""
     evil = GapRow("label shift", 0.05, (0.0, 0.1), 0.65, "removed", "<script>alert(1)</script>")

@@ -67,6 +67,7 @@ def test_a_pure_mix_is_explained_and_estimated(digits, train):
     assert np.abs(classes.shares - truth).sum() / 2 > 0.35
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("corrupted", [noisy, lambda x: 0.7 * x], ids=["noise", "dark"])
 def test_a_corruption_beside_a_mix_stays(digits, train, corrupted):
     table, classes = train

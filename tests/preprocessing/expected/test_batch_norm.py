@@ -64,6 +64,7 @@ def test_knows_what_a_small_network_was_trained_on(trained, fed):
         assert np.allclose(diagnosis.fix(images), form(expected)[5::26], atol=0.15)
 
 
+@pytest.mark.thorough
 def test_knows_inverted_digits(trained):
     expected, model = trained
     images = form(expected, 255 - DIGITS)[5::26]

@@ -149,6 +149,7 @@ def changed(number, **changes):
     return keras.models.clone_model(base, clone_function=clone)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "number, changes",
     [

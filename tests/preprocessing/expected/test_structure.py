@@ -52,6 +52,7 @@ NETWORKS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_way_of_use(name):
     # These are cases of the benchmark, which runs all 40 networks in all ways. The right

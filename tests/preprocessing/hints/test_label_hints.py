@@ -46,6 +46,7 @@ MODELS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("n", [16, 64, 512])
 @pytest.mark.parametrize("classes", [10, 100, 1000])
