@@ -21,8 +21,8 @@ from keras_shiftguard.errors import (
 try:
     import keras  # noqa: F401
 except ModuleNotFoundError as error:
-    # Keras imports the backend that KERAS_BACKEND names. If that is not installed, the error of
-    # Python does not say what to install.
+    # Keras imports the backend that KERAS_BACKEND names. If that is not installed, Python's error
+    # does not say what to install.
     if (error.name or "").split(".")[0] in ("tensorflow", "jax", "torch"):
         raise NoBackendError(str(error.name).split(".")[0]) from error
     raise
@@ -68,5 +68,5 @@ __all__ = [
 
 
 def __dir__() -> list[str]:
-    """Returns only the public names, because the subpackages are not part of the interface."""
+    """Returns the public names and `__...__` names; subpackages are not part of the interface."""
     return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])

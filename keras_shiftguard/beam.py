@@ -43,7 +43,10 @@ class ProfileSamples(beam.PTransform[Any, Any]):
 
 
 class AddProfiles(beam.CombineFn):
-    """Adds profiles; with `beam.CombinePerKey`, for each key (a camera, a day) separately."""
+    """Adds all profiles of a collection.
+
+    With `beam.CombinePerKey` it adds the profiles of each key (a camera, a day) separately.
+    """
 
     def create_accumulator(self) -> InputProfile:
         return InputProfile()
@@ -62,7 +65,7 @@ class MeasureBatch(beam.DoFn):
     """Measures a list of samples; yields one `InputProfile` of all of them."""
 
     def setup(self) -> None:
-        # It compiles its update, so all batches of a worker share one.
+        # A `Measurement` compiles its updates once, so all batches of a worker share it.
         self._measurement = Measurement()
 
     def process(self, samples: Sequence[Any]) -> Iterator[InputProfile]:

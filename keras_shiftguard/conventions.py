@@ -3,7 +3,7 @@
 Every named convention is affine in the raw 8-bit pixel value, with one scale
 and one offset for each channel: `x = raw * scale + offset`. The numbers are
 those of `keras.applications.imagenet_utils.preprocess_input`, in R, G, B order;
-a tensor in B, G, R order carries the reversed tuples.
+for a tensor in B, G, R order the tuples are reversed.
 
 A `Form` is the result of one convention, or of two applied in a row, which
 happens by mistake (divided by 255 twice, the mean subtracted twice). If one data
@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)  # of R, G, B, for pixels in [0, 1]
-IMAGENET_STD = (0.229, 0.224, 0.225)
+IMAGENET_STD = (0.229, 0.224, 0.225)  # of R, G, B, for pixels in [0, 1]
 CAFFE_MEAN = (123.68, 116.779, 103.939)  # of R, G, B, for pixels in 0..255
 
 
@@ -29,6 +29,7 @@ class Affine(NamedTuple):
     offset: tuple[float, ...]
 
 
+# The named conventions: the modes of `preprocess_input`, and images in 0..255 and in [0, 1].
 MODES: dict[str, Affine] = {
     "raw": Affine((1.0,) * 3, (0.0,) * 3),
     "unit": Affine((1 / 255,) * 3, (0.0,) * 3),
@@ -144,7 +145,7 @@ class Form:
         return bool(inside)
 
     def coverage(self, low: np.ndarray, high: np.ndarray) -> float:
-        """Returns the part of 0..255 that the values span, even if they lie outside of it."""
+        """Returns the range of the values as raw pixels, divided by 255; it may be above 1."""
         return float(self.to_raw(high).max() - self.to_raw(low).min()) / 255
 
     def span(self, low: np.ndarray, high: np.ndarray) -> float:
@@ -175,9 +176,9 @@ def compose(steps: tuple[str, ...], order: str = "", channels: int = 3) -> Form:
 @lru_cache(maxsize=8)
 def forms(channels: int) -> tuple[Form, ...]:
     """Returns all forms that images with that many channels can be in."""
-    real_steps = [mode for mode in MODES if mode != "raw"]
+    changing_modes = [mode for mode in MODES if mode != "raw"]
     sequences: list[tuple[str, ...]] = [(mode,) for mode in MODES]
-    sequences += list(product(real_steps, real_steps))
+    sequences += list(product(changing_modes, repeat=2))
     result = []
     for steps in sequences:
         has_order = bool(set(MODES_WITH_ORDER) & set(steps))

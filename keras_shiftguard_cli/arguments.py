@@ -33,8 +33,8 @@ as_json = click.option(
 )
 
 
-def reading(max_samples: int) -> Callable[[Any], Any]:
-    """Returns a decorator that adds the options that describe how the user's pipeline reads DATA.
+def reading_options(max_samples: int) -> Callable[[Any], Any]:
+    """Returns a decorator that adds the options for how the user's pipeline reads DATA.
 
     Args:
         max_samples: The default of `--max-samples`.

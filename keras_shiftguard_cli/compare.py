@@ -20,7 +20,7 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks, is_p
     metavar="RATE",
     help="Rate of false alarms over all tests together.",
 )
-@arguments.reading(arguments.PROFILE_SAMPLES)
+@arguments.reading_options(max_samples=arguments.PROFILE_SAMPLES)
 @arguments.as_json
 def compare(
     a: str,
@@ -35,7 +35,8 @@ def compare(
     """Report what shifted from A to B.
 
     A is the reference and B the data that may have shifted. Each is a profile, a directory of
-    images, one image, or a .npy or .npz array. The options below apply to all but profiles.
+    images, one image, or a .npy or .npz array. --max-samples, --rescale, --bgr and --size apply
+    to images and arrays, not to profiles.
 
     \b
       keras-shiftguard compare train.profile new/
@@ -50,11 +51,11 @@ def compare(
 
     pipeline = Pipeline(max_samples, rescale, bgr, size)
 
-    def loaded(path: str) -> Any:
+    def path_or_measured(path: str) -> Any:
         if is_profile(path):
             return path
         return profile(in_chunks(pipeline.read(path), f"Measuring {path}"))
 
-    report = compare_profiles(loaded(a), loaded(b), alpha=alpha)
+    report = compare_profiles(path_or_measured(a), path_or_measured(b), alpha=alpha)
     show(report, as_json)
     return FOUND if report.shifted else OK

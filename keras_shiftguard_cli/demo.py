@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TRAIN, VALIDATION = 2000, 400  # numbers of pictures
 EPOCHS = 8  # of the first training
 
-# The text at the end.
+# Printed at the end.
 NEXT = """
 The files are in {folder}. Commands to try on them:
 
@@ -68,26 +68,26 @@ def demo(output: str, as_json: bool) -> int:
             click.echo(text)
 
     x, y = pictures(TRAIN, seed=0)
-    new, classes = pictures(VALIDATION, seed=1)
+    new, labels = pictures(VALIDATION, seed=1)
     say(f"Task: {len(CLASSES)} classes, {', '.join(CLASSES)}; {TRAIN} generated pictures.")
     model = _network(len(CLASSES))
     _fit(model, x / 255.0, y)
     model.save(folder / "model.keras")
-    right = _accuracy(model, new / 255.0, classes)
+    right = _accuracy(model, new / 255.0, labels)
     say(f"A small network learns them as RGB in [0, 1]: accuracy {right:.1%} on new pictures.")
 
     fed = new[..., ::-1].astype("float32")
-    wrong = _accuracy(model, fed, classes)
+    wrong = _accuracy(model, fed, labels)
     say(f"The same pictures as OpenCV reads them, BGR and 0..255: {wrong:.1%}. Nothing warns.\n")
     diagnosis = sg.diagnose(model, fed)
     say(f"print(sg.diagnose(model, images))\n{_indented(diagnosis)}\n")
-    repaired = wrong if diagnosis.fix is None else _accuracy(diagnosis.apply(model), fed, classes)
+    repaired = wrong if diagnosis.fix is None else _accuracy(diagnosis.apply(model), fed, labels)
     say(f"diagnosis.apply(model) on the same input: {repaired:.1%}.\n")
 
     night = (new / 255.0 * 0.55).astype("float32")
     say("Training goes on with dark validation pictures (all pixels times 0.55).")
     guard = sg.ShiftGuard(log_dir=str(folder / "logs"), verbose=0, on_shift="ignore")
-    _fit(model, x / 255.0, y, epochs=2, validation_data=(night, classes), callbacks=[guard])
+    _fit(model, x / 255.0, y, epochs=2, validation_data=(night, labels), callbacks=[guard])
     say(f"print(guard.report)\n{_indented(guard.report)}")
     _save(folder, as_fed=fed, day=(x / 255.0).astype("float32"), night=night)
     say(NEXT.format(folder=folder))

@@ -10,7 +10,7 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, check_model_fil
 @click.command(cls=Command)
 @arguments.model
 @arguments.data
-@arguments.reading(256)
+@arguments.reading_options(max_samples=256)
 @arguments.as_json
 def diagnose(
     model: str,

@@ -26,7 +26,7 @@ from keras_shiftguard_cli.reading import (
     "such as 0.76, or `published`. [default: the published accuracy if known, else the accuracy "
     "on DATA with all removable causes removed]",
 )
-@arguments.reading(10_000)
+@arguments.reading_options(max_samples=10_000)
 @arguments.as_json
 def explain(
     model: str,

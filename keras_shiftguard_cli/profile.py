@@ -12,7 +12,7 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks
 @click.option(
     "-o", "--output", required=True, type=click.Path(), metavar="FILE", help="The file to write."
 )
-@arguments.reading(arguments.PROFILE_SAMPLES)
+@arguments.reading_options(max_samples=arguments.PROFILE_SAMPLES)
 @arguments.as_json
 def profile(
     data: str,

@@ -60,7 +60,7 @@ class Pipeline:
                 size = DEFAULT_SIZE
                 note = f"note: images are resized to {size[0]}x{size[1]}; see --size"
                 click.echo(note, err=True)
-            x = images.read_images(path, size, channels or 3, self.max_samples, _reading)
+            x = images.read_images(path, size, channels or 3, self.max_samples, _with_progress)
             if channels_first:
                 x = x.transpose(0, 3, 1, 2)
         return self.rescaled(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
@@ -142,7 +142,7 @@ def in_chunks(x: "np.ndarray", label: str) -> Iterator[Any]:
         yield (x[start : start + BATCH_SIZE],)
 
 
-def _reading(files: Any) -> Iterator[Any]:
+def _with_progress(files: Any) -> Iterator[Any]:
     """Yields the files, with a progress bar."""
     return steps(files, "Reading images")
 

@@ -1,4 +1,4 @@
-"""The answer to `/adaptation`: curves of what was adapted, and of the shift it responds to."""
+"""The answer to `/adaptation`: the curves of an adaptation, such as its strengths, by epoch."""
 
 from typing import Any
 

@@ -44,7 +44,7 @@ class Unreadable(ShiftError):
 
 
 class NotNow(ShiftError):
-    """TensorBoard cannot read its logs at the moment."""
+    """The log cannot be read at the moment, or the plugin failed."""
 
     status = 503
 
@@ -73,7 +73,7 @@ def respond(
 
 
 def respond_error(request: Request, error: ShiftError) -> Response:
-    """Returns a response with the message of an error."""
+    """Returns a response with the message and the status of an error."""
     return respond(request, {"error": error.message}, error.status)
 
 

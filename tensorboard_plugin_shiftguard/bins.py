@@ -69,6 +69,7 @@ class Drawing:
             return np.nan_to_num(bars) / total if total > 0 else None
         if len(bars) == 0 or (bars < 0).any():  # -1 marks a stream without samples
             return None
+        # Rounding can make the sum of the bars slightly larger than `SHARE_SCALE`.
         return bars / max(float(bars.sum()), float(SHARE_SCALE))
 
 

@@ -126,11 +126,11 @@ def _card(
         None if neither stream has a distribution.
     """
     # Number of points up to the step that is shown.
-    number = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
-    if number == 0:
+    num_points = len(table.steps) if step is None else np.searchsorted(table.steps, step, "right")
+    if num_points == 0:
         return None
-    drawings = (Drawing(table.head, values, row) for values in table.values[:number])
-    now = Drawing(table.head, table.values[number - 1], row)
+    drawings = (Drawing(table.head, values, row) for values in table.values[:num_points])
+    now = Drawing(table.head, table.values[num_points - 1], row)
     current = now.shares(streams[0])
     if against_first:
         old = next((d for d in drawings if d.shares(streams[1]) is not None), now)
@@ -141,7 +141,10 @@ def _card(
         reference = now.shares(streams[1])
     if (current is None and reference is None) or now.unusable:
         return None
-    card: dict[str, Any] = {"current": _short(current), "reference": _short(reference)}
+    card: dict[str, Any] = {
+        "current": _rounded_shares(current),
+        "reference": _rounded_shares(reference),
+    }
     if now.edges is None:
         return {"classes": list(table.head.classes), **card}
     return {"edges": [rounded(edge) for edge in now.edges], **card}
@@ -154,23 +157,23 @@ def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
     streams = table.head.streams
     if table.head.classes:
         picture = {
-            stream: [_short(d.shares(stream)) if d else None for d in drawings]
+            stream: [_rounded_shares(d.shares(stream)) if d else None for d in drawings]
             for stream in streams
         }
         return {"classes": list(table.head.classes), "streams": picture}
     edges = common_edges([d for d in drawings if d], NUM_BINS)
     if edges is None:
         return {}
-    picture = {stream: [_on(d, stream, edges) for d in drawings] for stream in streams}
+    picture = {stream: [_on_bins(d, stream, edges) for d in drawings] for stream in streams}
     return {"edges": [rounded(edge) for edge in edges], "streams": picture}
 
 
-def _on(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
+def _on_bins(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
     """Returns the shares of one stream on the bins with these edges; None if it has none."""
     if drawing is None or drawing.edges is None:
         return None
     shares = drawing.shares(stream)
-    return None if shares is None else _short(rebinned(drawing.edges, shares, edges))
+    return None if shares is None else _rounded_shares(rebinned(drawing.edges, shares, edges))
 
 
 def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
@@ -193,7 +196,7 @@ def _scores(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _short(shares: np.ndarray | None) -> list[float] | None:
+def _rounded_shares(shares: np.ndarray | None) -> list[float] | None:
     return None if shares is None else np.round(shares, 5).tolist()
 
 

@@ -58,9 +58,9 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         Unreadable: If no data of the run can be used.
     """
     pairs = pairs_of(run)
-    last = tables(run, [head for heads in pairs.values() for head in heads], max_points=1)
-    alarms = [sum(_alarms(last.get(head.tag)) for head in heads) for heads in pairs.values()]
-    shifted = [sum(_shifted(last.get(head.tag)) for head in heads) for heads in pairs.values()]
+    last = tables(run, [head for series in pairs.values() for head in series], max_points=1)
+    alarms = [sum(_alarms(last.get(head.tag)) for head in series) for series in pairs.values()]
+    shifted = [sum(_shifted(last.get(head.tag)) for head in series) for series in pairs.values()]
     index = _choose(list(pairs), shifted, chosen)
     # A whole series is read only if its last point is usable. All tags are read in one request.
     usable = [head for head in list(pairs.values())[index] if head.tag in last] if pairs else []

@@ -62,20 +62,22 @@ class ShiftPlugin(base_plugin.TBPlugin):
 
     def get_plugin_apps(self) -> dict[str, WsgiApp]:
         """Returns the application of each route. No route has a wildcard."""
-        questions: dict[str, Callable[[Log, Query], dict[str, Any]]] = {
+        answers: dict[str, Callable[[Log, Query], dict[str, Any]]] = {
             "/runs": lambda log, query: list_runs(log, self._version),
-            "/overview": lambda log, query: overview(_run(log, query), query.whole("pair")),
+            "/overview": lambda log, query: overview(_run(log, query), query.whole_number("pair")),
             "/cards": _cards,
             "/feature": lambda log, query: feature(_run(log, query), query.text("name")),
             "/adaptation": lambda log, query: adaptation(_run(log, query)),
             "/gap": lambda log, query: gap(_run(log, query)),
         }
         apps = {route: _app(partial(serve, file=file)) for route, file in self._files.items()}
-        apps |= {route: _app(partial(self._reply, ask)) for route, ask in questions.items()}
+        apps |= {route: _app(partial(self._reply, compute)) for route, compute in answers.items()}
         return apps
 
-    def _reply(self, ask: "Callable[[Log, Query], dict[str, Any]]", request: Request) -> Response:
-        """Returns the response with the answer of one of the questions in `get_plugin_apps`."""
+    def _reply(
+        self, compute: "Callable[[Log, Query], dict[str, Any]]", request: Request
+    ) -> Response:
+        """Returns the response with the JSON that `compute` returns for the request."""
         environ = request.environ
         log = Log(
             self._data,
@@ -83,7 +85,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
             plugin_util.experiment_id(environ),
             self._multiplexer,
         )
-        return respond(request, ask(log, Query(request)))
+        return respond(request, compute(log, Query(request)))
 
 
 def _app(answer: Callable[[Request], Any]) -> WsgiApp:
@@ -101,7 +103,9 @@ def _app(answer: Callable[[Request], Any]) -> WsgiApp:
             return respond(request, {"error": str(error)}, error.http_code, error.headers)
         except Exception:
             _logger.exception("The Shift tab could not answer %s", request.path)
-            failure = NotNow("The Shift tab failed; TensorBoard's own output says how.")
+            failure = NotNow(
+                "The Shift tab failed. The terminal in which TensorBoard runs shows the error."
+            )
             return respond_error(request, failure)
 
     wsgi: WsgiApp = Request.application(reply)
@@ -144,7 +148,7 @@ class Query:
             raise BadQuery(f"`{name}=` is longer than {MAX_QUERY:,} characters.")
         return list(map(str, values))
 
-    def whole(self, name: str) -> int | None:
+    def whole_number(self, name: str) -> int | None:
         """Returns an argument that is a whole number from 0; None if it is missing.
 
         Raises:
@@ -164,7 +168,8 @@ def _run(log: Log, query: Query) -> RunReader:
 
 
 def _cards(log: Log, query: Query) -> dict[str, Any]:
-    names, pair = query.texts("name", MAX_CARDS), query.whole("pair")
+    """Returns the answer to `/cards`."""
+    names, pair = query.texts("name", MAX_CARDS), query.whole_number("pair")
     if pair is None:
         raise BadQuery("The request lacks `pair=`.")
-    return cards(_run(log, query), pair, names, query.whole("step"))
+    return cards(_run(log, query), pair, names, query.whole_number("step"))

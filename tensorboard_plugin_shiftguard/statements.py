@@ -32,7 +32,7 @@ MAX_EVENTS = 500
 MAX_EVENT_BYTES = 100_000  # of the list of events as JSON
 MAX_SERIES = 768  # 256 of each of the three kinds
 
-# The check of each field of a finding, and so on.
+# The check of each field of each kind of record.
 _FINDING = record(
     feature=name,
     kind=name,

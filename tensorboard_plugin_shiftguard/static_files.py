@@ -30,14 +30,14 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 
     def collect(folder: Any, route: str, depth: int) -> None:
         for entry in folder.iterdir():
-            inner = f"{route}/{entry.name}"
+            entry_route = f"{route}/{entry.name}"
             if entry.is_dir():
                 if depth and not entry.name.startswith((".", "_")):
-                    collect(entry, inner, depth - 1)
+                    collect(entry, entry_route, depth - 1)
                 continue
             for suffix, content_type in CONTENT_TYPES.items():
                 if entry.name.endswith(suffix) and not entry.name.startswith("."):
-                    found[inner] = entry.read_bytes(), content_type
+                    found[entry_route] = entry.read_bytes(), content_type
 
     collect(resources.files("tensorboard_plugin_shiftguard") / "static", "/static", MAX_DEPTH)
     return found

@@ -140,7 +140,7 @@ def _matches(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool
 
 
 def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
-    """Returns scores and counts, with NaN for values that cannot be: infinity, negative counts."""
+    """Returns scores and counts, with NaN for impossible values: infinity, negative counts."""
     if values.dtype != np.float32:
         return values
     values = np.where(np.isfinite(values), values, np.float32(np.nan))

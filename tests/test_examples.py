@@ -16,7 +16,7 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 SCRIPTS = {
     "adapt_augmentation": "accuracy on clean digits: ",
     "adapt_digits": "% adapted without labels",
-    "backends": "preprocessing  Validation images are 255 times as large",
+    "backends": "preprocessing  The values of validation images are 255 times as large",
     "diagnose": "% repaired.",
     "explain_gap": "together ",
     "reference_profile": "keras-shiftguard compare train.profile",

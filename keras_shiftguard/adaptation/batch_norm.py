@@ -34,7 +34,7 @@ class LayerChange:
     """The change of one batch-norm layer.
 
     Args:
-        layer: Its path in the model.
+        layer: Path of the layer in the model.
         changed: Whether its statistics were replaced.
         shift: Mean over channels of `|new mean - old mean|`, in old standard
             deviations.
@@ -78,7 +78,7 @@ class BatchNormAdaptation:
         self.layers = layers
         self.num_samples = num_samples
         self.prior_samples = prior_samples
-        self._before, self._after = before, after
+        self._before, self._after = before, after  # pairs of a variable and its value
 
     def restore(self) -> None:
         """Sets the statistics to the values from before the adaptation, bit for bit."""
@@ -258,7 +258,7 @@ def _assign(values: list[tuple[Any, np.ndarray]]) -> None:
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:
-    """Yields the inputs in batches of `BATCH_SIZE` samples, `max_samples` in all.
+    """Yields the inputs in batches of `BATCH_SIZE` samples, at most `max_samples` in all.
 
     The last batch may be smaller. It is left out if it has less than a quarter of
     `BATCH_SIZE`, unless it is the only one.

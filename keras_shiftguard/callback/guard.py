@@ -47,8 +47,8 @@ class ShiftGuard(keras.callbacks.Callback):
     Args:
         reference: The data to compare training and validation with, besides each
             other: an `InputProfile`, the path of a saved one, or data.
-        target_data: Unlabelled data of the target, which is compared with training
-            and validation: anything that `fit` accepts.
+        target_data: Unlabelled data from where the model will be used (the target),
+            which is compared with training and validation: anything that `fit` accepts.
         adapt: What to repair. `"augmentation"` (or `True`) augments training
             inside the step until it covers the target, or the validation data if
             there is no target; validation is never augmented. `"batch_norm"` sets the
@@ -67,8 +67,8 @@ class ShiftGuard(keras.callbacks.Callback):
         statistics: Your own `keras.metrics.Metric`s whose `update_state` takes
             `x`. They are updated in the step and written to `log_dir`.
         distinct_samples: Number of different training samples, if the epochs do not
-            repeat the same ones. The training side of a test then grows over the
-            epochs, up to that many samples. None: it is one epoch.
+            repeat the same ones. Tests then use the training samples of all
+            epochs so far, until there are that many. None: tests use one epoch.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
@@ -81,7 +81,7 @@ class ShiftGuard(keras.callbacks.Callback):
             `evaluate` or `predict`. None before the first check.
         report: The `ShiftReport`: which shifts were found, in which epoch, and
             how significant they are. None before the end of the first epoch.
-        profiles: `InputProfile` of the latest pass over `"train"` and
+        profiles: Dict of `InputProfile`s: of the latest pass over `"train"` and
             `"validation"`, and of `"reference"` and `"target"`.
 
     Raises:
@@ -139,7 +139,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self.update_freq = update_freq
         self.log_dir = log_dir
         self._acknowledged: list[Acknowledgement] = []
-        self._known: dict[str, InputProfile] = {}  # by "reference" and "target", if given
+        self._known: dict[str, InputProfile] = {}  # of "reference" and "target", if given
         self._repair = Repair(self.adapt, target)
         self._supervisor = Supervisor()
         self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it

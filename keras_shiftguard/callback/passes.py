@@ -23,8 +23,8 @@ class PassCounter:
     def __init__(self) -> None:
         self.batches = 0
         self.position = -1
-        self._new = 0  # batches of the latest `advance`
-        self._undrained = 0  # batches since the latest drain
+        self._new = 0  # number of batches that the latest `advance` counted
+        self._undrained = 0  # number of batches since the latest drain
 
     def start(self, stream: Stream, steps: int | None) -> None:
         """Starts a pass.
@@ -44,8 +44,11 @@ class PassCounter:
         self._undrained = 0
 
     def advance(self, batch: int) -> None:
-        """Counts up to the batch with this index in the pass."""
-        self._new = batch - self.position  # more than one with `steps_per_execution`
+        """Counts the batches of the pass up to the one with this index.
+
+        With `steps_per_execution` these are several.
+        """
+        self._new = batch - self.position
         self.position = batch
         self.batches += self._new
         self._undrained += self._new
@@ -60,7 +63,7 @@ class PassCounter:
         return self._undrained >= BATCHES_PER_DRAIN
 
     def drain(self, stream: Stream) -> InputProfile:
-        """Adds the statistics of the step to the profile of the pass, and returns that."""
+        """Adds the statistics of the step to the profile of the pass; returns the profile."""
         stream.drain()
         self._undrained = 0
         return stream.profile

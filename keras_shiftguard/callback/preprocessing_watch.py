@@ -18,7 +18,7 @@ from keras_shiftguard.statistics.stream import Stream
 # a few forward passes through the first layers. Mostly the first check is enough; the later
 # ones are for small batches.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
-# Of fewer photos, the convention is recognised correctly in only 9 of 10 cases.
+# With fewer photos, the convention is recognised correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8
 
 
@@ -36,8 +36,8 @@ class PreprocessingWatch:
         self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
-        self.corrected: set[str] = set()  # names of the streams
-        self._settled: set[str] = set()
+        self.corrected: set[str] = set()  # names of the streams whose input is corrected
+        self._settled: set[str] = set()  # names of the streams that have their diagnosis
         self._checked_at: dict[str, int] = {}  # number of batches at the latest check
         self._evidence = BatchNormEvidence(model) if model.built else None
         self._structures = expect_from_structure(model) if model.built else None

@@ -18,7 +18,7 @@ class Repair:
     """The repairs that `adapt=` asks for, in every fit of one guard.
 
     Args:
-        adapt: Names out of `"augmentation"` and `"batch_norm"`.
+        adapt: The repairs to make: `"augmentation"`, `"batch_norm"`, both or none.
         target: Unlabelled data of the target, if there is any.
 
     Attributes:
@@ -36,16 +36,16 @@ class Repair:
     def new_augmentation(self) -> StepAugmentation | None:
         """Returns the augmentation for a new fit.
 
-        None if `adapt` does not ask for it, or the target cannot be read.
+        Returns None if `adapt` does not ask for it, or the target cannot be read.
         """
-        pool: dict[str, Any] = {}
+        target_images: dict[str, Any] = {}  # by input name
         if "augmentation" in self.adapt and self.target.is_there:
             with self.target.reading():
-                pool, _ = first_samples(self.target.data, POOL_SIZE)
-        # Without the target it is unknown towards which data to augment.
+                target_images, _ = first_samples(self.target.data, POOL_SIZE)
+        # If the target was given but cannot be read, there is no data to augment towards.
         if "augmentation" not in self.adapt or self.target.lost:
             return None
-        return StepAugmentation(pool=pool)
+        return StepAugmentation(pool=target_images)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
         """Sets the augmentation of a new fit; it starts with the strengths of the fit before."""
@@ -72,8 +72,10 @@ class Repair:
         used = {c.operation for c in changes} | set(self._used)
         self._used = sorted(used)
         strengths = {k: v for k, v in augmentation.strengths.items() if v > 0 or k in used}
-        on = [f"{name} {value:.2g}" for name, value in strengths.items() if value > 0]
-        headline = f"Training is augmented: {', '.join(on)}." if on else "Nothing is augmented."
+        active = [f"{name} {value:.2g}" for name, value in strengths.items() if value > 0]
+        headline = (
+            f"Training is augmented: {', '.join(active)}." if active else "Nothing is augmented."
+        )
         curves = {f"strength/{name}": value for name, value in strengths.items()}
         curves |= {f"shift/{name}": value for name, value in augmentation.gaps.items()}
         log.write_adaptation(step, headline, events, curves, augmentation.state())

@@ -35,7 +35,7 @@ class Run:
         known: Profiles of the data given to the guard: `"reference"` and `"target"`, if any.
         update_freq: When to write profiles: `"epoch"`, or after how many batches of
             training.
-        statistics: The user's own metrics of `x`.
+        statistics: The user's own metrics, whose `update_state` takes `x`.
         feature_layer: Name of a layer whose activations are compared, or None.
 
     Attributes:
@@ -165,12 +165,12 @@ class Run:
         """
         if self._probe is not None:
             self._probe.end_batch()
-        passes = self._passes[name]
-        passes.advance(batch)
-        must_check = self.preprocessing.is_due(name, passes.batches)
-        by_batches = isinstance(self.update_freq, int) and name == "train"
-        must_write = by_batches and passes.crossed(int(self.update_freq))
-        if not (must_check or must_write or passes.must_drain):
+        counter = self._passes[name]
+        counter.advance(batch)
+        must_check = self.preprocessing.is_due(name, counter.batches)
+        writes_by_batches = isinstance(self.update_freq, int) and name == "train"
+        must_write = writes_by_batches and counter.crossed(int(self.update_freq))
+        if not (must_check or must_write or counter.must_drain):
             return
         self._drain(name)
         if must_check:
@@ -237,7 +237,7 @@ class Run:
 
         Args:
             epoch: Epoch, counted from 1; None outside of a fit.
-            logs: Keras's logs, to which the severities are added; None for none.
+            logs: Keras's logs, to which `"shift"` and `"val_shift"` are added; or None.
         """
         streams = {name: self.profiles[name] for name in sorted(self._new_passes)}
         self._new_passes.clear()
@@ -268,7 +268,7 @@ class Run:
         return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
-        """Returns the text to print at the end, without a mismatch, which was reported at once."""
+        """Returns the text to print at the end. A mismatch is left out: it was reported at once."""
         diagnosis = self.diagnosis
         texts = [] if diagnosis is None or diagnosis.status == "mismatch" else [str(diagnosis)]
         texts += [] if self.shift.report is None else [str(self.shift.report)]
@@ -296,8 +296,8 @@ class Run:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
         measured = {name: self.profiles[name] for name in self._passes if name in self.profiles}
         return {
-            "batches": {name: passes.batches for name, passes in self._passes.items()},
-            "position": {name: passes.position for name, passes in self._passes.items()},
+            "batches": {name: counter.batches for name, counter in self._passes.items()},
+            "position": {name: counter.position for name, counter in self._passes.items()},
             "profiles": {name: profile.tree() for name, profile in measured.items()},
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
@@ -306,12 +306,12 @@ class Run:
         }
 
     def restore(self, state: Mapping[str, Any], epoch: int) -> None:
-        """Restores the state that `state()` returned, before epoch number `epoch` (from 0)."""
+        """Restores the state that `state()` returned, before `epoch` (counted from 0) starts."""
         if self._probe is None:
             return
-        for name, passes in self._passes.items():
-            passes.batches = state["batches"][name]
-            passes.position = state["position"][name]
+        for name, counter in self._passes.items():
+            counter.batches = state["batches"][name]
+            counter.position = state["position"][name]
         self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
@@ -331,6 +331,6 @@ class Run:
         watch.act(stream)
 
     def _sync(self) -> None:
-        """Updates the model's variables, whose values the steps hold during an epoch on JAX."""
+        """On JAX, copies the present weights, which the step holds, to the model's variables."""
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()

@@ -27,7 +27,7 @@ class ShiftWatch:
         alpha: Probability that the whole fit raises an alarm if nothing shifted.
         on_shift: `"warn"`, `"raise"` or `"ignore"`.
         reference: Profile of the reference data, or None.
-        target: Whether there is an unlabelled target.
+        target: Whether there is a target, with which the streams are compared.
         distinct_samples: Number of different training samples, if the epochs do not repeat
             the same ones. None: every epoch is a pass over the same samples.
         known: Shifts that the user acknowledged; they raise no alarm.
@@ -163,7 +163,11 @@ class ShiftWatch:
         warn("\n".join(["ShiftGuard found a shift:", *lines]))
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
-        """Returns the training profile to test: one epoch, or more with `distinct_samples`."""
+        """Returns the training profile to test.
+
+        It is that of the latest epoch. With `distinct_samples` it is the sum of all epochs so far,
+        until the sum has that many samples; from then on it is the latest epoch again.
+        """
         if self.distinct_samples is None:
             return latest
         if self._training.num_samples < self.distinct_samples:
@@ -194,6 +198,7 @@ class ShiftWatch:
             return []
         if self._monitor.found("validation", FIRST_EPOCH):
             return []  # the inputs changed permanently, which is reported already
+        # No test was made: effect size and p-value only mark the finding as certain.
         finding = Finding(
             feature="augmentation",
             kind="preprocessing",

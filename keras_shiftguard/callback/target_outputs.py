@@ -11,7 +11,9 @@ from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import first_batches
 from keras_shiftguard.profiles import InputProfile
 
-MAX_TARGET_SAMPLES = 2048  # samples of the target that are predicted after each epoch
+# After each epoch, whole batches of the target are predicted until they hold this many samples. It
+# bounds the time that this takes.
+MAX_TARGET_SAMPLES = 2048
 
 
 class TargetOutputs:
@@ -69,7 +71,7 @@ def new_target_outputs(
     the model cannot be profiled.
 
     Raises:
-        BadInputError: if the model does not take the target, or has no such layer.
+        BadInputError: if the model does not take the target, or does not have `feature_layer`.
     """
     if not target.is_there:
         return None

@@ -1,4 +1,4 @@
-"""Acknowledged shifts: known and accepted, listed in the report but without an alarm."""
+"""Acknowledged shifts: the user knows and accepts them; a report lists them without an alarm."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,8 +11,9 @@ class Acknowledgement:
     """A rule that says which findings are known, and why.
 
     Args:
-        what: A finding's feature (`"input/brightness"`, `"labels"`), its part after the
-            last slash (`"brightness"`), or a family (`"colour"`).
+        what: The findings that are known: those on a feature (`"input/brightness"`,
+            `"labels"`), on all features with this name after the last slash
+            (`"brightness"`), or of a family (`"colour"`).
         stream: Name of the stream that may differ; None for any.
         reason: Text for the report, such as `"the new camera"`.
     """

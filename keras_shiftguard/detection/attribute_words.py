@@ -1,4 +1,4 @@
-"""Names and adjectives for features in sentences."""
+"""The words of sentences about features: a name for each image attribute, and adjectives."""
 
 # Names of the image attributes (`statistics/attributes.py`).
 LABELS = {

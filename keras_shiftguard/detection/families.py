@@ -137,12 +137,13 @@ class CollectedTests:
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
         names, p_values = [source], [np.ones(1)]
-        missing_shares = [(a / max(n, 1), b / max(m, 1))]  # of the samples, (current, reference)
+        # Share of the samples of (current, reference) in which each is missing.
+        missing_shares = [(a / max(n, 1), b / max(m, 1))]
         if a + b and min(n * shares[0], m * shares[1]) >= 1:
             distinct_a, distinct_n = a * shares[0], n * shares[0]
-            marked = distinct_a + b * shares[1]
+            missing_in_both = distinct_a + b * shares[1]
             total = distinct_n + m * shares[1]
-            p_values[0] = hypergeometric_two_sided(distinct_a, distinct_n, marked, total)
+            p_values[0] = hypergeometric_two_sided(distinct_a, distinct_n, missing_in_both, total)
         if not current.is_image and current.features.names == reference.features.names:
             x, y = current.features, reference.features
             p_values.append(ranks.compare_missing(x, y, shares))
@@ -178,8 +179,8 @@ class CollectedTests:
                 explanation=sentences.missing_differs(words, here, there, *self.names),
             )
 
-        # Columns without missing values are counted in the correction for several tests as well,
-        # because the data decide which columns are tested.
+        # Columns without missing values are not tested, but the correction for several tests counts
+        # them, because the data decide which columns are tested.
         num_constant = len(p) - len(tested)
         padded = np.concatenate([p[tested], np.ones(num_constant)])
         self.families.append(Family("missing", source, padded, finding, num_constant))

@@ -24,9 +24,10 @@ class Finding:
             `"weather"`, `"geometry"`, `"label"`, `"concept"`,
             `"preprocessing"`, `"missing"`; `"other"` where none is named.
         effect_size: Signed, in standard deviations between samples (Cohen's
-            d) unless `explanation` says otherwise; for frequencies Cohen's w.
+            d) unless `explanation` says otherwise; for frequencies Cohen's w, which
+            is not negative.
         interval: 95 % interval of the effect size.
-        p_value: P-value before correction for the number of features and looks;
+        p_value: P-value, not corrected for the number of features and of looks;
             never 0.
         stream: Name of the stream that differs, e.g. `"validation"`.
         against: Name of the stream it is compared with, e.g. `"train"`.

@@ -10,7 +10,7 @@ from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.labels.class_mix import (
     concept_finding,
     with_estimated_mix,
-    without_consequences,
+    without_effects_of_class_mix,
 )
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
@@ -18,7 +18,8 @@ from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Fam
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-CONCEPT_SHARE = 0.08  # part of the level for concept shift, if the labels of both are classes
+# Part of the level that the test of concept shift gets, if the labels of both streams are class ids.
+CONCEPT_SHARE = 0.08
 
 
 @dataclass(frozen=True)
@@ -78,15 +79,15 @@ def compare_profiles(
             absent = stream if name not in current.inputs else against
             tests.notes.append(f"input {name!r} is absent in {stream_name(absent)}")
             continue
-        a, b = current.inputs[name], reference.inputs[name]
-        if not a.num_samples or not b.num_samples:
-            tests.note_too_few(name, a.num_samples, b.num_samples, 1)
+        now, before = current.inputs[name], reference.inputs[name]
+        if not now.num_samples or not before.num_samples:
+            tests.note_too_few(name, now.num_samples, before.num_samples, 1)
             continue
-        difference = _certain_difference(tests, name, a, b)
+        difference = _certain_difference(tests, name, now, before)
         if difference is not None:
             certain.append(difference)
         else:
-            _input_tests(tests, name, a, b, shares)
+            _input_tests(tests, name, now, before, shares)
     _label_tests(tests, current, reference, shares)
     if outputs:
         _output_tests(tests, current, reference, shares)
@@ -97,7 +98,7 @@ def compare_profiles(
     findings = reported_findings(found, reference, current, tests.names)
     if both_classes:
         labels = (current.labels, reference.labels)
-        findings = without_consequences(findings, *labels, shares)
+        findings = without_effects_of_class_mix(findings, *labels, shares)
         concept = concept_finding(*labels, level * concept_share, shares, stream, against)
         if concept is not None:
             findings.append(concept)
@@ -112,38 +113,42 @@ def compare_profiles(
 
 
 def _distinct_share(profile: InputProfile) -> float:
-    """Returns the number of distinct samples divided by that of samples counted, in (0, 1]."""
+    """Returns the number of distinct samples divided by the number of samples seen, in (0, 1]."""
     if not profile.distinct_samples or not profile.num_samples:
         return 1.0
     return min(1.0, profile.distinct_samples / profile.num_samples)
 
 
 def _input_tests(
-    tests: CollectedTests, name: str, a: InputSummary, b: InputSummary, shares: tuple[float, float]
+    tests: CollectedTests,
+    name: str,
+    now: InputSummary,
+    before: InputSummary,
+    shares: tuple[float, float],
 ) -> None:
     """Adds the tests of one input.
 
     Args:
         tests: Where the tests are added.
         name: Name of the input.
-        a: Summary of the current stream.
-        b: Summary of the reference.
+        now: Summary of the current stream.
+        before: Summary of the reference.
         shares: Shares of distinct samples, see `families.Shares`.
     """
-    what = "images" if a.is_image else "samples"
+    what = "images" if now.is_image else "samples"
     if tests.several_inputs:
         what += f" of input {name!r}"
-    tests.add_features("features", name, what, a.features, b.features, shares)
-    tests.add_embedding("embedding", name, what, a.embedding, b.embedding, shares)
-    tests.add_missing(name, a, b, shares)
-    if len(a.tokens) and len(a.tokens) == len(b.tokens):
+    tests.add_features("features", name, what, now.features, before.features, shares)
+    tests.add_embedding("embedding", name, what, now.embedding, before.embedding, shares)
+    tests.add_missing(name, now, before, shares)
+    if len(now.tokens) and len(now.tokens) == len(before.tokens):
         # The tokens of one sample are not independent, so all of them count as one sample.
         token_shares = tuple(
             share * min(1.0, s.num_samples / max(float(s.tokens.sum()), 1.0))
-            for s, share in zip((a, b), shares, strict=True)
+            for s, share in zip((now, before), shares, strict=True)
         )
         both = (token_shares[0], token_shares[1])
-        tests.add_classes("tokens", f"{name}/tokens", "tokens", a.tokens, b.tokens, both)
+        tests.add_classes("tokens", f"{name}/tokens", "tokens", now.tokens, before.tokens, both)
 
 
 def _label_tests(
@@ -153,22 +158,22 @@ def _label_tests(
     shares: tuple[float, float],
 ) -> None:
     """Adds the tests of the labels."""
-    a, b = current.labels, reference.labels
-    if not a.num_samples or not b.num_samples:
+    now, before = current.labels, reference.labels
+    if not now.num_samples or not before.num_samples:
         return
-    if a.are_classes and b.are_classes:
+    if now.are_classes and before.are_classes:
         tests.add_classes(
-            "labels", "labels", "labels", a.counts, b.counts, shares, "label", "label"
+            "labels", "labels", "labels", now.counts, before.counts, shares, "label", "label"
         )
-    elif a.are_classes != b.are_classes:
-        classes, numbers = tests.names if a.are_classes else tests.names[::-1]
+    elif now.are_classes != before.are_classes:
+        classes, numbers = tests.names if now.are_classes else tests.names[::-1]
         tests.notes.append(
             f"labels are class ids in {stream_name(classes)} and numbers in "
             f"{stream_name(numbers)}: not compared"
         )
     else:
         tests.add_features(
-            "labels", "labels", "labels", a.targets, b.targets, shares, "label", "label"
+            "labels", "labels", "labels", now.targets, before.targets, shares, "label", "label"
         )
 
 
@@ -179,59 +184,64 @@ def _output_tests(
     shares: tuple[float, float],
 ) -> None:
     """Adds the tests of a model's outputs."""
-    a, b = current.outputs, reference.outputs
-    if not a.num_samples or not b.num_samples:
+    now, before = current.outputs, reference.outputs
+    if not now.num_samples or not before.num_samples:
         return  # outputs of training are never measured, as they differ without any shift
-    if a.weights != b.weights or a.num_classes != b.num_classes:
-        tests.notes.append("the model's outputs were made with other weights: not compared")
-        return
-    tests.add_features("outputs", "outputs", "outputs", a.features, b.features, shares)
-    if a.num_classes:
-        tests.add_classes(
-            "predicted", "predictions", "predictions", a.predicted, b.predicted, shares
+    if now.weights != before.weights or now.num_classes != before.num_classes:
+        tests.notes.append(
+            "the model's outputs were made with other weights or other classes: not compared"
         )
-    if a.layer == b.layer:
-        what = f"activations of layer {a.layer!r}"
-        source = f"layer {a.layer}" if a.layer else "layer"
-        tests.add_embedding("layer", source, what, a.embedding, b.embedding, shares)
+        return
+    tests.add_features("outputs", "outputs", "outputs", now.features, before.features, shares)
+    if now.num_classes:
+        tests.add_classes(
+            "predicted", "predictions", "predictions", now.predicted, before.predicted, shares
+        )
+    if now.layer == before.layer:
+        what = f"activations of layer {now.layer!r}"
+        source = f"layer {now.layer}" if now.layer else "layer"
+        tests.add_embedding("layer", source, what, now.embedding, before.embedding, shares)
 
 
 def _certain_difference(
-    tests: CollectedTests, name: str, a: InputSummary, b: InputSummary
+    tests: CollectedTests, name: str, now: InputSummary, before: InputSummary
 ) -> Finding | None:
     """Returns a finding on shapes, flat images or image sizes, which needs no test, or None.
 
     The arguments are those of `_input_tests`.
     """
     here, there = stream_name(tests.names.stream), stream_name(tests.names.against)
-    if a.layout != b.layout or a.num_channels != b.num_channels:
-        unit = "channels" if a.is_image and b.is_image else "numbers in the last axis"
+    if now.layout != before.layout or now.num_channels != before.num_channels:
+        unit = "channels" if now.is_image and before.is_image else "numbers in the last axis"
         text = (
-            f"Input {name!r} has another shape: {a.num_channels} {unit} ({a.layout}) in {here} "
-            f"against {b.num_channels} ({b.layout}) in {there}"
+            f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
+            f"against {before.num_channels} ({before.layout}) in {there}"
         )
         return _certain(tests.names, name, "other", text)
-    if not a.is_image or not min(*a.smallest_size, *b.smallest_size):
+    if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
-    if _is_flat(a) and not _is_flat(b):
-        level = f"{float(a.sample_mean.mean):.3g}"
+    if _is_flat(now) and not _is_flat(before):
+        level = f"{float(now.sample_mean.mean):.3g}"
         text = (
-            f"All {here} images are flat, every pixel of one the same (mean {level}): a loader "
-            f"that fails gives such images, and those in {there} are not"
+            f"All {here} images are flat: within each image, all pixels have the same value (mean "
+            f"{level}). A failing loader gives such images. Those in {there} are not flat"
         )
         return _certain(tests.names, name, "other", text)
     height_and_width = range(2)
-    no_common_size = any(a.smallest_size[i] > b.largest_size[i] for i in height_and_width) or any(
-        b.smallest_size[i] > a.largest_size[i] for i in height_and_width
+    no_common_size = any(
+        now.smallest_size[i] > before.largest_size[i]
+        or before.smallest_size[i] > now.largest_size[i]
+        for i in height_and_width
     )
     if not no_common_size:
         return None
-    text = f"{here.capitalize()} images have another size: {_size(a)} against {_size(b)} in {there}"
+    sizes = f"{_size(now)} against {_size(before)} in {there}"
+    text = f"{here.capitalize()} images have another size: {sizes}"
     return _certain(tests.names, name, "resolution", text)
 
 
 def _is_flat(summary: InputSummary) -> bool:
-    """Whether all pixels of an image are the same, in every image."""
+    """Whether every image has the same value in all its pixels."""
     deviation = summary.sample_std
     return bool(deviation.count > 0 and deviation.mean <= 1e-6 * abs(summary.sample_mean.mean))
 
@@ -243,7 +253,7 @@ def _size(summary: InputSummary) -> str:
 
 
 def _certain(names: StreamNames, name: str, family: str, text: str) -> Finding:
-    """Returns a finding that needs no test, with the largest effect and the smallest p-value."""
+    """Returns a finding that needs no test: its effect size is 99, its p-value the smallest."""
     return Finding(
         feature=name,
         kind="preprocessing",

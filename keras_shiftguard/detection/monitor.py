@@ -4,8 +4,8 @@ This works by alpha spending. Each pair of streams gets an equal share of the ra
 first look at a pair uses half of its share, and look k > 1 uses `1 / (2 k (k - 1))` of the share.
 These parts add up to at most the share, however long the fit is. By the union bound, the
 probability that any look ever raises a false alarm is at most `alpha`, for any dependence between
-looks, streams and features. The first look gets half because a fit mostly repeats its samples, so
-that nearly all the evidence is there at the first look.
+looks, streams and features. The first look gets half because a fit mostly repeats its samples:
+nearly all the evidence is there at the first look.
 
 A pass over samples that were compared before brings no evidence and spends no alpha: the
 findings stay as they are.
@@ -40,7 +40,7 @@ class Pair:
         reference: Profile of `against` at the latest look.
         findings: Findings reported so far, by feature.
         significant: All features that ever differed significantly and mattered.
-        expected: Features that are intended to differ.
+        expected: Features that are intended to differ or whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
     """
 
@@ -156,7 +156,7 @@ class ShiftMonitor:
         return [pair for pair in self._pairs.values() if pair.looks]
 
     def severity(self, stream: str) -> float:
-        """Returns the largest |effect size| of the findings of a stream that matter; 0 if none."""
+        """Returns the largest |effect size| of a stream's findings that matter; 0 if none does."""
         found = (f for f in self._findings() if f.stream == stream and f.matters)
         return max((abs(finding.effect_size) for finding in found), default=0.0)
 
@@ -224,7 +224,7 @@ class ShiftMonitor:
 
 
 def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
-    """Returns saved findings by feature."""
+    """Returns findings that were saved with `Finding.to_dict`, by feature."""
     found = [Finding(**{**f, "interval": tuple(f["interval"])}) for f in findings]
     return {finding.feature: finding for finding in found}
 

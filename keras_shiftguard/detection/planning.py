@@ -6,7 +6,7 @@ from statistics import NormalDist
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 
 POWER = 0.8  # probability with which the difference is detected
-TYPICAL_FEATURES = 30  # number of attributes of an image
+TYPICAL_FEATURES = 30  # about the number of attributes that are tested of an image
 
 
 def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATURES) -> int:
@@ -21,7 +21,7 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
 
     Args:
         effect_size: Difference of the means, in standard deviations between samples.
-        level: False-alarm rate of all tests of the comparison together.
+        level: False-alarm rate of all tests together.
         num_tests: Number of features that are tested.
 
     Example:
@@ -30,8 +30,8 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
     (128, 795)
     """
     normal = NormalDist()
-    standard_errors = normal.inv_cdf(1 - level / num_tests / 2) + normal.inv_cdf(POWER)
-    return max(MIN_SAMPLES, math.ceil(2 * (standard_errors / effect_size) ** 2))
+    num_standard_errors = normal.inv_cdf(1 - level / num_tests / 2) + normal.inv_cdf(POWER)
+    return max(MIN_SAMPLES, math.ceil(2 * (num_standard_errors / effect_size) ** 2))
 
 
 def needs_in_words(level: float) -> str:

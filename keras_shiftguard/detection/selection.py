@@ -9,8 +9,8 @@ from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.profiles import InputProfile
 
-MAX_PER_SOURCE = 3  # findings on one input (or on the labels, ...) that are reported
-# The attribute that is reported first if a cause of this family is named.
+MAX_PER_SOURCE = 3  # largest number of findings reported on one input (or the labels, ...)
+# The attribute that is reported first, by the family of the cause that is named.
 MAIN_ATTRIBUTE = {
     "brightness": "brightness",
     "contrast": "contrast",
@@ -103,16 +103,16 @@ def _input_findings(
     if feature_matters:
         main = f"{source}/{MAIN_ATTRIBUTE.get(cause.family)}"
         first = min(features, key=lambda f: (not f.matters, f.feature != main))
-        reported = _strongest([first, *(f for f in features if f is not first)], most=1)
+        reported = _strongest([first, *(f for f in features if f is not first)], max_findings=1)
     explanation = f"{reported[0].explanation}. {cause.sentence.rstrip('.')}"
     named = [replace(reported[0], explanation=explanation), *reported[1:]]
     return [replace(finding, family=cause.family) for finding in named]
 
 
-def _strongest(findings: list[Finding], most: int = MAX_PER_SOURCE) -> list[Finding]:
-    """Returns the first `most` findings; the last of them says how many others there are."""
-    strongest, num_others = findings[:most], len(findings) - most
+def _strongest(findings: list[Finding], max_findings: int = MAX_PER_SOURCE) -> list[Finding]:
+    """Returns the first `max_findings` findings; the last of them says how many others differ."""
+    strongest, num_others = findings[:max_findings], len(findings) - max_findings
     if num_others > 0:
-        text = f"{strongest[-1].explanation}; {num_others} more of its kind differ"
+        text = f"{strongest[-1].explanation}; {num_others} more features differ"
         strongest = [*strongest[:-1], replace(strongest[-1], explanation=text)]
     return strongest

@@ -17,7 +17,7 @@ def stream_name(stream: str) -> str:
 
 
 def number(value: float) -> str:
-    """Formats a number with two significant digits, or more if that is shorter."""
+    """Formats a number with two significant digits, or all digits before the point if more."""
     if not math.isfinite(value):
         return str(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
@@ -152,7 +152,7 @@ def classes_look_different(classes: list[int], effect: float, stream: str, again
 
     Args:
         classes: Ids of the classes that differ, the most changed first.
-        effect: Effect size of the first of them.
+        effect: Effect size of the most changed class.
         stream: Name of the stream that differs.
         against: Name of the stream it is compared with.
     """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 DRAWS = 1000  # bootstrap draws
-LEVEL = 0.95  # of the intervals from bootstrap draws
+LEVEL = 0.95  # share of the bootstrap draws that an interval holds
 SEED = 20
 MAX_WEIGHTS_AT_ONCE = 4_000_000  # draws times samples in memory: 32 MB in float64
 
@@ -77,7 +77,7 @@ class Resampling:
 
         Args:
             scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-            mix: Class frequencies to weight the samples to; None weights all samples alike.
+            mix: Class frequencies that the weighted samples get; None weights all samples alike.
         """
         if mix is None:
             point = scores.mean(axis=1)
@@ -112,8 +112,8 @@ class Resampling:
             scores: `(readings, samples)`, sorted by class.
             weights: How often each draw holds each sample, `(draws, samples)`, sorted
                 by class.
-            fallback: Accuracy of classes that a draw misses, `(readings, classes)`; None
-                if no class can be missed.
+            fallback: Accuracy to use for a class of which a draw holds no sample,
+                `(readings, classes)`; None if every draw holds all classes.
         """
         totals = np.add.reduceat(weights, self.starts, axis=1)
         found = []
@@ -124,10 +124,11 @@ class Resampling:
         return np.stack(found)
 
     def _class_shares(self, mix: Mix) -> np.ndarray:
-        """Returns the share of each class that the samples have, `(1 + draws, classes)`.
+        """Returns the weights of the classes in `self.classes`, `(1 + draws, classes)`.
 
-        The first row is that of `mix`. The other rows vary as counted frequencies do,
-        or equal the first one if those of `mix` are exact. Each row sums to 1.
+        The first row holds the frequencies of `mix`, scaled to sum to 1 over these
+        classes. In the other rows they vary as counted frequencies do, or are the same
+        if those of `mix` are exact.
         """
         shares = np.tile(mix.frequencies, (self.num_draws + 1, 1))
         if mix.num_samples:
@@ -194,7 +195,8 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, flo
     """Returns the 95 % interval of `mean(first) - mean(second)` over the same samples.
 
     Agresti and Min 2005: half a sample is added to each of the four combinations of
-    right and wrong, so that the interval has a width even if all scores are equal.
+    `first` and `second` being right or wrong, so that the interval has a width even if
+    all scores are equal.
 
     Args:
         first: Scores `(samples,)`, from 0 to 1.

@@ -39,15 +39,17 @@ class ConceptShift:
     ) -> np.ndarray:
         """Returns the part of the gap that concept shift explains.
 
-        In the shapes, `...` is nothing for the samples themselves, and the number of
-        draws for bootstrap draws.
+        In the shapes, `...` stands for no axis for the accuracies of the samples themselves,
+        and for the axis `draws` for those of bootstrap draws.
 
         Args:
             before: Accuracy of each class in the reference, `(classes,)`.
             now: Accuracy of each class in the data, `(..., classes)`, with all causes
                 removed that can be removed exactly.
-            shares: Share of the samples in each class, `(classes,)`.
-            left: The part of the gap that is left to explain, `(...)`; an upper limit.
+            shares: Share of the samples in each class, `(classes,)`, with which its loss
+                is weighted.
+            left: The part of the gap that is left to explain, `(...)`: at most this is
+                returned.
         """
         if self.wrong_labels:
             return np.maximum(left, 0.0)
@@ -57,8 +59,8 @@ class ConceptShift:
         changed = np.isin(np.arange(len(shares)), self.classes)
         others = weight * ~changed
         others_lost = (lost * others).sum(axis=-1) / np.maximum(others.sum(axis=-1), 1e-12)
-        beyond = lost - np.maximum(others_lost, 0.0)[..., None]
-        excess = (weight * changed * beyond).sum(axis=-1)
+        lost_beyond = lost - np.maximum(others_lost, 0.0)[..., None]
+        excess = (weight * changed * lost_beyond).sum(axis=-1)
         return np.clip(excess, 0.0, np.maximum(left, 0.0))
 
 

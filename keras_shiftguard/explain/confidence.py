@@ -23,8 +23,8 @@ class Calibration:
     """Maps the confidence of a prediction to the probability that it is right.
 
     Args:
-        threshold: Confidence above which a prediction counts as right; None if only the
-            mean confidence of the reference is known.
+        threshold: Confidence above which a prediction counts as right; None if the
+            confidences of the single reference samples are not known.
         offset: Accuracy minus mean confidence of the reference; 0 if not known. Without
             a threshold it is added to each confidence.
         note: Sentence for the report about how the accuracy is estimated.
@@ -41,7 +41,7 @@ class Calibration:
         return (predictions.confidence > self.threshold).astype("float64")
 
     def doubt(self, predictions: Predictions) -> float:
-        """Returns how far the estimates by threshold and by offset are apart.
+        """Returns how far apart the estimates of the accuracy by threshold and by offset are.
 
         It is 0 without a threshold.
         """
@@ -57,8 +57,8 @@ def calibrate(reference: Reference) -> Calibration:
     if predictions is not None and samples is not None and samples.labels is not None:
         right = predictions.right(samples.labels)
         wrong = 1 - right.mean()
-        # As many samples lie at or below the threshold as predictions are wrong: none
-        # lies below -1.
+        # The share of samples at or below the threshold is that of the wrong predictions. If
+        # none is wrong, the threshold is -1, below any confidence.
         threshold = float(np.quantile(predictions.confidence, wrong)) if wrong > 0 else -1.0
         offset = float(right.mean() - predictions.confidence.mean())
         return Calibration(

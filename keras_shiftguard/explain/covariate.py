@@ -1,4 +1,4 @@
-"""Covariate shift as a cause: how much accuracy is regained by repairs that use no labels.
+"""Covariate shift as a cause: how much accuracy is regained by repairs that need no labels.
 
 Covariate shift cannot be removed exactly, since the images without the shift are not
 known. Two repairs are tried on the samples: the mean and deviation of each channel are
@@ -21,7 +21,8 @@ from keras_shiftguard.explain.predictions import Predictions, predict
 from keras_shiftguard.explain.samples import CHUNK
 from keras_shiftguard.profiles import InputSummary
 
-# Batch norm is recalibrated on at most so many samples, or four chunks if that is more.
+# Batch norm is recalibrated on at most this many bytes and samples. Four chunks of samples are
+# always allowed.
 MAX_RECALIBRATION_BYTES = 256 << 20
 MAX_RECALIBRATION_SAMPLES = 2048
 # The channels are repaired if the mean of any of them moved by this many standard
@@ -72,11 +73,11 @@ def level_repair(
     reference: InputSummary,
     weights: np.ndarray,
 ) -> Repair | None:
-    """Sets the mean and deviation of each channel to those of the reference.
+    """Sets the mean and deviation of each channel to those of the reference, and predicts.
 
     Args:
         model: The classifier.
-        chunks: The samples in chunks.
+        chunks: The images in chunks.
         again: A second iterator over the same samples.
         reference: Summary of the input in the reference.
         weights: Weight of each sample in the mean and deviation, `(samples,)`.
@@ -118,7 +119,7 @@ def level_repair(
 
 
 def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) -> Repair | None:
-    """Predicts with batch-norm statistics of the data, and restores the model.
+    """Sets batch norm to the statistics of the data, predicts, and restores the model.
 
     Args:
         model: The classifier.
@@ -155,7 +156,7 @@ def balanced(
         number: Number of all samples.
 
     Returns:
-        The samples in random order, at most as many as the limits above allow.
+        The samples in random order; see `MAX_RECALIBRATION_SAMPLES` for how many.
     """
     chosen: np.ndarray | None = None
     parts: dict[str, list[np.ndarray]] = {}

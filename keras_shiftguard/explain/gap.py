@@ -205,8 +205,8 @@ class _GapAnalysis:
     def _accuracies_by_set(self, scores: np.ndarray) -> Accuracies:
         """Returns the accuracy with each set of causes removed, from none to all.
 
-        The sets are those of `_predict_each_set`; then, if label shift is a cause, the
-        same sets with label shift as well. It is the highest bit of the index.
+        The sets are those of `_predict_each_set`. If label shift is a cause, they are
+        followed by the same sets with label shift, which is the highest bit of the index.
         """
         plain = self.resampling.accuracies(scores)
         if self.mix is None:
@@ -274,13 +274,13 @@ class _GapAnalysis:
             low, high = interval(target.draws - by_set.draws[0])
             doubt = 0.0 if self.calibration is None else self.calibration.doubt(predictions)
             # The measured accuracy lies in 0..1, which limits the gap.
-            largest = float(target.point)
-            return max(low - doubt, largest - 1), min(high + doubt, largest)
+            max_gap = float(target.point)
+            return max(low - doubt, max_gap - 1), min(high + doubt, max_gap)
         paired = self._paired_scores()
         if paired is not None:
             return paired_difference(paired, scores)
-        number = reference.num_samples
-        return difference(reference.accuracy, number, float(scores.mean()), len(scores))
+        accuracy = float(scores.mean())
+        return difference(reference.accuracy, reference.num_samples, accuracy, len(scores))
 
     def _all_notes(self, predictions: Predictions) -> list[str]:
         notes = list(self.notes)

@@ -11,7 +11,7 @@ from keras import ops
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
 
-# The part of the shorter side that is kept. For the published accuracies of
+# The share of the shorter side that is kept. For the published accuracies of
 # keras.applications, the shorter side was resized to 256 pixels, bicubic, and the central
 # 224 pixels were kept: 224 / 256 (taehoonlee in
 # github.com/keras-team/keras-applications/issues/88).
@@ -105,7 +105,7 @@ def native_image(
         file: The image file.
         size: Height and width of the result.
         channels: 1 or 3.
-        crop: Size of the central part, as a share of the largest one that fits.
+        crop: Side of the central part, as a share of the side of the largest part that fits.
 
     Returns:
         `(height, width, channels)` uint8.

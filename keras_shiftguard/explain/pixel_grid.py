@@ -12,7 +12,7 @@ import numpy as np
 from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-MAX_VALUES = 200_000  # how many values are tested; of larger sets only every k-th pixel is
+MAX_VALUES = 200_000  # values to test; of larger sets, only every k-th pixel is tested
 MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid
 MIN_LEVELS = 10  # grey levels that must occur, of 256; fewer can lie on a wrong grid
 MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in grey levels
@@ -65,10 +65,10 @@ def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
     if not found:
         return None
     # Values on a coarse grid may lie on finer ones as well, so the coarsest is the right one.
-    return max(found, key=lambda grid: _step(grid.convention))
+    return max(found, key=lambda grid: _spacing(grid.convention))
 
 
-def _step(convention: InputConvention) -> float:
+def _spacing(convention: InputConvention) -> float:
     """Returns the distance of neighbouring values on the grid, as a mean over the channels."""
     return float(np.asarray(convention.scale, "float64").mean())
 

@@ -29,10 +29,11 @@ class Reference:
 
     Args:
         name: Description of the reference for the report.
-        accuracy: The accuracy; None if the user gave no reference.
-        num_samples: Number of samples it was measured on; 0 for an exact number.
+        accuracy: The accuracy; None if the user gave no reference and none is published.
+        num_samples: Number of samples it was measured on; 0 if the user gave a number.
         counts: Number of samples of each class `(classes,)`, or None.
-        by_class: Accuracy of each class `(classes,)`, NaN without samples; or None.
+        by_class: Accuracy of each class `(classes,)`, NaN for classes without samples; or
+            None.
         top5: Top-5 accuracy, or None.
         confidence: Mean confidence of the model, or None.
         profile: Function that returns the profile of the samples, or None.

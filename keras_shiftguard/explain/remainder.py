@@ -57,7 +57,7 @@ class Remainder:
     Args:
         model: The classifier.
         views: The samples with exact causes removed.
-        predictions: Predictions for the samples with all of them removed.
+        predictions: Predictions for the samples with all exact causes removed.
         resampling: The bootstrap of the samples.
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
@@ -151,8 +151,8 @@ class Remainder:
             return None
         parts, estimate = [words], lost
         if best is not None:
-            gain = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
-            parts.append(best[0].detail + gain)
+            gain_text = f" brings back {100 * float(best[1].point):.1f}" if lost is not None else ""
+            parts.append(best[0].detail + gain_text)
             estimate = best[1] if lost is None or best[1].point > lost.point else lost
         if names and self.labels is not None:
             parts.append(worst_fifth(names, table, self.predictions.right(self.labels)))
@@ -209,8 +209,9 @@ class Remainder:
         labels = samples.labels[restyled.which]
         unchanged = predictions.right(samples.labels)[restyled.which]
         right = np.stack([unchanged, restyled.predictions.right(labels)])
-        draws = Resampling(len(labels), None, self.resampling.num_draws).accuracies(right)
-        lost = draws[0].minus(draws[1])
+        resampling = Resampling(len(labels), None, self.resampling.num_draws)
+        accuracies = resampling.accuracies(right)
+        lost = accuracies[0].minus(accuracies[1])
         if not _is_above_zero(lost):
             return "", None
         points = 100 * float(lost.point)
@@ -268,5 +269,5 @@ class Remainder:
 
 
 def _is_above_zero(difference: Accuracies) -> bool:
-    """Whether one difference of accuracies is above 0 in all but a few draws."""
+    """Whether a difference of accuracies is above 0 in all draws but `LOWER_PERCENTILE` %."""
     return bool(np.percentile(difference.draws, LOWER_PERCENTILE) > 0)

@@ -25,11 +25,12 @@ from keras_shiftguard.profiles import InputSummary
 
 MAX_SAMPLES_TO_DIAGNOSE = 256
 MAX_FILES_TO_READ = 32  # to find out how raw images are preprocessed
-# Correlation of "red minus blue" between two versions of the same images, from which it is
-# clear whether one of them has red and blue swapped.
+# Red minus blue is correlated between two versions of the same images. If the absolute value of
+# this correlation is at least this, its sign tells whether one version has them swapped.
 MIN_ORDER_CORRELATION = 0.5
 MAX_SAME_DISTANCE = 3.0  # root mean square in grey levels; images that are nearer look the same
-REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")  # shown as a note
+# The hints of the diagnosis that are shown as a note; only the first one is.
+REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
 
 def find_removable(
@@ -94,8 +95,8 @@ def _as_the_reference(
 ) -> tuple[dict[str, InputCorrection], str, str]:
     """Returns the correction to the reference's preprocessing, its description and its code.
 
-    It is for models that do not show which preprocessing they expect. All three are empty
-    if no correction is found. For the arguments see `_preprocessing`.
+    It is used if the model does not show which preprocessing it expects. All three are
+    empty if no correction is found. For the arguments see `_preprocessing`.
     """
     assert reference.profile is not None
     name, x = next(iter(some.items()))

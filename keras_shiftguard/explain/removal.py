@@ -39,7 +39,7 @@ class RawFeed:
     crop: float = CROP
 
     def read(self, samples: Samples, part: slice) -> np.ndarray:
-        """Returns the files of some samples, read natively and preprocessed like these."""
+        """Returns the samples at the positions `part`, read from their files and preprocessed."""
         assert samples.folder is not None
         files = samples.folder.files[part]
         return self.fed(read_natively(files, self.size, len(self.scale), self.crop))
@@ -114,8 +114,8 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     Args:
         x: A batch of images.
         fix: The correction.
-        values: Whether to apply its scale and offset. Each colour gets its own, also if
-            the order of the channels is not corrected.
+        values: Whether to apply its scale and offset. Each colour gets its own numbers,
+            even if the order of the channels is not corrected.
         order: Whether to apply its order of channels.
     """
     if not (values or order):
@@ -125,6 +125,8 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     channels = x.shape[1] if channels_first else x.shape[-1]
     permutation = np.arange(channels) if fix.permutation is None else np.asarray(fix.permutation)
     if values:
+        # The numbers of the fix are for the channels after the permutation, and are needed here
+        # in the order before it.
         scale, offset = (
             np.broadcast_to(np.asarray(v, "float64"), (channels,))[np.argsort(permutation)]
             for v in (fix.scale, fix.offset)

@@ -18,7 +18,7 @@ CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
 MAX_LINES = 10  # of the printed report
-MAX_WIDTH = 200  # characters in a line that is no code
+MAX_WIDTH = 200  # characters in a line; lines of code are never cut
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class GapRow:
             `"unexplained"`.
         points: Its part of the gap, where 1 is 100 points: 0.05 is five points.
         interval: 95 % bootstrap interval of `points`.
-        accuracy: The accuracy with only this cause removed.
+        accuracy: The accuracy with only this cause removed. If it is not removed exactly,
+            this is the measured accuracy plus `points`.
         kind: `"removed"` if the cause was removed exactly, and the part is its Shapley
             share; `"estimated"` if the part is an estimate; `"rest"` for
             `"unexplained"`.
@@ -128,7 +129,7 @@ class GapReport:
         for row in self.rows:
             if row.repair and row.points > 0:
                 repairs.setdefault(row.repair, []).append(row.cause)
-        fixes = [f"  To repair {' and '.join(of)}: {line}" for line, of in repairs.items()]
+        fixes = [f"  To repair {' and '.join(causes)}: {line}" for line, causes in repairs.items()]
         rows = self._row_lines(MAX_LINES - 1 - len(fixes))
         notes = [_clip(f"  Note: {note}") for note in self.notes]
         room = MAX_LINES - 1 - len(rows) - len(fixes)

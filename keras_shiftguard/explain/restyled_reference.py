@@ -28,7 +28,8 @@ TRIED_OPERATIONS = (
 # Strengths to try; denser for small changes, which are more common.
 LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5
 FINER = np.linspace(-1, 1, 9) / 7  # offsets from the best strength, before the power of 1.5
-# Share of the squared distance between the attributes that the operation must remove.
+# Share of the distance between the mean attributes of reference and data, as measured by
+# `_distances`, that the operation must remove.
 MIN_EXPLAINED = 0.5
 MAX_SAMPLES_TO_FIT = 96  # images on which operations are compared
 MAX_SAMPLES = 1024  # images that are restyled and predicted
@@ -86,8 +87,8 @@ def restyle_reference(
     if distances is None or distances.argmin() == 0:
         return None
     unchanged, strengths = float(distances[0]), candidates[int(distances.argmin())]
-    around = np.clip(strengths.max() ** (1 / 1.5) + FINER, 0.01, 1) ** 1.5
-    finer = _one_operation(int(strengths.argmax()), around)
+    finer_levels = np.clip(strengths.max() ** (1 / 1.5) + FINER, 0.01, 1) ** 1.5
+    finer = _one_operation(int(strengths.argmax()), finer_levels)
     _, distances = _distances(rehearsal, finer, moved, unit, base)
     if distances is None or distances.min() > (1 - MIN_EXPLAINED) * unchanged:
         return None
@@ -115,7 +116,7 @@ def _distances(
     unit: np.ndarray,
     base: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns how far from the data each candidate leaves the attributes of the reference.
+    """Returns how far the attributes of the reference are from those of the data, by candidate.
 
     Args:
         rehearsal: Measures the mean attributes to which candidates lead.
@@ -126,9 +127,9 @@ def _distances(
             first candidate.
 
     Returns:
-        `base`; and the mean square of arcsinh(distance) over the attributes, which
-        damps large distances, for each candidate `(candidates,)`. The distance is in
-        units of `unit`. None if no attribute can be compared.
+        `base`; and for each candidate `(candidates,)` the mean square of
+        arcsinh(difference / `unit`) over the attributes, where arcsinh damps large
+        differences. It is None if no attribute can be compared.
     """
     means, _ = rehearsal(candidates)
     base = means[0] if base is None else base

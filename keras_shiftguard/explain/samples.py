@@ -28,7 +28,7 @@ class Samples:
         labels: Class ids `(samples,)`, or None.
         folder: The raw files of the samples, in the same order; None if not known.
         form: Structure that the model takes: `"tensor"`, `"dict"` or `"list"`.
-        total: Number of samples in the data. These may be only a part of them.
+        total: Number of samples in the data, of which only some may have been kept here.
     """
 
     inputs: dict[str, np.ndarray]
@@ -180,11 +180,12 @@ class _EvenSubsample:
     Args:
         limit: Largest number of samples; None for as many as fit into `MAX_BYTES`.
         stop: Whether to stop at the limit. Otherwise the whole stream is read, and every
-            second sample is dropped whenever the limit is reached.
+            second sample is dropped whenever there are more than `limit`.
     """
 
     def __init__(self, limit: int | None, stop: bool) -> None:
         self.limit, self.stop = limit, stop
+        # Samples that came, samples that are kept, and the stride: one of how many is kept.
         self.seen, self.count, self.stride = 0, 0, 1
         self.inputs: dict[str, list[np.ndarray]] = {}
         self.labels: list[np.ndarray] | None = []

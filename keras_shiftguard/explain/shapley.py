@@ -24,14 +24,14 @@ def shapley_shares(values: np.ndarray) -> np.ndarray:
     >>> shapley_shares(np.asarray([0.5, 0.6, 0.7, 0.9])).round(3).tolist()
     [0.15, 0.25]
     """
-    number = int(len(values)).bit_length() - 1
-    shares = np.zeros((number, *values.shape[1:]))
-    for cause in range(number):
+    num_causes = int(len(values)).bit_length() - 1
+    shares = np.zeros((num_causes, *values.shape[1:]))
+    for cause in range(num_causes):
         for removed in range(len(values)):
             if removed >> cause & 1:
                 continue
             # The part of all orders in which exactly these causes come before this one.
             before = removed.bit_count()
-            weight = factorial(before) * factorial(number - before - 1) / factorial(number)
+            weight = factorial(before) * factorial(num_causes - before - 1) / factorial(num_causes)
             shares[cause] += weight * (values[removed | 1 << cause] - values[removed])
     return shares

@@ -1,4 +1,4 @@
-"""Finds the fifth of the images, such as the darkest or the noisiest, with the lowest accuracy."""
+"""Finds the 20 % of the images (the darkest, the noisiest, ...) with clearly lower accuracy."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,11 @@ from keras import ops
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import spec_for
 
-# Standard errors by which the accuracy must be lower; high because up to 16 fifths are tested.
+# The accuracy of a fifth must be lower than that of the rest by this many standard errors; high
+# because up to 16 fifths are tested, 2 for each attribute.
 MIN_Z_SCORE = 3.5
-MIN_SAMPLES = 50
-# Names of the lowest and of the highest fifth, by attribute.
+MIN_SAMPLES = 50  # with fewer finite values, an attribute is not tested
+# Names of the fifth with the lowest values and of that with the highest, by attribute.
 SUPERLATIVES = {
     "brightness": ("darkest", "brightest"),
     "contrast": ("flattest", "most contrasted"),
@@ -20,8 +21,8 @@ SUPERLATIVES = {
     "sharpness": ("least sharp", "sharpest"),
     "noise": ("least noisy", "noisiest"),
     "blockiness": ("least blocky", "blockiest"),
-    "object_size": ("smallest", "largest"),
-    "background": ("fullest", "emptiest"),
+    "object_size": ("smallest-object", "largest-object"),
+    "background": ("least-background", "most-background"),
 }
 
 
@@ -58,12 +59,15 @@ def moments(table: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 
 def worst_fifth(columns: tuple[str, ...], table: np.ndarray, right: np.ndarray) -> str:
-    """Describes the fifth of the data with a clearly lower accuracy; "" if there is none.
+    """Describes the fifth of the images whose accuracy is most clearly lower than that of the rest.
 
     Args:
         columns: Names of the attributes.
         table: Values of the attributes, `(samples, attributes)`.
         right: 1 where the model is right, else 0, `(samples,)`.
+
+    Returns:
+        A phrase for the report; "" if no fifth is lower by `MIN_Z_SCORE`.
 
     Example:
 

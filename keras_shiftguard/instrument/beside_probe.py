@@ -1,4 +1,4 @@
-"""`BesideProbe`: measures the batches of a model beside its compiled steps.
+"""`BesideProbe`: measures each batch of a model beside the compiled step, before the step gets it.
 
 It is used on JAX and PyTorch, and for `predict` on TensorFlow as well.
 
@@ -60,12 +60,12 @@ class BesideProbe:
         self.augmentation = augmentation
         self.run_key: object = None
         self.attached = False
-        self._active: str | None = None  # stream that is measured now
+        self._active: str | None = None  # the stream that is measured now
         self._failed = False
         self._unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:
-        """Attaches the probe to the model, before the first batch of a run.
+        """Prepares for a run, before its first batch; `begin_batch` then wraps the functions.
 
         Args:
             run_key: An object that all callbacks of one run share. A probe with another key

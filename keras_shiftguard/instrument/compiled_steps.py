@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-KINDS = ("train", "test")
+KINDS = ("train", "test")  # as in `model.train_function` and `model.test_function`
 
 
 class CompiledSteps:
@@ -29,6 +29,7 @@ class CompiledSteps:
     def __init__(self, model: keras.Model, is_active: Callable[[str], bool]) -> None:
         self.model = model
         self._is_active = is_active
+        # By kind: Keras's own function, and the function that chooses between it and measuring.
         self._plain: dict[str, Any] = {}
         self._wrapped: dict[str, Any] = {}
 
@@ -42,7 +43,9 @@ class CompiledSteps:
         return _functions(self.model)
 
     def wrap(self, plain: dict[str, Any]) -> None:
-        """Makes Keras compile the wrapped steps; they are traced at the next batch.
+        """Sets the measuring functions on the model; new ones are traced at the next batch.
+
+        Those of an earlier `wrap` are used again while Keras's own functions are the same.
 
         Args:
             plain: The result of `make_plain`.

@@ -16,7 +16,7 @@ class Step:
     Args:
         operation: The layer or operation; None for an input of the model.
         parents: Indices of the steps whose outputs this one takes.
-        origin: For an input of the model, its position; else -1.
+        origin: For an input of the model, its position among the inputs; else -1.
         outermost: The output tensors, in the graph of the flattened model, of the call
             that contains this step (its own call, or that of a nested model).
             Computing them runs the step.
@@ -51,7 +51,7 @@ def flatten(model: keras.Model) -> list[Step]:
 def _expand(
     model: Any, inputs: list[int], steps: list[Step], outermost: tuple[Any, ...] | None
 ) -> list[int]:
-    """Appends the steps of one model.
+    """Appends the steps of one model to `steps`.
 
     Args:
         model: The model, or a nested model.

@@ -1,8 +1,8 @@
 """Access to private attributes of Keras, for which Keras has no public function.
 
-A minor release of Keras may drop any of them. Then the functions here return None, an empty
-list or False, so that a diagnosis knows less instead of failing, and
-`tests/instrument/test_keras_private.py` fails.
+A minor release of Keras may drop any of them. If one is missing, the functions here return None,
+an empty list or False: a diagnosis then knows less but does not fail. The test
+`tests/instrument/test_keras_private.py` does fail.
 """
 
 from typing import Any

@@ -49,7 +49,9 @@ def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[
 
 @contextmanager
 def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
-    """Context that records what layers receive in a forward pass, and ends it after the last one.
+    """Context that records what layers receive in a forward pass.
+
+    It ends the pass as soon as all of them have been called.
 
     Args:
         layers: Built batch-norm layers, each once.
@@ -65,9 +67,9 @@ def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
 
 
 def _recorder(layer: Any, call: Any, found: dict[int, Any], num_layers: int) -> Any:
-    """Returns a replacement for `call`, which records once into `found`.
+    """Returns a replacement for `call` that records the first input of `layer` in `found`.
 
-    It ends the forward pass when `found` has `num_layers` entries.
+    The replacement ends the forward pass when `found` has `num_layers` entries.
     """
 
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -86,7 +88,7 @@ def _recorder(layer: Any, call: Any, found: dict[int, Any], num_layers: int) -> 
     return record
 
 
-def in_order(model: Any) -> Iterator[tuple[Any, list[Any]]]:
+def layers_with_own_variables(model: Any) -> Iterator[tuple[Any, list[Any]]]:
     """Yields every layer and its own variables, without those of the layers inside it.
 
     The order is about that of execution.

@@ -31,7 +31,7 @@ class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
     `update` adds batches of validation, inside a compiled step on TensorFlow and beside it on
-    the other backends. `predict` adds batches outside of a step. Each has a sketch of its own.
+    the other backends. `predict` adds batches outside of a step. Each of the two has a sketch.
 
     Args:
         model: A built model with one output.
@@ -57,9 +57,9 @@ class ModelOutputs:
             self._network = keras.Model(inputs, [model.outputs[0], layer.output])
             dimension = layer.output.shape[-1]
         arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
-        self.sketch = OutputSketch(*arguments)
+        self.sketch = OutputSketch(*arguments)  # of `update`
         with updated_by_the_host():
-            self.predicted = OutputSketch(*arguments)
+            self.predicted = OutputSketch(*arguments)  # of `predict`
         self._forward: Any = None  # the compiled network, only on JAX
 
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:
@@ -108,10 +108,11 @@ class ModelOutputs:
             results = predict_batch(self._network, x)
         except Exception as error:  # of any type, from any layer
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
-            reason = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
+            # Without colour codes. Keras names the layer first; the cause is the second paragraph.
+            paragraphs = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
             raise BadInputError(
                 f"The model does not take this data. Received: shape {shapes}, but the model: "
-                f"{reason[min(1, len(reason) - 1)].strip()}"
+                f"{paragraphs[min(1, len(paragraphs) - 1)].strip()}"
             ) from error
         self._add(self.predicted, results, y)
 
@@ -138,8 +139,8 @@ def predict_batch(model: keras.Model, x: Any) -> Any:
 def is_classifier(model: keras.Model) -> bool:
     """Whether the outputs of a model are classes and not a regression.
 
-    The activation of the last layer decides. If it does not tell, the loss decides, and
-    last the number of outputs: a single one is a regression.
+    The activation of the last layer decides. If it does not tell, the loss decides. If
+    that does not tell either, a single output is a regression, and several are classes.
     """
     layers = getattr(model, "layers", None)
     last = layers[-1] if layers else None

@@ -2,7 +2,7 @@
 
 `train_step` and `test_step` of the model *instance* are wrapped: they get the raw batch, even if
 the user's class overrides them. On JAX and PyTorch batches are measured beside the step, see
-`beside_probe.py`. On TensorFlow only the compiled function itself sees them.
+`beside_probe.py`. On TensorFlow only the compiled step itself sees the batches.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -33,7 +33,7 @@ class Probe:
 
     Args:
         model: A compiled model.
-        streams: The `Stream` for each of `"train"` and `"validation"`.
+        streams: A `Stream` by name, for `"train"` and `"validation"`.
         names: Names of the inputs, used if a batch has them as a list.
         model_outputs: Statistics of the model's outputs, to which every validation batch
             is added; None skips this.
@@ -183,12 +183,12 @@ class Probe:
         TensorFlow then traces one step for all shapes, in which no shape is known.
         """
         shapes = shapes_of(x), shapes_of(y)
-        known = self._shapes.setdefault(stream.stream, shapes)
-        self._shapes_vary = self._shapes_vary or shapes != known
-        if shapes[1] != known[1] and self._was_cached:
+        first_shapes = self._shapes.setdefault(stream.stream, shapes)
+        self._shapes_vary = self._shapes_vary or shapes != first_shapes
+        if shapes[1] != first_shapes[1] and self._was_cached:
             warn(
                 f"ShiftGuard may not count the labels of {stream.stream}: their shape "
-                f"is not that of an earlier fit ({shapes[1]}, before {known[1]}). "
+                f"is not that of an earlier fit ({shapes[1]}, before {first_shapes[1]}). "
                 "The next fit counts them."
             )
 

@@ -24,13 +24,14 @@ def new_or_cached_probe(
 ) -> Probe | BesideProbe:
     """Returns a probe with empty streams: a cached one if it measures the same, else a new one.
 
-    Tracing a step takes seconds, which a cached probe saves. A probe is cached only on
-    TensorFlow, without `statistics`, `model_outputs` and `augmentation`, and for inputs
-    of a fixed shape.
+    It measures inside the step on TensorFlow (`Probe`), and beside it on the other backends
+    (`BesideProbe`). Tracing a step takes seconds, which a cached probe saves. A probe is
+    cached only on TensorFlow, without `statistics`, `model_outputs` and `augmentation`, and
+    for inputs of a fixed shape.
 
     Args:
         model: A compiled model.
-        corrects: Whether the input may be corrected inside the step.
+        corrects: Whether the input may be corrected.
         statistics: The user's own metrics, whose `update_state` takes `x`. Validation gets
             copies of them.
         model_outputs: See `Probe`.
@@ -56,7 +57,9 @@ def new_or_cached_probe(
 
 
 def new_prediction_probe(model: keras.Model, corrects: bool = False) -> BesideProbe:
-    """Returns a probe for `model.predict`, which passes batches from Python on every backend.
+    """Returns a probe for `model.predict`.
+
+    It measures beside the step on every backend, since Keras passes these batches from Python.
 
     Args:
         model: A model.

@@ -8,7 +8,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 
-BATCH_SIZE = 32  # of arrays, if the caller names none
+BATCH_SIZE = 32  # samples in a batch of arrays, unless the caller passes another number
 
 # The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
@@ -106,9 +106,9 @@ def first_samples(
         names: Names for the members of a list of inputs, as for `named_inputs`.
 
     Returns:
-        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. The labels
-        are None if there are none or several sets of them, or if the samples differ in
-        size. In that case only the samples of the first size are returned.
+        The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. If the samples
+        differ in size, only those of the first size are returned. The labels are None in
+        that case, and if there are none or several sets of them.
 
     Raises:
         BadInputError: If `data` is empty, or an input has no batch dimension.
@@ -123,15 +123,14 @@ def first_samples(
         scalars = {name: a.shape for name, a in batch.items() if a.ndim == 0}
         if scalars:
             raise BadInputError(f"Inputs need a batch dimension. Received scalars: {scalars}")
-        size = len(next(iter(batch.values())))
-        size = min(size, max_samples - count)
+        num_new = min(len(next(iter(batch.values()))), max_samples - count)
         for name, value in batch.items():
-            inputs.setdefault(name, []).append(value[:size])
+            inputs.setdefault(name, []).append(value[:num_new])
         if y is None or isinstance(y, (Mapping, list, tuple)):
             labels = None
         elif labels is not None:
-            labels.append(to_numpy(y)[:size])
-        count += size
+            labels.append(to_numpy(y)[:num_new])
+        count += num_new
         if count >= max_samples:
             break
     if count == 0:

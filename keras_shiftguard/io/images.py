@@ -201,7 +201,7 @@ def _scaled(image: "Image.Image", size: tuple[int, int]) -> np.ndarray:
 
 
 def _name_in(names: Sequence[str], path: Path) -> str:
-    """Returns which of the arrays of a `.npz` file holds the images."""
+    """Returns the name of the array of a `.npz` file that holds the images."""
     if len(names) == 1:
         return names[0]
     for name in ("x", "x_train", "images", "data"):

@@ -47,8 +47,8 @@ class ShiftEvents:
             "num_samples": {},
             "collecting": {},
         }
-        self._events: list[dict[str, Any]] = []  # all events of one step
-        self._events_of = -1  # that step
+        self._events: list[dict[str, Any]] = []  # all events of the step `_events_step`
+        self._events_step = -1
         self._series = ShiftSeries(writer)
 
     def state(self) -> dict[str, Any]:
@@ -150,8 +150,8 @@ class ShiftEvents:
         if not events:
             return
         blank = dict.fromkeys(("stream", "against", "feature", "reason"))
-        if self._events_of != step:
-            self._events_of, self._events = step, []
+        if self._events_step != step:
+            self._events_step, self._events = step, []
         # TensorBoard keeps only the last point of a step, so each point repeats the events of the
         # step so far. If they are too many, the latest are dropped.
         self._events += [{**blank, **event, "step": int(step)} for event in events]

@@ -16,9 +16,9 @@ from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
 from tensorboard_plugin_shiftguard.metadata import MAX_CLASSES
 
-BINS = 32  # of one picture
+BINS = 32  # of a picture, in which the histograms of all streams are drawn together
 TAIL = 0.005  # share of a stream's samples that may lie beyond either end of the picture
-MARGIN = 0.05  # width added at both ends, as a share of the range of the samples
+MARGIN = 0.05  # width added at each end, as a share of the range of the samples
 
 
 def tables(profile: InputProfile) -> dict[str, FeatureTable]:
@@ -60,7 +60,7 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
     if not np.any(total):
         return np.full(BINS + 1, grid[0], "int16")
     cumulative = np.cumsum(total) / np.sum(total)
-    # If one stream has TAIL of its samples beyond an end, the average of all has this share.
+    # If one stream has TAIL of its samples beyond an end, the average of all has at least `tail`.
     tail = TAIL / len(rows)
     first = int(np.searchsorted(cumulative, tail, side="right"))
     last = int(np.searchsorted(cumulative, 1 - tail))

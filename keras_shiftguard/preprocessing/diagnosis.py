@@ -31,11 +31,12 @@ class Candidate:
             their moving statistics if the images come in this convention: mean
             over channels of the square root of the Kullback-Leibler divergence.
             Lower is likelier.
-        swap: Whether red and blue, as fed, would have to be swapped.
-        fed: Whether this is what is fed.
-        best: Whether it fits best, after the channel order was decided.
-        rough: Whether it was ruled out early. Its misfit is then that on half of the
-            images.
+        swap: Whether red and blue would have to be swapped in the images as fed.
+        fed: Whether the images are fed in this convention.
+        best: Whether it was chosen. Of its two channel orders, that need not be the one
+            with the lower misfit.
+        rough: Whether it was ruled out early. Its misfit is then that of half of the
+            images in the first two layers.
     """
 
     name: str
@@ -53,8 +54,8 @@ class Diagnosis:
     Args:
         status: `"ok"`, `"mismatch"` or `"unknown"`.
         expected: What the model's input tensor must receive.
-        observed: What it received. Its channel order is relative to that of
-            `expected`: only whether the two are equal is claimed.
+        observed: What it received. Only whether its channel order equals that of
+            `expected` is claimed, not the order itself.
         fix: A layer that maps what was fed to what is expected. It is given
             only for `"mismatch"`, and is None where no layer could help.
         advice: A line of Python that does to `x` what `fix` does. For `"unknown"`, what
@@ -277,7 +278,7 @@ def _number(value: float) -> str:
 
 
 def _clip(line: str) -> str:
-    """Returns the line without line breaks and not too long; a fix to paste is never cut."""
+    """Returns the text on one line, cut at `MAX_LINE_LENGTH` unless it is a fix to paste."""
     line = " ".join(line.split("\n"))
     if len(line) <= MAX_LINE_LENGTH or line.startswith("  Fix:"):
         return line

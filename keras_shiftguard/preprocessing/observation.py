@@ -17,7 +17,7 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
 from keras_shiftguard.profiles import InputSummary
 
-MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; by chance 0.04 do
+MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; of random values 0.04 do
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
@@ -166,7 +166,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
         found = f"{range_sentence} This fits several conventions, and none well."
         return Observation(UNKNOWN, None, 0.0, (found,))
     scale, offset = (high - low) / 255, low
-    # One scale and offset for all channels, if those of the channels are nearly equal.
+    # If the scales and offsets of the channels are nearly equal, all channels get the same.
     if np.ptp(scale) < 0.05 * scale.mean() and np.ptp(offset) < 0.05 * np.ptp([low, high]):
         scale = np.full_like(scale, (high.max() - low.min()) / 255)
         offset = np.full_like(offset, low.min())

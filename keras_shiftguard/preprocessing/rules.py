@@ -31,8 +31,8 @@ UNKNOWN = InputConvention("unknown", "unknown")
 MIN_CERTAINTY = 0.9  # of the observation, for a mismatch
 MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap is twice as wide
 MAX_GOOD_FIT = np.log(0.26)  # of the best hypothesis; blurred or hazy images fit worse
-# Images of other subjects may look inverted, so an inversion must fit better than that, and
-# by a wide gap.
+# Images of other subjects may look inverted, so an inversion must fit better than
+# `MAX_GOOD_FIT`, and by a wider gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
 MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # by which another mode must fit better
@@ -50,7 +50,8 @@ class Case:
         observation: What the input was fed.
         summary: The profile of the input.
         structure: What the model expects, according to its structure.
-        trusted: Whether the weights of the model expect the same.
+        trusted: Whether the structure tells a convention, and it applies to the weights:
+            the network is not trained from scratch.
         scratch: Whether the network is trained from scratch.
         reading: What the model expects, according to its batch norm, or a sentence why
             that is not known.
@@ -195,7 +196,8 @@ def _from_batch_norm(case: Case) -> Verdict | None:
     )
     enough = reading.num_images >= MIN_IMAGES
     same_mode = choice.kind == reading.hypotheses[fed].kind
-    # A fitted scale is confirmed if with it the images fit the moving statistics.
+    # A less certain observation, such as a fitted scale, counts as well if with it another mode
+    # fits the moving statistics better by a wide gap.
     is_certain = observation.certainty >= MIN_CERTAINTY
     is_likely = observation.certainty >= MIN_CERTAINTY_WIDE_GAP
     if not same_mode and best != fed:

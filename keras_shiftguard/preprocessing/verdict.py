@@ -54,8 +54,8 @@ def judge(
             network then learns the convention that it is fed.
         evidence: The batch norm of the model as it was before training; None
             to read it from the model now.
-        structures: What its structure told before training; None to read it from
-            the model now. After a single step, fresh weights already look trained.
+        structures: What the structure of the model told before training; None to read
+            it from the model now. After a single step, fresh weights already look trained.
     """
     if evidence is None:
         evidence = BatchNormEvidence(model)

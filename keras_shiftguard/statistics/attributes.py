@@ -21,10 +21,10 @@ from keras_shiftguard.statistics.batch import InputSpec
 CROP = 128  # pixels a side of the part that is measured
 JPEG_BLOCK = 8  # pixels a side
 CELL = 4  # pixels a side of the cells in which noise and direction are measured
-OCTAVES = 4  # most bands of the Haar pyramid
+OCTAVES = 4  # largest number of bands of the Haar pyramid
 MIN_SIDE = 8  # pixels; smaller images have no attributes
 ENTROPY_LEVELS = 16  # bins of the histogram for the entropy, over four standard deviations
-ENTROPY_GRID = 32  # pixels a side, about, of the grid that enters that histogram
+ENTROPY_GRID = 32  # that histogram counts a grid of about this many pixels a side
 TINY = 1e-30  # avoids a division by zero
 
 
@@ -213,10 +213,10 @@ def _texture(luma: Any) -> list[Any]:
     edge_density = _share(energy > 0.25)
 
     squared = ops.square(residual)
-    typical = _pool(squared, CELL)
-    noise = 0.5 * _mean(ops.log(typical + 1e-4))
+    by_cell = _pool(squared, CELL)
+    noise = 0.5 * _mean(ops.log(by_cell + 1e-4))
     # The harmonic mean is dominated by the flattest cells.
-    noise_flat = -0.5 * ops.log(_mean(1.0 / (typical + 1e-4)))
+    noise_flat = -0.5 * ops.log(_mean(1.0 / (by_cell + 1e-4)))
     mean_square = _mean(squared)
     kurtosis = _log_ratio(_mean(ops.square(squared)), ops.square(mean_square))
 
@@ -257,9 +257,9 @@ def _regions(luma: Any) -> list[Any]:
     weight = ops.abs(luma - level[:, None, None])
     background = _share(weight < 0.25)
     by_row, by_column = ops.mean(weight, axis=2), ops.mean(weight, axis=1)
-    centre_y, size_y = _centre(by_row)
-    centre_x, size_x = _centre(by_column)
-    size = ops.sqrt(size_x + size_y)
+    centre_y, variance_y = _centre(by_row)
+    centre_x, variance_x = _centre(by_column)
+    size = ops.sqrt(variance_x + variance_y)
     return [level, ops.log(spread + 0.01), background, centre_x, centre_y, size]
 
 
@@ -269,8 +269,8 @@ def _centre(weight: Any) -> tuple[Any, Any]:
     position = (ops.cast(ops.arange(length), "float32") + 0.5) / ops.cast(length, "float32")
     total = ops.maximum(ops.sum(weight, axis=1), TINY)
     centre = ops.sum(weight * position, axis=1) / total
-    spread = ops.sum(weight * ops.square(position - centre[:, None]), axis=1) / total
-    return centre, spread
+    variance = ops.sum(weight * ops.square(position - centre[:, None]), axis=1) / total
+    return centre, variance
 
 
 def _levels(luma: Any) -> list[Any]:

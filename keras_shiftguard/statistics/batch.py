@@ -17,7 +17,7 @@ class InputSpec:
         name: Name of the input.
         layout: `"channels_last"`, `"channels_first"` or `"features"`.
         channels: Number of channels of an image, or of features.
-        size: `(height, width)` in pixels, None for a side that varies; `(0, 0)` for
+        size: `(height, width)` in pixels; a side that varies is None. `(0, 0)` for
             features.
         tokens: Whether the input holds ids (of a text or of categories); None
             if only the dtype of a batch will tell.
@@ -45,7 +45,7 @@ def spec_for(
         shape: Shape of the tensor, with the batch dimension.
         data_format: `"channels_last"` or `"channels_first"`.
         dtype: Dtype of the data; None if unknown. Do not pass the dtype that a model
-            declares for its input, because Keras casts the data to it.
+            declares for its input: the data may have another, from which Keras casts it.
     """
     if len(shape) >= 4:
         channels_first = data_format == "channels_first"
@@ -69,7 +69,7 @@ class Batch:
             finite is replaced by the pivot.
         side_by_side: Number of pixels in the innermost dimension of `pixels`; 1 for
             channels first.
-        deviation: `pixels` minus the pivot, so 0 where a value is not finite.
+        deviation: `pixels` minus the pivot; 0 where a value is not finite, and for padding.
         total: Sum of the deviations of each sample, `(batch, channels)`.
         pivot: The argument `pivot`.
         num_pixels: Number of pixels of one channel of one sample.
@@ -98,14 +98,14 @@ class Batch:
         self.num_pixels = pixels_per_sample(pixels, spec)
         self.side_by_side = 1
         if not self.channels_first and isinstance(self.num_pixels, int):
-            # 64 pixels are wide enough; the number must divide that of the pixels.
+            # It must divide the number of pixels; more than 64 gains nothing.
             self.side_by_side = max(n for n in range(1, 65) if self.num_pixels % n == 0)
-            wide = (
+            wide_shape = (
                 shape[0],
                 self.num_pixels // self.side_by_side,
                 self.side_by_side * spec.channels,
             )
-            pixels = ops.reshape(pixels, wide)
+            pixels = ops.reshape(pixels, wide_shape)
         self.may_be_nonfinite = keras.backend.is_float_dtype(
             keras.backend.standardize_dtype(x.dtype)
         )
@@ -145,8 +145,8 @@ class Batch:
         first_pixel = pixels[:, :, 0] if self.channels_first else pixels[:, 0, : self.spec.channels]
         return ops.full_like(first_pixel, 1.0) * ops.cast(self.num_pixels, "float32")
 
-    def _without_nonfinite(self, pixels: Any, deviation: Any, total: Any, number: Any) -> Any:
-        """Replaces values that are not finite by the pivot, and counts the finite ones."""
+    def _without_nonfinite(self, pixels: Any, deviation: Any, total: Any, num_values: Any) -> Any:
+        """Returns the arguments with non-finite values replaced by the pivot and not counted."""
 
         def filled() -> Any:
             finite = ops.isfinite(pixels)
@@ -164,7 +164,7 @@ class Batch:
         # a sum is not finite, which is rare. JAX fuses `where` with other operations, and
         # PyTorch, which is eager, would have to wait for the device to read the condition.
         all_finite = ops.all(ops.isfinite(total))
-        return ops.cond(all_finite, lambda: (pixels, deviation, total, number), filled)
+        return ops.cond(all_finite, lambda: (pixels, deviation, total, num_values), filled)
 
 
 def row_mask(x: Any, rows: Any) -> Any:
@@ -207,7 +207,7 @@ def as_measurable(x: Any) -> Any:
 
 
 def is_numeric(x: Any) -> bool:
-    """Whether the tensor holds real numbers that the sketches can take."""
+    """Whether the tensor holds real numbers, of a dtype that the statistics accept."""
     try:
         name = keras.backend.standardize_dtype(x.dtype)
     except (AttributeError, ValueError, TypeError):

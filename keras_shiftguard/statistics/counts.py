@@ -20,7 +20,7 @@ class Counts:
         self.num_samples = state.add("num_samples", ())
         self.nonfinite_samples = state.add("nonfinite_samples", ())
         # Sum over the samples of the share of their values that are not finite.
-        self.nonfinite_share = state.add("nonfinite_share", ())
+        self.nonfinite_share_sum = state.add("nonfinite_share", ())
         # Height and width in pixels.
         self.smallest_size = state.add("smallest_size", (2,), fill=np.inf)
         self.largest_size = state.add("largest_size", (2,))
@@ -32,7 +32,7 @@ class Counts:
             nonfinite = ops.maximum(1.0 - finite, 0.0)  # share of each sample, (batch,)
             if batch.is_sample is not None:
                 nonfinite = nonfinite * batch.is_sample[:, 0]
-            self.nonfinite_share.assign(self.nonfinite_share + ops.sum(nonfinite))
+            self.nonfinite_share_sum.assign(self.nonfinite_share_sum + ops.sum(nonfinite))
             self.nonfinite_samples.assign(
                 self.nonfinite_samples + ops.sum(ops.cast(nonfinite > 0, "float32"))
             )

@@ -34,7 +34,12 @@ class Details:
         self.embedding = EmbeddingSketch(dimension_of(spec), state)
 
     def update(self, x: Any, rows: Any = None) -> tuple[Any, Any]:
-        """Adds samples; returns the result of `EmbeddingSketch.update`."""
+        """Adds samples; returns the result of `EmbeddingSketch.update`.
+
+        Args:
+            x: The tensor of the input.
+            rows: Number of samples, if the rows after them are padding; None for all.
+        """
         if self.tokens is not None and are_tokens(x):
             self.tokens.update(x, rows)
         elif self.features is not None and self.spec.layout == "features":

@@ -37,6 +37,7 @@ class FirstSamples:
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         bytes_per_image = self.height * self.width * spec.channels * 4
         capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, MAX_SAMPLES))
+        # For large images a smaller `max_samples` is reduced by the same factor.
         self.capacity = int(np.clip(capacity * max_samples // MAX_SAMPLES, 4, max_samples))
         self.state = State("shiftguard_first")
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels on the host

@@ -18,8 +18,9 @@ from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tracing import traced_once
 
-# The variables are created for so many columns of labels, before the first batch shows how many
-# there are. Labels with more columns are classes, or too many targets to report by name.
+# Largest number of label columns that are measured as numbers. So many get variables, since these
+# are created before the first batch shows how many columns there are. Labels with more columns are
+# classes, or too many targets to report by name.
 MAX_TARGETS = 16
 
 
@@ -44,6 +45,7 @@ class LabelSketch:
         self.details = State("shiftguard_labels")
         names = [str(i) for i in range(MAX_TARGETS)]
         self.targets = FeatureSketch(names, self.details, prefix="targets")
+        # Moments of the input's random projections, by class id modulo MAX_CLASSES_EMBEDDED.
         shape = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
         self.class_pivot = self.details.add("class_pivot", (NUM_DIRECTIONS,))
         self.class_count = self.details.add("class_count", (MAX_CLASSES_EMBEDDED,))

@@ -45,11 +45,13 @@ class EmbeddingSketch:
         self.dimension = dimension
         self.state = State("shiftguard") if state is None else state
         self.prefix = prefix
+        # Sums of the waves' deviations from the pivot, and of the products of these deviations.
         shape = (len(BANDWIDTHS), NUM_WAVES)
         self.count = self.state.add(f"{prefix}_count", ())
         self.pivot = self.state.add(f"{prefix}_pivot", shape)
         self.first = self.state.add(f"{prefix}_first", shape)
         self.second = self.state.add(f"{prefix}_second", (*shape, NUM_WAVES))
+        # The same sums of the projections, but only of their squares instead of all products.
         self.projected_pivot = self.state.add(f"{prefix}_projected_pivot", (NUM_DIRECTIONS,))
         self.projected_first = self.state.add(f"{prefix}_projected_first", (NUM_DIRECTIONS,))
         self.projected_second = self.state.add(f"{prefix}_projected_second", (NUM_DIRECTIONS,))

@@ -14,19 +14,22 @@ from keras_shiftguard.statistics.state import State
 
 
 class Moments:
-    """Sums, over the samples, of a sample's mean of `x - pivot` and of `(x - pivot)**2`.
+    """Accumulates the moments of each channel, and of the samples' means and deviations.
+
+    For each sample and channel, `x - pivot` and `(x - pivot)**2` are averaged over the
+    pixels. These averages are summed over the samples.
 
     If the mean is large relative to the deviation, float32 sums of squares lose the
     variance by cancellation. Around a pivot near the mean they do not. The pivot is about
-    the mean of the first batch after a reset; the host removes it in float64.
+    the mean of the first batch after a reset; the host adds it back to the mean, in float64.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
         channels = (spec.channels,)
         self.pivot = state.add("pivot", channels)
         self.count = state.add("count", channels)  # number of samples with a finite value
-        self.first = state.add("first", channels)
-        self.second = state.add("second", channels)
+        self.first = state.add("first", channels)  # sum of the samples' means of `x - pivot`
+        self.second = state.add("second", channels)  # and of their means of `(x - pivot)**2`
         # The same sums of the mean and the standard deviation of each sample.
         self.sample_pivot = state.add("sample_pivot", (2,))
         self.sample_count = state.add("sample_count", (2,))
@@ -49,18 +52,18 @@ class Moments:
         return pivot
 
     def update(self, batch: Batch) -> None:
-        pivot, pixels = batch.pivot, batch.num_finite
-        has_values = ops.cast(pixels > 0, "float32")  # (batch, channels)
+        pivot, num_finite = batch.pivot, batch.num_finite
+        has_values = ops.cast(num_finite > 0, "float32")  # (batch, channels)
         # Values that are not finite have a deviation of 0, so they add nothing.
-        first = batch.total / ops.maximum(pixels, 1.0)
+        first = batch.total / ops.maximum(num_finite, 1.0)
         squares = batch.over_pixels(ops.sum, ops.square(batch.deviation))
-        second = squares / ops.maximum(pixels, 1.0)
+        second = squares / ops.maximum(num_finite, 1.0)
         self.count.assign(self.count + ops.sum(has_values, axis=0))
         self.first.assign(self.first + ops.sum(first, axis=0))
         self.second.assign(self.second + ops.sum(second, axis=0))
 
         # Mean and deviation of each sample over all its channels.
-        weight = pixels / ops.maximum(ops.sum(pixels, axis=1, keepdims=True), 1.0)
+        weight = num_finite / ops.maximum(ops.sum(num_finite, axis=1, keepdims=True), 1.0)
         mean = ops.sum(weight * (pivot + first), axis=1, keepdims=True)
         shift = pivot - mean
         variance = ops.sum(weight * (second + 2.0 * shift * first + shift * shift), axis=1)

@@ -9,8 +9,9 @@ from keras import ops
 from keras_shiftguard.statistics.state import State, assign
 
 # The costly statistics measure at most the first ROWS samples of a batch, and about
-# SAMPLES_PER_PASS samples of a pass, spread evenly. The mean of 4,096 samples has a standard error
-# of 1.6 % of the standard deviation; finer differences are negligible.
+# SAMPLES_PER_PASS samples of a pass, spread evenly. This bounds the cost of a step and of a pass.
+# The mean of 4,096 samples has a standard error of 1.6 % of the standard deviation; finer
+# differences are negligible.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
 
@@ -44,7 +45,7 @@ class Occasional:
 
     def __init__(self, stride: int = 1) -> None:
         self.state = State("shiftguard_occasional")
-        self.step = self.state.add("step", ())
+        self.step = self.state.add("step", ())  # steps since the latest update; 0 if due
         self.stride = self.state.add("stride", (), fill=float(stride))
         self._step, self._stride = 0, stride
 

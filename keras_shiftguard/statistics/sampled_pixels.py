@@ -17,6 +17,8 @@ PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 class SampledPixels:
     """At most 256 evenly spread pixels of each of the first samples of a batch.
 
+    So many samples are used that there are at most `PIXELS_PER_BATCH` pixels.
+
     Attributes:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.
         finite: Whether each value is finite and not padding, bool, shaped like

@@ -43,9 +43,8 @@ class Sketch:
 
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
-        self._kind = replace(
-            spec, name=""
-        )  # for cache keys: inputs that differ only in name share functions
+        # Key of the cached functions, which inputs that differ only in name share.
+        self._kind = replace(spec, name="")
         self.state = State("shiftguard")
         self.moments = Moments(spec, self.state)
         self.pixel_statistics = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))

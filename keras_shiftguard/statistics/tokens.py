@@ -26,7 +26,7 @@ class TokenSketch:
     """Counts how often each id occurs, and measures features of each sample.
 
     Ids are counted modulo `TOKEN_BUCKETS`. The features are the columns (if there are
-    at most `MAX_COLUMNS`), the `"length"` (number of entries that are not 0, which is
+    at most `MAX_COLUMNS`), the `"length"` (number of entries other than 0, the id of
     padding), and the share of these entries in each of 16 hashed groups of ids,
     `"group/0"` to `"group/15"`. Features have one value for each sample, so they can
     be tested although the ids of one text are not independent.

@@ -74,7 +74,7 @@ def test_few_findings_of_many_columns_and_the_rest_counted():
     x = RNG.normal(size=(400, 30)) + RNG.uniform(1, 2, 30)
     result = compare_profiles(columns(400, 30), profile(x))
     ours = [f for f in result.findings if f.feature.startswith("input")]
-    assert len(ours) == 3 and "27 more of its kind differ" in ours[-1].explanation
+    assert len(ours) == 3 and "27 more features differ" in ours[-1].explanation
 
 
 def test_a_tiny_difference_in_a_huge_sample_is_negligible():

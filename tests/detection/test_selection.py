@@ -49,7 +49,7 @@ def test_the_strongest_three_and_the_last_counts_the_others():
     picked = chosen(found(0.5, -2.0, 1.0, 0.7, 0.6))
     assert [f.feature for f in picked] == ["input/1", "input/2", "input/3"]
     assert picked[0].explanation == "input/1 differs"
-    assert picked[2].explanation == "input/3 differs; 2 more of its kind differ"
+    assert picked[2].explanation == "input/3 differs; 2 more features differ"
     assert len(chosen(found(0.5, 0.6, 0.7))) == 3
     assert "more" not in chosen(found(0.5, 0.6, 0.7))[-1].explanation
 
@@ -59,7 +59,7 @@ def test_the_main_attribute_of_a_cause_comes_first():
     picked = chosen(features, current=images(SHIFTS["brightness"]))
     assert [f.feature for f in picked] == ["input/brightness"]
     assert picked[0].family == "brightness"
-    text = "input/brightness differs; 1 more of its kind differ. P"
+    text = "input/brightness differs; 1 more features differ. P"
     assert picked[0].explanation.startswith(text)
     # A finding that does not matter comes after one that does.
     (family, small) = features[1]

@@ -168,9 +168,9 @@ def as_float(x):
 def test_an_input_that_is_not_measured_is_named_once(data):
     x = {"image": data[0][:, :8, :8], "other": data[1][:, None] > 0}
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="does not measure the input 'other' .*bool") as told:
+    with pytest.warns(sg.ShiftWarning, match="does not measure the input 'other' .*bool") as warned:
         fit(two_inputs(), (x, np.zeros((80, 2), "float32")), guard, epochs=2)
-    ours = [str(w.message) for w in told if w.category is sg.ShiftWarning]
+    ours = [str(w.message) for w in warned if w.category is sg.ShiftWarning]
     assert len(ours) == 1, ours
     measured = {n: s.num_samples for n, s in guard.profiles["train"].inputs.items()}
     assert measured == {"image": 80, "other": 0}

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.instrument.layer_calls import in_order, replaced_calls
+from keras_shiftguard.instrument.layer_calls import layers_with_own_variables, replaced_calls
 
 
 def zeros(x):
@@ -45,7 +45,7 @@ def test_layers_come_in_the_order_of_execution_each_with_its_own_variables():
     shared = keras.layers.Dense(3, name="shared")
     inner = keras.Sequential([keras.Input((3,)), shared, keras.layers.Dense(3, name="b")])
     model = keras.Sequential([keras.Input((2, 3)), keras.layers.TimeDistributed(inner), shared])
-    found = list(in_order(model))
+    found = list(layers_with_own_variables(model))
     assert [layer for layer, _ in found][0] is model
     names = [layer.name for layer, variables in found if variables]
     assert names == ["shared", "b"]

@@ -89,7 +89,7 @@ def test_outputs_of_other_weights_are_refused(rng):
     table = numpy_reference.feature_table(rng.random((9, 1)), ["confidence"])
     a, b = (OutputSummary(weights=w, features=table) for w in ("one", "two"))
     assert (a + a).num_samples == 18
-    with pytest.raises(BadInputError, match="other weights"):
+    with pytest.raises(BadInputError, match="different weights"):
         a + b
 
 

@@ -17,7 +17,7 @@ from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.errors import BadInputError
 
-# Operations of which each group is computed together.
+# Groups of operations that are computed together.
 GEOMETRY = (
     *("rotation", "shift_left", "shift_right", "shift_up", "shift_down", "shear"),
     *("zoom_in", "zoom_out", "crop", "elastic", "flip_horizontal", "flip_vertical"),
@@ -159,8 +159,9 @@ class Bank:
             draws: See `apply_levels`.
             seed: See `apply_levels`.
             pool: Images of the target on the scale of `x`, or None.
-            fill: The value of `"constant"` in each channel on this scale, `(channels,)`.
-            bounds: Smallest and largest value of each result, each `(samples, 1, 1, 1)`.
+            fill: The value that `"constant"` fills in, in each channel, `(channels,)`.
+            bounds: Smallest and largest value that each image may get, each
+                `(samples, 1, 1, 1)`.
         """
         limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")
         scaled = levels * ops.convert_to_tensor(limits)

@@ -23,8 +23,10 @@ from keras_shiftguard.adaptation.augmentation.coverage import MIN_SAMPLES, Cover
 from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
-MAX_CLASSES = 20  # with more, almost any thirty attribute means are a mixture of theirs
-MEAN_SLACK = 0.03  # standard deviations by which a class mean may differ between domains
+MAX_CLASSES = 20  # more class means can be mixed to fit almost any thirty attribute means
+# Difference of a class mean between the domains that is tolerated, in `unit`s. Its square is added
+# to the squared standard error.
+MEAN_SLACK = 0.03
 DESCENT_STEPS = 300  # in each round, to find the best mixture for given weights
 REWEIGHTING_ROUNDS = 20  # how often the attributes get new weights
 TAIL = 2.5  # misfit in standard errors above which an attribute has little weight
@@ -51,7 +53,7 @@ class ClassAttributes:
 
     @classmethod
     def of(cls, values: np.ndarray, labels: np.ndarray) -> "ClassAttributes | None":
-        """Computes the statistics; None for fewer than 2 or more than `MAX_CLASSES` classes.
+        """Returns the statistics; None for fewer than 2 or more than `MAX_CLASSES` classes.
 
         Args:
             values: Attributes of single samples, `(samples, attributes)`. A value that
@@ -79,9 +81,11 @@ class ClassAttributes:
 
         Args:
             frequencies: Share of each class in that mix, `(classes,)`.
-            like: Attributes of training as measured. The result has the same names.
-                Its sample counts say how exact the mixture's means are, and are at
-                most those of `like`.
+            like: Attributes of training as measured.
+
+        Returns:
+            Attributes with the names of `like`. A sample count in them is the number of
+            samples that would give the mean as exactly, at most the count in `like`.
         """
         p = frequencies[:, None] * (self.count > 0)
         p = p / np.maximum(p.sum(axis=0), 1e-12)
@@ -97,7 +101,8 @@ class ClassAttributes:
 
         Args:
             target: Attributes of the target.
-            unit: Standard deviation of each attribute, `(attributes,)`.
+            unit: `Coverage.unit`: about the standard deviation of each attribute,
+                `(attributes,)`.
 
         Returns:
             The frequencies of the classes, `(classes,)`, and their gain. The gain is
@@ -109,12 +114,13 @@ class ClassAttributes:
         if not usable.any():
             return self.shares, 0.0
         mean, std, count = (v[:, usable] for v in (self.mean, self.std, self.count))
-        target_mean, m = target.moments.mean[usable], target.moments.count[usable]
+        target_mean = target.moments.mean[usable]
+        target_count = target.moments.count[usable]
         slack = (MEAN_SLACK * unit[usable]) ** 2
 
         def misfits(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             """Returns mixture minus target in standard errors, and the standard errors."""
-            sampling = p @ std**2 / m + p**2 @ (std**2 / count)
+            sampling = p @ std**2 / target_count + p**2 @ (std**2 / count)
             error = np.sqrt(sampling + slack)
             return (p @ mean - target_mean) / error, error
 
@@ -126,17 +132,20 @@ class ClassAttributes:
             misfit, error = misfits(p)
             weight = 1 / np.sqrt(1 + (misfit / TAIL) ** 2) / error
             p = _nearest_mixture(mean * weight, target_mean * weight, p)
-        penalty = 0.5 * (len(p) - 1) * np.log(m.min() + 1)
+        penalty = 0.5 * (len(p) - 1) * np.log(target_count.min() + 1)
         return p, cost(self.shares) - cost(p) - penalty
 
 
 def _nearest_mixture(means: np.ndarray, target: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Returns the class mix `p` that minimises `|p @ means - target|`, by accelerated descent.
+    """Returns the class mix `p` that minimises `|p @ means - target|`.
 
     Args:
-        means: Weighted means of each class, `(classes, attributes)`.
-        target: Weighted means of the target, `(attributes,)`.
+        means: Means of each class times the weights of the attributes, `(classes,
+            attributes)`.
+        target: Means of the target times the same weights, `(attributes,)`.
         start: The mix to start from, `(classes,)`.
+
+    The method is accelerated projected gradient descent.
     """
     gram, right = means @ means.T, means @ target
     allowed = np.full(len(start), True)  # no class is excluded

@@ -20,12 +20,12 @@ from keras_shiftguard.profiles import FeatureTable
 COARSE_GRID = (0.15, 0.4, 0.8)
 FINE_GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHORTLIST_SIZE = 8  # operations that are searched on the fine grid
-FACTORS = (0.8, 0.9, 1.1, 1.25)  # tried on the strength of an active operation
-REDUCTIONS = (1.0, 0.75, 0.5)  # tried on the active operations when another one is added
+FACTORS = (0.8, 0.9, 1.1, 1.25)  # factors that are tried on an active strength, to tune it
+REDUCTIONS = (1.0, 0.75, 0.5)  # factors tried on the other strengths when an operation is added
 MAX_ACTIVE = 5  # operations whose strength is above 0 at the same time
 MAX_ROUNDS = 16  # of one search; each changes at most one strength
-# Smallest gains, as shares of the loss without augmentation: of an operation that is added
-# (times its effort), and of a changed strength.
+# Smallest decrease of the loss, as a share of the loss without augmentation, for which an
+# operation is added (times its effort), and for which a strength is changed.
 MIN_ENTRY_GAIN = 0.03
 MIN_TUNING_GAIN = 0.004
 REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
@@ -91,9 +91,9 @@ class AugmentationController:
         self.strengths = np.zeros(len(self.names))
         self.gaps: dict[str, float] = {}
         self.updates = 0
-        self._plan = np.zeros(len(self.names))
+        self._plan = np.zeros(len(self.names))  # the strengths that the latest search found
         self._reasons = {name: "" for name in self.names}
-        self._planned_for: np.ndarray | None = None
+        self._planned_for: np.ndarray | None = None  # the gaps for which `_plan` was made
 
     def update(self, train: FeatureTable, target: FeatureTable, rehearse: Rehearse) -> list[Change]:
         """Updates the strengths after an epoch.
@@ -201,7 +201,7 @@ class _Search:
         self.base: tuple[np.ndarray, np.ndarray] | None = None
 
     def moved(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns what candidate strengths, `(candidates, operations)`, change.
+        """Returns how candidate strengths, `(candidates, operations)`, change the attributes.
 
         Returns:
             The changes of the means, and the factors by which the standard deviations
@@ -276,15 +276,18 @@ class _Search:
             for value in sorted(capped - {float(plan[k])}):
                 # A new operation may take over a part of what the others did.
                 is_new = plan[k] == 0 and len(active) > 0 and shortlist is not None
-                for share in REDUCTIONS if is_new else (1.0,):
-                    candidate = plan * share
+                for reduction in REDUCTIONS if is_new else (1.0,):
+                    candidate = plan * reduction
                     candidate[k] = value
                     found.append(candidate)
                     changed.append(k)
         return np.asarray(found), np.asarray(changed)
 
     def reasons(self, plan: np.ndarray, names: Sequence[str]) -> dict[str, str]:
-        """Returns a reason for each strength: the gap that would grow most without it."""
+        """Returns the reason for each strength, by operation.
+
+        An active operation is explained by the gap that would grow most without it.
+        """
         active = np.flatnonzero(plan)
         if not len(active):
             reason = "no operation explains enough of this shift to be used"

@@ -22,10 +22,10 @@ LOG_ATTRIBUTES = (
     *("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy"),
 )
 SPREAD_WEIGHT = 0.25  # weight of a gap between standard deviations; between means it is 1
-MIN_SAMPLES = 20  # in each of the two streams; with fewer, the attribute is ignored
+MIN_SAMPLES = 20  # with the attribute, in each stream; with fewer, the attribute is ignored
 # An attribute is shifted if its means differ by more than both of these, in standard deviations
-# and in standard errors. Five standard errors: if thirty attributes are tested a hundred times,
-# 0.2 % of the series have a false alarm.
+# and in standard errors. With five standard errors, 0.2 % of the trainings have a false alarm if
+# thirty attributes are tested a hundred times in each.
 MIN_EFFECT = 0.2
 MIN_STANDARD_ERRORS = 5.0
 
@@ -73,7 +73,7 @@ class Coverage:
 
     @property
     def shifted(self) -> np.ndarray:
-        """Whether the means of each attribute differ significantly and much, `(attributes,)`."""
+        """Whether the means of each attribute differ by more than both limits, `(attributes,)`."""
         difference = np.abs(self.target - self.train)
         is_significant = difference > MIN_STANDARD_ERRORS * self.error
         return np.asarray(is_significant & (difference > MIN_EFFECT * self.unit))
@@ -92,8 +92,8 @@ class Coverage:
     def loss(self, moved: np.ndarray, widened: np.ndarray) -> np.ndarray:
         """Returns how far augmented training is from the target, `(...,)`; 0 if it is covered.
 
-        It is the mean over attributes of the squared gap between the means plus the
-        weighted squared gap between the standard deviations.
+        It is the mean over attributes of a sum: the square of the compressed gap between
+        the means, and the weighted square of the log ratio of the standard deviations.
 
         Args:
             moved: Changes of the means by the augmentation, `(..., attributes)`;

@@ -179,7 +179,7 @@ def _cosines(length: Any) -> tuple[Any, Any]:
     """
     at = ops.cast(ops.arange(length), "float32")
     block = ops.floor(at / BLOCK)
-    # The position of a column in its block is, for a row, the frequency.
+    # For a column, its place in the block; for a row, the frequency that the row computes.
     position = at - BLOCK * block
     size = ops.minimum(float(BLOCK), ops.cast(length, "float32") - BLOCK * block)
     wave = ops.cos(np.pi * (2 * position[None, :] + 1) * position[:, None] / (2 * size[:, None]))

@@ -12,14 +12,14 @@ from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
-CLEAN_SHARE = 0.5  # share of the samples that stay unchanged, so that the model still fits them
+CLEAN_SHARE = 0.5  # share of the samples left unchanged, so that the model learns these as well
 MIN_PROGRESS = 0.3  # smallest share of the full strength that one of the other samples gets
 GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest random change of a level, as a share of its strength
 
 
 class GivenSeed(keras.random.SeedGenerator):
-    """A seed generator that always returns one given seed, for use in a conditional branch."""
+    """A seed generator without state, for `ops.cond`: it always returns one given seed."""
 
     def __init__(self, seed: Any) -> None:
         self.seed = seed
@@ -46,7 +46,8 @@ def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
             replica = ops.cast(context.replica_id_in_sync_group, seed.dtype)
-            # The first number of a seed names a sequence, the second counts the draws from it.
+            # The first number of a seed names a sequence of draws, the second counts them. So
+            # each replica gets a sequence of its own.
             seed = seed + ops.stack([replica * 7919, ops.zeros_like(replica)])
     return GivenSeed(seed)
 
@@ -91,8 +92,8 @@ class Draws:
         seed: The seed of the numbers.
     """
 
-    # Progress: the share of the full strength. Pick: the image of the target. A number may
-    # serve two operations.
+    # `"progress"` gives the share of the full strength, `"pick"` the image of the target. A
+    # column may serve two operations.
     EXTRA = ("progress", "x", "y", "side", "pick", "gain_0", "gain_1", "gain_2", "gain_3")
 
     def __init__(self, rows: Any, names: tuple[str, ...], seed: GivenSeed) -> None:
@@ -110,8 +111,9 @@ class Draws:
         The level is relative to the operation's `limit`. A share `CLEAN_SHARE` of the
         samples gets the level 0. Each of the others gets a random share of the full
         strength, the same share for all operations: if the target is dark and noisy,
-        strongly augmented samples are dark and noisy, too. Of two opposite operations
-        a sample gets one, with probabilities in proportion to their strengths.
+        strongly augmented samples are dark and noisy, too. Then each level varies by up to
+        `JITTER`. Of two opposite operations a sample gets one, with probabilities in
+        proportion to their strengths.
 
         Args:
             strengths: `(operations,)` or `(samples, operations)`, in [0, 1].
@@ -120,10 +122,10 @@ class Draws:
         Returns:
             `(samples, operations)`, in [0, 1]; in [-1, 1] for signed operations.
         """
-        number = len(self.names)
+        num_operations = len(self.names)
         start = len(self.EXTRA)
-        jitter = 1.0 + JITTER * (2.0 * self._values[:, start : start + number] - 1.0)
-        sign = self._values[:, start + number :]
+        jitter = 1.0 + JITTER * (2.0 * self._values[:, start : start + num_operations] - 1.0)
+        sign = self._values[:, start + num_operations :]
         strengths = ops.ones_like(jitter) * strengths
         levels = ops.minimum(strengths * jitter, 1.0)
         if not whole:
@@ -137,13 +139,13 @@ class Draws:
             for i, o in enumerate(table)
         ]
         # Of each operation and its opposite: the one that comes first, and the other one.
-        both = np.stack([np.arange(number), np.asarray(partner, "int64")]).astype("int32")
+        both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
         # The same random number decides for both operations of a pair.
         a, b = (ops.take(strengths, ops.convert_to_tensor(i), axis=1) for i in (former, latter))
         u = ops.take(sign, ops.convert_to_tensor(former), axis=1)
         former_wins = ops.less(u * (a + b), a)
-        is_former = ops.convert_to_tensor(former == np.arange(number))
+        is_former = ops.convert_to_tensor(former == np.arange(num_operations))
         has_no_opposite = ops.convert_to_tensor(former == latter)
         is_chosen = ops.logical_or(ops.equal(former_wins, is_former), has_no_opposite)
         signed = ops.convert_to_tensor(np.asarray([o.signed for o in table]))

@@ -38,9 +38,9 @@ def transform(
     h, w = (ops.cast(side, "float32") for side in (height, width))
     # The map leads from a pixel of the result to a position in `x`. Both are relative to the
     # centre.
-    y = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
-    x_ = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
-    y, x_ = y[None, :, None], x_[None, None, :]
+    dy = ops.cast(ops.arange(height), "float32") - (h - 1) / 2
+    dx = ops.cast(ops.arange(width), "float32") - (w - 1) / 2
+    dy, dx = dy[None, :, None], dx[None, None, :]
     # The level of a flip is its probability.
     flip_x = _sign(draws["side"], level("flip_horizontal"))
     flip_y = _sign(draws["pick"], level("flip_vertical"))
@@ -56,8 +56,8 @@ def transform(
     def cell(value: Any) -> Any:  # `(samples,)` to `(samples, 1, 1)`
         return ops.reshape(value, (-1, 1, 1))
 
-    at_x = cell(flip_x * zoom * cos) * x_ + cell(flip_x * zoom * (shear * cos - sin)) * y
-    at_y = cell(flip_y * zoom * sin) * x_ + cell(flip_y * zoom * (shear * sin + cos)) * y
+    at_x = cell(flip_x * zoom * cos) * dx + cell(flip_x * zoom * (shear * cos - sin)) * dy
+    at_y = cell(flip_y * zoom * sin) * dx + cell(flip_y * zoom * (shear * sin + cos)) * dy
     at_x = at_x + cell(by_x * w) + (w - 1) / 2
     at_y = at_y + cell(by_y * h) + (h - 1) / 2
 
@@ -120,7 +120,8 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
     top, left = ops.floor(at_y), ops.floor(at_x)
     down, right = (at_y - top)[..., None], (at_x - left)[..., None]
 
-    # Index of the upper and the lower row (left and right column), and whether it is outside.
+    # Index of the upper and of the lower row, each with whether it is outside; then the same for
+    # the left and the right column.
     rows, columns = (
         [(_inside(at + k, side, fill_mode), _outside(at + k, side)) for k in (0, 1)]
         for at, side in ((top, height), (left, width))

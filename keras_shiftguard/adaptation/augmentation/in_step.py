@@ -77,7 +77,7 @@ class _InputAugmentation:
         self._augment = CompiledUpdate(self._augmented, variables)
 
     def apply(self, x: Any, y: Any) -> Any:
-        """Augments a batch `x` with the labels `y`, which may be None."""
+        """Augments a batch `x` with labels `y`. Labels that cannot be measured count as None."""
         self.first_images.update(x)
         return self._augment(x, y if width_of(y) else None)
 

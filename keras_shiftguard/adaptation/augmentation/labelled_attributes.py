@@ -12,8 +12,8 @@ from keras_shiftguard.statistics.classes import class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
 
-# With ten equally frequent classes, the standard error of a class mean is then 5 % of the
-# standard deviation within the class.
+# Size of the buffer. With ten equally frequent classes, the standard error of a class mean is
+# then 5 % of the standard deviation within the class.
 MAX_SAMPLES = 4096
 
 
@@ -42,7 +42,7 @@ class LabelledAttributes:
 
         Args:
             x: The batch of images.
-            y: Its labels, or None; then nothing is added.
+            y: The labels of the batch. Nothing is added if they are None.
         """
         width = width_of(y)
         if not width or (self.done and keras.backend.backend() == "torch"):
@@ -68,7 +68,7 @@ class LabelledAttributes:
         self.filled.assign(ops.minimum(total, float(MAX_SAMPLES)))
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns attributes `(samples, attributes)` and class ids `(samples,)` of all replicas.
+        """Returns attributes `(samples, attributes)` and class ids `(samples,)`, from all replicas.
 
         Both are empty if any label is not a class id.
         """

@@ -219,5 +219,5 @@ def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarra
 
 
 def _plain(value: Any) -> Any:
-    """A number or a sequence of numbers as Python floats, for `get_config`."""
+    """Returns a number or a sequence of numbers as Python floats, for `get_config`."""
     return tuple(float(v) for v in value) if np.ndim(value) else float(value)

@@ -35,7 +35,7 @@ def adjust_saturation_and_hue(x: Any, level: Level) -> Any:
 
 
 def scale_channels(x: Any, level: Level, draws: Draws) -> Any:
-    """Multiplies each channel by a random gain of its own, `exp` of -level to level."""
+    """Multiplies each channel by a random gain, from `exp(-level)` to `exp(level)`."""
     amount, channels = level("channel_gain"), x.shape[-1]
     gain = [ops.exp(amount * (2 * draws[f"gain_{c}"] - 1)) for c in range(channels)]
     return x * ops.reshape(ops.stack(gain, axis=1), (-1, 1, 1, channels))

@@ -21,7 +21,8 @@ from keras_shiftguard.statistics.batch import InputSpec
 ROWS_PER_CALL = 512  # augmented images in one call; fewer of large images
 SEED = 20  # fixed, so that measurements of different epochs can be compared
 MAX_IMAGES = 96  # images on which each candidate is measured; fewer if they are large
-# Pixels, times channels, of all these images together. But at least 8 images are used.
+# Largest number of values (pixels times channels) in all these images together. At least 8
+# images are used, even if they are larger.
 MAX_PIXELS = 128 * 128 * 24
 
 
@@ -55,8 +56,8 @@ class Rehearsal:
     Args:
         bank: The operations.
         spec: The image input.
-        images: Images of training, in the layout and on the scale of the stream, 4D.
-        pool: Images of the target, likewise; or None.
+        images: Images of training as the model gets them, 4D.
+        pool: Images of the target as the model gets them, 4D; or None.
     """
 
     def __init__(
@@ -67,8 +68,8 @@ class Rehearsal:
         pool: np.ndarray | None = None,
     ) -> None:
         self.names = names(spec)
-        values = int(np.prod(images.shape[1:]))  # of one image
-        count = int(np.clip(MAX_PIXELS // values, 8, MAX_IMAGES))
+        values_per_image = int(np.prod(images.shape[1:]))
+        count = int(np.clip(MAX_PIXELS // values_per_image, 8, MAX_IMAGES))
         self.images = np.asarray(images[:count], "float32")
         self._model = _AttributesModel(bank, spec, pool)
 

@@ -35,8 +35,8 @@ def exchange_amplitude(x: Any, pool: Any, amount: Any) -> Any:
     amplitude = ops.sqrt(ops.square(real) + ops.square(imaginary))
     target_amplitude = ops.sqrt(ops.square(target_real) + ops.square(target_imaginary))
     fy, fx = (_frequencies(side) for side in ops.shape(planes)[2:])
-    low = ops.exp(-(ops.square(fy[:, None]) + ops.square(fx[None, :])) / CUTOFF**2)
-    share = ops.reshape(amount, (-1, 1, 1, 1)) * low
+    low_pass = ops.exp(-(ops.square(fy[:, None]) + ops.square(fx[None, :])) / CUTOFF**2)
+    share = ops.reshape(amount, (-1, 1, 1, 1)) * low_pass
     # Real and imaginary part get the same factor, so the phase stays exactly the same.
     factor = 1.0 - share + share * target_amplitude / ops.maximum(amplitude, 1e-6)
     y, _ = ops.ifft2((real * factor, imaginary * factor))
@@ -65,7 +65,7 @@ def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
         Images of the shape of `x`.
     """
     own, target = _quantiles(x), _quantiles(pool)
-    y = target[:, :1]  # the result: a sum of steps, one between each two quantiles
+    y = target[:, :1]  # the result: the lowest quantile plus one ramp between each two quantiles
     for k in range(QUANTILES - 1):
         low, high = own[:, k : k + 1], own[:, k + 1 : k + 2]
         rise = target[:, k + 1 : k + 2] - target[:, k : k + 1]

@@ -15,8 +15,8 @@ from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 1024  # samples of each domain in a measurement
 CHUNK = 128  # samples in one call of the model
-# A training of this many epochs or fewer is measured after each epoch. A longer one is measured
-# after every second, third, ... epoch, which gives fewer than twice as many measurements.
+# A training of fewer than twice this many epochs is measured after each epoch. A longer one is
+# measured after every second, third, ... epoch, so there are fewer than twice as many measurements.
 MAX_MEASUREMENTS = 30
 COLLAPSE = 0.5  # share of the best source accuracy, below which the weights are restored
 MAX_HALVINGS = 3  # instead of the third halving, alignment is switched off
@@ -27,7 +27,7 @@ MAX_HEAD_ACCURACY = 0.97  # of the domain head; above it, its gradient teaches t
 class AlignmentWatch(keras.callbacks.Callback):
     """Measures both domains after each epoch, and reduces alignment that harms.
 
-    A training of more than `MAX_MEASUREMENTS` epochs is measured less often.
+    A training of `2 * MAX_MEASUREMENTS` epochs or more is measured less often.
 
     Args:
         model: The `DomainAdaptationModel`.
@@ -165,12 +165,14 @@ class AlignmentWatch(keras.callbacks.Callback):
             return True
         if self._num_bad >= PATIENCE:
             self._num_bad = 0
-            self._reduce_strength(evidence.epoch, "", f"{fall} for {PATIENCE} epochs")
+            self._reduce_strength(
+                evidence.epoch, "", f"{fall}, in {PATIENCE} measurements in a row"
+            )
             return True
         return False
 
     def _reduce_strength(self, epoch: int, first_action: str, reason: str) -> None:
-        """Halves the strength; the last time of `MAX_HALVINGS`, switches alignment off.
+        """Halves the strength; call number `MAX_HALVINGS` switches alignment off instead.
 
         Args:
             epoch: Number of finished epochs.
@@ -189,8 +191,8 @@ class AlignmentWatch(keras.callbacks.Callback):
     def _check_domain_head(self, evidence: Evidence, logs: dict[str, Any]) -> None:
         """Reduces the strength if the domain head is nearly always right.
 
-        It must be so in `PATIENCE + 1` measurements in a row, with features further apart
-        than before training.
+        It must be right in `PATIENCE + 1` measurements in a row, and in each the features of
+        the domains must be further apart than before training.
         """
         accuracy = logs.get("domain_accuracy")
         if accuracy is None or self.domain_model.alignment_layer.head is None:

@@ -7,10 +7,10 @@ from keras import ops
 
 from keras_shiftguard.adaptation.domains.reversal import GradientReversal, reverse
 
-FEATURE_LENGTH = 4.0  # Euclidean length of the feature vectors that the head gets
-# Wider outer products are replaced by a random projection to this width. The paper uses
-# 1,024, which made a step a third slower and gained nothing on the tasks of
-# docs/benchmarks/domain-adaptation.md.
+FEATURE_LENGTH = 4.0  # Euclidean length to which the head scales each feature vector
+# An outer product of features and class probabilities that is wider than this is replaced by a
+# random projection to this width. Long et al. (2018) use 1,024, which made a step a third slower
+# and gained nothing on the tasks of docs/benchmarks/domain-adaptation.md.
 MAX_WIDTH = 256
 
 
@@ -66,11 +66,11 @@ class DomainHead(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         width = int(input_shape[-1] or 0)
         if self.num_classes:
-            wide = width * self.num_classes
-            if wide > MAX_WIDTH:
-                # The features and the probabilities are each projected at random. The
-                # elementwise product of the projections has, on average, the same inner
-                # products as the outer product.
+            product_width = width * self.num_classes
+            if product_width > MAX_WIDTH:
+                # The features and the probabilities are each projected at random, and the
+                # projections are multiplied elementwise. On average, the inner product of two
+                # samples is then the same as with outer products.
                 for rows in (width, self.num_classes):
                     random = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
                     self.maps.append(
@@ -78,7 +78,7 @@ class DomainHead(keras.layers.Layer):
                             shape=(rows, MAX_WIDTH), initializer=random, trainable=False, name="map"
                         )
                     )
-            width = min(wide, MAX_WIDTH)
+            width = min(product_width, MAX_WIDTH)
         for layer in self.hidden:
             layer.build((None, width))
             width = layer.units

@@ -23,13 +23,14 @@ class Evidence:
         distance: Proxy A-distance of the features, from 0 (a linear rule cannot
             tell the domains apart) to 2 (it always can).
         source_accuracy: Accuracy on labelled source samples; NaN for regression.
-        confidence: Mean of the largest class probability in the target; NaN for
-            regression.
+        confidence: Largest class probability of a target sample, averaged over the
+            samples; NaN for regression.
         agreement: Share of the target samples whose predicted class is also the one
             that `classes` estimates; NaN for regression.
         classes: Estimated classes of the target samples and their frequencies;
             None for regression.
-        predicted: Class ids that the model predicts in the target, `(samples,)`.
+        predicted: Class ids that the model predicts for the target, `(samples,)`; empty
+            for regression.
         num_labelled: Number of source samples on which `source_accuracy` was measured.
     """
 

@@ -6,7 +6,7 @@ import keras
 
 from keras_shiftguard.errors import BadInputError
 
-# Types of layers that are not taken for the head, but may follow it.
+# Types of layers that may follow the head and are never the head.
 LAYERS_AFTER_HEAD = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "Identity", "ReLU")
 
 
@@ -15,8 +15,8 @@ class Split:
 
     Args:
         model: A functional or sequential model with one output.
-        feature_layer: Name of the layer whose output is the features. None takes the
-            last layer that has weights as the head, and the layer before it.
+        feature_layer: Name of the layer whose output is the features. With None, the
+            head is the last layer that has weights, and its input is the features.
 
     Attributes:
         name: Name of the layer whose output is the features.
@@ -33,23 +33,23 @@ class Split:
     def __init__(self, model: keras.Model, feature_layer: str | None = None) -> None:
         _check_model(model)
         output = model.outputs[0]
-        found = _candidates(model)
+        candidates = _candidates(model)
         if feature_layer is None:
             head = _head(model)
             tensor = head.input
             if isinstance(tensor, (list, tuple, dict)):
                 raise BadInputError(
                     f"The head {head.name!r} takes several tensors: name the features yourself, "
-                    f"with `feature_layer=`. Candidates: {list(found)}"
+                    f"with `feature_layer=`. Candidates: {list(candidates)}"
                 )
-            self.name = next((name for name, t in found.items() if t is tensor), "")
+            self.name = next((name for name, t in candidates.items() if t is tensor), "")
             if not self.name:
                 raise BadInputError(
                     f"{model.name!r} has no split point: its head {head.name!r} is its first "
                     "layer, and there are no features before it to align. Put a layer before it."
                 )
         else:
-            if feature_layer not in found:
+            if feature_layer not in candidates:
                 is_output = any(
                     layer.name == feature_layer and _output_of(layer) is output
                     for layer in model.layers
@@ -57,13 +57,14 @@ class Split:
                 wrong = "is the output" if is_output else "is none of these"
                 raise BadInputError(
                     f"`feature_layer` must name a layer of {model.name!r} before its output, and "
-                    f"{feature_layer!r} {wrong}. Candidates: {list(found)}"
+                    f"{feature_layer!r} {wrong}. Candidates: {list(candidates)}"
                 )
-            tensor, self.name = found[feature_layer], feature_layer
+            tensor, self.name = candidates[feature_layer], feature_layer
         if None in tensor.shape[1:]:
             raise BadInputError(
                 f"The features of {self.name!r} have the shape {tuple(tensor.shape)}: all but the "
-                f"batch must be fixed. Other candidates: {[n for n in found if n != self.name]}"
+                "batch must be fixed. "
+                f"Other candidates: {[name for name in candidates if name != self.name]}"
             )
         self.tensor = tensor
         self.width = 1

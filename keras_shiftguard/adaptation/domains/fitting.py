@@ -52,13 +52,15 @@ def train(
         kwargs["validation_data"] = validation
     if has_labels(target):
         model.say("`target_data` holds labels: they are left out.")
-    source, samples = _take_samples(source)
+    source, source_samples = _take_samples(source)
     target, target_samples = _take_samples(target)
-    remarks = check_streams(samples[0], target_samples[0], samples[1], model.num_classes)
+    remarks = check_streams(
+        source_samples[0], target_samples[0], source_samples[1], model.num_classes
+    )
     for remark in remarks:
         model.say(remark)
     held_out = validation is not None and not is_one_shot(validation)
-    measured = _take_samples(validation)[1] if held_out else samples
+    measured = _take_samples(validation)[1] if held_out else source_samples
     if model.split.is_frozen():
         model.actions = [
             Action(0, "features computed once and a new head trained", "the extractor is frozen")
@@ -96,7 +98,7 @@ def _train_on_pairs(
     start = kwargs.get("initial_epoch", 0)
     source_only = int(model.source_first * epochs) if model.num_classes else 0
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
-    seed = int(from_all(np.asarray([seed]))[0])  # all processes take that of the first
+    seed = int(from_all(np.asarray([seed]))[0])  # all processes take the first one's seed
     model.mixing_layer.seed(seed)
     if model.blends:
         model.say(
@@ -139,7 +141,7 @@ def _train_on_pairs(
 
 
 class _Repeatable:
-    """The data of a function that makes a generator, which is called again for each pass."""
+    """Data from a function that returns a generator: each pass calls the function again."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
@@ -179,15 +181,15 @@ def _take_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
     """Returns the data and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
 
     Arrays give samples that are spread over their length, other data the first ones. An
-    iterator can be read only once, so it is returned as a generator that yields the
-    batches read here, too.
+    iterator can be read only once, so it is returned as a generator that first yields the
+    batches that were read here.
     """
     if is_arrays(data):
         data_tuple = data if isinstance(data, tuple) else (data,)
         total = num_samples(data_tuple)
         if not total:
             raise BadInputError("The data is empty: it holds no sample.")
-        # The array may be sorted by class.
+        # The first samples could all be of one class.
         index = np.unique(np.linspace(0, total - 1, MAX_SAMPLES).astype("int64"))
         taken = keras.tree.map_structure(
             lambda a: None if a is None else to_numpy(a)[index], data_tuple

@@ -60,7 +60,7 @@ def train_frozen(model: AdaptationModel, source: Any, target: Any, kwargs: dict[
         model: The `DomainAdaptationModel`; its extractor has no trainable weights.
         source: The labelled source, in any form that `fit` accepts.
         target: The target, in any form that `fit` accepts.
-        kwargs: The other arguments of `fit`; some are taken out.
+        kwargs: The other arguments of `fit`; it is changed in place.
 
     Returns:
         The Keras `History` of the head.

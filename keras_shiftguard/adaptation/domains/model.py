@@ -200,7 +200,7 @@ class DomainAdaptationModel(PairModel):
 
     @property
     def current_strength(self) -> float:
-        """The strength that the alignment has at the end of the ramp; it may have been changed."""
+        """Weight of the alignment loss at the end of the ramp: at first the `strength` given."""
         return float(ops.convert_to_numpy(self.alignment_layer.strength))
 
     def set_strength(self, strength: float) -> None:

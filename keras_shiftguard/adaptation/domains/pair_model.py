@@ -87,8 +87,8 @@ class PairModel(keras.Model):
             return super().compute_metrics(x, y, y_pred["outputs"], sample_weight)
         # Without a target part there is no alignment loss, so its metrics are left out.
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        of_alignment = [metric.name for metric in self.alignment_layer.metrics]
-        return {name: value for name, value in logs.items() if name not in of_alignment}
+        alignment_names = [metric.name for metric in self.alignment_layer.metrics]
+        return {name: value for name, value in logs.items() if name not in alignment_names}
 
     def _num_replicas(self) -> int:
         """Returns the number of replicas, over which `tf.distribute` sums the loss."""

@@ -52,7 +52,7 @@ class Pairs(keras.utils.PyDataset):
         self._source, self._steps = _make_source(source, batch_size, shuffle, steps, self._rng)
         self._target = endless_batches(target, batch_size, np.random.default_rng(seed + 1))
         self._current: Iterator[Batch] | None = None  # the source batches of this epoch
-        self._next = 0  # index of the batch that it yields next
+        self._next = 0  # index of the source batch that is read next
         # The first batches of a one-shot source, cached until training has started.
         self._prefetched: list[Batch] | None = [] if is_one_shot(source) else None
         self._has_started = False
@@ -113,17 +113,17 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
     if is_arrays(target):
         yield from _shuffled_batches(_inputs(target), batch_size, rng)
     cached: list[Any] = []
-    once = is_one_shot(target)
+    one_shot = is_one_shot(target)
     while True:
         count = 0
         for x, _, _ in batches(target, batch_size):
             count += 1
-            if once and len(cached) < MAX_CACHED_BATCHES:
+            if one_shot and len(cached) < MAX_CACHED_BATCHES:
                 cached.append(x)
             yield x
         if not count:
             raise BadInputError("`target_data` is empty: it yielded no batch.")
-        if once:
+        if one_shot:
             break
     if len(cached) >= MAX_CACHED_BATCHES:
         raise BadInputError(
@@ -170,8 +170,8 @@ def _make_source(
 ) -> tuple[Callable[[], Iterator[Batch]], int]:
     """Returns a function that starts an epoch, and the number of batches in an epoch.
 
-    If that number is not the one of the source's batches, epochs do not start the source
-    again: each goes on where the one before has ended.
+    If `steps` is not the number of batches in the source, each epoch goes on where the one
+    before has ended, instead of starting the source again.
     """
     if is_arrays(source):
         total = len(keras.tree.flatten(source)[0])
@@ -195,8 +195,8 @@ def _make_source(
                 "The source is a generator: give the number of batches in an epoch with "
                 "`steps_per_epoch=`, or pass a function that makes it."
             )
-        once = batches(source)
-        return lambda: once, steps
+        all_batches = batches(source)
+        return lambda: all_batches, steps
     length = steps if steps is not None else _length(source)
     if isinstance(source, keras.utils.PyDataset) and shuffle and steps is None:
 

@@ -15,7 +15,10 @@ from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
 
 
 class AdaptationModel(Protocol):
-    """The attributes and methods of `DomainAdaptationModel` that those files use; see there."""
+    """The attributes and methods of `DomainAdaptationModel` that those files use.
+
+    `DomainAdaptationModel` documents them.
+    """
 
     base: keras.Model
     split: Split
@@ -24,11 +27,11 @@ class AdaptationModel(Protocol):
     num_classes: int
     method: str
     initial_strength: float
-    source_first: float
-    warmup: float
+    source_first: float  # share of the epochs on the source alone
+    warmup: float  # share of the other epochs over which the strength rises
     label_shift: bool
-    protect: bool
-    mixing: float
+    protect: bool  # whether to act on the measurements
+    mixing: float  # largest share of a target image in a source image
     verbose: int
     is_off: bool
     looks: list[Evidence]
@@ -37,7 +40,7 @@ class AdaptationModel(Protocol):
     @property
     def alignment(self) -> AlignmentReport: ...
 
-    @property
+    @property  # whether target images are blended into source images
     def blends(self) -> bool: ...
 
     @property

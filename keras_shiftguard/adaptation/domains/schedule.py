@@ -59,11 +59,12 @@ class AlignmentSchedule:
         self.model = model
         self.layer = model.alignment_layer
         self.first, self.last = epochs
-        self._start_epoch = 0
+        self._start_epoch = 0  # number of finished epochs when alignment started
         self.record_action = record_action
         counts = np.bincount(labels, minlength=model.num_classes)
         self.source_shares = counts / counts.sum()
         self._reference: Evidence | None = None
+        # Both as they were when alignment started.
         self._weights_before: list[np.ndarray] = []
         self._agreement_before = 0.0
         self._num_bad = 0  # measurements in a row that agree less with the reference

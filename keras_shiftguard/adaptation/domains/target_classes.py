@@ -35,7 +35,7 @@ PSEUDO_COUNT = 2.0  # samples added to each class, so that no class is impossibl
 # depend on each other; with their full number, all probabilities would be 0 or 1.
 EFFECTIVE_FEATURES = 40.0
 SOFTENING = 0.3  # exponent of the predicted probabilities where the second estimate starts
-RIDGE = 0.1  # added to the variance of each feature, in units of their mean within classes
+RIDGE = 0.1  # added to the variance of each feature, in units of the mean within-class variance
 RULE_ROUNDS = 300  # steps of the logistic regression on groups
 RULE_RIDGE = 1e-2  # weight of the penalty on its squared coefficients
 MAX_FEATURES = 256  # more features are projected at random to this number
@@ -100,7 +100,7 @@ def find_classes(
     [0.9, 0.1]
     """
     classes, n = predicted.shape[1], len(target)
-    x, z = _normalised(source), _normalised(target)  # source and target
+    x, z = _normalised(source), _normalised(target)
     counts = np.bincount(labels, minlength=classes)
     occurs = counts > 0
     means = np.zeros((classes, x.shape[1]))
@@ -109,6 +109,7 @@ def find_classes(
     basis = _whitening(x - means[labels])
     if groups is None:
         groups = separate_groups(z @ basis, predicted.argmax(axis=1), int(occurs.sum()))
+    # Each estimate is `(class probabilities, kernel, bias)`.
     if groups is not None:
         fits = [_linear_rule(z @ basis, groups, classes)] * 2
     else:
@@ -117,7 +118,7 @@ def find_classes(
             _fit_mixture(z @ basis, means @ basis, occurs, start)
             for start in (predicted.astype("float64"), balanced)
         ]
-    both = np.stack([fit[0] for fit in fits])  # class probabilities of both estimates
+    both = np.stack([fit[0] for fit in fits])  # `(2, samples, classes)`
     frequencies = both.mean(axis=1)
     half_width = Z * np.sqrt(np.maximum(frequencies * (1 - frequencies), 1 / n) / n)
     probabilities = both.mean(axis=0)
@@ -192,8 +193,8 @@ def _linear_rule(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fits a linear rule to the groups by logistic regression, without outliers.
 
-    Newton's method is used, with an upper bound of the Hessian in its place, which needs to
-    be inverted only once.
+    Newton's method is used with a constant upper bound in place of the Hessian, so that only
+    one matrix needs to be inverted.
 
     Args:
         z: Whitened features of the target, `(samples, features)`.
@@ -210,13 +211,13 @@ def _linear_rule(
     is_in_group = groups >= 0
     x = np.concatenate([z, np.ones((len(z), 1))], axis=1)
     fitted, one_hot = x[is_in_group], np.eye(classes)[groups[is_in_group]]
-    hessian = 0.5 * fitted.T @ fitted / len(fitted) + RULE_RIDGE * np.eye(x.shape[1])
-    step = np.linalg.inv(hessian)
+    hessian_bound = 0.5 * fitted.T @ fitted / len(fitted) + RULE_RIDGE * np.eye(x.shape[1])
+    inverse = np.linalg.inv(hessian_bound)
     weights = np.zeros((x.shape[1], classes))
     for _ in range(RULE_ROUNDS):
         p = _softmax(fitted @ weights)
         gradient = fitted.T @ (p - one_hot) / len(fitted) + RULE_RIDGE * weights
-        weights -= step @ gradient
+        weights -= inverse @ gradient
     return _softmax(x @ weights), weights[:-1], weights[-1]
 
 

@@ -51,8 +51,8 @@ def separate_groups(features: np.ndarray, predicted: np.ndarray, classes: int) -
     squared_distances = squares[:, None] + squares[None, :] - 2 * features @ features.T
     np.fill_diagonal(squared_distances, np.inf)  # a sample is not its own neighbour
     nearest = np.argsort(squared_distances, axis=1)[:, : NEIGHBOURS[-1]]
-    for number in NEIGHBOURS:
-        group = _connected_components(nearest[:, :number])
+    for num_neighbours in NEIGHBOURS:
+        group = _connected_components(nearest[:, :num_neighbours])
         found = _classes_of_groups(group, predicted, classes)
         if found is not None:
             return found
@@ -65,8 +65,8 @@ def _connected_components(nearest: np.ndarray) -> np.ndarray:
     Args:
         nearest: Indices of the neighbours of each sample, `(samples, neighbours)`.
     """
-    samples, number = nearest.shape
-    sample, neighbour = np.repeat(np.arange(samples), number), nearest.ravel()
+    samples, num_neighbours = nearest.shape
+    sample, neighbour = np.repeat(np.arange(samples), num_neighbours), nearest.ravel()
     group = np.arange(samples)
     while True:
         before = group.copy()

@@ -34,7 +34,7 @@ class WeightAverage(keras.callbacks.Callback):
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
         averaged = max(int(epochs * AVERAGED_SHARE), 1) if epochs >= MIN_EPOCHS else 0
-        self.first = epochs - averaged
+        self.first = epochs - averaged  # index of the first epoch that is averaged
         self._sums: list[np.ndarray] = []  # of the weights
         self._count = 0  # epochs in these sums
         self._num_actions = 0  # actions in the model's list when the sums were started

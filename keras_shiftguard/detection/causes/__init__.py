@@ -1,1 +1,1 @@
-"""Causes of covariate shift: a corruption, a change of the pipeline or unit, augmentation."""
+"""Recognition of why inputs differ: a corruption, a changed pipeline or unit, augmentation."""

@@ -13,11 +13,12 @@ import numpy as np
 
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_values
 
-SIGMAS = 4.0  # a spread must differ by more than so many standard errors
-MIN_SPREAD_RATIO = 1.05  # a feature is wider if its spread is more than so many times as large
-MAX_CENTRE_MOVE = 0.25  # of a wider feature, in units of its spread in validation
-MIN_WIDER_FEATURES = 2  # at least so many must be wider, and twice as many as are narrower
-MIN_SAMPLES = 50  # with a value of the feature, in each stream
+# A feature is wider if its spread in training is more than so many times that in validation, and
+# the logarithm of this ratio is larger by SIGMAS standard errors than it need be.
+MIN_SPREAD_RATIO, SIGMAS = 1.05, 4.0
+MAX_CENTRE_MOVE = 0.25  # largest move of its centre, in units of its spread in validation
+MIN_WIDER_FEATURES = 2  # so many features must be wider, and twice as many as are narrower
+MIN_SAMPLES = 50  # samples of each stream in which a feature must have a value
 # Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
     *("contrast", "sharpness", "edge_density", "spectral_slope", "entropy"),
@@ -25,7 +26,9 @@ MOVED_BY_AUGMENTATION = (
     *("blockiness", "equal_neighbours", "equal_runs", "anisotropy", "coherence"),
     *("border_level", "border_spread", "background", "object_size", "highlights", "shadows"),
 )
-MAX_MOVE = 2.0  # of these means, in standard deviations; a larger one has another cause as well
+# Largest move of these means by augmentation, in standard deviations of the attribute in
+# validation. A larger move has another cause as well.
+MAX_MOVE = 2.0
 # Lower end, centre and upper end of a feature. The spread is the distance of the ends: the tails
 # beyond them do not influence it.
 QUANTILES = (0.1, 0.5, 0.9)
@@ -38,8 +41,8 @@ class Augmentation:
     Args:
         features: Names of the features that are spread wider in training, around
             nearly the same centre.
-        moved: Names of the features whose centre moved as augmentation moves it;
-            empty unless training is known to be randomised.
+        moved: Names of the other features whose mean augmentation can have moved as
+            far as it moved; empty unless training is known to be randomised.
         wider: Largest ratio of the spread in training to that in validation, among
             `features`; 1 if there are none.
     """
@@ -73,7 +76,7 @@ class Augmentation:
 def looks_augmented(
     train: InputSummary, validation: InputSummary, *, certain: bool = False
 ) -> Augmentation:
-    """Finds the features that differ between training and validation as by augmentation.
+    """Finds the features whose difference between training and validation augmentation explains.
 
     Args:
         train: Summary of an input in training.
@@ -93,8 +96,8 @@ def looks_augmented(
     usable = (np.minimum(n, m) >= MIN_SAMPLES) & (high_a > low_a) & (high_b > low_b)
     spread_a = np.where(usable, high_a - low_a, 1.0)
     spread_b = np.where(usable, high_b - low_b, 1.0)
-    # Standard error of the log ratio of the spreads, rounded up: for a normal variable, that of
-    # the logarithm of one spread is 0.89 / sqrt(n).
+    # Standard error of the log ratio of the spreads. For a normal variable, the error of the
+    # logarithm of one spread is 0.89 / sqrt(n), here rounded up to 1 / sqrt(n).
     error = np.sqrt(1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
     log_ratio = np.log(spread_a / spread_b)
     centre_move = np.abs(centre_a - centre_b) / spread_b

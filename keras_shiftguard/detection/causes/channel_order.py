@@ -13,10 +13,10 @@ from keras_shiftguard.profiles import FeatureTable, InputSummary
 
 QUANTILES = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
 # The gap is the mean of red minus the mean of blue. It must differ between the streams by so many
-# standard errors. How much the gap varies between samples is not known. How much their means
-# vary is known, and used instead, as it is about as much.
+# standard errors. The spread of the gap between samples is not stored. That of the samples' means
+# is, and is used instead, since it is about as large.
 MIN_GAP_MOVE = 6.0
-MAX_REMAINING = 0.35  # part of the difference that may remain after the swap is undone
+MAX_REMAINING = 0.35  # largest part of a difference that may remain after the swap is undone
 # Limits for the sum of two squared z-scores of colour balances, which is chi2 with 2 degrees of
 # freedom if nothing differs. With the channels as they are, it must be above 40 (p < 1e-8). After
 # the swap is undone, it must be below 14 (p = .001) or a tenth of the former, if that is larger.
@@ -85,18 +85,18 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     if abs(gap_now + gap) > max(MAX_REMAINING * abs(gap_now - gap), 3 * error):
         return False
     std = float(np.mean(reference.std))
-    direct, crossed = (
+    distance, distance_reversed = (
         _quantile_distance(reference, levels) for levels in (current, current.reversed())
     )
-    # Quantiles are accurate to one percent.
-    return direct > 0.01 * std and crossed <= MAX_REMAINING * direct + error
+    # A smaller distance may come from the quantiles, which are accurate to one percent only.
+    return distance > 0.01 * std and distance_reversed <= MAX_REMAINING * distance + error
 
 
 def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
-    """Whether the colour balance of the samples is that of the reverse channel order.
+    """Whether the colour balances of red and blue are exchanged between the streams.
 
-    This has more power than `channels_swapped`, since the spread between samples is
-    known, but it is not valid after a step that treats the channels differently.
+    This has more power than `channels_swapped`, since the spread of the balances between
+    samples is known, but it is not valid after a step that treats the channels differently.
 
     Args:
         reference: Image attributes of one stream.
@@ -114,10 +114,12 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     def squared_z(a: tuple[float, float], b: tuple[float, float]) -> float:
         return (a[0] - b[0]) ** 2 / max(a[1] + b[1], 1e-12)
 
-    direct = squared_z(first[0], second[0]) + squared_z(first[1], second[1])
-    crossed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
-    allowed = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * direct)
-    return direct > MIN_BALANCE_MOVE and crossed < min(allowed, MAX_REMAINING * direct)
+    distance = squared_z(first[0], second[0]) + squared_z(first[1], second[1])
+    distance_reversed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
+    allowed = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * distance)
+    return distance > MIN_BALANCE_MOVE and distance_reversed < min(
+        allowed, MAX_REMAINING * distance
+    )
 
 
 def _quantile_distance(first: Levels, second: Levels) -> float:

@@ -26,7 +26,7 @@ MIN_CONFIDENCE = 0.5  # with less, no cause is named
 MAX_FEATURES = 3  # largest number of attributes that a sentence names
 # Added to standard deviations, in the unit of the attribute, because they may be nearly 0.
 MIN_SPREAD = 0.03
-COLOUR = "colour_balance_"  # how the names of these attributes begin; the channel follows
+COLOUR = "colour_balance_"  # prefix of the names of the colour balances; a channel index follows
 
 # What a sentence adds for a kind of corruption that is more specific than its family.
 KIND_DESCRIPTIONS = {
@@ -77,7 +77,7 @@ class Moves:
     spread: np.ndarray
 
     def vector(self, scale: np.ndarray) -> np.ndarray:
-        """Returns all moves as one vector, `(3 k + 1,)`, with a root mean square of about 1.
+        """Returns all moves as one vector, `(3 k + 1,)`, with a root mean square of at most 1.
 
         Args:
             scale: Amount of each attribute that counts as large, `(k,)`.
@@ -128,19 +128,21 @@ def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
         return Cause(OTHER, (), 0.0, "No attributes of images were measured.")
     moved = moves(reference, current, signatures.features)
     vector = moved.vector(signatures.scale)
-    belief = _softmax(signatures.weights @ vector + signatures.bias)  # in each kind
+    probabilities = _softmax(signatures.weights @ vector + signatures.bias)  # of the kinds
     families = np.asarray(signatures.families)
-    by_family = {f: float(belief[families == f].sum()) for f in dict.fromkeys(families.tolist())}
+    by_family = {
+        f: float(probabilities[families == f].sum()) for f in dict.fromkeys(families.tolist())
+    }
     family = max(by_family, key=lambda f: by_family[f])
     confidence = by_family[family]
     if family == OTHER or confidence < MIN_CONFIDENCE:
-        features = _largest(moved)
+        features = _largest_moves(moved)
         evidence = _moves_in_words(moved, features)
         lead = "No single corruption explains the difference"
         return Cause(
             OTHER, features, confidence, f"{lead}: {evidence}." if evidence else f"{lead}."
         )
-    kind = int(np.argmax(np.where(families == family, belief, -1.0)))
+    kind = int(np.argmax(np.where(families == family, probabilities, -1.0)))
     features = _carriers(moved, signatures.weights[kind] * vector)
     evidence = _moves_in_words(moved, features)
     more = KIND_DESCRIPTIONS.get(signatures.kinds[kind], "")
@@ -162,10 +164,10 @@ def _carriers(moved: Moves, parts: np.ndarray) -> tuple[str, ...]:
         total[max(colours, key=lambda i: abs(moved.effect[i]))] += parts[-1]
     order = np.argsort(-total)
     best = [moved.names[i] for i in order if total[i] > 0 and abs(moved.effect[i]) > 0.1]
-    return tuple(best[:MAX_FEATURES]) or _largest(moved)
+    return tuple(best[:MAX_FEATURES]) or _largest_moves(moved)
 
 
-def _largest(moved: Moves) -> tuple[str, ...]:
+def _largest_moves(moved: Moves) -> tuple[str, ...]:
     """Returns the attributes that moved most, in standard deviations."""
     order = np.argsort(-np.abs(moved.effect), kind="stable")
     return tuple(moved.names[i] for i in order[:MAX_FEATURES] if moved.effect[i])
@@ -186,7 +188,8 @@ def _moves_in_words(moved: Moves, features: tuple[str, ...]) -> str:
 def _unit(table: FeatureTable, name: str) -> float:
     """Returns the unit of an attribute: the mean contrast for brightness, else 1.
 
-    Brightness is the only attribute in the input's units.
+    Brightness is the only attribute in the input's units. If no contrast was measured, its unit
+    is its own standard deviation.
     """
     if name != "brightness" or "contrast" not in table.names:
         return 1.0

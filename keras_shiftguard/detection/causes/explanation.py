@@ -20,9 +20,9 @@ class Explanation:
         offset: Offset of each channel, `(channels,)`.
         swapped: Whether `current` has the channels in the reverse order.
         effect_size: For images: largest difference of a channel's mean or standard
-            deviation, in standard deviations of the means of single samples. For
-            columns: largest difference of a column's mean, in its standard
-            deviations. The deviations are those of the reference. Not signed.
+            deviation, divided by the standard deviation of the samples' means. For
+            columns: largest difference of a column's mean, divided by the column's
+            standard deviation. The divisors are those of the reference. Not signed.
         fix: A line of Python that turns `x` of `current` into the form of the
             reference, in the layout of the input.
     """
@@ -45,7 +45,7 @@ def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
         offset: Offset of each channel, `(channels,)`.
         first: Whether the layout of `x` is `"channels_first"`.
     """
-    # Offsets that are smaller than 1e-4 of the range of pixels in 0..255 are left out.
+    # Offsets that are smaller than 1e-4 of the range that 0..255 has after the scale are left out.
     tiny = 1e-4 * 255 * float(np.abs(scale).max())
     if np.ptp(scale) < 1e-6 * abs(scale[0]):
         factor = float(scale[0])

@@ -38,8 +38,8 @@ LOOSE = (0.6, 0.5, 0.9, 0.15)
 TIGHT = (0.08, 0.08, 0.12, 0.05)
 SIGMAS = 4.0  # so many standard errors are added to the first three limits
 MAX_NOISE = 0.25  # the most that they may add
-# How much of 0..255 the values span depends on the form as which they are read. A form is plausible
-# if they span at least this share of what they span as the form in which they span most.
+# Each form maps the values back to raw pixels, which span some part of 0..255. A form is plausible
+# if that part is at least this share of the largest part under any form.
 MIN_RELATIVE_SPAN = 0.7
 
 
@@ -75,11 +75,11 @@ class _Match:
         return f"{name}, channels swapped" if self.swapped else name
 
     @property
-    def effort(self) -> tuple[int, int, float, float]:
+    def preference(self) -> tuple[int, int, float, float]:
         """Sort key of maps that fit, the preferred one first.
 
-        Preferred are fewer steps, then a wider span from black to white, then a
-        closer fit, with a small penalty for a swap.
+        Preferred are fewer steps, then forms under which the reference spans more of
+        0..255, then a closer fit, with a small penalty for a swap.
         """
         two_steps = self.source.has_two_steps + self.target.has_two_steps
         fit = self.misfit + 0.1 * self.swapped
@@ -143,7 +143,7 @@ def _best(reference: InputSummary, current: InputSummary) -> _Match | None:
             continue
         if source is target or match.misfit < 0.5 * misfit_without_map:
             found.append(match)
-    return min(found, key=lambda match: match.effort) if found else None
+    return min(found, key=lambda match: match.preference) if found else None
 
 
 def _plausible(known: tuple[Form, ...], levels: Levels) -> list[Form]:
@@ -182,16 +182,16 @@ def _fitted(
     drastic = not 1 / DRASTIC < float((target.scale / source.scale).mean()) < DRASTIC
     limits, noise = LOOSE if drastic else TIGHT, _noise(reference, current)
     error = noise[0] * float(before.std.mean())
-    crossed = after.reversed()
+    after_reversed = after.reversed()
     swapped = channels_swapped(before, after, error)
     if np.ptp(source.offset) == 0 == np.ptp(target.offset):
         swapped |= balance_swapped(reference.features, current.features)
-    misfit = _misfit(before, crossed if swapped else after, limits, noise)
+    misfit = _misfit(before, after_reversed if swapped else after, limits, noise)
     if "" != source.order != target.order != "" and not swapped:
-        # Both forms have different numbers for each channel, in different orders (which the values
-        # of black and white show). So the channels were swapped after the step, unless that fits
-        # much worse.
-        misfit_if_swapped = _misfit(before, crossed, limits, noise)
+        # Both forms have an offset and a scale of their own for each channel, one form in RGB order
+        # and the other in BGR order (the values of black and white show which). So the channels
+        # were swapped after the step, unless the map with a swap fits much worse.
+        misfit_if_swapped = _misfit(before, after_reversed, limits, noise)
         if misfit_if_swapped <= misfit + 0.5:
             swapped, misfit = True, misfit_if_swapped
     order = slice(None, None, -1 if swapped else 1)
@@ -257,11 +257,12 @@ def _sentence(
     uniform = np.ptp(match.scale) == 0 and not match.offset.any()
     if uniform:
         factor = float(match.scale[0])
-        size = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
-        reason = ": x / 255 is missing there" if match.name.startswith("not rescaled") else ""
+        times = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
+        rescaling_is_missing = match.name.startswith("not rescaled")
+        reason = f": x / 255 is missing in {stream}" if rescaling_is_missing else ""
         if match.target.steps == ("unit", "unit"):
             reason = ": they were divided by 255 twice"
-        sentence = f"{stream.capitalize()} images are {size} as large as in {against}{reason}"
+        sentence = f"The values of {stream} images are {times} as large as in {against}{reason}"
     else:
         sentence = (
             f"{stream.capitalize()} images are {match.target.in_words()}, "
@@ -280,9 +281,10 @@ def _fix(match: _Match, layout: str) -> str:
 
 
 def _effect(reference: InputSummary, current: InputSummary) -> float:
-    """Returns the effect size, in standard deviations of the means of single samples.
+    """Returns the largest difference between the streams in a channel's mean or deviation.
 
-    If these means hardly vary, the unit is a thousandth of the pixels' standard deviation.
+    The unit is the standard deviation of the samples' means in the reference; if these hardly
+    vary, a thousandth of the pixels' standard deviation.
     """
     spread = max(float(reference.sample_mean.std), 1e-3 * float(reference.std.max()), 1e-30)
     apart = np.abs([current.mean - reference.mean, current.std - reference.std])

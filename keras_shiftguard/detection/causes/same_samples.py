@@ -5,7 +5,7 @@ float32 rounding. Sums of two independent draws of samples differ by about a sta
 which is a thousand times as much. Sums over all samples do not change if images are mirrored,
 but the mean embedding does. In a long pass it is measured on a part of the samples, which may be
 another part in each pass. So it is only used if it covers all samples, or if the class counts of
-the parts are equal and could not be so by chance.
+the parts are equal, which would be very unlikely for different parts.
 """
 
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ VALUE_ROUNDING = 2e-6
 WAVE_ROUNDING = 1e-4  # of mean cosines and sines, whose arguments may be large
 MAX_CHANCE = 1e-5  # largest probability that parts of other samples have the same class counts
 MAX_DRAW_ERRORS = 3.0  # two draws of one distribution differ by at most so many standard errors
-# Means of the same samples differ by at most so many standard errors. Those of two independent
-# draws come as near with a probability of 0.011, in six independent means with one of 2e-12.
+# Means of the same samples differ by at most so many standard errors. The means of two independent
+# draws are as near with a probability of 0.011; six independent means all are with one of 2e-12.
 MAX_SAME_ERRORS = 0.02
 
 
@@ -46,7 +46,7 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes are the same samples with randomised inputs, as by augmentation.
+    """Whether two passes went over the same samples, but randomised them, as augmentation does.
 
     Two passes with exactly the same number of samples of each class are taken for the
     same samples, which is wrong only if a stream draws from each class in turn. A
@@ -89,7 +89,8 @@ def _same_rows(first: InputProfile, second: InputProfile) -> bool:
     if not one.sum() or not np.array_equal(one, other):
         return False
     # The probability that another part of the samples has exactly these class counts is at most
-    # the product of the largest densities of normal distributions.
+    # the product of the largest densities of normal distributions, one for each class but the
+    # largest, whose count follows from the others.
     measured_share = min(one.sum() / first.num_samples, 1.0)
     variance = np.sort(one[one > 0])[:-1] * (1 - measured_share)
     minus_log_chance = np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2
@@ -120,7 +121,7 @@ def _same_input(first: InputSummary, second: InputSummary, same_rows: bool) -> b
         return False
     if first.nonfinite_samples != second.nonfinite_samples:
         return False
-    for name in ("minimum", "maximum"):  # exact in any order
+    for name in ("minimum", "maximum"):  # they do not depend on the order of the samples
         if not np.allclose(getattr(first, name), getattr(second, name), rtol=1e-6, atol=0):
             return False
     one, other = first.embedding, second.embedding
@@ -136,7 +137,7 @@ def _same_input(first: InputSummary, second: InputSummary, same_rows: bool) -> b
 def _sums(
     first: InputSummary, second: InputSummary
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yields pairs of numbers that must agree, and how far rounding may set them apart."""
+    """Yields pairs of numbers that must agree, and by how much rounding may make them differ."""
     # `sample_std` is not used: the deviation of a nearly flat image is the square root of a
     # rounding error, which is a thousand times as large as other errors.
     for name in ("channels", "sample_mean"):

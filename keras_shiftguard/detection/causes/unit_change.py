@@ -15,7 +15,7 @@ from keras_shiftguard.profiles import InputSummary
 MAX_LEVEL_ERROR, MAX_WIDTH_ERROR = 0.08, 0.08
 SIGMAS = 4.0  # so many standard errors are added to these limits
 MAX_NOISE = 0.25  # the most that they may add
-MIN_ROWS = 20  # samples in each stream
+MIN_ROWS = 20  # samples that each stream must have
 MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
 # Factors between common units: thousandths, percent, bytes, seconds.
 FACTORS = (10.0, 60.0, 100.0, 255.0, 256.0, 1000.0, 3600.0, 1e4, 65535.0, 1e5, 1e6)
@@ -36,7 +36,7 @@ def explain_columns(
     known = [f**sign for f in FACTORS for sign in (1, -1)]
     factor = min(known, key=lambda f: abs(np.log(typical_ratio / f)))
     noise = min(SIGMAS * np.sqrt(1 / reference.num_samples + 1 / current.num_samples), MAX_NOISE)
-    # Heavy tails make the deviation of a column uncertain, so that most columns are enough.
+    # Heavy tails make the deviation of a column uncertain, so most columns must fit, not all.
     fits = np.abs(np.log(ratio / factor)) < MAX_WIDTH_ERROR + noise
     moved = np.abs(current.mean / factor - reference.mean)[used]
     fits &= moved < (MAX_LEVEL_ERROR + noise) * reference.std[used]
@@ -45,13 +45,13 @@ def explain_columns(
     if abs(np.log(typical_ratio / factor)) > MAX_WIDTH_ERROR:
         return None
     effect = float(np.max(np.abs(current.mean - reference.mean)[used] / reference.std[used]))
-    size = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
+    times = f"{digits(factor)} times" if factor > 1 else f"1/{digits(1 / factor)}"
     stream, against = stream_name(stream), stream_name(against)
     scale = np.full(reference.num_channels, factor)
     return Explanation(
         name="another unit" if factor not in (255.0, 1 / 255.0) else _rescaled(factor),
         sentence=(
-            f"All columns of {stream} are {size} as large as in {against} "
+            f"All columns of {stream} are {times} as large as in {against} "
             f"(range {span_of(current)} against {span_of(reference)})."
         ),
         scale=scale,
@@ -63,5 +63,5 @@ def explain_columns(
 
 
 def _rescaled(factor: float) -> str:
-    """Returns the name of a factor of 255 or 1 / 255."""
+    """Returns the name of the difference for a factor of 255 or 1 / 255."""
     return "not rescaled" if factor > 1 else "rescaled once more"

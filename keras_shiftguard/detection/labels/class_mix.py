@@ -27,7 +27,7 @@ Shares = tuple[float, float]
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
-RELABELLING_SHARE = 0.25  # part of the level of concept shift that the test for wrong labels gets
+RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
 
 
 def concept_finding(
@@ -49,31 +49,32 @@ def concept_finding(
         against: Name of the stream it is compared with.
     """
     reference_first = (shares[1], shares[0])
-    worst: Relabelling | ClassShift
-    wrong = find_relabelling(reference, current, level * RELABELLING_SHARE, reference_first)
-    if wrong is not None:
-        worst, p_value = wrong, wrong.p_value / RELABELLING_SHARE
-        explanation = describe_relabelling(wrong, stream, against)
+    largest: Relabelling | ClassShift
+    relabelling = find_relabelling(reference, current, level * RELABELLING_SHARE, reference_first)
+    if relabelling is not None:
+        largest, p_value = relabelling, relabelling.p_value / RELABELLING_SHARE
+        explanation = describe_relabelling(relabelling, stream, against)
     else:
         rest_of_level = level * (1 - RELABELLING_SHARE)
-        moved = find_changed_classes(reference, current, rest_of_level, reference_first)
-        if not moved:
+        changed = find_changed_classes(reference, current, rest_of_level, reference_first)
+        if not changed:
             return None
-        worst, p_value = moved[0], min(shift.p_value for shift in moved) / (1 - RELABELLING_SHARE)
-        classes = [shift.class_id for shift in moved]
-        explanation = classes_look_different(classes, worst.effect_size, stream, against)
+        largest = changed[0]
+        p_value = min(shift.p_value for shift in changed) / (1 - RELABELLING_SHARE)
+        classes = [shift.class_id for shift in changed]
+        explanation = classes_look_different(classes, largest.effect_size, stream, against)
     return Finding(
         feature="labels/concept",
         kind="concept",
         family="concept",
-        effect_size=worst.effect_size,
-        interval=worst.interval,
+        effect_size=largest.effect_size,
+        interval=largest.interval,
         p_value=min(p_value, 1.0),
         stream=stream,
         against=against,
         since=None,
         explanation=explanation,
-        negligible=worst.effect_size < NEGLIGIBLE,
+        negligible=largest.effect_size < NEGLIGIBLE,
     )
 
 
@@ -81,7 +82,8 @@ def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Sh
     """Whether the samples of each class have the same mean in both streams.
 
     Within each class, the means of the random projections of the first input are compared.
-    The differences are added up over the classes. False if no class has two samples.
+    The differences are added up over the classes, and the smallest p-value of the projections
+    is multiplied by their number. False if no class has two samples in both streams.
     """
     a, b = current.by_class, reference.by_class
     n, m = a.count[:, :1] * shares[0], b.count[:, :1] * shares[1]
@@ -97,10 +99,10 @@ def classes_unchanged(current: LabelSummary, reference: LabelSummary, shares: Sh
     return p > MIN_P_UNCHANGED
 
 
-def without_consequences(
+def without_effects_of_class_mix(
     findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
 ) -> list[Finding]:
-    """Returns the findings without covariate findings that a new class mix explains."""
+    """Returns the findings without the covariate findings that follow from a new class mix."""
     mix = next((f for f in findings if f.feature == "labels" and f.matters), None)
     if mix is None or mix.kind != "label" or not classes_unchanged(current, reference, shares):
         return findings
@@ -154,5 +156,5 @@ def with_estimated_mix(
 
 def _cohens_w(change: np.ndarray, before: np.ndarray) -> float:
     """Returns Cohen's w of a change of frequencies, over the classes with `before` above 0."""
-    there = before > 0
-    return float(np.sqrt((change[there] ** 2 / before[there]).sum()))
+    seen = before > 0
+    return float(np.sqrt((change[seen] ** 2 / before[seen]).sum()))

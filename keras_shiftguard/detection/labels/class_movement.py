@@ -8,7 +8,7 @@ from keras_shiftguard.detection.labels.concept import MIN_CLASSES
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_SAMPLES = 8  # of a class in each stream; so few are enough, as all classes are combined
+MIN_SAMPLES = 8  # of a class in each stream; few are enough, since one test combines all classes
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class ClassMovement:
         after: The same in the current stream.
         error: Squared standard error of the difference of the means, `(k, d)`.
         pooled: Variance within a class, of both streams together, `(k, d)`.
-        moved: Squared difference of the means in units of `pooled`: its mean over
-            classes and directions, minus what is expected by chance.
+        moved: Mean over classes and directions of the squared difference of the
+            means in units of `pooled`, minus what is expected by chance.
         p_value: P-value of "no class moved", multiplied by the number of directions,
             so it may be above 1.
     """

@@ -8,8 +8,8 @@ samples are collected in another way. This is an operational definition, because
 cannot be distinguished from covariate shift in general. If every class moved in its own way
 (mirrored images, noise in all labels), no class is reported.
 
-The correlation of the projections within a class is not stored, so they are combined by
-Bonferroni, which holds for any correlation.
+The correlation of the projections within a class is not stored, so their p-values are combined by
+Bonferroni's correction, which holds for any correlation.
 """
 
 from dataclasses import dataclass
@@ -20,10 +20,11 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import student_t_s
 from keras_shiftguard.profiles import LabelSummary
 
 MIN_SAMPLES = 20  # of a class in each stream
-MIN_CLASSES = 3  # with MIN_SAMPLES samples; each is compared with the median of the others
+# So many classes must have MIN_SAMPLES samples: each is compared with the median of the others.
+MIN_CLASSES = 3
 MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, it is covariate shift
 MIN_EFFECT = 0.2  # smallest `ClassShift.effect_size` of a class that is reported
-MIN_EXCESS = 3.0  # its smallest ratio to the median effect of all classes
+MIN_EXCESS = 3.0  # smallest ratio of its effect size to the median of all classes
 # If a part p of a class is mirrored (or otherwise randomised) in the reference only, the variance
 # there is larger than in `current` by (1 - p) / p times the squared difference of the means. These
 # are about the ratios for p = 0.65 and 0.35; training mirrors half of the images.
@@ -95,15 +96,15 @@ def find_changed_classes(
     common_error = np.stack(
         [VARIANCE_OF_MEDIAN * error[others].mean(axis=0) / len(others) for others in all_but_one]
     )
-    away = delta - common
+    own_move = delta - common
     degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
-    p = 2 * student_t_sf(np.abs(away) / np.sqrt(error + common_error), degrees)
+    p = 2 * student_t_sf(np.abs(own_move) / np.sqrt(error + common_error), degrees)
     p = np.minimum(1.0, p.min(axis=1) * p.shape[1] * len(ids))
     # The variances of both streams are pooled, as in Cohen's d.
     pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
-    effect = _beyond_chance(away, error + common_error, pooled)
-    typical = float(np.median(effect))
-    moved = (p <= level) & (effect >= np.maximum(MIN_EFFECT, MIN_EXCESS * typical))
+    effect = _beyond_chance(own_move, error + common_error, pooled)
+    median_effect = float(np.median(effect))
+    moved = (p <= level) & (effect >= np.maximum(MIN_EFFECT, MIN_EXCESS * median_effect))
     if moved.mean() > MAX_MOVED_SHARE:
         return []
     moved &= ~_half_randomised(delta**2 - error, var_n - var_m, pooled)
@@ -168,5 +169,5 @@ def _beyond_chance(shift: np.ndarray, error: np.ndarray, variance: np.ndarray) -
         error: Its squared standard error.
         variance: Variance within the class: the result is in standard deviations.
     """
-    square = (shift**2 - error) / variance
-    return np.sqrt(np.maximum(square.mean(axis=1), 0.0))
+    squared = (shift**2 - error) / variance
+    return np.sqrt(np.maximum(squared.mean(axis=1), 0.0))

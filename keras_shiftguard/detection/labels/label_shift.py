@@ -6,9 +6,10 @@ its frequencies: with `A[j, i]` the share of class `i` that is predicted as `j`,
 predicted shares of the target, its class frequencies `p` solve `A p = q`.
 
 If the classifier confuses classes, this plain solution is noisy. The point estimate is
-therefore shrunk towards the frequencies of the source, in proportion to the noise in `A` and
-`q` (the variance of the change is estimated by maximum likelihood). The interval is that of the
-plain solution, so that it is wide, not wrong, for a classifier that cannot separate the classes.
+therefore shrunk towards the frequencies of the labelled stream (the source): the more, the larger
+the noise in `A` and `q` is, relative to the variance of the change, which is estimated by maximum
+likelihood. The interval is that of the plain solution. So for a classifier that cannot separate
+the classes it is wide, but not wrong.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
 with Black Box Predictors", ICML 2018; Azizzadenesheli et al., "Regularized
@@ -27,7 +28,8 @@ Z = 1.96  # for an interval of 95 %
 # Added to the number of samples of a class, spread evenly over all predictions, because a
 # confusion that did not occur in ten samples is not impossible.
 PSEUDO_COUNT = 1.0
-MAX_IDENTIFIED_ERROR = 0.25  # largest standard error of a frequency that counts as identified
+# The class mix counts as identified if no frequency has a larger standard error.
+MAX_IDENTIFIED_ERROR = 0.25
 # Maximum likelihood chooses among these standard deviations of the change of a frequency.
 CANDIDATE_DEVIATIONS = np.concatenate([[0.0], np.logspace(-4, 0, 33)])
 
@@ -39,7 +41,8 @@ class LabelShift:
     Args:
         frequencies: Estimate, `(classes,)`; not negative, sums to 1.
         lower: Lower end of a 95 % interval of each, `(classes,)`.
-        upper: Upper end. The interval is `[0, 1]` if a class is not identified.
+        upper: Upper end. The interval is `[0, 1]` if the labelled stream lacks a class,
+            or if nothing distinguishes it from others.
         weights: `frequencies` divided by those in the labelled stream, `(classes,)`:
             importance weights for training. 0 for a class that the labelled stream
             lacks.
@@ -163,7 +166,7 @@ def _shrunk_change(
         noise: Covariance of `q - A p`, `(classes, classes)`.
     """
     values, vectors = np.linalg.eigh(noise)
-    used = values > 1e-9 * values[-1]  # shares sum to 1, so one eigenvalue is 0
+    used = values > 1e-9 * values[-1]  # the shares sum to 1, so one eigenvalue is 0
     whiten = vectors[:, used].T / np.sqrt(values[used])[:, None]
     residual, design = whiten @ (q - matrix @ before), whiten @ matrix
     u, s, vt = np.linalg.svd(design, full_matrices=False)

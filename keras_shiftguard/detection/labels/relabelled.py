@@ -9,7 +9,7 @@ are recognised, by the means of each class along random projections:
 - wrong at random: every class moved towards the mean of all classes, by the same share. That is
   the share of labels that were replaced by random ones.
 
-A change of the samples (darker, mirrored, blurred) is none of these: it moves all samples
+A change of the samples (darker, mirrored, blurred) is neither of these: it moves all samples
 together, or moves the classes to where no class was. `concept.py` finds the case of a few
 classes that differ.
 
@@ -36,8 +36,8 @@ CHANCE_SHARE = 0.25
 MAX_JOINT_MOVE, MAX_JOINT_LOG_RATIO = 0.1, 0.15
 MAX_RIGHT_SHARE = 0.85  # with more correct labels, the few wrong ones are not reported
 MIN_RENAMED_SHARE = 0.5  # part of the classes that must look like another class
-# At least so many different classes must be looked like, relative to the number of classes: if
-# names were exchanged, hardly any two classes look like the same one.
+# Number of different classes that the classes must look like, as a share of their number: if names
+# were exchanged, hardly any two classes look like the same one.
 MIN_DIFFERENT_SHARE = 0.8
 
 
@@ -97,11 +97,12 @@ def find_relabelling(
     unit = pooled.mean(axis=0)
     if not _agree_together((before, var_n, n), (after, var_m, m), moved * unit):
         return None
-    found = _renamed(before, after, error, moved, unit)
+    nearest = _renamed(before, after, error, moved, unit)
     wrong, in_reference = 0.0, False
-    if found is not None:
-        wrong = float(np.mean(found != np.arange(len(ids))))
+    if nearest is not None:
+        wrong = float(np.mean(nearest != np.arange(len(ids))))
     else:
+        # The class means relative to the mean of all samples, in the reference and in `current`.
         x, y = (mean - _together(mean, mean, k)[0] for mean, k in ((before, n), (after, m)))
         in_reference = bool((y**2 / unit).sum() > (x**2 / unit).sum())
         x, y = (y, x) if in_reference else (x, y)
@@ -111,7 +112,7 @@ def find_relabelling(
     margin = 1.96 * float(np.sqrt((error / pooled).mean()))
     effect = float(np.sqrt(moved))
     return Relabelling(
-        looks_like=tuple(int(ids[i]) for i in found) if found is not None else (),
+        looks_like=tuple(int(ids[i]) for i in nearest) if nearest is not None else (),
         class_ids=tuple(map(int, ids)),
         wrong=min(wrong, 1.0),
         in_reference=in_reference,
@@ -212,7 +213,8 @@ def _wrong_at_random(x: Floats, y: Floats, error: Floats, moved: float, unit: Fl
         moved: Mean square by which the classes moved.
         unit: Variance within a class, `(d,)`.
     """
-    right = float((x * y / unit).sum() / (x * x / unit).sum())
-    unexplained = float((((y - right * x) ** 2 - error) / unit).mean())
+    right_share = float((x * y / unit).sum() / (x * x / unit).sum())
+    unexplained = float((((y - right_share * x) ** 2 - error) / unit).mean())
     allowed = MAX_UNEXPLAINED * moved + CHANCE_SHARE * float((error / unit).mean())
-    return 1 - right if unexplained <= allowed and right <= MAX_RIGHT_SHARE else 0.0
+    explains = unexplained <= allowed and right_share <= MAX_RIGHT_SHARE
+    return 1 - right_share if explains else 0.0

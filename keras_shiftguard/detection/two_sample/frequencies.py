@@ -24,8 +24,8 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
 MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it
-# Rare classes are pooled if fewer pairs of samples of the same rare class are expected in the
-# smaller stream.
+# Rare classes are pooled if the smaller stream is expected to hold fewer than so many pairs of
+# samples of the same rare class.
 MIN_EXPECTED_PAIRS = 10.0
 # There are enough samples if the test would find an effect that Cohen calls large, such as that
 # of a fifth of the classes missing, with a power of 80 % at p = .003. For that the statistic must
@@ -184,7 +184,7 @@ def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
     pairs = float((share[rare] ** 2).sum()) * smaller**2 / 2
     if rare.any() and pairs < MIN_EXPECTED_PAIRS:
         # So few pairs tell nothing, but classes that are new (or have vanished) do: all rare
-        # classes with about the same total are pooled to one cell.
+        # classes with about the same total are pooled to one cell. Other classes keep their own.
         cell = np.where(rare, np.floor(np.log2(np.maximum(both, 1))), 1000 + np.arange(len(both)))
         _, cell_index = np.unique(cell, return_inverse=True)
         a, b = (np.bincount(cell_index, x).astype("float64") for x in (a, b))
@@ -209,10 +209,10 @@ def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
     """
     c, total = a + b, n + m
     f = n / total  # the share of the samples that are in `current`
-    x = a - c * f
-    # The weight of each squared deviation: Pearson's, bounded for rare classes.
+    x = a - c * f  # deviation of each count from its expectation
+    # The weight of each squared deviation x**2: Pearson's, bounded for rare classes.
     g = 1 / (np.maximum(c, total / min(n, m)) * f * (1 - f))
-    t = float(g @ x**2)
+    statistic = float(g @ x**2)
     if len(a) == 1:
         return 1.0, 0.0
     # Cumulants of the counts if every sample is in `current` with probability f, given that
@@ -226,13 +226,13 @@ def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
     normal_part = g @ (g * v**2) - 2 * (g**2 @ v**3) / v_sum + ((g @ v**2) / v_sum) ** 2
     discrete_part = g**2 @ fourth - (g @ third) ** 2 / v_sum
     variance = float(2 * normal_part + max(discrete_part, 0.0))
-    squared_effect = max(t - mean, 0.0) * (1 / n + 1 / m)
+    squared_effect = max(statistic - mean, 0.0) * (1 / n + 1 / m)
     if len(a) == 2:
         p = float(hypergeometric_two_sided(a[:1], n, c[:1], total)[0])
         return p, squared_effect
-    # With few samples the tail is longer than that of a gamma distribution of that mean: the
-    # third cumulant of the multinomial statistic is about 1 + (k - 3) / n times as large.
+    # With few samples the tail is longer than that of a gamma distribution of this mean and
+    # variance: the third cumulant of the multinomial statistic is about 1 + (k - 3) / n times as large.
     skewness_factor = 1 + max(float(g @ v) - 3, 0.0) * (1 - 2 * f) ** 2 / min(n, m)
     shape = mean**2 / variance / skewness_factor**2
-    standardised = (t - mean) / np.sqrt(variance)
+    standardised = (statistic - mean) / np.sqrt(variance)
     return float(gamma_sf(shape + standardised * np.sqrt(shape), shape)), squared_effect

@@ -89,13 +89,13 @@ def compare_embeddings(
     values, vectors = values[used], vectors[:, used]
     if not len(values) or values[-1] <= 1e-12:
         return EmbeddingTest()
-    along = (vectors.T @ delta) ** 2
+    squared_move = (vectors.T @ delta) ** 2  # along each principal direction
     filters = np.zeros_like(values)
     for ridge in RIDGES:
         ridge_filter = 1 / (values + ridge * values[-1])
         filters += ridge_filter / np.sqrt(2 * np.sum((values * ridge_filter) ** 2))
     effective_size = n * m / (n + m)
-    statistic = effective_size * float(along @ filters)
+    statistic = effective_size * float(squared_move @ filters)
     expected, noise = float(values @ filters), float(values @ (filters * values * filters))
     # The null distribution on the sphere is exact for normal features. For other features and
     # unequal sizes the statistic varies more (UNEQUAL_SIZES_VARIANCE), so its excess is shrunk.
@@ -105,8 +105,8 @@ def compare_embeddings(
     dimension = max(n + m - 1, float(len(values)))
     p_value = share_sf(values * filters, dimension, shrunk / dimension)
     # No p-value is smaller than the probability of exactly this division of the samples.
-    splits = log_gamma(n + m + 1) - log_gamma(n + 1) - log_gamma(m + 1)
-    p_value = max(p_value, float(np.exp(-min(float(splits), 690.0))))
+    log_divisions = log_gamma(n + m + 1) - log_gamma(n + 1) - log_gamma(m + 1)
+    p_value = max(p_value, float(np.exp(-min(float(log_divisions), 690.0))))
     # The squared distance, minus its expectation by chance.
     excess = max(statistic - expected, 0.0) / effective_size
     scale = noise / expected  # the mean variance of a filtered direction
@@ -117,7 +117,7 @@ def compare_embeddings(
 
 
 def _weighed(embedding: MeanEmbedding, share: float) -> MeanEmbedding:
-    """Returns the embedding with a weight as if it had `share` times as many samples."""
+    """Returns the embedding, weighted as if it had `share` times as many samples."""
     if share == 1.0:
         return embedding
     moments = embedding.projections

@@ -29,13 +29,13 @@ def mean_tests(a: Moments, b: Moments, n: Floats, m: Floats, rows: np.ndarray) -
     va, vb = va * n / (n - 1), vb * m / (m - 1)
     delta = a.mean[rows] - b.mean[rows]
     pooled = ((n - 1) * va + (m - 1) * vb) / (n + m - 2)
-    welch = va / n + vb / m
+    squared_error = va / n + vb / m  # of the difference, for Welch's t
     with np.errstate(divide="ignore", invalid="ignore"):
-        degrees = welch**2 / ((va / n) ** 2 / (n - 1) + (vb / m) ** 2 / (m - 1))
-        t_welch = np.abs(delta) / np.sqrt(welch)
+        degrees = squared_error**2 / ((va / n) ** 2 / (n - 1) + (vb / m) ** 2 / (m - 1))
+        t_welch = np.abs(delta) / np.sqrt(squared_error)
         t_pooled = np.abs(delta) / np.sqrt(pooled * (1 / n + 1 / m))
     undefined = ~(np.isfinite(t_welch) & np.isfinite(degrees) & np.isfinite(t_pooled))
-    different_constants = (delta != 0) & (welch == 0)
+    different_constants = (delta != 0) & (squared_error == 0)
     p = np.maximum(
         2 * student_t_sf(np.where(undefined, 0.0, t_welch), np.where(undefined, 1.0, degrees)),
         2 * student_t_sf(np.where(undefined, 0.0, t_pooled), n + m - 2),

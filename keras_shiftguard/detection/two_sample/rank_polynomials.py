@@ -13,11 +13,11 @@ import numpy as np
 
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats
 
-DEGREE = 4
+DEGREE = 4  # largest degree of the polynomials
 # Weights of the squared components in the test statistic: those of Anderson and Darling.
 WEIGHTS = 1.0 / (np.arange(1, DEGREE + 1) * np.arange(2, DEGREE + 2))
-# A component is left out if its mean in the smaller stream would have a larger skewness^2 or
-# excess kurtosis, because its null distribution is then not nearly normal.
+# A component is left out if its mean in the smaller stream has a skewness^2 or an excess kurtosis
+# above this, because its null distribution is then not nearly normal.
 MAX_KURTOSIS = 0.1
 
 
@@ -55,7 +55,7 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
     x = 2 * np.cumsum(w, axis=1) - w - 1  # mid-ranks, in (-1, 1), mean 0
     z, normal = np.zeros((len(ca), DEGREE)), np.zeros((len(ca), DEGREE))
     usable = np.zeros((len(ca), DEGREE), bool)
-    scale = np.sqrt(n * (total[:, 0] - 1) / m) / n
+    scale = np.sqrt(n * (total[:, 0] - 1) / m) / n  # gives sums over `ca` a variance of 1
     smaller = np.minimum(n, m)
     older, old = np.zeros_like(x), np.ones_like(x)
     norm = np.zeros((len(ca), 1))
@@ -69,11 +69,11 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
         live = live & (norm[:, 0] > 1e-4)
         new /= np.where(live, norm[:, 0], np.inf)[:, None]
         z[:, j] = _dot(ca, new) * scale
-        square = new * new
-        weighted = w * square
+        squared = new * new
+        weighted = w * squared
         skewness = _dot(weighted, new)
         normal[:, j] = _without_skewness(z[:, j], skewness * (m - n) / np.sqrt(n * m * (n + m)))
-        kurtosis = _dot(weighted, square) - 3
+        kurtosis = _dot(weighted, squared) - 3
         usable[:, j] = live & (np.maximum(skewness**2, kurtosis) < MAX_KURTOSIS * smaller)
         older, old = old, new
     return z, normal, usable
@@ -87,6 +87,6 @@ def _dot(a: Floats, b: Floats) -> Floats:
 
 def _without_skewness(z: Floats, skewness: Floats) -> Floats:
     """Transforms the longer tail of standardised sums `(k,)` to that of a normal distribution."""
-    longer = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
-    third = np.where(longer, skewness, 1.0) / 3
-    return np.where(longer, np.log1p(np.maximum(third * z, 0)) / third, z)
+    in_longer_tail = (z * skewness > 0) & (np.abs(skewness) > 1e-6)
+    third = np.where(in_longer_tail, skewness, 1.0) / 3
+    return np.where(in_longer_tail, np.log1p(np.maximum(third * z, 0)) / third, z)

@@ -36,7 +36,8 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no feature is tested
-MAX_SAMPLES_EXACT = 200  # in the smaller stream; with fewer, two values are tested exactly
+# A feature with only two values is tested exactly if the smaller stream has fewer samples than this.
+MAX_SAMPLES_EXACT = 200
 # P-values are interpolated by a polynomial of this degree, if at least so many features need them
 # and the statistic is at most MAX_INTERPOLATED times the largest weight (p about 1e-18).
 MAX_INTERPOLATED, INTERPOLATION_DEGREE, MIN_FEATURES_TO_INTERPOLATE = 80.0, 48, 100
@@ -154,10 +155,10 @@ def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     z, normal, usable = components(ca, cb, n, m)
     p_value = _tails(usable, (normal**2 * usable * WEIGHTS).sum(axis=1))
     two_valued = ((ca + cb) > 0).sum(axis=1) <= 2
-    # Features for which the null distribution is not nearly normal.
-    lumpy = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < MAX_SAMPLES_EXACT)))
-    if len(lumpy):
-        p_value[lumpy] = _lumpy_tests(ca[lumpy], cb[lumpy], n[lumpy], m[lumpy])
+    # Rows for which the null distribution is not nearly normal.
+    rows = np.flatnonzero(~usable[:, 0] | (two_valued & (np.minimum(n, m) < MAX_SAMPLES_EXACT)))
+    if len(rows):
+        p_value[rows] = _commonest_value_tests(ca[rows], cb[rows], n[rows], m[rows])
     return p_value, z
 
 
@@ -178,17 +179,18 @@ def _tails(usable: np.ndarray, statistic: Floats) -> Floats:
     for pattern in np.unique(code[code > 0]):
         rows = np.flatnonzero(code == pattern)
         weights = WEIGHTS * usable[rows[0]]
-        near = rows[statistic[rows] <= MAX_INTERPOLATED * weights.max()]
-        if len(near) < MIN_FEATURES_TO_INTERPOLATE:
-            near = near[:0]
+        interpolated = rows[statistic[rows] <= MAX_INTERPOLATED * weights.max()]
+        if len(interpolated) < MIN_FEATURES_TO_INTERPOLATE:
+            interpolated = interpolated[:0]
         else:
             # The logarithm of the p-value is smooth down to 0 as a function of the square root.
             end = float(np.sqrt(MAX_INTERPOLATED * weights.max()))
             smooth = Chebyshev.interpolate(
                 _log_tail, INTERPOLATION_DEGREE, (0, end), args=(weights,)
             )
-            p_value[near] = np.minimum(np.exp(smooth(np.sqrt(statistic[near]))), 1.0)
-        others = np.setdiff1d(rows, near)
+            logarithm = smooth(np.sqrt(statistic[interpolated]))
+            p_value[interpolated] = np.minimum(np.exp(logarithm), 1.0)
+        others = np.setdiff1d(rows, interpolated)
         p_value[others] = weighted_chi2_sf(weights, statistic[others])
     return p_value
 
@@ -199,7 +201,7 @@ def _log_tail(root: Floats, weights: Floats) -> Floats:
     return logarithm
 
 
-def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
+def _commonest_value_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
     """Tests how often the commonest value occurs, exactly, and the ranks of the other values.
 
     The arguments are histograms `(k, bins)` and their sums `(k,)`, as in `components`.
@@ -208,11 +210,11 @@ def _lumpy_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
         P-values, `(k,)`: twice the smaller of the two p-values, where both were tested.
     """
     rows = np.arange(len(ca))
-    mode = (ca + cb).argmax(axis=1)
+    mode = (ca + cb).argmax(axis=1)  # bin of the commonest value
     a, b = n - ca[rows, mode], m - cb[rows, mode]  # number of samples with other values
     p_value = _two_by_two(a, n, a + b, n + m)
-    several = ((ca + cb) > 0).sum(axis=1) > 2
-    rest = np.flatnonzero(several & (a >= MIN_SAMPLES) & (b >= MIN_SAMPLES))
+    has_other_values = ((ca + cb) > 0).sum(axis=1) > 2
+    rest = np.flatnonzero(has_other_values & (a >= MIN_SAMPLES) & (b >= MIN_SAMPLES))
     if len(rest):
         others_a, others_b = ca[rest].copy(), cb[rest].copy()
         others_a[np.arange(len(rest)), mode[rest]] = 0

@@ -103,12 +103,12 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     cut = 0.5  # the first branch point, 1 / (2 max w)
     # The contour passes the pole at 0 on its left if x is below the mean (the residue is then
     # 1), else on its right. It crosses the real axis at c, whose distance from the pole is at
-    # least about 1 / standard deviation.
-    apart = 1 / np.sqrt((2 * k * w**2).sum(axis=1))
+    # least a quarter of 1 / standard deviation.
+    distance = 1 / np.sqrt((2 * k * w**2).sum(axis=1))
     saddle = _saddle(w, k, x, positive)
     # The branch points of negative weights are left of 0: with such weights, c is on the right.
     below = positive & (x < (k * w).sum(axis=1))
-    c = np.where(below, np.minimum(saddle, -apart / 2), np.maximum(saddle, apart / 4))
+    c = np.where(below, np.minimum(saddle, -distance / 2), np.maximum(saddle, distance / 4))
     c = np.minimum(c, np.where(saddle > 0.25, saddle, 0.25))
     mu = cut - c
 
@@ -209,7 +209,7 @@ def _incomplete_beta(a: Floats, b: float, x: Floats) -> Floats:
 def hypergeometric_tails(
     drawn: ArrayLike, size: ArrayLike, marked: ArrayLike, total: ArrayLike
 ) -> tuple[Floats, Floats]:
-    """Returns the tails of the number of marked samples among `size` drawn out of `total`.
+    """Returns both tail probabilities of the number of marked samples among `size` drawn ones.
 
     They are exact, except for very large counts: there the sum leaves out terms more than
     40 standard deviations from the mean, and if it is still too long, the tails are those
@@ -239,9 +239,9 @@ def hypergeometric_tails(
     high = np.where(many, np.minimum(high, np.ceil(mean + 40 * std + 1000)), high)
     many = high - low >= _MAX_VALUES
     if many.any():
-        apart, scale = (hits - mean)[many], std[many]
-        lower[many] = normal_sf(-(apart + 0.5) / scale)
-        upper[many] = normal_sf((apart - 0.5) / scale)
+        excess, scale = (hits - mean)[many], std[many]
+        lower[many] = normal_sf(-(excess + 0.5) / scale)
+        upper[many] = normal_sf((excess - 0.5) / scale)
     order = np.argsort(high - low)[: len(hits) - int(many.sum())]
     start = 0
     while start < len(order):  # in pieces of a few MB

@@ -23,9 +23,9 @@ MODULES = {
     "VGG19": ("vgg19", "caffe"),
     "Xception": ("xception", "tf"),
 }
-PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # of the result, by mode
-# How far rounded numbers may take the result of the line off, in grey levels. Named
-# conventions are known exactly; a fitted one gets only the digits that the fit supports.
+PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # by mode
+# How far the numbers in the line, which are rounded to be short, may move its result, in grey
+# levels. Named conventions are known exactly; a fitted one only to the digits that its fit gives.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 
 
@@ -80,7 +80,7 @@ def advice_line(
 def _preprocess_input(
     expected: InputConvention, architecture: str | None
 ) -> tuple[str, str] | None:
-    """Returns module and further arguments of a `preprocess_input` that gives `expected`.
+    """Returns the module of a `preprocess_input` that gives `expected`, and further arguments.
 
     It is None if there is no such function, or if arithmetic is shorter to write.
     """
@@ -94,7 +94,7 @@ def _preprocess_input(
 
 
 def _module(architecture: str) -> tuple[str, str] | None:
-    """Returns module and mode of the architecture's `preprocess_input`, None if it has none."""
+    """Returns the module and mode of the architecture's `preprocess_input`, None if it has none."""
     if architecture.startswith("ResNet") and architecture.endswith("V2"):
         return "resnet_v2", "tf"
     fitting = [start for start in MODULES if architecture.startswith(start)]
@@ -116,7 +116,7 @@ def _affine(
         scale: One factor, or one for each channel.
         offset: One offset, or one for each channel.
         max_error: Largest allowed error of the result.
-        max_levels: The same error in grey levels of 0..255.
+        max_levels: The same error in grey levels of raw pixels.
         channels_last: Whether the channels are on the last axis.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)

@@ -103,7 +103,13 @@ def _symbolic(shapes: Any, name: str) -> Any:
 def _by_position(
     template: Any, tensors: list[Any], fix: InputCorrection | Mapping[str, InputCorrection]
 ) -> dict[int, InputCorrection]:
-    """Returns the correction for each position in the flat list of inputs."""
+    """Returns the correction for each position in the flat list of inputs.
+
+    Args:
+        template: The symbolic inputs in the structure that the model takes.
+        tensors: The same inputs in a flat list.
+        fix: See `apply_correction`.
+    """
     if isinstance(fix, InputCorrection):
         images = [i for i, tensor in enumerate(tensors) if len(tensor.shape) == 4]
         if len(tensors) == 1:

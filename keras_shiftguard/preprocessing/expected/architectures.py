@@ -17,10 +17,10 @@ class Architecture(NamedTuple):
         mode: What its first convolution must receive: a mode of
             `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1,
             one grey level away from `"tf"` at white.
-        order: Channel order there: `"rgb"` or `"bgr"`.
-        inside: Class names of the layers with which the network itself turns
-            raw RGB 0..255 into that, in call order; empty if it leaves the
-            preprocessing to the user.
+        order: Channel order that its first convolution must receive: `"rgb"` or `"bgr"`.
+        inside: Class names of the layers with which the network itself turns raw RGB
+            0..255 into what its first convolution must receive, in call order; empty
+            if it leaves the preprocessing to the user.
         size: Native height and width.
         top1: Published ImageNet accuracy, single crop at the native size.
         top5: Published top-5 accuracy; None where none is published.
@@ -45,8 +45,9 @@ class Signature(NamedTuple):
             `"minimalistic"` or `"any-size"`.
         convolutions: Number of convolutions in the trunk (`include_top=False`).
         trunk: Fingerprint of the last step of the trunk.
-        half: Fingerprint of the first merge layer after half of the
-            convolutions; None where half of the network is too little evidence.
+        half: Fingerprint of the first merge layer after half of the convolutions (of
+            the first step there if the network has no merge layers); None if half of
+            the network is too little evidence.
         half_shared_with: Other networks that begin with the same half.
     """
 

@@ -28,14 +28,14 @@ from keras import ops
 from keras_shiftguard.instrument.layer_calls import (
     NotReachedError,
     as_called,
-    in_order,
+    layers_with_own_variables,
     recorded,
 )
 
 MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
 RESAMPLES = 50  # bootstrap draws
-# Added to squared distances before their logarithm, in moving variances: smaller ones are
-# noise.
+# Added to each squared distance, in units of the moving variance, before its logarithm is
+# taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3
 
 
@@ -65,7 +65,7 @@ AS_FED = Transform(None, (1.0,), (0.0,))
 
 
 class BatchNormEvidence:
-    """The early batch-norm layers of a model, and the weights in front of them.
+    """The batch-norm layers of a model that are compared, and the weights in front of them.
 
     The weights are copied once, when the object is made. So during a fit the
     evidence is that of the model as it was before training.
@@ -73,8 +73,9 @@ class BatchNormEvidence:
     Args:
         model: A built model. It is not changed.
         max_layers: How many of the first trained batch-norm layers to compare.
-        max_bytes: Largest size of the copied weights with which the deep layers
-            are used as well.
+        max_bytes: Largest size of all weights with which they are all copied. Of larger
+            models, only those up to the first `max_layers` layers are copied, and the
+            deep layers are not used.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class BatchNormEvidence:
             return
         trained: list[Any] = []
         num_layers, num_bytes = 0, 0
-        for layer, variables in in_order(model):
+        for layer, variables in layers_with_own_variables(model):
             num_bytes += sum(int(np.prod(v.shape)) * 4 for v in variables)
             if num_bytes > max_bytes and len(self.layers) == max_layers:
                 trained = []
@@ -174,8 +175,8 @@ class BatchNormEvidence:
 
         Returns:
             `(candidates, images)`: mean over channels of the log of the mean
-            squared distance from the moving mean, in moving variances. None if
-            there are too few batch-norm layers.
+            squared distance from the moving mean, in units of the moving variance.
+            None if there are too few batch-norm layers.
         """
         if not self.deep:
             return None
@@ -198,7 +199,7 @@ class BatchNormEvidence:
     def _statistics(
         self, inputs: Mapping[str, np.ndarray], layers: list[Any]
     ) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Returns mean and mean square of each channel of each image, by id of the layer."""
+        """Returns the mean and mean square of the channels of each image, by id of the layer."""
         found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         needed = self._needed[id(layers[-1])]
         scope = keras.StatelessScope(

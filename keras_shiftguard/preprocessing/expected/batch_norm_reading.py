@@ -21,12 +21,13 @@ from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypot
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; see `read_batch_norm` for small ones
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # of all these images; of larger ones, fewer are used
-# Standard errors from which the first layers alone decide that no swap is needed.
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # in these images; of larger images, fewer are used
+# The first layers alone decide that no swap is needed if it fits worse by this many standard
+# errors.
 MIN_SIGMAS_ALONE = 3.0
 MIN_IMAGES = 4  # with fewer images no mismatch is reported
 # Share of the way from their start that moving statistics must have come (`Scores.progress`).
-# 64 images of handwritten digits determine it to within 0.1.
+# With 64 images of handwritten digits, the measured share is right to within 0.1.
 MIN_PROGRESS = 0.75
 
 
@@ -38,10 +39,10 @@ class Reading:
         hypotheses: All that were compared on all images and layers.
         scores: Their misfits.
         as_fed: Index of the hypothesis that leaves the images as fed.
-        best: Index of the one that fits best, after the channel order was
-            decided.
-        swap_sigmas: How much better the pixel order of `best` is than the
-            reversed one, in standard errors; 0 if it cannot be measured.
+        best: Index of the chosen hypothesis: the one with the lowest misfit, or the same
+            in the other channel order if the deep layers tell so.
+        swap_sigmas: How much better the pixel order of `best` fits than the reversed
+            one, in standard errors; 0 if it cannot be measured.
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, on half of the images and
             two layers, each with its misfit there.
@@ -172,7 +173,7 @@ def _settle_order(
     known: InputConvention | None,
     as_fed: int,
 ) -> tuple[int, float]:
-    """Returns the index of the best hypothesis, and how certain its pixel order is, in sigmas."""
+    """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`."""
     best = int(np.argmin(scores.misfit))
     chosen = hypotheses[best]
     partner = _partner(hypotheses, best, known)
@@ -200,10 +201,10 @@ def _settle_order(
 
 
 def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
-    """Returns the index of the same convention with swapped pixels, None if there is none.
+    """Returns the index of the hypothesis with the pixels in the other order; None without one.
 
-    If the structure does not tell the order of the per-channel means, they are reversed
-    as well.
+    It is of the same convention, except that the per-channel means are reversed as well if
+    the structure does not tell their order.
     """
     given = hypotheses[index]
     if given.means is None or known is not None:

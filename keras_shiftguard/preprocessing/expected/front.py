@@ -17,8 +17,8 @@ from keras import ops
 
 # Ranges of input values. A front that clips is affine in only one of them.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
-# Values of two more constant images, as positions within a range, channel by channel. They
-# are not used for the fit, only to check it.
+# The channels of two more constant images, from 0 (low end of a range) to 1 (high end). They are
+# not used for the fit, only to check it.
 HELD_OUT = ((0.2, 0.7, 0.45, 0.6), (0.9, 0.1, 0.6, 0.3))
 
 
@@ -143,9 +143,10 @@ def _fit_range(name: str, x: np.ndarray, values_out: dict[str, np.ndarray]) -> F
     noise = precision * max(abs(high), 20 * np.abs(y).max())
     if (peak * (high - low) <= noise).any():
         raise FrontError("the value of a constant image does not come through it")
+    # The prediction may be off by 20 rounding errors of its summands.
     predicted = x @ slope.T + base
-    bound = np.abs(x) @ np.abs(slope).T + np.abs(base) + np.abs(y)
-    if (np.abs(predicted - y) > 20 * precision * bound + 1e-6).any():
+    size_of_summands = np.abs(x) @ np.abs(slope).T + np.abs(base) + np.abs(y)
+    if (np.abs(predicted - y) > 20 * precision * size_of_summands + 1e-6).any():
         raise FrontError("it is not a scale and an offset for each channel")
     from_others = np.abs(slope).sum(axis=1) - peak
     if (from_others > 1e-3 * peak + 20 * precision * peak).any():
@@ -165,8 +166,8 @@ def _explains(front: Front, x: np.ndarray, y: np.ndarray) -> bool:
     """Whether the front turns `x` into `y`, up to rounding."""
     taken = x[:, list(front.permutation)] * np.asarray(front.scale)
     predicted = taken + np.asarray(front.offset)
-    bound = np.abs(taken) + np.abs(front.offset) + np.abs(y)
-    return bool((np.abs(predicted - y) <= 20 * front.precision * bound + 1e-6).all())
+    size_of_summands = np.abs(taken) + np.abs(front.offset) + np.abs(y)
+    return bool((np.abs(predicted - y) <= 20 * front.precision * size_of_summands + 1e-6).all())
 
 
 def _precision(dtype: Any) -> float:

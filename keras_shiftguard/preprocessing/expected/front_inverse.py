@@ -16,7 +16,7 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
 
     Returns:
         The convention of the input, and the front that it goes through: of
-        several, the one whose range of values holds such images.
+        several, the one that holds in the range of values of such images.
 
     Raises:
         FrontError: If not exactly one of the fronts gives an answer.
@@ -91,7 +91,7 @@ def named(
 def describe(
     front: Front, convention: InputConvention, wanted: InputConvention, name: str, own: bool
 ) -> list[str]:
-    """Returns sentences about what a front does, and what the input must be therefore.
+    """Returns sentences about what a front does, and so what the input must receive.
 
     Args:
         front: The front.
@@ -131,7 +131,7 @@ def describe(
 
 
 def _from_raw(front: Front) -> tuple[InputConvention | None, str]:
-    """Returns the convention that a front turns raw images into, None if it is none.
+    """Returns the convention that a front turns raw images into; None if it has no name.
 
     The second value names two conventions if the front applies both in a row; else it
     is empty.

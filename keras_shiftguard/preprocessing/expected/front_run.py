@@ -29,7 +29,7 @@ def run_model(
     model: Any,
     position: int,
     stop: Any,
-    outermost: tuple[Any, ...] | None,
+    tensors_to_stop: tuple[Any, ...] | None,
     inner_shape: tuple[int | None, ...],
     channels_first: bool,
 ) -> list[Front]:
@@ -41,10 +41,10 @@ def run_model(
         position: Index of the input.
         stop: The layer whose input is recorded. Neither it nor anything after
             it is run.
-        outermost: For a model with a graph, the tensors of that graph that must be
-            computed to reach `stop`; None if not known.
-        inner_shape: Shape of the image that the backbone was built for. It is
-            used for models that declare no input shape.
+        tensors_to_stop: For a model with a graph, the tensors of that graph that must
+            be computed to reach `stop`; None if not known.
+        inner_shape: Shape of the images, with the batch axis, that the backbone was
+            built for. It is used for models that declare no input shape.
         channels_first: Whether the images at `stop` have the channels first.
 
     Raises:
@@ -52,7 +52,7 @@ def run_model(
             does to the images is no scale and offset for each channel.
     """
     if has_graph(model):
-        run, shapes, dtypes = _graph_runner(model, outermost)
+        run, shapes, dtypes = _graph_runner(model, tensors_to_stop)
     else:
         run, shapes, dtypes = _call_runner(model, inner_shape, channels_first)
     shape = shapes[position]
@@ -94,20 +94,20 @@ def run_model(
 
 
 def _graph_runner(
-    model: Any, outermost: tuple[Any, ...] | None
+    model: Any, tensors_to_stop: tuple[Any, ...] | None
 ) -> tuple[Any, list[Any], list[str]]:
-    """Returns a function that runs a model with a graph, and shapes and dtypes of its inputs.
+    """Returns a function that runs a model with a graph, and the shapes and dtypes of its inputs.
 
-    For `outermost` see `run_model`.
+    For `tensors_to_stop` see `run_model`.
     """
     inputs = list(model.inputs)
     shapes = [tuple(t.shape) for t in inputs]
     dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
     pruned = model
-    if outermost:
+    if tensors_to_stop:
         # Run only what the backbone depends on. With a given name Keras does not
         # advance its counter of model names.
-        pruned = keras.Model(inputs, list(outermost), name="front")
+        pruned = keras.Model(inputs, list(tensors_to_stop), name="front")
 
     def run(feeds: list[Any]) -> Any:
         if pruned is not model:
@@ -175,7 +175,8 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
     Args:
         shape: Declared shape of the input.
         axis: Its channel axis.
-        inner_shape: Shape of the image that the backbone was built for.
+        inner_shape: Shape of the images, with the batch axis, that the backbone was
+            built for.
     """
     for fallback in (None, inner_shape):
         sizes = []

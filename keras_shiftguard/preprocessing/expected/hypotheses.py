@@ -67,7 +67,10 @@ def hypotheses_for(
     found: list[Hypothesis] = []
 
     def add(mode: str, means: str | None, scale: np.ndarray, offset: np.ndarray) -> None:
-        """Adds one convention, swapped and not, or inverted and not."""
+        """Adds the hypotheses of one convention.
+
+        With three channels, they are as fed and swapped; with one, as fed and inverted.
+        """
         for swap in (False, True) if channels == 3 else (False,):
             for inverted in (False, True) if channels == 1 else (False,):
                 step = -1 if swap else 1

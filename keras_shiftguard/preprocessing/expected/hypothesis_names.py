@@ -23,8 +23,8 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
 
     Args:
         hypothesis: The hypothesis.
-        order: Channel order, used unless there is one channel or the per-channel means
-            tell the order.
+        order: Channel order. It is not used if there is one channel, or if the mode has
+            a name and its per-channel means tell the order.
     """
     if len(hypothesis.scale) == 1:
         order = "gray"

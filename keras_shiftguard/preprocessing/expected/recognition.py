@@ -3,11 +3,12 @@
 Every step of the graph gets a fingerprint of everything between it and the
 image: each convolution, normalisation, pooling and merge before it, and how
 they are connected. Names, image sizes, weights and later steps are not part of
-it. A network is recognised if a step has the fingerprint of its whole trunk, or
-that of the step after half of its convolutions (`architectures.py`). A single
-other kernel size, stride, filter count or bias before that step changes the
-fingerprint, so networks that are only similar do not match. At least
-`MIN_CONVOLUTIONS` convolutions must agree exactly.
+it. A network is recognised if some step has one of its two fingerprints in
+`architectures.py`: that of its last trunk step, or that of its first merge after
+half of its convolutions. A single other kernel size, stride or bias before that
+step changes the fingerprint, so networks that are only similar do not match. Another
+filter count changes it as well, but not that of a variant (`Signature.variant`). At
+least `MIN_CONVOLUTIONS` convolutions must agree.
 """
 
 import hashlib
@@ -52,13 +53,13 @@ class Recognition:
             early that several begin with the same layers.
         signature: The signature that matched.
         convolutions: Number of convolutions that agree.
-        layers: The layers that agree, from the stem on.
+        layers: The layers that agree, the stem first.
         front: The layers and operations directly before the stem, nearest
             first, as far as they form a chain.
         stem: The first convolution.
         inputs: Positions of the inputs of `graph` from which it takes its image.
         graph: The outermost model in whose graph it was found.
-        outermost: The tensors of `graph` that must be computed to reach the stem.
+        tensors_to_stem: The tensors of `graph` that must be computed to reach the stem.
     """
 
     candidates: tuple[Architecture, ...]
@@ -69,15 +70,15 @@ class Recognition:
     stem: Any
     inputs: tuple[int, ...]
     graph: Any
-    outermost: tuple[Any, ...]
+    tensors_to_stem: tuple[Any, ...]
 
 
 def recognise(model: Any) -> list[Recognition]:
     """Returns every known network in `model`: itself, part of its graph, or nested at any depth."""
     found = _recognise_graph(model) if has_graph(model) else []
     seen = {id(r.stem) for r in found}
-    # The outer graph does not show models inside layers of the user's own, behind a
-    # learned layer, or inside a subclassed model.
+    # The graph of `model` does not contain models inside custom layers or subclassed models.
+    # It contains a model after a layer with weights, but with other fingerprints.
     for inner in nested_models(model):
         for match in _recognise_graph(inner):
             if id(match.stem) not in seen:
@@ -119,7 +120,7 @@ def _recognise_graph(model: Any) -> list[Recognition]:
                     sorted(steps[i].origin for i in ancestors(steps, stem) if steps[i].origin >= 0)
                 ),
                 graph=model,
-                outermost=steps[stem].outermost,
+                tensors_to_stem=steps[stem].outermost,
             )
         )
     return found
@@ -136,9 +137,9 @@ def _chain(steps: list[Step], stem: int) -> list[Any]:
 
 def body(steps: list[Step], index: int) -> set[int]:
     """Returns the indices of a step and its ancestors, from the first convolution on."""
-    known = ancestors(steps, index)
+    with_ancestors = ancestors(steps, index)
     inside: set[int] = set()
-    for i in sorted(known):  # parents come before children
+    for i in sorted(with_ancestors):  # parents come before children
         if is_convolution(steps[i]) or any(p in inside for p in steps[i].parents):
             inside.add(i)
     return inside
@@ -210,7 +211,9 @@ def _token(operation: Any, filters: bool) -> str:
 
 
 def _signature_table(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
-    """Returns by fingerprint: the signatures that have it, each with whether for the whole trunk.
+    """Returns the signatures that have each fingerprint.
+
+    Each comes with True if the fingerprint is that of the whole trunk, else False.
 
     Args:
         exact: True for networks as published, False for their variants.

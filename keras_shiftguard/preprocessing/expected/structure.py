@@ -34,8 +34,8 @@ class StructuralExpectation:
         native_size: Height and width that it was published with.
         published_top1: Its ImageNet accuracy at that size.
         published_top5: Its ImageNet top-5 accuracy at that size.
-        fresh: Whether its weights look untrained: every batch normalisation
-            at mean 0 and variance 1 or, without any, every bias 0.
+        fresh: Whether its weights look untrained: all moving means are 0 and all moving
+            variances 1 or, if it has no batch normalisation, all biases are 0.
         trainable: Whether the network has trainable weights.
         evidence: Plain sentences with numbers.
     """
@@ -155,29 +155,30 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         )
         return replace(answer, evidence=tuple(evidence))
     own = _own_front(network, match)
-    wanted = [RAW] if own else _stem_conventions(network)
-    answer = replace(answer, inner=wanted[-1])
+    # What may arrive at the network; the last one is the documented one.
+    accepted = [RAW] if own else _stem_conventions(network)
+    answer = replace(answer, inner=accepted[-1])
     evidence.append(
         f"{network.name} turns raw RGB 0..255 into what it needs by itself."
         if own
-        else f"{_family(match)} wants {wanted[-1]}."
+        else f"{_family(match)} wants {accepted[-1]}."
     )
     try:
         if any(isinstance(f, layers.BatchNormalization) and f.trainable for f in match.front):
             raise FrontError("a trainable batch normalisation there adapts itself to any input")
         stop = own[0] if own else match.stem
-        outermost = match.outermost if match.graph is model else None
+        tensors = match.tensors_to_stem if match.graph is model else None
         fronts = run_model(
-            model, position, stop, outermost, _inner_shape(match), _is_channels_first(match)
+            model, position, stop, tensors, _inner_shape(match), _is_channels_first(match)
         )
-        options = [invert(fronts, w) for w in wanted]
+        options = [invert(fronts, convention) for convention in accepted]
     except FrontError as error:
         evidence.append(
             f"What the model does in front of {network.name} cannot be taken into account: {error}."
         )
         return replace(answer, evidence=tuple(evidence))
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
-    evidence += describe(front, convention, wanted[-1], network.name, bool(own))
+    evidence += describe(front, convention, accepted[-1], network.name, bool(own))
     return replace(answer, convention=convention, evidence=tuple(evidence))
 
 
@@ -266,7 +267,7 @@ def _is_channels_first(match: Recognition) -> bool:
 
 
 def _inner_shape(match: Recognition) -> tuple[Any, ...]:
-    """Returns the shape of the images that the recognised network was built for."""
+    """Returns the shape, with the batch axis, of the images that the network was built for."""
     shape = tuple(match.graph.inputs[match.inputs[0]].shape)
     return shape if len(shape) >= 4 else (None, None, None, 3)
 

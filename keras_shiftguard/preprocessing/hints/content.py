@@ -12,7 +12,7 @@ MIN_GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
 MIN_GRAY_SHARE = 0.9  # of the images
 MIN_FRAMED_SHARE = 0.25  # of the images
 MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the image's side
-MIN_BACKGROUND_SHARE = 0.4  # of the pixels, which must be at the bright end
+MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
 MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
 
 
@@ -21,7 +21,7 @@ def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if finite.all():
         return [], images
-    text = f"{_of(~finite)} hold NaN or infinite values."
+    text = f"{_number_of(~finite)} hold NaN or infinite values."
     return [Hint("nonfinite", text, 1.0)], images[finite]
 
 
@@ -30,13 +30,13 @@ def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     flat = (images == images[:, :1, :1]).all(axis=(1, 2, 3))
     if not flat.any() or images.shape[1] * images.shape[2] == 1:
         return [], images
-    text = f"{_of(flat)} are one flat colour."
+    text = f"{_number_of(flat)} are one flat colour."
     return [Hint("constant", text, 1.0)], images[~flat]
 
 
 def duplicate_hints(images: np.ndarray) -> list[Hint]:
-    """Returns a hint if several images are equal in every value."""
-    # A grid of about 32 x 32 pixels is enough to tell two photos apart.
+    """Returns a hint if several images are equal in every value that is compared."""
+    # About 32 x 32 pixels of each are compared, which is enough to tell two photos apart.
     step = max(1, min(images.shape[1:3]) // 32)
     seen = {image[::step, ::step].tobytes() for image in images}
     copies = len(images) - len(seen)
@@ -58,7 +58,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
     gray = (products[:, 0] >= bound).all(axis=1) & (variance > 0).all(axis=1)
     if gray.mean() < MIN_GRAY_SHARE:
         return []
-    text = f"{_of(gray)} are gray, copied to three channels."
+    text = f"{_number_of(gray)} are gray, copied to three channels."
     return [Hint("gray_copied", text, 0.95)]
 
 
@@ -69,18 +69,18 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     """
     flat_rows = (images == images[:, :, :1]).all(axis=(2, 3))  # (n, height)
     flat_columns = (images == images[:, :1]).all(axis=(1, 3))
-    top, bottom = _run(flat_rows), _run(flat_rows[:, ::-1])
-    left, right = _run(flat_columns), _run(flat_columns[:, ::-1])
+    top, bottom = _num_leading_flat(flat_rows), _num_leading_flat(flat_rows[:, ::-1])
+    left, right = _num_leading_flat(flat_columns), _num_leading_flat(flat_columns[:, ::-1])
     height, width = images.shape[1:3]
-    tall = np.minimum(top, bottom) >= max(2, MIN_BAR_SHARE * height)
-    wide = np.minimum(left, right) >= max(2, MIN_BAR_SHARE * width)
-    barred = (tall & (left + right == 0)) | (wide & (top + bottom == 0))
+    top_and_bottom = np.minimum(top, bottom) >= max(2, MIN_BAR_SHARE * height)
+    left_and_right = np.minimum(left, right) >= max(2, MIN_BAR_SHARE * width)
+    barred = (top_and_bottom & (left + right == 0)) | (left_and_right & (top + bottom == 0))
     plain = (top + bottom + left + right) == 0
     if barred.sum() < 2 or barred.mean() < MIN_FRAMED_SHARE:
         return [], images[plain]
     text = (
-        f"{_of(barred)} have flat bars along two opposite edges: padded (letterboxed) to their "
-        "size. Networks are usually trained on crops that fill the frame."
+        f"{_number_of(barred)} have flat bars along two opposite edges: padded (letterboxed) to "
+        "their size. Networks are usually trained on crops that fill the frame."
     )
     return [Hint("letterbox", text, 0.8)], images[plain]
 
@@ -105,17 +105,16 @@ def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
     return [Hint("inverted", text, 0.4)]
 
 
-def _run(flat: np.ndarray) -> np.ndarray:
+def _num_leading_flat(flat: np.ndarray) -> np.ndarray:
     """Returns the number of flat rows at the beginning of each image; 0 if all are flat.
 
     Args:
         flat: Whether each row is flat, `(images, rows)`.
     """
-    run = np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1))
-    return np.asarray(run)
+    return np.asarray(np.where(flat.all(axis=1), 0, np.argmin(flat, axis=1)))
 
 
-def _of(mask: np.ndarray) -> str:
+def _number_of(mask: np.ndarray) -> str:
     """Returns words such as "3 of 8 images"."""
     count, total = int(mask.sum()), len(mask)
     return f"All {total} images" if count == total else f"{count} of {total} images"

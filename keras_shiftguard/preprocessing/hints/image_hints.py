@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
 MAX_IMAGES = 256
-MAX_IMAGES_FOR_MEDIANS = 32  # for the slower checks, evenly spread over the others
+MAX_IMAGES_FOR_MEDIANS = 32  # for the slower checks, evenly spread over all images
 
 __all__ = ["Hint", "hints_for"]
 

@@ -13,9 +13,11 @@ import numpy as np
 
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MAX_P_VALUE = 1e-3  # of each check; a false alarm is worse than a missed problem
+# Another order is reported only if its p-value is below this, and a shift if it is below 20 times
+# this, because a false alarm is worse than a missed problem.
+MAX_P_VALUE = 1e-3
 MIN_CONFIDENCE = 0.5  # mean confidence of the model; below it, no other order is reported
-MIN_CLASSES = 6  # that must agree on a shift, or that must be predicted for another order
+MIN_CLASSES = 6  # classes that must speak for a shift, or be predicted for another order
 
 
 @dataclass(frozen=True)
@@ -98,13 +100,13 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
         # goes in one.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
         repaired = float(moved.mean())
-        seen, where = np.unique(ids, return_inverse=True)
+        seen, class_index = np.unique(ids, return_inverse=True)
         # For each class: samples that speak for the shift, minus samples against it.
-        lead = np.bincount(where, moved.astype(float) - (right | opposite), len(seen))
+        lead = np.bincount(class_index, moved.astype(float) - (right | opposite), len(seen))
         for_it, against = int((lead > 0).sum()), int((lead < 0).sum())
         p_value = 2 * _binomial_tail(for_it, for_it + against, 0.5)  # two offsets are tried
-        otherwise = max(accuracy, float(opposite.mean()))
-        if for_it < MIN_CLASSES or repaired < max(0.3, 3 * otherwise):
+        without_shift = max(accuracy, float(opposite.mean()))
+        if for_it < MIN_CLASSES or repaired < max(0.3, 3 * without_shift):
             continue
         if p_value >= 20 * MAX_P_VALUE:  # seven classes of seven pass; the other limits are strict
             continue
@@ -176,7 +178,7 @@ def _ranks_are_random(rank: np.ndarray) -> bool:
 def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
-    """Looks for one predicted class, other than its own, for each label.
+    """Tests whether classes were renamed: most samples of a label get the same other prediction.
 
     Args:
         ids: Class ids of the labels, `(n,)`.
@@ -188,32 +190,33 @@ def _consistent_mapping(
         class), the number of renamed classes, and the number of classes with at
         least three samples. None if renaming does not explain the predictions.
     """
-    names, count = np.unique(ids, return_counts=True)
-    repeated = names[count >= 3]
+    classes, count = np.unique(ids, return_counts=True)
+    repeated = classes[count >= 3]
     if len(repeated) < 2:
         return None
     # `hits` agree with the commonest prediction of their class, `right` with the label.
     hits, total, right, modes = 0, 0, 0, []
-    for name in repeated:
-        votes = np.bincount(predicted[ids == name])
+    for class_id in repeated:
+        votes = np.bincount(predicted[ids == class_id])
         mode = int(votes.argmax())
         modes.append(mode)
         total += int(votes.sum())
-        right += int(votes[name]) if name < len(votes) else 0
+        right += int(votes[class_id]) if class_id < len(votes) else 0
         # Without the vote of a sample itself the mode stays the same if it leads by two.
         runner_up = int(np.sort(votes)[-2]) if len(votes) > 1 else 0
         hits += int(votes.max()) if votes.max() - runner_up >= 2 else 0
     modes_array = np.asarray(modes)
-    elsewhere = repeated[modes_array != repeated]
-    moved = len(elsewhere)
-    if not moved or not _ranks_are_random(rank[np.isin(ids, elsewhere)]):
+    moved_classes = repeated[modes_array != repeated]
+    moved = len(moved_classes)
+    if not moved or not _ranks_are_random(rank[np.isin(ids, moved_classes)]):
         return None
     distinct = len(set(modes)) >= 0.8 * len(modes)
-    # Half of the classes must be renamed, and renaming must explain the predictions.
+    # Half of the classes must be renamed. That must make half of the predictions right, and 30 %
+    # more than are right as they are.
     better = hits / total >= 0.5 and (hits - right) / total >= 0.3
     # Null hypothesis: only half of the samples, or a third if there are many classes, get the
     # commonest prediction of their class.
-    p_value = _binomial_tail(hits, total, 0.5 if len(names) < MIN_CLASSES else 1 / 3)
+    p_value = _binomial_tail(hits, total, 0.5 if len(classes) < MIN_CLASSES else 1 / 3)
     if distinct and better and 2 * moved >= len(repeated) and p_value < MAX_P_VALUE:
         return hits / total, moved, len(repeated)
     return None

@@ -74,26 +74,27 @@ def remarks_of_predictions(
         hints.append(Hint(f"labels_{finding.kind}", finding.sentence, finding.certainty))
     height, width = some[name].shape[1:3]
     if height == width and not hints:
-        turned = _predict(model, {**some, name: np.swapaxes(some[name], 1, 2)})
-        if turned is not None:
-            hints += _transposed(p, turned, None if ids is None else ids[: len(p)])
+        p_transposed = _predict(model, {**some, name: np.swapaxes(some[name], 1, 2)})
+        if p_transposed is not None:
+            hints += _transposed(p, p_transposed, None if ids is None else ids[: len(p)])
     return tuple(hints)
 
 
-def _transposed(p: np.ndarray, turned: np.ndarray, ids: np.ndarray | None) -> list[Hint]:
+def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None) -> list[Hint]:
     """Returns a hint if the network does better on transposed images, by a sign test.
 
     Args:
         p: Probabilities, `(n, classes)`.
-        turned: Probabilities of the transposed images, `(n, classes)`.
+        p_transposed: Probabilities of the transposed images, `(n, classes)`.
         ids: Class ids, `(n,)`. Without them the confidence is compared.
     """
     if ids is None:
-        better, worse = turned.max(axis=1) > p.max(axis=1), turned.max(axis=1) < p.max(axis=1)
+        confidence, confidence_transposed = p.max(axis=1), p_transposed.max(axis=1)
+        better, worse = confidence_transposed > confidence, confidence_transposed < confidence
         what, only = "surer of", ""
     else:
-        right, right_turned = p.argmax(axis=1) == ids, turned.argmax(axis=1) == ids
-        better, worse = right_turned & ~right, right & ~right_turned
+        right, right_transposed = p.argmax(axis=1) == ids, p_transposed.argmax(axis=1) == ids
+        better, worse = right_transposed & ~right, right & ~right_transposed
         what, only = "right about", "only "
     wins, losses = int(better.sum()), int(worse.sum())
     decided = wins + losses

@@ -64,7 +64,9 @@ def test_it_backs_off_and_in_the_end_switches_off(watched):
     assert strengths[:2] == ["strength halved to 0.5", "strength halved to 0.25"]
     assert strengths[2] == "alignment switched off" and watched.model.is_off
     reason = watched.model.actions[0].reason
-    assert reason == f"accuracy on labelled source fell from 95.0% to 80.0% for {PATIENCE} epochs"
+    assert reason == (
+        f"accuracy on labelled source fell from 95.0% to 80.0%, in {PATIENCE} measurements in a row"
+    )
     assert "Alignment is off" in str(watched.model.alignment)
 
 

@@ -105,8 +105,8 @@ def test_not_rescaled_is_seen_through_another_class_mix():
 def test_the_sentence_has_the_numbers():
     found = explain(summary("unit", 0), summary("raw", 0), stream="validation", against="train")
     assert found.sentence == (
-        "Validation images are 255 times as large as in training: "
-        "x / 255 is missing there (range 0..255 against 0..1)."
+        "The values of validation images are 255 times as large as in training: "
+        "x / 255 is missing in validation (range 0..255 against 0..1)."
     )
     assert found.fix == "x = x / 255"
 

@@ -11,7 +11,7 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.labels.class_mix import (
     classes_unchanged,
     with_estimated_mix,
-    without_consequences,
+    without_effects_of_class_mix,
 )
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 
@@ -69,13 +69,13 @@ def test_what_follows_from_the_mix_is_left_out(halves):
     reference, current = (labels(*half) for half in halves)
     mix, within, beyond = of("labels", 0.8, "label"), of("input/a", -1.0), of("input/b", -1.01)
     other = of("input", 0.1, "preprocessing")
-    left = without_consequences([mix, within, beyond, other], current, reference, ALL)
+    left = without_effects_of_class_mix([mix, within, beyond, other], current, reference, ALL)
     assert left == [
         replace(mix, explanation="It differs.; what else differs follows from it"),
         *(beyond, other),
     ]
     alone = [mix, beyond, other]
-    assert without_consequences(alone, current, reference, ALL) == alone
+    assert without_effects_of_class_mix(alone, current, reference, ALL) == alone
 
 
 def test_without_a_mix_that_matters_nothing_is_left_out(halves):
@@ -86,10 +86,10 @@ def test_without_a_mix_that_matters_nothing_is_left_out(halves):
         of("labels", 0.8, "covariate"),  # the numbers of a regression
         of("predictions", 0.8, "label"),
     ):
-        assert without_consequences([mix, small], current, reference, ALL) == [mix, small]
+        assert without_effects_of_class_mix([mix, small], current, reference, ALL) == [mix, small]
     found = [of("labels", 0.8, "label"), small]
-    assert without_consequences(found, labels(x * 0.6, y), reference, ALL) == found
-    assert without_consequences([small], current, reference, ALL) == [small]
+    assert without_effects_of_class_mix(found, labels(x * 0.6, y), reference, ALL) == found
+    assert without_effects_of_class_mix([small], current, reference, ALL) == [small]
 
 
 def outputs(shares, n=1000, accuracy=0.9, confusion=True):
