@@ -18,7 +18,7 @@ from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Fam
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-# Part of the level that the test of concept shift gets, if the labels of both streams are class ids.
+# Part of the level that the test of concept shift gets, if both streams have class labels.
 CONCEPT_SHARE = 0.08
 
 

@@ -20,7 +20,7 @@ from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 
 @dataclass(frozen=True)
 class RawFeed:
-    """The preprocessing of raw pixels: one scale and offset for each channel.
+    """How image files become model input: their size, channel order, scale and offset.
 
     Args:
         size: Height and width to read the files in.

@@ -21,6 +21,7 @@ from keras_shiftguard.profiles.summary import TOKEN_BUCKETS, InputSummary
 
 LAYOUTS = ("channels_last", "channels_first", "features")
 MAX_COUNT = 2**53  # float64 represents all whole numbers up to here
+A_COUNT = "a whole number from 0 to below 2**53"
 
 
 def check_summary(summary: Any) -> None:
@@ -50,21 +51,21 @@ def _check_counts(summary: Any, *names: str) -> None:
     """Checks that the attributes of these names are counts."""
     for name in names:
         value = getattr(summary, name)
-        _require(is_count(value), f"{name} must be a whole number from 0 on", value)
+        _require(is_count(value), f"{name} must be {A_COUNT}", value)
 
 
-def _check_at_most(summary: Any, whole: str, **parts: Any) -> None:
-    """Checks that no part is larger than the whole, since differences must not be negative.
+def _check_at_most(summary: Any, total_name: str, **counts: Any) -> None:
+    """Checks that no count exceeds the count that includes it, since one is subtracted from it.
 
     Args:
         summary: The summary.
-        whole: Name of the attribute that holds the whole.
-        **parts: The parts, numbers or arrays, by name.
+        total_name: Name of the attribute with the count that includes the others.
+        **counts: The other counts by name, numbers or arrays.
     """
-    largest = getattr(summary, whole)
-    for name, value in parts.items():
-        valid = np.size(value) == 0 or np.max(value) <= largest
-        _require(bool(valid), f"{name} must be at most {whole} ({largest})", value)
+    total = getattr(summary, total_name)
+    for name, value in counts.items():
+        valid = np.size(value) == 0 or np.max(value) <= total
+        _require(bool(valid), f"{name} must be at most {total_name} ({total})", value)
 
 
 def _check_array(summary: Any, name: str, *shapes: tuple[int, ...], kinds: str = "iuf") -> None:
@@ -78,11 +79,14 @@ def _check_array(summary: Any, name: str, *shapes: tuple[int, ...], kinds: str =
     """
     value = getattr(summary, name)
     _require(isinstance(value, np.ndarray), f"{name} must be an array", value)
-    _require(value.dtype.kind in kinds, f"{name} must hold numbers", value.dtype)
-    _require(value.shape in shapes, f"{name} must be of shape {shapes}", value.shape)
-    if kinds == "iu":
-        valid = value.size == 0 or 0 <= value.min() <= value.max() < MAX_COUNT
-        _require(bool(valid), f"{name} must hold counts", value.min(initial=0))
+    numbers = "integers" if kinds == "iu" else "numbers"
+    _require(value.dtype.kind in kinds, f"{name} must hold {numbers}", value.dtype)
+    allowed = " or ".join(map(str, shapes))
+    _require(value.shape in shapes, f"{name} must have shape {allowed}", value.shape)
+    if kinds == "iu" and value.size:
+        for extreme in (value.min(), value.max()):
+            valid = 0 <= extreme < MAX_COUNT
+            _require(bool(valid), f"each value of {name} must be {A_COUNT}", extreme)
 
 
 def _check_type(summary: Any, name: str, kind: type) -> None:
@@ -95,7 +99,7 @@ def _check_moments_of(summary: Any, name: str, shape: tuple[int, ...]) -> None:
     """Checks that an attribute is `Moments` of this shape."""
     _check_type(summary, name, Moments)
     found = np.shape(getattr(summary, name).count)
-    _require(found == shape, f"{name} must be of shape {shape}", found)
+    _require(found == shape, f"{name} must have shape {shape}", found)
 
 
 def _check_moments(moments: Moments) -> None:
@@ -109,7 +113,7 @@ def _check_moments(moments: Moments) -> None:
         _require(same_shape, f"{name} must have the shape of count", value.shape)
     count = np.asarray(moments.count)
     valid = count.size == 0 or (count >= 0).all() and (count < MAX_COUNT).all()
-    _require(bool(valid), "count must hold counts", count)
+    _require(bool(valid), "each value of count must be from 0 to below 2**53", count)
 
 
 def _check_features(table: FeatureTable) -> None:
@@ -156,7 +160,7 @@ def _check_input(summary: InputSummary) -> None:
     _check_at_most(summary, "num_samples", nonfinite_samples=summary.nonfinite_samples)
     share = summary.nonfinite_share
     _require(isinstance(share, (int, float)), "nonfinite_share must be a number", share)
-    _check_array(summary, "minimum", np.shape(summary.minimum)[:1])  # any length, one axis
+    _check_array(summary, "minimum", np.shape(summary.minimum)[:1])  # one axis, of any length
     size = len(summary.minimum)
     _check_array(summary, "maximum", (size,))
     _check_moments_of(summary, "channels", (size,))

@@ -4,7 +4,7 @@ A sample is mapped to a few hundred bounded numbers: the cosines and sines of fi
 projections, at a fixed grid of bandwidths (random Fourier features of the Gaussian kernel).
 Their mean over a stream is its embedding. The distance of two means is the maximum mean
 discrepancy, and the covariance gives its null distribution. The directions depend only on the
-shape of the samples, so that profiles made separately can be compared.
+number of values in a sample, so that profiles made separately can be compared.
 
 Reference: Rahimi and Recht, "Random Features for Large-Scale Kernel Machines",
 NeurIPS 2007; Gretton et al., "A Kernel Two-Sample Test", JMLR 2012.
@@ -18,7 +18,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.moments import Moments
 
-NUM_DIRECTIONS = 48  # random projections of a sample
+NUM_DIRECTIONS = 48  # number of random projections of a sample
 NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
 # Bandwidths of the kernel, in the unit of the projections: for anything from images in 0..1 that
 # hardly differ to images in 0..255. The two-sample test chooses one of them.

@@ -14,7 +14,7 @@ from keras_shiftguard.profiles.moments import Moments
 # that are COARSENING times as wide, to save memory. More features than that have only moments.
 FINE_FEATURES = 64
 COARSE_FEATURES = 4096
-COARSENING = 47
+COARSENING = 47  # leaves 61 bins instead of 2,793; the edges of a bin differ by a factor of 2.5
 COARSE_PER_SIGN = -(-BINS_PER_SIGN // COARSENING)
 NUM_COARSE_BINS = 2 * COARSE_PER_SIGN + 1
 

@@ -10,7 +10,7 @@ from keras_shiftguard.profiles.moments import Moments
 
 # Class ids are counted modulo this number, so up to so many classes have counts of their own.
 MAX_CLASSES = 1024
-# There are moments of the inputs for each class id modulo this number.
+# The moments of the inputs are kept for each class id modulo this number.
 MAX_CLASSES_EMBEDDED = 128
 
 

@@ -27,7 +27,7 @@ class InputProfile:
         outputs: Summary of a model's outputs on the samples, if a model was run.
         distinct_samples: How many different samples the stream has, if fewer than
             were seen (an epoch repeats the samples of the one before); 0 means that
-            all were different. Tests count at most so many samples.
+            all were different. Tests count no more samples than this.
     """
 
     inputs: Mapping[str, InputSummary] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class InputProfile:
 
     @property
     def features(self) -> dict[str, float]:
-        """Statistics of the stream by name, for logs and plots."""
+        """Statistics of the inputs and the user's own metrics, by name, for logs and plots."""
         named: dict[str, float] = {}
         for name, summary in self.inputs.items():
             named[f"{name}/num_samples"] = float(summary.num_samples)

@@ -29,10 +29,11 @@ from keras_shiftguard.profiles.summary import InputSummary
 SCHEMA_VERSION = 2  # 1 was never released
 SUMMARIES = (FeatureTable, InputSummary, LabelSummary, MeanEmbedding, Moments, OutputSummary)
 TYPES = {kind.__name__: kind for kind in SUMMARIES}
-# Size of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
+# Largest size of all arrays in memory. One input takes a few hundred kilobytes to a few megabytes.
 MAX_BYTES = 256 * 2**20
-MAX_HEADER_BYTES = 8 * 2**20  # as JSON; parsed, it takes twenty times as much memory
-# How a reference to an array, or to one half of symmetric matrices, begins in the header.
+MAX_HEADER_BYTES = 8 * 2**20  # largest JSON header; parsed, it takes 20 times as much memory
+# In the header, a list that begins with one of these refers to an array, or to one half of an array
+# of symmetric matrices.
 ARRAY, TRIANGLE = "=array", "=triangle"
 
 
@@ -108,7 +109,7 @@ class _Packing:
 
     def __init__(self) -> None:
         self.arrays: dict[str, np.ndarray] = {}
-        self._stored: dict[int, list[Any]] = {}
+        self._stored: dict[int, list[Any]] = {}  # reference to each stored array, by its `id`
 
     def pack(self, value: Any, key: str = "") -> Any:
         """Returns plain values for the header, with references to `arrays`.
@@ -150,8 +151,8 @@ class _Unpacking:
 
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self._arrays = arrays
-        self._full: dict[str, np.ndarray] = {}
-        self._bytes = 0
+        self._full: dict[str, np.ndarray] = {}  # symmetric matrices that were unpacked, by key
+        self._bytes = 0  # their size
 
     def unpack(self, value: Any, key: str = "") -> Any:
         """Returns the tree of a header, after checking every summary in it.
@@ -178,11 +179,11 @@ class _Unpacking:
             if value[:1] == [ARRAY]:
                 return self._arrays[value[1] if len(value) > 1 else key]
             if value[:1] == [TRIANGLE]:
-                return self._square(value[2] if len(value) > 2 else key, value[1])
+                return self._symmetric(value[2] if len(value) > 2 else key, value[1])
             return tuple(self.unpack(item, f"{key}/{i}") for i, item in enumerate(value))
         return value
 
-    def _square(self, key: str, side: int) -> np.ndarray:
+    def _symmetric(self, key: str, side: int) -> np.ndarray:
         """Returns symmetric matrices of `side` rows from their stored halves."""
         if key in self._full:
             return self._full[key]

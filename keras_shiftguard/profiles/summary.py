@@ -29,12 +29,13 @@ class InputSummary:
             has the same weight, however many pixels it has.
         minimum: Smallest finite value of each channel, `(channels,)`; `+inf` if none.
         maximum: Largest finite value of each channel, `(channels,)`; `-inf` if none.
-        counts: Quantile sketch, `(rows, NUM_BINS)`, int64: a row for each of up
-            to four channels, else one row for all channels together. It counts only
-            pixels at fixed positions: at most 256 of a sample, 16,384 of a batch.
+        counts: Histograms of the pixels on the bins of `grid.py`, `(rows, NUM_BINS)`,
+            int64: one for each of up to four channels, else one for all channels
+            together. They count only pixels at fixed positions: at most 256 of a
+            sample, 16,384 of a batch.
         sample_mean: Moments of the means of the samples, shape `()`.
         sample_std: Moments of the standard deviations of the samples, shape `()`.
-        lattice_hits: How many sampled values lie on each 8-bit grid of
+        lattice_hits: How many of the compared values lie on each 8-bit grid of
             `conventions.LATTICES`, in that order; -1 where a grid does not apply.
         lattice_values: How many values were compared with the grids.
         smallest_size: Smallest `(height, width)` seen; `(0, 0)` for features.

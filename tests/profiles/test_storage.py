@@ -187,7 +187,7 @@ def test_a_triangle_has_as_many_numbers_as_it_says(profile, tmp_path):
         header["profile"]["inputs"]["input"]["embedding"]["comoment"] = ["=triangle", 10**9]
 
     rewritten(path, enlarge)
-    with pytest.raises(BadInputError, match="no triangle of 1000000000 rows"):
+    with pytest.raises(BadInputError, match="not one half of a matrix of 1000000000 rows"):
         InputProfile.load(path)
 
 

@@ -1,8 +1,8 @@
 """`Bank`: applies all augmentation operations to a batch of images.
 
 The order is that of a camera: geometry, exchange with target images, light,
-optics, sensor, compression. Operations that no sample of the batch uses are
-skipped, so a training step pays only for the active ones.
+optics, sensor, compression; erasing comes last. Operations that no sample of the
+batch uses are skipped, so a training step pays only for the active ones.
 """
 
 from collections.abc import Callable

@@ -231,7 +231,8 @@ def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
         p = float(hypergeometric_two_sided(a[:1], n, c[:1], total)[0])
         return p, squared_effect
     # With few samples the tail is longer than that of a gamma distribution of this mean and
-    # variance: the third cumulant of the multinomial statistic is about 1 + (k - 3) / n times as large.
+    # variance: the third cumulant of the multinomial statistic is about 1 + (k - 3) / n times as
+    # large.
     skewness_factor = 1 + max(float(g @ v) - 3, 0.0) * (1 - 2 * f) ** 2 / min(n, m)
     shape = mean**2 / variance / skewness_factor**2
     standardised = (statistic - mean) / np.sqrt(variance)

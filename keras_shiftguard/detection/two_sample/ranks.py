@@ -36,7 +36,7 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no feature is tested
-# A feature with only two values is tested exactly if the smaller stream has fewer samples than this.
+# A feature with only two values is tested exactly if the smaller stream has fewer samples.
 MAX_SAMPLES_EXACT = 200
 # P-values are interpolated by a polynomial of this degree, if at least so many features need them
 # and the statistic is at most MAX_INTERPOLATED times the largest weight (p about 1e-18).

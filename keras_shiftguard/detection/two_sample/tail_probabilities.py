@@ -103,7 +103,7 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     cut = 0.5  # the first branch point, 1 / (2 max w)
     # The contour passes the pole at 0 on its left if x is below the mean (the residue is then
     # 1), else on its right. It crosses the real axis at c, whose distance from the pole is at
-    # least a quarter of 1 / standard deviation.
+    # least about a quarter of 1 / standard deviation.
     distance = 1 / np.sqrt((2 * k * w**2).sum(axis=1))
     saddle = _saddle(w, k, x, positive)
     # The branch points of negative weights are left of 0: with such weights, c is on the right.

@@ -122,34 +122,34 @@ def _affine(
     gain, bias = np.asarray(scale), np.asarray(offset)
     gain_error = np.abs(gain) * max_levels / 255
 
-    def word(values: np.ndarray, error: np.ndarray) -> str:
+    def literal(values: np.ndarray, error: np.ndarray) -> str:
         return _literal(values, np.broadcast_to(error, values.shape), channels_last)
 
     if np.all(np.abs(gain - 1) <= gain_error):
-        return _plus(x, bias, word(np.abs(bias), np.asarray(max_error)))
+        return _plus(x, bias, literal(np.abs(bias), np.asarray(max_error)))
     shift, inverse = bias / gain, 1 / gain
-    factor = word(gain, gain_error)
-    divisor = word(inverse, gain_error * inverse**2)
+    factor = literal(gain, gain_error)
+    divisor = literal(inverse, gain_error * inverse**2)
     if np.all(np.abs(bias) <= max_error):
         return min(f"{x} * {factor}", f"{x} / {divisor}", key=len)
-    after = word(np.abs(bias), np.asarray(max_error))
-    before = word(np.abs(shift), max_error / np.abs(gain))
+    after = literal(np.abs(bias), np.asarray(max_error))
+    before = literal(np.abs(shift), max_error / np.abs(gain))
     scalings = (f"* {factor}", f"/ {divisor}")
     ways = [_plus(f"{x} {scaling}", bias, after) for scaling in scalings]
     ways += [f"({_plus(x, shift, before)}) {scaling}" for scaling in scalings]
     return min(ways, key=len)
 
 
-def _plus(x: str, values: np.ndarray, word: str) -> str:
-    """Returns Python for `x + values`, where `word` is Python for the absolute values."""
-    if set(word) <= set("0.") or not np.any(values):
+def _plus(x: str, values: np.ndarray, literal: str) -> str:
+    """Returns Python for `x + values`, where `literal` is Python for their absolute values."""
+    if set(literal) <= set("0.") or not np.any(values):
         return x
     if np.all(values <= 0):
-        return f"{x} - {word}"
+        return f"{x} - {literal}"
     if np.all(values >= 0):
-        return f"{x} + {word}"
+        return f"{x} + {literal}"
     signed = iter(np.sign(values))
-    inside, _, rest = word.partition("[")[2].partition("]")
+    inside, _, rest = literal.partition("[")[2].partition("]")
     terms = [("-" if next(signed) < 0 else "") + term for term in inside.split(", ")]
     return f"{x} + np.float32([{', '.join(terms)}]){rest[1:]}"
 

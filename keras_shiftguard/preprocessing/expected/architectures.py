@@ -41,8 +41,9 @@ class Signature(NamedTuple):
 
     Args:
         name: The network.
-        variant: None for the network as published; else what differs: `"width"`,
-            `"minimalistic"` or `"any-size"`.
+        variant: None for the network as published; `"width"` with any number of filters,
+            `"minimalistic"` with this option of MobileNetV3, `"any-size"` for a NASNet
+            that was built without an image size.
         convolutions: Number of convolutions in the trunk (`include_top=False`).
         trunk: Fingerprint of the last step of the trunk.
         half: Fingerprint of the first merge layer after half of the convolutions (of

@@ -91,6 +91,8 @@ def _recognise_graph(model: Any) -> list[Recognition]:
     """Returns the known networks in the graph of one model."""
     steps = flatten(model)
     matches = []
+    # First the networks as published, then their variants, which are compared without the numbers
+    # of filters.
     for exact, table in ((True, _EXACT), (False, _VARIANTS)):
         for index, fingerprint in enumerate(fingerprints(steps, filters=exact)):
             for signature, whole in table.get(fingerprint, ()):
