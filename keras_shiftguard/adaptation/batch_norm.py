@@ -116,10 +116,11 @@ def adapt_batch_norm(
 ) -> BatchNormAdaptation:
     """Recalibrates the moving statistics of batch norm on target data.
 
-    The layers normalise with the statistics of each target batch, as in
-    training mode, so that every layer is measured on the adapted output of the
-    layers before it. Dropout and augmentation are off. Layers that are frozen,
-    themselves or by an outer layer (`trainable=False`), keep their statistics.
+    While they are measured, the layers normalise with the statistics of each
+    target batch, as in training mode, so that every layer is measured on the
+    adapted output of the layers before it. Dropout and augmentation are off.
+    Layers that are frozen, themselves or by an outer layer (`trainable=False`),
+    keep their statistics.
 
     Args:
         model: A built model with `BatchNormalization` layers.
@@ -193,8 +194,8 @@ class _Meter:
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         self.count = 0.0  # samples so far
-        # Sums over the samples of the inputs and of their squares, `(channels,)`, each averaged
-        # over the positions of a sample.
+        # The inputs and their squares are averaged over the positions of a sample, and summed
+        # over the samples: `(channels,)` each.
         self.sum: np.ndarray = np.zeros(())
         self.sum_of_squares: np.ndarray = np.zeros(())
 

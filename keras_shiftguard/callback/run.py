@@ -142,7 +142,8 @@ class Run:
 
     def start_validation(self) -> None:
         """Starts a pass over validation."""
-        # Batches that other callbacks evaluated in between are not part of the validation.
+        # Other callbacks may have called `model.evaluate` since the last validation. Those batches
+        # are not part of this one.
         self._start_pass("validation")
         if self.target_outputs is not None:
             self.target_outputs.restart()
@@ -268,7 +269,10 @@ class Run:
         return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
-        """Returns the text to print at the end. A mismatch is left out: it was reported at once."""
+        """Returns the text to print at the end.
+
+        A mismatch is left out: it was reported at once, unless `on_mismatch` is `"ignore"`.
+        """
         diagnosis = self.diagnosis
         texts = [] if diagnosis is None or diagnosis.status == "mismatch" else [str(diagnosis)]
         texts += [] if self.shift.report is None else [str(self.shift.report)]

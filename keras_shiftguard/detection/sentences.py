@@ -17,14 +17,19 @@ def stream_name(stream: str) -> str:
 
 
 def number(value: float) -> str:
-    """Formats a number with two significant digits, or all digits before the point if more."""
+    """Formats a number with two significant digits.
+
+    There are up to four from 99.5 to 1000 and no decimals from 1000 on. Below 0.001 and
+    from 100,000 on, the format is scientific with three digits.
+    """
     if not math.isfinite(value):
         return str(value)
     if value != 0 and (abs(value) < 1e-3 or abs(value) >= 1e5):
         return f"{value:.2e}"
     if abs(value) >= 1000:
         return f"{value:.0f}"
-    return f"{value:.4g}" if abs(value) >= 99.5 else f"{value:.2g}"  # not 1e+02
+    # `.2g` would turn 99.7 into 1e+02.
+    return f"{value:.4g}" if abs(value) >= 99.5 else f"{value:.2g}"
 
 
 def two_numbers(first: float, second: float) -> tuple[str, str]:

@@ -123,13 +123,13 @@ def _distances(
         candidates: Strengths of the operations, `(candidates, operations)`.
         moved: See `restyle_reference`.
         unit: See `restyle_reference`.
-        base: The mean attributes without any operation; None if these are those of the
+        base: The mean attributes without any operation; None to take the means of the
             first candidate.
 
     Returns:
         `base`; and for each candidate `(candidates,)` the mean square of
         arcsinh(difference / `unit`) over the attributes, where arcsinh damps large
-        differences. It is None if no attribute can be compared.
+        differences. The second is None if no attribute can be compared.
     """
     means, _ = rehearsal(candidates)
     base = means[0] if base is None else base

@@ -33,8 +33,8 @@ class Candidate:
             Lower is likelier.
         swap: Whether red and blue would have to be swapped in the images as fed.
         fed: Whether the images are fed in this convention.
-        best: Whether it was chosen. Of its two channel orders, that need not be the one
-            with the lower misfit.
+        best: Whether it was chosen. The same convention with red and blue the other way
+            round may have a lower misfit.
         rough: Whether it was ruled out early. Its misfit is then that of half of the
             images in the first two layers.
     """
@@ -58,8 +58,9 @@ class Diagnosis:
             `expected` is claimed, not the order itself.
         fix: A layer that maps what was fed to what is expected. It is given
             only for `"mismatch"`, and is None where no layer could help.
-        advice: A line of Python that does to `x` what `fix` does. For `"unknown"`, what
-            is needed for a verdict.
+        advice: A line of Python that does to `x` what `fix` does. If the images were
+            standardised one by one, the line is for the raw pixels instead. For
+            `"unknown"`, what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognised `keras.applications` name, if any.
         hints: Other possible problems of the images.

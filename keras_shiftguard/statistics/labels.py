@@ -18,9 +18,9 @@ from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tracing import traced_once
 
-# Largest number of label columns that are measured as numbers. So many get variables, since these
-# are created before the first batch shows how many columns there are. Labels with more columns are
-# classes, or too many targets to report by name.
+# Largest number of label columns that are measured as numbers. Variables are created for all of
+# this number, because they are created before the first batch shows how many columns there are.
+# Labels with more columns are classes, or too many targets to report by name.
 MAX_TARGETS = 16
 
 

@@ -41,7 +41,8 @@ class _AttributesModel(keras.Model):
 
     def call(self, inputs: Any) -> Any:
         x, strengths = inputs
-        # All candidates get the same random numbers, so they differ by their strengths only.
+        # Every call gets the same random numbers, so that measurements can be repeated. Within a
+        # call, each candidate has its own.
         seed = fixed_seed(SEED)
         draws = Draws(ops.shape(x)[0], self.bank.names, seed)
         levels = draws.levels(strengths, whole=True)

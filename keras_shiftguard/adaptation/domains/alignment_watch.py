@@ -16,7 +16,8 @@ from keras_shiftguard.statistics.classes import host_class_ids
 MAX_SAMPLES = 1024  # samples of each domain in a measurement
 CHUNK = 128  # samples in one call of the model
 # A training of fewer than twice this many epochs is measured after each epoch. A longer one is
-# measured after every second, third, ... epoch, so there are fewer than twice as many measurements.
+# measured after every second, third, ... epoch. Either way, fewer than twice this many measurements
+# follow the one before training.
 MAX_MEASUREMENTS = 30
 COLLAPSE = 0.5  # share of the best source accuracy, below which the weights are restored
 MAX_HALVINGS = 3  # instead of the third halving, alignment is switched off

@@ -16,7 +16,8 @@ from keras_shiftguard.adaptation.domains.evidence import Evidence, proxy_a_dista
 from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
 from keras_shiftguard.io.batches import batches, to_numpy
 
-# Weight of a multiple of the identity in a covariance, which makes it invertible.
+# Share of a covariance that is replaced by a multiple of the identity, so that the covariance is
+# invertible.
 SHRINKAGE = 0.1
 
 

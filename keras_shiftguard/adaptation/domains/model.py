@@ -200,7 +200,10 @@ class DomainAdaptationModel(PairModel):
 
     @property
     def current_strength(self) -> float:
-        """Weight of the alignment loss at the end of the ramp: at first the `strength` given."""
+        """Weight of the alignment loss after the warm-up.
+
+        It starts as the argument `strength`, and may be changed in training.
+        """
         return float(ops.convert_to_numpy(self.alignment_layer.strength))
 
     def set_strength(self, strength: float) -> None:
@@ -211,7 +214,7 @@ class DomainAdaptationModel(PairModel):
         """Switches alignment off for good, so that later calls of `fit` train the plain model.
 
         Args:
-            reason: The reason for the record in `actions`.
+            reason: The reason, for the record in `actions`.
             epoch: Number of finished epochs, for the same record.
         """
         self.is_off = True

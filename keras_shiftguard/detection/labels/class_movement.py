@@ -63,8 +63,8 @@ def compare_classes(
     pooled = (var_n * (n - 1) + var_m * (m - 1)) / (n + m - 2)
     welch_degrees = error**2 / (var_n**2 / n**2 / (n - 1) + var_m**2 / m**2 / (m - 1))
     student_degrees = np.broadcast_to(n + m - 2, delta.shape)
-    # The smaller of Welch's and Student's t is used, because for small, skewed classes each of
-    # the two rejects too often in one direction.
+    # The smaller of Welch's and Student's t is used, because for small, skewed classes one of the
+    # two finds too many means that rise, and the other too many that fall.
     squares = np.minimum(
         _normal_square(delta**2 / error, welch_degrees),
         _normal_square(delta**2 / (pooled * (1 / n + 1 / m)), student_degrees),

@@ -37,7 +37,7 @@ def advice_line(
 ) -> str:
     """Returns one line of Python that turns `x`, as fed, into what the model expects.
 
-    The line needs `import keras` or `import numpy as np`, and contains no step
+    The line may need `import keras` or `import numpy as np`, and contains no step
     that changes nothing. It is empty where a convention is unknown or nothing
     has to be changed.
 

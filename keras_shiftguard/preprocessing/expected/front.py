@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-# Ranges of input values. A front that clips is affine in only one of them.
+# Ranges of input values. A front that clips may be affine in only some of them.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
 # The channels of two more constant images, from 0 (low end of a range) to 1 (high end). They are
 # not used for the fit, only to check it.
@@ -35,9 +35,9 @@ class Front:
         scale: Factor of each output channel.
         offset: Offset of each output channel.
         channels: Number of input channels.
-        only_in: Name of the one range of input values in which this holds;
-            None if it holds in all ranges that were tried.
-        precision: Relative rounding error of the dtype that it was computed in.
+        only_in: Name of the range of input values in which it was fitted, if it does
+            not hold in all ranges that were tried; else None.
+        precision: Relative rounding error that is allowed for, see `_precision`.
     """
 
     permutation: tuple[int, ...]
