@@ -32,8 +32,8 @@ def rooms() -> dict[str, str]:
 
 def imports(names: set[str]) -> dict[str, set[str]]:
     """The rooms that each room imports."""
-    found: dict[str, set[str]] = {name: set() for name in names}
-    for name in names:
+    found: dict[str, set[str]] = {name: set() for name in sorted(names)}
+    for name in sorted(names):
         for path in (PACKAGE / name).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and node.module:
@@ -94,7 +94,7 @@ def picture() -> str:
         '<marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#666"/></marker>',
     ]
-    for high in arrows:
+    for high in sorted(arrows):
         for low in sorted(arrows[high]):
             (x, y), (to_x, to_y) = place[low], place[high]
             x, y, to_y = x + BOX_X, y + BOX_Y / 2, to_y + BOX_Y / 2

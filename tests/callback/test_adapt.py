@@ -56,6 +56,7 @@ def guarded(target, **kwargs):
     return sg.ShiftGuard(target_data=target, **kwargs)
 
 
+@pytest.mark.thorough
 @pytest.mark.to_the_bit
 def test_without_shift_training_is_bit_for_bit_the_same(data):
     plain, _ = fitted(data)

@@ -115,6 +115,7 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):
     model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix", verbose=0)

@@ -96,6 +96,7 @@ def test_a_known_shift_does_not_stop_training(train, val):
     assert "dusk" in str(guard.report)
 
 
+@pytest.mark.thorough
 def test_validation_not_rescaled_is_preprocessing(train, val):
     guard = quiet()
     fit(guard, train, (val[0] * 255, val[1]))
@@ -132,6 +133,7 @@ def test_raise_stops_at_the_end_of_the_epoch_and_leaves_a_clean_model(train, val
     model.fit(*train, verbose=0)
 
 
+@pytest.mark.thorough
 def test_without_validation_the_report_says_so(train):
     guard = quiet()
     history = fit(guard, train).history

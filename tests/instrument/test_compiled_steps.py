@@ -223,6 +223,7 @@ def test_a_step_that_a_callback_has_compiled_in_between_stays(data):
     assert all(map(np.array_equal, plain, weights([quiet(), quiet()])))
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 def test_fits_with_and_without_the_guard_in_turn_train_as_without(data):

@@ -91,6 +91,7 @@ def test_kinds_of_model(build, data):
     assert_measured(guard.profiles["validation"], x[:20])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["jit_compile", "run_eagerly", "steps_per_execution"])
 def test_ways_to_run(how, data):
     if BACKEND == "torch" and how != "run_eagerly":
@@ -101,6 +102,7 @@ def test_ways_to_run(how, data):
     assert_measured(guard.profiles["train"], x)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy, data):
     x, y = data

@@ -198,6 +198,7 @@ def test_axe_finds_nothing_serious(open_tab, query, width):
     assert tab.audit() == []
 
 
+@pytest.mark.thorough
 def test_dark_mode_is_dark(open_tab):
     colours = []
     for query in ("darkMode=false", "darkMode=true"):
@@ -218,6 +219,7 @@ def test_nothing_is_wider_than_a_narrow_window(open_tab):
 # --- logs that are not a fit -----------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_an_empty_directory_says_how_to_fill_it(open_tab, tmp_path):
     with tensorboard(tmp_path) as address:
         tab = open_tab(at=address)

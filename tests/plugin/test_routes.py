@@ -151,7 +151,7 @@ def test_a_failure_of_ours_is_an_answer_not_a_crash(log_dir, monkeypatch, caplog
     with opened(log_dir, ready=False) as tab:
         answer = tab.get("runs")
     assert answer.status_code == 503
-    assert "output" in answer.json["error"]
+    assert "The terminal in which TensorBoard runs" in answer.json["error"]
     assert "a defect" in caplog.text
 
 

@@ -100,7 +100,7 @@ def test_labels_where_none_belong_do_no_harm(raw_images):
 @pytest.mark.parametrize(
     "change, words",
     [
-        (lambda x: x[0], r"takes \(any, 32, 32, 3\).*Add the batch dimension"),
+        (lambda x: x[0], r"takes shape \(any, 32, 32, 3\).*Add the batch dimension"),
         (lambda x: x[..., :1], r"Received: \(16, 32, 32, 1\)"),
         (lambda x: x[:, :16], r"Received: \(16, 16, 32, 3\)"),
         (lambda x: x[:0], "empty"),

@@ -115,6 +115,7 @@ def test_the_encoder_gets_both_gradients(rng):
     assert np.abs(learns).max() > 1e-5
 
 
+@pytest.mark.thorough
 def test_half_precision_scales_the_loss(rng):
     x, y, target = two_domains(rng)
     weights = []
