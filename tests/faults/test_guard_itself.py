@@ -32,9 +32,7 @@ class Subclassed(keras.Model):
 @pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
-@pytest.mark.parametrize(
-    "fails, subclassed", [("build", True), ("build", False), ("update_state", True)]
-)
+@pytest.mark.parametrize("fails, subclassed", [("build", True), ("build", False), ("update", True)])
 def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
     """A failure before the fit, or while the step is traced, is one warning; training goes on."""
     if BACKEND != "tensorflow" and not subclassed:

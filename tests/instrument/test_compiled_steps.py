@@ -316,7 +316,8 @@ def test_steps_that_a_model_makes_in_its_own_way(data, first):
         assert_same_profiles(fit(model, data, quiet()), first)
     traced = Traces.number
     fit(model, data)
-    assert Traces.number > traced or BACKEND == "torch"  # the step that measures is not used
+    # The step that measures is not used; on JAX and PyTorch there is none.
+    assert Traces.number > traced or BACKEND != "tensorflow"
 
 
 @pytest.mark.thorough
