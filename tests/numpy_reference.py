@@ -66,7 +66,6 @@ def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
         layout=layout,
         num_samples=len(x),
         nonfinite_samples=0,
-        nonfinite_share=0.0,
         channels=Moments(np.full(mean.shape, len(x)), mean, m2),
         minimum=pixels.min(axis=(0, 1)),
         maximum=pixels.max(axis=(0, 1)),

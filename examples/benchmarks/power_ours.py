@@ -105,8 +105,8 @@ class Assembler:
     def _chunk(self, version, index):
         s, details = self.samples, self.sketch.details
         pixels = ops.convert_to_tensor(s.pixels(version, index))
-        self.sketch.update(pixels)
-        self.sketch.sample(pixels)
+        self.sketch.count(pixels)
+        self.sketch.measure(pixels, details=0)
         details.features.update(ops.convert_to_tensor(s.attributes[version, index]))
         details.embedding.update(ops.convert_to_tensor(s.thumbnails[version, index]))
         self.outputs.update(

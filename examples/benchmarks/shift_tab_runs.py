@@ -57,7 +57,6 @@ def profile(x, labels):
         layout="features",
         num_samples=len(x),
         nonfinite_samples=0,
-        nonfinite_share=0.0,
         channels=columns.moments,
         minimum=x.min(axis=0),
         maximum=x.max(axis=0),

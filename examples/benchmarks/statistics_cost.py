@@ -65,7 +65,7 @@ def main():
     from keras import ops
 
     from keras_shiftguard.statistics.batch import spec_for
-    from keras_shiftguard.statistics.occasional import ROWS
+    from keras_shiftguard.statistics.schedule import ROWS
     from keras_shiftguard.statistics.sketch import Sketch
 
     rng = np.random.default_rng(0)
@@ -81,13 +81,13 @@ def main():
         found += [ops.sum(values, axis=1) for values in (deviation, ops.square(deviation))]
         state.assign(ops.stack(found))
 
-    every, close = sketch.state.variables, sketch.detail_state.variables
+    every, some = sketch.state.variables, sketch.measured_state.variables
     parts = {
         "nothing": (lambda x: state.assign(state.value), [state]),
         "the least of every pixel": (least, [state]),
-        "every pixel": (sketch.update, every),
-        "sampled pixels, at every k-th step": (lambda x: sketch.sample(x[:ROWS]), close),
-        "samples, at every k-th step": (lambda x: sketch.measure(x[:ROWS]), close),
+        "count and fingerprint, at every step": (sketch.count, every),
+        "pixels, at every k-th step": (lambda x: sketch.measure(x, details=0), some),
+        "pixels and samples, at every k-th step": (lambda x: sketch.measure(x, details=ROWS), some),
     }
     print(f"{args.backend}, a batch of {shape}, {args.calls} calls; load {os.getloadavg()[0]:.1f}")
     for name, (update, variables) in parts.items():

@@ -129,7 +129,7 @@ class Variant:
         """Returns the mean `(wall, cpu)` seconds of a step."""
         if self.name != "guard":
             return self._timed(steps)
-        from keras_shiftguard.statistics.occasional import stride_for
+        from keras_shiftguard.statistics.schedule import stride_for
 
         stream, stride = self.callback._run.stream("train"), stride_for(self.epoch)
         times = []
@@ -238,7 +238,7 @@ def main():
         f"{1000 * np.median(times['plain'][:, 1]):.1f} ms cpu"
     )
     if kinds:
-        from keras_shiftguard.statistics.occasional import stride_for
+        from keras_shiftguard.statistics.schedule import stride_for
 
         light, close = 1000 * np.median(np.asarray(kinds), axis=0)
         print(

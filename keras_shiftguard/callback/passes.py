@@ -3,8 +3,12 @@
 To drain statistics is to move them from the step into the profile of the stream.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
+from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.statistics.occasional import stride_for
+from keras_shiftguard.statistics.schedule import stride_for
 from keras_shiftguard.statistics.stream import Stream
 
 # The step counts samples in float32, which is exact up to 2**24. A drain after this many batches
@@ -18,11 +22,17 @@ class PassCounter:
     Attributes:
         batches: Number of batches of all passes.
         position: Index of the latest batch in the present pass; -1 before the first.
+        latest: Profile of the latest pass that did not repeat the samples of the one before.
+        repeats: Whether the latest pass repeated the samples of the one before.
+        stride: Steps from one measured step of the present pass to the next.
     """
 
     def __init__(self) -> None:
         self.batches = 0
         self.position = -1
+        self.latest = InputProfile()
+        self.repeats = False
+        self.stride = 1
         self._new = 0  # number of batches that the latest `advance` counted
         self._undrained = 0  # number of batches since the latest drain
 
@@ -36,7 +46,8 @@ class PassCounter:
         """
         last_steps = self.position + 1
         batch_size = stream.profile.num_samples // last_steps if last_steps else None
-        stream.measure_every(stride_for(last_steps or steps, batch_size or None))
+        self.stride = stride_for(last_steps or steps, batch_size or None, self.repeats)
+        stream.measure_every(self.stride)
         stream.restart()
         for metric in stream.user_metrics:
             metric.reset_state()
@@ -67,3 +78,29 @@ class PassCounter:
         stream.drain()
         self._undrained = 0
         return stream.profile
+
+    def finish(self, stream: Stream) -> InputProfile:
+        """Drains the statistics at the end of a pass, and returns the profile of its samples.
+
+        If the pass repeated the samples of the one before, it is the profile of that pass, which
+        was measured on more of them.
+        """
+        profile = self.drain(stream)
+        self.repeats = same_samples(self.latest, profile)
+        if not self.repeats:
+            self.latest = profile
+        return self.latest
+
+    def state(self) -> dict[str, Any]:
+        """Returns the state for `restore`, as a tree for `profiles.storage`."""
+        return {
+            "batches": self.batches,
+            "position": self.position,
+            "latest": self.latest.tree(),
+            "repeats": self.repeats,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state that `state()` returned."""
+        self.batches, self.position = int(state["batches"]), int(state["position"])
+        self.latest, self.repeats = InputProfile(**state["latest"]), bool(state["repeats"])

@@ -174,8 +174,8 @@ class Run:
         if not (must_check or must_write or counter.must_drain):
             return
         self._drain(name)
-        if must_check:
-            self._check_preprocessing(name)
+        if must_check and self._check_preprocessing(name):
+            self.stream(name).measure_every(counter.stride)
         if must_write:
             self._write_profiles()
 
@@ -224,13 +224,15 @@ class Run:
         if name == self.kind:
             steps = (self.run_key or {}).get("steps")
         self._passes[name].start(stream, steps)
+        if not self.preprocessing.is_settled(name):
+            stream.measure_every(1)  # the diagnosis needs the first samples, in a few batches
 
     def _finish_pass(self, name: str) -> None:
-        self._drain(name)
+        stream = self.stream(name)
+        profile = self._passes[name].finish(stream)
+        self.profiles[name] = profile.with_values(stream.user_results())
         if not self.preprocessing.is_settled(name):
             self._check_preprocessing(name, final=True)
-        stream = self.stream(name)
-        self.profiles[name] = stream.profile.with_values(stream.user_results())
         self._new_passes.add(name)
 
     def _compare(self, epoch: int | None, logs: dict[str, Any] | None) -> None:
@@ -300,8 +302,7 @@ class Run:
         """Returns the state for `restore`, as a tree for `profiles.storage`."""
         measured = {name: self.profiles[name] for name in self._passes if name in self.profiles}
         return {
-            "batches": {name: counter.batches for name, counter in self._passes.items()},
-            "position": {name: counter.position for name, counter in self._passes.items()},
+            "passes": {name: counter.state() for name, counter in self._passes.items()},
             "profiles": {name: profile.tree() for name, profile in measured.items()},
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
@@ -314,8 +315,7 @@ class Run:
         if self._probe is None:
             return
         for name, counter in self._passes.items():
-            counter.batches = state["batches"][name]
-            counter.position = state["position"][name]
+            counter.restore(state["passes"][name])
         self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
@@ -325,14 +325,16 @@ class Run:
     def _drain(self, name: str) -> None:
         self.profiles[name] = self._passes[name].drain(self.stream(name))
 
-    def _check_preprocessing(self, name: str, final: bool = False) -> None:
+    def _check_preprocessing(self, name: str, final: bool = False) -> bool:
+        """Diagnoses a stream and acts on it; returns whether it has its diagnosis now."""
         watch, stream = self.preprocessing, self.stream(name)
         self._sync()
         if not watch.check(self.model, stream, self._passes[name].batches, final):
-            return
+            return False
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)
         watch.act(stream)
+        return True
 
     def _sync(self) -> None:
         """On JAX, copies the present weights, which the step holds, to the model's variables."""

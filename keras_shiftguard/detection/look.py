@@ -144,7 +144,7 @@ def _input_tests(
     if len(now.tokens) and len(now.tokens) == len(before.tokens):
         # The tokens of one sample are not independent, so all of them count as one sample.
         token_shares = tuple(
-            share * min(1.0, s.num_samples / max(float(s.tokens.sum()), 1.0))
+            share * min(1.0, s.num_measured / max(float(s.tokens.sum()), 1.0))
             for s, share in zip((now, before), shares, strict=True)
         )
         both = (token_shares[0], token_shares[1])

@@ -149,12 +149,10 @@ class Measurement:
         if y is not None:
             self.labels.update(y, rows)
         for name, x in tensors.items():
-            self.sketches[name].update(x, rows)
-            self.sketches[name].sample(x, rows)
-            if not self.details:
-                continue
-            projections, weight = self.sketches[name].measure(x, rows)
-            if y is not None and name == next(iter(self.sketches)):
+            self.sketches[name].count(x, rows)
+            number = None if self.details else 0
+            projections, weight = self.sketches[name].measure(x, rows, number)
+            if self.details and y is not None and name == next(iter(self.sketches)):
                 self.labels.measure(y, projections, weight, rows)
 
     def drain(self) -> InputProfile:

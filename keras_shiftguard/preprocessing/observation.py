@@ -75,7 +75,7 @@ def _per_image_standardised(summary: InputSummary) -> bool:
     """Whether every image by itself has mean 0 and standard deviation 1."""
     mean, std = summary.sample_mean, summary.sample_std
     return bool(
-        summary.num_samples >= 4
+        summary.num_measured >= 4
         and abs(mean.mean) < 0.01
         and mean.std < 0.01
         and abs(std.mean - 1) < 0.02
@@ -162,7 +162,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     """
     low, high = summary.minimum, summary.maximum
     inside = -1.001 <= low.min() and high.max() <= 256
-    if summary.num_samples < 8 or (inside and low.min() >= 0) or np.any(high <= low):
+    if summary.num_measured < 8 or (inside and low.min() >= 0) or np.any(high <= low):
         found = f"{range_sentence} This fits several conventions, and none well."
         return Observation(UNKNOWN, None, 0.0, (found,))
     scale, offset = (high - low) / 255, low

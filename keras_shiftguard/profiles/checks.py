@@ -158,8 +158,6 @@ def _check_input(summary: InputSummary) -> None:
     _require(summary.layout in LAYOUTS, f"layout must be one of {LAYOUTS}", summary.layout)
     _check_counts(summary, "num_samples", "nonfinite_samples", "lattice_values")
     _check_at_most(summary, "num_samples", nonfinite_samples=summary.nonfinite_samples)
-    share = summary.nonfinite_share
-    _require(isinstance(share, (int, float)), "nonfinite_share must be a number", share)
     _check_array(summary, "minimum", np.shape(summary.minimum)[:1])  # one axis, of any length
     size = len(summary.minimum)
     _check_array(summary, "maximum", (size,))
@@ -175,6 +173,7 @@ def _check_input(summary: InputSummary) -> None:
     _check_type(summary, "features", FeatureTable)
     _check_type(summary, "embedding", MeanEmbedding)
     _check_array(summary, "tokens", (0,), (TOKEN_BUCKETS,), kinds="iu")
+    _check_moments_of(summary, "fingerprint", (2,))
 
 
 _CHECKS: dict[type, Callable[[Any], None]] = {

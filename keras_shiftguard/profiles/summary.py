@@ -23,8 +23,6 @@ class InputSummary:
             (everything else: the last axis holds the features).
         num_samples: Number of samples seen.
         nonfinite_samples: How many samples held a NaN or an infinity.
-        nonfinite_share: Sum over the samples of the share of their values that are not
-            finite.
         channels: Moments of the pixels of each channel, `(channels,)`. Every sample
             has the same weight, however many pixels it has.
         minimum: Smallest finite value of each channel, `(channels,)`; `+inf` if none.
@@ -47,12 +45,13 @@ class InputSummary:
             pixels, of columns after `asinh`.
         tokens: For integer input of two dimensions, how often each value
             occurred, by value modulo `TOKEN_BUCKETS`; `(0,)` otherwise.
+        fingerprint: Moments of two projections of each sample, `(2,)`, see
+            `statistics/fingerprint.py`.
     """
 
     layout: str
     num_samples: int
     nonfinite_samples: int
-    nonfinite_share: float
     channels: Moments
     minimum: np.ndarray
     maximum: np.ndarray
@@ -66,6 +65,16 @@ class InputSummary:
     features: FeatureTable = field(default_factory=FeatureTable)
     embedding: MeanEmbedding = field(default_factory=MeanEmbedding)
     tokens: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
+    fingerprint: Moments = field(default_factory=lambda: Moments.empty(2))
+
+    @property
+    def num_measured(self) -> int:
+        """Number of samples that the statistics of the pixels were measured on.
+
+        They are measured on a part of a long or repeated pass. `num_samples`,
+        `nonfinite_samples`, the sizes and the fingerprint cover every sample.
+        """
+        return int(self.sample_mean.count)
 
     @property
     def num_channels(self) -> int:
@@ -132,7 +141,6 @@ class InputSummary:
             layout=self.layout,
             num_samples=self.num_samples + other.num_samples,
             nonfinite_samples=self.nonfinite_samples + other.nonfinite_samples,
-            nonfinite_share=self.nonfinite_share + other.nonfinite_share,
             channels=self.channels + other.channels,
             minimum=np.minimum(self.minimum, other.minimum),
             maximum=np.maximum(self.maximum, other.maximum),
@@ -148,4 +156,5 @@ class InputSummary:
             features=self.features + other.features,
             embedding=self.embedding + other.embedding,
             tokens=self.tokens + other.tokens if len(self.tokens) else other.tokens,
+            fingerprint=self.fingerprint + other.fingerprint,
         )

@@ -75,7 +75,6 @@ class Batch:
         num_pixels: Number of pixels of one channel of one sample.
         num_finite: Number of finite pixels of each sample, `(batch, channels)`.
         is_sample: 1.0 for a sample, 0.0 for padding, `(batch, 1)`; None without padding.
-        may_be_nonfinite: Whether the dtype can hold NaN and infinity.
 
     Args:
         x: The tensor.
@@ -89,11 +88,7 @@ class Batch:
         self.pivot = pivot
         self.channels_first = spec.layout == "channels_first"
         shape = ops.shape(x)
-        self.num_samples = ops.cast(shape[0] if rows is None else rows, "float32")
         self.is_sample = None if rows is None else row_mask(x, rows)
-        self.size = (0, 0)
-        if spec.layout != "features":
-            self.size = (shape[-2], shape[-1]) if self.channels_first else (shape[-3], shape[-2])
         pixels = pixels_of(x, spec)
         self.num_pixels = pixels_per_sample(pixels, spec)
         self.side_by_side = 1
@@ -106,19 +101,14 @@ class Batch:
                 self.side_by_side * spec.channels,
             )
             pixels = ops.reshape(pixels, wide_shape)
-        self.may_be_nonfinite = keras.backend.is_float_dtype(
-            keras.backend.standardize_dtype(x.dtype)
-        )
-        deviation = pixels - self.by_channel(pivot)
-        measured = (
-            pixels,
-            deviation,
-            self.over_pixels(ops.sum, deviation),
-            self._num_values(pixels),
-        )
-        if self.may_be_nonfinite:
-            measured = self._without_nonfinite(*measured)
-        self.pixels, self.deviation, self.total, self.num_finite = measured
+        self.num_finite = self._num_values(pixels)
+        if keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+            finite = ops.isfinite(pixels)
+            pixels = ops.where(finite, pixels, self.by_channel(pivot))
+            self.num_finite = self.over_pixels(ops.sum, ops.cast(finite, "float32"))
+        self.pixels = pixels
+        self.deviation = pixels - self.by_channel(pivot)
+        self.total = self.over_pixels(ops.sum, self.deviation)
         if self.is_sample is not None:
             self.deviation = self.deviation * ops.reshape(self.is_sample, (-1, 1, 1))
             self.total = self.total * self.is_sample
@@ -144,27 +134,6 @@ class Batch:
         """Returns the number of pixels of each sample and channel, `(batch, channels)`."""
         first_pixel = pixels[:, :, 0] if self.channels_first else pixels[:, 0, : self.spec.channels]
         return ops.full_like(first_pixel, 1.0) * ops.cast(self.num_pixels, "float32")
-
-    def _without_nonfinite(self, pixels: Any, deviation: Any, total: Any, num_values: Any) -> Any:
-        """Returns the arguments with non-finite values replaced by the pivot and not counted."""
-
-        def filled() -> Any:
-            finite = ops.isfinite(pixels)
-            finite_deviation = ops.where(finite, deviation, 0.0)
-            return (
-                ops.where(finite, pixels, self.by_channel(self.pivot)),
-                finite_deviation,
-                self.over_pixels(ops.sum, finite_deviation),
-                self.over_pixels(ops.sum, ops.cast(finite, "float32")),
-            )
-
-        if keras.backend.backend() != "tensorflow":
-            return filled()
-        # TensorFlow's `where` takes longer than the statistics that follow. So it runs only if
-        # a sum is not finite, which is rare. JAX fuses `where` with other operations, and
-        # PyTorch, which is eager, would have to wait for the device to read the condition.
-        all_finite = ops.all(ops.isfinite(total))
-        return ops.cond(all_finite, lambda: (pixels, deviation, total, num_values), filled)
 
 
 def row_mask(x: Any, rows: Any) -> Any:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -39,15 +38,7 @@ class Moments:
     def pivot_for(self, x: Any, spec: InputSpec) -> Any:
         """Returns the pivot of each channel, `(channels,)`, near the mean of the first batch."""
         has_pivot = self.count.value > 0
-        current = self.pivot.value
-
-        def measured() -> Any:
-            return ops.where(has_pivot, current, SampledPixels(x, spec).mean())
-
-        if keras.backend.backend() == "torch":
-            pivot = measured()  # a condition would have to wait for the device
-        else:
-            pivot = ops.cond(ops.all(has_pivot), lambda: current, measured)
+        pivot = ops.where(has_pivot, self.pivot.value, SampledPixels(x, spec).mean())
         self.pivot.assign(pivot)
         return pivot
 

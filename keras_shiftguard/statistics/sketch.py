@@ -5,11 +5,14 @@ from functools import reduce
 from operator import add
 from typing import Any
 
+from keras import ops
+
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.batch import Batch, InputSpec
 from keras_shiftguard.statistics.counts import Counts
 from keras_shiftguard.statistics.details import Details
 from keras_shiftguard.statistics.extremes import Extremes
+from keras_shiftguard.statistics.fingerprint import Fingerprint
 from keras_shiftguard.statistics.lattice import Lattice
 from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
@@ -21,9 +24,7 @@ from keras_shiftguard.statistics.tracing import traced_once
 class Sketch:
     """Accumulates all statistics of one input; `drain` returns and resets them.
 
-    The statistics form three groups by their cost. `update` is cheap and uses every
-    pixel of every sample, `sample` uses a few pixels of each sample, and `measure` uses
-    whole samples. The last two need only a part of the samples.
+    `count` is cheap, and gets every sample. `measure` gets a part of the samples of a long pass.
 
     Args:
         spec: Specification of the input.
@@ -31,14 +32,12 @@ class Sketch:
     Example:
 
     >>> sketch = Sketch(InputSpec("input", "features", channels=2))
-    >>> sketch.update(keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]]))
-    >>> sketch.sample(keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]]))
+    >>> x = keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]])
+    >>> sketch.count(x)
+    >>> _ = sketch.measure(x)
     >>> summary = sketch.drain()
-    >>> summary.mean.tolist(), int(summary.counts.sum())
-    ([2.0, 4.0], 4)
-    >>> _ = sketch.measure(keras.ops.convert_to_tensor([[1.0, 2.0], [3.0, 6.0]]))
-    >>> sketch.drain().features.mean("0")
-    2.0
+    >>> summary.num_samples, summary.mean.tolist(), summary.features.mean("0")
+    (2, [2.0, 4.0], 2.0)
     """
 
     def __init__(self, spec: InputSpec) -> None:
@@ -46,64 +45,78 @@ class Sketch:
         # Key of the cached functions, which inputs that differ only in name share.
         self._kind = replace(spec, name="")
         self.state = State("shiftguard")
-        self.moments = Moments(spec, self.state)
-        self.pixel_statistics = (Counts(spec, self.state), self.moments, Extremes(spec, self.state))
-        # The costly statistics have a state of their own, so that a step that skips them does not
-        # touch their variables.
-        self.detail_state = State("shiftguard_detail")
+        self.counted = (Counts(spec, self.state), Fingerprint(self.state))
+        # What is measured has a state of its own, so that a step that is only counted does not
+        # touch its variables.
+        self.measured_state = State("shiftguard_measured")
+        self.moments = Moments(spec, self.measured_state)
+        self.pixel_statistics = (self.moments, Extremes(spec, self.measured_state))
         self.sampled_statistics = (
-            Quantiles(spec, self.detail_state),
-            Lattice(spec, self.detail_state),
+            Quantiles(spec, self.measured_state),
+            Lattice(spec, self.measured_state),
         )
-        self.details = Details(spec, self.detail_state)
+        self.details = Details(spec, self.measured_state)
 
-    def update(self, x: Any, rows: Any = None) -> None:
-        """Adds every pixel of a batch.
+    def count(self, x: Any, rows: Any = None) -> None:
+        """Adds every sample of a batch to the counts and the fingerprint.
 
         Args:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
-        traced_once(self._update, self.state, ("pixels", self._kind), x, rows)
+        traced_once(self._count, self.state, ("counted", self._kind), x, rows)
 
-    def _update(self, x: Any, rows: Any) -> None:
+    def _count(self, x: Any, rows: Any) -> None:
+        for statistic in self.counted:
+            statistic.update(x, rows)
+
+    def measure(self, x: Any, rows: Any = None, details: int | None = None) -> tuple[Any, Any]:
+        """Adds a batch to all statistics of the values.
+
+        Args:
+            x: The tensor of the input.
+            rows: Number of samples, if the rows after them are padding; None for all.
+            details: How many samples of the batch, at most, are added to the quantiles, the
+                features and the embedding, which cost more than the moments; None for all, 0
+                for none but the quantiles.
+
+        Returns:
+            Projections and weights of these samples, see `EmbeddingSketch.update`; a pair of
+            None if `details` is 0.
+        """
+
+        def update(x: Any, rows: Any) -> tuple[Any, Any]:
+            return self._measure(x, rows, details)
+
+        key = ("measured", self._kind, details)
+        measured: tuple[Any, Any] = traced_once(update, self.measured_state, key, x, rows)
+        return measured
+
+    def _measure(self, x: Any, rows: Any, details: int | None) -> tuple[Any, Any]:
         batch = Batch(x, self.spec, self.moments.pivot_for(x, self.spec), rows)
         for statistic in self.pixel_statistics:
             statistic.update(batch)
-
-    def sample(self, x: Any, rows: Any = None) -> None:
-        """Adds sampled pixels to the quantiles and the 8-bit grids; arguments as in `update`."""
-        traced_once(self._sample, self.detail_state, ("sampled", self._kind), x, rows)
-
-    def _sample(self, x: Any, rows: Any) -> None:
+        if details:
+            x = x[:details]
+            rows = None if rows is None else ops.minimum(rows, details)
         pixels = SampledPixels(x, self.spec, rows)
-        for statistic in self.sampled_statistics:
-            statistic.update(pixels)
-
-    def measure(self, x: Any, rows: Any = None) -> tuple[Any, Any]:
-        """Adds the samples of `x` to the features and the embedding; arguments as in `update`.
-
-        Returns:
-            Projections and weights of the samples, see `EmbeddingSketch.update`.
-        """
-        measured: tuple[Any, Any] = traced_once(
-            self.details.update, self.detail_state, ("samples", self._kind), x, rows
-        )
-        return measured
+        for sampled in self.sampled_statistics:
+            sampled.update(pixels)
+        return (None, None) if details == 0 else self.details.update(x, rows)
 
     def reset(self) -> None:
         self.state.reset()
-        self.detail_state.reset()
+        self.measured_state.reset()
 
     def drain(self) -> InputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
         pieces = []
-        for values, details in zip(self.state.read(), self.detail_state.read(), strict=True):
+        for values, measured in zip(self.state.read(), self.measured_state.read(), strict=True):
             fields: dict[str, Any] = {"layout": self.spec.layout}
-            read = [statistic.read(values) for statistic in self.pixel_statistics]
-            read += [statistic.read(details) for statistic in self.sampled_statistics]
+            read = [statistic.read(values) for statistic in self.counted]
+            read += [s.read(measured) for s in self.pixel_statistics + self.sampled_statistics]
             for part in read:
                 fields.update(part)
-            pieces.append(InputSummary(**fields, **self.details.read(details)))
+            pieces.append(InputSummary(**fields, **self.details.read(measured)))
         self.reset()
         return reduce(add, pieces)

@@ -12,8 +12,8 @@ from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.empty import unless_empty
 from keras_shiftguard.statistics.first_samples import FirstSamples
 from keras_shiftguard.statistics.labels import LabelSketch
-from keras_shiftguard.statistics.occasional import ROWS, Occasional
 from keras_shiftguard.statistics.padding import Padding
+from keras_shiftguard.statistics.schedule import ROWS, Schedule
 from keras_shiftguard.statistics.sketch import Sketch
 
 
@@ -42,8 +42,8 @@ class Stream:
         self.is_built = False
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
-        self.occasional: Occasional | None = None
-        self.stride = 1  # steps from one update of the costly statistics to the next
+        self.schedule: Schedule | None = None
+        self.stride = 1  # steps from one measured step to the next
         self.first_samples: dict[str, FirstSamples] = {}
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
@@ -55,7 +55,7 @@ class Stream:
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
-        self.occasional = Occasional(self.stride)
+        self.schedule = Schedule(self.stride)
         self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
@@ -85,22 +85,20 @@ class Stream:
         inputs, y, rows = self._padding(inputs, y)
         for name, sketch in self.sketches.items():
             if name in inputs:
-                sketch.update(inputs[name], rows)
-        if self.labels is not None and self.occasional is not None:
+                sketch.count(inputs[name], rows)
+        if self.labels is not None and self.schedule is not None:
             self.labels.update(y, rows)
-            self.occasional.run(lambda: self._measure(inputs, y, rows))
+            self.schedule.run(lambda: self._measure(inputs, y, rows))
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
-        """Adds the first `ROWS` samples of a batch to the costly statistics."""
-        if rows is not None:
-            rows = np.minimum(rows, np.int32(ROWS))
+        """Adds a batch to the statistics of the values, and to those of the labels' numbers."""
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
-            sketch.sample(inputs[name][:ROWS], rows)
-            projections, weight = sketch.measure(inputs[name][:ROWS], rows)
+            projections, weight = sketch.measure(inputs[name], rows, ROWS)
             if i == 0 and self.labels is not None and width_of(y):
-                self.labels.measure(y[:ROWS], projections, weight, rows)
+                measured = None if rows is None else np.minimum(rows, np.int32(ROWS))
+                self.labels.measure(y[:ROWS], projections, weight, measured)
 
     def corrected(self, name: str, tensor: Any) -> Any:
         """Returns the tensor with the correction of its input applied, if there is one."""
@@ -116,16 +114,14 @@ class Stream:
         self.measure_every(self.stride)
 
     def measure_every(self, stride: int) -> None:
-        """Makes the costly statistics run at the next step and every `stride`-th after it.
+        """Measures the next step and every `stride`-th step after it; the others are counted.
 
-        Called at the start of a pass, with the result of `stride_for`. The costly
-        statistics are quantiles, 8-bit grids, features, token counts, embeddings,
-        targets and the projections by class. They use at most `ROWS` samples of a
-        step; all other statistics use every sample of every step.
+        Called at the start of a pass, with the result of `stride_for`. At a measured step, the
+        moments and extremes use every sample, the other statistics at most `ROWS`.
         """
         self.stride = stride
-        if self.occasional is not None:
-            self.occasional.start(stride)
+        if self.schedule is not None:
+            self.schedule.start(stride)
 
     def forget_samples(self) -> None:
         """Empties the buffers of first images, so that they fill again."""

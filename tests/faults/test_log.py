@@ -51,7 +51,7 @@ def check_log(log_dir, before, warned, weights, unwatched, guard, words="cannot 
     if before is not None:
         assert len(before) > 10 and records(log_dir)[: len(before)] == before
         assert json.loads((log_dir / "report.json").read_text())["shifted"] is False
-        assert read_epoch_state(log_dir, 1)["batches"]["train"] == 2
+        assert read_epoch_state(log_dir, 1)["passes"]["train"]["batches"] == 2
 
 
 def test_the_disk_is_full(small_disk, unwatched):

@@ -133,4 +133,4 @@ def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
         len(warned) == 1 and "MemoryError" in warned[0] and "Training is not affected" in warned[0]
     )
     assert len(records(tmp_path)) > 10
-    assert read_epoch_state(tmp_path, 1)["batches"]["train"] == 2
+    assert read_epoch_state(tmp_path, 1)["passes"]["train"]["batches"] == 2

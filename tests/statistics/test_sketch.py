@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 # Per-sample statistics, which have tests of their own.
-DETAILS = ("features", "embedding", "tokens")
+DETAILS = ("features", "embedding", "tokens", "fingerprint")
 
 
 def sketch_of(x, layout="channels_last"):
@@ -26,8 +26,8 @@ def sketch_of(x, layout="channels_last"):
 
 def add(sketch, x):
     """Adds a batch to all statistics but the details."""
-    sketch.update(x)
-    sketch.sample(x)
+    sketch.count(x)
+    sketch.measure(x, details=0)
 
 
 def assert_same(got: InputSummary, want: InputSummary, rtol=1e-5):
@@ -126,7 +126,8 @@ def test_non_finite_values_are_counted_and_left_out():
     got = sketch.drain()
     assert got.num_samples == 8
     assert got.nonfinite_samples == 3
-    assert got.nonfinite_share == pytest.approx(1 / 108 + 1 / 3 + 1, rel=1e-5)
+    np.testing.assert_array_equal(got.fingerprint.count, [5, 5])
+    assert np.isfinite(got.fingerprint.mean).all()
     np.testing.assert_array_equal(got.channels.count, [7, 6, 7])
     rest = np.delete(clean, [3, 5], axis=0)[..., 1]
     assert got.mean[1] == pytest.approx(rest.mean(), rel=1e-5)
@@ -171,7 +172,7 @@ def test_state_does_not_grow_with_the_number_of_channels_beyond_a_row_each():
     wide = sketch_of(np.zeros((2, 4, 4, 64), "float32"))
     narrow = sketch_of(np.zeros((2, 4, 4, 4), "float32"))
     size = [
-        sum(int(np.prod(v.shape)) for v in (*s.state.variables, *s.detail_state.variables))
+        sum(int(np.prod(v.shape)) for v in (*s.state.variables, *s.measured_state.variables))
         for s in (wide, narrow)
     ]
     assert size[0] < size[1]
@@ -207,10 +208,11 @@ def test_a_value_is_sampled_once_where_the_batch_size_is_not_known(shape):
     """In a fit the batch size is unknown, and TensorFlow did not infer the number of pixels."""
     x = np.random.default_rng(0).normal(size=(6, *shape)).astype("float32")
     sketch = sketch_of(x)
-    step = lambda batch: sketch.sample(batch)  # noqa: E731
+    step = lambda batch: sketch.measure(batch, details=0)  # noqa: E731
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
         step = tf.function(step, input_signature=[tf.TensorSpec((None, *shape))])
     step(ops.convert_to_tensor(x))
+    sketch.count(ops.convert_to_tensor(x))
     assert sketch.drain().counts.sum() == x.size

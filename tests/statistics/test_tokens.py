@@ -17,7 +17,7 @@ def summary_of(x, spec):
 
     for start in range(0, len(x), 20):
         part = ops.convert_to_tensor(x[start : start + 20])
-        sketch.update(part)
+        sketch.count(part)
         sketch.measure(part)
     return sketch.drain()
 

@@ -108,7 +108,7 @@ def explain(
     if (reference.layout, reference.num_channels) != (current.layout, current.num_channels):
         return None
     for summary in (reference, current):
-        if summary.num_samples == 0 or not np.isfinite([summary.minimum, summary.maximum]).all():
+        if summary.num_measured == 0 or not np.isfinite([summary.minimum, summary.maximum]).all():
             return None
     if not reference.is_image:
         return explain_columns(reference, current, stream, against)
@@ -236,8 +236,8 @@ def _noise(reference: InputSummary, current: InputSummary) -> tuple[float, float
     second that of the difference of the logarithms of standard deviations.
     """
     parts = [(s, max(float(s.std.mean()), 1e-30)) for s in (reference, current)]
-    mean = sum(float(s.sample_mean.std) ** 2 / std**2 / s.num_samples for s, std in parts)
-    width = sum(float(s.sample_std.std) ** 2 / std**2 / s.num_samples for s, std in parts)
+    mean = sum(float(s.sample_mean.std) ** 2 / std**2 / s.num_measured for s, std in parts)
+    width = sum(float(s.sample_std.std) ** 2 / std**2 / s.num_measured for s, std in parts)
     return float(np.sqrt(mean)), float(np.sqrt(width))
 
 

@@ -1,28 +1,23 @@
 """Recognition of repeated passes over the same samples, perhaps with random augmentation.
 
-An epoch repeats the samples of the one before, in another order. Its sums are then equal up to
-float32 rounding. Sums of two independent draws of samples differ by about a standard error,
-which is a thousand times as much. Sums over all samples do not change if images are mirrored,
-but the mean embedding does. In a long pass it is measured on a part of the samples, which may be
-another part in each pass. So it is only used if it covers all samples, or if the class counts of
-the parts are equal, which would be very unlikely for different parts.
+An epoch repeats the samples of the one before, in another order. The sums of its fingerprint
+(`statistics/fingerprint.py`), which every sample is added to, are then equal up to float32
+rounding. Sums of two independent draws of samples differ by about a standard error, which is a
+thousand times as much.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the spread between
-# samples (the error is about 1e-7 sqrt(batches)), VALUE_ROUNDING relative to the values.
-ROUNDING = 1e-5
-VALUE_ROUNDING = 2e-6
-WAVE_ROUNDING = 1e-4  # of mean cosines and sines, whose arguments may be large
-MAX_CHANCE = 1e-5  # largest probability that parts of other samples have the same class counts
+# samples (at most 1e-7 sqrt(batches), of which there are 128 between two drains), VALUE_ROUNDING
+# to the values.
+ROUNDING = 3e-6
+VALUE_ROUNDING = 5e-7
 MAX_DRAW_ERRORS = 3.0  # two draws of one distribution differ by at most so many standard errors
 # Means of the same samples differ by at most so many standard errors. The means of two independent
-# draws are as near with a probability of 0.011; six independent means all are with one of 2e-12.
+# draws are as near with a probability of 0.011, and their deviations are as near as rarely.
 MAX_SAME_ERRORS = 0.02
 
 
@@ -40,9 +35,7 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
         return False
     if not first.inputs or not _same_labels(first, second):
         return False
-    same_rows = _same_rows(first, second)
-    pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
-    return all(_same_input(one, other, same_rows) for one, other in pairs)
+    return all(_same_input(first.inputs[name], second.inputs[name]) for name in first.inputs)
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
@@ -67,10 +60,9 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
         return False
     if set(first.inputs) != set(second.inputs) or not _same_labels(first, second):
         return False
-    same_rows = _same_rows(first, second)
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
-    return unshifted and any(not _same_input(one, other, same_rows) for one, other in pairs)
+    return unshifted and any(not _same_input(one, other) for one, other in pairs)
 
 
 def _same_labels(first: InputProfile, second: InputProfile) -> bool:
@@ -83,25 +75,12 @@ def _same_labels(first: InputProfile, second: InputProfile) -> bool:
     )
 
 
-def _same_rows(first: InputProfile, second: InputProfile) -> bool:
-    """Whether the embeddings of both passes were surely measured on the same samples."""
-    one, other = (p.labels.by_class.count[:, 0] for p in (first, second))
-    if not one.sum() or not np.array_equal(one, other):
-        return False
-    # The probability that another part of the samples has exactly these class counts is at most
-    # the product of the largest densities of normal distributions, one for each class but the
-    # largest, whose count follows from the others.
-    measured_share = min(one.sum() / first.num_samples, 1.0)
-    variance = np.sort(one[one > 0])[:-1] * (1 - measured_share)
-    minus_log_chance = np.log(np.maximum(2 * np.pi * variance, 1)).sum() / 2
-    return bool(minus_log_chance > -np.log(MAX_CHANCE))
-
-
 def _of_one_distribution(first: InputSummary, second: InputSummary) -> bool:
     """Whether the samples of both passes may be two draws of one distribution."""
     return all(
         abs(one.mean - other.mean)
-        <= MAX_DRAW_ERRORS * np.sqrt((one.std**2 + other.std**2) / np.maximum(one.count, 1))
+        <= MAX_DRAW_ERRORS
+        * np.sqrt(one.std**2 / np.maximum(one.count, 1) + other.std**2 / np.maximum(other.count, 1))
         for one, other in (
             (first.sample_mean, second.sample_mean),
             (first.sample_std, second.sample_std),
@@ -109,50 +88,23 @@ def _of_one_distribution(first: InputSummary, second: InputSummary) -> bool:
     )
 
 
-def _same_input(first: InputSummary, second: InputSummary, same_rows: bool) -> bool:
-    """Whether two summaries are of the same samples.
-
-    Args:
-        first: Summary of an input in one pass.
-        second: Summary of the same input in another pass.
-        same_rows: Whether the embeddings were measured on the same samples.
-    """
+def _same_input(first: InputSummary, second: InputSummary) -> bool:
+    """Whether two summaries are of the same samples, by their fingerprints."""
     if (first.layout, first.num_channels) != (second.layout, second.num_channels):
         return False
-    if first.nonfinite_samples != second.nonfinite_samples:
+    one, other = first.fingerprint, second.fingerprint
+    if not np.all(one.count) or not np.array_equal(one.count, other.count):
         return False
-    for name in ("minimum", "maximum"):  # they do not depend on the order of the samples
-        if not np.allclose(getattr(first, name), getattr(second, name), rtol=1e-6, atol=0):
-            return False
-    one, other = first.embedding, second.embedding
-    if one.count == other.count and (same_rows or one.count == first.num_samples):
-        # A mirrored image has the same sums, but another embedding.
-        if np.abs(one.mean - other.mean).max(initial=0.0) > WAVE_ROUNDING:
-            return False
-    return all(
-        np.all(np.abs(one - other) <= allowed) for one, other, allowed in _sums(first, second)
+    values = np.abs(first.mean).max(initial=0.0) + first.std.max(initial=0.0)
+    spread = np.maximum(one.std, other.std)
+    # Means may differ by rounding errors, but at most by a small part of the standard error, so
+    # that other samples are not taken for the same.
+    rounding = ROUNDING * spread + VALUE_ROUNDING * values
+    error = spread / np.sqrt(one.count)
+    allowed = np.minimum(rounding, np.maximum(MAX_SAME_ERRORS * error, 1e-7 * values))
+    # A deviation that is small relative to the values consists of rounding errors.
+    allowed_spread = 10 * ROUNDING * spread + VALUE_ROUNDING * values
+    return bool(
+        np.all(np.abs(one.mean - other.mean) <= allowed)
+        and np.all(np.abs(one.std - other.std) <= allowed_spread)
     )
-
-
-def _sums(
-    first: InputSummary, second: InputSummary
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yields pairs of numbers that must agree, and by how much rounding may make them differ."""
-    # `sample_std` is not used: the deviation of a nearly flat image is the square root of a
-    # rounding error, which is a thousand times as large as other errors.
-    for name in ("channels", "sample_mean"):
-        one, other = getattr(first, name), getattr(second, name)
-        yield one.count, other.count, np.zeros_like(one.count)
-        size = np.abs(one.mean) + one.std
-        spread = np.maximum(one.std, other.std)
-        # Means may differ by rounding errors, but at most by a small part of the standard
-        # error, so that other samples are not taken for the same.
-        error = spread / np.sqrt(np.maximum(one.count, 1))
-        rounding = ROUNDING * spread + VALUE_ROUNDING * size
-        yield (
-            one.mean,
-            other.mean,
-            np.minimum(rounding, np.maximum(MAX_SAME_ERRORS * error, 1e-7 * size)),
-        )
-        # A deviation that is small relative to the values consists of rounding errors.
-        yield one.std, other.std, 10 * ROUNDING * spread + VALUE_ROUNDING * size

@@ -29,13 +29,13 @@ def explain_columns(
     The arguments are those of `pipeline_change.explain`.
     """
     used = (reference.std > 0) & (current.std > 0)
-    if used.sum() < 2 or min(reference.num_samples, current.num_samples) < MIN_ROWS:
+    if used.sum() < 2 or min(reference.num_measured, current.num_measured) < MIN_ROWS:
         return None
     ratio = current.std[used] / reference.std[used]
     typical_ratio = float(np.exp(np.median(np.log(ratio))))
     known = [f**sign for f in FACTORS for sign in (1, -1)]
     factor = min(known, key=lambda f: abs(np.log(typical_ratio / f)))
-    noise = min(SIGMAS * np.sqrt(1 / reference.num_samples + 1 / current.num_samples), MAX_NOISE)
+    noise = min(SIGMAS * np.sqrt(1 / reference.num_measured + 1 / current.num_measured), MAX_NOISE)
     # Heavy tails make the deviation of a column uncertain, so most columns must fit, not all.
     fits = np.abs(np.log(ratio / factor)) < MAX_WIDTH_ERROR + noise
     moved = np.abs(current.mean / factor - reference.mean)[used]

@@ -181,7 +181,7 @@ def test_columns_have_no_cause(names):
 def test_summaries():
     summary = InputSummary(
         **{"layout": "channels_last", "num_samples": 200, "nonfinite_samples": 0},
-        **{"nonfinite_share": 0.0, "channels": Moments.empty(3), "minimum": np.zeros(3)},
+        **{"channels": Moments.empty(3), "minimum": np.zeros(3)},
         **{"maximum": np.zeros(3), "counts": np.zeros((3, 1)), "sample_mean": Moments.empty()},
         **{"sample_std": Moments.empty(), "lattice_hits": np.zeros(1), "lattice_values": 0},
         **{"smallest_size": (64, 64), "largest_size": (64, 64), "features": table()},

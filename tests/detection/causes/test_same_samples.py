@@ -3,7 +3,6 @@
 from dataclasses import replace
 from functools import cache
 
-import keras
 import numpy as np
 import pytest
 from keras import layers
@@ -33,10 +32,6 @@ def in_batches(x, y=None, seed=None, size=150):
 @pytest.mark.parametrize("scale", [1.0, 255.0, 1e-4])
 @pytest.mark.parametrize("offset", [100.0])
 def test_a_shuffled_pass_is_the_same(scale, offset):
-    if keras.backend.backend() == "jax" and scale >= 1:
-        # On JAX a matrix product rounds differently for another batch size, which at such an
-        # offset shows in the embedding. The pass then counts as a new one, which is safe.
-        pytest.skip("JAX rounds by the batch size: not recognised at this offset")
     x, y = world(0)
     x = (x * scale + offset * scale).astype("float32")
     first, second = in_batches(x, y), in_batches(x, y, seed=3, size=50)
@@ -50,7 +45,7 @@ def test_another_draw_is_not_the_same(scale):
     assert not same_samples(in_batches(x * scale, y), in_batches(other * scale, y))
     # Not even where one sample in fifty differs.
     mixed = x.copy()
-    mixed[::50] = other[::50]
+    mixed[1::50] = other[1::50]
     assert not same_samples(in_batches(x * scale, y), in_batches(mixed * scale, y))
 
 
@@ -90,31 +85,30 @@ def test_augmented_passes_are_randomised(augment):
     assert not same_samples(first, second)
 
 
-def partly(x, y, seed=None):
-    """Returns a pass whose costly statistics were measured on every other sample, as in `fit`."""
+def measured_in_part(x, y, step, seed=None):
+    """Returns a pass of which only every `step`-th sample was measured, as in a long fit."""
     order = np.arange(len(x)) if seed is None else np.random.default_rng(seed).permutation(len(x))
-    whole, part = in_batches(x[order], y[order]), in_batches(x[order[::2]], y[order[::2]])
-    ((name, summary),), (measured,) = whole.inputs.items(), part.inputs.values()
-    return replace(
-        whole,
-        inputs={name: replace(summary, embedding=measured.embedding)},
-        labels=replace(whole.labels, by_class=part.labels.by_class),
-    )
+    whole, part = in_batches(x[order], y[order]), in_batches(x[order[::step]], y[order[::step]])
+    ((name, counted),), (measured,) = whole.inputs.items(), part.inputs.values()
+    every = ("num_samples", "nonfinite_samples", "fingerprint")
+    summary = replace(measured, **{field: getattr(counted, field) for field in every})
+    return replace(whole, inputs={name: summary})
 
 
-@pytest.mark.thorough
-def test_mirrored_images_show_where_the_same_rows_were_measured():
-    rng = np.random.default_rng(0)
+def test_a_pass_is_recognised_by_all_its_samples_however_few_were_measured():
     x, _ = world(0, n=600)
-    y = rng.integers(0, 20, len(x))
-    mirrored = np.where((rng.random(len(x)) < 0.5)[:, None, None, None], x[:, :, ::-1], x)
-    plain, augmented, shuffled = partly(x, y), partly(mirrored, y), partly(x, y, seed=1)
-    assert randomised(plain, augmented)
+    y = np.random.default_rng(0).integers(0, 20, len(x))
+    plain, shuffled = measured_in_part(x, y, 2), measured_in_part(x, y, 8, seed=1)
     assert same_samples(plain, shuffled)
     assert not randomised(plain, shuffled)
-    # With two classes in a fixed order, equal counts do not prove that the rows are the same.
-    two = np.arange(len(x)) // 2 % 2
-    assert not randomised(partly(x, two), partly(mirrored, two))
+
+
+def test_mirrored_images_are_not_the_same_though_their_means_are():
+    x, y = world(0, n=600)
+    mirrored = np.where(np.arange(len(x))[:, None, None, None] % 2 > 0, x[:, :, ::-1], x)
+    plain, augmented = measured_in_part(x, y, 2), measured_in_part(mirrored, y, 2)
+    assert not same_samples(plain, augmented)
+    assert randomised(plain, augmented)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Costly statistics run at every k-th step; cheap ones measure every sample."""
+"""A long or repeated pass is measured at every k-th step, and counted at all steps."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_shiftguard.statistics.batch import spec_for
-from keras_shiftguard.statistics.occasional import SAMPLES_PER_PASS, stride_for
+from keras_shiftguard.statistics.schedule import REPEATED, SAMPLES_PER_PASS, stride_for
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -49,9 +49,13 @@ def test_every_kth_step_and_no_retrace():
         assert table.mean("0") == pytest.approx(measured.mean(), rel=1e-6)
         assert profile.inputs["input"].embedding.count == 32 * len(measured)
         assert profile.labels.by_class.count[:, 0].sum() == 32 * len(measured)
-        # The cheap statistics measure all samples.
+        # The moments of the pixels use all samples of these steps, the counts those of all steps.
+        summary = profile.inputs["input"]
+        assert summary.num_measured == 40 * len(measured)
+        assert summary.mean[0] == pytest.approx(measured.mean(), rel=1e-6)
         assert profile.num_samples == profile.labels.num_samples == 400
-        assert profile.inputs["input"].mean[0] == pytest.approx(4.5, rel=1e-6)
+        np.testing.assert_array_equal(summary.fingerprint.count, [400, 400])
+        assert summary.fingerprint.mean[0] == pytest.approx(4.5, rel=1e-6)
         np.testing.assert_array_equal(profile.labels.counts[:3], [160, 120, 120])
     if keras.backend.backend() == "tensorflow":
         assert step.experimental_get_tracing_count() == 1
@@ -77,6 +81,11 @@ def test_the_stride_may_be_set_before_the_variables_exist():
 def test_about_4096_samples_of_a_pass_are_measured(steps, batch):
     measured = -(-steps // stride_for(steps, batch)) * min(batch, 32)
     assert measured == steps * min(batch, 32) or SAMPLES_PER_PASS <= measured < 2 * SAMPLES_PER_PASS
+
+
+def test_a_repeated_pass_is_measured_less_often_but_over_its_whole_length():
+    assert stride_for(390, 128, repeats=True) == REPEATED * stride_for(390, 128)
+    assert stride_for(4, 32, repeats=True) == REPEATED
 
 
 def test_every_step_is_measured_if_their_number_is_unknown():

@@ -1,4 +1,9 @@
-"""Schedule for costly statistics, which are updated only at every k-th step."""
+"""`Schedule`: which steps of a pass are measured. The rule is fixed, never timed.
+
+Every step counts its samples and labels, and adds them to the fingerprint of the pass. All other
+statistics are measured at every k-th step, spread evenly over the pass, since the samples of a
+pass may be sorted.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,33 +13,42 @@ from keras import ops
 
 from keras_shiftguard.statistics.state import State, assign
 
-# The costly statistics measure at most the first ROWS samples of a batch, and about
-# SAMPLES_PER_PASS samples of a pass, spread evenly. This bounds the cost of a step and of a pass.
-# The mean of 4,096 samples has a standard error of 1.6 % of the standard deviation; finer
-# differences are negligible.
+# Features and embeddings are measured on at most the first ROWS samples of a batch, and on about
+# SAMPLES_PER_PASS samples of a pass. This bounds the cost of a step and of a pass. The mean of
+# 4,096 samples has a standard error of 1.6 % of the standard deviation; finer differences are
+# negligible.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
+# A stream that repeats its samples brings no new evidence: its first pass counts. So the steps of
+# its later passes are measured so many times less often. Their fingerprint shows whether anything
+# has changed; if so, this share of the steps shows gross changes, and the pass that follows is
+# measured as closely as the first one.
+REPEATED = 4
 
 
-def stride_for(steps: int | None, batch_size: int | None = None) -> int:
+def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool = False) -> int:
     """Returns the stride between measured steps, so that a pass is sampled evenly.
 
     Args:
         steps: Number of steps of the pass. None if unknown: every step is measured.
         batch_size: Number of samples of a step on each replica. If None, at least `ROWS`
             are assumed.
+        repeats: Whether the latest passes went over the same samples.
 
     Example:
 
     >>> stride_for(390, 128), stride_for(60, 128), stride_for(None)
     (3, 1, 1)
+    >>> stride_for(390, 128, repeats=True), stride_for(60, 128, repeats=True)
+    (12, 4)
     """
     measured = min(batch_size or ROWS, ROWS)
-    return max(1, (steps or 0) * measured // SAMPLES_PER_PASS)
+    stride = max(1, (steps or 0) * measured // SAMPLES_PER_PASS)
+    return stride * REPEATED if repeats else stride
 
 
-class Occasional:
-    """Schedule that runs an update at the first step and at every `stride`-th step after it.
+class Schedule:
+    """Runs an update at the first step and at every `stride`-th step after it.
 
     On TensorFlow, where it runs inside the step, the stride is a variable, so that the host can
     change it without a new trace. On JAX and PyTorch the host counts the steps.
@@ -44,7 +58,7 @@ class Occasional:
     """
 
     def __init__(self, stride: int = 1) -> None:
-        self.state = State("shiftguard_occasional")
+        self.state = State("shiftguard_schedule")
         self.step = self.state.add("step", ())  # steps since the latest update; 0 if due
         self.stride = self.state.add("stride", (), fill=float(stride))
         self._step, self._stride = 0, stride

@@ -1,0 +1,91 @@
+"""`Fingerprint`: two numbers of each sample, which show whether a pass repeats an earlier one.
+
+They are the only statistic of the values that every sample of every batch is added to. All other
+statistics are measured on a part of a long or repeated pass, see `schedule.py`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.profiles import Moments
+from keras_shiftguard.statistics.batch import row_mask
+from keras_shiftguard.statistics.moments import moments_from_sums
+from keras_shiftguard.statistics.state import State
+
+GOLDEN = (np.sqrt(5) - 1) / 2
+
+
+class Fingerprint:
+    """Accumulates the moments of two projections of each sample.
+
+    The first projection is the mean of the sample's values. The second is their product with a
+    fixed pattern, which shows what the mean does not: mirrored, shifted and reordered values.
+    Sums of these do not depend on the order of the samples.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.count = state.add("fingerprint_count", ())  # samples with finite values only
+        self.pivot = state.add("fingerprint_pivot", (2,))
+        self.first = state.add("fingerprint_first", (2,))  # sum of the deviations from the pivot
+        self.second = state.add("fingerprint_second", (2,))  # sum of their squares
+
+    def update(self, x: Any, rows: Any = None) -> None:
+        """Adds every sample of a batch.
+
+        Args:
+            x: The tensor of the input, `(samples, ...)`.
+            rows: Number of samples, if the rows after them are padding; None for all.
+        """
+        projections = projected(x)
+        finite = ops.all(ops.isfinite(projections), axis=1, keepdims=True)
+        weight = ops.cast(finite, "float32")
+        if rows is not None:
+            weight = weight * row_mask(x, rows)
+        projections = ops.where(finite, projections, 0.0)
+        number = ops.sum(weight)
+        batch_mean = ops.sum(projections * weight, axis=0) / ops.maximum(number, 1.0)
+        pivot = ops.where(self.count.value > 0, self.pivot.value, batch_mean)
+        deviation = (projections - pivot) * weight
+        self.pivot.assign(pivot)
+        self.count.assign(self.count + number)
+        self.first.assign(self.first + ops.sum(deviation, axis=0))
+        self.second.assign(self.second + ops.sum(ops.square(deviation), axis=0))
+
+    def read(self, values: Mapping[str, np.ndarray]) -> dict[str, Any]:
+        count, pivot, first, second = (
+            values[f"fingerprint_{name}"] for name in ("count", "pivot", "first", "second")
+        )
+        count = np.broadcast_to(count, pivot.shape).copy()
+        return {
+            "nonfinite_samples": int(values["num_samples"] - count[0]),
+            "fingerprint": Moments(*moments_from_sums(count, pivot, first, second)),
+        }
+
+
+def projected(x: Any) -> Any:
+    """Returns the two projections of each sample, `(samples, 2)`, float32.
+
+    Rows are reduced one by one: a matrix product may round a sample differently in a batch of
+    another size.
+    """
+    shape = ops.shape(x)
+    known = None not in tuple(x.shape[1:])
+    size = int(np.prod(x.shape[1:])) if known else ops.prod(ops.stack(list(shape[1:])))
+    values = ops.cast(ops.reshape(x, (shape[0], size)), "float32")
+    if known:
+        position = np.arange(size, dtype="float64")
+        pattern = ops.convert_to_tensor(_pattern(position, np).astype("float32"))
+        root = float(np.sqrt(size))
+    else:
+        pattern = _pattern(ops.cast(ops.arange(size, dtype="int32"), "float32"), ops)
+        root = ops.sqrt(ops.cast(size, "float32"))
+    return ops.stack([ops.mean(values, axis=1), ops.sum(values * pattern, axis=1) / root], axis=1)
+
+
+def _pattern(position: Any, xp: Any) -> Any:
+    """Returns weights of mean 0 and variance 1, which differ from each position to the next."""
+    fraction = position * GOLDEN
+    return (fraction - xp.floor(fraction) - 0.5) * np.sqrt(12)
