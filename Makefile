@@ -2,7 +2,7 @@
 PYTHON ?=
 export PYTHON
 
-.PHONY: demo test test-all test-wheel coverage lint format docs release clean
+.PHONY: demo test test-all test-keras test-wheel coverage lint format docs release clean
 
 demo: ## the accuracy that a wrong rescale costs, found and repaired
 	@scripts/setup demo
@@ -15,6 +15,11 @@ test: ## before each push: lint, types, and the tests on all backends; ARGS="tes
 test-all: ## each test on each backend, the site, and the wheel on Python 3.11 and 3.13
 	@scripts/setup test
 	@scripts/test --all $(ARGS)
+
+BACKEND ?= tensorflow jax torch
+test-keras: ## Keras's own tests, without a guard and with one in every fit; BACKEND=jax for one backend
+	@scripts/setup test
+	@.venv/bin/python tools/keras_tests.py $(BACKEND:%=--backend %) $(ARGS)
 
 test-wheel: ## the installed wheel on Python 3.11 and 3.13, lowest and newest versions, every test
 	@scripts/setup test

@@ -1,0 +1,154 @@
+"""What differs between Keras's own tests without and with a guard, and which of it is allowed.
+
+`tools/keras_tests.py` makes the results, which are lines of `tools/guarded_fits.py`. The list
+of the allowed differences is `tools/keras_tests.toml`.
+"""
+
+import contextlib
+import json
+import tomllib
+from collections import Counter
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+ALLOWED = Path(__file__).with_name("keras_tests.toml")
+# Warnings of a guard that gave up, as `keras_shiftguard` begins them.
+GAVE_UP = ("ShiftGuard cannot measure", "ShiftGuard stopped watching")
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A difference that is no fault: in which tests, on which backends, and why."""
+
+    test: str
+    reason: str
+    backends: tuple[str, ...] = ("tensorflow", "jax", "torch")
+    guards: tuple[str, ...] = ("guard", "adapt")
+
+    def concerns(self, backend, guards):
+        """Whether the entry is about this backend and these guards."""
+        return backend in self.backends and guards in self.guards
+
+    def matches(self, test):
+        """Whether the entry is about this test."""
+        return fnmatch(test, self.test)
+
+
+@dataclass
+class Judgement:
+    """What a comparison found, with a line of text for each test or entry."""
+
+    tests: int
+    failed_plain: dict[str, str] = field(default_factory=dict)
+    allowed: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+    stale: list[str] = field(default_factory=list)
+    counts: Counter = field(default_factory=Counter)
+
+    @property
+    def is_good(self):
+        """Whether nothing differs but what is allowed, and all of that does."""
+        return not self.faults and not self.stale
+
+
+def read_results(path):
+    """Returns the last line about each test in a file of results, by the name of the test."""
+    found = {}
+    for text in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(json.JSONDecodeError):  # a line that is being written
+            line = json.loads(text)
+            found[line["test"]] = line
+    return found
+
+
+def read_allowed(path=ALLOWED):
+    """Returns the entries of the list of allowed differences."""
+    entries = tomllib.loads(Path(path).read_text(encoding="utf-8"))["allowed"]
+    lists = ("backends", "guards")
+    return [Allowed(**{k: tuple(v) if k in lists else v for k, v in e.items()}) for e in entries]
+
+
+def judge(plain, guarded, allowed, backend, guards, complete=True):
+    """Compares the results of two runs.
+
+    Args:
+        plain: Results without guards, by the name of the test.
+        guarded: Results with guards, of every test that passed without and calls `fit`,
+            `evaluate` or `predict`.
+        allowed: The entries of the list of allowed differences.
+        backend: On which backend both ran.
+        guards: `"guard"` or `"adapt"`.
+        complete: Whether all files ran. If not, an entry without a test is not stale.
+
+    Returns:
+        The `Judgement`.
+    """
+    found = Judgement(len(plain))
+    bad = ("failed", "crashed")
+    found.failed_plain = {t: r["message"] for t, r in plain.items() if r["outcome"] in bad}
+    entries = [entry for entry in allowed if entry.concerns(backend, guards)]
+    used = set()
+    for test in with_calls(plain):
+        difference = difference_of(guarded.get(test))
+        matching = [entry for entry in entries if entry.matches(test)]
+        if difference and matching:
+            used.update(matching)
+            found.allowed[test] = f"{difference} (allowed: {matching[0].reason})"
+        elif difference:
+            found.faults[test] = difference
+    for entry in entries:
+        concerned = complete or any(entry.matches(test) for test in plain)
+        if entry not in used and concerned:
+            found.stale.append(f"{entry.test}: {entry.reason}")
+    found.counts = counts_of(guarded)
+    return found
+
+
+def with_calls(plain):
+    """Returns the tests that passed without guards, and whose calls a guard can watch."""
+    return [t for t, r in plain.items() if r["outcome"] == "passed" and r["calls"]]
+
+
+def difference_of(result):
+    """Returns in words how a test with guards differs from one that passed; "" if it does not."""
+    if result is None:
+        return "did not run with guards"
+    if result["outcome"] != "passed":
+        last = result["message"].strip().splitlines()[-1:] or ["no message"]
+        return f"{result['outcome']} with guards: {last[0]}"
+    calls = [call for call in result["calls"] if call["guarded"]]
+    for call in calls:
+        for warning in call["warnings"]:
+            if warning.startswith(GAVE_UP):
+                return f"{call['method']}: {warning}"
+    for call in calls:
+        if call["raised"] or not call["batches"] or call["warnings"]:
+            continue
+        counted, expected = call["counted"] or 0, call["expected"]
+        if not counted or expected not in (None, counted):
+            fed = f"{call['batches']} batches" if expected is None else f"{expected} samples"
+            return f"{call['method']} counted {counted} samples of {fed}, without a word"
+    return ""
+
+
+def counts_of(guarded):
+    """Returns how many calls were guarded, of each kind, and in how many what was counted."""
+    counts = Counter()
+    for result in guarded.values():
+        for call in result.get("calls", ()):
+            if not call["guarded"]:
+                counts["in a CallbackList of the test"] += 1
+                continue
+            counts[call["method"]] += 1
+            if call["raised"] or not call["batches"]:
+                counts["raised or fed nothing"] += 1
+            elif not call["counted"]:
+                word = "with" if call["warnings"] else "without"
+                counts[f"nothing counted {word} a warning"] += 1
+            elif call["expected"] is None:
+                counts["counted"] += 1
+            else:
+                right = call["counted"] == call["expected"]
+                counts["counted all samples" if right else "counted other samples"] += 1
+    return counts

@@ -1,0 +1,217 @@
+"""Keras's own tests, without a guard and with one in every `fit`, `evaluate` and `predict`.
+
+    python tools/keras_tests.py --backend jax                     # as `make test-keras BACKEND=jax`
+    python tools/keras_tests.py --sample                          # one minute of it
+    python tools/keras_tests.py callbacks trainers/trainer_test.py --guards guard
+
+A test that passes without a guard must pass with one, and whatever is fed must be counted, or
+the guard must say why not. `tools/keras_tests.toml` holds what may differ. Tests that call none
+of the three methods run only once; those that fail without a guard are only named.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from keras_differences import Judgement, judge, read_allowed, read_results, with_calls
+
+ROOT = Path(__file__).parents[1]
+BACKENDS = ("tensorflow", "jax", "torch")
+# A file is taken if one of these is in it; `run_layer_test` calls `fit`.
+CALLS = (".fit(", ".evaluate(", ".predict(", "run_layer_test(")
+# They want weights from the network, or several processes that talk to each other.
+LEFT_OUT = ("applications/", "backend/jax/jax_multi_process_distribution_test.py")
+# A file that sets the number of devices needs a process in which no device is in use yet.
+OWN_DEVICES = ("device_count", "set_logical_device_configuration")
+FILES_PER_PROCESS = 10
+SAMPLE = """
+trainers/trainer_test.py::*test_fit_flow*
+""".split()
+INI = "[pytest]\naddopts =\nconsider_namespace_packages = false\n"
+# `conftest.py` of Keras is not in its wheel; this is what test files import from it.
+CONFTEST = """
+import keras, pytest
+def skip_if_backend(given, reason):
+    return pytest.mark.skipif(keras.backend.backend() == given, reason=reason)
+"""
+
+
+def chosen_files(source, wanted):
+    """Returns the test files that call the three methods, in the named folders and files."""
+    files = []
+    for path in sorted(source.rglob("*_test.py")):
+        name = path.relative_to(source).as_posix()
+        named = any(name == each or name.startswith(each.rstrip("/") + "/") for each in wanted)
+        calls = any(call in path.read_text(encoding="utf-8") for call in CALLS)
+        if named or (not wanted and calls and not name.startswith(LEFT_OUT)):
+            files.append(name)
+    return files
+
+
+def groups(source, files):
+    """Returns the files in groups, each for a process."""
+    alone = [f for f in files if any(w in (source / f).read_text("utf-8") for w in OWN_DEVICES)]
+    others = [f for f in files if f not in alone]
+    starts = range(0, len(others), FILES_PER_PROCESS)
+    return [others[i : i + FILES_PER_PROCESS] for i in starts] + [[f] for f in alone]
+
+
+def run(source, files, guards, folder, only, limit):
+    """Runs the tests of some files; returns the results by the name of the test.
+
+    Args:
+        source: Folder `keras/src`.
+        files: Names of the files.
+        guards: `"plain"`, `"guard"` or `"adapt"`.
+        folder: Folder for the results.
+        only: Names or patterns of the tests to run; None runs all.
+        limit: Seconds after which a test, or an import, is ended.
+    """
+    results = folder / f"{guards}.jsonl"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "guarded_fits", "--noconftest"]
+    command += ["-p", "no:cacheprovider", "-p", "no:xdist", "--continue-on-collection-errors"]
+    command += [f"-c={folder}/pytest.ini", f"--rootdir={source.parents[1]}"]
+    command += [f"--guards={guards}", f"--results={results}"]
+    if only is not None:
+        (folder / "only").write_text("\n".join(only))
+        command.append(f"--only={folder}/only")
+    command += [str(source / file) for file in files]
+    while True:
+        outcome = watched(command, folder, results, limit)
+        found = read_results(results)
+        in_progress = [test for test, result in found.items() if result["outcome"] == "began"]
+        if not in_progress:
+            if outcome:
+                print(f"    pytest {outcome} outside of tests: {' '.join(files)}", flush=True)
+            return found
+        # This test ended the process; the next process runs those after it.
+        with results.open("a") as file:
+            for test in in_progress:
+                message = f"{outcome or 'crashed'}, see {folder}/{guards}.log"
+                line = {"test": test, "outcome": "crashed", "message": message, "calls": []}
+                file.write(json.dumps(line) + "\n")
+
+
+def watched(command, folder, results, limit):
+    """Runs a command until it ends, or writes no result for `limit` seconds.
+
+    Returns "" if it ended as pytest does, else what happened in words.
+    """
+    paths = [str(folder), str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    with results.with_suffix(".log").open("ab") as log:
+        process = subprocess.Popen(
+            command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
+        )
+        size, since = -1, time.monotonic()
+        try:
+            while process.poll() is None:
+                time.sleep(0.2)
+                now = results.stat().st_size if results.exists() else 0
+                if now != size:
+                    size, since = now, time.monotonic()
+                if time.monotonic() - since > limit:
+                    return f"timed out after {limit} s"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+    # 0 to 5 are pytest's own: tests failed, none were selected, and the like.
+    return "" if 0 <= process.returncode <= 5 else f"ended with status {process.returncode}"
+
+
+def results_of(backend, guards, source, files, folder, only, limit):
+    """Runs files on one backend; returns the results without guards, and with each of `guards`."""
+    os.environ["KERAS_BACKEND"] = backend
+    folder = folder / backend
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pytest.ini").write_text(INI)
+    (folder / "conftest.py").write_text(CONFTEST)
+    plain, guarded = {}, {each: {} for each in guards}
+    for group in groups(source, files):
+        print(f"  {backend}: {' '.join(group)}", flush=True)
+        plain = run(source, group, "plain", folder, only, limit)
+        names = [test for test in with_calls(plain) if test.partition("::")[0] in group]
+        for each in guards if names else ():
+            guarded[each] = run(source, group, each, folder, names, limit)
+    return plain, guarded
+
+
+def table(rows):
+    """Returns the summary of all judgements as text, one line for each."""
+    head = ("backend", "guards", "files", "tests", "fail plain", "watched", "allowed", "faults")
+    lines = [head, *rows]
+    widths = [max(len(str(line[i])) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(str(v).ljust(w) for v, w in zip(line, widths, strict=True)) for line in lines
+    )
+
+
+def tell(title, judgement: Judgement):
+    """Prints what one comparison found."""
+    print(f"\n== {title}")
+    for test, message in judgement.failed_plain.items():
+        last = message.strip().splitlines()[-1:] or [""]
+        print(f"fails without a guard: {test}: {last[0][:150]}")
+    for test, difference in judgement.allowed.items():
+        print(f"differs: {test}: {difference}")
+    for test, difference in judgement.faults.items():
+        print(f"FAULT: {test}: {difference}")
+    for entry in judgement.stale:
+        print(f"STALE entry of tools/keras_tests.toml: {entry}")
+    counts = ", ".join(f"{what}: {n}" for what, n in sorted(judgement.counts.items()))
+    print(f"calls: {counts}", flush=True)
+
+
+def main():
+    """Compares on each backend; the exit status is 1 if anything differs that must not."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("files", nargs="*", help="folders or files of keras/src; default: all")
+    parser.add_argument("--backend", action="append", choices=BACKENDS)
+    parser.add_argument("--guards", action="append", choices=["guard", "adapt"])
+    parser.add_argument("--sample", action="store_true", help="a few telling tests")
+    parser.add_argument("--only", action="append", help="names or patterns of tests")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        help="folder for the results; if some are there, these tests do not run again",
+    )
+    parser.add_argument("--limit", type=int, default=300, help="seconds for one test")
+    arguments = parser.parse_args()
+    only, wanted = arguments.only, arguments.files
+    if arguments.sample:
+        only, wanted = SAMPLE, sorted({pattern.partition("::")[0] for pattern in SAMPLE})
+    guards = arguments.guards or ["guard", "adapt"]
+    source = Path(importlib.util.find_spec("keras").origin).parent / "src"
+    files = chosen_files(source, wanted)
+    if not files:
+        parser.error(f"no test files in {source} are named {' '.join(wanted)}")
+    rows, good = [], True
+    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="keras-tests-"))
+    folder = folder.resolve()
+    for backend in arguments.backend or BACKENDS:
+        plain, guarded = results_of(backend, guards, source, files, folder, only, arguments.limit)
+        for each in guards:
+            complete = not wanted and only is None
+            judgement = judge(plain, guarded[each], read_allowed(), backend, each, complete)
+            tell(f"{backend}, {each}", judgement)
+            good = good and judgement.is_good and bool(plain)
+            rows.append(
+                (backend, each, len(files), judgement.tests, len(judgement.failed_plain))
+                + (len(with_calls(plain)), len(judgement.allowed), len(judgement.faults))
+            )
+    print(f"\n== summary\n{table(rows)}")
+    sys.exit(not good)
+
+
+if __name__ == "__main__":
+    main()
