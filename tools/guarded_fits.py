@@ -134,7 +134,8 @@ def _fed(model, arguments):
     stopped = any(
         getattr(model, f"stop_{what}", False) for what in ("training", "evaluating", "predicting")
     )
-    if stopped or any(arguments.get(name) for name in limits):
+    limited = any(arguments.get(name) for name in limits) or keras.config.max_steps_per_epoch()
+    if stopped or limited:
         return None
     first = next(iter(keras.tree.flatten(arguments.get("x"))), None)
     return len(first) if isinstance(first, np.ndarray) and first.ndim else None
@@ -193,12 +194,18 @@ def pytest_runtest_protocol(item):
     _write(item.config, {"test": name, "outcome": "began"})
     result = yield
     bad = [phase for phase in item.phases if phase.outcome != "passed"]
-    message = str(bad[0].longrepr)[-1500:] if bad and bad[0].outcome == "failed" else ""
+    message = _message(bad[0]) if bad and bad[0].outcome == "failed" else ""
     outcome = bad[0].outcome if bad else "passed"
     seconds = round(time.monotonic() - start, 2)
     line = {"test": name, "outcome": outcome, "seconds": seconds, "message": message}
     _write(item.config, {**line, "calls": NOTES.calls})
     return result
+
+
+def _message(report):
+    """Returns what went wrong; the log of pytest has the traceback."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return (str(report.longrepr) if crash is None else crash.message)[:1000]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -212,7 +219,7 @@ def pytest_runtest_makereport(item):
 def pytest_collectreport(report):
     """Ends a run in which a file cannot be imported as one in which a test of it failed."""
     if report.failed:
-        COLLECTION_FAILURES.append((report.nodeid, str(report.longrepr)[-1500:]))
+        COLLECTION_FAILURES.append((report.nodeid, _message(report)))
 
 
 COLLECTION_FAILURES = []

@@ -115,8 +115,7 @@ def difference_of(result):
     if result is None:
         return "did not run with guards"
     if result["outcome"] != "passed":
-        last = result["message"].strip().splitlines()[-1:] or ["no message"]
-        return f"{result['outcome']} with guards: {last[0]}"
+        return f"{result['outcome']} with guards: {' '.join(result['message'].split())[:300]}"
     calls = [call for call in result["calls"] if call["guarded"]]
     for call in calls:
         for warning in call["warnings"]:
