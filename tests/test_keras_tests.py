@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "tools"))
+sys.path.append(str(Path(__file__).parents[1] / "tools"))
+
 import keras_differences as differences
 import keras_tests
 from keras_differences import Allowed, judge
@@ -104,10 +104,13 @@ def test_the_last_line_about_a_test_holds_and_a_broken_one_is_left_out(tmp_path)
 def test_a_command_that_writes_nothing_is_ended(tmp_path):
     results = tmp_path / "results.jsonl"
     sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
-    assert keras_tests.watched(sleeps, tmp_path, results, limit=1) == "timed out after 1 s"
+    assert keras_tests.watched(sleeps, "jax", tmp_path, results, limit=1) == "timed out after 1 s"
     crashes = [sys.executable, "-c", "import os; os.abort()"]
-    assert keras_tests.watched(crashes, tmp_path, results, limit=60) == "ended with status -6"
-    assert keras_tests.watched([sys.executable, "-c", ""], tmp_path, results, limit=60) == ""
+    assert (
+        keras_tests.watched(crashes, "jax", tmp_path, results, limit=60) == "ended with status -6"
+    )
+    ends = [sys.executable, "-c", "import os; assert os.environ['KERAS_BACKEND'] == 'jax'"]
+    assert keras_tests.watched(ends, "jax", tmp_path, results, limit=60) == ""
 
 
 def test_the_files_are_those_that_train(tmp_path):

@@ -34,6 +34,13 @@ LEFT_OUT = ("applications/", "backend/jax/jax_multi_process_distribution_test.py
 # A file that sets the number of devices needs a process in which no device is in use yet.
 OWN_DEVICES = ("device_count", "set_logical_device_configuration")
 FILES_PER_PROCESS = 10
+# Compiling takes nearly all of the time, and PyTorch half a minute for each test. A guard stays
+# outside of what JAX and PyTorch compile. TORCHDYNAMO_DISABLE=0 compiles all the same.
+ENVIRONMENT = {
+    "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
+    "jax": {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
+    "torch": {"OMP_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"},
+}
 SAMPLE = """
 trainers/trainer_test.py::*test_fit_flow*
 """.split()
@@ -66,12 +73,13 @@ def groups(source, files):
     return [others[i : i + FILES_PER_PROCESS] for i in starts] + [[f] for f in alone]
 
 
-def run(source, files, guards, folder, only, limit):
+def run(source, files, backend, guards, folder, only, limit):
     """Runs the tests of some files; returns the results by the name of the test.
 
     Args:
         source: Folder `keras/src`.
         files: Names of the files.
+        backend: Keras's backend.
         guards: `"plain"`, `"guard"` or `"adapt"`.
         folder: Folder for the results.
         only: Names or patterns of the tests to run; None runs all.
@@ -87,7 +95,7 @@ def run(source, files, guards, folder, only, limit):
         command.append(f"--only={folder}/only")
     command += [str(source / file) for file in files]
     while True:
-        outcome = watched(command, folder, results, limit)
+        outcome = watched(command, backend, folder, results, limit)
         found = read_results(results)
         in_progress = [test for test, result in found.items() if result["outcome"] == "began"]
         if not in_progress:
@@ -102,13 +110,14 @@ def run(source, files, guards, folder, only, limit):
                 file.write(json.dumps(line) + "\n")
 
 
-def watched(command, folder, results, limit):
+def watched(command, backend, folder, results, limit):
     """Runs a command until it ends, or writes no result for `limit` seconds.
 
     Returns "" if it ended as pytest does, else what happened in words.
     """
     paths = [str(folder), str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    environment = {**ENVIRONMENT[backend], **os.environ, "KERAS_BACKEND": backend}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     with results.with_suffix(".log").open("ab") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
@@ -132,7 +141,6 @@ def watched(command, folder, results, limit):
 
 def results_of(backend, guards, source, files, folder, only, limit):
     """Runs files on one backend; returns the results without guards, and with each of `guards`."""
-    os.environ["KERAS_BACKEND"] = backend
     folder = folder / backend
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "pytest.ini").write_text(INI)
@@ -140,10 +148,10 @@ def results_of(backend, guards, source, files, folder, only, limit):
     plain, guarded = {}, {each: {} for each in guards}
     for group in groups(source, files):
         print(f"  {backend}: {' '.join(group)}", flush=True)
-        plain = run(source, group, "plain", folder, only, limit)
+        plain = run(source, group, backend, "plain", folder, only, limit)
         names = [test for test in with_calls(plain) if test.partition("::")[0] in group]
         for each in guards if names else ():
-            guarded[each] = run(source, group, each, folder, names, limit)
+            guarded[each] = run(source, group, backend, each, folder, names, limit)
     return plain, guarded
 
 
