@@ -1,8 +1,8 @@
 """Keras's own tests, without a guard and with one in every `fit`, `evaluate` and `predict`.
 
-    python tools/keras_tests.py --backend jax                     # as `make test-keras BACKEND=jax`
-    python tools/keras_tests.py --sample                          # one minute of it
-    python tools/keras_tests.py callbacks trainers/trainer_test.py --guards guard
+    python tools/keras_tests.py --backend jax  # as `make test-keras BACKEND=jax`
+    python tools/keras_tests.py --sample       # a minute of it, on TensorFlow unless one is named
+    python tools/keras_tests.py callbacks trainers/trainer_test.py --guards adapt
 
 A test that passes without a guard must pass with one, and whatever is fed must be counted, or
 the guard must say why not. `tools/keras_tests.toml` holds what may differ. Tests that call none
@@ -13,6 +13,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -41,9 +42,20 @@ ENVIRONMENT = {
     "jax": {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
     "torch": {"OMP_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"},
 }
-SAMPLE = """
-trainers/trainer_test.py::*test_fit_flow*
-""".split()
+SAMPLE = [
+    f"trainers/trainer_test.py::TestTrainer::{name}"
+    for name in (
+        "test_fit_flow_graph_fn",
+        "test_evaluate_flow_graph_fn",
+        "test_predict_flow_graph_fn",
+        "test_callback_methods_keys",
+        "test_evaluate_with_custom_test_step_flat",
+        "test_fit_sparse_tf_graph",
+        "test_fit_with_custom_train_step",
+        "test_fit_with_data_adapter_tf_dataset",
+        "test_nested_input_predict",
+    )
+]
 INI = "[pytest]\naddopts =\nconsider_namespace_packages = false\n"
 # `conftest.py` of Keras is not in its wheel; this is what test files import from it.
 CONFTEST = """
@@ -152,7 +164,11 @@ def results_of(backend, guards, source, files, folder, only, limit):
         names = [test for test in with_calls(plain) if test.partition("::")[0] in group]
         for each in guards if names else ():
             guarded[each] = run(source, group, backend, each, folder, names, limit)
-    return plain, guarded
+
+    def of_these(results):
+        return {test: r for test, r in results.items() if test.partition("::")[0] in files}
+
+    return of_these(plain), {each: of_these(results) for each, results in guarded.items()}
 
 
 def table(rows):
@@ -196,17 +212,17 @@ def main():
     parser.add_argument("--limit", type=int, default=300, help="seconds for one test")
     arguments = parser.parse_args()
     only, wanted = arguments.only, arguments.files
+    backends, guards = arguments.backend or BACKENDS, arguments.guards or ["guard", "adapt"]
     if arguments.sample:
-        only, wanted = SAMPLE, sorted({pattern.partition("::")[0] for pattern in SAMPLE})
-    guards = arguments.guards or ["guard", "adapt"]
+        only, wanted = SAMPLE, ["trainers/trainer_test.py"]
+        backends, guards = arguments.backend or ["tensorflow"], arguments.guards or ["guard"]
     source = Path(importlib.util.find_spec("keras").origin).parent / "src"
     files = chosen_files(source, wanted)
     if not files:
         parser.error(f"no test files in {source} are named {' '.join(wanted)}")
     rows, good = [], True
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="keras-tests-"))
-    folder = folder.resolve()
-    for backend in arguments.backend or BACKENDS:
+    folder = (arguments.keep or Path(tempfile.mkdtemp(prefix="keras-tests-"))).resolve()
+    for backend in backends:
         plain, guarded = results_of(backend, guards, source, files, folder, only, arguments.limit)
         for each in guards:
             complete = not wanted and only is None
@@ -218,7 +234,10 @@ def main():
                 + (len(with_calls(plain)), len(judgement.allowed), len(judgement.faults))
             )
     print(f"\n== summary\n{table(rows)}")
-    sys.exit(not good)
+    if not good:
+        sys.exit(f"The logs of pytest are in {folder}.")
+    if arguments.keep is None:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
