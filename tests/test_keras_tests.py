@@ -49,9 +49,11 @@ def test_equal_results_are_good():
 def test_each_kind_of_difference_is_a_fault_unless_it_is_allowed(guarded, words):
     found = judged(guarded)
     assert words in found.faults[TEST] and not found.is_good
-    entry = Allowed("trainers/*::test_fit", "a reason")
+    entry = Allowed("trainers/*::test_fit", words, "a reason")
     found = judged(guarded, [entry])
     assert found.is_good and "a reason" in found.allowed[TEST]
+    other = Allowed("trainers/*::test_fit", "another difference", "a reason")
+    assert judged(guarded, [other]).faults and judged(guarded, [other]).stale
 
 
 @pytest.mark.parametrize(
@@ -67,13 +69,13 @@ def test_what_is_not_counted_for_a_reason_is_no_fault(guarded):
 
 
 def test_an_allowed_difference_that_does_not_occur_is_stale():
-    [entry] = entries = [Allowed(TEST, "once true")]
+    [entry] = entries = [Allowed(TEST, "", "once true")]
     found = judged({TEST: result()}, entries)
     assert found.stale == [f"{TEST}: once true"] and not found.is_good
     # Nor does one count on a backend, or for a guard, where the entry does not hold.
-    assert judged({TEST: result()}, [Allowed(TEST, "", backends=("torch",))]).is_good
-    assert judged({TEST: result()}, [Allowed(TEST, "", guards=("adapt",))]).is_good
-    gone = Allowed("gone_test.py::test", "renamed by Keras")
+    assert judged({TEST: result()}, [Allowed(TEST, "", "", backends=("torch",))]).is_good
+    assert judged({TEST: result()}, [Allowed(TEST, "", "", guards=("adapt",))]).is_good
+    gone = Allowed("gone_test.py::test", "", "renamed by Keras")
     assert judged({TEST: result()}, [gone]).stale
     assert not judged({TEST: result()}, [gone], complete=False).stale
     assert judged({TEST: result()}, [entry], complete=False).stale
@@ -88,7 +90,7 @@ def test_what_fails_without_a_guard_is_named_and_not_counted():
 
 def test_the_list_of_allowed_differences_can_be_read_and_each_has_a_reason():
     for entry in differences.read_allowed():
-        assert entry.reason.strip() and "::" in entry.test
+        assert entry.reason.strip() and entry.says and "::" in entry.test
         assert set(entry.backends) <= set(keras_tests.BACKENDS)
         assert set(entry.guards) <= {"guard", "adapt"}
 

@@ -19,9 +19,10 @@ GAVE_UP = ("ShiftGuard cannot measure", "ShiftGuard stopped watching")
 
 @dataclass(frozen=True)
 class Allowed:
-    """A difference that is no fault: in which tests, on which backends, and why."""
+    """A difference that is no fault: in which tests, what it says, on which backends, and why."""
 
     test: str
+    says: str
     reason: str
     backends: tuple[str, ...] = ("tensorflow", "jax", "torch")
     guards: tuple[str, ...] = ("guard", "adapt")
@@ -30,9 +31,9 @@ class Allowed:
         """Whether the entry is about this backend and these guards."""
         return backend in self.backends and guards in self.guards
 
-    def matches(self, test):
-        """Whether the entry is about this test."""
-        return fnmatch(test, self.test)
+    def matches(self, test, difference=None):
+        """Whether the entry is about this test, and allows this difference, if one is given."""
+        return fnmatch(test, self.test) and (difference is None or self.says in difference)
 
 
 @dataclass
@@ -91,10 +92,10 @@ def judge(plain, guarded, allowed, backend, guards, complete=True):
     used = set()
     for test in with_calls(plain):
         difference = difference_of(guarded.get(test))
-        matching = [entry for entry in entries if entry.matches(test)]
+        matching = [entry for entry in entries if entry.matches(test, difference)]
         if difference and matching:
             used.update(matching)
-            found.allowed[test] = f"{difference} (allowed: {matching[0].reason})"
+            found.allowed[test] = f"{matching[0].reason}. {difference}"
         elif difference:
             found.faults[test] = difference
     for entry in entries:
@@ -115,7 +116,7 @@ def difference_of(result):
     if result is None:
         return "did not run with guards"
     if result["outcome"] != "passed":
-        return f"{result['outcome']} with guards: {' '.join(result['message'].split())[:300]}"
+        return f"{result['outcome']} with guards: {' '.join(result['message'].split())}"
     calls = [call for call in result["calls"] if call["guarded"]]
     for call in calls:
         for warning in call["warnings"]:

@@ -187,9 +187,9 @@ def tell(title, judgement: Judgement):
     for test, message in judgement.failed_plain.items():
         print(f"fails without a guard: {test}: {' '.join(message.split())[:150]}")
     for test, difference in judgement.allowed.items():
-        print(f"differs: {test}: {difference}")
+        print(f"allowed: {test}: {difference[:300]}")
     for test, difference in judgement.faults.items():
-        print(f"FAULT: {test}: {difference}")
+        print(f"FAULT: {test}: {difference[:600]}")
     for entry in judgement.stale:
         print(f"STALE entry of tools/keras_tests.toml: {entry}")
     counts = ", ".join(f"{what}: {n}" for what, n in sorted(judgement.counts.items()))
