@@ -104,15 +104,22 @@ def test_the_last_line_about_a_test_holds_and_a_broken_one_is_left_out(tmp_path)
 
 
 def test_a_command_that_writes_nothing_is_ended(tmp_path):
-    results = tmp_path / "results.jsonl"
-    sleeps = [sys.executable, "-c", "import time; time.sleep(60)"]
-    assert keras_tests.watched(sleeps, "jax", tmp_path, results, limit=1) == "timed out after 1 s"
-    crashes = [sys.executable, "-c", "import os; os.abort()"]
-    assert (
-        keras_tests.watched(crashes, "jax", tmp_path, results, limit=60) == "ended with status -6"
-    )
-    ends = [sys.executable, "-c", "import os; assert os.environ['KERAS_BACKEND'] == 'jax'"]
-    assert keras_tests.watched(ends, "jax", tmp_path, results, limit=60) == ""
+    def outcome(code, limit=60):
+        command = [sys.executable, "-c", code]
+        return keras_tests.watched(command, None, tmp_path, tmp_path / "results.jsonl", limit)
+
+    assert outcome("import time; time.sleep(60)", limit=1) == "timed out after 1 s"
+    assert outcome("import os; os.abort()") == "ended with status -6"
+    assert outcome("") == ""
+
+
+def test_what_is_set_in_the_environment_goes_first(monkeypatch):
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "0")
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    assert keras_tests.environment_of("torch", False)["TORCHDYNAMO_DISABLE"] == "0"
+    flags = [keras_tests.environment_of("jax", several)["XLA_FLAGS"] for several in (False, True)]
+    assert "device_count" not in flags[0] and flags[1].startswith(flags[0])
+    assert flags[1].endswith("device_count=8")
 
 
 def test_the_files_are_those_that_train(tmp_path):

@@ -152,3 +152,28 @@ def counts_of(guarded):
                 right = call["counted"] == call["expected"]
                 counts["counted all samples" if right else "counted other samples"] += 1
     return counts
+
+
+def table(rows):
+    """Returns the summary of all judgements as text, one line for each."""
+    head = ("backend", "guards", "files", "tests", "fail plain", "watched", "allowed", "faults")
+    lines = [head, *rows]
+    widths = [max(len(str(line[i])) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(str(v).ljust(w) for v, w in zip(line, widths, strict=True)) for line in lines
+    )
+
+
+def tell(title, judgement):
+    """Prints what one comparison found."""
+    print(f"\n== {title}")
+    for test, message in judgement.failed_plain.items():
+        print(f"fails without a guard: {test}: {' '.join(message.split())[:150]}")
+    for test, difference in judgement.allowed.items():
+        print(f"allowed: {test}: {difference[:300]}")
+    for test, difference in judgement.faults.items():
+        print(f"FAULT: {test}: {difference[:600]}")
+    for entry in judgement.stale:
+        print(f"STALE entry of tools/keras_tests.toml: {entry}")
+    counts = ", ".join(f"{what}: {n}" for what, n in sorted(judgement.counts.items()))
+    print(f"calls: {counts}", flush=True)

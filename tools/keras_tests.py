@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from keras_differences import Judgement, judge, read_allowed, read_results, with_calls
+from keras_differences import judge, read_allowed, read_results, table, tell, with_calls
 
 ROOT = Path(__file__).parents[1]
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -32,8 +32,8 @@ CALLS = (".fit(", ".evaluate(", ".predict(", "run_layer_test(")
 # They want weights from the network, or several processes that talk to each other; or they are
 # thousands of tests of which a handful calls `fit`.
 LEFT_OUT = ("applications/", "backend/jax/jax_multi_process_distribution_test.py", "ops/")
-# A file that sets the number of devices needs a process in which no device is in use yet.
-OWN_DEVICES = ("device_count", "set_logical_device_configuration")
+# Files for several devices, and those that set their number before the backend is in use.
+DEVICES = ("multi_device", "device_count", "set_logical_device_configuration")
 FILES_PER_PROCESS = 10
 # Compiling takes nearly all of the time, and PyTorch half a minute for each test. A guard stays
 # outside of what JAX and PyTorch compile. TORCHDYNAMO_DISABLE=0 compiles all the same.
@@ -42,6 +42,7 @@ ENVIRONMENT = {
     "jax": {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
     "torch": {"OMP_NUM_THREADS": "1", "TORCHDYNAMO_DISABLE": "1"},
 }
+EIGHT_DEVICES = " --xla_force_host_platform_device_count=8"
 SAMPLE = [
     f"trainers/trainer_test.py::TestTrainer::{name}"
     for name in (
@@ -78,11 +79,24 @@ def chosen_files(source, wanted):
 
 
 def groups(source, files):
-    """Returns the files in groups, each for a process."""
-    alone = [f for f in files if any(w in (source / f).read_text("utf-8") for w in OWN_DEVICES)]
-    others = [f for f in files if f not in alone]
+    """Returns the files in groups, each for a process; those for several devices are alone."""
+    others = [file for file in files if not wants_devices(source / file)]
     starts = range(0, len(others), FILES_PER_PROCESS)
-    return [others[i : i + FILES_PER_PROCESS] for i in starts] + [[f] for f in alone]
+    alone = [[file] for file in files if file not in others]
+    return [others[i : i + FILES_PER_PROCESS] for i in starts] + alone
+
+
+def wants_devices(path):
+    """Whether a test file is for several devices, or sets their number."""
+    return any(word in path.read_text(encoding="utf-8") for word in DEVICES)
+
+
+def environment_of(backend, several_devices):
+    """Returns the environment variables for a process that runs tests."""
+    environment = {**ENVIRONMENT[backend], **os.environ, "KERAS_BACKEND": backend}
+    if several_devices and backend == "jax":
+        environment["XLA_FLAGS"] += EIGHT_DEVICES
+    return environment
 
 
 def run(source, files, backend, guards, folder, only, limit):
@@ -106,8 +120,11 @@ def run(source, files, backend, guards, folder, only, limit):
         (folder / "only").write_text("\n".join(only))
         command.append(f"--only={folder}/only")
     command += [str(source / file) for file in files]
+    environment = environment_of(backend, wants_devices(source / files[0]))
+    paths = [str(folder), str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     while True:
-        outcome = watched(command, backend, folder, results, limit)
+        outcome = watched(command, environment, folder, results, limit)
         found = read_results(results)
         in_progress = [test for test, result in found.items() if result["outcome"] == "began"]
         if not in_progress:
@@ -122,14 +139,11 @@ def run(source, files, backend, guards, folder, only, limit):
                 file.write(json.dumps(line) + "\n")
 
 
-def watched(command, backend, folder, results, limit):
+def watched(command, environment, folder, results, limit):
     """Runs a command until it ends, or writes no result for `limit` seconds.
 
     Returns "" if it ended as pytest does, else what happened in words.
     """
-    paths = [str(folder), str(ROOT / "tools"), str(ROOT), os.environ.get("PYTHONPATH", "")]
-    environment = {**ENVIRONMENT[backend], **os.environ, "KERAS_BACKEND": backend}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     with results.with_suffix(".log").open("ab") as log:
         process = subprocess.Popen(
             command, env=environment, cwd=folder, stdout=log, stderr=log, start_new_session=True
@@ -169,31 +183,6 @@ def results_of(backend, guards, source, files, folder, only, limit):
         return {test: r for test, r in results.items() if test.partition("::")[0] in files}
 
     return of_these(plain), {each: of_these(results) for each, results in guarded.items()}
-
-
-def table(rows):
-    """Returns the summary of all judgements as text, one line for each."""
-    head = ("backend", "guards", "files", "tests", "fail plain", "watched", "allowed", "faults")
-    lines = [head, *rows]
-    widths = [max(len(str(line[i])) for line in lines) for i in range(len(head))]
-    return "\n".join(
-        "  ".join(str(v).ljust(w) for v, w in zip(line, widths, strict=True)) for line in lines
-    )
-
-
-def tell(title, judgement: Judgement):
-    """Prints what one comparison found."""
-    print(f"\n== {title}")
-    for test, message in judgement.failed_plain.items():
-        print(f"fails without a guard: {test}: {' '.join(message.split())[:150]}")
-    for test, difference in judgement.allowed.items():
-        print(f"allowed: {test}: {difference[:300]}")
-    for test, difference in judgement.faults.items():
-        print(f"FAULT: {test}: {difference[:600]}")
-    for entry in judgement.stale:
-        print(f"STALE entry of tools/keras_tests.toml: {entry}")
-    counts = ", ".join(f"{what}: {n}" for what, n in sorted(judgement.counts.items()))
-    print(f"calls: {counts}", flush=True)
 
 
 def main():
