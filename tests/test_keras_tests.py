@@ -84,6 +84,8 @@ def test_an_allowed_difference_that_does_not_occur_is_stale():
 def test_what_fails_without_a_guard_is_named_and_not_counted():
     found = judged({}, plain={TEST: result("failed", "no network")})
     assert found.is_good and found.failed_plain == {TEST: "no network"}
+    entry = Allowed(TEST, "3 != 2", "a reason that holds where the test passes")
+    assert judged({}, [entry], plain={TEST: result("failed", "no network")}).is_good
     # Nothing to watch where no method is called.
     assert judged({}, plain={TEST: result(calls=0)}).is_good
 

@@ -90,7 +90,8 @@ def judge(plain, guarded, allowed, backend, guards, complete=True):
     found.failed_plain = {t: r["message"] for t, r in plain.items() if r["outcome"] in bad}
     entries = [entry for entry in allowed if entry.concerns(backend, guards)]
     used = set()
-    for test in with_calls(plain):
+    watched = with_calls(plain)
+    for test in watched:
         difference = difference_of(guarded.get(test))
         matching = [entry for entry in entries if entry.matches(test, difference)]
         if difference and matching:
@@ -99,8 +100,9 @@ def judge(plain, guarded, allowed, backend, guards, complete=True):
         elif difference:
             found.faults[test] = difference
     for entry in entries:
-        concerned = complete or any(entry.matches(test) for test in plain)
-        if entry not in used and concerned:
+        concerned = [test for test in plain if entry.matches(test)]
+        is_gone = complete and not concerned
+        if is_gone or (entry not in used and any(test in watched for test in concerned)):
             found.stale.append(f"{entry.test}: {entry.reason}")
     found.counts = counts_of(guarded)
     return found
