@@ -93,7 +93,7 @@ def profile(x, labels=None, only=None):
     """Returns an `InputProfile` of one input of `(n, d)` columns."""
     zero = Moments.empty()
     summary = InputSummary(
-        "features", len(x), 0, 0.0, moments(x), x.min(axis=0), x.max(axis=0),
+        "features", len(x), 0, moments(x), x.min(axis=0), x.max(axis=0),
         np.zeros((1, 0), "int64"), zero, zero, np.full(2, -1), 0, (0, 0), (0, 0),
         table(x), embedding(x, only),
     )  # fmt: skip

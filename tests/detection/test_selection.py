@@ -18,7 +18,7 @@ def images(shifts=None):
     """Returns a profile of one input, without extremes, so that no rescaling explains anything."""
     nothing = Moments.empty(3)
     summary = InputSummary(
-        *("channels_last", 200, 0, 0.0, nothing, np.full(3, np.inf), np.full(3, -np.inf)),
+        *("channels_last", 200, 0, nothing, np.full(3, np.inf), np.full(3, -np.inf)),
         *(np.zeros((3, 1)), Moments.empty(), Moments.empty(), np.zeros(1), 0),
         *((64, 64), (64, 64), table(shifts)),
     )

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
 
 # Per-sample statistics, which have tests of their own.
-DETAILS = ("features", "embedding", "tokens", "fingerprint")
+DETAILS = ("features", "embedding", "tokens")
 
 
 def sketch_of(x, layout="channels_last"):
@@ -93,8 +93,10 @@ def test_channels_first_sees_the_same_numbers():
     last, first = sketch_of(x), sketch_of(np.moveaxis(x, -1, 1), "channels_first")
     add(last, ops.convert_to_tensor(x))
     add(first, ops.convert_to_tensor(np.ascontiguousarray(np.moveaxis(x, -1, 1))))
-    got = dataclasses.replace(first.drain(), layout="channels_last")
-    assert_same(got, last.drain())
+    want = last.drain()
+    # The fingerprint recognises a repeated pass of one stream; it is not compared across layouts.
+    same = {"layout": "channels_last", "fingerprint": want.fingerprint}
+    assert_same(dataclasses.replace(first.drain(), **same), want)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float16", "bfloat16", "float32"])

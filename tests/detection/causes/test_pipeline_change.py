@@ -10,6 +10,7 @@ from sklearn.datasets import load_sample_images
 
 from keras_shiftguard import profile
 from keras_shiftguard.detection.causes.pipeline_change import explain
+from keras_shiftguard.profiles import Moments
 
 
 @cache
@@ -168,7 +169,7 @@ def test_what_cannot_be_compared():
     assert explain(of(crops(0)[..., :1] / 255), raw) is None
     assert explain(unit, dataclasses.replace(raw, layout="channels_first")) is None
     for broken in (
-        {"num_samples": 0},
+        {"sample_mean": Moments.empty()},
         {"maximum": np.array([255, np.inf, 255])},
         {"minimum": np.array([np.nan, 0, 0])},
     ):
