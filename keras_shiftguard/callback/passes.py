@@ -46,8 +46,12 @@ class PassCounter:
         """
         last_steps = self.position + 1
         batch_size = stream.profile.num_samples // last_steps if last_steps else None
-        self.stride = stride_for(last_steps or steps, batch_size or None, self.repeats)
+        steps = last_steps or steps
+        self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
+        if not self.repeats:  # else the images of the pass before are still those of this one
+            stream.forget_samples()
+            stream.spread_samples(-(-steps // self.stride) if steps else None)
         stream.restart()
         for metric in stream.user_metrics:
             metric.reset_state()

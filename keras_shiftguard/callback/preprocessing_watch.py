@@ -11,7 +11,7 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 from keras_shiftguard.preprocessing.verdict import judge
-from keras_shiftguard.statistics.first_samples import MAX_SAMPLES
+from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
 # Numbers of batches after which a stream is checked, until there is a verdict. A check costs
@@ -64,7 +64,7 @@ class PreprocessingWatch:
         """
         name = stream.stream
         self._checked_at[name] = batches
-        samples, labels = stream.samples()
+        samples, labels = stream.samples(FIRST_SAMPLES)
         num_samples = max((len(images) for images in samples.values()), default=0)
         is_last = final or batches >= CHECK_AFTER_BATCHES[-1] or not samples
         if num_samples < MIN_SAMPLES_TO_CHECK and not is_last:
@@ -80,7 +80,7 @@ class PreprocessingWatch:
             evidence=self._evidence,
             structures=self._structures,
         )
-        if diagnosis.status == "unknown" and not is_last and num_samples < MAX_SAMPLES:
+        if diagnosis.status == "unknown" and not is_last and num_samples < FIRST_SAMPLES:
             return False
         self.diagnoses[name] = diagnosis
         self._settled.add(name)

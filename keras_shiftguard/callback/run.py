@@ -148,9 +148,7 @@ class Run:
         if self.target_outputs is not None:
             self.target_outputs.restart()
         if not self.preprocessing.is_settled("validation"):
-            stream = self.stream("validation")
-            stream.forget_samples()
-            self.preprocessing.correct_like(stream, self.stream("train"))
+            self.preprocessing.correct_like(self.stream("validation"), self.stream("train"))
 
     def begin_batch(self, name: str) -> None:
         """Makes the probe measure the next batch, as one of this stream."""

@@ -10,7 +10,7 @@ from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.empty import unless_empty
-from keras_shiftguard.statistics.first_samples import FirstSamples
+from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.schedule import ROWS, Schedule
@@ -18,7 +18,7 @@ from keras_shiftguard.statistics.sketch import Sketch
 
 
 class Stream:
-    """The sketches, first images and corrections of one stream.
+    """The sketches, kept images and corrections of one stream.
 
     On TensorFlow `update` runs inside the compiled step; on JAX and PyTorch the host calls it
     beside the step. The host reads and resets the statistics with `drain`, `restart` and
@@ -44,7 +44,7 @@ class Stream:
         self.labels: LabelSketch | None = None
         self.schedule: Schedule | None = None
         self.stride = 1  # steps from one measured step to the next
-        self.first_samples: dict[str, FirstSamples] = {}
+        self.kept_samples: dict[str, KeptSamples] = {}
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
         self.user_metrics = list(metrics)
@@ -56,7 +56,7 @@ class Stream:
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
         self.schedule = Schedule(self.stride)
-        self.first_samples.update({spec.name: FirstSamples(spec) for spec in images})
+        self.kept_samples.update({spec.name: KeptSamples(spec) for spec in images})
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
         self.is_built = True
@@ -79,16 +79,25 @@ class Stream:
 
     def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds one batch to everything but the user's metrics."""
-        for name, samples in self.first_samples.items():
-            if name in inputs:
-                samples.update(inputs[name], y)
+        fed, labels = inputs, y
         inputs, y, rows = self._padding(inputs, y)
         for name, sketch in self.sketches.items():
             if name in inputs:
                 sketch.count(inputs[name], rows)
         if self.labels is not None and self.schedule is not None:
             self.labels.update(y, rows)
-            self.schedule.run(lambda: self._measure(inputs, y, rows))
+
+            def measure() -> None:
+                self._keep(fed, labels)
+                self._measure(inputs, y, rows)
+
+            self.schedule.run(measure)
+
+    def _keep(self, inputs: Mapping[str, Any], y: Any) -> None:
+        """Adds images of a batch, without padding, to the kept samples."""
+        for name, samples in self.kept_samples.items():
+            if name in inputs:
+                samples.update(inputs[name], y)
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
         """Adds a batch to the statistics of the values, and to those of the labels' numbers."""
@@ -124,9 +133,14 @@ class Stream:
             self.schedule.start(stride)
 
     def forget_samples(self) -> None:
-        """Empties the buffers of first images, so that they fill again."""
-        for buffer in self.first_samples.values():
+        """Empties the buffers of images, so that they fill again."""
+        for buffer in self.kept_samples.values():
             buffer.reset()
+
+    def spread_samples(self, measured: int | None) -> None:
+        """Spreads the kept samples over a pass of which so many batches are measured."""
+        for buffer in self.kept_samples.values():
+            buffer.spread(measured)
 
     def forget(self) -> None:
         """Resets everything to the state after `build`, for another run."""
@@ -144,15 +158,18 @@ class Stream:
         self.profile = self.profile + piece
         return piece
 
-    def samples(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Returns the first images of each image input, and their labels.
+    def samples(self, limit: int | None = None) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+        """Returns the kept images of each image input, and their labels.
 
         The labels are None if there are none, or if some of them are unknown.
+
+        Args:
+            limit: How many images, at most, the earliest first; None for all.
         """
         images: dict[str, np.ndarray] = {}
         labels = np.zeros(0, dtype=int)
-        for name, buffer in self.first_samples.items():
-            images[name], labels = buffer.read()
+        for name, buffer in self.kept_samples.items():
+            images[name], labels = (part[:limit] for part in buffer.read())
         return images, labels if len(labels) and np.all(labels >= 0) else None
 
     def user_results(self) -> dict[str, float]:

@@ -23,7 +23,7 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
-from keras_shiftguard.statistics.first_samples import FirstSamples
+from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.state import State, assign
 from keras_shiftguard.statistics.tracing import CompiledUpdate
 
@@ -60,7 +60,7 @@ class _InputAugmentation:
         names = select_operations(operations, spec.channels, pool is not None)
         self.bank = Bank(names, spec.layout)
         self.controller = AugmentationController(names)
-        self.first_images = FirstSamples(spec, MAX_IMAGES)
+        self.first_images = KeptSamples(spec, MAX_IMAGES)
         self.labelled = LabelledAttributes(spec)
         self.state = State("shiftguard_augmentation")
         self.strengths = self.state.add("strengths", (len(names),))

@@ -1,4 +1,4 @@
-"""A buffer of the first few images of a stream."""
+"""`KeptSamples`: a bounded sample of the images of a stream, with their labels."""
 
 from typing import Any
 
@@ -9,23 +9,25 @@ from keras import ops
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import class_ids, host_class_ids, width_of
 from keras_shiftguard.statistics.empty import is_empty
-from keras_shiftguard.statistics.state import State, on_host
+from keras_shiftguard.statistics.state import State, assign, on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
-MAX_SAMPLES = 32  # images of a buffer
-MAX_BYTES = 32 * 2**20  # of a buffer, which therefore holds fewer large images, but at least 4
+FIRST_SAMPLES = 32  # the images of the first batches, for the diagnosis of the preprocessing
+MAX_SAMPLES = 256  # images of a buffer
+MAX_BYTES = 64 * 2**20  # of a buffer, which therefore holds fewer large images, but at least 4
 # Of images without a fixed size, the middle is stored, at most this many pixels a side. That is
 # enough for early batch-norm layers and for the spectrum, which are local.
 CROP = 256
 
 
-class FirstSamples:
-    """Buffer that fills with the images of the first batches, and costs nothing once full.
+class KeptSamples:
+    """Buffer of images: those of the first batches, then a few of each measured batch.
 
     The preprocessing diagnosis needs whole images, because batch norm depends on spatial
-    structure. On TensorFlow, where batches are seen inside the step, the images stay on the
-    device, as they were fed, until the host reads them. On JAX and PyTorch the few images are
-    copied to the host at once. Of a video or a volume, the middle frame is stored.
+    structure, and it needs them early. What comes later needs images of the whole pass. On
+    TensorFlow, where batches are seen inside the step, the images stay on the device, as they
+    were fed, until the host reads them. On JAX and PyTorch the few images are copied to the host
+    at once. Of a video or a volume, the middle frame is stored. A full buffer costs nothing.
 
     Args:
         spec: Specification of the image input.
@@ -36,10 +38,9 @@ class FirstSamples:
         self.spec = spec
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         bytes_per_image = self.height * self.width * spec.channels * 4
-        capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, MAX_SAMPLES))
-        # For large images a smaller `max_samples` is reduced by the same factor.
-        self.capacity = int(np.clip(capacity * max_samples // MAX_SAMPLES, 4, max_samples))
-        self.state = State("shiftguard_first")
+        self.capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, max_samples))
+        self.per_batch = self.capacity  # how many images of a batch are taken, after the first
+        self.state = State("shiftguard_kept")
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels on the host
         self._in_step = keras.backend.backend() == "tensorflow"
         if self._in_step:
@@ -50,21 +51,40 @@ class FirstSamples:
             self.sizes = self.state.add("sizes", (self.capacity, 2))  # height and width
             self.labels = self.state.add("labels", (self.capacity,), fill=-1.0)
             self.filled = self.state.add("filled", ())  # number of images so far
+            self._schedule = State("shiftguard_kept")  # `reset` does not change it
+            self._per_batch = self._schedule.add("per_batch", (), fill=float(self.capacity))
+
+    def spread(self, measured: int | None) -> None:
+        """Spreads the images over a pass. Runs on the host.
+
+        Args:
+            measured: Number of batches of the pass that are measured; None if unknown: the buffer
+                is then filled from the first of them.
+        """
+        self.per_batch = self.capacity if not measured else -(-self.capacity // measured)
+        if self._in_step:
+            assign(self._per_batch, float(self.per_batch))
 
     def update(self, x: Any, y: Any = None) -> None:
-        """Stores as many images of one batch as still fit."""
+        """Stores the images of one batch that are due, as far as they fit."""
         if not self._in_step:
             return self._copy(x, y)
         x = middle_frame(x, self.spec)
         current = (self.images.value, self.sizes.value, self.labels.value)
         skip = ops.logical_or(self.filled.value >= self.capacity, is_empty(x))
         ops.cond(skip, _nothing, lambda: self._assign(self._merged(current, x, y)))
-        rows = ops.cast(ops.shape(x)[0], "float32")
+        rows = ops.minimum(ops.cast(ops.shape(x)[0], "float32"), self._due())
         self.filled.assign(ops.minimum(self.filled + rows, float(self.capacity)))
+
+    def _due(self) -> Any:
+        """Returns how many images of a batch are taken, on TensorFlow."""
+        missing = float(FIRST_SAMPLES) - self.filled.value
+        return ops.maximum(self._per_batch.value, missing)
 
     def _copy(self, x: Any, y: Any) -> None:
         """Copies the images of one batch, and their labels, to the host."""
-        room = self.capacity - sum(len(images) for images, _ in self._parts)
+        filled = sum(len(images) for images, _ in self._parts)
+        room = min(self.capacity - filled, max(self.per_batch, FIRST_SAMPLES - filled))
         if room <= 0 or not x.shape[0]:
             return
         images = on_host(middle_frame(x[:room], self.spec)).astype("float32")
@@ -94,7 +114,8 @@ class FirstSamples:
         offset = ops.arange(self.capacity, dtype="int32") - ops.cast(self.filled.value, "int32")
         # Place i of the buffer takes row `source[i]` of the batch, if `taken[i]`.
         source = ops.clip(offset, 0, rows - 1)
-        taken = ops.logical_and(offset >= 0, offset < rows)
+        due = ops.minimum(rows, ops.cast(self._due(), "int32"))
+        taken = ops.logical_and(offset >= 0, offset < due)
         axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
         picked = ops.cast(ops.take(x, source, axis=0), "float32")
         for axis, limit in zip(axes, (self.height, self.width), strict=True):

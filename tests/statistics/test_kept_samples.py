@@ -1,0 +1,61 @@
+"""The kept images of a pass: the first ones at once, then some of each measured batch."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES, KeptSamples
+
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+
+
+def numbered(start, number, side=8):
+    """Returns images whose value is their position in the pass, and the same as labels."""
+    position = np.arange(start, start + number)
+    return np.broadcast_to(position[:, None, None, None], (number, side, side, 1)), position
+
+
+def kept_of(batches, measured, max_samples=64, batch=20):
+    """Returns the positions of the kept images of a pass, and their labels."""
+    buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"), max_samples)
+    buffer.spread(measured)
+    update = buffer.update
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        update = tf.function(buffer.update)
+    for i in range(batches):
+        x, y = numbered(i * batch, batch)
+        update(ops.convert_to_tensor(x.astype("float32")), ops.convert_to_tensor(y % 7))
+    images, labels = buffer.read()
+    assert np.ptp(images, axis=(1, 2, 3)).max() == 0
+    return images[:, 0, 0, 0].astype(int), labels
+
+
+def test_the_first_images_come_at_once_and_the_others_from_the_whole_pass():
+    positions, labels = kept_of(batches=40, measured=40)
+    np.testing.assert_array_equal(positions[:FIRST_SAMPLES], np.arange(FIRST_SAMPLES))
+    np.testing.assert_array_equal(labels, positions % 7)
+    assert len(positions) == 64
+    batches = positions[FIRST_SAMPLES:] // 20
+    assert np.bincount(batches).max() <= 2  # of each batch a few, not the beginning only
+    assert batches.max() >= 16
+
+
+def test_a_buffer_fills_from_the_beginning_if_the_length_of_the_pass_is_unknown():
+    positions, _ = kept_of(batches=6, measured=None)
+    np.testing.assert_array_equal(positions, np.arange(64))
+
+
+def test_a_short_pass_is_kept_whole():
+    positions, _ = kept_of(batches=2, measured=2)
+    np.testing.assert_array_equal(positions, np.arange(40))
+
+
+def test_large_images_are_fewer():
+    large = KeptSamples(spec_for("input", (None, 1024, 1024, 3), "channels_last"))
+    assert (
+        4 <= large.capacity < KeptSamples(spec_for("i", (None, 8, 8, 3), "channels_last")).capacity
+    )
