@@ -326,7 +326,8 @@ class Run:
     def _check_preprocessing(self, name: str, final: bool = False) -> bool:
         """Diagnoses a stream and acts on it; returns whether it has its diagnosis now."""
         watch, stream = self.preprocessing, self.stream(name)
-        self._sync()
+        if stream.kept_samples:  # without images, nothing is asked of the model
+            self._sync()
         if not watch.check(self.model, stream, self._passes[name].batches, final):
             return False
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
