@@ -10,11 +10,18 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, check_model_fil
 @click.command(cls=Command)
 @arguments.model
 @arguments.data
+@click.option(
+    "--expects",
+    metavar="WHAT",
+    help="What the model must be fed, where you know it: tf, torch, caffe, unit or raw, the path "
+    "of a preprocessor_config.json, or of a profile.",
+)
 @arguments.reading_options(max_samples=256)
 @arguments.as_json
 def diagnose(
     model: str,
     data: str,
+    expects: str | None,
     max_samples: int,
     rescale: tuple[float, float] | None,
     bgr: bool,
@@ -33,6 +40,7 @@ def diagnose(
     \b
       keras-shiftguard diagnose model.keras photos/
       keras-shiftguard diagnose model.keras photos/ --rescale 1/255 0
+      keras-shiftguard diagnose model.keras photos/ --expects torch
       keras-shiftguard diagnose model.keras batch.npy --json | jq .advice
 
     Exit status: 0 ok or unknown, 1 mismatch, 2 bad input.
@@ -44,6 +52,6 @@ def diagnose(
 
     loaded = load_model(model)
     images = Pipeline(max_samples, rescale, bgr, size).read(data, loaded)
-    diagnosis = diagnose_images(loaded, images, max_samples=max_samples)
+    diagnosis = diagnose_images(loaded, images, expects, max_samples)
     show(diagnosis, as_json)
     return FOUND if diagnosis.status == "mismatch" else OK

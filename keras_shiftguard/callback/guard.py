@@ -31,6 +31,7 @@ from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.expected.stated import stated_conventions
 from keras_shiftguard.profiles import InputProfile
 
 
@@ -66,6 +67,8 @@ class ShiftGuard(keras.callbacks.Callback):
             inference mode.
         statistics: Your own `keras.metrics.Metric`s whose `update_state` takes
             `x`. They are updated in the step and written to `log_dir`.
+        expects: What the model's input must receive, where you know it; the preprocessing
+            is then compared with this, and nothing is guessed. See `diagnose` for the forms.
         distinct_samples: Number of different training samples, if the epochs do not
             repeat the same ones. Tests then use the training samples of all
             epochs so far, until there are that many. None: tests use one epoch.
@@ -111,6 +114,7 @@ class ShiftGuard(keras.callbacks.Callback):
         on_shift: str = "warn",
         feature_layer: str | None = None,
         statistics: Sequence[keras.metrics.Metric] = (),
+        expects: Any = None,
         distinct_samples: int | None = None,
         alpha: float = 0.05,
         update_freq: str | int = "epoch",
@@ -130,6 +134,8 @@ class ShiftGuard(keras.callbacks.Callback):
         self.target_data = target_data
         target = OptionalData("target_data", target_data)
         self._optional_data = {"reference": OptionalData("reference", reference), "target": target}
+        self.expects = expects
+        self._stated = stated_conventions(expects)
         self.feature_layer = feature_layer
         self.distinct_samples = distinct_samples
         self.alpha = alpha
@@ -339,7 +345,9 @@ class ShiftGuard(keras.callbacks.Callback):
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
-        preprocessing = PreprocessingWatch(self.model, self.on_mismatch, kind == "train")
+        preprocessing = PreprocessingWatch(
+            self.model, self.on_mismatch, kind == "train", self._stated
+        )
         return Run(
             self.model,
             self.params,

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.errors import PreprocessingMismatchError, warn
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
@@ -30,9 +31,17 @@ class PreprocessingWatch:
             at once, because training changes the weights.
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
         training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
+        stated: What somebody says that the inputs must receive, see `stated_conventions`.
     """
 
-    def __init__(self, model: keras.Model, on_mismatch: str, training: bool) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        on_mismatch: str,
+        training: bool,
+        stated: Mapping[str | None, InputConvention] | None = None,
+    ) -> None:
+        self.stated = stated
         self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
@@ -79,6 +88,7 @@ class PreprocessingWatch:
             training=self.training,
             evidence=self._evidence,
             structures=self._structures,
+            stated=self.stated,
         )
         if diagnosis.status == "unknown" and not is_last and num_samples < FIRST_SAMPLES:
             return False

@@ -9,12 +9,13 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.expected.stated import stated_conventions
 from keras_shiftguard.preprocessing.verdict import judge
 
 BATCH_SIZE = 32
 
 
-def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
+def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256) -> Diagnosis:
     """Checks whether `model` is fed what it was trained on.
 
     The check needs no labels and no reference data. What the model expects is
@@ -26,13 +27,20 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
         data: Images exactly as the model would be fed them, in any form that
             `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
+        expects: What the model's input must receive, where you know it; nothing is then
+            guessed. A mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
+            `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean
+            and std as timm, torchvision or Hugging Face write it, the path of a
+            `preprocessor_config.json`, an `InputProfile` or its path, or a dict of these by
+            input.
         max_samples: Largest number of samples to use.
 
     Returns:
         A `Diagnosis`; `print` it.
 
     Raises:
-        BadInputError: If there is no data, or it does not fit the model.
+        BadInputError: If there is no data, if it does not fit the model, or if `expects`
+            cannot be read.
 
     Example:
 
@@ -50,6 +58,7 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
         raise BadInputError(
             f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
         )
+    stated = stated_conventions(expects)
     shapes = input_shapes(model)
     samples, labels = first_samples(data, max_samples, list(shapes))
     if len(shapes) == 1 and len(samples) == 1:
@@ -61,7 +70,7 @@ def diagnose(model: Any, data: Any, max_samples: int = 256) -> Diagnosis:
         ({name: value[start : start + BATCH_SIZE] for name, value in samples.items()}, None)
         for start in range(0, size, BATCH_SIZE)
     )
-    return judge(model, samples, profile_of(chunks, details=False), labels)
+    return judge(model, samples, profile_of(chunks, details=False), labels, stated=stated)
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:

@@ -211,7 +211,7 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
 def _is_typical(form: Form, summary: InputSummary) -> bool:
     """Whether the values are what images in this form usually are."""
     if form.steps[0] in MODES_WITH_ORDER:
-        return _hits_an_end(form, summary)
+        return hits_an_end(form, summary)
     # The values span a quarter of 0..255 and come near to black or white; in "tf" some are
     # negative.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
@@ -222,7 +222,7 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     )
 
 
-def _hits_an_end(form: Form, summary: InputSummary) -> bool:
+def hits_an_end(form: Form, summary: InputSummary) -> bool:
     """Whether every channel reaches black, or every channel white, in this form."""
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     black, white = np.all(np.abs(raw[0]) < MAX_GAP), np.all(np.abs(raw[1] - 255) < MAX_GAP)

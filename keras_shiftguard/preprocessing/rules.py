@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_shiftguard.conventions import Form
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import MIN_IMAGES, Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
@@ -19,7 +20,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     same_numbers,
 )
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.observation import Observation
+from keras_shiftguard.preprocessing.observation import Observation, hits_an_end
 from keras_shiftguard.profiles import InputSummary
 
 UNKNOWN = InputConvention("unknown", "unknown")
@@ -55,6 +56,8 @@ class Case:
         scratch: Whether the network is trained from scratch.
         reading: What the model expects, according to its batch norm, or a sentence why
             that is not known.
+        stated: Whether somebody stated what the model expects. The convention of `structure`
+            is then this statement, and nothing else is asked.
     """
 
     observation: Observation
@@ -63,6 +66,7 @@ class Case:
     trusted: bool
     scratch: bool
     reading: Reading | str
+    stated: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,8 @@ class Verdict:
 
 def decide(case: Case) -> Verdict:
     """Returns the verdict of the first rule that applies."""
-    for rule in (_broken, _trained_from_scratch, _from_both, _from_structure, _from_batch_norm):
+    guesses = (_trained_from_scratch, _from_both, _from_structure, _from_batch_norm)
+    for rule in (_broken, *((_from_statement, _from_structure) if case.stated else guesses)):
         verdict = rule(case)
         if verdict is not None:
             return verdict
@@ -98,6 +103,24 @@ def _broken(case: Case) -> Verdict | None:
         return Verdict("unknown", expected, UNKNOWN, evidence)
     if kind == "per_image_standardised" and expected.is_known:
         return Verdict("mismatch", expected, UNKNOWN, (*evidence, *case.structure.evidence))
+    return None
+
+
+def _from_statement(case: Case) -> Verdict | None:
+    """Decides on a stated convention without a name, whose values `observe` cannot recognise.
+
+    The values are in it if they lie within 0..255 as pixels in that convention, and reach black
+    or white.
+    """
+    expected, summary = case.structure.convention, case.summary
+    if expected.mode != "custom" or case.observation.kind == "scaled_twice":
+        return None
+    form = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
+    if not form.holds(summary.minimum, summary.maximum):
+        return None
+    if case.observation.certainty < MIN_CERTAINTY or hits_an_end(form, summary):
+        evidence = (*case.observation.evidence, *case.structure.evidence)
+        return Verdict("ok", expected, expected, evidence)
     return None
 
 

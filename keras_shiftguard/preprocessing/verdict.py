@@ -6,6 +6,7 @@ was fed comes from the profile of its input. `rules.py` compares the two.
 
 import weakref
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -18,6 +19,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, 
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     candidate_in_words,
 )
+from keras_shiftguard.preprocessing.expected.stated import for_channels
 from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
@@ -42,6 +44,7 @@ def judge(
     training: bool = False,
     evidence: BatchNormEvidence | None = None,
     structures: Sequence[StructuralExpectation] | None = None,
+    stated: Mapping[str | None, InputConvention] | None = None,
 ) -> Diagnosis:
     """Returns the diagnosis of a model and its input.
 
@@ -56,7 +59,13 @@ def judge(
             to read it from the model now.
         structures: What the structure of the model told before training; None to read
             it from the model now. After a single step, fresh weights already look trained.
+        stated: What somebody says that the inputs must receive, see `stated_conventions`.
+            Nothing else is then asked.
+
+    Raises:
+        BadInputError: if what is stated does not fit the input.
     """
+    stated = stated or {}
     if evidence is None:
         evidence = BatchNormEvidence(model)
     if structures is None:
@@ -66,8 +75,11 @@ def judge(
     for name, summary in profile.inputs.items():
         if summary.is_image and name in samples:
             structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
+            said = stated.get(name) or stated.get(None)
+            if said is not None:
+                structure = _as_stated(structure, for_channels(said, summary.num_channels))
             found[name] = _judge_input(
-                model, samples, name, summary, structure, labels, training, evidence
+                model, samples, name, summary, structure, labels, training, evidence, bool(said)
             )
     if not found:
         text = (
@@ -76,6 +88,19 @@ def judge(
         )
         return Diagnosis("unknown", UNKNOWN, UNKNOWN, advice=text)
     return next(iter(found.values())) if len(found) == 1 else Diagnosis.worst(found)
+
+
+def _as_stated(
+    structure: StructuralExpectation, convention: InputConvention
+) -> StructuralExpectation:
+    """Returns the expectation with a stated convention in place of that of the structure."""
+    said = f"You said that the model expects {convention} (`expects`)."
+    published = structure.convention
+    others: tuple[str, ...] = ()
+    if published.is_known and published != convention:
+        name = structure.architecture or "its structure"
+        others = (f"{name} is published for {published}; your word counts.",)
+    return replace(structure, convention=convention, fresh=False, evidence=(said, *others))
 
 
 def _judge_input(
@@ -87,16 +112,17 @@ def _judge_input(
     labels: np.ndarray | None,
     training: bool,
     evidence: BatchNormEvidence,
+    stated: bool,
 ) -> Diagnosis:
     """Returns the diagnosis of the input `name`, as `judge` does for all of them."""
     observation = observe(summary)
-    if training and structure.fresh and structure.trainable:
+    if training and structure.fresh and structure.trainable and not stated:
         _from_scratch.add(model)
     scratch = model in _from_scratch
-    trusted = structure.convention.is_known and not scratch
+    trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
-    case = Case(observation, summary, structure, trusted, scratch, reading)
+    case = Case(observation, summary, structure, trusted, scratch, reading, stated)
     verdict = decide(case)
     fix, advice = None, ""
     data_format = summary.layout

@@ -44,6 +44,18 @@ def test_an_array_is_fed_as_it_is(run, model_file, folder, tmp_path, rng):
     assert status == 1 and "mismatch" in out
 
 
+def test_what_the_model_expects_can_be_stated(run, model_file, folder, tmp_path):
+    config = tmp_path / "preprocessor_config.json"
+    config.write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')
+    status, out, _ = run("diagnose", model_file, folder, "--expects", "raw")
+    assert status == 0, out
+    status, out, _ = run("diagnose", model_file, folder, "--expects", config, "--json")
+    assert status == 1
+    assert any("You said" in sentence for sentence in json.loads(out)["evidence"])
+    status, _, err = run("diagnose", model_file, folder, "--expects", "imagenet")
+    assert status == 2 and "`expects` must be a mode" in err
+
+
 @pytest.mark.thorough
 def test_a_model_of_any_size_says_to_what_it_resizes(run, folder, tmp_path):
     model = keras.applications.MobileNetV2(

@@ -1,0 +1,171 @@
+"""`expects=`: every form in which projects write what a model must be fed."""
+
+import json
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from skimage.data import astronaut, coffee
+
+import keras_shiftguard as sg
+from keras_shiftguard import BadInputError, InputConvention, diagnose, profile
+from keras_shiftguard.preprocessing.expected.stated import for_channels, stated_conventions
+
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+CLIP = {
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "do_rescale": True,
+    "rescale_factor": 1 / 255,
+    "do_normalize": True,
+}
+FORMS = {
+    "mode": ("torch", "torch", "rgb"),
+    "caffe": ("caffe", "caffe", "bgr"),
+    "convention": (InputConvention("tf", "bgr"), "tf", "bgr"),
+    "timm": (IMAGENET, "torch", "rgb"),
+    "timm inception": ({"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5)}, "tf", "rgb"),
+    "0..255": ({"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}, "torch", "rgb"),
+    "std of 255": ({"mean": [0, 0, 0], "std": [255, 255, 255]}, "unit", "rgb"),
+    "hf clip": (CLIP, "custom", "rgb"),
+    "hf rescale only": ({"do_rescale": True, "do_normalize": False}, "unit", "rgb"),
+    "hf nothing": ({"do_rescale": False, "do_normalize": False}, "raw", "rgb"),
+    "hf bgr": ({"do_rescale": True, "do_flip_channel_order": True}, "unit", "bgr"),
+    "converter": (SimpleNamespace(scale=1 / 127.5, offset=-1), "tf", "rgb"),
+    "preprocessor": (
+        SimpleNamespace(image_converter=SimpleNamespace(scale=[1 / 255] * 3, offset=None)),
+        "unit",
+        "rgb",
+    ),
+}
+
+
+def photos(size=64, number=12):
+    """Returns crops of two photos, raw RGB, that reach from black to white."""
+    rng = np.random.default_rng(0)
+    crops = []
+    for i in range(number):
+        photo = (astronaut(), coffee())[i % 2]
+        top, left = rng.integers(0, np.array(photo.shape[:2]) - size)
+        crops.append(photo[top : top + size, left : left + size])
+    images = np.stack(crops)
+    images[0, 0, 0], images[0, 0, 1] = 0, 255
+    return images
+
+
+def network(channels=3):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [
+            keras.Input((64, 64, channels)),
+            layers.Conv2D(4, 3),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3),
+        ]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_forms(form):
+    value, mode, order = FORMS[form]
+    (convention,) = stated_conventions(value).values()
+    assert (convention.mode, convention.channel_order) == (mode, order)
+
+
+def test_the_numbers_of_a_custom_convention():
+    (clip,) = stated_conventions(CLIP).values()
+    raw = np.full((1, 1, 1, 3), 100.0)
+    want = (100 / 255 - np.asarray(CLIP["image_mean"])) / np.asarray(CLIP["image_std"])
+    np.testing.assert_allclose(clip.from_raw(raw)[0, 0, 0], want, rtol=1e-6)
+
+
+def test_files_and_profiles(tmp_path):
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(CLIP))
+    from_file = stated_conventions(str(tmp_path / "preprocessor_config.json"))
+    assert from_file == stated_conventions(CLIP)
+    of_photos = profile((photos() / 127.5 - 1).astype("float32"))
+    of_photos.save(tmp_path / "train.profile")
+    for value in (of_photos, tmp_path / "train.profile"):
+        assert stated_conventions(value) == {None: InputConvention("tf", "rgb")}
+
+
+def test_a_dict_by_input():
+    found = stated_conventions({"left": "tf", "right": IMAGENET})
+    assert found["left"].mode == "tf" and found["right"].mode == "torch"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("imagenet", "must be a mode"),
+        (3, "must be a mode"),
+        ({}, "must be a mode"),
+        ({"mean": [0.485, 116.0, 0.406], "std": [1, 1, 1]}, "on one scale"),
+        ({"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.0, 0.5]}, "above 0"),
+        ({"mean": [0.5, 0.5, 0.5], "std": [58.0, 57.0, 57.0]}, "in 0..255"),
+        ({"mean": [0.5, 0.5], "std": [0.5, 0.5, 0.5]}, "differ in length"),
+        ({"mean": "dark"}, "one number for each channel"),
+        ({"mean": [300.0, 1.5, 2.0]}, "must lie in"),
+        (InputConvention("unknown"), "unknown convention"),
+    ],
+)
+def test_what_makes_no_sense_is_said_before_training(value, message):
+    with pytest.raises(BadInputError, match=message):
+        sg.ShiftGuard(expects=value)
+
+
+def test_other_json_and_means_that_do_not_fit_the_channels(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "vit"}')
+    with pytest.raises(BadInputError, match="does not say how"):
+        stated_conventions(tmp_path / "config.json")
+    with pytest.raises(BadInputError, match="3 means"):
+        for_channels(stated_conventions(CLIP)[None], 1)
+    assert for_channels(InputConvention("tf"), 1).channel_order == "gray"
+
+
+@pytest.mark.parametrize("value", ["tf", "torch", "unit", "raw", CLIP], ids=str)
+@pytest.mark.parametrize("fed", ["tf", "torch", "unit", "raw", CLIP], ids=str)
+def test_a_network_without_batch_norm_has_a_verdict(value, fed):
+    """No network tells this by itself; the word of the user does."""
+    (as_fed,), (expected,) = stated_conventions(fed).values(), stated_conventions(value).values()
+    found = diagnose(network(), as_fed.from_raw(photos()), expects=value)
+    # The numbers of a convention without a name can be compared, but not recognised for sure.
+    wrong = ("mismatch", "unknown") if fed is CLIP else ("mismatch",)
+    assert found.status in (("ok",) if fed == value else wrong), str(found)
+    assert found.expected == expected
+    if found.status != "unknown":
+        assert any("You said" in sentence for sentence in found.evidence)
+    if fed != value and fed is not CLIP:
+        np.testing.assert_allclose(
+            np.asarray(found.fix(as_fed.from_raw(photos()))), expected.from_raw(photos()), atol=0.1
+        )
+
+
+def test_a_stated_convention_overrules_the_published_one():
+    model = keras.applications.VGG16(weights=None, include_top=False, input_shape=(64, 64, 3))
+    images = InputConvention("torch").from_raw(photos())
+    found = diagnose(model, images, expects="torch")
+    assert found.status == "ok"
+    assert any("VGG16 is published for caffe" in sentence for sentence in found.evidence)
+
+
+def test_a_fit_is_judged_by_the_statement_also_from_scratch():
+    x = photos().astype("float32")
+    guard = sg.ShiftGuard(expects="tf", on_mismatch="ignore", verbose=0)
+    network().fit(x, np.zeros(len(x)), callbacks=[guard], verbose=0)
+    assert guard.diagnosis.status == "mismatch"
+    assert guard.diagnosis.observed.mode == "raw"
+    with pytest.raises(sg.PreprocessingMismatchError):
+        raising = sg.ShiftGuard(expects="tf", on_mismatch="raise", verbose=0)
+        network().fit(x, np.zeros(len(x)), callbacks=[raising], verbose=0)
+
+
+def test_one_channel():
+    gray = photos()[..., :1].astype("float32")
+    found = diagnose(network(channels=1), gray, expects="unit")
+    assert found.status == "mismatch"
+    assert found.expected == InputConvention("unit", "gray")
