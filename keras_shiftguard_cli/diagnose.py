@@ -30,7 +30,8 @@ def diagnose(
 ) -> int:
     """Check the input of a model: what it expects, what it gets, and how to fix it.
 
-    MODEL is a .keras or .h5 file. DATA is a directory of images (sub-folders are walked),
+    MODEL is a .keras or .h5 file. If a profile of its training data is attached to it, that says
+    what the model expects. DATA is a directory of images (sub-folders are walked),
     one image, or a .npy or .npz array of shape (images, height, width, channels). No labels
     are needed.
 
@@ -49,8 +50,11 @@ def diagnose(
     check_model_file(model)
     start_library()
     from keras_shiftguard.preprocessing.diagnose import diagnose as diagnose_images
+    from keras_shiftguard.profiles.attached import has_profile
 
     loaded = load_model(model)
+    if expects is None and has_profile(model):
+        expects = model
     images = Pipeline(max_samples, rescale, bgr, size).read(data, loaded)
     diagnosis = diagnose_images(loaded, images, expects, max_samples)
     show(diagnosis, as_json)

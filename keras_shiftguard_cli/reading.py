@@ -107,11 +107,12 @@ def check_exists(*paths: str) -> None:
 
 
 def is_profile(path: str) -> bool:
-    """Returns whether a file is a saved profile, by its content and not by its suffix."""
+    """Whether a file is a saved profile, or a model to which one is attached, by its content."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
-        return "header.npy" in archive.namelist()
+        names = archive.namelist()
+    return "header.npy" in names or "keras_shiftguard/train.profile" in names
 
 
 def check_model_file(path: str) -> None:

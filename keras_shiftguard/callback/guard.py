@@ -77,6 +77,9 @@ class ShiftGuard(keras.callbacks.Callback):
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
+        attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the
+            profile of training is attached at the end of the fit. `diagnose` and `compare`
+            then read it from there.
         verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
@@ -119,6 +122,7 @@ class ShiftGuard(keras.callbacks.Callback):
         alpha: float = 0.05,
         update_freq: str | int = "epoch",
         log_dir: str | PathLike[str] | None = None,
+        attach_to: str | PathLike[str] | None = None,
         verbose: int = 1,
     ) -> None:
         super().__init__()
@@ -144,6 +148,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self.statistics = tuple(statistics)
         self.update_freq = update_freq
         self.log_dir = log_dir
+        self.attach_to = attach_to
         self._acknowledged: list[Acknowledgement] = []
         self._known: dict[str, InputProfile] = {}  # of "reference" and "target", if given
         self._repair = Repair(self.adapt, target)
@@ -264,6 +269,8 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self._print(self._supervisor.call(Run.verdict))
         self._print(self._supervisor.call(Run.recalibrate))
+        if self.attach_to is not None:
+            self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:

@@ -1,6 +1,7 @@
 """`Run`: one fit, evaluation or prediction that the guard watches."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
+from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.beside_probe import BesideProbe
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.instrument.probe import Probe, variable_scope
@@ -216,6 +218,25 @@ class Run:
     def recalibrate(self) -> str:
         """Adapts batch norm after a fit, if `adapt=` asks for it; returns the change as text."""
         return self.repair.recalibrate(self.model, self.log, self.epoch)
+
+    def attach_profile(self, path: str | PathLike[str]) -> str:
+        """Attaches the profile of training to a saved model; returns what was done as text.
+
+        A profile of input that the model does not expect would teach its users the mistake, so
+        it is refused.
+        """
+        if self.diagnosis is not None and self.diagnosis.status == "mismatch":
+            warn(
+                f"ShiftGuard attached no profile to {path}: training was fed what the model does "
+                "not expect. Apply the fix in the input pipeline, and train again."
+            )
+            return ""
+        try:
+            self.profiles["train"].attach(path)
+        except (BadInputError, OSError) as error:
+            warn(f"ShiftGuard attached no profile to {path}: {error}")
+            return ""
+        return f"The profile of training is attached to {path}."
 
     def _start_pass(self, name: str) -> None:
         stream, steps = self.stream(name), None

@@ -47,7 +47,8 @@ def find_removable(
     which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
     some = {name: value[which] for name, value in samples.inputs.items()}
     labels = None if samples.labels is None else samples.labels[which]
-    diagnosis = diagnose(model, (samples.packed(some), labels), MAX_SAMPLES_TO_DIAGNOSE)
+    data = (samples.packed(some), labels)
+    diagnosis = diagnose(model, data, max_samples=MAX_SAMPLES_TO_DIAGNOSE)
     paired = samples.labels is not None and reference.has_labels(samples.labels)
     fixes, found, notes = _preprocessing(diagnosis, some, reference, paired)
     views = Views(samples, fixes, None, tuple(found), tuple(notes))

@@ -19,12 +19,12 @@ COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def read_npz(
-    path: str | PathLike[str], max_bytes: int, only: Collection[str] | None = None
+    path: str | PathLike[str] | IO[bytes], max_bytes: int, only: Collection[str] | None = None
 ) -> dict[str, np.ndarray]:
     """Returns the arrays of a `.npz` file by name.
 
     Args:
-        path: The file.
+        path: The file, or an open one.
         max_bytes: The largest size in memory of all arrays that are read.
         only: The names of the arrays to read; names that the file does not have are
             ignored. None reads all.

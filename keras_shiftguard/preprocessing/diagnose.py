@@ -1,5 +1,7 @@
 """`diagnose`: one check of a model and its input, without training."""
 
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,8 +11,9 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.expected.stated import stated_conventions
+from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
 from keras_shiftguard.preprocessing.verdict import judge
+from keras_shiftguard.profiles.attached import has_profile
 
 BATCH_SIZE = 32
 
@@ -23,7 +26,8 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     from the images. If `data` holds labels, they are checked as well.
 
     Args:
-        model: A built `keras.Model`.
+        model: A built `keras.Model`, or the path of a saved one. If a profile is attached to
+            the file (`InputProfile.attach`), it says what the model expects.
         data: Images exactly as the model would be fed them, in any form that
             `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
@@ -49,10 +53,14 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     >>> print(diagnose(model, photos).expected)
     tf ([-1, 1]), RGB
     """
+    if isinstance(model, (str, PathLike)):
+        path, model = model, _load(model)
+        if expects is None and has_profile(path):
+            expects = path
     if not isinstance(model, keras.Model):
         raise BadInputError(
-            f"`model` must be a keras.Model. Received: {type(model).__name__}. Load a file with "
-            "keras.models.load_model first."
+            "`model` must be a keras.Model, or the path of a saved one. Received: "
+            f"{type(model).__name__}"
         )
     if not isinstance(max_samples, int) or max_samples < 1:
         raise BadInputError(
@@ -70,7 +78,22 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         ({name: value[start : start + BATCH_SIZE] for name, value in samples.items()}, None)
         for start in range(0, size, BATCH_SIZE)
     )
-    return judge(model, samples, profile_of(chunks, details=False), labels, stated=stated)
+    measured = profile_of(chunks, details=False)
+    return judge(model, samples, measured, labels, stated=stated, speaker=speaker_of(expects))
+
+
+def _load(path: str | PathLike[str]) -> keras.Model:
+    """Loads a saved model.
+
+    Raises:
+        BadInputError: if there is none, or Keras cannot load it.
+    """
+    if not Path(path).exists():
+        raise BadInputError(f"There is no saved model at {str(path)!r}.")
+    try:
+        return keras.saving.load_model(path)
+    except Exception as error:
+        raise BadInputError(f"Keras cannot load {str(path)!r}: {error}") from error
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:

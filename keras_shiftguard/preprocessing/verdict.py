@@ -45,6 +45,7 @@ def judge(
     evidence: BatchNormEvidence | None = None,
     structures: Sequence[StructuralExpectation] | None = None,
     stated: Mapping[str | None, InputConvention] | None = None,
+    speaker: str = "You said (`expects`)",
 ) -> Diagnosis:
     """Returns the diagnosis of a model and its input.
 
@@ -61,6 +62,7 @@ def judge(
             it from the model now. After a single step, fresh weights already look trained.
         stated: What somebody says that the inputs must receive, see `stated_conventions`.
             Nothing else is then asked.
+        speaker: Who states it, as the beginning of a sentence.
 
     Raises:
         BadInputError: if what is stated does not fit the input.
@@ -77,7 +79,8 @@ def judge(
             structure = by_name.get(name) or StructuralExpectation(0, name, UNKNOWN, UNKNOWN)
             said = stated.get(name) or stated.get(None)
             if said is not None:
-                structure = _as_stated(structure, for_channels(said, summary.num_channels))
+                said = for_channels(said, summary.num_channels)
+                structure = _as_stated(structure, said, speaker)
             found[name] = _judge_input(
                 model, samples, name, summary, structure, labels, training, evidence, bool(said)
             )
@@ -91,15 +94,15 @@ def judge(
 
 
 def _as_stated(
-    structure: StructuralExpectation, convention: InputConvention
+    structure: StructuralExpectation, convention: InputConvention, speaker: str
 ) -> StructuralExpectation:
     """Returns the expectation with a stated convention in place of that of the structure."""
-    said = f"You said that the model expects {convention} (`expects`)."
+    said = f"{speaker} that the model expects {convention}."
     published = structure.convention
     others: tuple[str, ...] = ()
     if published.is_known and published != convention:
         name = structure.architecture or "its structure"
-        others = (f"{name} is published for {published}; your word counts.",)
+        others = (f"{name} is published for {published}, which does not count here.",)
     return replace(structure, convention=convention, fresh=False, evidence=(said, *others))
 
 

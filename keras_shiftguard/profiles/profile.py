@@ -6,7 +6,7 @@ from os import PathLike
 from typing import Any, Self
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.profiles import storage
+from keras_shiftguard.profiles import attached, storage
 from keras_shiftguard.profiles.checks import is_count
 from keras_shiftguard.profiles.labels import LabelSummary
 from keras_shiftguard.profiles.outputs import OutputSummary
@@ -84,19 +84,37 @@ class InputProfile:
         """
         storage.write(path, self.tree())
 
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
-        """Reads a profile that `save` wrote.
+    def attach(self, path: str | PathLike[str]) -> None:
+        """Puts the profile into a saved model, which then remembers what it was fed.
+
+        Keras loads the model as before, also without this package. A profile that was attached
+        before is replaced. `model.save` to the same path drops it, since Keras writes the file
+        anew. The file is replaced as a whole: a full disk or a crash leaves the old one.
 
         Args:
-            path: Path of the file.
+            path: Path of a `.keras` file, or the directory of a SavedModel.
 
         Raises:
-            BadInputError: if the file is not a profile, is damaged, or was written by an
-                incompatible version.
+            BadInputError: if the profile is empty, or `path` is no saved model.
+            OSError: if the file cannot be written.
+        """
+        if not self.inputs:
+            raise BadInputError("An empty profile cannot be attached: nothing was measured.")
+        attached.attach(path, self.tree())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Reads a profile that `save` wrote, or that is attached to a saved model.
+
+        Args:
+            path: Path of the file or of the saved model.
+
+        Raises:
+            BadInputError: if the file is not a profile, is damaged, was written by an
+                incompatible version, or is a model to which no profile is attached.
             FileNotFoundError: if there is no such file.
         """
-        tree = storage.read(path)
+        tree = attached.read(path) if attached.is_model(path) else storage.read(path)
         if not tree.keys() <= {f.name for f in fields(cls)}:
             raise BadInputError(f"{path} is not the file of a profile. It holds {sorted(tree)}.")
         profile = cls(**tree)

@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -63,11 +63,12 @@ def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def read(path: str | PathLike[str]) -> dict[str, Any]:
+def read(path: str | PathLike[str], file: IO[bytes] | None = None) -> dict[str, Any]:
     """Reads a tree that `write` wrote; sequences come back as tuples.
 
     Args:
         path: Path of the file.
+        file: Where to read the content from, if it is a part of the file at `path`.
 
     Raises:
         UnreadableFile: if the file is damaged, or is not a profile.
@@ -75,7 +76,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
         FileNotFoundError: if there is no such file.
     """
     try:
-        arrays = read_npz(path, MAX_BYTES)
+        arrays = read_npz(path if file is None else file, MAX_BYTES)
         if arrays["header"].nbytes > MAX_HEADER_BYTES:
             raise ValueError(f"its header is larger than {MAX_HEADER_BYTES:,} bytes")
         header = json.loads(arrays["header"].tobytes())

@@ -187,6 +187,7 @@ def test_a_writer_that_dies_costs_a_warning_not_the_fit(model, raw, labels, tmp_
     assert (tmp_path / "shiftguard").exists()
 
 
+@pytest.mark.thorough
 def test_a_metric_that_fails_costs_a_warning_not_the_fit(model, raw, labels):
     class Broken(keras.metrics.Mean):
         def update_state(self, x):
@@ -198,6 +199,7 @@ def test_a_metric_that_fails_costs_a_warning_not_the_fit(model, raw, labels):
     assert len(history.history["loss"]) == 1
 
 
+@pytest.mark.thorough
 def test_a_broken_verdict_costs_a_warning_not_the_fit(model, raw, labels, monkeypatch):
     def explode(*args, **kwargs):
         raise MemoryError("no room for the analysis")

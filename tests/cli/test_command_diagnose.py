@@ -68,6 +68,7 @@ def test_a_model_of_any_size_says_to_what_it_resizes(run, folder, tmp_path):
     assert status == 1 and err == ""
 
 
+@pytest.mark.thorough
 def test_an_h5_file_is_read_as_well(run, folder, tmp_path, model_file):
     path = tmp_path / "model.h5"
     keras.models.load_model(model_file, compile=False).save(path)

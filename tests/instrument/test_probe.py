@@ -83,7 +83,10 @@ def assert_measured(profile, x, name="input"):
     np.testing.assert_allclose(summary.maximum, flat.max(0), rtol=1e-6)
 
 
-@pytest.mark.parametrize("build", [sequential, functional, Subclassed, OwnStep])
+@pytest.mark.parametrize(
+    "build",
+    [pytest.param(sequential, marks=pytest.mark.thorough), functional, Subclassed, OwnStep],
+)
 def test_kinds_of_model(build, data):
     x, y = data
     guard = watched(compiled(build()), x, y, epochs=2, validation_data=(x[:20], y[:20]))
@@ -123,6 +126,7 @@ def test_dtypes_of_the_input(dtype, data):
     np.testing.assert_allclose(summary.mean, x.astype("float64").mean((0, 1, 2)), rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_validation_split_and_frequency(data):
     x, y = data
     guard = watched(compiled(sequential()), x, y, epochs=3, validation_split=0.2, validation_freq=2)
@@ -136,7 +140,7 @@ def test_sample_weights(data):
     assert_measured(guard.profiles["train"], x)
 
 
-@pytest.mark.parametrize("structure", ["dict", "list"])
+@pytest.mark.parametrize("structure", ["dict", pytest.param("list", marks=pytest.mark.thorough)])
 def test_several_inputs(structure, data):
     x, y = data
     table = np.random.default_rng(1).normal(5, 2, (len(x), 4)).astype("float32")
@@ -153,6 +157,7 @@ def test_several_inputs(structure, data):
     assert_measured(guard.profiles["train"], table, "table")
 
 
+@pytest.mark.thorough
 def test_channels_first(data):
     x, y = np.ascontiguousarray(np.moveaxis(data[0], -1, 1)), data[1]
     keras.config.set_image_data_format("channels_first")
@@ -218,6 +223,7 @@ def test_many_batches_are_drained_before_counts_stop(data, monkeypatch):
     assert_measured(guard.profiles["train"], x)
 
 
+@pytest.mark.thorough
 def test_an_evaluation_by_another_callback_is_not_validation(data):
     x, y = data
 

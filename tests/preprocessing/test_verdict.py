@@ -111,6 +111,7 @@ def test_all_candidates_are_listed_the_likeliest_first(network):
     assert any(c.swap and c.name.endswith("red and blue swapped") for c in found)
 
 
+@pytest.mark.thorough
 def test_predictions_are_judged_where_the_input_is_right(network):
     photos, labels = imagenet_photos()
     for fed, told in ((CAFFE, True), (InputConvention("unit"), False)):

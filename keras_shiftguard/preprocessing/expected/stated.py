@@ -17,6 +17,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.observation import observe
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles.attached import is_model
 
 FORMS = (
     "a mode ('tf', 'torch', 'caffe', 'unit' or 'raw'), an InputConvention, a KerasHub image "
@@ -61,6 +62,13 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
     if isinstance(expects, (str, PathLike)):
         return _of_file(Path(expects))
     return {None: _convention(expects)}
+
+
+def speaker_of(expects: Any) -> str:
+    """Returns who states `expects`, as the beginning of a sentence."""
+    if isinstance(expects, (str, PathLike)) and expects not in MODES and is_model(expects):
+        return f"The profile attached to {Path(expects).name} says"
+    return "You said (`expects`)"
 
 
 def for_channels(convention: InputConvention, channels: int) -> InputConvention:

@@ -1,0 +1,123 @@
+"""Profiles attached to saved models: a member of a `.keras` file, or a file of a SavedModel.
+
+A `.keras` file is a zip archive, of which Keras reads only the members that it knows. So the file
+loads without this package.
+"""
+
+import io
+import os
+import shutil
+import zipfile
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.npz import COMPRESSIONS
+from keras_shiftguard.profiles import storage
+
+MEMBER = "keras_shiftguard/train.profile"  # of a .keras file
+FILE = Path("assets.extra") / "keras_shiftguard.profile"  # of a SavedModel
+OF_KERAS = ("config.json", "metadata.json")  # members by which a .keras file is recognised
+
+
+def is_model(path: str | PathLike[str]) -> bool:
+    """Whether the path is that of a `.keras` file or of a SavedModel."""
+    path = Path(path)
+    if path.is_dir():
+        return (path / "saved_model.pb").is_file()
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return set(OF_KERAS) <= set(archive.namelist())
+
+
+def has_profile(path: str | PathLike[str]) -> bool:
+    """Whether a profile is attached to the model at `path`."""
+    path = Path(path)
+    if not is_model(path):
+        return False
+    if path.is_dir():
+        return (path / FILE).is_file()
+    with zipfile.ZipFile(path) as archive:
+        return MEMBER in archive.namelist()
+
+
+def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
+    """Attaches the tree of a profile to a saved model, atomically.
+
+    Args:
+        path: Path of the saved model.
+        tree: The parts of the profile, see `storage.write`.
+
+    Raises:
+        BadInputError: if `path` is no saved model.
+        OSError: if the file cannot be written; the old one is then whole.
+    """
+    path = Path(path)
+    if not is_model(path):
+        found = "is no saved model" if path.exists() else "does not exist"
+        raise BadInputError(
+            "A profile is attached to a .keras file or the directory of a SavedModel. "
+            f"Received: {str(path)!r}, which {found}."
+        )
+    if path.is_dir():
+        (path / FILE).parent.mkdir(exist_ok=True)
+        storage.write(path / FILE, tree)
+        return
+    profile = path.with_name(f".{path.name}.{os.getpid()}.profile")
+    copy = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        storage.write(profile, tree)
+        _copy_without_profile(path, copy)
+        with zipfile.ZipFile(copy, "a") as archive:
+            archive.write(profile, MEMBER)
+        shutil.copymode(path, copy)
+        with copy.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(copy, path)
+    finally:
+        profile.unlink(missing_ok=True)
+        copy.unlink(missing_ok=True)
+
+
+def read(path: str | PathLike[str]) -> dict[str, Any]:
+    """Reads the tree of the profile that is attached to a saved model.
+
+    Raises:
+        BadInputError: if none is attached, or if it is damaged.
+    """
+    path = Path(path)
+    if not has_profile(path):
+        raise BadInputError(
+            f"No profile is attached to {path}. Attach one with "
+            'keras_shiftguard.profile(training_data).attach("model.keras").'
+        )
+    if path.is_dir():
+        return storage.read(path / FILE)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo(MEMBER)
+        # A small archive can unpack to gigabytes.
+        if info.file_size > storage.MAX_BYTES or info.compress_type not in COMPRESSIONS:
+            raise storage.UnreadableFile(f"The profile attached to {path} is too large to read.")
+        try:
+            content = archive.read(info)
+        except Exception as error:
+            raise storage.UnreadableFile(
+                f"The profile attached to {path} cannot be read ({error})."
+            ) from error
+    return storage.read(path, io.BytesIO(content))
+
+
+def _copy_without_profile(path: Path, copy: Path) -> None:
+    """Copies a `.keras` file, but for a profile that is attached to it."""
+    if not has_profile(path):
+        shutil.copyfile(path, copy)
+        return
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w") as new:
+        for info in old.infolist():
+            if info.filename == MEMBER:
+                continue
+            with old.open(info) as source, new.open(info, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, 1 << 20)

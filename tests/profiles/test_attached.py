@@ -1,0 +1,146 @@
+"""A profile attached to a saved model: Keras loads the model as before, and we read the profile."""
+
+import os
+import stat
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from skimage.data import astronaut
+
+import keras_shiftguard as sg
+from keras_shiftguard import BadInputError, InputProfile, ShiftWarning, diagnose, profile
+from keras_shiftguard.profiles.attached import MEMBER, has_profile
+
+
+def photos(number=16, size=32):
+    rng = np.random.default_rng(0)
+    corners = rng.integers(0, 512 - size, (number, 2))
+    images = np.stack([astronaut()[i : i + size, j : j + size] for i, j in corners])
+    images[0, 0, 0], images[0, 0, 1] = 0, 255
+    return images.astype("float32")
+
+
+def network():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(2)]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    return model
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network().save(tmp_path / "model.keras")
+    return tmp_path / "model.keras"
+
+
+def test_the_model_loads_as_before_and_the_profile_comes_back(saved):
+    before = keras.saving.load_model(saved).get_weights()
+    os.chmod(saved, 0o640)
+    training = profile(photos() / 127.5 - 1)
+    training.attach(saved)
+    for one, other in zip(before, keras.saving.load_model(saved).get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    loaded = InputProfile.load(saved)
+    (name,) = loaded.inputs
+    np.testing.assert_array_equal(loaded.inputs[name].mean, training.inputs[name].mean)
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o640
+    assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
+
+
+def test_a_second_profile_replaces_the_first(saved):
+    profile(photos()).attach(saved)
+    profile(photos() / 255).attach(saved)
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.namelist().count(MEMBER) == 1
+        assert archive.testzip() is None
+    assert InputProfile.load(saved).inputs["input"].maximum.max() == 1
+    keras.saving.load_model(saved)
+
+
+def test_saving_again_drops_it(saved):
+    profile(photos()).attach(saved)
+    assert has_profile(saved)
+    network().save(saved)
+    assert not has_profile(saved)
+    with pytest.raises(BadInputError, match="No profile is attached"):
+        InputProfile.load(saved)
+
+
+def test_a_failure_leaves_the_old_file(saved, monkeypatch):
+    before = saved.read_bytes()
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        profile(photos()).attach(saved)
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
+
+
+def test_a_broken_or_hostile_member_is_a_clear_error(saved):
+    with zipfile.ZipFile(saved, "a") as archive:
+        archive.writestr(MEMBER, b"no profile")
+    with pytest.raises(BadInputError, match="not a readable profile"):
+        InputProfile.load(saved)
+    network().save(saved)
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_LZMA) as archive:
+        archive.writestr(MEMBER, bytes(1000))
+    with pytest.raises(BadInputError, match="too large to read"):
+        InputProfile.load(saved)
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    profile(photos()).save(tmp_path / "train.profile")
+    for path in (tmp_path / "train.profile", tmp_path, tmp_path / "absent.keras"):
+        with pytest.raises(BadInputError, match="attached to a .keras file"):
+            profile(photos()).attach(path)
+
+
+def test_the_file_says_what_the_model_must_be_fed(saved):
+    profile(photos() / 127.5 - 1).attach(saved)
+    right, wrong = diagnose(saved, photos() / 127.5 - 1), diagnose(saved, photos())
+    assert right.status == "ok" and wrong.status == "mismatch"
+    assert any("The profile attached to model.keras says" in text for text in wrong.evidence)
+    np.testing.assert_allclose(
+        np.asarray(wrong.fix(photos())), photos() / 127.5 - 1, rtol=0, atol=1e-5
+    )
+    assert not sg.compare(saved, photos() / 127.5 - 1).shifted
+    assert sg.compare(saved, photos()).shifted
+
+
+def test_a_fit_attaches_its_profile_to_the_checkpoint(tmp_path):
+    path = tmp_path / "best.keras"
+    x, y = photos() / 127.5 - 1, np.zeros(16)
+    guard = sg.ShiftGuard(attach_to=path, verbose=0)
+    save = keras.callbacks.ModelCheckpoint(path)
+    network().fit(x, y, callbacks=[save, guard], verbose=0)
+    assert InputProfile.load(path).num_samples == 16
+    assert diagnose(path, photos()).status == "mismatch"
+
+
+def test_the_profile_of_a_mismatch_is_not_attached(saved):
+    guard = sg.ShiftGuard(expects="tf", on_mismatch="ignore", attach_to=saved, verbose=0)
+    with pytest.warns(ShiftWarning, match="attached no profile"):
+        network().fit(photos(), np.zeros(16), callbacks=[guard], verbose=0)
+    assert not has_profile(saved)
+
+
+def test_a_path_that_is_wrong_costs_a_warning_and_not_the_fit(tmp_path):
+    guard = sg.ShiftGuard(attach_to=tmp_path / "absent.keras", verbose=0)
+    with pytest.warns(ShiftWarning, match="does not exist"):
+        network().fit(photos() / 255, np.zeros(16), callbacks=[guard], verbose=0)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a SavedModel is TensorFlow's")
+@pytest.mark.thorough
+def test_a_saved_model_directory_remembers_as_well(tmp_path):
+    network().export(tmp_path / "exported", verbose=False)
+    profile(photos() / 255).attach(tmp_path / "exported")
+    assert InputProfile.load(tmp_path / "exported").num_samples == 16
