@@ -19,6 +19,7 @@ SCRIPTS = {
     "backends": "preprocessing  The values of validation images are 255 times as large",
     "diagnose": "% repaired.",
     "explain_gap": "together ",
+    "remember": "accuracy served wrongly ",
     "reference_profile": "keras-shiftguard compare train.profile",
     "tabular": "With the areas in square millimetres: ",
     "text": "Current samples are",

@@ -70,6 +70,8 @@ class Diagnosis:
         value_range: Smallest and largest finite value that was fed.
         candidates: How well each convention fits the batch norm, the likeliest
             first; empty if batch norm could not be compared.
+        trained_here: Whether the fit trains a network whose weights were at their initial
+            values, which learns the convention that it is fed.
     """
 
     status: str
@@ -86,6 +88,7 @@ class Diagnosis:
     value_range: tuple[float, float] | None = None
     # Not compared: these numbers are for charts, and no part of the verdict.
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
+    trained_here: bool = False
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -161,6 +164,7 @@ class Diagnosis:
             # None if an end is not finite, which JSON cannot hold.
             "value_range": self._finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
+            "trained_here": self.trained_here,
         }
 
     @classmethod
@@ -190,6 +194,7 @@ class Diagnosis:
             by_input={name: cls.from_dict(d) for name, d in values["by_input"].items()},
             value_range=None if value_range is None else (value_range[0], value_range[1]),
             candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
+            trained_here=bool(values.get("trained_here", False)),
             **plain,
         )
 
@@ -200,7 +205,7 @@ class Diagnosis:
 
     def __str__(self) -> str:
         lines = [self._headline()]
-        if seen := self._seen():
+        if not self.trained_here and (seen := self._seen()):
             lines.append(f"  Seen: {seen}")
         if self.status != "ok":
             if self.evidence:
@@ -232,6 +237,8 @@ class Diagnosis:
             what = difference_in_words(self.expected, self.observed)
             return f"Preprocessing mismatch{where}: {what}"
         expected = in_words(self.expected)
+        if self.trained_here:
+            return f"Preprocessing: the model is being trained here, on {in_words(self.observed)}."
         if self.status == "ok":
             return f"Preprocessing is right: the model is fed what it expects, {expected}."
         if not self.expected.is_known:

@@ -53,7 +53,8 @@ class Case:
         structure: What the model expects, according to its structure.
         trusted: Whether the structure tells a convention, and it applies to the weights:
             the network is not trained from scratch.
-        scratch: Whether the network is trained from scratch.
+        scratch: Whether the network is trained from scratch, now or in an earlier fit.
+        begins: Whether this fit begins to train it, from its initial weights.
         reading: What the model expects, according to its batch norm, or a sentence why
             that is not known.
         stated: Whether somebody stated what the model expects. The convention of `structure`
@@ -67,6 +68,7 @@ class Case:
     scratch: bool
     reading: Reading | str
     stated: bool = False
+    begins: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Verdict:
     expected: InputConvention
     observed: InputConvention
     evidence: tuple[str, ...]
+    trained_here: bool = False
 
 
 def decide(case: Case) -> Verdict:
@@ -119,7 +122,7 @@ def _from_statement(case: Case) -> Verdict | None:
     if not form.holds(summary.minimum, summary.maximum):
         return None
     if case.observation.certainty < MIN_CERTAINTY or hits_an_end(form, summary):
-        evidence = (*case.observation.evidence, *case.structure.evidence)
+        evidence = (*case.structure.evidence, *case.observation.evidence)
         return Verdict("ok", expected, expected, evidence)
     return None
 
@@ -134,7 +137,10 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
         "is wrong. Use the same one when predicting."
     )
     observed = ordered(case.observation.convention, UNKNOWN)
-    return Verdict("unknown", UNKNOWN, observed, (text, *case.observation.evidence))
+    evidence = (text, *case.observation.evidence)
+    if case.begins and observed.is_known:
+        return Verdict("ok", observed, observed, evidence, trained_here=True)
+    return Verdict("unknown", UNKNOWN, observed, evidence)
 
 
 def _from_both(case: Case) -> Verdict | None:
@@ -178,6 +184,8 @@ def _from_structure(case: Case) -> Verdict | None:
         return None
     expected, observation = case.structure.convention, case.observation
     evidence = (*observation.evidence, *case.structure.evidence)
+    if case.stated:
+        evidence = (*case.structure.evidence, *observation.evidence)
     if case.structure.fresh:
         fresh = (
             f"That is what {case.structure.architecture or 'it'} is published for; its weights "

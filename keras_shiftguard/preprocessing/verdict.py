@@ -119,13 +119,14 @@ def _judge_input(
 ) -> Diagnosis:
     """Returns the diagnosis of the input `name`, as `judge` does for all of them."""
     observation = observe(summary)
-    if training and structure.fresh and structure.trainable and not stated:
+    begins = training and structure.fresh and structure.trainable and not stated
+    if begins:
         _from_scratch.add(model)
     scratch = model in _from_scratch
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
-    case = Case(observation, summary, structure, trusted, scratch, reading, stated)
+    case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins)
     verdict = decide(case)
     fix, advice = None, ""
     data_format = summary.layout
@@ -155,6 +156,7 @@ def _judge_input(
         num_samples=summary.num_samples,
         value_range=(low, high),
         candidates=() if isinstance(reading, str) else _candidates(reading),
+        trained_here=verdict.trained_here,
     )
 
 

@@ -131,7 +131,7 @@ def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):
 def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
     guard = sg.ShiftGuard(verbose=0)
     fit(frozen_mobilenet(trainable=True), guard, raw / 255, labels)
-    assert guard.diagnosis.status == "unknown"
+    assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
 
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
@@ -254,9 +254,10 @@ def test_bad_arguments(arguments, words):
 @pytest.mark.thorough
 def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
     model = frozen_mobilenet(trainable=True)
-    for guard in (sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)):
+    for status in ("ok", "unknown"):
+        guard = sg.ShiftGuard(verbose=0)
         fit(model, guard, raw / 255, labels)
-        assert guard.diagnosis.status == "unknown"
+        assert guard.diagnosis.status == status
     assert sg.diagnose(model, raw / 255).status == "unknown"
 
 

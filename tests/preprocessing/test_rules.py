@@ -1,5 +1,7 @@
 """Each rule of the verdict is tested on both sides of each of its thresholds."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy_reference import summarise
@@ -225,6 +227,9 @@ def test_untrained_weights_are_mentioned():
     scratch = decide(case("None.", UNIT, 0.97, published("tf", fresh=True), scratch=True))
     assert scratch.status == "unknown" and "trained from scratch" in scratch.evidence[0]
     assert not scratch.expected.is_known
+    begins = case("None.", UNIT, 0.97, published("tf", fresh=True), scratch=True)
+    begins = decide(dataclasses.replace(begins, begins=True))
+    assert begins.status == "ok" and begins.expected == begins.observed == UNIT
 
 
 def test_the_order_that_the_means_name():

@@ -87,7 +87,23 @@ def test_a_network_trained_from_scratch_is_never_fed_wrongly():
     model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), classes=4)
     images = InputConvention("unit").from_raw(imagenet_photos(96)[0])
     found = judge(model, {"input": images}, profile(images), training=True)
-    assert found.status == "unknown" and "scratch" in found.evidence[0]
+    assert found.status == "ok" and "scratch" in found.evidence[0] and found.trained_here
+    assert str(found) == "Preprocessing: the model is being trained here, on unit ([0, 1])."
+    # Once it is trained, its structure still tells nothing.
+    assert judge(model, {"input": images}, profile(images)).status == "unknown"
+
+
+def test_any_network_may_be_trained_here():
+    layers = [keras.layers.Conv2D(4, 3), keras.layers.Flatten(), keras.layers.Dense(2)]
+    model = keras.Sequential([keras.Input((96, 96, 3)), *layers])
+    images = InputConvention("tf").from_raw(imagenet_photos(96)[0])
+    found = judge(model, {"input": images}, profile(images), training=True)
+    assert found.status == "ok" and found.trained_here and found.observed.mode == "tf"
+    model.layers[-1].bias.assign([0.1, -0.1])  # trained before
+    again = keras.models.clone_model(model)
+    again.set_weights(model.get_weights())
+    found = judge(again, {"input": images}, profile(images), training=True)
+    assert found.status == "unknown" and not found.trained_here
 
 
 def test_without_any_evidence_says_what_is_needed():

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from keras_shiftguard.instrument.graph import has_graph
+from keras_shiftguard.instrument.graph import has_graph, walk
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
@@ -117,7 +117,12 @@ def _for_input(
             text = f"The model contains {names}, but which input feeds it is not visible."
         else:
             text = "The structure is that of no network of keras.applications."
-        return _unknown(position, name, text)
+        every_layer = tuple(walk(model))
+        return replace(
+            _unknown(position, name, text),
+            fresh=_has_weights_to_tell(every_layer) and _is_fresh(every_layer),
+            trainable=bool(getattr(model, "trainable_weights", None)),
+        )
     known = [a for a in answers if a.convention.is_known]
     first = (known or answers)[0]
     if any(not _same(first.convention, other.convention) for other in known):
@@ -256,6 +261,14 @@ def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
         )
     biases = [getattr(layer, "bias", None) for layer in network_layers]
     return all(_all_equal(b, 0.0) for b in biases if b is not None)
+
+
+def _has_weights_to_tell(network_layers: tuple[Any, ...]) -> bool:
+    """Whether any layer has moving statistics or a bias, which show whether it was trained."""
+    return any(
+        isinstance(layer, layers.BatchNormalization) or getattr(layer, "bias", None) is not None
+        for layer in network_layers
+    )
 
 
 def _all_equal(variable: Any, value: float) -> bool:
