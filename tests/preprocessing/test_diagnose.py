@@ -115,8 +115,12 @@ def test_bad_data(model, raw_images, change, words):
 
 
 def test_bad_arguments(model, raw_images):
-    with pytest.raises(sg.BadInputError, match="must be a keras.Model"):
+    with pytest.raises(sg.BadInputError, match="must be a keras.Model, or the path"):
+        sg.diagnose(3, raw_images)
+    with pytest.raises(sg.BadInputError, match="no saved model at 'model.keras'"):
         sg.diagnose("model.keras", raw_images)
+    with pytest.raises(sg.BadInputError, match="Keras cannot load"):
+        sg.diagnose(__file__, raw_images)
     with pytest.raises(sg.BadInputError, match="max_samples=0"):
         sg.diagnose(model, raw_images, max_samples=0)
 
