@@ -40,7 +40,7 @@ def assert_same(got: InputSummary, want: InputSummary, rtol=1e-5):
             np.testing.assert_array_equal(a.count, b.count, field.name)
             size = np.maximum(np.abs(want.minimum), np.abs(want.maximum)).max()
             np.testing.assert_allclose(a.mean, b.mean, rtol=rtol, atol=1e-7 * size)
-            # The fingerprint is summed over the values of a sample, not over deviations from a pivot.
+            # The fingerprint sums the values of a sample, not their deviations from a pivot.
             rounding = 1e-6 * size if field.name == "fingerprint" else 1e-11 * size**2
             np.testing.assert_allclose(a.m2, b.m2, rtol=20 * rtol, atol=rounding)
         elif isinstance(a, str):
