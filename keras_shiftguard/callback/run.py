@@ -18,6 +18,7 @@ from keras_shiftguard.instrument.probe import Probe, variable_scope
 from keras_shiftguard.instrument.probe_cache import new_or_cached_probe, new_prediction_probe
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.expected.stated import check_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
@@ -84,9 +85,13 @@ class Run:
         """Wraps the steps of the model, before the first batch.
 
         Raises:
-            BadInputError: if the model does not take the target, or lacks `feature_layer`.
+            BadInputError: if the model does not take the target, lacks `feature_layer`, or has
+                other inputs than `expects` says.
             ShiftGuardError: if the steps cannot be wrapped.
         """
+        specs = specs_of(input_shapes(self.model), self.model)
+        channels = {spec.name: spec.channels for spec in specs if spec.layout != "features"}
+        check_inputs(self.preprocessing.stated or {}, channels)
         corrects = self.preprocessing.on_mismatch == "fix"
         if self.kind == "prediction":
             self._probe = new_prediction_probe(self.model, corrects)

@@ -71,6 +71,30 @@ def speaker_of(expects: Any) -> str:
     return "You said (`expects`)"
 
 
+def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping[str, int]) -> None:
+    """Checks that what is stated fits the image inputs of a model.
+
+    Args:
+        stated: The result of `stated_conventions`.
+        channels: Number of channels of each image input, by its name; empty if unknown.
+
+    Raises:
+        BadInputError: for an input that the model does not have, or another number of channels.
+    """
+    if not channels:
+        return
+    unknown = [name for name in stated if name is not None and name not in channels]
+    if unknown:
+        raise BadInputError(
+            f"`expects` names the input {unknown[0]!r}. The image inputs of the model are "
+            f"{sorted(channels)}."
+        )
+    for name, number in channels.items():
+        convention = stated.get(name) or stated.get(None)
+        if convention is not None:
+            for_channels(convention, number)
+
+
 def for_channels(convention: InputConvention, channels: int) -> InputConvention:
     """Returns a stated convention for an input with that many channels.
 

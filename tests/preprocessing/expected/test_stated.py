@@ -164,6 +164,15 @@ def test_a_fit_is_judged_by_the_statement_also_from_scratch():
         network().fit(x, np.zeros(len(x)), callbacks=[raising], verbose=0)
 
 
+def test_what_does_not_fit_the_model_is_said_before_training():
+    x, y = photos().astype("float32"), np.zeros(12)
+    for expects, message in (({"camera": "tf"}, "names the input 'camera'"), (CLIP, "3 means")):
+        channels = 1 if expects is CLIP else 3
+        with pytest.raises(BadInputError, match=message):
+            guard = sg.ShiftGuard(expects=expects, verbose=0)
+            network(channels).fit(x[..., :channels], y, callbacks=[guard], verbose=0)
+
+
 def test_one_channel():
     gray = photos()[..., :1].astype("float32")
     found = diagnose(network(channels=1), gray, expects="unit")
