@@ -60,17 +60,19 @@ def test_arguments_of_the_guard():
         "on_shift": "warn",
         "feature_layer": None,
         "statistics": (),
+        "expects": None,
         "distinct_samples": None,
         "alpha": 0.05,
         "update_freq": "epoch",
         "log_dir": None,
+        "attach_to": None,
         "verbose": 1,
     }
 
 
 def test_arguments_of_diagnose():
     parameters = inspect.signature(sg.diagnose).parameters
-    assert list(parameters) == ["model", "data", "max_samples"]
+    assert list(parameters) == ["model", "data", "expects", "max_samples"]
     assert parameters["max_samples"].default == 256
 
 
