@@ -117,6 +117,7 @@ sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
+@pytest.mark.thorough
 def test_pytest_collects_the_package_without_beam():
     """`beam.py` is left out, and the module beside it is collected."""
     files = ["keras_shiftguard/beam.py", "keras_shiftguard/explain/shapley.py"]

@@ -121,6 +121,7 @@ print(len(keras.models.model_from_json(json).layers))
 """
 
 
+@pytest.mark.thorough
 def test_what_was_saved_loads_after_the_import_alone(tmp_path, rng):
     x = rng.random((4, 8, 8, 3), dtype="float32")
     np.save(tmp_path / "x.npy", x)

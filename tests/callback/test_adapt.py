@@ -68,6 +68,7 @@ def test_without_shift_training_is_bit_for_bit_the_same(data):
     assert guard.batch_norm is None and len(watched.metrics) == len(plain.metrics)
 
 
+@pytest.mark.thorough
 def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsys):
     target = data[0] - np.float32(0.25)
     guard = guarded(target, adapt=("augmentation", "batch_norm"), log_dir=tmp_path, verbose=1)

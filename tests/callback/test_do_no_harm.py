@@ -95,7 +95,7 @@ CASES = {
     "steps_per_execution": dict(build=sequential, steps_per_execution=3),
     "eager": dict(build=sequential, run_eagerly=True),
 }
-QUICK = ("sequential", "steps_per_execution")
+QUICK = ("sequential",)
 
 
 @pytest.mark.to_the_bit
@@ -135,6 +135,7 @@ def test_no_global_random_state_is_consumed(data):
     assert draws(None) == draws(ShiftGuard(verbose=0))
 
 
+@pytest.mark.thorough
 def test_checkpoints_written_in_mid_fit_hold_nothing_of_ours(data, tmp_path):
     def contents(guard, name):
         path = tmp_path / name

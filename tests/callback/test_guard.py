@@ -134,6 +134,7 @@ def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
     assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
 
 
+@pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
     guard, seen = sg.ShiftGuard(verbose=0), []

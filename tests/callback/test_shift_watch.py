@@ -62,6 +62,7 @@ def quiet(**more):
     return sg.ShiftGuard(verbose=0, on_shift="ignore", **more)
 
 
+@pytest.mark.thorough
 @backend
 def test_no_shift_is_no_finding(train, val):
     guard = sg.ShiftGuard(verbose=0)  # a warning would be an error here

@@ -89,6 +89,7 @@ def assert_same_profiles(a, b):
             np.testing.assert_array_equal(left, right)
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch traces nothing")
 def test_a_step_is_traced_once_for_all_fits(data):

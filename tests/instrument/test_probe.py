@@ -85,7 +85,11 @@ def assert_measured(profile, x, name="input"):
 
 @pytest.mark.parametrize(
     "build",
-    [pytest.param(sequential, marks=pytest.mark.thorough), functional, Subclassed, OwnStep],
+    [
+        functional,
+        OwnStep,
+        *(pytest.param(each, marks=pytest.mark.thorough) for each in (sequential, Subclassed)),
+    ],
 )
 def test_kinds_of_model(build, data):
     x, y = data
@@ -117,7 +121,10 @@ def test_mixed_precision(policy, data):
     assert_measured(guard.profiles["train"], x)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float16", "float64"])
+@pytest.mark.parametrize(
+    "dtype",
+    ["uint8", *(pytest.param(each, marks=pytest.mark.thorough) for each in ("float16", "float64"))],
+)
 def test_dtypes_of_the_input(dtype, data):
     x, y = data
     x = (x * 255).astype(dtype)

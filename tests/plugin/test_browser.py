@@ -86,6 +86,7 @@ def drawn(tab):
 
 
 def test_the_verdict_says_what_happened_in_words(tab):
+    eventually(tab, lambda: "Reading this run" not in tab("verdict").inner_text())
     shown = tab("verdict").inner_text()
     assert "darker" in shown and "right" in shown and "photos" in shown
     assert re.search(r"Shift found.*validation against .*train.*covariate shift", shown, re.S)

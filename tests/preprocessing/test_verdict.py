@@ -29,7 +29,11 @@ def verdict_on(network, images, **kwargs):
 @pytest.mark.backend
 @pytest.mark.parametrize(
     "fed",
-    [InputConvention("unit"), InputConvention("raw", "bgr"), InputConvention("caffe")],
+    [
+        InputConvention("unit"),
+        pytest.param(InputConvention("raw", "bgr"), marks=pytest.mark.thorough),
+        pytest.param(InputConvention("caffe"), marks=pytest.mark.thorough),
+    ],
     ids=str,
 )
 def test_names_and_repairs_a_mismatch(network, fed):

@@ -39,6 +39,7 @@ def test_the_step_of_the_next_model_traces_no_statistic_again(images, monkeypatc
     assert len(calls) == 1
 
 
+@pytest.mark.thorough
 def test_the_next_model_measures_its_own_images(images):
     measured = [fit(x)["train"] for x in (images, images * 7, images)]
     directly = [sg.profile(x) for x in (images, images * 7, images)]

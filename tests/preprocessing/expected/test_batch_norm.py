@@ -43,7 +43,10 @@ def small_network():
     )
 
 
-@pytest.fixture(scope="module", params=["unit", "tf", "custom"])
+@pytest.fixture(
+    scope="module",
+    params=["unit", *(pytest.param(mode, marks=pytest.mark.thorough) for mode in ("tf", "custom"))],
+)
 def trained(request):
     keras.utils.set_random_seed(1)
     model = small_network()

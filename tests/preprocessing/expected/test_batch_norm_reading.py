@@ -53,7 +53,14 @@ def read(network, images, observed=UNIT, known=None):
 
 @pytest.mark.parametrize(
     ("n", "size", "used"),
-    [(100, 32, 64), (100, 64, 64), (100, 68, 16), (10, 68, 10), (3, 32, 3), (9, 720, 4)],
+    [
+        (100, 32, 64),
+        (100, 64, 64),
+        (100, 68, 16),
+        (10, 68, 10),
+        (3, 32, 3),
+        pytest.param(9, 720, 4, marks=pytest.mark.thorough),
+    ],
 )
 def test_how_many_images_are_used(n, size, used):
     reading = read(Network(), (pictures(n, size) / 255).astype("float32"))

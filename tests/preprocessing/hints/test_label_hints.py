@@ -149,6 +149,7 @@ def test_real_outputs_of_a_wrongly_fed_network(lite):
         assert check_labels(model.predict(fed, verbose=0), labels) is None
 
 
+@pytest.mark.thorough
 def test_real_outputs_in_many_draws(lite):
     p, labels, _, _ = lite
     rng = np.random.default_rng(6)
