@@ -90,7 +90,9 @@ class PreprocessingWatch:
             structures=self._structures,
             stated=self.stated,
         )
-        if diagnosis.status == "unknown" and not is_last and num_samples < FIRST_SAMPLES:
+        unproven = diagnosis.status == "mismatch" and diagnosis.fix is None
+        is_open = diagnosis.status == "unknown" or unproven
+        if is_open and not is_last and num_samples < FIRST_SAMPLES:
             return False
         self.diagnoses[name] = diagnosis
         self._settled.add(name)

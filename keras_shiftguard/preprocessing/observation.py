@@ -102,10 +102,9 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
         # Values that span only a few gray levels may lie on any grid.
         if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
-    low = float(summary.minimum.min())
     if "tf" in shares and "unit" in shares:
-        # Half of the grid of [-1, 1] lies on that of [0, 1]; the sign tells.
-        shares.pop("unit" if low < 0 else "tf")
+        # The whole grid of [-1, 1] lies on that of [0, 1], but only half the other way round.
+        shares.pop("unit")
     if len(shares) != 1:
         return None
     ((name, share),) = shares.items()

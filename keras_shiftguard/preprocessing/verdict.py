@@ -1,7 +1,7 @@
 """Makes the diagnosis of a model: what it expects, what it was fed, and whether the two agree.
 
-What a model expects comes from its structure and from its batch norm; what it
-was fed comes from the profile of its input. `rules.py` compares the two.
+What a model expects comes from somebody's word, its structure, its batch norm and a trial of
+the fix; what it was fed comes from the profile of its input. `rules.py` compares the two.
 """
 
 import weakref
@@ -11,6 +11,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
 from keras_shiftguard.preprocessing.correction.advice import advice_line
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
@@ -24,9 +25,11 @@ from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
 )
+from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.observation import observe
-from keras_shiftguard.preprocessing.rules import UNKNOWN, Case, decide
+from keras_shiftguard.preprocessing.rules import decide
+from keras_shiftguard.preprocessing.witnesses.trial import Trial
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks whose training from scratch was observed. They learn the convention that they
@@ -126,16 +129,22 @@ def _judge_input(
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
-    case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins)
+    trial = _trial(model, samples, name, summary, structure, training)
+    case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins, trial)
     verdict = decide(case)
     fix, advice = None, ""
     data_format = summary.layout
     if verdict.status == "mismatch" and verdict.expected.is_known and verdict.observed.is_known:
-        fix = layer_between(verdict.observed, verdict.expected, data_format, summary.num_channels)
+        if verdict.is_proven:
+            fix = layer_between(
+                verdict.observed, verdict.expected, data_format, summary.num_channels
+            )
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
+    if verdict.swap_is_possible:
+        hints += (_swap_hint(verdict),)
     # Predictions tell nothing before training, nor on wrongly preprocessed input.
     if verdict.status != "mismatch" and not training and not structure.fresh:
         hints += remarks_of_predictions(model, samples, name, labels)
@@ -158,6 +167,26 @@ def _judge_input(
         candidates=() if isinstance(reading, str) else _candidates(reading),
         trained_here=verdict.trained_here,
     )
+
+
+def _trial(
+    model: keras.Model,
+    samples: Mapping[str, np.ndarray],
+    name: str,
+    summary: InputSummary,
+    structure: StructuralExpectation,
+    training: bool,
+) -> Trial:
+    """Returns the trial of fixes on one input. An untrained head has learnt no input yet."""
+    axis = 1 if summary.layout == "channels_first" else -1
+    return Trial(model, samples, name, axis, with_head=not (training and structure.fresh_head))
+
+
+def _swap_hint(verdict: Verdict) -> Hint:
+    """Returns the hint that red and blue may be swapped, which one witness says."""
+    spoken = [s for s in verdict.evidence if "red and blue" in s or "means were" in s]
+    sentence = f"Red and blue may be swapped; a colour cast looks alike. {' '.join(spoken)}"
+    return Hint("channel_order", sentence, 0.5)
 
 
 def _candidates(reading: Reading) -> tuple[Candidate, ...]:

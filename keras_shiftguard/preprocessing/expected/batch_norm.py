@@ -37,6 +37,8 @@ RESAMPLES = 50  # bootstrap draws
 # Added to each squared distance, in units of the moving variance, before its logarithm is
 # taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3
+# Variance (with epsilon) that a channel must have to be compared, in epsilons of its layer.
+MIN_VARIANCE_IN_EPSILONS = 1.5
 
 
 class Transform(NamedTuple):
@@ -95,7 +97,7 @@ class BatchNormEvidence:
             self.reason = "The model is not built yet."
             return
         trained: list[Any] = []
-        num_layers, num_bytes = 0, 0
+        num_layers, num_bytes, behind = 0, 0, ""
         for layer, variables in layers_with_own_variables(model):
             num_bytes += sum(int(np.prod(v.shape)) * 4 for v in variables)
             if num_bytes > max_bytes and len(self.layers) == max_layers:
@@ -103,9 +105,13 @@ class BatchNormEvidence:
                 break
             for variable in variables:
                 self._weights[id(variable)] = (variable, _copy(variable))
+            if _mixes_or_normalises(layer) and not behind:
+                behind = type(layer).__name__
             if not isinstance(layer, keras.layers.BatchNormalization) or not layer.built:
                 continue
             num_layers += 1
+            if behind and not trained:
+                continue
             mean, variance = _copy(layer.moving_mean), _copy(layer.moving_variance)
             self._needed[id(layer)] = len(self._weights)
             if np.any(mean != 0) or np.any(variance != 1):
@@ -116,6 +122,11 @@ class BatchNormEvidence:
             self.deep = trained[len(trained) // 2 :]
         if not num_layers:
             self.reason = "The model has no batch normalisation."
+        elif behind and not self.layers:
+            self.reason = (
+                f"All batch normalisation of the model stands behind {behind}, where nothing of "
+                "the pixels' convention is left."
+            )
         elif not self.layers:
             self.reason = "The batch normalisation of the model is untrained."
         if not self.layers:
@@ -158,9 +169,15 @@ class BatchNormEvidence:
             [np.concatenate([run[id(layer)][k] for layer in layers], axis=-1) for k in (0, 1)]
             for run in runs
         ]
-        moving = [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]
+        moving = np.asarray(
+            [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]
+        )
         floor = np.concatenate([np.full(len(self._moving[id(a)][0]), a.epsilon) for a in layers])
-        return Scores(np.asarray(statistics), np.asarray(moving), floor)
+        # A channel without variance (dead, or lost to 8-bit storage) remembers nothing.
+        alive = moving[1] > MIN_VARIANCE_IN_EPSILONS * floor
+        if alive.any():
+            return Scores(np.asarray(statistics)[..., alive], moving[:, alive], floor[alive])
+        return Scores(np.asarray(statistics), moving, floor)
 
     def excitement(
         self,
@@ -300,6 +317,12 @@ def _common_share(whole: np.ndarray, part: np.ndarray) -> float | None:
     share = float(part @ whole / max(whole @ whole, 1e-12))
     rest = part - share * whole
     return share if rest @ rest < 0.1 * (part @ part) else None
+
+
+def _mixes_or_normalises(layer: Any) -> bool:
+    """Whether a layer is attention, or normalises each sample: the pixels' scale ends there."""
+    per_sample = (keras.layers.LayerNormalization, keras.layers.GroupNormalization)
+    return isinstance(layer, per_sample) or "Attention" in type(layer).__name__
 
 
 def _copy(variable: Any) -> np.ndarray:

