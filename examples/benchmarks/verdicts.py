@@ -33,7 +33,7 @@ from preprocessing import CONVENTIONS, Remembering, _signature, short
 
 from keras_shiftguard import InputConvention, diagnose
 from keras_shiftguard.instrument.measure import profile_of
-from keras_shiftguard.instrument.network_features import Features, features_of
+from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.preprocessing.witnesses import trial
 
@@ -45,18 +45,17 @@ OWN = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", 
 SEED = 50261
 
 
-class RememberedFeatures:
+class RememberingReader(FeatureReader):
     """Features with a cache: each view of each photo runs once in each convention."""
 
-    def __init__(self) -> None:
-        self.known: dict[tuple, tuple] = {}
+    known: dict[tuple, tuple] = {}
 
-    def __call__(self, model: keras.Model, inputs: dict) -> Features | None:
+    def __call__(self, inputs: dict) -> Features | None:
         (images,) = inputs.values()
         keys = [_signature(image) + (float(image[0, 0, 0]),) for image in images]
         missing = [i for i, key in enumerate(keys) if key not in self.known]
         if missing:
-            found = features_of(model, {name: x[missing] for name, x in inputs.items()})
+            found = super().__call__({name: x[missing] for name, x in inputs.items()})
             if found is None:
                 return None
             for row, i in enumerate(missing):
@@ -179,18 +178,12 @@ def judge_network(name: str, draws: int) -> Table:
     table = Table(name, true)
     raw = np.round(all_photos(size))
     evidence = Remembering(model)
-    trial.features_of = RememberedFeatures()
+    RememberingReader.known.clear()
+    trial.FeatureReader = RememberingReader
     random = np.random.default_rng(SEED)
-    chosen = [
-        (
-            n,
-            [
-                np.sort(random.choice(len(raw), min(n, len(raw)), replace=False))
-                for _ in range(draws)
-            ],
-        )
-        for n in (8, 32)
-    ]
+    # The photos of a small draw are also in the large one: they need not run twice.
+    large = [random.permutation(len(raw))[:32] for _ in range(draws)]
+    chosen = [(8, [group[:8] for group in large]), (32, large)]
 
     def feed(kind: str, images: np.ndarray, fed: InputConvention) -> None:
         profiles = [profile_of([({"input": x[None]}, None)], details=False) for x in images]
@@ -220,7 +213,7 @@ def cost(name: str) -> float:
     raw = all_photos(size)
     raw = np.concatenate([raw, raw[:, :, ::-1]])[:32]
     images = InputConvention("unit").from_raw(raw)
-    trial.features_of = features_of
+    trial.FeatureReader = FeatureReader
     for _ in range(2):
         start = time.process_time()
         model.predict(images, verbose=0)
@@ -234,7 +227,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--loaders", type=Path, help="folder of the loaders")
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
-    parser.add_argument("--draws", type=int, default=4, help="draws of 8 and of 32 photos each")
+    parser.add_argument("--draws", type=int, default=2, help="draws of 8 and of 32 photos each")
     parser.add_argument("--save", type=Path, help="JSON file for the counts")
     arguments = parser.parse_args()
     if arguments.loaders:

@@ -30,8 +30,11 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
-from keras_shiftguard.preprocessing.expected.stated import stated_conventions
+from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
+from keras_shiftguard.preprocessing.expected.own_preprocessor import after_preprocessor
+from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
 from keras_shiftguard.profiles import InputProfile
 
 
@@ -139,7 +142,7 @@ class ShiftGuard(keras.callbacks.Callback):
         target = OptionalData("target_data", target_data)
         self._optional_data = {"reference": OptionalData("reference", reference), "target": target}
         self.expects = expects
-        self._stated = stated_conventions(expects)
+        self._stated, self._speaker = stated_conventions(expects), speaker_of(expects)
         self.feature_layer = feature_layer
         self.distinct_samples = distinct_samples
         self.alpha = alpha
@@ -353,7 +356,7 @@ class ShiftGuard(keras.callbacks.Callback):
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
         preprocessing = PreprocessingWatch(
-            self.model, self.on_mismatch, kind == "train", self._stated
+            self.model, self.on_mismatch, kind == "train", *self._word()
         )
         return Run(
             self.model,
@@ -368,3 +371,9 @@ class ShiftGuard(keras.callbacks.Callback):
             self.statistics,
             self.feature_layer,
         )
+
+    def _word(self) -> tuple[dict[str | None, InputConvention], str]:
+        """Returns what somebody says that the model expects, and who says it."""
+        if not self._stated and (own := after_preprocessor(self.model)) is not None:
+            return {None: own}, OWN_PREPROCESSOR
+        return self._stated, self._speaker

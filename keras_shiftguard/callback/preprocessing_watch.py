@@ -32,6 +32,7 @@ class PreprocessingWatch:
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
         training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
         stated: What somebody says that the inputs must receive, see `stated_conventions`.
+        speaker: Who says it, as the beginning of a sentence.
     """
 
     def __init__(
@@ -40,8 +41,9 @@ class PreprocessingWatch:
         on_mismatch: str,
         training: bool,
         stated: Mapping[str | None, InputConvention] | None = None,
+        speaker: str = "You said (`expects`)",
     ) -> None:
-        self.stated = stated
+        self.stated, self._speaker = stated, speaker
         self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
@@ -89,6 +91,7 @@ class PreprocessingWatch:
             evidence=self._evidence,
             structures=self._structures,
             stated=self.stated,
+            speaker=self._speaker,
         )
         unproven = diagnosis.status == "mismatch" and diagnosis.fix is None
         is_open = diagnosis.status == "unknown" or unproven

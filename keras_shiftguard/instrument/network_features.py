@@ -4,7 +4,7 @@ Recorded in an ordinary forward pass, of any model: with or without a classifier
 subclassed, of convolutions or of attention.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,40 +33,70 @@ class Features:
     logits: np.ndarray | None
 
 
-def features_of(
-    model: keras.Model, inputs: Mapping[str, np.ndarray], variables: Sequence[tuple[Any, Any]] = ()
-) -> Features | None:
-    """Returns the features of some samples, computed in inference mode.
+class FeatureReader:
+    """Computes the features of a network in inference mode.
+
+    The first call finds out which layer receives them, on one sample.
 
     Args:
         model: A built model. It is not changed.
-        inputs: The samples, by input name.
-        variables: Values to use in place of those of some of its variables.
-
-    Returns:
-        None if no layer with weights was called.
     """
-    found: list[tuple[Any, np.ndarray, int]] = []
-    layers = [a for a in walk(model) if a.built and a.weights and not sublayers(a)]
-    scope = keras.StatelessScope(
-        state_mapping=[(v, ops.convert_to_tensor(value, dtype=v.dtype)) for v, value in variables]
-    )
-    with replaced_calls([(a, _recorder(a, a.call, found)) for a in layers]), scope:
-        outputs = model(as_called(model, inputs), training=False)
-    if not found:
-        return None
-    last, received, rank = found[-1]
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        self._layers: list[Any] | None = None  # the layer that receives them; empty: the outputs
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> Features | None:
+        """Returns the features of some samples; None if the model has no layer with weights.
+
+        Args:
+            inputs: The samples, by input name.
+        """
+        if self._layers is None:
+            every = [a for a in walk(self._model) if a.built and a.weights and not sublayers(a)]
+            one = {name: np.asarray(x)[:1] for name, x in inputs.items()}
+            found, outputs = self._run(one, every)
+            if not found:
+                return None
+            self._layers = _chosen(found, outputs)
+        received, outputs = self._run(inputs, self._layers)
+        if not self._layers:
+            return Features(_numbers(_averaged(keras.tree.flatten(outputs)[0], -1)), None)
+        (layer,) = self._layers
+        _, features, rank = received[-1]
+        if not isinstance(layer, keras.layers.Dense) or rank != 2:
+            return Features(features, None)
+        kernel, bias = (_numbers(v) for v in (layer.kernel, layer.bias))
+        return Features(features, features @ kernel + bias)
+
+    def _run(self, inputs: Mapping[str, np.ndarray], layers: list[Any]) -> tuple[list[Any], Any]:
+        """Returns what the layers received, as `(layer, values, rank)`, and the outputs."""
+        found: list[tuple[Any, np.ndarray, int]] = []
+        with (
+            replaced_calls([(layer, _recorder(layer, layer.call, found)) for layer in layers]),
+            keras.StatelessScope(),
+        ):
+            outputs = self._model(as_called(self._model, inputs), training=False)
+        return found, outputs
+
+
+def _chosen(found: list[tuple[Any, np.ndarray, int]], outputs: Any) -> list[Any]:
+    """Returns the layer that receives the features, in a list; an empty list for the outputs.
+
+    It is the classifier. Without one, the first output is the features if it is a wide vector
+    or the widest map; else the last layer that receives the widest map does.
+    """
+    last, _, rank = found[-1]
     if isinstance(last, keras.layers.Dense) and rank == 2:
-        kernel, bias = (_numbers(v) for v in (last.kernel, last.bias))
-        return Features(received, received @ kernel + bias)
-    maps = [(values, rank) for _, values, rank in found]
-    for output in keras.tree.flatten(outputs):
-        if len(output.shape) == 2 and output.shape[-1] >= MIN_FEATURES:
-            return Features(_numbers(output), None)
-        maps.append((_numbers(_averaged(output, -1)), len(output.shape)))
-    spatial = [values for values, rank in maps if rank == 4] or [values for values, _ in maps]
-    widest = max(values.shape[1] for values in spatial)
-    return Features(next(v for v in reversed(spatial) if v.shape[1] == widest), None)
+        return [last]
+    output = keras.tree.flatten(outputs)[0]
+    if len(output.shape) == 2 and output.shape[-1] >= MIN_FEATURES:
+        return []
+    maps = [each for each in found if each[2] == 4] or found
+    widest = max(values.shape[1] for _, values, _ in maps)
+    if output.shape[-1] >= widest:
+        return []
+    return [next(layer for layer, x, _ in reversed(maps) if x.shape[1] == widest)]
 
 
 def _recorder(

@@ -60,12 +60,15 @@ class Case:
             expected: What the network is taken to expect.
             than: What they are taken to be in otherwise; None: the images as fed are compared.
         """
+        other = AS_FED if than is None else self._transform(than, expected)
+        return self.try_transform(self._transform(observed, expected), other)
+
+    def try_transform(self, fix: Transform, than: Transform = AS_FED) -> Preference | None:
+        """Returns whether the network sees better with one map than with another."""
         if self.trial is None:
             return None
-        fix = self._transform(observed, expected)
-        other = AS_FED if than is None else self._transform(than, expected)
         try:
-            return self.trial.of(fix, other)
+            return self.trial.of(fix, than)
         except Exception:  # the user's own `call` may raise anything
             return None
 

@@ -55,7 +55,7 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         return Order(False, True)
     usual = case.observation.convention.channel_order
     by_means = usual in ("rgb", "bgr")
-    means_swapped = by_means and usual != expected.channel_order
+    by_feed = means_swapped(case.observation.convention, expected)
     memory = _memory(case, expected)
     sentences = []
     if memory > MIN_SWAP_SIGMAS or memory < -MIN_SWAP_SIGMAS:
@@ -66,7 +66,7 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         )
     if by_means:
         sentences.append(f"The means were subtracted in {usual.upper()} order.")
-    if memory < -MIN_LIKELY_SWAP_SIGMAS and not means_swapped:
+    if memory < -MIN_LIKELY_SWAP_SIGMAS and not by_feed:
         return Order(False, True, tuple(sentences))
     trial = _try_swap(case, expected, fixed) if memory > -MIN_LIKELY_SWAP_SIGMAS else None
     helps = trial.sigmas if trial is not None and trial.can_tell else None
@@ -78,18 +78,21 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         if memory > MIN_SWAP_SIGMAS
         else helps > MIN_TRIAL_SIGMAS and alone
     )
-    sure = sum((memory > MIN_SWAP_SIGMAS, by_trial, means_swapped))
+    sure = sum((memory > MIN_SWAP_SIGMAS, by_trial, by_feed))
     against = memory < -MIN_LIKELY_SWAP_SIGMAS or (helps is not None and helps < 0)
-    if case.stated and means_swapped:  # somebody's word and the feed itself
+    if case.stated and by_feed:  # somebody's word and the feed itself
         return Order(True, True, tuple(sentences), is_proven=True)
     if sure >= 2 and not against:
         return Order(True, True, tuple(sentences), is_proven=by_trial)
     possible = (
-        means_swapped
+        by_feed
         or memory > MIN_LIKELY_SWAP_SIGMAS
         or (helps is not None and helps > MIN_TRIAL_SIGMAS_SUPPORTED)
     )
     likely = possible and not against
+    if fixed and not by_feed:
+        # The mode is wrong anyway: its fix comes with the likelier order.
+        likely = not against and memory + (helps or 0) > MIN_LIKELY_SWAP_SIGMAS
     if not possible and not by_means and abs(memory) < MIN_LIKELY_SWAP_SIGMAS:
         sentences.append(
             "Whether red or blue comes first cannot be told from these images; RGB is assumed, "
@@ -104,6 +107,12 @@ def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
     return hypothesis.mode == convention.mode and (
         hypothesis.means is None or hypothesis.means == convention.channel_order
     )
+
+
+def means_swapped(observed: InputConvention, expected: InputConvention) -> bool:
+    """Whether the per-channel means were subtracted in the other order than is expected."""
+    orders = {observed.channel_order, expected.channel_order}
+    return orders == {"rgb", "bgr"}
 
 
 def _memory(case: Case, expected: InputConvention) -> float:
@@ -124,10 +133,9 @@ def _memory(case: Case, expected: InputConvention) -> float:
         return 0.0
     same_means = [i for i in others if reading.hypotheses[i].means == choice.means] or others
     gap, _ = reading.scores.gap(same_means[0], reading.best)
-    sigmas = reading.swap_sigmas
     if gap < MIN_SWAP_GAP and choice.means is None:
-        sigmas = min(sigmas, MIN_SWAP_SIGMAS)
-    return sigmas if choice.swap else -sigmas
+        return 0.0
+    return reading.swap_sigmas if choice.swap else -reading.swap_sigmas
 
 
 def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference | None:

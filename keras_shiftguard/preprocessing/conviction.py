@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
-from keras_shiftguard.preprocessing.channel_order import is_about, order_for
+from keras_shiftguard.preprocessing.channel_order import is_about, means_swapped, order_for
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
@@ -92,7 +92,7 @@ def _suspicion(case: Case) -> Suspicion | None:
         evidence = case.structure.evidence
         if not case.structure.fresh:
             evidence = (*evidence, reading)
-        return Suspicion(prior, as_observed(fed, prior, False), None, evidence)
+        return Suspicion(prior, as_observed(fed, prior, means_swapped(fed, prior)), None, evidence)
     best = reading.best
     published: tuple[str, ...] = ()
     if prior is not None:
@@ -108,9 +108,12 @@ def _suspicion(case: Case) -> Suspicion | None:
                     f"is {np.exp(gap):.1f} times smaller."
                 )
                 published = (text, *published)
-            else:
+            elif _published_is_likelier(case, reading, of_prior):
                 best = of_prior
     hypothesis = reading.hypotheses[best]
+    if prior is None or not is_about(hypothesis, prior):
+        best = _with_usual_means(reading, best)
+        hypothesis = reading.hypotheses[best]
     if prior is not None and is_about(hypothesis, prior):
         expected, observed = prior, as_observed(fed, prior, hypothesis.swap)
     else:
@@ -118,21 +121,38 @@ def _suspicion(case: Case) -> Suspicion | None:
     return Suspicion(expected, observed, best, (_memory_in_words(reading, best), *published))
 
 
+def _published_is_likelier(case: Case, reading: Reading, of_prior: int) -> bool:
+    """Whether to suspect the published convention, which batch norm does not fit best.
+
+    The trial settles it: it compares the images in both conventions. Without it, the published one
+    must fit fairly.
+    """
+    of_best = reading.hypotheses[reading.best]
+    trial = case.try_transform(of_best.transform, reading.hypotheses[of_prior].transform)
+    if trial is not None and trial.can_tell:
+        return trial.sigmas < 0
+    return bool(reading.scores.misfit[of_prior] < MAX_FAIR_FIT)
+
+
 def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     """Decides on images in the mode that is expected: only the channel order may be wrong."""
     reading, expected = case.reading, suspicion.expected
     evidence = (*suspicion.evidence, *case.observation.evidence)
     named = case.trusted and same_numbers(
-        as_observed(case.observation.convention, case.structure.convention, False),
+        as_observed(
+            case.observation.convention,
+            case.structure.convention,
+            means_swapped(case.observation.convention, case.structure.convention),
+        ),
         case.structure.convention,
     )
     if isinstance(reading, Reading) and not named:
-        if reading.scores.misfit[reading.as_fed] > MAX_FAIR_FIT:
-            # No convention fits well: the images as fed may be the least bad one.
+        if reading.scores.misfit[suspicion.index or reading.as_fed] > MAX_FAIR_FIT:
+            # No convention fits well: that of the images as fed may be the least bad one.
             return _acquitted(case, evidence)
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
-    evidence = (*order.evidence, *evidence)
+    evidence = (*order.evidence, *evidence) if order.swap else (*evidence, *order.evidence)
     if order.swap and order.is_certain:
         return Verdict("mismatch", expected, observed, evidence, is_proven=order.is_proven)
     status = "unknown" if order.swap else "ok"
@@ -178,7 +198,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         if near and by_trial < 1 and reading.scores.misfit[fed] < MAX_FAIR_FIT:
             right, _ = both_conventions(reading.hypotheses[fed], observation.convention)
             return Verdict("ok", right, right, evidence)
-    if memory < 1 and by_trial < 1:
+    if memory < 1 and by_trial == -1:
         acquitted = _acquitted(case, evidence)
         if acquitted is not None:
             return acquitted
@@ -272,6 +292,26 @@ def _best_about(reading: Reading, convention: InputConvention) -> int | None:
         i for i, h in enumerate(reading.hypotheses) if is_about(h, convention) and not h.inverted
     ]
     return min(agreeing, key=lambda i: reading.scores.misfit[i], default=None)
+
+
+def _with_usual_means(reading: Reading, best: int) -> int:
+    """Returns the best hypothesis of the same mode with the per-channel means in their usual order.
+
+    It is BGR for `caffe`, else RGB. The means differ too little between the channels for batch
+    norm to tell their order, unless it fits much better.
+    """
+    chosen = reading.hypotheses[best]
+    usual = "bgr" if chosen.mode == "caffe" else "rgb"
+    if chosen.means in (None, usual):
+        return best
+    others = [
+        i
+        for i, h in enumerate(reading.hypotheses)
+        if h.mode == chosen.mode and h.means == usual and h.inverted == chosen.inverted
+    ]
+    other = min(others, key=lambda i: reading.scores.misfit[i], default=best)
+    gap, sigmas = reading.scores.gap(other, best)
+    return best if gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS else other
 
 
 def _is_better(reading: Reading, index: int, than: int) -> bool:

@@ -11,6 +11,12 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+from keras_shiftguard.preprocessing.expected.own_preprocessor import (
+    RAW,
+    SPEAKER,
+    after_preprocessor,
+    converts_by_itself,
+)
 from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.profiles.attached import has_profile
@@ -26,8 +32,9 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     from the images. If `data` holds labels, they are checked as well.
 
     Args:
-        model: A built `keras.Model`, or the path of a saved one. If a profile is attached to
-            the file (`InputProfile.attach`), it says what the model expects.
+        model: A built `keras.Model`, a KerasHub task or backbone, or the path of a saved one. If
+            a profile is attached to the file (`InputProfile.attach`), it says what the model
+            expects. A task with a preprocessor takes what its `predict` takes.
         data: Images exactly as the model would be fed them, in any form that
             `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
@@ -66,20 +73,26 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         raise BadInputError(
             f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
         )
-    stated = stated_conventions(expects)
+    stated, speaker = stated_conventions(expects), speaker_of(expects)
+    converts = converts_by_itself(model)
+    if not stated and (own := RAW if converts else after_preprocessor(model)) is not None:
+        stated, speaker = {None: own}, SPEAKER
     shapes = input_shapes(model)
     samples, labels = first_samples(data, max_samples, list(shapes))
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))
     for name, shape in shapes.items():
-        _check_fits(name, shape, samples)
+        # A preprocessor of the model's own brings images to size.
+        _check_fits(name, (None,) * len(shape) if converts else shape, samples)
     size = len(next(iter(samples.values())))
     chunks = (
         ({name: value[start : start + BATCH_SIZE] for name, value in samples.items()}, None)
         for start in range(0, size, BATCH_SIZE)
     )
     measured = profile_of(chunks, details=False)
-    return judge(model, samples, measured, labels, stated=stated, speaker=speaker_of(expects))
+    return judge(
+        model, samples, measured, labels, stated=stated, speaker=speaker, runs=not converts
+    )
 
 
 def _load(path: str | PathLike[str]) -> keras.Model:

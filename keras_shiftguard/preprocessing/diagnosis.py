@@ -128,7 +128,13 @@ class Diagnosis:
             BadInputError: If there is no fix and the status is not `"ok"`.
         """
         from keras_shiftguard.preprocessing.correction.built_in import apply_correction
+        from keras_shiftguard.preprocessing.expected.own_preprocessor import converts_by_itself
 
+        if self.status == "mismatch" and converts_by_itself(model):
+            raise BadInputError(
+                "The model preprocesses what `predict` is given outside of its graph, so nothing "
+                f"can be put in front of it there. Change the data instead: {self.advice or 'x'}"
+            )
         fixes = {name: d.fix for name, d in self.by_input.items() if d.fix is not None}
         if fixes:
             return apply_correction(model, fixes)

@@ -31,7 +31,8 @@ MIN_TRIAL_SIGMAS = 3.0  # by which the fix must help, if the trial is one of two
 MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm says the same
 MIN_HELP_SIGMAS = 1.0  # by which it must help to be offered, if the other two witnesses convict
 MIN_ACQUITTAL_SIGMAS = 2.0  # by which every rival must be worse than the images as fed
-ACQUITTAL_IMAGES = 16  # distinct images with which the rivals are tried
+# Distinct images that are enough, if with them the fix helps by `CLEAR_SIGMAS` or does harm.
+FIRST_IMAGES, CLEAR_SIGMAS = 16, 4.5
 
 # --- what the feed shows --------------------------------------------------------------------
 

@@ -20,6 +20,10 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, 
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     candidate_in_words,
 )
+from keras_shiftguard.preprocessing.expected.own_preprocessor import (
+    is_of_keras_hub,
+    published_by_keras_hub,
+)
 from keras_shiftguard.preprocessing.expected.stated import for_channels
 from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
@@ -49,6 +53,7 @@ def judge(
     structures: Sequence[StructuralExpectation] | None = None,
     stated: Mapping[str | None, InputConvention] | None = None,
     speaker: str = "You said (`expects`)",
+    runs: bool = True,
 ) -> Diagnosis:
     """Returns the diagnosis of a model and its input.
 
@@ -66,15 +71,18 @@ def judge(
         stated: What somebody says that the inputs must receive, see `stated_conventions`.
             Nothing else is then asked.
         speaker: Who states it, as the beginning of a sentence.
+        runs: Whether the network may be run on the samples: they do not pass a preprocessor of
+            its own first.
 
     Raises:
         BadInputError: if what is stated does not fit the input.
     """
     stated = stated or {}
-    if evidence is None:
+    if evidence is None and runs:
         evidence = BatchNormEvidence(model)
     if structures is None:
         structures = expect_from_structure(model)
+    structures = _with_weights_of_keras_hub(model, structures)
     by_name = {s.name: s for s in structures}
     found: dict[str, Diagnosis] = {}
     for name, summary in profile.inputs.items():
@@ -85,7 +93,15 @@ def judge(
                 said = for_channels(said, summary.num_channels)
                 structure = _as_stated(structure, said, speaker)
             found[name] = _judge_input(
-                model, samples, name, summary, structure, labels, training, evidence, bool(said)
+                model if runs else None,
+                samples,
+                name,
+                summary,
+                structure,
+                labels,
+                training,
+                evidence if runs else None,
+                bool(said),
             )
     if not found:
         text = (
@@ -94,6 +110,23 @@ def judge(
         )
         return Diagnosis("unknown", UNKNOWN, UNKNOWN, advice=text)
     return next(iter(found.values())) if len(found) == 1 else Diagnosis.worst(found)
+
+
+def _with_weights_of_keras_hub(
+    model: keras.Model, structures: Sequence[StructuralExpectation]
+) -> list[StructuralExpectation]:
+    """Returns the expectations for weights of KerasHub, which has conventions of its own."""
+    if not is_of_keras_hub(model):
+        return list(structures)
+    published = published_by_keras_hub(model)
+    found = []
+    for structure in structures:
+        text = "KerasHub has several conventions for this structure."
+        convention = UNKNOWN
+        if published is not None:
+            text, convention = f"KerasHub's weights of this family want {published}.", published
+        found.append(replace(structure, convention=convention, inner=convention, evidence=(text,)))
+    return found
 
 
 def _as_stated(
@@ -110,26 +143,33 @@ def _as_stated(
 
 
 def _judge_input(
-    model: keras.Model,
+    model: keras.Model | None,
     samples: Mapping[str, np.ndarray],
     name: str,
     summary: InputSummary,
     structure: StructuralExpectation,
     labels: np.ndarray | None,
     training: bool,
-    evidence: BatchNormEvidence,
+    evidence: BatchNormEvidence | None,
     stated: bool,
 ) -> Diagnosis:
-    """Returns the diagnosis of the input `name`, as `judge` does for all of them."""
+    """Returns the diagnosis of the input `name`, as `judge` does for all of them.
+
+    Without `model` and `evidence` the network is not run.
+    """
     observation = observe(summary)
     begins = training and structure.fresh and structure.trainable and not stated
-    if begins:
+    if begins and model is not None:
         _from_scratch.add(model)
-    scratch = model in _from_scratch
+    scratch = model is not None and model in _from_scratch
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
-    reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
-    trial = _trial(model, samples, name, summary, structure, training)
+    reading: Reading | str = "The network was not run."
+    if evidence is not None:
+        reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
+    trial = None
+    if model is not None:
+        trial = _trial(model, samples, name, summary, structure, training)
     case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins, trial)
     verdict = decide(case)
     fix, advice = None, ""
@@ -146,7 +186,8 @@ def _judge_input(
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
     # Predictions tell nothing before training, nor on wrongly preprocessed input.
-    if verdict.status != "mismatch" and not training and not structure.fresh:
+    judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
+    if judges_predictions and model is not None:
         hints += remarks_of_predictions(model, samples, name, labels)
     if observation.kind == "per_image_standardised" and verdict.expected.is_known:
         raw = InputConvention("raw", "gray" if summary.num_channels == 1 else "rgb")

@@ -16,22 +16,24 @@ Reference:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
 
-from keras_shiftguard.instrument.network_features import Features, features_of
+from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.limits import (
+    CLEAR_SIGMAS,
+    FIRST_IMAGES,
     MAX_TRIAL_IMAGES,
+    MIN_ACQUITTAL_SIGMAS,
     MIN_TOLD_APART,
     MIN_TRIAL_IMAGES,
     TRIAL_TEMPERATURE,
 )
 from keras_shiftguard.preprocessing.witnesses.views import second_view
 
-BATCH_SIZE = 16
+BATCH_SIZE = 16  # divides `FIRST_IMAGES`
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,6 @@ class Trial:
         with_head: Whether the classifier, if there is one, was trained on this input, and is
             asked as well: a head on a frozen backbone may have learnt an input that the backbone
             does not expect.
-        limit: Largest number of distinct images to use.
     """
 
     def __init__(
@@ -96,21 +97,23 @@ class Trial:
         name: str,
         axis: int = -1,
         with_head: bool = True,
-        limit: int = MAX_TRIAL_IMAGES,
     ) -> None:
-        self._model, self._name, self._axis = model, name, axis
+        self._read = FeatureReader(model)
+        self._name, self._axis = name, axis
         self._with_head = with_head
-        chosen = _distinct(np.asarray(inputs[name]), limit)
+        chosen = _distinct(np.asarray(inputs[name]), MAX_TRIAL_IMAGES)
         self.num_images = len(chosen)
         self._others = {
             key: np.asarray(value)[chosen] for key, value in inputs.items() if key != name
         }
         self._images = np.asarray(inputs[name])[chosen]
         self._views: tuple[np.ndarray, np.ndarray] | None = None
-        self._seen: dict[Transform, list[np.ndarray] | None] = {}
+        self._seen: dict[tuple[Transform, int, int], Features | None] = {}
 
     def of(self, fix: Transform, than: Transform = AS_FED) -> Preference:
         """Returns how much better the network sees with `fix` than with another map.
+
+        The first half of the images is enough where the answer is clear.
 
         Args:
             fix: The map from the images as fed to the suspected convention.
@@ -119,10 +122,18 @@ class Trial:
         Raises:
             Exception: whatever the user's own `call` raises.
         """
-        n = self.num_images
-        if n < MIN_TRIAL_IMAGES:
-            return Preference(0.0, 0.0, n)
-        before, after = (self._info_nce(transform) for transform in (than, fix))
+        if self.num_images < MIN_TRIAL_IMAGES:
+            return Preference(0.0, 0.0, self.num_images)
+        some = self._compare(fix, than, min(FIRST_IMAGES, self.num_images))
+        if self.num_images <= FIRST_IMAGES or some.sigmas < -MIN_ACQUITTAL_SIGMAS:
+            return some
+        if some.sigmas > CLEAR_SIGMAS and some.can_tell:
+            return some
+        return self._compare(fix, than, self.num_images)
+
+    def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
+        """Returns how much better the network sees the first `n` images with `fix`."""
+        before, after = (self._info_nce(transform, n) for transform in (than, fix))
         if before is None or after is None:
             return Preference(0.0, 0.0, n)
         sigmas = []
@@ -132,17 +143,9 @@ class Trial:
         told_apart = 1 + max(before[0].mean(), after[0].mean()) / np.log(n)
         return Preference(min(sigmas), float(told_apart), n)
 
-    def _info_nce(self, transform: Transform) -> list[np.ndarray] | None:
+    def _info_nce(self, transform: Transform, n: int) -> list[np.ndarray] | None:
         """Returns the InfoNCE of each image, `(n,)`, by features and, with a head, by logits."""
-        if transform not in self._seen:
-            self._seen[transform] = self._measure(transform)
-        return self._seen[transform]
-
-    def _measure(self, transform: Transform) -> list[np.ndarray] | None:
-        if self._views is None:
-            x = np.moveaxis(self._images, self._axis, -1).astype("float32")
-            self._views = x, second_view(x)
-        first, second = (self._features(transform.apply(view)) for view in self._views)
+        first, second = (self._features(transform, view, n) for view in (0, 1))
         if first is None or second is None:
             return None
         found = [info_nce(first.penultimate, second.penultimate)]
@@ -150,20 +153,27 @@ class Trial:
             found.append(info_nce(first.logits, second.logits))
         return found
 
-    def _features(self, images: np.ndarray) -> Features | None:
-        """Returns the features of images whose channels come last."""
-        x = np.moveaxis(images, -1, self._axis)
+    def _features(self, transform: Transform, view: int, n: int) -> Features | None:
+        """Returns the features of one view of the first `n` images; None if they are not finite."""
+        if self._views is None:
+            x = np.moveaxis(self._images, self._axis, -1).astype("float32")
+            self._views = x, second_view(x)
         parts = []
-        for start in range(0, len(x), BATCH_SIZE):
-            end = start + BATCH_SIZE
-            some: dict[str, Any] = {key: value[start:end] for key, value in self._others.items()}
-            part = features_of(self._model, {**some, self._name: x[start:end]})
+        for start in range(0, n, BATCH_SIZE):
+            key = transform, view, start
+            if key not in self._seen:
+                images = transform.apply(self._views[view][start : start + BATCH_SIZE])
+                others = {name: x[start : start + BATCH_SIZE] for name, x in self._others.items()}
+                self._seen[key] = self._read(
+                    {**others, self._name: np.moveaxis(images, -1, self._axis)}
+                )
+            part = self._seen[key]
             if part is None or not np.isfinite(part.penultimate).all():
                 return None
             parts.append(part)
-        logits = [p.logits for p in parts if p.logits is not None]
+        logits = [part.logits for part in parts if part.logits is not None]
         return Features(
-            np.concatenate([p.penultimate for p in parts]),
+            np.concatenate([part.penultimate for part in parts]),
             np.concatenate(logits) if len(logits) == len(parts) else None,
         )
 

@@ -1,0 +1,93 @@
+"""The preprocessor that a model carries: it tells what the network behind it must receive.
+
+KerasHub tasks have one, which converts what `fit`, `evaluate` and `predict` are given. Models of
+kimm and keras-cv-attention-models name a mode and leave the preprocessing to the user. All are
+found by their attributes; none of these packages is imported.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.stated import stated_conventions
+
+RAW = InputConvention("raw", "rgb")
+SPEAKER = "The model's own preprocessor says"
+# What `preprocessing_mode` (kimm) and `rescale_mode` (keras-cv-attention-models) mean.
+MODES_OF_OTHERS = {
+    "imagenet": "torch",
+    "0_1": "unit",
+    "-1_1": "tf",
+    "tf": "tf",
+    "torch": "torch",
+    "raw": "raw",
+    "raw01": "unit",
+}
+CLIP = {
+    "mean": (0.48145466, 0.4578275, 0.40821073),
+    "std": (0.26862954, 0.26130258, 0.27577711),
+}
+TF128 = {"mean": (128.0,) * 3, "std": (128.0,) * 3}
+# KerasHub's families whose presets all share one convention (`ImageConverter` of each preset).
+# Their structures are those of keras.applications, their weights are not.
+KERAS_HUB_FAMILIES: dict[str, Any] = {
+    "VGGBackbone": "torch",
+    "ViTBackbone": "tf",
+    "SigLIPVisionEncoder": "tf",
+    "CLIPVisionEncoder": CLIP,
+}
+
+
+def converts_by_itself(model: Any) -> bool:
+    """Whether `predict` and `fit` of the model preprocess what they are given."""
+    return _converter(model) is not None
+
+
+def after_preprocessor(model: Any) -> InputConvention | None:
+    """Returns what the network behind the model's own preprocessor receives; None without one."""
+    converter = _converter(model)
+    if converter is not None:
+        return stated_conventions(converter)[None]
+    mode = getattr(model, "rescale_mode", None)
+    if mode is None and not getattr(model, "include_preprocessing", True):
+        mode = getattr(model, "preprocessing_mode", None)
+    return _named(mode)
+
+
+def published_by_keras_hub(model: Any) -> InputConvention | None:
+    """Returns the convention of KerasHub's weights for this family; None if it is not known."""
+    for each in (model, getattr(model, "backbone", None)):
+        if is_of_keras_hub(each):
+            family = KERAS_HUB_FAMILIES.get(type(each).__name__)
+            if family is not None:
+                return stated_conventions(family)[None]
+    return None
+
+
+def is_of_keras_hub(model: Any) -> bool:
+    """Whether KerasHub defines the class of the model."""
+    return any(cls.__module__.split(".")[0] == "keras_hub" for cls in type(model).__mro__)
+
+
+def _converter(model: Any) -> Any | None:
+    """Returns the image converter of a KerasHub task; None without one."""
+    converter = getattr(getattr(model, "preprocessor", None), "image_converter", None)
+    return converter if hasattr(converter, "scale") and hasattr(converter, "offset") else None
+
+
+def _named(mode: Any) -> InputConvention | None:
+    """Returns the convention of a `rescale_mode`, which may be a pair of mean and deviation."""
+    try:
+        if isinstance(mode, (list, tuple)) and len(mode) == 2:
+            mean, std = (np.ravel(np.asarray(v, "float64")).tolist() for v in mode)
+            return stated_conventions({"mean": mean, "std": std})[None]
+        if mode == "clip":
+            return stated_conventions(CLIP)[None]
+        if mode == "tf128":
+            return stated_conventions(TF128)[None]
+    except (BadInputError, TypeError, ValueError):
+        return None
+    name = MODES_OF_OTHERS.get(mode) if isinstance(mode, str) else None
+    return None if name is None else InputConvention(name, "rgb")
