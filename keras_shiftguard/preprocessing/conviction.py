@@ -111,7 +111,7 @@ def _suspicion(case: Case) -> Suspicion | None:
             elif _published_is_likelier(case, reading, of_prior):
                 best = of_prior
     hypothesis = reading.hypotheses[best]
-    if prior is None or not is_about(hypothesis, prior):
+    if fed.channel_order == "unknown" and not (prior and is_about(hypothesis, prior)):
         best = _with_usual_means(reading, best)
         hypothesis = reading.hypotheses[best]
     if prior is not None and is_about(hypothesis, prior):

@@ -238,7 +238,8 @@ def test_the_structure_names_the_suspect(expected, certainty, trial, status):
     assert verdict.status == status, verdict
     fed_is_right = status == "ok" and expected == "tf"
     assert verdict.expected == InputConvention("unit" if fed_is_right else expected)
-    assert verdict.observed.channel_order == "rgb"
+    if status != "mismatch":  # there the same trial speaks for a swap as well
+        assert verdict.observed.channel_order == "rgb"
     if status == "unknown":
         assert verdict.evidence[0].startswith("ANet is published for tf")
         assert "do not confirm it" in verdict.evidence[0]

@@ -1,0 +1,131 @@
+"""Models that carry their own preprocessor: KerasHub's as they come, others by their attributes."""
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+from photos import imagenet_photos
+
+import keras_shiftguard as sg
+from keras_shiftguard import InputConvention
+from keras_shiftguard.preprocessing.expected.own_preprocessor import (
+    after_preprocessor,
+    converts_by_itself,
+    published_by_keras_hub,
+)
+
+RAW = imagenet_photos(64)[0].round()
+SHUFFLED = "ignore:.shuffle=True. was passed:UserWarning"  # KerasHub's own datasets
+
+
+def vit(scale=1 / 127.5, offset=-1.0):
+    """Returns a small task, as its constructors make it."""
+    backbone = keras_hub.models.ViTBackbone(
+        image_shape=(32, 32, 3),
+        patch_size=8,
+        num_layers=1,
+        num_heads=2,
+        hidden_dim=16,
+        mlp_dim=32,
+    )
+    converter = keras_hub.layers.ViTImageConverter(image_size=(32, 32), scale=scale, offset=offset)
+    return keras_hub.models.ViTImageClassifier(
+        backbone=backbone,
+        preprocessor=keras_hub.models.ViTImageClassifierPreprocessor(image_converter=converter),
+        num_classes=3,
+    )
+
+
+@pytest.mark.backend
+def test_a_task_is_given_raw_images_of_any_size():
+    task = vit()
+    assert sg.diagnose(task, RAW).status == "ok"
+    found = sg.diagnose(task, RAW / 255)
+    assert (found.status, found.expected) == ("mismatch", InputConvention("raw"))
+    assert "own preprocessor says" in found.evidence[0]
+    # The fix goes in front of the preprocessor.
+    fixed = task.predict(np.asarray(found.fix(RAW / 255)), verbose=0)
+    assert np.allclose(fixed, task.predict(RAW, verbose=0), atol=1e-4)
+    with pytest.raises(sg.ShiftGuardError, match=r"Change the data instead: x = x \* 255"):
+        found.apply(task)
+
+
+@pytest.mark.backend
+@pytest.mark.filterwarnings(SHUFFLED)
+def test_in_a_fit_the_guard_sees_what_the_converter_makes():
+    task = vit()
+    task.compile("sgd", "sparse_categorical_crossentropy")
+    y = np.arange(20) % 3
+    for x, status in ((RAW, "ok"), (RAW / 255, "mismatch")):
+        guard = sg.ShiftGuard(on_mismatch="ignore", verbose=0)
+        task.fit(x, y, batch_size=10, verbose=0, callbacks=[guard])
+        assert guard.diagnosis.status == status
+        assert guard.diagnosis.expected == InputConvention("tf")
+        assert "own preprocessor says" in guard.diagnosis.evidence[0]
+
+
+def test_what_the_user_states_counts_more():
+    found = sg.diagnose(vit(), RAW, expects="unit")
+    assert found.status == "mismatch" and found.expected.mode == "unit"
+
+
+def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
+    vgg = keras_hub.models.VGGBackbone(
+        stackwise_num_repeats=[2, 2, 3, 3, 3],
+        stackwise_num_filters=[64, 128, 256, 512, 512],
+        image_shape=(64, 64, 3),
+    )
+    assert not converts_by_itself(vgg) and after_preprocessor(vgg) is None
+    assert published_by_keras_hub(vgg) == InputConvention("torch")
+    torch = InputConvention("torch").from_raw(RAW)
+    assert sg.diagnose(vgg, torch).status == "ok"
+    caffe = sg.diagnose(vgg, InputConvention("caffe", "bgr").from_raw(RAW))
+    assert (caffe.status, caffe.expected.mode) == ("unknown", "torch")
+
+
+class Kimm:
+    """The attributes of a model of kimm."""
+
+    def __init__(self, mode, inside=False):
+        self.preprocessing_mode, self.include_preprocessing = mode, inside
+
+
+class Attention:
+    """The attributes of a model of keras-cv-attention-models."""
+
+    def __init__(self, mode):
+        self.rescale_mode = mode
+
+
+MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
+
+
+@pytest.mark.parametrize(
+    ("model", "mode"),
+    [
+        (Kimm("imagenet"), "torch"),
+        (Kimm("0_1"), "unit"),
+        (Kimm("-1_1"), "tf"),
+        (Kimm("imagenet", inside=True), None),  # its layers say so themselves
+        (Kimm("of tomorrow"), None),
+        (Attention("torch"), "torch"),
+        (Attention("raw01"), "unit"),
+        (Attention("raw"), "raw"),
+        (Attention("clip"), "custom"),
+        (Attention("tf128"), "custom"),
+        (Attention((np.array(MEAN), np.array(STD))), "torch"),
+        (Attention((MEAN, [0, 0, 0])), None),
+        (object(), None),
+    ],
+    ids=lambda x: str(getattr(x, "__dict__", x)),
+)
+def test_modes_of_other_packages(model, mode):
+    found = after_preprocessor(model)
+    assert (found.mode if found else None) == mode and not converts_by_itself(model)
+
+
+def test_a_model_of_another_package_is_judged_by_its_word():
+    model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3)])
+    model.rescale_mode = "torch"
+    found = sg.diagnose(model, RAW / 255)
+    assert found.status == "mismatch" and found.expected.mode == "torch"

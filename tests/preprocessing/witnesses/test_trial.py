@@ -1,0 +1,137 @@
+"""The trial on real weights, and where it must keep silent."""
+
+import keras
+import lite0
+import numpy as np
+import pytest
+from photos import imagenet_photos
+
+from keras_shiftguard.instrument.network_features import FeatureReader
+from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
+from keras_shiftguard.preprocessing.expected.batch_norm import Transform
+from keras_shiftguard.preprocessing.witnesses.trial import Trial, info_nce
+from keras_shiftguard.preprocessing.witnesses.views import second_view
+
+RAW = np.round(imagenet_photos()[0])
+TF = InputConvention("tf")
+
+
+@pytest.fixture(scope="module")
+def network():
+    return lite0.build()
+
+
+def fix(fed, expected):
+    return Transform(*affine_between(fed, expected))
+
+
+@pytest.mark.backend
+def test_a_network_sees_better_what_it_was_trained_on(network):
+    caffe = InputConvention("caffe", "bgr")
+    before = [np.array(w) for w in network.get_weights()]
+    wrong = Trial(network, {"input": caffe.from_raw(RAW)}, "input").of(fix(caffe, TF))
+    right = Trial(network, {"input": TF.from_raw(RAW)}, "input").of(fix(TF, caffe))
+    assert wrong.can_tell and wrong.sigmas > 3 and wrong.told_apart > 0.9
+    assert right.can_tell and right.sigmas < -2
+    assert "sees better" in wrong.in_words() and "sees worse" in right.in_words()
+    assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
+
+
+def test_it_keeps_silent_where_it_cannot_tell(network):
+    tf = TF.from_raw(RAW)
+    few = Trial(network, {"input": np.concatenate([tf[:7]] * 3)}, "input")
+    answer = few.of(fix(TF, InputConvention("unit")))
+    assert answer.num_images == 7 and not answer.can_tell and "too few" in answer.in_words()
+    # Parts of one smooth picture look alike.
+    ramp = (
+        np.linspace(0, 1, 224)[None, :, None, None]
+        * np.linspace(0.99, 1.0, 12)[:, None, None, None]
+    )
+    alike = np.broadcast_to(ramp, (12, 224, 224, 3)).astype("float32")
+    answer = Trial(network, {"input": alike}, "input").of(fix(InputConvention("unit"), TF))
+    assert not answer.can_tell and "hardly tells" in answer.in_words()
+
+
+def test_a_trained_head_has_a_say():
+    """The head was trained on [0, 1], over features that see better in [-1, 1]."""
+    unit = InputConvention("unit")
+    base = lite0.build(include_top=False, pooling="avg", size=160)
+    parts = np.concatenate([RAW[:, t : t + 160, t : t + 160] for t in (0, 20, 40, 60)])
+    features = base.predict(unit.from_raw(parts), verbose=0)
+    head = keras.Sequential([keras.Input((1280,)), keras.layers.Dense(20, activation="softmax")])
+    head.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    head.fit(features, np.tile(np.arange(20), 4), epochs=40, verbose=0)
+    model = keras.Model(base.input, head(base.output))
+    fed = {"input": unit.from_raw(RAW[:, 30:190, 30:190])}
+    alone = Trial(model, fed, "input", with_head=False).of(fix(unit, TF))
+    both = Trial(model, fed, "input").of(fix(unit, TF))
+    assert both.sigmas < alone.sigmas and both.sigmas < 2
+
+
+def test_channels_first_is_seen_alike():
+    class Turned(keras.layers.Layer):
+        def call(self, x):
+            return keras.ops.transpose(x, (0, 2, 3, 1))
+
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential(
+        [keras.Input((32, 32, 3)), keras.layers.Conv2D(8, 3), keras.layers.GlobalAveragePooling2D()]
+    )
+    turned = keras.Sequential([keras.Input((3, 32, 32)), Turned(), network])
+    images = imagenet_photos(32)[0] / 255
+    one = Trial(network, {"input": images}, "input").of(fix(InputConvention("unit"), TF))
+    first = np.moveaxis(images, -1, 1)
+    other = Trial(turned, {"input": first}, "input", axis=1).of(fix(InputConvention("unit"), TF))
+    assert np.isclose(one.sigmas, other.sigmas, atol=1e-3)
+
+
+def test_info_nce():
+    features = np.eye(4)
+    assert np.allclose(info_nce(features, features), 0, atol=1e-3)
+    same = np.ones((4, 3))
+    assert np.allclose(info_nce(same, same), -np.log(4))
+
+
+def test_second_views():
+    photo = RAW[:2] / 255
+    view = second_view(photo)
+    assert view.shape == photo.shape and not np.allclose(view, photo)
+    assert np.array_equal(view[1], second_view(photo[1:])[0])  # whatever else is drawn
+    assert view.min() >= photo.min() - 1e-6 and view.max() <= photo.max() + 1e-6
+    small = np.arange(2 * 8 * 8 * 1, dtype="float32").reshape(2, 8, 8, 1)
+    moved = second_view(small)
+    shifts = [(a, b) for a in (-2, 2) for b in (-2, 2)]
+    inner = {tuple(np.roll(small[0], s, (0, 1))[3:5, 3:5].ravel()) for s in shifts}
+    assert tuple(moved[0, 3:5, 3:5].ravel()) in inner
+
+
+class Subclassed(keras.Model):
+    """A model whose classifier is made first and called last."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(5)
+        self.conv = keras.layers.Conv2D(64, 3)
+
+    def call(self, x):
+        return self.head(keras.ops.mean(self.conv(x), axis=(1, 2)))
+
+
+@pytest.mark.backend
+def test_which_features_are_read():
+    x = np.random.default_rng(0).random((3, 8, 8, 3)).astype("float32")
+    model = Subclassed()
+    model(x)
+    read = FeatureReader(model)({"input": x})
+    assert read.penultimate.shape == (3, 64)
+    assert np.allclose(read.logits, keras.ops.convert_to_numpy(model(x)), atol=1e-4)
+    trunk = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(48, 3)])
+    read = FeatureReader(trunk)({"input": x})
+    assert read.logits is None
+    want = keras.ops.convert_to_numpy(trunk(x)).mean(axis=(1, 2))
+    assert np.allclose(read.penultimate, want, atol=1e-5)
+    edges = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(48, 3), keras.layers.Conv2D(1, 1)]
+    )
+    assert FeatureReader(edges)({"input": x}).penultimate.shape == (3, 48)
+    assert FeatureReader(keras.Sequential([keras.layers.Flatten()]))({"input": x}) is None
