@@ -24,6 +24,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
@@ -140,6 +141,23 @@ def odd_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
+def garbled_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns photos in a wrong memory layout or colour space, 0..255."""
+    n, height, width, _ = raw.shape
+    planes = np.ascontiguousarray(raw.transpose(0, 3, 1, 2))
+    spaces = {
+        space: np.stack(
+            [np.asarray(Image.fromarray(x.astype("uint8")).convert(space)) for x in raw]
+        ).astype("float64")
+        for space in ("YCbCr", "HSV")
+    }
+    return {
+        "channels first as last": planes.reshape(n, height, width, 3),
+        "channels last as first": raw.reshape(n, 3, height, width).transpose(0, 2, 3, 1),
+        **spaces,
+    }
+
+
 class Table:
     """Verdicts of one network, counted."""
 
@@ -170,7 +188,9 @@ class Table:
         counts["fixed right"] += (
             convicts_mode and named and found.observed.mode == fed.mode and found.fix is not None
         )
-        assert wrong_mode or kind.startswith(("right", "odd", "swapped")), kind
+        counts["garbled told"] += bool(found.garbled)
+        counts["garbled hinted"] += any(h.name == "garbled" for h in found.hints)
+        assert wrong_mode or kind.startswith(("right", "odd", "swapped", "garbled")), kind
 
 
 def judge_network(name: str, draws: int) -> Table:
@@ -204,6 +224,8 @@ def judge_network(name: str, draws: int) -> Table:
         feed(kind, convention.from_raw(raw), convention)
     for what, images in odd_feeds(raw).items():
         feed(f"odd ({what})", true.from_raw(np.clip(images, 0, 255)), true)
+    for what, images in garbled_feeds(raw).items():
+        feed(f"garbled ({what})", true.from_raw(images), true)
     return table
 
 

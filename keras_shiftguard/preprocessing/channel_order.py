@@ -121,7 +121,7 @@ def _memory(case: Case, expected: InputConvention) -> float:
     Below 0: that they are in place. Near 0 if it cannot tell.
     """
     reading = case.reading
-    if not isinstance(reading, Reading) or not is_about(reading.choice, expected):
+    if not isinstance(reading, Reading) or reading.choice.mode != expected.mode:
         return 0.0
     choice, fit = reading.choice, reading.scores.misfit
     others = [
@@ -133,9 +133,10 @@ def _memory(case: Case, expected: InputConvention) -> float:
         return 0.0
     same_means = [i for i in others if reading.hypotheses[i].means == choice.means] or others
     gap, _ = reading.scores.gap(same_means[0], reading.best)
-    if gap < MIN_SWAP_GAP and choice.means is None:
-        return 0.0
-    return reading.swap_sigmas if choice.swap else -reading.swap_sigmas
+    sigmas = reading.swap_sigmas
+    if gap < MIN_SWAP_GAP and choice.means is None:  # it may suspect a swap, but cannot be sure
+        sigmas = min(sigmas, MIN_SWAP_SIGMAS)
+    return sigmas if choice.swap else -sigmas
 
 
 def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference | None:

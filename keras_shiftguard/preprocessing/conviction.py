@@ -33,12 +33,13 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_IMAGES,
     MIN_IMAGES_ALONE,
     MIN_INVERTED_GAP,
+    MIN_LIKELY_SWAP_SIGMAS,
     MIN_MODE_GAP,
     MIN_MODE_SIGMAS,
     MIN_TRIAL_SIGMAS,
     MIN_TRIAL_SIGMAS_SUPPORTED,
 )
-from keras_shiftguard.preprocessing.witnesses.feed import could_be_the_subject
+from keras_shiftguard.preprocessing.witnesses.feed import could_be_the_subject, shows_its_convention
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
@@ -111,7 +112,7 @@ def _suspicion(case: Case) -> Suspicion | None:
             elif _published_is_likelier(case, reading, of_prior):
                 best = of_prior
     hypothesis = reading.hypotheses[best]
-    if fed.channel_order == "unknown" and not (prior and is_about(hypothesis, prior)):
+    if not (prior and is_about(hypothesis, prior)):
         best = _with_usual_means(reading, best)
         hypothesis = reading.hypotheses[best]
     if prior is not None and is_about(hypothesis, prior):
@@ -271,7 +272,11 @@ def _trial_says(trial: Preference | None, memory: int) -> int:
 def _feed_says(case: Case, suspicion: Suspicion) -> int:
     """Returns whether the feed surely is in the convention that it is accused to be in."""
     observation = case.observation
-    if could_be_the_subject(case.summary, suspicion.observed, suspicion.expected):
+    conventions = suspicion.observed, suspicion.expected
+    if could_be_the_subject(case.summary, *conventions):
+        return -1
+    by_range = not observation.by_grid and not _is_inverted(case, suspicion)
+    if by_range and not shows_its_convention(case.summary, *conventions):
         return -1
     if observation.certainty >= MIN_CERTAINTY:
         return 1
@@ -302,7 +307,8 @@ def _with_usual_means(reading: Reading, best: int) -> int:
     """
     chosen = reading.hypotheses[best]
     usual = "bgr" if chosen.mode == "caffe" else "rgb"
-    if chosen.means in (None, usual):
+    as_fed = best == reading.as_fed and reading.swap_sigmas > MIN_LIKELY_SWAP_SIGMAS
+    if chosen.means in (None, usual) or as_fed:
         return best
     others = [
         i

@@ -70,6 +70,8 @@ class Diagnosis:
         value_range: Smallest and largest finite value that was fed.
         candidates: How well each convention fits the batch norm, the likeliest
             first; empty if batch norm could not be compared.
+        garbled: What the images are, if their layout or colour space is wrong: "channels-first
+            memory that was read as channels-last". Empty if they look like pictures.
         trained_here: Whether the fit trains a network whose weights were at their initial
             values, which learns the convention that it is fed.
     """
@@ -89,6 +91,7 @@ class Diagnosis:
     # Not compared: these numbers are for charts, and no part of the verdict.
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
     trained_here: bool = False
+    garbled: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -171,6 +174,7 @@ class Diagnosis:
             "value_range": self._finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "trained_here": self.trained_here,
+            "garbled": self.garbled,
         }
 
     @classmethod
@@ -201,6 +205,7 @@ class Diagnosis:
             value_range=None if value_range is None else (value_range[0], value_range[1]),
             candidates=tuple(Candidate(**candidate) for candidate in values["candidates"]),
             trained_here=bool(values.get("trained_here", False)),
+            garbled=str(values.get("garbled", "")),
             **plain,
         )
 
@@ -239,6 +244,8 @@ class Diagnosis:
                 number = len(self.by_input)
                 return f"Preprocessing is right: each of {number} inputs is fed what it expects."
             where = f" at input {_worst_name(self.by_input)!r}"
+        if self.status == "mismatch" and self.garbled:
+            return f"Preprocessing mismatch{where}: the model is fed {self.garbled}."
         if self.status == "mismatch":
             what = difference_in_words(self.expected, self.observed)
             return f"Preprocessing mismatch{where}: {what}"

@@ -44,3 +44,10 @@ DARK, BRIGHT = 64.0, 191.0
 # A factor by which two conventions differ too much for a pale or dark collection to matter.
 FAR_FACTOR = 10.0
 MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range
+
+# --- garbled images (chosen on photos of 224 and 32 pixels; those of CIFAR agree) ---------------
+
+MAX_LAYOUT_ROUGHNESS = 0.8  # of the right layout, in that as fed: .3 or .55 if garbled, else 1.8
+MAX_CHROMA_SPREAD = 0.45  # of chroma, in that of luma: about .2; of colours about 1
+MAX_CHROMA_MEAN_ERROR = 12.0  # grey levels between mean chroma and 128
+MAX_HUE_CORRELATION = 0.45  # of hue with the other channels: about 0; of colours above .85

@@ -37,12 +37,14 @@ class Observation:
             `"per_image_standardised"` or `"scaled_twice"`; else None.
         certainty: How certain the convention is, from 0 to 1.
         evidence: Sentences with numbers.
+        by_grid: Whether the 8-bit grid tells it, and not the extremes.
     """
 
     convention: InputConvention
     kind: str | None
     certainty: float
     evidence: tuple[str, ...]
+    by_grid: bool = False
 
 
 def observe(summary: InputSummary) -> Observation:
@@ -113,7 +115,8 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
     found = f"{100 * share:.0f} % of the values lie on the grid of 8-bit pixels in {convention}."
     # A handful of gray levels can lie on a grid of another convention by chance.
     coverage = _coverage(_lattice_form(name, summary), summary)
-    return Observation(convention, None, 0.999 if coverage > 0.06 else 0.7, (found, range_sentence))
+    certainty = 0.999 if coverage > 0.06 else 0.7
+    return Observation(convention, None, certainty, (found, range_sentence), by_grid=True)
 
 
 def _lattice_form(name: str, summary: InputSummary) -> Form:

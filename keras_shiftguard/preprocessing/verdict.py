@@ -29,11 +29,13 @@ from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
 )
+from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
-from keras_shiftguard.preprocessing.observation import observe
+from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS
+from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
-from keras_shiftguard.preprocessing.witnesses.trial import Trial
+from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks whose training from scratch was observed. They learn the convention that they
@@ -182,7 +184,18 @@ def _judge_input(
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
+    garbling, is_garbled = None, False
+    if model is not None and not scratch:
+        garbling, preference = _garbling(model, samples, name, summary, structure, observation)
+        is_garbled = preference is not None and preference.sigmas > MIN_TRIAL_SIGMAS
+        if garbling is not None and preference is not None and is_garbled:
+            fix, advice = None, garbling.advice
+            evidence_of_it = (garbling.sentence, preference.in_words(), *verdict.evidence)
+            verdict = replace(verdict, status="mismatch", evidence=evidence_of_it)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
+    if garbling is not None and not is_garbled:
+        text = f"The images may be {garbling.what}. {garbling.sentence}"
+        hints += (Hint("garbled", text, 0.6),)
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
     # Predictions tell nothing before training, nor on wrongly preprocessed input.
@@ -207,6 +220,7 @@ def _judge_input(
         value_range=(low, high),
         candidates=() if isinstance(reading, str) else _candidates(reading),
         trained_here=verdict.trained_here,
+        garbled=garbling.what if garbling is not None and is_garbled else "",
     )
 
 
@@ -221,6 +235,34 @@ def _trial(
     """Returns the trial of fixes on one input. An untrained head has learnt no input yet."""
     axis = 1 if summary.layout == "channels_first" else -1
     return Trial(model, samples, name, axis, with_head=not (training and structure.fresh_head))
+
+
+def _garbling(
+    model: keras.Model,
+    samples: Mapping[str, np.ndarray],
+    name: str,
+    summary: InputSummary,
+    structure: StructuralExpectation,
+    observation: Observation,
+) -> tuple[Garbling | None, Preference | None]:
+    """Returns how images seem to be garbled, and whether the network sees better if not.
+
+    The latter is None if the network cannot tell.
+    """
+    first = summary.layout == "channels_first"
+    garbling = find_garbling(samples[name], observation.convention, first)
+    if garbling is None:
+        return None, None
+    some = {key: np.asarray(x)[: len(garbling.images)] for key, x in samples.items()}
+    before, after = (
+        _trial(model, {**some, name: images}, name, summary, structure, False)
+        for images in (some[name], garbling.images)
+    )
+    try:
+        preference = after.against(before)
+    except Exception:  # the user's own `call` may raise anything
+        return garbling, None
+    return garbling, preference if preference.can_tell else None
 
 
 def _swap_hint(verdict: Verdict) -> Hint:

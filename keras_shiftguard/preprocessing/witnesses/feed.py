@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from keras_shiftguard.conventions import Form
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.limits import BRIGHT, DARK, FAR_FACTOR
+from keras_shiftguard.preprocessing.observation import MAX_GAP
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -17,6 +19,27 @@ def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
     ends = (np.asarray([summary.quantile(0.01), summary.quantile(0.99)])[:, None] - offset) / scale
     return bool(ends.min() < DARK and ends.max() > BRIGHT)
+
+
+def shows_its_convention(
+    summary: InputSummary, observed: InputConvention, expected: InputConvention
+) -> bool:
+    """Whether the extremes of the values cannot as well be those of pale or dark images.
+
+    Values from 0.06 to 1 may be dim images in [0, 1], or pale ones in [-1, 1]. The black or white
+    of the observed convention tells, where the expected one has another value for it.
+    """
+    low, high = summary.minimum, summary.maximum
+    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
+    if not Form(("expected",), "", scale, offset).holds(low, high):
+        return True
+    own_scale, own_offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    for end, found in ((0.0, low), (255.0, high)):
+        value = own_offset + end * own_scale
+        is_shared = np.all(np.abs((value - offset) / scale - end) < MAX_GAP)
+        if not is_shared and np.any(np.abs((found - own_offset) / own_scale - end) < MAX_GAP):
+            return True
+    return False
 
 
 def could_be_the_subject(

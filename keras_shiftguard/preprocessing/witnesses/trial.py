@@ -131,17 +131,20 @@ class Trial:
             return some
         return self._compare(fix, than, self.num_images)
 
+    def against(self, other: "Trial") -> Preference:
+        """Returns how much better the network sees these images than those of another trial.
+
+        Args:
+            other: Of the same images, garbled in another way.
+        """
+        n = min(self.num_images, other.num_images)
+        if n < MIN_TRIAL_IMAGES:
+            return Preference(0.0, 0.0, n)
+        return _preference(other._info_nce(AS_FED, n), self._info_nce(AS_FED, n), n)
+
     def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
         """Returns how much better the network sees the first `n` images with `fix`."""
-        before, after = (self._info_nce(transform, n) for transform in (than, fix))
-        if before is None or after is None:
-            return Preference(0.0, 0.0, n)
-        sigmas = []
-        for one, other in zip(before, after, strict=True):
-            gain = other - one
-            sigmas.append(float(gain.mean() / (gain.std(ddof=1) / np.sqrt(n) + 1e-9)))
-        told_apart = 1 + max(before[0].mean(), after[0].mean()) / np.log(n)
-        return Preference(min(sigmas), float(told_apart), n)
+        return _preference(self._info_nce(than, n), self._info_nce(fix, n), n)
 
     def _info_nce(self, transform: Transform, n: int) -> list[np.ndarray] | None:
         """Returns the InfoNCE of each image, `(n,)`, by features and, with a head, by logits."""
@@ -176,6 +179,20 @@ class Trial:
             np.concatenate([part.penultimate for part in parts]),
             np.concatenate(logits) if len(logits) == len(parts) else None,
         )
+
+
+def _preference(
+    before: list[np.ndarray] | None, after: list[np.ndarray] | None, n: int
+) -> Preference:
+    """Returns by how much the InfoNCE of each image grew, by features and by logits."""
+    if before is None or after is None:
+        return Preference(0.0, 0.0, n)
+    sigmas = []
+    for one, other in zip(before, after, strict=True):
+        gain = other - one
+        sigmas.append(float(gain.mean() / (gain.std(ddof=1) / np.sqrt(n) + 1e-9)))
+    told_apart = 1 + max(before[0].mean(), after[0].mean()) / np.log(n)
+    return Preference(min(sigmas), float(told_apart), n)
 
 
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,0 +1,155 @@
+"""Garbled images: a wrong memory layout or colour space, which no scale and offset could undo.
+
+The feed itself tells. Neighbouring pixels of a picture are alike, and those of a picture in a wrong
+layout are less so; the colours of a picture vary together, and hue or chroma do not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.limits import (
+    MAX_CHROMA_MEAN_ERROR,
+    MAX_CHROMA_SPREAD,
+    MAX_HUE_CORRELATION,
+    MAX_LAYOUT_ROUGHNESS,
+)
+
+MAX_IMAGES = 32
+
+
+@dataclass(frozen=True)
+class Garbling:
+    """What was done to images, and how to undo it.
+
+    Args:
+        what: What they are: "channels-first memory that was read as channels-last".
+        images: The images, undone, in the convention and layout of the input, float32.
+        advice: A line of Python that undoes it.
+        sentence: What shows it, with numbers.
+    """
+
+    what: str
+    images: np.ndarray
+    advice: str
+    sentence: str
+
+
+def find_garbling(
+    images: np.ndarray, observed: InputConvention, channels_first: bool = False
+) -> Garbling | None:
+    """Returns how three-channel images seem to be garbled; None if they look like pictures.
+
+    Args:
+        images: `(n, height, width, 3)`, or `(n, 3, height, width)` if `channels_first`.
+        observed: The convention that they are in. Colour spaces are only looked for if it is known.
+        channels_first: Whether the input takes the channels first.
+    """
+    x = np.asarray(images)[:MAX_IMAGES].astype("float32")
+    if x.ndim != 4 or x.shape[1 if channels_first else 3] != 3 or len(x) < 4:
+        return None
+    pictures = np.moveaxis(x, 1, -1) if channels_first else x
+    if min(pictures.shape[1:3]) < 16 or not np.isfinite(pictures).all():
+        return None
+    return _of_layout(pictures, channels_first) or _of_colours(pictures, observed, channels_first)
+
+
+def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
+    """Returns the garbling of the memory layout. `x` has the channels last."""
+    n, height, width, _ = x.shape
+    planes = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+    # What the memory of `x` holds if it was written with the channels first, and the reverse.
+    as_first = np.moveaxis(np.ascontiguousarray(x).reshape(n, 3, height, width), 1, -1)
+    as_last = planes.reshape(n, height, width, 3)
+    first, last = "channels-first", "channels-last"
+    back = "" if not channels_first else ".transpose(0, 3, 1, 2)"
+    front = "x" if not channels_first else "x.transpose(0, 2, 3, 1)"
+    for undone, written, read, line in (
+        (as_first, first, last, f"{front}.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1)"),
+        (as_last, last, first, f"{front}.transpose(0, 3, 1, 2).reshape(-1, {height}, {width}, 3)"),
+    ):
+        ratio = _roughness(undone) / _roughness(x)
+        if np.median(ratio) < MAX_LAYOUT_ROUGHNESS and np.mean(ratio < 1) > 0.75:
+            share = f"{100 * np.median(ratio):.0f} %"
+            return Garbling(
+                f"{written} memory that was read as {read}",
+                _as_fed(undone, channels_first),
+                f"x = {line}{back}",
+                f"Read as {written} memory, neighbouring pixels differ {share} as much.",
+            )
+    return None
+
+
+def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) -> Garbling | None:
+    """Returns the colour space that is not RGB. `x` has the channels last."""
+    if not observed.is_known:
+        return None
+    scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
+    raw = (x - offset) / scale
+    std = raw.std(axis=(1, 2)) + 1e-6
+    mean = np.median(raw.mean(axis=(1, 2)), axis=0)
+    spread = np.median(std[:, 1:] / std[:, :1], axis=0)
+    is_chroma = np.all(spread < MAX_CHROMA_SPREAD) and np.all(
+        np.abs(mean[1:] - 128) < MAX_CHROMA_MEAN_ERROR
+    )
+    if is_chroma:
+        # OpenCV has red before blue. Skin, wood and light are red: red chroma lies above blue.
+        red_first = bool(mean[1] > mean[2])
+        name, code = ("YCrCb", "YCrCb") if red_first else ("YCbCr", "YCbCr")
+        text = (
+            f"The second and third channel vary {spread[0]:.2f} and {spread[1]:.2f} times as much "
+            f"as the first, around {mean[1]:.0f} and {mean[2]:.0f}: chroma, not colours."
+        )
+        undone = _from_chroma(raw, red_first)
+    else:
+        centred = raw - raw.mean(axis=(1, 2), keepdims=True)
+        covariance = (centred[..., :1] * centred[..., 1:]).mean(axis=(1, 2))
+        correlation = np.median(covariance / (std[:, :1] * std[:, 1:]), axis=0)
+        if not np.all(correlation < MAX_HUE_CORRELATION):
+            return None
+        name, code = "HSV", "HSV"
+        text = (
+            f"The first channel hardly varies with the others (correlation {correlation[0]:.2f} "
+            f"and {correlation[1]:.2f}): hue, not a colour."
+        )
+        undone = _from_hue(raw)
+    return Garbling(
+        f"{name} in place of RGB",
+        _as_fed((undone * scale + offset).astype("float32"), channels_first),
+        f"# read the images as RGB: the code in front of this converts them to {code}",
+        text,
+    )
+
+
+def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
+    return np.moveaxis(images, -1, 1) if channels_first else images
+
+
+def _roughness(x: np.ndarray) -> np.ndarray:
+    """Returns how much neighbouring pixels differ, in deviations of each image, `(n,)`."""
+    down = np.abs(np.diff(x, axis=1)).mean(axis=(1, 2, 3))
+    across = np.abs(np.diff(x, axis=2)).mean(axis=(1, 2, 3))
+    return np.asarray((down + across) / 2 / (x.std(axis=(1, 2)).mean(axis=-1) + 1e-9) + 1e-9)
+
+
+def _from_chroma(raw: np.ndarray, red_first: bool) -> np.ndarray:
+    """Returns RGB of the luma and chroma of JPEG files, 0..255 (ITU-T T.871)."""
+    luma, red, blue = raw[..., 0], raw[..., 1] - 128, raw[..., 2] - 128
+    if not red_first:
+        red, blue = blue, red
+    rgb = (luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue)
+    return np.clip(np.stack(rgb, axis=-1), 0, 255)
+
+
+def _from_hue(raw: np.ndarray) -> np.ndarray:
+    """Returns RGB of hue, saturation and value, 0..255. OpenCV's hue ends at 180."""
+    hue_end = 180.0 if raw[..., 0].max() <= 180 else 255.0
+    sixth = np.clip(raw[..., 0] / hue_end, 0, 1) * 6
+    saturation, value = np.clip(raw[..., 1] / 255, 0, 1), raw[..., 2]
+    # Each colour falls from the full value by the saturation, as the hue moves away from it.
+    colours = []
+    for shift in (5, 3, 1):
+        k = (shift + sixth) % 6
+        colours.append(value * (1 - saturation * np.clip(np.minimum(k, 4 - k), 0, 1)))
+    return np.stack(colours, axis=-1)
