@@ -32,7 +32,7 @@ from keras_shiftguard.preprocessing.expected.structure import (
 from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
-from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS
+from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS_SUPPORTED
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
@@ -187,7 +187,7 @@ def _judge_input(
     garbling, is_garbled = None, False
     if model is not None and not scratch:
         garbling, preference = _garbling(model, samples, name, summary, structure, observation)
-        is_garbled = preference is not None and preference.sigmas > MIN_TRIAL_SIGMAS
+        is_garbled = preference is not None and preference.sigmas > MIN_TRIAL_SIGMAS_SUPPORTED
         if garbling is not None and preference is not None and is_garbled:
             fix, advice = None, garbling.advice
             evidence_of_it = (garbling.sentence, preference.in_words(), *verdict.evidence)

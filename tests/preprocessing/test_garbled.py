@@ -1,0 +1,94 @@
+"""Images in a wrong memory layout or colour space, and pictures that only look unusual."""
+
+import lite0
+import numpy as np
+import pytest
+from photos import imagenet_photos, odd_photos
+from PIL import Image
+
+import keras_shiftguard as sg
+from keras_shiftguard import InputConvention
+from keras_shiftguard.preprocessing.garbled import find_garbling
+
+RAW = np.round(imagenet_photos(96)[0])
+N, SIDE = RAW.shape[:2]
+PLANES = np.ascontiguousarray(RAW.transpose(0, 3, 1, 2))
+
+
+def in_space(space, raw=RAW):
+    return np.stack([np.asarray(Image.fromarray(x.astype("uint8")).convert(space)) for x in raw])
+
+
+GARBLED = {
+    "channels-first memory": PLANES.reshape(N, SIDE, SIDE, 3),
+    "channels-last memory": RAW.reshape(N, 3, SIDE, SIDE).transpose(0, 2, 3, 1),
+    "YCbCr in place": in_space("YCbCr"),
+    "YCrCb in place": in_space("YCbCr")[..., [0, 2, 1]],
+    "HSV in place": in_space("HSV"),
+}
+
+
+@pytest.mark.parametrize("what", GARBLED)
+@pytest.mark.parametrize("mode", ["raw", "tf"])
+def test_what_was_done_is_named_and_undone(what, mode):
+    convention = InputConvention(mode)
+    fed = convention.from_raw(GARBLED[what])
+    found = find_garbling(fed, convention)
+    assert found.what.startswith(what)
+    # Conversions of 8-bit images round.
+    error = np.abs(found.images - convention.from_raw(RAW)) / convention.scale[0]
+    assert np.median(error) < 3 and np.quantile(error, 0.95) < 12
+    first = find_garbling(np.moveaxis(fed, -1, 1), convention, channels_first=True)
+    assert first.what == found.what
+    assert np.allclose(np.moveaxis(first.images, 1, -1), found.images, atol=1e-4)
+
+
+@pytest.mark.parametrize("what", list(GARBLED)[:2])
+def test_the_advice_is_a_line_that_works(what):
+    scope = {"x": GARBLED[what]}
+    exec(find_garbling(GARBLED[what], InputConvention("raw")).advice, scope)
+    assert np.array_equal(scope["x"], RAW)
+    scope = {"x": np.moveaxis(GARBLED[what], -1, 1)}
+    advice = find_garbling(scope["x"], InputConvention("raw"), channels_first=True).advice
+    exec(advice, scope)
+    assert np.array_equal(scope["x"], PLANES)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        RAW,
+        RAW[..., ::-1],
+        RAW * [0.6, 1, 1],
+        135 + RAW * 0.4,
+        np.repeat(RAW.mean(axis=-1, keepdims=True), 3, axis=-1),
+        np.stack(list(odd_photos(96).values()))[:20],
+        np.random.default_rng(0).uniform(0, 255, (8, 32, 32, 3)),
+        RAW[:3],
+        np.round(imagenet_photos(32)[0]),
+    ],
+    ids="photos bgr cast pale gray odd noise three small".split(),
+)
+def test_pictures_are_not_garbled(images):
+    found = find_garbling(images, InputConvention("raw"))
+    noise = images.shape == (8, 32, 32, 3)  # has no layout, but no colours either
+    assert found is None or (noise and found.what.startswith("HSV"))
+
+
+def test_other_inputs_are_left_alone():
+    raw = InputConvention("raw")
+    assert find_garbling(RAW[..., :1], raw) is None
+    assert find_garbling(np.full(RAW.shape, np.nan), raw) is None
+    assert find_garbling(GARBLED["HSV in place"], InputConvention("unknown", "unknown")) is None
+
+
+def test_a_mismatch_takes_the_network_as_well():
+    network = lite0.build(size=96)
+    tf = InputConvention("tf")
+    for what in ("channels-first memory", "channels-last memory"):
+        found = sg.diagnose(network, tf.from_raw(GARBLED[what]))
+        assert found.status == "mismatch" and found.garbled.startswith(what) and found.fix is None
+        assert f"the model is fed {what}" in str(found) and found.advice in str(found)
+        assert sg.Diagnosis.from_dict(found.to_dict()).garbled == found.garbled
+    right = sg.diagnose(network, tf.from_raw(RAW))
+    assert not right.garbled and not any(hint.name == "garbled" for hint in right.hints)
