@@ -10,7 +10,6 @@ variables and no metrics, and its own step is compiled as without a guard.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
@@ -21,6 +20,7 @@ from keras_shiftguard.instrument.batch_tensors import (
     is_dense,
     with_replaced_tensors,
 )
+from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
@@ -150,7 +150,7 @@ class BesideProbe:
             if not measured.is_built:
                 self._build(measured, inputs)
             self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
-            with _no_gradients():
+            with no_gradients():
                 measured.update(inputs, x, y)
                 if self.model_outputs is not None and stream == "validation":
                     self.model_outputs.update(x, y, state)
@@ -186,13 +186,3 @@ def _probes(function: Any) -> list[BesideProbe]:
         found.append(probe)
         function = function.shiftguard_plain
     return found
-
-
-def _no_gradients() -> AbstractContextManager[Any]:
-    """Returns a context in which PyTorch records no gradients."""
-    if keras.backend.backend() != "torch":
-        return nullcontext()
-    import torch
-
-    no_gradients: AbstractContextManager[Any] = torch.no_grad()
-    return no_gradients

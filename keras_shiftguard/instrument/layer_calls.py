@@ -1,7 +1,7 @@
 """Forward passes that record what chosen layers receive, or that replace their `call`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import keras
@@ -45,6 +45,16 @@ def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[
                 attributes.pop("call", None)
             else:
                 attributes["call"] = previous
+
+
+def no_gradients() -> AbstractContextManager[Any]:
+    """Returns a context in which PyTorch records no gradients."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    import torch
+
+    no_gradients: AbstractContextManager[Any] = torch.no_grad()
+    return no_gradients
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.graph import sublayers, walk
-from keras_shiftguard.instrument.layer_calls import as_called, replaced_calls
+from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, replaced_calls
 
 MIN_FEATURES = 32  # columns that an output without a classifier must have to be features
 
@@ -75,6 +75,7 @@ class FeatureReader:
         with (
             replaced_calls([(layer, _recorder(layer, layer.call, found)) for layer in layers]),
             keras.StatelessScope(),
+            no_gradients(),
         ):
             outputs = self._model(as_called(self._model, inputs), training=False)
         return found, outputs

@@ -92,7 +92,7 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     likely = possible and not against
     if fixed and not by_feed:
         # The mode is wrong anyway: its fix comes with the likelier order.
-        likely = not against and memory + (helps or 0) > MIN_LIKELY_SWAP_SIGMAS
+        likely = not against and memory > 0 and memory + (helps or 0) > MIN_LIKELY_SWAP_SIGMAS
     if not possible and not by_means and abs(memory) < MIN_LIKELY_SWAP_SIGMAS:
         sentences.append(
             "Whether red or blue comes first cannot be told from these images; RGB is assumed, "

@@ -36,6 +36,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_LIKELY_SWAP_SIGMAS,
     MIN_MODE_GAP,
     MIN_MODE_SIGMAS,
+    MIN_OBVIOUS_GAP,
     MIN_TRIAL_SIGMAS,
     MIN_TRIAL_SIGMAS_SUPPORTED,
 )
@@ -189,8 +190,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             observed,
             (*evidence, *order.evidence),
             swap_is_possible=order.swap_is_possible and not order.swap,
-            is_proven=by_trial == 1
-            or (trial is not None and trial.can_tell and trial.sigmas > MIN_HELP_SIGMAS),
+            is_proven=_is_proven(case, suspicion, trial),
         )
     if isinstance(reading, Reading) and memory < 1:
         fed = reading.as_fed
@@ -211,6 +211,17 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         if isinstance(reading, Reading) and not _is_known_well(reading):
             return Verdict("unknown", UNKNOWN, ordered(observation.convention, UNKNOWN), evidence)
     return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
+
+
+def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bool:
+    """Whether the fix of a proven mismatch is known to help."""
+    if trial is not None and trial.can_tell:
+        return trial.sigmas > MIN_HELP_SIGMAS
+    reading, index = case.reading, suspicion.index
+    if isinstance(reading, str) or index is None:
+        return False
+    gap, _ = reading.scores.gap(reading.as_fed, index)
+    return gap > MIN_OBVIOUS_GAP
 
 
 def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:

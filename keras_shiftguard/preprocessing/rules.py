@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_shiftguard.conventions import Form
 from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
-from keras_shiftguard.preprocessing.channel_order import order_for
+from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
 from keras_shiftguard.preprocessing.conviction import (
     from_witnesses,
     memory_is_of_the_feed,
@@ -108,7 +108,9 @@ def _from_word(case: Case) -> Verdict | None:
     evidence = (*observation.evidence, *case.structure.evidence)
     if case.stated:
         evidence = (*case.structure.evidence, *observation.evidence)
-    order = order_for(case, expected)
+    as_fed = observation.convention
+    in_place = as_observed(as_fed, expected, means_swapped(as_fed, expected))
+    order = order_for(case, expected, fixed=not same_numbers(in_place, expected))
     observed = as_observed(observation.convention, expected, order.swap)
     evidence = (*evidence, *order.evidence)
     if same_numbers(observed, expected):

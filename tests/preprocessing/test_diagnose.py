@@ -18,7 +18,29 @@ def model():
     )
 
 
-def test_right_and_wrong(model, raw_images):
+@pytest.fixture
+def trained(model, raw_images):
+    """The same network after it has seen images in [-1, 1]: its batch norm remembers them."""
+    network = keras.models.clone_model(model)
+    norms = [a for a in network.layers if isinstance(a, layers.BatchNormalization)]
+    for norm in norms:
+        norm.momentum = 0.0
+    for _ in range(2):
+        network(keras.ops.convert_to_tensor(raw_images / 127.5 - 1.0), training=True)
+    return network
+
+
+def test_untrained_weights_convict_nobody(model, raw_images):
+    assert sg.diagnose(model, raw_images / 127.5 - 1.0).status == "ok"
+    found = sg.diagnose(model, raw_images)
+    assert (found.status, found.expected.mode, found.observed.mode) == ("unknown", "tf", "raw")
+    assert "MobileNetV2 is published for tf ([-1, 1]), RGB; these weights look untrained" in str(
+        found
+    )
+
+
+def test_right_and_wrong(trained, raw_images):
+    model = trained
     right = sg.diagnose(model, raw_images / 127.5 - 1.0)
     assert right.status == "ok"
     assert right.fix is None
@@ -29,7 +51,8 @@ def test_right_and_wrong(model, raw_images):
     assert sg.diagnose(model, fixed).status == "ok"
 
 
-def test_doubled_preprocessing_inside_the_model(model, raw_images):
+def test_doubled_preprocessing_inside_the_model(trained, raw_images):
+    model = trained
     outer = keras.Sequential(
         [keras.Input((32, 32, 3)), layers.Rescaling(1 / 127.5, offset=-1), model]
     )
@@ -50,10 +73,11 @@ def test_a_model_without_images():
     assert not diagnosis.expected.is_known
 
 
-def test_several_inputs_are_judged_one_by_one(model, raw_images):
+def test_several_inputs_are_judged_one_by_one(trained, raw_images):
+    model = trained
     left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
     twice = keras.Model({"left": left, "right": right}, layers.Add()([model(left), model(right)]))
-    data = {"left": raw_images / 127.5 - 1.0, "right": raw_images / 255.0}
+    data = {"left": raw_images / 127.5 - 1.0, "right": raw_images}
     diagnosis = sg.diagnose(twice, data)
     assert {name: d.status for name, d in diagnosis.by_input.items()} == {
         "left": "ok",

@@ -29,6 +29,7 @@ from keras_shiftguard.instrument.layer_calls import (
     NotReachedError,
     as_called,
     layers_with_own_variables,
+    no_gradients,
     recorded,
 )
 
@@ -225,7 +226,7 @@ class BatchNormEvidence:
                 for variable, value in list(self._weights.values())[:needed]
             ]
         )
-        with recorded(layers, found), scope:
+        with recorded(layers, found), scope, no_gradients():
             self.model(as_called(self.model, inputs), training=False)
         return found
 

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.hint import Hint
@@ -116,7 +117,9 @@ def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarra
         batch = {key: value[start : start + BATCH_SIZE] for key, value in samples.items()}
         inputs = next(iter(batch.values())) if len(batch) == 1 else batch
         try:
-            y = model(ops.convert_to_tensor(inputs) if len(batch) == 1 else inputs, training=False)
+            with no_gradients():
+                x = ops.convert_to_tensor(inputs) if len(batch) == 1 else inputs
+                y = model(x, training=False)
         except Exception:  # the model takes its inputs in another form
             return None
         if isinstance(y, (list, tuple, dict)) or len(y.shape) != 2:
