@@ -192,6 +192,10 @@ def _judge_input(
             fix, advice = None, garbling.advice
             evidence_of_it = (garbling.sentence, preference.in_words(), *verdict.evidence)
             verdict = replace(verdict, status="mismatch", evidence=evidence_of_it)
+        elif garbling is not None and (preference is None or preference.sigmas > 0):
+            if verdict.status == "ok":  # the feed looks wrong, and nothing acquits it
+                evidence_of_it = (garbling.sentence, *verdict.evidence)
+                verdict = replace(verdict, status="unknown", evidence=evidence_of_it)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
     if garbling is not None and not is_garbled:
         text = f"The images may be {garbling.what}. {garbling.sentence}"

@@ -45,13 +45,18 @@ def labels():
     return np.arange(16) % 2
 
 
+def watching(**kwargs):
+    """Returns a guard that is told what the network expects: untrained weights convict nobody."""
+    return sg.ShiftGuard(expects="tf", **kwargs)
+
+
 def fit(model, guard, x, y, **kwargs):
     kwargs.setdefault("batch_size", 8)
     return model.fit(x, y, callbacks=[guard], verbose=0, **kwargs)
 
 
 def test_right_input_is_ok_and_silent(model, raw, labels, capsys):
-    guard = sg.ShiftGuard()
+    guard = watching()
     assert guard.diagnosis is None
     fit(model, guard, raw / 127.5 - 1, labels, validation_data=(raw / 127.5 - 1, labels))
     assert guard.diagnosis.status == "ok"
@@ -60,7 +65,7 @@ def test_right_input_is_ok_and_silent(model, raw, labels, capsys):
 
 
 def test_a_mismatch_is_told_once(model, raw, labels):
-    guard = sg.ShiftGuard()
+    guard = watching()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         fit(model, guard, raw / 255, labels, validation_data=(raw / 255, labels), epochs=2)
@@ -72,7 +77,7 @@ def test_a_mismatch_is_told_once(model, raw, labels):
 
 
 def test_ignore_says_nothing(model, raw, labels):
-    guard = sg.ShiftGuard(on_mismatch="ignore", verbose=0)
+    guard = watching(on_mismatch="ignore", verbose=0)
     fit(model, guard, raw / 255, labels)
     assert guard.diagnosis.status == "mismatch"
 
@@ -85,7 +90,7 @@ def test_raise_ends_the_fit_on_the_first_batch_and_leaves_no_trace(model, raw, l
             raw / 255,
             labels,
             batch_size=8,
-            callbacks=[count, sg.ShiftGuard(on_mismatch="raise")],
+            callbacks=[count, watching(on_mismatch="raise")],
             verbose=0,
         )
     assert batches == [0]
@@ -96,7 +101,7 @@ def test_raise_ends_the_fit_on_the_first_batch_and_leaves_no_trace(model, raw, l
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_fix_corrects_training_and_validation(raw, labels, capsys):
-    model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix")
+    model, guard = frozen_mobilenet(), watching(on_mismatch="fix")
     val = raw[::-1]
     history = fit(model, guard, raw / 255, labels, validation_data=(val / 255, labels)).history
     # Validation in the fit had the corrected input, from the first batch on.
@@ -118,7 +123,7 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):
-    model, guard = frozen_mobilenet(), sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    model, guard = frozen_mobilenet(), watching(on_mismatch="fix", verbose=0)
     history = fit(
         model, guard, raw / 255, labels, epochs=2, validation_data=(raw / 127.5 - 1, labels)
     ).history
@@ -137,7 +142,7 @@ def test_a_network_trained_from_scratch_is_not_accused(raw, labels):
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
-    guard, seen = sg.ShiftGuard(verbose=0), []
+    guard, seen = watching(verbose=0), []
     x, y = np.concatenate([raw] * 4) / 255, np.concatenate([labels] * 4)
     look = keras.callbacks.LambdaCallback(
         on_train_batch_end=lambda batch, logs: seen.append(guard.diagnosis is not None)
@@ -148,7 +153,7 @@ def test_the_verdict_comes_within_sixteen_batches(model, raw, labels):
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_evaluate_with_the_guard(model, raw, labels):
-    guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
+    guard = watching(on_mismatch="fix", verbose=0)
     model.evaluate(raw / 255, labels, callbacks=[guard], verbose=0)
     assert guard.diagnosis.status == "mismatch"
     assert "test_step" not in vars(model)
@@ -156,7 +161,7 @@ def test_evaluate_with_the_guard(model, raw, labels):
 
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_log_dir_holds_events_and_the_diagnosis(model, raw, labels, tmp_path):
-    guard = sg.ShiftGuard(log_dir=tmp_path, verbose=0, update_freq=1)
+    guard = watching(log_dir=tmp_path, verbose=0, update_freq=1)
     fit(model, guard, raw / 255, labels, epochs=2)
     written = json.loads((tmp_path / "diagnosis.json").read_text())
     assert written["train"]["status"] == "mismatch"
@@ -168,13 +173,13 @@ def test_a_log_dir_that_cannot_be_written_is_refused_before_training(model, raw,
     (tmp_path / "file").write_text("in the way")
     before = model.get_weights()
     with pytest.raises(sg.BadInputError, match="log_dir"):
-        fit(model, sg.ShiftGuard(log_dir=tmp_path / "file"), raw, labels)
+        fit(model, watching(log_dir=tmp_path / "file"), raw, labels)
     assert all(map(np.array_equal, before, model.get_weights()))
     assert "train_step" not in vars(model)
 
 
 def test_a_writer_that_dies_costs_a_warning_not_the_fit(model, raw, labels, tmp_path):
-    guard = sg.ShiftGuard(log_dir=tmp_path, verbose=0)
+    guard = watching(log_dir=tmp_path, verbose=0)
 
     class PullThePlug(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
@@ -194,7 +199,7 @@ def test_a_metric_that_fails_costs_a_warning_not_the_fit(model, raw, labels):
         def update_state(self, x):
             raise RuntimeError("the user's own metric is broken")
 
-    guard = sg.ShiftGuard(statistics=[Broken()], verbose=0)
+    guard = watching(statistics=[Broken()], verbose=0)
     with pytest.warns(sg.ShiftWarning, match="broken"):
         history = fit(model, guard, raw / 127.5 - 1, labels)
     assert len(history.history["loss"]) == 1
@@ -207,7 +212,7 @@ def test_a_broken_verdict_costs_a_warning_not_the_fit(model, raw, labels, monkey
 
     monkeypatch.setattr("keras_shiftguard.callback.preprocessing_watch.judge", explode)
     with pytest.warns(sg.ShiftWarning, match="no room"):
-        history = fit(model, sg.ShiftGuard(verbose=0), raw, labels, epochs=2)
+        history = fit(model, watching(verbose=0), raw, labels, epochs=2)
     assert len(history.history["loss"]) == 2
     assert "train_step" not in vars(model)
 
@@ -215,7 +220,7 @@ def test_a_broken_verdict_costs_a_warning_not_the_fit(model, raw, labels, monkey
 def test_tables_are_measured_and_not_judged():
     model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
     model.compile("sgd", "mse")
-    guard = sg.ShiftGuard(verbose=0)
+    guard = watching(verbose=0)
     fit(model, guard, np.ones((20, 4), "float32"), np.ones(20))
     assert guard.profiles["train"].num_samples == 20
     assert guard.diagnosis is None or guard.diagnosis.status == "unknown"
@@ -225,7 +230,7 @@ def test_tables_are_measured_and_not_judged():
 def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
     x = raw / 127.5 - 1
     x[3, 0, 0, 0] = np.nan
-    guard = sg.ShiftGuard(verbose=0)
+    guard = watching(verbose=0)
     fit(model, guard, x, labels, batch_size=16)
     assert guard.profiles["train"].inputs["input"].nonfinite_samples == 1
     said = [*guard.diagnosis.evidence, *(hint.sentence for hint in guard.diagnosis.hints)]
@@ -249,14 +254,14 @@ def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
 )
 def test_bad_arguments(arguments, words):
     with pytest.raises(sg.BadInputError, match=words):
-        sg.ShiftGuard(**arguments)
+        watching(**arguments)
 
 
 @pytest.mark.thorough
 def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
     model = frozen_mobilenet(trainable=True)
     for status in ("ok", "unknown"):
-        guard = sg.ShiftGuard(verbose=0)
+        guard = watching(verbose=0)
         fit(model, guard, raw / 255, labels)
         assert guard.diagnosis.status == status
     assert sg.diagnose(model, raw / 255).status == "unknown"
@@ -265,6 +270,6 @@ def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
 @pytest.mark.thorough
 def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
     x = np.concatenate([raw * 0 - 1, raw / 127.5 - 1])
-    guard = sg.ShiftGuard(verbose=0)
+    guard = watching(verbose=0)
     fit(model, guard, x, np.concatenate([labels, labels]), shuffle=False)
     assert guard.diagnosis.status == "ok"

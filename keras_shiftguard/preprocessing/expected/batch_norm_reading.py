@@ -118,6 +118,8 @@ def read_batch_norm(
         return f"Batch norm could not be compared: {error}."
     except Exception as error:  # the user's own `call` may raise anything
         return f"Batch norm could not be compared: {type(error).__name__}: {error}"
+    if np.ptp(scores.misfit) < 1e-6:  # as in a network that reads another input first
+        return "The first batch-norm layers do not depend on this input."
     as_fed = next(i for i, h in enumerate(hypotheses) if h.is_identity)
     progress = scores.progress(as_fed)
     if progress is not None and progress < MIN_PROGRESS:

@@ -280,7 +280,8 @@ def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
 
 def _has_fresh_head(model: Any) -> bool:
     """Whether the last layer with weights is a dense one whose biases are all 0."""
-    heads = [a for a in walk(model) if a.weights and not sublayers(a)]
+    every = [a for a in walk(model) if not sublayers(a)]
+    heads = [a for a in every if getattr(a, "weights", None)]
     last = heads[-1] if heads else None
     bias = getattr(last, "bias", None)
     return isinstance(last, layers.Dense) and bias is not None and _all_equal(bias, 0.0)
