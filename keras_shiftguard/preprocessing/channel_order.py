@@ -68,7 +68,9 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         sentences.append(f"The means were subtracted in {usual.upper()} order.")
     if memory < -MIN_LIKELY_SWAP_SIGMAS and not by_feed:
         return Order(False, True, tuple(sentences))
-    trial = _try_swap(case, expected, fixed) if memory > -MIN_LIKELY_SWAP_SIGMAS else None
+    trial = None
+    if memory > -MIN_LIKELY_SWAP_SIGMAS and not case.structure.fresh:
+        trial = _try_swap(case, expected, fixed)
     helps = trial.sigmas if trial is not None and trial.can_tell else None
     if trial is not None and (memory > MIN_LIKELY_SWAP_SIGMAS or (helps or 0) > 1):
         sentences.append(trial.in_words().replace("the fix", "red and blue exchanged"))
@@ -89,7 +91,8 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         or memory > MIN_LIKELY_SWAP_SIGMAS
         or (helps is not None and helps > MIN_TRIAL_SIGMAS_SUPPORTED)
     )
-    likely = possible and not against
+    # The trial alone gives a hint, and no doubt: untrained networks often prefer a swap.
+    likely = not against and (by_feed or memory > MIN_LIKELY_SWAP_SIGMAS)
     if fixed and not by_feed:
         # The mode is wrong anyway: its fix comes with the likelier order.
         likely = not against and memory > 0 and memory + (helps or 0) > MIN_LIKELY_SWAP_SIGMAS

@@ -6,17 +6,12 @@ of them that are sure and none against. A published convention, like the best fi
 only names the suspect.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
-from keras_shiftguard.preprocessing.channel_order import is_about, means_swapped, order_for
+from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
-    as_convention,
     as_observed,
     both_conventions,
     ordered,
@@ -33,107 +28,32 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_IMAGES,
     MIN_IMAGES_ALONE,
     MIN_INVERTED_GAP,
-    MIN_LIKELY_SWAP_SIGMAS,
     MIN_MODE_GAP,
     MIN_MODE_SIGMAS,
     MIN_OBVIOUS_GAP,
     MIN_TRIAL_SIGMAS,
     MIN_TRIAL_SIGMAS_SUPPORTED,
 )
+from keras_shiftguard.preprocessing.suspicion import (
+    Suspicion,
+    is_better,
+    is_known_well,
+    suspicion_of,
+)
 from keras_shiftguard.preprocessing.witnesses.feed import could_be_the_subject, shows_its_convention
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
-
-
-@dataclass(frozen=True)
-class Suspicion:
-    """The convention that the model seems to expect.
-
-    Args:
-        expected: The convention.
-        observed: What the images were fed in, if it is right.
-        index: Of the hypothesis that batch norm is compared for; None if it is not asked.
-        evidence: Sentences that say who names it.
-    """
-
-    expected: InputConvention
-    observed: InputConvention
-    index: int | None
-    evidence: tuple[str, ...]
 
 
 def from_witnesses(case: Case) -> Verdict | None:
     """Decides by batch norm, the trial and the feed; None if nothing names a convention."""
     if not case.observation.convention.is_known:
         return None
-    suspicion = _suspicion(case)
+    suspicion = suspicion_of(case)
     if suspicion is None:
         return _acquitted(case, ())
     if same_numbers(suspicion.observed, suspicion.expected):
         return _right_mode(case, suspicion)
     return _wrong_mode(case, suspicion)
-
-
-def memory_is_of_the_feed(case: Case) -> bool:
-    """Whether batch norm clearly remembers images as they are fed, against the structure."""
-    reading, expected = case.reading, case.structure.convention
-    if isinstance(reading, str) or same_numbers(
-        as_observed(case.observation.convention, expected, swap=False), expected
-    ):
-        return False
-    rival = _best_about(reading, expected)
-    return rival is not None and _is_better(reading, reading.as_fed, rival)
-
-
-def _suspicion(case: Case) -> Suspicion | None:
-    """Returns the convention that batch norm or, without it, the architecture names."""
-    prior = case.structure.convention if case.trusted else None
-    reading, fed = case.reading, case.observation.convention
-    if isinstance(reading, str):
-        if prior is None:
-            return None
-        evidence = case.structure.evidence
-        if not case.structure.fresh:
-            evidence = (*evidence, reading)
-        return Suspicion(prior, as_observed(fed, prior, means_swapped(fed, prior)), None, evidence)
-    best = reading.best
-    published: tuple[str, ...] = ()
-    if prior is not None:
-        published = case.structure.evidence
-        of_prior = _best_about(reading, prior)
-        if of_prior is not None and not is_about(reading.choice, prior):
-            if _is_better(reading, best, of_prior):
-                trained_on = as_convention(reading.choice, "unknown")
-                gap, _ = reading.scores.gap(of_prior, best)
-                text = (
-                    f"The structure and the weights disagree: {case.name} is published for "
-                    f"{prior}, but its batch norm fits images in {trained_on} better: the misfit "
-                    f"is {np.exp(gap):.1f} times smaller."
-                )
-                published = (text, *published)
-            elif _published_is_likelier(case, reading, of_prior):
-                best = of_prior
-    hypothesis = reading.hypotheses[best]
-    if not (prior and is_about(hypothesis, prior)):
-        best = _with_usual_means(reading, best)
-        hypothesis = reading.hypotheses[best]
-    if prior is not None and is_about(hypothesis, prior):
-        expected, observed = prior, as_observed(fed, prior, hypothesis.swap)
-    else:
-        expected, observed = both_conventions(hypothesis, fed)
-    return Suspicion(expected, observed, best, (_memory_in_words(reading, best), *published))
-
-
-def _published_is_likelier(case: Case, reading: Reading, of_prior: int) -> bool:
-    """Whether to suspect the published convention, which batch norm does not fit best.
-
-    The trial settles it: it compares the images in both conventions. Without it, the published one
-    must fit fairly.
-    """
-    of_best = reading.hypotheses[reading.best]
-    trial = case.try_transform(of_best.transform, reading.hypotheses[of_prior].transform)
-    if trial is not None and trial.can_tell:
-        return trial.sigmas < 0
-    return bool(reading.scores.misfit[of_prior] < MAX_FAIR_FIT)
 
 
 def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
@@ -208,7 +128,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         text = f"{case.name} is published for {expected}; these weights {weights}."
         evidence = (text, *evidence)
     elif memory < 1 or trial is None:
-        if isinstance(reading, Reading) and not _is_known_well(reading):
+        if isinstance(reading, Reading) and not is_known_well(reading):
             return Verdict("unknown", UNKNOWN, ordered(observation.convention, UNKNOWN), evidence)
     return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
 
@@ -257,7 +177,7 @@ def _memory_says(case: Case, suspicion: Suspicion) -> int:
     reading, index = case.reading, suspicion.index
     if isinstance(reading, str) or index is None or reading.num_images < MIN_IMAGES:
         return 0
-    if _is_better(reading, reading.as_fed, index):
+    if is_better(reading, reading.as_fed, index):
         return -1
     gap, sigmas = reading.scores.gap(reading.as_fed, index)
     inverted = reading.hypotheses[index].inverted
@@ -299,71 +219,6 @@ def _feed_says(case: Case, suspicion: Suspicion) -> int:
     return 0
 
 
-# --- reading batch norm ------------------------------------------------------------------------
-
-
-def _best_about(reading: Reading, convention: InputConvention) -> int | None:
-    """Returns the best-fitting hypothesis that the model expects `convention`."""
-    agreeing = [
-        i for i, h in enumerate(reading.hypotheses) if is_about(h, convention) and not h.inverted
-    ]
-    return min(agreeing, key=lambda i: reading.scores.misfit[i], default=None)
-
-
-def _with_usual_means(reading: Reading, best: int) -> int:
-    """Returns the best hypothesis of the same mode with the per-channel means in their usual order.
-
-    It is BGR for `caffe`, else RGB. The means differ too little between the channels for batch
-    norm to tell their order, unless it fits much better.
-    """
-    chosen = reading.hypotheses[best]
-    usual = "bgr" if chosen.mode == "caffe" else "rgb"
-    as_fed = best == reading.as_fed and reading.swap_sigmas > MIN_LIKELY_SWAP_SIGMAS
-    if chosen.means in (None, usual) or as_fed:
-        return best
-    others = [
-        i
-        for i, h in enumerate(reading.hypotheses)
-        if h.mode == chosen.mode and h.means == usual and h.inverted == chosen.inverted
-    ]
-    other = min(others, key=lambda i: reading.scores.misfit[i], default=best)
-    gap, sigmas = reading.scores.gap(other, best)
-    return best if gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS else other
-
-
-def _is_better(reading: Reading, index: int, than: int) -> bool:
-    """Whether one hypothesis fits well, and surely better than another one."""
-    gap, sigmas = reading.scores.gap(than, index)
-    return bool(
-        reading.num_images >= MIN_IMAGES
-        and reading.scores.misfit[index] < MAX_GOOD_FIT
-        and gap > MIN_MODE_GAP
-        and sigmas > MIN_MODE_SIGMAS
-    )
-
-
-def _is_known_well(reading: Reading) -> bool:
-    """Whether the best mode fits well, and better than the next one."""
-    gap, _ = reading.scores.gap(reading.rival(reading.best), reading.best)
-    return bool(
-        reading.num_images >= MIN_IMAGES
-        and reading.scores.misfit[reading.best] < MAX_GOOD_FIT
-        and gap > MIN_MODE_GAP
-    )
-
-
 def _is_inverted(case: Case, suspicion: Suspicion) -> bool:
     reading, index = case.reading, suspicion.index
     return isinstance(reading, Reading) and index is not None and reading.hypotheses[index].inverted
-
-
-def _memory_in_words(reading: Reading, best: int) -> str:
-    """Returns the sentence that compares the misfits."""
-    choice = reading.hypotheses[best]
-    misfits = [reading.misfit(i) for i in (best, reading.as_fed, reading.rival(best))]
-    swapped = " with red and blue swapped" if choice.swap else ""
-    return (
-        f"Over {reading.num_images} images the first batch-norm layers fit best if the model "
-        f"is fed {as_convention(choice, 'unknown')}{swapped}: misfit {misfits[0]:.2f}, as fed "
-        f"{misfits[1]:.2f}, next convention {misfits[2]:.2f}."
-    )

@@ -28,12 +28,15 @@ class Garbling:
         images: The images, undone, in the convention and layout of the input, float32.
         advice: A line of Python that undoes it.
         sentence: What shows it, with numbers.
+        is_plain: Whether the feed shows it plainly. Colours that do not vary together may be hue,
+            or just unusual.
     """
 
     what: str
     images: np.ndarray
     advice: str
     sentence: str
+    is_plain: bool = True
 
 
 def find_garbling(
@@ -119,6 +122,7 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
         _as_fed((undone * scale + offset).astype("float32"), channels_first),
         f"# read the images as RGB: the code in front of this converts them to {code}",
         text,
+        is_plain=bool(is_chroma),
     )
 
 

@@ -10,10 +10,7 @@ import numpy as np
 from keras_shiftguard.conventions import Form
 from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
-from keras_shiftguard.preprocessing.conviction import (
-    from_witnesses,
-    memory_is_of_the_feed,
-)
+from keras_shiftguard.preprocessing.conviction import from_witnesses
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -22,6 +19,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
 )
 from keras_shiftguard.preprocessing.limits import MAX_OUTSIDE, MIN_CERTAINTY
 from keras_shiftguard.preprocessing.observation import hits_an_end
+from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
 from keras_shiftguard.profiles import InputSummary
 
 

@@ -192,8 +192,11 @@ def _judge_input(
             fix, advice = None, garbling.advice
             evidence_of_it = (garbling.sentence, preference.in_words(), *verdict.evidence)
             verdict = replace(verdict, status="mismatch", evidence=evidence_of_it)
+        elif garbling is not None and preference is None and not garbling.is_plain:
+            garbling = None  # neither the feed nor the network is sure
         elif garbling is not None and (preference is None or preference.sigmas > 0):
-            if verdict.status == "ok":  # the feed looks wrong, and nothing acquits it
+            if verdict.status == "ok" and not stated:
+                # The feed looks wrong, and nothing acquits it.
                 evidence_of_it = (garbling.sentence, *verdict.evidence)
                 verdict = replace(verdict, status="unknown", evidence=evidence_of_it)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)

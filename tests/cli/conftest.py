@@ -4,17 +4,19 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from remembering import remember
 
 from keras_shiftguard_cli import main
 
 
 @pytest.fixture(scope="session")
-def model_file(tmp_path_factory):
-    """A MobileNetV2 with random weights, whose published convention is [-1, 1]."""
+def model_file(tmp_path_factory, folder):
+    """A MobileNetV2 with random weights, whose batch norm remembers the pictures in [-1, 1]."""
     keras.utils.set_random_seed(0)
     model = keras.applications.MobileNetV2(weights=None, input_shape=(96, 96, 3), alpha=0.35)
+    pictures = [Image.open(path).resize((96, 96)) for path in sorted(folder.rglob("*.png"))]
     path = tmp_path_factory.mktemp("model") / "mobilenet.keras"
-    model.save(path)
+    remember(model, np.stack(pictures) / 127.5 - 1).save(path)
     return path
 
 

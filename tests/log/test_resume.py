@@ -139,7 +139,7 @@ def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):
     seen = []
 
     def fitted(first, last):
-        guard = sg.ShiftGuard(on_mismatch="fix", log_dir=tmp_path, verbose=0)
+        guard = sg.ShiftGuard(on_mismatch="fix", expects="tf", log_dir=tmp_path, verbose=0)
 
         def record(batch, logs):
             _ = guard.model  # on JAX, updates the variables

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from remembering import remember
 
 import keras_shiftguard as sg
 
@@ -20,14 +21,8 @@ def model():
 
 @pytest.fixture
 def trained(model, raw_images):
-    """The same network after it has seen images in [-1, 1]: its batch norm remembers them."""
-    network = keras.models.clone_model(model)
-    norms = [a for a in network.layers if isinstance(a, layers.BatchNormalization)]
-    for norm in norms:
-        norm.momentum = 0.0
-    for _ in range(2):
-        network(keras.ops.convert_to_tensor(raw_images / 127.5 - 1.0), training=True)
-    return network
+    """The same network after it has seen images in [-1, 1]."""
+    return remember(model, raw_images / 127.5 - 1.0)
 
 
 def test_untrained_weights_convict_nobody(model, raw_images):

@@ -159,7 +159,8 @@ SWAPPED = key("unit", swap=True)
         ({SWAPPED: 0.2, FED: 0.2 * np.exp(0.07)}, {"swap_sigmas": 9.0}, 2.1, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0, "num_images": 3}, 1.9, "ok"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 1.9, "ok"),
-        ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 2.1, "unknown"),
+        ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 2.9, "ok"),
+        ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 1.9}, 9.0, "ok"),
     ],
 )
 def test_swapped_channels(fits, more, trial, status):
