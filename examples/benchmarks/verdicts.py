@@ -159,18 +159,26 @@ def garbled_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
 
 
 class Table:
-    """Verdicts of one network, counted."""
+    """Verdicts of one network, counted by the kind of the feed and the number of photos.
 
-    def __init__(self, name: str, true: InputConvention) -> None:
-        self.name, self.true = name, true
+    `front` is whether it has batch norm in front, and `predictions` the cost of `diagnose`.
+    """
+
+    def __init__(self, name: str, true: str, front: bool) -> None:
+        self.name, self.true, self.front = name, true, front
+        self.predictions = float("nan")
         self.counts: dict[str, Counter] = defaultdict(Counter)
 
-    def add(self, kind: str, fed: InputConvention, found) -> None:
+    def total(self, kinds: tuple[str, ...], photos: str = "") -> Counter:
+        """Returns the counts of some kinds of feeds together."""
+        chosen = [c for k, c in self.counts.items() if k.startswith(kinds) and k.endswith(photos)]
+        return sum(chosen, Counter())
+
+    def add(self, kind: str, fed: InputConvention, true: InputConvention, found) -> None:
         """Counts one verdict, under the kind of the feed and the number of photos."""
         counts = self.counts[kind]
         counts["n"] += 1
         counts[found.status] += 1
-        wrong_mode = fed.mode != self.true.mode
         convicts_mode = found.status == "mismatch" and found.expected.mode != found.observed.mode
         convicts_order = (
             found.status == "mismatch"
@@ -178,8 +186,9 @@ class Table:
         )
         counts["mode convicted"] += convicts_mode
         counts["order convicted"] += convicts_order and not convicts_mode
-        counts["hinted swap"] += any(h.name == "channel_order" for h in found.hints)
-        named = found.expected.mode == self.true.mode
+        hinted = any(h.name == "channel_order" for h in found.hints)
+        counts["swap told"] += hinted or (convicts_order and not convicts_mode)
+        named = found.expected.mode == true.mode
         counts["expected named"] += named
         counts["expected wrong"] += (
             not named and found.expected.is_known and found.status != "unknown"
@@ -190,12 +199,11 @@ class Table:
         )
         counts["garbled told"] += bool(found.garbled)
         counts["garbled hinted"] += any(h.name == "garbled" for h in found.hints)
-        assert wrong_mode or kind.startswith(("right", "odd", "swapped", "garbled")), kind
 
 
 def judge_network(name: str, draws: int) -> Table:
     model, size, true, front = load(name)
-    table = Table(name, true)
+    table = Table(name, short(true), front)
     raw = np.round(all_photos(size))
     evidence = Remembering(model)
     RememberingReader.known.clear()
@@ -211,7 +219,7 @@ def judge_network(name: str, draws: int) -> Table:
             for group in groups:
                 profile = reduce(add, (profiles[i] for i in group))
                 found = judge(model, {"input": images[group]}, profile, evidence=evidence)
-                table.add(f"{kind} {n}", fed, found)
+                table.add(f"{kind} {n}", fed, true, found)
                 verdict = f"{found.status} {short(found.expected)} <- {short(found.observed)}"
                 print(f"    {name} {kind} {n} fed {short(fed)}: {verdict}", file=sys.stderr)
                 for sentence in found.evidence:
@@ -245,29 +253,105 @@ def cost(name: str) -> float:
     return (time.process_time() - start) / prediction
 
 
+def share(hits: int, of: int) -> str:
+    return f"{hits}/{of} = {100 * hits / of:.0f} %" if of else "-"
+
+
+def summary(tables: list[Table]) -> None:
+    """Prints the rows that matter to a user, over all networks.
+
+    A head over a backbone that expects other input is right with what the head was trained on; what
+    is wrong for it, the backbone may see better. So it only counts where its input is right.
+    """
+    heads = [t for t in tables if "head" in t.name]
+    front = [t for t in tables if t.front and t not in heads]
+    rest = [t for t in tables if not t.front and t not in heads]
+
+    def over(chosen: list[Table], kinds: tuple[str, ...], photos: str = "") -> Counter:
+        return sum((t.total(kinds, photos) for t in chosen), Counter())
+
+    right = over(tables, ("right", "odd"))
+    print(f"\n{len(tables)} networks, {len(front)} of them with batch norm in front")
+    rows = [("right input told 'mismatch': mode", share(right["mode convicted"], right["n"]))]
+    rows.append(("right input told 'mismatch': order", share(right["order convicted"], right["n"])))
+    for words, chosen in (("batch norm in front", front), ("else", rest)):
+        wrong, large = over(chosen, ("wrong",)), over(chosen, ("wrong",), " 32")
+        swapped = over(chosen, ("swapped",))
+        told = swapped["swap told"]
+        garbled = over(chosen, ("garbled",))
+        named = garbled["garbled told"] + garbled["garbled hinted"]
+        ok = over(chosen, ("right", "odd"))
+        rows += [
+            (f"wrong mode told 'ok', {words}", share(wrong["ok"], wrong["n"])),
+            (
+                f"wrong mode with the right fix, 32, {words}",
+                share(large["fixed right"], large["n"]),
+            ),
+            (f"swapped channels named or hinted, {words}", share(told, swapped["n"])),
+            (f"garbled told or hinted, {words}", share(named, garbled["n"])),
+            (f"garbled told 'ok', {words}", share(garbled["ok"], garbled["n"])),
+            (f"right input told 'ok', {words}", share(ok["ok"], ok["n"])),
+        ]
+    every = over(front + rest, ("right", "wrong", "swapped", "odd"))
+    rows.append(
+        ("expected named wrongly, and not 'unknown'", share(every["expected wrong"], every["n"]))
+    )
+    costs = [t.predictions for t in tables if t.predictions == t.predictions]
+    if costs:
+        rows.append(
+            ("diagnose, in predictions of the 32 photos", f"{min(costs):.1f} to {max(costs):.1f}")
+        )
+    for words, value in rows:
+        print(f"  {words:58s}{value}")
+
+
+def saved(path: Path) -> list[Table]:
+    """Returns the tables in a file of `--save`."""
+    tables = []
+    for name, found in json.loads(path.read_text()).items():
+        table = Table(name, found["true"], found["front"])
+        table.predictions = found["predictions"]
+        table.counts = defaultdict(Counter, {k: Counter(c) for k, c in found["counts"].items()})
+        tables.append(table)
+    return tables
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--loaders", type=Path, help="folder of the loaders")
     parser.add_argument("--networks", nargs="+", help="default: all that can be loaded")
     parser.add_argument("--draws", type=int, default=2, help="draws of 8 and of 32 photos each")
     parser.add_argument("--save", type=Path, help="JSON file for the counts")
+    parser.add_argument("--add", type=Path, nargs="+", default=[], help="files of --save to add")
     arguments = parser.parse_args()
     if arguments.loaders:
         sys.path.insert(0, str(arguments.loaders.resolve()))
     names = arguments.networks or ([*WILD, *OWN] if arguments.loaders else OWN)
-    tables = []
+    tables = [table for path in arguments.add for table in saved(path)]
+    if arguments.add and not arguments.networks:
+        names = []
     for name in names:
         table = judge_network(name, arguments.draws)
         tables.append(table)
-        print(f"\n{name}, trained on {short(table.true)}")
+        print(f"\n{name}, trained on {table.true}")
         for kind, counts in table.counts.items():
             words = ", ".join(f"{word} {count}" for word, count in counts.items() if count)
             print(f"  {kind}: {words}", flush=True)
         keras.backend.clear_session()
-        print(f"  diagnose costs {cost(name):.1f} predictions of the 32 photos", flush=True)
+        table.predictions = cost(name)
+        print(f"  diagnose costs {table.predictions:.1f} predictions of the 32 photos", flush=True)
     if arguments.save:
-        found = {t.name: {k: dict(c) for k, c in t.counts.items()} for t in tables}
+        found = {
+            t.name: {
+                "true": t.true,
+                "front": t.front,
+                "predictions": t.predictions,
+                "counts": {kind: dict(counts) for kind, counts in t.counts.items()},
+            }
+            for t in tables
+        }
         arguments.save.write_text(json.dumps(found, indent=1))
+    summary(tables)
 
 
 if __name__ == "__main__":

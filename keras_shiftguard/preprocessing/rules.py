@@ -46,8 +46,7 @@ def _broken(case: Case) -> Verdict | None:
     if kind == "constant":  # possibly black frames, or uint8 divided as integers
         return Verdict("unknown", expected, UNKNOWN, evidence)
     if kind == "per_image_standardised" and expected.is_known:
-        said = case.stated or (case.structure.speaks and not case.structure.fresh)
-        status = "mismatch" if said else "unknown"
+        status = "mismatch" if case.stated or case.structure.speaks else "unknown"
         return Verdict(status, expected, UNKNOWN, (*evidence, *case.structure.evidence))
     return None
 
@@ -88,10 +87,10 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
 def _from_layers(case: Case) -> Verdict | None:
     """Decides if layers inside the model show what its input must receive.
 
-    Untrained weights behind them may learn anything, and trained ones may have learnt another
-    input than the layers were made for.
+    Weights may have learnt another input than the layers in front of them were made for: then
+    batch norm remembers what is fed.
     """
-    if not case.trusted or not case.structure.speaks or case.structure.fresh:
+    if not case.trusted or not case.structure.speaks:
         return None
     if memory_is_of_the_feed(case):
         return None
