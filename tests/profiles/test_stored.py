@@ -1,0 +1,30 @@
+"""Profiles that earlier releases wrote are readable by every later one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import keras_shiftguard as sg
+
+STORED = sorted((Path(__file__).parent / "stored").glob("*.profile"))
+IMAGES = (np.arange(8 * 8 * 8 * 3).reshape(8, 8, 8, 3) * 37 % 256).astype("uint8")
+
+
+@pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
+def test_it_says_the_same_as_a_profile_made_today(path, tmp_path):
+    old, new = sg.InputProfile.load(path), sg.profile((IMAGES, np.arange(8) % 3))
+    assert old.num_samples == new.num_samples == 8
+    (one,), (other,) = old.inputs.values(), new.inputs.values()
+    assert np.allclose(one.mean, other.mean) and np.allclose(one.minimum, other.minimum)
+    assert np.array_equal(one.counts, other.counts)
+    assert (old + new).num_samples == 16
+    assert not sg.compare(old, new).shifted
+    old.save(tmp_path / "again.profile")
+    assert sg.InputProfile.load(tmp_path / "again.profile").num_samples == 8
+
+
+def test_this_release_has_stored_one():
+    assert sg.__version__ in [path.stem for path in STORED], (
+        "store sg.profile((IMAGES, np.arange(8) % 3)) as tests/profiles/stored/<version>.profile"
+    )
