@@ -19,10 +19,11 @@ def model():
     )
 
 
-@pytest.fixture
-def trained(model, raw_images):
+@pytest.fixture(scope="module")
+def trained(model):
     """The same network after it has seen images in [-1, 1]."""
-    return remember(model, raw_images / 127.5 - 1.0)
+    coarse = np.random.default_rng(1).integers(0, 256, (16, 4, 4, 3))
+    return remember(model, np.kron(coarse, np.ones((1, 8, 8, 1))) / 127.5 - 1.0)
 
 
 def test_untrained_weights_convict_nobody(model, raw_images):
@@ -55,6 +56,7 @@ def test_doubled_preprocessing_inside_the_model(trained, raw_images):
     assert sg.diagnose(outer, raw_images / 127.5 - 1.0).status == "mismatch"
 
 
+@pytest.mark.thorough
 def test_max_samples(model, raw_images):
     assert sg.diagnose(model, raw_images, max_samples=9).num_samples == 9
     many = np.tile(raw_images, (9, 1, 1, 1))  # more than one batch

@@ -82,6 +82,7 @@ def test_other_inputs_are_left_alone():
     assert find_garbling(GARBLED["HSV in place"], InputConvention("unknown", "unknown")) is None
 
 
+@pytest.mark.thorough
 def test_a_mismatch_takes_the_network_as_well():
     network = lite0.build(size=96)
     tf = InputConvention("tf")

@@ -52,6 +52,7 @@ def test_it_keeps_silent_where_it_cannot_tell(network):
     assert not answer.can_tell and "hardly tells" in answer.in_words()
 
 
+@pytest.mark.thorough
 def test_a_trained_head_has_a_say():
     """The head was trained on [0, 1], over features that see better in [-1, 1]."""
     unit = InputConvention("unit")
