@@ -269,6 +269,16 @@ def test_pale_images_are_not_convicted():
     assert decide(found).status == "mismatch"
 
 
+def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():
+    # Dark images in [-1, 1], to which a scale and an offset were fitted; and others outside of it.
+    for factor, status in ((0.1, "unknown"), (3.0, "mismatch")):
+        images = RAW / 127.5 * factor - 1
+        fitted = InputConvention("custom", "unknown", (factor / 127.5,) * 3, (-1.0,) * 3)
+        reading = reading_of({TF: 0.1, key("as fed"): 0.9}, TF, fitted)
+        found = case(reading, fitted, 0.6, images=images, trial=Said(9.0))
+        assert decide(found).status == status
+
+
 def test_the_order_that_the_means_name():
     observed = InputConvention("caffe", "rgb")
     images = observed.from_raw(RAW)
