@@ -95,7 +95,12 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     likely = not against and (by_feed or memory > MIN_LIKELY_SWAP_SIGMAS)
     if fixed and not by_feed:
         # The mode is wrong anyway: its fix comes with the likelier order.
-        likely = not against and memory > 0 and memory + (helps or 0) > MIN_LIKELY_SWAP_SIGMAS
+        if memory > MIN_LIKELY_SWAP_SIGMAS:
+            likely = (helps or 0) > -MIN_TRIAL_SIGMAS_SUPPORTED
+        else:
+            usual_swap = expected.channel_order == "bgr"  # most readers give RGB
+            lean = memory + (helps or 0) if memory > 0 else min(helps or 0, 0)
+            likely = usual_swap if abs(lean) < MIN_LIKELY_SWAP_SIGMAS else lean > 0
     if not possible and not by_means and abs(memory) < MIN_LIKELY_SWAP_SIGMAS:
         sentences.append(
             "Whether red or blue comes first cannot be told from these images; RGB is assumed, "

@@ -51,8 +51,8 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
 class Said:
     """A trial that says the same of every fix."""
 
-    def __init__(self, sigmas, told_apart=0.9, num_images=32):
-        self.answer = Preference(sigmas, told_apart, num_images)
+    def __init__(self, sigmas, told_apart=0.9, num_images=32, with_head=False):
+        self.answer = Preference(sigmas, told_apart, num_images, with_head)
 
     def of(self, fix, than=None):
         return self.answer
@@ -267,6 +267,17 @@ def test_pale_images_are_not_convicted():
     raw = InputConvention("raw", "unknown")
     found = case("None.", raw, 0.99, published("tf"), pale * 255, trial=Said(9.0))
     assert decide(found).status == "mismatch"
+
+
+def test_a_trained_head_must_agree():
+    reading = reading_of({TF: 0.2, FED: 0.8}, TF)
+    for sigmas, with_head, status in (
+        (1.6, False, "mismatch"),
+        (1.6, True, "unknown"),
+        (2.1, True, "mismatch"),
+    ):
+        trial = Said(sigmas, with_head=with_head)
+        assert decide(case(reading, images=RAW / 255, trial=trial)).status == status
 
 
 def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():

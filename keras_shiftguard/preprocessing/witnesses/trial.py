@@ -47,11 +47,13 @@ class Preference:
         told_apart: How well it tells the images apart, with or without the fix, whichever is
             better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
+        with_head: Whether a trained classifier was asked as well.
     """
 
     sigmas: float
     told_apart: float
     num_images: int
+    with_head: bool = False
 
     @property
     def can_tell(self) -> bool:
@@ -192,7 +194,7 @@ def _preference(
         gain = other - one
         sigmas.append(float(gain.mean() / (gain.std(ddof=1) / np.sqrt(n) + 1e-9)))
     told_apart = 1 + max(before[0].mean(), after[0].mean()) / np.log(n)
-    return Preference(min(sigmas), float(told_apart), n)
+    return Preference(min(sigmas), float(told_apart), n, with_head=len(before) > 1)
 
 
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
