@@ -32,7 +32,7 @@ from keras_shiftguard.preprocessing.expected.structure import (
 from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
-from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS_SUPPORTED
+from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS, MIN_TRIAL_SIGMAS_SUPPORTED
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
@@ -187,12 +187,14 @@ def _judge_input(
     garbling, is_garbled = None, False
     if model is not None and not scratch:
         garbling, preference = _garbling(model, samples, name, summary, structure, observation)
-        is_garbled = preference is not None and preference.sigmas > MIN_TRIAL_SIGMAS_SUPPORTED
+        plain = garbling is not None and garbling.is_plain
+        needed = MIN_TRIAL_SIGMAS_SUPPORTED if plain else MIN_TRIAL_SIGMAS
+        is_garbled = preference is not None and preference.sigmas > needed
         if garbling is not None and preference is not None and is_garbled:
             fix, advice = None, garbling.advice
             evidence_of_it = (garbling.sentence, preference.in_words(), *verdict.evidence)
             verdict = replace(verdict, status="mismatch", evidence=evidence_of_it)
-        elif garbling is not None and preference is None and not garbling.is_plain:
+        elif garbling is not None and not plain:
             garbling = None  # neither the feed nor the network is sure
         elif garbling is not None and (preference is None or preference.sigmas > 0):
             if verdict.status == "ok" and not stated:
