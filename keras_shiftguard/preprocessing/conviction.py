@@ -24,6 +24,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
+    MIN_HEAD_SIGMAS,
     MIN_HELP_SIGMAS,
     MIN_IMAGES,
     MIN_IMAGES_ALONE,
@@ -40,7 +41,11 @@ from keras_shiftguard.preprocessing.suspicion import (
     is_known_well,
     suspicion_of,
 )
-from keras_shiftguard.preprocessing.witnesses.feed import could_be_the_subject, shows_its_convention
+from keras_shiftguard.preprocessing.witnesses.feed import (
+    are_near,
+    could_be_the_subject,
+    shows_its_convention,
+)
 from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
@@ -60,15 +65,7 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     """Decides on images in the mode that is expected: only the channel order may be wrong."""
     reading, expected = case.reading, suspicion.expected
     evidence = (*suspicion.evidence, *case.observation.evidence)
-    named = case.trusted and same_numbers(
-        as_observed(
-            case.observation.convention,
-            case.structure.convention,
-            means_swapped(case.observation.convention, case.structure.convention),
-        ),
-        case.structure.convention,
-    )
-    if isinstance(reading, Reading) and not named:
+    if isinstance(reading, Reading) and not _is_published(case):
         if reading.scores.misfit[suspicion.index or reading.as_fed] > MAX_FAIR_FIT:
             # No convention fits well: that of the images as fed may be the least bad one.
             return _acquitted(case, evidence)
@@ -97,10 +94,8 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     evidence = (*words, *suspicion.evidence, *observation.evidence)
     if isinstance(reading, Reading):  # its numbers first, if it is the surer witness
         evidence = (*suspicion.evidence, *words, *observation.evidence)
-    # A head may have learnt an input that the backbone in front of it does not expect: batch norm
-    # speaks for the backbone only.
-    head_is_silent = trial is not None and trial.can_tell and trial.with_head and by_trial < 1
-    if witnesses.count(1) >= 2 and -1 not in witnesses and not head_is_silent:
+    head_agrees = _head_agrees(case, suspicion, trial, by_trial)
+    if witnesses.count(1) >= 2 and -1 not in witnesses and head_agrees:
         order = order_for(case, expected, fixed=True)
         observed = (
             observed
@@ -122,6 +117,14 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         if near and by_trial < 1 and reading.scores.misfit[fed] < MAX_FAIR_FIT:
             right, _ = both_conventions(reading.hypotheses[fed], observation.convention)
             return Verdict("ok", right, right, evidence)
+    is_odd = could_be_the_subject(case.summary, observed, expected)
+    if memory < 1 and is_odd and _is_published(case) and observation.certainty >= MIN_CERTAINTY:
+        published = case.structure.convention
+        text = (
+            "Pale, dark or hazy images may fit other conventions by chance; these are in the "
+            "published one."
+        )
+        return Verdict("ok", published, published, (text, *evidence))
     if memory < 1 and by_trial == -1:
         acquitted = _acquitted(case, evidence)
         if acquitted is not None:
@@ -134,6 +137,27 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         if isinstance(reading, Reading) and not is_known_well(reading):
             return Verdict("unknown", UNKNOWN, ordered(observation.convention, UNKNOWN), evidence)
     return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
+
+
+def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_trial: int) -> bool:
+    """Whether the classifier is known to see better with the fix, if it has to be asked.
+
+    It may have learnt an input that the backbone in front of it does not expect, for which batch
+    norm and features speak.
+    """
+    if case.structure.head != "own" or trial is None:
+        return True
+    if trial.by_labels or not are_near(suspicion.observed, suspicion.expected):
+        return by_trial == 1 or not trial.can_tell
+    return trial.can_tell and trial.sigmas > MIN_HEAD_SIGMAS
+
+
+def _is_published(case: Case) -> bool:
+    """Whether the images are in the convention that the architecture is published for."""
+    fed, published = case.observation.convention, case.structure.convention
+    return case.trusted and same_numbers(
+        as_observed(fed, published, means_swapped(fed, published)), published
+    )
 
 
 def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bool:

@@ -32,6 +32,9 @@ TRIAL_TEMPERATURE = 0.1  # of the softmax over cosine similarities
 MIN_TOLD_APART = 0.5
 MIN_TRIAL_SIGMAS = 3.0  # by which the fix must help, if the trial is one of two witnesses
 MIN_TRIAL_SIGMAS_SUPPORTED = 2.0  # likewise, if batch norm says the same
+# Likewise, if somebody trained the classifier at the end of the network, and the two conventions
+# are alike: on a frozen backbone fed the one, the other helped by up to 2.9.
+MIN_HEAD_SIGMAS = 3.5
 MIN_HELP_SIGMAS = 1.0  # by which it must help to be offered, if the other two witnesses convict
 MIN_ACQUITTAL_SIGMAS = 2.0  # by which every rival must be worse than the images as fed
 # Distinct images that are enough, if with them the fix helps by `CLEAR_SIGMAS` or does harm.

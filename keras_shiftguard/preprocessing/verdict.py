@@ -29,13 +29,13 @@ from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
 )
-from keras_shiftguard.preprocessing.garbled import Garbling, find_garbling
+from keras_shiftguard.preprocessing.garbled import find_garbling
+from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
-from keras_shiftguard.preprocessing.limits import MIN_TRIAL_SIGMAS, MIN_TRIAL_SIGMAS_SUPPORTED
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
-from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
+from keras_shiftguard.preprocessing.witnesses.trial import Trial
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks whose training from scratch was observed. They learn the convention that they
@@ -171,12 +171,18 @@ def _judge_input(
         reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
     trial = None
     if model is not None:
-        trial = _trial(model, samples, name, summary, structure, training)
+        trial = _trial(model, samples, name, summary, structure, labels, training)
+    garbled = NOT_GARBLED
+    if model is not None and not scratch:
+        garbled = _try_garbling(model, samples, name, summary, structure, observation)
+        if garbled.is_proven:
+            trial = None  # whatever the network says of garbled images does not matter
     case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins, trial)
-    verdict = decide(case)
-    fix, advice = None, ""
+    verdict = garbled.verdict(decide(case), stated)
+    fix, advice = None, garbled.advice
     data_format = summary.layout
-    if verdict.status == "mismatch" and verdict.expected.is_known and verdict.observed.is_known:
+    are_known = verdict.expected.is_known and verdict.observed.is_known
+    if verdict.status == "mismatch" and are_known and not garbled.is_proven:
         if verdict.is_proven:
             fix = layer_between(
                 verdict.observed, verdict.expected, data_format, summary.num_channels
@@ -184,27 +190,8 @@ def _judge_input(
         advice = advice_line(
             verdict.expected, verdict.observed, structure.architecture, data_format
         )
-    garbling, is_garbled = None, False
-    if model is not None and not scratch:
-        garbling, preference = _garbling(model, samples, name, summary, structure, observation)
-        plain = garbling is not None and garbling.is_plain
-        needed = MIN_TRIAL_SIGMAS_SUPPORTED if plain else MIN_TRIAL_SIGMAS
-        is_garbled = preference is not None and preference.sigmas > needed
-        if garbling is not None and preference is not None and is_garbled:
-            fix, advice = None, garbling.advice
-            evidence_of_it = (garbling.sentence, preference.in_words(), *verdict.evidence)
-            verdict = replace(verdict, status="mismatch", evidence=evidence_of_it)
-        elif garbling is not None and not plain:
-            garbling = None  # neither the feed nor the network is sure
-        elif garbling is not None and (preference is None or preference.sigmas > 0):
-            if verdict.status == "ok" and not stated:
-                # The feed looks wrong, and nothing acquits it.
-                evidence_of_it = (garbling.sentence, *verdict.evidence)
-                verdict = replace(verdict, status="unknown", evidence=evidence_of_it)
     hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
-    if garbling is not None and not is_garbled:
-        text = f"The images may be {garbling.what}. {garbling.sentence}"
-        hints += (Hint("garbled", text, 0.6),)
+    hints += garbled.hints
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
     # Predictions tell nothing before training, nor on wrongly preprocessed input.
@@ -229,7 +216,7 @@ def _judge_input(
         value_range=(low, high),
         candidates=() if isinstance(reading, str) else _candidates(reading),
         trained_here=verdict.trained_here,
-        garbled=garbling.what if garbling is not None and is_garbled else "",
+        garbled=garbled.what,
     )
 
 
@@ -239,39 +226,42 @@ def _trial(
     name: str,
     summary: InputSummary,
     structure: StructuralExpectation,
+    labels: np.ndarray | None,
     training: bool,
 ) -> Trial:
-    """Returns the trial of fixes on one input. An untrained head has learnt no input yet."""
+    """Returns the trial of fixes on one input.
+
+    An untrained head has learnt no input yet, and a published one the same as its network.
+    """
     axis = 1 if summary.layout == "channels_first" else -1
-    return Trial(model, samples, name, axis, with_head=not (training and structure.fresh_head))
+    with_head = structure.head == "own" or (structure.head == "fresh" and not training)
+    if training and structure.head == "fresh":
+        labels = None
+    return Trial(model, samples, name, axis, with_head, labels)
 
 
-def _garbling(
+def _try_garbling(
     model: keras.Model,
     samples: Mapping[str, np.ndarray],
     name: str,
     summary: InputSummary,
     structure: StructuralExpectation,
     observation: Observation,
-) -> tuple[Garbling | None, Preference | None]:
-    """Returns how images seem to be garbled, and whether the network sees better if not.
-
-    The latter is None if the network cannot tell.
-    """
+) -> Garbled:
+    """Returns how images seem to be garbled, and whether the network sees better if not."""
     first = summary.layout == "channels_first"
     garbling = find_garbling(samples[name], observation.convention, first)
     if garbling is None:
-        return None, None
+        return NOT_GARBLED
     some = {key: np.asarray(x)[: len(garbling.images)] for key, x in samples.items()}
     before, after = (
-        _trial(model, {**some, name: images}, name, summary, structure, False)
+        _trial(model, {**some, name: images}, name, summary, structure, None, False)
         for images in (some[name], garbling.images)
     )
     try:
-        preference = after.against(before)
+        return Garbled(garbling, after.against(before))
     except Exception:  # the user's own `call` may raise anything
-        return garbling, None
-    return garbling, preference if preference.can_tell else None
+        return Garbled(garbling)
 
 
 def _swap_hint(verdict: Verdict) -> Hint:

@@ -51,8 +51,8 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
 class Said:
     """A trial that says the same of every fix."""
 
-    def __init__(self, sigmas, told_apart=0.9, num_images=32, with_head=False):
-        self.answer = Preference(sigmas, told_apart, num_images, with_head)
+    def __init__(self, sigmas, told_apart=0.9, num_images=32, by_labels=False):
+        self.answer = Preference(sigmas, told_apart, num_images, by_labels=by_labels)
 
     def of(self, fix, than=None):
         return self.answer
@@ -269,15 +269,41 @@ def test_pale_images_are_not_convicted():
     assert decide(found).status == "mismatch"
 
 
-def test_a_trained_head_must_agree():
-    reading = reading_of({TF: 0.2, FED: 0.8}, TF)
-    for sigmas, with_head, status in (
-        (1.6, False, "mismatch"),
-        (1.6, True, "unknown"),
-        (2.1, True, "mismatch"),
+@pytest.mark.parametrize(
+    ("head", "observed", "sigmas", "more", "status"),
+    [
+        ("published", UNIT, 1.6, {}, "mismatch"),
+        ("own", UNIT, 3.4, {}, "unknown"),
+        ("own", UNIT, 3.6, {}, "mismatch"),
+        # A head that cannot tell does not agree, unless the values are of another size altogether.
+        ("own", UNIT, 3.6, {"told_apart": 0.4}, "unknown"),
+        ("own", InputConvention("raw", "unknown"), 3.6, {"told_apart": 0.4}, "mismatch"),
+        ("own", InputConvention("raw", "unknown"), 1.9, {}, "unknown"),
+        ("own", InputConvention("raw", "unknown"), 2.1, {}, "mismatch"),
+        # Labels that become more probable are surer.
+        ("own", UNIT, 1.9, {"by_labels": True}, "unknown"),
+        ("own", UNIT, 2.1, {"by_labels": True}, "mismatch"),
+        ("own", UNIT, 2.1, {"by_labels": True, "told_apart": 0.4}, "mismatch"),
+    ],
+)
+def test_a_trained_head_must_agree(head, observed, sigmas, more, status):
+    fed = key(observed.mode)
+    reading = reading_of({TF: 0.2, fed: 0.8}, TF, observed)
+    structure = dataclasses.replace(NOTHING, head=head)
+    found = case(reading, observed, structure=structure, trial=Said(sigmas, **more))
+    assert decide(found).status == status
+
+
+def test_hazy_images_in_the_published_convention():
+    hazy = RAW / 255 * 0.4 + 0.3
+    for mode, certainty, fit, status in (
+        ("unit", 0.97, 0.3, "ok"),
+        ("unit", 0.89, 0.3, "unknown"),
+        ("raw", 0.97, 0.3, "unknown"),
     ):
-        trial = Said(sigmas, with_head=with_head)
-        assert decide(case(reading, images=RAW / 255, trial=trial)).status == status
+        reading = reading_of({TF: fit, FED: 0.8}, TF)
+        found = case(reading, UNIT, certainty, published(mode), hazy, trial=Said(3.9))
+        assert decide(found).status == status
 
 
 def test_a_convention_that_was_fitted_to_dark_images_convicts_nobody():

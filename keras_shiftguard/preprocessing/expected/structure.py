@@ -16,6 +16,7 @@ from keras_shiftguard.preprocessing.expected.recognition import Recognition, rec
 
 UNKNOWN = InputConvention("unknown", "unknown")
 RAW = InputConvention("raw", "rgb")
+PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without background
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,9 @@ class StructuralExpectation:
         published_top5: Its ImageNet top-5 accuracy at that size.
         fresh: Whether its weights look untrained: all moving means are 0 and all moving
             variances 1 or, if it has no batch normalisation, all biases are 0.
-        fresh_head: Whether the last layer of the model is a classifier that looks untrained:
-            its biases are all 0.
+        head: The classifier at the end of the model: `"none"`; `"fresh"`, its biases are all 0;
+            `"published"`, it has as many classes as ImageNet, so it came with the network; or
+            `"own"`, somebody trained it, maybe on other input than the network below it.
         trainable: Whether the network has trainable weights.
         speaks: Whether layers inside the model show what its input must receive: they turn
             it into what the network is published for.
@@ -53,7 +55,7 @@ class StructuralExpectation:
     published_top1: float | None = None
     published_top5: float | None = None
     fresh: bool = False
-    fresh_head: bool = False
+    head: str = "none"
     trainable: bool = False
     speaks: bool = False
     evidence: tuple[str, ...] = ()
@@ -82,10 +84,8 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
         return tuple(
             _unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs
         )
-    fresh_head = _has_fresh_head(model)
-    return tuple(
-        replace(_for_input(model, found, p, n, inputs), fresh_head=fresh_head) for p, n in inputs
-    )
+    head = _head_of(model)
+    return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
 
 
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
@@ -278,13 +278,16 @@ def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
     return all(_all_equal(b, 0.0) for b in biases if b is not None)
 
 
-def _has_fresh_head(model: Any) -> bool:
-    """Whether the last layer with weights is a dense one whose biases are all 0."""
+def _head_of(model: Any) -> str:
+    """Returns which classifier the model ends in, see `StructuralExpectation`."""
     every = [a for a in walk(model) if not sublayers(a)]
-    heads = [a for a in every if getattr(a, "weights", None)]
-    last = heads[-1] if heads else None
-    bias = getattr(last, "bias", None)
-    return isinstance(last, layers.Dense) and bias is not None and _all_equal(bias, 0.0)
+    weighted = [a for a in every if getattr(a, "weights", None)]
+    last = weighted[-1] if weighted else None
+    if not isinstance(last, layers.Dense):
+        return "none"
+    if last.bias is not None and _all_equal(last.bias, 0.0):
+        return "fresh"
+    return "published" if last.units in PUBLISHED_CLASSES else "own"
 
 
 def _has_weights_to_tell(network_layers: tuple[Any, ...]) -> bool:

@@ -52,6 +52,10 @@ def could_be_the_subject(
     Stretched, such images look more like those of training, to batch norm and to the trial.
     That does not explain a factor such as 255.
     """
-    _, gain, _ = affine_between(observed, expected)
-    near = np.all((np.abs(gain) < FAR_FACTOR) & (np.abs(gain) > 1 / FAR_FACTOR))
-    return bool(near) and not is_filled(summary, observed)
+    return are_near(observed, expected) and not is_filled(summary, observed)
+
+
+def are_near(one: InputConvention, other: InputConvention) -> bool:
+    """Whether the scales of two conventions differ by less than a factor of ten."""
+    _, gain, _ = affine_between(one, other)
+    return bool(np.all((np.abs(gain) < FAR_FACTOR) & (np.abs(gain) > 1 / FAR_FACTOR)))

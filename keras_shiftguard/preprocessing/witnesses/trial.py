@@ -7,7 +7,8 @@ of its own second view among those of all images. The mean difference is told in
 over the images.
 
 It needs no labels, no batch norm and no training data, and it tests one suspect: as a search over
-many it would be wrong too often.
+many it would be wrong too often. Where there are labels that the network has learnt, they decide
+instead: the fix must make them more probable.
 
 Reference:
     van den Oord, Li, Vinyals (2018), Representation Learning with Contrastive Predictive Coding
@@ -29,9 +30,11 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_ACQUITTAL_SIGMAS,
     MIN_TOLD_APART,
     MIN_TRIAL_IMAGES,
+    MIN_TRIAL_SIGMAS,
     TRIAL_TEMPERATURE,
 )
 from keras_shiftguard.preprocessing.witnesses.views import second_view
+from keras_shiftguard.statistics.classes import host_class_ids
 
 BATCH_SIZE = 16  # divides `FIRST_IMAGES`
 
@@ -42,23 +45,25 @@ class Preference:
 
     Args:
         sigmas: The mean difference of the InfoNCE in standard errors over the images; below 0
-            if the network sees better without the fix. Of a network with a trained classifier,
-            the smaller one of that of its features and that of its logits.
+            if the network sees better without the fix. Of a classifier that is asked as well,
+            the smaller one of that of its features and that of its logits; with labels that it
+            has learnt, that of the log probability of the labels.
         told_apart: How well it tells the images apart, with or without the fix, whichever is
             better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
-        with_head: Whether a trained classifier was asked as well.
+        by_labels: Whether the labels decided.
     """
 
     sigmas: float
     told_apart: float
     num_images: int
-    with_head: bool = False
+    by_labels: bool = False
 
     @property
     def can_tell(self) -> bool:
         """Whether there are enough images, and the network can tell them apart at all."""
-        return self.num_images >= MIN_TRIAL_IMAGES and self.told_apart >= MIN_TOLD_APART
+        enough = self.num_images >= MIN_TRIAL_IMAGES
+        return enough and (self.by_labels or self.told_apart >= MIN_TOLD_APART)
 
     def in_words(self) -> str:
         """Returns a sentence with the numbers."""
@@ -73,6 +78,12 @@ class Preference:
                 "it cannot say which it sees better."
             )
         how = "better" if self.sigmas > 0 else "worse"
+        if self.by_labels:
+            return (
+                f"Trial: with the fix the network sees {how}: the labels of {self.num_images} "
+                f"images become {'more' if self.sigmas > 0 else 'less'} probable, by "
+                f"{abs(self.sigmas):.1f} standard errors."
+            )
         return (
             f"Trial: with the fix the network sees {how}: it finds two views of one image among "
             f"those of {self.num_images} {how}, by {abs(self.sigmas):.1f} standard errors."
@@ -87,9 +98,10 @@ class Trial:
         inputs: Images as fed, by input name.
         name: Name of the image input to fix.
         axis: Its channel axis.
-        with_head: Whether the classifier, if there is one, was trained on this input, and is
-            asked as well: a head on a frozen backbone may have learnt an input that the backbone
-            does not expect.
+        with_head: Whether the classifier, if there is one, is asked as well: a head on a frozen
+            backbone may have learnt an input that the backbone does not expect.
+        labels: Labels of the images, if any, see `host_class_ids`. They decide if the classifier
+            has learnt them.
     """
 
     def __init__(
@@ -99,6 +111,7 @@ class Trial:
         name: str,
         axis: int = -1,
         with_head: bool = True,
+        labels: np.ndarray | None = None,
     ) -> None:
         self._read = FeatureReader(model)
         self._name, self._axis = name, axis
@@ -109,6 +122,8 @@ class Trial:
             key: np.asarray(value)[chosen] for key, value in inputs.items() if key != name
         }
         self._images = np.asarray(inputs[name])[chosen]
+        ids = host_class_ids(labels[chosen]) if labels is not None else None
+        self._labels = ids if ids is not None and len(ids) and ids.min() >= 0 else None
         self._views: tuple[np.ndarray, np.ndarray] | None = None
         self._seen: dict[tuple[Transform, int, int], Features | None] = {}
 
@@ -142,20 +157,26 @@ class Trial:
         n = min(self.num_images, other.num_images)
         if n < MIN_TRIAL_IMAGES:
             return Preference(0.0, 0.0, n)
-        return _preference(other._info_nce(AS_FED, n), self._info_nce(AS_FED, n), n)
+        return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
 
     def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
         """Returns how much better the network sees the first `n` images with `fix`."""
-        return _preference(self._info_nce(than, n), self._info_nce(fix, n), n)
+        return _preference(self._seen_in(than, n), self._seen_in(fix, n), n)
 
-    def _info_nce(self, transform: Transform, n: int) -> list[np.ndarray] | None:
-        """Returns the InfoNCE of each image, `(n,)`, by features and, with a head, by logits."""
+    def _seen_in(self, transform: Transform, n: int) -> "_Seen | None":
+        """Returns how well the network sees the first `n` images in a convention."""
         first, second = (self._features(transform, view, n) for view in (0, 1))
         if first is None or second is None:
             return None
-        found = [info_nce(first.penultimate, second.penultimate)]
-        if self._with_head and first.logits is not None and second.logits is not None:
-            found.append(info_nce(first.logits, second.logits))
+        found = _Seen(info_nce(first.penultimate, second.penultimate))
+        if first.logits is None or second.logits is None:
+            return found
+        if self._with_head:
+            found.by_logits = info_nce(first.logits, second.logits)
+        classes = first.logits.shape[1]
+        if self._labels is not None and 1 < classes and self._labels[:n].max() < classes:
+            of_labels = _log_softmax(first.logits)[np.arange(n), self._labels[:n]]
+            found.of_labels, found.chance = of_labels, -float(np.log(classes))
         return found
 
     def _features(self, transform: Transform, view: int, n: int) -> Features | None:
@@ -183,18 +204,53 @@ class Trial:
         )
 
 
-def _preference(
-    before: list[np.ndarray] | None, after: list[np.ndarray] | None, n: int
-) -> Preference:
-    """Returns by how much the InfoNCE of each image grew, by features and by logits."""
+@dataclass
+class _Seen:
+    """How well a network sees each of some images, `(n,)` each.
+
+    Args:
+        by_features: InfoNCE of the features.
+        by_logits: The same of the logits; None if the classifier is not asked.
+        of_labels: Log probabilities of the labels, if there are any.
+        chance: Their log probability without any knowledge.
+    """
+
+    by_features: np.ndarray
+    by_logits: np.ndarray | None = None
+    of_labels: np.ndarray | None = None
+    chance: float = 0.0
+
+    def knows_labels(self) -> bool:
+        """Whether the labels are surely more probable than by chance."""
+        return self.of_labels is not None and (
+            _sigmas(self.of_labels - self.chance) > MIN_TRIAL_SIGMAS
+        )
+
+
+def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference:
+    """Returns by how much the network sees each image better."""
     if before is None or after is None:
         return Preference(0.0, 0.0, n)
-    sigmas = []
-    for one, other in zip(before, after, strict=True):
-        gain = other - one
-        sigmas.append(float(gain.mean() / (gain.std(ddof=1) / np.sqrt(n) + 1e-9)))
-    told_apart = 1 + max(before[0].mean(), after[0].mean()) / np.log(n)
-    return Preference(min(sigmas), float(told_apart), n, with_head=len(before) > 1)
+    best = max(before.by_features.mean(), after.by_features.mean())
+    told_apart = float(1 + best / np.log(n))
+    if before.of_labels is not None and after.of_labels is not None:
+        if before.knows_labels() or after.knows_labels():
+            sigmas = _sigmas(after.of_labels - before.of_labels)
+            return Preference(sigmas, told_apart, n, by_labels=True)
+    sigmas = _sigmas(after.by_features - before.by_features)
+    if before.by_logits is not None and after.by_logits is not None:
+        sigmas = min(sigmas, _sigmas(after.by_logits - before.by_logits))
+    return Preference(sigmas, told_apart, n)
+
+
+def _sigmas(gains: np.ndarray) -> float:
+    """Returns the mean in standard errors."""
+    return float(gains.mean() / (gains.std(ddof=1) / np.sqrt(len(gains)) + 1e-9))
+
+
+def _log_softmax(x: np.ndarray) -> np.ndarray:
+    x = x - x.max(axis=1, keepdims=True)
+    return np.asarray(x - np.log(np.exp(x).sum(axis=1, keepdims=True)))
 
 
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -208,9 +264,7 @@ def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         `(n,)`: the log probability of the own second view; `-log(n)` is chance, 0 perfect.
     """
     a, b = (x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12) for x in (first, second))
-    similarity = a @ b.T / TRIAL_TEMPERATURE
-    similarity -= similarity.max(axis=1, keepdims=True)
-    return np.asarray(np.diag(similarity - np.log(np.exp(similarity).sum(axis=1, keepdims=True))))
+    return np.diag(_log_softmax(a @ b.T / TRIAL_TEMPERATURE))
 
 
 def _distinct(images: np.ndarray, limit: int) -> np.ndarray:

@@ -134,6 +134,25 @@ def test_fresh_and_trainable(base):
         base.trainable = True
 
 
+def test_which_classifier_a_model_ends_in():
+    for classes, trained, head in (
+        (10, False, "fresh"),
+        (1000, False, "fresh"),
+        (10, True, "own"),
+        (1000, True, "published"),
+        (None, True, "none"),
+    ):
+        model = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(4, 3)])
+        if classes:
+            model.add(layers.GlobalAveragePooling2D())
+            model.add(layers.Dense(classes))
+        if trained:
+            bias = model.layers[-1].bias
+            bias.assign(bias + 0.1)
+        assert one(model).head == head
+    assert one(keras.Sequential([keras.Input((8, 8, 3)), layers.Flatten()])).head == "none"
+
+
 def test_fresh_without_batch_normalisation(vgg):
     assert one(vgg).fresh
     vgg.layers[5].bias.assign(vgg.layers[5].bias + 1)

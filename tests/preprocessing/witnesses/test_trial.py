@@ -67,6 +67,22 @@ def test_a_trained_head_has_a_say():
     alone = Trial(model, fed, "input", with_head=False).of(fix(unit, TF))
     both = Trial(model, fed, "input").of(fix(unit, TF))
     assert both.sigmas < alone.sigmas and both.sigmas < 2
+    labelled = Trial(model, fed, "input", labels=np.arange(20)).of(fix(unit, TF))
+    assert labelled.by_labels and labelled.sigmas < 0 and "less probable" in labelled.in_words()
+
+
+def test_labels_decide_if_they_were_learnt(network):
+    """Those of ImageNet are; any others are not, and are left alone."""
+    labels = imagenet_photos()[1]
+    unit = InputConvention("unit")
+    fed = {"input": unit.from_raw(RAW)}
+    found = Trial(network, fed, "input", labels=labels).of(fix(unit, TF))
+    assert found.by_labels and found.sigmas > 1 and "more probable" in found.in_words()
+    one_hot = keras.utils.to_categorical(labels, 1000)
+    assert Trial(network, fed, "input", labels=one_hot).of(fix(unit, TF)) == found
+    without = Trial(network, fed, "input").of(fix(unit, TF))
+    for others in (np.arange(20), np.arange(20) + 2000, np.random.default_rng(0).normal(size=20)):
+        assert Trial(network, fed, "input", labels=others).of(fix(unit, TF)) == without
 
 
 def test_channels_first_is_seen_alike():
