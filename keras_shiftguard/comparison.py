@@ -4,6 +4,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from keras_shiftguard.detection.cost import SIGMAS, Cost
 from keras_shiftguard.detection.finding import by_severity
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
@@ -12,7 +13,9 @@ from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.profiles import InputProfile
 
 
-def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
+def compare(
+    reference: Any, current: Any, alpha: float = 0.05, tolerance: float | None = 0.01
+) -> ShiftReport:
     """Checks whether and how `current` differs from `reference`.
 
     Args:
@@ -20,13 +23,17 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
             form that `fit` accepts (labels included, if there are any).
         current: The stream to compare with it, in the same forms.
         alpha: Probability of a false alarm, over all tests together, if nothing differs.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is one
+            point. It counts if both are profiles made with the same `model=` and labels, so that
+            the accuracies are known. Otherwise, and with None, every difference beyond chance
+            that is not small is an alarm.
 
     Returns:
         A `ShiftReport`, with `.shifted`, `.kinds` and `.findings`; `str()` is the verdict.
 
     Raises:
         BadInputError: If there is nothing to compare, a file is not a profile, or
-            `alpha` is not between 0 and 1.
+            `alpha` or `tolerance` is not between 0 and 1.
 
     Example:
 
@@ -36,6 +43,7 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
     True
     """
     check_alpha(alpha)
+    check_tolerance(tolerance)
     before, after = as_profile(reference, "reference"), as_profile(current, "current")
     if not before.inputs.keys() & after.inputs.keys():
         raise BadInputError(
@@ -43,8 +51,13 @@ def compare(reference: Any, current: Any, alpha: float = 0.05) -> ShiftReport:
             f"{sorted(before.inputs)}, `current` has {sorted(after.inputs)}."
         )
     comparison = compare_profiles(before, after, stream="current", against="reference", level=alpha)
+    cost = None if tolerance is None else _measured_cost(before, after)
+    found = comparison.findings
+    if cost is not None and tolerance is not None:
+        costly = ("covariate", "label")
+        found = [f.with_cost(cost, tolerance) if f.kind in costly else f for f in found]
     return ShiftReport(
-        findings=by_severity(list(comparison.findings)),
+        findings=by_severity(list(found)),
         notes=tuple(comparison.notes),
         alpha=alpha,
         num_samples={"reference": before.num_samples, "current": after.num_samples},
@@ -83,3 +96,31 @@ def check_alpha(alpha: float) -> None:
             "`alpha` is the rate of false alarms: a number above 0 and below 1. "
             f"Received: alpha={alpha!r}"
         )
+
+
+def check_tolerance(tolerance: float | None) -> None:
+    """Raises `BadInputError` unless `tolerance` is None or a share of accuracy."""
+    if tolerance is None:
+        return
+    is_number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+    if not is_number or not 0 <= tolerance < 1:
+        raise BadInputError(
+            "`tolerance` is the share of accuracy that a shift may cost: a number from 0 to below "
+            f"1 (0.01 is one point), or None. Received: tolerance={tolerance!r}"
+        )
+
+
+def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
+    """Returns how much lower the measured accuracy is; None unless both were measured."""
+    one, other = before.outputs, after.outputs
+    if not one.weights or one.weights != other.weights:
+        return None
+    sizes = [float(each.labelled_by_class.sum()) for each in (one, other)]
+    if not all(sizes):
+        return None
+    variances = [
+        max(a * (1 - a), 1 / n) / n
+        for a, n in zip((one.accuracy, other.accuracy), sizes, strict=True)
+    ]
+    value, error = one.accuracy - other.accuracy, SIGMAS * float(sum(variances)) ** 0.5
+    return Cost(value, (value - error, value + error), int(min(sizes)))

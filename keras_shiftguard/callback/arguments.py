@@ -8,7 +8,7 @@ import keras
 from keras_shiftguard.errors import BadInputError
 
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
-ON_SHIFT = ("warn", "raise", "ignore")
+ON_SHIFT = ("warn", "raise", "stop", "ignore")
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 

@@ -23,7 +23,7 @@ from keras_shiftguard.callback.repair import Repair
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.supervisor import Supervisor
-from keras_shiftguard.comparison import as_profile, check_alpha
+from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
@@ -63,8 +63,9 @@ class ShiftGuard(keras.callbacks.Callback):
             at once; `"fix"` corrects the input inside the step for the rest of the
             fit, and validation by its own diagnosis; `"ignore"`.
         on_shift: What to do when a stream differs significantly from another (see
-            `alpha`): `"warn"`, `"raise"` a `ShiftDetectedError` at the end of
-            the epoch, or `"ignore"`. The shift is in `report` in any case.
+            `alpha`) and that costs accuracy (see `tolerance`): `"warn"`; `"raise"` a
+            `ShiftDetectedError` at the end of the epoch; `"stop"` training after the epoch; or
+            `"ignore"`. The shift is in `report` in any case.
         feature_layer: Name of a layer. Its activations on `target_data` are
             compared with those on the validation data, after each epoch, in
             inference mode.
@@ -77,6 +78,10 @@ class ShiftGuard(keras.callbacks.Callback):
             epochs so far, until there are that many. None: tests use one epoch.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
+            one point. What shifts of validation cost a classifier is measured after the epoch
+            on up to 1024 of its labelled images. Where no cost can be measured, and with None,
+            every difference beyond chance that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
@@ -123,6 +128,7 @@ class ShiftGuard(keras.callbacks.Callback):
         expects: Any = None,
         distinct_samples: int | None = None,
         alpha: float = 0.05,
+        tolerance: float | None = 0.01,
         update_freq: str | int = "epoch",
         log_dir: str | PathLike[str] | None = None,
         attach_to: str | PathLike[str] | None = None,
@@ -136,6 +142,7 @@ class ShiftGuard(keras.callbacks.Callback):
         check_update_freq(update_freq)
         check_statistics(statistics)
         check_alpha(alpha)
+        check_tolerance(tolerance)
         check_distinct_samples(distinct_samples)
         self.reference = reference
         self.target_data = target_data
@@ -146,6 +153,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self.feature_layer = feature_layer
         self.distinct_samples = distinct_samples
         self.alpha = alpha
+        self.tolerance = tolerance
         self.on_mismatch = on_mismatch
         self.on_shift = on_shift
         self.statistics = tuple(statistics)
@@ -349,6 +357,7 @@ class ShiftGuard(keras.callbacks.Callback):
         shift = ShiftWatch(
             self.alpha,
             self.on_shift,
+            self.tolerance,
             self._known.get("reference"),
             "target" in self._known,
             self.distinct_samples,

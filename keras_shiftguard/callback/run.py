@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.callback.cost_watch import CostWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment
@@ -67,6 +68,7 @@ class Run:
         self.training = kind == "train"
         self.preprocessing = preprocessing
         self.shift = shift
+        self.costs = CostWatch(model, shift, self._sync)
         self.repair = repair
         self.log = log
         self.known = known
@@ -275,6 +277,9 @@ class Run:
                 streams |= self.target_outputs.read(streams, weights)
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
+        if epoch is not None and self._probe is not None:
+            self.costs.update(self._probe.streams, epoch)
+            self.shift.ask(epoch < (self.run_key or {}).get("epochs", 1))
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -283,7 +288,8 @@ class Run:
         if self.shift.report is not None:
             pairs, report = self.shift.pairs, self.shift.report
             self.log.write_comparison(self.epoch, pairs, self.profiles, report, new, severities)
-        self.shift.act(new)
+        if self.shift.act():
+            self.model.stop_training = True
 
     def _write_profiles(self) -> None:
         step = self.epoch if self.update_freq == "epoch" else self.num_batches

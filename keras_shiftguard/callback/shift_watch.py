@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.augmented import looks_augmented
-from keras_shiftguard.detection.causes.same_samples import randomised
+from keras_shiftguard.detection.causes.augmented import looks_augmented, may_be
+from keras_shiftguard.detection.causes.same_samples import randomised, redrawn, same_samples
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.planning import needs_in_words
@@ -25,7 +26,8 @@ class ShiftWatch:
 
     Args:
         alpha: Probability that the whole fit raises an alarm if nothing shifted.
-        on_shift: `"warn"`, `"raise"` or `"ignore"`.
+        on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm.
         reference: Profile of the reference data, or None.
         target: Whether there is a target, with which the streams are compared.
         distinct_samples: Number of different training samples, if the epochs do not repeat
@@ -35,12 +37,15 @@ class ShiftWatch:
 
     Attributes:
         report: The latest report; None before the first comparison.
+        is_first_visit: Whether the training samples were seen only once, unmixed.
+        is_unaugmented: Whether a second pass showed exactly the same training samples.
     """
 
     def __init__(
         self,
         alpha: float,
         on_shift: str,
+        tolerance: float | None = 0.01,
         reference: InputProfile | None = None,
         target: bool = False,
         distinct_samples: int | None = None,
@@ -48,11 +53,16 @@ class ShiftWatch:
         streams: Sequence[str] = ("train", "validation"),
     ) -> None:
         self.on_shift = on_shift
+        self.tolerance = tolerance
         self.reference = reference
         self.has_target = target
         self.distinct_samples = distinct_samples
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
+        self._told: set[tuple[str, str, str]] = set()  # alarms that were raised so far
+        self._notes_of_passes: list[str] = []
+        self.is_first_visit = True
+        self.is_unaugmented = False
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -100,7 +110,12 @@ class ShiftWatch:
         for name, profile in latest.items():
             first = self._first.setdefault(name, profile)
             if first is not profile:
-                compare(name, FIRST_EPOCH, profile, first)
+                compare(name, FIRST_EPOCH, profile, first, redrawn(first, profile))
+        if "train" in latest:
+            seen_once = self._first["train"] is latest["train"]
+            self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
+            if not seen_once:
+                self.is_unaugmented = same_samples(self._first["train"], latest["train"])
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
             expected = self._augmented(latest["train"], validation)
@@ -111,8 +126,34 @@ class ShiftWatch:
             if target is not None:
                 compare("target", name, target, replace(profile, outputs=passes[name].outputs))
         new += self._augmented_validation(latest, epoch)
-        self.report = self._monitor.report(self._notes(passes))
+        self._notes_of_passes = self._notes(passes)
+        self.report = self._monitor.report(self._notes_of_passes)
         return new
+
+    def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
+        """Sets what findings cost, by feature, and updates the report."""
+        if self.tolerance is not None:
+            self._monitor.price(stream, against, costs, self.tolerance)
+            self.report = self._monitor.report(self._notes_of_passes)
+
+    def ask(self, comes_again: bool) -> None:
+        """Marks differences that augmentation could explain, while training was seen only once.
+
+        What moves as augmentation moves it is a question then, unless its cost is sure. The second
+        visit of the same samples shows whether training is augmented; where none will come, what
+        it costs decides.
+
+        Args:
+            comes_again: Whether another epoch follows.
+        """
+        can_wait = comes_again if self.is_first_visit else not self.is_unaugmented
+        can_wait = can_wait and self.distinct_samples is None
+        self._monitor.ask(
+            "validation",
+            "train",
+            lambda finding: can_wait and _is_open(finding) and may_be(finding),
+        )
+        self.report = self._monitor.report(self._notes_of_passes)
 
     @property
     def needs(self) -> str:
@@ -135,6 +176,7 @@ class ShiftWatch:
             "training": self._training.tree(),
             "augmentation": self._augmentation,
             "monitor": self._monitor.state(),
+            "told": [list(key) for key in sorted(self._told)],
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -143,24 +185,36 @@ class ShiftWatch:
         self._training = InputProfile(**state["training"])
         self._augmentation = state["augmentation"]
         self._monitor.restore(state["monitor"])
-        self.report = self._monitor.report(self._notes({}))
+        self._told = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
+        self._notes_of_passes = self._notes({})
+        self.report = self._monitor.report(self._notes_of_passes)
 
-    def act(self, new: list[Finding]) -> None:
+    def act(self) -> bool:
         """Warns of new alarms or raises an error, as `on_shift` says.
+
+        Returns:
+            Whether training must stop: after an alarm with `on_shift="stop"`.
 
         Raises:
             ShiftDetectedError: for a new alarm with `on_shift="raise"`.
         """
-        alarms = [finding for finding in new if finding.matters]
-        if not alarms or self.report is None or self.on_shift == "ignore":
-            return
+        if self.report is None:
+            return False
+        by_key = {(f.stream, f.against, f.feature): f for f in self.report.findings if f.matters}
+        alarms = [finding for key, finding in by_key.items() if key not in self._told]
+        self._told |= by_key.keys()
+        if not alarms or self.on_shift == "ignore":
+            return False
         if self.on_shift == "raise":
             raise ShiftDetectedError(self.report)
         worst = sorted(alarms, key=lambda finding: -abs(finding.effect_size))[:3]
         lines = [f"  - {in_a_sentence(finding)}" for finding in worst]
         more = len(alarms) - len(worst)
         lines += [f"  ... and {more} more in `guard.report`"] if more else []
-        warn("\n".join(["ShiftGuard found a shift:", *lines]))
+        stops = self.on_shift == "stop"
+        end = ["Training stops after this epoch (on_shift='stop')."] if stops else []
+        warn("\n".join(["ShiftGuard found a shift:", *lines, *end]))
+        return stops
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.
@@ -180,7 +234,7 @@ class ShiftWatch:
     def _augmented(self, train: InputProfile, validation: InputProfile) -> set[str]:
         """Returns the features that are expected to differ because training is augmented."""
         # Whether the inputs change from epoch to epoch, though the labels show the same samples.
-        certain = randomised(self._first["train"], train)
+        certain = randomised(self._first["train"], train) or train.labels.are_mixed
         expected: set[str] = set()
         for name in train.inputs.keys() & validation.inputs.keys():
             found = looks_augmented(train.inputs[name], validation.inputs[name], certain=certain)
@@ -230,3 +284,8 @@ class ShiftWatch:
                 "ShiftGuard(reference=...)"
             ]
         return ["an evaluation alone has nothing to compare with: pass ShiftGuard(reference=...)"]
+
+
+def _is_open(finding: Finding) -> bool:
+    """Whether what a finding costs is not known for sure, and would be an alarm."""
+    return finding.cost is None or (finding.is_rough and not finding.harmless)

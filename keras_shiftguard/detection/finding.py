@@ -1,8 +1,10 @@
 """`Finding`: one difference between two streams; and the order in which findings are listed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+from keras_shiftguard.detection.cost import Cost
 
 KINDS = ("preprocessing", "label", "concept", "covariate")  # the most specific first
 # An |effect size| below this is "present, negligible": small relative to the spread between
@@ -38,6 +40,15 @@ class Finding:
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
+        cost: The share of accuracy that the difference costs: 0.02 is two points. None where
+            nothing tells; the effect size then decides whether it is an alarm.
+        cost_interval: 95 % interval of the cost; None without a cost.
+        harmless: Whether the cost was measured, and is within the tolerance or not surely
+            above 0.
+        cost_words: What it costs, in words; empty without a cost.
+        is_question: Whether augmentation could explain the difference, and the samples were
+            seen only once, so that nothing shows yet whether training is augmented.
+        is_rough: Whether augmentation of one stream could explain the cost as well.
     """
 
     feature: str
@@ -53,11 +64,49 @@ class Finding:
     expected: bool = False
     negligible: bool = False
     acknowledged: str = ""
+    cost: float | None = None
+    cost_interval: tuple[float, float] | None = None
+    harmless: bool = False
+    cost_words: str = ""
+    is_question: bool = False
+    is_rough: bool = False
 
     @property
     def matters(self) -> bool:
-        """Whether the finding is neither expected, nor negligible, nor acknowledged."""
-        return not (self.expected or self.negligible or self.acknowledged)
+        """Whether the finding is an alarm. What it costs decides; if nothing tells, its size."""
+        if self.negligible or self.acknowledged or self.is_question or self.harmless:
+            return False
+        return not self.expected or (self.cost is not None and not self.is_rough)
+
+    def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
+        """Returns the finding with what it costs, which decides whether it is an alarm.
+
+        Args:
+            cost: The cost; None where nothing tells.
+            tolerance: The share of accuracy that a difference may cost.
+        """
+        if cost is None:
+            return replace(
+                self, cost=None, cost_interval=None, harmless=False, cost_words="", is_rough=False
+            )
+        return replace(
+            self,
+            cost=cost.value,
+            cost_interval=cost.interval,
+            harmless=not cost.is_alarm(tolerance),
+            cost_words=cost.in_words(tolerance),
+            is_rough=cost.is_rough and not cost.is_sure,
+        )
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "Finding":
+        """Returns the finding that `to_dict` was called of."""
+        pairs = {
+            name: tuple(fields[name])
+            for name in ("interval", "cost_interval")
+            if fields.get(name) is not None
+        }
+        return cls(**{**fields, **pairs})
 
     def since_epoch(self, epoch: int) -> "Finding":
         """Returns the finding with the epoch in which it was first found."""

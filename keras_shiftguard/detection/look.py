@@ -92,6 +92,13 @@ def compare_profiles(
     if outputs:
         _output_tests(tests, current, reference, shares)
     both_classes = current.labels.are_classes and reference.labels.are_classes
+    for name, profile in ((stream, current), (against, reference)):
+        if both_classes and profile.labels.are_mixed:
+            both_classes = False
+            tests.notes.append(
+                f"labels of {stream_name(name)} are mixtures of classes, as MixUp and CutMix make "
+                "them: the look of single classes was not compared"
+            )
     concept_share = CONCEPT_SHARE if both_classes else 0.0
     found, p_value = _significant(tests.families, level * (1 - concept_share))
     p_value = min(1.0, p_value / (1 - concept_share))

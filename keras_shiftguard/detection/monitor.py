@@ -14,12 +14,13 @@ Reference: Lan and DeMets, "Discrete Sequential Boundaries for Clinical Trials",
 Biometrika 1983 (alpha spending).
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.causes.same_samples import same_samples
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.look import Comparison, compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
@@ -132,13 +133,35 @@ class ShiftMonitor:
             # One that is found again gets its latest numbers.
             earlier = pair.findings.get(finding.feature)
             since = epoch if earlier is None else earlier.since
-            pair.findings[finding.feature] = replace(finding, since=since)
+            pair.findings[finding.feature] = replace(finding, since=since, **_cost_of(earlier))
             if earlier is None:
                 new.append(finding.feature)
         _mark(pair.findings, expected)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
         pair.expected |= {test.feature for test in tests if test.acknowledged}
         return [acknowledged(pair.findings[feature], self.known) for feature in new]
+
+    def price(
+        self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
+    ) -> None:
+        """Sets what findings cost, which decides whether they are alarms.
+
+        Args:
+            stream: Name of the stream that differs.
+            against: Name of the stream it is compared with.
+            costs: The costs by feature; findings on other features stay as they are.
+            tolerance: The share of accuracy that a difference may cost.
+        """
+        findings = self._pairs[stream, against].findings
+        for feature, cost in costs.items():
+            if feature in findings:
+                findings[feature] = findings[feature].with_cost(cost, tolerance)
+
+    def ask(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
+        """Marks the findings on a pair that are questions so far, by a function that tells it."""
+        pair = self._pairs.get((stream, against), Pair(stream, against))
+        for feature, finding in pair.findings.items():
+            pair.findings[feature] = replace(finding, is_question=is_open(finding))
 
     def add(self, finding: Finding) -> bool:
         """Adds a finding that needs no test; returns whether its feature had none before."""
@@ -225,8 +248,16 @@ class ShiftMonitor:
 
 def _by_feature(findings: Iterable[Mapping[str, Any]]) -> dict[str, Finding]:
     """Returns findings that were saved with `Finding.to_dict`, by feature."""
-    found = [Finding(**{**f, "interval": tuple(f["interval"])}) for f in findings]
+    found = [Finding.from_dict(each) for each in findings]
     return {finding.feature: finding for finding in found}
+
+
+def _cost_of(finding: Finding | None) -> dict[str, Any]:
+    """Returns the fields of a finding that hold its cost."""
+    if finding is None:
+        return {}
+    names = ("cost", "cost_interval", "harmless", "cost_words", "is_rough")
+    return {name: getattr(finding, name) for name in names}
 
 
 def _mark(findings: dict[str, Finding], expected: Collection[str]) -> None:

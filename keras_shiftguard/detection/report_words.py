@@ -44,10 +44,14 @@ def in_a_sentence(finding: Finding) -> str:
         text += f", since epoch {finding.since}"
     if finding.acknowledged:
         text += f" (acknowledged: {finding.acknowledged})"
-    elif finding.expected:
-        text += " (expected: augmentation)"
     elif finding.negligible:
         text += " (present, negligible)"
+    elif finding.expected and not finding.matters:
+        text += " (expected: augmentation)"
+    elif finding.cost_words and not finding.is_question:
+        text += f" ({finding.cost_words})"
+    elif finding.is_question:
+        text += " (is training augmented? then this is intended; the next epoch shows it)"
     return text + "."
 
 

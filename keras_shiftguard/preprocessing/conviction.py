@@ -18,6 +18,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     same_numbers,
 )
 from keras_shiftguard.preprocessing.limits import (
+    MAX_CLEAR_FIT,
     MAX_FAIR_FIT,
     MAX_GOOD_FIT,
     MAX_INVERTED_FIT,
@@ -66,7 +67,14 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     reading, expected = case.reading, suspicion.expected
     evidence = (*suspicion.evidence, *case.observation.evidence)
     if isinstance(reading, Reading) and not _is_published(case):
-        if reading.scores.misfit[suspicion.index or reading.as_fed] > MAX_FAIR_FIT:
+        index = reading.as_fed if suspicion.index is None else suspicion.index
+        gap, sigmas = reading.scores.gap(reading.rival(index), index)
+        is_clear = (
+            reading.scores.misfit[index] < MAX_CLEAR_FIT
+            and gap > MIN_MODE_GAP
+            and sigmas > MIN_MODE_SIGMAS
+        )
+        if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
             # No convention fits well: that of the images as fed may be the least bad one.
             return _acquitted(case, evidence)
     order = order_for(case, expected)

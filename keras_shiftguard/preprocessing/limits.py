@@ -15,6 +15,7 @@ MAX_GOOD_FIT = np.log(0.26)  # of the best hypothesis; blurred or hazy images fi
 # `MAX_GOOD_FIT`, and by a wider gap.
 MAX_INVERTED_FIT, MIN_INVERTED_GAP = np.log(0.2), 2.0
 MAX_FAIR_FIT = np.log(0.35)  # images like those of the training fit at least this well
+MAX_CLEAR_FIT = np.log(0.5)  # likewise, if every other mode fits worse by the limits below
 MIN_MODE_GAP, MIN_MODE_SIGMAS = 0.3, 3.0  # by which another mode must fit better
 # By which it must fit better for its fix to be offered, where the trial cannot tell. Of the wrong
 # modes only raw pixels in place of small numbers, and the reverse, are so far off.

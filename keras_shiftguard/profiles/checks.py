@@ -134,8 +134,8 @@ def _check_embedding(embedding: MeanEmbedding) -> None:
 
 
 def _check_labels(labels: LabelSummary) -> None:
-    _check_counts(labels, "num_samples", "num_ids", "width")
-    _check_at_most(labels, "num_samples", num_ids=labels.num_ids)
+    _check_counts(labels, "num_samples", "num_ids", "width", "num_mixed")
+    _check_at_most(labels, "num_samples", num_ids=labels.num_ids, num_mixed=labels.num_mixed)
     _check_array(labels, "counts", (MAX_CLASSES,), kinds="iu")
     _check_type(labels, "targets", FeatureTable)
     _check_moments_of(labels, "by_class", (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS))

@@ -12,6 +12,7 @@ from keras_shiftguard.profiles.moments import Moments
 MAX_CLASSES = 1024
 # The moments of the inputs are kept for each class id modulo this number.
 MAX_CLASSES_EMBEDDED = 128
+MIN_MIXED_SHARE = 0.05  # of the labels that are mixtures, from which on samples count as mixed
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class LabelSummary:
         by_class: Moments of the random projections of the first input (along
             `embedding.directions`) for each class id modulo `MAX_CLASSES_EMBEDDED`,
             `(MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)`, to find concept shift.
+        num_mixed: Number of labels that are mixtures of two classes, as MixUp and CutMix make
+            them.
     """
 
     num_samples: int = 0
@@ -41,6 +44,13 @@ class LabelSummary:
     by_class: Moments = field(
         default_factory=lambda: Moments.empty(MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)
     )
+
+    num_mixed: int = 0
+
+    @property
+    def are_mixed(self) -> bool:
+        """Whether samples are mixed, as MixUp and CutMix do; a few mixtures do not count."""
+        return self.num_mixed > MIN_MIXED_SHARE * max(self.num_samples, 1)
 
     @property
     def are_classes(self) -> bool:
@@ -57,4 +67,5 @@ class LabelSummary:
             self.width,
             self.targets + other.targets,
             self.by_class + other.by_class,
+            self.num_mixed + other.num_mixed,
         )

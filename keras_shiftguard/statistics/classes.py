@@ -14,6 +14,7 @@ from keras import ops
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
+MIN_SECOND_SHARE = 1e-3  # by which the second largest share of a mixture is above the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
 
 
@@ -54,6 +55,22 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
         y = ops.cast(y, "int32")
         valid = y >= 0
     return ops.cast(ops.where(valid, y, 0), "int32"), ops.cast(valid, "float32")
+
+
+def is_mixture(y: Any, width: int) -> Any:
+    """Returns 1.0 for a label that is a mixture of two classes, else 0.0, `(samples,)`.
+
+    MixUp and CutMix give two classes a share; label smoothing gives all other classes the same
+    share, so that the second largest share is not above the third.
+
+    Args:
+        y: `(samples,)` or `(samples, width)`.
+        width: `width_of(y)`, at least 1.
+    """
+    if width < 3:
+        return ops.zeros_like(ops.cast(ops.reshape(y, (-1, width))[:, 0], "float32"))
+    shares = ops.top_k(ops.cast(y, "float32"), 3)[0]
+    return ops.cast(shares[:, 1] > shares[:, 2] + MIN_SECOND_SHARE, "float32")
 
 
 def host_class_ids(labels: Any) -> np.ndarray | None:

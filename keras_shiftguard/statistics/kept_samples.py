@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.state import State, assign, on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
 FIRST_SAMPLES = 32  # the images of the first batches, for the diagnosis of the preprocessing
-MAX_SAMPLES = 256  # images of a buffer
+MAX_SAMPLES = 1024  # images of a buffer
 MAX_BYTES = 64 * 2**20  # of a buffer, which therefore holds fewer large images, but at least 4
 # Of images without a fixed size, the middle is stored, at most this many pixels a side. That is
 # enough for early batch-norm layers and for the spectrum, which are local.

@@ -12,7 +12,7 @@ from keras_shiftguard.profiles import FeatureTable, LabelSummary, Moments
 from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.batch import row_mask
-from keras_shiftguard.statistics.classes import class_ids, width_of
+from keras_shiftguard.statistics.classes import class_ids, is_mixture, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
@@ -41,6 +41,7 @@ class LabelSketch:
         self.state = State("shiftguard_labels")
         self.num_samples = self.state.add("num_samples", ())
         self.num_ids = self.state.add("num_ids", ())  # samples whose label is a class
+        self.num_mixed = self.state.add("num_mixed", ())  # labels that are mixtures of classes
         self.counts = self.state.add("counts", (MAX_CLASSES,))  # by class id modulo MAX_CLASSES
         self.details = State("shiftguard_labels")
         names = [str(i) for i in range(MAX_TARGETS)]
@@ -67,6 +68,8 @@ class LabelSketch:
             valid = valid * number
         self.num_samples.assign(self.num_samples + ops.sum(number))
         self.num_ids.assign(self.num_ids + ops.sum(valid))
+        mixed = ops.sum(valid * is_mixture(y, width_of(y)))
+        self.num_mixed.assign(self.num_mixed + mixed)
         counted = ops.segment_sum(valid, ops.mod(ids, MAX_CLASSES), num_segments=MAX_CLASSES)
         self.counts.assign(self.counts + counted)
 
@@ -127,6 +130,7 @@ class LabelSketch:
         return LabelSummary(
             num_samples=int(values["num_samples"]),
             num_ids=int(values["num_ids"]),
+            num_mixed=int(values["num_mixed"]),
             counts=values["counts"].astype("int64"),
             width=self.width,
             targets=first_columns(self.targets.read(values), self.width),

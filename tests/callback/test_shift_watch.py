@@ -59,7 +59,7 @@ def fit(guard, train, val=None, epochs=2, callbacks=(), **more):
 
 
 def quiet(**more):
-    return sg.ShiftGuard(verbose=0, on_shift="ignore", **more)
+    return sg.ShiftGuard(verbose=0, on_shift="ignore", tolerance=None, **more)
 
 
 @pytest.mark.thorough
@@ -76,7 +76,7 @@ def test_no_shift_is_no_finding(train, val):
 @backend
 def test_darker_validation_is_named_and_dated(train, val):
     x, y = val
-    guard = sg.ShiftGuard(verbose=0)
+    guard = sg.ShiftGuard(verbose=0, tolerance=None)
     with pytest.warns(ShiftWarning, match="Validation images are darker"):
         history = fit(guard, train, (x * 0.6, y)).history
     report = guard.report

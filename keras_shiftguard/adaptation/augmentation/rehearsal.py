@@ -69,6 +69,7 @@ class Rehearsal:
         pool: np.ndarray | None = None,
     ) -> None:
         self.names = names(spec)
+        self.bank = bank
         values_per_image = int(np.prod(images.shape[1:]))
         count = int(np.clip(MAX_PIXELS // values_per_image, 8, MAX_IMAGES))
         self.images = np.asarray(images[:count], "float32")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_values
 
 # A feature is wider if its spread in training is more than so many times that in validation, and
@@ -24,7 +25,8 @@ MOVED_BY_AUGMENTATION = (
     *("contrast", "sharpness", "edge_density", "spectral_slope", "entropy"),
     *("band_1", "band_2", "band_3", "band_4", "noise", "noise_flat", "noise_kurtosis"),
     *("blockiness", "equal_neighbours", "equal_runs", "anisotropy", "coherence"),
-    *("border_level", "border_spread", "background", "object_size", "highlights", "shadows"),
+    *("border_level", "border_spread", "background", "highlights", "shadows"),
+    *("object_size", "object_x", "object_y"),
 )
 # Largest move of these means by augmentation, in standard deviations of the attribute in
 # validation. A larger move has another cause as well.
@@ -116,6 +118,14 @@ def looks_augmented(
         moved=_named(a, moved),
         wider=float(np.exp(log_ratio[wide].max())) if wide.any() else 1.0,
     )
+
+
+def may_be(finding: Finding) -> bool:
+    """Whether augmentation of training can make such a difference from validation."""
+    name = finding.feature.rpartition("/")[2]
+    is_whole = "/" not in finding.feature and finding.family == "other"
+    moves = is_whole or name in MOVED_BY_AUGMENTATION
+    return finding.kind == "covariate" and moves and abs(finding.effect_size) < MAX_MOVE
 
 
 def _quantiles(table: FeatureTable) -> np.ndarray:

@@ -19,6 +19,8 @@ MAX_DRAW_ERRORS = 3.0  # two draws of one distribution differ by at most so many
 # Means of the same samples differ by at most so many standard errors. The means of two independent
 # draws are as near with a probability of 0.011, and their deviations are as near as rarely.
 MAX_SAME_ERRORS = 0.02
+MAX_LEFT_OUT = 0.1  # largest difference of the class shares of two passes, summed
+MAX_REDRAWN = 0.5  # standard deviations by which another draw of augmentation moves a mean at most
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
@@ -63,6 +65,39 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
     return unshifted and any(not _same_input(one, other) for one, other in pairs)
+
+
+def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
+    """Returns the image attributes that augmentation has drawn otherwise in a later pass.
+
+    Augmentation that draws once for a whole batch makes its images depend on each other, so that
+    two epochs differ by more than chance allows for independent images.
+
+    Args:
+        first: Profile of one pass, with class labels.
+        second: Profile of a later pass over the same samples.
+
+    Returns:
+        The features that moved by less than `MAX_REDRAWN`; none if the labels are of other
+        samples, or the samples were not changed. A few samples may have been left out, as
+        the last batch of a shuffled pass often is.
+    """
+    one, other = first.labels, second.labels
+    if not (one.are_classes and other.are_classes) or (one.counts > 0).sum() < 2:
+        return ()
+    shares = [each.counts / each.num_samples for each in (one, other)]
+    if np.abs(shares[0] - shares[1]).sum() > MAX_LEFT_OUT or same_samples(first, second):
+        return ()
+    names = []
+    for name in first.inputs.keys() & second.inputs.keys():
+        before, now = first.inputs[name].features, second.inputs[name].features
+        if before.names == now.names:
+            move = np.abs(before.moments.mean - now.moments.mean)
+            is_small = move < MAX_REDRAWN * np.maximum(before.moments.std, now.moments.std)
+            small = [f"{name}/{n}" for n, yes in zip(now.names, is_small, strict=True) if yes]
+            names += small
+            names += [name] if is_small.all() else []
+    return tuple(names)
 
 
 def _same_labels(first: InputProfile, second: InputProfile) -> bool:

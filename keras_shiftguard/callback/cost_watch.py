@@ -1,0 +1,119 @@
+"""`CostWatch`: measures during a fit what the shifts of validation cost."""
+
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.errors import warn
+from keras_shiftguard.explain.shift_cost import Labelled, ShiftCost, cost_of_mix
+from keras_shiftguard.instrument.inference import predicted_classes
+from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.stream import Stream
+
+
+class CostWatch:
+    """Measures the cost of the findings on validation with the present weights.
+
+    It runs the model on some hundred images, after an epoch that found a difference, and while
+    there is one after epochs 1, 2, 4, 8, ...: a model that learns more has more to lose.
+
+    Args:
+        model: The model that is trained.
+        shift: The comparisons of the streams, whose findings get their cost.
+        sync: Function that copies the present weights to the model's variables.
+    """
+
+    def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
+        self._model, self._shift, self._sync = model, shift, sync
+        self._measured: dict[str, tuple[frozenset[str], ShiftCost]] = {}  # by the other stream
+        self._has_failed = False
+
+    def update(self, streams: Mapping[str, Stream], epoch: int) -> None:
+        """Measures what is due after an epoch.
+
+        Args:
+            streams: The streams with their kept samples.
+            epoch: The epoch, counted from 1.
+        """
+        if self._shift.tolerance is None or self._has_failed:
+            return
+        try:
+            for pair in self._shift.pairs:
+                if pair.stream == "validation" and pair.findings:
+                    self._update(pair, streams, epoch)
+        except Exception as error:  # the user's own `call` may raise anything
+            self._has_failed = True
+            warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
+
+    def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
+        features = frozenset(pair.findings)
+        known = self._measured.get(pair.against)
+        is_new = known is None or known[0] != features
+        if not is_new and epoch & (epoch - 1):
+            return
+        current = _labelled(streams["validation"])
+        if current is None or not self._can_run():
+            return
+        self._sync()
+        name, images = next(iter(streams["validation"].kept_samples)), current.images
+
+        def predict(chunks: list[np.ndarray]) -> np.ndarray:
+            stream = streams["validation"]
+            return predicted_classes(self._model, name, (stream.corrected(name, x) for x in chunks))
+
+        costs: dict[str, Cost | None] = {}
+        covariate = [
+            f.feature
+            for f in pair.findings.values()
+            if f.kind == "covariate" and f.feature.split("/")[0] == name
+        ]
+        if covariate:
+            if is_new or known is None:
+                reference = _labelled(streams["train"]) if pair.against == "train" else None
+                cost = ShiftCost(current, reference, *_moves(pair, name))
+                cost = cost.after(None if known is None else known[1])
+            else:
+                cost = known[1].on(current)
+            self._measured[pair.against] = features, cost
+            first = self._shift.is_first_visit
+            costs |= dict.fromkeys(covariate, cost.measure(predict, first))
+        if "labels" in pair.findings:
+            counts = pair.reference.labels.counts, pair.current.labels.counts
+            right = predict([images]) == current.labels
+            costs["labels"] = cost_of_mix(right, current.labels, *counts)
+        self._shift.price(pair.stream, pair.against, costs)
+
+    def _can_run(self) -> bool:
+        inputs = getattr(self._model, "inputs", None)
+        return is_classifier(self._model) and (inputs is None or len(inputs) == 1)
+
+
+def _labelled(stream: Stream) -> Labelled | None:
+    """Returns the kept images of the only input of a stream, with labels; None without them."""
+    if len(stream.sketches) != 1 or len(stream.kept_samples) != 1:
+        return None
+    samples, labels = stream.samples()
+    images = next(iter(samples.values()))
+    return None if labels is None or not len(labels) else Labelled(images, labels)
+
+
+def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
+    """Returns how far each image attribute moved, and its standard deviation, by name."""
+    now, before = (_table(profile, name) for profile in (pair.current, pair.reference))
+    moved = {key: before[key][0] - now[key][0] for key in now.keys() & before.keys()}
+    return moved, {key: now[key][1] for key in moved}
+
+
+def _table(profile: InputProfile, name: str) -> dict[str, tuple[float, float]]:
+    features = profile.inputs[name].features
+    moments = features.moments
+    return {
+        key: (float(moments.mean[i]), float(moments.std[i]))
+        for i, key in enumerate(features.names)
+        if moments.count[i] >= 2
+    }

@@ -1,0 +1,90 @@
+"""`Cost`: the accuracy that a difference costs, and whether that is an alarm."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SIGMAS = 1.96  # of a 95 % interval
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The accuracy that is lost to a difference.
+
+    Args:
+        value: The share of accuracy that is lost: 0.02 is two points. Below 0 if the model does
+            better with the difference than without it.
+        interval: 95 % interval of the value.
+        num_samples: Number of labelled samples that it was measured on.
+        is_rough: Whether only the accuracies of the two streams were compared, which
+            augmentation of one of them changes as well.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    num_samples: int
+    is_rough: bool = False
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is above 0 by more than three standard errors."""
+        return self.value > 3 * (self.value - self.interval[0]) / SIGMAS
+
+    def is_alarm(self, tolerance: float) -> bool:
+        """Whether more than `tolerance` is lost, surely more than nothing."""
+        return self.value > tolerance and self.interval[0] > 0
+
+    def in_words(self, tolerance: float) -> str:
+        """Returns what it costs, in points of accuracy, as the end of a sentence."""
+        low, high = (100 * bound for bound in self.interval)
+        if self.is_alarm(tolerance):
+            return (
+                f"costs about {100 * self.value:.1f} points of accuracy ({low:.1f} to {high:.1f})"
+            )
+        if self.value > tolerance:
+            needed = self.num_samples * (max(self.value - self.interval[0], 0.0) / self.value) ** 2
+            return (
+                f"cost unclear: {100 * self.value:.1f} points of accuracy ({low:.1f} to "
+                f"{high:.1f}); about {_rounded(needed)} labelled samples would tell"
+            )
+        if high <= 0:
+            return "costs no accuracy"
+        return f"costs {max(100 * self.value, 0.0):.1f} points of accuracy (up to {high:.1f})"
+
+
+def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
+    """Returns the cost of a difference, of the same samples without and with it.
+
+    Args:
+        before: 1 where the prediction is right without the difference, else 0, `(samples,)`.
+        after: The same with the difference.
+    """
+    lost = np.asarray(before, "float64") - np.asarray(after, "float64")
+    n = len(lost)
+    # One more sample that was lost and one that was gained: without any change the interval
+    # would be empty.
+    error = float(np.sqrt((np.square(lost - lost.mean()).sum() + 2) / n / n))
+    value = float(lost.mean())
+    return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), n)
+
+
+def gap_between(reference: np.ndarray, current: np.ndarray) -> Cost:
+    """Returns the difference of the accuracies of two sets of samples; arguments as in `cost_of`.
+
+    It is an upper bound of what a difference between them costs.
+    """
+    sizes = len(reference), len(current)
+    value = float(reference.mean() - current.mean())
+    squared = [
+        max(float(r.mean() * (1 - r.mean())), 1 / n) / n
+        for r, n in zip((reference, current), sizes, strict=True)
+    ]
+    error = float(np.sqrt(sum(squared)))
+    interval = value - SIGMAS * error, value + SIGMAS * error
+    return Cost(value, interval, min(sizes), is_rough=True)
+
+
+def _rounded(number: float) -> str:
+    """Returns a number of samples with two digits."""
+    digits = max(10 ** (len(str(int(number))) - 2), 1)
+    return f"{int(-(-number // digits) * digits):,}"

@@ -1,0 +1,35 @@
+"""Predictions in inference mode in the middle of a fit, which leave nothing on the model."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.instrument.layer_calls import as_called, no_gradients
+
+BATCH = 128
+
+
+def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> np.ndarray:
+    """Returns the class that a classifier predicts for each sample, `(samples,)`.
+
+    Args:
+        model: A classifier with one input. It is not changed: no function is compiled for it.
+        name: Name of its input.
+        chunks: The samples in chunks.
+
+    Raises:
+        Exception: whatever the model's own `call` raises.
+    """
+    found = []
+    for chunk in chunks:
+        for start in range(0, len(chunk), BATCH):
+            with keras.StatelessScope(), no_gradients():
+                inputs = as_called(model, {name: chunk[start : start + BATCH]})
+                outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
+            column = outputs.shape[1] == 1  # the probability, or the logit, of the second class
+            limit = 0.5 if np.all((outputs >= 0) & (outputs <= 1)) else 0.0
+            found.append((outputs[:, 0] > limit).astype(int) if column else outputs.argmax(axis=1))
+    return np.concatenate(found)

@@ -1,0 +1,66 @@
+"""The cost of a difference: its interval, and when it is an alarm."""
+
+import json
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection.cost import Cost, cost_of, gap_between
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.report_words import in_a_sentence
+
+
+def finding(**more):
+    return Finding(
+        "input/noise", "covariate", "noise", 2.0, (1.8, 2.2), 1e-9, "validation", "train", 1,
+        "Validation images are noisier", **more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cost", "matters", "words"),
+    [
+        (Cost(0.06, (0.04, 0.08), 500), True, "costs about 6.0 points of accuracy (4.0 to 8.0)"),
+        (Cost(0.011, (0.001, 0.02), 500), True, "costs about 1.1 points"),
+        (Cost(0.009, (0.001, 0.02), 500), False, "costs 0.9 points of accuracy (up to 2.0)"),
+        (Cost(-0.02, (-0.04, -0.001), 500), False, "costs no accuracy"),
+        # Half of the error would take four times the samples.
+        (Cost(0.02, (-0.02, 0.06), 500), False, "cost unclear: 2.0 points of accuracy (-2.0 to"),
+        (Cost(0.02, (-0.02, 0.06), 500), False, "about 2,000 labelled samples would tell"),
+        (None, True, "Validation images are noisier, since epoch 1."),
+    ],
+)
+def test_what_a_cost_makes_of_a_finding(cost, matters, words):
+    found = finding().with_cost(cost, 0.01)
+    assert found.matters == matters and words in in_a_sentence(found)
+    assert found.cost == (None if cost is None else cost.value)
+    assert Finding.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert found.with_cost(None, 0.01) == finding()
+
+
+def test_what_excuses_an_alarm():
+    costly = finding(expected=True).with_cost(Cost(0.06, (0.04, 0.08), 500), 0.01)
+    assert costly.matters  # augmentation does not cost accuracy
+    rough = Cost(0.04, (0.005, 0.075), 500, is_rough=True)
+    assert finding().with_cost(rough, 0.01).matters
+    assert not finding(expected=True).with_cost(rough, 0.01).matters
+    sure = Cost(0.09, (0.05, 0.13), 500, is_rough=True)
+    assert finding(expected=True).with_cost(sure, 0.01).matters
+    assert not finding(is_question=True).matters
+    assert "is training augmented?" in in_a_sentence(finding(is_question=True))
+
+
+def test_the_intervals_hold_what_they_say():
+    """In 95 % of draws, up to what 400 draws can tell."""
+    rng = np.random.default_rng(0)
+    holds = np.zeros(2)
+    for _ in range(400):
+        before = rng.random(300) < 0.8
+        after = np.where(rng.random(300) < 0.1, rng.random(300) < 0.4, before)
+        low, high = cost_of(before, after).interval
+        holds[0] += low < 0.04 < high  # a tenth of the images has .4 in place of .8
+        low, high = gap_between(before, rng.random(200) < 0.7).interval
+        holds[1] += low < 0.1 < high
+    assert np.all(holds / 400 > 0.93)
+    nothing = cost_of(np.ones(50), np.ones(50))
+    assert nothing.value == 0 and nothing.interval[1] > 0.01

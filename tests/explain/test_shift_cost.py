@@ -1,0 +1,127 @@
+"""What differences cost, measured on digits and told from what they really cost."""
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from keras_shiftguard.explain.shift_cost import Labelled, ShiftCost, cost_of_mix
+from keras_shiftguard.instrument.inference import predicted_classes
+from keras_shiftguard.instrument.measure import profile
+
+
+def larger(x):
+    return x.repeat(2, axis=1).repeat(2, axis=2)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Training, validation and other digits, 16 x 16, each with labels."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x = larger((x[order] / 16).reshape(-1, 8, 8, 1).astype("float32"))
+    return [(x[part], y[order][part]) for part in np.split(np.arange(len(x)), [700, 1200])]
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((16, 16, 1)), layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(10)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(3e-3), loss)
+    model.fit(*digits[0], epochs=8, batch_size=32, verbose=0)
+    return model
+
+
+def table(x):
+    features = profile(x).inputs["input"].features
+    moments = features.moments
+    return {n: (moments.mean[i], moments.std[i]) for i, n in enumerate(features.names)}
+
+
+def measured(model, digits, change, first=False):
+    """Returns the cost of a change of validation, what other digits lose to it, and the way."""
+    (x, y), (vx, vy), (ox, oy) = digits
+
+    def predict(chunks):
+        return predicted_classes(model, "input", chunks)
+
+    before, now = table(x), table(change(vx))
+    moved = {name: before[name][0] - now[name][0] for name in now}
+    unit = {name: now[name][1] for name in now}
+    found = ShiftCost(Labelled(change(vx), vy), Labelled(x, y), moved, unit)
+    lost = (predict([ox]) == oy).mean() - (predict([change(ox)]) == oy).mean()
+    return found.measure(predict, is_first_visit=first), float(lost), found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: np.clip(x + 0.3, 0, 1),
+        lambda x: np.clip(x + np.random.default_rng(1).normal(0, 0.5, x.shape), 0, 1),
+    ],
+    ids=["brighter", "noisier"],
+)
+def test_a_costly_difference_is_priced(model, digits, change):
+    cost, lost, _ = measured(model, digits, lambda x: change(x).astype("float32"))
+    assert lost > 0.03 and not cost.is_rough
+    assert cost.is_alarm(0.01) and 0.6 * lost < cost.value < 1.5 * lost
+
+
+def test_what_no_operation_explains_is_told_by_the_accuracies(model, digits):
+    cost, lost, found = measured(model, digits, lambda x: np.roll(x, 3, 2), first=True)
+    assert cost.is_rough and abs(cost.value - lost) < 0.05  # a little is learnt by heart
+    later = found.on(found.current)
+    assert later._by_accuracy == cost  # what the first visit said stays known
+
+    def predict(chunks):
+        return predicted_classes(model, "input", chunks)
+
+    assert later.measure(predict, is_first_visit=False) == cost
+    later._by_accuracy = None
+    assert later.measure(predict, is_first_visit=False) is None
+
+
+def test_a_harmless_difference_is_no_alarm(model, digits):
+    for change in (lambda x: np.round(x * 7) / 7, lambda x: x * 0.95):
+        cost, lost, _ = measured(model, digits, lambda x, c=change: c(x).astype("float32"))
+        assert lost < 0.01 and (cost is None or not cost.is_alarm(0.01))
+
+
+def test_it_keeps_silent_where_nothing_tells(model, digits):
+    (x, y), (vx, vy), others = digits
+    few = [(x, y), (vx[:90], vy[:90]), others]
+    assert measured(model, few, lambda x: x**3)[0] is None
+    config = model.get_config()
+    untrained = keras.Sequential.from_config(config)
+    assert measured(untrained, digits, lambda x: x**3)[0] is None
+
+
+def test_another_class_mix():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], [100, 300])
+    right = rng.random(400) < np.where(labels == 0, 0.9, 0.5)
+    cost = cost_of_mix(right, labels, np.array([200, 200]), np.array([100, 300]))
+    assert 0.05 < cost.value < 0.15 and cost.interval[0] < 0.1 < cost.interval[1]
+    same = cost_of_mix(right, labels, np.array([25, 75]), np.array([100, 300]))
+    assert abs(same.value) < 1e-9
+    assert cost_of_mix(right, np.ones(400, int), np.array([5, 5]), np.array([0, 9])) is None
+    assert cost_of_mix(right[:50], labels[:50], np.array([5, 5]), np.array([5, 5])) is None
+
+
+@pytest.mark.backend
+def test_predictions_leave_the_model_alone(digits):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((16, 16, 1)), layers.Flatten(), layers.Dropout(0.5), layers.Dense(1)]
+    )
+    before = dict(vars(model))
+    x = digits[1][0]
+    found = predicted_classes(model, "input", [x[:300], x[300:]])
+    outputs = keras.ops.convert_to_numpy(model(x, training=False))[:, 0]
+    assert np.array_equal(found, outputs > 0)
+    assert vars(model).keys() == before.keys()
