@@ -33,6 +33,7 @@ from keras_shiftguard.adaptation.domains.reversal import GradientReversal
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.comparison import compare
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.explain.estimate import AccuracyEstimate, estimate_accuracy
 from keras_shiftguard.explain.gap import explain_gap
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.instrument.measure import profile
@@ -45,6 +46,7 @@ from keras_shiftguard.profiles import InputProfile
 __version__ = "0.1.0"
 
 __all__ = [
+    "AccuracyEstimate",
     "AdaptiveAugmentation",
     "BadInputError",
     "Diagnosis",
@@ -62,6 +64,7 @@ __all__ = [
     "ShiftWarning",
     "compare",
     "diagnose",
+    "estimate_accuracy",
     "explain_gap",
     "profile",
 ]

@@ -43,7 +43,9 @@ def test_the_contract_of_this_release_is_there():
         "ShiftGuard",
         "ShiftGuardError",
         "ShiftWarning",
+        "AccuracyEstimate",
         "diagnose",
+        "estimate_accuracy",
         "explain_gap",
         "profile",
     }
@@ -63,6 +65,7 @@ def test_arguments_of_the_guard():
         "expects": None,
         "distinct_samples": None,
         "alpha": 0.05,
+        "tolerance": 0.01,
         "update_freq": "epoch",
         "log_dir": None,
         "attach_to": None,

@@ -9,6 +9,7 @@ from keras_shiftguard.errors import BadInputError
 
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
 ON_SHIFT = ("warn", "raise", "stop", "ignore")
+STREAMS = ("train", "validation", "prediction", "target", "reference")
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 
@@ -49,19 +50,31 @@ def check_statistics(statistics: Sequence[Any]) -> None:
             )
 
 
-def check_distinct_samples(distinct_samples: Any) -> None:
-    """Checks that `distinct_samples` is None or a positive number.
+def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
+    """Returns how many independent samples the streams have, by stream.
+
+    Args:
+        distinct_samples: None; a number of samples, or a share in (0, 1], of training; or a dict
+            of these by stream.
 
     Raises:
-        BadInputError: if it is not.
+        BadInputError: for anything else.
     """
-    if distinct_samples is not None and not (
-        isinstance(distinct_samples, int) and distinct_samples > 0
-    ):
-        raise BadInputError(
-            "`distinct_samples` must be a positive number of samples, or None. "
-            f"Received: distinct_samples={distinct_samples!r}"
-        )
+    if distinct_samples is None:
+        return {}
+    by_stream = (
+        distinct_samples if isinstance(distinct_samples, dict) else {"train": distinct_samples}
+    )
+    for stream, number in by_stream.items():
+        is_number = isinstance(number, int) and not isinstance(number, bool) and number > 0
+        is_share = isinstance(number, float) and 0 < number <= 1
+        if stream not in STREAMS or not (is_number or is_share):
+            raise BadInputError(
+                "`distinct_samples` must be a positive number of samples, or a share above 0 and "
+                "up to 1 (1/10 for clips of ten frames), of training, or a dict of these by "
+                f"stream, of {STREAMS}. Received: distinct_samples={distinct_samples!r}"
+            )
+    return dict(by_stream)
 
 
 def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:

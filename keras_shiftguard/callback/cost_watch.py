@@ -66,13 +66,13 @@ class CostWatch:
             stream = streams["validation"]
             return predicted_classes(self._model, name, (stream.corrected(name, x) for x in chunks))
 
-        costs: dict[str, Cost | None] = {}
+        findings = pair.findings.values()
         covariate = [
-            f.feature
-            for f in pair.findings.values()
-            if f.kind == "covariate" and f.feature.split("/")[0] == name
+            f.feature for f in findings if f.kind == "covariate" and f.feature.split("/")[0] == name
         ]
-        if covariate:
+        concept = [f.feature for f in findings if (f.kind, f.family) == ("concept", "concept")]
+        costs: dict[str, Cost | None] = {}
+        if covariate or concept:
             if is_new or known is None:
                 reference = _labelled(streams["train"]) if pair.against == "train" else None
                 cost = ShiftCost(current, reference, *_moves(pair, name))
@@ -80,8 +80,9 @@ class CostWatch:
             else:
                 cost = known[1].on(current)
             self._measured[pair.against] = features, cost
-            first = self._shift.is_first_visit
-            costs |= dict.fromkeys(covariate, cost.measure(predict, first))
+            found = cost.measure(predict, self._shift.is_first_visit, details=bool(covariate))
+            costs |= dict.fromkeys(covariate, found)
+            costs |= dict.fromkeys(concept, cost.by_accuracy)
         if "labels" in pair.findings:
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels

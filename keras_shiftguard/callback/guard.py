@@ -12,11 +12,12 @@ from keras_shiftguard.callback.arguments import (
     ON_MISMATCH,
     ON_SHIFT,
     adaptations,
-    check_distinct_samples,
     check_one_of,
     check_statistics,
     check_update_freq,
+    distinct_by_stream,
 )
+from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair
@@ -73,9 +74,12 @@ class ShiftGuard(keras.callbacks.Callback):
             `x`. They are updated in the step and written to `log_dir`.
         expects: What the model's input must receive, where you know it; the preprocessing
             is then compared with this, and nothing is guessed. See `diagnose` for the forms.
-        distinct_samples: Number of different training samples, if the epochs do not
-            repeat the same ones. Tests then use the training samples of all
-            epochs so far, until there are that many. None: tests use one epoch.
+        distinct_samples: How many independent samples a stream really has. A number, of
+            training, says that its epochs do not repeat the same samples; tests then use the
+            training samples of all epochs up to it. A dict by stream (`"train"`,
+            `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1]: 1/10 for
+            clips of ten frames. Where nothing is said, neighbouring images that are nearly the
+            same count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
@@ -126,7 +130,7 @@ class ShiftGuard(keras.callbacks.Callback):
         feature_layer: str | None = None,
         statistics: Sequence[keras.metrics.Metric] = (),
         expects: Any = None,
-        distinct_samples: int | None = None,
+        distinct_samples: Any = None,
         alpha: float = 0.05,
         tolerance: float | None = 0.01,
         update_freq: str | int = "epoch",
@@ -143,7 +147,7 @@ class ShiftGuard(keras.callbacks.Callback):
         check_statistics(statistics)
         check_alpha(alpha)
         check_tolerance(tolerance)
-        check_distinct_samples(distinct_samples)
+        self._distinct = distinct_by_stream(distinct_samples)
         self.reference = reference
         self.target_data = target_data
         target = OptionalData("target_data", target_data)
@@ -351,7 +355,8 @@ class ShiftGuard(keras.callbacks.Callback):
             optional.lost = False
             if optional.is_there and name not in self._known:
                 with optional.reading():
-                    self._known[name] = as_profile(optional.data, optional.name)
+                    profile = as_profile(optional.data, optional.name)
+                    self._known[name] = Independence(self._distinct).of(name, profile)
 
     def _new_run(self, kind: str) -> Run:
         shift = ShiftWatch(
@@ -360,7 +365,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self.tolerance,
             self._known.get("reference"),
             "target" in self._known,
-            self.distinct_samples,
+            self._distinct,
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )

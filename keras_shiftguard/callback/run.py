@@ -256,6 +256,7 @@ class Run:
     def _finish_pass(self, name: str) -> None:
         stream = self.stream(name)
         profile = self._passes[name].finish(stream)
+        profile = self.shift.independence.of(name, profile, stream)
         self.profiles[name] = profile.with_values(stream.user_results())
         if not self.preprocessing.is_settled(name):
             self._check_preprocessing(name, final=True)

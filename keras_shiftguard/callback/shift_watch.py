@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.augmented import looks_augmented, may_be
 from keras_shiftguard.detection.causes.same_samples import randomised, redrawn, same_samples
@@ -30,8 +31,7 @@ class ShiftWatch:
         tolerance: The share of accuracy that a shift may cost before it is an alarm.
         reference: Profile of the reference data, or None.
         target: Whether there is a target, with which the streams are compared.
-        distinct_samples: Number of different training samples, if the epochs do not repeat
-            the same ones. None: every epoch is a pass over the same samples.
+        distinct_samples: How many independent samples the streams have, see `Independence`.
         known: Shifts that the user acknowledged; they raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
 
@@ -48,7 +48,7 @@ class ShiftWatch:
         tolerance: float | None = 0.01,
         reference: InputProfile | None = None,
         target: bool = False,
-        distinct_samples: int | None = None,
+        distinct_samples: Mapping[str, int | float] | None = None,
         known: Sequence[Acknowledgement] = (),
         streams: Sequence[str] = ("train", "validation"),
     ) -> None:
@@ -56,7 +56,10 @@ class ShiftWatch:
         self.tolerance = tolerance
         self.reference = reference
         self.has_target = target
-        self.distinct_samples = distinct_samples
+        self.independence = Independence(distinct_samples or {})
+        endless = self.independence.declared.get("train")
+        # A number of training samples means that the epochs do not repeat the same ones.
+        self.distinct_samples = endless if isinstance(endless, int) else None
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
         self._told: set[tuple[str, str, str]] = set()  # alarms that were raised so far
@@ -271,6 +274,10 @@ class ShiftWatch:
         return [finding] if self._monitor.add(finding) else []
 
     def _notes(self, passes: Mapping[str, InputProfile]) -> list[str]:
+        """Returns the notes of the report."""
+        return [*self.independence.notes.values(), *self._notes_on_streams(passes)]
+
+    def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:
         """Returns the notes of the report: on augmentation, or on why nothing can be compared."""
         if self._augmentation and any(
             finding.expected for finding in self._monitor.report().findings

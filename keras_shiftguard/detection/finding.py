@@ -23,7 +23,7 @@ class Finding:
         kind: `"covariate"`, `"label"`, `"concept"` or `"preprocessing"`.
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
-            `"weather"`, `"geometry"`, `"label"`, `"concept"`,
+            `"weather"`, `"geometry"`, `"label"`, `"concept"`, `"relabelled"`,
             `"preprocessing"`, `"missing"`; `"other"` where none is named.
         effect_size: Signed, in standard deviations between samples (Cohen's
             d) unless `explanation` says otherwise; for frequencies Cohen's w, which

@@ -1,1 +1,1 @@
-"""`explain_gap`: splits an accuracy gap into its causes."""
+"""What an accuracy is lost to (`explain_gap`), what shifts cost, and accuracy without labels."""

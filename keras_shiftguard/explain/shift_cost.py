@@ -11,6 +11,7 @@ validation: before they are learnt by heart, both would be the same.
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -47,13 +48,15 @@ class Labelled:
 class ShiftCost:
     """Measures what a difference costs, with any weights of the model.
 
-    The search for the operation runs once.
-
     Args:
         current: Labelled images that have the difference. They were not trained on.
         reference: Labelled images without it, of training; None if there are none.
         moved: Difference of the mean of each attribute: the reference minus `current`, by name.
         unit: Standard deviation of each attribute between images of `current`, by name.
+
+    Attributes:
+        by_accuracy: What the accuracies said when training was seen only once: a rough cost,
+            whatever the difference is. None if that was not measured.
     """
 
     def __init__(
@@ -64,13 +67,21 @@ class ShiftCost:
         unit: dict[str, float],
     ) -> None:
         self.current, self.reference = current, reference
-        # The same change again is what makes the reference look like `current`.
-        other = current if reference is None else reference
-        back = {name: -move for name, move in moved.items()}
-        self.undo = _style(current.images, other.images, moved, unit)
-        self.replay = _style(other.images, current.images, back, unit)
-        # The value at the first visit, where only the accuracies were compared.
-        self._by_accuracy: Cost | None = None
+        self.by_accuracy: Cost | None = None
+        self._moved, self._unit = moved, unit
+
+    @cached_property
+    def undo(self) -> Style:
+        """The operation that makes `current` look like the reference."""
+        other = self.current if self.reference is None else self.reference
+        return _style(self.current.images, other.images, self._moved, self._unit)
+
+    @cached_property
+    def replay(self) -> Style:
+        """The operation that makes the reference look like `current`."""
+        other = self.current if self.reference is None else self.reference
+        back = {name: -move for name, move in self._moved.items()}
+        return _style(other.images, self.current.images, back, self._unit)
 
     def on(self, current: Labelled) -> "ShiftCost":
         """Returns the cost of the same difference, on other images."""
@@ -80,47 +91,57 @@ class ShiftCost:
 
     def after(self, earlier: "ShiftCost | None") -> "ShiftCost":
         """Returns the cost, with what the accuracies said at the first visit."""
-        if earlier is not None:
-            self._by_accuracy = earlier._by_accuracy
+        self.by_accuracy = None if earlier is None else earlier.by_accuracy
         return self
 
-    def measure(self, predict: Predict, is_first_visit: bool) -> Cost | None:
+    def measure(self, predict: Predict, is_first_visit: bool, details: bool = True) -> Cost | None:
         """Returns the cost with the present weights; None if nothing tells.
 
         Args:
             predict: Runs the model in inference mode.
             is_first_visit: Whether the training images were seen only once.
+            details: Whether an operation that explains the difference is searched for; else
+                only the accuracies are compared.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
         if len(labels) < MIN_SAMPLES:
             return None
         right = predict([images]) == labels
-        gap = None
+        rate, before, gap = float(right.mean()), None, None
         if reference is not None and len(reference.labels) >= MIN_SAMPLES:
             before = predict([reference.images]) == reference.labels
-            gap = gap_between(before, right)
-            right_rate = max(float(before.mean()), float(right.mean()))
-        else:
-            right_rate = float(right.mean())
+            rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        if right_rate < commonest + MIN_LEARNT * (1 - commonest):
+        if rate < commonest + MIN_LEARNT * (1 - commonest):
             return None
-        cost: Cost | None = None
+        if gap is not None and (is_first_visit or gap.value <= 0):
+            self.by_accuracy = gap
+        cost = self._explained(predict, right, before) if details else None
+        if cost is None:
+            return self.by_accuracy
+        # Training may be learnt by heart, so that its accuracy bounds the cost from above.
+        return cost if gap is None or cost.value < gap.interval[1] else gap
+
+    def _explained(
+        self, predict: Predict, right: np.ndarray, before: np.ndarray | None
+    ) -> Cost | None:
+        """Returns the cost by the operation that explains the difference; None without one.
+
+        Args:
+            predict: Runs the model.
+            right: Whether the model is right on `current`.
+            before: The same on the reference; None without one.
+        """
+        images, labels = self.current.images, self.current.labels
         undoes = self.undo.explained >= MIN_UNDONE
         if undoes and self.undo.explained >= self.replay.explained - MARGIN:
-            cost = cost_of(predict(self.undo.apply(images)) == labels, right)
-        elif self.replay.explained >= MIN_REPLAYED:
-            if reference is not None and gap is not None:
-                changed = predict(self.replay.apply(reference.images))
-                cost = cost_of(before, changed == reference.labels)
-            else:  # the change is made once more on the images that have it
-                cost = cost_of(right, predict(self.replay.apply(images)) == labels)
-        if cost is not None:
-            # Training may be learnt by heart, so that its accuracy bounds the cost from above.
-            return cost if gap is None or cost.value < gap.interval[1] else gap
-        if gap is None or is_first_visit or gap.value <= 0:
-            self._by_accuracy = gap
-        return self._by_accuracy
+            return cost_of(predict(self.undo.apply(images)) == labels, right)
+        if self.replay.explained < MIN_REPLAYED:
+            return None
+        if before is None or self.reference is None:  # made once more on images that have it
+            return cost_of(right, predict(self.replay.apply(images)) == labels)
+        changed = predict(self.replay.apply(self.reference.images))
+        return cost_of(before, changed == self.reference.labels)
 
 
 def _style(

@@ -25,7 +25,12 @@ BATCHES_PER_DRAIN = 64
 CHUNK = 256
 
 
-def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> InputProfile:
+def profile(
+    data: Any,
+    model: Any = None,
+    feature_layer: str | None = None,
+    distinct_samples: int | float | None = None,
+) -> InputProfile:
     """Measures a stream of data in one pass and constant memory.
 
     Args:
@@ -36,12 +41,15 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
         feature_layer: Name of a layer of `model`, whose activations are profiled as
             well.
 
+        distinct_samples: How many independent samples there really are: a number, or a share
+            in (0, 1], such as 1/10 for clips of ten frames. None: all of them.
+
     Returns:
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
         BadInputError: if there is no data, or no numeric input in it, or if the
-            outputs of the model cannot be profiled.
+            outputs of the model cannot be profiled, or for senseless `distinct_samples`.
 
     Example:
 
@@ -53,6 +61,21 @@ def profile(data: Any, model: Any = None, feature_layer: str | None = None) -> I
             "`feature_layer` is a layer of `model`: pass the model as well. "
             f"Received: feature_layer={feature_layer!r}, model=None"
         )
+    if distinct_samples is not None and not 0 < distinct_samples:
+        raise BadInputError(
+            "`distinct_samples` must be a positive number of samples, or a share of them above 0 "
+            f"and up to 1. Received: distinct_samples={distinct_samples!r}"
+        )
+    measured = _profile(data, model, feature_layer)
+    if distinct_samples is None:
+        return measured
+    is_share = isinstance(distinct_samples, float) and distinct_samples <= 1
+    number = round(distinct_samples * measured.num_samples) if is_share else int(distinct_samples)
+    return replace(measured, distinct_samples=min(max(number, 1), measured.num_samples))
+
+
+def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
+    """Does the same as `profile`, without `distinct_samples`."""
     if model is None:
         return profile_of((named_inputs(x), y) for x, y, _ in batches(data, CHUNK))
     outputs = ModelOutputs(model, feature_layer)

@@ -271,3 +271,38 @@ def test_a_target_that_does_not_fit_is_an_error_before_training(train):
         model.fit(*train, callbacks=[quiet(target_data=np.zeros((50, 5)))], verbose=0)
     np.testing.assert_array_equal(model.get_weights()[0], before[0])
     assert "train_step" not in vars(model)
+
+
+@pytest.mark.parametrize("declared", [None, {"validation": 0.1}])
+def test_frames_of_clips_are_not_counted_as_samples(train, declared):
+    """Twenty clips of ten frames look unlike training by chance."""
+    x, y = images(7, 20)
+    rng = np.random.default_rng(0)
+    frames = x.repeat(10, axis=0) + 0.01 * rng.normal(size=(200, 16, 16, 3)).astype("float32")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", distinct_samples=declared)
+    fit(guard, train, (frames, y.repeat(10)))
+    assert 0 < guard.profiles["validation"].distinct_samples < 50
+    assert ("as frames of a clip are" in str(guard.report)) == (declared is None)
+    everything = sg.ShiftGuard(verbose=0, on_shift="ignore", distinct_samples={"validation": 1.0})
+    fit(everything, train, (frames, y.repeat(10)))
+    assert everything.profiles["validation"].distinct_samples == 200
+    p = [min((f.p_value for f in g.report.findings), default=1) for g in (guard, everything)]
+    assert p[0] >= p[1]
+
+
+def test_stop_ends_training_after_the_epoch_and_keeps_the_weights(train, val):
+    guard = sg.ShiftGuard(verbose=0, on_shift="stop", tolerance=None)
+    with pytest.warns(ShiftWarning, match="Training stops after this epoch"):
+        history = fit(guard, train, (val[0] * 0.5, val[1]), 5).history
+    assert len(history["loss"]) == 1
+    healthy = sg.ShiftGuard(verbose=0, on_shift="stop")
+    assert len(fit(healthy, train, val, 3).history["loss"]) == 3
+
+
+def test_senseless_numbers_of_samples_are_an_error():
+    for value in (True, 1.5, {"validation": 0}, {"other": 0.5}, {"train": "many"}, -3):
+        with pytest.raises(sg.BadInputError, match="distinct_samples"):
+            sg.ShiftGuard(distinct_samples=value)
+    for value in (True, 1.5, -0.1, "1 %"):
+        with pytest.raises(sg.BadInputError, match="tolerance"):
+            sg.ShiftGuard(tolerance=value)

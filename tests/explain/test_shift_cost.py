@@ -75,13 +75,13 @@ def test_what_no_operation_explains_is_told_by_the_accuracies(model, digits):
     cost, lost, found = measured(model, digits, lambda x: np.roll(x, 3, 2), first=True)
     assert cost.is_rough and abs(cost.value - lost) < 0.05  # a little is learnt by heart
     later = found.on(found.current)
-    assert later._by_accuracy == cost  # what the first visit said stays known
+    assert later.by_accuracy == cost  # what the first visit said stays known
 
     def predict(chunks):
         return predicted_classes(model, "input", chunks)
 
     assert later.measure(predict, is_first_visit=False) == cost
-    later._by_accuracy = None
+    later.by_accuracy = None
     assert later.measure(predict, is_first_visit=False) is None
 
 

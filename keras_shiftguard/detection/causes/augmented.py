@@ -125,6 +125,8 @@ def may_be(finding: Finding) -> bool:
     name = finding.feature.rpartition("/")[2]
     is_whole = "/" not in finding.feature and finding.family == "other"
     moves = is_whole or name in MOVED_BY_AUGMENTATION
+    if finding.kind == "concept":  # classes whose images look different
+        return finding.family == "concept"
     return finding.kind == "covariate" and moves and abs(finding.effect_size) < MAX_MOVE
 
 

@@ -27,6 +27,7 @@ Shares = tuple[float, float]
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
+RELABELLED = "relabelled"  # family of the findings on wrong labels
 RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
 
 
@@ -54,6 +55,7 @@ def concept_finding(
     if relabelling is not None:
         largest, p_value = relabelling, relabelling.p_value / RELABELLING_SHARE
         explanation = describe_relabelling(relabelling, stream, against)
+        family = RELABELLED
     else:
         rest_of_level = level * (1 - RELABELLING_SHARE)
         changed = find_changed_classes(reference, current, rest_of_level, reference_first)
@@ -62,11 +64,12 @@ def concept_finding(
         largest = changed[0]
         p_value = min(shift.p_value for shift in changed) / (1 - RELABELLING_SHARE)
         classes = [shift.class_id for shift in changed]
+        family = "concept"
         explanation = classes_look_different(classes, largest.effect_size, stream, against)
     return Finding(
         feature="labels/concept",
         kind="concept",
-        family="concept",
+        family=family,
         effect_size=largest.effect_size,
         interval=largest.interval,
         p_value=min(p_value, 1.0),

@@ -1,0 +1,86 @@
+"""Accuracy without labels: how far each method is off, on shifts that nothing was tuned on.
+
+    python examples/benchmarks/accuracy_estimate.py --data fashion photos --seeds 0 1 2
+
+A small CNN, 1,000 labelled reference images and 1,000 unlabelled ones under each shift. The
+shifts are those of `alarms.py` and harsher ones. "no answer" counts as the error of ATC.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parent))
+
+import keras
+import numpy as np
+from alarms import SHIFTS, Training, accuracy, blurred, by_image, draw, network, noisy, turned
+
+import keras_shiftguard as sg
+
+HARSH = {
+    "blur 3": blurred(3.0),
+    "noise 80": noisy(80),
+    "noise 120": noisy(120),
+    "contrast x .3": lambda x, rng: (x - 0.5) * 0.3 + 0.5,
+    "darker x .15": lambda x, rng: x * 0.15,
+    "2 grey levels": lambda x, rng: np.round(x),
+    "turned 40": by_image(lambda image, rng: turned(image, 40)),
+    "turned 90": by_image(lambda image, rng: np.rot90(image).copy()),
+    "upside down": lambda x, rng: x[:, ::-1],
+    "inverted": lambda x, rng: 1 - x,
+    "darker and noisy": lambda x, rng: np.clip(x * 0.5 + rng.normal(0, 0.1, x.shape), 0, 1),
+    "none": lambda x, rng: x,
+}
+METHODS = ("ATC", "DoC", "COT", "regression")
+
+
+def errors(data, seed):
+    """Returns one row for each shift: the errors of the methods, and of the answer."""
+    (x, y), (rx, ry), (ox, oy) = draw(data, seed)
+    keras.utils.set_random_seed(seed)
+    model = network(x.shape[1:], y.shape[1])
+    model.fit(Training(x, y, None, seed), epochs=4, verbose=0)
+    reference = rx[:1000], ry[:1000].argmax(axis=1)
+    rows = []
+    for name, change in (SHIFTS | HARSH).items():
+        rng = np.random.default_rng([seed, 2])
+        shifted = change(ox[:1000], rng).astype("float32")
+        truth = accuracy(model, shifted, oy[:1000])
+        estimate = sg.estimate_accuracy(model, shifted, reference)
+        row = {method: abs(estimate.by_method[method] - truth) for method in METHODS}
+        row |= {"answered": estimate.value is not None, "answer": row["ATC"], "covered": None}
+        if estimate.value is not None:
+            low, high = estimate.interval
+            row |= {"answer": abs(estimate.value - truth), "covered": low <= truth <= high}
+            row["width"] = high - low
+        rows.append(row)
+        said = "-" if estimate.value is None else f"{estimate.value:.3f}"
+        print(f"{data} {seed} {name:18} true {truth:.3f} said {said:6}", end=" ")
+        print(*(f"{m} {estimate.by_method[m]:.3f}" for m in METHODS), flush=True)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["fashion"], choices=("fashion", "photos"))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    rows = [row for data in options.data for seed in options.seeds for row in errors(data, seed)]
+    print(f"\n{len(rows)} shifts; mean error, largest error")
+    for method in (*METHODS, "answer"):
+        values = [row[method] for row in rows]
+        print(f"  {method:12}{np.mean(values):.3f}  {np.max(values):.3f}")
+    answered = [row for row in rows if row["answered"]]
+    print(f"  answered    {len(answered)}/{len(rows)} = {len(answered) / len(rows):.2f}")
+    covered = np.mean([row["covered"] for row in answered])
+    print(f"  coverage    {covered:.2f}, mean width {np.mean([r['width'] for r in answered]):.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""`Independence`: how many of the samples of each stream are independent."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from keras_shiftguard.detection.causes.near_duplicates import independent_share
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.stream import Stream
+
+
+class Independence:
+    """Sets how many independent samples the profile of a stream has.
+
+    Args:
+        declared: What the user says, by stream: a number of samples, or a share in (0, 1] of
+            them. Where nothing is said, neighbouring images that are nearly the same count
+            less.
+
+    Attributes:
+        notes: A sentence for each stream that counts less without the user's word.
+    """
+
+    def __init__(self, declared: Mapping[str, int | float]) -> None:
+        self.declared = declared
+        self.notes: dict[str, str] = {}
+        self._found: dict[str, float] = {}  # share by stream
+
+    def of(self, name: str, profile: InputProfile, stream: Stream | None = None) -> InputProfile:
+        """Returns the profile with the number of its independent samples.
+
+        Args:
+            name: Name of the stream.
+            profile: A pass over it.
+            stream: Its kept images, from which near duplicates are recognised; None if there
+                are none.
+        """
+        said = self.declared.get(name)
+        if said is None:
+            share = 1.0 if stream is None else self._share(name, stream)
+            if share >= 1:
+                return profile
+        else:
+            share = said if isinstance(said, float) else said / max(profile.num_samples, 1)
+        number = max(round(min(share, 1.0) * profile.num_samples), 1)
+        if said is None:
+            self.notes[name] = (
+                f"neighbouring images of {name} are nearly the same, as frames of a clip are: its "
+                f"{profile.num_samples:,} images count as {number:,}. If that is wrong, say "
+                f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
+            )
+        return replace(profile, distinct_samples=number)
+
+    def _share(self, name: str, stream: Stream) -> float:
+        if name not in self._found and stream.kept_samples:
+            samples, labels = stream.samples()
+            kept = next(iter(stream.kept_samples.values()))
+            images = next(iter(samples.values()))
+            if images.ndim == 4 and len(images):
+                first = kept.spec.layout == "channels_first"
+                self._found[name] = independent_share(images, labels, first)
+        return self._found.get(name, 1.0)

@@ -1,0 +1,50 @@
+"""Recognition of dependent samples: frames of a clip, or tiles of a slide, one after another.
+
+Tests count samples that are independent. Ten frames of one clip are about one sample.
+"""
+
+import numpy as np
+
+SIDE = 16  # pixels a side of the reduced images that are compared
+MIN_PAIRS = 20  # of neighbours, and of distant images, of the same class
+# How much nearer neighbours must be than distant images of the same class, as a share of the
+# latter, to count as dependent.
+MIN_NEARER = 0.3
+
+
+def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool = False) -> float:
+    """Returns about how many of a stream's images are independent, as a share in (0, 1].
+
+    Consecutive images are compared with distant ones of the same class: a stream that is sorted
+    by class is not dependent for that.
+
+    Args:
+        images: Images in the order of the stream, 4D.
+        labels: Class ids, `(samples,)`, or None.
+        first: Whether the channels come first.
+    """
+    n = len(images)
+    if n < 2 * MIN_PAIRS:
+        return 1.0
+    x = _reduced(images if not first else np.moveaxis(images, 1, -1))
+    ids = np.zeros(n, int) if labels is None else np.asarray(labels)
+    near, far = np.arange(n - 1), np.arange(n - n // 2)
+    pairs = (near[ids[near] == ids[near + 1]], 1), (far[ids[far] == ids[far + n // 2]], n // 2)
+    if any(len(start) < MIN_PAIRS for start, _ in pairs):
+        return 1.0
+    distances = [((x[start] - x[start + lag]) ** 2).mean() for start, lag in pairs]
+    nearer = 1 - distances[0] / max(distances[1], 1e-12)
+    if nearer < MIN_NEARER:
+        return 1.0
+    # The number of independent values in a series whose neighbours are so correlated.
+    return float((1 - nearer) / (1 + nearer))
+
+
+def _reduced(images: np.ndarray) -> np.ndarray:
+    """Returns small images as rows, `(samples, numbers)`; channels last."""
+    height, width = images.shape[1:3]
+    rows, columns = (
+        np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in (height, width)
+    )
+    small = images[:, rows][:, :, columns].reshape(len(images), -1).astype("float64")
+    return np.asarray(np.nan_to_num(small))

@@ -1,0 +1,241 @@
+"""`estimate_accuracy`: the accuracy of a classifier on data without labels."""
+
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.comparison import check_alpha
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.explain.corrupted_copies import corrupted_copies
+from keras_shiftguard.explain.model_facts import ModelFacts, read_model_facts
+from keras_shiftguard.explain.reference import Reference, resolve_reference
+from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples, spread
+from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores
+from keras_shiftguard.io.notebook_card import GOOD, card
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.classes import host_probabilities
+
+MAX_REFERENCE = 512  # labelled samples that are corrupted
+MIN_REFERENCE = 50
+PENALTY = 1.0  # of the ridge regression, for standardised scores
+MAX_DISAGREEMENT = 0.15  # between regression and optimal transport, beyond which nothing is known
+FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
+
+
+@dataclass(frozen=True)
+class AccuracyEstimate:
+    """Estimate of an accuracy without labels.
+
+    Args:
+        value: The accuracy, a share of 1; None where the methods disagree, or what they rest on
+            is not there.
+        interval: Its interval, which covers corruptions that the estimate was not calibrated on,
+            and the drawing of the samples; None without a value.
+        reference_accuracy: The accuracy on the labelled reference.
+        by_method: What each method says alone, by its name: `"ATC"`, `"DoC"`, `"COT"` and
+            `"regression"`, which combines them.
+        num_samples: Number of samples without labels.
+        alpha: The interval holds the accuracy with probability 1 - alpha.
+        reason: Why there is no value; empty if there is one.
+    """
+
+    value: float | None
+    interval: tuple[float, float] | None
+    reference_accuracy: float
+    by_method: dict[str, float] = field(default_factory=dict)
+    num_samples: int = 0
+    alpha: float = 0.05
+    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the estimate as plain values, for JSON."""
+        return {
+            "value": self.value,
+            "interval": None if self.interval is None else list(self.interval),
+            "reference_accuracy": self.reference_accuracy,
+            "by_method": dict(self.by_method),
+            "num_samples": self.num_samples,
+            "alpha": self.alpha,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        reference = f"{100 * self.reference_accuracy:.1f} % on the reference"
+        said = ", ".join(f"{name} {100 * value:.1f} %" for name, value in self.by_method.items())
+        said = f"\n  By method: {said}." if said else ""
+        if self.value is None or self.interval is None:
+            return f"Accuracy without labels: not known ({reference}). {self.reason}{said}"
+        low, high = (100 * end for end in self.interval)
+        return (
+            f"Accuracy without labels: about {100 * self.value:.1f} % ({low:.1f} to {high:.1f}, "
+            f"{self.num_samples:,} samples; {reference}).{said}"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = [(name, f"{100 * value:.1f} %") for name, value in self.by_method.items()]
+        return card(str(self), GOOD, ("method", "accuracy"), rows)
+
+
+def estimate_accuracy(
+    model: Any, data: Any, reference: Any, alpha: float = 0.05
+) -> AccuracyEstimate:
+    """Estimates the accuracy of a classifier on data without labels.
+
+    Several scores of the model's probabilities follow its accuracy. How they do is learnt on
+    corrupted copies of labelled reference data; the interval comes from kinds of corruption
+    that were left out. Where the methods disagree, the value is None.
+
+    Args:
+        model: A built `keras.Model` that classifies. It is not changed.
+        data: The samples, in any form that `fit` accepts. Labels are ignored.
+        reference: Labelled data that the model was not trained on, in the same forms, where the
+            accuracy is known; or a profile, or its path, made with `profile((x, y),
+            model=model)`. A profile has no samples to corrupt: then only the difference of
+            confidences is known, and the value is None.
+        alpha: The interval holds the accuracy with probability 1 - alpha.
+
+    Returns:
+        An `AccuracyEstimate`; `print` it.
+
+    Raises:
+        BadInputError: if the model is no classifier, the data does not fit it, the reference has
+            no labels, or `alpha` is not between 0 and 1.
+
+    Example:
+
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(400) % 2
+    >>> x = rng.normal(2.0 * y[:, None] - 1.0, 0.7, (400, 3)).astype("float32")
+    >>> model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    >>> model.layers[0].set_weights([np.full((3, 1), 2.0), np.zeros(1)])
+    >>> estimate = estimate_accuracy(model, x, (x, y))
+    >>> abs(estimate.value - estimate.reference_accuracy) < 0.02
+    True
+
+    Reference: Garg et al., "Leveraging unlabeled data to predict out-of-distribution
+    performance", ICLR 2022; Lu et al., "Characterizing out-of-distribution error via optimal
+    transport", NeurIPS 2023.
+    """
+    check_alpha(alpha)
+    facts = read_model_facts(model)
+    known = _reference(reference, model, facts)
+    size = facts.native_size or known.size(facts.channels_first)
+    samples = read_samples(data, facts.num_classes, size, facts.channels, facts.names, None)
+    probabilities = _predict(model, samples)
+    accuracy = known.accuracy
+    assert accuracy is not None
+    if known.samples is None or known.samples.labels is None:
+        confidence = float(probabilities.max(axis=1).mean())
+        by_method = {}
+        if known.confidence is not None:
+            by_method["DoC"] = _share(accuracy + confidence - known.confidence)
+        reason = "A profile has no samples to calibrate on: pass labelled data as `reference`."
+        return AccuracyEstimate(None, None, accuracy, by_method, len(samples), alpha, reason)
+    return _calibrated(model, samples, probabilities, known.samples, alpha)
+
+
+def _reference(reference: Any, model: keras.Model, facts: ModelFacts) -> Reference:
+    """Returns the reference; raises `BadInputError` for one without labelled samples."""
+    is_path = isinstance(reference, (str, PathLike)) and Path(reference).exists()
+    is_other = isinstance(reference, (str, int, float, np.number, type(None)))
+    if is_other and not is_path:
+        raise BadInputError(
+            "`reference` must be labelled data, or a profile made with the model and labels. "
+            f"Received: reference={reference!r}"
+        )
+    if isinstance(reference, InputProfile) and not reference.outputs.num_samples:
+        raise BadInputError(
+            "A profile as `reference` must be made with the model and with labels: "
+            "keras_shiftguard.profile((x, y), model=model)."
+        )
+    return resolve_reference(reference, model, facts, None)
+
+
+def _calibrated(
+    model: keras.Model,
+    samples: Samples,
+    probabilities: np.ndarray,
+    reference: Samples,
+    alpha: float,
+) -> AccuracyEstimate:
+    """Returns the estimate that corrupted copies of the reference calibrate."""
+    labels = reference.labels
+    assert labels is not None
+    which = spread(len(reference), MAX_REFERENCE)
+    chosen = {name: x[which] for name, x in reference.inputs.items()}
+    few, truth = Samples(chosen, labels[which], form=reference.form), labels[which]
+    clean = _predict(model, few)
+    against = ReferenceScores.of(clean, truth)
+    said = scores(probabilities, against)
+    by_method = {name: _share(said[name]) for name in ("ATC", "DoC", "COT")}
+    whole = float((_predict(model, reference).argmax(axis=1) == labels).mean())
+
+    def unknown(reason: str) -> AccuracyEstimate:
+        return AccuracyEstimate(None, None, whole, by_method, len(samples), alpha, reason)
+
+    if len(truth) < MIN_REFERENCE:
+        return unknown(f"The reference needs {MIN_REFERENCE} labelled samples or more.")
+    if len(chosen) != 1:
+        return unknown("Only models with one input can be calibrated.")
+    name, x = next(iter(chosen.items()))
+    families, rows, accuracies = ["clean"], [_row(scores(clean, against))], [against.accuracy]
+    for family, copy in corrupted_copies(x):
+        seen = _predict(model, Samples({name: copy}, None, form=reference.form))
+        families.append(family)
+        rows.append(_row(scores(seen, against)))
+        accuracies.append(float((seen.argmax(axis=1) == truth).mean()))
+    if len(rows) == 1:
+        return unknown("Samples of whole numbers that are no images cannot be corrupted.")
+    names, features, target = np.array(families), np.array(rows), np.array(accuracies)
+    # The copies are of a part of the reference, whose accuracy is not quite that of the whole.
+    drawn = whole - against.accuracy
+    value = _share(_ridge(features, target, np.array([_row(said)]))[0] + drawn)
+    by_method["regression"] = value
+    errors = np.concatenate(
+        [
+            _ridge(features[names != out], target[names != out], features[names == out])
+            - target[names == out]
+            for out in dict.fromkeys(families)
+        ]
+    )
+    beyond = float(np.quantile(np.abs(errors), 1 - alpha))
+    variance = value * (1 - value) / len(samples) + whole * (1 - whole) / len(truth)
+    margin = float(np.hypot(beyond, NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt(variance)))
+    if abs(value - by_method["COT"]) > MAX_DISAGREEMENT:
+        return unknown("The methods disagree: label some of the samples.")
+    interval = _share(value - margin), _share(value + margin)
+    return AccuracyEstimate(value, interval, whole, by_method, len(samples), alpha)
+
+
+def _predict(model: keras.Model, samples: Samples) -> np.ndarray:
+    """Returns class probabilities, `(samples, classes)`, float64."""
+    inputs = samples.packed(samples.inputs)
+    try:
+        outputs = model.predict(inputs, batch_size=CHUNK, verbose=0)
+    except Exception as error:  # of any type, from any layer
+        shapes = {name: tuple(part.shape) for name, part in samples.inputs.items()}
+        raise BadInputError(
+            f"The model does not take this data. Received: shapes {shapes}. ({error})"
+        ) from error
+    return np.nan_to_num(np.asarray(host_probabilities(outputs), "float64"))
+
+
+def _row(found: dict[str, float]) -> list[float]:
+    return [found[name] for name in FEATURES]
+
+
+def _ridge(features: np.ndarray, target: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Returns what ridge regression predicts for new rows, `(rows,)`."""
+    mean, std = features.mean(axis=0), features.std(axis=0) + 1e-9
+    x, wanted = (features - mean) / std, target - target.mean()
+    weights = np.linalg.solve(x.T @ x + PENALTY * np.eye(x.shape[1]), x.T @ wanted)
+    return np.asarray(((new - mean) / std) @ weights + target.mean())
+
+
+def _share(value: float) -> float:
+    return float(np.clip(value, 0.0, 1.0))

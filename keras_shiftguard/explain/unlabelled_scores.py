@@ -1,0 +1,100 @@
+"""Scores of a classifier's probabilities that follow its accuracy, without labels.
+
+References:
+    Garg et al., "Leveraging unlabeled data to predict out-of-distribution performance", ICLR 2022
+    (ATC); Guillory et al., "Predicting with confidence on unseen distributions", ICCV 2021 (DoC);
+    Lu et al., "Characterizing out-of-distribution error via optimal transport", NeurIPS 2023
+    (COT); Xie et al., "MaNo: exploiting matrix norm for unsupervised accuracy estimation under
+    distribution shifts", NeurIPS 2024.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SMOOTHING = 0.02  # entropic regularisation of the optimal transport, as a cost
+ROUNDS = 200  # of its Sinkhorn iterations
+NORM = 4  # the exponent of MaNo
+
+
+@dataclass(frozen=True)
+class ReferenceScores:
+    """What the scores are relative to: a labelled reference.
+
+    Args:
+        accuracy: Accuracy on the reference.
+        confidence: Mean confidence on it.
+        threshold: Confidence above which so large a share of it lies; see ATC.
+        shares: Class frequencies of its labels, `(classes,)`.
+        transport: What COT alone says of the reference.
+    """
+
+    accuracy: float
+    confidence: float
+    threshold: float
+    shares: np.ndarray
+    transport: float
+
+    @classmethod
+    def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> "ReferenceScores":
+        """Returns those of a labelled reference.
+
+        Args:
+            probabilities: `(samples, classes)`.
+            labels: Class ids, `(samples,)`.
+        """
+        confidence = probabilities.max(axis=1)
+        right = probabilities.argmax(axis=1) == labels
+        wrong = 1 - right.mean()
+        threshold = float(np.quantile(confidence, wrong)) if wrong > 0 else -1.0
+        shares = np.bincount(labels, minlength=probabilities.shape[1]) / len(labels)
+        means = float(right.mean()), float(confidence.mean())
+        return cls(*means, threshold, shares, transported(probabilities, shares))
+
+
+def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, float]:
+    """Returns the scores of some samples, by the name of the method.
+
+    Args:
+        probabilities: `(samples, classes)`.
+        reference: What they are relative to.
+    """
+    confidence = probabilities.max(axis=1)
+    logs = np.log(np.maximum(probabilities, 1e-12))
+    predicted = np.bincount(probabilities.argmax(axis=1), minlength=probabilities.shape[1])
+    return {
+        "ATC": float((confidence > reference.threshold).mean()),
+        "DoC": reference.accuracy + float(confidence.mean()) - reference.confidence,
+        "COT": reference.accuracy
+        + transported(probabilities, reference.shares)
+        - reference.transport,
+        "entropy": float(-(probabilities * logs).sum(axis=1).mean()),
+        "MaNo": float(np.mean(probabilities**NORM) ** (1 / NORM)),
+        "shares": float(np.abs(predicted / len(probabilities) - reference.shares).sum() / 2),
+    }
+
+
+def transported(probabilities: np.ndarray, shares: np.ndarray) -> float:
+    """Returns the mean probability of the classes that optimal transport gives the samples.
+
+    Every sample gets a class so that the classes have the frequencies `shares`, at the largest
+    mean probability. Sinkhorn's iterations solve it nearly.
+
+    Args:
+        probabilities: `(samples, classes)`.
+        shares: `(classes,)`, which sum to 1.
+    """
+    kept = shares > 0
+    p, wanted = probabilities[:, kept], shares[kept]
+    scaled = p / SMOOTHING
+    column = np.zeros(len(wanted))
+    for _ in range(ROUNDS):
+        row = -_log_sum(scaled + column, 1)
+        column = np.log(wanted) - _log_sum(scaled + row[:, None], 0) + np.log(len(p))
+    plan = np.exp(scaled + row[:, None] + column)
+    return float((plan * p).sum() / plan.sum())
+
+
+def _log_sum(x: np.ndarray, axis: int) -> np.ndarray:
+    top = x.max(axis=axis, keepdims=True)
+    return np.asarray(np.log(np.exp(x - top).sum(axis=axis)) + np.squeeze(top, axis))

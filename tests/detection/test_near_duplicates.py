@@ -1,0 +1,45 @@
+"""Dependent samples: frames of a clip count less, and samples in the order of classes do not."""
+
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection.causes.near_duplicates import independent_share
+
+
+def scenes(rng, n):
+    """Returns unlike images: coarse random patterns."""
+    return rng.normal(size=(n, 8, 8, 3)).repeat(2, axis=1).repeat(2, axis=2)
+
+
+@pytest.mark.parametrize("length", [3, 10])
+def test_frames_of_a_clip_count_less(length):
+    rng = np.random.default_rng(0)
+    clips = scenes(rng, 360 // length).repeat(length, axis=0)
+    frames = clips + 0.2 * rng.normal(size=clips.shape)
+    share = independent_share(frames, None)
+    assert 0.3 / length < share < 1.3 / length
+    first = np.moveaxis(frames, -1, 1)
+    assert np.isclose(independent_share(first, None, first=True), share)
+    shuffled = frames[rng.permutation(len(frames))]
+    assert independent_share(shuffled, None) == 1.0
+
+
+def test_neighbours_that_drift():
+    rng = np.random.default_rng(0)
+    x = scenes(rng, 400)
+    for i in range(1, len(x)):
+        x[i] = 0.7 * x[i - 1] + np.sqrt(1 - 0.49) * x[i]
+    assert 0.1 < independent_share(x, None) < 0.3  # (1 - .7) / (1 + .7) = .18
+
+
+def test_an_order_by_class_is_no_dependence():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 100)
+    x = scenes(rng, 4)[labels] + scenes(rng, 400)
+    assert independent_share(x, labels) == 1.0
+    assert independent_share(x, None) < 1.0  # nothing tells it from clips without labels
+
+
+def test_too_few_images_tell_nothing():
+    rng = np.random.default_rng(0)
+    assert independent_share(scenes(rng, 10).repeat(7, axis=0), None) == 1.0

@@ -1,0 +1,115 @@
+"""The accuracy without labels, on digits and numbers whose labels the test knows."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import keras_shiftguard as sg
+from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores, transported
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Reference and other digits, 8 x 8, each with labels."""
+    x, y = load_digits(return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(x))
+    x = (x[order] / 16).reshape(-1, 8, 8, 1).astype("float32")
+    return [(x[part], y[order][part]) for part in np.split(np.arange(len(x)), [700, 1250])]
+
+
+@pytest.fixture(scope="module")
+def model(digits):
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.Flatten(), layers.Dense(32, "relu"), layers.Dense(10)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(3e-3), loss)
+    model.fit(*digits[0], epochs=10, batch_size=32, verbose=0)
+    return model
+
+
+def accuracy(model, x, y):
+    return float((model.predict(x, verbose=0).argmax(axis=1) == y).mean())
+
+
+def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
+    _, reference, (x, y) = digits
+    rng = np.random.default_rng(1)
+    for shifted in (x, np.clip(x + rng.normal(0, 0.35, x.shape), 0, 1)):
+        shifted = shifted.astype("float32")
+        estimate = sg.estimate_accuracy(model, shifted, reference)
+        truth = accuracy(model, shifted, y)
+        assert abs(estimate.value - truth) < 0.08
+        assert estimate.interval[0] <= truth <= estimate.interval[1]
+        assert set(estimate.by_method) == {"ATC", "DoC", "COT", "regression"}
+        assert f"about {100 * estimate.value:.1f} %" in str(estimate)
+        assert json.loads(json.dumps(estimate.to_dict()))["value"] == estimate.value
+    assert "reference" in estimate._repr_html_()
+
+
+def test_no_value_without_something_to_rest_on(model, digits):
+    _, reference, (x, _) = digits
+    profile = sg.profile(reference, model=model)
+    by_profile = sg.estimate_accuracy(model, x, profile)
+    assert by_profile.value is None and by_profile.interval is None
+    assert set(by_profile.by_method) == {"DoC"} and "pass labelled data" in str(by_profile)
+    few = sg.estimate_accuracy(model, x, (reference[0][:40], reference[1][:40]))
+    assert few.value is None and "50 labelled samples" in str(few)
+
+
+def test_a_table():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 1500)
+    x = rng.normal(1.2 * y[:, None] - 0.6, 1.0, (1500, 5)).astype("float32")
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, "sigmoid")])
+    model.compile(keras.optimizers.Adam(0.05), "binary_crossentropy")
+    model.fit(x[:500], y[:500], epochs=10, verbose=0)
+    shifted = (x[1000:] + rng.normal(0, 1.5, (500, 5))).astype("float32")
+    truth = float(((model.predict(shifted, verbose=0)[:, 0] > 0.5) == y[1000:]).mean())
+    estimate = sg.estimate_accuracy(model, shifted, (x[500:1000], y[500:1000]))
+    assert truth < estimate.reference_accuracy - 0.05
+    assert estimate.interval[0] <= truth <= estimate.interval[1]
+
+
+@pytest.mark.parametrize("reference", [None, 0.9, "published", "no/such.profile"])
+def test_a_reference_that_has_no_samples_is_an_error(model, digits, reference):
+    with pytest.raises(sg.BadInputError, match="labelled"):
+        sg.estimate_accuracy(model, digits[2][0], reference)
+
+
+def test_bad_arguments(model, digits):
+    (x, y), reference, _ = digits
+    with pytest.raises(sg.BadInputError, match="alpha"):
+        sg.estimate_accuracy(model, x, reference, alpha=2)
+    with pytest.raises(sg.BadInputError, match="does not take"):
+        sg.estimate_accuracy(model, x[:, :4], reference)
+    with pytest.raises(sg.BadInputError, match="labelled"):
+        sg.estimate_accuracy(model, x, x)
+    regression = keras.Sequential([keras.Input((8, 8, 1)), keras.layers.Flatten()])
+    regression.add(keras.layers.Dense(1))
+    regression.compile("sgd", "mse")
+    with pytest.raises(sg.BadInputError, match="regression"):
+        sg.estimate_accuracy(regression, x, reference)
+
+
+def test_optimal_transport():
+    certain = np.eye(3)[[0, 0, 1, 2]]
+    assert np.isclose(transported(certain, np.array([0.5, 0.25, 0.25])), 1.0, atol=0.01)
+    # Two samples of class 0 must go to the others, which they are not.
+    shares = np.array([0.0, 0.5, 0.5])
+    assert np.isclose(transported(np.eye(3)[[0, 0, 1, 2]], shares), 0.5, atol=0.05)
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.full(4, 0.5), 200)
+    y = np.array([rng.choice(4, p=row) for row in p])
+    reference = ReferenceScores.of(p, y)
+    found = scores(p, reference)
+    for method in ("ATC", "DoC", "COT"):
+        assert np.isclose(found[method], reference.accuracy, atol=0.01)
+    flat = np.full((200, 4), 0.25)
+    assert scores(flat, reference)["COT"] < found["COT"] - 0.2
