@@ -64,7 +64,9 @@ def explain(
         compared_with = float(reference)
     elif is_file and not is_profile(str(reference)):
         compared_with = pipeline.labelled(str(reference), loaded)
-    report = explain_gap(loaded, pipeline.labelled(data, loaded), compared_with, max_samples)
+    report = explain_gap(
+        loaded, pipeline.labelled(data, loaded), compared_with, max_samples=max_samples
+    )
     show(report, as_json)
     return FOUND if report.beyond_sampling else OK
 

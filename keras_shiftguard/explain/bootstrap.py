@@ -60,10 +60,19 @@ class Resampling:
         num_samples: Number of samples.
         labels: Class ids `(samples,)`; None if the classes are not needed.
         draws: Number of bootstrap draws.
+        groups: Number of the group of each sample, `(samples,)`, if samples of a group depend on
+            each other (frames of a clip, tiles of a slide): whole groups are then drawn.
     """
 
-    def __init__(self, num_samples: int, labels: np.ndarray | None, draws: int = DRAWS) -> None:
+    def __init__(
+        self,
+        num_samples: int,
+        labels: np.ndarray | None,
+        draws: int = DRAWS,
+        groups: np.ndarray | None = None,
+    ) -> None:
         self.num_samples, self.num_draws = num_samples, draws
+        self.groups = groups
         self.labels = labels
         # `order` sorts the samples by class; each class begins at one of the `starts`.
         self.order, self.starts = np.arange(num_samples), np.zeros(0, int)
@@ -81,7 +90,7 @@ class Resampling:
         """
         if mix is None:
             point = scores.mean(axis=1)
-            draws = [w @ scores.T / self.num_samples for w in self._weights()]
+            draws = [w @ scores.T / w.sum(axis=1, keepdims=True) for w in self._weights()]
             return Accuracies(point, np.concatenate(draws).T)
         by_class = self.by_class(scores)
         shares = self._class_shares(mix)
@@ -146,13 +155,14 @@ class Resampling:
         Every call yields the same draws.
         """
         rng = np.random.default_rng(SEED)
+        units = self.num_samples if self.groups is None else int(self.groups.max()) + 1
         at_once = max(1, min(self.num_draws, MAX_WEIGHTS_AT_ONCE // self.num_samples))
         for start in range(0, self.num_draws, at_once):
             rows = min(at_once, self.num_draws - start)
-            picks = rng.integers(0, self.num_samples, (rows, self.num_samples))
-            picks += np.arange(rows)[:, None] * self.num_samples
-            counts = np.bincount(picks.ravel(), minlength=rows * self.num_samples)
-            yield counts.reshape(rows, self.num_samples).astype("float64")
+            picks = rng.integers(0, units, (rows, units))
+            picks += np.arange(rows)[:, None] * units
+            counts = np.bincount(picks.ravel(), minlength=rows * units).reshape(rows, units)
+            yield (counts if self.groups is None else counts[:, self.groups]).astype("float64")
 
 
 def interval(draws: np.ndarray) -> tuple[float, float]:

@@ -23,14 +23,18 @@ from keras_shiftguard.explain.remainder import Remainder
 from keras_shiftguard.explain.removable import find_removable
 from keras_shiftguard.explain.removal import Removable, Views
 from keras_shiftguard.explain.report import UNEXPLAINED, GapReport, GapRow
-from keras_shiftguard.explain.samples import Samples, read_samples
+from keras_shiftguard.explain.samples import Samples, read_samples, spread
 from keras_shiftguard.explain.shapley import shapley_shares
 
 SEED = 21
 
 
 def explain_gap(
-    model: Any, data: Any, reference: Any = None, max_samples: int | None = None
+    model: Any,
+    data: Any,
+    reference: Any = None,
+    groups: Any = None,
+    max_samples: int | None = None,
 ) -> GapReport:
     """Explains why a classifier is less accurate on `data` than it should be.
 
@@ -65,6 +69,9 @@ def explain_gap(
 
             Defaults to `"published"` if that is known, else to the same data with all
             removable causes removed.
+        groups: What each sample of `data` belongs to, if samples of one group depend on each
+            other: the clip of a frame, the patient of a tile. Numbers or names, one for each
+            sample. The intervals are then those of drawing whole groups.
         max_samples: Largest number of samples to evaluate, evenly spread over the data.
 
     Returns:
@@ -72,7 +79,7 @@ def explain_gap(
 
     Raises:
         BadInputError: if the model is no classifier, the data does not fit it, or the
-            reference has no accuracy.
+            reference has no accuracy, or `groups` has not one entry for each sample.
 
     Example:
 
@@ -104,7 +111,23 @@ def explain_gap(
     )
     views = find_removable(model, samples, facts, resolved)
     calibration = calibrate(resolved) if samples.labels is None else None
-    return _GapAnalysis(model, samples, views, resolved, calibration).report()
+    numbers = _group_numbers(groups, len(samples), max_samples)
+    return _GapAnalysis(model, samples, views, resolved, calibration, numbers).report()
+
+
+def _group_numbers(groups: Any, number: int, max_samples: int | None) -> np.ndarray | None:
+    """Returns the number of each sample's group, `(samples,)`; raises `BadInputError`."""
+    if groups is None:
+        return None
+    ids = np.asarray(groups).reshape(-1)
+    if len(ids) > number and max_samples is not None:
+        ids = ids[spread(len(ids), max_samples)]
+    if len(ids) != number:
+        raise BadInputError(
+            f"`groups` needs one entry for each sample of `data`. Received: {len(ids)} entries "
+            f"for {number} samples."
+        )
+    return np.unique(ids, return_inverse=True)[1].reshape(-1)
 
 
 class _GapAnalysis:
@@ -116,6 +139,7 @@ class _GapAnalysis:
         views: The samples with any set of causes removed.
         reference: What the accuracy is compared with.
         calibration: Estimates the accuracy if the samples have no labels, else None.
+        groups: Number of the group of each sample; None if they are independent.
     """
 
     def __init__(
@@ -125,12 +149,18 @@ class _GapAnalysis:
         views: Views,
         reference: Reference,
         calibration: Calibration | None,
+        groups: np.ndarray | None = None,
     ) -> None:
         self.model, self.samples = model, samples
         self.views, self.reference, self.calibration = views, reference, calibration
         self.shift, self.mix, notes = find_label_shift(samples.labels, reference)
         self.notes = [*views.notes, *notes, *reference.notes]
-        self.resampling = Resampling(len(samples), samples.labels)
+        self.resampling = Resampling(len(samples), samples.labels, groups=groups)
+        if groups is not None:
+            self.notes.append(
+                f"Intervals are those of drawing {int(groups.max()) + 1:,} groups, not "
+                f"{len(samples):,} samples."
+            )
 
     def report(self) -> GapReport:
         """Returns the report: exact causes, estimated causes, and the unexplained rest."""
@@ -276,6 +306,8 @@ class _GapAnalysis:
             # The measured accuracy lies in 0..1, which limits the gap.
             max_gap = float(target.point)
             return max(low - doubt, max_gap - 1), min(high + doubt, max_gap)
+        if self.resampling.groups is not None:
+            return interval(target.draws - by_set.draws[0])
         paired = self._paired_scores()
         if paired is not None:
             return paired_difference(paired, scores)

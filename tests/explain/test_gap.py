@@ -146,3 +146,20 @@ def test_no_model_is_refused():
         sg.explain_gap(None, None)
     with pytest.raises(sg.BadInputError, match="max_samples"):
         sg.explain_gap(None, None, max_samples=0)
+
+
+def test_groups_widen_the_intervals(model, reference):
+    """Copies of a sample tell nothing new."""
+    x, y = gap_cases.photos(60, seed=3)
+    copies = x.repeat(8, axis=0), y.repeat(8)
+    groups = [f"clip {i}" for i in np.arange(60).repeat(8)]
+    alone = sg.explain_gap(model, (x, y), reference, groups=np.arange(60))
+    counted = sg.explain_gap(model, copies, reference)
+    grouped = sg.explain_gap(model, copies, reference, groups=groups)
+    widths = [report.interval[1] - report.interval[0] for report in (alone, counted, grouped)]
+    assert widths[1] < 0.6 * widths[0] and 0.7 * widths[0] < widths[2] < 1.4 * widths[0]
+    assert grouped.gap == counted.gap and "drawing 60 groups" in str(grouped)
+    half = sg.explain_gap(model, copies, reference, groups=groups, max_samples=240)
+    assert half.num_samples == 240
+    with pytest.raises(sg.BadInputError, match="one entry for each sample"):
+        sg.explain_gap(model, copies, reference, groups=groups[1:])
