@@ -1,15 +1,18 @@
 """`CostWatch`: measures during a fit what the shifts of validation cost."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
 
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.errors import warn
-from keras_shiftguard.explain.shift_cost import Labelled, ShiftCost, cost_of_mix
+from keras_shiftguard.explain.shift_cost import Labelled, Predict, ShiftCost, cost_of_mix, mirrored
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.profiles import InputProfile
@@ -31,6 +34,7 @@ class CostWatch:
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
         self._model, self._shift, self._sync = model, shift, sync
         self._measured: dict[str, tuple[frozenset[str], ShiftCost]] = {}  # by the other stream
+        self._mirrored: dict[tuple[str, str], str] = {}  # how, by the other stream and the feature
         self._has_failed = False
 
     def update(self, streams: Mapping[str, Stream], epoch: int) -> None:
@@ -51,6 +55,8 @@ class CostWatch:
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
 
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
+        for feature in pair.findings:
+            self._rename(pair.against, pair.findings[feature])
         features = frozenset(pair.findings)
         known = self._measured.get(pair.against)
         is_new = known is None or known[0] != features
@@ -70,7 +76,11 @@ class CostWatch:
         covariate = [
             f.feature for f in findings if f.kind == "covariate" and f.feature.split("/")[0] == name
         ]
-        concept = [f.feature for f in findings if (f.kind, f.family) == ("concept", "concept")]
+        concept = [
+            f.feature
+            for f in findings
+            if f.family == "concept" or (pair.against, f.feature) in self._mirrored
+        ]
         costs: dict[str, Cost | None] = {}
         if covariate or concept:
             if is_new or known is None:
@@ -81,13 +91,39 @@ class CostWatch:
                 cost = known[1].on(current)
             self._measured[pair.against] = features, cost
             found = cost.measure(predict, self._shift.is_first_visit, details=bool(covariate))
-            costs |= dict.fromkeys(covariate, found)
-            costs |= dict.fromkeys(concept, cost.by_accuracy)
+            costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
+            if concept or found is None or (found.is_rough and found.value > 0):
+                costs |= self._mirroring(pair, [*concept, *covariate], predict, current)
         if "labels" in pair.findings:
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
         self._shift.price(pair.stream, pair.against, costs)
+
+    def _mirroring(
+        self, pair: Pair, features: list[str], predict: Predict, current: Labelled
+    ) -> dict[str, Cost | None]:
+        """Returns what mirroring costs, for each of some findings; none if nothing is mirrored.
+
+        The first of them then says so, in place of "classes look different".
+        """
+        found = mirrored(predict, current)
+        if found is None:
+            return {}
+        how, cost = found
+        first = max(features, key=lambda name: abs(pair.findings[name].effect_size))
+        self._mirrored[pair.against, first] = how
+        self._rename(pair.against, pair.findings[first])
+        return dict.fromkeys(features, cost)
+
+    def _rename(self, against: str, finding: Finding) -> None:
+        """Says that images are mirrored, if they are."""
+        how = self._mirrored.get((against, finding.feature))
+        if how is not None:
+            text = f"{stream_name(finding.stream).capitalize()} images are {how}"
+            text += f", and those of {stream_name(against)} are not"
+            named = replace(finding, kind="covariate", family="geometry", explanation=text)
+            self._shift.replace(named)
 
     def _can_run(self) -> bool:
         inputs = getattr(self._model, "inputs", None)

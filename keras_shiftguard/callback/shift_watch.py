@@ -139,6 +139,10 @@ class ShiftWatch:
             self._monitor.price(stream, against, costs, self.tolerance)
             self.report = self._monitor.report(self._notes_of_passes)
 
+    def replace(self, finding: Finding) -> None:
+        """Replaces the finding on a feature by one that explains it better."""
+        self._monitor.replace(finding.stream, finding.against, finding)
+
     def ask(self, comes_again: bool) -> None:
         """Marks differences that augmentation could explain, while training was seen only once.
 

@@ -157,6 +157,10 @@ class ShiftMonitor:
             if feature in findings:
                 findings[feature] = findings[feature].with_cost(cost, tolerance)
 
+    def replace(self, stream: str, against: str, finding: Finding) -> None:
+        """Replaces the finding on a feature by one that explains it better."""
+        self._pairs[stream, against].findings[finding.feature] = finding
+
     def ask(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
         """Marks the findings on a pair that are questions so far, by a function that tells it."""
         pair = self._pairs.get((stream, against), Pair(stream, against))

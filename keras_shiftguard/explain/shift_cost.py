@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
+import keras
 import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
@@ -142,6 +143,35 @@ class ShiftCost:
             return cost_of(right, predict(self.replay.apply(images)) == labels)
         changed = predict(self.replay.apply(self.reference.images))
         return cost_of(before, changed == self.reference.labels)
+
+
+def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:
+    """Returns how images are mirrored or turned, and what undoing it brings; None if nothing does.
+
+    Attributes hardly see it, and classes that look different are often just that.
+
+    Args:
+        predict: Runs the model in inference mode.
+        current: Labelled images, 4D, in the layout of Keras.
+    """
+    images, labels = current.images, current.labels
+    if len(labels) < MIN_SAMPLES:
+        return None
+    first = 2 if keras.config.image_data_format() == "channels_first" else 1
+    ways = {
+        "mirrored left to right": np.flip(images, first + 1),
+        "upside down": np.flip(images, first),
+        "turned by half": np.flip(images, (first, first + 1)),
+    }
+    if images.shape[first] == images.shape[first + 1]:
+        ways["transposed (rows and columns exchanged)"] = np.swapaxes(images, first, first + 1)
+    right = predict([images]) == labels
+    found = {
+        name: cost_of(predict([np.ascontiguousarray(x)]) == labels, right)
+        for name, x in ways.items()
+    }
+    name = max(found, key=lambda way: found[way].value)
+    return (name, found[name]) if found[name].is_sure else None
 
 
 def _style(

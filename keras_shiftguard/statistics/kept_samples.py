@@ -14,6 +14,8 @@ from keras_shiftguard.statistics.vectors import middle_frame
 
 FIRST_SAMPLES = 32  # the images of the first batches, for the diagnosis of the preprocessing
 MAX_SAMPLES = 1024  # images of a buffer
+# On TensorFlow, of a buffer with more than `MIN_SAMPLES` images.
+MIN_SAMPLES, MAX_COPIED_BYTES = 256, 4 * 2**20
 MAX_BYTES = 64 * 2**20  # of a buffer, which therefore holds fewer large images, but at least 4
 # Of images without a fixed size, the middle is stored, at most this many pixels a side. That is
 # enough for early batch-norm layers and for the spectrum, which are local.
@@ -38,11 +40,14 @@ class KeptSamples:
         self.spec = spec
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         bytes_per_image = self.height * self.width * spec.channels * 4
-        self.capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, max_samples))
+        self._in_step = keras.backend.backend() == "tensorflow"
+        limit = MAX_BYTES // bytes_per_image
+        if self._in_step:  # each measured step copies the buffer until it is full
+            limit = min(limit, max(MAX_COPIED_BYTES // bytes_per_image, MIN_SAMPLES))
+        self.capacity = int(np.clip(limit, 4, max_samples))
         self.per_batch = self.capacity  # how many images of a batch are taken, after the first
         self.state = State("shiftguard_kept")
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels on the host
-        self._in_step = keras.backend.backend() == "tensorflow"
         if self._in_step:
             channels_first = spec.layout == "channels_first"
             size = (self.height, self.width)
