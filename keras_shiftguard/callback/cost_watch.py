@@ -90,7 +90,8 @@ class CostWatch:
             else:
                 cost = known[1].on(current)
             self._measured[pair.against] = features, cost
-            found = cost.measure(predict, self._shift.is_first_visit, details=bool(covariate))
+            visits = self._shift.is_first_visit, self._shift.is_unaugmented
+            found = cost.measure(predict, *visits, details=bool(covariate))
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             if concept or found is None or (found.is_rough and found.value > 0):
                 costs |= self._mirroring(pair, [*concept, *covariate], predict, current)

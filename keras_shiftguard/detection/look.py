@@ -15,7 +15,10 @@ from keras_shiftguard.detection.labels.class_mix import (
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
-from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    SMALLEST_P,
+    hypergeometric_two_sided,
+)
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Part of the level that the test of concept shift gets, if both streams have class labels.
@@ -111,8 +114,7 @@ def compare_profiles(
             findings.append(concept)
             p_value = min(p_value, concept.p_value / concept_share)
     findings = with_estimated_mix(findings, current.outputs, reference.outputs)
-    if certain:
-        p_value = SMALLEST_P
+    p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))
     significant = frozenset(f.feature for _, f in found if f.matters)
@@ -213,7 +215,7 @@ def _output_tests(
 def _certain_difference(
     tests: CollectedTests, name: str, now: InputSummary, before: InputSummary
 ) -> Finding | None:
-    """Returns a finding on shapes, flat images or image sizes, which needs no test, or None.
+    """Returns a finding on shapes, flat images or image sizes, or None.
 
     The arguments are those of `_input_tests`.
     """
@@ -224,7 +226,7 @@ def _certain_difference(
             f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
             f"against {before.num_channels} ({before.layout}) in {there}"
         )
-        return _certain(tests.names, name, "other", text)
+        return _certain(tests.names, name, "other", text, now, before)
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):
@@ -233,7 +235,7 @@ def _certain_difference(
             f"All {here} images are flat: within each image, all pixels have the same value (mean "
             f"{level}). A failing loader gives such images. Those in {there} are not flat"
         )
-        return _certain(tests.names, name, "other", text)
+        return _certain(tests.names, name, "other", text, now, before)
     height_and_width = range(2)
     no_common_size = any(
         now.smallest_size[i] > before.largest_size[i]
@@ -244,7 +246,7 @@ def _certain_difference(
         return None
     sizes = f"{_size(now)} against {_size(before)} in {there}"
     text = f"{here.capitalize()} images have another size: {sizes}"
-    return _certain(tests.names, name, "resolution", text)
+    return _certain(tests.names, name, "resolution", text, now, before)
 
 
 def _is_flat(summary: InputSummary) -> bool:
@@ -259,15 +261,29 @@ def _size(summary: InputSummary) -> str:
     return small if small == large else f"{small} to {large}"
 
 
-def _certain(names: StreamNames, name: str, family: str, text: str) -> Finding:
-    """Returns a finding that needs no test: its effect size is 99, its p-value the smallest."""
+def _certain(
+    names: StreamNames,
+    name: str,
+    family: str,
+    text: str,
+    now: InputSummary,
+    before: InputSummary,
+) -> Finding:
+    """Returns a finding on a property that all samples of one stream have, and none of the other.
+
+    Its effect size is that of two shares of 1 and 0 (standard deviations between samples, as for
+    missing values); its p-value is the chance that such samples fall into the two streams so.
+    """
+    n, m = now.num_samples, before.num_samples
+    pooled = n / (n + m)
+    effect = 1 / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
     return Finding(
         feature=name,
         kind="preprocessing",
         family=family,
-        effect_size=99.0,
-        interval=(99.0, 99.0),
-        p_value=SMALLEST_P,
+        effect_size=effect,
+        interval=(effect, effect),
+        p_value=max(float(hypergeometric_two_sided(n, n, n, n + m)), SMALLEST_P),
         stream=names.stream,
         against=names.against,
         since=None,

@@ -22,6 +22,11 @@ from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style
 
 # Share of the change of the attributes that an operation must make, to be replayed or undone.
 MIN_REPLAYED, MIN_UNDONE = 0.7, 0.85
+# Operations on the light lose nothing: if undoing one helps, it did harm, whatever else differs.
+LOSSLESS = frozenset(
+    ("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
+)
+MIN_UNDONE_LIGHT = 0.5
 ENOUGH = 0.85  # share at which no other group of operations is tried
 MARGIN = 0.05  # by which undoing may explain less than replaying, to be preferred
 MIN_SAMPLES = 100  # labelled images
@@ -95,12 +100,19 @@ class ShiftCost:
         self.by_accuracy = None if earlier is None else earlier.by_accuracy
         return self
 
-    def measure(self, predict: Predict, is_first_visit: bool, details: bool = True) -> Cost | None:
+    def measure(
+        self,
+        predict: Predict,
+        is_first_visit: bool,
+        is_unaugmented: bool = False,
+        details: bool = True,
+    ) -> Cost | None:
         """Returns the cost with the present weights; None if nothing tells.
 
         Args:
             predict: Runs the model in inference mode.
             is_first_visit: Whether the training images were seen only once.
+            is_unaugmented: Whether they are known to be the same in every epoch.
             details: Whether an operation that explains the difference is searched for; else
                 only the accuracies are compared.
         """
@@ -117,32 +129,49 @@ class ShiftCost:
             return None
         if gap is not None and (is_first_visit or gap.value <= 0):
             self.by_accuracy = gap
-        cost = self._explained(predict, right, before) if details else None
-        if cost is None:
+        found = self._explained(predict, right, before) if details else None
+        if found is None:
             return self.by_accuracy
-        # Training may be learnt by heart, so that its accuracy bounds the cost from above.
-        return cost if gap is None or cost.value < gap.interval[1] else gap
+        cost, explained, is_replayed = found
+        if gap is not None and cost.value > gap.interval[1]:
+            # Training may be learnt by heart, so its accuracy bounds the cost from above; but not
+            # if it is augmented, which makes it harder.
+            if is_unaugmented or not is_replayed:
+                return gap
+        rough = self.by_accuracy
+        if explained < MIN_UNDONE and rough is not None and rough.value > cost.value:
+            return rough if rough.interval[0] > 0 else cost
+        return cost
 
     def _explained(
         self, predict: Predict, right: np.ndarray, before: np.ndarray | None
-    ) -> Cost | None:
+    ) -> tuple[Cost, float, bool] | None:
         """Returns the cost by the operation that explains the difference; None without one.
 
         Args:
             predict: Runs the model.
             right: Whether the model is right on `current`.
             before: The same on the reference; None without one.
+
+        Returns:
+            The cost, the share of the difference that the operation explains, and whether it
+            was replayed rather than undone.
         """
         images, labels = self.current.images, self.current.labels
-        undoes = self.undo.explained >= MIN_UNDONE
-        if undoes and self.undo.explained >= self.replay.explained - MARGIN:
-            return cost_of(predict(self.undo.apply(images)) == labels, right)
-        if self.replay.explained < MIN_REPLAYED:
+        needed = MIN_UNDONE_LIGHT if self.undo.operation in LOSSLESS else MIN_UNDONE
+        undoes = self.undo.explained >= needed
+        replays = self.replay.explained >= MIN_REPLAYED
+        if undoes and (not replays or self.undo.explained >= self.replay.explained - MARGIN):
+            cost = cost_of(predict(self.undo.apply(images)) == labels, right)
+            return cost, self.undo.explained, False
+        if not replays:
             return None
         if before is None or self.reference is None:  # made once more on images that have it
-            return cost_of(right, predict(self.replay.apply(images)) == labels)
-        changed = predict(self.replay.apply(self.reference.images))
-        return cost_of(before, changed == self.reference.labels)
+            cost = cost_of(right, predict(self.replay.apply(images)) == labels)
+        else:
+            changed = predict(self.replay.apply(self.reference.images))
+            cost = cost_of(before, changed == self.reference.labels)
+        return cost, self.replay.explained, True
 
 
 def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:
