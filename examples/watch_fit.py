@@ -1,38 +1,66 @@
-"""One callback watches a fit: is the validation data like the training data?
+"""One callback watches three fits: two that are broken, and a healthy one with augmentation.
 
     python examples/watch_fit.py
 
-`validation_split=0.2` takes the last fifth of the arrays, before anything is shuffled. These
-digits are sorted by class, as many data sets on disk are.
+1. `validation_split=0.2` takes the last fifth of the arrays, before anything is shuffled. These
+   digits are sorted by class, as many data sets on disk are.
+2. Somebody prepares validation from scans that are noisier than those of training. The guard says
+   in one line what it costs.
+3. Training is augmented and validation is not, as it should be. That differs as well, costs
+   nothing, and ends in silence.
 """
 
 import sys
 import warnings
 
+import keras
+import numpy as np
 from digits import mnist, network
 
 import keras_shiftguard as sg
 
 SMALL = "--small" in sys.argv
 EPOCHS = 1 if SMALL else 5
+BATCH = 50
 
-x, y = mnist(shuffled=False)
+
+class Augmented(keras.utils.PyDataset):
+    """Batches whose images are moved by up to three pixels, anew in each epoch."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y, self.random = x, y, np.random.default_rng(0)
+
+    def __len__(self):
+        return len(self.x) // BATCH
+
+    def __getitem__(self, i):
+        rows = slice(BATCH * i, BATCH * (i + 1))
+        moves = self.random.integers(-3, 4, (BATCH, 2))
+        moved = [np.roll(x, move, (0, 1)) for x, move in zip(self.x[rows], moves, strict=True)]
+        return np.stack(moved), self.y[rows]
+
 
 # The guard only has to be in `callbacks`. With `log_dir="logs/run1"` it also writes for the Shift
 # tab of TensorBoard. Its warning is switched off, because the report is printed below.
 warnings.simplefilter("ignore", sg.ShiftWarning)
-guard = sg.ShiftGuard(verbose=0)
-fit = network().fit(x, y, validation_split=0.2, epochs=EPOCHS, callbacks=[guard], verbose=0)
-print(f"Validation accuracy {fit.history['val_accuracy'][-1]:.1%}. The guard says why:\n")
-print(guard.report)
 
-# The logs hold the largest effect that matters in validation, for EarlyStopping or your own code.
-# It is in standard deviations, and 0 if there is no such effect.
-print(f"\nval_shift by epoch: {[round(value, 2) for value in fit.history['val_shift']]}")
 
-# The same with the arrays shuffled first.
+def watch(name, *data, **more):
+    guard = sg.ShiftGuard(verbose=0)
+    fit = network().fit(*data, epochs=EPOCHS, callbacks=[guard], verbose=0, **more)
+    print(f"{name}: validation accuracy {fit.history['val_accuracy'][-1]:.1%}.\n{guard.report}")
+    # The largest effect of the alarms in validation, in standard deviations; 0 without an alarm.
+    print(f"val_shift by epoch: {[round(value, 2) for value in fit.history['val_shift']]}\n")
+
+
+x, y = mnist(shuffled=False)
+watch("1. Sorted by class", x, y, validation_split=0.2)
+
 x, y = mnist(shuffled=True)
-again = sg.ShiftGuard(verbose=0)
-fit = network().fit(x, y, validation_split=0.2, epochs=EPOCHS, callbacks=[again], verbose=0)
-print(f"\nShuffled first: validation accuracy {fit.history['val_accuracy'][-1]:.1%}.\n")
-print(again.report)
+train, validation = (x[:4000], y[:4000]), (x[4000:], y[4000:])
+noise = np.random.default_rng(0).normal(0, 0.5, validation[0].shape).astype("float32")
+noisier = np.clip(validation[0] + noise, 0, 1)
+watch("2. Noisier scans", *train, validation_data=(noisier, validation[1]))
+
+watch("3. Augmented, as it should be", Augmented(*train), validation_data=validation)

@@ -23,7 +23,7 @@ SCRIPTS = {
     "reference_profile": "keras-shiftguard compare train.profile",
     "tabular": "With the areas in square millimetres: ",
     "text": "Current samples are",
-    "watch_fit": "no shift found",
+    "watch_fit": "no shift that matters",
 }
 # Each needs packages and data, a program of its own, or is a part of the others.
 OTHERS = {"demo", "demo_photos", "digits", "fashion", "lite0", "photos", "shift_tab"}
