@@ -60,7 +60,7 @@ class CostWatch:
         features = frozenset(pair.findings)
         known = self._measured.get(pair.against)
         is_new = known is None or known[0] != features
-        if not is_new and epoch & (epoch - 1):
+        if not is_new and epoch & (epoch - 1) and not self._shift.is_too_early:
             return
         current = _labelled(streams["validation"])
         if current is None or not self._can_run():
@@ -92,6 +92,7 @@ class CostWatch:
             self._measured[pair.against] = features, cost
             visits = self._shift.is_first_visit, self._shift.is_unaugmented
             found = cost.measure(predict, *visits, details=bool(covariate))
+            self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             if concept or found is None or (found.is_rough and found.value > 0):
                 costs |= self._mirroring(pair, [*concept, *covariate], predict, current)

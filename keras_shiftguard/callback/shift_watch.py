@@ -6,8 +6,8 @@ from typing import Any
 
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
-from keras_shiftguard.detection.causes.augmented import looks_augmented, may_be
-from keras_shiftguard.detection.causes.same_samples import randomised, redrawn, same_samples
+from keras_shiftguard.detection.causes.augmented import is_small, looks_augmented, may_be
+from keras_shiftguard.detection.causes.same_samples import nearly_same, randomised, redrawn
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
@@ -38,6 +38,7 @@ class ShiftWatch:
     Attributes:
         report: The latest report; None before the first comparison.
         is_first_visit: Whether the training samples were seen only once, unmixed.
+        is_too_early: Whether the model has learnt too little yet for shifts to cost anything.
         is_unaugmented: Whether a second pass showed exactly the same training samples.
     """
 
@@ -66,6 +67,7 @@ class ShiftWatch:
         self._notes_of_passes: list[str] = []
         self.is_first_visit = True
         self.is_unaugmented = False
+        self.is_too_early = False
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
         pairs = [("validation", "train")] if "train" in streams else []
@@ -118,7 +120,7 @@ class ShiftWatch:
             seen_once = self._first["train"] is latest["train"]
             self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
             if not seen_once:
-                self.is_unaugmented = same_samples(self._first["train"], latest["train"])
+                self.is_unaugmented = nearly_same(self._first["train"], latest["train"])
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
             expected = self._augmented(latest["train"], validation)
@@ -148,7 +150,8 @@ class ShiftWatch:
 
         What moves as augmentation moves it is a question then, unless its cost is sure. The second
         visit of the same samples shows whether training is augmented; where none will come, what
-        it costs decides.
+        it costs decides. A model that has learnt too little has nothing to lose yet: then small
+        differences wait as well.
 
         Args:
             comes_again: Whether another epoch follows.
@@ -158,7 +161,10 @@ class ShiftWatch:
         self._monitor.ask(
             "validation",
             "train",
-            lambda finding: can_wait and _is_open(finding) and may_be(finding),
+            lambda finding: (
+                (can_wait and _is_open(finding) and may_be(finding))
+                or (comes_again and self.is_too_early and is_small(finding))
+            ),
         )
         self.report = self._monitor.report(self._notes_of_passes)
 

@@ -51,7 +51,7 @@ def in_a_sentence(finding: Finding) -> str:
     elif finding.cost_words and not finding.is_question:
         text += f" ({finding.cost_words})"
     elif finding.is_question:
-        text += " (is training augmented? then this is intended; the next epoch shows it)"
+        text += " (is training augmented? then this is intended; later epochs show it)"
     return text + "."
 
 

@@ -63,6 +63,7 @@ class ShiftCost:
     Attributes:
         by_accuracy: What the accuracies said when training was seen only once: a rough cost,
             whatever the difference is. None if that was not measured.
+        is_too_early: Whether the model has learnt too little yet to lose anything.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class ShiftCost:
     ) -> None:
         self.current, self.reference = current, reference
         self.by_accuracy: Cost | None = None
+        self.is_too_early = False
         self._moved, self._unit = moved, unit
 
     @cached_property
@@ -97,7 +99,8 @@ class ShiftCost:
 
     def after(self, earlier: "ShiftCost | None") -> "ShiftCost":
         """Returns the cost, with what the accuracies said at the first visit."""
-        self.by_accuracy = None if earlier is None else earlier.by_accuracy
+        if earlier is not None:
+            self.by_accuracy, self.is_too_early = earlier.by_accuracy, earlier.is_too_early
         return self
 
     def measure(
@@ -125,7 +128,10 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        if rate < commonest + MIN_LEARNT * (1 - commonest):
+        # The first visit of a model that could tell; before, there was nothing to learn by heart.
+        is_first_visit |= self.is_too_early
+        self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
+        if self.is_too_early:
             return None
         if gap is not None and (is_first_visit or gap.value <= 0):
             self.by_accuracy = gap
@@ -133,6 +139,9 @@ class ShiftCost:
         if found is None:
             return self.by_accuracy
         cost, explained, is_replayed = found
+        if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
+            # Crops, turns and borders are what augmentation makes of the reference.
+            return self.by_accuracy
         if gap is not None and cost.value > gap.interval[1]:
             # Training may be learnt by heart, so its accuracy bounds the cost from above; but not
             # if it is augmented, which makes it harder.

@@ -31,6 +31,9 @@ MOVED_BY_AUGMENTATION = (
 # Largest move of these means by augmentation, in standard deviations of the attribute in
 # validation. A larger move has another cause as well.
 MAX_MOVE = 2.0
+# Padding with black moves these by any amount; and any attribute by as little as this.
+MOVED_BY_PADDING = ("border_level", "border_spread", "background", "shadows", "highlights")
+MAX_ANY_MOVE = 0.5
 # Lower end, centre and upper end of a feature. The spread is the distance of the ends: the tails
 # beyond them do not influence it.
 QUANTILES = (0.1, 0.5, 0.9)
@@ -124,10 +127,16 @@ def may_be(finding: Finding) -> bool:
     """Whether augmentation of training can make such a difference from validation."""
     name = finding.feature.rpartition("/")[2]
     is_whole = "/" not in finding.feature and finding.family == "other"
-    moves = is_whole or name in MOVED_BY_AUGMENTATION
+    size = abs(finding.effect_size)
+    moves = is_whole or name in MOVED_BY_AUGMENTATION or size < MAX_ANY_MOVE
     if finding.kind == "concept":  # classes whose images look different
         return finding.family == "concept"
-    return finding.kind == "covariate" and moves and abs(finding.effect_size) < MAX_MOVE
+    return finding.kind == "covariate" and moves and (size < MAX_MOVE or name in MOVED_BY_PADDING)
+
+
+def is_small(finding: Finding) -> bool:
+    """Whether a covariate difference is not gross, so that it may wait until its cost is known."""
+    return finding.kind == "covariate" and abs(finding.effect_size) < MAX_MOVE
 
 
 def _quantiles(table: FeatureTable) -> np.ndarray:

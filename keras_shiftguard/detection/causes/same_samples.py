@@ -19,6 +19,9 @@ MAX_DRAW_ERRORS = 3.0  # two draws of one distribution differ by at most so many
 # Means of the same samples differ by at most so many standard errors. The means of two independent
 # draws are as near with a probability of 0.011, and their deviations are as near as rarely.
 MAX_SAME_ERRORS = 0.02
+# Samples that a pass may leave out, as a share; and by how many of the standard errors that this
+# makes the means may differ.
+MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
 MAX_LEFT_OUT = 0.1  # largest difference of the class shares of two passes, summed
 MAX_REDRAWN = 0.5  # standard deviations by which another draw of augmentation moves a mean at most
 
@@ -38,6 +41,36 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
     if not first.inputs or not _same_labels(first, second):
         return False
     return all(_same_input(first.inputs[name], second.inputs[name]) for name in first.inputs)
+
+
+def nearly_same(first: InputProfile, second: InputProfile) -> bool:
+    """Whether two passes went over the same samples, but for a few that were left out.
+
+    A shuffled pass that drops its last batch leaves out others each time. How many is estimated
+    from the labels. The fingerprints of such passes differ far less than those of another draw
+    of augmentation.
+
+    Args:
+        first: Profile of one pass.
+        second: Profile of another pass.
+    """
+    if same_samples(first, second):
+        return True
+    one, other = first.labels, second.labels
+    if not (one.are_classes and other.are_classes) or first.num_samples != second.num_samples:
+        return False
+    left_out = max(float(np.abs(one.counts - other.counts).sum()), 1.0) / first.num_samples
+    if left_out > MAX_SHARE_LEFT_OUT or set(first.inputs) != set(second.inputs):
+        return False
+    for name in first.inputs:
+        before, now = first.inputs[name].fingerprint, second.inputs[name].fingerprint
+        if not np.all(before.count) or not np.array_equal(before.count, now.count):
+            return False
+        error = np.maximum(before.std, now.std) / np.sqrt(before.count)
+        moved = np.abs(before.mean - now.mean) / np.maximum(error, 1e-30)
+        if moved.max() > MAX_LEFT_OUT_ERRORS * np.sqrt(2 * left_out):
+            return False
+    return True
 
 
 def randomised(first: InputProfile, second: InputProfile) -> bool:
