@@ -148,8 +148,10 @@ class ShiftCost:
             if is_unaugmented or not is_replayed:
                 return gap
         rough = self.by_accuracy
-        if explained < MIN_UNDONE and rough is not None and rough.value > cost.value:
-            return rough if rough.interval[0] > 0 else cost
+        if rough is not None and rough.is_sure and rough.value > cost.interval[1]:
+            return rough  # more is lost than the operation explains
+        if explained < MIN_UNDONE and not is_replayed and cost.value <= 0:
+            return rough  # a poor way to undo it does harm, which says nothing about the difference
         return cost
 
     def _explained(

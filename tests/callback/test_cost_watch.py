@@ -61,6 +61,7 @@ def test_a_harmless_shift_is_a_row_and_no_warning(digits):
     assert strict.report.shifted and strict.report.findings[0].cost is None
 
 
+@pytest.mark.thorough
 def test_mirrored_images_are_called_so(digits):
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
@@ -70,6 +71,7 @@ def test_mirrored_images_are_called_so(digits):
     assert "concept" not in guard.report.kinds
 
 
+@pytest.mark.to_the_bit
 @pytest.mark.backend
 def test_measuring_leaves_the_weights_alone(digits):
     train, (x, y) = digits

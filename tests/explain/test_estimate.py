@@ -37,6 +37,7 @@ def accuracy(model, x, y):
     return float((model.predict(x, verbose=0).argmax(axis=1) == y).mean())
 
 
+@pytest.mark.thorough
 def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
     _, reference, (x, y) = digits
     rng = np.random.default_rng(1)

@@ -85,12 +85,14 @@ def test_what_no_operation_explains_is_told_by_the_accuracies(model, digits):
     assert later.measure(predict, is_first_visit=False) is None
 
 
+@pytest.mark.thorough
 def test_a_harmless_difference_is_no_alarm(model, digits):
     for change in (lambda x: np.round(x * 7) / 7, lambda x: x * 0.95):
         cost, lost, _ = measured(model, digits, lambda x, c=change: c(x).astype("float32"))
         assert lost < 0.01 and (cost is None or not cost.is_alarm(0.01))
 
 
+@pytest.mark.thorough
 def test_it_keeps_silent_where_nothing_tells(model, digits):
     (x, y), (vx, vy), others = digits
     few = [(x, y), (vx[:90], vy[:90]), others]
