@@ -18,6 +18,9 @@ from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
+# JAX would compile the operations for minutes; there only the accuracies are compared.
+SEARCHES = keras.backend.backend() != "jax"
+
 
 class CostWatch:
     """Measures the cost of the findings on validation with the present weights.
@@ -91,7 +94,8 @@ class CostWatch:
                 cost = known[1].on(current)
             self._measured[pair.against] = features, cost
             visits = self._shift.is_first_visit, self._shift.is_unaugmented
-            found = cost.measure(predict, *visits, details=bool(covariate))
+            details = bool(covariate) and SEARCHES
+            found = cost.measure(predict, *visits, details=details)
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             if concept or found is None or (found.is_rough and found.value > 0):
