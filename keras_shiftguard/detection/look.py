@@ -276,6 +276,7 @@ def _certain(
     """
     n, m = now.num_samples, before.num_samples
     pooled = n / (n + m)
+    by_chance = float(np.ravel(hypergeometric_two_sided(n, n, n, n + m))[0])
     effect = 1 / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
     return Finding(
         feature=name,
@@ -283,7 +284,7 @@ def _certain(
         family=family,
         effect_size=effect,
         interval=(effect, effect),
-        p_value=max(float(hypergeometric_two_sided(n, n, n, n + m)), SMALLEST_P),
+        p_value=max(by_chance, SMALLEST_P),
         stream=names.stream,
         against=names.against,
         since=None,

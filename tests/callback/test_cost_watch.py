@@ -71,6 +71,7 @@ def test_mirrored_images_are_called_so(digits):
     assert "concept" not in guard.report.kinds
 
 
+@pytest.mark.thorough
 @pytest.mark.to_the_bit
 @pytest.mark.backend
 def test_measuring_leaves_the_weights_alone(digits):

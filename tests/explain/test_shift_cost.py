@@ -71,6 +71,7 @@ def test_a_costly_difference_is_priced(model, digits, change):
     assert cost.is_alarm(0.01) and 0.6 * lost < cost.value < 1.5 * lost
 
 
+@pytest.mark.thorough
 def test_what_no_operation_explains_is_told_by_the_accuracies(model, digits):
     cost, lost, found = measured(model, digits, lambda x: np.roll(x, 3, 2), first=True)
     assert cost.is_rough and abs(cost.value - lost) < 0.05  # a little is learnt by heart
