@@ -206,7 +206,9 @@ def _calibrated(
     beyond = float(np.quantile(np.abs(errors), 1 - alpha))
     variance = value * (1 - value) / len(samples) + whole * (1 - whole) / len(truth)
     margin = float(np.hypot(beyond, NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt(variance)))
-    if abs(value - by_method["COT"]) > MAX_DISAGREEMENT:
+    apart = abs(value - by_method["COT"])
+    margin = max(margin, apart)  # where the methods differ, the interval holds both
+    if apart > MAX_DISAGREEMENT:
         return unknown("The methods disagree: label some of the samples.")
     interval = _share(value - margin), _share(value + margin)
     return AccuracyEstimate(value, interval, whole, by_method, len(samples), alpha)
