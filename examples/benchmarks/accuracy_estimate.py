@@ -62,6 +62,7 @@ def errors(data, seed):
         said = "-" if estimate.value is None else f"{estimate.value:.3f}"
         print(f"{data} {seed} {name:18} true {truth:.3f} said {said:6}", end=" ")
         print(*(f"{m} {estimate.by_method[m]:.3f}" for m in METHODS), flush=True)
+        print(f"    {estimate}", file=sys.stderr)
     return rows
 
 
