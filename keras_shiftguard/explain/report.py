@@ -18,7 +18,6 @@ CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
 MAX_LINES = 10  # of the printed report
-MAX_WIDTH = 200  # characters in a line; lines of code are never cut
 
 
 @dataclass(frozen=True)
@@ -131,9 +130,9 @@ class GapReport:
                 repairs.setdefault(row.repair, []).append(row.cause)
         fixes = [f"  To repair {' and '.join(causes)}: {line}" for line, causes in repairs.items()]
         rows = self._row_lines(MAX_LINES - 1 - len(fixes))
-        notes = [_clip(f"  Note: {note}") for note in self.notes]
+        notes = [_in_a_line(f"  Note: {note}") for note in self.notes]
         room = MAX_LINES - 1 - len(rows) - len(fixes)
-        return "\n".join([_clip(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
+        return "\n".join([_in_a_line(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
 
     def _repr_html_(self) -> str:
         rows = [
@@ -171,7 +170,7 @@ class GapReport:
         else:
             merged = []
         lines = [_row_line(row) for row in shown]
-        return [_clip(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
+        return [_in_a_line(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
 
 
 def _row_line(row: GapRow) -> str:
@@ -194,7 +193,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _clip(line: str) -> str:
-    """Returns the text on one line, cut at `MAX_WIDTH` characters."""
-    line = " ".join(line.split("\n"))
-    return line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 3].rstrip() + "..."
+def _in_a_line(text: str) -> str:
+    """Returns the text without line breaks."""
+    return " ".join(text.split("\n"))

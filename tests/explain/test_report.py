@@ -58,6 +58,12 @@ def test_what_makes_it_worse_is_no_repair():
     assert "To repair" not in str(report([row("label shift", -0.1, repair="x = x")]))
 
 
+def test_no_sentence_is_cut():
+    detail = "the reference loses 4.1 if one darkens it; " * 8 + "the end"
+    text = str(report([row("covariate shift", 0.1, "estimated", detail=detail)]))
+    assert text.splitlines()[1].endswith("the end")
+
+
 @pytest.mark.parametrize("number", [1, 3, 7, 12])
 def test_ten_lines_at_most_and_the_rest_is_added_up(number):
     rows = [row(f"cause {i}", 0.1, repair=f"x = {i}" if i < 3 else "") for i in range(number)]
