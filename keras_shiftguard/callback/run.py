@@ -284,8 +284,9 @@ class Run:
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
-            self.costs.update(self._probe.streams, epoch)
-            self.shift.ask(epoch < (self.run_key or {}).get("epochs", 1))
+            is_last = epoch >= (self.run_key or {}).get("epochs", 1)
+            self.costs.update(self._probe.streams, epoch, is_last)
+            self.shift.ask(not is_last)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")

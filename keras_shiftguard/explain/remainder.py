@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.detection.causes.corruptions import name_cause
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
@@ -116,6 +117,16 @@ class Remainder:
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
         """Returns the samples with all exact causes removed, in chunks by input name."""
         return self.views.chunks(self.views.all_removed)
+
+    def largest_difference(self) -> Finding | None:
+        """Returns the largest difference from the reference that is left, if one was found."""
+        if self.reference.profile is None:
+            return None
+        before, now = self.reference.profile(), self._profile()
+        found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False).findings
+        kinds = ("covariate", "preprocessing")
+        found = [finding for finding in found if finding.kind in kinds and finding.matters]
+        return max(found, key=lambda finding: abs(finding.effect_size), default=None)
 
     def _profile(self) -> InputProfile:
         """Returns the profile of the samples with all exact causes removed."""

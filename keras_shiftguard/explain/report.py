@@ -66,6 +66,8 @@ class GapReport:
         estimated: Whether there were no labels, so that the accuracy is an
             estimate from the confidence of the model.
         notes: Causes that could not be checked, and other observations.
+        doubt: Why an estimated gap of zero may be wrong: the difference between the data and
+            the reference, as a sentence. Empty if nothing differs much.
     """
 
     rows: tuple[GapRow, ...]
@@ -76,6 +78,7 @@ class GapReport:
     num_samples: int
     estimated: bool = False
     notes: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def gap(self) -> float:
@@ -100,6 +103,7 @@ class GapReport:
             "estimated": self.estimated,
             "rows": [{**asdict(row), "interval": list(row.interval)} for row in self.rows],
             "notes": list(self.notes),
+            "doubt": self.doubt,
         }
 
     def write(self, log_dir: str | PathLike[str]) -> None:
@@ -148,6 +152,12 @@ class GapReport:
         word = "Estimated accuracy" if self.estimated else "Accuracy"
         ends = f"95 % interval {low:.1f} to {high:.1f}"
         ours, theirs = _percent(self.accuracy), _percent(self.reference_accuracy)
+        if not self.beyond_sampling and self.doubt:
+            return (
+                f"Unclear whether there is a gap: {word.lower()} {ours} against {theirs} "
+                f"({self.reference}), {ends}, {size}, but the model's confidence may mislead: "
+                f"{self.doubt} Labels would tell."
+            )
         if not self.beyond_sampling:
             return (
                 f"No gap beyond sampling: {word.lower()} {ours} against {theirs} "
