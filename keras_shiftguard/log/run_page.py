@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -62,10 +63,9 @@ class RunPage:
             report: The findings so far.
             logs: Keras's logs of the epoch; None outside of a fit.
         """
-        content = report.to_dict()
-        more = max(0, len(report.findings) - MAX_LISTED)
-        findings = content["findings"][:MAX_LISTED]
-        self._parts["report"] = {**content, "findings": findings, "more": more}
+        listed = replace(report, findings=report.findings[:MAX_LISTED])
+        more = len(report.findings) - len(listed.findings)
+        self._parts["report"] = {**listed.to_dict(), "more": more}
         if logs is not None:
             self._history.add(step + 1, logs, pairs)
             self._parts["epochs"] = self._history.part(report.findings)

@@ -106,6 +106,6 @@ def test_the_notebook_shows_what_str_says_and_escapes_it():
     report = ShiftReport(findings=(finding("<script>", explanation="a < b & c"),))
     shown = report._repr_html_()
     document = unescape(re.search(r'srcdoc="([^"]*)"', shown)[1])
-    assert "a &lt; b &amp; c" in document and "<script" not in document
+    assert "A &lt; b &amp; c." in document and "<script" not in document
     # What a viewer shows that drops frames.
     assert unescape(shown.split(">", 1)[1].removesuffix("</iframe>")) == str(report)
