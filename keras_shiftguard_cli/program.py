@@ -14,6 +14,7 @@ from keras_shiftguard_cli.diagnose import diagnose
 from keras_shiftguard_cli.explain import explain
 from keras_shiftguard_cli.output import BAD_INPUT, BadInput, Command
 from keras_shiftguard_cli.profile import profile
+from keras_shiftguard_cli.report import report
 
 INTERRUPTED = 130  # exit status after Ctrl-C, by the convention of shells
 EPILOG = """\b
@@ -52,12 +53,13 @@ def program() -> None:
       keras-shiftguard profile train/ -o my.profile    save the statistics of images
       keras-shiftguard compare my.profile new/         report what has changed since
       keras-shiftguard explain model.keras labelled/   explain an accuracy gap
+      keras-shiftguard report logs/run1                write one page about a run
 
     `keras-shiftguard COMMAND --help` explains each.
     """
 
 
-for command in (diagnose, profile, compare, explain, demo):
+for command in (diagnose, profile, compare, explain, report, demo):
     program.add_command(command)
 
 

@@ -85,7 +85,7 @@ def test_contributing_is_short():
     assert len((ROOT / "CONTRIBUTING.md").read_text().splitlines()) < 50
 
 
-@pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "demo"])
+@pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "report", "demo"])
 def test_every_option_of_the_command_is_described(command):
     page = (ROOT / "docs" / "command-line.md").read_text()
     shown = io.StringIO()

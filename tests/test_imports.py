@@ -27,8 +27,8 @@ FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # Rooms and files that run where no backend is installed, such as in a reader's own scripts.
 WITHOUT_KERAS = (
     *("terminal", "errors", "conventions", "profiles", "detection"),
-    *("io.images", "io.json_files", "io.notebook_card", "io.npz"),
-    *("log.event_writer", "log.resume", "log.shift_tab"),
+    *("io.as_page", "io.images", "io.json_files", "io.npz"),
+    *("log.epoch_history", "log.event_writer", "log.resume", "log.run_page", "log.shift_tab"),
     *("log.shift_tab_bins", "log.shift_tab_series"),
     "preprocessing.expected.architectures",
 )

@@ -15,7 +15,7 @@ def test_the_type_checking_hook_looks_at_every_package():
     hooks = {hook["id"]: hook for hook in repository["hooks"]}
     pattern = re.compile(hooks["mypy"]["files"])
     packages = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert packages == PROJECT["tool"]["mypy"]["packages"] and len(packages) == 3
+    assert packages == PROJECT["tool"]["mypy"]["packages"] and len(packages) == 4
     for package in packages:
         assert pattern.match(f"{package}/__init__.py"), package
     assert not pattern.match("tests/test_docs.py")

@@ -69,12 +69,15 @@ def test_two_builds_are_the_same_to_the_byte(tmp_path):
 
 def test_it_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    packages = ("keras_shiftguard", "keras_shiftguard_cli", "tensorboard_plugin_shiftguard")
+    packages = (
+        *("keras_shiftguard", "keras_shiftguard_cli", "keras_shiftguard_page"),
+        "tensorboard_plugin_shiftguard",
+    )
     tops = {re.sub(r"-[\d.a-z]+\.dist-info$", "", n.split("/")[0]) for n in names}
     assert tops == set(packages)
     assert "keras_shiftguard/py.typed" in names
     assert any(n.endswith(".dist-info/licenses/LICENSE") for n in names)
-    for suffix in ("py", "js", "css"):
+    for suffix in ("py", "js", "css", "html"):
         expected = {
             path.relative_to(ROOT).as_posix()
             for package in packages
@@ -88,7 +91,8 @@ def test_it_needs_only_what_it_says(wheel):
         [name] = [n for n in archive.namelist() if n.endswith(".dist-info/METADATA")]
         metadata = archive.read(name).decode()
     required = re.findall(r"^Requires-Dist: ([^;\n]+)$", metadata, re.MULTILINE)
-    assert sorted(required) == ["click>=8.1", "keras>=3.13", "numpy>=1.26", "tensorboard>=2.21"]
+    needed = ["click>=8.1", "jinja2>=3.1", "keras>=3.13", "numpy>=1.26", "tensorboard>=2.21"]
+    assert sorted(required) == needed
     extras = set(re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE))
     assert extras == {"tensorflow", "jax", "torch", "beam", "demo", "test", "docs"}
     assert "License-Expression: Apache-2.0" in metadata

@@ -394,7 +394,7 @@ class ShiftGuard(keras.callbacks.Callback):
             preprocessing,
             shift,
             self._repair,
-            RunWriter(self.log_dir),
+            RunWriter(self.log_dir, kind),
             self._known,
             self.update_freq,
             self.statistics,

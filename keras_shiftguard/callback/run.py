@@ -294,7 +294,10 @@ class Run:
             logs.update(severities)
         if self.shift.report is not None:
             pairs, report = self.shift.pairs, self.shift.report
-            self.log.write_comparison(self.epoch, pairs, self.profiles, report, new, severities)
+            kept = None if epoch is None else dict(logs or severities)
+            self.log.write_comparison(
+                self.epoch, pairs, self.profiles, report, new, severities, kept
+            )
         if self.shift.act():
             self.model.stop_training = True
 
@@ -365,6 +368,8 @@ class Run:
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)
         watch.act(stream)
+        if watch.corrected:
+            self.log.write_corrections(watch.corrected)
         return True
 
     def _sync(self) -> None:

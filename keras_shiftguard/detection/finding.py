@@ -1,7 +1,7 @@
 """`Finding`: one difference between two streams; and the order in which findings are listed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from keras_shiftguard.detection.cost import Cost
@@ -116,7 +116,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by name."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:

@@ -5,12 +5,12 @@ from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.finding import Finding, by_severity, kinds_of
-from keras_shiftguard.detection.report_words import in_words
-from keras_shiftguard.io.notebook_card import BAD, GOOD, card
+from keras_shiftguard.detection.report_words import in_words, verdict
+from keras_shiftguard.io.as_page import AsPage
 
 
 @dataclass(frozen=True)
-class ShiftReport:
+class ShiftReport(AsPage):
     """Report on shift between streams: what differs, how certainly, and since when.
 
     `str(report)` is a text for people: the verdict, then at most five findings,
@@ -55,22 +55,19 @@ class ShiftReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain Python values, for JSON."""
+        findings = [{**each.to_dict(), "matters": each.matters} for each in self.findings]
         return {
+            "headline": verdict(self.findings, self.notes, self.alpha, self.num_samples),
             "shifted": self.shifted,
             "kinds": list(self.kinds),
             "alpha": self.alpha,
             "num_samples": dict(self.num_samples or {}),
-            "findings": [finding.to_dict() for finding in self.findings],
+            "findings": findings,
             "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
         return in_words(self.findings, self.notes, self.alpha, self.num_samples)
 
-    def _repr_html_(self) -> str:
-        rows = [
-            (f.feature, f.kind, f"{f.effect_size:.2g}", f"{f.p_value:.1g}", f.stream, f.against)
-            for f in self.findings
-        ]
-        columns = ("feature", "kind", "effect size", "p-value", "stream", "against")
-        return card(str(self), BAD if self.shifted else GOOD, columns, rows)
+    def _page_parts(self) -> dict[str, Any]:
+        return {"title": "Shift report", "report": self.to_dict()}

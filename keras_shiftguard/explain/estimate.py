@@ -16,7 +16,7 @@ from keras_shiftguard.explain.model_facts import ModelFacts, read_model_facts
 from keras_shiftguard.explain.reference import Reference, resolve_reference
 from keras_shiftguard.explain.samples import CHUNK, Samples, read_samples, spread
 from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores
-from keras_shiftguard.io.notebook_card import GOOD, card
+from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.classes import host_probabilities
 
@@ -28,7 +28,7 @@ FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
 
 
 @dataclass(frozen=True)
-class AccuracyEstimate:
+class AccuracyEstimate(AsPage):
     """Estimate of an accuracy without labels.
 
     Args:
@@ -55,6 +55,7 @@ class AccuracyEstimate:
     def to_dict(self) -> dict[str, Any]:
         """Returns the estimate as plain values, for JSON."""
         return {
+            "headline": str(self).partition("\n")[0],
             "value": self.value,
             "interval": None if self.interval is None else list(self.interval),
             "reference_accuracy": self.reference_accuracy,
@@ -76,9 +77,8 @@ class AccuracyEstimate:
             f"{self.num_samples:,} samples; {reference}).{said}"
         )
 
-    def _repr_html_(self) -> str:
-        rows = [(name, f"{100 * value:.1f} %") for name, value in self.by_method.items()]
-        return card(str(self), GOOD, ("method", "accuracy"), rows)
+    def _page_parts(self) -> dict[str, Any]:
+        return {"title": "Accuracy without labels", "estimate": self.to_dict()}
 
 
 def estimate_accuracy(

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from os import PathLike
 from typing import Any
 
+from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.io.json_files import plain, write_json
-from keras_shiftguard.io.notebook_card import BAD, GOOD, card
 from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
 
 PREPROCESSING = "preprocessing"
@@ -49,7 +49,7 @@ class GapRow:
 
 
 @dataclass(frozen=True)
-class GapReport:
+class GapReport(AsPage):
     """The causes of an accuracy gap. `str()` is a table to read.
 
     All accuracies are between 0 and 1, as in Keras, and the gap is their difference.
@@ -93,6 +93,7 @@ class GapReport:
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain values for JSON."""
         return {
+            "headline": self._headline(),
             "accuracy": self.accuracy,
             "reference_accuracy": self.reference_accuracy,
             "gap": self.gap,
@@ -121,7 +122,7 @@ class GapReport:
         # Imported here because TensorBoard's modules load slowly, and few reports are written.
         from keras_shiftguard.log.event_writer import EventWriter
 
-        content = plain({**self.to_dict(), "v": GAP_SCHEMA, "headline": self._headline()})
+        content = plain({**self.to_dict(), "v": GAP_SCHEMA})
         with EventWriter(log_dir) as writer:
             data = json.dumps(content, allow_nan=False).encode()
             writer.write_data(GAP_TAG, data, 0, {"v": GAP_SCHEMA})
@@ -138,13 +139,8 @@ class GapReport:
         room = MAX_LINES - 1 - len(rows) - len(fixes)
         return "\n".join([_in_a_line(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
 
-    def _repr_html_(self) -> str:
-        rows = [
-            (row.cause, *(f"{100 * value:.1f}" for value in (row.points, *row.interval)))
-            for row in self.rows
-        ]
-        columns = ("cause", "points", "from", "to")
-        return card(str(self), BAD if self.beyond_sampling else GOOD, columns, rows)
+    def _page_parts(self) -> dict[str, Any]:
+        return {"title": "Accuracy gap", "gap": self.to_dict()}
 
     def _headline(self) -> str:
         size = f"{self.num_samples:,} sample{'s' if self.num_samples != 1 else ''}"

@@ -1,4 +1,4 @@
-"""Writer of JSON files. A file is replaced as a whole, and holds only valid JSON."""
+"""Writer of JSON and HTML files. A file is replaced as a whole; JSON files are valid JSON."""
 
 import json
 import os
@@ -20,13 +20,26 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
     Returns:
         The path of the file.
     """
-    directory = Path(log_dir)
-    directory.mkdir(parents=True, exist_ok=True)
     text = json.dumps(plain(payload), indent=2, allow_nan=False) + "\n"
-    path = directory / name
-    temporary = directory / f".{name}.{os.getpid()}.tmp"
+    return replace_file(Path(log_dir) / name, text)
+
+
+def replace_file(path: str | PathLike[str], content: str | bytes) -> Path:
+    """Writes a file, in place of an earlier one. A concurrent reader never sees half of it.
+
+    Args:
+        path: Path of the file. Its directory is created if it does not exist.
+        content: The content; text is written as UTF-8.
+
+    Returns:
+        The path of the file.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    data = content if isinstance(content, bytes) else content.encode("utf-8")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(data)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Writer of all files that a run leaves in `log_dir`. If writing fails, training goes on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -18,11 +18,12 @@ from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, TAG_PREFIX
 
 if TYPE_CHECKING:
     from keras_shiftguard.log.event_writer import EventWriter
+    from keras_shiftguard.log.run_page import RunPage
     from keras_shiftguard.log.shift_tab import ShiftEvents
 
 
 class RunWriter:
-    """Writes TensorBoard events, JSON files and state files to `log_dir`.
+    """Writes TensorBoard events, JSON files, state files and a page to `log_dir`.
 
     If a write fails, for example because the disk is full, the writer warns once and
     writes nothing more. Where several processes train one model, only the first one
@@ -30,22 +31,25 @@ class RunWriter:
 
     Args:
         log_dir: The directory to write to; None writes nothing.
+        kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
 
     Raises:
         BadInputError: If nothing can be written there.
     """
 
-    def __init__(self, log_dir: str | PathLike[str] | None) -> None:
+    def __init__(self, log_dir: str | PathLike[str] | None, kind: str = "train") -> None:
         self.log_dir = log_dir
         self.writer: EventWriter | None = None
         self._tab: ShiftEvents | None = None
+        self._page: RunPage | None = None
         if log_dir is not None and is_first_process():
             # Imported only where something is written: TensorBoard's protocol buffers
             # take as long to import as all of this package.
-            from keras_shiftguard.log import event_writer, shift_tab
+            from keras_shiftguard.log import event_writer, run_page, shift_tab
 
             self.writer = event_writer.EventWriter(log_dir)
             self._tab = shift_tab.ShiftEvents(self.writer, _version())
+            self._page = run_page.RunPage(log_dir, kind)
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
         """Writes the features and histograms of each stream, at a step of the horizontal axis."""
@@ -76,6 +80,17 @@ class RunWriter:
             if self._tab is not None:
                 headline = text.partition("\n")[0]
                 self._tab.write_diagnosis(step, stream, headline, diagnoses[stream])
+            if self._page is not None:
+                self._page.write_diagnosis(diagnoses)
+
+        self._try(write)
+
+    def write_corrections(self, streams: Collection[str]) -> None:
+        """Writes the names of the streams whose input is corrected inside the step."""
+
+        def write(_: "EventWriter") -> None:
+            if self._page is not None:
+                self._page.write_corrections(streams)
 
         self._try(write)
 
@@ -87,6 +102,7 @@ class RunWriter:
         report: ShiftReport,
         new: Sequence[Finding],
         severities: Mapping[str, float],
+        logs: Mapping[str, Any] | None = None,
     ) -> None:
         """Writes one comparison of all streams; `report.json` gets the report.
 
@@ -98,6 +114,7 @@ class RunWriter:
             new: The findings that this comparison added.
             severities: The numbers that are added to Keras's logs, by name, such as
                 `"val_shift"`.
+            logs: Keras's logs of the epoch; None outside of a fit.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -107,6 +124,8 @@ class RunWriter:
                 writer.write_scalar(f"{TAG_PREFIX}{name}", value, step)
             if self._tab is not None:
                 self._tab.write_comparison(step, pairs, profiles, report, new)
+            if self._page is not None:
+                self._page.write_comparison(step, pairs, report, logs)
 
         self._try(write)
 
@@ -136,6 +155,8 @@ class RunWriter:
                 writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step)
             if self._tab is not None:
                 self._tab.write_adaptation(step, headline, events)
+            if self._page is not None:
+                self._page.write_adaptation(headline, events)
 
         self._try(write)
 
@@ -169,6 +190,8 @@ class RunWriter:
                 writer.purge(epoch)
             if state is not None and self._tab is not None:
                 self._tab.restore(state, epoch)
+            if self._page is not None:
+                self._page.resume(epoch)
 
         self._try(write)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.io.notebook_card import BAD, GOOD, OPEN, card
+from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import difference_in_words, in_words
 
@@ -48,7 +48,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(AsPage):
     """The verdict on whether a model is fed what it was trained on. `str()` is its text.
 
     Args:
@@ -153,9 +153,10 @@ class Diagnosis:
         """Returns the fields as plain values, for JSON."""
         fix = self.fix
         return {
+            "headline": self._headline(),
             "status": self.status,
-            "expected": self.expected.to_dict(),
-            "observed": self.observed.to_dict(),
+            "expected": {**self.expected.to_dict(), "words": in_words(self.expected)},
+            "observed": {**self.observed.to_dict(), "words": in_words(self.observed)},
             "fix": None
             if fix is None
             else {
@@ -228,14 +229,8 @@ class Diagnosis:
             lines.append(f"  Also worth a look: {surest.sentence}")
         return "\n".join(_clip(line) for line in lines)
 
-    def _repr_html_(self) -> str:
-        colour = {"ok": GOOD, "mismatch": BAD, "unknown": OPEN}[self.status]
-        rows = [
-            (each.name, f"{each.misfit:.2f}", "yes" if each.swap else "no", "fed" * each.fed)
-            for each in self.candidates
-        ]
-        columns = ("convention", "misfit of batch norm", "red and blue swapped", "")
-        return card(str(self), colour, columns, rows)
+    def _page_parts(self) -> dict[str, Any]:
+        return {"title": "Preprocessing", "diagnosis": {"": self.to_dict()}}
 
     def _headline(self) -> str:
         where = ""

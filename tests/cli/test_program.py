@@ -23,7 +23,7 @@ def test_a_bug_is_not_taken_for_a_mismatch(monkeypatch, capsys, model_file, fold
     assert "ZeroDivisionError: ours" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "demo"])
+@pytest.mark.parametrize("command", ["diagnose", "profile", "compare", "explain", "report", "demo"])
 def test_help_teaches_with_an_example(run, command):
     status, out, _ = run(command, "--help")
     assert status == 0 and re.search(rf"^ +keras-shiftguard {command}( \w.*)?$", out, re.MULTILINE)

@@ -50,7 +50,14 @@ def test_a_second_definition_is_found(tmp_path, line):
 
 
 def test_the_scale_of_shares_is_a_number_of_one_file():
-    folders = ("keras_shiftguard", "keras_shiftguard_cli", PLUGIN.name, "tests", "examples")
+    folders = (
+        "keras_shiftguard",
+        "keras_shiftguard_cli",
+        "keras_shiftguard_page",
+        PLUGIN.name,
+        "tests",
+        "examples",
+    )
     scale = str(metadata.SHARE_SCALE)
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     assert [path.name for path in files if scale in path.read_text()] == ["metadata.py"]

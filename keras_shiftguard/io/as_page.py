@@ -1,0 +1,44 @@
+"""`AsPage`: the methods that show a result as one HTML page, in a file or in a notebook."""
+
+from os import PathLike
+from typing import Any
+
+from keras_shiftguard.io.json_files import plain, replace_file
+
+
+class AsPage:
+    """Base class of results that can be shown as a page. A subclass says which data it shows."""
+
+    def _page_parts(self) -> dict[str, Any]:
+        """Returns the data of the page, see `keras_shiftguard_page`."""
+        raise NotImplementedError
+
+    def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
+        """Returns or writes one self-contained HTML page, to send or to print.
+
+        It opens from a disk and asks for nothing from anywhere. Names of features, classes and
+        layers stay text, whatever they are.
+
+        Args:
+            path: The file to write; None returns the page as text.
+
+        Returns:
+            The page as text, or None if it was written.
+
+        Raises:
+            OSError: if the file cannot be written.
+        """
+        # Imported here because few results are shown as a page.
+        from keras_shiftguard_page import page
+
+        text = page(plain(self._page_parts()))
+        if path is None:
+            return text
+        replace_file(path, text)
+        return None
+
+    def _repr_html_(self) -> str:
+        """Returns the page for a notebook, in a frame that keeps its style apart."""
+        from keras_shiftguard_page import notebook
+
+        return notebook(plain(self._page_parts()), str(self))

@@ -1,0 +1,142 @@
+"""`EpochHistory`: what each epoch of a fit measured, for the page that is sent to others."""
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.log.shift_tab_bins import tables
+from keras_shiftguard.profiles import InputProfile
+from tensorboard_plugin_shiftguard.metadata import MAX_FEATURES
+
+MAX_SHOWN = 12  # features that the page gets, the worst findings first
+MAX_EPOCHS = 200  # that the page gets; of more, they are spread evenly and end with the latest
+
+Key = tuple[str, str]  # a stream, and the stream it is compared with
+
+
+class Look(NamedTuple):
+    """What one epoch measured of a pair of streams.
+
+    Args:
+        names: The features.
+        values: Effect size, mean of the stream and mean of the other, `(features, 3)` float32;
+            NaN for what is not known.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+    def of(self, feature: str) -> np.ndarray:
+        """Returns the row of a feature, `(3,)`; NaN if it was not measured."""
+        if feature not in self.names:
+            return np.full(3, np.nan, "float32")
+        row: np.ndarray = self.values[self.names.index(feature)]
+        return row
+
+
+NOTHING = Look((), np.zeros((0, 3), "float32"))
+
+
+class EpochHistory:
+    """Remembers Keras's logs, and the effect sizes and means of all features, of each epoch."""
+
+    def __init__(self) -> None:
+        self.epochs: list[int] = []  # counted from 1
+        self._logs: list[dict[str, float]] = []
+        self._looks: list[dict[Key, Look]] = []
+
+    def add(self, epoch: int, logs: Mapping[str, Any], pairs: Sequence[Pair]) -> None:
+        """Adds an epoch.
+
+        Args:
+            epoch: The epoch, counted from 1.
+            logs: Keras's logs.
+            pairs: The pairs of streams that were compared so far, with every test.
+        """
+        self.epochs.append(epoch)
+        self._logs.append({name: float(v) for name, v in logs.items() if np.ndim(v) == 0})
+        self._looks.append({(pair.stream, pair.against): _look(pair) for pair in pairs})
+
+    def part(self, findings: Sequence[Finding]) -> dict[str, Any]:
+        """Returns the part of the page, see `keras_shiftguard_page.epochs`.
+
+        Args:
+            findings: The findings so far, the most severe first.
+        """
+        count = len(self.epochs)
+        step = max(-(-count // MAX_EPOCHS), 1)
+        chosen = range(count)[::-step][::-1]
+        looks = [self._looks[i] for i in chosen]
+        features = []
+        for finding in islice(findings, MAX_SHOWN):
+            key = (finding.stream, finding.against)
+            rows = [look.get(key, NOTHING).of(finding.feature) for look in looks]
+            effect, mean, against_mean = np.reshape(rows, (-1, 3)).T
+            if not np.isnan(effect).all():
+                features.append(
+                    {
+                        "stream": finding.stream,
+                        "against": finding.against,
+                        "feature": finding.feature,
+                        "effect": _rounded(effect),
+                        "mean": _rounded(mean),
+                        "against_mean": _rounded(against_mean),
+                    }
+                )
+        names = dict.fromkeys(name for i in chosen for name in self._logs[i])
+        logs = {n: _rounded([self._logs[i].get(n, np.nan) for i in chosen]) for n in names}
+        return {"numbers": [self.epochs[i] for i in chosen], "logs": logs, "features": features}
+
+    def restore(self, part: Mapping[str, Any], before: int) -> None:
+        """Continues the history of an interrupted fit.
+
+        Args:
+            part: The result of `part` in that fit.
+            before: The first epoch that is not taken from it, counted from 1.
+        """
+        for i, epoch in enumerate(part["numbers"]):
+            if epoch >= before:
+                break
+            self.epochs.append(epoch)
+            logs = {name: values[i] for name, values in part["logs"].items()}
+            self._logs.append({n: np.nan if v is None else float(v) for n, v in logs.items()})
+            rows: dict[Key, dict[str, list[float]]] = {}
+            for each in part["features"]:
+                row = [each[name][i] for name in ("effect", "mean", "against_mean")]
+                rows.setdefault((each["stream"], each["against"]), {})[each["feature"]] = [
+                    np.nan if value is None else value for value in row
+                ]
+            self._looks.append(
+                {k: Look(tuple(v), np.array(list(v.values()), "float32")) for k, v in rows.items()}
+            )
+
+
+def _look(pair: Pair) -> Look:
+    """Returns the latest look at a pair. Of many features, those with findings are kept."""
+    tested = {finding.feature: finding for finding in pair.latest.tested}
+    tested |= {name: f for name, f in pair.findings.items() if name not in tested}
+    names = sorted(tested, key=lambda name: name not in pair.findings)[:MAX_FEATURES]
+    now, before = _means(pair.current), _means(pair.reference)
+    rows = [
+        (tested[name].effect_size, now.get(name, np.nan), before.get(name, np.nan))
+        for name in names
+    ]
+    return Look(tuple(names), np.array(rows, "float32").reshape(-1, 3))
+
+
+def _means(profile: InputProfile) -> dict[str, float]:
+    """Returns the mean of each feature of a profile, by the name that findings have."""
+    return {
+        f"{source}/{name}": float(mean)
+        for source, table in tables(profile).items()
+        for name, mean in zip(table.names, table.moments.mean, strict=True)
+    }
+
+
+def _rounded(values: Any) -> list[float | None]:
+    """Returns numbers with five significant digits; None for those that are not finite."""
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]

@@ -1,0 +1,112 @@
+"""`RunPage`: the page about a run, `shift.html`, which is written anew at each look."""
+
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from keras_shiftguard.detection.monitor import Pair
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.errors import warn
+from keras_shiftguard.io.json_files import plain, replace_file
+from keras_shiftguard.log.epoch_history import EpochHistory
+
+# Names of the files, by what was run. An evaluation does not replace the page of the fit.
+FILES = {"train": "shift", "validation": "shift-evaluation", "prediction": "shift-prediction"}
+MAX_LISTED = 100  # findings of a report
+MAX_EVENTS = 30  # of the adaptation
+
+
+class RunPage:
+    """Writes `shift.html`, and `shift.json`, from which `keras-shiftguard report` makes it again.
+
+    A fit that crashes leaves the page of its latest look. What fails here, other than writing a
+    file, is a warning, and no page is written any more.
+
+    Args:
+        log_dir: The directory of the files.
+        kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
+    """
+
+    def __init__(self, log_dir: str | PathLike[str], kind: str = "train") -> None:
+        self._json = Path(log_dir) / f"{FILES[kind]}.json"
+        self._html = self._json.with_suffix(".html")
+        self._history = EpochHistory()
+        self._parts: dict[str, Any] = {"title": Path(log_dir).resolve().name}
+        self._has_failed = False
+
+    def write_diagnosis(self, diagnoses: Mapping[str, Any]) -> None:
+        """Writes the page with the diagnoses so far, `Diagnosis.to_dict()` by stream."""
+        self._parts["diagnosis"] = dict(diagnoses)
+        self._write()
+
+    def write_corrections(self, streams: Collection[str]) -> None:
+        """Writes the page with the names of the streams whose input is corrected."""
+        self._parts["corrected"] = sorted(streams)
+        self._write()
+
+    def write_comparison(
+        self,
+        step: int,
+        pairs: Sequence[Pair],
+        report: ShiftReport,
+        logs: Mapping[str, Any] | None,
+    ) -> None:
+        """Writes the page with one more comparison of all streams.
+
+        Args:
+            step: Epoch, counted from 0.
+            pairs: The pairs of streams that were compared, with every test.
+            report: The findings so far.
+            logs: Keras's logs of the epoch; None outside of a fit.
+        """
+        listed = replace(report, findings=report.findings[:MAX_LISTED])
+        more = len(report.findings) - len(listed.findings)
+        self._parts["report"] = {**listed.to_dict(), "more": more}
+        if logs is not None:
+            self._history.add(step + 1, logs, pairs)
+            self._parts["epochs"] = self._history.part(report.findings)
+        self._write()
+
+    def write_adaptation(self, headline: str, events: Sequence[Mapping[str, Any]]) -> None:
+        """Writes the page with the changes that the adaptation made, see `RunWriter`."""
+        before = self._parts.get("adaptation", {"events": []})["events"]
+        texts = [*before, *(str(event["text"]) for event in events)]
+        self._parts["adaptation"] = {"headline": headline, "events": texts[-MAX_EVENTS:]}
+        self._write()
+
+    def resume(self, epoch: int) -> None:
+        """Continues the page of an interrupted fit, before `epoch` (counted from 0) starts."""
+        try:
+            parts = json.loads(self._json.read_text(encoding="utf-8"))
+            self._history.restore(parts["epochs"], epoch + 1)
+            self._parts |= {k: v for k, v in parts.items() if k != "epochs"}
+        except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return  # the page then begins with this fit
+
+    def _write(self) -> None:
+        """Writes both files.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        if self._has_failed:
+            return
+        # Imported here because Jinja2 loads slowly, and few runs have a log directory.
+        from keras_shiftguard_page import page
+
+        try:
+            epoch = f"epoch {self._history.epochs[-1]}, " if self._history.epochs else ""
+            self._parts["written"] = f"{epoch}{time.strftime('%Y-%m-%d %H:%M')}"
+            parts = plain(self._parts)
+            text = json.dumps(parts, allow_nan=False, separators=(",", ":"))
+            document = page(parts)
+        except Exception as error:
+            self._has_failed = True
+            warn(f"ShiftGuard writes no {self._html.name} any more ({error!r}).")
+            return
+        replace_file(self._json, text)
+        replace_file(self._html, document)

@@ -1,0 +1,100 @@
+"""What a page says about the epochs of a fit: the user's metrics, and how each cause went.
+
+The part `epochs` of the data holds `numbers` (the epochs, counted from 1), `logs` (a list for
+each of Keras's logs, by name), and `features`: for each one `stream`, `against`, `feature`, and
+the lists `effect`, `mean` and `against_mean`. A list has a value for each epoch, or None.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_shiftguard_page.charts import Cell, Heat, HeatRow, Lines, lines
+from keras_shiftguard_page.content import Section
+from keras_shiftguard_page.words import number, points, stream
+
+STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
+MAX_CAUSES = 10
+MAX_CURVES = 4  # features whose means are drawn
+MAX_CELLS = 100  # of a row; of more epochs, neighbours are drawn as one cell
+OURS = ("shift", "val_shift")  # the logs that the guard adds
+
+
+def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) -> list[Section]:
+    """Returns the section on the epochs of a fit; none before the first epoch has ended."""
+    numbers, features = epochs["numbers"], epochs["features"]
+    if not numbers:
+        return []
+    findings = {
+        (each["stream"], each["against"], each["feature"]): each
+        for each in (report or {}).get("findings", [])
+    }
+    charts: list[Any] = [*_metric(epochs)]
+    rows = _causes(numbers, features, findings)
+    if rows:
+        title = "How much each cause differs, by epoch (effect size, once it is significant)"
+        charts.append(Heat(title, rows, numbers[0], numbers[-1]))
+    for each in features[:MAX_CURVES]:
+        charts += _means(numbers, each)
+    return [Section("Epoch by epoch", f"{numbers[-1]} epochs so far", charts=tuple(charts))]
+
+
+def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
+    """Returns the curves of one metric of the user: an accuracy if there is one, else the loss."""
+    logs = epochs["logs"]
+    own = [name for name in logs if not name.startswith("val_") and name not in OURS]
+    accuracy = [name for name in own if "acc" in name.lower()]
+    name = next(iter([*accuracy, *(each for each in own if each == "loss"), *own]), None)
+    if name is None:
+        return ()
+    curves = [("training", "train", logs[name])]
+    if f"val_{name}" in logs:
+        curves.append(("validation", "current", logs[f"val_{name}"]))
+    return lines(name.capitalize(), epochs["numbers"], curves)
+
+
+def _means(numbers: list[int], each: Mapping[str, Any]) -> tuple[Lines, ...]:
+    curves = [(stream(each["stream"]), "current", each["mean"])]
+    if any(value is not None for value in each["against_mean"]):
+        curves.insert(0, (stream(each["against"]), "train", each["against_mean"]))
+    return lines(f"Mean of {each['feature']}", numbers, curves)
+
+
+def _causes(
+    numbers: list[int], features: list[Any], findings: Mapping[Any, Mapping[str, Any]]
+) -> list[HeatRow]:
+    """Returns a row for each cause in each pair of streams, the first found first."""
+    grouped: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+    for each in features:
+        finding = findings.get((each["stream"], each["against"], each["feature"]))
+        if finding is not None:
+            key = (each["stream"], each["against"], finding["family"])
+            grouped.setdefault(key, []).append((each, finding))
+    rows = []
+    for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
+        is_alarm = any(finding["matters"] for _, finding in members)
+        costs = [finding["cost"] for _, finding in members if finding["cost"] is not None]
+        figure = f"{points(-max(costs))} points" if costs else ""
+        cells = _cells(numbers, members)
+        below = f"{stream(name)} against {stream(against)}"
+        rows.append(HeatRow(family.capitalize(), below, cells, figure, is_alarm))
+    return rows
+
+
+def _cells(
+    numbers: list[int], members: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
+) -> list[Cell]:
+    """Returns the cells of a cause: the largest effect of its features, from when it was found."""
+    cells = []
+    step = -(-len(numbers) // MAX_CELLS)
+    for start in range(0, len(numbers), step):
+        chosen = range(start, min(start + step, len(numbers)))
+        effects = [
+            abs(each["effect"][i])
+            for each, finding in members
+            for i in chosen
+            if each["effect"][i] is not None and numbers[i] >= (finding["since"] or 0)
+        ]
+        largest = max(effects, default=0.0)
+        text = f"epoch {numbers[start]}: " + (number(largest) if effects else "not found")
+        cells.append(Cell(sum(largest >= limit for limit in STEPS), text))
+    return cells

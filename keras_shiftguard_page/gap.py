@@ -1,0 +1,76 @@
+"""What a page says about a `GapReport`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_shiftguard_page.charts import Rows, waterfall
+from keras_shiftguard_page.content import ACT, FINE, Band, Fact, Part, Section, table
+from keras_shiftguard_page.words import interval, percent, points, sentence
+
+MAX_ROWS = 40
+
+
+def about_gap(gap: Mapping[str, Any]) -> Part:
+    """Returns the content for `GapReport.to_dict()`."""
+    rows = gap["rows"]
+    repairs: dict[str, list[str]] = {}
+    for row in rows:
+        if row["repair"] and row["points"] > 0:
+            repairs.setdefault(row["repair"], []).append(row["cause"])
+    known = [row for row in rows if row["kind"] != "rest" and row["points"] > 0]
+    advice, code = "", ""
+    if gap["beyond_sampling"] and repairs:
+        code, causes = next(iter(repairs.items()))
+        advice = f"This repairs {' and '.join(causes)}:"
+    facts = (
+        Fact(f"{points(-gap['gap'])} points", f"the gap, {interval(gap['interval'])}"),
+        Fact(percent(gap["accuracy"]), "estimated here" if gap["estimated"] else "measured here"),
+        Fact(percent(gap["reference_accuracy"]), str(gap["reference"])),
+    )
+    if gap["beyond_sampling"]:
+        causes_first = [row["cause"] for row in known[:2]]
+        text = f"Accuracy is {points(gap['gap'])} points lower than it should be"
+        text += f", mostly by {' and '.join(causes_first)}." if causes_first else "."
+    else:
+        text = "The accuracy is what it should be: no gap beyond sampling."
+    state = ACT if gap["beyond_sampling"] else FINE
+    section = Section(
+        "Where the accuracy went",
+        f"{gap['num_samples']:,} samples",
+        charts=(_waterfall(gap),) if rows else (),
+        tables=table(
+            "Cause|Points|95 % interval|Accuracy without it|How it is known|What it is",
+            [_row(row) for row in rows],
+            "Points|95 % interval|Accuracy without it",
+            MAX_ROWS,
+        ),
+        sentences=tuple(sentence(note) for note in gap["notes"][:MAX_ROWS]),
+        codes=tuple(
+            (f"To repair {' and '.join(causes)}", line)
+            for line, causes in list(repairs.items())[:MAX_ROWS]
+        ),
+    )
+    return Part(Band(state, text, facts, advice, code), [section])
+
+
+def _waterfall(gap: Mapping[str, Any]) -> Rows:
+    rows = gap["rows"][:MAX_ROWS]
+    steps = [(row["cause"], -row["points"], points(-row["points"])) for row in rows]
+    return waterfall(
+        "From the expected accuracy down to the measured one",
+        ("expected", gap["reference_accuracy"], percent(gap["reference_accuracy"])),
+        steps,
+        ("measured", gap["accuracy"], percent(gap["accuracy"])),
+    )
+
+
+def _row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    how = {"removed": "removed", "estimated": "estimated", "rest": "what is left"}
+    return (
+        str(row["cause"]),
+        points(row["points"]),
+        interval(row["interval"]),
+        percent(row["accuracy"]),
+        how.get(row["kind"], str(row["kind"])),
+        sentence(row["detail"]),
+    )

@@ -1,0 +1,65 @@
+"""Reader of the JSON files that a guard, or `GapReport.write`, left in a log directory."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+MAX_BYTES = 20_000_000  # of a file; those that are written have some 100 kB
+# The pages of a fit, an evaluation and a prediction: the first of them that is there counts.
+PAGES = ("shift.json", "shift-evaluation.json", "shift-prediction.json")
+GAP = "gap.json"  # what `GapReport.write` writes
+
+
+class UnreadableLog(ValueError):
+    """A log directory has no data of a guard, or data that cannot be read."""
+
+
+def read_parts(log_dir: Path) -> dict[str, Any]:
+    """Returns the data of the page about a log directory, see the package.
+
+    Raises:
+        UnreadableLog: If there is none, or it is damaged.
+    """
+    if not log_dir.is_dir():
+        raise UnreadableLog(f"{log_dir} is not a directory.")
+    parts: dict[str, Any] = {"title": log_dir.resolve().name}
+    page = next((log_dir / name for name in PAGES if (log_dir / name).is_file()), None)
+    if page is not None:
+        parts |= _read(page)
+    if (log_dir / GAP).is_file():
+        parts["gap"] = _read(log_dir / GAP)
+    if len(parts) > 1:
+        return parts
+    runs = sorted(path.parent for name in (*PAGES, GAP) for path in log_dir.glob(f"*/{name}"))
+    where = f" These do: {', '.join(map(str, dict.fromkeys(runs)))}." if runs else ""
+    raise UnreadableLog(
+        f"{log_dir} holds no log of a ShiftGuard: neither {PAGES[0]} nor {GAP}. "
+        f"Pass the `log_dir` of a ShiftGuard.{where}"
+    )
+
+
+def is_alarm(parts: Mapping[str, Any]) -> bool:
+    """Whether the data has a mismatch, a shift that matters, or a gap beyond sampling."""
+    mismatch = any(each["status"] == "mismatch" for each in parts.get("diagnosis", {}).values())
+    shifted = parts.get("report", {}).get("shifted", False)
+    return mismatch or bool(shifted) or bool(parts.get("gap", {}).get("beyond_sampling", False))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Returns the content of a JSON file.
+
+    Raises:
+        UnreadableLog: If it is no JSON object.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadableLog(f"{path} is larger than {MAX_BYTES:,} bytes.")
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, UnreadableLog):
+            raise
+        raise UnreadableLog(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise UnreadableLog(f"{path} holds no JSON object.")
+    return content

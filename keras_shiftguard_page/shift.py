@@ -1,0 +1,153 @@
+"""What a page says about a `ShiftReport`."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Part, Section, table
+from keras_shiftguard_page.words import (
+    headline,
+    interval,
+    number,
+    p_value,
+    points,
+    sentence,
+    stream,
+    without_name,
+)
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+
+MAX_FINDINGS = 60  # rows of the table
+# Families of findings that augmentation inside the step can imitate.
+CAN_BE_AUGMENTED = frozenset(
+    "brightness contrast blur noise compression resolution colour geometry".split()
+)
+UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
+
+
+def about_shift(report: Mapping[str, Any]) -> Part:
+    """Returns the content for `ShiftReport.to_dict()`."""
+    findings = report["findings"]
+    alarms = [finding for finding in findings if finding["matters"]]
+    band = _alarm(alarms, report) if alarms else _quiet(findings, report)
+    rows = [_row(finding) for finding in findings]
+    columns = "What differs|Cause|Since epoch|Cost in points|Effect size|p-value|Verdict"
+    right = "Since epoch|Cost in points|Effect size|p-value"
+    tables = table(columns, rows, right, MAX_FINDINGS, report.get("more", 0))
+    notes = tuple(sentence(note) for note in report["notes"][:MAX_FINDINGS])
+    sections = []
+    if tables:
+        counted = {k: n for k, n in report["num_samples"].items() if k != FIRST_EPOCH}
+        sizes = ", ".join(f"{stream(k)} {n:,}" for k, n in counted.items())
+        sections.append(Section("Findings", sizes and f"samples: {sizes}", tables=tables))
+    if notes:
+        sections.append(Section("What could not be tested", sentences=notes))
+    return Part(band, sections)
+
+
+def _alarm(alarms: list[Any], report: Mapping[str, Any]) -> Band:
+    """Returns the band of a report with alarms, which are about the worst of them."""
+    costly = [finding for finding in alarms if finding["cost"] is not None]
+    worst = max(costly, key=lambda finding: finding["cost"]) if costly else alarms[0]
+    facts = []
+    if worst["cost"] is not None:
+        lost = f"accuracy lost, {interval(worst['cost_interval'])}"
+        facts.append(Fact(f"{points(-worst['cost'])} points", lost))
+    else:
+        size = f"effect size, {interval(worst['interval'], number)}"
+        facts.append(Fact(number(worst["effect_size"]), size))
+    if worst["since"] is not None:
+        others = len(alarms) - 1
+        more = f"{others} other finding{'s' * (others > 1)} as well" if others else "only this"
+        facts.append(Fact(f"since epoch {worst['since']}", more))
+    facts.append(Fact("beyond chance", f"{number(100 * report['alpha'])} % false alarms at most"))
+    return Band(ACT, _said(worst, alarms), tuple(facts), *_advice(worst))
+
+
+def _said(worst: Mapping[str, Any], alarms: list[Any]) -> str:
+    """Returns the worst finding in a few words, with the next one about the same streams."""
+    text = headline(worst["explanation"]).rstrip(".")
+    words = text.split(" ")
+    start = " ".join(words[:3]) + " "  # "Validation images are "
+    if words[2:3] != ["are"]:
+        return f"{text}."
+    for other in alarms:
+        same = all(other[key] == worst[key] for key in ("stream", "against"))
+        more = headline(other["explanation"]).rstrip(".")
+        if same and other is not worst and more.startswith(start):
+            text += f" and {more.removeprefix(start)}"
+            break
+    against = stream(worst["against"])
+    if against in text:
+        return f"{text}."
+    return f"{text} than {_those(against, words[1])}."
+
+
+def _those(against: str, noun: str) -> str:
+    """Returns what a stream's samples are compared with, as the end of a sentence."""
+    if against == "training":
+        return f"{against} {noun}"
+    return f"those of {'' if against.startswith('the ') else 'the '}{against}"
+
+
+def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
+    """Returns the band of a report without alarms."""
+    text = without_name(report["headline"], "ShiftGuard: ")
+    if any(word in text.lower() for word in UNDECIDED):
+        return Band(LOOK, text)
+    questions = [f for f in findings if f["is_question"] or "unclear" in f["cost_words"]]
+    if questions:
+        first = questions[0]
+        why = first["cost_words"] or "is training augmented? Then this is intended"
+        return Band(LOOK, headline(first["explanation"]), (Fact("a question", why),))
+    return Band(FINE, text)
+
+
+def _advice(finding: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns what to do about a finding, in words and as a line of Python."""
+    where, kind = finding["stream"], finding["kind"]
+    if kind == "preprocessing":
+        return (
+            f"Find the step that only one of the two goes through; this checks {stream(where)}:",
+            f"print(keras_shiftguard.diagnose(model, {_name(where)}_images))",
+        )
+    if kind == "label":
+        return (
+            "Look at how the two were drawn. If the new class shares are right, this says so:",
+            f'guard.acknowledge("labels", "{_name(where)}")',
+        )
+    if kind == "concept":
+        return "Look at images of the classes named, and at who labelled them.", ""
+    if finding["family"] in CAN_BE_AUGMENTED:
+        target = "" if where == "validation" else f"target_data={_name(where)}_images, "
+        return "Train on what the model will meet:", f'ShiftGuard({target}adapt="augmentation")'
+    return "Compare how the two were collected and prepared.", ""
+
+
+def _name(name: str) -> str:
+    """Returns the name of a stream as a part of Python code."""
+    return name if name.isidentifier() and name.isascii() else "current"
+
+
+def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
+    cost = points(finding["cost"])
+    if cost and finding["cost_interval"]:
+        cost += f" ({interval(finding['cost_interval'])})"
+    size = f"{number(finding['effect_size'])} ({interval(finding['interval'], number)})"
+    since = "" if finding["since"] is None else str(finding["since"])
+    said = sentence(finding["explanation"])
+    return said, finding["family"], since, cost, size, p_value(finding["p_value"]), _why(finding)
+
+
+def _why(finding: Mapping[str, Any]) -> str:
+    """Returns whether a finding is an alarm, and if not, why."""
+    if finding["matters"]:
+        return "alarm"
+    if finding["acknowledged"]:
+        return f"acknowledged: {finding['acknowledged']}"
+    if finding["negligible"]:
+        return "too small to matter"
+    if finding["expected"]:
+        return "expected: augmentation"
+    if finding["is_question"]:
+        return "a question so far"
+    return finding["cost_words"] or "within tolerance"

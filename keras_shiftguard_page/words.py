@@ -1,0 +1,65 @@
+"""Numbers and sentences as a page shows them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras_shiftguard_page.content import MAX_SENTENCE
+
+MINUS, RANGE = "\N{MINUS SIGN}", " to "
+
+
+def signed(text: str) -> str:
+    """Returns a number as text with a minus sign that is as wide as a plus sign."""
+    return text.replace("-", MINUS)
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Formats a number with a few significant digits; "" for one that is missing."""
+    return "" if value is None else signed(f"{float(value):.{digits}g}")
+
+
+def points(share: Any) -> str:
+    """Formats a share of 1 as points: 0.061 as 6.1."""
+    return "" if share is None else signed(f"{100 * float(share) + 0.0:.1f}".replace("-0.0", "0.0"))
+
+
+def percent(share: Any) -> str:
+    """Formats a share of 1: 0.842 as 84.2 %."""
+    return "" if share is None else f"{points(share)} %"
+
+
+def interval(ends: Sequence[Any] | None, form: Any = points) -> str:
+    """Formats an interval: "4.4 to 7.9"; "" without one."""
+    return "" if not ends else RANGE.join(form(end) for end in ends)
+
+
+def p_value(value: Any) -> str:
+    """Formats a p-value, which is never 0."""
+    if value is None:
+        return ""
+    return "< 1e\N{MINUS SIGN}300" if float(value) <= 1e-300 else signed(f"{float(value):.1g}")
+
+
+def stream(name: str) -> str:
+    """Returns the name of a stream in a sentence."""
+    return "training" if name == "train" else name
+
+
+def sentence(text: Any) -> str:
+    """Returns a text as a sentence of bounded length, with a capital letter and a full stop."""
+    text = " ".join(str(text).split())
+    text = text if len(text) <= MAX_SENTENCE else text[: MAX_SENTENCE - 3].rstrip() + "..."
+    end = "" if not text or text[-1] in ".!?:" else "."
+    return text[:1].upper() + text[1:] + end
+
+
+def headline(text: Any) -> str:
+    """Returns what a sentence says before its numbers: the part before the first ": "."""
+    return sentence(str(text).partition(": ")[0])
+
+
+def without_name(text: str, *names: str) -> str:
+    """Returns a verdict without the words that it begins with, such as "ShiftGuard: "."""
+    for name in names:
+        text = text.removeprefix(name)
+    return sentence(text)

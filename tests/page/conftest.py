@@ -1,0 +1,54 @@
+"""A real Chromium, and files opened in it from the disk."""
+
+import pytest
+from plugin.browser import AXE, FLAGS, PATIENCE, chromium
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = chromium()
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A file in its own browser page, with all that it asked for and complained about."""
+
+    def __init__(self, browser, path, **look):
+        self.context = browser.new_context(viewport={"width": 1100, "height": 900}, **look)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE)
+        self.complaints, self.asked = [], []
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.complaints.append(dialog.message))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(path.as_uri())
+
+    def audit(self):
+        """Returns every problem that axe-core finds, contrast among them, one line each.
+
+        The page forbids all scripts, so the test has to go around that.
+        """
+        self.page.evaluate(AXE.read_text(encoding="utf-8") + "; 0")
+        found = self.page.evaluate("axe.run(document).then(r => r.violations)")
+        return [f"{v['id']}: {v['help']}: {[n['html'][:120] for n in v['nodes']]}" for v in found]
+
+
+@pytest.fixture
+def opened(browser):
+    """Opens files, and checks after the test that nothing was asked for or complained about."""
+    pages = []
+
+    def opened(path, **look):
+        pages.append((Opened(browser, path, **look), path))
+        return pages[-1][0]
+
+    yield opened
+    for each, path in pages:
+        each.context.close()
+        asked = [url for url in each.asked if not url.startswith(("data:", "about:srcdoc"))]
+        assert asked == [path.as_uri()] and each.complaints == []

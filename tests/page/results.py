@@ -1,0 +1,79 @@
+"""Results of each kind, as the library makes them, and the data of a large run."""
+
+from dataclasses import replace
+
+from shift_tab_log import streams
+
+import keras_shiftguard as sg
+from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.explain.report import GapReport, GapRow
+from keras_shiftguard.log.run_page import RunPage
+from keras_shiftguard.preprocessing.diagnosis import Candidate
+
+DARKER = Finding(
+    feature="input/brightness",
+    kind="covariate",
+    family="brightness",
+    effect_size=-1.4,
+    interval=(-1.5, -1.3),
+    p_value=1e-30,
+    stream="validation",
+    against="train",
+    since=8,
+    explanation="Validation images are darker: mean brightness 0.19 against 0.31 in training",
+).with_cost(Cost(0.061, (0.044, 0.079), 500), 0.01)
+NOISIER = replace(
+    DARKER, feature="input/noise", family="noise", explanation="Validation images are noisier: ..."
+)
+TF, UNIT = sg.InputConvention("tf", "rgb"), sg.InputConvention("unit", "rgb")
+
+
+def report(*findings, **more):
+    return sg.ShiftReport(findings, num_samples={"train": 800, "validation": 200}, **more)
+
+
+def diagnosis(status="mismatch", **more):
+    fed = UNIT if status == "mismatch" else TF
+    evidence = ("Over 16 images the values run from 0 to 1.",)
+    advice = "x = x * 2.0 - 1.0" if status == "mismatch" else ""
+    candidates = (
+        Candidate("tf ([-1, 1])", 0.4, False, False, True, False),
+        Candidate("unit ([0, 1])", 1.7, False, True, False, False),
+    )
+    given = {"evidence": evidence, "advice": advice, "candidates": candidates, "num_samples": 16}
+    return sg.Diagnosis(status, TF, fed, value_range=(0.0, 1.0), **{**given, **more})
+
+
+def gap(beyond=True):
+    rows = (
+        GapRow("preprocessing", 0.06, (0.04, 0.08), 0.86, "removed", "fed [0, 1]", "x = x * 2 - 1"),
+        GapRow("label shift", 0.02, (0.0, 0.04), 0.82, "estimated", "more of class 3"),
+        GapRow("unexplained", 0.01, (-0.02, 0.04), 0.81, "rest"),
+    )
+    interval = (0.05, 0.13) if beyond else (-0.05, 0.13)
+    notes = ("concept shift could not be checked",)
+    return GapReport(rows, 0.80, 0.89, interval, "the reference data", 1000, notes=notes)
+
+
+def estimate(value=0.61, high=0.67):
+    methods = {"ATC": 0.60, "DoC": 0.63, "COT": 0.58, "regression": 0.61}
+    return sg.AccuracyEstimate(value, (0.55, high), 0.81, methods, 400)
+
+
+def write_large_run(log_dir, rng, num_features=1000, epochs=200):
+    """Writes the page of a fit with many features and epochs, all of which differ."""
+    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    profiles = streams(rng, 2.0, num_features)
+    current = profiles["validation"]
+    for column in range(num_features):
+        current.inputs["input"].features.moments.mean[column] += 1.0
+    page = RunPage(log_dir)
+    monitor.compare("validation", "train", current, profiles["train"], 1)
+    found = monitor.pairs[0]
+    for test in found.latest.tested:
+        found.findings[test.feature] = replace(test, since=1, explanation=2 * str(test))
+    for epoch in range(epochs):
+        logs = {"loss": 1 / (epoch + 1), "val_loss": 1.0, "accuracy": epoch / 200}
+        page.write_comparison(epoch, monitor.pairs, monitor.report(), logs)

@@ -1,0 +1,195 @@
+"""What a page says: the state, the sentence, the figures, the line to paste; and hostile names."""
+
+import json
+import re
+from dataclasses import replace
+from html import unescape
+
+import pytest
+from page.results import DARKER, NOISIER, diagnosis, estimate, gap, report
+from plugin.hostile_cases import CASES
+from plugin.test_hostile import NASTY
+
+import keras_shiftguard as sg
+from keras_shiftguard.detection.finding import KINDS
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.io.json_files import plain
+from keras_shiftguard_cli import main
+from keras_shiftguard_page import page
+from keras_shiftguard_page.assemble import MalformedData, assemble
+
+HARMLESS = replace(DARKER, cost=0.0, harmless=True, cost_words="costs no accuracy")
+UNCLEAR = replace(DARKER, harmless=True, cost_words="cost unclear: 6.1 points")
+
+
+def said(result):
+    return assemble(plain(result._page_parts()))
+
+
+@pytest.mark.parametrize(
+    ("result", "state", "headline", "code"),
+    [
+        (
+            report(DARKER, NOISIER),
+            "act",
+            "Validation images are darker and noisier than training images.",
+            'ShiftGuard(adapt="augmentation")',
+        ),
+        (report(HARMLESS), "fine", "No shift that matters (samples: train 800,", ""),
+        (report(UNCLEAR), "look", "Validation images are darker.", ""),
+        (report(replace(DARKER, is_question=True)), "look", "Validation images are darker.", ""),
+        (report(), "fine", "No shift found (samples: train 800, validation 200).", ""),
+        (sg.ShiftReport(), "look", "Nothing was compared.", ""),
+        (
+            diagnosis(),
+            "act",
+            "The model is fed unit ([0, 1]), RGB, but expects tf ([-1, 1]), RGB.",
+            "x = x * 2.0 - 1.0",
+        ),
+        (diagnosis("ok"), "fine", "Preprocessing is right: the model is fed what it expects", ""),
+        (diagnosis("unknown"), "look", "Preprocessing unknown", ""),
+        (
+            gap(),
+            "act",
+            "Accuracy is 9.0 points lower than it should be, mostly by preprocessing and",
+            "x = x * 2 - 1",
+        ),
+        (gap(beyond=False), "fine", "The accuracy is what it should be: no gap", ""),
+        (estimate(), "act", "Without labels, the accuracy is about 61.0 %, 20.0 points below", ""),
+        (estimate(0.8, 0.85), "fine", "Without labels, the accuracy is about 80.0 %", ""),
+        (
+            sg.AccuracyEstimate(None, None, 0.8, {}, 40, reason="Too few."),
+            "look",
+            "The accuracy without labels is not known.",
+            "",
+        ),
+    ],
+)  # fmt: skip
+def test_the_band_has_the_state_the_sentence_and_the_line(result, state, headline, code):
+    band = said(result).band
+    assert (band.state, band.code) == (state, code)
+    assert band.headline.startswith(headline)
+
+
+def test_the_figures_stand_in_the_band_and_in_the_table():
+    content = said(report(DARKER, HARMLESS))
+    assert [fact.figure for fact in content.band.facts] == [
+        "\N{MINUS SIGN}6.1 points",
+        "since epoch 8",
+        "beyond chance",
+    ]
+    [table] = content.sections[0].tables
+    assert table.rows[0][1:] == (
+        "brightness",
+        "8",
+        "6.1 (4.4 to 7.9)",
+        "\N{MINUS SIGN}1.4 (\N{MINUS SIGN}1.5 to \N{MINUS SIGN}1.3)",
+        "1e\N{MINUS SIGN}30",
+        "alarm",
+    )
+    assert table.rows[1][-1] == "costs no accuracy"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_finding_has_something_to_do(kind):
+    assert said(report(replace(DARKER, kind=kind))).band.advice
+
+
+def test_a_corrected_run_is_not_shown_as_a_mismatch():
+    parts = {"diagnosis": {"train": diagnosis().to_dict()}, "corrected": ["train"]}
+    band = assemble(plain(parts)).band
+    assert band.state == "corrected" and band.code == "model = guard.diagnosis.apply(model)"
+    assert "x * 2.0" not in page(plain(parts))  # which would correct it twice
+    parts["diagnosis"]["validation"] = diagnosis().to_dict()
+    assert assemble(plain(parts)).band.state == "act"
+
+
+def test_the_worst_verdict_comes_first_and_the_others_follow():
+    parts = {
+        "diagnosis": {"train": diagnosis("ok").to_dict()},
+        "report": report(UNCLEAR).to_dict(),
+        "gap": gap().to_dict(),
+    }
+    content = assemble(plain(parts))
+    assert content.band.headline.startswith("Accuracy is 9.0 points")
+    assert [band.state for band in content.others] == ["look"]
+
+
+def test_the_waterfall_leads_from_the_expected_accuracy_to_the_measured_one():
+    [chart] = said(gap()).sections[0].charts
+    first, *steps, last = (row.marks[0] for row in chart.rows)
+    assert first.length == pytest.approx(steps[0].start + steps[0].length)
+    for one, other in zip(steps, steps[1:], strict=False):
+        assert other.start + other.length == pytest.approx(one.start)
+    assert steps[-1].start == pytest.approx(last.length)
+
+
+@pytest.mark.parametrize("result", [report(DARKER), diagnosis(), gap(), estimate()])
+def test_a_page_is_written_or_returned(result, tmp_path):
+    text = result.to_html()
+    assert text.startswith("<!doctype html>")
+    assert result.to_html(tmp_path / "new" / "page.html") is None
+    assert (tmp_path / "new" / "page.html").read_text(encoding="utf-8") == text
+    # From the data alone, as another process reads it.
+    assert page(json.loads(json.dumps(plain(result._page_parts()), allow_nan=False))) == text
+    for name in ("src", "href", "action"):
+        assert not re.search(rf"\s{name}\s*=", text)
+    with pytest.raises(OSError):
+        result.to_html("/dev/null/page.html")
+
+
+def texts_replaced(value, text):
+    """The same data with a hostile text in place of every name and sentence."""
+    if isinstance(value, dict):
+        keep = ("status", "kind", "mode", "title")
+        return {k: v if k in keep else texts_replaced(v, text) for k, v in value.items()}
+    if isinstance(value, list):
+        return [texts_replaced(item, text) for item in value]
+    return text if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("text", NASTY, ids=range(len(NASTY)))
+@pytest.mark.parametrize("kind", ["report", "diagnosis", "gap", "estimate"])
+def test_hostile_names_stay_text(kind, text):
+    results = {"report": report(DARKER), "diagnosis": diagnosis()}
+    results |= {"gap": gap(), "estimate": estimate()}
+    parts = texts_replaced(plain(results[kind]._page_parts()), text)
+    for name, value in (("diagnosis", {text: parts.get("diagnosis", {}).get("")}),):
+        parts |= {name: value} if kind == name else {}
+    shown = page(parts)
+    tags = set(re.findall(r"<\s*/?\s*([a-z!]+[1-6]?)", shown.split("</style>")[1], re.IGNORECASE))
+    assert tags <= set(
+        "head body html main header footer b i span div p h1 h2 h3 dl dt dd code section small svg "
+        "rect title path table thead tbody tr th td ul li".split()
+    )
+    visible = unescape(re.sub(r"<[^>]*>", " ", shown))
+    assert not re.search("[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069\ufeff]", visible)
+
+
+class Taken:
+    """Stands for a log, and keeps the texts that a hostile case would write to it."""
+
+    def __init__(self):
+        self.texts = []
+        self._described = set()
+
+    def add(self, tag, value, step=0, content=b"", *more, **named):
+        self.texts += [each for each in (value, content) if isinstance(each, bytes) and each]
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_a_hostile_file_is_bad_input_and_no_crash(case, tmp_path, capsys):
+    log = Taken()
+    CASES[case][0](log)
+    for text in [*log.texts, b"", b"null", b'{"report": {}}', b'{"diagnosis": [1]}']:
+        (tmp_path / "shift.json").write_bytes(text)
+        status = main(["report", str(tmp_path), "-o", str(tmp_path / "page.html")])
+        err = capsys.readouterr().err
+        assert status in (0, 1, 2) and "Traceback" not in err
+        assert (status == 2) == err.startswith("error: "), err
+
+
+def test_data_of_another_form_is_said_to_be_malformed():
+    with pytest.raises(MalformedData, match="not as expected"):
+        page({"report": {"findings": 3}})
+    assert not issubclass(MalformedData, BadInputError)  # the page knows nothing of the library
