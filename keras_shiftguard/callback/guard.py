@@ -36,6 +36,7 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
 from keras_shiftguard.preprocessing.expected.own_preprocessor import after_preprocessor
 from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
+from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.terminal import end_line, mark_line
 
@@ -385,7 +386,11 @@ class ShiftGuard(keras.callbacks.Callback):
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
         preprocessing = PreprocessingWatch(
-            self.model, self.on_mismatch, kind == "train", *self._word()
+            self.model,
+            self.on_mismatch,
+            kind == "train",
+            *self._word(),
+            stated_resize(self.expects),
         )
         return Run(
             self.model,

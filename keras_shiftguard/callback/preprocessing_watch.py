@@ -10,6 +10,7 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.layer import InputCorrection
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
@@ -33,6 +34,7 @@ class PreprocessingWatch:
         training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
         stated: What somebody says that the inputs must receive, see `stated_conventions`.
         speaker: Who says it, as the beginning of a sentence.
+        resize: The resizing that somebody states, or None.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class PreprocessingWatch:
         training: bool,
         stated: Mapping[str | None, InputConvention] | None = None,
         speaker: str = "You said (`expects`)",
+        resize: StatedResize | None = None,
     ) -> None:
-        self.stated, self._speaker = stated, speaker
+        self.stated, self._speaker, self._resize = stated, speaker, resize
         self.training = training
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
@@ -94,6 +97,7 @@ class PreprocessingWatch:
             structures=self._structures,
             stated=self.stated,
             speaker=self._speaker,
+            resize=self._resize,
         )
         unproven = diagnosis.status == "mismatch" and diagnosis.fix is None
         is_open = diagnosis.status == "unknown" or unproven

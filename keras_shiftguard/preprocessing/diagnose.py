@@ -18,6 +18,7 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     converts_by_itself,
 )
 from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
+from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.profiles.attached import has_profile
 
@@ -90,8 +91,16 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         for start in range(0, size, BATCH_SIZE)
     )
     measured = profile_of(chunks, details=False)
+    resize = None if converts else stated_resize(expects)
     return judge(
-        model, samples, measured, labels, stated=stated, speaker=speaker, runs=not converts
+        model,
+        samples,
+        measured,
+        labels,
+        stated=stated,
+        speaker=speaker,
+        resize=resize,
+        runs=not converts,
     )
 
 

@@ -25,6 +25,7 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     published_by_keras_hub,
 )
 from keras_shiftguard.preprocessing.expected.stated import for_channels
+from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
@@ -33,6 +34,7 @@ from keras_shiftguard.preprocessing.garbled import find_garbling
 from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
+from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Trial
@@ -55,6 +57,7 @@ def judge(
     structures: Sequence[StructuralExpectation] | None = None,
     stated: Mapping[str | None, InputConvention] | None = None,
     speaker: str = "You said (`expects`)",
+    resize: StatedResize | None = None,
     runs: bool = True,
 ) -> Diagnosis:
     """Returns the diagnosis of a model and its input.
@@ -73,6 +76,7 @@ def judge(
         stated: What somebody says that the inputs must receive, see `stated_conventions`.
             Nothing else is then asked.
         speaker: Who states it, as the beginning of a sentence.
+        resize: The resizing that is stated, or None.
         runs: Whether the network may be run on the samples: they do not pass a preprocessor of
             its own first.
 
@@ -105,6 +109,9 @@ def judge(
                 evidence if runs else None,
                 bool(said),
             )
+            hints = found[name].hints
+            hints += tuple(resize_hints(resize, summary, hints))
+            found[name] = replace(found[name], hints=hints)
     if not found:
         text = (
             "images of shape (batch, height, width, channels); none of the inputs is of that "

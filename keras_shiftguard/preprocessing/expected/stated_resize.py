@@ -1,0 +1,101 @@
+"""Resizing that a converter states: the size, filter and crop with which images are prepared.
+
+A KerasHub image converter, timm and Hugging Face state it beside mean and deviation.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# Numbers of Pillow's filters in a `preprocessor_config.json`.
+PILLOW_FILTERS = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "box", 5: "hamming"}
+
+
+@dataclass(frozen=True)
+class StatedResize:
+    """How images are brought to size.
+
+    Args:
+        size: Height and width in pixels; None if not stated.
+        interpolation: Name of the filter, such as `"bilinear"`; "" if not stated.
+        antialias: Whether the filter averages when it reduces; None if not stated.
+        crops: Whether the aspect ratio is kept by cropping or padding; None if not stated.
+    """
+
+    size: tuple[int, int] | None = None
+    interpolation: str = ""
+    antialias: bool | None = None
+    crops: bool | None = None
+
+    @property
+    def code(self) -> str:
+        """A line of Python that resizes in this way."""
+        arguments = [f"x, {self.size}"]
+        if self.interpolation not in ("", "bilinear"):
+            arguments.append(f"interpolation={self.interpolation!r}")
+        if self.antialias:
+            arguments.append("antialias=True")
+        if self.crops:
+            arguments.append("crop_to_aspect_ratio=True")
+        return f"x = keras.ops.image.resize({', '.join(arguments)})"
+
+
+def stated_resize(expects: Any) -> StatedResize | None:
+    """Returns the resizing that `expects` states; None if it states none.
+
+    Args:
+        expects: See `stated.stated_conventions`. What cannot be read states nothing here.
+    """
+    if isinstance(expects, (str, Path)) and Path(expects).suffix == ".json":
+        try:
+            expects = json.loads(Path(expects).read_text())
+        except (OSError, ValueError):
+            return None
+    if isinstance(expects, Mapping):
+        return _of_mapping(expects)
+    converter = getattr(expects, "image_converter", expects)
+    if not hasattr(converter, "scale") or not hasattr(converter, "offset"):
+        return None
+    size = _size(getattr(converter, "image_size", None))
+    keeps = [
+        getattr(converter, name, None) for name in ("crop_to_aspect_ratio", "pad_to_aspect_ratio")
+    ]
+    found = StatedResize(
+        size,
+        str(getattr(converter, "interpolation", None) or ""),
+        getattr(converter, "antialias", None),
+        None if keeps == [None, None] else any(keeps),
+    )
+    return found if size else None
+
+
+def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
+    """Returns the resizing of a mapping as timm or Hugging Face write it."""
+    if not values.get("do_resize", True) and not values.get("do_center_crop"):
+        return None
+    pillow = "resample" in values or "crop_pct" in values
+    size = _size(values.get("crop_size") if values.get("do_center_crop", True) else None)
+    size = size or _size(values.get("size")) or _size(values.get("input_size"))
+    if size is None:
+        return None
+    interpolation = values.get("interpolation") or PILLOW_FILTERS.get(values.get("resample", -1))
+    # Pillow's filters always average; both projects resize with Pillow.
+    antialias = True if pillow and interpolation != "nearest" else None
+    crops = True if values.get("crop_pct") or values.get("do_center_crop") else None
+    return StatedResize(size, str(interpolation or ""), antialias, crops)
+
+
+def _size(value: Any) -> tuple[int, int] | None:
+    """Returns height and width; None if they are not both stated."""
+    if isinstance(value, Mapping):
+        value = (value.get("height"), value.get("width"))
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = (value, value)
+    if not isinstance(value, (list, tuple)) or len(value) not in (2, 3):
+        return None
+    height, width = value[-2:]  # timm's `input_size` is (channels, height, width)
+    if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0:
+        return height, width
+    return None

@@ -1,0 +1,92 @@
+"""Resizing that a converter states, and the hints where the images were resized otherwise."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from scipy import ndimage
+
+import keras_shiftguard as sg
+from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize, stated_resize
+
+HUGGING_FACE = {
+    "do_resize": True,
+    "size": {"shortest_edge": 256},
+    "do_center_crop": True,
+    "crop_size": {"height": 224, "width": 224},
+    "resample": 3,
+    "image_mean": [0.485, 0.456, 0.406],
+    "image_std": [0.229, 0.224, 0.225],
+}
+TIMM = {
+    "input_size": (3, 240, 240),
+    "interpolation": "bicubic",
+    "crop_pct": 0.9,
+    "mean": (0.5, 0.5, 0.5),
+    "std": (0.5, 0.5, 0.5),
+}
+
+
+@pytest.mark.parametrize(
+    "stated, expected",
+    [
+        (HUGGING_FACE, StatedResize((224, 224), "bicubic", True, True)),
+        (TIMM, StatedResize((240, 240), "bicubic", True, True)),
+        (
+            {"size": 384, "resample": 2, "do_rescale": True},
+            StatedResize((384, 384), "bilinear", True),
+        ),
+        ({"size": 384, "do_resize": False, "mean": [0.5]}, None),
+        ({"mean": [0.5], "std": [0.5]}, None),
+        ({"size": "large", "mean": [0.5]}, None),
+        ("torch", None),
+        (None, None),
+    ],
+)
+def test_what_is_stated_is_read(stated, expected):
+    assert stated_resize(stated) == expected
+
+
+def test_a_config_file_and_a_converter_are_read(tmp_path):
+    path = tmp_path / "preprocessor_config.json"
+    path.write_text(json.dumps(HUGGING_FACE))
+    assert stated_resize(path) == stated_resize(HUGGING_FACE)
+    keras_hub = pytest.importorskip("keras_hub")
+    converter = keras_hub.layers.ImageConverter(image_size=(96, 128), interpolation="bicubic")
+    found = stated_resize(converter)
+    assert (found.size, found.interpolation) == ((96, 128), "bicubic")
+
+
+def network(side):
+    layers = [keras.Input((side, side, 3)), keras.layers.GlobalAveragePooling2D()]
+    return keras.Sequential([*layers, keras.layers.Dense(3)])
+
+
+def photos(side, order):
+    """Photo-like textures of 256 pixels, enlarged or reduced to another side."""
+    draw = np.random.default_rng(0)
+    x = ndimage.gaussian_filter(draw.uniform(0, 1, (8, 256, 256, 3)), (0, 2, 2, 0))
+    x = (x - x.min()) / np.ptp(x)
+    return ndimage.zoom(x, (1, side / 256, side / 256, 1), order=order).astype("float32")
+
+
+def hints(expects, side, order=1):
+    found = sg.diagnose(network(side), photos(side, order), expects=expects).hints
+    return {hint.name: hint.sentence for hint in found}
+
+
+UNIT = {"image_mean": [0.0] * 3, "image_std": [1.0] * 3}
+
+
+def test_another_size_is_a_hint_with_the_line_that_mends_it():
+    found = hints({**UNIT, "size": 224, "resample": 3, "do_rescale": True}, 256)
+    assert "224 by 224" in found["stated_size"] and "256 by 256" in found["stated_size"]
+    assert "keras.ops.image.resize(x, (224, 224), interpolation='bicubic'" in found["stated_size"]
+    assert "stated_size" not in hints({**UNIT, "size": 256, "resample": 3}, 256)
+
+
+def test_another_filter_is_a_hint():
+    stated = {**UNIT, "size": 512, "resample": 2}
+    assert "bilinear" in hints(stated, 512, order=0)["stated_filter"]
+    assert "stated_filter" not in hints(stated, 512, order=1)
