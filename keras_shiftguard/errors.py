@@ -12,6 +12,8 @@ ShiftWarning (a UserWarning)
 import warnings
 from typing import Any
 
+from keras_shiftguard.terminal import end_line
+
 
 class ShiftGuardError(Exception):
     """Base class of every error that this package raises on purpose."""
@@ -67,5 +69,6 @@ class ShiftWarning(UserWarning):
 
 
 def warn(message: str) -> None:
-    """Issues a `ShiftWarning` that shows no line of this package's source code."""
+    """Issues a `ShiftWarning` on a line of its own, which shows no line of our source code."""
+    end_line()
     warnings.warn_explicit(message, ShiftWarning, filename="keras_shiftguard", lineno=0)

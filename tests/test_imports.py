@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 # From the ground up. A room may import rooms below it, and itself; rooms of one floor do
 # not import each other.
 FLOORS = (
+    ("terminal",),
     ("errors", "conventions"),
     ("io",),
     ("profiles",),
@@ -25,7 +26,7 @@ FLOORS = (
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 # Rooms and files that run where no backend is installed, such as in a reader's own scripts.
 WITHOUT_KERAS = (
-    *("errors", "conventions", "profiles", "detection"),
+    *("terminal", "errors", "conventions", "profiles", "detection"),
     *("io.as_page", "io.images", "io.json_files", "io.npz"),
     *("log.epoch_history", "log.event_writer", "log.resume", "log.run_page", "log.shift_tab"),
     *("log.shift_tab_bins", "log.shift_tab_series"),

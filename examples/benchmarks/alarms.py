@@ -114,6 +114,58 @@ SHIFTS = {
 }
 
 
+# --- faults of labels and class mix of validation: functions of images and one-hot labels
+
+
+def wrong_labels(share):
+    """A share of the labels is another class, drawn at random."""
+
+    def change(x, y, rng):
+        labels, classes = y.argmax(axis=1), y.shape[1]
+        hit = rng.random(len(y)) < share
+        other = (labels + rng.integers(1, classes, len(y))) % classes
+        return x, np.eye(classes, dtype="float32")[np.where(hit, other, labels)]
+
+    return change
+
+
+def relabelled(share):
+    """A share of class 0 is called class 1."""
+
+    def change(x, y, rng):
+        labels = y.argmax(axis=1)
+        hit = (labels == 0) & (rng.random(len(y)) < share)
+        return x, np.eye(y.shape[1], dtype="float32")[np.where(hit, 1, labels)]
+
+    return change
+
+
+def swapped_names(x, y, rng):
+    """Classes 0 and 1 have changed their names."""
+    return x, y[:, [1, 0, *range(2, y.shape[1])]]
+
+
+def rarer(keep):
+    """Only a share of the first half of the classes is left."""
+
+    def change(x, y, rng):
+        rows = (y.argmax(axis=1) >= y.shape[1] // 2) | (rng.random(len(y)) < keep)
+        return x[rows], y[rows]
+
+    return change
+
+
+LABEL_FAULTS = {
+    "5 % wrong labels": wrong_labels(0.05),
+    "15 % wrong labels": wrong_labels(0.15),
+    "a third of class 0 is 1": relabelled(0.33),
+    "all of class 0 is 1": relabelled(1.0),
+    "0 and 1 swapped": swapped_names,
+    "half the classes x .3": rarer(0.3),
+    "half the classes x .05": rarer(0.05),
+}
+
+
 # --- augmentation of training: a function of images, one-hot labels and random numbers -----------
 
 
@@ -209,6 +261,15 @@ PIPELINES = {
     "jitter": only_images(jitter),
     "rotation": only_images(by_image(rotation)),
 }
+# Training and validation are clips, whose frames are nearly the same; `distinct_samples` says so.
+CLIPS = {"clips of 3": 3, "clips of 10": 10}
+
+
+def clips(x, y, frames, rng):
+    """Returns clips of so many frames in place of images: moved by a pixel, with some noise."""
+    x, y = (values[: len(values) // frames].repeat(frames, axis=0) for values in (x, y))
+    x = np.stack([np.roll(image, rng.integers(-1, 2, 2), (0, 1)) for image in x])
+    return np.clip(x + rng.normal(0, 0.01, x.shape), 0, 1).astype("float32"), y
 
 
 class Training(keras.utils.PyDataset):
@@ -286,16 +347,21 @@ def run(data, pipeline, shift, seed):
     """Returns one row: a fit with an augmentation of training and a change of validation."""
     (x, y), (vx, vy), (ox, oy) = draw(data, seed)
     rng = np.random.default_rng([seed, 1])
-    change = SHIFTS.get(shift, lambda x, rng: x)
+    change = LABEL_FAULTS.get(shift) or only_images(SHIFTS.get(shift, lambda x, rng: x))
+    distinct = None
+    if pipeline in CLIPS:
+        (x, y), (vx, vy) = (clips(*each, CLIPS[pipeline], rng) for each in ((x, y), (vx, vy)))
+        distinct = dict.fromkeys(("train", "validation"), 1 / CLIPS[pipeline])
     keras.utils.set_random_seed(seed)
     model = network(x.shape[1:], y.shape[1])
-    guard = sg.ShiftGuard(verbose=0, on_mismatch="ignore", on_shift="ignore", tolerance=TOLERANCE)
+    silent = {"verbose": 0, "on_mismatch": "ignore", "on_shift": "ignore"}
+    guard = sg.ShiftGuard(**silent, tolerance=TOLERANCE, distinct_samples=distinct)
     alarms = Alarms(guard)
-    training = Training(x, y, PIPELINES[pipeline], seed)
+    training = Training(x, y, PIPELINES.get(pipeline), seed)
     start = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        validation = change(vx, rng).astype("float32"), vy
+        validation = tuple(v.astype("float32") for v in change(vx, vy, rng))
         model.fit(
             training,
             validation_data=validation,
@@ -304,7 +370,7 @@ def run(data, pipeline, shift, seed):
             callbacks=[guard, alarms],
         )
     seconds = time.process_time() - start
-    lost = accuracy(model, ox, oy) - accuracy(model, change(ox, rng), oy)
+    lost = accuracy(model, ox, oy) - accuracy(model, *change(ox, oy, rng))
     found = [f for f in guard.report.findings if f.stream == "validation"]
     costs = [f.cost for f in found if f.cost is not None]
     return {
@@ -337,7 +403,7 @@ def summary(rows):
     """Prints the table, over all shifts and over those that no constant was chosen on."""
     right = [row for row in rows if not row["shift"]]
     shifted = [row for row in rows if row["shift"]]
-    numbers = {name: i for i, name in enumerate(SHIFTS)}
+    numbers = {name: i for i, name in enumerate([*SHIFTS, *LABEL_FAULTS])}
     held_out = [row for row in shifted if numbers[row["shift"]] % 2]
     print(f"\n{len(rows)} fits{'':44}all              held-out shifts")
     print(f"  right pipelines, alarmed at any epoch            {share(right)}")
@@ -350,7 +416,7 @@ def summary(rows):
         print(f"  {words:49}{columns[0]:17}{columns[1]}")
     print(f"  {'AUROC of the cost, of 2 points or more':49}{auroc(shifted):17}{auroc(held_out)}")
     by_pipeline = {row["pipeline"] for row in right}
-    for name in (p for p in PIPELINES if p in by_pipeline):
+    for name in (p for p in [*PIPELINES, *CLIPS] if p in by_pipeline):
         print(f"    {name:20}{share([row for row in right if row['pipeline'] == name])}")
 
 
@@ -358,8 +424,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", default=[], choices=("fashion", "photos"))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
-    parser.add_argument("--pipelines", nargs="*", default=list(PIPELINES))
-    parser.add_argument("--shifts", nargs="*", default=list(SHIFTS))
+    parser.add_argument("--pipelines", nargs="*", default=[*PIPELINES, *CLIPS])
+    parser.add_argument("--shifts", nargs="*", default=[*SHIFTS, *LABEL_FAULTS])
     parser.add_argument("--training", nargs="*", default=["none", "pad-crop"], help="of the shifts")
     parser.add_argument("--save", type=Path, help="JSON file for the rows")
     parser.add_argument("--add", type=Path, nargs="+", default=[], help="files of --save to add")

@@ -7,18 +7,28 @@ import keras
 import numpy as np
 
 from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.detection.causes import pipeline_change
+from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.errors import warn
-from keras_shiftguard.explain.shift_cost import Labelled, Predict, ShiftCost, cost_of_mix, mirrored
+from keras_shiftguard.explain.shift_cost import (
+    Labelled,
+    Predict,
+    ShiftCost,
+    cost_of_mix,
+    cost_of_step,
+    mirrored,
+)
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
 # JAX would compile the operations for minutes; there only the accuracies are compared.
+ALWAYS_UNTIL = 4  # the epochs after which costs are always measured anew
 SEARCHES = keras.backend.backend() != "jax"
 
 
@@ -26,7 +36,8 @@ class CostWatch:
     """Measures the cost of the findings on validation with the present weights.
 
     It runs the model on some hundred images, after an epoch that found a difference, and while
-    there is one after epochs 1, 2, 4, 8, ...: a model that learns more has more to lose.
+    there is one after epochs 1 to 4, 8, 16, ... and the last: a model that learns more has more to
+    lose.
 
     Args:
         model: The model that is trained.
@@ -36,39 +47,42 @@ class CostWatch:
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
         self._model, self._shift, self._sync = model, shift, sync
-        self._measured: dict[str, tuple[frozenset[str], ShiftCost]] = {}  # by the other stream
+        self._priced: dict[str, frozenset[str]] = {}  # features with a cost, by the other stream
+        self._measured: dict[str, ShiftCost] = {}  # by the other stream
         self._mirrored: dict[tuple[str, str], str] = {}  # how, by the other stream and the feature
         self._has_failed = False
 
-    def update(self, streams: Mapping[str, Stream], epoch: int) -> None:
+    def update(self, streams: Mapping[str, Stream], epoch: int, is_last: bool = False) -> None:
         """Measures what is due after an epoch.
 
         Args:
             streams: The streams with their kept samples.
             epoch: The epoch, counted from 1.
+            is_last: Whether it is the last one of the fit.
         """
+        is_due = is_last or epoch <= ALWAYS_UNTIL or not epoch & (epoch - 1)
         if self._shift.tolerance is None or self._has_failed:
             return
         try:
             for pair in self._shift.pairs:
                 if pair.stream == "validation" and pair.findings:
-                    self._update(pair, streams, epoch)
+                    self._update(pair, streams, is_due)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
 
-    def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int) -> None:
+    def _update(self, pair: Pair, streams: Mapping[str, Stream], is_due: bool) -> None:
         for feature in pair.findings:
             self._rename(pair.against, pair.findings[feature])
         features = frozenset(pair.findings)
-        known = self._measured.get(pair.against)
-        is_new = known is None or known[0] != features
-        if not is_new and epoch & (epoch - 1) and not self._shift.is_too_early:
+        is_new = self._priced.get(pair.against) != features
+        if not (is_new or is_due or self._shift.is_too_early):
             return
         current = _labelled(streams["validation"])
         if current is None or not self._can_run():
             return
         self._sync()
+        self._priced[pair.against] = features
         name, images = next(iter(streams["validation"].kept_samples)), current.images
 
         def predict(chunks: list[np.ndarray]) -> np.ndarray:
@@ -86,13 +100,13 @@ class CostWatch:
         ]
         costs: dict[str, Cost | None] = {}
         if covariate or concept:
+            known = self._measured.get(pair.against)
             if is_new or known is None:
                 reference = _labelled(streams["train"]) if pair.against == "train" else None
-                cost = ShiftCost(current, reference, *_moves(pair, name))
-                cost = cost.after(None if known is None else known[1])
+                cost = ShiftCost(current, reference, *_moves(pair, name)).after(known)
             else:
-                cost = known[1].on(current)
-            self._measured[pair.against] = features, cost
+                cost = known.on(current)
+            self._measured[pair.against] = cost
             visits = self._shift.is_first_visit, self._shift.is_unaugmented
             details = bool(covariate) and SEARCHES
             found = cost.measure(predict, *visits, details=details)
@@ -100,6 +114,10 @@ class CostWatch:
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             if concept or found is None or (found.is_rough and found.value > 0):
                 costs |= self._mirroring(pair, [*concept, *covariate], predict, current)
+        step = _step(pair, name) if name in pair.findings else None
+        if step is not None:
+            first = pair.current.inputs[name].layout == "channels_first"
+            costs[name] = cost_of_step(predict, current, step, first)
         if "labels" in pair.findings:
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
@@ -143,6 +161,13 @@ def _labelled(stream: Stream) -> Labelled | None:
     samples, labels = stream.samples()
     images = next(iter(samples.values()))
     return None if labels is None or not len(labels) else Labelled(images, labels)
+
+
+def _step(pair: Pair, name: str) -> Explanation | None:
+    """Returns the preprocessing step that explains a finding on the input; None without one."""
+    if pair.findings[name].kind != "preprocessing":
+        return None
+    return pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
 
 
 def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:

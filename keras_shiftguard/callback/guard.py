@@ -38,6 +38,7 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as 
 from keras_shiftguard.preprocessing.expected.own_preprocessor import after_preprocessor
 from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.terminal import end_line, mark_line
 
 
 class ShiftGuard(keras.callbacks.Callback):
@@ -274,9 +275,11 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.detach()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        mark_line(is_open=False)
         self._begin("train")
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        mark_line(is_open=False)
         self._supervisor.call(self._start_epoch, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -284,12 +287,14 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "train", batch)
+        self._expect_progress_bar()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._print(self._supervisor.call(Run.finish_epoch, epoch, logs))
         self._supervisor.call(Run.save_epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        mark_line(is_open=False)
         self._print(self._supervisor.call(Run.verdict))
         self._print(self._supervisor.call(Run.recalibrate))
         if self.attach_to is not None:
@@ -307,11 +312,13 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "validation", batch)
+        self._expect_progress_bar()
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         self._print(self._supervisor.call(Run.finish_validation))
         if self._run is None or not self._run.training:
             self._supervisor.end()
+            mark_line(is_open=False)
 
     def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._begin("prediction")
@@ -322,10 +329,12 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "prediction", batch)
+        self._expect_progress_bar()
 
     def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
         self._print(self._supervisor.call(Run.finish_prediction))
         self._supervisor.end()
+        mark_line(is_open=False)
 
     @property
     def _run(self) -> Run | None:
@@ -344,7 +353,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._measure_known()
         self._supervisor.begin(lambda: self._new_run(kind))
         if kind == "train" and self._run is not None and not self._supervisor.has_failed:
-            self._print(f"ShiftGuard watches. {self._run.shift.needs}")
+            self._print(f"ShiftGuard is on. {self._run.shift.needs}")
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
         if epoch and not run.num_batches:  # the fit resumes an earlier one
@@ -355,7 +364,13 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _print(self, text: str) -> None:
         if self.verbose and text and is_first_process():
+            end_line()
             print(text)
+
+    def _expect_progress_bar(self) -> None:
+        """Notes that Keras draws its progress bar next, and leaves the line open behind it."""
+        if (self.params or {}).get("verbose") in (1, "auto"):
+            mark_line(is_open=True)
 
     def _measure_known(self) -> None:
         """Profiles the reference and the target, unless an earlier fit did so already."""

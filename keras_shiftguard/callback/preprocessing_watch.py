@@ -48,6 +48,7 @@ class PreprocessingWatch:
         self.on_mismatch = on_mismatch
         self.diagnoses: dict[str, Diagnosis] = {}
         self.corrected: set[str] = set()  # names of the streams whose input is corrected
+        self.sees_images = False  # whether any input has images; else there is nothing to check
         self._settled: set[str] = set()  # names of the streams that have their diagnosis
         self._checked_at: dict[str, int] = {}  # number of batches at the latest check
         self._evidence = BatchNormEvidence(model) if model.built else None
@@ -76,6 +77,7 @@ class PreprocessingWatch:
         name = stream.stream
         self._checked_at[name] = batches
         samples, labels = stream.samples(FIRST_SAMPLES)
+        self.sees_images = self.sees_images or bool(samples)
         num_samples = max((len(images) for images in samples.values()), default=0)
         is_last = final or batches >= CHECK_AFTER_BATCHES[-1] or not samples
         if num_samples < MIN_SAMPLES_TO_CHECK and not is_last:

@@ -1,10 +1,11 @@
 """`Repair`: augmentation inside the step, and batch-norm statistics after the last epoch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
 
+from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
@@ -12,6 +13,8 @@ from keras_shiftguard.callback.optional_data import OptionalData
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile
+
+CLOSED = 0.5  # a gap below this, in standard deviations between samples, counts as closed
 
 
 class Repair:
@@ -79,7 +82,7 @@ class Repair:
         curves = {f"strength/{name}": value for name, value in strengths.items()}
         curves |= {f"shift/{name}": value for name, value in augmentation.gaps.items()}
         log.write_adaptation(step, headline, events, curves, augmentation.state())
-        return "\n".join(f"ShiftGuard: {change}" for change in changes)
+        return _in_a_line(changes, augmentation.gaps)
 
     def recalibrate(self, model: keras.Model, log: RunWriter, step: int) -> str:
         """Sets the batch-norm statistics to those of the target; returns the change as text."""
@@ -104,6 +107,28 @@ class Repair:
         self._used = list(state["used"])
         if self.augmentation is not None and state["augmentation"] is not None:
             self.augmentation.restore(state["augmentation"])
+
+
+def _in_a_line(changes: Sequence[Change], gaps: Mapping[str, float]) -> str:
+    """Returns the changes of the augmentation after an epoch in one line; "" without a change.
+
+    Args:
+        changes: The changes.
+        gaps: What is left of the shift, in standard deviations, by attribute.
+    """
+    if not changes:
+        return ""
+    parts = [
+        f"{change.operation} {'raised' if change.after > change.before else 'lowered'} to "
+        f"{change.after:.2g}"
+        for change in changes
+    ]
+    widest = max(gaps, key=lambda name: abs(gaps[name]), default="")
+    left = abs(gaps.get(widest, 0.0))
+    result = "which closes the gap to the target"
+    if left >= CLOSED:
+        result = f"the widest gap left is {left:.1f} standard deviations ({widest})"
+    return f"ShiftGuard: augmentation {', '.join(parts)}; {result}."
 
 
 def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str, Any]) -> None:

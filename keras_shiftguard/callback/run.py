@@ -6,6 +6,11 @@ from typing import Any
 
 import keras
 
+from keras_shiftguard.callback.closing_words import (
+    correction_line,
+    preprocessing_line,
+    shift_lines,
+)
 from keras_shiftguard.callback.cost_watch import CostWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
@@ -283,8 +288,9 @@ class Run:
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
-            self.costs.update(self._probe.streams, epoch)
-            self.shift.ask(epoch < (self.run_key or {}).get("epochs", 1))
+            is_last = epoch >= (self.run_key or {}).get("epochs", 1)
+            self.costs.update(self._probe.streams, epoch, is_last)
+            self.shift.ask(not is_last)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -312,21 +318,14 @@ class Run:
         return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
-        """Returns the text to print at the end.
-
-        A mismatch is left out: it was reported at once, unless `on_mismatch` is `"ignore"`.
-        """
-        diagnosis = self.diagnosis
-        texts = [] if diagnosis is None or diagnosis.status == "mismatch" else [str(diagnosis)]
-        texts += [] if self.shift.report is None else [str(self.shift.report)]
-        if self.preprocessing.corrected and self.kind != "prediction":
-            streams = " and ".join(sorted(self.preprocessing.corrected))
-            texts.append(
-                f"ShiftGuard corrected the input of {streams} inside fit only: plain "
-                "`model.predict` is uncorrected. Keep the fix with\n"
-                "    model = guard.diagnosis.apply(model)"
-            )
-        return "\n".join(texts)
+        """Returns the text to print at the end: what was found and is not on the screen yet."""
+        corrected = self.preprocessing.corrected if self.kind != "prediction" else set()
+        lines = [
+            preprocessing_line(self.diagnosis if self.preprocessing.sees_images else None),
+            shift_lines(self.shift.report, self.shift.untold),
+            correction_line(corrected),
+        ]
+        return "\n".join(line for line in lines if line)
 
     @property
     def num_batches(self) -> int:

@@ -11,9 +11,9 @@ from keras_shiftguard.detection.causes.same_samples import nearly_same, randomis
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
+from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.planning import needs_in_words
 from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.detection.report_words import in_a_sentence
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
@@ -221,13 +221,19 @@ class ShiftWatch:
         if self.on_shift == "raise":
             raise ShiftDetectedError(self.report)
         worst = sorted(alarms, key=lambda finding: -abs(finding.effect_size))[:3]
-        lines = [f"  - {in_a_sentence(finding)}" for finding in worst]
+        lines = [f"  - {plain_sentence(finding)}" for finding in worst]
         more = len(alarms) - len(worst)
         lines += [f"  ... and {more} more in `guard.report`"] if more else []
         stops = self.on_shift == "stop"
         end = ["Training stops after this epoch (on_shift='stop')."] if stops else []
         warn("\n".join(["ShiftGuard found a shift:", *lines, *end]))
         return stops
+
+    @property
+    def untold(self) -> list[Finding]:
+        """The alarms of which nobody was warned, because of `on_shift="ignore"`."""
+        findings = () if self.report is None else self.report.findings
+        return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.

@@ -11,7 +11,9 @@ from keras_shiftguard.detection.two_sample import frequencies, mean_discrepancy,
 from keras_shiftguard.detection.two_sample.multiplicity import Family
 from keras_shiftguard.detection.two_sample.tail_probabilities import hypergeometric_two_sided
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
+TOO_FEW = "not enough samples yet"  # beginning of a note
 # (current, reference): the number of distinct samples divided by the number of samples counted.
 # Copies of a sample add no evidence, so tests count distinct samples.
 Shares = tuple[float, float]
@@ -44,6 +46,7 @@ class CollectedTests:
     families: list[Family] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     several_inputs: bool = False
+    _short: set[str] = field(default_factory=set)  # streams with a note on too few samples
 
     def note_too_few(self, what: str, n: float, m: float, needed: int) -> bool:
         """Whether a stream has fewer samples than needed; if so, adds a note.
@@ -54,13 +57,18 @@ class CollectedTests:
             m: Number of distinct samples of the reference.
             needed: Number of distinct samples that each stream needs.
         """
-        short = [
-            f"{sentences.stream_name(name)} has {int(count)} of {needed}"
-            for name, count in ((self.names.stream, n), (self.names.against, m))
-            if count < needed
-        ]
-        if short:
-            self.notes.append(f"not enough samples yet to judge {what}: {' and '.join(short)}")
+        counts = {self.names.stream: int(n), self.names.against: int(m)}
+        short = {name: count for name, count in counts.items() if count < needed}
+        for name, count in short.items():
+            # Who has too few samples for one test has too few for the more demanding ones, and a
+            # stream's first epoch is as short as the stream.
+            repeated = name == FIRST_EPOCH and self.names.stream in short
+            if name not in self._short and not repeated:
+                self._short.add(name)
+                self.notes.append(
+                    f"{TOO_FEW}: {sentences.stream_name(name)} has {count} of the {needed} needed "
+                    f"to judge {what}"
+                )
         return bool(short)
 
     def add_features(
@@ -90,7 +98,7 @@ class CollectedTests:
         if not current.names:
             return
         num_distinct = (current.num_samples * shares[0], reference.num_samples * shares[1])
-        if self.note_too_few(f"{source} features", *num_distinct, ranks.MIN_SAMPLES):
+        if self.note_too_few(f"the features of {source}", *num_distinct, ranks.MIN_SAMPLES):
             return
         tests = ranks.compare_features(current, reference, shares)
         self._note_empty_columns(source, current, reference)

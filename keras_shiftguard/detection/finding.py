@@ -84,6 +84,8 @@ class Finding:
         Args:
             cost: The cost; None where nothing tells.
             tolerance: The share of accuracy that a difference may cost.
+
+        Another preprocessing step is an alarm whatever it costs: nobody intends it.
         """
         if cost is None:
             return replace(
@@ -93,7 +95,7 @@ class Finding:
             self,
             cost=cost.value,
             cost_interval=cost.interval,
-            harmless=not cost.is_alarm(tolerance),
+            harmless=self.kind != "preprocessing" and not cost.is_alarm(tolerance),
             cost_words=cost.in_words(tolerance),
             is_rough=cost.is_rough and not cost.is_sure,
         )

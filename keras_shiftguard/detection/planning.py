@@ -35,9 +35,8 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
 
 
 def needs_in_words(level: float) -> str:
-    """Returns sentences on how many samples a look at this level needs."""
-    half, fifth = samples_for(0.5, level), samples_for(0.2, level)
+    """Returns a sentence on how many samples a look at this level needs."""
     return (
-        f"A shift is looked for from {MIN_SAMPLES} samples in each stream on. About {half:,} show "
-        f"a shift of half a standard deviation, about {fifth:,} one of a fifth."
+        f"It needs {MIN_SAMPLES} samples of each dataset; {samples_for(0.5, level):,} reveal a "
+        "difference of half a standard deviation."
     )

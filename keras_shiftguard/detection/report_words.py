@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
+from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding, kinds_of
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 MAX_SHOWN = 5  # largest number of findings in the text of a report
 MIN_SAMPLES_TO_TEST = 20  # with fewer samples in a stream, hardly anything can be tested
+TOO_FEW_TO_TELL = "too few samples to tell"
 KIND_NAMES = {
     "preprocessing": "preprocessing",
     "label": "label shift",
@@ -79,7 +82,9 @@ def verdict(
         )
         kinds = ", ".join(KIND_NAMES[kind] for kind in kinds_of(findings))
         return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {alpha:g})"
-    sizes = ", ".join(f"{name} {n:,}" for name, n in (num_samples or {}).items())
+    sizes = ", ".join(
+        f"{name} {n:,}" for name, n in (num_samples or {}).items() if name != FIRST_EPOCH
+    )
     sizes = f" (samples: {sizes})" if sizes else ""
     if findings:
         return f"ShiftGuard: no shift that matters{sizes}"
@@ -88,7 +93,7 @@ def verdict(
     fewest = min(num_samples.values())
     if not fewest:
         return f"ShiftGuard: nothing could be measured{sizes}"
-    few = any(note.startswith("not enough samples") for note in notes)
+    few = any(note.startswith(TOO_FEW) for note in notes)
     if few and fewest < MIN_SAMPLES_TO_TEST:
-        return f"ShiftGuard: too few samples to tell{sizes}"
+        return f"ShiftGuard: {TOO_FEW_TO_TELL}{sizes}"
     return f"ShiftGuard: no shift found{sizes}"

@@ -38,11 +38,13 @@ class Repair:
         predictions: Predictions after the repair.
         detail: Description for the report.
         line: Line of Python that repairs the input or the model.
+        restores_levels: Whether it sets the levels of the channels.
     """
 
     predictions: Predictions
     detail: str
     line: str
+    restores_levels: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def level_repair(
     brightness = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     contrast = "lower" if std.mean() < reference.std.mean() else "higher"
     detail = f"{brightness}, contrast {contrast}: the reference's levels restored"
-    return Repair(predictions, detail, f"x = {_affine(scale, offset, channels_first)}")
+    line = f"x = {_affine(scale, offset, channels_first)}"
+    return Repair(predictions, detail, line, restores_levels=True)
 
 
 def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) -> Repair | None:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.bootstrap import (
     Accuracies,
@@ -27,6 +28,11 @@ from keras_shiftguard.explain.samples import Samples, read_samples, spread
 from keras_shiftguard.explain.shapley import shapley_shares
 
 SEED = 21
+LARGE = 0.8  # effect size of a difference that is large, in Cohen's words
+OVERFITTING = (
+    "The data does not differ from the reference in anything that was measured. If the model was "
+    "trained on the reference, the rest is overfitting: pass held-out data as `reference`."
+)
 
 
 def explain_gap(
@@ -202,16 +208,39 @@ class _GapAnalysis:
         gap = float(target.point) - measured
         rest = gap - sum(row.points for row in rows)
         rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
+        ends = self._interval(scores[0], predictions[0], target, by_set)
+        doubt, notes = self._doubt(remainder, ends, left), self._all_notes(predictions[0])
         return GapReport(
             tuple(rows),
             measured,
             float(target.point),
-            self._interval(scores[0], predictions[0], target, by_set),
+            ends,
             self.reference.name,
             len(self.samples),
             self.samples.labels is None,
-            tuple(self._all_notes(predictions[0])),
+            tuple([*notes, doubt] if self.samples.labels is not None and doubt else notes),
+            doubt if self.samples.labels is None else "",
         )
+
+    def _doubt(self, remainder: Remainder, ends: tuple[float, float], left: Accuracies) -> str:
+        """Returns why the report may be wrong, as a sentence; "" if nothing speaks against it.
+
+        Without labels, a gap of zero rests on the model's confidence, which a shift leaves wrong.
+        With labels, a gap that no difference of the data explains is often no shift at all.
+
+        Args:
+            remainder: The samples with all exact causes removed.
+            ends: 95 % interval of the gap.
+            left: The part of the gap that no cause explains.
+        """
+        if self.samples.labels is None and ends[0] <= 0:
+            found = remainder.largest_difference()
+            if found is not None and abs(found.effect_size) >= LARGE:
+                return plain_sentence(found)
+        elif self.samples.labels is not None and self.reference.profile is not None:
+            if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
+                return OVERFITTING
+        return ""
 
     def _predict_each_set(self, progress: Progress) -> list[Predictions]:
         """Returns the predictions with each set of causes removed, from none to all.

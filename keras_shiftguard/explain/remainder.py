@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_shiftguard.detection.causes.corruptions import name_cause
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
@@ -31,6 +33,8 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 LEVEL = 0.01  # significance level of the comparison that must find a covariate shift
+LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that restored levels repair
+ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
 LOWER_PERCENTILE = 2.5  # an estimate counts if this percentile of its draws is above 0
 
 
@@ -114,6 +118,16 @@ class Remainder:
         """Returns the samples with all exact causes removed, in chunks by input name."""
         return self.views.chunks(self.views.all_removed)
 
+    def largest_difference(self) -> Finding | None:
+        """Returns the largest difference from the reference that is left, if one was found."""
+        if self.reference.profile is None:
+            return None
+        before, now = self.reference.profile(), self._profile()
+        found = compare_profiles(before, now, stream="data", level=LEVEL, outputs=False).findings
+        kinds = ("covariate", "preprocessing")
+        found = [finding for finding in found if finding.kind in kinds and finding.matters]
+        return max(found, key=lambda finding: abs(finding.effect_size), default=None)
+
     def _profile(self) -> InputProfile:
         """Returns the profile of the samples with all exact causes removed."""
 
@@ -163,7 +177,7 @@ class Remainder:
             np.clip(estimate.draws, 0.0, np.maximum(self.left.draws, 0.0)),
         )
         self.left = self.left.minus(points)
-        line = "" if best is None else best[0].line
+        line = "" if best is None else _repair_line(best[0], before, now)
         return Estimate(COVARIATE_SHIFT, points, "; ".join(filter(None, parts)), line)
 
     def _attributes(
@@ -266,6 +280,23 @@ class Remainder:
             return
         self.left = self.left.minus(points)
         yield Estimate(CONCEPT_SHIFT, points, shift.detail)
+
+
+def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile | None) -> str:
+    """Returns the line of Python that repairs a covariate shift.
+
+    Restored levels may regain some accuracy under noise or blur too. They are the line to paste
+    only if the levels are what changed; else training has to see images like these.
+
+    Args:
+        repair: The repair that regained most.
+        before: Profile of the reference, or None.
+        now: Profile of the data, or None.
+    """
+    if not repair.restores_levels or before is None or now is None:
+        return repair.line
+    summaries = (next(iter(profile.inputs.values())) for profile in (before, now))
+    return repair.line if name_cause(*summaries).family in LEVEL_FAMILIES else ADAPT_LINE
 
 
 def _is_above_zero(difference: Accuracies) -> bool:

@@ -18,7 +18,6 @@ CONCEPT_SHIFT = "concept shift"
 UNEXPLAINED = "unexplained"
 
 MAX_LINES = 10  # of the printed report
-MAX_WIDTH = 200  # characters in a line; lines of code are never cut
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,8 @@ class GapReport(AsPage):
         estimated: Whether there were no labels, so that the accuracy is an
             estimate from the confidence of the model.
         notes: Causes that could not be checked, and other observations.
+        doubt: Why an estimated gap of zero may be wrong: the difference between the data and
+            the reference, as a sentence. Empty if nothing differs much.
     """
 
     rows: tuple[GapRow, ...]
@@ -77,6 +78,7 @@ class GapReport(AsPage):
     num_samples: int
     estimated: bool = False
     notes: tuple[str, ...] = ()
+    doubt: str = ""
 
     @property
     def gap(self) -> float:
@@ -102,6 +104,7 @@ class GapReport(AsPage):
             "estimated": self.estimated,
             "rows": [{**asdict(row), "interval": list(row.interval)} for row in self.rows],
             "notes": list(self.notes),
+            "doubt": self.doubt,
         }
 
     def write(self, log_dir: str | PathLike[str]) -> None:
@@ -132,9 +135,9 @@ class GapReport(AsPage):
                 repairs.setdefault(row.repair, []).append(row.cause)
         fixes = [f"  To repair {' and '.join(causes)}: {line}" for line, causes in repairs.items()]
         rows = self._row_lines(MAX_LINES - 1 - len(fixes))
-        notes = [_clip(f"  Note: {note}") for note in self.notes]
+        notes = [_in_a_line(f"  Note: {note}") for note in self.notes]
         room = MAX_LINES - 1 - len(rows) - len(fixes)
-        return "\n".join([_clip(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
+        return "\n".join([_in_a_line(self._headline()), *rows, *fixes, *notes[: max(room, 0)]])
 
     def _page_parts(self) -> dict[str, Any]:
         return {"title": "Accuracy gap", "gap": self.to_dict()}
@@ -145,6 +148,12 @@ class GapReport(AsPage):
         word = "Estimated accuracy" if self.estimated else "Accuracy"
         ends = f"95 % interval {low:.1f} to {high:.1f}"
         ours, theirs = _percent(self.accuracy), _percent(self.reference_accuracy)
+        if not self.beyond_sampling and self.doubt:
+            return (
+                f"Unclear whether there is a gap: {word.lower()} {ours} against {theirs} "
+                f"({self.reference}), {ends}, {size}, but the model's confidence may mislead: "
+                f"{self.doubt} Labels would tell."
+            )
         if not self.beyond_sampling:
             return (
                 f"No gap beyond sampling: {word.lower()} {ours} against {theirs} "
@@ -167,7 +176,7 @@ class GapReport(AsPage):
         else:
             merged = []
         lines = [_row_line(row) for row in shown]
-        return [_clip(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
+        return [_in_a_line(line) for line in [*lines[:-1], *merged, *lines[-1:]]]
 
 
 def _row_line(row: GapRow) -> str:
@@ -190,7 +199,6 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _clip(line: str) -> str:
-    """Returns the text on one line, cut at `MAX_WIDTH` characters."""
-    line = " ".join(line.split("\n"))
-    return line if len(line) <= MAX_WIDTH else line[: MAX_WIDTH - 3].rstrip() + "..."
+def _in_a_line(text: str) -> str:
+    """Returns the text without line breaks."""
+    return " ".join(text.split("\n"))

@@ -17,14 +17,16 @@ import keras
 import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
+from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import SIGMAS, Cost, cost_of, gap_between
+from keras_shiftguard.explain.level_match import LevelMatch, match_levels
 from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style, StyleSearch
 
 # Share of the change of the attributes that an operation must make, to be replayed or undone.
 MIN_REPLAYED, MIN_UNDONE = 0.7, 0.85
 # Operations on the light lose nothing: if undoing one helps, it did harm, whatever else differs.
 LOSSLESS = frozenset(
-    ("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
+    ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
 ENOUGH = 0.85  # share at which no other group of operations is tried
@@ -79,10 +81,16 @@ class ShiftCost:
         self._moved, self._unit = moved, unit
 
     @cached_property
-    def undo(self) -> Style:
+    def undo(self) -> Style | LevelMatch:
         """The operation that makes `current` look like the reference."""
-        other = self.current if self.reference is None else self.reference
-        return _style(self.current.images, other.images, self._moved, self._unit)
+        images, other = self.current.images, self.reference or self.current
+        levels = None
+        if self.reference is not None:
+            levels = match_levels(images, other.images, self._moved, self._unit)
+        if levels is not None and levels.explained >= ENOUGH:
+            return levels
+        style = _style(images, other.images, self._moved, self._unit)
+        return style if levels is None or style.explained >= levels.explained else levels
 
     @cached_property
     def replay(self) -> Style:
@@ -183,6 +191,29 @@ class ShiftCost:
             changed = predict(self.replay.apply(self.reference.images))
             cost = cost_of(before, changed == self.reference.labels)
         return cost, self.replay.explained, True
+
+
+def cost_of_step(
+    predict: Predict, current: Labelled, step: Explanation, channels_first: bool
+) -> Cost | None:
+    """Returns what a preprocessing step costs that only these images had, by undoing it exactly.
+
+    Args:
+        predict: Runs the model in inference mode.
+        current: Labelled images with the step.
+        step: The step, from the images of the reference to these.
+        channels_first: Whether the channels are the second axis.
+    """
+    images, labels = current.images, current.labels
+    if len(labels) < MIN_SAMPLES:
+        return None
+    shape = (-1, 1, 1) if channels_first else (-1,)
+    scale, offset = step.scale.reshape(shape), step.offset.reshape(shape)
+    undone = ((images - offset) / scale).astype("float32")
+    if step.swapped:
+        undone = np.flip(undone, 1 if channels_first else 3)
+    right = predict([images]) == labels
+    return cost_of(predict([np.ascontiguousarray(undone)]) == labels, right)
 
 
 def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:

@@ -41,7 +41,7 @@ def noisier(x, level):
 def test_a_costly_shift_is_told_with_its_cost(digits):
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(ShiftWarning, match=r"costs about \d+\.\d points of accuracy"):
+    with pytest.warns(ShiftWarning, match=r"much noisier .* costs about \d+ points"):
         fit(guard, train, (noisier(x, 0.5), y))
     worst = guard.report.findings[0]
     assert worst.matters and worst.cost > 0.05 and worst.cost_interval[0] > 0
@@ -59,6 +59,17 @@ def test_a_harmless_shift_is_a_row_and_no_warning(digits):
     strict = sg.ShiftGuard(verbose=0, tolerance=None, on_shift="ignore")
     fit(strict, train, (noisier(x, 0.03), y), 1)
     assert strict.report.shifted and strict.report.findings[0].cost is None
+
+
+def test_a_missing_rescale_has_a_cost_and_is_an_alarm_whatever_it_is(digits):
+    train, (x, y) = digits
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", on_mismatch="ignore")
+    model, _ = fit(guard, train, (255 * x, y))
+    (finding,) = (f for f in guard.report.findings if f.kind == "preprocessing")
+    right = (model.predict(x, verbose=0).argmax(1) == y).mean()
+    wrong = (model.predict(255 * x, verbose=0).argmax(1) == y).mean()
+    assert finding.cost == pytest.approx(right - wrong, abs=0.03)
+    assert finding.matters and not finding.harmless
 
 
 @pytest.mark.thorough

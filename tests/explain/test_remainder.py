@@ -44,9 +44,21 @@ def test_a_darker_scene_is_covariate_shift_and_the_model_stays_as_it_was(digits)
     row = report.rows[0]
     assert (row.cause, row.kind) == ("covariate shift", "estimated")
     assert row.points > 0.6 * report.gap and "explained by" in str(report)
+    assert row.repair.startswith("x = x * ")
     assert abs(sum(each.points for each in report.rows) - report.gap) < 1e-9
     for weight, old in zip(model.weights, before, strict=True):
         np.testing.assert_array_equal(keras.ops.convert_to_numpy(weight), old)
+
+
+@pytest.mark.thorough
+def test_noise_is_not_repaired_by_a_line_about_levels(digits):
+    model, reference, (x, y) = digits
+    noise = np.random.default_rng(1).normal(0, 90, x.shape)
+    noisy = np.clip(x + noise, 0, 255).astype("uint8")
+    report = sg.explain_gap(model, (right(noisy), y), reference)
+    row = next(row for row in report.rows if row.cause == "covariate shift")
+    assert row.points > 0.02
+    assert "x *" not in row.repair and "adapt" in row.repair
 
 
 @pytest.mark.thorough

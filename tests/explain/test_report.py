@@ -47,6 +47,14 @@ def test_an_estimate_is_said_to_be_one():
     assert "Note: No labels." in str(found)
 
 
+def test_an_estimate_of_no_gap_under_a_shift_is_unclear():
+    shift = "Data images are much noisier than reference images."
+    rows = [row("unexplained", 0.0, "rest")]
+    found = report(rows, interval=(-0.01, 0.01), estimated=True, doubt=shift)
+    assert str(found).startswith("Unclear whether there is a gap") and shift in str(found)
+    assert found.to_dict()["doubt"] == shift
+
+
 def test_one_repair_for_two_causes_is_told_once():
     rows = [row(c, 0.1, repair="x = x[..., ::-1] / 255") for c in CAUSES[:2]]
     text = str(report([*rows, row("unexplained", 0.0, "rest")]))
@@ -56,6 +64,12 @@ def test_one_repair_for_two_causes_is_told_once():
 
 def test_what_makes_it_worse_is_no_repair():
     assert "To repair" not in str(report([row("label shift", -0.1, repair="x = x")]))
+
+
+def test_no_sentence_is_cut():
+    detail = "the reference loses 4.1 if one darkens it; " * 8 + "the end"
+    text = str(report([row("covariate shift", 0.1, "estimated", detail=detail)]))
+    assert text.splitlines()[1].endswith("the end")
 
 
 @pytest.mark.parametrize("number", [1, 3, 7, 12])

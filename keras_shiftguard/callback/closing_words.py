@@ -1,0 +1,68 @@
+"""The lines that the guard prints at the end of a run: one on preprocessing, one on shift.
+
+They repeat nothing that a warning has said already; `guard.diagnosis` and `guard.report` have the
+numbers.
+"""
+
+from collections.abc import Collection, Sequence
+
+from keras_shiftguard.detection.families import TOO_FEW
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.plain_words import plain_sentence
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.detection.report_words import TOO_FEW_TO_TELL, verdict
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
+
+MAX_SHOWN = 3  # largest number of alarms that are listed
+
+
+def preprocessing_line(diagnosis: Diagnosis | None) -> str:
+    """Returns the verdict on preprocessing in one line; "" where a warning has told it.
+
+    Args:
+        diagnosis: The diagnosis; None without one, or where no input has images.
+    """
+    if diagnosis is None or diagnosis.status == "mismatch":
+        return ""
+    line = str(diagnosis).partition("\n")[0]
+    more = " What would tell: print(guard.diagnosis)" if diagnosis.status == "unknown" else ""
+    return line + more
+
+
+def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> str:
+    """Returns the verdict on shift in one line, and the alarms of which nobody was warned.
+
+    Args:
+        report: The latest report; None without one.
+        untold: Alarms without a warning, the most severe first.
+    """
+    if report is None:
+        return ""
+    line = verdict(report.findings, report.notes, report.alpha, report.num_samples)
+    if report.shifted:
+        lines = [f"  - {plain_sentence(finding)}" for finding in untold[:MAX_SHOWN]]
+        return "\n".join([f"{line}. The numbers: print(guard.report)", *lines])
+    if report.findings:
+        return f"{line}. Small differences: print(guard.report)"
+    notes = report.notes
+    if TOO_FEW_TO_TELL in line:
+        notes = tuple(note for note in notes if not note.startswith(TOO_FEW))
+    if not notes:
+        return f"{line}."
+    others = f" ({len(notes) - 1} more in guard.report)" if len(notes) > 1 else ""
+    return f"{line}; {notes[0].rstrip('.')}{others}."
+
+
+def correction_line(corrected: Collection[str]) -> str:
+    """Returns how to keep a correction that was made inside the fit; "" without one.
+
+    Args:
+        corrected: Names of the streams whose input was corrected.
+    """
+    if not corrected:
+        return ""
+    return (
+        f"ShiftGuard corrected the input of {' and '.join(sorted(corrected))} inside fit only: "
+        "plain `model.predict` is uncorrected. Keep the fix with\n"
+        "    model = guard.diagnosis.apply(model)"
+    )

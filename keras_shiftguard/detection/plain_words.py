@@ -1,0 +1,98 @@
+"""Findings in one plain sentence each, for the terminal: what differs, since when, at what cost.
+
+The numbers of the tests stand in `Finding.explanation`.
+"""
+
+from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
+from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding
+from keras_shiftguard.detection.sentences import stream_name
+
+# What images are, (below, above) the other stream in the main attribute of a family of causes.
+FAMILY_ADJECTIVES = {
+    "brightness": ("darker", "brighter"),
+    "contrast": ("lower in contrast", "higher in contrast"),
+    "blur": ("blurrier", "sharper"),
+    "noise": ("less noisy", "noisier"),
+    "compression": ("less compressed", "more compressed"),
+    "resolution": ("coarser", "finer"),
+}
+# What names a family better than an attribute; the other stream's images follow.
+FAMILY_DIFFERENCES = {
+    "colour": "differ in colour from",
+    "weather": "seem covered, as by snow, rain or dirt, unlike",
+    "geometry": "are moved, turned or scaled against",
+}
+# The attributes whose sign tells the direction of a family; of others, the sign tells nothing.
+DIRECTION = {
+    "brightness": ("brightness",),
+    "contrast": ("contrast",),
+    "blur": ("sharpness", "band_1", "band_2"),
+    "noise": ("noise", "noise_flat"),
+    "compression": ("blockiness",),
+    "resolution": ("sharpness", "band_1"),
+}
+# |effect sizes|, in standard deviations between samples, for the word before an adjective. Cohen
+# calls 0.2 small and 0.8 large.
+SLIGHT, LARGE = 0.4, 1.5
+
+
+def plain_sentence(finding: Finding) -> str:
+    """Returns a finding as one sentence for the terminal.
+
+    Example:
+
+    >>> noisy = Finding("input/noise", "covariate", "noise", 2.0, (1.8, 2.2), 1e-9, "validation",
+    ...     "train", 3, "Validation images are noisier: mean noise ...", cost=0.06,
+    ...     cost_interval=(0.03, 0.09))
+    >>> plain_sentence(noisy)
+    'Validation images are much noisier than training images, since epoch 3; costs about 6 points.'
+    """
+    text = _difference(finding)
+    if finding.since is not None:
+        text += f", since epoch {finding.since}"
+    return f"{text}{_cost(finding)}."
+
+
+def _difference(finding: Finding) -> str:
+    """Returns what differs: plainly for an image attribute, else the finding's explanation."""
+    source, _, attribute = finding.feature.rpartition("/")
+    is_attribute = attribute in LABELS and source.split(" ")[0] not in MODEL_FEATURES
+    is_named = finding.family in FAMILY_ADJECTIVES or finding.family in FAMILY_DIFFERENCES
+    if finding.kind != "covariate" or not (is_attribute or is_named):
+        return finding.explanation.rstrip(".")
+    noun = f"images of input {source!r}" if f"input {source!r}" in finding.explanation else "images"
+    images = f"{stream_name(finding.stream).capitalize()} {noun}"
+    others = f"{stream_name(finding.against)} images"
+    if finding.against.startswith("the "):
+        others = f"those of {finding.against}"
+    if finding.family in FAMILY_DIFFERENCES:
+        return f"{images} {FAMILY_DIFFERENCES[finding.family]} {others}"
+    if attribute in DIRECTION.get(finding.family, ()):
+        adjectives = FAMILY_ADJECTIVES[finding.family]
+    elif is_named:
+        return f"{images} differ in {finding.family} from {others}"
+    else:
+        label = LABELS[attribute]
+        adjectives = ADJECTIVES.get(attribute, (f"lower in {label}", f"higher in {label}"))
+    adjective = adjectives[finding.effect_size > 0]
+    return f"{images} are {_degree(finding.effect_size)}{adjective} than {others}"
+
+
+def _degree(effect: float) -> str:
+    """Returns the word for the size of an effect, with a space behind it; or "" for a middle one.
+
+    Args:
+        effect: Effect size in standard deviations between samples.
+    """
+    if abs(effect) < SLIGHT:
+        return "slightly "
+    return "much " if abs(effect) >= LARGE else ""
+
+
+def _cost(finding: Finding) -> str:
+    """Returns what a finding costs, as the end of its sentence."""
+    if finding.cost is None or finding.is_question:
+        return ""
+    points = 100 * finding.cost
+    rounded = f"{points:.0f}" if points >= 2 else f"{points:.1f}"
+    return f"; costs about {rounded} point{'' if rounded == '1' else 's'}"

@@ -1,0 +1,99 @@
+"""What the guard prints in a real fit: few lines, each fact once, nothing glued to a bar."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import keras_shiftguard as sg
+from keras_shiftguard.errors import ShiftWarning
+
+BAR = re.compile(r"[█━]")  # a character of Keras's progress bar
+
+
+@pytest.fixture
+def images():
+    """Images of 4 classes that differ in brightness, with labels: (600, 8, 8, 3)."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 4, 600)
+    level = (0.4 + 0.2 * labels)[:, None, None, None]
+    return (level * draw.uniform(0, 1, (600, 8, 8, 3))).astype("float32"), labels
+
+
+def classifier(shape):
+    """A small compiled classifier of 4 classes."""
+    keras.utils.set_random_seed(0)
+    layers = [keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(4, "softmax")]
+    model = keras.Sequential(layers)
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def lines_of(capsys):
+    """The lines on the terminal; a progress bar that is drawn again begins a line of its own."""
+    return [line for line in re.split(r"[\n\r]", capsys.readouterr().out) if line.strip()]
+
+
+def own_lines(lines):
+    """The lines that are not Keras's."""
+    return [line for line in lines if not BAR.search(line) and not line.startswith("Epoch")]
+
+
+def test_a_healthy_fit_prints_three_lines(images, capsys):
+    x, y = images
+    data = (x[400:], y[400:])
+    classifier((8, 8, 3)).fit(
+        x[:400], y[:400], validation_data=data, epochs=2, callbacks=[sg.ShiftGuard()], verbose=1
+    )
+    said = own_lines(lines_of(capsys))
+    assert len(said) == 3
+    assert said[0].startswith("ShiftGuard is on. It needs 10 samples of each dataset; 1")
+    assert said[1] == "Preprocessing: the model is being trained here, on unit ([0, 1])."
+    assert said[2] == "ShiftGuard: no shift found (samples: validation 200, train 400)."
+
+
+def test_a_table_hears_nothing_about_preprocessing(images, capsys):
+    x, y = images
+    table = x.reshape(600, -1)[:, :6]
+    data = (table[400:], y[400:])
+    classifier((6,)).fit(
+        table[:400], y[:400], validation_data=data, callbacks=[sg.ShiftGuard()], verbose=1
+    )
+    said = own_lines(lines_of(capsys))
+    assert len(said) == 2 and "reprocessing" not in "".join(said)
+
+
+def test_too_few_samples_are_said_once(images, capsys):
+    x, y = images
+    data = (x[8:16], y[8:16])
+    guard = sg.ShiftGuard()
+    model = classifier((8, 8, 3))
+    model.fit(x[:8], y[:8], validation_data=data, epochs=3, callbacks=[guard], verbose=1)
+    said = own_lines(lines_of(capsys))
+    assert len(said) == 3 and "".join(said).count("too few samples") == 1
+    assert sum(note.startswith("not enough samples yet") for note in guard.report.notes) == 2
+
+
+def test_a_warning_stands_on_a_line_of_its_own_and_is_not_repeated(images, capsys):
+    x, y = images
+    data = (255 * x[400:], y[400:])
+    with pytest.warns(ShiftWarning, match="255 times as large") as warned:
+        classifier((8, 8, 3)).fit(
+            x[:400], y[:400], validation_data=data, callbacks=[sg.ShiftGuard()], verbose=1
+        )
+    assert len(warned) == 1
+    out = capsys.readouterr().out
+    assert "255 times" not in out  # the warning has said it
+    # After the bar of the last batch its line ends, before the warning; then the bar comes again.
+    assert re.search(r"━[^\n]*loss[^\n]*\n[^\n]*val_loss", out)
+    assert out.splitlines()[-1].endswith("The numbers: print(guard.report)")
+
+
+def test_what_was_ignored_is_listed_at_the_end(images, capsys):
+    x, y = images
+    data = (255 * x[400:], y[400:])
+    guard = sg.ShiftGuard(on_shift="ignore")
+    model = classifier((8, 8, 3))
+    model.fit(x[:400], y[:400], validation_data=data, callbacks=[guard], verbose=0)
+    assert "255 times as large" in capsys.readouterr().out

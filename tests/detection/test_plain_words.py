@@ -1,0 +1,54 @@
+"""`plain_sentence`: a finding for people who do not know the attributes."""
+
+from dataclasses import replace
+
+import pytest
+
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.plain_words import plain_sentence
+
+NOISE = Finding(
+    feature="input/noise",
+    kind="covariate",
+    family="noise",
+    effect_size=2.0,
+    interval=(1.8, 2.2),
+    p_value=1e-9,
+    stream="validation",
+    against="train",
+    since=3,
+    explanation="Validation images are noisier: mean noise 0.2 against 0.1 in training",
+)
+
+
+@pytest.mark.parametrize(
+    "changes, expected",
+    [
+        ({}, "Validation images are much noisier than training images, since epoch 3."),
+        ({"effect_size": -0.3}, "Validation images are slightly less noisy than training images"),
+        ({"cost": 0.061}, "since epoch 3; costs about 6 points."),
+        ({"cost": 0.0104}, "costs about 1.0 points."),
+        (
+            {"family": "blur", "feature": "input/sharpness", "effect_size": -1.0},
+            "are blurrier than",
+        ),
+        ({"family": "blur", "feature": "input/entropy"}, "images differ in blur from training"),
+        ({"family": "colour"}, "Validation images differ in colour from training images"),
+        (
+            {"family": "other", "feature": "input/entropy"},
+            "much higher in the entropy of brightness",
+        ),
+        ({"against": "the first epoch"}, "noisier than those of the first epoch"),
+        ({"kind": "label", "explanation": "Labels moved."}, "Labels moved, since epoch 3."),
+        ({"feature": "outputs/entropy", "family": "other"}, "Validation images are noisier: mean"),
+        ({"feature": "input/3", "family": "missing"}, "Validation images are noisier: mean noise"),
+    ],
+)
+def test_the_sentence(changes, expected):
+    assert expected in plain_sentence(replace(NOISE, **changes))
+
+
+def test_one_of_several_inputs_is_named():
+    text = "Validation images of input 'left' are noisier: mean noise 0.2 against 0.1 in training"
+    finding = replace(NOISE, feature="left/noise", explanation=text)
+    assert plain_sentence(finding).startswith("Validation images of input 'left' are much noisier")
