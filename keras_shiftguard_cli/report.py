@@ -39,7 +39,7 @@ def report(log_dir: Path, output: Path | None, as_json: bool) -> int:
 
     try:
         parts = read_parts(log_dir)
-        text = page(parts)
+        text = page(parts, log_dir)
         found = is_alarm(parts)
     except UnreadableLog as error:
         raise BadInput(str(error)) from error

@@ -8,6 +8,7 @@ of features, classes and streams come from the data.
 import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -24,16 +25,17 @@ HIDDEN = re.compile(
 MIN_HEIGHT, ROW_HEIGHT, MAX_HEIGHT = 340, 40, 680  # of the frame in a notebook, in pixels
 
 
-def page(parts: Mapping[str, Any]) -> str:
+def page(parts: Mapping[str, Any], folder: Path | None = None) -> str:
     """Returns the page of some data as a complete HTML document.
 
     Args:
         parts: The data, see the package.
+        folder: The log directory that pictures are read from; None shows none.
 
     Raises:
         MalformedData: If the data is not what the library writes.
     """
-    return _render(assemble(parts))
+    return _render(assemble(parts, folder))
 
 
 def notebook(parts: Mapping[str, Any], text: str) -> str:

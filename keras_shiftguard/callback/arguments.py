@@ -10,6 +10,7 @@ from keras_shiftguard.errors import BadInputError
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
 ON_SHIFT = ("warn", "raise", "stop", "ignore")
 STREAMS = ("train", "validation", "prediction", "target", "reference")
+MAX_LOG_SAMPLES = 64  # images of each stream, at each look
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 
@@ -33,6 +34,25 @@ def check_update_freq(update_freq: Any) -> None:
         raise BadInputError(
             "`update_freq` must be 'epoch' or a positive number of batches. "
             f"Received: update_freq={update_freq!r}"
+        )
+
+
+def check_log_samples(log_samples: Any, log_dir: Any) -> None:
+    """Checks that `log_samples` is a number of images, and that there is a place for them.
+
+    Raises:
+        BadInputError: if it is not.
+    """
+    is_number = isinstance(log_samples, int) and not isinstance(log_samples, bool)
+    if not is_number or not 0 <= log_samples <= MAX_LOG_SAMPLES:
+        raise BadInputError(
+            f"`log_samples` must be a number of images of each stream, from 0 to "
+            f"{MAX_LOG_SAMPLES}. Received: log_samples={log_samples!r}"
+        )
+    if log_samples and log_dir is None:
+        raise BadInputError(
+            "`log_samples` writes images to the log directory: pass `log_dir` as well. "
+            f"Received: log_samples={log_samples!r}, log_dir=None"
         )
 
 

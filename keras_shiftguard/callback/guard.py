@@ -12,6 +12,7 @@ from keras_shiftguard.callback.arguments import (
     ON_MISMATCH,
     ON_SHIFT,
     adaptations,
+    check_log_samples,
     check_one_of,
     check_statistics,
     check_update_freq,
@@ -91,6 +92,10 @@ class ShiftGuard(keras.callbacks.Callback):
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
+        log_samples: How many images of each stream are written to `log_dir` after each epoch:
+            some as the model is fed them, the same corrected where a correction is on, and the
+            most unusual. Only those of the last three epochs stay. They are images of your data:
+            think of whom they show before you share the directory. 0 writes none.
         attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the
             profile of training is attached at the end of the fit. `diagnose` and `compare`
             then read it from there.
@@ -137,6 +142,7 @@ class ShiftGuard(keras.callbacks.Callback):
         tolerance: float | None = 0.01,
         update_freq: str | int = "epoch",
         log_dir: str | PathLike[str] | None = None,
+        log_samples: int = 0,
         attach_to: str | PathLike[str] | None = None,
         verbose: int = 1,
     ) -> None:
@@ -147,6 +153,7 @@ class ShiftGuard(keras.callbacks.Callback):
         check_one_of("on_shift", on_shift, ON_SHIFT)
         check_update_freq(update_freq)
         check_statistics(statistics)
+        check_log_samples(log_samples, log_dir)
         check_alpha(alpha)
         check_tolerance(tolerance)
         self._distinct = distinct_by_stream(distinct_samples)
@@ -165,6 +172,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self.statistics = tuple(statistics)
         self.update_freq = update_freq
         self.log_dir = log_dir
+        self.log_samples = log_samples
         self.attach_to = attach_to
         self._acknowledged: list[Acknowledgement] = []
         self._known: dict[str, InputProfile] = {}  # of "reference" and "target", if given
@@ -404,6 +412,7 @@ class ShiftGuard(keras.callbacks.Callback):
             self.update_freq,
             self.statistics,
             self.feature_layer,
+            self.log_samples,
         )
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:

@@ -15,6 +15,7 @@ from keras_shiftguard.callback.cost_watch import CostWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
 from keras_shiftguard.callback.repair import Repair, log_alignment
+from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.errors import BadInputError, warn
@@ -46,6 +47,7 @@ class Run:
             training.
         statistics: The user's own metrics, whose `update_state` takes `x`.
         feature_layer: Name of a layer whose activations are compared, or None.
+        log_samples: How many images of each stream are written to the log at each comparison.
 
     Attributes:
         training: Whether this is a fit that has not ended yet.
@@ -66,6 +68,7 @@ class Run:
         update_freq: str | int,
         statistics: Sequence[keras.metrics.Metric],
         feature_layer: str | None,
+        log_samples: int = 0,
     ) -> None:
         self.model = model
         self.run_key = run_key
@@ -74,6 +77,7 @@ class Run:
         self.preprocessing = preprocessing
         self.shift = shift
         self.costs = CostWatch(model, shift, self._sync)
+        self.pictures = SamplePictures(log_samples)
         self.repair = repair
         self.log = log
         self.known = known
@@ -292,6 +296,9 @@ class Run:
             severities["val_shift"] = self.shift.severity("validation")
         if logs is not None:
             logs.update(severities)
+        if self.pictures.number and self._probe is not None:
+            rows = self.pictures.rows(self._probe.streams, self.profiles)
+            self.log.write_pictures(self.epoch, rows)
         if self.shift.report is not None:
             pairs, report = self.shift.pairs, self.shift.report
             kept = None if epoch is None else dict(logs or severities)

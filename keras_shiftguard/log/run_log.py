@@ -12,6 +12,7 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.io.json_files import write_json
+from keras_shiftguard.log.pictures import PictureLog, PictureRow
 from keras_shiftguard.log.resume import read_epoch_state, write_epoch_state
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, TAG_PREFIX
@@ -42,6 +43,7 @@ class RunWriter:
         self.writer: EventWriter | None = None
         self._tab: ShiftEvents | None = None
         self._page: RunPage | None = None
+        self._pictures: PictureLog | None = None
         if log_dir is not None and is_first_process():
             # Imported only where something is written: TensorBoard's protocol buffers
             # take as long to import as all of this package.
@@ -50,6 +52,7 @@ class RunWriter:
             self.writer = event_writer.EventWriter(log_dir)
             self._tab = shift_tab.ShiftEvents(self.writer, _version())
             self._page = run_page.RunPage(log_dir, kind)
+            self._pictures = PictureLog(log_dir, kind)
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
         """Writes the features and histograms of each stream, at a step of the horizontal axis."""
@@ -91,6 +94,15 @@ class RunWriter:
         def write(_: "EventWriter") -> None:
             if self._page is not None:
                 self._page.write_corrections(streams)
+
+        self._try(write)
+
+    def write_pictures(self, step: int, rows: Sequence[PictureRow]) -> None:
+        """Writes pictures of the streams; `step` is the epoch, counted from 0."""
+
+        def write(_: "EventWriter") -> None:
+            if self._pictures is not None and self._page is not None and rows:
+                self._page.keep_pictures(self._pictures.write(step + 1, rows))
 
         self._try(write)
 

@@ -71,6 +71,10 @@ class RunPage:
             self._parts["epochs"] = self._history.part(report.findings)
         self._write()
 
+    def keep_pictures(self, look: Mapping[str, Any]) -> None:
+        """Keeps the pictures of a look, see `log/pictures.py`, for the next page."""
+        self._parts["pictures"] = dict(look)
+
     def write_adaptation(self, headline: str, events: Sequence[Mapping[str, Any]]) -> None:
         """Writes the page with the changes that the adaptation made, see `RunWriter`."""
         before = self._parts.get("adaptation", {"events": []})["events"]
@@ -103,7 +107,7 @@ class RunPage:
             self._parts["written"] = f"{epoch}{time.strftime('%Y-%m-%d %H:%M')}"
             parts = plain(self._parts)
             text = json.dumps(parts, allow_nan=False, separators=(",", ":"))
-            document = page(parts)
+            document = page(parts, self._html.parent)
         except Exception as error:
             self._has_failed = True
             warn(f"ShiftGuard writes no {self._html.name} any more ({error!r}).")

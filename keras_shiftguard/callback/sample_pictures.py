@@ -1,0 +1,117 @@
+"""`SamplePictures`: chooses the images of each stream that `log_samples=` keeps."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.errors import warn
+from keras_shiftguard.log.pictures import PictureRow
+from keras_shiftguard.profiles import FeatureTable, InputProfile
+from keras_shiftguard.statistics.attributes import attributes, names
+from keras_shiftguard.statistics.batch import InputSpec
+from keras_shiftguard.statistics.state import on_host
+from keras_shiftguard.statistics.stream import Stream
+
+MAX_SEARCHED = 128  # images of a stream among which the most unusual are looked for
+CHUNK = 32  # images whose attributes are measured at a time
+FARTHEST = 10.0  # standard deviations; a larger distance in one attribute counts as this
+
+
+class SamplePictures:
+    """Chooses images of each stream: some that are spread over the pass, and the most unusual.
+
+    Unusual is what lies far from the reference, or from training where there is none, in the
+    measured attributes: by the root mean square of the distances in standard deviations.
+
+    Args:
+        number: How many images of each stream are chosen, at most; 0 for none.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self._has_warned = False
+
+    def rows(
+        self, streams: Mapping[str, Stream], profiles: Mapping[str, InputProfile]
+    ) -> list[PictureRow]:
+        """Returns the chosen images. A model without image inputs gets one warning, and none.
+
+        Args:
+            streams: The streams with their kept samples.
+            profiles: The profiles so far, by stream, and that of the reference.
+        """
+        built = [stream for stream in streams.values() if stream.is_built]
+        if built and not any(stream.kept_samples for stream in built) and not self._has_warned:
+            self._has_warned = True
+            warn("`log_samples` keeps images, and this model has no image input: nothing is kept.")
+        usual = profiles.get("reference", profiles.get("train", InputProfile()))
+        try:
+            return [
+                row
+                for stream in built
+                for name in stream.kept_samples
+                for row in self._of_input(stream, name, usual)
+            ]
+        except Exception as error:  # a fit goes on without pictures
+            self.number = 0
+            warn(f"ShiftGuard keeps no images any more ({error!r}).")
+            return []
+
+    def _of_input(self, stream: Stream, name: str, usual: InputProfile) -> list[PictureRow]:
+        buffer = stream.kept_samples[name]
+        images, labels = buffer.read()
+        if not len(images):
+            return []
+        correction = stream.corrections.get(name)
+        is_corrected = correction is not None and correction.is_on
+
+        def row(
+            what: str, which: np.ndarray, distances: np.ndarray | None, corrected: bool
+        ) -> PictureRow:
+            chosen = images[which]
+            if corrected:
+                chosen = on_host(stream.corrected(name, ops.convert_to_tensor(chosen)))
+            if buffer.spec.layout == "channels_first":
+                chosen = np.moveaxis(chosen, 1, -1)
+            values = (chosen, labels[which], distances, corrected)
+            return PictureRow(stream.stream, name, what, *values)
+
+        some = _spread(len(images), self.number)
+        rows = [row("fed", some, None, False)]
+        if is_corrected:
+            rows.append(row("corrected", some, None, True))
+        searched = _spread(len(images), MAX_SEARCHED)
+        table = usual.inputs[name].features if name in usual.inputs else FeatureTable()
+        found = _distances(images[searched], buffer.spec, table)
+        if len(found) > self.number:
+            order = np.argsort(-found, kind="stable")[: self.number]
+            rows.append(row("unusual", searched[order], found[order], is_corrected))
+        return rows
+
+
+def _spread(number: int, wanted: int) -> np.ndarray:
+    """Returns `wanted` indices that are spread over `number`, or all of them."""
+    return np.unique(np.linspace(0, number - 1, min(number, wanted)).round().astype(int))
+
+
+def _distances(images: np.ndarray, spec: InputSpec, usual: FeatureTable) -> np.ndarray:
+    """Returns how far each image lies from what is usual, `(images,)`; `(0,)` if nothing tells."""
+    height, width = images.shape[2:] if spec.layout == "channels_first" else images.shape[1:3]
+    spec = replace(spec, size=(height, width))
+    own = names(spec)
+    known = [n for n in own if n in usual.names and usual.std(n) > 0]
+    if not known:
+        return np.zeros(0)
+    measured = np.concatenate(
+        [
+            on_host(attributes(ops.convert_to_tensor(images[i : i + CHUNK]), spec))
+            for i in range(0, len(images), CHUNK)
+        ]
+    )[:, [own.index(n) for n in known]].astype("float64")
+    mean, std = (np.array([each(n) for n in known]) for each in (usual.mean, usual.std))
+    apart = np.abs(measured - mean) / std
+    apart = np.where(np.isfinite(apart), np.minimum(apart, FARTHEST), 0.0)
+    distances: np.ndarray = np.sqrt(np.square(apart).mean(axis=1))
+    return distances

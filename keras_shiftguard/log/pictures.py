@@ -1,0 +1,157 @@
+"""`PictureLog`: small pictures of the images of each stream, in the log directory.
+
+They lie in `<log_dir>/shiftguard/samples`: a folder for each of the last looks, with a PNG file
+for each image, and `index.json`, which names them:
+
+    {"v": 1, "looks": [{"epoch": 3, "rows": [
+        {"stream": "validation", "input": "images", "what": "fed", "range": [0.0, 255.0],
+         "pictures": [{"file": "shiftguard/samples/epoch-3/0-0.png", "label": 4,
+                       "distance": null}]}]}]}
+
+`what` is `"fed"`, `"corrected"` or `"unusual"`. `range` is what black and white stand for.
+`distance` is how unusual an image is, and files are named from `log_dir` on.
+"""
+
+import shutil
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from keras_shiftguard.io.json_files import write_json
+from keras_shiftguard.io.png import png
+
+# Folders of the pictures of a fit, an evaluation and a prediction.
+FOLDERS = {
+    "train": "shiftguard/samples",
+    "validation": "shiftguard/samples-evaluation",
+    "prediction": "shiftguard/samples-prediction",
+}
+INDEX = "index.json"
+VERSION = 1
+MAX_LOOKS = 3  # of which the pictures are kept
+MAX_SIDE = 64  # pixels of a picture; larger images are reduced by averaging
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # of values that images usually have
+MIN_SPAN, SLACK = 0.2, 0.02  # shares of a range that images must fill, and may exceed
+
+
+class PictureRow(NamedTuple):
+    """Images of one input of one stream.
+
+    Args:
+        stream: Name of the stream.
+        input: Name of the input.
+        what: `"fed"`, `"corrected"` or `"unusual"`.
+        images: `(images, height, width, channels)`, as the model is given them.
+        labels: Class ids, `(images,)`; -1 for one that is unknown.
+        distances: How unusual each image is, `(images,)`; None for a row that was not chosen so.
+        is_corrected: Whether the images are corrected.
+    """
+
+    stream: str
+    input: str
+    what: str
+    images: np.ndarray
+    labels: np.ndarray
+    distances: np.ndarray | None = None
+    is_corrected: bool = False
+
+
+class PictureLog:
+    """Writes pictures at each look, and deletes those of earlier looks.
+
+    Values become gray levels by a range that the first images of an input decide, and that stays:
+    so a stream that is darker looks darker.
+
+    Args:
+        log_dir: The log directory.
+        kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
+    """
+
+    def __init__(self, log_dir: str | PathLike[str], kind: str = "train") -> None:
+        self._log_dir = Path(log_dir)
+        self._folder = FOLDERS[kind]
+        self._looks: list[dict[str, Any]] = []
+        self._ranges: dict[tuple[str, bool], tuple[float, float]] = {}
+
+    def write(self, epoch: int, rows: Sequence[PictureRow]) -> dict[str, Any]:
+        """Writes the pictures of a look; returns its entry in the index.
+
+        Args:
+            epoch: The epoch, counted from 1.
+            rows: The images.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        folder = self._log_dir / self._folder
+        name = f"epoch-{epoch}"
+        shutil.rmtree(folder / name, ignore_errors=True)
+        (folder / name).mkdir(parents=True)
+        entries = []
+        for number, row in enumerate(rows):
+            key = (row.input, row.is_corrected)
+            low, high = self._ranges.setdefault(key, range_of(row.images))
+            pictures = []
+            for i, image in enumerate(row.images):
+                file = f"{self._folder}/{name}/{number}-{i}.png"
+                (self._log_dir / file).write_bytes(png(as_picture(image, low, high)))
+                label = int(row.labels[i])
+                distance = None if row.distances is None else round(float(row.distances[i]), 2)
+                pictures.append(
+                    {"file": file, "label": None if label < 0 else label, "distance": distance}
+                )
+            entries.append(
+                {
+                    "stream": row.stream,
+                    "input": row.input,
+                    "what": row.what,
+                    "range": [low, high],
+                    "pictures": pictures,
+                }
+            )
+        look = {"epoch": epoch, "rows": entries}
+        self._looks = [*(each for each in self._looks if each["epoch"] < epoch), look][-MAX_LOOKS:]
+        write_json(folder, INDEX, {"v": VERSION, "looks": self._looks})
+        kept = {f"epoch-{each['epoch']}" for each in self._looks}
+        for other in folder.glob("epoch-*"):
+            if other.name not in kept:  # also those of an earlier fit
+                shutil.rmtree(other, ignore_errors=True)
+        return look
+
+
+def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Returns an image as gray levels, `(height, width, 1 or 3)` uint8, of bounded size.
+
+    Args:
+        image: `(height, width, channels)`. Of more than three channels the first three are
+            shown, of two the first.
+        low: The value that becomes black.
+        high: The value that becomes white.
+    """
+    channels = 3 if image.shape[-1] >= 3 else 1
+    x = np.asarray(image[..., :channels], "float32")
+    step = -(-max(x.shape[:2]) // MAX_SIDE)
+    height, width = (max(side // step, 1) for side in x.shape[:2])
+    x = x[: height * step, : width * step]
+    if step > 1:
+        rows, columns = x.shape[0] // height, x.shape[1] // width
+        x = x.reshape(height, rows, width, columns, channels).mean(axis=(1, 3))
+    levels = np.nan_to_num((x - low) / (high - low) * 255, posinf=255, neginf=0)
+    return np.clip(levels, 0, 255).round().astype("uint8")
+
+
+def range_of(images: np.ndarray) -> tuple[float, float]:
+    """Returns the values that become black and white: a usual range that holds the images."""
+    finite = images[np.isfinite(images)]
+    if not finite.size:
+        return RANGES[0]
+    low, high = (float(value) for value in np.quantile(finite, (0.001, 0.999)))
+    for start, end in RANGES:
+        span = end - start
+        is_inside = low >= start - SLACK * span and high <= end + SLACK * span
+        if is_inside and high - low >= MIN_SPAN * span:
+            return start, end
+    return low, high if high > low else low + 1.0

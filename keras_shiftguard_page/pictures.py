@@ -1,0 +1,92 @@
+"""What a page shows of the data: small pictures of the images of each stream.
+
+The part `pictures` of the data is one look of the index that `keras_shiftguard.log.pictures`
+writes. The files are read from the log directory and stand in the page as data.
+"""
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from keras_shiftguard_page.content import Section
+from keras_shiftguard_page.words import number, stream
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_BYTES = 270_000  # of all pictures of a page
+WORDS = {
+    "fed": "as fed",
+    "corrected": "corrected, as the model sees them",
+    "unusual": "the most unusual, the farthest first",
+}
+
+
+class Picture(NamedTuple):
+    """One picture.
+
+    Args:
+        data: Its content, in base64.
+        alt: What it is.
+        below: What stands below it.
+    """
+
+    data: str
+    alt: str
+    below: str
+
+
+class Row(NamedTuple):
+    """Pictures side by side, under their title."""
+
+    title: str
+    pictures: list[Picture]
+
+
+def about_pictures(pictures: Mapping[str, Any], folder: Path | None) -> list[Section]:
+    """Returns the section with the pictures; none without the folder that they lie in.
+
+    Args:
+        pictures: The part `pictures` of the data.
+        folder: The log directory.
+    """
+    if folder is None:
+        return []
+    budget = MAX_BYTES // max(len(pictures["rows"]), 1)
+    rows = [row for each in pictures["rows"] if (row := _row(each, folder, budget)).pictures]
+    if not rows:
+        return []
+    title = f"What the model saw in epoch {int(pictures['epoch'])}"
+    return [Section(title, "images of your data: think of whom they show", pictures=tuple(rows))]
+
+
+def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:
+    """Returns the pictures of a row, as many as fit into `budget` bytes."""
+    name = stream(row["stream"])
+    found: list[Picture] = []
+    for each in row["pictures"]:
+        content = _read(folder, each["file"])
+        if content is None:
+            continue
+        budget -= len(content)
+        if budget < 0:
+            break
+        below = "" if each["label"] is None else f"class {each['label']}"
+        if each["distance"] is not None:
+            below = f"{below} · {number(each['distance'])}".removeprefix(" · ")
+        data = base64.b64encode(content).decode("ascii")
+        found.append(Picture(data, f"{name}, image {len(found) + 1}", below))
+    return Row(f"{name}: {WORDS.get(row['what'], row['what'])}", found)
+
+
+def _read(folder: Path, file: str) -> bytes | None:
+    """Returns a PNG file inside of a folder; None for anything else."""
+    inside = PurePosixPath(file)
+    if inside.is_absolute() or inside.suffix != ".png":
+        return None
+    path = (folder / inside).resolve()
+    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+        return None
+    if path.stat().st_size > MAX_BYTES:
+        return None
+    content = path.read_bytes()
+    return content if content.startswith(SIGNATURE) else None
