@@ -4,9 +4,9 @@ export PYTHON
 
 .PHONY: demo test test-all test-keras test-wheel coverage lint format docs release clean
 
-demo: ## the accuracy that a wrong rescale costs, found and repaired
+demo: ## the accuracy that a wrong rescale costs, found and repaired; ARGS="--seeds 3" for a spread
 	@scripts/setup demo
-	@.venv/bin/python examples/demo.py
+	@.venv/bin/python examples/demo.py $(ARGS)
 
 test: ## before each push: lint, types, and the tests on all backends; ARGS="tests/detection -k ranks" selects
 	@scripts/setup test

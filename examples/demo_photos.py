@@ -10,7 +10,7 @@ import numpy as np
 import photos
 from PIL import Image
 
-SIZE, BATCH = 224, 20
+SIZE, BATCH = 128, 20
 
 
 def cut_photos(folder: Path, seed: int, train_crops: int, validation_crops: int) -> None:

@@ -4,6 +4,7 @@ import ast
 import contextlib
 import importlib.util
 import io
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -11,6 +12,11 @@ from pathlib import Path
 import pytest
 
 import keras_shiftguard as sg
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.detection.attribute_words import LABELS
+from keras_shiftguard.detection.finding import KINDS
+from keras_shiftguard.detection.labels.class_mix import RELABELLED
+from keras_shiftguard.explain import report as gap_report
 from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES
 from keras_shiftguard_cli import main
 
@@ -128,6 +134,70 @@ def test_the_api_page_shows_every_public_name():
     page = (ROOT / "docs" / "api.md").read_text()
     shown = re.findall(r"^::: keras_shiftguard\.(\w+)$", page, re.MULTILINE)
     assert sorted(shown) == sg.__all__
+
+
+def trees_of_the_package():
+    return [ast.parse(file.read_text()) for file in (ROOT / "keras_shiftguard").rglob("*.py")]
+
+
+def families_in_the_code():
+    """Every value of `Finding.family`: what is learnt, passed, assigned or a default."""
+    learnt = (ROOT / "keras_shiftguard/detection/causes/signatures.json").read_text()
+    given = [ast.Constant(kind["family"]) for kind in json.loads(learnt)["kinds"]]
+    for node in (node for tree in trees_of_the_package() for node in ast.walk(tree)):
+        if isinstance(node, ast.Call):
+            given += [k.value for k in node.keywords if k.arg == "family"]
+            if getattr(node.func, "id", "") == "_certain":
+                given.append(node.args[2])
+        elif isinstance(node, ast.FunctionDef):
+            last = node.args.args[len(node.args.args) - len(node.args.defaults) :]
+            pairs = zip(last, node.args.defaults, strict=True)
+            given += [default for argument, default in pairs if argument.arg == "family"]
+        elif isinstance(node, ast.Assign) and "family" in map(ast.unparse, node.targets):
+            given.append(node.value)
+    named = {n.id for n in given if isinstance(n, ast.Name)} - {"family"}
+    assert named <= {"RELABELLED"}, "a constant that this test must learn to read"
+    return {n.value for n in given if isinstance(n, ast.Constant)} | {RELABELLED}
+
+
+def hints_in_the_code():
+    """Every value of `Hint.name`."""
+    found = set()
+    for node in (node for tree in trees_of_the_package() for node in ast.walk(tree)):
+        if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            if getattr(node.func, "id", "") == "Hint":
+                found.add(node.args[0].value)
+            elif getattr(node.func, "id", "") == "LabelFinding":
+                found.add(f"labels_{node.args[0].value}")
+    return found
+
+
+def causes_of_a_gap():
+    return {v for k, v in vars(gap_report).items() if k.isupper() and isinstance(v, str)}
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [
+        ("finding.family", families_in_the_code),
+        ("hint.name", hints_in_the_code),
+        ("row.cause", causes_of_a_gap),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_from_finding_to_fix_has_every_finding_and_no_other(column, names):
+    page = (DOCS / "from-finding-to-fix.md").read_text()
+    tables = re.findall(rf"^\| `{column}` \|.*\n\|[-|]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    listed = re.findall(r"^\| `([^`]+)` \|", "".join(tables), re.MULTILINE)
+    assert sorted(listed) == sorted(names())
+    assert len(listed) > 5
+
+
+def test_the_glossary_has_every_attribute_kind_and_mode():
+    page = " ".join((DOCS / "glossary.md").read_text().split())
+    assert [label for label in LABELS.values() if label not in page] == []
+    assert [kind for kind in KINDS if f"**{kind.capitalize()} shift**" not in page] == []
+    assert [mode for mode in (*MODES, "custom") if f'`"{mode}"`' not in page] == []
 
 
 def test_the_site_fetches_nothing_from_elsewhere():

@@ -1,0 +1,54 @@
+"""The guide pages show what their code prints: each is run from top to bottom."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+spec = importlib.util.spec_from_file_location("page_outputs", ROOT / "tools" / "page_outputs.py")
+tool = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tool)
+
+PAGE = """<!-- run first
+x = 3
+-->
+```python
+print(f"{x} of 200, 0.97")
+```
+
+    3 of 200, 0.96
+
+The rest.
+"""
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("page", tool.pages(), ids=lambda page: page.name)
+def test_a_page_shows_what_its_code_prints(page):
+    text = page.read_text()
+    today = tool.renewed(text)
+    assert tool.agrees(text, today), today
+
+
+def test_there_are_pages():
+    assert len(tool.pages()) >= 4
+
+
+def test_small_differences_of_numbers_are_none_and_words_are():
+    assert tool.agrees(PAGE, tool.renewed(PAGE))
+    for old, new in (("3 of", "4 of"), ("200", "230"), ("of 200", "in 200"), ("0.96", "0.96 more")):
+        assert not tool.agrees(PAGE, PAGE.replace(old, new))
+
+
+def test_a_page_is_written_anew_with_what_follows_it():
+    wrong = PAGE.replace("    3 of 200, 0.96\n", "    nothing\n    at all\n")
+    today = tool.renewed(wrong)
+    assert "\n    3 of 200, 0.97\n\nThe rest.\n" in today and "nothing" not in today
+
+
+def test_a_session_runs_the_command_itself():
+    page = (
+        "<!-- run first\n-->\n```console\n$ keras-shiftguard compare no.profile x\n$ echo $?\n```\n"
+    )
+    assert tool.renewed(page).endswith("$ echo $?\n2\n```\n")

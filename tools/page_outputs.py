@@ -1,0 +1,123 @@
+"""Runs the code of the guide pages, so that what stands below it is what it prints.
+
+    python tools/page_outputs.py             # says which pages are out of date
+    python tools/page_outputs.py --write     # renews them
+
+A page takes part if it has a comment `<!-- run first`, which holds what its reader has already:
+a model, images. Then its blocks are run from top to bottom: `python` blocks, each with the
+indented block below it as its output, and `console` blocks, with the commands after `$`.
+`tests/test_pages.py` runs every page and compares. Numbers may differ by 5 %, words not at all.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+TOLERANCE = 0.05  # relative, of numbers
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+SETUP = re.compile(r"<!-- run first\n(.*?)-->", re.DOTALL)
+BLOCK = re.compile(
+    r"^```python\n(?P<code>.*?)^```\n(?:\n(?P<printed>(?: {4}[^\n]*\n|\n(?= {4}))+))?"
+    r"|^```console\n(?P<session>.*?)^```\n",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def pages() -> list[Path]:
+    """Returns the pages that take part."""
+    found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return [page for page in found if SETUP.search(page.read_text())]
+
+
+def renewed(page: str) -> str:
+    """Runs a page, and returns it with what its code prints today."""
+    setup = SETUP.search(page)
+    assert setup is not None
+    names: dict[str, Any] = {"__name__": "page"}
+    before = os.getcwd()
+    sys.path.insert(0, str(ROOT / "examples"))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a guard that warns is what some pages show
+        os.chdir(folder)
+        try:
+            _printed(setup[1], names)
+            return BLOCK.sub(lambda block: _renewed_block(block, names), page)
+        finally:
+            os.chdir(before)
+            sys.path.remove(str(ROOT / "examples"))
+
+
+def agrees(page: str, today: str) -> bool:
+    """Whether two versions of a page have the same words, and nearly the same numbers."""
+    texts = [" ".join(NUMBER.sub("#", text).split()) for text in (page, today)]
+    if texts[0] != texts[1]:
+        return False
+    pairs = zip(*([_value(n) for n in NUMBER.findall(text)] for text in (page, today)), strict=True)
+    return all(abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) + 1e-9 for a, b in pairs)
+
+
+def _renewed_block(block: re.Match[str], names: dict[str, Any]) -> str:
+    if block["session"] is not None:
+        return f"```console\n{''.join(_session(block['session']))}```\n"
+    printed = _printed(block["code"], names)
+    if block["printed"] is None:
+        return block[0]
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in printed.strip().splitlines())
+    return f"```python\n{block['code']}```\n\n{shown}"
+
+
+def _printed(code: str, names: dict[str, Any]) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        exec(compile(code, "<page>", "exec"), names)
+    return out.getvalue()
+
+
+def _session(text: str) -> Iterator[str]:
+    """Yields the lines of a session in a shell: each command, and what it prints today."""
+    from keras_shiftguard_cli import main
+
+    status = 0
+    for line in re.findall(r"^\$ .*$", text, re.MULTILINE):
+        yield f"{line}\n"
+        command, *arguments = shlex.split(line[2:], comments=True)
+        if command == "keras-shiftguard":
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                status = main(arguments)
+            yield out.getvalue()
+        elif line == "$ echo $?":
+            yield f"{status}\n"
+        else:
+            raise ValueError(f"A page may call keras-shiftguard and `echo $?`. Received: {line}")
+
+
+def _value(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
+def main() -> int:
+    """Checks all pages, or writes them; returns the exit status."""
+    status = 0
+    for path in pages():
+        page = path.read_text()
+        today = renewed(page)
+        if agrees(page, today):
+            continue
+        if "--write" in sys.argv:
+            path.write_text(today)
+        else:
+            status = 1
+        print(f"{'written' if '--write' in sys.argv else 'out of date'}: {path.relative_to(ROOT)}")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
