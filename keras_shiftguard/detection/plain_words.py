@@ -18,9 +18,9 @@ FAMILY_ADJECTIVES = {
 }
 # What names a family better than an attribute; the other stream's images follow.
 FAMILY_DIFFERENCES = {
-    "colour": "differ in colour from",
+    "colour": "seem to differ in colour from",
     "weather": "seem covered, as by snow, rain or dirt, unlike",
-    "geometry": "are moved, turned or scaled against",
+    "geometry": "seem moved, turned or scaled against",
 }
 # The attributes whose sign tells the direction of a family; of others, the sign tells nothing.
 DIRECTION = {
@@ -65,15 +65,21 @@ def _difference(finding: Finding) -> str:
     others = f"{stream_name(finding.against)} images"
     if finding.against.startswith("the "):
         others = f"those of {finding.against}"
-    if finding.family in FAMILY_DIFFERENCES:
-        return f"{images} {FAMILY_DIFFERENCES[finding.family]} {others}"
+    clause = finding.explanation.partition(": ")[0]
+    if " vary " in clause:
+        return f"{clause} than {others}"
+    if " another distribution " in clause:
+        return clause
+    adjectives = ADJECTIVES.get(attribute)  # of what was measured, before what it points to
     if attribute in DIRECTION.get(finding.family, ()):
         adjectives = FAMILY_ADJECTIVES[finding.family]
-    elif is_named:
-        return f"{images} differ in {finding.family} from {others}"
-    else:
+    if adjectives is None and finding.family in FAMILY_DIFFERENCES:
+        return f"{images} {FAMILY_DIFFERENCES[finding.family]} {others}"
+    if adjectives is None and is_named:
+        return f"{images} seem to differ in {finding.family} from {others}"
+    if adjectives is None:
         label = LABELS[attribute]
-        adjectives = ADJECTIVES.get(attribute, (f"lower in {label}", f"higher in {label}"))
+        adjectives = f"lower in {label}", f"higher in {label}"
     adjective = adjectives[finding.effect_size > 0]
     return f"{images} are {_degree(finding.effect_size)}{adjective} than {others}"
 

@@ -233,11 +233,12 @@ class _GapAnalysis:
             ends: 95 % interval of the gap.
             left: The part of the gap that no cause explains.
         """
-        if self.samples.labels is None and ends[0] <= 0:
+        is_gap, labels = ends[0] > 0, self.samples.labels
+        if labels is None and not is_gap:
             found = remainder.largest_difference()
             if found is not None and abs(found.effect_size) >= LARGE:
                 return plain_sentence(found)
-        elif self.samples.labels is not None and self.reference.profile is not None:
+        if labels is not None and is_gap and self.reference.profile is not None:
             if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
                 return OVERFITTING
         return ""

@@ -41,7 +41,7 @@ def noisier(x, level):
 def test_a_costly_shift_is_told_with_its_cost(digits):
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0)
-    with pytest.warns(ShiftWarning, match=r"much noisier .* costs about \d+ points"):
+    with pytest.warns(ShiftWarning, match=r"Validation images .* costs about \d+ points"):
         fit(guard, train, (noisier(x, 0.5), y))
     worst = guard.report.findings[0]
     assert worst.matters and worst.cost > 0.05 and worst.cost_interval[0] > 0

@@ -32,13 +32,24 @@ NOISE = Finding(
             {"family": "blur", "feature": "input/sharpness", "effect_size": -1.0},
             "are blurrier than",
         ),
-        ({"family": "blur", "feature": "input/entropy"}, "images differ in blur from training"),
-        ({"family": "colour"}, "Validation images differ in colour from training images"),
+        (
+            {"family": "blur", "feature": "input/entropy"},
+            "images seem to differ in blur from training",
+        ),
+        ({"family": "colour"}, "Validation images are much noisier than training images"),
+        (
+            {"family": "colour", "feature": "input/colour_balance_0"},
+            "Validation images seem to differ in colour from training images",
+        ),
         (
             {"family": "other", "feature": "input/entropy"},
             "much higher in the entropy of brightness",
         ),
         ({"against": "the first epoch"}, "noisier than those of the first epoch"),
+        (
+            {"explanation": "Validation images vary more in noise: standard deviation 2 against 1"},
+            "Validation images vary more in noise than training images, since epoch 3.",
+        ),
         ({"kind": "label", "explanation": "Labels moved."}, "Labels moved, since epoch 3."),
         ({"feature": "outputs/entropy", "family": "other"}, "Validation images are noisier: mean"),
         ({"feature": "input/3", "family": "missing"}, "Validation images are noisier: mean noise"),

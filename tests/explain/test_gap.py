@@ -60,17 +60,17 @@ def test_other_class_frequencies_are_weighed_away(model, reference):
 @pytest.mark.thorough
 def test_a_gap_between_alike_data_points_to_overfitting():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(900, 40)).astype("float32")
-    y = (x[:, 0] + rng.normal(0, 1, 900) > 0).astype("int64")
+    x = rng.normal(size=(2100, 40)).astype("float32")
+    y = (x[:, 0] + rng.normal(0, 1, 2100) > 0).astype("int64")
     keras.utils.set_random_seed(0)
     layers = [keras.Input((40,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(2, "softmax")]
     model = keras.Sequential(layers)
     model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
     model.fit(x[:100], y[:100], epochs=40, verbose=0)
-    report = sg.explain_gap(model, (x[100:500], y[100:500]), reference=(x[:100], y[:100]))
+    report = sg.explain_gap(model, (x[100:1100], y[100:1100]), reference=(x[:100], y[:100]))
     assert report.gap > 0.2 and report.beyond_sampling
     assert any("overfitting" in note for note in report.notes)
-    held_out = sg.explain_gap(model, (x[100:500], y[100:500]), reference=(x[500:], y[500:]))
+    held_out = sg.explain_gap(model, (x[100:1100], y[100:1100]), reference=(x[1100:], y[1100:]))
     assert not any("overfitting" in note for note in held_out.notes)
 
 
