@@ -84,7 +84,7 @@ def fit_digits(log_dir, epochs, fault):
     x, y = digits()
     validation = Validation(x[1000:1500], y[1000:1500])
     target = darkened(x[1500:], np.random.default_rng(1)) if fault else None
-    guard = sg.ShiftGuard(target_data=target, log_dir=log_dir, verbose=0)
+    guard = sg.ShiftGuard(target_data=target, log_dir=log_dir, log_samples=8, verbose=0)
 
     def prepare(epoch, logs):
         validation.faulty = fault and epoch + 1 >= FAULT

@@ -11,11 +11,13 @@ from typing import Any
 from keras_shiftguard_page.charts import Cell, Heat, HeatRow, Lines, lines
 from keras_shiftguard_page.content import Section
 from keras_shiftguard_page.words import number, points, stream
+from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
-MAX_CURVES = 4  # features whose means are drawn
+MAX_CURVES = 3  # features whose means are drawn
 MAX_CELLS = 100  # of a row; of more epochs, neighbours are drawn as one cell
+LOOKS = {"train": "train", "validation": "current"}  # of curves; the others look alike
 OURS = ("shift", "val_shift")  # the logs that the guard adds
 
 
@@ -33,8 +35,8 @@ def about_epochs(epochs: Mapping[str, Any], report: Mapping[str, Any] | None) ->
     if rows:
         title = "How much each cause differs, by epoch (effect size, once it is significant)"
         charts.append(Heat(title, rows, numbers[0], numbers[-1]))
-    for each in features[:MAX_CURVES]:
-        charts += _means(numbers, each)
+    for name in list(dict.fromkeys(each["feature"] for each in features))[:MAX_CURVES]:
+        charts += _means(numbers, [each for each in features if each["feature"] == name])
     return [Section("Epoch by epoch", f"{numbers[-1]} epochs so far", charts=tuple(charts))]
 
 
@@ -52,11 +54,16 @@ def _metric(epochs: Mapping[str, Any]) -> tuple[Lines, ...]:
     return lines(name.capitalize(), epochs["numbers"], curves)
 
 
-def _means(numbers: list[int], each: Mapping[str, Any]) -> tuple[Lines, ...]:
-    curves = [(stream(each["stream"]), "current", each["mean"])]
-    if any(value is not None for value in each["against_mean"]):
-        curves.insert(0, (stream(each["against"]), "train", each["against_mean"]))
-    return lines(f"Mean of {each['feature']}", numbers, curves)
+def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
+    """Returns the means of a feature in each stream, from its entries for all pairs."""
+    means: dict[str, list[Any]] = {}
+    for each in members:
+        means.setdefault(each["stream"], each["mean"])
+        if each["against"] != FIRST_EPOCH:
+            means.setdefault(each["against"], each["against_mean"])
+    known = {name: values for name, values in means.items() if any(v is not None for v in values)}
+    curves = [(stream(name), LOOKS.get(name, "other"), known[name]) for name in sorted(known)]
+    return lines(f"Mean of {members[0]['feature']}", numbers, curves)
 
 
 def _causes(
@@ -76,7 +83,8 @@ def _causes(
         figure = f"{points(-max(costs))} points" if costs else ""
         cells = _cells(numbers, members)
         below = f"{stream(name)} against {stream(against)}"
-        rows.append(HeatRow(family.capitalize(), below, cells, figure, is_alarm))
+        cause = members[0][0]["feature"] if family == "other" else family.capitalize()
+        rows.append(HeatRow(cause, below, cells, figure, is_alarm))
     return rows
 
 

@@ -1,5 +1,6 @@
 """What a page says about a `ShiftReport`."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ MAX_FINDINGS = 60  # rows of the table
 CAN_BE_AUGMENTED = frozenset(
     "brightness contrast blur noise compression resolution colour geometry".split()
 )
+# "Validation images are" "much darker" "than training images."
+COMPARATIVE = re.compile(r"(?P<who>.+? are )(?P<how>.+)(?P<whom> than .+)")
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
@@ -64,29 +67,15 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any]) -> Band:
 
 
 def _said(worst: Mapping[str, Any], alarms: list[Any]) -> str:
-    """Returns the worst finding in a few words, with the next one about the same streams."""
-    text = headline(worst["explanation"]).rstrip(".")
-    words = text.split(" ")
-    start = " ".join(words[:3]) + " "  # "Validation images are "
-    if words[2:3] != ["are"]:
-        return f"{text}."
+    """Returns the worst finding in plain words, with the next one about the same streams."""
+    text = headline(worst["plain"])
+    parts = COMPARATIVE.fullmatch(text)
     for other in alarms:
-        same = all(other[key] == worst[key] for key in ("stream", "against"))
-        more = headline(other["explanation"]).rstrip(".")
-        if same and other is not worst and more.startswith(start):
-            text += f" and {more.removeprefix(start)}"
-            break
-    against = stream(worst["against"])
-    if against in text:
-        return f"{text}."
-    return f"{text} than {_those(against, words[1])}."
-
-
-def _those(against: str, noun: str) -> str:
-    """Returns what a stream's samples are compared with, as the end of a sentence."""
-    if against == "training":
-        return f"{against} {noun}"
-    return f"those of {'' if against.startswith('the ') else 'the '}{against}"
+        more = COMPARATIVE.fullmatch(headline(other["plain"]))
+        if parts and more and more["how"] != parts["how"]:
+            if (more["who"], more["whom"]) == (parts["who"], parts["whom"]):
+                return f"{parts['who']}{parts['how']} and {more['how']}{parts['whom']}"
+    return text
 
 
 def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
@@ -98,7 +87,7 @@ def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
     if questions:
         first = questions[0]
         why = first["cost_words"] or "is training augmented? Then this is intended"
-        return Band(LOOK, headline(first["explanation"]), (Fact("a question", why),))
+        return Band(LOOK, headline(first["plain"]), (Fact("a question", why),))
     return Band(FINE, text)
 
 

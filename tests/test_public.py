@@ -69,6 +69,7 @@ def test_arguments_of_the_guard():
         "tolerance": 0.01,
         "update_freq": "epoch",
         "log_dir": None,
+        "log_samples": 0,
         "attach_to": None,
         "verbose": 1,
     }

@@ -47,14 +47,14 @@ def plain_sentence(finding: Finding) -> str:
     >>> plain_sentence(noisy)
     'Validation images are much noisier than training images, since epoch 3; costs about 6 points.'
     """
-    text = _difference(finding)
+    text = plain_difference(finding)
     if finding.since is not None:
         text += f", since epoch {finding.since}"
     return f"{text}{_cost(finding)}."
 
 
-def _difference(finding: Finding) -> str:
-    """Returns what differs: plainly for an image attribute, else the finding's explanation."""
+def plain_difference(finding: Finding) -> str:
+    """Returns what differs, without epoch and cost: the explanation where it is no attribute."""
     source, _, attribute = finding.feature.rpartition("/")
     is_attribute = attribute in LABELS and source.split(" ")[0] not in MODEL_FEATURES
     is_named = finding.family in FAMILY_ADJECTIVES or finding.family in FAMILY_DIFFERENCES

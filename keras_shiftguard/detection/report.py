@@ -5,6 +5,7 @@ from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.finding import Finding, by_severity, kinds_of
+from keras_shiftguard.detection.plain_words import plain_difference
 from keras_shiftguard.detection.report_words import in_words, verdict
 from keras_shiftguard.io.as_page import AsPage
 
@@ -55,7 +56,10 @@ class ShiftReport(AsPage):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the report as plain Python values, for JSON."""
-        findings = [{**each.to_dict(), "matters": each.matters} for each in self.findings]
+        findings = [
+            {**each.to_dict(), "matters": each.matters, "plain": plain_difference(each)}
+            for each in self.findings
+        ]
         return {
             "headline": verdict(self.findings, self.notes, self.alpha, self.num_samples),
             "shifted": self.shifted,

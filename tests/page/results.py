@@ -25,7 +25,11 @@ DARKER = Finding(
     explanation="Validation images are darker: mean brightness 0.19 against 0.31 in training",
 ).with_cost(Cost(0.061, (0.044, 0.079), 500), 0.01)
 NOISIER = replace(
-    DARKER, feature="input/noise", family="noise", explanation="Validation images are noisier: ..."
+    DARKER,
+    feature="input/noise",
+    family="noise",
+    effect_size=2.0,
+    explanation="Validation images are noisier: ...",
 )
 TF, UNIT = sg.InputConvention("tf", "rgb"), sg.InputConvention("unit", "rgb")
 

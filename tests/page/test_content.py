@@ -32,12 +32,12 @@ def said(result):
         (
             report(DARKER, NOISIER),
             "act",
-            "Validation images are darker and noisier than training images.",
+            "Validation images are darker and much noisier than training images.",
             'ShiftGuard(adapt="augmentation")',
         ),
         (report(HARMLESS), "fine", "No shift that matters (samples: train 800,", ""),
-        (report(UNCLEAR), "look", "Validation images are darker.", ""),
-        (report(replace(DARKER, is_question=True)), "look", "Validation images are darker.", ""),
+        (report(UNCLEAR), "look", "Validation images are darker than training", ""),
+        (report(replace(DARKER, is_question=True)), "look", "Validation images are darker", ""),
         (report(), "fine", "No shift found (samples: train 800, validation 200).", ""),
         (sg.ShiftReport(), "look", "Nothing was compared.", ""),
         (
