@@ -46,6 +46,13 @@ _FINDING = record(
     explanation=sentence,
     expected=flag,
     negligible=flag,
+    acknowledged=sentence,
+    cost=number,
+    cost_interval=vector(2),
+    cost_words=sentence,
+    harmless=flag,
+    is_question=flag,
+    is_rough=flag,
 )
 _REPORT = record(
     shifted=flag,
@@ -87,6 +94,8 @@ _STATE = record(
     verdict=record(preprocessing=sentence, shift=sentence, adaptation=sentence),
     report=_REPORT,
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
+    corrected=mapping(whole, MAX_STREAMS),
+    adapts=flag,
     collecting=mapping(vector(2), MAX_STREAMS),
     num_samples=mapping(number, MAX_STREAMS),
 )
@@ -156,6 +165,16 @@ def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
     except Unreadable as error:
         run.add_problem(STATE_TAG, error.message)
         return None, points
+
+
+def state_at(run: RunReader, step: int) -> dict[str, Any] | None:
+    """Returns the state as it was at a step; None if there was none, or it is unreadable."""
+    points = [point for point in run.points([STATE_TAG])[STATE_TAG] if point.step <= step]
+    try:
+        return read_state(points[-1]) if points else None
+    except Unreadable as error:
+        run.add_problem(STATE_TAG, error.message)
+        return None
 
 
 def tags_of_latest_fit(run: RunReader) -> frozenset[str] | None:
