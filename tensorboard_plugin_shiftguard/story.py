@@ -136,7 +136,6 @@ def _correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[
         short=f"corrected since epoch {since}",
         what=what,
         since=since,
-        cost_words="nothing is lost in fit",
         about=["preprocessing", "preprocessing"],
         why=diagnosis["evidence"][:3],
         todo="Leave the input as it is. Plain predict is not corrected; keep the fix with:",

@@ -4,6 +4,7 @@ The log names features as the package does: `input/band_1`, `input/3`, `labels`.
 "the finest detail", "column 3", "class shares".
 """
 
+import re
 from typing import NamedTuple
 
 
@@ -118,6 +119,20 @@ def described(feature: str, inputs: int = 1) -> tuple[str, str]:
         cause, words = ATTRIBUTES[rest]
         return cause, f"{words}{of}"
     return feature, f"{_column(rest)}{of}"
+
+
+_NAMES = re.compile(rf"\b({'|'.join(name for name in ATTRIBUTES if '_' in name)})\b")
+_PROBABILITY = re.compile(r"\bprobability/(\d+)\b")
+
+
+def in_plain_words(text: str) -> str:
+    """Returns a text of the log with names such as `noise_flat` in plain words.
+
+    >>> in_plain_words("the target's noise_flat lies above; lower in probability/3")
+    "the target's noise in flat regions lies above; lower in the probability of class 3"
+    """
+    text = _NAMES.sub(lambda found: ATTRIBUTES[found[0]][1], text)
+    return _PROBABILITY.sub(r"the probability of class \1", text)
 
 
 def _column(name: str) -> str:

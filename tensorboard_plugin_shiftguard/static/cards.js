@@ -22,8 +22,7 @@ export function createCards({ state, failed }) {
   const none = el("p", { class: "quiet", role: "status" });
   const node = el(
     "section",
-    { class: "cards", "aria-labelledby": "cards-title", "data-testid": "cards" },
-    el("h2", { id: "cards-title" }, "Features"),
+    { class: "cards", "aria-label": "Features", "data-testid": "cards" },
     none,
     scroller,
   );
@@ -121,7 +120,7 @@ export function createCards({ state, failed }) {
       const row = rows[i];
       let card = cards.get(row.name);
       if (!card) {
-        card = createCard(row.name, actions);
+        card = createCard(row.name, row.record.label ?? row.name, actions);
         cards.set(row.name, card);
       }
       const { item } = card;
@@ -132,7 +131,7 @@ export function createCards({ state, failed }) {
       item.setAttribute("aria-setsize", rows.length);
       item.setAttribute("aria-posinset", i + 1);
       card.update(row, model);
-      card.draw(row.record ? distributions.get(row.name) : null);
+      card.draw(distributions.get(row.name));
       const next = before ? before.nextSibling : list.firstChild;
       if (next !== item) {
         list.insertBefore(item, next);
