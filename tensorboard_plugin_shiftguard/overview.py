@@ -109,7 +109,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "problems": run.problems,
     }
     # 20,000 bytes are kept for the list of steps.
-    room = MAX_BYTES - 20_000 - MAX_COST_BYTES - len(to_json(answer))
+    priced = any(np.isfinite(table.values[..., COST]).any() for table in found)
+    room = MAX_BYTES - 20_000 - MAX_COST_BYTES * priced - len(to_json(answer))
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
     return answer | _matrix(rows, found, shown) | {"costs": _costs(rows, shown)}
@@ -173,16 +174,14 @@ class _Row:
         return {
             "name": self.name,
             "label": label,
-            "cause": cause,
+            "cause": None if cause == self.name else cause,
             "kind": kinds.get(self.name, "score"),
             "effect": rounded(self.last[EFFECT]),
             "lower": rounded(self.last[LOWER]),
             "upper": rounded(self.last[UPPER]),
             "log10_p": rounded(self.last[LOG10_P]),
             "alarm": bool(self.flags & ALARM and self.flags & REPORTED),
-            "along": bool(self.flags & ALARM and not self.flags & REPORTED),
-            "found": bool(self.flags & REPORTED),
-            "cost": rounded(self.last[COST]),
+            "flags": self.flags,
             "expected": bool(self.flags & EXPECTED),
             "negligible": bool(self.flags & NEGLIGIBLE),
             "current": [rounded(value) for value in self.last[CURRENT]],

@@ -8,6 +8,9 @@ import re
 from typing import NamedTuple
 
 
+MAX_SOURCE = 40  # characters of the name of an input
+
+
 class Cause(NamedTuple):
     """What may differ, as a row of the heatmap.
 
@@ -101,7 +104,7 @@ def described(feature: str, inputs: int = 1) -> tuple[str, str]:
     if feature in _WHOLES:
         return _WHOLES[feature]
     source, _, rest = feature.partition("/")
-    of = f" of {source}" if inputs > 1 else ""
+    of = f" of {source[:MAX_SOURCE]}" if inputs > 1 else ""
     if rest == "missing" or rest.endswith("/missing"):
         column = rest.removesuffix("missing").rstrip("/")
         return "missing", f"missing in {_column(column)}{of}" if column else f"missing values{of}"

@@ -3,7 +3,6 @@
 import { api } from "./api.js";
 import { createCard } from "./card.js";
 import { el, say } from "./dom.js";
-import { count } from "./format.js";
 
 const NARROWEST = 17; // rem, of one card
 const TALLEST = 9.5; // rem, of one card with its gap
@@ -169,7 +168,7 @@ export function createCards({ state, failed }) {
       }
       const why =
         model.state.onlyShifted && !model.state.query
-          ? "No feature has shifted."
+          ? "No feature differs."
           : "No feature fits the search.";
       say(
         none,
@@ -180,11 +179,6 @@ export function createCards({ state, failed }) {
             : "Nothing has been compared yet: that is done when an epoch has ended.",
       );
       none.hidden = rows.length > 0;
-      const alarms = overview.features.filter((feature) => feature.alarm).length;
-      say(
-        node.querySelector("h2"),
-        alarms ? `Features: ${count(alarms, "has", "have")} shifted` : "Features",
-      );
       redraw();
     },
   };

@@ -7,7 +7,11 @@ const UNKNOWN = -32768;
 /** An overview with its packed numbers laid out and its names indexed. */
 export function readOverview(raw) {
   const steps = raw.steps ?? [];
-  const features = raw.features ?? [];
+  const features = (raw.features ?? []).map((feature) => ({
+    ...feature,
+    along: (feature.flags & 9) === 1, // an alarm that a reported one explains
+    found: Boolean(feature.flags & 8),
+  }));
   const effects = unpack(raw.effects, 2);
   const flags = unpack(raw.flags, 1);
   const width = steps.length;
