@@ -7,6 +7,7 @@ what was known then. A run without a fit has the story of its accuracy gap.
 from collections.abc import Mapping
 from typing import Any
 
+from tensorboard_plugin_shiftguard.answers import rounded
 from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
@@ -48,7 +49,8 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     corrected = (state or {}).get("corrected") or {}
     wrong = {name: d for name, d in diagnoses.items() if d["status"] == "mismatch"}
     open_ones = {name: d for name, d in wrong.items() if name not in corrected}
-    findings = (report or {}).get("findings") or []
+    found = (report or {}).get("findings") or []
+    findings = [finding for finding in found if finding["stream"] and finding["against"]]
     alarms = [finding for finding in findings if matters(finding)]
     if open_ones:
         return _mismatch(open_ones, gap)
@@ -90,7 +92,11 @@ def _told(kind: str, **parts: Any) -> dict[str, Any]:
         "todo": None,
         "code": None,
     }
-    return {"kind": kind, **blank, **parts}
+    told = {"kind": kind, **blank, **parts}
+    ends = told["cost_interval"] or ()
+    told["cost"] = None if told["cost"] is None else rounded(told["cost"])
+    told["cost_interval"] = [None if end is None else rounded(end) for end in ends]
+    return told
 
 
 def _mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -215,7 +221,7 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
         since=lead["since"],
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
-        why=[finished(lead["explanation"])],
+        why=[finished(lead["explanation"] or "")],
         todo="Wait for the next epochs: they show whether training is augmented.",
     )
 

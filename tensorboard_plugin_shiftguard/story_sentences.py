@@ -17,7 +17,7 @@ _CLASS = re.compile(r"class (\d+) ([\d.e-]+) %(?: \([^)]*\))? against ([\d.e-]+)
 def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str, str]:
     """Returns the large sentence on the findings of a pair, and a short form of it."""
     lead = told[0]
-    text = lead["explanation"] or f"{lead['feature']} differs"
+    text = lead["explanation"] or f"{lead['feature'] or 'something'} differs"
     if lead["kind"] == "label" and (found := _classes(text)):
         more, fewer = found
         word, classes = ("more", more) if more else ("fewer", fewer)

@@ -7,7 +7,6 @@ The log names features as the package does: `input/band_1`, `input/3`, `labels`.
 import re
 from typing import NamedTuple
 
-
 MAX_SOURCE = 40  # characters of the name of an input
 
 
