@@ -248,7 +248,11 @@ function reasonsOf(story, notes) {
   const [kind, family] = story.about ?? [];
   const means = story.about && (KINDS[kind]?.means ?? FAMILIES[family]?.means);
   const cause = means && (KINDS[kind] ? means : `The cause that the measurements point to: ${means}`);
-  return [...story.why.slice(1), cause, ...notes].filter(Boolean);
+  const unpriced =
+    kind === "preprocessing" && story.kind === "act" && !Number.isFinite(story.cost)
+      ? "What it costs: sg.explain_gap(model, labelled_data) measures it."
+      : "";
+  return [...story.why.slice(1), cause, unpriced, ...notes].filter(Boolean);
 }
 
 /** The streams that are still too small to judge: "target: 40 of 200 samples". */

@@ -1,8 +1,8 @@
 """The story of a run, told from what the guard really writes."""
 
+import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from plugin.test_gap import REPORT, ROWS
 from shift_tab_log import numbers
@@ -14,7 +14,6 @@ from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
-from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.gap import read_gap
 from tensorboard_plugin_shiftguard.statements import _STATE
 from tensorboard_plugin_shiftguard.story import matters, story
@@ -146,7 +145,7 @@ def test_a_gap_within_sampling_is_fine_and_one_without_a_cause_is_to_be_looked_a
 
 def gap_of(report):
     content = plain({**report.to_dict(), "v": 1, "headline": str(report).splitlines()[0]})
-    return read_gap(checks.json.dumps(content).encode())
+    return read_gap(json.dumps(content).encode())
 
 
 def test_nothing_is_no_story():
@@ -155,8 +154,6 @@ def test_nothing_is_no_story():
 
 
 def test_texts_of_the_log_are_put_into_plain_words():
-    assert (
-        in_plain_words("the target's band_1 lies") == "the target's finest detail (2 pixels) lies"
-    )
-    assert in_plain_words("my_band_1") == "my_band_1"
-    assert np.all([in_plain_words(word) == word for word in ("noise", "brightness", "a_b")])
+    assert in_plain_words("its band_1 lies above") == "its finest detail (2 pixels) lies above"
+    for word in ("noise", "brightness", "a_b", "my_band_1"):
+        assert in_plain_words(word) == word
