@@ -1,15 +1,17 @@
-"""Four real fits to look at in TensorBoard's Shift tab.
+"""Seven real fits to look at in TensorBoard's Shift tab.
 
     python examples/shift_tab.py logs/shift_tab
     tensorboard --logdir logs/shift_tab
 
-- `right`: handwritten digits, training and validation from the same source.
-- `darker`: the same, but from epoch 4 on somebody else prepares the validation images, and they
-  come out darker and noisier. Unlabelled images from production (`target_data`) look like that
-  from the start.
-- `adapted`: training digits and that target, with `adapt=True`: augmentation makes training look
-  like the target.
-- `photos`: a network with ImageNet weights, fed [0, 1] where it wants [-1, 1].
+- `healthy`: handwritten digits, training and validation from the same source.
+- `darker`: the same, but from epoch 4 on somebody else prepares the validation images, and gray
+  comes out nearly black.
+- `labels`: the same, but validation holds mostly the digits 3 and 5.
+- `adapted`: training digits and an unlabelled target from a worse camera, dark and noisy, with
+  `adapt=True`: augmentation makes training look like the target.
+- `mismatch`: a network with ImageNet weights, fed [0, 1] where it wants [-1, 1].
+- `fixed`: the same with `on_mismatch="fix"`: the guard corrects the input inside the step.
+- `gap`: no fit with a guard, only `explain_gap` of a network whose images come from another place.
 """
 
 import argparse
@@ -30,6 +32,7 @@ from sklearn.datasets import load_digits
 import keras_shiftguard as sg
 
 FAULT = 4  # the first epoch with faulty validation images, counted from 1
+FREQUENT = (3, 5)  # the digits that validation mostly holds, in the run `labels`
 
 
 def digits():
@@ -42,14 +45,18 @@ def digits():
     return images[order], y[order]
 
 
-def darkened(images, rng):
-    """Returns the images as a worse camera would see them."""
-    noise = rng.normal(0, 0.02, images.shape)
-    return np.clip(0.6 * images + noise, 0, 1).astype("float32")
+def darkened(images):
+    """Returns the images with a gamma that turns gray into nearly black."""
+    return images**5
+
+
+def badly_seen(images, rng, noise=0.05):
+    """Returns the images as a worse camera would see them: dark and noisy."""
+    return np.clip(0.5 * images + rng.normal(0, noise, images.shape), 0, 1).astype("float32")
 
 
 class Validation(keras.utils.PyDataset):
-    """Batches of validation; `faulty` makes them darker and noisier."""
+    """Batches of validation; `faulty` makes them darker."""
 
     def __init__(self, x, y):
         super().__init__()
@@ -61,7 +68,7 @@ class Validation(keras.utils.PyDataset):
     def __getitem__(self, index):
         part = slice(64 * index, 64 * (index + 1))
         x = self.x[part]
-        return darkened(x, np.random.default_rng(index)) if self.faulty else x, self.y[part]
+        return darkened(x) if self.faulty else x, self.y[part]
 
 
 def classifier():
@@ -70,36 +77,39 @@ def classifier():
             keras.Input((32, 32, 1)),
             layers.Conv2D(8, 3, strides=2, activation="relu"),
             layers.Conv2D(16, 3, strides=2, activation="relu"),
-            layers.GlobalAveragePooling2D(name="features"),
+            layers.Flatten(),
             layers.Dense(10, activation="softmax"),
         ]
     )
-    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    adam = keras.optimizers.Adam(3e-3)
+    model.compile(adam, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
 
 
-def fit_digits(log_dir, epochs, fault):
-    """Runs one fit; with `fault`, validation is darker from epoch `FAULT` on."""
+def fit_digits(log_dir, epochs, fault=False, frequent=()):
+    """Runs one fit.
+
+    Args:
+        log_dir: The directory of the log.
+        epochs: Number of epochs.
+        fault: Whether validation is darker from epoch `FAULT` on.
+        frequent: The digits that validation mostly holds; none for those of training.
+    """
     keras.utils.set_random_seed(0)
     x, y = digits()
-    validation = Validation(x[1000:1500], y[1000:1500])
-    target = darkened(x[1500:], np.random.default_rng(1)) if fault else None
-    guard = sg.ShiftGuard(target_data=target, log_dir=log_dir, log_samples=8, verbose=0)
+    rest = np.arange(1000, len(y))
+    if frequent:
+        share = np.where(np.isin(y[rest], frequent), 1.0, 0.15)
+        rest = rest[np.random.default_rng(1).random(len(rest)) < share]
+    validation = Validation(x[rest[:500]], y[rest[:500]])
+    guard = sg.ShiftGuard(log_dir=log_dir, log_samples=8, verbose=0)
 
     def prepare(epoch, logs):
         validation.faulty = fault and epoch + 1 >= FAULT
 
-    model = classifier()
     callbacks = [guard, keras.callbacks.LambdaCallback(on_epoch_begin=prepare)]
-    model.fit(
-        x[:1000],
-        y[:1000],
-        validation_data=validation,
-        epochs=epochs,
-        batch_size=64,
-        verbose=0,
-        callbacks=callbacks,
-    )
+    fitted = {"epochs": epochs, "batch_size": 64, "verbose": 0, "callbacks": callbacks}
+    classifier().fit(x[:1000], y[:1000], validation_data=validation, **fitted)
     return guard
 
 
@@ -107,46 +117,65 @@ def fit_adapted(log_dir, epochs):
     """Runs a fit whose augmentation follows an unlabelled, darker target."""
     keras.utils.set_random_seed(0)
     x, y = digits()
-    target = darkened(x[1500:], np.random.default_rng(1))
+    target = badly_seen(x[1500:], np.random.default_rng(1))
     guard = sg.ShiftGuard(
         target_data=target, adapt=True, on_shift="ignore", log_dir=log_dir, verbose=0
     )
-    model = classifier()
     validation = (x[1000:1500], y[1000:1500])
     fitted = {"validation_data": validation, "epochs": epochs, "batch_size": 64, "verbose": 0}
-    model.fit(x[:1000], y[:1000], callbacks=[guard], **fitted)
+    classifier().fit(x[:1000], y[:1000], callbacks=[guard], **fitted)
     return guard
 
 
-def fit_photos(log_dir, epochs):
+def fit_photos(log_dir, epochs, on_mismatch="warn"):
     """Runs a network with ImageNet weights on twenty photos prepared for another network."""
     keras.utils.set_random_seed(0)
     images, labels = imagenet_photos(128)
     model = lite0.build(size=128)
-    model.compile("sgd", "sparse_categorical_crossentropy")
-    guard = sg.ShiftGuard(log_dir=log_dir, verbose=0)
+    slow = keras.optimizers.SGD(1e-4)
+    model.compile(slow, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    guard = sg.ShiftGuard(log_dir=log_dir, on_mismatch=on_mismatch, verbose=0)
     x = images.astype("float32") / 255
-    model.fit(x, labels, batch_size=10, epochs=epochs, verbose=0, callbacks=[guard])
+    mirrored = (x[:, :, ::-1], labels)
+    fitted = {"validation_data": mirrored, "batch_size": 10, "epochs": epochs, "verbose": 0}
+    model.fit(x, labels, callbacks=[guard], **fitted)
     return guard
+
+
+def explain(log_dir, epochs):
+    """Writes only the table of an accuracy gap: noise, and 0..255 in place of [-1, 1]."""
+    keras.utils.set_random_seed(0)
+    x, y = digits()
+    x = 2 * x - 1
+    model = classifier()
+    model.fit(x[:1000], y[:1000], epochs=epochs, batch_size=64, verbose=0)
+    seen = x[1400:] + np.random.default_rng(1).normal(0, 0.5, x[1400:].shape)
+    fed = np.round(127.5 * (np.clip(seen, -1, 1) + 1))
+    report = sg.explain_gap(model, (fed, y[1400:]), (x[1000:1400], y[1000:1400]))
+    report.write(log_dir)
+    return report
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="log directory; runs of the same name are replaced")
     parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--only", nargs="*", help="names of the runs to write; all by default")
     args = parser.parse_args()
-    for name in ("right", "darker", "adapted", "photos"):
+    runs = {
+        "healthy": lambda path: fit_digits(path, args.epochs).report,
+        "darker": lambda path: fit_digits(path, args.epochs, fault=True).report,
+        "labels": lambda path: fit_digits(path, args.epochs, frequent=FREQUENT).report,
+        "adapted": lambda path: fit_adapted(path, args.epochs).report,
+        "mismatch": lambda path: fit_photos(path, 3).diagnosis,
+        "fixed": lambda path: fit_photos(path, 3, "fix").diagnosis,
+        "gap": lambda path: explain(path, args.epochs),
+    }
+    for name in args.only or runs:
         shutil.rmtree(args.out / name, ignore_errors=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", sg.ShiftWarning)
-        guards = {
-            "right": fit_digits(args.out / "right", args.epochs, fault=False),
-            "darker": fit_digits(args.out / "darker", args.epochs, fault=True),
-            "adapted": fit_adapted(args.out / "adapted", args.epochs),
-            "photos": fit_photos(args.out / "photos", 2),
-        }
-    for name, guard in guards.items():
-        print(f"== {name}\n{guard.diagnosis if name == 'photos' else guard.report}")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sg.ShiftWarning)
+            print(f"== {name}\n{runs[name](args.out / name)}", flush=True)
     print(f"\nNow: tensorboard --logdir {args.out}   (tab Shift)")
 
 

@@ -8,6 +8,7 @@ from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import fitting, rounded
 from tensorboard_plugin_shiftguard.columns import columns, last_in_column
 from tensorboard_plugin_shiftguard.run_log import RunReader
+from tensorboard_plugin_shiftguard.words import ATTRIBUTES, described
 
 MAX_BYTES = 900_000  # of all curves as JSON
 
@@ -19,8 +20,20 @@ def adaptation(run: RunReader) -> dict[str, Any]:
         steps = np.array([point.step for point in points], np.int64)
         chosen = last_in_column(steps, columns([steps]))
         curve = [[points[i].step, _value(points[i].value)] for i in chosen if i >= 0]
-        series.append([checks.name(name), curve])
+        series.append([checks.name(_shown(name)), curve])
     return {"series": dict(fitting(series, MAX_BYTES)), "problems": run.problems}
+
+
+def _shown(name: str) -> str:
+    """Returns the name of a curve, with the attribute that it is about in plain words."""
+    kind, _, about = name.partition("/")
+    if kind not in ("shift", "shift_before"):
+        return name
+    source, _, attribute = about.rpartition("/")
+    if attribute not in ATTRIBUTES:
+        return name
+    words = described(f"{source or 'input'}/{attribute}", 2 if source else 1)[1]
+    return f"{kind}/{words}"
 
 
 def _value(value: Any) -> float | None:

@@ -40,17 +40,20 @@ _GAP = record(
 
 def gap(run: RunReader) -> dict[str, Any]:
     """Returns the latest table of a run; `"gap"` is None if there is none or it is unreadable."""
+    return {"gap": latest_gap(run), "problems": run.problems}
+
+
+def latest_gap(run: RunReader) -> dict[str, Any] | None:
+    """Returns the latest table of a run; None if there is none or it is unreadable."""
     points = run.points([GAP_TAG], max_points=1)[GAP_TAG]
-    found = None
-    if points:
-        try:
-            found = _read(words_of(points[-1].value))
-        except Unreadable as error:
-            run.add_problem(GAP_TAG, error.message)
-    return {"gap": found, "problems": run.problems}
+    try:
+        return read_gap(words_of(points[-1].value)) if points else None
+    except Unreadable as error:
+        run.add_problem(GAP_TAG, error.message)
+        return None
 
 
-def _read(text: bytes) -> dict[str, Any]:
+def read_gap(text: bytes) -> dict[str, Any]:
     """Returns the table in a JSON text, with every field checked.
 
     Raises:

@@ -16,6 +16,7 @@ TAG_PREFIX = "shiftguard/"
 STATE_TAG = f"{TAG_PREFIX}state"
 EVENTS_TAG = f"{TAG_PREFIX}events"
 GAP_TAG = f"{TAG_PREFIX}gap"
+CURVES_TAG = f"{TAG_PREFIX}curves"  # what Keras logged at each epoch, such as accuracy
 ADAPTATION_PREFIX = f"{TAG_PREFIX}adaptation/"
 # The kinds of numeric series. In a tag the kind follows `TAG_PREFIX`.
 SCORES, HISTOGRAMS, CLASSES = "scores", "histograms", "classes"
@@ -24,13 +25,17 @@ FIRST_EPOCH = "the first epoch"
 
 # Columns of a score tensor, which has a row for each feature: the effect size, the ends of its
 # interval, the decimal logarithm of the p-value, and flags. `CURRENT` and `REFERENCE` are the
-# mean and the standard deviation in each of the two streams.
+# mean and the standard deviation in each of the two streams. `COST` is the share of accuracy that
+# the finding costs. Logs of version 0.1 lack it; a reader takes it as not known.
 EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
 CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
-NUM_COLUMNS = 9
+COST = 9
+NUM_COLUMNS = 10
+NUM_COLUMNS_WITHOUT_COST = 9
 # Bits of the column `FLAGS`. `ALARM`: the shift is significant and not expected. `EXPECTED`: the
 # difference is intended (augmentation). `NEGLIGIBLE`: the effect is too small to matter.
-# `REPORTED`: the report has a sentence on it.
+# `REPORTED`: the report has a sentence on it. A feature with an alarm that is not reported goes
+# along with one that is: it has the same cause, and is no finding of its own.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
 SHARE_SCALE = 32767  # a share of 1 in a histogram, which holds shares of samples as int16
@@ -43,6 +48,7 @@ MAX_CLASSES = 64  # of a feature; the rare ones together count as one
 MAX_STREAMS = 16  # in a run
 MAX_FINDINGS = 20  # in the report
 MAX_NAME = 200  # characters of a name
+MAX_CURVES = 32  # numbers of one epoch, such as accuracy and loss
 MAX_SENTENCE = 2000  # characters of a text
 MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
 MAX_CONTENT_BYTES = 262_144  # of the description of a tag; 1,000 usual names take 40 KB

@@ -15,9 +15,11 @@ from tensorboard_plugin_shiftguard.answers import (
     to_json,
 )
 from tensorboard_plugin_shiftguard.columns import MAX_COLUMNS, column_of, columns
+from tensorboard_plugin_shiftguard.gap import latest_gap
 from tensorboard_plugin_shiftguard.metadata import (
     ALARM,
     CLASSES,
+    COST,
     CURRENT,
     EFFECT,
     EVENTS_TAG,
@@ -35,12 +37,17 @@ from tensorboard_plugin_shiftguard.metadata import (
     UPPER,
 )
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.statements import latest_events, latest_state
+from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
+from tensorboard_plugin_shiftguard.story import story
 from tensorboard_plugin_shiftguard.tables import Head, Table, flags_of, heads, tables
+from tensorboard_plugin_shiftguard.words import CAUSES, described
 
 MAX_FEATURE_BYTES = 450_000  # of the list of features as JSON
 UNKNOWN_EFFECT = -32768  # stands for an unknown effect size in the packed effects
 DEFAULT_PAIR = ("validation", "train")
+NO_INPUTS = {"labels", "outputs", "predictions", "augmentation"}  # as the source of a feature
+MAX_PRICED = 64  # features whose costs are sent
+MAX_COST_BYTES = 100_000  # of these costs as JSON
 # Bytes of one feature at one step: two for the effect and half a byte for the flags, as base64.
 CELL_BYTES = 2.5 * 4 / 3
 
@@ -77,11 +84,14 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     rows = sorted(rows, key=_severity)[:MAX_FEATURES]
     kinds = kinds_of(run)
-    entries = fitting([row.entry(kinds) for row in rows], MAX_FEATURE_BYTES)
+    inputs = len({row.name.split("/")[0] for row in rows} - NO_INPUTS) or 1
+    entries = fitting([row.entry(kinds, inputs) for row in rows], MAX_FEATURE_BYTES)
     rows = rows[: len(entries)]
     answer = {
         "run": run.name,
         "state": state,
+        "story": story(state, latest_gap(run)),
+        "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points
         # than comparisons.
@@ -98,10 +108,17 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "events": events,
         "problems": run.problems,
     }
-    room = MAX_BYTES - 20_000 - len(to_json(answer))  # 20,000 are kept for the list of steps
+    # 20,000 bytes are kept for the list of steps.
+    priced = any(np.isfinite(table.values[..., COST]).any() for table in found)
+    room = MAX_BYTES - 20_000 - MAX_COST_BYTES * priced - len(to_json(answer))
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
     shown = columns([table.steps for table in found], min(max_columns, MAX_COLUMNS))
-    return answer | _matrix(rows, found, shown)
+    return answer | _matrix(rows, found, shown) | {"costs": _costs(rows, shown)}
+
+
+def story_at(run: RunReader, step: int) -> dict[str, Any]:
+    """Returns the story of a run as it was known at a step: the answer to `/story`."""
+    return {"story": story(state_at(run, step), latest_gap(run)), "problems": run.problems}
 
 
 def pairs_of(run: RunReader) -> dict[tuple[str, str], list[Head]]:
@@ -123,17 +140,22 @@ def _choose(pairs: list[tuple[str, str]], shifted: list[int], chosen: int | None
 
 
 def _alarms(table: Table | None) -> int:
-    """Returns the number of features with an alarm at the last step."""
-    return 0 if table is None else int(np.count_nonzero(flags_of(table.values[-1]) & ALARM))
+    """Returns the number of findings with an alarm at the last step."""
+    return 0 if table is None else int(np.count_nonzero(_alarming(table.values[-1])))
+
+
+def _alarming(values: np.ndarray) -> np.ndarray:
+    """Returns which scores `(..., columns)` are a reported alarm, which has no stronger cause."""
+    return (flags_of(values) & (ALARM | REPORTED)) == (ALARM | REPORTED)
 
 
 def _shifted(table: Table | None) -> int:
-    """Returns the number of features with an alarm whose effect at the last step is not small."""
+    """Returns the number of findings with an alarm whose effect at the last step is not small."""
     if table is None:
         return 0
     last = table.values[-1]
     is_small = np.abs(last[:, EFFECT]) < table.head.negligible
-    return int(np.count_nonzero((flags_of(last) & ALARM > 0) & ~is_small))
+    return int(np.count_nonzero(_alarming(last) & ~is_small))
 
 
 class _Row:
@@ -145,17 +167,21 @@ class _Row:
         self.last = table.values[-1, row]
         self.flags = int(flags_of(self.last))
 
-    def entry(self, kinds: Mapping[str, str]) -> dict[str, Any]:
-        """Returns the feature as JSON; `kinds` is from `kinds_of`."""
-        alarms = flags_of(self.table.values[:, self.row]) & ALARM
+    def entry(self, kinds: Mapping[str, str], inputs: int) -> dict[str, Any]:
+        """Returns the feature as JSON; see `kinds_of` and `described` for the arguments."""
+        alarms = _alarming(self.table.values[:, self.row])
+        cause, label = described(self.name, inputs)
         return {
             "name": self.name,
+            "label": label,
+            "cause": None if cause == self.name else cause,
             "kind": kinds.get(self.name, "score"),
             "effect": rounded(self.last[EFFECT]),
             "lower": rounded(self.last[LOWER]),
             "upper": rounded(self.last[UPPER]),
             "log10_p": rounded(self.last[LOG10_P]),
-            "alarm": bool(self.flags & ALARM),
+            "alarm": bool(self.flags & ALARM and self.flags & REPORTED),
+            "flags": self.flags,
             "expected": bool(self.flags & EXPECTED),
             "negligible": bool(self.flags & NEGLIGIBLE),
             "current": [rounded(value) for value in self.last[CURRENT]],
@@ -187,6 +213,19 @@ def _severity(row: _Row) -> tuple[bool, bool, bool, float]:
     alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))
     reported = row.flags & REPORTED
     return not alarm, not (alarm and reported), is_minor, -size if size == size else 1.0
+
+
+def _costs(rows: list[_Row], shown: np.ndarray) -> dict[str, list[float | None]]:
+    """Returns the costs of the features that ever had one, at the steps `shown`, by name."""
+    found: list[tuple[str, list[float | None]]] = []
+    for row in rows:
+        costs = row.table.values[:, row.row, COST]
+        if len(found) == MAX_PRICED or not np.isfinite(costs).any():
+            continue
+        line = np.full(len(shown), np.nan, np.float32)
+        line[column_of(row.table.steps, shown)] = costs
+        found.append((row.name, [None if cost != cost else round(float(cost), 3) for cost in line]))
+    return dict(fitting(found, MAX_COST_BYTES))
 
 
 def kinds_of(run: RunReader) -> dict[str, str]:

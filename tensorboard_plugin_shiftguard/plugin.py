@@ -22,10 +22,11 @@ from tensorboard_plugin_shiftguard.answers import (
     respond,
     respond_error,
 )
+from tensorboard_plugin_shiftguard.curves import curves
 from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, feature
 from tensorboard_plugin_shiftguard.gap import gap
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
-from tensorboard_plugin_shiftguard.overview import overview
+from tensorboard_plugin_shiftguard.overview import overview, story_at
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import RunReader, one_run
 from tensorboard_plugin_shiftguard.runs import list_runs, version
@@ -67,6 +68,8 @@ class ShiftPlugin(base_plugin.TBPlugin):
             "/overview": lambda log, query: overview(_run(log, query), query.whole_number("pair")),
             "/cards": _cards,
             "/feature": lambda log, query: feature(_run(log, query), query.text("name")),
+            "/story": _story,
+            "/curves": lambda log, query: curves(_run(log, query)),
             "/adaptation": lambda log, query: adaptation(_run(log, query)),
             "/gap": lambda log, query: gap(_run(log, query)),
         }
@@ -165,6 +168,14 @@ class Query:
 def _run(log: Log, query: Query) -> RunReader:
     """Returns the run that a request names."""
     return one_run(log, query.text("run"))
+
+
+def _story(log: Log, query: Query) -> dict[str, Any]:
+    """Returns the answer to `/story`."""
+    step = query.whole_number("step")
+    if step is None:
+        raise BadQuery("The request lacks `step=`.")
+    return story_at(_run(log, query), step)
 
 
 def _cards(log: Log, query: Query) -> dict[str, Any]:

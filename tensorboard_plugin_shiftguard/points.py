@@ -23,7 +23,7 @@ class Point:
     value: Any
 
 
-def in_order(data: Iterable[Any], field: str) -> list[Point]:
+def in_order(data: Iterable[Any], field: str, first: int = 0) -> list[Point]:
     """Returns the points sorted by step, with each step once.
 
     A training that was restarted in the same directory writes its steps again.
@@ -33,10 +33,11 @@ def in_order(data: Iterable[Any], field: str) -> list[Point]:
     Args:
         data: TensorBoard's data, in the order of writing.
         field: The attribute that holds the value: `"numpy"` or `"value"`.
+        first: The step of the first epoch.
     """
     points: list[Point] = []
     for datum in data:
-        step = int(datum.step)
+        step = max(int(datum.step) - first, min(int(datum.step), 0))
         if not 0 <= step <= MAX_INTEGER:
             continue
         while points and points[-1].step >= step:

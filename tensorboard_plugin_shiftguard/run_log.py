@@ -75,14 +75,17 @@ class RunReader:
         return {tag: self._cache.get((tag, max_points), []) for tag in tags}
 
     def adaptation(self) -> dict[str, list[Point]]:
-        """Returns the curves of the adaptation, by their tags without the prefix."""
+        """Returns the curves of the adaptation, by their tags without the prefix.
+
+        They are scalars, whose step is the epoch counted from 1. It is counted from 0 here.
+        """
         tags = self._log.scalar_tags(self.name, ADAPTATION_PREFIX)
         if len(tags) > MAX_ADAPTATION_TAGS:
             self.add_problem(ADAPTATION_PREFIX[:-1], f"has more than {MAX_ADAPTATION_TAGS} curves")
         tags = tags[:MAX_ADAPTATION_TAGS]
         found = self._read("read_scalars", "scalars", tags, MAX_POINTS)
         return {
-            tag.removeprefix(ADAPTATION_PREFIX): in_order(found[tag], "value")
+            tag.removeprefix(ADAPTATION_PREFIX): in_order(found[tag], "value", first=1)
             for tag in tags
             if tag in found
         }

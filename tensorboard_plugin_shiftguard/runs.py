@@ -1,14 +1,17 @@
 """The answer to `/runs`: the list of runs."""
 
+from contextlib import suppress
 from importlib import metadata
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
-from tensorboard_plugin_shiftguard.metadata import RUN_NAME, STATE_TAG
+from tensorboard_plugin_shiftguard.gap import read_gap
+from tensorboard_plugin_shiftguard.metadata import GAP_TAG, RUN_NAME, STATE_TAG
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import all_runs
-from tensorboard_plugin_shiftguard.statements import read_state
+from tensorboard_plugin_shiftguard.statements import read_state, words_of
+from tensorboard_plugin_shiftguard.story import story
 
 MAX_RUNS = 500  # in the list
 MAX_RUN_BYTES = 900_000  # of the list as JSON
@@ -34,7 +37,7 @@ def version() -> str:
 
 
 def list_runs(log: Log, version: str) -> dict[str, Any]:
-    """Returns the runs that have data of this plugin, sorted by name, with the last step of each.
+    """Returns the runs that have data of this plugin, sorted by name, each with its story in brief.
 
     Args:
         log: The log.
@@ -44,7 +47,8 @@ def list_runs(log: Log, version: str) -> dict[str, Any]:
     num_all = len(log.run_names())
     shown = found[:MAX_RUNS]
     points = log.last_points([run.name for run in shown if STATE_TAG in run.contents], STATE_TAG)
-    entries = [_entry(run.name, points.get(run.name)) for run in shown]
+    gaps = log.last_points([run.name for run in shown if GAP_TAG in run.contents], GAP_TAG)
+    entries = [_entry(run.name, points.get(run.name), gaps.get(run.name)) for run in shown]
     entries = fitting(sorted(entries, key=lambda entry: entry["name"]), MAX_RUN_BYTES)
     return {
         "v": 1,
@@ -55,18 +59,28 @@ def list_runs(log: Log, version: str) -> dict[str, Any]:
     }
 
 
-def _entry(run: str, point: Point | None) -> dict[str, Any]:
-    """Returns a run as JSON; `point` is the last point of its state, or None."""
-    looks = None
-    if point is not None:
-        try:
-            looks = read_state(point)["looks"]
-        except Unreadable:
-            pass  # the overview of the run shows the problem
+def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, Any]:
+    """Returns a run as JSON.
+
+    Args:
+        run: Its name in TensorBoard.
+        point: The last point of its state, or None.
+        gap_point: The last point of its accuracy gap, or None.
+    """
+    state = gap = None
+    # The overview of the run shows what is unreadable.
+    with suppress(Unreadable):
+        state = read_state(point) if point else None
+    with suppress(Unreadable):
+        gap = read_gap(words_of(gap_point.value)) if gap_point else None
+    told = story(state, gap)
+    last = point or gap_point
     return {
         "id": run,
         "name": shown_name(run),
-        "updated": point.wall if point else None,
+        "updated": last.wall if last else None,
         "last_step": point.step if point else None,
-        "looks": looks,
+        "looks": state["looks"] if state else None,
+        "kind": told["kind"],
+        "short": told["short"],
     }

@@ -27,10 +27,18 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
+from tensorboard_plugin_shiftguard.words import in_plain_words
 
 MAX_EVENTS = 500
 MAX_EVENT_BYTES = 100_000  # of the list of events as JSON
 MAX_SERIES = 768  # 256 of each of the three kinds
+
+
+def _plain(value: Any) -> str | None:
+    """A check for a sentence; names of features in it are put into plain words."""
+    found = sentence(value)
+    return None if found is None else sentence(in_plain_words(found))
+
 
 # The check of each field of each kind of record.
 _FINDING = record(
@@ -43,9 +51,16 @@ _FINDING = record(
     stream=name,
     against=name,
     since=whole,
-    explanation=sentence,
+    explanation=_plain,
     expected=flag,
     negligible=flag,
+    acknowledged=sentence,
+    cost=number,
+    cost_interval=vector(2),
+    cost_words=sentence,
+    harmless=flag,
+    is_question=flag,
+    is_rough=flag,
 )
 _REPORT = record(
     shifted=flag,
@@ -53,7 +68,7 @@ _REPORT = record(
     alpha=number,
     num_samples=mapping(number, MAX_STREAMS),
     findings=items(_FINDING, MAX_FINDINGS),
-    notes=items(sentence, 20),
+    notes=items(_plain, 20),
     more=whole,
 )
 _CONVENTION = record(mode=name, channel_order=name, scale=vector(), offset=vector())
@@ -84,9 +99,11 @@ _STATE = record(
     step=whole,
     looks=whole,
     alpha=number,
-    verdict=record(preprocessing=sentence, shift=sentence, adaptation=sentence),
+    verdict=record(preprocessing=sentence, shift=_plain, adaptation=_plain),
     report=_REPORT,
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
+    corrected=mapping(whole, MAX_STREAMS),
+    adapts=flag,
     collecting=mapping(vector(2), MAX_STREAMS),
     num_samples=mapping(number, MAX_STREAMS),
 )
@@ -96,8 +113,8 @@ _EVENT = record(
     stream=name,
     against=name,
     feature=name,
-    text=sentence,
-    reason=sentence,
+    text=_plain,
+    reason=_plain,
 )
 
 
@@ -156,6 +173,16 @@ def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
     except Unreadable as error:
         run.add_problem(STATE_TAG, error.message)
         return None, points
+
+
+def state_at(run: RunReader, step: int) -> dict[str, Any] | None:
+    """Returns the state as it was at a step; None if there was none, or it is unreadable."""
+    points = [point for point in run.points([STATE_TAG])[STATE_TAG] if point.step <= step]
+    try:
+        return read_state(points[-1]) if points else None
+    except Unreadable as error:
+        run.add_problem(STATE_TAG, error.message)
+        return None
 
 
 def tags_of_latest_fit(run: RunReader) -> frozenset[str] | None:

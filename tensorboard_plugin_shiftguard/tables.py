@@ -19,6 +19,7 @@ from tensorboard_plugin_shiftguard.metadata import (
     MAX_HISTOGRAMS,
     MAX_STREAMS,
     NUM_COLUMNS,
+    NUM_COLUMNS_WITHOUT_COST,
     SCHEMA,
     SCORES,
 )
@@ -43,6 +44,7 @@ class Head:
         classes: For class counts: the names of the classes.
         edges: For histograms: all edges that a bin may have, ascending.
         bins: For histograms: the number of bins.
+        columns: For scores: the number of columns.
     """
 
     tag: str
@@ -54,6 +56,7 @@ class Head:
     classes: tuple[str, ...] = ()
     edges: np.ndarray | None = None
     bins: int = 0
+    columns: int = NUM_COLUMNS_WITHOUT_COST
 
     def stream(self, name: str) -> int | None:
         """Returns the index of a stream; None if the series does not have it."""
@@ -131,7 +134,7 @@ def _promised(head: Head) -> tuple[np.dtype[Any], tuple[int, ...]]:
         return np.dtype(np.int16), (len(head.names), width)
     if head.classes:
         return np.dtype(np.float32), (len(head.streams), len(head.classes))
-    return np.dtype(np.float32), (len(head.names), NUM_COLUMNS)
+    return np.dtype(np.float32), (len(head.names), head.columns)
 
 
 def _matches(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool:
@@ -140,17 +143,21 @@ def _matches(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool
 
 
 def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
-    """Returns scores and counts, with NaN for impossible values: infinity, negative counts."""
+    """Returns scores and counts, with NaN for impossible values: infinity, negative counts.
+
+    Scores that lack a column, in logs of an older version, get it, with NaN.
+    """
     if values.dtype != np.float32:
         return values
     values = np.where(np.isfinite(values), values, np.float32(np.nan))
     if head.classes:
         return np.where(values >= 0, values, np.float32(np.nan))
-    return values
+    absent = [(0, 0)] * (values.ndim - 1) + [(0, NUM_COLUMNS - head.columns)]
+    return np.pad(values, absent, constant_values=np.nan)
 
 
 def flags_of(values: np.ndarray) -> np.ndarray:
-    """Returns the flags in scores `(..., 9)`, as `(...)` uint8 from 0 to 15."""
+    """Returns the flags in scores `(..., columns)`, as `(...)` uint8 from 0 to 15."""
     return np.clip(np.nan_to_num(values[..., FLAGS]), 0, 15).astype(np.uint8)
 
 
@@ -161,12 +168,14 @@ def _scores(tag: str, content: dict[str, Any]) -> Head:
         raise Unreadable("does not say which two streams it compares")
     negligible = checks.number(content.get("negligible"))
     total = checks.whole(content.get("total"))
+    columns = NUM_COLUMNS if content.get("cost") is True else NUM_COLUMNS_WITHOUT_COST
     return Head(
         tag,
         names,
         pair=(pair[0], pair[1]),
         negligible=0.1 if negligible is None else float(negligible),
         total=max(total or 0, len(names)),
+        columns=columns,
     )
 
 

@@ -3,7 +3,8 @@
     python examples/shift_tab.py logs/shift_tab
     python tools/shift_tab_screenshots.py logs/shift_tab
 
-The runs are the real fits of `examples/shift_tab.py`.
+The runs are the real fits of `examples/shift_tab.py`. With `--first-screens DIRECTORY` it takes,
+instead, what a user sees first of each run, for a five-second test.
 """
 
 # ruff: noqa: E402 (the path of the tests is added first)
@@ -18,14 +19,28 @@ sys.path.insert(0, str(ROOT / "tests"))
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
-VIEWS = {  # name: (selected run, test id of the part)
-    "verdict": ("darker", "verdict"),
-    "heatmap": ("darker", "heatmap"),
-    "cards": ("darker", "cards"),
-    "detail": ("darker", "detail"),
-    "preprocessing": ("photos", "preprocessing"),
-    "adaptation": ("adapted", "adaptation"),
+# Name of the picture: (run, part that is unfolded, test id of what is taken; "" for all).
+VIEWS = {
+    "tab": ("darker", "", ""),
+    "mismatch": ("mismatch", "", "verdict"),
+    "fixed": ("fixed", "", "verdict"),
+    "labels": ("labels", "", "verdict"),
+    "distributions": ("darker", "distributions", "fold-distributions"),
+    "preprocessing": ("mismatch", "preprocessing", "fold-preprocessing"),
+    "adaptation": ("adapted", "adaptation", "fold-adaptation"),
+    "gap": ("gap", "gap", "fold-gap"),
 }
+SETTLED = 2500  # milliseconds until everything is drawn
+
+
+def opened(browser, address, run, part, theme, height):
+    """Returns the tab on a run, drawn."""
+    query = f"darkMode={str(theme == 'dark').lower()}"
+    link = f"run={run}%2Fshiftguard" + (f"&p.shiftguard.open={part}" if part else "")
+    tab = Tab(browser, address, query, width=1366, height=height, link=link)
+    tab.run(run).wait_for()
+    tab.page.wait_for_timeout(SETTLED)
+    return tab
 
 
 def main():
@@ -33,27 +48,29 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("log_dir", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("--first-screens", type=Path, metavar="DIRECTORY")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    runs = {path.name for path in args.log_dir.iterdir()}
+    runs = sorted(path.name for path in args.log_dir.iterdir())
     with tensorboard(args.log_dir) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        if args.first_screens:
+            args.first_screens.mkdir(parents=True, exist_ok=True)
+            for run in runs:
+                tab = opened(browser, address, run, "", "light", 900)
+                tab.page.screenshot(path=args.first_screens / f"{run}.png")
+                tab.close()
+            return
+        args.out.mkdir(parents=True, exist_ok=True)
         for theme in ("light", "dark"):
-            query = f"darkMode={str(theme == 'dark').lower()}"
-            for run in sorted({run for run, _ in VIEWS.values()} & runs):
-                pair = "target%2Ftrain" if run == "adapted" else "validation%2Ftrain"
-                link = f"runs=%5B%22{run}%2Fshiftguard%22%5D&p.shiftguard.pair={pair}"
-                tab = Tab(browser, address, query, width=1280, link=link)
-                tab("card").first.wait_for()
-                tab("detail").wait_for()
-                tab.page.wait_for_timeout(3000)
-                if run == "darker":
-                    tab.page.set_viewport_size({"width": 1280, "height": 1500})
-                    tab.page.wait_for_timeout(500)
-                    tab.page.screenshot(path=args.out / f"shift-tab-{theme}.png")
-                for name, (chosen, part) in VIEWS.items():
-                    if chosen == run:
-                        tab(part).screenshot(path=args.out / f"shift-{name}-{theme}.png")
+            for name, (run, part, taken) in VIEWS.items():
+                if run not in runs:
+                    continue
+                tab = opened(browser, address, run, part, theme, 1000)
+                path = args.out / f"shift-{name}-{theme}.png"
+                if taken:
+                    tab(taken).screenshot(path=path)
+                else:
+                    tab.page.screenshot(path=path)
                 tab.close()
         browser.close()
 

@@ -81,6 +81,8 @@ class Repair:
         )
         curves = {f"strength/{name}": value for name, value in strengths.items()}
         curves |= {f"shift/{name}": value for name, value in augmentation.gaps.items()}
+        before = augmentation.gaps_before.items()
+        curves |= {f"shift_before/{name}": value for name, value in before}
         log.write_adaptation(step, headline, events, curves, augmentation.state())
         return _in_a_line(changes, augmentation.gaps)
 

@@ -208,6 +208,7 @@ class Run:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
         """
         self._finish_pass("train")
+        self.log.write_curves(epoch, logs or {})
         self._compare(epoch + 1, logs)
         target = self.known.get("target", self.profiles.get("validation"))
         changes = ""
@@ -309,7 +310,7 @@ class Run:
             self.model.stop_training = True
 
     def _write_profiles(self) -> None:
-        step = self.epoch if self.update_freq == "epoch" else self.num_batches
+        step = self.epoch + 1 if self.update_freq == "epoch" else self.num_batches
         self.log.write_profiles(self.profiles, step)
 
     @property
@@ -375,8 +376,8 @@ class Run:
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)
         watch.act(stream)
-        if watch.corrected:
-            self.log.write_corrections(watch.corrected)
+        if name in watch.corrected:
+            self.log.write_correction(name, self.epoch)
         return True
 
     def _sync(self) -> None:

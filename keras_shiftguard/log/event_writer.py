@@ -55,7 +55,7 @@ class EventWriter:
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as log_dir, EventWriter(log_dir) as writer:
-    ...     writer.write_scalar("shiftguard/train/input/mean/0", 0.5, step=1)
+    ...     writer.write_scalar("shiftguard/val_shift", 0.5, step=1)
     ...     writer.path.parent.name
     'shiftguard'
     """
@@ -148,14 +148,17 @@ class EventWriter:
         self._add(tag, tensor, metadata, summary_pb2.DATA_CLASS_TENSOR, step)
 
     def write_profile(self, stream: str, profile: InputProfile, step: int) -> None:
-        """Writes the features of a profile as scalars, and a histogram for each channel.
+        """Writes the user's own metrics as scalars, and a histogram for each channel.
+
+        The features of the profile are in the Shift tab only: as scalars they would fill the
+        Scalars tab with a hundred cards for each run.
 
         Args:
             stream: The second part of the tags, such as `"train"`.
-            profile: The profile to show. Features that are not finite are left out.
+            profile: The profile to show. Metrics that are not finite are left out.
             step: Position on the horizontal axis.
         """
-        for name, value in profile.features.items():
+        for name, value in profile.values.items():
             if np.isfinite(value):
                 self.write_scalar(f"{TAG_PREFIX}{stream}/{name}", value, step)
         for name, summary in profile.inputs.items():

@@ -1,6 +1,10 @@
-"""Writer of all files that a run leaves in `log_dir`. If writing fails, training goes on."""
+"""Writer of all files that a run leaves in `log_dir`. If writing fails, training goes on.
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+The Shift tab's own series have the epoch counted from 0 as their step. What TensorBoard shows in
+its other tabs (scalars, histograms, texts) has the epoch counted from 1, as Keras prints it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
@@ -55,7 +59,12 @@ class RunWriter:
             self._pictures = PictureLog(log_dir, kind)
 
     def write_profiles(self, profiles: Mapping[str, InputProfile], step: int) -> None:
-        """Writes the features and histograms of each stream, at a step of the horizontal axis."""
+        """Writes the user's metrics and the histograms of each stream.
+
+        Args:
+            profiles: The latest profile of each stream.
+            step: The epoch, counted from 1, or the number of batches of training.
+        """
 
         def write(writer: "EventWriter") -> None:
             for name, profile in profiles.items():
@@ -79,21 +88,12 @@ class RunWriter:
 
         def write(writer: "EventWriter") -> None:
             write_json(writer.log_dir, "diagnosis.json", diagnoses)
-            writer.write_text(f"{TAG_PREFIX}{stream}/verdict", text, step)
+            writer.write_text(f"{TAG_PREFIX}{stream}/verdict", text, step + 1)
             if self._tab is not None:
                 headline = text.partition("\n")[0]
                 self._tab.write_diagnosis(step, stream, headline, diagnoses[stream])
             if self._page is not None:
                 self._page.write_diagnosis(diagnoses)
-
-        self._try(write)
-
-    def write_corrections(self, streams: Collection[str]) -> None:
-        """Writes the names of the streams whose input is corrected inside the step."""
-
-        def write(_: "EventWriter") -> None:
-            if self._page is not None:
-                self._page.write_corrections(streams)
 
         self._try(write)
 
@@ -105,6 +105,33 @@ class RunWriter:
                 self._page.keep_pictures(self._pictures.write(step + 1, rows))
 
         self._try(write)
+
+    def write_correction(self, stream: str, step: int) -> None:
+        """Writes that the input of a stream is corrected inside the step, from an epoch on.
+
+        Args:
+            stream: Name of the stream.
+            step: Epoch, counted from 0.
+        """
+
+        def write(_: "EventWriter") -> None:
+            if self._tab is not None:
+                self._tab.write_correction(step, stream)
+            if self._page is not None:
+                self._page.write_correction(stream)
+
+        self._try(write)
+
+    def write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Writes what Keras logged at the end of an epoch, such as accuracy and loss.
+
+        Args:
+            step: Epoch, counted from 0.
+            logs: The numbers by name; what is no single finite number is left out.
+        """
+        if self._tab is not None:
+            tab = self._tab
+            self._try(lambda _: tab.write_curves(step, logs))
 
     def write_comparison(
         self,
@@ -131,9 +158,9 @@ class RunWriter:
 
         def write(writer: "EventWriter") -> None:
             write_json(writer.log_dir, "report.json", report.to_dict())
-            writer.write_text(f"{TAG_PREFIX}report", str(report), step)
+            writer.write_text(f"{TAG_PREFIX}report", str(report), step + 1)
             for name, value in severities.items():
-                writer.write_scalar(f"{TAG_PREFIX}{name}", value, step)
+                writer.write_scalar(f"{TAG_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
                 self._tab.write_comparison(step, pairs, profiles, report, new)
             if self._page is not None:
@@ -164,7 +191,7 @@ class RunWriter:
             if state:
                 write_json(writer.log_dir, "adaptation.json", state)
             for name, value in curves.items():
-                writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step)
+                writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
                 self._tab.write_adaptation(step, headline, events)
             if self._page is not None:
@@ -199,7 +226,9 @@ class RunWriter:
 
         def write(writer: "EventWriter") -> None:
             if purge:
-                writer.purge(epoch)
+                # The scalars of the epoch before have this step. The series of the tab write it
+                # again.
+                writer.purge(epoch + 1)
             if state is not None and self._tab is not None:
                 self._tab.restore(state, epoch)
             if self._page is not None:

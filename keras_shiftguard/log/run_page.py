@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -43,9 +43,9 @@ class RunPage:
         self._parts["diagnosis"] = dict(diagnoses)
         self._write()
 
-    def write_corrections(self, streams: Collection[str]) -> None:
-        """Writes the page with the names of the streams whose input is corrected."""
-        self._parts["corrected"] = sorted(streams)
+    def write_correction(self, stream: str) -> None:
+        """Writes the page with the name of one more stream whose input is corrected."""
+        self._parts["corrected"] = sorted({*self._parts.get("corrected", ()), stream})
         self._write()
 
     def write_comparison(

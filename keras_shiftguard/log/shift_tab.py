@@ -7,6 +7,7 @@ The format is in `tensorboard_plugin_shiftguard/metadata.py`.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,11 +20,19 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab_series import ShiftSeries
 from keras_shiftguard.profiles import InputProfile
-from tensorboard_plugin_shiftguard.metadata import EVENTS_TAG, MAX_FINDINGS, SCHEMA, STATE_TAG
+from tensorboard_plugin_shiftguard.metadata import (
+    CURVES_TAG,
+    EVENTS_TAG,
+    MAX_CURVES,
+    MAX_FINDINGS,
+    SCHEMA,
+    STATE_TAG,
+)
 
 # Both are below the limits of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
 MAX_TEXT = 1000  # characters of one sentence
 MAX_BYTES = 60_000  # size of one JSON text
+SEVERITIES = ("shift", "val_shift")  # what the guard itself adds to Keras's logs
 
 
 class ShiftEvents:
@@ -44,6 +53,8 @@ class ShiftEvents:
             "verdict": {"preprocessing": None, "shift": None, "adaptation": None},
             "report": None,
             "diagnosis": {},
+            "corrected": {},
+            "adapts": False,
             "num_samples": {},
             "collecting": {},
         }
@@ -66,7 +77,7 @@ class ShiftEvents:
             state: The result of `state` in that fit.
             step: The first step that is written now.
         """
-        self._state = json.loads(state["said"])
+        self._state |= json.loads(state["said"])
         self._num_comparisons = state["looks"]
         self._series.restore(state)
         # An empty point makes TensorBoard drop the later events. The other series get a point
@@ -124,6 +135,31 @@ class ShiftEvents:
         self.write_events(step, [event])
         self._write_state(step)
 
+    def write_correction(self, step: int, stream: str) -> None:
+        """Writes that the input of a stream is corrected inside the step.
+
+        Args:
+            step: The first corrected epoch, counted from 0.
+            stream: Name of the stream.
+        """
+        self._state["corrected"].setdefault(stream, int(step) + 1)
+        text = "The input is corrected inside the training step from here on."
+        self.write_events(step, [{"kind": "action", "stream": stream, "text": text}])
+        self._write_state(step)
+
+    def write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
+        """Writes what Keras logged at the end of an epoch, such as accuracy and loss.
+
+        Args:
+            step: Epoch, counted from 0.
+            logs: The numbers by name; what is no single finite number is left out.
+        """
+        values = {name: _single(value) for name, value in logs.items() if name not in SEVERITIES}
+        known = {name: value for name, value in values.items() if value is not None}
+        shown = dict(list(known.items())[:MAX_CURVES])
+        if shown:
+            self._writer.write_data(CURVES_TAG, _packed(shown), step, {"v": SCHEMA})
+
     def write_adaptation(
         self, step: int, headline: str, events: Sequence[Mapping[str, Any]]
     ) -> None:
@@ -135,6 +171,7 @@ class ShiftEvents:
             events: What changed and why, see `write_events`.
         """
         self._state["verdict"]["adaptation"] = headline
+        self._state["adapts"] = True
         self.write_events(step, events)
         self._write_state(step)
 
@@ -191,6 +228,15 @@ def _shortened(report: ShiftReport) -> dict[str, Any]:
     content = report.to_dict()
     more = max(0, len(report.findings) - MAX_FINDINGS)
     return {**content, "findings": content["findings"][:MAX_FINDINGS], "more": more}
+
+
+def _single(value: Any) -> float | None:
+    """Returns a single finite number as a float; None for anything else."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _packed(value: Any) -> bytes:

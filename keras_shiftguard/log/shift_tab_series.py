@@ -29,7 +29,6 @@ from keras_shiftguard.profiles.grid import BINS_PER_SIGN, GAMMA, SMALLEST
 from tensorboard_plugin_shiftguard import metadata
 from tensorboard_plugin_shiftguard.metadata import (
     CLASSES,
-    EFFECT,
     HISTOGRAMS,
     MAX_FEATURES,
     MAX_NAME,
@@ -40,7 +39,6 @@ from tensorboard_plugin_shiftguard.metadata import (
     TAG_PREFIX,
 )
 
-MAX_SCALARS = 64  # features of a pair whose scores are written for the Scalars tab as well
 FEATURES_PER_EVENT = 16  # features whose histograms are written as one tensor
 # Share of a stream's samples outside of the edges of a histogram; above it, the edges are renewed.
 MAX_SHARE_OUTSIDE = 0.03
@@ -151,9 +149,9 @@ class ShiftSeries:
         key = (pair.stream, pair.against)
         if key not in self._scores:
             self._scores[key] = Rows(MAX_FEATURES, MAX_FEATURES)
-        # If there are more features than scalars, findings come first. Otherwise the order is
-        # that of the data, so that a second fit continues the same series.
-        findings_first = len(tested) > MAX_SCALARS
+        # If there are more features than there is room for, findings come first. Otherwise the
+        # order is that of the data, so that a second fit continues the same series.
+        findings_first = len(tested) > MAX_FEATURES
         ordered = sorted(tested, key=lambda name: findings_first and name not in pair.findings)
         both = (tables(pair.current), tables(pair.reference))
         for part, names in enumerate(self._scores[key].with_new(ordered)):
@@ -167,13 +165,10 @@ class ShiftSeries:
                 "names": [name[:MAX_NAME] for name in names],
                 "negligible": NEGLIGIBLE,
                 "total": len(tested),
+                "cost": True,
             }
             title = f"{pair.stream}-{pair.against}".replace(" ", "-")
             self._write_data(f"{SCORES}/{title}/{part}", rows, step, content)
-            for name, effect in zip(names[:MAX_SCALARS], rows[:, EFFECT], strict=False):
-                if part == 0 and np.isfinite(effect):
-                    tag = f"{TAG_PREFIX}score/{title}/{name[:MAX_NAME]}"
-                    self._writer.write_scalar(tag, float(effect), step)
 
     def _write_histograms(self, step: int, profiles: Mapping[str, InputProfile]) -> None:
         found = {stream: tables(profile) for stream, profile in profiles.items()}
@@ -252,7 +247,9 @@ def _score(
     name = tested.feature
     finding = pair.findings.get(name, tested)
     expected = finding.expected or name in pair.expected
-    alarm = (name in pair.findings or name in pair.significant) and finding.matters
+    # A feature that is not reported goes along with one that is, so it matters as that does.
+    along = name in pair.significant and any(f.matters for f in pair.findings.values())
+    alarm = (name in pair.findings or along) and finding.matters
     flags = metadata.ALARM * (alarm and not expected)
     flags += metadata.EXPECTED * expected + metadata.NEGLIGIBLE * finding.negligible
     flags += metadata.REPORTED * (name in pair.findings)
@@ -265,4 +262,5 @@ def _score(
                 values = [table.mean(column), table.std(column)]
         moments += values
     low, high = tested.interval
-    return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments]
+    cost = np.nan if finding.cost is None else finding.cost
+    return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments, cost]

@@ -9,6 +9,17 @@ import { createLines } from "./lines.js";
 const MOST_LINES = 4;
 const MOST_EPOCHS = 50; // in a table
 
+/** The state of the adaptation in a few words; null if there is none. */
+export function adaptationInWords({ overview }) {
+  if (!overview?.state) return null;
+  const said = overview.state.verdict?.adaptation;
+  return said ?? (overview.state.adapts ? "on" : overview.features.length ? "off" : null);
+}
+
+const first = (points) => Math.abs(points.find(([, value]) => Number.isFinite(value))?.[1] ?? 0);
+const latest = (points) => points?.findLast(([, value]) => Number.isFinite(value))?.[1] ?? NaN;
+const largestFirst = (lines) => [...lines].sort((a, b) => first(b[1]) - first(a[1]));
+
 /** Returns the charts for which there are data: `[title, [[label, points]], options]`. */
 function charts(series) {
   const under = (prefix) =>
@@ -17,15 +28,23 @@ function charts(series) {
       .map(([name, points]) => [name.slice(prefix.length), points]);
   const single = (name, label) => (series[name] ? [[label, series[name]]] : []);
   const ofClasses = under("class_frequency/").sort((a, b) => spread(b[1]) - spread(a[1]));
+  const before = largestFirst(under("shift_before/"));
+  const order = before.map(([name]) => name);
+  const place = ([name]) => order.indexOf(name) + 1 || order.length + 1;
+  // The same features in the same order, so that the two charts can be compared.
+  const left = before.length
+    ? under("shift/").sort((a, b) => place(a) - place(b))
+    : largestFirst(under("shift/"));
   const most = ofClasses.length > MOST_LINES ? ", those that moved most" : "";
   return [
-    ["Strength of augmentation", under("strength/"), { floor: 0, include: [0] }],
+    ["Strength of augmentation", largestAtLast(under("strength/")), { floor: 0, include: [0] }],
     [
       "Strength of alignment",
       single("alignment_strength", "strength"),
       { floor: 0, include: [0] },
     ],
-    ["Shift that drives it", under("shift/"), { include: [0] }],
+    ["The shift without augmentation, largest first", before, { include: [0] }],
+    ["What is left of it with augmentation", left, { include: [0] }],
     ["Alignment loss", single("alignment_loss", "alignment loss"), { floor: 0, include: [0] }],
     [
       "Domain accuracy",
@@ -36,6 +55,49 @@ function charts(series) {
   ].filter(([, lines]) => lines.length);
 }
 
+const largestAtLast = (lines) =>
+  [...lines].sort((a, b) => Math.abs(latest(b[1])) - Math.abs(latest(a[1])));
+
+/** Whether the adaptation helped, in sentences with their numbers. */
+export function helped(series, curves) {
+  const worst = (prefix) =>
+    Object.entries(series)
+      .filter(([name, points]) => name.startsWith(prefix) && Number.isFinite(latest(points)))
+      .map(([name, points]) => [name.slice(prefix.length), Math.abs(latest(points))])
+      .sort((a, b) => b[1] - a[1])[0];
+  const [before, after] = [worst("shift_before/"), worst("shift/")];
+  const said = [];
+  if (before && after) {
+    const better = after[1] < 0.9 * before[1];
+    said.push(
+      `${better ? "Training looks more like the target" : "Training does not look more like the target"}: ` +
+        `the largest difference was ${number(before[1])} standard deviations (${before[0]}), ` +
+        `and ${number(after[1])} are left (${after[0]}).`,
+    );
+  }
+  const domain = series.domain_accuracy;
+  if (domain?.length > 1) {
+    const [a, b] = [domain[0][1], latest(domain)];
+    said.push(
+      `A rule tells the two domains apart in ${number(100 * b)} % of cases, ` +
+        `${number(100 * a)} % at first; 50 % would be chance.`,
+    );
+  }
+  const name = Object.keys(curves).find((key) => /^val_.*acc/i.test(key));
+  const points = name ? curves[name].filter(([, value]) => Number.isFinite(value)) : [];
+  if (points.length > 1)
+    said.push(
+      `Accuracy on validation went from ${number(points[0][1])} to ${number(points.at(-1)[1])}. ` +
+        "Training itself raises it too: compare it with a run without adaptation.",
+    );
+  if (said.length)
+    said.push(
+      "Whether the model is better on the target, only labels of the target can tell; " +
+        "sg.estimate_accuracy(model, target, reference) estimates it without them.",
+    );
+  return said;
+}
+
 function spread(points) {
   const values = points.map(([, value]) => value).filter(Number.isFinite);
   return values.length ? Math.max(...values) - Math.min(...values) : 0;
@@ -43,15 +105,15 @@ function spread(points) {
 
 export function createAdaptation({ failed }) {
   const grid = el("div", { class: "chartgrid" });
+  const answer = el("div", { class: "helped", "data-testid": "helped" });
   const node = el(
     "section",
     {
-      class: "panel adaptation",
-      "aria-labelledby": "adaptation-title",
+      class: "adaptation",
+      "aria-label": "Adaptation",
       "data-testid": "adaptation",
-      hidden: true,
     },
-    el("h2", { id: "adaptation-title" }, "Adaptation"),
+    answer,
     grid,
   );
   let aborter = new AbortController();
@@ -68,26 +130,34 @@ export function createAdaptation({ failed }) {
     aborter.abort();
     aborter = new AbortController();
     try {
-      const { series = {} } = await api.adaptation(model.selected[0].id, {
-        signal: aborter.signal,
-      });
+      const { signal } = aborter;
+      const { id } = model.selected[0];
+      const [{ series = {} }, { series: curves = {} }] = await Promise.all([
+        api.adaptation(id, { signal }),
+        api.curves(id, { signal }),
+      ]);
       if (key !== wanted) return;
-      draw(series, model);
+      draw(series, curves, model);
     } catch (error) {
       if (error?.name === "AbortError" || key !== wanted) return;
       failed(error, "adaptation");
     }
   }
 
-  function draw(series, model) {
-    const text = JSON.stringify(series);
+  function draw(series, curves, model) {
+    const text = JSON.stringify([series, curves]);
     if (text === drawn) return;
     drawn = text;
     const found = charts(series);
     const actions = model.overview.events
       .filter((event) => event.kind === "action")
       .map((event) => event.step);
-    node.hidden = !found.length;
+    const said = helped(series, curves);
+    fill(
+      answer,
+      said.length > 0 && [el("h3", null, "Did it help?"), said.map((one) => el("p", null, one))],
+      !found.length && el("p", { class: "quiet" }, "No adaptation: ShiftGuard(adapt=True) turns it on."),
+    );
     cursors = [];
     fill(
       grid,
@@ -128,7 +198,6 @@ export function createAdaptation({ failed }) {
     node,
     update(model, changed) {
       if (!model.overview) {
-        node.hidden = true;
         drawn = wanted = "";
         return;
       }

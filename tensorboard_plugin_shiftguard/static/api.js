@@ -96,6 +96,16 @@ export const api = {
       ],
       options,
     ),
+  story: (run, step, options) =>
+    ask(
+      "story",
+      [
+        ["run", run],
+        ["step", step],
+      ],
+      options,
+    ),
+  curves: (run, options) => ask("curves", [["run", run]], options),
   adaptation: (run, options) => ask("adaptation", [["run", run]], options),
   gap: (run, options) => ask("gap", [["run", run]], options),
 };

@@ -1,28 +1,36 @@
 /* The page as a whole: it requests data, stores them, and notifies the views.
  *
  * A notification names what changed: "data" (a new overview), "others" (the overview
- * of another chosen run), "rows" (the list of features), or keys of the state.
+ * of the second run), "rows" (the list of features), "times", or keys of the state.
  */
 
-import { createAdaptation } from "./adaptation.js";
+import { adaptationInWords, createAdaptation } from "./adaptation.js";
+import { createBand } from "./band.js";
 import { createCards } from "./cards.js";
+import { createCurves } from "./curves.js";
 import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
-import { createGap } from "./gap.js";
+import { createFold } from "./folds.js";
+import { count } from "./format.js";
+import { createGap, gapInWords } from "./gap.js";
+import { createGlossary } from "./glossary.js";
 import { createHeatmap } from "./heatmap.js";
 import { isShown, watchReload, watchShown } from "./host.js";
+import { createLabels, labelsInWords } from "./labels.js";
 import { createLog } from "./log.js";
 import { createPages } from "./pages.js";
-import { createPreprocessing } from "./preprocessing.js";
+import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
 import { createReader, fingerprint } from "./reader.js";
 import { listRows } from "./rows.js";
+import { createRuns } from "./runs.js";
 import { createState } from "./state.js";
 import { createToolbar } from "./toolbar.js";
-import { createVerdict } from "./verdict.js";
 
 const POLL = 10000; // milliseconds
 // A change of any of these keys changes the list of features or its order.
-const LISTED_BY = ["query", "sort", "onlyShifted", "pins", "runs", "pair", "data", "others"];
+const LISTED_BY = ["query", "sort", "onlyShifted", "pins", "run", "pair", "data"];
+// What a part is told when it is unfolded.
+const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
 
 class App {
   constructor(body) {
@@ -42,28 +50,43 @@ class App {
 
   build(body) {
     const failed = (error) => error?.offline && this.pages.disconnected(error);
-    const shared = { state: this.state, failed, refresh: (why) => this.refresh(why) };
-    const verdict = createVerdict(shared);
-    const preprocessing = createPreprocessing(shared);
-    const toolbar = createToolbar(shared);
+    const { state } = this;
+    const shared = { state, failed, refresh: (why) => this.refresh(why) };
+    this.band = createBand({ ...shared, explain: () => this.explain() });
+    const runs = createRuns(state);
+    const curves = createCurves(shared);
     const heatmap = createHeatmap(shared);
-    const detail = createDetail(shared);
-    const cards = createCards(shared);
-    const adaptation = createAdaptation(shared);
-    const gap = createGap(shared);
-    const log = createLog(shared);
-    this.views = [verdict, gap, preprocessing, toolbar, heatmap, detail, cards, adaptation, log];
-    this.verdict = verdict;
-    const pair = el("div", { class: "pair" }, heatmap.node, detail.node, cards.node);
+    const fold = (key, title, digest, ...views) =>
+      createFold({ key, title, digest, views, state, all: ALL });
+    const gap = createGap({ ...shared, found: () => this.showGap(gap) });
+    const pair = el("div", { class: "pair" });
+    const [detail, cards] = [createDetail(shared), createCards(shared)];
+    pair.append(cards.node, detail.node);
+    const both = {
+      node: pair,
+      update(model, changed) {
+        cards.update(model, changed);
+        detail.update(model, changed);
+      },
+    };
+    this.glossary = fold("glossary", "Glossary", () => "", createGlossary());
+    this.folds = [
+      fold("gap", "Accuracy gap", () => gapInWords(gap.table()), gap),
+      fold("distributions", "Distributions", featuresInWords, createToolbar(shared), both),
+      fold("preprocessing", "Preprocessing", preprocessingInWords, createPreprocessing(shared)),
+      fold("labels", "Labels", labelsInWords, createLabels(shared)),
+      fold("adaptation", "Adaptation", adaptationInWords, createAdaptation(shared)),
+      fold("log", "What happened", eventsInWords, createLog(shared)),
+      this.glossary,
+    ];
+    this.views = [this.band, runs, curves, heatmap, gap, ...this.folds];
+    const screen = el("div", { class: "panel screen" }, curves.node, heatmap.node, curves.numbers);
+    const folded = el("div", { class: "panel folds" }, this.folds.map((one) => one.node));
     this.content = el(
       "div",
       { class: "content", hidden: true },
-      verdict.node,
-      gap.node,
-      preprocessing.node,
-      el("div", { class: "explore" }, toolbar.node, pair),
-      adaptation.node,
-      log.node,
+      runs.node,
+      el("div", { class: "column" }, this.band.node, screen, folded),
     );
     const main = el(
       "main",
@@ -75,10 +98,26 @@ class App {
     body.replaceChildren(main);
   }
 
+  /** Shows that a run has an accuracy gap; where it has nothing else, unfolded. */
+  showGap(gap) {
+    const { open } = this.state.get();
+    if (gap.table() && !this.listing.total && !open.includes("gap"))
+      this.state.set({ open: ["gap", ...open] });
+    this.draw(new Set(["gap"]));
+  }
+
+  /** Unfolds the glossary and moves there. */
+  explain() {
+    const { open } = this.state.get();
+    if (!open.includes("glossary")) this.state.set({ open: [...open, "glossary"] });
+    this.glossary.node.scrollIntoView({ block: "start" });
+    this.glossary.node.querySelector("summary").focus({ preventScroll: true });
+  }
+
   tick() {
     if (!isShown()) return;
     if (this.state.get().live || !this.reader.known.runs.length) this.refresh("poll");
-    else this.verdict.tick(this.model());
+    else this.band.tick(this.model());
   }
 
   shown() {
@@ -126,10 +165,10 @@ class App {
     if (this.content.hidden) {
       this.pages.clear();
       this.content.hidden = false;
-      this.draw(new Set(["runs", "data"]));
+      this.draw(new Set(["run", "data"]));
     } else
       this.draw(
-        new Set(before === fingerprint(known.overviews, [focus]) ? ["times"] : ["runs", "data"]),
+        new Set(before === fingerprint(known.overviews, [focus]) ? ["times"] : ["run", "data"]),
       );
     if (!others.length) return;
     const older = fingerprint(known.overviews, others);
@@ -151,7 +190,7 @@ class App {
 
   changed(changed) {
     if (changed.has("live") && this.state.get().live) this.refresh("asked");
-    if (changed.has("runs") || changed.has("pair")) {
+    if (["run", "pair", "overlay"].some((key) => changed.has(key))) {
       const { overviews } = this.reader.known;
       const [focus, ...others] = this.reader.selected().map((run) => overviews.get(run.id));
       const pair = this.state.get().pair ?? focus?.pair;
@@ -174,12 +213,14 @@ class App {
     const chosen = epoch === null ? steps.length - 1 : steps.findLastIndex((step) => step <= epoch);
     const column = Math.max(0, chosen);
     const feature = this.feature(overview, state.feature);
-    const step = steps[column] ?? 0;
+    const step = steps[column] ?? overview?.state?.step ?? 0;
+    const label = overview?.features[overview.index.get(feature)]?.label ?? feature;
     return {
       state,
       selected,
       overview,
       feature,
+      label,
       column,
       step,
       turn: this.turn,
@@ -199,10 +240,8 @@ class App {
   draw(changed) {
     if (LISTED_BY.some((key) => changed.has(key))) {
       const { overviews } = this.reader.known;
-      const selected = this.reader.selected();
-      const others = selected.slice(1).map((run) => [run.name, overviews.get(run.id)]);
-      const there = others.filter(([, one]) => one);
-      this.listing = listRows(overviews.get(selected[0]?.id) ?? null, there, this.state.get());
+      const [focus] = this.reader.selected();
+      this.listing = listRows(overviews.get(focus?.id) ?? null, this.state.get());
       changed = new Set([...changed, "rows"]);
       this.turn++;
     }
@@ -211,7 +250,7 @@ class App {
     this.content.classList.toggle("loading", !model.overview && !unread);
     this.content.classList.toggle("unread", unread);
     // A diagnosis may arrive before the first comparison.
-    this.content.classList.toggle("bare", Boolean(model.overview) && !model.total);
+    this.content.classList.toggle("bare", !model.total);
     for (const view of this.views) this.tell(view, model, changed);
   }
 
@@ -225,6 +264,18 @@ class App {
     }
   }
 }
+
+/** What was measured, in a few words; null if nothing was. */
+function featuresInWords({ overview, total }) {
+  if (!total) return null;
+  const found = overview.features.filter((one) => one.alarm).length;
+  const along = overview.features.filter((one) => one.along).length;
+  const also = along ? `, ${count(along, "feature")} that ${along === 1 ? "goes" : "go"} along` : "";
+  return `${count(total, "feature")}: ${found ? count(found, "finding") : "no finding"}${also}`;
+}
+
+const eventsInWords = ({ overview }) =>
+  overview?.events.length ? count(overview.events.length, "event") : null;
 
 /** Builds the page in `body` and asks for the first data. */
 export async function start(body) {

@@ -12,7 +12,6 @@ const MOST_POINTS = 120;
 /** Returns the last state of a feature as a sentence for screen readers. */
 function spoken(row) {
   const { record } = row;
-  if (!record) return `${row.name}: absent in this run`;
   const [now, before] = [record.current?.[0], record.reference?.[0]];
   const means =
     Number.isFinite(now) && now !== null && before !== null
@@ -111,8 +110,8 @@ export function miniHistogram(found) {
   );
 }
 
-export function createCard(name, { choose, pin }) {
-  const title = button(shorten(name, 80), () => choose(name), {
+export function createCard(name, label, { choose, pin }) {
+  const title = button(shorten(label, 80), () => choose(name), {
     class: "cardname name",
     title: name,
   });
@@ -146,23 +145,19 @@ export function createCard(name, { choose, pin }) {
       node.classList.toggle("chosen", model.feature === name);
       title.setAttribute("aria-current", model.feature === name ? "true" : "false");
       star.setAttribute("aria-pressed", String(pinned));
-      star.setAttribute("aria-label", visible(`Pin ${name}`));
+      star.setAttribute("aria-label", visible(`Pin ${label}`));
       star.title = pinned ? "Pinned: always first" : "Pin: always first";
       if (drawn === model.turn) return;
       drawn = model.turn;
       const { record } = row;
       fill(state, badge(featureKind(record)));
-      fill(size, record ? effect(record.effect) : "");
-      fill(range, record ? bounds(record.lower, record.upper) : "");
+      fill(size, effect(record.effect));
+      fill(range, bounds(record.lower, record.upper));
       range.title = "95 % interval";
-      fill(since, record?.since ? `since epoch ${record.since}` : "");
+      fill(since, record.since ? `since epoch ${record.since}` : "");
       fill(hidden, spoken(row));
       fill(course, sparkline(row, model));
-      fill(
-        means,
-        record ? meansInWords(record) : `absent in this run; present in ${row.elsewhere}`,
-      );
-      if (!record) this.draw(null);
+      fill(means, meansInWords(record));
     },
     draw(found) {
       if (found === distribution && shape.firstChild) return;

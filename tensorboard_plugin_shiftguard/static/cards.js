@@ -3,7 +3,6 @@
 import { api } from "./api.js";
 import { createCard } from "./card.js";
 import { el, say } from "./dom.js";
-import { count } from "./format.js";
 
 const NARROWEST = 17; // rem, of one card
 const TALLEST = 9.5; // rem, of one card with its gap
@@ -22,8 +21,7 @@ export function createCards({ state, failed }) {
   const none = el("p", { class: "quiet", role: "status" });
   const node = el(
     "section",
-    { class: "cards", "aria-labelledby": "cards-title", "data-testid": "cards" },
-    el("h2", { id: "cards-title" }, "Features"),
+    { class: "cards", "aria-label": "Features", "data-testid": "cards" },
     none,
     scroller,
   );
@@ -121,7 +119,7 @@ export function createCards({ state, failed }) {
       const row = rows[i];
       let card = cards.get(row.name);
       if (!card) {
-        card = createCard(row.name, actions);
+        card = createCard(row.name, row.record.label ?? row.name, actions);
         cards.set(row.name, card);
       }
       const { item } = card;
@@ -132,7 +130,7 @@ export function createCards({ state, failed }) {
       item.setAttribute("aria-setsize", rows.length);
       item.setAttribute("aria-posinset", i + 1);
       card.update(row, model);
-      card.draw(row.record ? distributions.get(row.name) : null);
+      card.draw(distributions.get(row.name));
       const next = before ? before.nextSibling : list.firstChild;
       if (next !== item) {
         list.insertBefore(item, next);
@@ -170,7 +168,7 @@ export function createCards({ state, failed }) {
       }
       const why =
         model.state.onlyShifted && !model.state.query
-          ? "No feature has shifted."
+          ? "No feature differs."
           : "No feature fits the search.";
       say(
         none,
@@ -181,11 +179,6 @@ export function createCards({ state, failed }) {
             : "Nothing has been compared yet: that is done when an epoch has ended.",
       );
       none.hidden = rows.length > 0;
-      const alarms = overview.features.filter((feature) => feature.alarm).length;
-      say(
-        node.querySelector("h2"),
-        alarms ? `Features: ${count(alarms, "has", "have")} shifted` : "Features",
-      );
       redraw();
     },
   };

@@ -23,7 +23,7 @@ const COARSE =
 const FEW_BINS = 3; // too few to tell two distributions apart
 const VISIBLE = 0.005; // share of a stream
 const MOST_KEPT = 16; // answers kept in memory
-const ASKS = ["rows", "feature", "runs", "pair", "overlay"]; // may need another answer
+const ASKS = ["rows", "feature", "run", "pair", "overlay"]; // may need another answer
 const REDRAWS = ["measure", "log", "hiddenStreams"];
 
 export function createDetail({ state, failed }) {
@@ -54,7 +54,7 @@ export function createDetail({ state, failed }) {
   const bins = foldedTable("Numbers of this epoch", () => binTable(data, index));
   const epochs = foldedTable(
     "Effect of each epoch",
-    () => feature && epochTable(feature, model.overview),
+    () => feature && epochTable(feature, model.label, model.overview),
   );
   const note = el("p", { class: "quiet", role: "status" });
   const drawn = el("div", { class: "drawn" }, controls.node, histogram.node);
@@ -83,7 +83,7 @@ export function createDetail({ state, failed }) {
     const when = () => epoch(data.stepNumbers[index]);
     const csv = () => saveFile(fileName([model.feature], "csv"), "text/csv", asCsv(data));
     const svg = () => {
-      const drawing = asSvg(histogram.svg, `${model.feature}, ${when()}`);
+      const drawing = asSvg(histogram.svg, `${model.label}, ${when()}`);
       saveFile(fileName([model.feature, when()], "svg"), "image/svg+xml", drawing);
     };
     const json = () => asJson(model, feature, data, index);
@@ -143,7 +143,7 @@ export function createDetail({ state, failed }) {
       second && feature ? overlayOf(feature, answers.get(overlay), pair, second.name) : null;
     const streams = layStreams(feature, pair, hiddenStreams, laid);
     const { edges, classes, steps: stepNumbers } = feature ?? {};
-    data = streams && { name: model.feature, streams, edges, classes, stepNumbers, measure, log };
+    data = streams && { name: model.label, streams, edges, classes, stepNumbers, measure, log };
     if (feature) steps = feature.steps;
     index = stepIndex();
     node.classList.remove("reading");

@@ -74,6 +74,12 @@ export function streamName(stream) {
   return stream === "train" ? "training" : stream;
 }
 
+/** A pair "validation/train" in words. */
+export function pairInWords(pair) {
+  const at = pair.indexOf("/");
+  return `${streamName(pair.slice(0, at))} against ${streamName(pair.slice(at + 1))}`;
+}
+
 /** Epochs are counted from 1 on the screen and from 0 in the log. */
 export function epoch(step) {
   return `epoch ${step + 1}`;

@@ -8,25 +8,29 @@ import { copyButton } from "./pages.js";
 
 const KINDS = { estimated: "estimate", rest: "not explained" };
 
-export function createGap({ failed }) {
+export function createGap({ failed, found }) {
   const body = el("div");
   const node = el(
     "section",
-    { class: "panel gap", "aria-labelledby": "gap-title", "data-testid": "gap", hidden: true },
-    el("h2", { id: "gap-title" }, "Accuracy gap: what it is made of"),
+    { class: "gap", "aria-label": "Accuracy gap: what it is made of", "data-testid": "gap" },
     body,
   );
   let aborter = new AbortController();
   let wanted = "";
   let drawn = "";
+  let shown = null; // the table
 
   async function load(model) {
-    const key = (wanted = JSON.stringify([model.selected[0].id, model.overview.updated]));
+    const key = (wanted = questionOf(model));
     aborter.abort();
     aborter = new AbortController();
     try {
       const { gap = null } = await api.gap(model.selected[0].id, { signal: aborter.signal });
-      if (key === wanted) draw(gap);
+      if (key !== wanted) return;
+      const before = shown;
+      shown = gap;
+      draw(gap);
+      if (Boolean(before) !== Boolean(gap)) found();
     } catch (error) {
       if (error?.name === "AbortError" || key !== wanted) return;
       failed(error, "gap");
@@ -37,22 +41,29 @@ export function createGap({ failed }) {
     const text = JSON.stringify(gap);
     if (text === drawn) return;
     drawn = text;
-    node.hidden = !gap;
     fill(body, gap && [headline(gap), waterfall(gap), repairs(gap), notes(gap)]);
   }
 
   return {
     node,
+    /** The table that is shown; null if the run has none. */
+    table: () => shown,
     update(model, changed) {
       if (!model.overview) {
-        node.hidden = true;
+        shown = null;
         drawn = wanted = "";
         return;
       }
-      if (changed.has("data")) load(model);
+      if (changed.has("data") && wanted !== questionOf(model)) load(model);
     },
   };
 }
+
+const questionOf = ({ selected, overview }) => JSON.stringify([selected[0].id, overview.updated]);
+
+/** The gap in a few words; null without one. */
+export const gapInWords = (gap) =>
+  gap && `${points(gap.reference_accuracy - gap.accuracy)} points below ${gap.reference}`;
 
 function headline(gap) {
   const kind = gap.beyond_sampling ? "alarm" : "steady";

@@ -1,18 +1,17 @@
-/* The heatmap: features by epochs, coloured by effect size.
+/* The heatmap: what differs, by epochs, grouped by cause and coloured by cost.
  *
  * It is a canvas, since a thousand features by hundreds of epochs are too many for
- * elements. A text below describes the cell at the pointer or the keyboard cursor, and
- * a table shows the strongest rows.
+ * elements. A text above it describes the cell at the pointer or the keyboard cursor, and
+ * a table shows the first rows.
  */
 
+import { axisOf } from "./axis.js";
 import { el, foldedTable, say, visible } from "./dom.js";
 import { count } from "./format.js";
-import { HEAD, ROW, drawFrames, drawRows, layout, longestName } from "./heatmap_draw.js";
+import { cellOf, costsOf, groupRows } from "./groups.js";
+import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
 import { pairKey } from "./rows.js";
-import { effectColours } from "./scales.js";
-
-const STRONGEST = 3; // effect sizes beyond it have the colour of this one
 
 export function createHeatmap({ state }) {
   const canvas = el("canvas", { role: "img" });
@@ -20,7 +19,7 @@ export function createHeatmap({ state }) {
   const scroller = el(
     "div",
     {
-      class: "heat-scroll",
+      class: "heat-scroll axisroom",
       tabindex: 0,
       role: "application",
       "aria-roledescription": "heatmap",
@@ -32,23 +31,23 @@ export function createHeatmap({ state }) {
   const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
   const legend = el("div", { class: "legend" });
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
-  const keys = "Click, or use the arrow keys and Enter, to choose a feature and an epoch.";
+  const keys =
+    "Click a name, or press Space, to unfold its features. Click a cell, or use the arrow keys " +
+    "and Enter, to choose an epoch.";
   const node = el(
     "section",
-    { class: "panel heat", "aria-labelledby": "heat-title" },
-    el("h2", { id: "heat-title" }, "Effect of each feature, epoch by epoch"),
-    legend,
-    scroller,
+    { class: "heat", "aria-labelledby": "heat-title" },
+    el("div", { class: "head" }, el("h2", { id: "heat-title" }, "What differs, epoch by epoch"), legend),
     readout,
+    scroller,
     el("p", { id: "heat-keys", class: "quiet keys" }, keys),
     list.node,
   );
   const context = canvas.getContext("2d");
   let model = null;
-  let place = null; // where rows and columns lie
-  let names = 0; // width of the longest name
+  let axis = null; // where the columns lie
+  let rows = []; // causes, and the features of unfolded ones
   let marks = new Map(); // column -> events
-  let colours = null;
   let cursor = null; // the cell under the pointer or the keys
   let frame = 0;
   let prepared = 0; // counts the versions of the data
@@ -60,14 +59,17 @@ export function createHeatmap({ state }) {
   };
 
   function chosen() {
-    return { row: model.rows.findIndex((one) => one.name === model.feature), t: model.column };
+    const holds = ({ members }) => members.some((one) => one.name === model.feature);
+    // The row of the feature itself, if its cause is unfolded.
+    const own = rows.findIndex((row) => row.inside && row.key === model.feature);
+    return { row: own >= 0 ? own : rows.findIndex(holds), t: model.column };
   }
 
   function paint() {
     frame = 0;
     const width = scroller.clientWidth;
     if (!model?.overview || !width) return;
-    const { overview, rows } = model;
+    const { overview } = model;
     const total = HEAD + rows.length * ROW;
     spacer.style.height = `${total}px`;
     const height = Math.min(total, scroller.clientHeight);
@@ -80,30 +82,31 @@ export function createHeatmap({ state }) {
       drawn = "";
     }
     canvas.style.height = `${height}px`;
-    place = layout(width, overview.steps.length, names);
+    axis = axisOf(width, overview.steps.length);
     const scroll = scroller.scrollTop;
     const { row, t } = chosen();
-    // The rows are drawn once; the pointer and the epoch only move the frames.
-    const key = JSON.stringify([prepared, scroll, width, height, density, row]);
+    // The rows are drawn once for each epoch; the pointer only moves the frames.
+    const key = JSON.stringify([prepared, scroll, width, height, density, row, t]);
     if (key !== drawn) {
       drawn = key;
       const rowsContext = still.getContext("2d");
       rowsContext.setTransform(density, 0, 0, density, 0, 0);
-      const view = { place, overview, rows, marks, scroll, height, colours, chosen: row };
+      const costs = costsOf(overview, rows, t);
+      const view = { axis, overview, rows, marks, scroll, height, costs, column: t, chosen: row };
       drawRows(rowsContext, view);
     }
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, wide, tall);
     context.drawImage(still, 0, 0);
     context.setTransform(density, 0, 0, density, 0, 0);
-    drawFrames(context, { place, scroll, height, chosen: { row, t }, cursor });
+    drawFrames(context, { axis, scroll, height, chosen: { row, t }, cursor });
   }
 
   /** Draws the parts that do not change with the epoch or the pointer. */
   function prepare() {
-    const { overview, rows } = model;
+    const { overview } = model;
     prepared++;
-    names = longestName(context, rows);
+    rows = groupRows(overview, model.rows, model.state.unfolded);
     marks = new Map();
     for (const event of overview.events) {
       // Findings of other pairs are not marked here; notes are in the log.
@@ -111,40 +114,41 @@ export function createHeatmap({ state }) {
       const t = overview.steps.findLastIndex((step) => step <= event.step);
       if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);
     }
-    let largest = 0.5;
-    for (const { i } of rows) {
-      for (let t = 0; i >= 0 && t < overview.steps.length; t++) {
-        const size = Math.abs(overview.effect(i, t));
-        if (size > largest) largest = size;
-      }
-    }
-    const threshold = overview.threshold ?? 0.1;
-    const dark = document.documentElement.dataset.theme === "dark";
-    colours = effectColours(dark, threshold, Math.min(largest, STRONGEST));
-    drawLegend(legend, colours, threshold, largest);
-    canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows)));
-    const size = `${count(rows.length, "feature")} by ${count(overview.steps.length, "epoch")}`;
+    drawLegend(legend, overview, model.rows);
+    canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows, model.column)));
+    const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;
     scroller.setAttribute("aria-label", `Heatmap of ${size}`);
   }
 
-  const tell = (cell) => say(readout, cellInWords(model, cell, marks));
+  const tell = (cell) => say(readout, cellInWords(model, rows, cell, marks));
 
   /** The cell at the pointer; on a name, the cell of the chosen epoch. */
   function at(event) {
-    if (!place) return null;
+    if (!axis) return null;
     const box = scroller.getBoundingClientRect();
-    const t = place.column(event.clientX - box.left);
+    const t = axis.column(event.clientX - box.left);
     const y = event.clientY - box.top;
     const row = y < HEAD ? -1 : Math.floor((y - HEAD + scroller.scrollTop) / ROW);
-    if (row >= model.rows.length || y < 0 || (row < 0 && t < 0)) return null;
+    if (row >= rows.length || y < 0 || (row < 0 && t < 0)) return null;
     return { row, t: t < 0 ? model.column : t, name: t < 0 };
   }
 
   function choose({ row, t, name }) {
+    if (name && rows[row]?.folds) {
+      unfold(rows[row]);
+      return;
+    }
     const { steps } = model.overview;
     const changes = name ? {} : { epoch: t >= steps.length - 1 ? null : steps[t] };
-    if (row >= 0) changes.feature = model.rows[row].name;
+    if (row >= 0) changes.feature = cellOf(model.overview, rows[row], t).member.name;
     state.set(changes);
+  }
+
+  function unfold({ key, folds }) {
+    if (!folds) return;
+    const { unfolded } = state.get();
+    const open = unfolded.includes(key);
+    state.set({ unfolded: open ? unfolded.filter((one) => one !== key) : [...unfolded, key] });
   }
 
   function reveal(row) {
@@ -156,7 +160,7 @@ export function createHeatmap({ state }) {
 
   function press(event) {
     if (!model?.overview?.steps.length || event.altKey || event.metaKey) return;
-    const [rows, columns] = [model.rows.length, model.overview.steps.length];
+    const [many, columns] = [rows.length, model.overview.steps.length];
     const page = Math.max(1, Math.floor((scroller.clientHeight - HEAD) / ROW) - 1);
     const moves = {
       ArrowLeft: [0, -1],
@@ -165,18 +169,19 @@ export function createHeatmap({ state }) {
       ArrowDown: [1, 0],
       PageUp: [-page, 0],
       PageDown: [page, 0],
-      Home: event.ctrlKey ? [-rows, 0] : [0, -columns],
-      End: event.ctrlKey ? [rows, 0] : [0, columns],
+      Home: event.ctrlKey ? [-many, 0] : [0, -columns],
+      End: event.ctrlKey ? [many, 0] : [0, columns],
     };
     const now = cursor ?? chosen();
     if (moves[event.key]) {
       const [down, right] = moves[event.key];
-      const row = Math.max(marks.size ? -1 : 0, Math.min(rows - 1, now.row + down));
+      const row = Math.max(marks.size ? -1 : 0, Math.min(many - 1, now.row + down));
       cursor = { row, t: Math.max(0, Math.min(columns - 1, now.t + right)) };
       reveal(row);
       tell(cursor);
       redraw();
-    } else if (event.key === "Enter" || event.key === " ") choose(now);
+    } else if (event.key === "Enter") choose(now);
+    else if (event.key === " ") unfold(rows[now.row] ?? {});
     else return;
     event.preventDefault();
   }
@@ -214,11 +219,12 @@ export function createHeatmap({ state }) {
     update(next, changed) {
       model = next;
       if (!model.overview) return;
-      if (changed.has("rows")) {
-        cursor = null;
+      node.hidden = !model.rows.length && !model.total;
+      if (changed.has("rows") || changed.has("unfolded")) {
+        if (changed.has("rows")) cursor = null;
         prepare();
       }
-      if (!["rows", "feature", "epoch"].some((key) => changed.has(key))) return;
+      if (!["rows", "feature", "epoch", "unfolded"].some((key) => changed.has(key))) return;
       if (changed.has("feature") && !cursor) reveal(chosen().row);
       tell(cursor ?? chosen());
       list.update();

@@ -1,76 +1,47 @@
 /* Drawing the heatmap: only the rows in view, in one canvas. */
 
+import { apart } from "./axis.js";
 import { shorten } from "./dom.js";
-import { featureKind } from "./icons.js";
+import { ALONG, EXPECTED, FOUND, TOLERATED, UNCLEAR, strongestOf, titleOf } from "./groups.js";
 
-export const ROW = 22; // pixels
-export const HEAD = 40; // the line of epochs and the line of events
-const WIDEST_CELL = 72;
-const GAP = 8; // between names and cells, and right of the cells
+export const ROW = 28; // pixels
+export const HEAD = 36; // the line of epochs and the line of events
 
-/** Returns the layout for a canvas of this width. */
-export function layout(width, columns, longestName) {
-  const names = Math.round(
-    Math.min(Math.max(longestName + 34, 80), width * (width < 480 ? 0.34 : 0.4)),
-  );
-  const room = Math.max(20, width - names - 2 * GAP);
-  const cell = Math.min(WIDEST_CELL, room / Math.max(1, columns));
-  // Where there are more epochs than pixels, the strongest of a few is drawn.
-  const group = cell < 2 ? Math.ceil(2 / cell) : 1;
-  const left = names + GAP;
-  return {
-    names,
-    left,
-    cell,
-    group,
-    columns,
-    width,
-    x: (t) => left + t * cell,
-    column: (x) => (x < left ? -1 : Math.min(columns - 1, Math.floor((x - left) / cell))),
-  };
-}
+const FONT = "13px Roboto, 'Helvetica Neue', Arial, sans-serif";
+const SMALL = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
+const COSTS = [0.02, 0.04, 0.06]; // where the colours of a cost begin, after the first
+const EFFECTS = [0.5, 1, 2]; // the same for the effect, where no cost is known
 
 /** Colours of the page, for the canvas. */
 export function palette() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(`--${name}`).trim();
-  return Object.fromEntries(
-    [
-      "text",
-      "muted",
-      "line",
-      "surface",
-      "alarm",
-      "expected",
-      "action",
-      "mismatch",
-      "focus",
-      "accent",
-    ].map((name) => [name, read(name)]),
-  );
+  const names =
+    "text muted line surface act look action mismatch focus quiet tolerated along unclear " +
+    "h1 h2 h3 h4 e1 e2 e3 e4";
+  return Object.fromEntries(names.split(" ").map((name) => [name, read(name)]));
 }
 
-const FONT = "12px Roboto, 'Helvetica Neue', Arial, sans-serif";
-
-/** Width of the longest name, which decides on the room for names. */
-export function longestName(context, rows) {
-  context.font = FONT;
-  let longest = 0;
-  for (const { name } of rows.slice(0, 300)) {
-    longest = Math.max(longest, context.measureText(shorten(name, 40)).width);
-  }
-  return longest;
+/** The colour of a cell: cost if it is known, else evidence; grey within the tolerance. */
+export function colourOf(theme, { level, effect, cost }) {
+  if (level === FOUND && cost !== null)
+    return theme[`h${1 + COSTS.filter((bound) => cost >= bound).length}`];
+  if (level === FOUND)
+    return theme[`e${1 + EFFECTS.filter((bound) => Math.abs(effect) >= bound).length}`];
+  if (level === UNCLEAR) return theme.unclear;
+  if (level === ALONG) return theme.along;
+  return level === TOLERATED || level === EXPECTED ? theme.tolerated : theme.quiet;
 }
 
 function shape(context, kind, x, y, size) {
   const r = size / 2;
   context.beginPath();
-  if (kind === "alarm" || kind === "finding") {
+  if (kind === "finding") {
     context.moveTo(x, y - r);
     context.lineTo(x + r, y + r);
     context.lineTo(x - r, y + r);
     context.closePath();
-  } else if (kind === "action" || kind === "expected") {
+  } else if (kind === "action") {
     context.moveTo(x, y - r);
     context.lineTo(x + r, y);
     context.lineTo(x, y + r);
@@ -80,22 +51,36 @@ function shape(context, kind, x, y, size) {
   else context.arc(x, y, r * 0.8, 0, 7);
 }
 
-function drawName(context, theme, place, row, top, chosen) {
+function drawName(context, view, theme, row, top, chosen) {
+  const { axis, overview, column } = view;
   const middle = top + ROW / 2;
-  const kind = featureKind(row.record);
-  if (kind === "alarm" || kind === "expected") {
-    shape(context, kind, 10, middle, 9);
-    if (kind === "alarm") {
-      context.fillStyle = theme.alarm;
-      context.fill();
+  if (row.folds) {
+    context.fillStyle = theme.muted;
+    context.beginPath();
+    if (row.open) {
+      context.moveTo(3, middle - 3);
+      context.lineTo(11, middle - 3);
+      context.lineTo(7, middle + 4);
     } else {
-      context.strokeStyle = theme.expected;
-      context.stroke();
+      context.moveTo(4, middle - 4);
+      context.lineTo(11, middle);
+      context.lineTo(4, middle + 4);
     }
+    context.fill();
   }
-  context.fillStyle = kind === "alarm" || chosen ? theme.text : theme.muted;
-  context.font = chosen ? `600 ${FONT}` : FONT;
-  context.fillText(fitted(context, row.name, place.names - 24), 22, middle + 4);
+  const start = row.inside ? 34 : 18;
+  const { level } = strongestOf(overview, row, column, column + 1);
+  context.font = row.inside ? SMALL : chosen || level === FOUND ? `600 ${FONT}` : FONT;
+  context.fillStyle = level >= ALONG || chosen ? theme.text : theme.muted;
+  const text = fitted(context, titleOf(overview, row, column), axis.left - start - 14);
+  context.fillText(text, start, middle + 4);
+  if (!row.folds) return;
+  const end = start + context.measureText(text).width + 8;
+  context.font = SMALL;
+  context.fillStyle = theme.muted;
+  const note = `${row.members.length} features`;
+  if (end + context.measureText(note).width < axis.left - 6)
+    context.fillText(note, end, middle + 4);
 }
 
 /** Shortens a name to the room there is, in its middle: the end tells more. */
@@ -113,60 +98,52 @@ function fitted(context, name, room) {
   return cut(least);
 }
 
-function strongest(overview, i, from, to) {
-  let value = NaN;
-  let flag = 0;
-  for (let t = from; t < to; t++) {
-    const effect = overview.effect(i, t);
-    flag |= overview.flag(i, t);
-    if (!(Math.abs(effect) <= Math.abs(value))) value = Number.isNaN(effect) ? value : effect;
-  }
-  return [value, flag];
-}
-
-function drawCells(context, theme, place, overview, row, top, colours) {
-  const gap = place.cell > 6 ? 1 : 0;
-  for (let t = 0; t < place.columns; t += place.group) {
-    const end = Math.min(place.columns, t + place.group);
-    const [value, flag] = strongest(overview, row.i, t, end);
-    const [a, b] = [Math.round(place.x(t)), Math.round(place.x(end))];
+function drawCells(context, view, theme, row, top) {
+  const { axis, overview } = view;
+  const gap = axis.cell > 6 ? 2 : axis.cell > 3 ? 1 : 0;
+  const inset = row.inside ? 5 : 3;
+  for (let t = 0; t < axis.columns; t += axis.group) {
+    const end = Math.min(axis.columns, t + axis.group);
+    const cell = strongestOf(overview, row, t, end);
+    const [a, b] = [Math.round(axis.x(t)), Math.round(axis.x(end))];
     const width = Math.max(1, b - a - gap);
-    if (Number.isNaN(value)) {
+    if (cell.level < 0) {
       context.fillStyle = theme.line;
       context.fillRect(a + width / 2 - 1, top + ROW / 2 - 1, 2, 2);
       continue;
     }
-    context.fillStyle = colours(value);
-    context.fillRect(a, top, width, ROW - 1);
-    if (!(flag & 1)) continue;
-    context.fillStyle = theme.alarm;
-    if (width < 10) {
-      context.fillRect(a, top + ROW - 4, width, 3);
-      continue;
-    }
-    shape(context, "alarm", a + width / 2, top + ROW / 2, 8);
-    context.fillStyle = theme.surface;
-    context.strokeStyle = theme.text;
-    context.lineWidth = 1;
+    context.fillStyle = colourOf(theme, cell);
+    context.beginPath();
+    if (width > 8) context.roundRect(a, top + inset, width, ROW - 2 * inset, 3);
+    else context.rect(a, top + inset, width, ROW - 2 * inset);
     context.fill();
-    context.stroke();
   }
 }
 
-function drawHead(context, theme, place, overview, marks) {
+function drawCost(context, view, theme, r, top) {
+  const { text, strong } = view.costs[r];
+  context.textAlign = "right";
+  context.font = strong ? `600 ${FONT}` : SMALL;
+  context.fillStyle = strong ? theme.act : theme.muted;
+  context.fillText(text, view.axis.width - 4, top + ROW / 2 + 4, view.axis.right - 10);
+  context.textAlign = "left";
+}
+
+function drawHead(context, view, theme) {
+  const { axis, overview, marks } = view;
   context.fillStyle = theme.surface;
-  context.fillRect(0, 0, place.width, HEAD);
-  context.font = FONT;
+  context.fillRect(0, 0, axis.width, HEAD);
+  context.font = SMALL;
   context.fillStyle = theme.muted;
-  context.fillText("epoch", 22, 14);
-  const apart = Math.max(1, Math.ceil(34 / place.cell));
-  const rounded = [1, 2, 5, 10, 20, 25, 50, 100, 200, 250].find((n) => n >= apart) ?? apart;
+  context.fillText("epoch", 18, 13);
+  context.textAlign = "right";
+  context.fillText("points", axis.width - 4, 13);
   context.textAlign = "center";
+  const every = apart(axis.cell);
   overview.steps.forEach((step, t) => {
     const number = step + 1;
-    const first = t === 0 && rounded > 2;
-    if (first || number % rounded === 0)
-      context.fillText(String(number), place.x(t) + place.cell / 2, 14);
+    if ((t === 0 && every > 2) || number % every === 0)
+      context.fillText(String(number), axis.middle(t), 13);
   });
   context.textAlign = "left";
   for (const [t, events] of marks) {
@@ -174,55 +151,49 @@ function drawHead(context, theme, place, overview, marks) {
       ["preprocessing", "action", "finding", "note"].find((k) =>
         events.some((e) => e.kind === k),
       ) ?? "note";
-    context.fillStyle =
-      { preprocessing: theme.mismatch, action: theme.action, finding: theme.alarm }[kind] ??
-      theme.muted;
-    shape(
-      context,
-      kind,
-      place.x(t) + place.cell / 2,
-      28,
-      Math.max(7, Math.min(10, place.cell + 4)),
-    );
+    const colours = { preprocessing: theme.mismatch, action: theme.action, finding: theme.act };
+    context.fillStyle = colours[kind] ?? theme.muted;
+    shape(context, kind, axis.middle(t), 26, Math.max(7, Math.min(9, axis.cell + 4)));
     context.fill();
   }
 }
 
-/** Draws the parts that do not follow the pointer: `chosen` is the row of the chosen feature. */
+/** Draws the parts that do not follow the pointer; `chosen` is the row of the chosen feature. */
 export function drawRows(context, view) {
-  const { place, overview, rows, marks, scroll, height, colours, chosen } = view;
+  const { axis, rows, scroll, height, chosen } = view;
   const theme = palette();
-  context.clearRect(0, 0, place.width, height);
+  context.clearRect(0, 0, axis.width, height);
   const first = Math.max(0, Math.floor(scroll / ROW));
   const last = Math.min(rows.length, Math.ceil((scroll + height - HEAD) / ROW));
   for (let r = first; r < last; r++) {
     const top = HEAD + r * ROW - scroll;
-    drawName(context, theme, place, rows[r], top, r === chosen);
-    if (rows[r].i >= 0) drawCells(context, theme, place, overview, rows[r], top, colours);
+    drawName(context, view, theme, rows[r], top, r === chosen);
+    drawCells(context, view, theme, rows[r], top);
+    drawCost(context, view, theme, r, top);
   }
-  drawHead(context, theme, place, overview, marks);
+  drawHead(context, view, theme);
 }
 
 /** Draws frames around the chosen cell and the cell at the pointer; each `{row, t}` or null. */
-export function drawFrames(context, { place, scroll, height, chosen, cursor }) {
+export function drawFrames(context, { axis, scroll, height, chosen, cursor }) {
   const theme = palette();
   const frame = (cell, colour) => {
     const head = cell.row < 0;
-    const x = Math.floor(place.x(cell.t)) - 1;
-    const y = head ? HEAD - 21 : HEAD + cell.row * ROW - scroll - 1;
+    const x = Math.floor(axis.x(cell.t)) - 1;
+    const y = head ? HEAD - 18 : HEAD + cell.row * ROW - scroll + 1;
     context.save();
     context.beginPath();
     // A row that is scrolled out of view gets no frame.
-    context.rect(0, head ? 0 : HEAD - 2, place.width, height);
+    context.rect(0, head ? 0 : HEAD - 2, axis.width, height);
     context.clip();
     context.strokeStyle = colour;
     context.lineWidth = 2;
-    context.strokeRect(x, y, Math.max(4, Math.ceil(place.cell) + 1), ROW + 1);
+    context.strokeRect(x, y, Math.max(4, Math.ceil(axis.cell)), head ? 16 : ROW - 2);
     context.restore();
   };
-  const x = Math.round(place.x(chosen.t) + place.cell / 2);
+  const x = Math.round(axis.middle(chosen.t));
   context.fillStyle = theme.focus;
-  context.globalAlpha = 0.35;
+  context.globalAlpha = 0.3;
   context.fillRect(x, HEAD, 1, height - HEAD);
   context.globalAlpha = 1;
   if (chosen.row >= 0) frame(chosen, theme.text);

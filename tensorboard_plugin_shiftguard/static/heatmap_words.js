@@ -1,13 +1,23 @@
 /* Texts of the heatmap: description of a cell and of the whole, legend, table. */
 
-import { el, fill, svg, table } from "./dom.js";
+import { el, fill, table } from "./dom.js";
 import { count, effect, epoch } from "./format.js";
-import { badge, featureKind, icon } from "./icons.js";
+import {
+  ALONG,
+  EXPECTED,
+  FOUND,
+  TOLERATED,
+  UNCLEAR,
+  cellOf,
+  points,
+  titleOf,
+} from "./groups.js";
+import { badge, featureKind } from "./icons.js";
 
 const MOST_IN_TABLE = 100;
 
 /** Describes the cell `{row, t}`; row -1 is the line of events. */
-export function cellInWords({ overview, rows }, { row, t }, marks) {
+export function cellInWords({ overview }, rows, { row, t }, marks) {
   if (t < 0 || t >= overview.steps.length) return "";
   const when = epoch(overview.steps[t]);
   if (row < 0) {
@@ -16,101 +26,75 @@ export function cellInWords({ overview, rows }, { row, t }, marks) {
     return `${when}: ${said.length ? said.join(" ") : "nothing happened"}`;
   }
   if (!rows[row]) return "";
-  const { name, i, elsewhere } = rows[row];
-  if (i < 0) return `${name}: absent in this run, present in ${elsewhere}`;
-  const value = overview.effect(i, t);
-  if (Number.isNaN(value)) return `${name}, ${when}: not measured`;
-  const flag = overview.flag(i, t);
-  const state = flag & 1 ? ", shifted" : flag & 2 ? ", expected" : flag & 4 ? ", negligible" : "";
-  return `${name}, ${when}: effect ${effect(value)}${state}`;
+  const cell = cellOf(overview, rows[row], t);
+  const name = titleOf(overview, rows[row], t);
+  if (cell.level < 0) return `${name}, ${when}: not measured`;
+  const { label } = cell.member.record;
+  const which = label && label.toLowerCase() !== name.toLowerCase() ? ` (${label})` : "";
+  return `${name}, ${when}: ${levelInWords(cell)}; effect ${effect(cell.effect)}${which}`;
+}
+
+function levelInWords({ level, cost }) {
+  if (level === FOUND)
+    return cost === null ? "shifted, cost unknown" : `costs ${points(cost)} points of accuracy`;
+  if (level === UNCLEAR) return `may cost ${points(cost)} points of accuracy, which is not clear`;
+  if (level === ALONG) return "goes along with a stronger finding";
+  if (level === EXPECTED) return "expected, training is augmented";
+  if (level === TOLERATED) return "differs, within tolerance";
+  return "nothing found";
 }
 
 /** Describes the whole heatmap in a few sentences. */
-export function heatmapInWords(overview, rows) {
-  const alarms = rows.filter((row) => row.record?.alarm);
-  const named = alarms.slice(0, 5).map((row) => `${row.name} ${effect(row.record.effect)}`);
-  const size = `${count(rows.length, "feature")} by ${count(overview.steps.length, "epoch")}`;
-  const what = alarms.length
-    ? `${count(alarms.length, "feature")} shifted at the latest epoch: ${named.join(", ")}` +
-      (alarms.length > named.length ? " and more" : "")
-    : "no feature shifted at the latest epoch";
-  return `Heatmap of effect sizes, ${size}; ${what}. The same as a table is below.`;
-}
-
-/** The largest effect of a feature and the step it was at. */
-function peak(overview, i) {
-  let [best, when] = [0, null];
-  for (let t = 0; i >= 0 && t < overview.steps.length; t++) {
-    const value = overview.effect(i, t);
-    if (Math.abs(value) >= Math.abs(best)) [best, when] = [value, overview.steps[t]];
-  }
-  return [best, when];
+export function heatmapInWords(overview, rows, column) {
+  const groups = rows.filter((row) => !row.inside);
+  const found = groups.filter((row) => cellOf(overview, row, column).level === FOUND);
+  const named = found.slice(0, 5).map((row) => titleOf(overview, row, column));
+  const size = `${count(groups.length, "cause")} by ${count(overview.steps.length, "epoch")}`;
+  const what = found.length
+    ? `found at the shown epoch: ${named.join(", ")}${found.length > 5 ? " and more" : ""}`
+    : "nothing found at the shown epoch";
+  return `What differs, epoch by epoch, ${size}; ${what}. The same as a table is below.`;
 }
 
 export function heatmapTable({ overview, rows, column, step }) {
   const shown = rows.slice(0, MOST_IN_TABLE);
   const cut = rows.length > shown.length ? ` (the first ${shown.length} of ${rows.length})` : "";
   return table(
-    `Effect sizes, in standard deviations between samples${cut}`,
-    ["Feature", "State", `At ${epoch(step)}`, "Latest", "Strongest", "Shifted since"],
-    shown.map(({ name, record, i }) => {
-      const [top, when] = peak(overview, i);
+    `Features at ${epoch(step)}; effects in standard deviations between samples${cut}`,
+    ["Feature", "State", "Effect", "Cost in points", "Found since"],
+    shown.map((row) => {
+      const cell = cellOf(overview, { members: [row] }, column);
       return [
-        name,
-        badge(featureKind(record)),
-        effect(i < 0 ? null : overview.effect(i, column)),
-        effect(record?.effect),
-        when === null ? "unknown" : `${effect(top)} (${epoch(when)})`,
-        record?.since ? `epoch ${record.since}` : "never",
+        row.record.label ?? row.name,
+        badge(featureKind(row.record)),
+        effect(cell.effect),
+        cell.cost === null ? "" : points(cell.cost),
+        row.record.since ? `epoch ${row.record.since}` : "never",
       ];
     }),
   );
 }
 
-/** A ramp of eight colours, as they run from the threshold to the largest. */
-function ramp(colours, threshold, sign) {
-  const shares = Array.from({ length: 8 }, (_, i) => (sign < 0 ? 8 - i : i + 1) / 8);
-  return el(
-    "span",
-    { class: "ramp", "aria-hidden": "true" },
-    shares.map((share) => {
-      const swatch = el("span");
-      swatch.style.background = colours(
-        sign * (threshold + share ** 2 * (colours.top - threshold)),
-      );
-      return swatch;
-    }),
+/** The legend: costs where this pair of streams has any, else effects. */
+export function drawLegend(node, overview, rows) {
+  const priced = Object.keys(overview.costs).length > 0;
+  const found = rows.some(({ record }) => record.alarm || record.since);
+  const unpriced = rows.some(
+    ({ record, name }) => (record.alarm || record.since) && !overview.costs[name],
   );
-}
-
-export function drawLegend(node, colours, threshold, largest) {
-  const calm = el("span", { class: "calm" }, `\u00b1${threshold}`);
-  calm.style.background = colours.calm;
-  const end = colours.top.toFixed(1);
-  const beyond = largest > colours.top ? " and beyond" : "";
-  const dot = svg("circle", { class: "fillline", cx: 6, cy: 6, r: 1.5 });
-  const missing = svg(
-    "svg",
-    { class: "icon", viewBox: "0 0 12 12", width: 12, height: 12, "aria-hidden": "true" },
-    dot,
-  );
-  const key = (mark, text) => el("span", { class: "key" }, mark, text);
+  const key = (style, text) =>
+    el("span", { class: "key" }, el("i", { class: `swatch ${style}` }), text);
+  const scale = (styles, texts) => styles.map((style, k) => key(style, texts[k]));
   fill(
     node,
-    el(
-      "span",
-      { class: "scale" },
-      `less \u2212${end}`,
-      ramp(colours, threshold, -1),
-      calm,
-      ramp(colours, threshold, 1),
-      `+${end} more${beyond}`,
-    ),
-    key(null, `inside \u00b1${threshold}: negligible`),
-    key(icon("alarm"), "shifted"),
-    key(icon("expected"), "expected"),
-    key(icon("action"), "action"),
-    key(icon("mismatch"), "preprocessing"),
-    key(missing, "not measured"),
+    key("quiet", "nothing found"),
+    key("tolerated", "within tolerance"),
+    key("along", "goes along"),
+    priced && key("unclear", "cost not clear"),
+    priced && scale(["h1", "h2", "h3", "h4"], ["1", "2", "4", "6 points lost and more"]),
+    found && unpriced && [
+      el("span", null, "cost unknown, effect:"),
+      scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),
+    ],
   );
 }

@@ -14,6 +14,12 @@ const SHAPES = {
   unknown: { tag: "path", d: "M2 8h12", open: true },
   best: { tag: "path", d: "M2 8.5l4 4 8-9", open: true },
   absent: { tag: "path", d: "M3 3 13 13M13 3 3 13", open: true },
+  along: { tag: "path", d: "M8 3 14 13.4H2Z", open: true },
+  act: { tag: "path", d: "M8 1.8 15 14.2H1Z" },
+  look: { tag: "path", d: "M8 1 15 8 8 15 1 8Z" },
+  corrected: { tag: "path", d: "M2 8.5l4 4 8-9", open: true },
+  fine: { tag: "circle", cx: 8, cy: 8, r: 6 },
+  waiting: { tag: "path", d: "M8 2a6 6 0 1 1-6 6", open: true },
   note: { tag: "path", d: "M3 4h10M3 8h10M3 12h6", open: true },
 };
 
@@ -21,8 +27,9 @@ const WORDS = {
   alarm: "shifted",
   mismatch: "mismatch",
   differs: "differs",
+  along: "goes along",
   expected: "expected",
-  negligible: "negligible",
+  negligible: "within tolerance",
   steady: "no shift",
   collecting: "collecting",
   unknown: "not known",
@@ -59,9 +66,10 @@ const MATTERS = 0.1; // effect size
 export function featureKind(record) {
   if (!record) return "absent";
   if (record.alarm) return "alarm";
+  if (record.along) return "along";
   if (record.expected) return "expected";
   if (record.effect === null) return "unknown";
-  if (record.negligible) return "negligible";
+  if (record.negligible || record.found) return "negligible";
   const certain = record.log10_p !== null && record.log10_p < CERTAIN;
   return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";
 }

@@ -24,8 +24,7 @@ export function createLog({ state }) {
   );
   const node = el(
     "section",
-    { class: "panel log", "aria-labelledby": "log-title", "data-testid": "events", hidden: true },
-    el("h2", { id: "log-title" }, "What happened, latest first"),
+    { class: "log", "aria-label": "What happened, latest first", "data-testid": "events" },
     list,
     more,
   );
@@ -52,7 +51,10 @@ export function createLog({ state }) {
         "span",
         { class: "eventtext" },
         el("span", null, event.text),
-        event.reason && el("span", { class: "quiet" }, ` Reason: ${event.reason}`),
+        // Many texts end with their reason already.
+        event.reason &&
+          !event.text.includes(event.reason) &&
+          el("span", { class: "quiet" }, ` Reason: ${event.reason}`),
         about && el("span", { class: "quiet about" }, about),
       ),
     );
@@ -66,7 +68,6 @@ export function createLog({ state }) {
 
   function draw() {
     const events = [...model.overview.events].sort((a, b) => b.step - a.step);
-    node.hidden = !events.length;
     fill(list, events.slice(0, all ? 500 : MOST).map(line));
     more.hidden = all || events.length <= MOST;
   }
@@ -76,7 +77,6 @@ export function createLog({ state }) {
     update(next, changed) {
       model = next;
       if (!model.overview) {
-        node.hidden = true;
         drawn = "";
         return;
       }

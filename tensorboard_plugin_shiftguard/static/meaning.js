@@ -1,7 +1,7 @@
 /* The text about a feature: state, meaning, what to do. */
 
 import { shownPair } from "./distribution.js";
-import { el, fill, say } from "./dom.js";
+import { el, fill, say, visible } from "./dom.js";
 import { effect, interval } from "./format.js";
 import { badge, featureKind } from "./icons.js";
 import { explain, findingOf } from "./words.js";
@@ -15,10 +15,11 @@ export function createMeaning() {
     const record = overview.features[overview.index.get(feature)] ?? null;
     const finding = findingOf(overview, feature);
     const threshold = overview.threshold ?? 0.1;
-    const said = explain(feature, record, finding, shownPair(overview), threshold);
+    const said = explain(record, finding, shownPair(overview), threshold);
     const bounds = record ? interval(record.lower, record.upper) : "";
     const quiet = (text) => text && el("span", { class: "quiet" }, text);
-    say(title, feature ?? "");
+    say(title, record?.label ?? feature ?? "");
+    title.setAttribute("title", visible(feature ?? ""));
     fill(
       head,
       badge(featureKind(record)),

@@ -28,13 +28,13 @@ export function binTable(data, index) {
 }
 
 /** Effect size of each epoch, with its interval. */
-export function epochTable(feature, overview) {
+export function epochTable(feature, label, overview) {
   const scores = scoresOf(feature, shownPair(overview));
   if (!scores) return null;
   const cut = Math.max(0, feature.steps.length - MOST_EPOCHS);
-  const state = (flag) => (flag & 1 ? "shifted" : flag & 2 ? "expected" : "no alarm");
+  const state = (flag) => (flag & 1 ? (flag & 8 ? "shifted" : "goes along") : flag & 2 ? "expected" : "no alarm");
   return table(
-    `Effect size of ${feature.name}${cut ? `, the latest ${MOST_EPOCHS} epochs` : ""}`,
+    `Effect size of ${label}${cut ? `, the latest ${MOST_EPOCHS} epochs` : ""}`,
     ["Epoch", "Effect", "95 % interval", "State"],
     feature.steps
       .slice(cut)

@@ -50,12 +50,10 @@ export function createPreprocessing() {
   const node = el(
     "section",
     {
-      class: "panel preprocessing",
-      "aria-labelledby": "pre-title",
+      class: "preprocessing",
+      "aria-label": "Preprocessing: what the model expects, and what it is fed",
       "data-testid": "preprocessing",
-      hidden: true,
     },
-    el("h2", { id: "pre-title" }, "Preprocessing: what the model expects, and what it is fed"),
     body,
   );
   let drawn = "";
@@ -65,22 +63,34 @@ export function createPreprocessing() {
     update(model, changed) {
       if (!changed.has("data")) return;
       const all = model.overview?.state?.diagnosis ?? null;
-      const key = JSON.stringify([model.selected[0]?.id, all]);
+      const corrected = model.overview?.state?.corrected ?? {};
+      const key = JSON.stringify([model.selected[0]?.id, all, corrected]);
       if (key === drawn) return;
       drawn = key;
-      const groups = grouped(all);
-      node.hidden = !groups.length;
-      // Mismatches come first on the page, and correct streams last.
-      node.classList.toggle(
-        "urgent",
-        groups.some((one) => one.diagnosis.status === "mismatch"),
+      fill(
+        body,
+        grouped(all).map((group) => one(group, corrected)),
       );
-      fill(body, groups.map(one));
     },
   };
 }
 
-function one({ streams, input, diagnosis }) {
+/** The state of the preprocessing in a few words; null if no image was judged. */
+export function preprocessingInWords({ overview }) {
+  const groups = grouped(overview?.state?.diagnosis);
+  if (!groups.length) return null;
+  const corrected = overview.state.corrected ?? {};
+  const wrong = groups.filter((group) => group.diagnosis.status === "mismatch");
+  if (wrong.length) {
+    const open = wrong.some(({ streams }) => streams.some((name) => !corrected[name]));
+    return open ? "not as the model expects" : "corrected inside fit";
+  }
+  if (groups.some((group) => group.diagnosis.status === "unknown")) return "not known";
+  const mode = MODES[groups[0].diagnosis.expected?.mode];
+  return mode ? `as expected: ${mode}` : "as expected";
+}
+
+function one({ streams, input, diagnosis }, corrected) {
   const {
     status,
     expected,
@@ -92,7 +102,11 @@ function one({ streams, input, diagnosis }) {
     candidates,
     num_samples: samples,
   } = diagnosis;
-  const [kind, word] = STATES[status] ?? STATES.unknown;
+  const since = Math.min(...streams.map((name) => corrected[name] ?? Infinity));
+  const repaired = status === "mismatch" && Number.isFinite(since);
+  const [kind, word] = repaired
+    ? ["corrected", `corrected since epoch ${since}`]
+    : (STATES[status] ?? STATES.unknown);
   const where = streams.map(streamName).join(" and ") + (input ? `, input ${input}` : "");
   const weighed = misfits(candidates);
   return el(
@@ -117,7 +131,16 @@ function one({ streams, input, diagnosis }) {
       el("div", null, conventions(expected, observed), ranges(diagnosis, where)),
       weighed && el("div", null, weighed),
     ),
-    advice && [
+    repaired && [
+      el("h3", null, "What the guard does"),
+      el(
+        "p",
+        null,
+        "It corrects the input inside the training step. Leave your pipeline as it is: the line " +
+          "that would correct it is not shown, since it would correct it twice.",
+      ),
+    ],
+    advice && !repaired && [
       el("h3", null, status === "mismatch" ? "The line that repairs it" : "What would help"),
       status !== "mismatch"
         ? el("p", null, advice)

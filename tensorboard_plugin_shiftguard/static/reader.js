@@ -2,7 +2,6 @@
 
 import { api } from "./api.js";
 import { pairKey, readOverview } from "./rows.js";
-import { MOST_RUNS } from "./state.js";
 
 const OLD = 60000; // milliseconds after which an overview is read in any case
 const EMPTY_TRIES = [600, 1200, 2400]; // milliseconds, while TensorBoard reads its logs
@@ -14,7 +13,7 @@ export function createReader({ state }) {
   const overviews = new Map(); // id of a run -> its overview
   const failures = new Map(); // id of a run -> error message
   const read = new Map(); // id of a run -> entry of `/runs` at that time, and the time
-  let usual = []; // ids that are shown while the user has chosen none
+  let usual = null; // id of the run that is shown while the user has chosen none
   const known = { runs: [], more: 0, others: 0, overviews, failures };
 
   /** Requests the list of runs, a few times if it is empty. */
@@ -32,23 +31,19 @@ export function createReader({ state }) {
     known.others = answer.other_runs ?? 0;
   }
 
-  /** The chosen runs that exist; if there are none, the latest, the newest first. */
+  /** The chosen run, or else the newest; then the run that is drawn over it, if any. */
   function selected() {
     const byId = new Map(known.runs.map((run) => [run.id, run]));
-    const chosen = state
-      .get()
-      .runs.map((id) => byId.get(id))
-      .filter(Boolean);
-    if (chosen.length) return chosen;
-    const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
+    const { run, overlay } = state.get();
     // The page must not switch between two fits that write by turns, nor to a fit that
     // begins while the user looks at another one.
-    const [focus, ...others] = usual.filter((id) => byId.has(id));
-    const latest = [...known.runs].sort(newest).map((run) => run.id);
-    const fresh = latest.filter((id) => !usual.includes(id));
-    const first = focus ?? fresh.shift();
-    usual = [first, ...fresh, ...others].filter(Boolean).slice(0, MOST_RUNS);
-    return usual.map((id) => byId.get(id));
+    if (!byId.has(usual)) {
+      const newest = (a, b) => (b.updated ?? 0) - (a.updated ?? 0);
+      usual = [...known.runs].sort(newest)[0]?.id ?? null;
+    }
+    const first = byId.get(run) ?? byId.get(usual);
+    const second = overlay === first?.id ? undefined : byId.get(overlay);
+    return [first, second].filter(Boolean);
   }
 
   /** The index of a pair; the same pair may have another index in each run. */
@@ -71,7 +66,8 @@ export function createReader({ state }) {
 
   function markOf(id) {
     const run = known.runs.find((one) => one.id === id);
-    return run?.updated ? JSON.stringify([run.updated, run.looks, run.last_step]) : undefined;
+    const { updated, looks, last_step: last, kind, short } = run ?? {};
+    return updated ? JSON.stringify([updated, looks, last, kind, short]) : undefined;
   }
 
   /** The overview of a run, for the pair if it has it; null if it cannot be read. */

@@ -7,7 +7,11 @@ const UNKNOWN = -32768;
 /** An overview with its packed numbers laid out and its names indexed. */
 export function readOverview(raw) {
   const steps = raw.steps ?? [];
-  const features = raw.features ?? [];
+  const features = (raw.features ?? []).map((feature) => ({
+    ...feature,
+    along: (feature.flags & 9) === 1, // an alarm that a reported one explains
+    found: Boolean(feature.flags & 8),
+  }));
   const effects = unpack(raw.effects, 2);
   const flags = unpack(raw.flags, 1);
   const width = steps.length;
@@ -21,6 +25,8 @@ export function readOverview(raw) {
     pair: pairs[raw.pair] ? pairKey(pairs[raw.pair]) : null,
     pairIndex: raw.pair ?? null, // its index on the server
     events: raw.events ?? [],
+    causes: raw.causes ?? {},
+    costs: raw.costs ?? {},
     problems: raw.problems ?? [],
     state: raw.state ?? null,
     index: new Map(features.map((feature, i) => [feature.name, i])),
@@ -29,7 +35,7 @@ export function readOverview(raw) {
       const packed = effects[i * width + t];
       return packed === undefined || packed === UNKNOWN ? NaN : packed / 100;
     },
-    /** Its flags there: 1 shifted, 2 expected, 4 negligible. */
+    /** Its flags there: 1 shifted, 2 expected, 4 negligible, 8 reported. */
     flag: (i, t) => flagAt(flags, i * width + t, whole),
   };
 }
@@ -60,28 +66,14 @@ export function matcher(query) {
   return { test: (name) => name.toLowerCase().includes(small) };
 }
 
-/**
- * Rows of the feature list: `{name, i, record, elsewhere}`. Features that only
- * other chosen runs have come last, with `i` -1.
- */
-export function listRows(overview, others, { query, onlyShifted, sort, pins }) {
+/** Rows of the feature list: `{name, i, record}`, with the index `i` in the overview. */
+export function listRows(overview, { query, onlyShifted, sort, pins }) {
   if (!overview) return { rows: [], total: 0 };
-  const rows = overview.features.map((record, i) => ({
-    name: record.name,
-    i,
-    record,
-    elsewhere: null,
-  }));
-  const seen = new Set(overview.index.keys());
-  for (const [run, other] of others) {
-    for (const { name } of other.features) {
-      if (seen.has(name)) continue;
-      seen.add(name);
-      rows.push({ name, i: -1, record: null, elsewhere: run });
-    }
-  }
+  const rows = overview.features.map((record, i) => ({ name: record.name, i, record }));
   const { test, problem } = matcher(query);
-  const kept = rows.filter((row) => test(row.name) && (!onlyShifted || row.record?.alarm));
+  const fits = ({ name, record }) => test(name) || test(record.label ?? "");
+  const shown = ({ record }) => !onlyShifted || record.alarm || record.along;
+  const kept = rows.filter((row) => fits(row) && shown(row));
   if (sort === "name") kept.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   if (sort === "change") {
     const change = new Map(kept.map((row) => [row, lastChange(overview, row.i)]));
@@ -95,7 +87,6 @@ export function listRows(overview, others, { query, onlyShifted, sort, pins }) {
 
 /** The change of the effect between the last two steps; -1 if not known. */
 function lastChange(overview, i) {
-  if (i < 0) return -1;
   let last = NaN;
   for (let t = overview.steps.length - 1; t >= 0; t--) {
     const value = overview.effect(i, t);

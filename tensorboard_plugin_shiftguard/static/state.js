@@ -1,23 +1,25 @@
 /* The state of the page: the choices of the user, which survive a reload.
  *
- * The position (runs, pair, feature, epoch) is in the address, so that links carry it,
+ * The position (run, pair, feature, epoch, open parts) is in the address, so that links carry it,
  * and in sessionStorage for when the address belongs to another tab. Preferences are in
  * localStorage. The position is not, since other runs may be at the same address later.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
 
-export const MOST_RUNS = 4;
 const KEY = "shiftguard";
-const SHARED = ["runs", "pair", "feature", "epoch"]; // in a link
-const LIKED = ["pins", "sort", "live", "measure", "log", "hiddenStreams"]; // kept for good
-const KEPT = [...SHARED, "onlyShifted", "overlay"]; // kept until the window is closed
+const SHARED = ["run", "pair", "feature", "epoch", "open"]; // in a link
+const LIKED = ["pins", "sort", "live", "measure", "log", "hiddenStreams", "curve"]; // for good
+const KEPT = [...SHARED, "onlyShifted", "overlay", "unfolded"]; // until the window is closed
 
 const DEFAULTS = {
-  runs: [], // ids, the one that is drawn first
+  run: null, // id; null: the newest
   pair: null, // "validation/train"; null: the pair that the server chooses
   feature: null, // null: the most severe
   epoch: null, // step; null: the latest, and follow it
+  open: [], // parts below the screen that are unfolded
+  unfolded: [], // causes whose features are listed
+  curve: "accuracy", // or "loss"
   pins: [], // feature names
   query: "",
   sort: "severity", // "severity", "change" or "name"
@@ -32,11 +34,14 @@ const DEFAULTS = {
 function fromAddress() {
   const found = readAddress();
   const state = {};
+  if (found.run) state.run = found.run;
   try {
-    if (found.runs) state.runs = JSON.parse(found.runs).map(String).slice(0, MOST_RUNS);
+    // Links of version 0.1 hold a list.
+    if (found.runs) state.run ??= String(JSON.parse(found.runs)[0] ?? "") || null;
   } catch {
     // The link was cut; its other parts may still be valid.
   }
+  if (found.open) state.open = found.open.split(",");
   if (found.pair) state.pair = found.pair;
   if (found.feature) state.feature = found.feature;
   if (/^\d+$/.test(found.epoch ?? "")) state.epoch = Math.max(0, Number(found.epoch) - 1);
@@ -84,10 +89,11 @@ export function createState() {
     clearTimeout(timer);
     timer = 0;
     writeAddress({
-      runs: state.runs.length ? JSON.stringify(state.runs) : null,
+      run: state.run,
       pair: state.pair,
       feature: state.feature,
       epoch: state.epoch === null ? null : state.epoch + 1,
+      open: state.open.join(",") || null,
     });
     toStorage(forGood, LIKED, state);
     toStorage(forNow, KEPT, state);

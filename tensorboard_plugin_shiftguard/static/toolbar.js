@@ -43,7 +43,7 @@ export function createToolbar({ state }) {
       search,
     ),
     el("label", { for: "shift-sort" }, el("span", { class: "over" }, "Order"), sort),
-    el("label", { class: "check" }, only, "only shifted"),
+    el("label", { class: "check" }, only, "only what differs"),
     found,
   );
   let timer = 0;
@@ -88,7 +88,7 @@ export function createToolbar({ state }) {
 
 function option(pair, chosen) {
   const key = pairKey(pair);
-  const alarms = pair.alarms ? ` (${pair.alarms} shifted)` : "";
+  const alarms = pair.alarms ? ` (${count(pair.alarms, "finding")})` : "";
   const text = `${streamName(pair.stream)} against ${streamName(pair.against)}${alarms}`;
   return el("option", { value: key, selected: key === chosen }, visible(text));
 }

@@ -41,7 +41,7 @@ export function createTrend({ choose }) {
     fill(keys, runs.map(key));
     const [first] = runs;
     steps = first.steps;
-    const alarms = steps.filter((_, t) => first.scores?.flags?.[t] & 1);
+    const alarms = steps.filter((_, t) => (first.scores?.flags?.[t] & 9) === 9);
     const threshold = model.overview.threshold ?? 0.1;
     const since = alarms.length ? `shifted since epoch ${alarms[0] + 1}` : "never shifted";
     chart.draw({
@@ -50,7 +50,7 @@ export function createTrend({ choose }) {
       include: [-2 * threshold, 2 * threshold],
       marks: alarms.slice(0, 1),
       label:
-        `Effect size of ${model.feature} over the epochs, with its 95 percent interval; ` +
+        `Effect size of ${model.label} over the epochs, with its 95 percent interval; ` +
         `${since}. The numbers are in a table below.`,
     });
   }

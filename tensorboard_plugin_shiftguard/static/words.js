@@ -15,16 +15,26 @@ export function findingOf(overview, name) {
 }
 
 /** `{means, todo}`: sentences for the detail of a feature. */
-export function explain(name, record, finding, pair, threshold) {
+export function explain(record, finding, pair, threshold) {
   const who = pair
     ? `${streamName(pair.stream)} and ${streamName(pair.against)}`
     : "the two streams";
-  if (!record) return { means: [`This run has not measured ${name}.`], todo: [] };
+  if (!record) return { means: ["This run has not measured it."], todo: [] };
   if (record.alarm || record.expected || finding) return found(record, finding, threshold);
   if (record.effect === null)
-    return { means: [`There is no measurement of ${name} yet.`], todo: [] };
+    return { means: ["There is no measurement of it yet."], todo: [] };
   const small = Math.abs(record.effect) < threshold;
   const size = `${effect(record.effect)} standard deviations between samples`;
+  if (record.along) {
+    return {
+      means: [
+        `${who[0].toUpperCase()}${who.slice(1)} differ by ${size}.`,
+        "A stronger finding explains it: it has the same cause, and is no finding of its own.",
+        ...chance(record),
+      ],
+      todo: ["See to that finding; this one goes along with it."],
+    };
+  }
   if (featureKind(record) === "differs") {
     return {
       means: [

@@ -24,7 +24,8 @@ def log_dir(tmp_path, raw_images):
     """The log of three steps of a drifting stream."""
     with EventWriter(tmp_path) as writer:
         for step in range(STEPS):
-            writer.write_profile("train", profile(raw_images / 255 + step), step)
+            seen = profile(raw_images / 255 + step).with_values({"my_metric": step / 4})
+            writer.write_profile("train", seen, step)
             writer.write_scalar("shiftguard/shift", step / 10, step)
         writer.write_text("shiftguard/verdict", "# first line\nsecond line", 0)
     return tmp_path
@@ -63,21 +64,18 @@ def read_back(log_dir):
     return json.loads(run_python(READ_BACK, log_dir))
 
 
-def test_tensorboard_finds_every_series_in_its_own_run(log_dir, raw_images):
+def test_tensorboard_finds_every_series_in_its_own_run(log_dir):
+    """Only the user's own metrics are scalars: the features would be a hundred cards."""
     found = read_back(log_dir)
-    features = profile(raw_images).features
-    expected = {f"shiftguard|scalars|shiftguard/train/{name}" for name in features}
+    expected = {"shiftguard|scalars|shiftguard/train/my_metric"}
     expected |= {"shiftguard|scalars|shiftguard/shift", "shiftguard|text|shiftguard/verdict"}
     expected |= {f"shiftguard|histograms|shiftguard/train/input/{c}" for c in range(3)}
     assert set(found) == expected
 
 
-def test_scalars_come_back_as_written(log_dir, raw_images):
-    series = read_back(log_dir)["shiftguard|scalars|shiftguard/train/input/mean/1"]
-    assert [step for step, _ in series] == list(range(STEPS))
-    for step, value in series:
-        expected = raw_images[..., 1].mean() / 255 + step
-        assert float(value) == pytest.approx(expected, rel=1e-6)
+def test_scalars_come_back_as_written(log_dir):
+    series = read_back(log_dir)["shiftguard|scalars|shiftguard/train/my_metric"]
+    assert [[step, float(value)] for step, value in series] == [[0, 0], [1, 0.25], [2, 0.5]]
 
 
 def test_histograms_come_back_with_the_count_of_the_sketch(log_dir, raw_images):
@@ -115,8 +113,7 @@ def test_the_data_provider_of_the_server_sees_all_three(log_dir):
         texts = provider.list_tensors(plugin_name="text", **asked)
         print([len(found["shiftguard"]) for found in (scalars, histograms, texts)])
     """
-    num_features = len(profile(np.zeros((1, 2, 2, 3))).features)
-    assert run_python(code, log_dir).strip() == str([num_features + 1, 3, 1])
+    assert run_python(code, log_dir).strip() == str([2, 3, 1])
 
 
 def test_writing_imports_no_tensorflow_and_no_backend(tmp_path):
@@ -155,14 +152,9 @@ def test_flush_shows_points_while_the_writer_is_open(tmp_path):
 
 
 def test_numbers_that_are_not_finite_are_left_out_of_a_profile(tmp_path):
-    x = np.zeros((2, 4, 4, 3))
-    summary = profile(x).inputs["input"]
-    empty = InputSummary(**{**vars(summary), "maximum": np.full(3, -np.inf)})
     with EventWriter(tmp_path) as writer:
-        writer.write_profile("train", InputProfile({"input": empty}), 0)
-    tags = read_back(tmp_path)
-    assert "shiftguard|scalars|shiftguard/train/input/minimum/0" in tags
-    assert "shiftguard|scalars|shiftguard/train/input/maximum/0" not in tags
+        writer.write_profile("train", InputProfile(values={"a": 1.0, "b": -np.inf}), 0)
+    assert set(read_back(tmp_path)) == {"shiftguard|scalars|shiftguard/train/a"}
 
 
 def test_a_log_directory_that_cannot_be_written_is_refused_at_once(tmp_path):

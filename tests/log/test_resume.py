@@ -120,8 +120,11 @@ def test_the_tab_shows_each_epoch_once_and_nothing_of_what_was_repeated(repeated
 @pytest.mark.thorough
 def test_tensorboard_keeps_each_epoch_of_a_curve_once(repeated):
     with data_of(repeated, "python") as (_, multiplexer):
-        points = multiplexer.Tensors("shiftguard", "shiftguard/train/input/mean/0")
-    assert [point.step for point in points] == [0, 1, 2]
+        points = multiplexer.Tensors("shiftguard", "shiftguard/val_shift")
+    assert [point.step for point in points] == [1, 2, 3]  # as Keras prints epochs
+    with opened(repeated) as tab:
+        series = tab.ask("curves", run="shiftguard")["series"]
+    assert [step for step, _ in series["val_loss"]] == [0, 1, 2]
 
 
 @backend

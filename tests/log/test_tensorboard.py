@@ -18,7 +18,7 @@ from keras_shiftguard.log.event_writer import EventWriter
 def log_dir(tmp_path, raw_images):
     with EventWriter(tmp_path / "run1") as writer:
         for step in range(3):
-            writer.write_profile("train", profile(raw_images), step)
+            writer.write_profile("train", profile(raw_images).with_values({"mine": 1.0}), step)
         writer.write_text("shiftguard/verdict", "all is well", 0)
     return tmp_path
 
@@ -66,10 +66,10 @@ def patiently(question, seconds=60):
     return answer
 
 
-def test_each_of_the_three_tabs_has_its_data(ask, raw_images):
+def test_each_of_the_three_tabs_has_its_data(ask):
     run = "run1/shiftguard"
     scalars = patiently(lambda: ask("plugin/scalars/tags").get(run))
-    assert set(scalars) == {f"shiftguard/train/{name}" for name in profile(raw_images).features}
+    assert set(scalars) == {"shiftguard/train/mine"}
     histograms = ask("plugin/histograms/tags")[run]
     assert set(histograms) == {f"shiftguard/train/input/{channel}" for channel in range(3)}
     assert set(ask("plugin/text/tags")[run]) == {"shiftguard/verdict"}

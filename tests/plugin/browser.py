@@ -65,12 +65,13 @@ class Tab:
         address: Of TensorBoard.
         query: Of the page, such as `"darkMode=true"`.
         width: Of the window, in pixels.
+        height: The same.
         link: What a deep link says, such as `"pair=validation%2Ftrain"`.
     """
 
-    def __init__(self, browser, address, query="", width=1400, link=""):
+    def __init__(self, browser, address, query="", width=1400, link="", height=1000):
         self.address = address
-        self.page = browser.new_page(viewport={"width": width, "height": 1000})
+        self.page = browser.new_page(viewport={"width": width, "height": height})
         self.page.set_default_timeout(PATIENCE)
         self.errors = []
         self.foreign = []
@@ -96,6 +97,26 @@ class Tab:
 
     def card(self, feature):
         return self.frame.locator(f"[data-testid=card][data-feature='{feature}']")
+
+    def fold(self, key):
+        """Unfolds a part below the screen, and returns it."""
+        part = self(f"fold-{key}")
+        part.wait_for()
+        if part.get_attribute("open") is None:
+            part.locator("summary").first.click()
+        return part
+
+    def run(self, name):
+        """Returns the entry of a run in the list."""
+        return self("run-picker").locator(f"button[data-run='{name}/shiftguard']")
+
+    def eventually(self, is_so, seconds=30):
+        """Waits until a condition of the page is true."""
+        for _ in range(10 * seconds):
+            if is_so():
+                return
+            self.page.wait_for_timeout(100)
+        assert is_so()
 
     def evaluate(self, code):
         """Runs JavaScript inside the frame of the tab."""

@@ -130,7 +130,7 @@ def write_small_run(run_dir, steps=range(3)):
     with RawLog(run_dir) as log:
         for step in steps:
             log.add("shiftguard/state", state(step), step)
-            values = scores(0.5 * step, 0.05, flags=(step > 0, 4))
+            values = scores(0.5 * step, 0.05, flags=(9 * (step > 0), 4))
             log.add("shiftguard/scores/validation-train/0", values, step, scores_content())
             log.add(
                 "shiftguard/histograms/0",
@@ -151,7 +151,7 @@ def write_small_run(run_dir, steps=range(3)):
             )
         event = {"kind": "finding", "step": 1, "stream": "validation", "text": "a shifted"}
         log.add("shiftguard/events", as_json([event]), 1)
-        log.scalar("shiftguard/adaptation/strength/rotation", 0.25, 0)
+        log.scalar("shiftguard/adaptation/strength/rotation", 0.25, 1)
 
 
 @contextmanager

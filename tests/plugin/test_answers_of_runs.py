@@ -40,7 +40,7 @@ def write_many_pairs(run_dir):
         for step in range(2, 6):
             for pair, effect in (("validation", 0.1), ("target", 0.3)):
                 tag = f"shiftguard/scores/{pair}-train/0"
-                values = scores(effect, -0.9, flags=(0, pair == "target"))
+                values = scores(effect, -0.9, flags=(0, 9 * (pair == "target")))
                 log.add(tag, values, step, scores_content(pair=(pair, "train"), total=7))
             tag = "shiftguard/scores/train-the-first-epoch/0"
             log.add(tag, scores(0, 1), step, scores_content(pair=("train", "the first epoch")))
@@ -79,6 +79,8 @@ def test_runs_are_named_without_our_part_and_sorted(tab):
         "updated": 1e9,
         "last_step": 2,
         "looks": 3,
+        "kind": "waiting",
+        "short": "nothing judged yet",
     }
 
 
@@ -93,12 +95,15 @@ def test_overview_of_a_run(tab):
     assert answer["problems"] == []
     assert answer["features"][0] == {
         "name": "a",
+        "label": "content as a whole of a",
+        "cause": "content",
         "kind": "number",
         "effect": 1.0,
         "lower": 0.5,
         "upper": 1.5,
         "log10_p": -3.0,
         "alarm": True,
+        "flags": 9,
         "expected": False,
         "negligible": False,
         "current": [1.0, 2.0],
@@ -110,7 +115,7 @@ def test_overview_of_a_run(tab):
     assert second["since"] is None
     effects, flags = unpacked(answer)
     np.testing.assert_allclose(effects, [[0, 0.5, 1], [0.05, 0.05, 0.05]])
-    assert flags.tolist() == [[0, 1, 1], [4, 4, 4]]
+    assert flags.tolist() == [[0, 9, 9], [4, 4, 4]]
     [event] = answer["events"]
     assert (event["kind"], event["step"], event["text"]) == ("finding", 1, "a shifted")
     assert event["reason"] is None
@@ -140,7 +145,7 @@ def test_an_alarm_that_has_passed_does_not_choose_the_pair(tmp_path):
     with RawLog(tmp_path / "shiftguard") as log:
         for pair, effects in (("target", (0.01, 0.02)), ("validation", (0, 0.8))):
             content = scores_content(pair=[pair, "train"])
-            values = scores(*effects, flags=(pair == "target", 1))
+            values = scores(*effects, flags=(9 * (pair == "target"), 9))
             log.add(f"shiftguard/scores/{pair}-train/0", values, 0, content)
     with opened(tmp_path) as tab:
         answer = tab.ask("overview", run="shiftguard")
@@ -224,7 +229,7 @@ def test_one_feature_over_all_steps(tab):
             "effect": [0, 0.5, 1],
             "lower": [-0.5, 0, 0.5],
             "upper": [0.5, 1, 1.5],
-            "flags": [0, 1, 1],
+            "flags": [0, 9, 9],
         }
     ]
 

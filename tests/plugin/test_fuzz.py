@@ -20,12 +20,13 @@ from plugin.logs import (
     strict_json,
     write_small_run,
 )
+from plugin.test_gap import REPORT
 from tensorboard.data import provider
 
 pytestmark = pytest.mark.thorough
 
 RUN = "first/shiftguard"
-ROUTES = ("runs", "overview", "cards", "feature", "adaptation")
+ROUTES = ("runs", "overview", "story", "curves", "cards", "feature", "adaptation", "gap")
 # The same examples in every run, so that a failure can be reproduced.
 FEW = {"deadline": None, "derandomize": True, "database": None}
 
@@ -164,7 +165,13 @@ FINDING = {
     "effect_size": 1.0,
     "interval": [0.5, 1.5],
     "since": 1,
+    "stream": "validation",
+    "against": "train",
+    "explanation": "Validation images are darker: mean brightness 1 against 2 in training",
+    "cost": 0.02,
+    "cost_interval": [0.01, 0.03],
 }
+LABELS = FINDING | {"kind": "label", "explanation": "a mix: class 1 5 % against 3 %", "cost": None}
 DIAGNOSIS = {"status": "mismatch", "expected": {"mode": "tf", "scale": [1.0]}, "evidence": ["x"]}
 DIAGNOSIS |= {
     "candidates": [{"name": "tf", "misfit": 0.1}],
@@ -172,15 +179,23 @@ DIAGNOSIS |= {
     "by_input": {},
 }
 STATE = strict_json(state().decode()) | {
-    "report": {"findings": [FINDING], "notes": ["x"], "num_samples": {"train": 3}, "more": 0},
-    "diagnosis": {"train": DIAGNOSIS},
+    "report": {
+        "findings": [FINDING, LABELS],
+        "notes": ["x"],
+        "num_samples": {"train": 3},
+        "more": 0,
+    },
     "collecting": {"train": [1, 20]},
 }
+WRONG = STATE | {"diagnosis": {"train": DIAGNOSIS}, "corrected": {"train": 1}}
+GAP = strict_json(as_json({**REPORT.to_dict(), "v": 1}).decode())
 CLASSES = {"v": 1, "name": "labels", "classes": ["0", "other"], "streams": ["train", "validation"]}
 series = st.fixed_dictionaries(
     {},
     optional={
-        "shiftguard/state": st.tuples(st.just(b""), words(STATE)),
+        "shiftguard/state": st.tuples(st.just(b""), words(STATE) | words(WRONG)),
+        "shiftguard/gap": st.tuples(st.just(b""), words(GAP)),
+        "shiftguard/curves": st.tuples(st.just(b""), words({"accuracy": 0.5, "val_accuracy": 0.4})),
         "shiftguard/events": st.tuples(
             st.just(b""), words([{"kind": "note", "text": "x", "step": 1}])
         ),
@@ -234,4 +249,6 @@ def test_any_log(empty_tab, series, scalars):
         check(tab.get("cards", run=RUN, pair=pair, name="a", step=1))
     for name in ("a", "b", "labels"):
         check(tab.get("feature", run=RUN, name=name))
-    check(tab.get("adaptation", run=RUN))
+    for route in ("adaptation", "curves", "gap"):
+        check(tab.get(route, run=RUN))
+    check(tab.get("story", run=RUN, step=1))

@@ -36,7 +36,7 @@ def log_dir(tmp_path_factory):
             log.add(tag, scores(step / 10, 0), step, scores_content())
             tensor = histograms([0, step % 30], [0, 0])
             log.add("shiftguard/histograms/0", tensor, step, histograms_content())
-            log.scalar("shiftguard/adaptation/alignment_loss", step, step)
+            log.scalar("shiftguard/adaptation/alignment_loss", step, step + 1)
             log.add("shiftguard/state", state(step), step)
     return path
 

@@ -75,6 +75,7 @@ class AugmentationController:
         strengths: Current strength of each operation, `(operations,)`.
         gaps: What is left of the shift with these strengths, by attribute: the mean
             of augmented training minus that of the target, in standard deviations.
+        gaps_before: The same without augmentation.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class AugmentationController:
         self.warm_up = warm_up
         self.strengths = np.zeros(len(self.names))
         self.gaps: dict[str, float] = {}
+        self.gaps_before: dict[str, float] = {}
         self.updates = 0
         self._plan = np.zeros(len(self.names))  # the strengths that the latest search found
         self._reasons = {name: "" for name in self.names}
@@ -150,12 +152,8 @@ class AugmentationController:
         if self.strengths.any():
             means, _ = rehearse(np.stack([np.zeros_like(self.strengths), self.strengths]))
             moved = means[1] - means[0]
-        gaps = coverage.gaps(moved)
-        self.gaps = {
-            name: float(gap)
-            for name, gap in zip(coverage.names, gaps, strict=True)
-            if np.isfinite(gap)
-        }
+        self.gaps = _finite(coverage.names, coverage.gaps(moved))
+        self.gaps_before = _finite(coverage.names, coverage.gaps(np.zeros_like(moved)))
 
     def state(self) -> dict[str, Any]:
         """Returns the state that `restore` needs, as plain values for JSON."""
@@ -179,6 +177,12 @@ class AugmentationController:
         self._reasons = {name: state["reasons"].get(name, "") for name in self.names}
         planned = state["planned_for"]
         self._planned_for = None if planned is None else np.asarray(planned)
+
+
+def _finite(names: Sequence[str], gaps: np.ndarray) -> dict[str, float]:
+    """Returns the gaps that are finite, by the name of the attribute."""
+    pairs = zip(names, gaps, strict=True)
+    return {name: float(gap) for name, gap in pairs if np.isfinite(gap)}
 
 
 class _Search:

@@ -216,6 +216,15 @@ class StepAugmentation:
             for attribute, gap in part.controller.gaps.items()
         }
 
+    @property
+    def gaps_before(self) -> dict[str, float]:
+        """The shift in each attribute without augmentation; units and keys as in `gaps`."""
+        return {
+            self._named(name, attribute): gap
+            for name, part in self.inputs.items()
+            for attribute, gap in part.controller.gaps_before.items()
+        }
+
     def _named(self, input_name: str, name: str) -> str:
         return name if len(self.inputs) == 1 else f"{input_name}/{name}"
 

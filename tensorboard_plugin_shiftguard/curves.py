@@ -1,0 +1,34 @@
+"""The answer to `/curves`: what Keras logged at each epoch, such as accuracy and loss."""
+
+from typing import Any
+
+import numpy as np
+
+from tensorboard_plugin_shiftguard import checks
+from tensorboard_plugin_shiftguard.answers import Unreadable, fitting, rounded
+from tensorboard_plugin_shiftguard.columns import columns, last_in_column
+from tensorboard_plugin_shiftguard.metadata import CURVES_TAG, MAX_CURVES
+from tensorboard_plugin_shiftguard.run_log import RunReader
+from tensorboard_plugin_shiftguard.statements import words_of
+
+MAX_BYTES = 900_000  # of all curves as JSON
+
+_LOGS = checks.mapping(checks.number, MAX_CURVES)
+
+
+def curves(run: RunReader) -> dict[str, Any]:
+    """Returns the curves of a run by name, each as a list of `[step, value]` at up to 250 steps."""
+    points = run.points([CURVES_TAG])[CURVES_TAG]
+    steps = np.array([point.step for point in points], np.int64)
+    series: dict[str, list[list[float | None]]] = {}
+    for i in last_in_column(steps, columns([steps])):
+        if i < 0:
+            continue
+        try:
+            found = _LOGS(checks.parsed(words_of(points[i].value)))
+        except Unreadable as error:
+            run.add_problem(CURVES_TAG, f"at step {points[i].step} {error.message}")
+            continue
+        for name, value in found.items():
+            series.setdefault(name, []).append([points[i].step, rounded(value)])
+    return {"series": dict(fitting(list(series.items()), MAX_BYTES)), "problems": run.problems}

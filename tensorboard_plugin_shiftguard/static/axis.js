@@ -1,0 +1,36 @@
+/* The horizontal axis of epochs that the accuracy chart and the heatmap share. */
+
+const NAMES = 0.27; // share of the width for names, and its limit
+const MOST_NAMES = 250; // pixels
+const COSTS = 104; // pixels for the numbers at the right
+const NARROW = 560;
+
+/** Where columns lie in a width: names at the left, cells, numbers at the right. */
+export function axisOf(width, columns) {
+  const narrow = width < NARROW;
+  const left = Math.round(narrow ? width * 0.36 : Math.min(MOST_NAMES, width * NAMES));
+  const right = narrow ? 58 : COSTS;
+  const room = Math.max(20, width - left - right);
+  const cell = room / Math.max(1, columns);
+  // Where there are more epochs than pixels, the strongest of a few is drawn.
+  const group = cell < 2 ? Math.ceil(2 / cell) : 1;
+  return {
+    width,
+    columns,
+    left,
+    right,
+    end: left + room,
+    cell,
+    group,
+    x: (t) => left + t * cell,
+    middle: (t) => left + (t + 0.5) * cell,
+    column: (x) =>
+      x < left || x > left + room ? -1 : Math.min(columns - 1, Math.floor((x - left) / cell)),
+  };
+}
+
+/** Distance of two numbered epochs, so that their numbers do not touch. */
+export function apart(cell) {
+  const least = Math.max(1, Math.ceil(34 / cell));
+  return [1, 2, 5, 10, 20, 25, 50, 100, 200, 250].find((n) => n >= least) ?? least;
+}

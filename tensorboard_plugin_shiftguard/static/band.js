@@ -1,0 +1,268 @@
+/* The band: what is wrong, since when, what it costs, what to do. */
+
+import { api } from "./api.js";
+import { FAMILIES, KINDS, OTHER } from "./causes.js";
+import { button, code, el, fill, say } from "./dom.js";
+import { ago, count, epoch, pairInWords, streamName } from "./format.js";
+import { points } from "./groups.js";
+import { badge, icon } from "./icons.js";
+import { copyButton } from "./pages.js";
+
+const STATES = {
+  act: "Act",
+  look: "Look",
+  corrected: "Corrected",
+  fine: "Fine",
+  waiting: "Waiting",
+};
+const MOST_KEPT = 64; // stories of earlier epochs
+const PAUSE = 120; // milliseconds before an earlier epoch is asked for
+
+export function createBand({ state, refresh, failed, explain }) {
+  const mark = el("span", { class: "statemark" });
+  const what = el("h1", { id: "shift-title", "aria-live": "polite" });
+  const because = el("p", { class: "because", "data-testid": "foremost" });
+  const facts = el("dl", { class: "facts" });
+  const todo = el("div", { class: "todo", "data-testid": "todo" });
+  const updated = el("span", null);
+  const about = el("span", { "data-testid": "about" });
+  const past = el("span", { class: "past", "data-testid": "past" });
+  const live = button([icon("steady", 10), "Live"], () => state.set({ live: !state.get().live }), {
+    class: "switch",
+    role: "switch",
+    "aria-checked": "false",
+    "data-testid": "live",
+    title: "Look for new data every 10 seconds while this tab is shown",
+  });
+  const more = el("div", { class: "more" });
+  const why = el(
+    "details",
+    { class: "why", "data-testid": "why" },
+    el("summary", null, "Why?"),
+    more,
+  );
+  const problems = el("div", { class: "problems" });
+  const wait = el("div", { class: "facts collecting" });
+  const node = el(
+    "section",
+    { class: "headband", "aria-labelledby": "shift-title", "data-testid": "verdict" },
+    el(
+      "div",
+      { class: "bandhead" },
+      mark,
+      past,
+      el("span", { class: "grow" }),
+      el("span", { class: "quiet meta" }, about, updated),
+      button("Refresh", () => refresh("asked"), { class: "plain" }),
+      live,
+      button("Glossary", explain, { class: "plain", "data-testid": "to-glossary" }),
+    ),
+    what,
+    because,
+    facts,
+    wait,
+    todo,
+    why,
+    problems,
+  );
+  const stories = new Map(); // question -> answer
+  let model = null;
+  let drawn = "";
+  let timer = 0;
+
+  /** The story at the chosen epoch; null while it is asked for. */
+  function storyNow() {
+    const { overview, step, state: chosen } = model;
+    if (chosen.epoch === null || step >= (overview.steps.at(-1) ?? -1)) return overview.story;
+    const key = JSON.stringify([model.selected[0].id, overview.updated, step]);
+    const known = stories.get(key);
+    if (known === undefined) {
+      clearTimeout(timer);
+      timer = setTimeout(() => ask(key, model.selected[0].id, step), PAUSE);
+    }
+    return known ?? null;
+  }
+
+  async function ask(key, run, step) {
+    try {
+      const { story } = await api.story(run, step);
+      stories.set(key, story);
+      if (stories.size > MOST_KEPT) stories.delete(stories.keys().next().value);
+      draw();
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  function draw() {
+    const { overview } = model;
+    const error = model.failures.get(model.selected[0]?.id);
+    if (!overview) {
+      const text = error ?? "Reading this run.";
+      if (drawn === text) return;
+      drawn = text;
+      node.dataset.kind = "waiting";
+      say(what, text);
+      for (const part of [mark, because, facts, wait, todo, more, problems, past]) fill(part);
+      why.hidden = true;
+      return;
+    }
+    const story = storyNow();
+    if (!story) return;
+    const { report, collecting } = overview.state ?? {};
+    const then = model.state.epoch !== null && model.step < overview.steps.at(-1);
+    const key = JSON.stringify([story, then && model.step, overview.problems, collecting, report]);
+    if (key === drawn) return;
+    drawn = key;
+    node.dataset.kind = story.kind;
+    fill(mark, badge(story.kind, STATES[story.kind]));
+    say(what, story.what);
+    say(because, story.why[0] ?? "");
+    fill(facts, factsOf(story, overview));
+    fill(wait, then ? null : waiting(collecting));
+    fill(past, then && pastNote());
+    fill(todo, step(story));
+    const reasons = reasonsOf(story, then ? [] : (report?.notes ?? []));
+    why.hidden = !reasons.length;
+    fill(
+      more,
+      reasons.map((text) => el("p", null, text)),
+    );
+    fill(
+      problems,
+      overview.problems
+        .slice(0, 5)
+        .map((text) => el("span", { class: "problem" }, icon("note"), text)),
+    );
+  }
+
+  function pastNote() {
+    return [
+      `as known at ${epoch(model.step)}`,
+      button("Latest", () => state.set({ epoch: null }), { class: "plain", "data-testid": "now" }),
+    ];
+  }
+
+  function update(next, changed) {
+    model = next;
+    if (
+      changed &&
+      !["run", "data", "epoch", "times", "live", "others"].some((k) => changed.has(k))
+    )
+      return;
+    live.setAttribute("aria-checked", String(model.state.live));
+    draw();
+    tick(model);
+  }
+
+  function tick(next) {
+    const { overview, selected } = next;
+    const time = overview?.updated ?? selected[0]?.updated ?? null;
+    const last = overview?.state?.step ?? overview?.steps.at(-1);
+    const kept = overview && overview.kept < overview.looks ? `, ${keptInWords(overview)}` : "";
+    const when = last === undefined ? "" : `epoch ${last + 1}${kept}, `;
+    say(updated, selected.length ? `${when}${ago(time)}` : "");
+    const pair = overview?.story?.pair ?? overview?.pair;
+    say(about, pair ? pairInWords(pair) : "");
+  }
+
+  return { node, update, tick };
+}
+
+const keptInWords = ({ kept, looks }) => `${kept} of ${count(looks, "point")} kept`;
+
+function fact(value, note, testid) {
+  return el(
+    "div",
+    { "data-testid": testid },
+    el("dt", null, value),
+    el("dd", { class: "quiet" }, note),
+  );
+}
+
+/** Cost, date and certainty, each as a number with a note under it. */
+function factsOf(story, overview) {
+  const { kind, cost, cost_interval: ends, since, cost_words: words } = story;
+  const found = [];
+  const range = ends?.every(Number.isFinite)
+    ? `, ${points(ends[0])} to ${points(ends[1])}`
+    : "";
+  if (Number.isFinite(cost)) {
+    const note = `${words ? `${words}: ` : ""}accuracy lost${range}`;
+    found.push(fact(`${points(-cost)} points`, note, "cost"));
+  } else if (kind === "corrected")
+    found.push(fact("repaired", "the model gets what it expects, inside fit", "cost"));
+  else if (kind === "act" || kind === "look")
+    found.push(fact("cost unknown", "accuracy lost: not measured", "cost"));
+  const last = overview.state?.step;
+  if (since)
+    found.push(
+      fact(
+        `since epoch ${since}`,
+        Number.isFinite(last) ? `of ${Math.max(last + 1, since)}` : "",
+        "since",
+      ),
+    );
+  else if (story.about?.[0] === "gap") found.push(fact("no date", "measured once", "since"));
+  const alpha = overview.state?.alpha;
+  if (story.pair && alpha > 0 && (kind === "act" || kind === "look"))
+    found.push(
+      fact("beyond chance", `1 false alarm in ${Math.round(1 / alpha)} fits at most`, "chance"),
+    );
+  if (kind === "fine" || kind === "waiting") {
+    const sizes = Object.entries(overview.state?.report?.num_samples ?? {}).filter(
+      ([name]) => name !== "the first epoch",
+    );
+    if (sizes.length)
+      found.push(
+        fact(
+          sizes.map(([, n]) => n.toLocaleString("en")).join(" and "),
+          `samples of ${sizes.map(([name]) => streamName(name)).join(" and ")}`,
+          "samples",
+        ),
+      );
+  }
+  return found;
+}
+
+/** The line to paste, or a sentence on what to do. */
+function step(story) {
+  const [kind, family] = story.about ?? [];
+  const usual = story.about && (KINDS[kind] ?? FAMILIES[family] ?? OTHER).todo;
+  const text =
+    story.todo ?? (story.kind === "fine" || story.kind === "waiting" ? null : usual ?? null);
+  if (!text && !story.code) return story.kind === "fine" ? el("p", null, "Nothing to do.") : null;
+  return [
+    el("p", null, el("strong", null, "To do: "), text ?? ""),
+    story.code &&
+      el(
+        "div",
+        { class: "advice" },
+        code(story.code, { "aria-label": "Line of Python" }),
+        copyButton("Copy", story.code),
+      ),
+  ];
+}
+
+function reasonsOf(story, notes) {
+  const [kind, family] = story.about ?? [];
+  const means = story.about && (KINDS[kind]?.means ?? FAMILIES[family]?.means);
+  const cause = means && (KINDS[kind] ? means : `The cause that the measurements point to: ${means}`);
+  const unpriced =
+    kind === "preprocessing" && story.kind === "act" && !Number.isFinite(story.cost)
+      ? "What it costs: sg.explain_gap(model, labelled_data) measures it."
+      : "";
+  return [...story.why.slice(1), cause, unpriced, ...notes].filter(Boolean);
+}
+
+/** The streams that are still too small to judge: "target: 40 of 200 samples". */
+function waiting(collecting) {
+  return Object.entries(collecting ?? {}).map(([stream, [n, of]]) =>
+    el(
+      "span",
+      { class: "collecting-bar" },
+      el("progress", { value: n, max: of, "aria-label": `Samples of ${streamName(stream)}` }),
+      `collecting ${streamName(stream)}: ${n} of ${of} samples`,
+    ),
+  );
+}

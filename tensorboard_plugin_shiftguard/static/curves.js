@@ -1,0 +1,278 @@
+/* Accuracy or loss of training and validation over the epochs, on the axis of the heatmap. */
+
+import { api } from "./api.js";
+import { axisOf } from "./axis.js";
+import { button, el, fill, foldedTable, say, svg, table, visible } from "./dom.js";
+import { number } from "./format.js";
+import { onWidth } from "./lines.js";
+import { extent, linear, ticks } from "./scales.js";
+import { linePath } from "./shapes.js";
+
+const HEIGHT = 150;
+const [TOP, BOTTOM] = [8, 8];
+const MOST_EPOCHS = 50; // in the table
+const LONG = 8; // epochs from which on the first ones do not set the scale
+const WARM_UP = 1 / 8; // share of the epochs
+
+/** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
+export function measuresOf(series) {
+  const names = Object.keys(series);
+  const pairs = names
+    .filter((name) => !name.startsWith("val_") && (series[`val_${name}`] || isUsual(name)))
+    .map((name) => ({
+      key: name === "loss" ? "loss" : "accuracy",
+      title: titleOf(name),
+      train: series[name],
+      validation: series[`val_${name}`] ?? null,
+      accuracy: /acc/i.test(name),
+    }));
+  const best = pairs.find((one) => one.accuracy) ?? pairs.find((one) => one.key !== "loss");
+  return [best, pairs.find((one) => one.key === "loss")].filter(Boolean);
+}
+
+const isUsual = (name) => name === "loss" || /acc/i.test(name);
+
+function titleOf(name) {
+  if (name === "loss") return "Loss";
+  if (/^(sparse_|binary_)?(categorical_)?acc(uracy)?$/.test(name)) return "Accuracy";
+  const words = name.replaceAll("_", " ");
+  return words[0].toUpperCase() + words.slice(1);
+}
+
+export function createCurves({ state, failed }) {
+  const title = el("h2", { id: "curves-title" }, "Accuracy");
+  const choice = el("div", { class: "segments", role: "group", "aria-label": "Measure" });
+  const keys = el("ul", { class: "keys" });
+  const drawing = svg("svg", { class: "chart", role: "img", height: HEIGHT });
+  const holder = el("div", { class: "axisroom", "data-testid": "curves-chart" }, drawing);
+  const numbers = foldedTable("The curves as a table", () => measure && asTable());
+  const node = el(
+    "section",
+    { class: "curves", "aria-labelledby": "curves-title", "data-testid": "curves", hidden: true },
+    el("div", { class: "head" }, title, choice, keys),
+    holder,
+  );
+  let model = null;
+  let series = {};
+  let measure = null;
+  let axis = null;
+  let steps = [];
+  let wanted = "";
+  let aborter = new AbortController();
+  let cursor = null;
+  const redraw = onWidth(holder, (width) => measure && paint(width));
+
+  async function load() {
+    const { selected, overview } = model;
+    const key = JSON.stringify([selected[0].id, overview.updated, overview.looks]);
+    if (key === wanted) return;
+    wanted = key;
+    aborter.abort();
+    aborter = new AbortController();
+    try {
+      const answer = await api.curves(selected[0].id, { signal: aborter.signal });
+      if (key !== wanted) return;
+      series = answer.series ?? {};
+      choose();
+    } catch (error) {
+      if (error?.name === "AbortError" || key !== wanted) return;
+      failed(error);
+    }
+  }
+
+  function choose() {
+    const found = measuresOf(series);
+    measure = found.find((one) => one.key === model.state.curve) ?? found[0] ?? null;
+    node.hidden = numbers.node.hidden = !measure;
+    if (!measure) return;
+    say(title, measure.title);
+    fill(
+      choice,
+      found.length > 1 &&
+        found.map((one) =>
+          button(one.title, () => state.set({ curve: one.key }), {
+            "aria-pressed": String(one === measure),
+          }),
+        ),
+    );
+    numbers.update();
+    redraw();
+  }
+
+  /** Validation without the shift: what it lost is added where the cost is known. */
+  function without() {
+    const { overview } = model;
+    if (!measure.accuracy || !measure.validation || !overview.pair?.startsWith("validation/"))
+      return [];
+    const lost = new Map();
+    for (const [name, costs] of Object.entries(overview.costs)) {
+      const i = overview.index.get(name);
+      costs.forEach((cost, t) => {
+        const step = overview.steps[t];
+        const sure = (overview.flag(i, t) & 9) === 9; // an alarm of its own
+        if (sure && cost > (lost.get(step) ?? 0)) lost.set(step, cost);
+      });
+    }
+    return measure.validation
+      .filter(([step, value]) => value !== null && lost.has(step))
+      .map(([step, value]) => [step, Math.min(1, value + lost.get(step))]);
+  }
+
+  function paint(width) {
+    const { overview } = model;
+    const all = [measure.train, measure.validation ?? []].flat();
+    steps = overview.steps.length ? overview.steps : [...new Set(all.map(([step]) => step))];
+    axis = axisOf(width, steps.length);
+    const estimate = without();
+    // The first epochs of a training would set the scale, and hide all that comes later.
+    const start = steps.length < LONG ? -1 : steps[Math.ceil(steps.length * WARM_UP)];
+    const [low, high] = extent(
+      [...all, ...estimate].filter(([step]) => step >= start).map(([, value]) => value),
+    );
+    const room = (high - low) * 0.06;
+    const scale = linear([low - room, high + room], [HEIGHT - BOTTOM, TOP]);
+    const y = (value) => Math.max(-HEIGHT, Math.min(2 * HEIGHT, scale(value)));
+    const x = (step) => axis.middle(placeOf(step));
+    const { since } = overview.story ?? {};
+    const urgent = overview.story?.kind === "act" || overview.story?.kind === "look";
+    const from = urgent && since > 1 ? axis.x(Math.max(0, placeOf(since - 1))) : null;
+    cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT });
+    drawing.setAttribute("width", width);
+    drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
+    fill(
+      drawing,
+      from !== null &&
+        svg("rect", {
+          class: `sinceband ${overview.story.kind}`,
+          x: from,
+          y: 0,
+          width: Math.max(0, axis.end - from),
+          height: HEIGHT,
+        }),
+      ticks(low, high, 4).map((value) => [
+        svg("line", { class: "grid", x1: axis.left, x2: axis.end, y1: y(value), y2: y(value) }),
+        svg(
+          "text",
+          { class: "tick", x: axis.left - 8, y: y(value) + 4, "text-anchor": "end" },
+          number(value),
+        ),
+      ]),
+      svg("path", { class: "line train", d: linePath(measure.train, x, y) }),
+      estimate.length > 0 &&
+        svg("path", { class: "line estimate", d: linePath(estimate, x, y) }),
+      estimate.length === 1 &&
+        svg("circle", { class: "estimate", cx: x(estimate[0][0]), cy: y(estimate[0][1]), r: 3 }),
+      measure.validation &&
+        svg("path", { class: "line validation", d: linePath(measure.validation, x, y) }),
+      [measure.train, measure.validation ?? []].map((points, k) =>
+        points.length === 1 && Number.isFinite(points[0][1])
+          ? svg("circle", {
+              class: k ? "validation" : "train",
+              cx: x(points[0][0]),
+              cy: y(points[0][1]),
+              r: 3.5,
+            })
+          : null,
+      ),
+      cursor,
+      ends(y, estimate),
+    );
+    const shown = [["training", "train"]];
+    if (measure.validation) shown.push(["validation", "validation"]);
+    if (estimate.length) shown.push(["validation without the shift, estimated", "estimate"]);
+    fill(
+      keys,
+      shown.map(([text, style]) => el("li", null, mark(style), text)),
+    );
+    const last = (points) => number(points?.at(-1)?.[1]);
+    drawing.setAttribute(
+      "aria-label",
+      visible(
+        `${measure.title} over the epochs; latest: training ${last(measure.train)}` +
+          (measure.validation ? `, validation ${last(measure.validation)}` : "") +
+          ". The numbers are in a table below.",
+      ),
+    );
+    show();
+  }
+
+  /** The latest numbers, right of the chart. */
+  function ends(y, estimate) {
+    const rows = [
+      [measure.validation?.at(-1)?.[1] ?? measure.train.at(-1)?.[1], "endvalue"],
+      [estimate.at(-1)?.[1], "tick", " est."],
+    ].filter(([value]) => Number.isFinite(value));
+    return rows.map(([value, style, note = ""], k) =>
+      svg(
+        "text",
+        { class: style, x: axis.width - 4, y: HEIGHT / 2 + 18 * k, "text-anchor": "end" },
+        `${number(value)}${note}`,
+      ),
+    );
+  }
+
+  const placeOf = (step) =>
+    Math.max(
+      0,
+      steps.findLastIndex((one) => one <= step),
+    );
+
+  function show() {
+    if (!cursor || !axis) return;
+    const x = axis.middle(placeOf(model.step));
+    cursor.setAttribute("x1", x);
+    cursor.setAttribute("x2", x);
+  }
+
+  drawing.addEventListener("click", (event) => {
+    if (!axis) return;
+    const t = axis.column(event.clientX - drawing.getBoundingClientRect().left);
+    if (t >= 0) state.set({ epoch: t >= steps.length - 1 ? null : steps[t] });
+  });
+
+  function asTable() {
+    const val = new Map(measure.validation ?? []);
+    const rows = measure.train.slice(-MOST_EPOCHS);
+    const cut = rows.length < measure.train.length ? `, the latest ${MOST_EPOCHS} epochs` : "";
+    return table(
+      measure.title + cut,
+      ["Epoch", "Training", "Validation"],
+      rows.map(([step, value]) => [
+        step + 1,
+        number(value),
+        val.has(step) ? number(val.get(step)) : "",
+      ]),
+    );
+  }
+
+  return {
+    node,
+    numbers: numbers.node,
+    update(next, changed) {
+      const before = model?.selected[0]?.id;
+      model = next;
+      if (!model.overview) {
+        node.hidden = numbers.node.hidden = true;
+        wanted = "";
+        return;
+      }
+      if (before !== model.selected[0].id) {
+        series = {};
+        measure = null;
+        node.hidden = numbers.node.hidden = true;
+      }
+      if (changed.has("data") || changed.has("run")) load();
+      if (changed.has("curve")) choose();
+      if (changed.has("data") && measure) redraw();
+      if (changed.has("epoch")) show();
+    },
+  };
+}
+
+function mark(style) {
+  return svg(
+    "svg",
+    { class: "runmark", viewBox: "0 0 24 12", width: 24, height: 12, "aria-hidden": "true" },
+    svg("path", { class: `line ${style}`, d: "M1 6H23" }),
+  );
+}

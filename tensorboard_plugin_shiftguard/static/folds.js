@@ -1,0 +1,53 @@
+/* The parts below the screen, folded until they are asked for. */
+
+import { el, fill, say } from "./dom.js";
+
+/**
+ * A part with a title that unfolds `views`. A view is only updated while it can be seen;
+ * when the part is unfolded, it is told that everything changed.
+ *
+ * Args: `digest(model)` returns what stands beside the title; null hides the part.
+ */
+export function createFold({ key, title, views, digest, state, all }) {
+  const said = el("span", { class: "quiet digest" });
+  const summary = el("summary", null, el("h2", null, title), said);
+  const body = el("div", { class: "foldbody" });
+  const node = el("details", { class: "fold", "data-testid": `fold-${key}` }, summary, body);
+  let model = null;
+  let stale = true;
+
+  fill(
+    body,
+    views.map((view) => view.node),
+  );
+  node.addEventListener("toggle", () => {
+    const { open } = state.get();
+    if (node.open !== open.includes(key))
+      state.set({ open: node.open ? [...open, key] : open.filter((one) => one !== key) });
+    if (node.open) refresh();
+  });
+
+  function refresh() {
+    if (!model || !stale) return;
+    stale = false;
+    for (const view of views) view.update(model, new Set(all));
+  }
+
+  return {
+    node,
+    update(next, changed) {
+      model = next;
+      const text = digest(model);
+      node.hidden = text === null;
+      say(said, text ?? "");
+      const wanted = model.state.open.includes(key);
+      if (node.open !== wanted) node.open = wanted;
+      if (!node.open || node.hidden) {
+        stale = true;
+        return;
+      }
+      if (stale) refresh();
+      else for (const view of views) view.update(model, changed);
+    },
+  };
+}

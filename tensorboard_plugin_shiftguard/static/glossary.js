@@ -1,0 +1,75 @@
+/* The words of this tab, each with what it means. */
+
+import { el } from "./dom.js";
+
+const WORDS = [
+  ["Act", "Something is wrong, and it costs accuracy, or surely will: do what the band says."],
+  ["Look", "The data differ; what that costs is not known. Look at the samples before you act."],
+  ["Corrected", "The input is prepared wrongly, and the guard corrects it inside fit."],
+  ["Fine", "Nothing differs in a way that costs accuracy."],
+  ["Waiting", "There are too few samples, or nothing to compare with, so nothing is judged yet."],
+  ["Point", "One hundredth of accuracy: from 0.93 to 0.92 is one point."],
+  [
+    "Cost",
+    "The points of accuracy that are lost to a difference, measured with the present model on " +
+      "labelled images. The two numbers beside it are a 95 % interval. Causes that were measured " +
+      "together share one cost.",
+  ],
+  [
+    "Beyond chance",
+    "The test that found it raises a false alarm in at most that many fits, however many epochs " +
+      "and features it looks at.",
+  ],
+  [
+    "Within tolerance",
+    "It differs, but costs less than ShiftGuard(tolerance=) allows, or is too small to matter.",
+  ],
+  [
+    "Goes along",
+    "It differs as well, and a stronger finding explains it. It is not reported a second time.",
+  ],
+  ["Expected", "Training is augmented at random, so it is meant to vary more than validation."],
+  [
+    "Effect",
+    "How far two streams lie apart, in standard deviations between samples (Cohen's d). For " +
+      "class shares it is Cohen's w. Below 0.1 is next to nothing, 0.5 is clear, 1 is large.",
+  ],
+  [
+    "Stream",
+    "Where samples come from: training, validation, the target (unlabelled data of the place " +
+      "where the model will work), the reference (data that was kept), the first epoch.",
+  ],
+  [
+    "Validation without the shift, estimated",
+    "The accuracy of validation plus what the shift costs. It is what you may win back.",
+  ],
+  [
+    "Wrong preprocessing",
+    "Pixels reach the model on another scale, or with colours in another order, than the one it " +
+      "was trained with.",
+  ],
+  ["Covariate shift", "The inputs differ, such as darker images."],
+  ["Label shift", "The classes come with other frequencies."],
+  [
+    "Concept shift",
+    "Some classes look different and the others do not: the same name may stand for something else.",
+  ],
+  ["Noise, spikes in the noise", "Grain in the images; spikes are single wrong pixels."],
+  [
+    "Fine detail",
+    "How much of an image changes from pixel to pixel. Blur takes it away, a bad resize adds it.",
+  ],
+  [
+    "Gray levels",
+    "Equal neighbouring pixels show that there are few gray levels, or that an image was enlarged.",
+  ],
+];
+
+export function createGlossary() {
+  const node = el(
+    "dl",
+    { class: "glossary", "data-testid": "glossary" },
+    WORDS.map(([word, meaning]) => [el("dt", null, word), el("dd", null, meaning)]),
+  );
+  return { node, update() {} };
+}

@@ -1,0 +1,110 @@
+/* The rows of the heatmap: what may differ, grouped by cause, and what a cell of it says. */
+
+// Levels of a cell. UNCLEAR: it may cost more than is tolerated, but surely more than nothing is
+// not known.
+export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
+const TOLERANCE = 0.01; // of accuracy, the default of `ShiftGuard(tolerance=)`
+const FLAGS = { alarm: 1, expected: 2, reported: 8 };
+
+/**
+ * Groups features by cause, in their order. A group has `members`, features as in
+ * `listRows`; if it is unfolded, a row for each of them follows.
+ */
+export function groupRows(overview, rows, unfolded) {
+  const groups = new Map();
+  for (const row of rows) {
+    const key = row.record.cause ?? row.name;
+    if (!groups.has(key)) groups.set(key, []);
+    groups.get(key).push(row);
+  }
+  const found = [];
+  for (const [key, members] of groups) {
+    const cause = overview.causes[key] ?? null;
+    const folds = members.length > 1;
+    const open = folds && unfolded.includes(key);
+    const main = members.find(({ name }) => cause?.main && name.endsWith(`/${cause.main}`));
+    found.push({ key, cause, members, main: main ?? null, folds, open, inside: false });
+    if (!open) continue;
+    for (const one of members) {
+      found.push({
+        key: one.name,
+        cause: null,
+        members: [one],
+        main: one,
+        folds: false,
+        open: false,
+        inside: true,
+      });
+    }
+  }
+  return found;
+}
+
+/** The strongest that a row says at column `t`: `{level, effect, cost, member}`. */
+export function cellOf(overview, { members }, t) {
+  let best = { level: -1, effect: NaN, cost: null, member: members[0] };
+  for (const member of members) {
+    const effect = overview.effect(member.i, t);
+    if (Number.isNaN(effect)) continue;
+    const cost = overview.costs[member.name]?.[t] ?? null;
+    const level = levelOf(overview.flag(member.i, t), cost);
+    const stronger =
+      level > best.level ||
+      (level === best.level &&
+        (cost ?? -1) >= (best.cost ?? -1) &&
+        Math.abs(effect) > Math.abs(best.effect));
+    if (stronger) best = { level, effect, cost, member };
+  }
+  return best;
+}
+
+function levelOf(flag, cost) {
+  if (flag & FLAGS.alarm) return flag & FLAGS.reported ? FOUND : ALONG;
+  if (flag & FLAGS.expected) return EXPECTED;
+  if (!(flag & FLAGS.reported)) return NOTHING;
+  return cost !== null && cost > TOLERANCE ? UNCLEAR : TOLERATED;
+}
+
+/** The strongest of the columns from `from` to `to`, where they share a pixel. */
+export function strongestOf(overview, row, from, to) {
+  let best = cellOf(overview, row, from);
+  for (let t = from + 1; t < to; t++) {
+    const cell = cellOf(overview, row, t);
+    if (cell.level > best.level) best = cell;
+  }
+  return best;
+}
+
+/** The name of a row at column `t`: "Darker" where that was found, else "Brightness". */
+export function titleOf(overview, row, t) {
+  const { cause, members, main } = row;
+  if (!cause) return members[0].record.label ?? members[0].name;
+  const at = main ? cellOf(overview, { members: [main] }, t) : null;
+  if (!at || at.level <= NOTHING || !cause.lower) return cause.name;
+  return at.effect < 0 ? cause.lower : cause.higher;
+}
+
+/** What stands right of each row at column `t`: the cost, told once where rows share it. */
+export function costsOf(overview, rows, t) {
+  const told = new Set();
+  return rows.map((row) => {
+    const { level, cost } = cellOf(overview, row, t);
+    if (level === FOUND && cost !== null) {
+      if (told.has(cost) && !row.inside) return { text: "in the above", strong: false };
+      told.add(cost);
+      return { text: points(-cost), strong: true };
+    }
+    if (level === FOUND) return { text: "cost unknown", strong: false };
+    if (level === UNCLEAR) return { text: `${points(-cost)}, unclear`, strong: false };
+    if (level === ALONG) return { text: row.inside ? "" : "goes along", strong: false };
+    if (level === EXPECTED) return { text: "expected", strong: false };
+    if (level === TOLERATED) return { text: "tolerated", strong: false };
+    return { text: "", strong: false };
+  });
+}
+
+/** A share of accuracy as points, with its sign. */
+export function points(share) {
+  const text = Math.abs(100 * share).toFixed(1);
+  return `${share < 0 && Number(text) ? "\u2212" : ""}${text}`;
+}

@@ -1,0 +1,287 @@
+"""The story of a run: what is wrong, since when, what it costs, what to do.
+
+It is told from the state that the guard wrote at an epoch, so the story of an earlier epoch is
+what was known then. A run without a fit has the story of its accuracy gap.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tensorboard_plugin_shiftguard.answers import rounded
+from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline
+from tensorboard_plugin_shiftguard.words import listed, stream_name
+
+# Kinds of stories, the most urgent first. They are the states of the run.
+ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine", "waiting")
+
+# Of accuracy: a cause of a gap that takes less is no reason to act, and a cost that is surely less
+# is none to look. It is the default of `ShiftGuard(tolerance=)`.
+POINT = 0.01
+# Pairs of streams in the order in which they are told. That of validation is the accuracy that the
+# user sees.
+PAIRS = (("validation", "train"), ("target", "train"), ("target", "validation"))
+
+MODES = {
+    "raw": "0 to 255",
+    "unit": "0 to 1",
+    "tf": "\u22121 to 1",
+    "torch": "0 to 1 with ImageNet's mean and deviation",
+    "caffe": "0 to 255 minus ImageNet's mean",
+}
+GAP_CAUSES = {
+    "preprocessing": "wrong preprocessing",
+    "channel order": "swapped colour channels",
+    "resolution and crop": "another resolution or crop",
+    "label shift": "other class shares",
+    "covariate shift": "images of another kind",
+    "concept shift": "labels of another meaning",
+}
+
+
+def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Returns the story of a run as JSON.
+
+    Args:
+        state: A state, as `statements.read_state` returns it; None if there is none.
+        gap: An accuracy gap, as `gap.gap` returns it; None if there is none.
+    """
+    diagnoses, report = (state or {}).get("diagnosis") or {}, (state or {}).get("report")
+    corrected = (state or {}).get("corrected") or {}
+    wrong = {name: d for name, d in diagnoses.items() if d["status"] == "mismatch"}
+    open_ones = {name: d for name, d in wrong.items() if name not in corrected}
+    found = (report or {}).get("findings") or []
+    findings = [finding for finding in found if finding["stream"] and finding["against"]]
+    alarms = [finding for finding in findings if matters(finding)]
+    if open_ones:
+        return _mismatch(open_ones, gap)
+    if alarms:
+        return _shift(alarms, state or {})
+    if wrong:
+        return _correction(wrong, corrected)
+    questions = [finding for finding in findings if finding["is_question"]]
+    if questions:
+        return _question(questions)
+    unclear = [f for f in findings if f["harmless"] and (f["cost"] or 0.0) > POINT]
+    if unclear:
+        return _shift(unclear, state or {})
+    if gap is not None and not (report and report["num_samples"]):
+        return _gap(gap)
+    return _nothing(state or {}, report)
+
+
+def matters(finding: Mapping[str, Any]) -> bool:
+    """Whether a finding is an alarm; see `Finding.matters` in `keras_shiftguard`."""
+    if finding["negligible"] or finding["acknowledged"] or finding["is_question"]:
+        return False
+    if finding["harmless"]:
+        return False
+    return not finding["expected"] or (finding["cost"] is not None and not finding["is_rough"])
+
+
+def _told(kind: str, **parts: Any) -> dict[str, Any]:
+    blank: dict[str, Any] = {
+        "short": "",
+        "what": "",
+        "since": None,
+        "cost": None,
+        "cost_interval": None,
+        "cost_words": None,
+        "about": None,
+        "pair": None,
+        "why": [],
+        "todo": None,
+        "code": None,
+    }
+    told = {"kind": kind, **blank, **parts}
+    ends = told["cost_interval"] or ()
+    told["cost"] = None if told["cost"] is None else rounded(told["cost"])
+    told["cost_interval"] = [None if end is None else rounded(end) for end in ends]
+    return told
+
+
+def _mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the story of wrong preprocessing that nothing corrects."""
+    streams, diagnosis = _streams(wrong)
+    fed, expected = diagnosis["observed"] or {}, diagnosis["expected"] or {}
+    mode, other = (MODES.get(one.get("mode") or "") for one in (fed, expected))
+    swapped = fed.get("mode") == expected.get("mode")
+    if swapped:
+        what = f"{streams} images have red and blue swapped."
+        short = "red and blue swapped"
+    elif mode and other:
+        what, short = (
+            f"{streams} images are fed as {mode}; the model expects {other}.",
+            "wrong scale",
+        )
+        orders = fed.get("channel_order"), expected.get("channel_order")
+        if set(orders) == {"rgb", "bgr"}:
+            what = f"{what[:-1]}, and red and blue are swapped."
+    else:
+        what = f"{streams} images are not prepared as the model expects."
+        short = "wrong preprocessing"
+    found = {"short": short, "what": what, "since": 1, "about": ["preprocessing", "preprocessing"]}
+    for row in (gap or {}).get("rows") or []:
+        if row["cause"] == "preprocessing":
+            found |= {"cost": row["points"], "cost_interval": row["interval"]}
+    todo = "Change the input in this way, in your pipeline:"
+    advice = diagnosis["advice"]
+    why = diagnosis["evidence"][:3]
+    return _told(ACT, **found, why=why, todo=todo if advice else None, code=advice)
+
+
+def _correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[str, Any]:
+    """Returns the story of wrong preprocessing that the guard corrects inside the step."""
+    streams, diagnosis = _streams(wrong)
+    fed, expected = ((diagnosis[key] or {}).get("mode") for key in ("observed", "expected"))
+    what = f"The wrong preprocessing of {streams[0].lower() + streams[1:]} is corrected inside fit."
+    if fed != expected and fed in MODES and expected in MODES:
+        what = f"{what[:-1]}: {MODES[fed]} is turned into {MODES[expected]}."
+    since = min(corrected.values())
+    return _told(
+        CORRECTED,
+        short=f"corrected since epoch {since}",
+        what=what,
+        since=since,
+        about=["preprocessing", "preprocessing"],
+        why=diagnosis["evidence"][:3],
+        todo="Leave the input as it is. Plain predict is not corrected; keep the fix with:",
+        code="model = guard.diagnosis.apply(model)",
+    )
+
+
+def _streams(diagnoses: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Returns the names of the streams as the beginning of a sentence, and the first diagnosis."""
+    words = listed([stream_name(name) for name in diagnoses])
+    first = next(iter(diagnoses.values()))
+    parts = [part for part in first["by_input"].values() if part["status"] == "mismatch"]
+    return capital(words), parts[0] if parts else first
+
+
+def _shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the story of the most telling pair of streams, and its shift that costs most."""
+
+    def rank(finding: Mapping[str, Any]) -> tuple[int, float]:
+        pair = finding["stream"], finding["against"]
+        cost = -1.0 if finding["cost"] is None else finding["cost"]
+        return PAIRS.index(pair) if pair in PAIRS else len(PAIRS), -cost
+
+    lead = min(alarms, key=rank)
+    pair = (lead["stream"], lead["against"])
+    told = [f for f in alarms if (f["stream"], f["against"]) == pair]
+    told.sort(key=lambda finding: (finding is not lead, rank(finding)))
+    what, short = headline(told, pair)
+    dates = [f["since"] for f in told if f["since"] is not None]
+    todo, code = _step(lead, state)
+    sure = lead["cost"] is not None and not lead["harmless"]
+    urgent = sure or lead["kind"] == "preprocessing"
+    return _told(
+        ACT if urgent else LOOK,
+        short=short,
+        what=what,
+        since=min(dates, default=None),
+        cost=lead["cost"],
+        cost_interval=lead["cost_interval"],
+        cost_words="not clear" if lead["harmless"] else None,
+        about=[lead["kind"], lead["family"]],
+        pair=f"{pair[0]}/{pair[1]}",
+        why=[finished(f["explanation"]) for f in told[:3] if f["explanation"]],
+        todo=todo,
+        code=code,
+    )
+
+
+def _step(lead: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Returns what to do about a shift, and a line of Python; None for the usual advice."""
+    if lead["kind"] == "label":
+        if lead["stream"] == "validation":
+            return "Split the data so that each class has its share:", (
+                "train_test_split(x, y, stratify=y)"
+            )
+        return None, None
+    images = " images " in f" {lead['explanation']} "
+    if lead["kind"] != "covariate" or not images or lead["against"] != "train":
+        return None, None
+    if state.get("adapts"):
+        return "Adaptation is on: see below whether it helps.", None
+    target = "target_data=target, " if lead["stream"] == "target" else ""
+    return f"Make training look like {lead['stream']}, or bring both to one look:", (
+        f'guard = sg.ShiftGuard({target}adapt="augmentation")'
+    )
+
+
+def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the story of differences that augmentation may explain."""
+    lead = questions[0]
+    pair = (lead["stream"], lead["against"])
+    what, short = headline(questions, pair)
+    return _told(
+        LOOK,
+        short=f"perhaps {short}",
+        what=f"{what[:-1]}; augmentation of training may be the reason.",
+        since=lead["since"],
+        about=[lead["kind"], lead["family"]],
+        pair=f"{pair[0]}/{pair[1]}",
+        why=[finished(lead["explanation"] or "")],
+        todo="Wait for the next epochs: they show whether training is augmented.",
+    )
+
+
+def _gap(gap: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the story of an accuracy gap alone."""
+    size = gap["reference_accuracy"] - gap["accuracy"]
+    common = {
+        "cost": size,
+        "cost_interval": gap["interval"],
+        "cost_words": "estimated" if gap["estimated"] else "",
+        "why": [gap["headline"]] if gap["headline"] else [],
+    }
+    if not gap["beyond_sampling"]:
+        what = "The accuracy is as expected, within what the choice of the samples may do."
+        return _told(FINE, short="no gap", what=what, **common)
+    causes = [r for r in gap["rows"] if r["kind"] != "rest" and r["points"] > POINT]
+    what = f"Accuracy is {100 * size:.1f} points below {gap['reference'] or 'the reference'}"
+    if not causes:
+        todo = "Look at the samples that are wrong, and check their labels."
+        what = f"{what}, and no cause was found."
+        return _told(LOOK, short="a gap without a cause", what=what, todo=todo, **common)
+    lead = max(causes, key=lambda row: row["points"])
+    because = GAP_CAUSES.get(lead["cause"], lead["cause"])
+    return _told(
+        ACT,
+        short=f"{100 * size:.0f} points lost: {because}",
+        what=f"{what}, {100 * lead['points']:.1f} of them by {because}.",
+        about=["gap", lead["cause"]],
+        todo="Repair the largest cause:" if lead["repair"] else None,
+        code=lead["repair"] or None,
+        **common,
+    )
+
+
+def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the story of a run in which nothing is wrong, or nothing can be said so far."""
+    said = ((state.get("verdict") or {}).get("shift") or "").removeprefix("ShiftGuard: ")
+    if "no shift" not in said.lower():
+        what = capital(said.split(" (")[0]) or "Nothing has been compared so far"
+        waiting = state.get("collecting")
+        todo = "Wait: the samples are being collected." if waiting else None
+        notes = [finished(capital(note)) for note in (report or {}).get("notes") or []]
+        return _told(WAITING, short="nothing judged yet", what=finished(what), todo=todo, why=notes)
+    harmless = [f for f in (report or {}).get("findings") or [] if f["harmless"]]
+    if harmless:
+        what = "The streams differ, but not in a way that costs accuracy."
+        worst = max(harmless, key=lambda finding: finding["cost"] or 0.0)
+        return _told(
+            FINE,
+            short="fine",
+            what=what,
+            cost=worst["cost"],
+            cost_interval=worst["cost_interval"],
+            cost_words="within tolerance",
+            why=[finished(f["explanation"]) for f in harmless[:3] if f["explanation"]],
+        )
+    streams = (report or {}).get("num_samples") or {}
+    if {"validation", "train"} <= streams.keys():
+        what = "Validation looks like training, and nothing is prepared wrongly."
+    else:
+        what = "No shift was found, and nothing is prepared wrongly."
+    return _told(FINE, short="fine", what=what)

@@ -1,0 +1,156 @@
+"""Names of features in plain words, and the cause that each feature is grouped under.
+
+The log names features as the package does: `input/band_1`, `input/3`, `labels`. A person reads
+"the finest detail", "column 3", "class shares".
+"""
+
+import re
+from typing import NamedTuple
+
+MAX_SOURCE = 40  # characters of the name of an input
+
+
+class Cause(NamedTuple):
+    """What may differ, as a row of the heatmap.
+
+    Args:
+        name: Its name while nothing is found.
+        lower: Its name where the main feature is lower, such as "Darker"; may be empty.
+        higher: Its name where the main feature is higher; may be empty.
+        main: The image attribute whose sign decides between the two.
+    """
+
+    name: str
+    lower: str = ""
+    higher: str = ""
+    main: str = ""
+
+
+CAUSES = {
+    "brightness": Cause("Brightness", "Darker", "Brighter", "brightness"),
+    "contrast": Cause("Contrast", "Lower contrast", "Higher contrast", "contrast"),
+    "noise": Cause("Noise", "Less noisy", "Noisier", "noise"),
+    "detail": Cause("Fine detail", "Blurrier", "Sharper", "sharpness"),
+    "colour": Cause("Colours", "Less colourful", "More colourful", "saturation"),
+    "levels": Cause("Gray levels", "Finer gray levels", "Coarser gray levels", "equal_neighbours"),
+    "compression": Cause("Compression", "Less blocky", "Blockier", "blockiness"),
+    "structure": Cause("Direction of edges"),
+    "frame": Cause("Border and background", "Less background", "More background", "background"),
+    "object": Cause("Place and size of the object"),
+    "content": Cause("Content as a whole"),
+    "labels": Cause("Class shares"),
+    "outputs": Cause("What the model answers"),
+    "missing": Cause("Missing values"),
+    "pipeline": Cause("Preprocessing"),
+}
+
+# Cause and name of each image attribute (`keras_shiftguard/statistics/attributes.py`).
+ATTRIBUTES = {
+    "brightness": ("brightness", "brightness"),
+    "highlights": ("brightness", "share of the brightest pixels"),
+    "shadows": ("brightness", "share of the darkest pixels"),
+    "skewness": ("brightness", "balance of bright and dark"),
+    "contrast": ("contrast", "contrast"),
+    "colour_balance_0": ("colour", "balance of the first channel"),
+    "colour_balance_1": ("colour", "balance of the second channel"),
+    "colour_balance_2": ("colour", "balance of the third channel"),
+    "colour_balance_3": ("colour", "balance of the fourth channel"),
+    "saturation": ("colour", "colourfulness"),
+    "band_1": ("detail", "finest detail (2 pixels)"),
+    "band_2": ("detail", "fine detail (4 pixels)"),
+    "band_3": ("detail", "medium detail (8 pixels)"),
+    "band_4": ("detail", "coarse detail (16 pixels)"),
+    "spectral_slope": ("detail", "growth of detail with scale"),
+    "sharpness": ("detail", "sharpness of edges"),
+    "edge_density": ("detail", "share of edges"),
+    "noise": ("noise", "noise"),
+    "noise_flat": ("noise", "noise in flat regions"),
+    "noise_kurtosis": ("noise", "spikes in the noise"),
+    "blockiness": ("compression", "blocks of 8 pixels"),
+    "equal_neighbours": ("levels", "equal neighbouring pixels"),
+    "equal_runs": ("levels", "runs of equal pixels"),
+    "entropy": ("levels", "variety of gray levels"),
+    "anisotropy": ("structure", "common direction of edges"),
+    "coherence": ("structure", "straightness of edges"),
+    "border_level": ("frame", "level of the border"),
+    "border_spread": ("frame", "variation along the border"),
+    "background": ("frame", "share of background"),
+    "object_x": ("object", "horizontal position"),
+    "object_y": ("object", "vertical position"),
+    "object_size": ("object", "size of the object"),
+}
+
+_WHOLES = {
+    "labels": ("labels", "class shares"),
+    "predictions": ("outputs", "predicted classes"),
+    "augmentation": ("pipeline", "random augmentation"),
+}
+
+
+def described(feature: str, inputs: int = 1) -> tuple[str, str]:
+    """Returns the cause of a feature, and its name in plain words.
+
+    Args:
+        feature: Name of the feature in the log.
+        inputs: Number of inputs of the model; with several, the name says which one.
+
+    Returns:
+        A key of `CAUSES`, or the feature itself, which is then a cause of its own; and the name.
+
+    >>> described("input/band_1"), described("input/3"), described("labels")
+    (('detail', 'finest detail (2 pixels)'), ('input/3', 'column 3'), ('labels', 'class shares'))
+    """
+    if feature in _WHOLES:
+        return _WHOLES[feature]
+    source, _, rest = feature.partition("/")
+    of = f" of {source[:MAX_SOURCE]}" if inputs > 1 else ""
+    if rest == "missing" or rest.endswith("/missing"):
+        column = rest.removesuffix("missing").rstrip("/")
+        return "missing", f"missing in {_column(column)}{of}" if column else f"missing values{of}"
+    if source == "outputs":
+        return "outputs", f"answers: {rest.replace('_', ' ').replace('/', ' ')}"
+    if source.split(" ")[0] == "layer":
+        return "outputs", f"activations of {source}"
+    if source == "labels":
+        return "labels", f"labels, {_column(rest)}"
+    if not rest:
+        return "content", f"content as a whole{of}"
+    if rest == "tokens":
+        return feature, f"tokens{of}"
+    if rest in ATTRIBUTES:
+        cause, words = ATTRIBUTES[rest]
+        return cause, f"{words}{of}"
+    return feature, f"{_column(rest)}{of}"
+
+
+_NAMES = re.compile(rf"\b({'|'.join(name for name in ATTRIBUTES if '_' in name)})\b")
+_PROBABILITY = re.compile(r"\bprobability/(\d+)\b")
+
+
+def in_plain_words(text: str) -> str:
+    """Returns a text of the log with names such as `noise_flat` in plain words.
+
+    >>> in_plain_words("the target's noise_flat lies above; lower in probability/3")
+    "the target's noise in flat regions lies above; lower in the probability of class 3"
+    """
+    text = _NAMES.sub(lambda found: ATTRIBUTES[found[0]][1], text)
+    return _PROBABILITY.sub(r"the probability of class \1", text)
+
+
+def _column(name: str) -> str:
+    """Returns the name of a column of a table, or of the user's own statistic."""
+    return f"column {name}" if name.isdigit() else name.replace("_", " ")
+
+
+def listed(words: list[str]) -> str:
+    """Returns words as a list in a sentence.
+
+    >>> listed(["darker", "noisier", "blurrier"])
+    'darker, noisier and blurrier'
+    """
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def stream_name(stream: str) -> str:
+    """Returns the name of a stream in a sentence."""
+    return "training" if stream == "train" else stream

@@ -1,0 +1,276 @@
+"""What a user met on the first day, in a real Chromium: each of it must not come back."""
+
+import json
+import warnings
+
+import keras
+import numpy as np
+import pytest
+from plugin.browser import tensorboard
+from plugin.logs import RawLog, as_json, scores, scores_content, state, write_small_run
+from plugin.test_gap import REPORT
+
+import keras_shiftguard as sg
+
+pytestmark = pytest.mark.eager
+
+EPOCHS, FAULT = 6, 4  # FAULT: the first epoch with a shift, counted from 1
+NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
+ALARM, ALONG = 9, 1  # flags of an alarm of its own, and of what goes along
+DARKER = (
+    "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
+    "2 more features differ. Points to brightness: brightness -0.37 (effect size -3.6)"
+)
+MIX = (
+    "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
+    "1.66 % against 10 %; 40 % of them would have to change; what else differs follows from it"
+)
+
+
+def finding(feature, text, **more):
+    """A finding as the guard writes it."""
+    common = {"kind": "covariate", "family": "brightness", "stream": "validation"}
+    common |= {"against": "train", "effect_size": -3.9, "since": FAULT, "p_value": 1e-9}
+    return {"feature": feature, "explanation": text, **common, **more}
+
+
+def report(*findings):
+    sizes = {"train": 1000, "validation": 500}
+    return {"shifted": bool(findings), "alpha": 0.05, "num_samples": sizes, "findings": findings}
+
+
+def diagnosis(**more):
+    def convention(mode):
+        return {"mode": mode, "channel_order": "rgb", "scale": [1.0], "offset": [0.0]}
+
+    return {
+        "status": "mismatch",
+        "expected": convention("tf"),
+        "observed": convention("unit"),
+        "advice": "x = x * 2.0 - 1.0",
+        "evidence": ["Over 16 images the first batch-norm layers fit best if fed tf."],
+        "num_samples": 16,
+        **more,
+    }
+
+
+def write_shift(run_dir, one, flags):
+    """A run in which one finding appears at epoch `FAULT`; `flags` of each of `NAMES` from then."""
+    none = {"verdict": {"shift": "ShiftGuard: no shift found"}, "report": report()}
+    found = {"verdict": {"shift": "ShiftGuard: shift found"}, "report": report(one)}
+    with RawLog(run_dir) as log:
+        for step in range(EPOCHS):
+            shifted = step + 1 >= FAULT
+            effects = [-3.9, 2.0, 1.0, 0.9] if shifted else [0.0] * 4
+            values = scores(*effects, flags=flags if shifted else [0] * 4)
+            cost = np.full((4, 1), np.nan, np.float32)
+            cost[[flag == ALARM and shifted for flag in flags]] = one.get("cost") or np.nan
+            content = scores_content(names=NAMES, cost=True)
+            log.add("shiftguard/scores/v-t/0", np.hstack([values, cost]), step, content)
+            log.add("shiftguard/state", state(step, **(found if shifted else none)), step)
+            curves = {"accuracy": 0.9, "val_accuracy": 0.83 if shifted else 0.89, "loss": 0.2}
+            log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
+
+
+def write_adaptation(run_dir):
+    reason = "the target's noise_flat lies 5.8 standard deviations above training's"
+    event = {"kind": "action", "step": 0, "text": f"noise widened: {reason}", "reason": reason}
+    left = {"contrast": 0.1, "noise_flat": 0.7, "brightness": 0.2, "sharpness": 0.3}
+    before = {"contrast": 0.4, "noise_flat": 5.8, "brightness": 4.6, "sharpness": 0.5}
+    more = {f"band_{k}": 0.05 for k in (1, 2, 3)}
+    with RawLog(run_dir) as log:
+        for step in range(3):
+            verdict = {"adaptation": "Training is augmented: noise 0.17."}
+            log.add("shiftguard/state", state(step, adapts=True, verdict=verdict), step)
+            for kind, values in (("shift", left), ("shift_before", before)):
+                for name, value in {**more, **values}.items():
+                    log.scalar(f"shiftguard/adaptation/{kind}/{name}", value, step + 1)
+            curves = {"val_accuracy": 0.5 + 0.1 * step, "loss": 0.3}
+            log.add("shiftguard/curves", as_json(curves), step, {"v": 1})
+        log.add("shiftguard/events", as_json([event]), 0)
+
+
+def fit(log_dir):
+    """A real fit of two epochs."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((64, 16, 16, 3)).astype("float32"), rng.integers(0, 2, 64)
+    model = keras.Sequential(
+        [keras.Input((16, 16, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, metrics=["accuracy"])
+    guard = sg.ShiftGuard(log_dir=log_dir, verbose=0)
+    fitted = {"validation_data": (x[:32], y[:32]), "epochs": 2, "verbose": 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", sg.ShiftWarning)
+        model.fit(x, y, callbacks=[guard], **fitted)
+
+
+@pytest.fixture(scope="module")
+def log_dir(tmp_path_factory):
+    path = tmp_path_factory.mktemp("logs")
+    for name, more in (("wrong", {}), ("fixed", {"corrected": {"train": 1, "validation": 1}})):
+        with RawLog(path / name / "shiftguard") as log:
+            both = {"train": diagnosis(), "validation": diagnosis()}
+            log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
+    darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
+    write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
+    labels = finding("labels", MIX, kind="label", family="label")
+    write_shift(path / "labels" / "shiftguard", labels, [ALONG, ALONG, ALONG, ALARM])
+    write_adaptation(path / "adapted" / "shiftguard")
+    REPORT.write(path / "gap")
+    fit(path / "fit")
+    return path
+
+
+@pytest.fixture(scope="module")
+def address(log_dir):
+    with tensorboard(log_dir, "--reload_interval", "1") as address:
+        yield address
+
+
+@pytest.fixture
+def opened(open_at, address):
+    """Opens the tab on one of the runs."""
+
+    def opened(run, link="", **size):
+        tab = open_at(address, link=f"run={run}%2Fshiftguard{link}", **size)
+        tab.run(run).wait_for()
+        tab.eventually(lambda: tab.run(run).get_attribute("aria-current") == "true")
+        tab.eventually(lambda: "Reading" not in tab("verdict").inner_text())
+        return tab
+
+    return opened
+
+
+def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
+    tab = opened("fixed")
+    assert tab("verdict").get_attribute("data-kind") == "corrected"
+    assert "corrected since epoch 1" in tab.run("fixed").inner_text()
+    tab.fold("preprocessing")
+    page = tab.frame.locator("main").inner_text()
+    assert "x * 2.0 - 1.0" not in page and "guard.diagnosis.apply(model)" in page
+    wrong = opened("wrong")
+    assert wrong("verdict").get_attribute("data-kind") == "act"
+    assert "x * 2.0 - 1.0" in wrong("todo").inner_text()
+
+
+def test_a_refresh_keeps_the_run(open_at, address, log_dir):
+    tab = open_at(address)  # nothing is chosen, so the newest run is shown
+    current = tab("run-picker").locator("button[aria-current=true]")
+    current.wait_for()
+    before = current.get_attribute("data-run")
+    for number in range(5):
+        write_small_run(log_dir / f"later{number}" / "shiftguard")
+    tab.eventually(lambda: refreshed(tab).run("later4").count() == 1)
+    assert current.get_attribute("data-run") == before
+    tab.run("darker").click()
+    tab.eventually(lambda: "darker than training" in tab("verdict").inner_text())
+    refreshed(tab).page.wait_for_timeout(1000)
+    assert current.get_attribute("data-run") == "darker/shiftguard"
+
+
+def refreshed(tab):
+    tab("verdict").get_by_role("button", name="Refresh").click()
+    tab.page.wait_for_timeout(500)
+    return tab
+
+
+def test_the_headline_is_that_of_the_chosen_epoch(opened):
+    tab = opened("darker")
+    headline = tab.frame.locator("#shift-title")
+    assert "darker" in headline.inner_text()
+    early = opened("darker", link=f"&p.shiftguard.epoch={FAULT - 1}")
+    headline = early.frame.locator("#shift-title")
+    early.eventually(lambda: "looks like training" in headline.inner_text())
+    assert f"as known at epoch {FAULT - 1}" in early("past").inner_text()
+    early("now").click()
+    early.eventually(lambda: "darker" in headline.inner_text())
+
+
+def test_what_follows_from_the_labels_is_not_called_shifted(opened):
+    tab = opened("labels")
+    assert "Validation has more of class 5 than training" in tab("verdict").inner_text()
+    cards = tab.fold("distributions")
+    tab.card("labels").wait_for()
+    assert "1 finding, 3 features that go along" in cards.locator("summary").first.inner_text()
+    for name in NAMES[:3]:
+        assert "goes along" in tab.card(name).inner_text()
+        assert "shifted" not in tab.card(name).inner_text().lower()
+    assert "shifted" in tab.card("labels").inner_text().lower()
+
+
+def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
+    tab = opened("adapted")
+    tab.fold("adaptation")
+    tab("helped").wait_for()
+    said = tab("helped").inner_text()
+    assert "the largest difference was 5.8" in said and "0.7 are left" in said
+    assert "Accuracy on validation went from 0.5 to 0.7" in said
+    titles = tab("adaptation").locator("h3").all_inner_texts()
+    assert "The shift without augmentation, largest first" in titles
+    keys = tab("adaptation").locator(".chartcell").first.locator("ul.keys li")
+    assert keys.all_inner_texts()[:2] == ["noise in flat regions", "brightness"]
+    events = tab.fold("log").inner_text()
+    assert events.count("5.8 standard deviations") == 1
+    assert "noise_flat" not in tab.frame.locator("main").inner_text()
+
+
+def test_the_verdict_keeps_its_cause_and_its_date(opened):
+    tab = opened("darker")
+    shown = tab("verdict").inner_text()
+    assert "Points to brightness: brightness -0.37" in shown
+    assert f"since epoch {FAULT}" in shown
+    assert "\u22126.1 points" in shown and "4.4 to 7.9" in shown
+
+
+def test_a_run_with_only_a_gap_says_so(opened):
+    tab = opened("gap")
+    tab("gap").wait_for()
+    shown = tab("verdict").inner_text()
+    assert "21.0 points below the reference data" in shown and "wrong preprocessing" in shown
+    assert "judged" not in shown and "x = x * 2" in tab("todo").inner_text()
+    assert "21 points lost" in tab.run("gap").inner_text()
+    assert "at an unknown time" not in shown
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1440, 900)], ids=str)
+def test_the_readout_is_on_the_screen(opened, size):
+    width, height = size
+    tab = opened("darker", width=width, height=height)
+    heatmap = tab("heatmap")
+    heatmap.wait_for()
+    tab.eventually(lambda: tab("readout").inner_text())
+    heatmap.hover(position={"x": width / 2, "y": 50})
+    tab.eventually(lambda: "epoch" in tab("readout").inner_text())
+    box = tab("readout").bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= height
+
+
+def test_the_scalars_tab_has_two_cards_whose_steps_are_epochs(opened, address):
+    tab = opened("fit")
+    asked = f"{address}data/plugin/scalars"
+    tags = tab.page.request.get(f"{asked}/tags").json()["fit/shiftguard"]
+    assert set(tags) == {"shiftguard/shift", "shiftguard/val_shift"}
+    where = "run=fit%2Fshiftguard&tag=shiftguard%2Fval_shift"
+    points = tab.page.request.get(f"{asked}/scalars?{where}").json()
+    assert [step for _, step, _ in points] == [1, 2]
+    assert json.dumps(tags)
+
+
+def test_no_name_of_the_log_is_on_the_screen(opened):
+    tab = opened("darker")
+    tab("heatmap").focus()
+    tab.page.keyboard.press("Space")
+    tab.fold("distributions")
+    tab.card("input/band_1").wait_for()
+    page = tab.frame.locator("main").inner_text()
+    assert not [name for name in ("band_1", "noise_flat", "input/") if name in page]
+    assert "finest detail (2 pixels)" in page
+
+
+def test_one_click_leads_to_the_glossary(opened):
+    tab = opened("darker")
+    tab("to-glossary").click()
+    tab("glossary").wait_for()
+    assert "Goes along" in tab("glossary").inner_text()
