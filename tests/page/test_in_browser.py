@@ -105,7 +105,7 @@ NOTEBOOK = """
 import keras_shiftguard as sg
 from keras_shiftguard.detection.finding import Finding
 
-finding = Finding("<img src=x onerror=alert(1)>", "covariate", "colour", 1.0, (0.9, 1.1), 1e-9,
+finding = Finding("<img src=x onerror=alert(1)>", "covariate", "other", 1.0, (0.9, 1.1), 1e-9,
                   "validation", "train", 1, "</iframe><script>alert(1)</script> are darker: 1")
 sg.ShiftReport((finding,))
 """

@@ -133,7 +133,7 @@ def test_an_evaluation_leaves_the_page_of_the_fit(tmp_path):
 
 
 def test_a_failure_of_the_page_is_one_warning_and_the_log_goes_on(tmp_path, monkeypatch):
-    def broken(parts):
+    def broken(*arguments):
         raise ZeroDivisionError("ours")
 
     monkeypatch.setattr("keras_shiftguard_page.page", broken)
