@@ -12,8 +12,8 @@ test: ## before each push: lint, types, and the tests on all backends; ARGS="tes
 	@scripts/setup test
 	@scripts/test $(ARGS)
 
-test-all: ## each test on each backend, the site, and the wheel on Python 3.11 and 3.13
-	@scripts/setup test
+test-all: ## each test on each backend, the trackers, the site, the wheel on Python 3.11 and 3.13
+	@scripts/setup all
 	@scripts/test --all $(ARGS)
 
 BACKEND ?= tensorflow jax torch

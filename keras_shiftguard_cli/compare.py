@@ -6,7 +6,13 @@ import click
 
 from keras_shiftguard_cli import arguments
 from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
-from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks, is_profile
+from keras_shiftguard_cli.reading import (
+    Pipeline,
+    check_exists,
+    in_chunks,
+    is_profile,
+    size_in_profile,
+)
 
 
 @click.command(cls=Command)
@@ -36,7 +42,7 @@ def compare(
 
     A is the reference and B the data that may have shifted. Each is a profile, a directory of
     images, one image, or a .npy or .npz array. --max-samples, --rescale, --bgr and --size apply
-    to images and arrays, not to profiles.
+    to images and arrays, not to profiles; image files get the size of the images of a profile.
 
     \b
       keras-shiftguard compare train.profile new/
@@ -49,6 +55,7 @@ def compare(
     from keras_shiftguard.comparison import compare as compare_profiles
     from keras_shiftguard.instrument.measure import profile
 
+    size = size or size_in_profile(a) or size_in_profile(b)
     pipeline = Pipeline(max_samples, rescale, bgr, size)
 
     def path_or_measured(path: str) -> Any:

@@ -28,7 +28,7 @@ class Pipeline:
             leaves the pixels as they are.
         bgr: Whether the channels are fed in the order B, G, R.
         size: `(height, width)` to which image files are resized; None takes that of
-            the model, else `DEFAULT_SIZE`.
+            the model, else `DEFAULT_SIZE`. `compare` takes that of the profile.
     """
 
     max_samples: int
@@ -113,6 +113,22 @@ def is_profile(path: str) -> bool:
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
     return "header.npy" in names or "keras_shiftguard/train.profile" in names
+
+
+def size_in_profile(path: str) -> tuple[int, int] | None:
+    """Returns `(height, width)` of the images of a profile; None if they have no common size."""
+    from keras_shiftguard.profiles import InputProfile
+
+    if not is_profile(path):
+        return None
+    sizes = {
+        size
+        for summary in InputProfile.load(path).inputs.values()
+        for size in (summary.smallest_size, summary.largest_size)
+        if summary.is_image
+    }
+    (size,) = sizes if len(sizes) == 1 else (None,)
+    return size
 
 
 def check_model_file(path: str) -> None:

@@ -26,7 +26,16 @@ SCRIPTS = {
     "watch_fit": "no shift that matters",
 }
 # Each needs packages and data, a program of its own, or is a part of the others.
-OTHERS = {"demo", "demo_photos", "digits", "fashion", "lite0", "photos", "shift_tab"}
+OTHERS = {
+    "demo",
+    "demo_photos",
+    "digits",
+    "fashion",
+    "first_screen",
+    "lite0",
+    "photos",
+    "shift_tab",
+}
 
 
 def run(name, monkeypatch, capsys, *arguments):

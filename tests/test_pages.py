@@ -47,6 +47,18 @@ def test_a_page_is_written_anew_with_what_follows_it():
     assert "\n    3 of 200, 0.97\n\nThe rest.\n" in today and "nothing" not in today
 
 
+def test_what_follows_the_end_is_not_run():
+    page = f"{PAGE}<!-- run no further -->\n```python\nunknown\n```\n"
+    assert tool.renewed(page).endswith("```python\nunknown\n```\n")
+
+
+def test_a_long_line_is_broken_at_a_space():
+    page = PAGE.replace('print(f"{x} of 200, 0.97")', 'print("many words " * 20)')
+    lines = tool.renewed(page).split("```\n\n")[1].splitlines()[:3]
+    assert all(4 < len(line) <= 4 + tool.WIDTH for line in lines)
+    assert [len(line) - len(line.lstrip()) for line in lines] == [4, 8, 8]
+
+
 def test_a_session_runs_the_command_itself():
     page = (
         "<!-- run first\n-->\n```console\n$ keras-shiftguard compare no.profile x\n$ echo $?\n```\n"

@@ -5,7 +5,8 @@
 
 A page takes part if it has a comment `<!-- run first`, which holds what its reader has already:
 a model, images. Then its blocks are run from top to bottom: `python` blocks, each with the
-indented block below it as its output, and `console` blocks, with the commands after `$`.
+indented block below it as its output, and `console` blocks, with the commands after `$`. A comment
+`<!-- run no further -->` ends that: what follows uses names that the page does not have.
 `tests/test_pages.py` runs every page and compares. Numbers may differ by 5 %, words not at all.
 """
 
@@ -16,15 +17,18 @@ import re
 import shlex
 import sys
 import tempfile
+import textwrap
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+WIDTH = 88  # characters of a line of output, so that it fits beside a page's navigation
 TOLERANCE = 0.05  # relative, of numbers
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 SETUP = re.compile(r"<!-- run first\n(.*?)-->", re.DOTALL)
+END = "<!-- run no further -->"
 BLOCK = re.compile(
     r"^```python\n(?P<code>.*?)^```\n(?:\n(?P<printed>(?: {4}[^\n]*\n|\n(?= {4}))+))?"
     r"|^```console\n(?P<session>.*?)^```\n",
@@ -50,7 +54,8 @@ def renewed(page: str) -> str:
         os.chdir(folder)
         try:
             _printed(setup[1], names)
-            return BLOCK.sub(lambda block: _renewed_block(block, names), page)
+            part, end, rest = page.partition(END)
+            return BLOCK.sub(lambda block: _renewed_block(block, names), part) + end + rest
         finally:
             os.chdir(before)
             sys.path.remove(str(ROOT / "examples"))
@@ -71,7 +76,7 @@ def _renewed_block(block: re.Match[str], names: dict[str, Any]) -> str:
     printed = _printed(block["code"], names)
     if block["printed"] is None:
         return block[0]
-    shown = "".join(f"    {line}".rstrip() + "\n" for line in printed.strip().splitlines())
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in _wrapped(printed.strip()))
     return f"```python\n{block['code']}```\n\n{shown}"
 
 
@@ -92,11 +97,20 @@ def _session(text: str) -> Iterator[str]:
         if command == "keras-shiftguard":
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 status = main(arguments)
-            yield out.getvalue()
+            yield from (f"{line}\n" for line in _wrapped(out.getvalue().strip()))
         elif line == "$ echo $?":
             yield f"{status}\n"
         else:
             raise ValueError(f"A page may call keras-shiftguard and `echo $?`. Received: {line}")
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """Yields the lines of a text, long ones broken at a space and indented further."""
+    for line in text.splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 4)
+        yield from textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [
+            ""
+        ]
 
 
 def _value(number: str) -> float:

@@ -62,6 +62,16 @@ def test_compare_profiles_and_data(run, tmp_path):
     assert status == 1 and report["shifted"] and "covariate" in report["kinds"]
 
 
+def test_image_files_get_the_size_of_the_profile_that_they_are_compared_with(run, folder, tmp_path):
+    file = tmp_path / "train.profile"
+    assert run("profile", folder, "-o", file, "--size", 80, 120)[0] == 0
+    for pair in ((file, folder), (folder, file)):
+        status, out, err = run("compare", *pair)
+        assert status == 0 and "another size" not in out and "note:" not in err
+    status, out, _ = run("compare", file, folder, "--size", 40, 60)
+    assert status == 1 and "another size: 40 x 60 against 80 x 120" in out
+
+
 @pytest.mark.parametrize(
     ("a", "b", "complaint"),
     [
