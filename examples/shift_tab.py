@@ -47,7 +47,7 @@ def digits():
 
 def darkened(images):
     """Returns the images with a gamma that turns gray into nearly black."""
-    return images**5
+    return images**4
 
 
 def badly_seen(images, rng, noise=0.05):

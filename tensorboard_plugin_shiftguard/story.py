@@ -7,16 +7,19 @@ what was known then. A run without a fit has the story of its accuracy gap.
 from collections.abc import Mapping
 from typing import Any
 
-from tensorboard_plugin_shiftguard.answers import rounded
+from tensorboard_plugin_shiftguard.story_gap import gap_story
+from tensorboard_plugin_shiftguard.story_parts import (
+    ACT,
+    CORRECTED,
+    FINE,
+    LOOK,
+    POINT,
+    WAITING,
+    told,
+)
 from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
-# Kinds of stories, the most urgent first. They are the states of the run.
-ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine", "waiting")
-
-# Of accuracy: a cause of a gap that takes less is no reason to act, and a cost that is surely less
-# is none to look. It is the default of `ShiftGuard(tolerance=)`.
-POINT = 0.01
 # Pairs of streams in the order in which they are told. That of validation is the accuracy that the
 # user sees.
 PAIRS = (("validation", "train"), ("target", "train"), ("target", "validation"))
@@ -27,14 +30,6 @@ MODES = {
     "tf": "\u22121 to 1",
     "torch": "0 to 1 with ImageNet's mean and deviation",
     "caffe": "0 to 255 minus ImageNet's mean",
-}
-GAP_CAUSES = {
-    "preprocessing": "wrong preprocessing",
-    "channel order": "swapped colour channels",
-    "resolution and crop": "another resolution or crop",
-    "label shift": "other class shares",
-    "covariate shift": "images of another kind",
-    "concept shift": "labels of another meaning",
 }
 
 
@@ -65,7 +60,7 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     if unclear:
         return _shift(unclear, state or {})
     if gap is not None and not (report and report["num_samples"]):
-        return _gap(gap)
+        return gap_story(gap)
     return _nothing(state or {}, report)
 
 
@@ -76,27 +71,6 @@ def matters(finding: Mapping[str, Any]) -> bool:
     if finding["harmless"]:
         return False
     return not finding["expected"] or (finding["cost"] is not None and not finding["is_rough"])
-
-
-def _told(kind: str, **parts: Any) -> dict[str, Any]:
-    blank: dict[str, Any] = {
-        "short": "",
-        "what": "",
-        "since": None,
-        "cost": None,
-        "cost_interval": None,
-        "cost_words": None,
-        "about": None,
-        "pair": None,
-        "why": [],
-        "todo": None,
-        "code": None,
-    }
-    told = {"kind": kind, **blank, **parts}
-    ends = told["cost_interval"] or ()
-    told["cost"] = None if told["cost"] is None else rounded(told["cost"])
-    told["cost_interval"] = [None if end is None else rounded(end) for end in ends]
-    return told
 
 
 def _mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -126,7 +100,7 @@ def _mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[s
     todo = "Change the input in this way, in your pipeline:"
     advice = diagnosis["advice"]
     why = diagnosis["evidence"][:3]
-    return _told(ACT, **found, why=why, todo=todo if advice else None, code=advice)
+    return told(ACT, **found, why=why, todo=todo if advice else None, code=advice)
 
 
 def _correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[str, Any]:
@@ -137,7 +111,7 @@ def _correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[
     if fed != expected and fed in MODES and expected in MODES:
         what = f"{what[:-1]}: {MODES[fed]} is turned into {MODES[expected]}."
     since = min(corrected.values())
-    return _told(
+    return told(
         CORRECTED,
         short=f"corrected since epoch {since}",
         what=what,
@@ -167,14 +141,14 @@ def _shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[st
 
     lead = min(alarms, key=rank)
     pair = (lead["stream"], lead["against"])
-    told = [f for f in alarms if (f["stream"], f["against"]) == pair]
-    told.sort(key=lambda finding: (finding is not lead, rank(finding)))
-    what, short = headline(told, pair)
-    dates = [f["since"] for f in told if f["since"] is not None]
+    same = [f for f in alarms if (f["stream"], f["against"]) == pair]
+    same.sort(key=lambda finding: (finding is not lead, rank(finding)))
+    what, short = headline(same, pair)
+    dates = [f["since"] for f in same if f["since"] is not None]
     todo, code = _step(lead, state)
     sure = lead["cost"] is not None and not lead["harmless"]
     urgent = sure or lead["kind"] == "preprocessing"
-    return _told(
+    return told(
         ACT if urgent else LOOK,
         short=short,
         what=what,
@@ -184,7 +158,7 @@ def _shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[st
         cost_words="not clear" if lead["harmless"] else None,
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
-        why=[finished(f["explanation"]) for f in told[:3] if f["explanation"]],
+        why=[finished(f["explanation"]) for f in same[:3] if f["explanation"]],
         todo=todo,
         code=code,
     )
@@ -214,7 +188,7 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
     lead = questions[0]
     pair = (lead["stream"], lead["against"])
     what, short = headline(questions, pair)
-    return _told(
+    return told(
         LOOK,
         short=f"perhaps {short}",
         what=f"{what[:-1]}; augmentation of training may be the reason.",
@@ -226,37 +200,6 @@ def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
     )
 
 
-def _gap(gap: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the story of an accuracy gap alone."""
-    size = gap["reference_accuracy"] - gap["accuracy"]
-    common = {
-        "cost": size,
-        "cost_interval": gap["interval"],
-        "cost_words": "estimated" if gap["estimated"] else "",
-        "why": [gap["headline"]] if gap["headline"] else [],
-    }
-    if not gap["beyond_sampling"]:
-        what = "The accuracy is as expected, within what the choice of the samples may do."
-        return _told(FINE, short="no gap", what=what, **common)
-    causes = [r for r in gap["rows"] if r["kind"] != "rest" and r["points"] > POINT]
-    what = f"Accuracy is {100 * size:.1f} points below {gap['reference'] or 'the reference'}"
-    if not causes:
-        todo = "Look at the samples that are wrong, and check their labels."
-        what = f"{what}, and no cause was found."
-        return _told(LOOK, short="a gap without a cause", what=what, todo=todo, **common)
-    lead = max(causes, key=lambda row: row["points"])
-    because = GAP_CAUSES.get(lead["cause"], lead["cause"])
-    return _told(
-        ACT,
-        short=f"{100 * size:.0f} points lost: {because}",
-        what=f"{what}, {100 * lead['points']:.1f} of them by {because}.",
-        about=["gap", lead["cause"]],
-        todo="Repair the largest cause:" if lead["repair"] else None,
-        code=lead["repair"] or None,
-        **common,
-    )
-
-
 def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict[str, Any]:
     """Returns the story of a run in which nothing is wrong, or nothing can be said so far."""
     said = ((state.get("verdict") or {}).get("shift") or "").removeprefix("ShiftGuard: ")
@@ -265,12 +208,12 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
         waiting = state.get("collecting")
         todo = "Wait: the samples are being collected." if waiting else None
         notes = [finished(capital(note)) for note in (report or {}).get("notes") or []]
-        return _told(WAITING, short="nothing judged yet", what=finished(what), todo=todo, why=notes)
+        return told(WAITING, short="nothing judged yet", what=finished(what), todo=todo, why=notes)
     harmless = [f for f in (report or {}).get("findings") or [] if f["harmless"]]
     if harmless:
         what = "The streams differ, but not in a way that costs accuracy."
         worst = max(harmless, key=lambda finding: finding["cost"] or 0.0)
-        return _told(
+        return told(
             FINE,
             short="fine",
             what=what,
@@ -284,4 +227,4 @@ def _nothing(state: Mapping[str, Any], report: Mapping[str, Any] | None) -> dict
         what = "Validation looks like training, and nothing is prepared wrongly."
     else:
         what = "No shift was found, and nothing is prepared wrongly."
-    return _told(FINE, short="fine", what=what)
+    return told(FINE, short="fine", what=what)

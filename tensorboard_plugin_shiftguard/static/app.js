@@ -4,38 +4,22 @@
  * of the second run), "rows" (the list of features), "times", or keys of the state.
  */
 
-import { adaptationInWords, createAdaptation } from "./adaptation.js";
-import { createBand } from "./band.js";
-import { createCards } from "./cards.js";
-import { createCurves } from "./curves.js";
-import { createDetail } from "./detail.js";
 import { el } from "./dom.js";
-import { createFold } from "./folds.js";
-import { count } from "./format.js";
-import { createGap, gapInWords } from "./gap.js";
-import { createGlossary } from "./glossary.js";
-import { createHeatmap } from "./heatmap.js";
 import { isShown, watchReload, watchShown } from "./host.js";
-import { createLabels, labelsInWords } from "./labels.js";
-import { createLog } from "./log.js";
 import { createPages } from "./pages.js";
-import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
-import { createReader, fingerprint } from "./reader.js";
+import { fingerprint } from "./reader.js";
 import { listRows } from "./rows.js";
-import { createRuns } from "./runs.js";
-import { createState } from "./state.js";
-import { createToolbar } from "./toolbar.js";
+import { createScreen } from "./screen.js";
 
 const POLL = 10000; // milliseconds
 // A change of any of these keys changes the list of features or its order.
 const LISTED_BY = ["query", "sort", "onlyShifted", "pins", "run", "pair", "data"];
-// What a part is told when it is unfolded.
-const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
 
 class App {
-  constructor(body) {
-    this.state = createState();
-    this.reader = createReader({ state: this.state });
+  constructor(body, early) {
+    this.state = early.state;
+    this.reader = early.reader;
+    this.early = early.read;
     this.turn = 0; // counts lists, so that views can tell old from new
     this.asked = 0; // counts requests, so that late answers are dropped
     this.stale = false; // whether a request was skipped while the page was hidden
@@ -50,44 +34,12 @@ class App {
 
   build(body) {
     const failed = (error) => error?.offline && this.pages.disconnected(error);
-    const { state } = this;
-    const shared = { state, failed, refresh: (why) => this.refresh(why) };
-    this.band = createBand({ ...shared, explain: () => this.explain() });
-    const runs = createRuns(state);
-    const curves = createCurves(shared);
-    const heatmap = createHeatmap(shared);
-    const fold = (key, title, digest, ...views) =>
-      createFold({ key, title, digest, views, state, all: ALL });
-    const gap = createGap({ ...shared, found: () => this.showGap(gap) });
-    const pair = el("div", { class: "pair" });
-    const [detail, cards] = [createDetail(shared), createCards(shared)];
-    pair.append(cards.node, detail.node);
-    const both = {
-      node: pair,
-      update(model, changed) {
-        cards.update(model, changed);
-        detail.update(model, changed);
-      },
-    };
-    this.glossary = fold("glossary", "Glossary", () => "", createGlossary());
-    this.folds = [
-      fold("gap", "Accuracy gap", () => gapInWords(gap.table()), gap),
-      fold("distributions", "Distributions", featuresInWords, createToolbar(shared), both),
-      fold("preprocessing", "Preprocessing", preprocessingInWords, createPreprocessing(shared)),
-      fold("labels", "Labels", labelsInWords, createLabels(shared)),
-      fold("adaptation", "Adaptation", adaptationInWords, createAdaptation(shared)),
-      fold("log", "What happened", eventsInWords, createLog(shared)),
-      this.glossary,
-    ];
-    this.views = [this.band, runs, curves, heatmap, gap, ...this.folds];
-    const screen = el("div", { class: "panel screen" }, curves.node, heatmap.node, curves.numbers);
-    const folded = el("div", { class: "panel folds" }, this.folds.map((one) => one.node));
-    this.content = el(
-      "div",
-      { class: "content", hidden: true },
-      runs.node,
-      el("div", { class: "column" }, this.band.node, screen, folded),
-    );
+    const shared = { state: this.state, failed, refresh: (why) => this.refresh(why) };
+    const { band, glossary, content, views } = createScreen(shared, {
+      explain: () => this.explain(),
+      showGap: (gap) => this.showGap(gap),
+    });
+    Object.assign(this, { band, glossary, content, views });
     const main = el(
       "main",
       { class: "shiftguard" },
@@ -136,7 +88,9 @@ class App {
     const asked = ++this.asked;
     const late = () => asked !== this.asked;
     try {
-      await this.reader.readRuns(late, why !== "poll");
+      // At the start, runs and overview may have been read while this page was loaded.
+      const there = why === "start" && (await this.early);
+      if (!there) await this.reader.readRuns(late, why !== "poll");
       if (late()) return;
       const { runs, others } = this.reader.known;
       if (!runs.length) {
@@ -144,7 +98,7 @@ class App {
         this.pages.empty(others);
         return;
       }
-      await this.readOverviews(late, why === "poll");
+      await this.readOverviews(late, why === "poll" || there);
       if (!late()) this.pages.clear();
     } catch (error) {
       if (error?.name === "AbortError" || late()) return;
@@ -265,19 +219,7 @@ class App {
   }
 }
 
-/** What was measured, in a few words; null if nothing was. */
-function featuresInWords({ overview, total }) {
-  if (!total) return null;
-  const found = overview.features.filter((one) => one.alarm).length;
-  const along = overview.features.filter((one) => one.along).length;
-  const also = along ? `, ${count(along, "feature")} that ${along === 1 ? "goes" : "go"} along` : "";
-  return `${count(total, "feature")}: ${found ? count(found, "finding") : "no finding"}${also}`;
-}
-
-const eventsInWords = ({ overview }) =>
-  overview?.events.length ? count(overview.events.length, "event") : null;
-
-/** Builds the page in `body` and asks for the first data. */
-export async function start(body) {
-  await new App(body).refresh("start");
+/** Builds the page in `body`; `early` is the result of `begin` in `early.js`. */
+export async function start(body, early) {
+  await new App(body, early).refresh("start");
 }

@@ -5,6 +5,7 @@ import { axisOf } from "./axis.js";
 import { button, el, fill, foldedTable, say, svg, table, visible } from "./dom.js";
 import { number } from "./format.js";
 import { onWidth } from "./lines.js";
+import { measuresOf, withoutShift } from "./measures.js";
 import { extent, linear, ticks } from "./scales.js";
 import { linePath } from "./shapes.js";
 
@@ -13,31 +14,6 @@ const [TOP, BOTTOM] = [8, 8];
 const MOST_EPOCHS = 50; // in the table
 const LONG = 8; // epochs from which on the first ones do not set the scale
 const WARM_UP = 1 / 8; // share of the epochs
-
-/** The measures that are drawn: `{key, title, train, validation}`, accuracy first. */
-export function measuresOf(series) {
-  const names = Object.keys(series);
-  const pairs = names
-    .filter((name) => !name.startsWith("val_") && (series[`val_${name}`] || isUsual(name)))
-    .map((name) => ({
-      key: name === "loss" ? "loss" : "accuracy",
-      title: titleOf(name),
-      train: series[name],
-      validation: series[`val_${name}`] ?? null,
-      accuracy: /acc/i.test(name),
-    }));
-  const best = pairs.find((one) => one.accuracy) ?? pairs.find((one) => one.key !== "loss");
-  return [best, pairs.find((one) => one.key === "loss")].filter(Boolean);
-}
-
-const isUsual = (name) => name === "loss" || /acc/i.test(name);
-
-function titleOf(name) {
-  if (name === "loss") return "Loss";
-  if (/^(sparse_|binary_)?(categorical_)?acc(uracy)?$/.test(name)) return "Accuracy";
-  const words = name.replaceAll("_", " ");
-  return words[0].toUpperCase() + words.slice(1);
-}
 
 export function createCurves({ state, failed }) {
   const title = el("h2", { id: "curves-title" }, "Accuracy");
@@ -99,31 +75,12 @@ export function createCurves({ state, failed }) {
     redraw();
   }
 
-  /** Validation without the shift: what it lost is added where the cost is known. */
-  function without() {
-    const { overview } = model;
-    if (!measure.accuracy || !measure.validation || !overview.pair?.startsWith("validation/"))
-      return [];
-    const lost = new Map();
-    for (const [name, costs] of Object.entries(overview.costs)) {
-      const i = overview.index.get(name);
-      costs.forEach((cost, t) => {
-        const step = overview.steps[t];
-        const sure = (overview.flag(i, t) & 9) === 9; // an alarm of its own
-        if (sure && cost > (lost.get(step) ?? 0)) lost.set(step, cost);
-      });
-    }
-    return measure.validation
-      .filter(([step, value]) => value !== null && lost.has(step))
-      .map(([step, value]) => [step, Math.min(1, value + lost.get(step))]);
-  }
-
   function paint(width) {
     const { overview } = model;
     const all = [measure.train, measure.validation ?? []].flat();
     steps = overview.steps.length ? overview.steps : [...new Set(all.map(([step]) => step))];
     axis = axisOf(width, steps.length);
-    const estimate = without();
+    const estimate = withoutShift(measure, overview);
     // The first epochs of a training would set the scale, and hide all that comes later.
     const start = steps.length < LONG ? -1 : steps[Math.ceil(steps.length * WARM_UP)];
     const [low, high] = extent(
@@ -149,7 +106,7 @@ export function createCurves({ state, failed }) {
           width: Math.max(0, axis.end - from),
           height: HEIGHT,
         }),
-      ticks(low, high, 4).map((value) => [
+      ticks(low, high, 7).map((value) => [
         svg("line", { class: "grid", x1: axis.left, x2: axis.end, y1: y(value), y2: y(value) }),
         svg(
           "text",

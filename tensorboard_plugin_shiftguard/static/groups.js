@@ -105,6 +105,7 @@ export function costsOf(overview, rows, t) {
 
 /** A share of accuracy as points, with its sign. */
 export function points(share) {
-  const text = Math.abs(100 * share).toFixed(1);
+  // Not `toFixed` alone: 0.1035 is 10.4 points, as Python prints it.
+  const text = (Math.round(Math.abs(share) * 1000) / 10).toFixed(1);
   return `${share < 0 && Number(text) ? "\u2212" : ""}${text}`;
 }

@@ -48,8 +48,11 @@ export async function render() {
       root.style.background = dark ? "#26282b" : "#f8f9fa";
       window.dispatchEvent(new Event("shiftguard-theme"));
     });
+    // The data take longest, so they are asked for before the views are loaded.
+    const { begin } = await import("./early.js");
+    const early = begin();
     const [{ start }] = await Promise.all([import("./app.js"), addStyles()]);
-    await start(document.body);
+    await start(document.body, early);
   } catch (error) {
     console.error(error);
     showFailure(error);

@@ -1,0 +1,142 @@
+"""The features of an overview: each as JSON, and their scores by step, packed."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tensorboard_plugin_shiftguard.answers import fitting, rounded
+from tensorboard_plugin_shiftguard.columns import column_of
+from tensorboard_plugin_shiftguard.metadata import (
+    ALARM,
+    COST,
+    CURRENT,
+    EFFECT,
+    EXPECTED,
+    LOG10_P,
+    LOWER,
+    NEGLIGIBLE,
+    REFERENCE,
+    REPORTED,
+    UPPER,
+)
+from tensorboard_plugin_shiftguard.tables import Table, flags_of
+from tensorboard_plugin_shiftguard.words import described
+
+UNKNOWN_EFFECT = -32768  # stands for an unknown effect size in the packed effects
+OWN_ALARM = ALARM | REPORTED  # flags of an alarm that no stronger finding explains
+MAX_PRICED = 64  # features whose costs are sent
+MAX_COST_BYTES = 100_000  # of these costs as JSON
+
+
+def alarming(values: np.ndarray) -> np.ndarray:
+    """Returns which scores `(..., columns)` are a reported alarm, which has no stronger cause."""
+    return (flags_of(values) & OWN_ALARM) == OWN_ALARM
+
+
+class Row:
+    """One feature of the chosen pair of streams: a row of one of its tables.
+
+    Args:
+        table: The table.
+        row: Index of the row.
+        flags: Flags of the whole table, `(steps, rows)`.
+    """
+
+    def __init__(self, table: Table, row: int, flags: np.ndarray) -> None:
+        self.table, self.row = table, row
+        self.name = table.head.names[row]
+        self.last = table.values[-1, row]
+        self.flags = int(flags[-1, row])
+        alarms = np.flatnonzero((flags[:, row] & OWN_ALARM) == OWN_ALARM)
+        self.since = int(table.steps[alarms[0]]) if len(alarms) else None
+
+    def entry(self, kinds: Mapping[str, str], inputs: int) -> dict[str, Any]:
+        """Returns the feature as JSON; see `kinds_of` and `described` for the arguments."""
+        cause, label = described(self.name, inputs)
+        return {
+            "name": self.name,
+            "label": label,
+            "cause": None if cause == self.name else cause,
+            "kind": kinds.get(self.name, "score"),
+            "effect": rounded(self.last[EFFECT]),
+            "lower": rounded(self.last[LOWER]),
+            "upper": rounded(self.last[UPPER]),
+            "log10_p": rounded(self.last[LOG10_P]),
+            "alarm": self.flags & OWN_ALARM == OWN_ALARM,
+            "flags": self.flags,
+            "expected": bool(self.flags & EXPECTED),
+            "negligible": bool(self.flags & NEGLIGIBLE),
+            "current": [rounded(value) for value in self.last[CURRENT]],
+            "reference": [rounded(value) for value in self.last[REFERENCE]],
+            # Epochs are counted from 1.
+            "since": None if self.since is None else self.since + 1,
+        }
+
+
+def rows_of(found: list[Table]) -> tuple[list[Row], int]:
+    """Returns one row for each feature, and the number of measured features.
+
+    More features may be measured than the log holds.
+    """
+    rows: dict[str, Row] = {}
+    for table in found:
+        flags = flags_of(table.values)
+        for number, name in enumerate(table.head.names):
+            rows.setdefault(name, Row(table, number, flags))
+    return list(rows.values()), max([len(rows), *(table.head.total for table in found)])
+
+
+def severity(row: Row) -> tuple[bool, bool, bool, float]:
+    """Returns a sort key.
+
+    Alarms come first, reported ones before others; then features whose shift is neither
+    expected nor negligible; then large effects. Unknown effects come last.
+    """
+    size = abs(float(row.last[EFFECT]))
+    alarm, is_minor = row.flags & ALARM, bool(row.flags & (EXPECTED | NEGLIGIBLE))
+    reported = row.flags & REPORTED
+    return not alarm, not (alarm and reported), is_minor, -size if size == size else 1.0
+
+
+def costs_of(rows: list[Row], shown: np.ndarray) -> dict[str, list[float | None]]:
+    """Returns the costs of the features that ever had one, at the steps `shown`, by name."""
+    found: list[tuple[str, list[float | None]]] = []
+    by_tag = {row.table.head.tag: row.table for row in rows}
+    priced = {tag: np.isfinite(table.values[..., COST]).any(0) for tag, table in by_tag.items()}
+    for row in [row for row in rows if priced[row.table.head.tag][row.row]][:MAX_PRICED]:
+        costs = row.table.values[:, row.row, COST]
+        line = np.full(len(shown), np.nan, np.float32)
+        line[column_of(row.table.steps, shown)] = costs
+        found.append((row.name, [None if cost != cost else round(float(cost), 3) for cost in line]))
+    return dict(fitting(found, MAX_COST_BYTES))
+
+
+def matrix_of(rows: list[Row], found: list[Table], shown: np.ndarray) -> dict[str, Any]:
+    """Returns effects and flags of all features at the steps `shown`, packed as base64.
+
+    An effect is an int16, in hundredths.
+    """
+    by_tag = {}
+    for table in found:
+        shape = (len(table.head.names), len(shown))
+        effects, flags = np.full(shape, np.nan, np.float32), np.zeros(shape, np.uint8)
+        flags_by_point = flags_of(table.values)
+        for point, column in enumerate(column_of(table.steps, shown)):
+            effects[:, column] = table.values[point, :, EFFECT]
+            # A column keeps the alarms of all its points.
+            flags[:, column] = flags_by_point[point] | (flags[:, column] & ALARM)
+        by_tag[table.head.tag] = effects, flags
+    picked = [(by_tag[row.table.head.tag], row.row) for row in rows]
+    effect = np.array([effects[row] for (effects, _), row in picked], np.float32).ravel()
+    flag = np.array([flags[row] for (_, flags), row in picked], np.uint8).ravel()
+    hundredths = np.nan_to_num(np.clip(effect, -327.67, 327.67) * 100).round().astype("<i2")
+    hundredths[np.isnan(effect)] = UNKNOWN_EFFECT
+    flag = np.append(flag, np.zeros(len(flag) % 2, np.uint8))
+    return {
+        "steps": shown.tolist(),
+        "effects": base64.b64encode(hundredths.tobytes()).decode(),
+        # A byte holds the flags of two cells, the first in its lower half.
+        "flags": base64.b64encode((flag[::2] | flag[1::2] << 4).tobytes()).decode(),
+    }

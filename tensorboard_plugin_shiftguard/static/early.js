@@ -1,0 +1,19 @@
+/* The first requests, which run while the views are still being loaded. */
+
+import { createReader } from "./reader.js";
+import { createState } from "./state.js";
+
+/** Begins to read; returns state and reader, and a promise `read` of the first overview. */
+export function begin() {
+  const state = createState();
+  const reader = createReader({ state });
+  return { state, reader, read: first(state, reader).catch(() => false) };
+}
+
+/** Reads the list of runs and the overview of the shown one; whether both are there. */
+async function first(state, reader) {
+  await reader.readRuns(() => false, false);
+  const [focus] = reader.selected();
+  if (!focus) return false;
+  return Boolean(await reader.readRun(focus.id, state.get().pair));
+}

@@ -1,0 +1,70 @@
+/* The screen: runs at the left; band, curves and heatmap; and the folded parts below. */
+
+import { adaptationInWords, createAdaptation } from "./adaptation.js";
+import { createBand } from "./band.js";
+import { createCards } from "./cards.js";
+import { createCurves } from "./curves.js";
+import { createDetail } from "./detail.js";
+import { eventsInWords, featuresInWords } from "./digests.js";
+import { el } from "./dom.js";
+import { createFold } from "./folds.js";
+import { createGap, gapInWords } from "./gap.js";
+import { createGlossary } from "./glossary.js";
+import { createHeatmap } from "./heatmap.js";
+import { createLabels, labelsInWords } from "./labels.js";
+import { createLog } from "./log.js";
+import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
+import { createRuns } from "./runs.js";
+import { createToolbar } from "./toolbar.js";
+
+// What a part is told when it is unfolded.
+const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
+
+/**
+ * Builds all views. `shared` goes to each of them; `explain` leads to the glossary, and
+ * `showGap` is called when a run has an accuracy gap, or no longer has one.
+ */
+export function createScreen(shared, { explain, showGap }) {
+  const { state } = shared;
+  const band = createBand({ ...shared, explain });
+  const runs = createRuns(state);
+  const curves = createCurves(shared);
+  const heatmap = createHeatmap(shared);
+  const gap = createGap({ ...shared, found: () => showGap(gap) });
+  const fold = (key, title, digest, ...views) =>
+    createFold({ key, title, digest, views, state, all: ALL });
+  const features = sideBySide(createCards(shared), createDetail(shared));
+  const glossary = fold("glossary", "Glossary", () => "", createGlossary());
+  const folds = [
+    fold("gap", "Accuracy gap", () => gapInWords(gap.table()), gap),
+    fold("distributions", "Distributions", featuresInWords, createToolbar(shared), features),
+    fold("preprocessing", "Preprocessing", preprocessingInWords, createPreprocessing(shared)),
+    fold("labels", "Labels", labelsInWords, createLabels(shared)),
+    fold("adaptation", "Adaptation", adaptationInWords, createAdaptation(shared)),
+    fold("log", "What happened", eventsInWords, createLog(shared)),
+    glossary,
+  ];
+  const screen = el("div", { class: "panel screen" }, curves.node, heatmap.node, curves.numbers);
+  const folded = el(
+    "div",
+    { class: "panel folds" },
+    folds.map((one) => one.node),
+  );
+  const column = el("div", { class: "column" }, band.node, screen, folded);
+  const content = el("div", { class: "content", hidden: true }, runs.node, column);
+  return { band, glossary, content, views: [band, runs, curves, heatmap, gap, ...folds] };
+}
+
+/** Two views as one. */
+function sideBySide(...views) {
+  return {
+    node: el(
+      "div",
+      { class: "pair" },
+      views.map((view) => view.node),
+    ),
+    update(model, changed) {
+      for (const view of views) view.update(model, changed);
+    },
+  };
+}

@@ -1,0 +1,46 @@
+"""The story of a run that has no fit, but an accuracy gap."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, POINT, told
+
+GAP_CAUSES = {
+    "preprocessing": "wrong preprocessing",
+    "channel order": "swapped colour channels",
+    "resolution and crop": "another resolution or crop",
+    "label shift": "other class shares",
+    "covariate shift": "images of another kind",
+    "concept shift": "labels of another meaning",
+}
+
+
+def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the story of an accuracy gap alone."""
+    size = gap["reference_accuracy"] - gap["accuracy"]
+    common = {
+        "cost": size,
+        "cost_interval": gap["interval"],
+        "cost_words": "estimated" if gap["estimated"] else "",
+        "why": [gap["headline"]] if gap["headline"] else [],
+    }
+    if not gap["beyond_sampling"]:
+        what = "The accuracy is as expected, within what the choice of the samples may do."
+        return told(FINE, short="no gap", what=what, **common)
+    causes = [r for r in gap["rows"] if r["kind"] != "rest" and r["points"] > POINT]
+    what = f"Accuracy is {100 * size:.1f} points below {gap['reference'] or 'the reference'}"
+    if not causes:
+        todo = "Look at the samples that are wrong, and check their labels."
+        what = f"{what}, and no cause was found."
+        return told(LOOK, short="a gap without a cause", what=what, todo=todo, **common)
+    lead = max(causes, key=lambda row: row["points"])
+    because = GAP_CAUSES.get(lead["cause"], lead["cause"])
+    return told(
+        ACT,
+        short=f"{100 * size:.0f} points lost: {because}",
+        what=f"{what}, {100 * lead['points']:.1f} of them by {because}.",
+        about=["gap", lead["cause"]],
+        todo="Repair the largest cause:" if lead["repair"] else None,
+        code=lead["repair"] or None,
+        **common,
+    )

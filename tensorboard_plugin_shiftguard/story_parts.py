@@ -1,0 +1,34 @@
+"""The form of a story: its kind, and its parts as JSON."""
+
+from typing import Any
+
+from tensorboard_plugin_shiftguard.answers import rounded
+
+# Kinds of stories, the most urgent first. They are the states of the run.
+ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine", "waiting")
+
+# Of accuracy: a cause of a gap that takes less is no reason to act, and a cost that is surely less
+# is none to look. It is the default of `ShiftGuard(tolerance=)`.
+POINT = 0.01
+
+
+def told(kind: str, **parts: Any) -> dict[str, Any]:
+    """Returns a story as JSON, in which parts that are not given are empty."""
+    blank: dict[str, Any] = {
+        "short": "",
+        "what": "",
+        "since": None,
+        "cost": None,
+        "cost_interval": None,
+        "cost_words": None,
+        "about": None,
+        "pair": None,
+        "why": [],
+        "todo": None,
+        "code": None,
+    }
+    story = {"kind": kind, **blank, **parts}
+    ends = story["cost_interval"] or ()
+    story["cost"] = None if story["cost"] is None else rounded(story["cost"])
+    story["cost_interval"] = [None if end is None else rounded(end) for end in ends]
+    return story
