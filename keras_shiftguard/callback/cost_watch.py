@@ -28,7 +28,7 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
 # JAX would compile the operations for minutes; there only the accuracies are compared.
-ALWAYS_UNTIL = 4  # the epochs after which costs are always measured anew
+FIRST_EPOCHS = 4  # epochs with a difference after which its cost is always measured anew
 SEARCHES = keras.backend.backend() != "jax"
 
 
@@ -36,8 +36,8 @@ class CostWatch:
     """Measures the cost of the findings on validation with the present weights.
 
     It runs the model on some hundred images, after an epoch that found a difference, and while
-    there is one after epochs 1 to 4, 8, 16, ... and the last: a model that learns more has more to
-    lose.
+    there is one after the next three, then after 4, 8, 16, ... more, and after the last: a model
+    that learns more has more to lose.
 
     Args:
         model: The model that is trained.
@@ -47,7 +47,8 @@ class CostWatch:
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
         self._model, self._shift, self._sync = model, shift, sync
-        self._priced: dict[str, frozenset[str]] = {}  # features with a cost, by the other stream
+        # The features with a cost and the epoch in which they were found, by the other stream.
+        self._priced: dict[str, tuple[frozenset[str], int]] = {}
         self._measured: dict[str, ShiftCost] = {}  # by the other stream
         self._mirrored: dict[tuple[str, str], str] = {}  # how, by the other stream and the feature
         self._has_failed = False
@@ -60,29 +61,31 @@ class CostWatch:
             epoch: The epoch, counted from 1.
             is_last: Whether it is the last one of the fit.
         """
-        is_due = is_last or epoch <= ALWAYS_UNTIL or not epoch & (epoch - 1)
         if self._shift.tolerance is None or self._has_failed:
             return
         try:
             for pair in self._shift.pairs:
                 if pair.stream == "validation" and pair.findings:
-                    self._update(pair, streams, is_due)
+                    self._update(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
 
-    def _update(self, pair: Pair, streams: Mapping[str, Stream], is_due: bool) -> None:
+    def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         for feature in pair.findings:
             self._rename(pair.against, pair.findings[feature])
         features = frozenset(pair.findings)
-        is_new = self._priced.get(pair.against) != features
+        priced, since = self._priced.get(pair.against, (None, epoch))
+        is_new = priced != features
+        age = epoch - since
+        is_due = is_last or age < FIRST_EPOCHS or not age & (age - 1)
         if not (is_new or is_due or self._shift.is_too_early):
             return
         current = _labelled(streams["validation"])
         if current is None or not self._can_run():
             return
         self._sync()
-        self._priced[pair.against] = features
+        self._priced[pair.against] = features, epoch if is_new else since
         name, images = next(iter(streams["validation"].kept_samples)), current.images
 
         def predict(chunks: list[np.ndarray]) -> np.ndarray:

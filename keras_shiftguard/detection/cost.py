@@ -1,6 +1,6 @@
 """`Cost`: the accuracy that a difference costs, and whether that is an alarm."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,6 +29,12 @@ class Cost:
     def is_sure(self) -> bool:
         """Whether it is above 0 by more than three standard errors."""
         return self.value > 3 * (self.value - self.interval[0]) / SIGMAS
+
+    def at_most(self, bound: float) -> "Cost":
+        """Returns the cost, or `bound` if that is less."""
+        if self.value <= bound:
+            return self
+        return replace(self, value=bound, interval=(min(self.interval[0], bound), self.interval[1]))
 
     def is_alarm(self, tolerance: float) -> bool:
         """Whether more than `tolerance` is lost, surely more than nothing."""

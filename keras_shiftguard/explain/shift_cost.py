@@ -150,11 +150,12 @@ class ShiftCost:
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
             # Crops, turns and borders are what augmentation makes of the reference.
             return self.by_accuracy
-        if gap is not None and cost.value > gap.interval[1]:
+        if gap is not None and (is_unaugmented or not is_replayed):
             # Training may be learnt by heart, so its accuracy bounds the cost from above; but not
             # if it is augmented, which makes it harder.
-            if is_unaugmented or not is_replayed:
+            if cost.value > gap.interval[1]:
                 return gap
+            cost = cost.at_most(gap.value)
         rough = self.by_accuracy
         if rough is not None and rough.is_sure and rough.value > cost.interval[1]:
             return rough  # more is lost than the operation explains
