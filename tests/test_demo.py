@@ -3,6 +3,8 @@
 import contextlib
 import io
 import json
+import re
+from pathlib import Path
 
 import demo
 import demo_photos
@@ -49,6 +51,18 @@ def test_nobody_can_take_the_guard_for_the_cause(small):
     assert [line.split("  ")[1] for line in table[1:3]] == ["no guard", demo.RUNS["repaired"]]
     alone, repaired = (float(line.split("%")[0].split()[-1]) for line in table[1:3])
     assert repaired > alone + 30, out
+
+
+def test_the_readme_shows_the_lines_of_the_demo(small):
+    _, out, _ = small
+    start = "Validation accuracy with the wrong rescale (seeds: 1)\n"
+    here, there = (
+        text.partition(start)[2].splitlines()[:2]
+        for text in (out, (Path(demo.__file__).parents[1] / "README.md").read_text())
+    )
+    assert [re.sub(r"[\d.]+%", "%", line) for line in here] == [
+        re.sub(r"[\d.]+%", "%", line) for line in there
+    ]
 
 
 def test_the_log_holds_curves_histograms_and_the_verdict(small):

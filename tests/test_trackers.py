@@ -47,8 +47,10 @@ def test_mlflow_keeps_the_curves_and_the_report(tmp_path):
     assert set(curves) >= {"loss", "val_loss", "shift", "val_shift"}
     assert set(curves["val_shift"]) == {0, 1, 2}
     assert curves["val_shift"][0] > 1 and curves["shift"][0] == 0
-    (kept,) = tmp_path.rglob("artifacts/shift/report.json")
-    assert json.loads(kept.read_text())["shifted"]
+    (kept,) = tmp_path.rglob("artifacts/shift")
+    written = [f for f in (tmp_path / "logs/mlflow").iterdir() if f.suffix in (".html", ".json")]
+    assert {f.name for f in kept.iterdir()} == {f.name for f in written}
+    assert json.loads((kept / "report.json").read_text())["shifted"]
 
 
 @pytest.mark.thorough

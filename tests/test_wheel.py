@@ -94,7 +94,7 @@ def test_it_needs_only_what_it_says(wheel):
     needed = ["click>=8.1", "jinja2>=3.1", "keras>=3.13", "numpy>=1.26", "tensorboard>=2.21"]
     assert sorted(required) == needed
     extras = set(re.findall(r"^Provides-Extra: (.+)$", metadata, re.MULTILINE))
-    assert extras == {"tensorflow", "jax", "torch", "beam", "demo", "test", "docs"}
+    assert extras == {"tensorflow", "jax", "torch", "beam", "demo", "test", "docs", "trackers"}
     assert "License-Expression: Apache-2.0" in metadata
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-WIDTH = 88  # characters of a line of output, so that it fits beside a page's navigation
+WIDTH = 76  # characters of a line of output: what a page shows beside its navigation
 TOLERANCE = 0.05  # relative, of numbers
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 SETUP = re.compile(r"<!-- run first\n(.*?)-->", re.DOTALL)
