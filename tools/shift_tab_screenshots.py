@@ -65,7 +65,8 @@ def main():
             for name, (run, part, taken) in VIEWS.items():
                 if run not in runs:
                     continue
-                tab = opened(browser, address, run, part, theme, 1000)
+                height = 2400 if part else 1000  # a part is taken whole
+                tab = opened(browser, address, run, part, theme, height)
                 path = args.out / f"shift-{name}-{theme}.png"
                 if taken:
                     tab(taken).screenshot(path=path)
