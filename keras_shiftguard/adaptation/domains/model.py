@@ -1,19 +1,24 @@
 """`DomainAdaptationModel`: trains a model on two domains at once."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.alignment import Alignment
-from keras_shiftguard.adaptation.domains.arguments import check_arguments
+from keras_shiftguard.adaptation.domains.arguments import check_options
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 from keras_shiftguard.adaptation.domains.feature_split import Split
 from keras_shiftguard.adaptation.domains.fitting import train
-from keras_shiftguard.adaptation.domains.mixing import DomainMixing, is_image
+from keras_shiftguard.adaptation.domains.methods import (
+    NEED_CLASSES,
+    NEED_VIEWS,
+    make_methods,
+    method_names,
+)
 from keras_shiftguard.adaptation.domains.pair_model import PairModel
 from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
+from keras_shiftguard.adaptation.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.processes import is_first_process
@@ -90,46 +95,59 @@ class DomainAdaptationModel(PairModel):
         self,
         model: keras.Model,
         feature_layer: str | None = None,
-        method: str = "dann",
+        method: str | Sequence[str] = "dann",
         strength: float = 1.0,
-        source_first: float = 0.4,
-        warmup: float = 0.5,
-        label_shift: bool = True,
-        protect: bool = True,
-        mixing: float = 0.5,
-        units: tuple[int, ...] = (128, 128),
+        units: tuple[int, ...] = (100,),
+        entropy: bool = False,
+        augmentation: keras.layers.Layer | None = None,
         verbose: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_arguments(method, strength, source_first, warmup, mixing)
+        names = method_names(method)
+        check_options(names, strength, entropy)
         self.split = Split(model, feature_layer)
         self.base = model
         self.feature_layer = feature_layer
-        self.method = method
+        self.method = method if isinstance(method, str) else names
+        self.method_names = names
         self.initial_strength = float(strength)
-        self.source_first = float(source_first)
-        self.warmup = float(warmup)
-        self.label_shift = label_shift
-        self.protect = protect
-        self.mixing = float(mixing)
         self.units = tuple(units)
+        self.entropy = bool(entropy)
+        self.augmentation = augmentation
         self.verbose = verbose
         self.looks: list[Evidence] = []
         self.actions: list[Action] = []
-        self.is_off = False
-        n = self.split.num_outputs
-        self.alignment_layer = Alignment(method, max(n, 2), self.units, name="alignment")
-        self.alignment_layer.build((None, self.split.width))
-        self.alignment_layer.strength.assign(self.initial_strength)
-        self.mixing_layer = DomainMixing(self.mixing, name="mixing")
-        self.num_classes = max(n, 2)
+        self.num_classes = max(self.split.num_outputs, 2)
+        self.methods = make_methods(
+            names, self.split.width, self.num_classes, self.units, self.entropy
+        )
+        self.views = None
+        if augmentation is not None or set(names) & set(NEED_VIEWS):
+            self.views = Views(augmentation, name="views")
+            self.views.build([tuple(tensor.shape) for tensor in model.inputs])
+        self.strength = self._variable("strength", self.initial_strength)
+        self.steps_done = self._variable("steps_done", 0.0)
+        self.steps = self._variable("steps", 0.0)
+        self.alignment_tracker = keras.metrics.Mean(name="alignment_loss")
         self.built = True
-        if feature_layer is None:
+        if feature_layer is None and set(names) - {"augmentation", "adamatch", "auto"}:
             self.say(
                 f"DomainAdaptationModel aligns the output of {self.split.name!r}, the input of the "
                 "head. `feature_layer=` chooses another layer."
             )
+
+    def _variable(self, name: str, value: float) -> Any:
+        """Adds a scalar variable that is not trained and has the same value on all replicas."""
+        return self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(value),
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
 
     # --- training and results -------------------------------------------------
 
@@ -156,7 +174,7 @@ class DomainAdaptationModel(PairModel):
         """
         self._compile_if_needed()
         self._read_loss()
-        if target_data is None or self.initial_strength == 0 or self.is_off:
+        if target_data is None or self.initial_strength == 0:
             return super().fit(x, y, **kwargs)
         return train(self, super().fit, x, y, target_data, kwargs)
 
@@ -176,55 +194,22 @@ class DomainAdaptationModel(PairModel):
     @property
     def alignment(self) -> AlignmentReport:
         """The report on the alignment; print it."""
-        off = self.is_off or self.initial_strength == 0
         return AlignmentReport(
-            method="off" if off else self.method,
+            method="off" if self.initial_strength == 0 else " + ".join(self.method_names),
             feature_layer=self.split.name,
             looks=tuple(self.looks),
             actions=tuple(self.actions),
-            strength=0.0 if off else self.current_strength,
+            strength=self.current_strength,
         )
-
-    # --- strength and protection ------------------------------------------------
-
-    @property
-    def blends(self) -> bool:
-        """Whether target images are blended into source images in training."""
-        return bool(self.mixing and self.num_classes) and any(map(is_image, self.base.inputs))
-
-    @property
-    def source_suffers(self) -> bool:
-        """Whether source accuracy in the last measurement is significantly below the best one."""
-        best = max((look.source_accuracy for look in self.looks), default=0.0)
-        return bool(self.looks) and self.looks[-1].source_fell(best)
 
     @property
     def current_strength(self) -> float:
-        """Weight of the alignment loss after the warm-up.
-
-        It starts as the argument `strength`, and may be changed in training.
-        """
-        return float(ops.convert_to_numpy(self.alignment_layer.strength))
+        """Weight of the methods: the argument `strength`, unless it was changed in training."""
+        return float(ops.convert_to_numpy(self.strength))
 
     def set_strength(self, strength: float) -> None:
         """Sets `current_strength`, also during training."""
-        self.alignment_layer.strength.assign(float(strength))
-
-    def switch_off(self, reason: str, epoch: int = 0) -> None:
-        """Switches alignment off for good, so that later calls of `fit` train the plain model.
-
-        Args:
-            reason: The reason, for the record in `actions`.
-            epoch: Number of finished epochs, for the same record.
-        """
-        self.is_off = True
-        self.set_strength(0.0)
-        self.alignment_layer.class_weights.assign(
-            np.ones(self.alignment_layer.class_weights.shape, "float32")
-        )
-        action = Action(epoch, "alignment switched off", reason)
-        self.actions.append(action)
-        self.say(str(action))
+        self.strength.assign(float(strength))
 
     def say(self, message: str) -> None:
         """Prints a message if `verbose` is set, in the first of several processes only."""
@@ -250,13 +235,15 @@ class DomainAdaptationModel(PairModel):
 
     def _read_loss(self) -> None:
         """Sets the number of classes, which is 0 if the compiled loss is one for regression."""
-        classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
-        if not classes and self.method == "cdan":
+        self.num_classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
+        wrong = [name for name in self.method_names if name in NEED_CLASSES]
+        if not self.num_classes and wrong:
             raise BadInputError(
-                "method='cdan' needs class probabilities, but the loss is one for regression. Use "
-                "'dann', 'mmd' or 'coral'."
+                f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
+                "regression. Use 'dann', 'mmd' or 'coral'."
             )
-        self.num_classes = self.alignment_layer.num_classes = classes
+        if self.views is not None and self.augmentation is None:
+            check_views(self.base.inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -265,12 +252,9 @@ class DomainAdaptationModel(PairModel):
             "feature_layer": self.feature_layer,
             "method": self.method,
             "strength": self.initial_strength,
-            "source_first": self.source_first,
-            "warmup": self.warmup,
-            "label_shift": self.label_shift,
-            "protect": self.protect,
-            "mixing": self.mixing,
             "units": self.units,
+            "entropy": self.entropy,
+            "augmentation": keras.saving.serialize_keras_object(self.augmentation),
             "verbose": self.verbose,
         }
 
@@ -278,9 +262,10 @@ class DomainAdaptationModel(PairModel):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
         verbose = config.pop("verbose")
-        config["model"] = keras.saving.deserialize_keras_object(
-            config["model"], custom_objects=custom_objects
-        )
+        for part in ("model", "augmentation"):
+            config[part] = keras.saving.deserialize_keras_object(
+                config[part], custom_objects=custom_objects
+            )
         loaded = cls(**config, verbose=0)  # without the message on the feature layer
         loaded.verbose = verbose
         return loaded

@@ -86,9 +86,8 @@ class AlignmentReport:
         }
         if "alignment_loss" in logs:
             curves["alignment_loss"] = float(logs["alignment_loss"])
-        if last.classes is not None:
-            shares = last.classes.frequencies[:MAX_CURVES]
-            curves |= {f"class_frequency/{k}": float(share) for k, share in enumerate(shares)}
+        shares = last.shares[:MAX_CURVES]
+        curves |= {f"class_frequency/{k}": float(share) for k, share in enumerate(shares)}
         return self._headline(), events, curves
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,10 +100,7 @@ class AlignmentReport:
             "distance": [look.distance for look in self.looks],
             "source_accuracy": [look.source_accuracy for look in self.looks],
             "confidence": [look.confidence for look in self.looks],
-            "class_frequencies": [
-                None if look.classes is None else look.classes.frequencies.tolist()
-                for look in self.looks
-            ],
+            "class_frequencies": [look.shares.tolist() for look in self.looks],
             "actions": [vars(action) for action in self.actions],
         }
 
@@ -121,9 +117,8 @@ class AlignmentReport:
         if last.source_accuracy == last.source_accuracy:  # not NaN, as for regression
             lines.append(
                 f"  Accuracy on labelled source is {last.source_accuracy:.1%}. In the target the "
-                f"model's mean confidence is {last.confidence:.0%}, and its predictions agree with "
-                f"the estimated classes in {last.agreement:.0%} of the samples. These numbers use "
-                "no labels of the target, so they prove nothing about the accuracy there."
+                f"model's mean confidence is {last.confidence:.0%}. These numbers use no labels of "
+                "the target, so they prove nothing about the accuracy there."
             )
         lines += [f"  {action}." for action in self.actions]
         return "\n".join(lines)
