@@ -96,10 +96,9 @@ class AutoGuard:
             return
         self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
         self.first, self.probabilities = evidence, probabilities
+        mix = self.source_mix
         if evidence.confidence >= CLEAR * evidence.source_confidence:
             mix = estimated_mix(probabilities, self.source_mix)
-            ratio = mix / np.maximum(self.source_mix, 1e-6)
-            self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
             k = int(np.abs(mix - self.source_mix).argmax())
             self.record_action(
                 evidence.epoch,
@@ -108,6 +107,8 @@ class AutoGuard:
                 f"({evidence.source_confidence:.1%}); class {k} is estimated at {mix[k]:.1%}, and "
                 f"is {self.source_mix[k]:.1%} of the source",
             )
+        ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
+        self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
 
     def harm(self, now: Evidence, probabilities: np.ndarray, held_out: int) -> str:
         """Returns why the second stage seems to do harm; "" if it does not."""

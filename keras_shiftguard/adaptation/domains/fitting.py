@@ -13,13 +13,12 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
 
-Fit = Callable[..., Any]  # a method `fit`
 MAX_SAMPLES = 512  # samples of each domain that are measured
 
 
 def train(
     model: Any,
-    plain_fit: Fit,
+    plain_fit: Callable[..., Any],
     x: Any,
     y: Any,
     target: Any,
@@ -69,8 +68,9 @@ def train(
         steps=kwargs.pop("steps_per_epoch", None),
         seed=seed,
     )
+    model.looks = [look for look in model.looks if look.epoch < epochs[0]]
     if not epochs[0]:  # not a resumed training
-        model.actions, model.looks = [], []
+        model.actions = []
         model.steps_done.assign(0.0)
         model.set_strength(model.initial_strength)
     model.steps.assign(float(epochs[1] * len(pairs)))

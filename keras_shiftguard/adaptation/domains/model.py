@@ -28,54 +28,52 @@ from keras_shiftguard.instrument.processes import is_first_process
 class DomainAdaptationModel(PairModel):
     """Trains a model on a labelled source so that it works on an unlabelled target.
 
-    While the model learns its task on the source, the features of `feature_layer`
-    are made alike in both domains. The wrapper is used like the model that it
-    wraps: `compile`, `fit`, `evaluate`, `predict`, `save`. It trains the weights of
-    `model` itself, which is available as `adapted_model`.
-
-    After each epoch both domains are measured, without labels of the target. If
-    alignment lowers the accuracy on the source, its strength is reduced, and at last
-    alignment is switched off. `alignment` reports what was done and why.
+    The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
+    `predict`, `save`. It trains the weights of `model` itself, which is available as
+    `adapted_model`. Each batch of `fit` holds samples of both domains, and the loss of
+    the method is added to that of the task, from the first step on.
 
     Args:
         model: A functional or sequential model with one output, compiled or not.
-        feature_layer: Name of the layer whose output is aligned. Defaults to the
-            layer before the last one with weights.
-        method: The method of alignment. `"dann"`: a head learns to tell the domains
-            apart, and its reversed gradient makes the features alike. `"cdan"`: the
-            same with a head that also gets the class probabilities. `"mmd"`: the
-            maximum mean discrepancy is minimised. `"coral"`: the distances of means
-            and covariances are minimised. `"auto"`: `"mmd"` at first, and then one
-            such distance for each class if it is clear where the classes lie in the
-            target.
-        strength: Weight of the alignment loss. 0 switches alignment off, and `fit`
-            is that of the plain model, bit for bit.
-        source_first: Share of the epochs in which the model learns the source alone,
-            before alignment starts. After them the classes of the target samples are
-            estimated, which needs a model that has learned its task. 0 suits a
-            model that was trained before. Not used for regression.
-        warmup: Share of the remaining epochs over which the strength rises from 0.
-        label_shift: Whether to estimate the class mix of the target, and to weight
-            the source classes accordingly.
-        protect: Whether to act on the measurements, and to end with the mean weights
-            of the last epochs. If False, the model only measures.
-        mixing: Largest share of a target image that is blended into a source image
-            in training, 0 to 0.5. Inputs that are not images are never blended.
+        feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
+            `"coral"` align. Defaults to the layer before the last one with weights.
+        method: One of these, each as published, or a tuple of them, whose losses are
+            added.
+
+            - `"dann"`: a domain head learns to tell the domains apart by their features,
+              and its reversed gradient makes them alike.
+            - `"cdan"`: the same with a head that also gets the class probabilities.
+            - `"mmd"`: the maximum mean discrepancy of the features is minimised (DAN).
+            - `"coral"`: the difference of their covariances is minimised (Deep CORAL).
+            - `"adamatch"`: strongly augmented target samples get the labels that the model
+              gives to weakly augmented ones, with aligned class shares.
+            - `"augmentation"`: the views of AdaMatch for the source alone.
+
+            Or `"auto"`: AdaMatch after a first stage of augmentation alone, to which it
+            returns if its own measurements speak against what followed.
+        strength: Weight of the method. 0 switches it off, and `fit` is that of the plain
+            model, bit for bit. For `"dann"` and `"cdan"` it is the largest factor of the
+            reversed gradient.
         units: Numbers of units of the hidden layers of the domain head.
+        entropy: Whether `"cdan"` weights samples by how clear their class is (CDAN+E).
+        augmentation: Layer that gives the strong view of a batch of inputs, called with
+            `training=True`. Defaults to one of ours for images, vectors and signals, with
+            the methods that need a strong view. Given with another method, the source is
+            trained on its strong views as well.
         verbose: 0 is silent; 1 prints what is done and why.
 
     Attributes:
         adapted_model: The plain model, compiled with the same loss and metrics. It
             can be loaded where this package is not installed.
-        alignment: `AlignmentReport`, which says in words whether alignment works.
+        alignment: `AlignmentReport` on both domains, in words.
         actions: List of `Action`: changes during training, with reasons.
 
     Raises:
         BadInputError: If an argument is invalid, or if the model cannot be split at
             `feature_layer`.
 
-    Reference: Ganin et al., JMLR 17 (2016); Long et al., ICML 2015 and NeurIPS
-    2018; Sun and Saenko, ECCV workshops 2016; Zhu et al., IEEE TNNLS 2021.
+    Reference: Ganin et al., JMLR 17 (2016); Long et al., NeurIPS 2018 (CDAN) and ICML
+    2015 (DAN); Sun and Saenko, ECCV workshops 2016; Berthelot et al., ICLR 2022.
 
     Example:
 
@@ -166,7 +164,8 @@ class DomainAdaptationModel(PairModel):
 
         Returns:
             The `History`, with `alignment_loss` beside the metrics. Adversarial methods
-            also have `domain_accuracy`, which is 0.5 if the head can only guess.
+            also have `domain_accuracy`, which is 0.5 if the head can only guess, and
+            AdaMatch `pseudo_labelled`, the share of the target that is trained on.
 
         Raises:
             BadInputError: If the two domains cannot be aligned, before training
@@ -195,7 +194,7 @@ class DomainAdaptationModel(PairModel):
     def alignment(self) -> AlignmentReport:
         """The report on the alignment; print it."""
         return AlignmentReport(
-            method="off" if self.initial_strength == 0 else " + ".join(self.method_names),
+            method=" + ".join(self.method_names),
             feature_layer=self.split.name,
             looks=tuple(self.looks),
             actions=tuple(self.actions),

@@ -32,12 +32,12 @@ class AlignmentReport:
     """A report on a domain adaptation, made without labels of the target.
 
     Args:
-        method: The method of alignment; "off" if nothing was aligned.
+        method: The methods, joined by " + ".
         feature_layer: Name of the layer whose output was aligned.
         looks: The measurements: one before training and one after each epoch (less
             often in long trainings).
         actions: The changes that were made during training.
-        strength: Weight of the alignment loss at the end of the ramp.
+        strength: Weight of the methods at the end.
     """
 
     method: str
@@ -47,13 +47,18 @@ class AlignmentReport:
     strength: float = 0.0
 
     @property
+    def aligns(self) -> bool:
+        """Whether one of the methods makes features alike; AdaMatch does not."""
+        return bool({"dann", "cdan", "mmd", "coral"} & set(self.method.split(" + ")))
+
+    @property
     def works(self) -> bool | None:
-        """Whether the domains are close or came closer; None if this cannot be judged.
+        """Whether the features are close or came closer; None if this cannot be judged.
 
         They are close if the proxy A-distance is at most 0.5, and came closer if it is
         less than 0.8 times its largest value.
         """
-        if len(self.looks) < 2 or self.method == "off" or self.strength == 0:
+        if len(self.looks) < 2 or not self.aligns or self.strength == 0:
             return None
         now, largest = self.looks[-1].distance, max(look.distance for look in self.looks)
         return now <= 0.5 or now < 0.8 * largest
@@ -124,6 +129,9 @@ class AlignmentReport:
         return "\n".join(lines)
 
     def _headline(self) -> str:
+        if not self.aligns:
+            done = "augmented source" if self.strength == 0 else "source and target"
+            return f"Trained on the {done} ({self.method})."
         verdict = {
             True: "Alignment works",
             False: "Alignment does not work",

@@ -42,5 +42,7 @@ def test_the_report_speaks():
     assert "95.0%" in str(report) and report.to_dict()["distance"] == [1.9, 0.6]
     worse = AlignmentReport("dann", "features", (Evidence(0, 1.0), Evidence(1, 1.8)), (), 1.0)
     assert worse.works is False and "does not work" in str(worse)
-    off = AlignmentReport("off", "features", looks, (action,), 0.0)
+    off = AlignmentReport("dann", "features", looks, (action,), 0.0)
     assert off.works is None and "Alignment is off" in str(off)
+    other = AlignmentReport("auto", "features", looks, (), 1.0)
+    assert other.works is None and str(other).startswith("Trained on the source and target (auto)")
