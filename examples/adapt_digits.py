@@ -15,7 +15,7 @@ from digits import lenet, mnist, uci
 import keras_shiftguard as sg
 
 SMALL = "--small" in sys.argv
-EPOCHS, SAMPLES = (2, 400) if SMALL else (30, 1700)
+EPOCHS, SAMPLES = (2, 400) if SMALL else (20, 1700)
 SHADES = " .:-=+*#%@"
 
 
@@ -47,9 +47,8 @@ def adapt(name, source, target):
         print(f"Read rightly only after adaptation:\n{picture(test[repaired])}")
         print("   ".join(f"{predicted[0][i]} -> {predicted[1][i]}" for i in repaired))
     before, after = (float(np.mean(answer == answers)) for answer in predicted)
-    print(
-        f"On {len(answers)} digits that neither saw: {before:.1%} alone, {after:.1%} adapted without labels."
-    )
+    print(f"On {len(answers)} digits that neither saw: {before:.1%} alone, ", end="")
+    print(f"{after:.1%} adapted without labels.")
 
 
 adapt("MNIST to UCI digits", mnist(), uci())

@@ -46,6 +46,7 @@ METHODS = {
     "coral": {"method": "coral"},
     "adamatch": {"method": "adamatch"},
     "adamatch+dann": {"method": ("adamatch", "dann")},
+    "adamatch+mmd": {"method": ("adamatch", "mmd")},
     "auto": {"method": "auto"},
 }
 

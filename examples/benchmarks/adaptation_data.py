@@ -104,6 +104,10 @@ def mnist_uci(seed):
     return split(half_size(x), y, *uci(10, 2), seed, small_images, 40)
 
 
+def mnist_uci_28(seed):
+    return split(*mnist(), *uci(20, 4), seed, lenet, 30, 100)
+
+
 def uci_mnist(seed, cut=None):
     (x, y), _ = two_halves(*mnist(), seed)
     return split(*uci(10, 2), half_size(x), y, seed, small_images, 60, cut=cut)
@@ -284,6 +288,7 @@ def moons(seed, angle=35, samples=600):
 
 TASKS = {
     "mnist-uci": mnist_uci,
+    "mnist-uci, 28 pixels": mnist_uci_28,
     "uci-mnist": uci_mnist,
     "uci-mnist, five classes": functools.partial(uci_mnist, cut=(5, 0.0)),
     "uci-mnist, five rare": functools.partial(uci_mnist, cut=(5, 0.1)),

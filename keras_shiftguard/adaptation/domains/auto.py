@@ -137,8 +137,8 @@ def estimated_mix(probabilities: np.ndarray, source_mix: np.ndarray) -> np.ndarr
     """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
 
     Args:
-        probabilities: Class probabilities of target samples, `(samples, classes)`, from a
-            model that was trained on a source with the class shares `source_mix`.
+        probabilities: Class probabilities of target samples, `(samples, classes)`.
+        source_mix: Class shares of the source that the model was trained on, `(classes,)`.
 
     Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New
     a Priori Probabilities", Neural Computation 14 (2002).

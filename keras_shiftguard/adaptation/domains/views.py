@@ -73,7 +73,7 @@ class Views(keras.layers.Layer):
     def fit_scales(self, x: Any) -> None:
         """Reads the scales of the values from samples of both domains, NumPy arrays."""
         for value, (first, second) in zip(keras.tree.flatten(x), self.scales, strict=True):
-            if not _is_float(value):
+            if not _has_views(value):
                 continue
             value = np.asarray(value, "float32")
             kept = {value.ndim + _channel_axis(value.shape)} if value.ndim > 2 else {1}
@@ -91,7 +91,7 @@ class Views(keras.layers.Layer):
             return x, self.layer(x, training=True)
         leaves = keras.tree.flatten(x)
         views = [
-            self._views(v, scale) if _is_float(v) else (v, v)
+            self._views(v, scale) if _has_views(v) else (v, v)
             for v, scale in zip(leaves, self.scales, strict=True)
         ]
         weak, strong = zip(*views, strict=True)
@@ -112,7 +112,7 @@ def check_views(inputs: Any) -> None:
     Args:
         inputs: The symbolic inputs of a model.
     """
-    if not any(_is_float(x) and 2 <= len(x.shape) <= 4 for x in inputs):
+    if not any(_has_views(x) for x in inputs):
         received = [(tuple(x.shape), keras.backend.standardize_dtype(x.dtype)) for x in inputs]
         raise BadInputError(
             "method='adamatch' needs a strong augmentation, and there is none of ours for these "
@@ -177,9 +177,12 @@ def perturbed_signal(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
     return ops.cast(z, x.dtype)
 
 
-def _is_float(x: Any) -> bool:
-    kind = keras.backend.standardize_dtype(x.dtype)
-    return kind.startswith(("float", "bfloat")) or (len(x.shape) == 4 and "int" in kind)
+def _has_views(x: Any) -> bool:
+    """Whether an input is of a kind that has views: numbers of rank 2 to 4, or integer images."""
+    kind, rank = keras.backend.standardize_dtype(x.dtype), len(x.shape)
+    return (2 <= rank <= 4 and kind.startswith(("float", "bfloat"))) or (
+        rank == 4 and "int" in kind
+    )
 
 
 def _channel_axis(shape: Any) -> int:
