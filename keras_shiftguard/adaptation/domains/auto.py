@@ -22,12 +22,8 @@ MIN_SOURCE_ACCURACY = 0.8
 CLEAR = 0.97
 EM_ROUNDS = 30
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
-# Of the predictions of which the first stage was as sure as it is on average on the source,
-# this share may name another class later.
-MAX_CHANGED = 0.15
-MIN_SURE = 20  # with fewer such samples, nothing is concluded from them
-COLLAPSE = 0.2  # smallest predicted share of a class, in units of its share in the first stage
-MIN_COLLAPSED_SHARE = 0.02  # classes rarer than this in the first stage cannot collapse
+# A collapse: the entropy of the mean prediction is below this share of what it was.
+COLLAPSE = 0.5
 
 
 class AutoGuard:
@@ -49,7 +45,6 @@ class AutoGuard:
         self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
         self.first: Evidence | None = None
-        self.probabilities = np.zeros(0)  # of the target in the first stage
 
     def look(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
         """Judges a measurement; `held_out` is the number of labelled samples in it.
@@ -65,7 +60,7 @@ class AutoGuard:
             if self.progress() >= FIRST_STAGE:
                 self.begin(evidence, probabilities)
             return
-        reason = self.harm(evidence, probabilities, held_out)
+        reason = self.harm(evidence, held_out)
         if reason:
             for variable, value in zip(self.model.base.variables, self.kept, strict=True):
                 variable.assign(value)
@@ -95,7 +90,7 @@ class AutoGuard:
             )
             return
         self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
-        self.first, self.probabilities = evidence, probabilities
+        self.first = evidence
         mix = self.source_mix
         if evidence.confidence >= CLEAR * evidence.source_confidence:
             mix = estimated_mix(probabilities, self.source_mix)
@@ -110,7 +105,7 @@ class AutoGuard:
         ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
         self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
 
-    def harm(self, now: Evidence, probabilities: np.ndarray, held_out: int) -> str:
+    def harm(self, now: Evidence, held_out: int) -> str:
         """Returns why the second stage seems to do harm; "" if it does not."""
         first = self.first
         assert first is not None
@@ -118,19 +113,18 @@ class AutoGuard:
         error = np.sqrt(max(best * (1 - best), 1e-4) / held_out)
         if now.source_accuracy < best - max(MIN_ACCURACY_DROP, 2 * error):
             return f"accuracy on labelled source fell from {best:.1%} to {now.source_accuracy:.1%}"
-        present = first.shares >= MIN_COLLAPSED_SHARE
-        if (now.shares < COLLAPSE * first.shares)[present].any():
-            k = int(np.where(present, now.shares / np.maximum(first.shares, 1e-9), np.inf).argmin())
+        if entropy(now.shares) < COLLAPSE * entropy(first.shares):
+            k = int(now.shares.argmax())
             return (
-                f"class {k}, predicted for {first.shares[k]:.1%} of the target before, nearly "
-                f"vanished ({now.shares[k]:.1%})"
+                f"class {k} is predicted for {now.shares[k]:.0%} of the target, and was for "
+                f"{first.shares[k]:.0%}"
             )
-        sure = self.probabilities.max(axis=1) >= first.source_confidence
-        changed = self.probabilities.argmax(axis=1) != probabilities.argmax(axis=1)
-        share = float(changed[sure].mean()) if sure.any() else 0.0
-        if sure.sum() >= MIN_SURE and share > MAX_CHANGED:
-            return f"{share:.0%} of the predictions of which the model was sure before have changed"
         return ""
+
+
+def entropy(shares: np.ndarray) -> float:
+    """Returns the entropy of class shares, in nats."""
+    return float(-(shares * np.log(np.maximum(shares, 1e-12))).sum())
 
 
 def estimated_mix(probabilities: np.ndarray, source_mix: np.ndarray) -> np.ndarray:
