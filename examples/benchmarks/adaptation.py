@@ -1,134 +1,185 @@
-"""Domain adaptation benchmark: accuracy gained on an unlabelled target, and its cost.
+"""Domain adaptation benchmark: accuracy on an unlabelled target, by task and method.
 
-Each command prints one table. Seeds are fixed, the figures are those of the last epoch, and every
-choice within a fit is made without labels of the target:
+    python examples/benchmarks/adaptation.py --save RESULTS.json
+    python examples/benchmarks/adaptation.py --tasks moons --methods dann --seeds 10 --save R.json
+    python examples/benchmarks/adaptation.py --show RESULTS.json
 
-    python examples/benchmarks/adaptation.py digits          # MNIST to UCI digits
-    python examples/benchmarks/adaptation.py label-shift     # half of its classes cut to 10 %
-    python examples/benchmarks/adaptation.py moons           # turned by 30 and 35 degrees
-    python examples/benchmarks/adaptation.py blended         # MNIST to the same on photos
-    python examples/benchmarks/adaptation.py blended-fashion # Fashion-MNIST, 60,000 images
+Runs are added to the file that `--save` names, and those that it has already are left out. So
+the suite can be run in parts, also side by side in several files: `--show` takes many.
 
-The method `mixing only` blends the images of the two domains and aligns nothing. `--cut` cuts
-half of the classes of the target to a tenth, as `label-shift` does. The column `cpu/ep` holds
-the CPU seconds of an epoch, with looks and tracing.
+`source` is plain training with as many steps, `augmentation` the same with our strong view of
+the source and without a target, and `oracle` is trained on the labels of the target. All
+others are `DomainAdaptationModel(method=...)`. The figures are those of the last epoch, and no
+method sees a label of the target. The networks and their epochs are in `adaptation_data.py`.
 """
 
 import argparse
+import json
 import os
+import tempfile
 import time
+from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("KERAS_BACKEND", "torch")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
-from adaptation_data import blended_digits, blended_fashion, digits, lenet, moons, small_net
+from adaptation_data import TASKS
 
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 
-BLENDED = {"blended": blended_digits, "blended-fashion": blended_fashion}
-METHODS = ("source only", "mixing only", "auto", "dann", "mmd", "coral", "cdan")
+if keras.backend.backend() == "jax":  # the same steps are compiled for each seed
+    import jax
+
+    jax.config.update("jax_compilation_cache_dir", f"{tempfile.gettempdir()}/shiftguard_jax")
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+METHODS = {
+    "source": None,
+    "oracle": None,
+    "augmentation": {"method": "augmentation"},
+    "dann": {"method": "dann"},
+    "cdan": {"method": "cdan"},
+    "cdan+e": {"method": "cdan", "entropy": True},
+    "mmd": {"method": "mmd"},
+    "coral": {"method": "coral"},
+    "adamatch": {"method": "adamatch"},
+    "adamatch+dann": {"method": ("adamatch", "dann")},
+    "adamatch+mmd": {"method": ("adamatch", "mmd")},
+    "auto": {"method": "auto"},
+}
 
 
-def adapted(method, seed, task, net, epochs, batch_size):
-    """Returns the accuracy on the target's test half and on the source's validation part."""
+def run(task_name, method, seed):
+    """Returns the record of one training."""
+    task = TASKS[task_name](seed)
     keras.utils.set_random_seed(seed)
-    source, validation, target, test = task
-    model = net()
-    # `source_first=1` leaves no epoch for an alignment, so images are blended and nothing else.
-    how = {"source only": {"strength": 0.0}, "mixing only": {"source_first": 1.0}}.get(method, {})
-    wrapped = DomainAdaptationModel(model, "features", "mmd" if how else method, **how, verbose=0)
+    model = task.network()
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    wrapped.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+    trained, data = model, {}
+    if METHODS[method] is not None:
+        trained = DomainAdaptationModel(model, "features", **METHODS[method], verbose=0)
+        data = {"target_data": task.target[0]}
+    trained.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
+    epochs, fed = task.epochs, task.source
+    if method == "oracle":
+        epochs = round(epochs * len(task.source[0]) / len(task.target[0]))
+        fed = task.target
     start = time.process_time()
-    wrapped.fit(
-        *source,
-        target_data=target,
-        validation_data=validation,
-        epochs=epochs,
-        batch_size=batch_size,
+    trained.fit(
+        *fed, **data, validation_data=task.validation, epochs=epochs, batch_size=task.batch,
         verbose=0,
-    )
-    seconds = (time.process_time() - start) / epochs
-    scores = [
-        float((model.predict(x, verbose=0).argmax(axis=1) == y).mean())
-        for x, y in (test, validation)
-    ]
-    return *scores, seconds, wrapped.alignment
+    )  # fmt: skip
+    record = {"task": task_name, "method": method, "seed": seed}
+    record["seconds"] = round(time.process_time() - start, 1)
+    for name, (x, y) in (("accuracy", task.test), ("source", task.validation)):
+        record[name] = round(float((model.predict(x, verbose=0).argmax(axis=1) == y).mean()), 4)
+    record["scores"] = unlabelled_scores(model, task)
+    if METHODS[method] is not None:
+        record["actions"] = [str(action) for action in trained.actions]
+    return record
 
 
-def table(title, make_task, net, arguments):
-    print(f"{title}; {arguments.epochs} epochs, Keras on {keras.backend.backend()}")
-    print(
-        f"{'method':<12} {'mean':>6} {'sd':>6} {'worst':>6} {'source':>7} {'cpu/ep':>8}  each seed"
-    )
-    baseline = None
-    for method in arguments.methods:
-        rows = []
-        for seed in range(arguments.first, arguments.first + arguments.seeds):
-            rows.append(
-                adapted(method, seed, make_task(seed), net, arguments.epochs, arguments.batch)
+def unlabelled_scores(model, task):
+    """Returns scores by which a model could be chosen without labels of the target.
+
+    Each is better if higher: negative entropy, mutual information of inputs and classes, soft
+    neighbourhood density (Saito et al., ICCV 2021), accuracy on held-out source. `shares` is
+    the total variation between the predicted mix of the target and that of the source.
+    """
+    p = softmax(model.predict(task.target[0], verbose=0).astype("float64"))
+    entropy = -(p * np.log(p + 1e-12)).sum(axis=1).mean()
+    mean = p.mean(axis=0)
+    unit = p / np.linalg.norm(p, axis=1, keepdims=True)
+    near = unit[:1000] @ unit[:1000].T / 0.05
+    np.fill_diagonal(near, -np.inf)
+    near = softmax(near)
+    mix = np.bincount(task.source[1], minlength=p.shape[1]) / len(task.source[1])
+    scores = {
+        "entropy": -entropy,
+        "information": -(mean * np.log(mean + 1e-12)).sum() - entropy,
+        "density": -(near * np.log(near + 1e-12)).sum(axis=1).mean(),
+        "shares": 0.5 * np.abs(mean - mix).sum(),
+        "confidence": p.max(axis=1).mean(),
+        "source confidence": softmax(model.predict(task.validation[0], verbose=0)).max(1).mean(),
+    }
+    return {name: round(float(score), 4) for name, score in scores.items()}
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def tables(records):
+    """Prints the mean accuracy of each task and method, and the summary over the tasks."""
+    found = {}
+    for record in records:
+        found.setdefault((record["task"], record["method"]), {})[record["seed"]] = record
+    tasks = [task for task in TASKS if any(key[0] == task for key in found)]
+    methods = [method for method in METHODS if any(key[1] == method for key in found)]
+    print("| task | seeds | " + " | ".join(methods) + " |")
+    print("|---|---" + "|---" * len(methods) + "|")
+    for task in tasks:
+        seeds = [len(found.get((task, method), {})) for method in methods]
+        cells = [mean(found.get((task, method))) for method in methods]
+        few, many = min(n for n in seeds if n), max(seeds)
+        number = str(many) if few == many else f"{few} to {many}"
+        print(f"| {task} | {number} | " + " | ".join(cells) + " |")
+    print()
+    print("| method | tasks, runs | mean gain over source | worst task | worst run | CPU s a run |")
+    print("|---|---|---|---|---|---|")
+    for method in methods:
+        gains, seconds = {}, []
+        for task in tasks:
+            base, runs = found.get((task, "source"), {}), found.get((task, method), {})
+            both = [seed for seed in runs if seed in base]
+            if both:
+                gains[task] = [runs[seed]["accuracy"] - base[seed]["accuracy"] for seed in both]
+                seconds += [runs[seed]["seconds"] for seed in both]
+        if gains:
+            means = [np.mean(values) for values in gains.values()]
+            every = np.concatenate(list(gains.values()))
+            print(
+                f"| {method} | {len(gains)}, {len(every)} | {np.mean(means):+.3f} | "
+                f"{min(means):+.3f} | {every.min():+.3f} | {np.mean(seconds):.0f} |"
             )
-            if arguments.verbose:
-                print(f"  {method}, seed {seed}: {rows[-1][0]:.4f}", flush=True)
-                print(rows[-1][3], flush=True)
-        target = np.array([row[0] for row in rows])
-        line = (
-            f"{method:<12} {target.mean():6.3f} {target.std(ddof=min(1, len(target) - 1)):6.3f} "
-            f"{target.min():6.3f} {np.mean([r[1] for r in rows]):7.3f} "
-            f"{np.mean([r[2] for r in rows]):8.2f}  {' '.join(f'{v:.3f}' for v in target)}"
-        )
-        if method == "source only":
-            baseline = target
-        elif baseline is not None and len(target) > 1:
-            gain = target - baseline
-            error = gain.std(ddof=1) / len(gain) ** 0.5
-            low = gain.mean() - student(len(gain)) * error
-            line += f"  gain {gain.mean():+.3f} (95 % from {low:+.3f}), worst {gain.min():+.3f}"
-        print(line, flush=True)
 
 
-def student(n):
-    """Returns the one-sided 95 % point of Student's t with `n - 1` degrees of freedom."""
-    from scipy.stats import t
+def mean(runs):
+    return "" if not runs else f"{np.mean([r['accuracy'] for r in runs.values()]):.3f}"
 
-    return t.ppf(0.95, n - 1)
+
+def read(path):
+    return json.loads(Path(path).read_text()) if Path(path).is_file() else []
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("table", choices=["digits", "label-shift", "moons", *BLENDED])
-    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--tasks", nargs="+", default=list(TASKS), choices=list(TASKS))
+    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--batch", type=int, help="default: 100 images, or 64 points")
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
-    parser.add_argument("--cut", action="store_true", help="cut half of the target's classes")
-    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--save", help="a JSON file to which the runs are added")
+    parser.add_argument("--show", nargs="+", help="print the tables of these files")
     arguments = parser.parse_args()
-    many = arguments.table in ("label-shift", "moons") or arguments.cut
-    arguments.seeds = arguments.seeds or (10 if many else 5)
-    arguments.epochs = arguments.epochs or (150 if arguments.table == "moons" else 30)
-    arguments.batch = arguments.batch or (64 if arguments.table == "moons" else 100)
-    if arguments.table == "moons":
-        for angle in (30, 35):
-            table(
-                f"Two moons, turned by {angle} degrees",
-                lambda seed, angle=angle: moons(seed, angle),
-                small_net,
-                arguments,
-            )
+    if arguments.show:
+        tables([record for path in arguments.show for record in read(path)])
         return
-    cut = arguments.cut or arguments.table == "label-shift"
-    make, net, title = digits, lenet, "MNIST to UCI digits"
-    if arguments.table in BLENDED:
-        make, net = BLENDED[arguments.table], lambda: lenet(channels=3)
-        title = "MNIST" if make is blended_digits else "Fashion-MNIST"
-        title = f"{title} to the same blended with photos"
-    if cut:
-        title += ", half of its classes cut to a tenth"
-    table(title, lambda seed: make(seed, cut), net, arguments)
+    records = read(arguments.save) if arguments.save else []
+    done = {(r["task"], r["method"], r["seed"]) for r in records}
+    for seed in range(arguments.first, arguments.first + arguments.seeds):
+        for task in arguments.tasks:
+            for method in arguments.methods:
+                if (task, method, seed) in done:
+                    continue
+                records.append(run(task, method, seed))
+                line = {k: v for k, v in records[-1].items() if k not in ("actions", "scores")}
+                print(*line.values(), *records[-1].get("actions", ()), flush=True)
+                if arguments.save:
+                    Path(arguments.save).write_text(json.dumps(records, indent=0))
+    tables(records)
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
         verbose=0,
     )
     weights = np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
-    steps = keras.ops.convert_to_numpy(model.alignment_layer.step)
+    steps = keras.ops.convert_to_numpy(model.steps_done)
     return arrays_of(guard.profiles["train"]) | {"steps": steps, "weights": weights}
 
 

@@ -1,66 +1,108 @@
-"""Losses and metrics of the adversarial methods (DANN and CDAN)."""
+"""`DomainAdversarial`: the adversarial methods, DANN and CDAN.
+
+A domain head learns to tell the target from the source by their features. The gradient that
+it sends back to the features is reversed, so they become alike in both domains.
+"""
 
 from typing import Any
 
+import keras
 from keras import ops
 
+from keras_shiftguard.adaptation.domains.pair import Pair
+from keras_shiftguard.adaptation.domains.reversal import reverse
 
-def domain_loss(source: Any, target: Any, weights: Any, target_weights: Any = None) -> Any:
-    """Returns the binary cross-entropy of the domain head, whose class 1 is the target.
-
-    Both domains have the same weight, independent of their numbers of samples.
-    The loss is symmetric: with swapped domains and negated logits it is the same.
-
-    Args:
-        source: Logits of source samples, `(samples, 1)`, float32.
-        target: Logits of target samples, `(other samples, 1)`, float32.
-        weights: Weights of the source samples, `(samples,)`.
-        target_weights: Weights of the target samples, `(other samples,)`; None for
-            equal ones.
-
-    Returns:
-        A float32 scalar.
-    """
-    source, target = source[:, 0], target[:, 0]
-    w, v = weights, ops.ones_like(target) if target_weights is None else target_weights
-    return 0.5 * (
-        ops.sum(w * ops.softplus(source)) / (ops.sum(w) + 1e-6)
-        + ops.sum(v * ops.softplus(-target)) / (ops.sum(v) + 1e-6)
-    )
+RAMP_STEEPNESS = 10.0  # of the sigmoid by which the reversed gradient rises
+# An outer product of features and class probabilities wider than `MAX_PRODUCT` is replaced by a
+# random projection of width `PROJECTION`: Long et al. (2018), section 3.2.
+MAX_PRODUCT, PROJECTION = 4096, 1024
+EPSILON = 1e-6
 
 
-def domain_accuracy(source: Any, target: Any) -> Any:
-    """Returns the mean of the domain head's accuracies in both domains; guessing gives 0.5.
+class DomainAdversarial(keras.layers.Layer):
+    """The loss of a domain head behind a gradient reversal.
+
+    The head learns at full speed from the first step on. Only the reversed gradient is
+    multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
+    training that is over.
 
     Args:
-        source: Logits of source samples, of any shape.
-        target: Logits of target samples, of any shape.
+        num_classes: Number of classes for CDAN, whose head gets the outer product of
+            features and class probabilities. 0 for DANN, whose head gets the features.
+        units: Numbers of units of the hidden layers of the head.
+        entropy: CDAN+E: samples whose class is clear count more, by `1 + exp(-entropy)`.
+
+    Reference: Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 17 (2016),
+    sections 4.2 and 5.2.2; Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS
+    2018, eq. 5 to 8.
     """
-    source_accuracy = ops.mean(ops.cast(source < 0, "float32"))
-    target_accuracy = ops.mean(ops.cast(target > 0, "float32"))
-    return 0.5 * (source_accuracy + target_accuracy)
 
+    def __init__(
+        self,
+        num_classes: int = 0,
+        units: tuple[int, ...] = (100,),
+        entropy: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.num_classes, self.entropy = num_classes, entropy
+        self.hidden = [
+            keras.layers.Dense(width, activation="relu", dtype="float32", name=f"hidden_{i}")
+            for i, width in enumerate(units)
+        ]
+        self.logit = keras.layers.Dense(1, dtype="float32", name="logit")
+        self.projections: list[Any] = []
+        self.accuracy_tracker = keras.metrics.Mean(name="domain_accuracy")
 
-def certainty(probabilities: Any) -> Any:
-    """Returns sample weights `1 + exp(-entropy)`, `(samples,)`.
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        width = int(input_shape[-1] or 0)
+        if width * self.num_classes > MAX_PRODUCT:
+            for rows in (width, self.num_classes):
+                random = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
+                self.projections.append(
+                    self.add_weight(shape=(rows, PROJECTION), initializer=random, trainable=False)
+                )
+            width = PROJECTION
+        elif self.num_classes:
+            width *= self.num_classes
+        for layer in self.hidden:
+            layer.build((None, width))
+            width = layer.units
+        self.logit.build((None, width))
+        self.built = True
 
-    Samples whose class is clear get more weight. No gradient flows through the weights.
+    def call(self, features: Any, probabilities: Any, reversal: Any) -> Any:
+        """Returns the logit that a sample is from the target, `(samples,)`."""
+        x = features
+        if self.num_classes:
+            # Without a gradient through the probabilities, as in the authors' code.
+            p = ops.stop_gradient(probabilities)
+            if self.projections:
+                x = ops.matmul(x, self.projections[0]) * ops.matmul(p, self.projections[1])
+                x = x / PROJECTION**0.5
+            else:
+                x = ops.reshape(p[:, :, None] * x[:, None, :], (ops.shape(x)[0], -1))
+        x = reverse(x, reversal)
+        for layer in self.hidden:
+            x = layer(x)
+        return self.logit(x)[:, 0]
 
-    Args:
-        probabilities: Class probabilities, `(samples, classes)`.
+    def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
+        """Returns the cross-entropy of the head, a mean over both domains alike."""
+        reversal = strength * (2.0 / (1.0 + ops.exp(-RAMP_STEEPNESS * progress)) - 1.0)
+        source = self(pair.features, pair.probabilities, reversal)
+        target = self(pair.target_features, pair.target_probabilities, reversal)
+        right = (ops.mean(ops.cast(a, "float32")) for a in (source < 0, target > 0))
+        self.accuracy_tracker.update_state(sum(right) / 2)
+        return 0.5 * (
+            self._mean(ops.softplus(source), pair.probabilities)
+            + self._mean(ops.softplus(-target), pair.target_probabilities)
+        )
 
-    Reference: Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS
-    2018 (CDAN+E).
-    """
-    p = ops.stop_gradient(probabilities)
-    return 1.0 + ops.exp(ops.sum(p * ops.log(p + 1e-6), axis=-1))
-
-
-def mean_entropy(probabilities: Any) -> Any:
-    """Returns the mean entropy of class probabilities, `(samples, classes)`, in nats.
-
-    Reference: Shu et al., "A DIRT-T Approach to Unsupervised Domain
-    Adaptation", ICLR 2018, eq. 4.
-    """
-    p = probabilities
-    return -ops.mean(ops.sum(p * ops.log(p + 1e-6), axis=-1))
+    def _mean(self, values: Any, probabilities: Any) -> Any:
+        """Returns the mean of `values`, weighted by certainty with `entropy`."""
+        if not self.entropy:
+            return ops.mean(values)
+        p = ops.stop_gradient(probabilities)
+        weights = 1.0 + ops.exp(ops.sum(p * ops.log(p + EPSILON), axis=-1))
+        return ops.sum(weights * values) / ops.sum(weights)

@@ -6,7 +6,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.alignment import METHODS
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
@@ -126,23 +125,13 @@ def num_samples(value: Any) -> int:
     return len(keras.tree.flatten(value)[0])
 
 
-def check_arguments(
-    method: str, strength: float, source_first: float, warmup: float, mixing: float
-) -> None:
-    """Checks the arguments of `DomainAdaptationModel`; raises a BadInputError."""
-    if method not in METHODS:
-        raise BadInputError(f"`method` must be one of {METHODS}. Received: method={method!r}")
+def check_options(names: tuple[str, ...], strength: float, entropy: bool) -> None:
+    """Checks `strength` and `entropy` for the methods `names`; raises a BadInputError."""
     if not 0 <= strength < float("inf"):
         raise BadInputError(
             f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"
         )
-    for name, share in (("source_first", source_first), ("warmup", warmup)):
-        if not 0 <= share <= 1:
-            raise BadInputError(
-                f"`{name}` is a share of the training, from 0 to 1. Received: {name}={share!r}"
-            )
-    if not 0 <= mixing <= 0.5:
+    if entropy and "cdan" not in names:
         raise BadInputError(
-            "`mixing` is the largest share of the target in a source image, from 0 to 0.5: beyond, "
-            f"the label would be that of the smaller part. Received: mixing={mixing!r}"
+            f"`entropy` is an option of 'cdan'. Received: entropy={entropy!r}, method={names!r}"
         )

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.target_classes import TargetClasses, find_classes
-
 RIDGE = 1e-2  # added to the variance of each feature, in units of their mean variance
-MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 
 
 @dataclass(frozen=True)
@@ -23,38 +20,25 @@ class Evidence:
         distance: Proxy A-distance of the features, from 0 (a linear rule cannot
             tell the domains apart) to 2 (it always can).
         source_accuracy: Accuracy on labelled source samples; NaN for regression.
+        source_confidence: Largest class probability of a source sample, averaged over the
+            samples; NaN for regression.
         confidence: Largest class probability of a target sample, averaged over the
             samples; NaN for regression.
-        agreement: Share of the target samples whose predicted class is also the one
-            that `classes` estimates; NaN for regression.
-        classes: Estimated classes of the target samples and their frequencies;
-            None for regression.
-        predicted: Class ids that the model predicts for the target, `(samples,)`; empty
-            for regression.
-        num_labelled: Number of source samples on which `source_accuracy` was measured.
+        shares: Mean class probabilities of the target samples, `(classes,)`; empty for
+            regression.
     """
 
     epoch: int
     distance: float
     source_accuracy: float = float("nan")
+    source_confidence: float = float("nan")
     confidence: float = float("nan")
-    agreement: float = float("nan")
-    classes: TargetClasses | None = None
-    predicted: np.ndarray = field(default_factory=lambda: np.zeros(0, "int64"))
-    num_labelled: int = 0
+    shares: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def domain_accuracy(self) -> float:
         """Accuracy of a linear rule that tells the domains apart; guessing gives 0.5."""
         return 0.5 + self.distance / 4
-
-    def source_fell(self, best: float) -> bool:
-        """Returns whether source accuracy is significantly below `best`.
-
-        It must be lower by two standard errors and by `MIN_ACCURACY_DROP`.
-        """
-        error = np.sqrt(max(best * (1 - best), 1e-4) / max(self.num_labelled, 1))
-        return bool(self.source_accuracy < best - max(MIN_ACCURACY_DROP, 2 * error))
 
 
 def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
@@ -106,7 +90,6 @@ def measure_evidence(
     source: tuple[np.ndarray, np.ndarray],
     labels: np.ndarray | None,
     target: tuple[np.ndarray, np.ndarray],
-    groups: np.ndarray | None = None,
 ) -> Evidence:
     """Computes the evidence from features and predictions in both domains.
 
@@ -116,23 +99,17 @@ def measure_evidence(
             classes)` of the source.
         labels: Class ids of the source, `(samples,)`; None for regression.
         target: Features and class probabilities of the target, likewise.
-        groups: Class ids of the target samples, `(samples,)`, by the groups that were
-            found before alignment; None to search for groups.
     """
     features, p = source
     target_features, target_p = target
     distance = proxy_a_distance(features, target_features)
     if labels is None:
         return Evidence(epoch, distance)
-    predicted, target_predicted = p.argmax(axis=1), target_p.argmax(axis=1)
-    classes = find_classes(features, labels, target_features, target_p, groups)
     return Evidence(
         epoch,
         distance,
-        source_accuracy=float((predicted == labels).mean()),
+        source_accuracy=float((p.argmax(axis=1) == labels).mean()),
+        source_confidence=float(p.max(axis=1).mean()),
         confidence=float(target_p.max(axis=1).mean()),
-        agreement=float((classes.probabilities.argmax(axis=1) == target_predicted).mean()),
-        classes=classes,
-        predicted=target_predicted,
-        num_labelled=len(labels),
+        shares=target_p.mean(axis=0),
     )

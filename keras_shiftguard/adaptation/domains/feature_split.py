@@ -21,7 +21,7 @@ class Split:
     Attributes:
         name: Name of the layer whose output is the features.
         features_and_outputs: Model from the inputs to `[features, outputs]`.
-        tensor: The symbolic tensor of the features.
+        memory: The moving averages of batch norm in the model.
         width: Number of features of a sample.
         num_outputs: Size of the last axis of the output.
 
@@ -66,7 +66,6 @@ class Split:
                 "batch must be fixed. "
                 f"Other candidates: {[name for name in candidates if name != self.name]}"
             )
-        self.tensor = tensor
         self.width = 1
         for size in tensor.shape[1:]:
             self.width *= int(size)
@@ -82,25 +81,9 @@ class Split:
                 "with this one. Adapt `keras.models.clone_model(model)` with the same weights. "
                 f"({error})"
             ) from error
-        self.model = model
-
-    def head(self) -> keras.Model:
-        """Returns the model from the features to the output."""
-        try:
-            return _submodel(self.tensor, self.model.outputs[0], f"{self.model.name}_head")
-        except (ValueError, KeyError) as error:
-            raise BadInputError(
-                f"The output of {self.model.name!r} does not depend on {self.name!r} alone. "
-                f"({error})"
-            ) from error
-
-    def extractor(self) -> keras.Model:
-        """Returns the model from the inputs to the features."""
-        return keras.Model(_structure(self.model), self.tensor, name=f"{self.model.name}_features")
-
-    def is_frozen(self) -> bool:
-        """Whether the extractor has no trainable weights."""
-        return not self.extractor().trainable_variables
+        # The moving averages of batch norm, which a forward pass in training changes.
+        names = ("moving_mean", "moving_variance")
+        self.memory = [v for v in model.non_trainable_variables if v.name in names]
 
 
 def _submodel(inputs: Any, outputs: Any, name: str) -> keras.Model:

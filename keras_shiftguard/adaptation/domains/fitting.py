@@ -6,23 +6,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.alignment_watch import MAX_SAMPLES, AlignmentWatch
 from keras_shiftguard.adaptation.domains.arguments import check_streams, has_labels, num_samples
-from keras_shiftguard.adaptation.domains.frozen_extractor import train_frozen
 from keras_shiftguard.adaptation.domains.paired_batches import Pairs, is_one_shot
-from keras_shiftguard.adaptation.domains.protocol import AdaptationModel
-from keras_shiftguard.adaptation.domains.report import Action
-from keras_shiftguard.adaptation.domains.weight_average import WeightAverage
+from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
 
-Fit = Callable[..., Any]  # a method `fit`
+MAX_SAMPLES = 512  # samples of each domain that are measured
 
 
 def train(
-    model: AdaptationModel,
-    plain_fit: Fit,
+    model: Any,
+    plain_fit: Callable[..., Any],
     x: Any,
     y: Any,
     target: Any,
@@ -61,50 +57,9 @@ def train(
         model.say(remark)
     held_out = validation is not None and not is_one_shot(validation)
     measured = _take_samples(validation)[1] if held_out else source_samples
-    if model.split.is_frozen():
-        model.actions = [
-            Action(0, "features computed once and a new head trained", "the extractor is frozen")
-        ]
-        model.say(str(model.actions[0]))
-        return train_frozen(model, source, target, kwargs)
-    measured_samples = measured, target_samples[0], held_out
-    return _train_on_pairs(model, plain_fit, source, target, kwargs, measured_samples)
-
-
-def _train_on_pairs(
-    model: AdaptationModel,
-    plain_fit: Fit,
-    source: Any,
-    target: Any,
-    kwargs: dict[str, Any],
-    measured_samples: tuple[Any, Any, bool],
-) -> Any:
-    """Trains on paired batches with the callbacks of this package.
-
-    Args:
-        model: The model.
-        plain_fit: See `train`.
-        source: The source with labels.
-        target: The target.
-        kwargs: The other arguments of `fit`.
-        measured_samples: The samples on which `AlignmentWatch` measures the model:
-            `(x, y, sample_weight)` of the source, inputs of the target, and whether
-            these source samples are held out.
-
-    Returns:
-        The Keras `History`.
-    """
-    epochs = kwargs.get("epochs", 1)
-    start = kwargs.get("initial_epoch", 0)
-    source_only = int(model.source_first * epochs) if model.num_classes else 0
+    epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
     seed = int(from_all(np.asarray([seed]))[0])  # all processes take the first one's seed
-    model.mixing_layer.seed(seed)
-    if model.blends:
-        model.say(
-            f"In training, up to {model.mixing:.0%} of a target image is blended into each source "
-            "image. `mixing=0` leaves the source as it is."
-        )
     pairs = Pairs(
         source,
         target,
@@ -113,31 +68,32 @@ def _train_on_pairs(
         steps=kwargs.pop("steps_per_epoch", None),
         seed=seed,
     )
-    layer = model.alignment_layer
-    if not start:
-        model.actions, model.looks = [], []
-        layer.started.assign(float(source_only == 0))
-        layer.step.assign(0.0)
-        layer.conditional.assign(0.0)
+    model.looks = [look for look in model.looks if look.epoch < epochs[0]]
+    if not epochs[0]:  # not a resumed training
+        model.actions = []
+        model.steps_done.assign(0.0)
         model.set_strength(model.initial_strength)
-    layer.ramp_steps.assign(model.warmup * (epochs - source_only) * len(pairs))
-    measured, target_measured, held_out = measured_samples
+    model.steps.assign(float(epochs[1] * len(pairs)))
+    if model.views is not None:
+        model.views.seed(seed)
+        seen = from_all([source_samples[0], target_samples[0]])
+        model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
     x, y, *_ = from_all(measured)
-    watch = AlignmentWatch(
-        model, (x, y), from_all(target_measured), held_out, (start, epochs, source_only)
-    )
+    watch = AdaptationWatch(model, (x, y), from_all(target_samples[0]), epochs)
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
-    # The user's callbacks come last, so that they can override what these set.
-    first_callbacks = [watch, WeightAverage(model, epochs)] if model.protect else [watch]
-    callbacks = [*first_callbacks, *callbacks]
-    history = plain_fit(pairs, shuffle=False, callbacks=callbacks, **kwargs)
+    # The user's callbacks come last, so that they can override what this one sets.
+    history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
     if model.verbose:
         print(model.alignment)
     return history
+
+
+def _concatenated(*parts: Any) -> np.ndarray:
+    return np.concatenate([to_numpy(part) for part in parts])
 
 
 class _Repeatable:

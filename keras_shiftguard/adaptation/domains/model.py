@@ -1,19 +1,24 @@
 """`DomainAdaptationModel`: trains a model on two domains at once."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.alignment import Alignment
-from keras_shiftguard.adaptation.domains.arguments import check_arguments
+from keras_shiftguard.adaptation.domains.arguments import check_options
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 from keras_shiftguard.adaptation.domains.feature_split import Split
 from keras_shiftguard.adaptation.domains.fitting import train
-from keras_shiftguard.adaptation.domains.mixing import DomainMixing, is_image
+from keras_shiftguard.adaptation.domains.methods import (
+    NEED_CLASSES,
+    NEED_VIEWS,
+    make_methods,
+    method_names,
+)
 from keras_shiftguard.adaptation.domains.pair_model import PairModel
 from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
+from keras_shiftguard.adaptation.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.processes import is_first_process
@@ -23,54 +28,52 @@ from keras_shiftguard.instrument.processes import is_first_process
 class DomainAdaptationModel(PairModel):
     """Trains a model on a labelled source so that it works on an unlabelled target.
 
-    While the model learns its task on the source, the features of `feature_layer`
-    are made alike in both domains. The wrapper is used like the model that it
-    wraps: `compile`, `fit`, `evaluate`, `predict`, `save`. It trains the weights of
-    `model` itself, which is available as `adapted_model`.
-
-    After each epoch both domains are measured, without labels of the target. If
-    alignment lowers the accuracy on the source, its strength is reduced, and at last
-    alignment is switched off. `alignment` reports what was done and why.
+    The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
+    `predict`, `save`. It trains the weights of `model` itself, which is available as
+    `adapted_model`. Each batch of `fit` holds samples of both domains, and the loss of
+    the method is added to that of the task, from the first step on.
 
     Args:
         model: A functional or sequential model with one output, compiled or not.
-        feature_layer: Name of the layer whose output is aligned. Defaults to the
-            layer before the last one with weights.
-        method: The method of alignment. `"dann"`: a head learns to tell the domains
-            apart, and its reversed gradient makes the features alike. `"cdan"`: the
-            same with a head that also gets the class probabilities. `"mmd"`: the
-            maximum mean discrepancy is minimised. `"coral"`: the distances of means
-            and covariances are minimised. `"auto"`: `"mmd"` at first, and then one
-            such distance for each class if it is clear where the classes lie in the
-            target.
-        strength: Weight of the alignment loss. 0 switches alignment off, and `fit`
-            is that of the plain model, bit for bit.
-        source_first: Share of the epochs in which the model learns the source alone,
-            before alignment starts. After them the classes of the target samples are
-            estimated, which needs a model that has learned its task. 0 suits a
-            model that was trained before. Not used for regression.
-        warmup: Share of the remaining epochs over which the strength rises from 0.
-        label_shift: Whether to estimate the class mix of the target, and to weight
-            the source classes accordingly.
-        protect: Whether to act on the measurements, and to end with the mean weights
-            of the last epochs. If False, the model only measures.
-        mixing: Largest share of a target image that is blended into a source image
-            in training, 0 to 0.5. Inputs that are not images are never blended.
+        feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
+            `"coral"` align. Defaults to the layer before the last one with weights.
+        method: One of these, each as published, or a tuple of them, whose losses are
+            added.
+
+            - `"dann"`: a domain head learns to tell the domains apart by their features,
+              and its reversed gradient makes them alike.
+            - `"cdan"`: the same with a head that also gets the class probabilities.
+            - `"mmd"`: the maximum mean discrepancy of the features is minimised (DAN).
+            - `"coral"`: the difference of their covariances is minimised (Deep CORAL).
+            - `"adamatch"`: strongly augmented target samples get the labels that the model
+              gives to weakly augmented ones, with aligned class shares.
+            - `"augmentation"`: the views of AdaMatch for the source alone.
+
+            Or `"auto"`: AdaMatch after a first stage of augmentation alone, to which it
+            returns if its own measurements speak against what followed.
+        strength: Weight of the method. 0 switches it off, and `fit` is that of the plain
+            model, bit for bit. For `"dann"` and `"cdan"` it is the largest factor of the
+            reversed gradient.
         units: Numbers of units of the hidden layers of the domain head.
+        entropy: Whether `"cdan"` weights samples by how clear their class is (CDAN+E).
+        augmentation: Layer that gives the strong view of a batch of inputs, called with
+            `training=True`. Defaults to one of ours for images, vectors and signals, with
+            the methods that need a strong view. Given with another method, the source is
+            trained on its strong views as well.
         verbose: 0 is silent; 1 prints what is done and why.
 
     Attributes:
         adapted_model: The plain model, compiled with the same loss and metrics. It
             can be loaded where this package is not installed.
-        alignment: `AlignmentReport`, which says in words whether alignment works.
+        alignment: `AlignmentReport` on both domains, in words.
         actions: List of `Action`: changes during training, with reasons.
 
     Raises:
         BadInputError: If an argument is invalid, or if the model cannot be split at
             `feature_layer`.
 
-    Reference: Ganin et al., JMLR 17 (2016); Long et al., ICML 2015 and NeurIPS
-    2018; Sun and Saenko, ECCV workshops 2016; Zhu et al., IEEE TNNLS 2021.
+    Reference: Ganin et al., JMLR 17 (2016); Long et al., NeurIPS 2018 (CDAN) and ICML
+    2015 (DAN); Sun and Saenko, ECCV workshops 2016; Berthelot et al., ICLR 2022.
 
     Example:
 
@@ -90,46 +93,59 @@ class DomainAdaptationModel(PairModel):
         self,
         model: keras.Model,
         feature_layer: str | None = None,
-        method: str = "dann",
+        method: str | Sequence[str] = "dann",
         strength: float = 1.0,
-        source_first: float = 0.4,
-        warmup: float = 0.5,
-        label_shift: bool = True,
-        protect: bool = True,
-        mixing: float = 0.5,
-        units: tuple[int, ...] = (128, 128),
+        units: tuple[int, ...] = (100,),
+        entropy: bool = False,
+        augmentation: keras.layers.Layer | None = None,
         verbose: int = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        check_arguments(method, strength, source_first, warmup, mixing)
+        names = method_names(method)
+        check_options(names, strength, entropy)
         self.split = Split(model, feature_layer)
         self.base = model
         self.feature_layer = feature_layer
-        self.method = method
+        self.method = method if isinstance(method, str) else names
+        self.method_names = names
         self.initial_strength = float(strength)
-        self.source_first = float(source_first)
-        self.warmup = float(warmup)
-        self.label_shift = label_shift
-        self.protect = protect
-        self.mixing = float(mixing)
         self.units = tuple(units)
+        self.entropy = bool(entropy)
+        self.augmentation = augmentation
         self.verbose = verbose
         self.looks: list[Evidence] = []
         self.actions: list[Action] = []
-        self.is_off = False
-        n = self.split.num_outputs
-        self.alignment_layer = Alignment(method, max(n, 2), self.units, name="alignment")
-        self.alignment_layer.build((None, self.split.width))
-        self.alignment_layer.strength.assign(self.initial_strength)
-        self.mixing_layer = DomainMixing(self.mixing, name="mixing")
-        self.num_classes = max(n, 2)
+        self.num_classes = max(self.split.num_outputs, 2)
+        self.methods = make_methods(
+            names, self.split.width, self.num_classes, self.units, self.entropy
+        )
+        self.views = None
+        if augmentation is not None or set(names) & set(NEED_VIEWS):
+            self.views = Views(augmentation, name="views")
+            self.views.build([tuple(tensor.shape) for tensor in model.inputs])
+        self.strength = self._variable("strength", self.initial_strength)
+        self.steps_done = self._variable("steps_done", 0.0)
+        self.steps = self._variable("steps", 0.0)
+        self.alignment_tracker = keras.metrics.Mean(name="alignment_loss")
         self.built = True
-        if feature_layer is None:
+        if feature_layer is None and set(names) - {"augmentation", "adamatch", "auto"}:
             self.say(
                 f"DomainAdaptationModel aligns the output of {self.split.name!r}, the input of the "
                 "head. `feature_layer=` chooses another layer."
             )
+
+    def _variable(self, name: str, value: float) -> Any:
+        """Adds a scalar variable that is not trained and has the same value on all replicas."""
+        return self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(value),
+            dtype="float32",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+            name=name,
+        )
 
     # --- training and results -------------------------------------------------
 
@@ -148,7 +164,8 @@ class DomainAdaptationModel(PairModel):
 
         Returns:
             The `History`, with `alignment_loss` beside the metrics. Adversarial methods
-            also have `domain_accuracy`, which is 0.5 if the head can only guess.
+            also have `domain_accuracy`, which is 0.5 if the head can only guess, and
+            AdaMatch `pseudo_labelled`, the share of the target that is trained on.
 
         Raises:
             BadInputError: If the two domains cannot be aligned, before training
@@ -156,7 +173,7 @@ class DomainAdaptationModel(PairModel):
         """
         self._compile_if_needed()
         self._read_loss()
-        if target_data is None or self.initial_strength == 0 or self.is_off:
+        if target_data is None or self.initial_strength == 0:
             return super().fit(x, y, **kwargs)
         return train(self, super().fit, x, y, target_data, kwargs)
 
@@ -176,55 +193,22 @@ class DomainAdaptationModel(PairModel):
     @property
     def alignment(self) -> AlignmentReport:
         """The report on the alignment; print it."""
-        off = self.is_off or self.initial_strength == 0
         return AlignmentReport(
-            method="off" if off else self.method,
+            method=" + ".join(self.method_names),
             feature_layer=self.split.name,
             looks=tuple(self.looks),
             actions=tuple(self.actions),
-            strength=0.0 if off else self.current_strength,
+            strength=self.current_strength,
         )
-
-    # --- strength and protection ------------------------------------------------
-
-    @property
-    def blends(self) -> bool:
-        """Whether target images are blended into source images in training."""
-        return bool(self.mixing and self.num_classes) and any(map(is_image, self.base.inputs))
-
-    @property
-    def source_suffers(self) -> bool:
-        """Whether source accuracy in the last measurement is significantly below the best one."""
-        best = max((look.source_accuracy for look in self.looks), default=0.0)
-        return bool(self.looks) and self.looks[-1].source_fell(best)
 
     @property
     def current_strength(self) -> float:
-        """Weight of the alignment loss after the warm-up.
-
-        It starts as the argument `strength`, and may be changed in training.
-        """
-        return float(ops.convert_to_numpy(self.alignment_layer.strength))
+        """Weight of the methods: the argument `strength`, unless it was changed in training."""
+        return float(ops.convert_to_numpy(self.strength))
 
     def set_strength(self, strength: float) -> None:
         """Sets `current_strength`, also during training."""
-        self.alignment_layer.strength.assign(float(strength))
-
-    def switch_off(self, reason: str, epoch: int = 0) -> None:
-        """Switches alignment off for good, so that later calls of `fit` train the plain model.
-
-        Args:
-            reason: The reason, for the record in `actions`.
-            epoch: Number of finished epochs, for the same record.
-        """
-        self.is_off = True
-        self.set_strength(0.0)
-        self.alignment_layer.class_weights.assign(
-            np.ones(self.alignment_layer.class_weights.shape, "float32")
-        )
-        action = Action(epoch, "alignment switched off", reason)
-        self.actions.append(action)
-        self.say(str(action))
+        self.strength.assign(float(strength))
 
     def say(self, message: str) -> None:
         """Prints a message if `verbose` is set, in the first of several processes only."""
@@ -250,13 +234,15 @@ class DomainAdaptationModel(PairModel):
 
     def _read_loss(self) -> None:
         """Sets the number of classes, which is 0 if the compiled loss is one for regression."""
-        classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
-        if not classes and self.method == "cdan":
+        self.num_classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
+        wrong = [name for name in self.method_names if name in NEED_CLASSES]
+        if not self.num_classes and wrong:
             raise BadInputError(
-                "method='cdan' needs class probabilities, but the loss is one for regression. Use "
-                "'dann', 'mmd' or 'coral'."
+                f"method={wrong[0]!r} needs class probabilities, but the loss is one for "
+                "regression. Use 'dann', 'mmd' or 'coral'."
             )
-        self.num_classes = self.alignment_layer.num_classes = classes
+        if self.views is not None and self.augmentation is None:
+            check_views(self.base.inputs)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -265,12 +251,9 @@ class DomainAdaptationModel(PairModel):
             "feature_layer": self.feature_layer,
             "method": self.method,
             "strength": self.initial_strength,
-            "source_first": self.source_first,
-            "warmup": self.warmup,
-            "label_shift": self.label_shift,
-            "protect": self.protect,
-            "mixing": self.mixing,
             "units": self.units,
+            "entropy": self.entropy,
+            "augmentation": keras.saving.serialize_keras_object(self.augmentation),
             "verbose": self.verbose,
         }
 
@@ -278,9 +261,10 @@ class DomainAdaptationModel(PairModel):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Self:
         config = dict(config)
         verbose = config.pop("verbose")
-        config["model"] = keras.saving.deserialize_keras_object(
-            config["model"], custom_objects=custom_objects
-        )
+        for part in ("model", "augmentation"):
+            config[part] = keras.saving.deserialize_keras_object(
+                config[part], custom_objects=custom_objects
+            )
         loaded = cls(**config, verbose=0)  # without the message on the feature layer
         loaded.verbose = verbose
         return loaded

@@ -1,8 +1,7 @@
-"""`PairModel`: a Keras model whose training batches hold samples of two domains.
+"""`PairModel`: a Keras model with a training step of its own, for a source and a target at once.
 
-Only the three methods `call`, `compute_loss` and `compute_metrics` are overridden,
-with the same code on TensorFlow, JAX and PyTorch. The training step of each
-backend stays as it is, since gradient reversal needs no second backward pass.
+`loss_of` is what is trained, the same on all backends. The three steps after it are those that
+the backends ask for, and differ only in how each takes a gradient.
 """
 
 from typing import Any
@@ -10,87 +9,160 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.alignment import Alignment
 from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.mixing import DomainMixing
+from keras_shiftguard.adaptation.domains.pair import Pair, first, flat, joined, repeated
+from keras_shiftguard.adaptation.domains.views import Views
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
+from keras_shiftguard.statistics.classes import probabilities
 
 
 class PairModel(keras.Model):
-    """A model whose loss and metrics use batches with a source part and a target part.
+    """A model that is trained on batches `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
 
-    A batch without a target part, for inference, goes through the wrapped model.
+    Other batches, and inference, go through the wrapped model as it is.
 
     Attributes:
         base: The wrapped model.
-        split: The wrapped model, divided into a feature extractor and a head.
-        alignment_layer: Layer with the loss that makes both domains alike.
-        mixing_layer: Layer that blends target images into source images.
+        split: Gives the features and the outputs of the wrapped model.
+        methods: Layers with a method `loss(pair, progress, strength)`; their losses are added.
+        views: Gives a weak and a strong view of each sample; None without augmentation.
+        strength: Variable, the weight of the methods.
+        steps_done: Variable, the number of training steps on pairs so far.
+        steps: Variable, the number of them in the whole training.
         num_classes: Number of classes; 0 for regression.
     """
 
     base: keras.Model
     split: Split
-    alignment_layer: Alignment
-    mixing_layer: DomainMixing
+    methods: list[Any]
+    views: Views | None
+    strength: Any
+    steps_done: Any
+    steps: Any
     num_classes: int
+    alignment_tracker: keras.metrics.Mean
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        if not is_pair(inputs):
-            return self.base(inputs, training=training)
-        source, target = inputs[SOURCE], inputs[TARGET]
-        size = ops.shape(keras.tree.flatten(source)[0])[0]
-        if training and self.num_classes:
-            source = self.mixing_layer(source, target, strength=self.alignment_layer.strength)
-        # Both domains go through the network in one batch, so batch normalisation sees both.
-        joined = keras.tree.map_structure(
-            lambda a, b: ops.concatenate([a, ops.cast(b, a.dtype)], axis=0), source, target
+    def loss_of(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """Returns the loss of a batch of both domains, and the outputs for its source."""
+        n, m = (ops.shape(keras.tree.flatten(x[domain])[0])[0] for domain in (SOURCE, TARGET))
+        both = joined([x[SOURCE], x[TARGET]])
+        views = self.views(both) if self.views else (both,)
+        # Everything goes through the network in one batch, so batch norm sees both domains.
+        features, outputs = self.split.features_and_outputs(joined(views), training=True)
+        starts = [view * (n + m) for view in range(len(views))]
+        answers = joined([outputs[at : at + n] for at in starts])  # for the source, by view
+        if self.views and self.split.memory:
+            alone = joined([first(view, n) for view in views])
+            answers = self.interpolated(answers, alone, self.views.generator)
+        task_loss = self.compute_loss(
+            x[SOURCE], repeated(y, len(views)), answers, repeated(sample_weight, len(views))
         )
-        features, outputs = self.split.features_and_outputs(joined, training=training)
-        return {
-            "outputs": outputs[:size],
-            "target_outputs": outputs[size:],
-            "features": features[:size],
-            "target_features": features[size:],
-        }
+        pair = Pair(
+            flat(features[:n]),
+            flat(features[n : n + m]),
+            self.probabilities(answers[:n]),
+            self.probabilities(outputs[n : n + m]),
+            self.probabilities(outputs[2 * n + m :]) if self.views else None,
+        )
+        progress = ops.minimum(self.steps_done / ops.maximum(self.steps, 1.0), 1.0)
+        alignment = sum(method.loss(pair, progress, self.strength) for method in self.methods)
+        self.steps_done.assign_add(1.0)
+        self.alignment_tracker.update_state(alignment)
+        alignment = ops.cast(alignment, task_loss.dtype) / self.num_replicas()
+        return task_loss + alignment, answers[:n]
 
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        if not is_pair(x):
-            return super().compute_loss(x, y, y_pred, sample_weight, training=training)
-        layer = self.alignment_layer
-        if self.num_classes:
-            weights = layer.weights_of(y)
-            if sample_weight is not None:
-                weights = weights * ops.cast(ops.reshape(sample_weight, (-1,)), "float32")
-            sample_weight = weights
-        loss = super().compute_loss(x, y, y_pred["outputs"], sample_weight, training=training)
-        alignment_loss = layer.loss(
-            y_pred["features"],
-            y_pred["target_features"],
-            y,
-            y_pred["outputs"],
-            y_pred["target_outputs"],
-        )
-        return loss + ops.cast(alignment_loss / self._num_replicas(), loss.dtype)
+    def train_step(self, *arguments: Any) -> Any:
+        """Trains on one batch. The last argument is the batch; JAX passes its state before it."""
+        data = keras.utils.unpack_x_y_sample_weight(arguments[-1])
+        if not is_pair(data[0]):
+            return super().train_step(*arguments)
+        step = getattr(self, f"{keras.backend.backend()}_step")
+        return step(*arguments[:-1], *data)
+
+    def tensorflow_step(self, x: Any, y: Any, sample_weight: Any) -> Any:
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            loss, outputs = self.loss_of(x, y, sample_weight)
+            scaled = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        return self.logs(loss, x, y, outputs, sample_weight)
+
+    def torch_step(self, x: Any, y: Any, sample_weight: Any) -> Any:
+        import torch
+
+        self.zero_grad()
+        loss, outputs = self.loss_of(x, y, sample_weight)
+        self.optimizer.scale_loss(loss).backward()
+        gradients = [v.value.grad for v in self.trainable_variables]
+        with torch.no_grad():
+            self.optimizer.apply(gradients, self.trainable_variables)
+        return self.logs(loss, x, y, outputs, sample_weight)
+
+    def jax_step(self, state: Any, x: Any, y: Any, sample_weight: Any) -> Any:
+        import jax
+
+        trainable, others, optimizer, metrics = state
+        kept = [*self.non_trainable_variables, *self.metrics_variables]
+
+        def stateless(values: Any) -> Any:
+            variables = [*self.trainable_variables, *kept, *self.optimizer.variables]
+            values = [*values, *others, *metrics, *optimizer]
+            with keras.StatelessScope(
+                list(zip(variables, values, strict=True)), collect_losses=True
+            ) as scope:
+                loss, outputs = self.loss_of(x, y, sample_weight)
+                scaled = self.optimizer.scale_loss(loss)
+            return scaled, (loss, outputs, [scope.get_current_value(v) for v in kept])
+
+        gradients, (loss, outputs, values) = jax.grad(stateless, has_aux=True)(trainable)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        with keras.StatelessScope(list(zip(kept, values, strict=True))) as scope:
+            logs = self.logs(loss, x, y, outputs, sample_weight)
+        values = [scope.get_current_value(v) for v in kept]
+        return logs, (trainable, values[: len(others)], optimizer, values[len(others) :])
+
+    def logs(self, loss: Any, x: Any, y: Any, outputs: Any, sample_weight: Any) -> Any:
+        """Updates the metrics after a step, and returns their values."""
+        loss_tracker = next(metric for metric in self.metrics if metric.name == "loss")
+        loss_tracker.update_state(loss * self.num_replicas(), ops.shape(outputs)[0])
+        return self.compute_metrics(x, y, outputs, sample_weight)
 
     def compute_metrics(
         self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
     ) -> dict[str, Any]:
-        if is_pair(x):
-            return super().compute_metrics(x, y, y_pred["outputs"], sample_weight)
-        # Without a target part there is no alignment loss, so its metrics are left out.
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
-        alignment_names = [metric.name for metric in self.alignment_layer.metrics]
-        return {name: value for name, value in logs.items() if name not in alignment_names}
+        if is_pair(x):
+            return logs
+        # Without a target nothing is aligned, so the metrics of the methods are left out.
+        own = [self.alignment_tracker, *(m for method in self.methods for m in method.metrics)]
+        return {k: value for k, value in logs.items() if k not in [metric.name for metric in own]}
 
-    def _num_replicas(self) -> int:
+    def interpolated(self, outputs: Any, x: Any, seed: Any) -> Any:
+        """Returns the source's outputs, mixed with those that the source alone would get.
+
+        Batch norm normalises the source with the target in `outputs`, and without it here; its
+        moving averages do not change. Reference: Berthelot et al. (2022), section 3.1.
+        """
+        variables = self.split.memory
+        before = [ops.copy(v.value) for v in variables]
+        _, alone = self.split.features_and_outputs(x, training=True)
+        for variable, value in zip(variables, before, strict=True):
+            variable.assign(value)
+        share = keras.random.uniform(ops.shape(outputs), seed=seed)
+        share = ops.cast(share, outputs.dtype)
+        return share * outputs + (1 - share) * alone
+
+    def probabilities(self, outputs: Any) -> Any:
+        """Returns class probabilities, float32, of logits or probabilities; None for regression."""
+        return probabilities(ops.cast(outputs, "float32")) if self.num_classes else None
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        # Keras builds the model with a pair; only its step knows what to do with the target.
+        return self.base(inputs[SOURCE] if is_pair(inputs) else inputs, training=training)
+
+    def num_replicas(self) -> int:
         """Returns the number of replicas, over which `tf.distribute` sums the loss."""
         if keras.backend.backend() != "tensorflow":
             return 1

@@ -32,12 +32,12 @@ class AlignmentReport:
     """A report on a domain adaptation, made without labels of the target.
 
     Args:
-        method: The method of alignment; "off" if nothing was aligned.
+        method: The methods, joined by " + ".
         feature_layer: Name of the layer whose output was aligned.
         looks: The measurements: one before training and one after each epoch (less
             often in long trainings).
         actions: The changes that were made during training.
-        strength: Weight of the alignment loss at the end of the ramp.
+        strength: Weight of the methods at the end.
     """
 
     method: str
@@ -47,13 +47,18 @@ class AlignmentReport:
     strength: float = 0.0
 
     @property
+    def aligns(self) -> bool:
+        """Whether one of the methods makes features alike; AdaMatch does not."""
+        return bool({"dann", "cdan", "mmd", "coral"} & set(self.method.split(" + ")))
+
+    @property
     def works(self) -> bool | None:
-        """Whether the domains are close or came closer; None if this cannot be judged.
+        """Whether the features are close or came closer; None if this cannot be judged.
 
         They are close if the proxy A-distance is at most 0.5, and came closer if it is
         less than 0.8 times its largest value.
         """
-        if len(self.looks) < 2 or self.method == "off" or self.strength == 0:
+        if len(self.looks) < 2 or not self.aligns or self.strength == 0:
             return None
         now, largest = self.looks[-1].distance, max(look.distance for look in self.looks)
         return now <= 0.5 or now < 0.8 * largest
@@ -86,9 +91,8 @@ class AlignmentReport:
         }
         if "alignment_loss" in logs:
             curves["alignment_loss"] = float(logs["alignment_loss"])
-        if last.classes is not None:
-            shares = last.classes.frequencies[:MAX_CURVES]
-            curves |= {f"class_frequency/{k}": float(share) for k, share in enumerate(shares)}
+        shares = last.shares[:MAX_CURVES]
+        curves |= {f"class_frequency/{k}": float(share) for k, share in enumerate(shares)}
         return self._headline(), events, curves
 
     def to_dict(self) -> dict[str, Any]:
@@ -101,10 +105,7 @@ class AlignmentReport:
             "distance": [look.distance for look in self.looks],
             "source_accuracy": [look.source_accuracy for look in self.looks],
             "confidence": [look.confidence for look in self.looks],
-            "class_frequencies": [
-                None if look.classes is None else look.classes.frequencies.tolist()
-                for look in self.looks
-            ],
+            "class_frequencies": [look.shares.tolist() for look in self.looks],
             "actions": [vars(action) for action in self.actions],
         }
 
@@ -121,14 +122,16 @@ class AlignmentReport:
         if last.source_accuracy == last.source_accuracy:  # not NaN, as for regression
             lines.append(
                 f"  Accuracy on labelled source is {last.source_accuracy:.1%}. In the target the "
-                f"model's mean confidence is {last.confidence:.0%}, and its predictions agree with "
-                f"the estimated classes in {last.agreement:.0%} of the samples. These numbers use "
-                "no labels of the target, so they prove nothing about the accuracy there."
+                f"model's mean confidence is {last.confidence:.0%}. These numbers use no labels of "
+                "the target, so they prove nothing about the accuracy there."
             )
         lines += [f"  {action}." for action in self.actions]
         return "\n".join(lines)
 
     def _headline(self) -> str:
+        if not self.aligns:
+            done = "augmented source" if self.strength == 0 else "source and target"
+            return f"Trained on the {done} ({self.method})."
         verdict = {
             True: "Alignment works",
             False: "Alignment does not work",

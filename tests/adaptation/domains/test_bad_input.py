@@ -38,6 +38,7 @@ def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_cros
         ("single class", {"y": np.zeros(64, int)}),
         ("0 to 1", {"y": np.arange(64) % 3}),
         ("regression", {"loss": "mse", "method": "cdan"}),
+        ("regression", {"loss": "mse", "method": ("mmd", "adamatch")}),
     ],
 )
 def test_streams(match, kw):
@@ -59,12 +60,24 @@ def test_images_of_another_range_get_the_fix():
     refused("image.resize", images, Y, np.zeros((20, 5, 5, 1), "float32"), model)
 
 
+def test_tokens_need_an_augmentation_of_ones_own():
+    inputs = keras.Input((5,), dtype="int32")
+    x = keras.layers.Embedding(7, 3)(inputs)
+    x = keras.layers.Dense(4)(keras.layers.GlobalAveragePooling1D()(x))
+    model = keras.Model(inputs, Dense(2)(x))
+    tokens = np.random.default_rng(0).integers(0, 7, (64, 5)).astype("int32")
+    refused("pass `augmentation=`", tokens, Y, tokens, model, method="adamatch")
+
+
 @pytest.mark.parametrize(
     ("match", "kw"),
     [
         ("method", {"method": "magic"}),
+        ("method", {"method": ()}),
+        ("method", {"method": ("dann", "dann")}),
+        ("method", {"method": ("auto", "dann")}),
         ("strength", {"strength": -1}),
-        ("warmup", {"warmup": 2}),
+        ("entropy", {"entropy": True}),
         (r"none of these. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
         ("is the output", {"feature_layer": "answer"}),
     ],

@@ -7,7 +7,6 @@ from keras_shiftguard.adaptation.domains.evidence import (
     measure_evidence,
     proxy_a_distance,
 )
-from keras_shiftguard.adaptation.domains.frozen_extractor import match_moments
 from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
 
 
@@ -28,24 +27,14 @@ def test_a_look_sees_another_mix_of_classes(rng):
 
     seen = measure_evidence(3, stream(y), y, stream(ty))
     assert seen.epoch == 3 and 0.9 < seen.source_accuracy < 0.99
-    assert abs(seen.classes.frequencies[0] - 0.1) < 0.06
-    assert seen.agreement > 0.8 and seen.distance > 0.3
-
-
-def test_recoloured_has_the_moments_of_the_target(rng):
-    source = rng.normal(size=(500, 4)) @ rng.normal(size=(4, 4))
-    target = 2 + rng.normal(size=(400, 4)) @ rng.normal(size=(4, 4))
-    moved = match_moments(source, target)
-    np.testing.assert_allclose(moved.mean(axis=0), target.mean(axis=0), atol=1e-4)
-    difference = np.cov(moved.T) - np.cov(target.T)
-    before = np.cov(source.T) - np.cov(target.T)
-    assert np.abs(difference).max() < 0.3 * np.abs(before).max()
+    assert abs(seen.shares[0] - 0.14) < 0.04  # 5 % of the predictions are wrong
+    assert seen.confidence == 1 and seen.distance > 0.3
 
 
 def test_the_report_speaks():
     report = AlignmentReport("dann", "features", strength=1.0)
     assert "call `fit`" in str(report)
-    looks = (Evidence(0, 1.9), Evidence(1, 0.6, 0.95, 0.9, 0.8))
+    looks = (Evidence(0, 1.9), Evidence(1, 0.6, 0.95, 0.9))
     action = Action(1, "strength halved to 0.5", "accuracy on labelled source fell")
     report = AlignmentReport("dann", "features", looks, (action,), 0.5)
     assert report.works and str(report).startswith("Alignment works (dann")
@@ -53,5 +42,7 @@ def test_the_report_speaks():
     assert "95.0%" in str(report) and report.to_dict()["distance"] == [1.9, 0.6]
     worse = AlignmentReport("dann", "features", (Evidence(0, 1.0), Evidence(1, 1.8)), (), 1.0)
     assert worse.works is False and "does not work" in str(worse)
-    off = AlignmentReport("off", "features", looks, (action,), 0.0)
+    off = AlignmentReport("dann", "features", looks, (action,), 0.0)
     assert off.works is None and "Alignment is off" in str(off)
+    other = AlignmentReport("auto", "features", looks, (), 1.0)
+    assert other.works is None and str(other).startswith("Trained on the source and target (auto)")

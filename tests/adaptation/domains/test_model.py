@@ -5,11 +5,10 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from adaptation_models import gradients_of, network, two_domains
+from adaptation_models import network, two_domains
 from keras import ops
 
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-from keras_shiftguard.io.batches import SOURCE, TARGET
 
 pytestmark = pytest.mark.backend
 LOSS = keras.losses.SparseCategoricalCrossentropy
@@ -29,13 +28,6 @@ def trained_plainly(x, y, **kwargs):
     return model.get_weights()
 
 
-class Zero(keras.callbacks.Callback):
-    """Sets the strength to 0 at the start of a training with alignment."""
-
-    def on_train_begin(self, logs=None):
-        self.model.set_strength(0.0)
-
-
 def test_switched_off_is_plain_training_bit_for_bit(rng):
     x, y, target = two_domains(rng)
     expected = trained_plainly(x, y)
@@ -47,35 +39,33 @@ def test_switched_off_is_plain_training_bit_for_bit(rng):
     assert str(model.alignment).startswith("Nothing has been aligned")
 
 
-def test_a_variable_strength_of_zero_is_plain_training(rng):
-    x, y, target = two_domains(rng)
-    expected = trained_plainly(x, y, shuffle=False)
-    keras.utils.set_random_seed(1)
-    model = wrapped("dann", protect=False)
-    model.fit(
-        *(x, y),
-        target_data=target,
-        epochs=2,
-        batch_size=16,
-        shuffle=False,
-        verbose=0,
-        callbacks=[Zero()],
-    )
-    for a, b in zip(model.adapted_model.get_weights(), expected, strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-5)
+SLOW = pytest.mark.thorough  # `make test` runs three of them, `make test-all` every one
+EVERY = [
+    "auto",
+    "dann",
+    ("adamatch", "dann"),
+    *(pytest.param(name, marks=SLOW) for name in ("cdan", "mmd", "coral", "adamatch")),
+    pytest.param("augmentation", marks=SLOW),
+]
+OWN_LOGS = {"dann": "domain_accuracy", "cdan": "domain_accuracy", "adamatch": "pseudo_labelled"}
 
 
-def test_fit_evaluate_predict_save(rng, tmp_path):
+@pytest.mark.parametrize("method", EVERY, ids=str)
+def test_fit_evaluate_predict_save(rng, tmp_path, method):
     x, y, target = two_domains(rng)
-    model = wrapped("auto")
+    model = wrapped(method)
     history = model.fit(
         x, y, target_data=target, epochs=2, validation_data=(x, y), batch_size=16, verbose=0
     ).history
-    assert set(history) == {"loss", "accuracy", "alignment_loss", "val_loss", "val_accuracy"}
+    names = (method,) if isinstance(method, str) else method
+    own = {OWN_LOGS[name] for name in names if name in OWN_LOGS}
+    own |= {"pseudo_labelled"} if method == "auto" else set()
+    assert set(history) == {"loss", "accuracy", "alignment_loss", "val_loss", "val_accuracy"} | own
     assert np.isfinite(history["loss"]).all() and len(model.looks) == 3
     assert "proxy A-distance" in str(model.alignment)
     answers = model.predict(x, verbose=0)
     plain = model.adapted_model
+    assert "accuracy" in plain.evaluate(x, y, verbose=0, return_dict=True)
     np.testing.assert_array_equal(plain.predict(x, verbose=0), answers)
     np.testing.assert_allclose(
         model.evaluate(x, y, verbose=0), plain.evaluate(x, y, verbose=0), rtol=1e-5
@@ -83,7 +73,8 @@ def test_fit_evaluate_predict_save(rng, tmp_path):
     model.save(tmp_path / "whole.keras")
     again = keras.models.load_model(tmp_path / "whole.keras")
     np.testing.assert_allclose(again.predict(x, verbose=0), answers, atol=1e-6)
-    assert again.method == "auto" and again.compiled
+    assert again.method == method and again.compiled
+    assert float(ops.convert_to_numpy(again.steps_done)) == 8
     plain.save(tmp_path / "plain.keras")
     with zipfile.ZipFile(tmp_path / "plain.keras") as file:
         assert b"shiftguard" not in file.read("config.json")
@@ -91,28 +82,33 @@ def test_fit_evaluate_predict_save(rng, tmp_path):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), answers, atol=1e-6)
 
 
-def test_the_encoder_gets_both_gradients(rng):
+def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
     x, y, target = two_domains(rng)
-    model = wrapped("dann")
-    model._read_loss()
-    kernel = model.base.get_layer("first").kernel
-    pair = {SOURCE: ops.convert_to_tensor(x), TARGET: ops.convert_to_tensor(target)}
-    labels = ops.convert_to_tensor(y)
+    model = wrapped("adamatch", augmentation=keras.layers.GaussianNoise(0.3))
+    model.fit(x, y, target_data=target, epochs=1, batch_size=32, verbose=0)
+    model.save(tmp_path / "whole.keras")
+    again = keras.models.load_model(tmp_path / "whole.keras")
+    assert again.augmentation.stddev == 0.3
+    np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
 
-    def gradient(strength):
-        model.set_strength(strength)
-        return gradients_of(
-            lambda: model.compute_loss(pair, labels, model(pair, training=True)), [kernel]
-        )[0]
 
-    task, both, twice = gradient(0.0), gradient(1.0), gradient(2.0)
-    assert np.abs(task).max() > 1e-4 and np.abs(both - task).max() > 1e-5
-    np.testing.assert_allclose(twice - both, both - task, atol=1e-5)
-    head = model.alignment_layer.head.hidden[0].kernel
-    (learns,) = gradients_of(
-        lambda: model.compute_loss(pair, labels, model(pair, training=True)), [head]
-    )
-    assert np.abs(learns).max() > 1e-5
+def test_batch_norm_remembers_one_pass_only(rng):
+    """The second pass of AdaMatch, over the source alone, leaves the moving averages alone."""
+    x, y, target = two_domains(rng, 32, 32)
+    moved = {}
+    for method in ("augmentation", "mmd"):
+        keras.utils.set_random_seed(0)
+        inputs = keras.Input((2,))
+        features = keras.layers.Dense(4, name="features")(inputs)
+        norm = keras.layers.BatchNormalization(name="norm")
+        base = keras.Model(inputs, keras.layers.Dense(2)(norm(features)))
+        same = keras.layers.Identity() if method == "augmentation" else None
+        model = wrapped(method, base, "sgd", augmentation=same)
+        model.fit(*(x, y), target_data=target, epochs=1, batch_size=32, shuffle=False, verbose=0)
+        moved[method] = norm.moving_mean.numpy()
+    assert np.abs(moved["mmd"]).max() > 1e-4
+    # The same samples twice have the same mean, and so one step moves the average as far.
+    np.testing.assert_allclose(moved["augmentation"], moved["mmd"], atol=1e-6)
 
 
 @pytest.mark.thorough
@@ -123,7 +119,7 @@ def test_half_precision_scales_the_loss(rng):
         keras.utils.set_random_seed(1)
         keras.config.set_dtype_policy(policy)
         try:
-            model = wrapped("dann", protect=False)
+            model = wrapped("dann")
         finally:
             keras.config.set_dtype_policy("float32")
         model.fit(*(x, y), target_data=target, epochs=2, batch_size=32, shuffle=False, verbose=0)

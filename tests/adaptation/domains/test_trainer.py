@@ -67,8 +67,7 @@ def test_resumes_where_it_stopped(rng, tmp_path):
     again = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
     again.compile("sgd", LOSS(from_logits=True), **EAGER)
     again.load_weights(path.format(epoch=2))
-    step = float(keras.ops.convert_to_numpy(again.alignment_layer.step))
-    assert step == 4  # the first of three epochs was on the source alone
+    assert float(keras.ops.convert_to_numpy(again.steps_done)) == 8
     again.fit(
         *(x, y),
         target_data=target,
@@ -78,21 +77,19 @@ def test_resumes_where_it_stopped(rng, tmp_path):
         shuffle=False,
         verbose=0,
     )
-    assert float(keras.ops.convert_to_numpy(again.alignment_layer.step)) == 8
+    assert float(keras.ops.convert_to_numpy(again.steps_done)) == 12
     # The target is shuffled again, so the weights are similar but not equal.
     np.testing.assert_allclose(weights(again), weights(whole), atol=0.02)
 
 
-def test_a_frozen_extractor_is_asked_once(rng):
+def test_frozen_layers_stay(rng):
     model = network()
     for layer in model.layers[:-1]:
         layer.trainable = False
     before = model.get_layer("first").kernel.numpy().copy()
-    built, history = fitted(rng, "coral", model=model, epochs=3, validation_split=0.25)
+    built, history = fitted(rng, "adamatch", EAGER, model, epochs=2, validation_split=0.25)
     np.testing.assert_array_equal(built.base.get_layer("first").kernel.numpy(), before)
-    assert "val_accuracy" in history and "frozen" in built.actions[0].reason
-    # Its features now have the target's mean and covariance.
-    assert built.looks[1].distance <= built.looks[0].distance
+    assert "val_accuracy" in history
 
 
 @pytest.mark.thorough
@@ -117,12 +114,12 @@ found = []
 for devices in (["CPU:0"], ["CPU:0", "CPU:1"]):
     with tf.distribute.MirroredStrategy(devices).scope():
         keras.utils.set_random_seed(1)
-        model = DomainAdaptationModel(network(), "features", "dann", protect=False, verbose=0)
+        model = DomainAdaptationModel(network(), "features", "dann", verbose=0)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile("sgd", loss, jit_compile=False)
     model.fit(x, y, target_data=target, batch_size=16, shuffle=False, epochs=2, verbose=0)
     found.append(np.concatenate([w.ravel() for w in model.adapted_model.get_weights()]))
-    assert float(keras.ops.convert_to_numpy(model.alignment_layer.step)) == 8
+    assert float(keras.ops.convert_to_numpy(model.steps_done)) == 8
 np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 """
 
@@ -212,16 +209,15 @@ def test_source_and_target_come_in_any_form(rng, source_form, target_form):
 def test_what_a_stream_showed_before_training_is_trained_on_as_well(rng):
     x, y, target = two_domains(rng, 64, 64)
     fed = []
-    built = DomainAdaptationModel(network(), "features", "coral", verbose=0, source_first=0)
+    built = DomainAdaptationModel(network(), "features", "coral", verbose=0)
     built.compile("sgd", LOSS(from_logits=True), run_eagerly=True)
-    call = built.call
+    loss_of = built.loss_of
 
-    def watched_call(inputs, training=None):
-        if training:
-            fed.append(keras.ops.convert_to_numpy(inputs[SOURCE]))
-        return call(inputs, training=training)
+    def watched(inputs, *labels):
+        fed.append(keras.ops.convert_to_numpy(inputs[SOURCE]))
+        return loss_of(inputs, *labels)
 
-    built.call = watched_call
+    built.loss_of = watched
     source = (batch for batch in [Batches(x, y)[i] for i in range(4)])
     built.fit(source, target_data=target, steps_per_epoch=4, epochs=1, verbose=0)
     np.testing.assert_array_equal(np.concatenate(fed), x)

@@ -1,0 +1,110 @@
+"""DANN of skada 0.6.0 beside `method="dann"`: the same data, first weights, head and steps.
+
+    pip install --target DIR --no-deps skada==0.6.0 skorch tabulate POT
+    PYTHONPATH=DIR KERAS_BACKEND=torch python examples/benchmarks/peers/adaptation_skada.py
+
+Both train on tasks of `../adaptation.py` whose network is made of dense layers. skada's own head
+ends in a softmax over one unit, which is always 1, so it gets ours: 100 units, a sigmoid. Its
+reversed gradient has the strength 1 from the first step on, and its loss is the sum over both
+domains where ours is the mean.
+"""
+
+import argparse
+import os
+import sys
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import keras
+import numpy as np
+import torch
+from adaptation import run
+from adaptation_data import TASKS
+from skada.deep import DANN
+from skada.deep.modules import GradientReversalLayer
+
+
+class Head(torch.nn.Module):
+    """The domain head of our `"dann"`, behind skada's gradient reversal."""
+
+    def __init__(self, width):
+        super().__init__()
+        parts = torch.nn.Linear(width, 100), torch.nn.ReLU(), torch.nn.Linear(100, 1)
+        self.layers = torch.nn.Sequential(*parts, torch.nn.Sigmoid())
+
+    def forward(self, x, sample_weight=None):
+        return self.layers(GradientReversalLayer.apply(x, 1.0)).squeeze()
+
+
+class Network(torch.nn.Module):
+    """A Keras network of dense layers in torch, with the same weights."""
+
+    def __init__(self, model):
+        super().__init__()
+        dense = []
+        for layer in model.layers:
+            kernel, bias = layer.get_weights()
+            linear = torch.nn.Linear(*kernel.shape)
+            linear.weight.data = torch.tensor(kernel.T.copy())
+            linear.bias.data = torch.tensor(bias)
+            dense.append(linear)
+        first, features, last = dense
+        layers = {"first": first, "relu": torch.nn.ReLU(), "second": features}
+        layers |= {"features": torch.nn.ReLU(), "last": last}
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.order = list(OrderedDict(layers))
+
+    def forward(self, x, sample_weight=None):
+        for name in self.order:
+            x = getattr(self, name)(x)
+        return x
+
+
+def of_skada(task_name, seed):
+    """Returns the accuracy on the test part of the target."""
+    task = TASKS[task_name](seed)
+    keras.utils.set_random_seed(seed)
+    model = task.network()
+    (x, y), target = task.source, task.target[0]
+    net = DANN(
+        Network(model), "features", domain_classifier=Head(model.layers[-1].kernel.shape[0]),
+        iterator_train__batch_size=task.batch, iterator_train__max_samples="source",
+        max_epochs=task.epochs, optimizer=torch.optim.Adam, lr=1e-3, train_split=None, verbose=0,
+    )  # fmt: skip
+    both = np.concatenate([x, target]).astype("float32")
+    domains = np.repeat([1, -2], [len(x), len(target)])
+    labels = np.concatenate([y, np.full(len(target), -1)]).astype("int64")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net.fit({"X": both, "sample_domain": domains}, labels)
+        test = task.test[0].astype("float32")
+        found = net.predict({"X": test, "sample_domain": np.full(len(test), -2)})
+    return float((np.asarray(found) == task.test[1]).mean())
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", nargs="+", default=["moons", "digit-sensors"])
+    parser.add_argument("--seeds", type=int, default=10)
+    arguments = parser.parse_args()
+    for task in arguments.tasks:
+        pairs = []
+        for seed in range(arguments.seeds):
+            pairs.append((run(task, "dann", seed)["accuracy"], of_skada(task, seed)))
+            print(task, seed, *(f"{a:.3f}" for a in pairs[-1]), flush=True)
+        ours, theirs = np.array(pairs).T
+        gap = ours - theirs
+        error = gap.std(ddof=1) / len(gap) ** 0.5 if len(gap) > 1 else float("nan")
+        print(
+            f"{task}: ours {ours.mean():.3f}, skada {theirs.mean():.3f}, "
+            f"difference {gap.mean():+.3f} (standard error {error:.3f}, {len(gap)} seeds)"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""`AdaMatch`: consistency of the target's predictions under augmentation, with aligned shares."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.adaptation.domains.pair import Pair
+
+CONFIDENCE = 0.9  # the threshold, in units of the mean confidence on the source
+EPSILON = 1e-6
+
+
+class AdaMatch(keras.layers.Layer):
+    """The loss of strongly augmented target samples on the labels that their weak view gives.
+
+    The class probabilities of the weak view are rescaled so that their mean over the batch
+    is that of the source (distribution alignment). Samples count whose largest probability
+    then is at least `CONFIDENCE` times the mean confidence on the source. The loss rises with
+    the training, as `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the share that is over.
+
+    The source's part of AdaMatch, the mean loss of its weak and its strong view and the random
+    interpolation of its logits, is in `PairModel`. Published is the sum of both views: this
+    loss is halved as well, so only the scale of the total differs.
+
+    Args:
+        num_classes: Number of classes.
+        start: Share of the training before the loss begins to rise; published is 0.
+
+    Attributes:
+        mix_ratio: Variable, the class shares that the target is aligned to, divided by those
+            of the source, `(classes,)`; published are ones.
+
+    Reference: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and
+    Domain Adaptation", ICLR 2022, section 3.
+    """
+
+    def __init__(self, num_classes: int, start: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", **kwargs)
+        self.start = start
+        self.mix_ratio = self.add_weight(
+            shape=(num_classes,),
+            initializer="ones",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="mix_ratio",
+        )
+        self.share_tracker = keras.metrics.Mean(name="pseudo_labelled")
+
+    def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
+        """Returns the loss; `pair` has a strong view."""
+        labels = self.labels(pair)
+        confidence = ops.mean(ops.max(pair.probabilities, axis=1))
+        is_sure = ops.cast(ops.max(labels, axis=1) >= CONFIDENCE * confidence, "float32")
+        is_sure = ops.stop_gradient(is_sure)
+        self.share_tracker.update_state(is_sure)
+        log_p = ops.log(ops.maximum(pair.strong_probabilities, EPSILON))
+        cross_entropy = -ops.sum(labels * log_p, axis=1)
+        p = ops.maximum(progress - self.start, 0.0) / (1.0 - self.start)
+        rise = 0.5 - 0.5 * ops.cos(ops.minimum(np.pi, 2.0 * np.pi * p))
+        return 0.5 * strength * rise * ops.mean(is_sure * cross_entropy)
+
+    def labels(self, pair: Pair) -> Any:
+        """Returns the labels of the target: aligned class probabilities, `(samples, classes)`."""
+        mean, target_mean = (
+            ops.mean(p, axis=0) for p in (pair.probabilities, pair.target_probabilities)
+        )
+        aligned = pair.target_probabilities * mean * self.mix_ratio / (target_mean + EPSILON)
+        return ops.stop_gradient(aligned / (ops.sum(aligned, axis=1, keepdims=True) + EPSILON))

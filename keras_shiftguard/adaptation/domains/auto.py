@@ -1,0 +1,144 @@
+"""`AutoGuard`: decides whether `method="auto"` keeps the consistency loss, without target labels.
+
+`"auto"` trains in two stages. At first it learns the augmented source alone. Then AdaMatch sets
+in: the model is trained on its own predictions for the target. That gains most where it works,
+and does harm where these predictions are no guide. So the first stage is kept as the fallback,
+and the second is measured against it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.adaptation.domains.evidence import Evidence
+
+FIRST_STAGE = 0.25  # share of the training before AdaMatch sets in
+# With a lower accuracy on labelled source, labels are uncertain by nature or not yet learned.
+MIN_SOURCE_ACCURACY = 0.8
+# If the model is about as confident in the target as on the source, a different mix of predicted
+# classes is a different mix of classes. If it is less confident, it may be a mistake.
+CLEAR = 0.97
+EM_ROUNDS = 30
+MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
+# A collapse: the entropy of the mean prediction is below this share of what it was.
+COLLAPSE = 0.5
+
+
+class AutoGuard:
+    """Keeps the first stage, and goes back to it if the second one seems to do harm.
+
+    Args:
+        model: The `DomainAdaptationModel`.
+        labels: Class ids of the source samples that are measured, `(samples,)`.
+        record_action: A function that records an action; its arguments are the number of
+            finished epochs, the action and its reason.
+    """
+
+    def __init__(
+        self, model: Any, labels: np.ndarray, record_action: Callable[[int, str, str], None]
+    ) -> None:
+        self.model = model
+        counts = np.bincount(labels, minlength=model.num_classes)
+        self.source_mix = counts / counts.sum()
+        self.record_action = record_action
+        self.kept: list[np.ndarray] | None = None  # the weights of the first stage
+        self.first: Evidence | None = None
+
+    def look(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
+        """Judges a measurement; `held_out` is the number of labelled samples in it.
+
+        Args:
+            evidence: The measurement.
+            probabilities: Class probabilities of the target samples, `(samples, classes)`.
+            held_out: Number of the source samples that were measured.
+        """
+        if self.model.current_strength == 0:
+            return
+        if self.kept is None:
+            if self.progress() >= FIRST_STAGE:
+                self.begin(evidence, probabilities)
+            return
+        reason = self.harm(evidence, held_out)
+        if reason:
+            for variable, value in zip(self.model.base.variables, self.kept, strict=True):
+                variable.assign(value)
+            self.model.set_strength(0.0)
+            self.record_action(
+                evidence.epoch,
+                "consistency switched off, and the weights from before it restored",
+                reason,
+            )
+
+    def progress(self) -> float:
+        """Returns the share of the training that is over."""
+        done, steps = (
+            float(ops.convert_to_numpy(v)) for v in (self.model.steps_done, self.model.steps)
+        )
+        return done / max(steps, 1.0)
+
+    def begin(self, evidence: Evidence, probabilities: np.ndarray) -> None:
+        """Ends the first stage: keeps its weights, or stays with it."""
+        if evidence.source_accuracy < MIN_SOURCE_ACCURACY:
+            self.model.set_strength(0.0)
+            self.record_action(
+                evidence.epoch,
+                "trained on the augmented source alone",
+                f"accuracy on labelled source is {evidence.source_accuracy:.1%}, so the model's "
+                "own predictions are no labels to learn from",
+            )
+            return
+        self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
+        self.first = evidence
+        mix = self.source_mix
+        if evidence.confidence >= CLEAR * evidence.source_confidence:
+            mix = estimated_mix(probabilities, self.source_mix)
+            k = int(np.abs(mix - self.source_mix).argmax())
+            self.record_action(
+                evidence.epoch,
+                "classes aligned to their estimated shares in the target",
+                f"the model is as confident there ({evidence.confidence:.1%}) as on the source "
+                f"({evidence.source_confidence:.1%}); class {k} is estimated at {mix[k]:.1%}, and "
+                f"is {self.source_mix[k]:.1%} of the source",
+            )
+        ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
+        self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
+
+    def harm(self, now: Evidence, held_out: int) -> str:
+        """Returns why the second stage seems to do harm; "" if it does not."""
+        first = self.first
+        assert first is not None
+        best = first.source_accuracy
+        error = np.sqrt(max(best * (1 - best), 1e-4) / held_out)
+        if now.source_accuracy < best - max(MIN_ACCURACY_DROP, 2 * error):
+            return f"accuracy on labelled source fell from {best:.1%} to {now.source_accuracy:.1%}"
+        if entropy(now.shares) < COLLAPSE * entropy(first.shares):
+            k = int(now.shares.argmax())
+            return (
+                f"class {k} is predicted for {now.shares[k]:.0%} of the target, and was for "
+                f"{first.shares[k]:.0%}"
+            )
+        return ""
+
+
+def entropy(shares: np.ndarray) -> float:
+    """Returns the entropy of class shares, in nats."""
+    return float(-(shares * np.log(np.maximum(shares, 1e-12))).sum())
+
+
+def estimated_mix(probabilities: np.ndarray, source_mix: np.ndarray) -> np.ndarray:
+    """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
+
+    Args:
+        probabilities: Class probabilities of target samples, `(samples, classes)`.
+        source_mix: Class shares of the source that the model was trained on, `(classes,)`.
+
+    Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New
+    a Priori Probabilities", Neural Computation 14 (2002).
+    """
+    mix = source_mix
+    for _ in range(EM_ROUNDS):
+        p = probabilities * mix / np.maximum(source_mix, 1e-6)
+        mix = (p / np.maximum(p.sum(axis=1, keepdims=True), 1e-12)).mean(axis=0)
+    return mix

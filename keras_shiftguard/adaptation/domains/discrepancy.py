@@ -1,0 +1,102 @@
+"""Distances between the features of two domains, used as losses: DAN's MMD and Deep CORAL.
+
+They are computed in float32, because squared distances and covariances overflow or lose all
+digits in half precision.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_shiftguard.adaptation.domains.pair import Pair
+
+BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance
+# Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. Their
+# loss is divided by `4 d^2`, so that is far above 1.
+CORAL_WEIGHT = 100.0
+EPSILON = 1e-6  # avoids a division by zero
+
+
+class MaximumMeanDiscrepancy(keras.layers.Layer):
+    """The squared maximum mean discrepancy of the features, with several kernels at once.
+
+    Reference: Long et al., "Learning Transferable Features with Deep Adaptation Networks",
+    ICML 2015. All kernels have the same weight here, and only one layer is aligned.
+    """
+
+    def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
+        """Returns the distance times `strength`; it may be negative, see `mmd`."""
+        return strength * mmd(pair.features, pair.target_features)
+
+
+class CorrelationAlignment(keras.layers.Layer):
+    """The squared distance of the covariances of the features.
+
+    Reference: Sun and Saenko, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation",
+    ECCV workshops 2016.
+    """
+
+    def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
+        """Returns the distance times `CORAL_WEIGHT * strength`."""
+        return strength * CORAL_WEIGHT * coral(pair.features, pair.target_features)
+
+
+def mmd(source: Any, target: Any) -> Any:
+    """Returns an unbiased estimate of the squared maximum mean discrepancy of two batches.
+
+    The kernel is a mean of Gaussians. Their bandwidths are multiples of the mean squared
+    distance between the samples of both batches. No gradient flows through that mean;
+    otherwise the features could reduce the loss by spreading out.
+
+    Args:
+        source: Features, `(samples, features)`, float32.
+        target: Features, `(other samples, features)`, float32.
+
+    Returns:
+        A scalar. It is near 0, and may be negative, for batches of one distribution.
+
+    Reference: Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), eq. 3.
+    """
+    n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
+    both = ops.concatenate([source, target], axis=0)
+    distances = squared_distances(both, both)
+    scale = ops.stop_gradient(ops.sum(distances) / ((n + m) * (n + m - 1.0))) + EPSILON
+    kernel = sum(ops.exp(-distances / (2.0 * width * scale)) for width in BANDWIDTHS)
+    kernel = kernel / len(BANDWIDTHS)
+    size = ops.shape(source)[0]
+    within_source, within_target = kernel[:size, :size], kernel[size:, size:]
+    # The pairs of a sample with itself do not count; their kernel is 1.
+    return (
+        (ops.sum(within_source) - n) / ops.maximum(n * (n - 1.0), 1.0)
+        + (ops.sum(within_target) - m) / ops.maximum(m * (m - 1.0), 1.0)
+        - 2.0 * ops.mean(kernel[:size, size:])
+    )
+
+
+def squared_distances(a: Any, b: Any) -> Any:
+    """Returns the squared Euclidean distances, `(rows of a, rows of b)`, never negative."""
+    a_norm = ops.sum(ops.square(a), axis=1)[:, None]
+    b_norm = ops.sum(ops.square(b), axis=1)[None, :]
+    return ops.maximum(a_norm + b_norm - 2.0 * ops.matmul(a, ops.transpose(b)), 0.0)
+
+
+def coral(source: Any, target: Any) -> Any:
+    """Returns `|Cs - Ct|^2 / (4 d^2)`, with the covariances of both batches of `d` features.
+
+    Args:
+        source: Features, `(samples, features)`, float32.
+        target: Features, `(other samples, features)`, float32.
+
+    Returns:
+        A scalar, 0 for equal covariances.
+    """
+    difference = _covariance(source) - _covariance(target)
+    return ops.sum(ops.square(difference)) / (4.0 * source.shape[1] ** 2)
+
+
+def _covariance(x: Any) -> Any:
+    """Returns the unbiased covariance, `(features, features)`."""
+    centred = x - ops.mean(x, axis=0, keepdims=True)
+    samples = ops.cast(ops.shape(x)[0], "float32")
+    return ops.matmul(ops.transpose(centred), centred) / ops.maximum(samples - 1.0, 1.0)

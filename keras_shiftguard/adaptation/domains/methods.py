@@ -1,0 +1,61 @@
+"""The methods of `DomainAdaptationModel` by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras_shiftguard.adaptation.domains.adamatch import AdaMatch
+from keras_shiftguard.adaptation.domains.adversarial import DomainAdversarial
+from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE
+from keras_shiftguard.adaptation.domains.discrepancy import (
+    CorrelationAlignment,
+    MaximumMeanDiscrepancy,
+)
+from keras_shiftguard.errors import BadInputError
+
+METHODS = ("dann", "cdan", "mmd", "coral", "adamatch", "augmentation")
+# The methods that need class probabilities, and those that need a strong view of each sample.
+NEED_CLASSES = ("cdan", "adamatch", "auto")
+NEED_VIEWS = ("adamatch", "augmentation", "auto")
+
+
+def method_names(method: Any) -> tuple[str, ...]:
+    """Returns the argument `method` as a tuple of names.
+
+    Raises:
+        BadInputError: If it is neither `"auto"`, nor one of `METHODS`, nor a tuple of these.
+    """
+    names = (method,) if isinstance(method, str) else tuple(method or ())
+    if names == ("auto",):
+        return names
+    if not names or any(name not in METHODS for name in names) or len(set(names)) < len(names):
+        raise BadInputError(
+            f"`method` must be 'auto', one of {METHODS}, or a tuple of different ones of these. "
+            f"Received: method={method!r}"
+        )
+    return names
+
+
+def make_methods(
+    names: tuple[str, ...], width: int, num_classes: int, units: tuple[int, ...], entropy: bool
+) -> list[Any]:
+    """Returns a built layer for each method; its `loss(pair, progress, strength)` is minimised.
+
+    Args:
+        names: See `method_names`. `"augmentation"` has no loss of its own.
+        width: Number of features.
+        num_classes: Number of classes.
+        units: Numbers of units of the hidden layers of the domain head.
+        entropy: Whether CDAN weights samples by certainty.
+    """
+    make: dict[str, Callable[[], Any]] = {
+        "dann": lambda: DomainAdversarial(0, units, name="dann"),
+        "cdan": lambda: DomainAdversarial(num_classes, units, entropy, name="cdan"),
+        "mmd": lambda: MaximumMeanDiscrepancy(name="mmd"),
+        "coral": lambda: CorrelationAlignment(name="coral"),
+        "adamatch": lambda: AdaMatch(num_classes, name="adamatch"),
+        "auto": lambda: AdaMatch(num_classes, FIRST_STAGE, name="adamatch"),
+    }
+    layers = [make[name]() for name in names if name in make]
+    for layer in layers:
+        layer.build((None, width))
+    return layers

@@ -1,0 +1,57 @@
+"""`Pair`: what a network gave for a batch of the source and a batch of the target."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The outputs of a network for both domains in one training step, for the methods.
+
+    Args:
+        features: Features of the source, `(samples, features)`, float32.
+        target_features: Features of the target, `(other samples, features)`, float32.
+        probabilities: Class probabilities of the source, `(samples, classes)`, float32; None
+            for regression.
+        target_probabilities: Class probabilities of the target, `(other samples, classes)`;
+            None for regression.
+        strong_probabilities: Class probabilities of the strongly augmented target, in the same
+            order; None without a strong view.
+    """
+
+    features: Any
+    target_features: Any
+    probabilities: Any = None
+    target_probabilities: Any = None
+    strong_probabilities: Any = None
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Returns batches as one, each a tensor or a structure of tensors; the dtypes of the first."""
+    return keras.tree.map_structure(
+        lambda *tensors: ops.concatenate(
+            [ops.cast(tensor, tensors[0].dtype) for tensor in tensors], axis=0
+        ),
+        *parts,
+    )
+
+
+def first(batch: Any, n: Any) -> Any:
+    """Returns the first `n` samples of a batch."""
+    return keras.tree.map_structure(lambda tensor: tensor[:n], batch)
+
+
+def repeated(labels: Any, times: int) -> Any:
+    """Returns labels or weights `times` times one after the other; None stays None."""
+    return None if labels is None else joined([ops.convert_to_tensor(labels)] * times)
+
+
+def flat(features: Any) -> Any:
+    """Returns features as float32 vectors, `(samples, features)`."""
+    width = math.prod(int(n) for n in features.shape[1:])
+    return ops.reshape(ops.cast(features, "float32"), (ops.shape(features)[0], width))

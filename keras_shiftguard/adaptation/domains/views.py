@@ -1,0 +1,191 @@
+"""`Views`: a weakly and a strongly augmented view of each sample, for consistency training."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.adaptation.augmentation.bank import Bank
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, drawn_seed
+from keras_shiftguard.errors import BadInputError
+
+# Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view
+# is moved by a few pixels. The strong view gets each operation with the probability
+# `STRONG_CHANCE`, at a uniform level up to the strength.
+WEAK_IMAGE = {name: 0.2 for name in ("shift_left", "shift_right", "shift_up", "shift_down")}
+STRONG_IMAGE = WEAK_IMAGE | {
+    **dict.fromkeys(("rotation", "shear", "zoom_in", "zoom_out"), 0.5),
+    **dict.fromkeys(("darker", "brighter", "less_contrast", "more_contrast"), 0.4),
+    **dict.fromkeys(("gamma_up", "gamma_down", "channel_gain", "hue"), 0.5),
+    "noise": 0.4,
+    "erasing": 0.7,
+}
+STRONG_CHANCE = 0.5
+# The strong view of vectors and of signals. Standard deviations are in units of those of the
+# values; a gain is an exponent.
+GAIN, NOISE, SWAPPED = 0.3, 0.2, 0.2  # `SWAPPED`: share of the values taken from another sample
+DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a share of its length
+
+
+class Views(keras.layers.Layer):
+    """Weak and strong views of the inputs of a model.
+
+    - Images (4D): small shifts are weak. Strong are random rotation, shear, zoom, light,
+      contrast, colour, noise and one erased rectangle.
+    - Vectors (2D): a common gain, noise, and values taken from other samples of the domain.
+    - Signals (3D, `(samples, time, channels)`): a gain, a drift, noise and a shift in time.
+
+    For vectors and signals the weak view is the sample itself. With a layer of the user's own,
+    that layer gives the strong view, and the weak one is the sample itself.
+
+    Args:
+        layer: The user's own augmentation, called on the inputs with `training=True`; or None.
+
+    Reference: Berthelot et al. (2022); Bahri et al., "SCARF", ICLR 2022, for vectors; Um et
+    al., "Data Augmentation of Wearable Sensor Data", ICMI 2017, for signals.
+    """
+
+    def __init__(self, layer: Any = None, **kwargs: Any) -> None:
+        super().__init__(dtype="float32", autocast=False, **kwargs)
+        self.layer = layer
+        self.generator = keras.random.SeedGenerator(0)
+        self.scales: list[Any] = []  # `(low, high)` of an image, `(mean, deviation)` of others
+
+    def build(self, shapes: Any) -> None:
+        """Makes the weights; `shapes` is a list with the shape of each input."""
+        for i, shape in enumerate(shapes):
+            wide = (int(shape[_channel_axis(shape)] or 1),) if len(shape) > 2 else shape[1:]
+            self.scales.append(
+                [
+                    self.add_weight(
+                        shape=wide, initializer=value, trainable=False, name=f"{name}_{i}"
+                    )
+                    for name, value in (("low", "zeros"), ("high", "ones"))
+                ]
+            )
+        self.built = True
+
+    def seed(self, seed: int) -> None:
+        """Sets the seed of the random numbers."""
+        self.generator.state.assign([seed, 0])
+
+    def fit_scales(self, x: Any) -> None:
+        """Reads the scales of the values from samples of both domains, NumPy arrays."""
+        for value, (first, second) in zip(keras.tree.flatten(x), self.scales, strict=True):
+            if not _has_views(value):
+                continue
+            value = np.asarray(value, "float32")
+            kept = {value.ndim + _channel_axis(value.shape)} if value.ndim > 2 else {1}
+            axes = tuple(i for i in range(value.ndim) if i not in kept)
+            if value.ndim == 4:
+                first.assign(value.min(axis=axes))
+                second.assign(value.max(axis=axes))
+            else:
+                first.assign(value.mean(axis=axes))
+                second.assign(value.std(axis=axes))
+
+    def call(self, x: Any) -> tuple[Any, Any]:
+        """Returns the weak and the strong view of a batch, both structured like `x`."""
+        if self.layer is not None:
+            return x, self.layer(x, training=True)
+        leaves = keras.tree.flatten(x)
+        views = [
+            self._views(v, scale) if _has_views(v) else (v, v)
+            for v, scale in zip(leaves, self.scales, strict=True)
+        ]
+        weak, strong = zip(*views, strict=True)
+        return keras.tree.pack_sequence_as(x, weak), keras.tree.pack_sequence_as(x, strong)
+
+    def _views(self, x: Any, scale: Any) -> tuple[Any, Any]:
+        first, second = scale
+        if len(x.shape) == 4:
+            seeds = drawn_seed(self.generator), drawn_seed(self.generator)
+            return image_views(x, first, second, *seeds)
+        perturbed = perturbed_signal if len(x.shape) == 3 else perturbed_vector
+        return x, perturbed(x, first, second, self.generator)
+
+
+def check_views(inputs: Any) -> None:
+    """Raises a BadInputError if no input can be augmented.
+
+    Args:
+        inputs: The symbolic inputs of a model.
+    """
+    if not any(_has_views(x) for x in inputs):
+        received = [(tuple(x.shape), keras.backend.standardize_dtype(x.dtype)) for x in inputs]
+        raise BadInputError(
+            "method='adamatch' needs a strong augmentation, and there is none of ours for these "
+            "inputs: pass `augmentation=` a layer that takes them. "
+            f"Received: {received}"
+        )
+
+
+def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed) -> tuple[Any, Any]:
+    """Returns the weak and the strong view of images, from one pass of the augmentation.
+
+    Args:
+        x: Images, `(samples, height, width, channels)`, or channels first.
+        low: The value of black in each channel, `(channels,)`.
+        high: The value of white in each channel, `(channels,)`.
+        seed: Seed of the operations.
+        choice: Seed of the choice of operations and levels.
+    """
+    names = tuple(STRONG_IMAGE)
+    bank = Bank(names, keras.config.image_data_format(), "nearest")
+    rows = ops.shape(x)[0]
+    u = keras.random.uniform((rows, 2 * len(names)), seed=choice, dtype="float32")
+    chosen = ops.cast(u[:, : len(names)] < STRONG_CHANCE, "float32")
+    weak, strong = (
+        u[:, len(names) :] * ops.convert_to_tensor([table.get(n, 0.0) for n in names], "float32")
+        for table in (WEAK_IMAGE, STRONG_IMAGE)
+    )
+    draws = Draws(2 * rows, names, seed)
+    levels = draws.levels(ops.concatenate([weak, chosen * strong], axis=0), whole=True)
+    both = ops.cast(ops.concatenate([x, x], axis=0), "float32")
+    both = ops.cast(bank.apply_levels(both, levels, draws, low, high, seed), x.dtype)
+    return both[:rows], both[rows:]
+
+
+def perturbed_vector(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
+    """Returns vectors with a gain about the mean, noise, and values of other samples."""
+    rows = ops.shape(x)[0]
+    z = ops.cast(x, "float32")
+    other = ops.roll(z, 1, axis=0)  # batches are shuffled: the neighbour is any other sample
+    u = keras.random.uniform(ops.shape(z), seed=generator, dtype="float32")
+    z = ops.where(u < SWAPPED, other, z)
+    gain = ops.exp(GAIN * keras.random.normal((rows, 1), seed=generator, dtype="float32"))
+    noise = keras.random.normal(ops.shape(z), seed=generator, dtype="float32")
+    z = mean + (z - mean) * gain + NOISE * deviation * noise
+    return ops.cast(z, x.dtype)
+
+
+def perturbed_signal(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
+    """Returns signals with a gain about the mean, a drift, noise, and a shift in time."""
+    rows, length, channels = ops.shape(x)
+    z = ops.cast(x, "float32")
+    u = keras.random.uniform((rows, 1), seed=generator, dtype="float32")
+    shift = ops.round((2.0 * u - 1.0) * SHIFT * ops.cast(length, "float32"))
+    at = ops.cast(ops.arange(length), "float32")
+    place = ops.clip(at[None] + shift, 0.0, ops.cast(length - 1, "float32"))
+    z = ops.take_along_axis(z, ops.cast(place, "int32")[:, :, None], axis=1)
+    normal = keras.random.normal((rows, 2, channels), seed=generator, dtype="float32")
+    time = (at / ops.cast(length, "float32") - 0.5)[None, :, None]
+    noise = keras.random.normal(ops.shape(z), seed=generator, dtype="float32")
+    z = mean + (z - mean) * ops.exp(GAIN * normal[:, :1])
+    z = z + deviation * (DRIFT * normal[:, 1:] * time + NOISE * noise)
+    return ops.cast(z, x.dtype)
+
+
+def _has_views(x: Any) -> bool:
+    """Whether an input is of a kind that has views: numbers of rank 2 to 4, or integer images."""
+    kind, rank = keras.backend.standardize_dtype(x.dtype), len(x.shape)
+    return (2 <= rank <= 4 and kind.startswith(("float", "bfloat"))) or (
+        rank == 4 and "int" in kind
+    )
+
+
+def _channel_axis(shape: Any) -> int:
+    """Returns the axis of the channels, counted from the end."""
+    first = len(shape) == 4 and keras.config.image_data_format() == "channels_first"
+    return -3 if first else -1

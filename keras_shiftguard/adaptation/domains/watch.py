@@ -1,0 +1,84 @@
+"""`AdaptationWatch`: a callback that measures both domains after each epoch."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_shiftguard.adaptation.domains.auto import AutoGuard
+from keras_shiftguard.adaptation.domains.evidence import measure_evidence
+from keras_shiftguard.adaptation.domains.pair import flat
+from keras_shiftguard.adaptation.domains.report import Action
+from keras_shiftguard.io.batches import to_numpy
+from keras_shiftguard.statistics.classes import host_class_ids
+
+CHUNK = 512  # samples in one call of the model
+# A training of fewer than twice this many epochs is measured after each epoch. A longer one is
+# measured after every second, third, ... epoch.
+MAX_MEASUREMENTS = 15
+
+
+class AdaptationWatch(keras.callbacks.Callback):
+    """Measures both domains before training and after each epoch, in inference mode.
+
+    Args:
+        model: The `DomainAdaptationModel`; its `looks` get the measurements.
+        source: Inputs and labels of the source samples that are measured, preferably
+            samples that are not trained on.
+        target: Inputs of the target samples that are measured.
+        epochs: Number of epochs that are finished when this fit begins, and when it ends.
+    """
+
+    def __init__(
+        self, model: Any, source: tuple[Any, Any], target: Any, epochs: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.domain_model = model  # Keras itself sets `model`
+        self.inputs, labels = source
+        self.target = target
+        self.start, last = epochs
+        self.every = max(1, last // MAX_MEASUREMENTS)  # epochs between measurements
+        self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
+        self.guard: AutoGuard | None = None
+        if model.method == "auto" and self.labels is not None:
+            self.guard = AutoGuard(model, self.labels, self.record_action)
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self.measure(self.start)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if (epoch + 1) % self.every == 0:
+            self.measure(epoch + 1)
+
+    def measure(self, epoch: int) -> None:
+        """Adds a measurement of the model after `epoch` epochs to its `looks`."""
+        _ = self.model  # on JAX: brings the variables up to date
+        source, target = self.predict(self.inputs), self.predict(self.target)
+        evidence = measure_evidence(epoch, source, self.labels, target)
+        self.domain_model.looks.append(evidence)
+        if self.guard is not None:
+            self.guard.look(evidence, target[1], len(source[1]))
+
+    def record_action(self, epoch: int, what: str, reason: str) -> None:
+        """Adds an action to the model's `actions`, and prints it; see `Action`."""
+        action = Action(epoch, what, reason)
+        self.domain_model.actions.append(action)
+        self.domain_model.say(str(action))
+
+    def predict(self, x: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Returns features and class probabilities of inputs, in inference mode.
+
+        Returns:
+            `(samples, features)` and `(samples, classes)`. For regression, the outputs
+            take the place of the probabilities.
+        """
+        model = self.domain_model
+        features, outputs = [], []
+        for start in range(0, len(keras.tree.flatten(x)[0]), CHUNK):
+            part = keras.tree.map_structure(lambda a: a[start : start + CHUNK], x)  # noqa: B023
+            f, out = model.split.features_and_outputs(part, training=False)
+            p = out if self.labels is None else model.probabilities(out)
+            features.append(ops.convert_to_numpy(flat(f)))
+            outputs.append(ops.convert_to_numpy(p))
+        return np.concatenate(features), np.concatenate(outputs)

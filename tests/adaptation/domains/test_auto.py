@@ -1,0 +1,103 @@
+"""What `method="auto"` decides on its measurements, and what it then does to the model."""
+
+import keras
+import numpy as np
+import pytest
+from adaptation_models import as_array, network, two_domains
+
+from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
+from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+
+CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predicts them
+
+
+class Case:
+    """A model in its training, with a guard and what this has done."""
+
+    def __init__(self):
+        self.model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+        self.model.steps.assign(100.0)
+        self.actions = []
+        labels = np.arange(100) % 2
+        self.guard = AutoGuard(self.model, labels, lambda *action: self.actions.append(action))
+
+    def look(self, progress, classes=CLASSES, sure=0.99, accuracy=0.99, source_confidence=0.98):
+        """Shows the guard a measurement in which the target has these classes."""
+        self.model.steps_done.assign(100.0 * progress)
+        p = np.where(np.eye(2)[classes] == 1, sure, 1 - sure)
+        evidence = Evidence(
+            *(int(10 * progress), 1.0, accuracy, source_confidence),
+            confidence=float(p.max(axis=1).mean()),
+            shares=p.mean(axis=0),
+        )
+        self.guard.look(evidence, p, 500)
+
+    @property
+    def mix_ratio(self):
+        return as_array(self.model.methods[0].mix_ratio.value)
+
+
+def test_nothing_is_decided_in_the_first_stage():
+    case = Case()
+    case.look(FIRST_STAGE / 2, accuracy=0.1)
+    assert not case.actions and case.guard.kept is None
+
+
+def test_labels_that_cannot_be_learned_are_not_learned_from():
+    case = Case()
+    case.look(FIRST_STAGE, accuracy=0.75)
+    assert case.model.current_strength == 0 and "75.0%" in case.actions[0][2]
+
+
+def test_a_confident_model_sees_another_mix_and_an_unsure_one_does_not():
+    case = Case()
+    case.look(FIRST_STAGE)
+    np.testing.assert_allclose(case.mix_ratio, [1.2, 0.8], atol=0.02)
+    unsure = Case()
+    unsure.look(FIRST_STAGE, sure=0.8)
+    np.testing.assert_array_equal(unsure.mix_ratio, [1, 1])
+    assert not unsure.actions
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        ({"accuracy": 0.9}, "accuracy on labelled source fell from 99.0% to 90.0%"),
+        ({"classes": np.zeros(100, int)}, "class 0 is predicted for 99% of the target"),
+    ],
+)
+def test_harm_takes_the_first_stage_back(harm, reason):
+    case = Case()
+    before = case.model.base.get_weights()
+    case.look(FIRST_STAGE)
+    for weight in case.model.base.variables:
+        weight.assign(weight + 1.0)
+    case.look(0.5)
+    assert case.model.current_strength == 1  # the same predictions as before are no harm
+    case.look(0.6, **harm)
+    assert case.model.current_strength == 0 and reason in case.actions[-1][2]
+    for a, b in zip(case.model.base.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_the_mix_is_estimated_from_predictions_that_overlap(rng):
+    y = np.repeat([0, 1], [9000, 1000])
+    x = rng.normal(size=10000) + 2.0 * y  # log-odds of equal shares: 2 x - 2
+    p = 1 / (1 + np.exp(-np.outer(2 * x - 2, [-1, 1])))
+    assert abs(p.mean(axis=0)[1] - 0.1) > 0.05  # the mean prediction is far off
+    np.testing.assert_allclose(estimated_mix(p, np.array([0.5, 0.5])), [0.9, 0.1], atol=0.02)
+
+
+@pytest.mark.backend
+def test_a_fit_goes_through_both_stages(rng):
+    x, y, target = two_domains(rng, 128, 128)
+    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.02), loss, metrics=["accuracy"])
+    history = model.fit(x, y, target_data=target, epochs=8, batch_size=32, verbose=0).history
+    assert history["alignment_loss"][0] == 0  # AdaMatch has not begun
+    if model.current_strength:
+        assert history["alignment_loss"][-1] > 0
+    else:
+        assert model.actions

@@ -1,0 +1,52 @@
+"""Weak and strong views of images, vectors and signals."""
+
+import keras
+import numpy as np
+import pytest
+from adaptation_models import as_array
+
+from keras_shiftguard.adaptation.domains.views import Views
+
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+
+
+def views_of(x, seed=1):
+    """Returns the weak and the strong view of an array as arrays."""
+    layer = Views()
+    layer.build([(None, *x.shape[1:])])
+    layer.seed(seed)
+    layer.fit_scales(x)
+    return [as_array(view) for view in layer(keras.ops.convert_to_tensor(x))]
+
+
+def test_images_stay_in_range_and_the_strong_view_is_further_away(rng):
+    coarse = rng.random((24, 4, 4, 3)).astype("float32")
+    x = np.kron(coarse, np.ones((1, 4, 4, 1), "float32"))
+    weak, strong = views_of(x)
+    near, far = (np.abs(view - x).mean() for view in (weak, strong))
+    assert 0 < near < 0.5 * far
+    assert strong.min() >= x.min() - 1e-4 and strong.max() <= x.max() + 1e-4
+
+
+@pytest.mark.parametrize("shape", [(200, 6), (200, 20, 2)], ids=["vectors", "signals"])
+def test_the_perturbation_follows_the_scale_of_each_feature(rng, shape):
+    x = rng.normal(size=shape).astype("float32")
+    scale = np.asarray([1e-3, 1e3] * (shape[-1] // 2), "float32")
+    weak, strong = views_of(x)
+    np.testing.assert_array_equal(weak, x)
+    assert np.isfinite(strong).all() and 0.2 < np.abs(strong - x).mean() < 1.5
+    _, scaled = views_of(x * scale)
+    np.testing.assert_allclose(scaled / scale, strong, atol=2e-3)
+    # A seed gives the same views, another one gives others.
+    np.testing.assert_array_equal(views_of(x)[1], strong)
+    assert np.abs(views_of(x, seed=2)[1] - strong).mean() > 0.1
+
+
+def test_members_that_are_not_numbers_stay(rng):
+    x = [rng.normal(size=(8, 3)).astype("float32"), np.arange(16, dtype="int32").reshape(8, 2)]
+    layer = Views()
+    layer.build([(None, 3), (None, 2)])
+    layer.fit_scales(x)
+    weak, strong = layer([keras.ops.convert_to_tensor(value) for value in x])
+    np.testing.assert_array_equal(as_array(strong[1]), x[1])
+    assert np.abs(as_array(strong[0]) - as_array(weak[0])).max() > 0
