@@ -1,5 +1,6 @@
 """`SamplePictures`: chooses the images of each stream that `log_samples=` keeps."""
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -14,8 +15,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
 
-MAX_SEARCHED = 128  # images of a stream among which the most unusual are looked for
-CHUNK = 32  # images whose attributes are measured at a time
+MAX_SEARCHED = 64  # images of a stream among which the most unusual are looked for
 FARTHEST = 10.0  # standard deviations; a larger distance in one attribute counts as this
 
 
@@ -32,6 +32,7 @@ class SamplePictures:
     def __init__(self, number: int) -> None:
         self.number = number
         self._has_warned = False
+        self._measured: dict[tuple[str, str], tuple[int, np.ndarray]] = {}
 
     def rows(
         self, streams: Mapping[str, Stream], profiles: Mapping[str, InputProfile]
@@ -84,34 +85,41 @@ class SamplePictures:
             rows.append(row("corrected", some, None, True))
         searched = _spread(len(images), MAX_SEARCHED)
         table = usual.inputs[name].features if name in usual.inputs else FeatureTable()
-        found = _distances(images[searched], buffer.spec, table)
+        found = self._distances((stream.stream, name), images[searched], buffer.spec, table)
         if len(found) > self.number:
             order = np.argsort(-found, kind="stable")[: self.number]
             rows.append(row("unusual", searched[order], found[order], is_corrected))
         return rows
 
+    def _distances(
+        self, key: tuple[str, str], images: np.ndarray, spec: InputSpec, usual: FeatureTable
+    ) -> np.ndarray:
+        """Returns how far each image lies from the usual, `(images,)`; `(0,)` if nothing tells.
+
+        Args:
+            key: The stream and the input, of which the same images are measured only once.
+            images: The images.
+            spec: Specification of the input.
+            usual: Moments of the attributes that the images are compared with.
+        """
+        height, width = images.shape[2:] if spec.layout == "channels_first" else images.shape[1:3]
+        spec = replace(spec, size=(height, width))
+        own = names(spec)
+        known = [n for n in own if n in usual.names and usual.std(n) > 0]
+        if not known:
+            return np.zeros(0)
+        checksum = zlib.crc32(np.ascontiguousarray(images).data)
+        if self._measured.get(key, (None,))[0] != checksum:
+            measured = on_host(attributes(ops.convert_to_tensor(images), spec))
+            self._measured[key] = checksum, measured.astype("float64")
+        values = self._measured[key][1][:, [own.index(n) for n in known]]
+        mean, std = (np.array([each(n) for n in known]) for each in (usual.mean, usual.std))
+        apart = np.abs(values - mean) / std
+        apart = np.where(np.isfinite(apart), np.minimum(apart, FARTHEST), 0.0)
+        distances: np.ndarray = np.sqrt(np.square(apart).mean(axis=1))
+        return distances
+
 
 def _spread(number: int, wanted: int) -> np.ndarray:
     """Returns `wanted` indices that are spread over `number`, or all of them."""
     return np.unique(np.linspace(0, number - 1, min(number, wanted)).round().astype(int))
-
-
-def _distances(images: np.ndarray, spec: InputSpec, usual: FeatureTable) -> np.ndarray:
-    """Returns how far each image lies from what is usual, `(images,)`; `(0,)` if nothing tells."""
-    height, width = images.shape[2:] if spec.layout == "channels_first" else images.shape[1:3]
-    spec = replace(spec, size=(height, width))
-    own = names(spec)
-    known = [n for n in own if n in usual.names and usual.std(n) > 0]
-    if not known:
-        return np.zeros(0)
-    measured = np.concatenate(
-        [
-            on_host(attributes(ops.convert_to_tensor(images[i : i + CHUNK]), spec))
-            for i in range(0, len(images), CHUNK)
-        ]
-    )[:, [own.index(n) for n in known]].astype("float64")
-    mean, std = (np.array([each(n) for n in known]) for each in (usual.mean, usual.std))
-    apart = np.abs(measured - mean) / std
-    apart = np.where(np.isfinite(apart), np.minimum(apart, FARTHEST), 0.0)
-    distances: np.ndarray = np.sqrt(np.square(apart).mean(axis=1))
-    return distances

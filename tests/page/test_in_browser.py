@@ -93,6 +93,7 @@ def test_it_prints_in_light_colours_on_paper(opened, run_page, tmp_path):
     assert printed.startswith(b"%PDF") and 1 <= printed.count(b"/Type /Page\n") <= 4
 
 
+@pytest.mark.thorough
 def test_a_large_run_stays_small(opened, tmp_path, rng):
     write_large_run(tmp_path, rng)
     path = tmp_path / "shift.html"

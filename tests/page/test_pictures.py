@@ -163,7 +163,7 @@ def test_a_failure_is_one_warning_and_the_fit_goes_on(tmp_path, rng, monkeypatch
     def broken(*arguments):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("keras_shiftguard.callback.sample_pictures._distances", broken)
+    monkeypatch.setattr("keras_shiftguard.callback.sample_pictures.attributes", broken)
     with pytest.warns(sg.ShiftWarning) as caught:
         guard = sg.ShiftGuard(log_dir=tmp_path, log_samples=2, verbose=0, on_shift="ignore")
         x, y = images(rng)
