@@ -8,7 +8,8 @@ const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 
 /**
  * Groups features by cause, in their order. A group has `members`, features as in
- * `listRows`; if it is unfolded, a row for each of them follows.
+ * `listRows`; if it is unfolded, a row for each of them follows. `group` is the key of
+ * the cause in either.
  */
 export function groupRows(overview, rows, unfolded) {
   const groups = new Map();
@@ -23,11 +24,12 @@ export function groupRows(overview, rows, unfolded) {
     const folds = members.length > 1;
     const open = folds && unfolded.includes(key);
     const main = members.find(({ name }) => cause?.main && name.endsWith(`/${cause.main}`));
-    found.push({ key, cause, members, main: main ?? null, folds, open, inside: false });
+    found.push({ key, group: key, cause, members, main: main ?? null, folds, open, inside: false });
     if (!open) continue;
     for (const one of members) {
       found.push({
         key: one.name,
+        group: key,
         cause: null,
         members: [one],
         main: one,

@@ -144,11 +144,12 @@ export function createHeatmap({ state }) {
     state.set(changes);
   }
 
-  function unfold({ key, folds }) {
-    if (!folds) return;
+  /** Unfolds the features of a cause, or folds them; a row inside folds those around it. */
+  function unfold({ group, folds, inside }) {
+    if (!folds && !inside) return;
     const { unfolded } = state.get();
-    const open = unfolded.includes(key);
-    state.set({ unfolded: open ? unfolded.filter((one) => one !== key) : [...unfolded, key] });
+    const open = unfolded.includes(group);
+    state.set({ unfolded: open ? unfolded.filter((one) => one !== group) : [...unfolded, group] });
   }
 
   function reveal(row) {

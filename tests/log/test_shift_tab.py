@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from shift_tab_log import FEATURES, numbers, read_run, streams
 
+from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab import MAX_BYTES, ShiftEvents
@@ -251,3 +252,46 @@ def test_rare_classes_share_a_bar():
     assert len(classes) == 63 and 3 in classes and (np.diff(classes) > 0).all()
     drawn = bars(counts["train"], classes)
     assert drawn.sum() == counts["train"].sum() and drawn[-1] > 0
+
+
+# --- corrections, curves, costs ----------------------------------------------------
+
+
+def test_a_correction_is_dated_by_its_first_epoch(tmp_path):
+    with EventWriter(tmp_path) as writer:
+        events = ShiftEvents(writer)
+        events.write_diagnosis(0, "train", "It is wrong.", {"status": "mismatch"})
+        events.write_correction(0, "train")
+        events.write_correction(4, "train")  # a resumed fit corrects again
+    _, points = read_run(tmp_path)["shiftguard/state"]
+    assert json.loads(points[4])["corrected"] == {"train": 1}
+
+
+def test_curves_hold_what_keras_logged_and_single_numbers_only(tmp_path):
+    logs = {"accuracy": np.float32(0.5), "val_loss": 2, "shift": 1.0, "val_shift": 1.0}
+    logs |= {"nan": np.nan, "vector": np.zeros(3), "text": "x"}
+    with EventWriter(tmp_path) as writer:
+        ShiftEvents(writer).write_curves(3, logs)
+    _, points = read_run(tmp_path)["shiftguard/curves"]
+    assert json.loads(points[3]) == {"accuracy": 0.5, "val_loss": 2.0}
+
+
+@pytest.mark.parametrize(("cost", "flags"), [(0.05, ALARM | REPORTED), (0.001, REPORTED)])
+def test_what_goes_along_with_a_tolerated_finding_is_no_alarm(tmp_path, cost, flags):
+    """Column 2 is column 1 once more, and is not reported if a cause explains both."""
+    rng = np.random.default_rng(0)
+    monitor = ShiftMonitor(0.05, [PAIR])
+    both = streams(rng, shift=3)
+    monitor.compare(*PAIR, both["validation"], both["train"], 1)
+    found = monitor.pairs[0]
+    found.significant |= {"input/2"}  # as it differs in the same way
+    measured = Cost(cost, (cost / 2, 2 * cost), 500)
+    monitor.price(*PAIR, dict.fromkeys(found.findings, measured), tolerance=0.01)
+    with EventWriter(tmp_path) as writer:
+        ShiftEvents(writer).write_comparison(0, monitor.pairs, both, monitor.report())
+    content, points = scores(read_run(tmp_path))
+    rows = dict(zip(content["names"], points[0], strict=True))
+    assert int(rows["input/1"][4]) == flags
+    assert rows["input/1"][9] == pytest.approx(cost)
+    assert bool(int(rows["input/2"][4]) & ALARM) == bool(flags & ALARM)
+    assert not int(rows["input/2"][4]) & REPORTED
