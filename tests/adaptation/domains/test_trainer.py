@@ -34,10 +34,11 @@ def weights(model):
 
 @pytest.mark.thorough
 def test_compiled_all_at_once(rng):
-    plain, _ = fitted(rng, "auto", epochs=2, shuffle=False)
+    # Without views: XLA draws other random numbers.
+    plain, _ = fitted(rng, ("dann", "mmd"), epochs=2, shuffle=False)
     rng = np.random.default_rng(0)
     packed = {"jit_compile": True, "steps_per_execution": 2}
-    jitted, _ = fitted(rng, "auto", packed, epochs=2, shuffle=False)
+    jitted, _ = fitted(rng, ("dann", "mmd"), packed, epochs=2, shuffle=False)
     np.testing.assert_allclose(weights(plain), weights(jitted), atol=1e-4)
 
 
