@@ -78,17 +78,17 @@ def _mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[s
     streams, diagnosis = _streams(wrong)
     fed, expected = diagnosis["observed"] or {}, diagnosis["expected"] or {}
     mode, other = (MODES.get(one.get("mode") or "") for one in (fed, expected))
-    swapped = fed.get("mode") == expected.get("mode")
-    if swapped:
+    orders = {fed.get("channel_order"), expected.get("channel_order")}
+    reversed_channels = orders == {"rgb", "bgr"}
+    if reversed_channels and fed.get("mode") == expected.get("mode"):
         what = f"{streams} images have red and blue swapped."
         short = "red and blue swapped"
-    elif mode and other:
+    elif mode and other and mode != other:
         what, short = (
             f"{streams} images are fed as {mode}; the model expects {other}.",
             "wrong scale",
         )
-        orders = fed.get("channel_order"), expected.get("channel_order")
-        if set(orders) == {"rgb", "bgr"}:
+        if reversed_channels:
             what = f"{what[:-1]}, and red and blue are swapped."
     else:
         what = f"{streams} images are not prepared as the model expects."
@@ -118,7 +118,8 @@ def _correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[
         since=since,
         about=["preprocessing", "preprocessing"],
         why=diagnosis["evidence"][:3],
-        todo="Leave the input as it is. Plain predict is not corrected; keep the fix with:",
+        todo="Leave the input of fit as it is. Plain predict is not corrected: after fit, keep the "
+        "fix with",
         code="model = guard.diagnosis.apply(model)",
     )
 

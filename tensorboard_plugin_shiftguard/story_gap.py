@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tensorboard_plugin_shiftguard.answers import rounded
 from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, POINT, told
 
 GAP_CAUSES = {
@@ -17,7 +18,7 @@ GAP_CAUSES = {
 
 def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the story of an accuracy gap alone."""
-    size = gap["reference_accuracy"] - gap["accuracy"]
+    size = rounded(gap["reference_accuracy"] - gap["accuracy"]) or 0.0
     common = {
         "cost": size,
         "cost_interval": gap["interval"],

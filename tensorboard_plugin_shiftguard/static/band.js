@@ -27,7 +27,8 @@ export function createBand({ state, refresh, failed, explain }) {
   const updated = el("span", null);
   const about = el("span", { "data-testid": "about" });
   const past = el("span", { class: "past", "data-testid": "past" });
-  const live = button([icon("steady", 10), "Live"], () => state.set({ live: !state.get().live }), {
+  const onOrOff = el("span", null, "off");
+  const live = button([icon("steady", 10), "Live: ", onOrOff], () => state.set({ live: !state.get().live }), {
     class: "switch",
     role: "switch",
     "aria-checked": "false",
@@ -151,6 +152,7 @@ export function createBand({ state, refresh, failed, explain }) {
     )
       return;
     live.setAttribute("aria-checked", String(model.state.live));
+    say(onOrOff, model.state.live ? "on" : "off");
     draw();
     tick(model);
   }

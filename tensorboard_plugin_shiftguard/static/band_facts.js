@@ -21,8 +21,11 @@ export function factsOf(story, overview) {
     ? `, ${points(ends[0])} to ${points(ends[1])}`
     : "";
   if (Number.isFinite(cost)) {
-    const note = `${words ? `${words}: ` : ""}accuracy lost${range}`;
-    found.push(fact(`${points(-cost)} points`, note, "cost"));
+    const lost = `${points(cost)} points lost`;
+    const note = `of accuracy${range}`;
+    // What is not clear is no number to remember.
+    if (words === "not clear") found.push(fact("cost not clear", `${lost} ${note}`, "cost"));
+    else found.push(fact(lost, words ? `${words}; ${note}` : note, "cost"));
   } else if (kind === "corrected")
     found.push(fact("repaired", "the model gets what it expects, inside fit", "cost"));
   else if (kind === "act" || kind === "look")
@@ -40,7 +43,7 @@ export function factsOf(story, overview) {
   const alpha = overview.state?.alpha;
   if (story.pair && alpha > 0 && (kind === "act" || kind === "look"))
     found.push(
-      fact("beyond chance", `1 false alarm in ${Math.round(1 / alpha)} fits at most`, "chance"),
+      fact("beyond chance", `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`, "chance"),
     );
   if (kind === "fine" || kind === "waiting") {
     const sizes = Object.entries(overview.state?.report?.num_samples ?? {}).filter(
@@ -49,8 +52,8 @@ export function factsOf(story, overview) {
     if (sizes.length)
       found.push(
         fact(
-          sizes.map(([, n]) => n.toLocaleString("en")).join(" and "),
-          `samples of ${sizes.map(([name]) => streamName(name)).join(" and ")}`,
+          `${sizes.reduce((sum, [, n]) => sum + n, 0).toLocaleString("en")} samples`,
+          sizes.map(([name, n]) => `${n.toLocaleString("en")} of ${streamName(name)}`).join(", "),
           "samples",
         ),
       );

@@ -156,14 +156,14 @@ export function createCurves({ state, failed }) {
   /** The latest numbers, right of the chart. */
   function ends(y, estimate) {
     const rows = [
-      [measure.validation?.at(-1)?.[1] ?? measure.train.at(-1)?.[1], "endvalue"],
-      [estimate.at(-1)?.[1], "tick", " est."],
+      [measure.validation?.at(-1)?.[1] ?? measure.train.at(-1)?.[1], "endvalue", ""],
+      [estimate.at(-1)?.[1], "tick", "without it "],
     ].filter(([value]) => Number.isFinite(value));
-    return rows.map(([value, style, note = ""], k) =>
+    return rows.map(([value, style, note], k) =>
       svg(
         "text",
         { class: style, x: axis.width - 4, y: HEIGHT / 2 + 18 * k, "text-anchor": "end" },
-        `${number(value)}${note}`,
+        `${note}${number(value)}`,
       ),
     );
   }

@@ -13,6 +13,8 @@ import { HEAD, ROW, drawFrames, drawRows } from "./heatmap_draw.js";
 import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap_words.js";
 import { pairKey } from "./rows.js";
 
+const TITLE = "What differs between the streams, epoch by epoch";
+
 export function createHeatmap({ state }) {
   const canvas = el("canvas", { role: "img" });
   const spacer = el("div", { class: "heat-rows" }, canvas);
@@ -37,7 +39,7 @@ export function createHeatmap({ state }) {
   const node = el(
     "section",
     { class: "heat", "aria-labelledby": "heat-title" },
-    el("div", { class: "head" }, el("h2", { id: "heat-title" }, "What differs, epoch by epoch"), legend),
+    el("div", { class: "head" }, el("h2", { id: "heat-title" }, TITLE), legend),
     readout,
     scroller,
     el("p", { id: "heat-keys", class: "quiet keys" }, keys),

@@ -53,7 +53,7 @@ export function heatmapInWords(overview, rows, column) {
   const what = found.length
     ? `found at the shown epoch: ${named.join(", ")}${found.length > 5 ? " and more" : ""}`
     : "nothing found at the shown epoch";
-  return `What differs, epoch by epoch, ${size}; ${what}. The same as a table is below.`;
+  return `What differs between the streams, epoch by epoch, ${size}; ${what}. The same as a table is below.`;
 }
 
 export function heatmapTable({ overview, rows, column, step }) {
@@ -89,7 +89,7 @@ export function drawLegend(node, overview, rows) {
     node,
     key("quiet", "nothing found"),
     key("tolerated", "within tolerance"),
-    key("along", "goes along"),
+    key("along", "goes along with it"),
     priced && key("unclear", "cost not clear"),
     priced && scale(["h1", "h2", "h3", "h4"], ["1", "2", "4", "6 points lost and more"]),
     found && unpriced && [

@@ -221,7 +221,7 @@ def test_the_verdict_keeps_its_cause_and_its_date(opened):
     shown = tab("verdict").inner_text()
     assert "Points to brightness: brightness -0.37" in shown
     assert f"since epoch {FAULT}" in shown
-    assert "\u22126.1 points" in shown and "4.4 to 7.9" in shown
+    assert "6.1 points lost" in shown and "4.4 to 7.9" in shown
 
 
 def test_a_run_with_only_a_gap_says_so(opened):
