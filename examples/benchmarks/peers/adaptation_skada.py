@@ -5,8 +5,7 @@
 
 Both train on tasks of `../adaptation.py` whose network is made of dense layers. skada's own head
 ends in a softmax over one unit, which is always 1, so it gets ours: 100 units, a sigmoid. Its
-reversed gradient has the strength 1 from the first step on, and its loss is the sum over both
-domains where ours is the mean.
+reversed gradient has the strength 1 from the first step on; ours rises to 1.
 """
 
 import argparse

@@ -33,7 +33,7 @@ class DomainAdversarial(keras.layers.Layer):
         entropy: CDAN+E: samples whose class is clear count more, by `1 + exp(-entropy)`.
 
     Reference: Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 17 (2016),
-    sections 4.2 and 5.2.2; Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS
+    eq. 9 and section 5.2.2; Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS
     2018, eq. 5 to 8.
     """
 
@@ -88,15 +88,14 @@ class DomainAdversarial(keras.layers.Layer):
         return self.logit(x)[:, 0]
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
-        """Returns the cross-entropy of the head, a mean over both domains alike."""
+        """Returns the cross-entropy of the head: the sum of its means over both domains."""
         reversal = strength * (2.0 / (1.0 + ops.exp(-RAMP_STEEPNESS * progress)) - 1.0)
         source = self(pair.features, pair.probabilities, reversal)
         target = self(pair.target_features, pair.target_probabilities, reversal)
         right = (ops.mean(ops.cast(a, "float32")) for a in (source < 0, target > 0))
         self.accuracy_tracker.update_state(sum(right) / 2)
-        return 0.5 * (
-            self._mean(ops.softplus(source), pair.probabilities)
-            + self._mean(ops.softplus(-target), pair.target_probabilities)
+        return self._mean(ops.softplus(source), pair.probabilities) + self._mean(
+            ops.softplus(-target), pair.target_probabilities
         )
 
     def _mean(self, values: Any, probabilities: Any) -> Any:

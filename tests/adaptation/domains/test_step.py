@@ -104,7 +104,7 @@ class NumpyStep:
             certainty = 1 + np.exp((p * np.log(p + 1e-6)).sum(axis=1))
             w = certainty if self.entropy else np.ones(len(x))
             losses.append((w * values).sum() / w.sum())
-        return np.mean(losses)
+        return np.sum(losses)
 
 
 def gradients(loss, weights):
