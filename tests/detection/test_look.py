@@ -129,7 +129,7 @@ def test_too_few_samples_say_so():
         columns(500), columns(8, shift=5.0), stream="validation", against="train"
     )
     assert not result.findings and result.p_value == 1
-    assert any(n.startswith("not enough samples yet") and "8 of 10" in n for n in result.notes)
+    assert any(n.startswith("not enough samples yet") and "8 of the 10" in n for n in result.notes)
     one = compare_profiles(columns(500), columns(1))
     assert not one.findings and one.notes
 

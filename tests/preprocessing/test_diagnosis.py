@@ -142,7 +142,7 @@ def test_it_is_frozen_and_checked():
 def test_to_dict_is_json_and_complete():
     overall = Diagnosis.worst({"a": ok(), "b": mismatch(hints=(HINT,))})
     back = json.loads(json.dumps(overall.to_dict(), allow_nan=False))
-    assert set(back) == set(Diagnosis.__dataclass_fields__)
+    assert set(back) == {*Diagnosis.__dataclass_fields__, "headline"}
     assert back["status"] == "mismatch" and back["expected"]["channel_order"] == "bgr"
     assert back["fix"]["permutation"] == [2, 1, 0]
     np.testing.assert_allclose(back["fix"]["offset"], [-103.939, -116.779, -123.68])
