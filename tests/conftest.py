@@ -1,7 +1,8 @@
-"""A few images for all tests."""
+"""What tests of several rooms need: a few images, and a browser."""
 
 import numpy as np
 import pytest
+from plugin.browser import FLAGS, chromium
 
 
 @pytest.fixture
@@ -16,3 +17,18 @@ def raw_images(rng):
     coarse = rng.integers(0, 256, (16, 4, 4, 3))
     smooth = np.kron(coarse, np.ones((1, 8, 8, 1)))
     return np.clip(smooth + rng.normal(0, 8, smooth.shape), 0, 255).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real Chromium for the tests of a file.
+
+    It ends with the file: a worker can run only one Playwright at a time, and no event loop of
+    another kind beside it.
+    """
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = chromium()
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()

@@ -1,17 +1,7 @@
-"""A real Chromium, and files opened in it from the disk."""
+"""Files opened in a real Chromium from the disk."""
 
 import pytest
-from plugin.browser import AXE, FLAGS, PATIENCE, chromium
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = chromium()
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+from plugin.browser import AXE, PATIENCE
 
 
 class Opened:

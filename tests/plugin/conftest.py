@@ -1,17 +1,7 @@
-"""One Chromium for the browser tests of a file."""
+"""The Shift tab opened in a real Chromium."""
 
 import pytest
-from plugin.browser import FLAGS, Tab, chromium
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = chromium()
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
+from plugin.browser import Tab
 
 
 @pytest.fixture
