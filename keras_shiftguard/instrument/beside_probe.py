@@ -23,6 +23,7 @@ from keras_shiftguard.instrument.batch_tensors import (
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
+from keras_shiftguard.instrument.tensorflow_steps import run_on_batches
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
 
@@ -113,6 +114,10 @@ class BesideProbe:
             if self._active != stream:
                 return function(*arguments)
             *others, batches = arguments
+            if keras.backend.backend() == "tensorflow":
+                return run_on_batches(
+                    function, self.model, batches, lambda data: self._observed(data, stream, ())
+                )
             if isinstance(batches, list):
                 return function(*others, [self._observed(data, stream, ()) for data in batches])
             if stream == "validation" and self.model_outputs is not None:

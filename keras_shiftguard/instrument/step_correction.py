@@ -33,8 +33,6 @@ class StepCorrection:
         self.is_on = False
 
     def __call__(self, x: Any) -> Any:
-        if keras.backend.backend() == "tensorflow":
-            return self._corrected(x)
         if not self.is_on:
             return x
         key = ("correction", self.spec.layout, self.spec.channels)

@@ -77,7 +77,7 @@ def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensor
 
         # Outside of a step there may be images of many sizes, each measured only once. Under a
         # strategy, a function cannot take the values as arguments: each replica has its own.
-        if tf.executing_eagerly() or tf.distribute.has_strategy():
+        if tf.distribute.has_strategy():
             return update(*tensors)
         shapes = tuple(None if x is None else (tuple(x.shape), x.dtype) for x in tensors)
         function = _cached(
