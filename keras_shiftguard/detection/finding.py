@@ -46,8 +46,8 @@ class Finding:
         harmless: Whether the cost is known, and is within the tolerance or not surely above
             0. Never true for another preprocessing step.
         cost_words: The cost in words; empty without a cost.
-        is_question: Whether it is open if the finding is an alarm: augmentation could explain
-            it, or the model has learnt too little to show its cost. Later epochs decide.
+        is_question: Whether the finding is no alarm yet, because augmentation could explain
+            it, or because the model has learnt too little to show its cost.
         is_rough: Whether augmentation of one stream could explain the cost as well.
     """
 

@@ -14,7 +14,7 @@ from keras import ops
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
-MIN_SECOND_SHARE = 1e-3  # in a mixture, the second largest share is above the third by more
+MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
 
 
