@@ -24,7 +24,8 @@ class Finding:
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
             `"weather"`, `"geometry"`, `"label"`, `"concept"`, `"relabelled"`,
-            `"preprocessing"`, `"missing"`; `"other"` where none is named.
+            `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` where none is
+            named.
         effect_size: Signed, in standard deviations between samples (Cohen's
             d) unless `explanation` says otherwise; for frequencies Cohen's w, which
             is not negative.
