@@ -4,20 +4,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-SIGMAS = 1.96  # of a 95 % interval
+SIGMAS = 1.96  # standard errors to each side, for an interval of 95 %
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The accuracy that is lost to a difference.
+    """Loss of accuracy that a difference between two streams causes.
 
     Args:
         value: The share of accuracy that is lost: 0.02 is two points. Below 0 if the model does
             better with the difference than without it.
         interval: 95 % interval of the value.
         num_samples: Number of labelled samples that it was measured on.
-        is_rough: Whether only the accuracies of the two streams were compared, which
-            augmentation of one of them changes as well.
+        is_rough: Whether the cost is only the difference of the accuracies of the two streams.
+            Augmentation of one stream changes this difference as well.
     """
 
     value: float
@@ -27,21 +27,21 @@ class Cost:
 
     @property
     def is_sure(self) -> bool:
-        """Whether it is above 0 by more than three standard errors."""
+        """Whether the value is above 0 by more than three standard errors."""
         return self.value > 3 * (self.value - self.interval[0]) / SIGMAS
 
     def at_most(self, bound: float) -> "Cost":
-        """Returns the cost, or `bound` if that is less."""
+        """Returns the cost with its value and its lower end limited to `bound`."""
         if self.value <= bound:
             return self
         return replace(self, value=bound, interval=(min(self.interval[0], bound), self.interval[1]))
 
     def is_alarm(self, tolerance: float) -> bool:
-        """Whether more than `tolerance` is lost, surely more than nothing."""
+        """Whether the value is above `tolerance`, and its whole interval above 0."""
         return self.value > tolerance and self.interval[0] > 0
 
     def in_words(self, tolerance: float) -> str:
-        """Returns what it costs, in points of accuracy, as the end of a sentence."""
+        """Returns the cost in points of accuracy, as the end of a sentence."""
         low, high = (100 * bound for bound in self.interval)
         if self.is_alarm(tolerance):
             return (
@@ -59,7 +59,7 @@ class Cost:
 
 
 def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
-    """Returns the cost of a difference, of the same samples without and with it.
+    """Returns the cost of a difference, measured on the same samples without and with it.
 
     Args:
         before: 1 where the prediction is right without the difference, else 0, `(samples,)`.
@@ -67,17 +67,18 @@ def cost_of(before: np.ndarray, after: np.ndarray) -> Cost:
     """
     lost = np.asarray(before, "float64") - np.asarray(after, "float64")
     n = len(lost)
-    # One more sample that was lost and one that was gained: without any change the interval
-    # would be empty.
+    # One lost and one gained sample are added. Otherwise the interval would be empty if no
+    # prediction changed.
     error = float(np.sqrt((np.square(lost - lost.mean()).sum() + 2) / n / n))
     value = float(lost.mean())
     return Cost(value, (value - SIGMAS * error, value + SIGMAS * error), n)
 
 
 def gap_between(reference: np.ndarray, current: np.ndarray) -> Cost:
-    """Returns the difference of the accuracies of two sets of samples; arguments as in `cost_of`.
+    """Returns the difference of the accuracies of two sets of samples, as a rough cost.
 
-    It is an upper bound of what a difference between them costs.
+    It is an upper bound of the cost if the reference is training data without augmentation, which
+    the model may know by heart. The arguments are 1 where a prediction is right, else 0.
     """
     sizes = len(reference), len(current)
     value = float(reference.mean() - current.mean())
@@ -91,6 +92,6 @@ def gap_between(reference: np.ndarray, current: np.ndarray) -> Cost:
 
 
 def _rounded(number: float) -> str:
-    """Returns a number of samples with two digits."""
+    """Formats a number of samples, rounded up to two digits."""
     digits = max(10 ** (len(str(int(number))) - 2), 1)
     return f"{int(-(-number // digits) * digits):,}"

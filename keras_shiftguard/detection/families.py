@@ -1,4 +1,4 @@
-"""Collects the tests of one comparison in families, each test with the finding it would give."""
+"""Families of tests: all tests of one comparison, each with the finding that it would report."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -60,8 +60,8 @@ class CollectedTests:
         counts = {self.names.stream: int(n), self.names.against: int(m)}
         short = {name: count for name, count in counts.items() if count < needed}
         for name, count in short.items():
-            # Who has too few samples for one test has too few for the more demanding ones, and a
-            # stream's first epoch is as short as the stream.
+            # A stream gets one note: if it is too short for one test, it is too short for the more
+            # demanding ones. A stream and its first epoch are equally short, and share one note.
             repeated = name == FIRST_EPOCH and self.names.stream in short
             if name not in self._short and not repeated:
                 self._short.add(name)

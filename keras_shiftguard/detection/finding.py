@@ -24,7 +24,8 @@ class Finding:
         family: The cause in one word: `"brightness"`, `"contrast"`, `"blur"`,
             `"noise"`, `"compression"`, `"resolution"`, `"colour"`,
             `"weather"`, `"geometry"`, `"label"`, `"concept"`, `"relabelled"`,
-            `"preprocessing"`, `"missing"`; `"other"` where none is named.
+            `"preprocessing"`, `"augmentation"`, `"missing"`; `"other"` where none is
+            named.
         effect_size: Signed, in standard deviations between samples (Cohen's
             d) unless `explanation` says otherwise; for frequencies Cohen's w, which
             is not negative.
@@ -40,14 +41,14 @@ class Finding:
         negligible: Whether the effect is too small to matter.
         acknowledged: Why the difference is accepted, see `ShiftReport.acknowledge`;
             empty if it is not.
-        cost: The share of accuracy that the difference costs: 0.02 is two points. None where
-            nothing tells; the effect size then decides whether it is an alarm.
+        cost: The share of accuracy that the difference costs: 0.02 is two points. None if
+            unknown; the effect size then decides whether the finding is an alarm.
         cost_interval: 95 % interval of the cost; None without a cost.
-        harmless: Whether the cost was measured, and is within the tolerance or not surely
-            above 0.
-        cost_words: What it costs, in words; empty without a cost.
-        is_question: Whether augmentation could explain the difference, and the samples were
-            seen only once, so that nothing shows yet whether training is augmented.
+        harmless: Whether the cost is known, and is within the tolerance or not surely above
+            0. Never true for another preprocessing step.
+        cost_words: The cost in words; empty without a cost.
+        is_question: Whether the finding is no alarm yet, because augmentation could explain
+            it, or because the model has learnt too little to show its cost.
         is_rough: Whether augmentation of one stream could explain the cost as well.
     """
 
@@ -73,19 +74,22 @@ class Finding:
 
     @property
     def matters(self) -> bool:
-        """Whether the finding is an alarm. What it costs decides; if nothing tells, its size."""
+        """Whether the finding is an alarm.
+
+        An expected difference is an alarm only if it has a cost that is not rough.
+        """
         if self.negligible or self.acknowledged or self.is_question or self.harmless:
             return False
         return not self.expected or (self.cost is not None and not self.is_rough)
 
     def with_cost(self, cost: Cost | None, tolerance: float) -> "Finding":
-        """Returns the finding with what it costs, which decides whether it is an alarm.
+        """Returns the finding with its cost, which decides whether it is an alarm.
+
+        A finding of another preprocessing step is never harmless: nobody intends such a step.
 
         Args:
-            cost: The cost; None where nothing tells.
+            cost: The cost; None if unknown.
             tolerance: The share of accuracy that a difference may cost.
-
-        Another preprocessing step is an alarm whatever it costs: nobody intends it.
         """
         if cost is None:
             return replace(
@@ -102,7 +106,7 @@ class Finding:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Finding":
-        """Returns the finding that `to_dict` was called of."""
+        """Returns the finding that has these fields, the result of `to_dict`."""
         pairs = {
             name: tuple(fields[name])
             for name in ("interval", "cost_interval")

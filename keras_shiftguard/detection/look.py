@@ -215,9 +215,9 @@ def _output_tests(
 def _certain_difference(
     tests: CollectedTests, name: str, now: InputSummary, before: InputSummary
 ) -> Finding | None:
-    """Returns a finding on shapes, flat images or image sizes, or None.
+    """Returns a finding on a difference of shapes or image sizes, or on flat images; else None.
 
-    The arguments are those of `_input_tests`.
+    These differences need no test. The arguments are those of `_input_tests`.
     """
     here, there = stream_name(tests.names.stream), stream_name(tests.names.against)
     if now.layout != before.layout or now.num_channels != before.num_channels:
@@ -271,8 +271,9 @@ def _certain(
 ) -> Finding:
     """Returns a finding on a property that all samples of one stream have, and none of the other.
 
-    Its effect size is that of two shares of 1 and 0 (standard deviations between samples, as for
-    missing values); its p-value is the chance that such samples fall into the two streams so.
+    Its effect size is the difference of the two shares, 1 and 0, in standard deviations between
+    samples, as for missing values. Its p-value is the probability that dividing the samples at
+    random separates them like this.
     """
     n, m = now.num_samples, before.num_samples
     pooled = n / (n + m)

@@ -130,7 +130,7 @@ class ShiftMonitor:
         new: list[str] = []
         for finding in pair.latest.findings:
             # Findings of earlier looks are never removed, because later looks have a lower level.
-            # One that is found again gets its latest numbers.
+            # A finding that is found again gets its latest numbers.
             earlier = pair.findings.get(finding.feature)
             since = epoch if earlier is None else earlier.since
             pair.findings[finding.feature] = replace(finding, since=since, **_cost_of(earlier))
@@ -144,12 +144,13 @@ class ShiftMonitor:
     def price(
         self, stream: str, against: str, costs: Mapping[str, Cost | None], tolerance: float
     ) -> None:
-        """Sets what findings cost, which decides whether they are alarms.
+        """Sets the costs of findings; a cost decides whether its finding is an alarm.
 
         Args:
             stream: Name of the stream that differs.
             against: Name of the stream it is compared with.
-            costs: The costs by feature; findings on other features stay as they are.
+            costs: The costs by feature, None if unknown. Findings on other features stay as they
+                are.
             tolerance: The share of accuracy that a difference may cost.
         """
         findings = self._pairs[stream, against].findings
@@ -158,17 +159,17 @@ class ShiftMonitor:
                 findings[feature] = findings[feature].with_cost(cost, tolerance)
 
     def replace(self, stream: str, against: str, finding: Finding) -> None:
-        """Replaces the finding on a feature by one that explains it better."""
+        """Replaces the finding on a feature by `finding`, which has a better explanation."""
         self._pairs[stream, against].findings[finding.feature] = finding
 
     def ask(self, stream: str, against: str, is_open: Callable[[Finding], bool]) -> None:
-        """Marks the findings on a pair that are questions so far, by a function that tells it."""
+        """Marks the findings of a pair for which `is_open` is true as questions, the others not."""
         pair = self._pairs.get((stream, against), Pair(stream, against))
         for feature, finding in pair.findings.items():
             pair.findings[feature] = replace(finding, is_question=is_open(finding))
 
     def add(self, finding: Finding) -> bool:
-        """Adds a finding that needs no test; returns whether its feature had none before."""
+        """Adds a finding that needs no test; returns whether its feature had no such finding."""
         new = finding.feature not in self._certain
         self._certain.setdefault(finding.feature, finding)
         return new
@@ -213,7 +214,7 @@ class ShiftMonitor:
         return {"pairs": pairs, "certain": certain, "samples": self._samples}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Restores a state that `state()` returned, without pairs that are not declared now."""
+        """Restores a state that `state()` returned; skips pairs that are not declared."""
         self._samples = {name: int(number) for name, number in state["samples"].items()}
         self._certain = _by_feature(state["certain"])
         for saved in state["pairs"]:

@@ -1,13 +1,13 @@
 """Findings in one plain sentence each, for the terminal: what differs, since when, at what cost.
 
-The numbers of the tests stand in `Finding.explanation`.
+The numbers of the tests are in `Finding.explanation`.
 """
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding
 from keras_shiftguard.detection.sentences import stream_name
 
-# What images are, (below, above) the other stream in the main attribute of a family of causes.
+# By family of causes: adjectives for images whose main attribute is (lower, higher).
 FAMILY_ADJECTIVES = {
     "brightness": ("darker", "brighter"),
     "contrast": ("lower in contrast", "higher in contrast"),
@@ -16,13 +16,13 @@ FAMILY_ADJECTIVES = {
     "compression": ("less compressed", "more compressed"),
     "resolution": ("coarser", "finer"),
 }
-# What names a family better than an attribute; the other stream's images follow.
+# Phrases for families without an adjective; the other stream's images follow.
 FAMILY_DIFFERENCES = {
     "colour": "seem to differ in colour from",
     "weather": "seem covered, as by snow, rain or dirt, unlike",
     "geometry": "seem moved, turned or scaled against",
 }
-# The attributes whose sign tells the direction of a family; of others, the sign tells nothing.
+# The attributes for which the sign of the effect size gives the direction of a family.
 DIRECTION = {
     "brightness": ("brightness",),
     "contrast": ("contrast",),
@@ -54,7 +54,11 @@ def plain_sentence(finding: Finding) -> str:
 
 
 def plain_difference(finding: Finding) -> str:
-    """Returns what differs, without epoch and cost: the explanation where it is no attribute."""
+    """Returns the difference in words, without epoch and cost.
+
+    This is the explanation, unless the finding is a covariate shift of an image attribute or of a
+    family that has words of its own.
+    """
     source, _, attribute = finding.feature.rpartition("/")
     is_attribute = attribute in LABELS and source.split(" ")[0] not in MODEL_FEATURES
     is_named = finding.family in FAMILY_ADJECTIVES or finding.family in FAMILY_DIFFERENCES
@@ -70,7 +74,7 @@ def plain_difference(finding: Finding) -> str:
         return f"{clause} than {others}"
     if " another distribution " in clause:
         return clause
-    adjectives = ADJECTIVES.get(attribute)  # of what was measured, before what it points to
+    adjectives = ADJECTIVES.get(attribute)  # of the measured attribute, if no family is used
     if attribute in DIRECTION.get(finding.family, ()):
         adjectives = FAMILY_ADJECTIVES[finding.family]
     if adjectives is None and finding.family in FAMILY_DIFFERENCES:
@@ -85,7 +89,7 @@ def plain_difference(finding: Finding) -> str:
 
 
 def _degree(effect: float) -> str:
-    """Returns the word for the size of an effect, with a space behind it; or "" for a middle one.
+    """Returns `"slightly "` or `"much "` for the size of an effect; `""` for a middle size.
 
     Args:
         effect: Effect size in standard deviations between samples.
@@ -96,7 +100,7 @@ def _degree(effect: float) -> str:
 
 
 def _cost(finding: Finding) -> str:
-    """Returns what a finding costs, as the end of its sentence."""
+    """Returns the cost of a finding, as the end of its sentence; empty if unknown."""
     if finding.cost is None or finding.is_question:
         return ""
     points = 100 * finding.cost

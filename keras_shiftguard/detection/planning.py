@@ -6,7 +6,7 @@ from statistics import NormalDist
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 
 POWER = 0.8  # probability with which the difference is detected
-TYPICAL_FEATURES = 30  # about the number of attributes that are tested of an image
+TYPICAL_FEATURES = 30  # about the number of attributes that are tested for images
 
 
 def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATURES) -> int:

@@ -72,7 +72,7 @@ def verdict(
         alpha: As in `in_words`.
         num_samples: As in `in_words`.
     """
-    shifted: dict[str, list[str]] = {}  # for each stream that differs, those it differs from
+    shifted: dict[str, list[str]] = {}  # for each stream, the streams it differs from
     for finding in findings:
         if finding.matters and finding.against not in shifted.setdefault(finding.stream, []):
             shifted[finding.stream].append(finding.against)

@@ -10,9 +10,9 @@ Each statistic is a small class, in a file of its own, with three methods:
 - `read(values)` turns their values, copied to the host as float64, into the fields of a
   summary of `keras_shiftguard.profiles`.
 
-`update` takes a `Batch` in the statistics of all pixels (`counts.py`, `moments.py`,
-`extremes.py`), `SampledPixels` in those of sampled pixels (`quantiles.py`, `lattice.py`), and
-the tensor itself in those of whole samples (`details.py` and the files it uses). The sketches
+`update` takes a `Batch` in the statistics of all pixels (`moments.py`, `extremes.py`),
+`SampledPixels` in those of sampled pixels (`quantiles.py`, `lattice.py`), and the tensor itself
+in the others (`counts.py`, `fingerprint.py`, `details.py` and the files it uses). The sketches
 that also work alone have `drain`, which reads and resets their variables: `FeatureSketch`,
 `EmbeddingSketch`, `LabelSketch`, `OutputSketch` and `Sketch`. `sketch.py` combines all
 statistics of one input, and `stream.py` those of all inputs and the labels.

@@ -48,7 +48,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
       their lower neighbour, but not both; high if the image was enlarged by
       repeating pixels.
     - `anisotropy`: how much the gradients of the image share one direction;
-      `coherence`: how much the gradients within a cell do. Both in [0, 1].
+      `coherence`: how much the gradients within a cell share one. Both in [0, 1].
     - `border_level`, `border_spread` (log): mean and deviation of the outermost
       pixels; `background`: share of pixels within 0.25 of that level.
     - `object_x`, `object_y`, `object_size`: centre and size, as a part of the

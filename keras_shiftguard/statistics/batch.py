@@ -20,7 +20,7 @@ class InputSpec:
         size: `(height, width)` in pixels; a side that varies is None. `(0, 0)` for
             features.
         tokens: Whether the input holds ids (of a text or of categories); None
-            if only the dtype of a batch will tell.
+            if unknown until the dtype of a batch is seen.
     """
 
     name: str
@@ -45,7 +45,7 @@ def spec_for(
         shape: Shape of the tensor, with the batch dimension.
         data_format: `"channels_last"` or `"channels_first"`.
         dtype: Dtype of the data; None if unknown. Do not pass the dtype that a model
-            declares for its input: the data may have another, from which Keras casts it.
+            declares for its input: the data may have another dtype, which Keras casts.
     """
     if len(shape) >= 4:
         channels_first = data_format == "channels_first"

@@ -14,7 +14,7 @@ from keras import ops
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
-MIN_SECOND_SHARE = 1e-3  # by which the second largest share of a mixture is above the third
+MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
 
 
@@ -60,8 +60,9 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
 def is_mixture(y: Any, width: int) -> Any:
     """Returns 1.0 for a label that is a mixture of two classes, else 0.0, `(samples,)`.
 
-    MixUp and CutMix give two classes a share; label smoothing gives all other classes the same
-    share, so that the second largest share is not above the third.
+    MixUp and CutMix give two classes a share. Label smoothing gives all other classes the same
+    share, so the second largest share is not above the third. With fewer than three columns, no
+    label counts as a mixture.
 
     Args:
         y: `(samples,)` or `(samples, width)`.

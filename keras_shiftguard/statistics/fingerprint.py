@@ -1,6 +1,6 @@
 """`Fingerprint`: two numbers of each sample, which show whether a pass repeats an earlier one.
 
-They are the only statistic of the values that every sample of every batch is added to. All other
+This is the only statistic of the values to which every sample of every batch is added. All other
 statistics are measured on a part of a long or repeated pass, see `schedule.py`.
 """
 
@@ -22,8 +22,8 @@ class Fingerprint:
     """Accumulates the moments of two projections of each sample.
 
     The first projection is the mean of the sample's values. The second is their product with a
-    fixed pattern, which shows what the mean does not: mirrored, shifted and reordered values.
-    Sums of these do not depend on the order of the samples.
+    fixed pattern. Unlike the mean, it changes if values are mirrored, shifted or reordered. The
+    moments do not depend on the order of the samples.
     """
 
     def __init__(self, state: State) -> None:

@@ -12,13 +12,13 @@ from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State, assign, on_host
 from keras_shiftguard.statistics.vectors import middle_frame
 
-FIRST_SAMPLES = 32  # the images of the first batches, for the diagnosis of the preprocessing
-MAX_SAMPLES = 1024  # images of a buffer
-# On TensorFlow, of a buffer with more than `MIN_SAMPLES` images.
+FIRST_SAMPLES = 32  # images of the first batches, for the diagnosis of the preprocessing
+MAX_SAMPLES = 1024  # images in a buffer
+# On TensorFlow, only a buffer of at most MIN_SAMPLES images may be larger than MAX_COPIED_BYTES.
 MIN_SAMPLES, MAX_COPIED_BYTES = 256, 4 * 2**20
-MAX_BYTES = 64 * 2**20  # of a buffer, which therefore holds fewer large images, but at least 4
-# Of images without a fixed size, the middle is stored, at most this many pixels a side. That is
-# enough for early batch-norm layers and for the spectrum, which are local.
+MAX_BYTES = 64 * 2**20  # of a buffer; it may be larger only to hold 4 images
+# Images without a fixed size are cropped to their middle, at most this many pixels a side. The crop
+# is enough for early batch-norm layers and for the spectrum, which are local.
 CROP = 256
 
 
@@ -26,10 +26,10 @@ class KeptSamples:
     """Buffer of images: those of the first batches, then a few of each measured batch.
 
     The preprocessing diagnosis needs whole images, because batch norm depends on spatial
-    structure, and it needs them early. What comes later needs images of the whole pass. On
+    structure, and it needs them early. Later checks need images of the whole pass. On
     TensorFlow, where batches are seen inside the step, the images stay on the device, as they
     were fed, until the host reads them. On JAX and PyTorch the few images are copied to the host
-    at once. Of a video or a volume, the middle frame is stored. A full buffer costs nothing.
+    at once. Of a video or a volume, the middle frame is stored. A full buffer copies nothing.
 
     Args:
         spec: Specification of the image input.
@@ -45,7 +45,7 @@ class KeptSamples:
         if self._in_step:  # each measured step copies the buffer until it is full
             limit = min(limit, max(MAX_COPIED_BYTES // bytes_per_image, MIN_SAMPLES))
         self.capacity = int(np.clip(limit, 4, max_samples))
-        self.per_batch = self.capacity  # how many images of a batch are taken, after the first
+        self.per_batch = self.capacity  # images taken from each batch after FIRST_SAMPLES
         self.state = State("shiftguard_kept")
         self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels on the host
         if self._in_step:
@@ -63,8 +63,8 @@ class KeptSamples:
         """Spreads the images over a pass. Runs on the host.
 
         Args:
-            measured: Number of batches of the pass that are measured; None if unknown: the buffer
-                is then filled from the first of them.
+            measured: Number of measured batches of the pass. None if unknown: the first
+                measured batches then fill the buffer.
         """
         self.per_batch = self.capacity if not measured else -(-self.capacity // measured)
         if self._in_step:

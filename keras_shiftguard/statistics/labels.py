@@ -18,8 +18,8 @@ from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tracing import traced_once
 
-# Largest number of label columns that are measured as numbers. Variables are created for all of
-# this number, because they are created before the first batch shows how many columns there are.
+# Largest number of label columns that are measured as numbers. Variables are created for this many
+# columns, before the first batch shows how many there are.
 # Labels with more columns are classes, or too many targets to report by name.
 MAX_TARGETS = 16
 
@@ -27,7 +27,7 @@ MAX_TARGETS = 16
 class LabelSketch:
     """Accumulates a `LabelSummary`.
 
-    `classes.py` says which labels are class ids. `update` counts the classes, and gets
+    `classes.py` defines which labels are class ids. `update` counts the classes, and gets
     all samples. `measure` adds the label columns as numbers, and the moments of the
     input's random projections by class; it gets a part of the samples.
 

@@ -20,7 +20,7 @@ SAMPLES_PER_BATCH = 16
 
 
 class Lattice:
-    """Counts, for each convention, the values that it makes of whole pixel values in 0..255."""
+    """Counts, for each convention, the values that come from whole pixel values in 0..255."""
 
     def __init__(self, spec: InputSpec, state: State) -> None:
         factors, shifts = [], []  # of the map from values back to raw pixels

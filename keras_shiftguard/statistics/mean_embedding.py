@@ -25,8 +25,8 @@ class EmbeddingSketch:
     """Accumulates a `MeanEmbedding` from batches of `(samples, dimension)` vectors.
 
     The Fourier features ("waves") and their products are summed around a pivot, like all
-    sums in this package. Otherwise float32 would lose the covariance at a bandwidth at
-    which the waves of the samples hardly differ.
+    sums in this package. Otherwise float32 would lose the covariance at large bandwidths, at
+    which the waves of different samples hardly differ.
 
     >>> sketch = EmbeddingSketch(dimension=3)
     >>> _ = sketch.update(keras.ops.ones((5, 3)))

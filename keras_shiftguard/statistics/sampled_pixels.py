@@ -8,8 +8,8 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec, pixels_of, pixels_per_sample, row_mask
 
-# At most so many pixels of a sample and of a batch are used. So images of more than 256 pixels
-# have the same weight, and the cost of a step is bounded.
+# Largest numbers of pixels that are used. All images of more than 256 pixels have the same weight,
+# and the cost of a step is bounded.
 PIXELS_PER_SAMPLE = 256
 PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 
@@ -17,7 +17,7 @@ PIXELS_PER_BATCH = 64 * PIXELS_PER_SAMPLE
 class SampledPixels:
     """At most 256 evenly spread pixels of each of the first samples of a batch.
 
-    So many samples are used that there are at most `PIXELS_PER_BATCH` pixels.
+    The number of samples is limited so that there are at most `PIXELS_PER_BATCH` pixels.
 
     Attributes:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.

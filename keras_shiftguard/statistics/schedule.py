@@ -1,4 +1,4 @@
-"""`Schedule`: which steps of a pass are measured. The rule is fixed, never timed.
+"""`Schedule`: the rule that selects the steps of a pass to measure; it never depends on time.
 
 Every step counts its samples and labels, and adds them to the fingerprint of the pass. All other
 statistics are measured at every k-th step, spread evenly over the pass, since the samples of a
@@ -19,10 +19,10 @@ from keras_shiftguard.statistics.state import State, assign
 # negligible.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
-# A stream that repeats its samples brings no new evidence: its first pass counts. So the steps of
-# its later passes are measured so many times less often. Their fingerprint shows whether anything
-# has changed; if so, this share of the steps shows gross changes, and the pass that follows is
-# measured as closely as the first one.
+# A stream that repeats its samples brings no new evidence after its first pass. So this many times
+# fewer steps of its later passes are measured. The fingerprint of a pass shows whether anything has
+# changed. If so, the measured steps show gross changes, and the next pass is measured as closely as
+# the first one.
 REPEATED = 4
 
 

@@ -46,8 +46,8 @@ class Sketch:
         self._kind = replace(spec, name="")
         self.state = State("shiftguard")
         self.counted = (Counts(spec, self.state), Fingerprint(self.state))
-        # What is measured has a state of its own, so that a step that is only counted does not
-        # touch its variables.
+        # The measured statistics have a state of their own, so that a step that is only counted
+        # does not touch its variables.
         self.measured_state = State("shiftguard_measured")
         self.moments = Moments(spec, self.measured_state)
         self.pixel_statistics = (self.moments, Extremes(spec, self.measured_state))
@@ -76,13 +76,13 @@ class Sketch:
         Args:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
-            details: How many samples of the batch, at most, are added to the quantiles, the
-                features and the embedding, which cost more than the moments; None for all, 0
-                for none but the quantiles.
+            details: Largest number of samples of the batch that are added to the sampled pixels,
+                the features and the embedding, which cost more than the moments; None for all.
+                With 0, only the sampled pixels are added.
 
         Returns:
-            Projections and weights of these samples, see `EmbeddingSketch.update`; a pair of
-            None if `details` is 0.
+            Projections and weights of these samples, see `EmbeddingSketch.update`;
+            `(None, None)` if `details` is 0.
         """
 
         def update(x: Any, rows: Any) -> tuple[Any, Any]:

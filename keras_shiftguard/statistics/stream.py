@@ -27,7 +27,7 @@ class Stream:
     Args:
         name: Name of the stream.
         correction: Function that makes the correction of an image input from its
-            specification, such as the class `StepCorrection`. None corrects nothing.
+            specification, such as the class `StepCorrection`; None for no corrections.
         metrics: The user's own metrics, whose `update_state` takes `x`.
     """
 
@@ -100,7 +100,7 @@ class Stream:
                 samples.update(inputs[name], y)
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
-        """Adds a batch to the statistics of the values, and to those of the labels' numbers."""
+        """Adds a batch to the statistics of the values, and to the detailed ones of the labels."""
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
@@ -138,12 +138,12 @@ class Stream:
             buffer.reset()
 
     def spread_samples(self, measured: int | None) -> None:
-        """Spreads the kept samples over a pass of which so many batches are measured."""
+        """Spreads the kept samples over the `measured` batches of a pass; None if unknown."""
         for buffer in self.kept_samples.values():
             buffer.spread(measured)
 
     def forget(self) -> None:
-        """Resets everything to the state after `build`, for another run."""
+        """Resets statistics, kept samples and corrections to the state after `build`."""
         self.restart()
         self.forget_samples()
         for correction in self.corrections.values():

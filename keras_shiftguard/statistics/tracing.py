@@ -1,8 +1,8 @@
 """Updates of statistics as pure functions, which are traced or compiled once in a process.
 
 The update of a statistic assigns to Keras variables. To trace it (TensorFlow) or to compile it
-(JAX) only once for all streams, fits and models, it must be a function of the variables' values,
-which `pure` makes of it.
+(JAX) only once for all streams, fits and models, it must be a pure function of the variables'
+values. `pure` makes such a function.
 """
 
 from collections import OrderedDict
@@ -75,8 +75,8 @@ def traced_once(update: Callable[..., Any], state: State, key: Hashable, *tensor
     else:
         import tensorflow as tf
 
-        # Outside of a step there may be images of many sizes, each measured only once. Under a
-        # strategy, a function cannot take the values as arguments: each replica has its own.
+        # Outside of a step, tracing does not pay: images may have many sizes, each measured once.
+        # Under a strategy, each replica has values of its own, which cannot be passed as arguments.
         if tf.distribute.has_strategy():
             return update(*tensors)
         shapes = tuple(None if x is None else (tuple(x.shape), x.dtype) for x in tensors)
@@ -116,7 +116,7 @@ class CompiledUpdate:
 
 
 def _cached(key: Hashable, make: Callable[[], Any]) -> Any:
-    """Returns the function with that key; makes it if it is not in the cache."""
+    """Returns the function with this key; makes it if it is not in the cache."""
     if key not in _functions:
         _functions[key] = make()
         while len(_functions) > MAX_CACHED:

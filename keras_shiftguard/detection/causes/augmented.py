@@ -1,4 +1,4 @@
-"""Recognition of augmentation: training differs from validation because it is augmented.
+"""Recognition of augmentation as the reason why training differs from validation.
 
 Augmentation spreads features: an attribute varies more among augmented images than among
 plain ones, around nearly the same centre. A shift moves the centre. Some augmentations move
@@ -14,11 +14,11 @@ import numpy as np
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputSummary, bin_values
 
-# A feature is wider if its spread in training is more than so many times that in validation, and
-# the logarithm of this ratio is larger by SIGMAS standard errors than it need be.
+# A feature is wider if the log ratio of its spreads, training to validation, is above
+# log(MIN_SPREAD_RATIO) by more than SIGMAS standard errors.
 MIN_SPREAD_RATIO, SIGMAS = 1.05, 4.0
 MAX_CENTRE_MOVE = 0.25  # largest move of its centre, in units of its spread in validation
-MIN_WIDER_FEATURES = 2  # so many features must be wider, and twice as many as are narrower
+MIN_WIDER_FEATURES = 2  # wider features needed; also at least twice the number of narrower ones
 MIN_SAMPLES = 50  # samples of each stream in which a feature must have a value
 # Attributes whose mean is moved by random rotation, zoom, shift, crop, noise or erasing.
 MOVED_BY_AUGMENTATION = (
@@ -31,11 +31,11 @@ MOVED_BY_AUGMENTATION = (
 # Largest move of these means by augmentation, in standard deviations of the attribute in
 # validation. A larger move has another cause as well.
 MAX_MOVE = 2.0
-# Padding with black moves these by any amount; and any attribute by as little as this.
+# Attributes that padding with black moves by any amount.
 MOVED_BY_PADDING = ("border_level", "border_spread", "background", "shadows", "highlights")
-MAX_ANY_MOVE = 0.5
-# Lower end, centre and upper end of a feature. The spread is the distance of the ends: the tails
-# beyond them do not influence it.
+MAX_ANY_MOVE = 0.5  # augmentation can explain a smaller move of any attribute
+# Lower end, centre and upper end of a feature. The spread is the distance of the ends, so the tails
+# do not influence it.
 QUANTILES = (0.1, 0.5, 0.9)
 
 
@@ -46,8 +46,8 @@ class Augmentation:
     Args:
         features: Names of the features that are spread wider in training, around
             nearly the same centre.
-        moved: Names of the other features whose mean augmentation can have moved as
-            far as it moved; empty unless training is known to be randomised.
+        moved: Names of the other features whose mean moved no farther than
+            augmentation can move it; empty unless training is known to be randomised.
         wider: Largest ratio of the spread in training to that in validation, among
             `features`; 1 if there are none.
     """
@@ -81,7 +81,7 @@ class Augmentation:
 def looks_augmented(
     train: InputSummary, validation: InputSummary, *, certain: bool = False
 ) -> Augmentation:
-    """Finds the features whose difference between training and validation augmentation explains.
+    """Finds the features that differ between training and validation because of augmentation.
 
     Args:
         train: Summary of an input in training.
@@ -124,7 +124,7 @@ def looks_augmented(
 
 
 def may_be(finding: Finding) -> bool:
-    """Whether augmentation of training can make such a difference from validation."""
+    """Whether augmentation of training can explain a finding on validation."""
     name = finding.feature.rpartition("/")[2]
     is_whole = "/" not in finding.feature and finding.family == "other"
     size = abs(finding.effect_size)
@@ -135,7 +135,7 @@ def may_be(finding: Finding) -> bool:
 
 
 def is_small(finding: Finding) -> bool:
-    """Whether a covariate difference is not gross, so that it may wait until its cost is known."""
+    """Whether a finding is a small covariate shift, which may wait until its cost is known."""
     return finding.kind == "covariate" and abs(finding.effect_size) < MAX_MOVE
 
 

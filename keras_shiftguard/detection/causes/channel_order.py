@@ -12,14 +12,14 @@ import numpy as np
 from keras_shiftguard.profiles import FeatureTable, InputSummary
 
 QUANTILES = (0.05, 0.15, 0.25, 0.35, 0.5, 0.65, 0.75, 0.85, 0.95)
-# The gap is the mean of red minus the mean of blue. It must differ between the streams by so many
-# standard errors. The spread of the gap between samples is not stored. That of the samples' means
-# is, and is used instead, since it is about as large.
+# Smallest difference of the gap between the streams, in standard errors. The gap is the mean of red
+# minus the mean of blue. Its spread between samples is not stored, so the spread of the samples'
+# means is used, which is about as large.
 MIN_GAP_MOVE = 6.0
 MAX_REMAINING = 0.35  # largest part of a difference that may remain after the swap is undone
 # Limits for the sum of two squared z-scores of colour balances, which is chi2 with 2 degrees of
-# freedom if nothing differs. With the channels as they are, it must be above 40 (p < 1e-8). After
-# the swap is undone, it must be below 14 (p = .001) or a tenth of the former, if that is larger.
+# freedom if nothing differs. With the channels as they are, the sum must be above 40 (p < 1e-8).
+# After the swap is undone, it must be below 14 (p = .001) or below a tenth of the first sum.
 MIN_BALANCE_MOVE, MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING = 40.0, 14.0, 0.1
 
 

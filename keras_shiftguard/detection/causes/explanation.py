@@ -45,7 +45,7 @@ def affine(x: str, scale: np.ndarray, offset: np.ndarray, first: bool) -> str:
         offset: Offset of each channel, `(channels,)`.
         first: Whether the layout of `x` is `"channels_first"`.
     """
-    # Offsets that are smaller than 1e-4 of the range that 0..255 has after the scale are left out.
+    # Offsets below 1e-4 of the scaled range 0..255 are left out.
     tiny = 1e-4 * 255 * float(np.abs(scale).max())
     if np.ptp(scale) < 1e-6 * abs(scale[0]):
         factor = float(scale[0])

@@ -1,22 +1,22 @@
 """Recognition of dependent samples: frames of a clip, or tiles of a slide, one after another.
 
-Tests count samples that are independent. Ten frames of one clip are about one sample.
+The tests assume independent samples. Ten frames of one clip count as about one sample.
 """
 
 import numpy as np
 
 SIDE = 16  # pixels a side of the reduced images that are compared
 MIN_PAIRS = 20  # of neighbours, and of distant images, of the same class
-# How much nearer neighbours must be than distant images of the same class, as a share of the
-# latter, to count as dependent.
+# Neighbours count as dependent if the distance between them is smaller by at least this share than
+# the distance between distant images of the same class.
 MIN_NEARER = 0.3
 
 
 def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool = False) -> float:
-    """Returns about how many of a stream's images are independent, as a share in (0, 1].
+    """Estimates the share of a stream's images that are independent, in [0, 1].
 
-    Consecutive images are compared with distant ones of the same class: a stream that is sorted
-    by class is not dependent for that.
+    Distances between neighbours are compared with those between distant images. Both images of a
+    pair have the same class, so a stream that is merely sorted by class is not called dependent.
 
     Args:
         images: Images in the order of the stream, 4D.
@@ -36,12 +36,12 @@ def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool
     nearer = 1 - distances[0] / max(distances[1], 1e-12)
     if nearer < MIN_NEARER:
         return 1.0
-    # The number of independent values in a series whose neighbours are so correlated.
+    # Effective sample size of a series with this correlation of neighbours, as a share.
     return float((1 - nearer) / (1 + nearer))
 
 
 def _reduced(images: np.ndarray) -> np.ndarray:
-    """Returns small images as rows, `(samples, numbers)`; channels last."""
+    """Returns images reduced to `SIDE` pixels a side, as rows; takes channels last."""
     height, width = images.shape[1:3]
     rows, columns = (
         np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in (height, width)

@@ -1,10 +1,9 @@
 """Detection of a change of the pipeline: a known preprocessing step in only one of two streams.
 
 Two streams of one data set in two forms (`conventions.Form`) differ by one affine map for each
-channel. If such a map between known forms takes the mean, deviation, quantiles and extremes of
-one stream to those of the other, and without it they are far apart, then the pipelines differ
-and not the scenes. A change of brightness or contrast is not one of these maps: it leaves a
-range of 0..1 as it is.
+channel. If the mean, deviation, quantiles and extremes of the streams are far apart, and such a map
+between known forms takes one to the other, then the pipelines differ and not the scenes. A change
+of brightness or contrast is not one of these maps: it leaves a range of 0..1 as it is.
 """
 
 from dataclasses import dataclass
@@ -36,8 +35,8 @@ DRASTIC = 20.0
 # range). LOOSE is for a drastic scale, TIGHT for all others.
 LOOSE = (0.6, 0.5, 0.9, 0.15)
 TIGHT = (0.08, 0.08, 0.12, 0.05)
-SIGMAS = 4.0  # so many standard errors are added to the first three limits
-MAX_NOISE = 0.25  # the most that they may add
+SIGMAS = 4.0  # number of standard errors that are added to the first three limits
+MAX_NOISE = 0.25  # largest number that is added
 # Each form maps the values back to raw pixels, which span some part of 0..255. A form is plausible
 # if that part is at least this share of the largest part under any form.
 MIN_RELATIVE_SPAN = 0.7
@@ -76,10 +75,10 @@ class _Match:
 
     @property
     def preference(self) -> tuple[int, int, float, float]:
-        """Sort key of maps that fit, the preferred one first.
+        """Sort key of maps that fit; the smallest key is preferred.
 
-        Preferred are fewer steps, then forms under which the reference spans more of
-        0..255, then a closer fit, with a small penalty for a swap.
+        In this order, the key prefers fewer steps, a mere swap, forms under which the reference
+        spans more of 0..255, and a closer fit, with a small penalty for a swap.
         """
         two_steps = self.source.has_two_steps + self.target.has_two_steps
         fit = self.misfit + 0.1 * self.swapped
@@ -166,7 +165,7 @@ def _fitted(
 ) -> _Match:
     """Returns the map from `source` to `target`, with its misfit.
 
-    The misfit is that between the streams after both were mapped back to raw pixels.
+    The misfit is measured after both streams were mapped back to raw pixels.
 
     Args:
         source: Form of the reference.

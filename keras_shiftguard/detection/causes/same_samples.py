@@ -1,7 +1,7 @@
 """Recognition of repeated passes over the same samples, perhaps with random augmentation.
 
-An epoch repeats the samples of the one before, in another order. The sums of its fingerprint
-(`statistics/fingerprint.py`), which every sample is added to, are then equal up to float32
+An epoch repeats the samples of the previous epoch, in another order. The sums of their fingerprints
+(`statistics/fingerprint.py`), to which every sample is added, are then equal up to float32
 rounding. Sums of two independent draws of samples differ by about a standard error, which is a
 thousand times as much.
 """
@@ -11,19 +11,19 @@ import numpy as np
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the spread between
-# samples (at most 1e-7 sqrt(batches), of which there are 128 between two drains), VALUE_ROUNDING
-# to the values.
+# samples (at most 1e-7 sqrt(batches), with 128 batches between two drains). VALUE_ROUNDING is
+# relative to the values.
 ROUNDING = 3e-6
 VALUE_ROUNDING = 5e-7
-MAX_DRAW_ERRORS = 3.0  # two draws of one distribution differ by at most so many standard errors
-# Means of the same samples differ by at most so many standard errors. The means of two independent
-# draws are as near with a probability of 0.011, and their deviations are as near as rarely.
+MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in standard errors
+# Largest difference of the means of the same samples, in standard errors. Two independent draws
+# have means this close with a probability of 0.011, and deviations this close about as rarely.
 MAX_SAME_ERRORS = 0.02
-# Samples that a pass may leave out, as a share; and by how many of the standard errors that this
-# makes the means may differ.
+# Largest share of the samples that a pass may leave out; and largest difference of the means, in
+# standard errors of the difference that leaving samples out makes.
 MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
-MAX_LEFT_OUT = 0.1  # largest difference of the class shares of two passes, summed
-MAX_REDRAWN = 0.5  # standard deviations by which another draw of augmentation moves a mean at most
+MAX_LEFT_OUT = 0.1  # largest sum of the differences of the class shares of two passes
+MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard deviations
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
@@ -44,11 +44,11 @@ def same_samples(first: InputProfile, second: InputProfile) -> bool:
 
 
 def nearly_same(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes went over the same samples, but for a few that were left out.
+    """Whether two passes went over the same samples, except for a few that were left out.
 
-    A shuffled pass that drops its last batch leaves out others each time. How many is estimated
-    from the labels. The fingerprints of such passes differ far less than those of another draw
-    of augmentation.
+    A shuffled pass that drops its last batch leaves out other samples each time. Their number is
+    estimated from the class labels. The fingerprints of such passes differ far less than those of
+    passes with redrawn augmentation.
 
     Args:
         first: Profile of one pass.
@@ -101,19 +101,19 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
 
 
 def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
-    """Returns the image attributes that augmentation has drawn otherwise in a later pass.
+    """Returns the features that redrawn augmentation may have moved between two passes.
 
-    Augmentation that draws once for a whole batch makes its images depend on each other, so that
-    two epochs differ by more than chance allows for independent images.
+    Augmentation that draws once for a whole batch makes the images of a batch depend on each
+    other. Two epochs then differ by more than chance allows for independent images.
 
     Args:
         first: Profile of one pass, with class labels.
         second: Profile of a later pass over the same samples.
 
     Returns:
-        The features that moved by less than `MAX_REDRAWN`; none if the labels are of other
-        samples, or the samples were not changed. A few samples may have been left out, as
-        the last batch of a shuffled pass often is.
+        The features that moved by less than `MAX_REDRAWN`, and the inputs for which all did.
+        Empty if the labels belong to other samples, or if no sample changed. A few samples may
+        be left out, such as the last batch of a shuffled pass.
     """
     one, other = first.labels, second.labels
     if not (one.are_classes and other.are_classes) or (one.counts > 0).sum() < 2:

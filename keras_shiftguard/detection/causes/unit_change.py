@@ -13,8 +13,8 @@ from keras_shiftguard.profiles import InputSummary
 # How far the streams may be apart after the factor is taken out: the means (in standard
 # deviations), and the logarithms of the standard deviations.
 MAX_LEVEL_ERROR, MAX_WIDTH_ERROR = 0.08, 0.08
-SIGMAS = 4.0  # so many standard errors are added to these limits
-MAX_NOISE = 0.25  # the most that they may add
+SIGMAS = 4.0  # number of standard errors that are added to these limits
+MAX_NOISE = 0.25  # largest number that is added
 MIN_ROWS = 20  # samples that each stream must have
 MIN_AGREEING_COLUMNS = 0.8  # share of the columns that the factor must explain
 # Factors between common units: thousandths, percent, bytes, seconds.

@@ -1,8 +1,8 @@
 """Findings of label shift and concept shift, and removal of findings that label shift explains.
 
-A pure change of the class mix leaves every class as it was, and moves the mean of no feature by
-more than Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A covariate
-finding within this bound is a consequence of the mix.
+A pure change of the class mix leaves every class as it was. It moves the mean of a feature by at
+most Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A covariate finding
+within this bound counts as a consequence of the mix.
 """
 
 from dataclasses import replace
@@ -126,7 +126,7 @@ def with_estimated_mix(
     """Replaces covariate findings on an unlabelled stream by label shift, if it explains them all.
 
     The class frequencies are estimated from the predictions and the confusion matrix on the
-    labelled stream. If no feature moved by more than such a mix can move it, all covariate
+    labelled stream. If no feature moved by more than the new mix can move it, all covariate
     findings follow from the mix.
     """
     mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
@@ -135,7 +135,7 @@ def with_estimated_mix(
     shift = estimate(reference, current.predicted)
     before = reference.confusion.sum(axis=1) / reference.confusion.sum()
     effect = _cohens_w(shift.frequencies - before, before)
-    # The effect is between that of the smallest and that of the largest change of the
+    # The interval of the effect: the effects of the smallest and of the largest change of the
     # frequencies within their intervals.
     nearest = np.clip(before, shift.lower, shift.upper) - before
     farthest = np.maximum(shift.upper - before, before - shift.lower)

@@ -8,7 +8,8 @@ from keras_shiftguard.detection.labels.concept import MIN_CLASSES
 from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_SAMPLES = 8  # of a class in each stream; few are enough, since one test combines all classes
+# Samples of a class in each stream. Few are enough, since one test combines all classes.
+MIN_SAMPLES = 8
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,15 @@ import numpy as np
 from keras_shiftguard.detection.two_sample.tail_probabilities import student_t_sf
 from keras_shiftguard.profiles import LabelSummary
 
-MIN_SAMPLES = 20  # of a class in each stream
-# So many classes must have MIN_SAMPLES samples: each is compared with the median of the others.
+MIN_SAMPLES = 20  # of a class in each stream, for the class to be compared
+# Number of classes that must be compared, since each is compared with the median of the others.
 MIN_CLASSES = 3
 MAX_MOVED_SHARE = 0.5  # if a larger share of the classes moved, it is covariate shift
 MIN_EFFECT = 0.2  # smallest `ClassShift.effect_size` of a class that is reported
-MIN_EXCESS = 3.0  # smallest ratio of its effect size to the median of all classes
+MIN_EXCESS = 3.0  # smallest ratio of that effect size to the median of all classes
 # If a part p of a class is mirrored (or otherwise randomised) in the reference only, the variance
-# there is larger than in `current` by (1 - p) / p times the squared difference of the means. These
-# are about the ratios for p = 0.65 and 0.35; training mirrors half of the images.
+# there is larger than in `current` by (1 - p) / p times the squared difference of the means. The
+# limits are about this factor for p = 0.65 and 0.35; training mirrors half of the images.
 HALF_RANDOMISED_SLOPES = (0.5, 1.9)
 VARIANCE_OF_MEDIAN = np.pi / 2  # variance of a median, relative to that of a mean
 

@@ -8,8 +8,8 @@ predicted shares of the target, its class frequencies `p` solve `A p = q`.
 If the classifier confuses classes, this plain solution is noisy. The point estimate is
 therefore shrunk towards the frequencies of the labelled stream (the source): the more, the larger
 the noise in `A` and `q` is, relative to the variance of the change, which is estimated by maximum
-likelihood. The interval is that of the plain solution. So for a classifier that cannot separate
-the classes it is wide, but not wrong.
+likelihood. The interval is that of the plain solution. So the interval is wide, but not wrong, for
+a classifier that cannot separate the classes.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
 with Black Box Predictors", ICML 2018; Azizzadenesheli et al., "Regularized
@@ -61,7 +61,7 @@ class LabelShift:
 
 
 def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
-    """Estimates class frequencies from what a classifier predicts.
+    """Estimates class frequencies from the predictions of a classifier.
 
     Args:
         source: Outputs on a labelled stream, of which `confusion` is used. The model

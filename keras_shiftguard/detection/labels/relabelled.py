@@ -14,7 +14,7 @@ together, or moves the classes to where no class was. `concept.py` finds the cas
 classes that differ.
 
 A test shows whether any class moved. One of the two cases must then explain the movement. This
-can only remove findings, so the false-alarm rate is at most that of the test.
+condition can only remove findings, so the false-alarm rate is at most that of the test.
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P,
 from keras_shiftguard.profiles import LabelSummary
 
 MIN_EFFECT = 0.15  # smallest `Relabelling.effect_size`
-# How much of the mean square by which the classes moved may remain unexplained: MAX_UNEXPLAINED
-# of it, plus CHANCE_SHARE of the mean square that is expected by chance.
+# Largest mean square movement of the classes that may remain unexplained: MAX_UNEXPLAINED times
+# the observed one, plus CHANCE_SHARE times the one expected by chance.
 MAX_UNEXPLAINED = 0.2
 CHANCE_SHARE = 0.25
-# How far the mean of all samples together may have moved (squared, as a share of the mean square
-# by which the classes moved), and by how much the logarithm of their variance may have changed.
+# Largest squared movement of the mean of all samples, as a share of the mean square movement of the
+# classes; and largest change of the logarithm of the variance of all samples.
 MAX_JOINT_MOVE, MAX_JOINT_LOG_RATIO = 0.1, 0.15
 MAX_RIGHT_SHARE = 0.85  # with more correct labels, the few wrong ones are not reported
 MIN_RENAMED_SHARE = 0.5  # part of the classes that must look like another class

@@ -24,13 +24,13 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import (
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
 MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it
-# Rare classes are pooled if the smaller stream is expected to hold fewer than so many pairs of
-# samples of the same rare class.
+# Rare classes are pooled if the smaller stream is expected to hold fewer pairs of samples of the
+# same rare class than this.
 MIN_EXPECTED_PAIRS = 10.0
-# There are enough samples if the test would find an effect that Cohen calls large, such as that
-# of a fifth of the classes missing, with a power of 80 % at p = .003. For that the statistic must
-# move by 4.2 of its standard deviations (2.75 + 0.84, and more for rare classes, as measured). A
-# report notes that there are too few only if the mix has many classes.
+# There are enough samples if the test has a power of 80 % at p = .003 for an effect that Cohen
+# calls large, such as a fifth of the classes missing. For that the statistic must move by 4.2 of
+# its standard deviations (2.75 + 0.84, and more for rare classes, as measured). A report notes too
+# few samples only if the mix has many classes.
 LARGE_EFFECT, POWER_DEVIATIONS, MIN_CLASSES_TO_NOTE = 0.5, 4.2, 50
 
 
@@ -128,8 +128,8 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
         test: The result for two streams.
 
     Returns:
-        The number of samples, and whether both streams need so many (True) or only the
-        smaller one (False). None if there are enough, if there are fewer than
+        The number of samples, and whether both streams need that number (True) or only
+        the smaller one (False). None if there are enough, if there are fewer than
         `MIN_CLASSES_TO_NOTE` classes (whose mix needs no more samples than other tests),
         or if a shift of the mix is already clear.
     """
@@ -146,7 +146,7 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
 
 
 def cannot_judge(what: str, streams: tuple[str, str], test: FrequencyTest) -> str | None:
-    """Returns a note for the report if there are too few samples for so many classes; else None.
+    """Returns a note for the report if there are too few samples for the classes; else None.
 
     Args:
         what: Noun for what is counted, such as `"labels"`.
@@ -183,8 +183,8 @@ def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
     rare = share * smaller < MIN_EXPECTED_COUNT
     pairs = float((share[rare] ** 2).sum()) * smaller**2 / 2
     if rare.any() and pairs < MIN_EXPECTED_PAIRS:
-        # So few pairs tell nothing, but classes that are new (or have vanished) do: all rare
-        # classes with about the same total are pooled to one cell. Other classes keep their own.
+        # So few pairs are no evidence, but new or vanished classes are. So the rare classes with
+        # about the same total are pooled to one cell. Each other class has a cell of its own.
         cell = np.where(rare, np.floor(np.log2(np.maximum(both, 1))), 1000 + np.arange(len(both)))
         _, cell_index = np.unique(cell, return_inverse=True)
         a, b = (np.bincount(cell_index, x).astype("float64") for x in (a, b))

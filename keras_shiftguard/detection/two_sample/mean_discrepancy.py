@@ -32,8 +32,8 @@ MIN_SAMPLES = 20  # in each stream; with fewer, no embedding is tested
 # left to the small ridge.
 WIDTH = 2.0
 RIDGES = (0.1, 0.01)  # in units of the largest eigenvalue
-# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n. That
-# was measured on real images: without it, 6.5 % of the p-values lie below 0.05 for n = 50.
+# For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n. This
+# was measured on real images: without the factor, 6.5 % of the p-values are below 0.05 for n = 50.
 UNEQUAL_SIZES_VARIANCE = 8.0
 
 

@@ -65,7 +65,7 @@ def components(ca: Floats, cb: Floats, n: Floats, m: Floats) -> tuple[Floats, Fl
         new = x * old
         new -= _dot(w * new, old)[:, None] * old + norm * older
         norm = np.sqrt(_dot(w * new, new))[:, None]
-        # A histogram of j values has no polynomial of degree j.
+        # A histogram with d different values has no polynomial of degree d or more.
         live = live & (norm[:, 0] > 1e-4)
         new /= np.where(live, norm[:, 0], np.inf)[:, None]
         z[:, j] = _dot(ca, new) * scale

@@ -36,10 +36,11 @@ from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin
 from keras_shiftguard.profiles.features import COARSE_PER_SIGN, COARSENING, NUM_COARSE_BINS
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no feature is tested
-# A feature with only two values is tested exactly if the smaller stream has fewer samples.
+# A feature with only two values is tested exactly if a stream has fewer samples than this.
 MAX_SAMPLES_EXACT = 200
-# P-values are interpolated by a polynomial of this degree, if at least so many features need them
-# and the statistic is at most MAX_INTERPOLATED times the largest weight (p about 1e-18).
+# P-values are interpolated by a polynomial of INTERPOLATION_DEGREE, if at least
+# MIN_FEATURES_TO_INTERPOLATE features need them and the statistic is at most MAX_INTERPOLATED times
+# the largest weight (p about 1e-18).
 MAX_INTERPOLATED, INTERPOLATION_DEGREE, MIN_FEATURES_TO_INTERPOLATE = 80.0, 48, 100
 DOMINANT = ("location", "spread", "shape", "shape")  # what component 0, 1, 2, 3 measures
 
@@ -202,7 +203,7 @@ def _log_tail(root: Floats, weights: Floats) -> Floats:
 
 
 def _commonest_value_tests(ca: Floats, cb: Floats, n: Floats, m: Floats) -> Floats:
-    """Tests how often the commonest value occurs, exactly, and the ranks of the other values.
+    """Tests the frequency of the commonest value exactly, and the ranks of the other values.
 
     The arguments are histograms `(k, bins)` and their sums `(k,)`, as in `components`.
 
