@@ -141,7 +141,8 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        # A visit counts as the first if the model had learnt too little at all visits before it.
+        # A visit counts as the first if the model had learnt too little at the visit before: then
+        # it had memorised nothing.
         is_first_visit |= self.is_too_early
         self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
         if self.is_too_early:
@@ -223,7 +224,7 @@ def cost_of_step(
 
 
 def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:
-    """Returns how images are mirrored or turned, and its cost; None if it is not surely above 0.
+    """Returns how images are mirrored or turned, and the cost; None if no cost is surely above 0.
 
     Image attributes hardly change if images are mirrored, but classes then look different.
 
@@ -256,7 +257,7 @@ def _style(
 ) -> Style:
     """Returns the operation that comes nearest to a wanted change of the image attributes.
 
-    `NO_STYLE`, which explains nothing, is returned if no operation does.
+    If no operation makes such a change, it returns `NO_STYLE`, which explains nothing.
 
     Args:
         images: The images.
