@@ -1,1 +1,1 @@
-"""What an accuracy is lost to (`explain_gap`), what shifts cost, and accuracy without labels."""
+"""Causes of an accuracy gap (`explain_gap`), costs of shifts, and accuracy without labels."""

@@ -86,7 +86,7 @@ class Resampling:
 
         Args:
             scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-            mix: Class frequencies that the weighted samples get; None weights all samples alike.
+            mix: Class frequencies to which the samples are weighted; None weights all alike.
         """
         if mix is None:
             point = scores.mean(axis=1)
@@ -121,7 +121,7 @@ class Resampling:
             scores: `(readings, samples)`, sorted by class.
             weights: How often each draw holds each sample, `(draws, samples)`, sorted
                 by class.
-            fallback: Accuracy to use for a class of which a draw holds no sample,
+            fallback: Accuracy to use if a draw holds no sample of a class,
                 `(readings, classes)`; None if every draw holds all classes.
         """
         totals = np.add.reduceat(weights, self.starts, axis=1)
@@ -136,8 +136,8 @@ class Resampling:
         """Returns the weights of the classes in `self.classes`, `(1 + draws, classes)`.
 
         The first row holds the frequencies of `mix`, scaled to sum to 1 over these
-        classes. In the other rows they vary as counted frequencies do, or are the same
-        if those of `mix` are exact.
+        classes. The other rows hold a random draw of the frequencies, with the error of
+        `mix.num_samples` counted labels; if `mix` is exact, they equal the first row.
         """
         shares = np.tile(mix.frequencies, (self.num_draws + 1, 1))
         if mix.num_samples:
@@ -185,8 +185,8 @@ def difference(
 ) -> tuple[float, float]:
     """Returns the 95 % interval of `first - second`, two shares of independent samples.
 
-    Newcombe's hybrid of two Wilson intervals (1998, method 10), which also holds for
-    shares of 0 or 1.
+    The method is Newcombe's hybrid of two Wilson intervals (1998, method 10). It is valid for
+    shares of 0 or 1 as well.
 
     Args:
         first: A share.
@@ -204,9 +204,9 @@ def difference(
 def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
     """Returns the 95 % interval of `mean(first) - mean(second)` over the same samples.
 
-    Agresti and Min 2005: half a sample is added to each of the four combinations of
-    `first` and `second` being right or wrong, so that the interval has a width even if
-    all scores are equal.
+    The method is that of Agresti and Min (2005): half a sample is added to each of the four
+    combinations of `first` and `second` being right or wrong. So the interval has a width
+    even if all scores are equal.
 
     Args:
         first: Scores `(samples,)`, from 0 to 1.

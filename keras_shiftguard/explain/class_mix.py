@@ -9,7 +9,7 @@ from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
 
-MAX_P_VALUE = 0.01  # below it, the frequencies are said to differ
+MAX_P_VALUE = 0.01  # below this p-value, the frequencies differ
 MAX_NAMED_CLASSES = 3  # in the description of the cause
 
 

@@ -39,17 +39,16 @@ class ConceptShift:
     ) -> np.ndarray:
         """Returns the part of the gap that concept shift explains.
 
-        In the shapes, `...` stands for no axis for the accuracies of the samples themselves,
-        and for the axis `draws` for those of bootstrap draws.
+        In the shapes, `...` is the axis `draws` for bootstrap draws, and no axis for the
+        samples themselves.
 
         Args:
             before: Accuracy of each class in the reference, `(classes,)`.
-            now: Accuracy of each class in the data, `(..., classes)`, with all causes
-                removed that can be removed exactly.
-            shares: Share of the samples in each class, `(classes,)`, with which its loss
-                is weighted.
-            left: The part of the gap that is left to explain, `(...)`: at most this is
-                returned.
+            now: Accuracy of each class in the data, `(..., classes)`, with all exact causes
+                removed.
+            shares: Share of the samples in each class, `(classes,)`: the weight of its loss.
+            left: The part of the gap that is left to explain, `(...)`; the result is at most
+                this.
         """
         if self.wrong_labels:
             return np.maximum(left, 0.0)

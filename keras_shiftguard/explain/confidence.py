@@ -24,7 +24,7 @@ class Calibration:
 
     Args:
         threshold: Confidence above which a prediction counts as right; None if the
-            confidences of the single reference samples are not known.
+            confidence of each reference sample is not known.
         offset: Accuracy minus mean confidence of the reference; 0 if not known. Without
             a threshold it is added to each confidence.
         note: Sentence for the report about how the accuracy is estimated.
@@ -41,9 +41,9 @@ class Calibration:
         return (predictions.confidence > self.threshold).astype("float64")
 
     def doubt(self, predictions: Predictions) -> float:
-        """Returns how far apart the estimates of the accuracy by threshold and by offset are.
+        """Returns the distance between the estimates of the accuracy by threshold and by offset.
 
-        It is 0 without a threshold.
+        The distance is 0 without a threshold.
         """
         if self.threshold is None:
             return 0.0
@@ -57,8 +57,8 @@ def calibrate(reference: Reference) -> Calibration:
     if predictions is not None and samples is not None and samples.labels is not None:
         right = predictions.right(samples.labels)
         wrong = 1 - right.mean()
-        # The share of samples at or below the threshold is that of the wrong predictions. If
-        # none is wrong, the threshold is -1, below any confidence.
+        # The share of samples at or below the threshold is the share of wrong predictions. If
+        # no prediction is wrong, the threshold is -1, below any confidence.
         threshold = float(np.quantile(predictions.confidence, wrong)) if wrong > 0 else -1.0
         offset = float(right.mean() - predictions.confidence.mean())
         return Calibration(

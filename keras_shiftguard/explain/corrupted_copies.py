@@ -9,20 +9,23 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.explain.style_search import Style
 from keras_shiftguard.statistics.batch import spec_for
 
-# Operations of the bank, each a family that is left out in turn, and their strengths.
+# Operations of the bank, and their strengths. Each operation is a family; `estimate_accuracy` finds
+# its error on one family after calibrating on all others.
 OPERATIONS = (
     *("darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down", "haze"),
     *("blur", "motion_blur", "noise", "impulse", "resolution", "blocking"),
     *("shift_right", "zoom_in", "rotation", "erasing"),
 )
 STRENGTHS = (0.08, 0.2, 0.45)
-# Of samples that are no images: noise, drift of all columns, and columns that are lost.
+# Strengths for samples that are not images: noise, drift, lost columns and scaling.
 LEVELS = (0.25, 0.75, 1.5)
 SEED = 23
 
 
 def corrupted_copies(samples: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     """Yields corrupted copies of samples, each with the name of its family.
+
+    It yields nothing for samples of integers that are not images.
 
     Args:
         samples: `(samples, ...)`. Images are 4D, in the layout of Keras.

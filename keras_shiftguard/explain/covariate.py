@@ -2,9 +2,9 @@
 
 Covariate shift cannot be removed exactly, since the images without the shift are not
 known. Two repairs are tried on the samples: the mean and deviation of each channel are
-set to those of the reference, and batch norm gets new moving statistics. What the
-better one regains is an estimate of the cost of the shift. If it regains little, that
-is no evidence against covariate shift.
+set to those of the reference, and batch norm gets new moving statistics. The accuracy
+that the better repair regains is an estimate of the cost of the shift. A small estimate is
+no evidence against covariate shift.
 """
 
 from collections.abc import Iterable

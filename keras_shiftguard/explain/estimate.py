@@ -21,9 +21,9 @@ from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.classes import host_probabilities
 
 MAX_REFERENCE = 512  # labelled samples that are corrupted
-MIN_REFERENCE = 50
+MIN_REFERENCE = 50  # labelled samples; with fewer, no value is given
 PENALTY = 1.0  # of the ridge regression, for standardised scores
-MAX_DISAGREEMENT = 0.15  # between regression and optimal transport, beyond which nothing is known
+MAX_DISAGREEMENT = 0.15  # between regression and optimal transport; above it, no value is given
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
 
 
@@ -32,13 +32,13 @@ class AccuracyEstimate(AsPage):
     """Estimate of an accuracy without labels.
 
     Args:
-        value: The accuracy, a share of 1; None where the methods disagree, or what they rest on
-            is not there.
-        interval: Its interval, which covers corruptions that the estimate was not calibrated on,
-            and the drawing of the samples; None without a value.
+        value: The estimated accuracy, from 0 to 1; None if there is no estimate, see `reason`.
+        interval: Interval of the accuracy; None without a value. It covers the errors on
+            corruptions that were left out of the calibration, the chance in drawing the
+            samples, and the disagreement of the methods.
         reference_accuracy: The accuracy on the labelled reference.
-        by_method: What each method says alone, by its name: `"ATC"`, `"DoC"`, `"COT"` and
-            `"regression"`, which combines them.
+        by_method: Estimate of each method by its name: `"ATC"`, `"DoC"`, `"COT"`, and
+            `"regression"`, which combines their scores with others.
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.
         reason: Why there is no value; empty if there is one.
@@ -86,25 +86,26 @@ def estimate_accuracy(
 ) -> AccuracyEstimate:
     """Estimates the accuracy of a classifier on data without labels.
 
-    Several scores of the model's probabilities follow its accuracy. How they do is learnt on
-    corrupted copies of labelled reference data; the interval comes from kinds of corruption
-    that were left out. Where the methods disagree, the value is None.
+    A ridge regression predicts the accuracy from several scores of the model's probabilities.
+    It is fitted on corrupted copies of labelled reference data. The interval comes from its
+    errors on kinds of corruption that were left out of a fit. If the methods disagree, the value
+    is None.
 
     Args:
         model: A built `keras.Model` that classifies. It is not changed.
         data: The samples, in any form that `fit` accepts. Labels are ignored.
-        reference: Labelled data that the model was not trained on, in the same forms, where the
-            accuracy is known; or a profile, or its path, made with `profile((x, y),
-            model=model)`. A profile has no samples to corrupt: then only the difference of
-            confidences is known, and the value is None.
+        reference: Labelled data that the model was not trained on, in the same forms; or a
+            profile, or its path, made with `profile((x, y), model=model)`. A profile has no
+            samples to corrupt, so the value is then None, and `by_method` holds only `"DoC"`,
+            the estimate from the difference of the confidences.
         alpha: The interval holds the accuracy with probability 1 - alpha.
 
     Returns:
         An `AccuracyEstimate`; `print` it.
 
     Raises:
-        BadInputError: if the model is no classifier, the data does not fit it, the reference has
-            no labels, or `alpha` is not between 0 and 1.
+        BadInputError: if `model` is not a classifier, the data does not fit it, the reference
+            has no labels, or `alpha` is not between 0 and 1.
 
     Example:
 
@@ -140,7 +141,7 @@ def estimate_accuracy(
 
 
 def _reference(reference: Any, model: keras.Model, facts: ModelFacts) -> Reference:
-    """Returns the reference; raises `BadInputError` for one without labelled samples."""
+    """Returns the reference; raises `BadInputError` unless it is labelled data or a profile."""
     is_path = isinstance(reference, (str, PathLike)) and Path(reference).exists()
     is_other = isinstance(reference, (str, int, float, np.number, type(None)))
     if is_other and not is_path:
@@ -163,7 +164,7 @@ def _calibrated(
     reference: Samples,
     alpha: float,
 ) -> AccuracyEstimate:
-    """Returns the estimate that corrupted copies of the reference calibrate."""
+    """Returns the estimate, calibrated on corrupted copies of the reference."""
     labels = reference.labels
     assert labels is not None
     which = spread(len(reference), MAX_REFERENCE)
@@ -192,7 +193,7 @@ def _calibrated(
     if len(rows) == 1:
         return unknown("Samples of whole numbers that are no images cannot be corrupted.")
     names, features, target = np.array(families), np.array(rows), np.array(accuracies)
-    # The copies are of a part of the reference, whose accuracy is not quite that of the whole.
+    # Only a part of the reference is corrupted, and its accuracy differs from that of the whole.
     drawn = whole - against.accuracy
     value = _share(_ridge(features, target, np.array([_row(said)]))[0] + drawn)
     by_method["regression"] = value
@@ -207,7 +208,7 @@ def _calibrated(
     variance = value * (1 - value) / len(samples) + whole * (1 - whole) / len(truth)
     margin = float(np.hypot(beyond, NormalDist().inv_cdf(1 - alpha / 2) * np.sqrt(variance)))
     apart = abs(value - by_method["COT"])
-    margin = max(margin, apart)  # where the methods differ, the interval holds both
+    margin = max(margin, apart)  # the interval holds the estimates of both methods
     if apart > MAX_DISAGREEMENT:
         return unknown("The methods disagree: label some of the samples.")
     interval = _share(value - margin), _share(value + margin)
@@ -232,7 +233,7 @@ def _row(found: dict[str, float]) -> list[float]:
 
 
 def _ridge(features: np.ndarray, target: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """Returns what ridge regression predicts for new rows, `(rows,)`."""
+    """Returns the predictions of a ridge regression for new rows, `(rows,)`."""
     mean, std = features.mean(axis=0), features.std(axis=0) + 1e-9
     x, wanted = (features - mean) / std, target - target.mean()
     weights = np.linalg.solve(x.T @ x + PENALTY * np.eye(x.shape[1]), x.T @ wanted)

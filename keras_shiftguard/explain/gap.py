@@ -28,7 +28,7 @@ from keras_shiftguard.explain.samples import Samples, read_samples, spread
 from keras_shiftguard.explain.shapley import shapley_shares
 
 SEED = 21
-LARGE = 0.8  # effect size of a difference that is large, in Cohen's words
+LARGE = 0.8  # effect size from which on Cohen calls a difference large
 OVERFITTING = (
     "The data does not differ from the reference in anything that was measured. If the model was "
     "trained on the reference, the rest is overfitting: pass held-out data as `reference`."
@@ -70,22 +70,23 @@ def explain_gap(
             - Labelled data, in the forms of `data`: another set, or another pipeline.
             - A profile, or its path, made with `profile((x, y), model=model)`.
             - A number, such as 0.76.
-            - `"published"`: for a network of `keras.applications` with its
-              ImageNet classes, the accuracy that is published.
+            - `"published"`: the published accuracy of a network of `keras.applications`
+              with its ImageNet classes.
 
-            Defaults to `"published"` if that is known, else to the same data with all
-            removable causes removed.
-        groups: What each sample of `data` belongs to, if samples of one group depend on each
-            other: the clip of a frame, the patient of a tile. Numbers or names, one for each
-            sample. The intervals are then those of drawing whole groups.
-        max_samples: Largest number of samples to evaluate, evenly spread over the data.
+            Defaults to `"published"` if there is a published accuracy, else to the same data
+            with all removable causes removed.
+        groups: Number or name of the group of each sample of `data`, if samples of one group
+            depend on each other: the clip of a frame, the patient of a tile. The bootstrap then
+            draws whole groups for the intervals.
+        max_samples: Largest number of samples to evaluate, evenly spread over the data; of a
+            generator, the first ones.
 
     Returns:
         A `GapReport`; `print` it.
 
     Raises:
-        BadInputError: if the model is no classifier, the data does not fit it, or the
-            reference has no accuracy, or `groups` has not one entry for each sample.
+        BadInputError: if `model` is not a classifier, the data does not fit it, the
+            reference has no accuracy, or `groups` does not have one entry for each sample.
 
     Example:
 
@@ -122,7 +123,16 @@ def explain_gap(
 
 
 def _group_numbers(groups: Any, number: int, max_samples: int | None) -> np.ndarray | None:
-    """Returns the number of each sample's group, `(samples,)`; raises `BadInputError`."""
+    """Returns the number of each sample's group, `(samples,)`; None without groups.
+
+    Args:
+        groups: See `explain_gap`.
+        number: Number of samples.
+        max_samples: See `explain_gap`.
+
+    Raises:
+        BadInputError: if `groups` does not have one entry for each sample.
+    """
     if groups is None:
         return None
     ids = np.asarray(groups).reshape(-1)
@@ -223,13 +233,13 @@ class _GapAnalysis:
         )
 
     def _doubt(self, remainder: Remainder, ends: tuple[float, float], left: Accuracies) -> str:
-        """Returns why the report may be wrong, as a sentence; "" if nothing speaks against it.
+        """Returns a sentence that says why the report may mislead; "" if there is no such reason.
 
-        Without labels, a gap of zero rests on the model's confidence, which a shift leaves wrong.
-        With labels, a gap that no difference of the data explains is often no shift at all.
+        Without labels, a gap of zero comes from the model's confidence, which may be wrong after
+        a shift. With labels, a gap without any difference of the data is often overfitting.
 
         Args:
-            remainder: The samples with all exact causes removed.
+            remainder: Compares the samples, with all exact causes removed, with the reference.
             ends: 95 % interval of the gap.
             left: The part of the gap that no cause explains.
         """
@@ -256,7 +266,7 @@ class _GapAnalysis:
         return [predict(self.model, self.views.packed(removed)) for removed in progress.each(sets)]
 
     def _score(self, predictions: Predictions) -> np.ndarray:
-        """Returns the score of each sample: 1 if right, else 0; estimated without labels."""
+        """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""
         if self.samples.labels is not None:
             return predictions.right(self.samples.labels)
         assert self.calibration is not None
@@ -265,8 +275,8 @@ class _GapAnalysis:
     def _accuracies_by_set(self, scores: np.ndarray) -> Accuracies:
         """Returns the accuracy with each set of causes removed, from none to all.
 
-        The sets are those of `_predict_each_set`. If label shift is a cause, they are
-        followed by the same sets with label shift, which is the highest bit of the index.
+        The sets are those of `_predict_each_set`. If label shift is a cause, the same sets
+        follow with label shift removed as well: it is the highest bit of the index.
         """
         plain = self.resampling.accuracies(scores)
         if self.mix is None:
@@ -294,7 +304,7 @@ class _GapAnalysis:
         ]
 
     def _paired_scores(self) -> np.ndarray | None:
-        """Returns the scores of the reference if it holds the same samples, else None."""
+        """Returns the scores of the reference if it has the same labels in order, else None."""
         labels, predictions = self.samples.labels, self.reference.predictions
         if labels is None or predictions is None or not self.reference.has_labels(labels):
             return None

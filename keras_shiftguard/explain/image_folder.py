@@ -11,7 +11,7 @@ from keras import ops
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
 
-# The share of the shorter side that is kept. For the published accuracies of
+# Share of the shorter side that is kept. For the published accuracies of
 # keras.applications, the shorter side was resized to 256 pixels, bicubic, and the central
 # 224 pixels were kept: 224 / 256 (taehoonlee in
 # github.com/keras-team/keras-applications/issues/88).
@@ -96,7 +96,7 @@ def raw_image(file: Path, channels: int = 3) -> np.ndarray:
 def native_image(
     file: Path, size: tuple[int, int], channels: int = 3, crop: float = CROP
 ) -> np.ndarray:
-    """Returns the image of a file, resized as is usual when networks are evaluated.
+    """Returns the image of a file, cropped and resized as is usual for the evaluation of networks.
 
     A central part with the aspect ratio of `size` is cut out of the image, and resized
     with antialiased bicubic interpolation.
@@ -132,7 +132,7 @@ def read_natively(
 def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
     """Returns a function that resizes an image as `image_dataset_from_directory` does.
 
-    That function stretches images to `size`, bilinear and not antialiased, by default.
+    By default, Keras stretches images to `size`, bilinear and not antialiased.
     """
 
     def read(image: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """`LevelMatch`: the gain and offset that give images the levels of other images.
 
-Dimming, another exposure and a colour cast multiply and shift the values, so this undoes them
-exactly. Whether it explains a difference, the image attributes tell, without labels.
+Dimming, another exposure and a colour cast multiply and shift the values, so a gain and an offset
+undo them exactly. The image attributes show whether they explain a difference; labels are not
+needed.
 """
 
 from dataclasses import dataclass
@@ -24,8 +25,10 @@ class LevelMatch:
         gain: Factors, shaped to broadcast with a batch.
         offset: Summands, in the same shape.
         low: Smallest value of the other images.
-        high: Their largest value.
-        explained: Share of the wanted change of the attributes that it makes; 1 is all of it.
+        high: Largest value of the other images.
+        explained: Share of the wanted change of the attributes that gain and offset make; 1 is
+            the whole change.
+        operation: Always `"levels"`. A `Style` has the same attribute.
     """
 
     gain: np.ndarray
@@ -47,7 +50,7 @@ class LevelMatch:
 def match_levels(
     images: np.ndarray, others: np.ndarray, moved: dict[str, float], unit: dict[str, float]
 ) -> LevelMatch | None:
-    """Returns the gain and offset that make images look most like others; None without attributes.
+    """Returns the gain and offset that best match other images; None without image attributes.
 
     Args:
         images: Images, 4D, in the layout of Keras.
@@ -73,7 +76,7 @@ def match_levels(
     usable = np.isfinite(wanted) & (units > 0)
 
     def distance(move: np.ndarray) -> float:
-        """Mean square of the differences left, in units; arcsinh damps large ones."""
+        """Mean square of arcsinh(difference / unit) after a move; arcsinh damps large values."""
         left = (wanted - move)[usable] / units[usable]
         return float((np.arcsinh(left) ** 2).mean()) if usable.any() else 0.0
 
@@ -92,9 +95,10 @@ def match_levels(
 def _candidates(
     mean: np.ndarray, std: np.ndarray, mean_wanted: np.ndarray, std_wanted: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns gains and offsets to try: one gain, one gain and offset, and one for each channel.
+    """Returns the gains and offsets to try, from means and standard deviations of the channels.
 
-    The arguments are means and standard deviations of the channels, shaped to broadcast.
+    They are: a gain for all channels; a gain and an offset for all channels; a gain and an offset
+    for each channel. All arrays are shaped to broadcast with a batch.
     """
     one = np.ones_like(mean)
     gain = std_wanted / np.maximum(std, 1e-12)

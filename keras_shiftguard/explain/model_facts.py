@@ -23,8 +23,8 @@ class ModelFacts:
         names: Names of the inputs.
         size: Height and width of the first image input; None if it takes any size, or
             if there is no image input.
-        native_size: `size`; if that is None, the height and width that the architecture
-            was published with; None if that is not known either.
+        native_size: `size`, or else the height and width that the architecture was
+            published with; None if neither is known.
         channels: Number of channels of the first image input; 3 if it is not fixed, or
             if there is no image input.
         channels_first: Whether images have the channels first.

@@ -12,7 +12,7 @@ import numpy as np
 from keras_shiftguard.conventions import forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 
-MAX_VALUES = 200_000  # values to test; of larger sets, only every k-th pixel is tested
+MAX_VALUES = 200_000  # values to test; if there are more, only every k-th pixel is tested
 MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid
 MIN_LEVELS = 10  # grey levels that must occur, of 256; fewer can lie on a wrong grid
 MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in grey levels
@@ -64,17 +64,17 @@ def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
     found = [grid for grid in _grids(channels) if _lies_on(values, grid)]
     if not found:
         return None
-    # Values on a coarse grid may lie on finer ones as well, so the coarsest is the right one.
+    # Values on a coarse grid may lie on finer grids as well, so the coarsest grid is chosen.
     return max(found, key=lambda grid: _spacing(grid.convention))
 
 
 def _spacing(convention: InputConvention) -> float:
-    """Returns the distance of neighbouring values on the grid, as a mean over the channels."""
+    """Returns the distance between neighbouring values of the grid, averaged over the channels."""
     return float(np.asarray(convention.scale, "float64").mean())
 
 
 def _grids(channels: int) -> list[Grid]:
-    """Returns the grids of all conventions, and of pairs of them that do not begin with "caffe"."""
+    """Returns the grids of single conventions, and of pairs that do not begin with "caffe"."""
     order = "gray" if channels == 1 else "unknown"
     return [
         Grid(form.steps, InputConvention("custom", order, tuple(form.scale), tuple(form.offset)))

@@ -94,7 +94,7 @@ def resolve_reference(
         max_samples: Largest number of samples to read.
 
     Raises:
-        BadInputError: if no accuracy can be had from the argument.
+        BadInputError: if the argument gives no accuracy.
     """
     if reference is None:
         if facts.is_published:

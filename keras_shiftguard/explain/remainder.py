@@ -32,10 +32,10 @@ from keras_shiftguard.explain.worst_slices import attributes_of, moments, worst_
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
-LEVEL = 0.01  # significance level of the comparison that must find a covariate shift
+LEVEL = 0.01  # significance level of the comparison with the reference
 LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that restored levels repair
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
-LOWER_PERCENTILE = 2.5  # an estimate counts if this percentile of its draws is above 0
+LOWER_PERCENTILE = 2.5  # an estimate is used only if this percentile of its draws is above 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Remainder:
         self.scores = self._score(predictions)
 
     def estimates(self) -> Iterator[Estimate]:
-        """Yields concept shift and covariate shift, where they explain a part of the gap."""
+        """Yields the estimates for concept and covariate shift that explain a part of the gap."""
         if not _is_above_zero(self.left):
             return
         before = None if self.reference.profile is None else self.reference.profile()
@@ -98,8 +98,8 @@ class Remainder:
             concept_shift = find_concept_shift(before.labels, now.labels)
         else:
             concept_shift = None
-        # Concept shift explains what some classes lost more than the others, and
-        # covariate shift what all classes lost.
+        # Concept shift explains the points that some classes lost more than the others, and
+        # covariate shift the points that all classes lost.
         if concept_shift is not None:
             yield from self._estimate_concept_shift(concept_shift)
         if concept_shift is None or not concept_shift.wrong_labels:
@@ -108,7 +108,7 @@ class Remainder:
                 yield estimate
 
     def _score(self, predictions: Predictions) -> np.ndarray:
-        """Returns the score of each sample: 1 if right, else 0; estimated without labels."""
+        """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""
         if self.labels is not None:
             return predictions.right(self.labels)
         assert self.calibration is not None
@@ -119,7 +119,10 @@ class Remainder:
         return self.views.chunks(self.views.all_removed)
 
     def largest_difference(self) -> Finding | None:
-        """Returns the largest difference from the reference that is left, if one was found."""
+        """Returns the largest difference between the data and the reference that matters.
+
+        All exact causes are removed from the data. None is returned if no difference is found.
+        """
         if self.reference.profile is None:
             return None
         before, now = self.reference.profile(), self._profile()
@@ -285,11 +288,11 @@ class Remainder:
 def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile | None) -> str:
     """Returns the line of Python that repairs a covariate shift.
 
-    Restored levels may regain some accuracy under noise or blur too. They are the line to paste
-    only if the levels are what changed; else training has to see images like these.
+    Restored levels can regain some accuracy from noise or blur too. But their line is returned
+    only if the levels have changed. Otherwise the line adapts the training to the data.
 
     Args:
-        repair: The repair that regained most.
+        repair: The repair that regained the most accuracy.
         before: Profile of the reference, or None.
         now: Profile of the data, or None.
     """
@@ -300,5 +303,5 @@ def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile 
 
 
 def _is_above_zero(difference: Accuracies) -> bool:
-    """Whether a difference of accuracies is above 0 in all draws but `LOWER_PERCENTILE` %."""
+    """Whether a difference of accuracies is above 0 in all but `LOWER_PERCENTILE` % of draws."""
     return bool(np.percentile(difference.draws, LOWER_PERCENTILE) > 0)

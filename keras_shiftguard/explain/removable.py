@@ -25,11 +25,11 @@ from keras_shiftguard.profiles import InputSummary
 
 MAX_SAMPLES_TO_DIAGNOSE = 256
 MAX_FILES_TO_READ = 32  # to find out how raw images are preprocessed
-# Red minus blue is correlated between two versions of the same images. If the absolute value of
-# this correlation is at least this, its sign tells whether one version has them swapped.
+# Red minus blue is correlated between two versions of the same images. If the absolute correlation
+# is at least this, its sign shows whether one version has red and blue swapped.
 MIN_ORDER_CORRELATION = 0.5
 MAX_SAME_DISTANCE = 3.0  # root mean square in grey levels; images that are nearer look the same
-# The hints of the diagnosis that are shown as a note; only the first one is.
+# Hints of the diagnosis that become a note. Only the first of those found is shown.
 REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
 
@@ -96,8 +96,8 @@ def _as_the_reference(
 ) -> tuple[dict[str, InputCorrection], str, str]:
     """Returns the correction to the reference's preprocessing, its description and its code.
 
-    It is used if the model does not show which preprocessing it expects. All three are
-    empty if no correction is found. For the arguments see `_preprocessing`.
+    This is used if the model does not show which preprocessing it expects. All three results
+    are empty if no correction is found. For the arguments see `_preprocessing`.
     """
     assert reference.profile is not None
     name, x = next(iter(some.items()))
@@ -111,8 +111,8 @@ def _as_the_reference(
     step = explain_difference(before, now)
     if step is None:
         return _by_grid(name, x, reference, layout, before, now, paired)
-    # `step` is `data = reference * scale + offset`. This is its inverse, for the channels in
-    # the order of the reference.
+    # `step` is `data = reference * scale + offset`. The correction is its inverse, for the
+    # channels in the order of the reference.
     ordered = slice(None, None, -1 if step.swapped else 1)
     scale, offset = (1 / step.scale)[ordered], (-step.offset / step.scale)[ordered]
     order = tuple(range(len(scale)))[::-1] if step.swapped else None
@@ -128,7 +128,7 @@ def _by_grid(
     now: InputSummary,
     paired: bool,
 ) -> tuple[dict[str, InputCorrection], str, str]:
-    """Returns the same as `_as_the_reference`, from the grids on which 8-bit pixels lie.
+    """Returns the same three results as `_as_the_reference`, from the grids of 8-bit pixels.
 
     The grids can be compared even if the content of the images has changed.
 
@@ -179,9 +179,9 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 def _with_size(
     views: Views, facts: ModelFacts, reference: Reference, diagnosis: Diagnosis
 ) -> Views:
-    """Returns the views with resolution and crop as a further cause, if it is one.
+    """Returns the views with resolution and crop as a further cause, if they are one.
 
-    It is one if the samples are not of the native size, or look different from their files.
+    They are a cause if the samples do not have the native size, or differ from their files.
     """
     samples = views.samples
     size = facts.native_size or reference.size(facts.channels_first)
@@ -227,7 +227,7 @@ def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: floa
 def _find_feed(
     samples: Samples, size: tuple[int, int], facts: ModelFacts, diagnosis: Diagnosis
 ) -> RawFeed | str:
-    """Returns how raw pixels become model input, or a sentence why that is not known."""
+    """Returns how raw pixels become model input, or a sentence that says why it is not known."""
     channels, channels_first = facts.channels, facts.channels_first
     if channels not in (1, 3):
         return "Resolution and crop: image files are read with 1 or 3 channels."
@@ -240,7 +240,7 @@ def _find_feed(
     if channels == 3:
         raw_balance, fed_balance = (v[:, 0] - v[:, 2] for v in (raw, fed))
         correlation = _correlation(raw_balance, fed_balance)
-        # Images that differ by less than a grey level in colour tell nothing about the order.
+        # If the images differ by less than a grey level in colour, the order cannot be found.
         if abs(correlation) < MIN_ORDER_CORRELATION and float(np.std(raw_balance)) > 1:
             return "Resolution and crop: the files and the samples do not show the same images."
         flipped = correlation < 0

@@ -73,7 +73,7 @@ class Views:
     Args:
         samples: The samples as the model is fed them.
         fixes: Corrections of preprocessing and channel order, by input name.
-        raw: How to read the files natively if resolution is a cause, else None.
+        raw: How to read the files at the native size if resolution is a cause, else None.
         causes: The causes that can be removed.
         notes: Notes for the report about causes that could not be checked.
     """
@@ -104,7 +104,7 @@ class Views:
             }
 
     def packed(self, removed: frozenset[str]) -> Iterator[Any]:
-        """Returns the same chunks in the structure that the model takes."""
+        """Returns the result of `chunks` in the structure that the model takes."""
         return (self.samples.packed(x) for x in self.chunks(removed))
 
 
@@ -125,8 +125,8 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     channels = x.shape[1] if channels_first else x.shape[-1]
     permutation = np.arange(channels) if fix.permutation is None else np.asarray(fix.permutation)
     if values:
-        # The numbers of the fix are for the channels after the permutation, and are needed here
-        # in the order before it.
+        # Scale and offset of the fix are in the channel order after the permutation. They are
+        # needed here in the order before it.
         scale, offset = (
             np.broadcast_to(np.asarray(v, "float64"), (channels,))[np.argsort(permutation)]
             for v in (fix.scale, fix.offset)

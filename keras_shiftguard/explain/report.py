@@ -28,7 +28,7 @@ class GapRow:
         cause: `"preprocessing"`, `"channel order"`, `"resolution and crop"`,
             `"label shift"`, `"covariate shift"`, `"concept shift"` or
             `"unexplained"`.
-        points: Its part of the gap, where 1 is 100 points: 0.05 is five points.
+        points: Its part of the gap, as a share of 1: 0.05 is five points.
         interval: 95 % bootstrap interval of `points`.
         accuracy: The accuracy with only this cause removed. If it is not removed exactly,
             this is the measured accuracy plus `points`.
@@ -59,15 +59,15 @@ class GapReport(AsPage):
             `points` add up to `gap`.
         accuracy: The measured accuracy, or an estimate of it if `estimated` is True.
         reference_accuracy: The accuracy it is compared with.
-        interval: 95 % interval of the gap: how far chance in drawing the samples may
-            move it and, if `estimated` is True, how far the estimates disagree.
+        interval: 95 % interval of the gap. It covers the chance in drawing the samples
+            and, if `estimated` is True, the disagreement of the estimates.
         reference: Description of the reference.
         num_samples: Number of samples that were evaluated.
         estimated: Whether there were no labels, so that the accuracy is an
             estimate from the confidence of the model.
         notes: Causes that could not be checked, and other observations.
-        doubt: Why an estimated gap of zero may be wrong: the difference between the data and
-            the reference, as a sentence. Empty if nothing differs much.
+        doubt: A sentence on the largest difference between the data and the reference, if an
+            estimated gap of zero may be wrong because of it; else empty.
     """
 
     rows: tuple[GapRow, ...]
@@ -165,7 +165,7 @@ class GapReport(AsPage):
         )
 
     def _row_lines(self, room: int) -> list[str]:
-        """Returns the rows as at most `room` lines; small causes may have to share a line."""
+        """Returns the rows as at most `room` lines; small causes share a line if necessary."""
         shown = list(self.rows)
         if len(shown) > room:
             small = shown[room - 2 : -1]

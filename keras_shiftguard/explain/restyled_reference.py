@@ -1,10 +1,9 @@
 """Estimates the cost of a covariate shift by applying the same change to the reference.
 
-No repair restores details that blur or noise have destroyed. So the reference images
-are changed instead, by one operation of the augmentation bank: the one that, at its best
-strength, moves the image attributes of the reference closest to those of the data. This
-choice uses no labels. The accuracy that the reference then loses is an estimate of what
-the data lost.
+No repair restores details that blur or noise have destroyed. So the reference images are
+changed instead, by one operation of the augmentation bank. The operation and its strength
+are chosen so that the image attributes of the reference come closest to those of the data,
+which needs no labels. The accuracy that the reference then loses is the estimate.
 """
 
 from dataclasses import dataclass

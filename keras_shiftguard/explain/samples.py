@@ -15,7 +15,7 @@ from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_num
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_BYTES = 2 << 30  # of all samples in memory
-MAX_GENERATOR_SAMPLES = 10_000  # read from a generator, because it may never end
+MAX_GENERATOR_SAMPLES = 10_000  # read from a generator by default, because it may never end
 CHUNK = 128  # samples that are processed at once
 
 
@@ -69,8 +69,8 @@ def read_samples(
         size: Height and width in which to read a directory; None if not known.
         channels: Number of channels of raw images, 1 or 3.
         names: Names of the model's inputs.
-        max_samples: Largest number of samples, evenly spread over the data; None for
-            as many as fit into `MAX_BYTES`.
+        max_samples: Largest number of samples, evenly spread over the data (of a generator, the
+            first ones); None for as many as fit into `MAX_BYTES`.
 
     Raises:
         BadInputError: if `data` cannot be used as an evaluation set of the model.
@@ -185,7 +185,7 @@ class _EvenSubsample:
 
     def __init__(self, limit: int | None, stop: bool) -> None:
         self.limit, self.stop = limit, stop
-        # Samples that came, samples that are kept, and the stride: one of how many is kept.
+        # Number of samples added, number of samples kept, and stride: one of `stride` is kept.
         self.seen, self.count, self.stride = 0, 0, 1
         self.inputs: dict[str, list[np.ndarray]] = {}
         self.labels: list[np.ndarray] | None = []
@@ -243,7 +243,7 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
     """Returns labels as class ids `(samples,)`; None without labels.
 
     Raises:
-        BadInputError: if the labels are no classes of the model.
+        BadInputError: if the labels are not classes of the model.
     """
     if y is None:
         return None

@@ -1,11 +1,14 @@
-"""What a difference between images costs, measured on labelled images.
+"""`ShiftCost`: the accuracy that a difference between images costs, from labelled images.
 
-Which operation makes the difference follows from the image attributes, without labels. It is
-undone on validation, which is exact where nothing was lost (gain, gamma, whole pixels) and where
-training is what was changed (noise that validation lacks). Otherwise it is replayed on training
-images, whose accuracy drops as that of validation did. Where no single operation explains the
-difference, the accuracy on training images that were seen only once is compared with that on
-validation: before they are learnt by heart, both would be the same.
+The image attributes show which operation makes the difference; this needs no labels. The cost is
+measured in one of three ways:
+
+- Undo the operation on validation images. This is exact if the operation loses nothing (gain,
+  gamma, shifts by whole pixels), or if the training images have it (noise that validation lacks).
+- Otherwise replay the operation on training images: their accuracy drops as that of validation.
+- If no single operation explains the difference, compare the accuracy on training images that
+  the model saw only once with that on validation. Without the difference, and before the model
+  memorises training images, both are the same.
 """
 
 from collections.abc import Callable
@@ -22,18 +25,19 @@ from keras_shiftguard.detection.cost import SIGMAS, Cost, cost_of, gap_between
 from keras_shiftguard.explain.level_match import LevelMatch, match_levels
 from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style, StyleSearch
 
-# Share of the change of the attributes that an operation must make, to be replayed or undone.
+# An operation is replayed or undone only if it makes this share of the change of the attributes.
 MIN_REPLAYED, MIN_UNDONE = 0.7, 0.85
-# Operations on the light lose nothing: if undoing one helps, it did harm, whatever else differs.
+# Operations that lose no information. If the accuracy rises when one is undone, it did harm, even
+# if the images differ in other ways too. So a smaller share of the change is enough.
 LOSSLESS = frozenset(
     ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
-ENOUGH = 0.85  # share at which no other group of operations is tried
-MARGIN = 0.05  # by which undoing may explain less than replaying, to be preferred
+ENOUGH = 0.85  # share of the change from which on no other group of operations is tried
+MARGIN = 0.05  # undoing is preferred even if it explains less than replaying, by up to this share
 MIN_SAMPLES = 100  # labelled images
-# How far from always naming the commonest class to perfect the model must be: one that has learnt
-# nothing yet has nothing to lose.
+# Smallest accuracy of a model whose losses are measured: 0 is that of always predicting the
+# commonest class, 1 is perfect. A model that has learnt nothing yet has no accuracy to lose.
 MIN_LEARNT = 0.3
 NO_STYLE = Style("", 0.0, 0.0, Bank(()), np.zeros(0), np.zeros(0))
 
@@ -54,17 +58,18 @@ class Labelled:
 
 
 class ShiftCost:
-    """Measures what a difference costs, with any weights of the model.
+    """Measurement of the accuracy that a difference costs, for any weights of the model.
 
     Args:
-        current: Labelled images that have the difference. They were not trained on.
-        reference: Labelled images without it, of training; None if there are none.
+        current: Labelled images with the difference, which the model was not trained on.
+        reference: Labelled training images without the difference; None if there are none.
         moved: Difference of the mean of each attribute: the reference minus `current`, by name.
         unit: Standard deviation of each attribute between images of `current`, by name.
 
     Attributes:
-        by_accuracy: What the accuracies said when training was seen only once: a rough cost,
-            whatever the difference is. None if that was not measured.
+        by_accuracy: Rough cost of any difference: the accuracy on the reference minus that on
+            `current`. It is measured while the training images were seen only once, and later
+            only if it is not above 0. None if it was not measured.
         is_too_early: Whether the model has learnt too little yet to lose anything.
     """
 
@@ -100,13 +105,13 @@ class ShiftCost:
         return _style(other.images, self.current.images, back, self._unit)
 
     def on(self, current: Labelled) -> "ShiftCost":
-        """Returns the cost of the same difference, on other images."""
+        """Returns a measurement of the same difference on other images `current`."""
         same = copy(self)
         same.current = current
         return same
 
     def after(self, earlier: "ShiftCost | None") -> "ShiftCost":
-        """Returns the cost, with what the accuracies said at the first visit."""
+        """Takes `by_accuracy` and `is_too_early` from an earlier measurement; returns itself."""
         if earlier is not None:
             self.by_accuracy, self.is_too_early = earlier.by_accuracy, earlier.is_too_early
         return self
@@ -118,13 +123,13 @@ class ShiftCost:
         is_unaugmented: bool = False,
         details: bool = True,
     ) -> Cost | None:
-        """Returns the cost with the present weights; None if nothing tells.
+        """Returns the cost with the present weights; None if it cannot be measured.
 
         Args:
             predict: Runs the model in inference mode.
             is_first_visit: Whether the training images were seen only once.
-            is_unaugmented: Whether they are known to be the same in every epoch.
-            details: Whether an operation that explains the difference is searched for; else
+            is_unaugmented: Whether the training images are known to be the same in every epoch.
+            details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
@@ -136,7 +141,8 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        # The first visit of a model that could tell; before, there was nothing to learn by heart.
+        # A visit counts as the first if the model had learnt too little at the visit before: then
+        # it had memorised nothing.
         is_first_visit |= self.is_too_early
         self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
         if self.is_too_early:
@@ -148,11 +154,11 @@ class ShiftCost:
             return self.by_accuracy
         cost, explained, is_replayed = found
         if is_replayed and self.replay.operation in GEOMETRY and not is_unaugmented:
-            # Crops, turns and borders are what augmentation makes of the reference.
+            # The operation may only repeat the crops, turns and borders of augmentation.
             return self.by_accuracy
         if gap is not None and (is_unaugmented or not is_replayed):
-            # Training may be learnt by heart, so its accuracy bounds the cost from above; but not
-            # if it is augmented, which makes it harder.
+            # The model may have memorised training images, so the gap is an upper bound of the
+            # cost. This does not hold if augmentation makes these images harder.
             if cost.value > gap.interval[1]:
                 return gap
             cost = cost.at_most(gap.value)
@@ -160,18 +166,18 @@ class ShiftCost:
         if rough is not None and rough.is_sure and rough.value > cost.interval[1]:
             return rough  # more is lost than the operation explains
         if explained < MIN_UNDONE and not is_replayed and cost.value <= 0:
-            return rough  # a poor way to undo it does harm, which says nothing about the difference
+            return rough  # the accuracy may be lower only because the operation fits poorly
         return cost
 
     def _explained(
         self, predict: Predict, right: np.ndarray, before: np.ndarray | None
     ) -> tuple[Cost, float, bool] | None:
-        """Returns the cost by the operation that explains the difference; None without one.
+        """Returns the cost of the operation that explains the difference; None without one.
 
         Args:
             predict: Runs the model.
-            right: Whether the model is right on `current`.
-            before: The same on the reference; None without one.
+            right: Whether the model is right on each image of `current`.
+            before: Whether the model is right on each image of the reference; None without one.
 
         Returns:
             The cost, the share of the difference that the operation explains, and whether it
@@ -186,7 +192,7 @@ class ShiftCost:
             return cost, self.undo.explained, False
         if not replays:
             return None
-        if before is None or self.reference is None:  # made once more on images that have it
+        if before is None or self.reference is None:  # apply it to `current` a second time
             cost = cost_of(right, predict(self.replay.apply(images)) == labels)
         else:
             changed = predict(self.replay.apply(self.reference.images))
@@ -197,12 +203,12 @@ class ShiftCost:
 def cost_of_step(
     predict: Predict, current: Labelled, step: Explanation, channels_first: bool
 ) -> Cost | None:
-    """Returns what a preprocessing step costs that only these images had, by undoing it exactly.
+    """Returns the cost of a preprocessing step that only `current` has, by undoing it exactly.
 
     Args:
         predict: Runs the model in inference mode.
         current: Labelled images with the step.
-        step: The step, from the images of the reference to these.
+        step: The step that turns images like those of the reference into `current`.
         channels_first: Whether the channels are the second axis.
     """
     images, labels = current.images, current.labels
@@ -218,9 +224,9 @@ def cost_of_step(
 
 
 def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:
-    """Returns how images are mirrored or turned, and what undoing it brings; None if nothing does.
+    """Returns how images are mirrored or turned, and the cost; None if no cost is surely above 0.
 
-    Attributes hardly see it, and classes that look different are often just that.
+    Image attributes hardly change if images are mirrored, but classes then look different.
 
     Args:
         predict: Runs the model in inference mode.
@@ -249,11 +255,14 @@ def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:
 def _style(
     images: np.ndarray, others: np.ndarray, moved: dict[str, float], unit: dict[str, float]
 ) -> Style:
-    """Returns the operation that moves the attributes of the images best; it may explain nothing.
+    """Returns the operation that comes nearest to a wanted change of the image attributes.
+
+    If no operation makes such a change, it returns `NO_STYLE`, which explains nothing.
 
     Args:
         images: The images.
-        others: The other images that they are compared with, for black and white.
+        others: The images that `images` are compared with; the values of black and white are
+            taken from both.
         moved: See `ShiftCost`.
         unit: See `ShiftCost`.
     """
@@ -269,16 +278,20 @@ def _style(
 def cost_of_mix(
     right: np.ndarray, labels: np.ndarray, before: np.ndarray, now: np.ndarray
 ) -> Cost | None:
-    """Returns what another class mix costs: the accuracy with the mix of the reference, minus that.
+    """Returns the cost of other class frequencies.
+
+    It is the accuracy with the class frequencies of the reference, minus the accuracy on the
+    samples as they are.
 
     Args:
         right: Whether each prediction is right, `(samples,)`.
         labels: Class ids, `(samples,)`.
         before: Counts of the classes in the reference, `(classes,)`.
-        now: The same of the samples' stream.
+        now: Counts of the classes in the stream of the samples, `(classes,)`.
 
     Returns:
-        The cost; None if there are too few samples, or none of a class that the reference has.
+        The cost; None if there are too few samples, or if the stream lacks a class that the
+        reference has.
     """
     width = max(len(before), len(now), int(labels.max(initial=0)) + 1)
     there, here = (np.pad(c, (0, width - len(c))) / max(c.sum(), 1) for c in (before, now))

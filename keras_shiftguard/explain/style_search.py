@@ -1,7 +1,7 @@
-"""`StyleSearch`: the operation that makes images look as another set of images does.
+"""`StyleSearch`: search for the operation that makes images look like another set of images.
 
-It tries the operations of the augmentation bank, and compares the mean image attributes that each
-leads to with those wanted. No labels are used.
+It tries the operations of the augmentation bank on the images, and compares the mean image
+attributes after each with the wanted ones. No labels are used.
 """
 
 from dataclasses import dataclass
@@ -27,10 +27,10 @@ GEOMETRY = (
     *("shift_left", "shift_right", "shift_up", "shift_down"),
     *("zoom_in", "zoom_out", "rotation", "erasing"),
 )
-# Strengths to try; denser for small changes, which are more common.
+# Strengths to try. They are denser for small changes, which are more common.
 LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5
 FINER = np.linspace(-1, 1, 9) / 7  # offsets from the best strength, before the power of 1.5
-MAX_SHIFT = 6  # pixels; images are shifted by whole pixels, as nothing blurs then
+MAX_SHIFT = 6  # pixels; images are shifted by whole pixels, because other shifts blur them
 MAX_SAMPLES_TO_FIT = 48  # images on which operations are compared
 CHUNK = 256
 SEED = 22
@@ -43,7 +43,8 @@ class Style:
     Args:
         operation: Name of the operation in the bank.
         strength: In (0, 1].
-        explained: Share of the wanted change of the attributes that it makes; 1 is all of it.
+        explained: Share of the wanted change of the attributes that the operation makes; 1 is
+            the whole change.
         bank: The bank that has the operation.
         low: Value of black in each channel, `(channels,)`.
         high: Value of white in each channel, `(channels,)`.
@@ -78,14 +79,14 @@ class Style:
 
 
 class StyleSearch:
-    """Searches the operation that changes image attributes as wanted.
+    """Searches for the operation that changes the image attributes as wanted.
 
     Args:
         images: Some images, 4D, in the layout of Keras.
-        groups: The operations, in groups. The next group is tried only while nothing explains
-            `enough`: each group has to be compiled on JAX.
-        enough: Share of the wanted change that is enough.
-        others: More images, whose black and white count as well.
+        groups: The operations, in groups. The next group is tried only if no operation so far
+            explains the share `enough`, because JAX compiles each group.
+        enough: Share of the wanted change at which the search ends.
+        others: More images. The values of black and white are taken from both sets.
     """
 
     def __init__(
@@ -124,7 +125,8 @@ class StyleSearch:
             unit: Standard deviation of each attribute between images, `(attributes,)`.
 
         Returns:
-            The operation; None if each makes the difference larger.
+            The operation; None if no operation makes the difference smaller, or no attribute
+            can be compared.
         """
         best: Style | None = None
         for names in self._groups:
@@ -187,10 +189,10 @@ def _distances(
     unit: np.ndarray,
     base: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns how far the attributes of changed images are from those wanted, by candidate.
+    """Returns the distance of the attributes from those wanted, for each candidate.
 
     Args:
-        rehearsal: Measures the mean attributes to which candidates lead.
+        rehearsal: Measures the mean attributes of images that a candidate has changed.
         candidates: Strengths of the operations, `(candidates, operations)`.
         moved: See `StyleSearch.find`.
         unit: See `StyleSearch.find`.
@@ -199,8 +201,8 @@ def _distances(
 
     Returns:
         `base`; and for each candidate `(candidates,)` the mean square of
-        arcsinh(difference / `unit`) over the attributes, where arcsinh damps large
-        differences. The second is None if no attribute can be compared.
+        arcsinh(difference / `unit`) over the attributes; arcsinh damps large
+        differences. The latter is None if no attribute can be compared.
     """
     means, _ = rehearsal(candidates)
     base = means[0] if base is None else base

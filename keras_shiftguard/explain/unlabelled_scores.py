@@ -1,4 +1,4 @@
-"""Scores of a classifier's probabilities that follow its accuracy, without labels.
+"""Scores of a classifier's probabilities that rise or fall with its accuracy; they need no labels.
 
 References:
     Garg et al., "Leveraging unlabeled data to predict out-of-distribution performance", ICLR 2022
@@ -19,14 +19,15 @@ NORM = 4  # the exponent of MaNo
 
 @dataclass(frozen=True)
 class ReferenceScores:
-    """What the scores are relative to: a labelled reference.
+    """Scores of the labelled reference, from which the scores of other samples are computed.
 
     Args:
         accuracy: Accuracy on the reference.
-        confidence: Mean confidence on it.
-        threshold: Confidence above which so large a share of it lies; see ATC.
-        shares: Class frequencies of its labels, `(classes,)`.
-        transport: What COT alone says of the reference.
+        confidence: Mean confidence on the reference.
+        threshold: Threshold of ATC: the share of the reference with a higher confidence equals
+            the accuracy.
+        shares: Class frequencies of the labels, `(classes,)`.
+        transport: Result of `transported` on the reference.
     """
 
     accuracy: float
@@ -37,7 +38,7 @@ class ReferenceScores:
 
     @classmethod
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> "ReferenceScores":
-        """Returns those of a labelled reference.
+        """Returns the scores of a labelled reference.
 
         Args:
             probabilities: `(samples, classes)`.
@@ -57,7 +58,7 @@ def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, f
 
     Args:
         probabilities: `(samples, classes)`.
-        reference: What they are relative to.
+        reference: Scores of the labelled reference.
     """
     confidence = probabilities.max(axis=1)
     logs = np.log(np.maximum(probabilities, 1e-12))
@@ -75,10 +76,11 @@ def scores(probabilities: np.ndarray, reference: ReferenceScores) -> dict[str, f
 
 
 def transported(probabilities: np.ndarray, shares: np.ndarray) -> float:
-    """Returns the mean probability of the classes that optimal transport gives the samples.
+    """Returns the mean probability of the classes that optimal transport assigns to the samples.
 
-    Every sample gets a class so that the classes have the frequencies `shares`, at the largest
-    mean probability. Sinkhorn's iterations solve it nearly.
+    Each sample is assigned a class such that the classes have the frequencies `shares`, and the
+    mean probability of the assigned classes is largest. Sinkhorn's iterations find this
+    approximately.
 
     Args:
         probabilities: `(samples, classes)`.

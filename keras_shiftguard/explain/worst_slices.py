@@ -1,4 +1,4 @@
-"""Finds the 20 % of the images (the darkest, the noisiest, ...) with clearly lower accuracy."""
+"""`worst_fifth`: the 20 % of the images (darkest, noisiest, ...) with clearly lower accuracy."""
 
 from collections.abc import Iterable
 
@@ -9,8 +9,8 @@ from keras import ops
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import spec_for
 
-# The accuracy of a fifth must be lower than that of the rest by this many standard errors; high
-# because up to 16 fifths are tested, 2 for each attribute.
+# The accuracy of a fifth must be lower than that of the rest by this many standard errors. The
+# number is high because up to 16 fifths are tested, 2 for each attribute.
 MIN_Z_SCORE = 3.5
 MIN_SAMPLES = 50  # with fewer finite values, an attribute is not tested
 # Names of the fifth with the lowest values and of that with the highest, by attribute.
@@ -30,8 +30,8 @@ def attributes_of(chunks: Iterable[np.ndarray]) -> tuple[tuple[str, ...], np.nda
     """Returns the names of the image attributes, and their values `(samples, attributes)`.
 
     Args:
-        chunks: Images in chunks, in Keras's data format. If they are no images, both
-            results are empty.
+        chunks: Images in chunks, in Keras's data format. If the arrays are not images,
+            both results are empty.
     """
     found: tuple[str, ...] = ()
     rows = []

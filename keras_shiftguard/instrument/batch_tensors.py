@@ -29,13 +29,13 @@ def _why_not_dense(x: Any) -> str:
 
 
 class UnmeasuredInputs:
-    """Warns once of the inputs of a model that cannot be measured."""
+    """A warning, given once, about the inputs of a model that cannot be measured."""
 
     def __init__(self) -> None:
         self._warned = False
 
     def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
-        """Warns of the inputs that are not measured, and says why. It warns only once.
+        """Warns of the inputs that are not measured, with the reason, unless it has warned before.
 
         Args:
             inputs: The inputs of a batch, by name.

@@ -43,7 +43,7 @@ class BesideProbe:
         streams: A `Stream` by name: for `"train"` and `"validation"`, or for `"prediction"`.
         names: Names of the inputs, used if a batch has them as a list.
         model_outputs: Statistics of the model's outputs in validation, or None.
-        augmentation: Augments the training batches, by its `apply(input_name, x, y)`; or None.
+        augmentation: Object whose `apply(input_name, x, y)` augments a training batch, or None.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class BesideProbe:
         self._unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:
-        """Prepares for a run, before its first batch; `begin_batch` then wraps the functions.
+        """Prepares for a run, before its first batch. `begin_batch` then wraps the functions.
 
         Args:
             run_key: An object that all callbacks of one run share. A probe with another key
@@ -82,8 +82,8 @@ class BesideProbe:
     def begin_batch(self, stream: str) -> None:
         """Measures the batches of a stream until `end_batch`.
 
-        It also wraps a function that was compiled anew, which users do with
-        `model.make_train_function(force=True)` after they unfreeze layers.
+        It also wraps a function that is not wrapped yet. That includes one compiled anew by
+        `model.make_train_function(force=True)`, which users call after they unfreeze layers.
         """
         function = getattr(self.model, FUNCTIONS[stream])
         if self.attached and function is not None and self not in _probes(function):
@@ -138,7 +138,7 @@ class BesideProbe:
 
         Args:
             data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
-            stream: Its stream.
+            stream: Name of the stream of the batch.
             state: On JAX in validation, the values of the model's trainable and of its other
                 variables, see `ModelOutputs.update`; else empty.
         """
@@ -171,12 +171,12 @@ class BesideProbe:
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         """Returns one input of a batch, augmented and corrected if that is on."""
         if self.augmentation is not None and stream is self.streams["train"]:
-            # After the measurement, which is of the user's data without augmentation.
+            # Only after the measurement: statistics are those of the user's data as it is.
             tensor = self.augmentation.apply(name, tensor, y)
         return stream.corrected(name, tensor)
 
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
-        """Creates the variables, if only the first batch shows the shapes of the inputs."""
+        """Creates the variables from the first batch, if the shapes were not known before."""
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)
         stream.build(specs)

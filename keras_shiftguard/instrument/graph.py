@@ -17,9 +17,9 @@ class Step:
         operation: The layer or operation; None for an input of the model.
         parents: Indices of the steps whose outputs this one takes.
         origin: For an input of the model, its position among the inputs; else -1.
-        outermost: The output tensors, in the graph of the flattened model, of the call
-            that contains this step (its own call, or that of a nested model).
-            Computing them runs the step.
+        outermost: Output tensors in the graph of the flattened model. They come from the
+            step itself or, for a step inside a nested model, from the call of the
+            outermost nested model. Computing them runs the step.
     """
 
     operation: Any
@@ -57,7 +57,7 @@ def _expand(
         model: The model, or a nested model.
         inputs: For each input of the model, the index of the step that makes it.
         steps: The list to append to.
-        outermost: See `Step`, for a nested model; None for the model itself.
+        outermost: For a nested model, see `Step`; None for the model itself.
 
     Returns:
         For each output of the model, the index of the step that makes it.
@@ -73,7 +73,7 @@ def _expand(
             outputs = [len(steps) - 1] * len(node.output_tensors)
         for tensor, index in zip(node.output_tensors, outputs, strict=False):
             made_by.setdefault(id(tensor), index)
-    # An output that no recorded call makes is taken for the first input.
+    # An output that no recorded call makes is treated as the first input.
     return [made_by.get(id(t), inputs[0]) for t in model.outputs]
 
 

@@ -1,4 +1,4 @@
-"""Predictions in inference mode in the middle of a fit, which leave nothing on the model."""
+"""Predictions in inference mode during a fit, without any change of the model."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -21,7 +21,7 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
         chunks: The samples in chunks.
 
     Raises:
-        Exception: whatever the model's own `call` raises.
+        Exception: any error that the model's own `call` raises.
     """
     found = []
     for chunk in chunks:
@@ -29,7 +29,7 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
             with keras.StatelessScope(), no_gradients():
                 inputs = as_called(model, {name: chunk[start : start + BATCH]})
                 outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
-            column = outputs.shape[1] == 1  # the probability, or the logit, of the second class
+            column = outputs.shape[1] == 1  # one column: probability or logit of the second class
             limit = 0.5 if np.all((outputs >= 0) & (outputs <= 1)) else 0.0
             found.append((outputs[:, 0] > limit).astype(int) if column else outputs.argmax(axis=1))
     return np.concatenate(found)

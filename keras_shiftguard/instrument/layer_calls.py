@@ -1,4 +1,4 @@
-"""Forward passes that record what chosen layers receive, or that replace their `call`."""
+"""Forward passes that record the inputs of chosen layers, or that replace their `call`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -18,7 +18,7 @@ class NotReachedError(RuntimeError):
 
 
 class _AllRecorded(BaseException):
-    """Ends a forward pass early. It is no `Exception`, so that no layer catches it by accident."""
+    """Raised to end a forward pass early; no `Exception`, so that no layer catches it."""
 
 
 @contextmanager
@@ -59,13 +59,13 @@ def no_gradients() -> AbstractContextManager[Any]:
 
 @contextmanager
 def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
-    """Context that records what layers receive in a forward pass.
+    """Context that records the inputs of layers in a forward pass.
 
-    It ends the pass as soon as all of them have been called.
+    It ends the pass as soon as all these layers have been called.
 
     Args:
         layers: Built batch-norm layers, each once.
-        found: Dict to fill. It gets, by `id(layer)`, the means over space of the values
+        found: Dict to fill. By `id(layer)`, it gets the means over space of the input values
             and of their squares, each `(batch, channels)` float32.
     """
     recorders = [(layer, _recorder(layer, layer.call, found, len(layers))) for layer in layers]

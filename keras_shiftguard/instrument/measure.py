@@ -40,16 +40,15 @@ def profile(
             mode are profiled as well. The model must accept `data`.
         feature_layer: Name of a layer of `model`, whose activations are profiled as
             well.
-
-        distinct_samples: How many independent samples there really are: a number, or a share
-            in (0, 1], such as 1/10 for clips of ten frames. None: all of them.
+        distinct_samples: Number of independent samples, or their share in (0, 1], such as 1/10
+            for clips of ten frames. None means that all samples are independent.
 
     Returns:
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
-        BadInputError: if there is no data, or no numeric input in it, or if the
-            outputs of the model cannot be profiled, or for senseless `distinct_samples`.
+        BadInputError: if there is no data, or no numeric input in it, if the outputs of
+            the model cannot be profiled, or if `distinct_samples` is not above 0.
 
     Example:
 
@@ -75,7 +74,7 @@ def profile(
 
 
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
-    """Does the same as `profile`, without `distinct_samples`."""
+    """Returns the profile as measured, for `profile`."""
     if model is None:
         return profile_of((named_inputs(x), y) for x, y, _ in batches(data, CHUNK))
     outputs = ModelOutputs(model, feature_layer)
@@ -116,7 +115,9 @@ def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = Tru
 
 
 class Measurement:
-    """Measures batches outside of training; each input gets its sketch at its first batch.
+    """Measurement of batches outside of training.
+
+    A sketch is created for each input at its first batch.
 
     Args:
         details: Whether to measure features and embeddings of each sample.

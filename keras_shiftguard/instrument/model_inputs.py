@@ -36,7 +36,7 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
 
 
 def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -> list[InputSpec]:
-    """Returns the specification of each input of these shapes that can be measured."""
+    """Returns the specifications of the inputs of these shapes, without unsupported shapes."""
     data_format = image_data_format(model)
     specs = [spec_for(name, shape, data_format) for name, shape in shapes.items()]
     return [spec for spec in specs if spec is not None]

@@ -13,7 +13,7 @@ from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 from keras_shiftguard.statistics.state import updated_by_the_host
 
-# A loss whose name contains one of these is one of regression.
+# A loss whose name contains one of these is a regression loss.
 REGRESSION_LOSSES = (
     "mse",
     "mae",
@@ -31,7 +31,7 @@ class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
     `update` adds batches of validation, inside a compiled step on TensorFlow and beside it on
-    the other backends. `predict` adds batches outside of a step. Each of the two has a sketch.
+    the other backends. `predict` adds batches outside of a step. Each method has its own sketch.
 
     Args:
         model: A built model with one output.
@@ -48,7 +48,7 @@ class ModelOutputs:
             raise BadInputError(f"`model` must be a keras.Model. Received: {type(model).__name__}")
         self.feature_layer = feature_layer
         self._model = model
-        self._network: Any = model  # gives the outputs, and the activations if there is a layer
+        self._network: Any = model  # returns the outputs, and activations if there is a layer
         self.width = _width(model)
         dimension = 0
         if feature_layer is not None:
@@ -68,8 +68,8 @@ class ModelOutputs:
         Args:
             x: A batch as the model takes it.
             y: Its labels, or None.
-            state: Only on JAX, where the step holds the weights during a run: the values of the
-                model's trainable variables, and those of its other variables.
+            state: Values of the model's trainable variables, and of its other variables. Only
+                on JAX, where the step holds the weights during a run.
         """
         if not state:
             self._add(self.sketch, self._network(x, training=False), y)
@@ -137,10 +137,11 @@ def predict_batch(model: keras.Model, x: Any) -> Any:
 
 
 def is_classifier(model: keras.Model) -> bool:
-    """Whether the outputs of a model are classes and not a regression.
+    """Whether the model is a classifier and not a regression.
 
-    The activation of the last layer decides. If it does not tell, the loss decides. If
-    that does not tell either, a single output is a regression, and several are classes.
+    It is a classifier if the last layer is a softmax or sigmoid. Otherwise the name of the
+    loss decides. If the name is not known, a single output column means regression, and
+    several columns mean classes.
     """
     layers = getattr(model, "layers", None)
     last = layers[-1] if layers else None

@@ -1,7 +1,7 @@
-"""The features of a network: what its last layer receives, one vector for each sample.
+"""`FeatureReader`: the features of a network, which are the inputs of its last layer.
 
-Recorded in an ordinary forward pass, of any model: with or without a classifier, functional or
-subclassed, of convolutions or of attention.
+They are one vector for each sample. They are recorded in an ordinary forward pass of any model:
+with or without a classifier, functional or subclassed, with convolutions or with attention.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,18 +15,18 @@ from keras import ops
 from keras_shiftguard.instrument.graph import sublayers, walk
 from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, replaced_calls
 
-MIN_FEATURES = 32  # columns that an output without a classifier must have to be features
+MIN_FEATURES = 32  # without a classifier, outputs `(n, d)` are features from this many columns on
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a network sees in some samples.
+    """Features of some samples.
 
     Args:
-        penultimate: `(n, d)` float64: what the last layer receives, averaged over space or
-            tokens; of a network without a classifier, its widest map near the end.
-        logits: `(n, classes)` float64: what the classifier makes of it, before the softmax;
-            None without a classifier.
+        penultimate: `(n, d)` float64: input of the last layer, averaged over space or tokens.
+            Without a classifier it is the last of the widest maps, or the output of the network.
+        logits: `(n, classes)` float64: output of the classifier before the softmax; None
+            without a classifier.
     """
 
     penultimate: np.ndarray
@@ -36,7 +36,7 @@ class Features:
 class FeatureReader:
     """Computes the features of a network in inference mode.
 
-    The first call finds out which layer receives them, on one sample.
+    The first call runs the network on one sample, to find the layer that receives the features.
 
     Args:
         model: A built model. It is not changed.
@@ -44,7 +44,8 @@ class FeatureReader:
 
     def __init__(self, model: keras.Model) -> None:
         self._model = model
-        self._layers: list[Any] | None = None  # the layer that receives them; empty: the outputs
+        # The layer that receives the features; empty if the outputs are the features.
+        self._layers: list[Any] | None = None
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Features | None:
         """Returns the features of some samples; None if the model has no layer with weights.
@@ -70,7 +71,7 @@ class FeatureReader:
         return Features(features, features @ kernel + bias)
 
     def _run(self, inputs: Mapping[str, np.ndarray], layers: list[Any]) -> tuple[list[Any], Any]:
-        """Returns what the layers received, as `(layer, values, rank)`, and the outputs."""
+        """Returns the inputs of the layers as `(layer, values, rank)`, and the outputs."""
         found: list[tuple[Any, np.ndarray, int]] = []
         with (
             replaced_calls([(layer, _recorder(layer, layer.call, found)) for layer in layers]),
@@ -82,10 +83,11 @@ class FeatureReader:
 
 
 def _chosen(found: list[tuple[Any, np.ndarray, int]], outputs: Any) -> list[Any]:
-    """Returns the layer that receives the features, in a list; an empty list for the outputs.
+    """Returns a list with the layer that receives the features; empty if they are the outputs.
 
-    It is the classifier. Without one, the first output is the features if it is a wide vector
-    or the widest map; else the last layer that receives the widest map does.
+    The layer is the classifier. Without a classifier, the features are the first output, if it is
+    a wide vector or at least as wide as every map. Otherwise the layer is the last one that
+    receives the widest map.
     """
     last, _, rank = found[-1]
     if isinstance(last, keras.layers.Dense) and rank == 2:
@@ -103,7 +105,7 @@ def _chosen(found: list[tuple[Any, np.ndarray, int]], outputs: Any) -> list[Any]
 def _recorder(
     layer: Any, call: Callable[..., Any], found: list[tuple[Any, np.ndarray, int]]
 ) -> Callable[..., Any]:
-    """Returns a replacement for `call` that adds what `layer` receives to `found`."""
+    """Returns a replacement for `call` that adds the first input of `layer` to `found`."""
 
     def record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
         shape = getattr(inputs, "shape", ())

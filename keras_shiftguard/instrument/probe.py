@@ -29,7 +29,7 @@ STEPS = {"train_step": "train", "test_step": "validation"}
 
 
 class Probe:
-    """Measures the input of a model's steps, and corrects or augments it where asked.
+    """Measures the input of a model's steps, and corrects or augments it if that is on.
 
     Args:
         model: A compiled model.
@@ -37,8 +37,8 @@ class Probe:
         names: Names of the inputs, used if a batch has them as a list.
         model_outputs: Statistics of the model's outputs, to which every validation batch
             is added; None skips this.
-        augmentation: Changes the input of training after the measurement, by its
-            `apply(input_name, x, y)`; None skips this.
+        augmentation: Object whose `apply(input_name, x, y)` augments the training input
+            after the measurement; None skips this.
         cache_key: Key under which `detach` caches the probe for a later run that
             measures the same; None does not cache it.
     """
@@ -162,7 +162,7 @@ class Probe:
                 self.model_outputs.update(x, y)
             augmented = inputs
             if self.augmentation is not None and stream is self.streams["train"]:
-                # After the measurement, which is of the user's data without augmentation.
+                # Only after the measurement: statistics are those of the user's data as it is.
                 augmented = {
                     name: self.augmentation.apply(name, t, y) for name, t in inputs.items()
                 }
@@ -171,8 +171,8 @@ class Probe:
                 return data
             return (with_replaced_tensors(x, corrected, self.names), *data[1:])
         except Exception as error:
-            # A failure of the guard must never end a fit. This runs while the step is
-            # traced, so the step is then compiled without it.
+            # A failure of the guard must never end a fit. This code runs while the step is
+            # traced, so the step is then compiled without the measurement.
             self._failed = True
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
             return data
@@ -180,7 +180,7 @@ class Probe:
     def _note_shapes(self, stream: Stream, x: Any, y: Any) -> None:
         """Records whether the shapes of the batches vary; if so, the probe is not cached.
 
-        TensorFlow then traces one step for all shapes, in which no shape is known.
+        If they vary, TensorFlow traces one step for all shapes, in which no shape is known.
         """
         shapes = shapes_of(x), shapes_of(y)
         first_shapes = self._shapes.setdefault(stream.stream, shapes)
@@ -195,8 +195,8 @@ class Probe:
     def _build(self, stream: Stream, inputs: dict[str, Any]) -> None:
         """Creates the variables from the shapes of the first batch.
 
-        This happens only if the model did not know its input shapes before: for a
-        subclassed model, which Keras builds while it traces the first step.
+        This is needed only if the input shapes were not known before: for a subclassed
+        model, which Keras builds while it traces the first step.
         """
         shapes = {name: (None, *tensor.shape[1:]) for name, tensor in inputs.items()}
         specs = specs_of(shapes, self.model)

@@ -24,8 +24,8 @@ def new_or_cached_probe(
 ) -> Probe | BesideProbe:
     """Returns a probe with empty streams: a cached one if it measures the same, else a new one.
 
-    It measures inside the step on TensorFlow (`Probe`), and beside it on the other backends
-    (`BesideProbe`). Tracing a step takes seconds, which a cached probe saves. A probe is
+    The probe measures inside the step on TensorFlow (`Probe`), and beside the step on the other
+    backends (`BesideProbe`). Tracing a step takes seconds, which a cached probe saves. A probe is
     cached only on TensorFlow, without `statistics`, `model_outputs` and `augmentation`, and
     for inputs of a fixed shape.
 
@@ -59,7 +59,8 @@ def new_or_cached_probe(
 def new_prediction_probe(model: keras.Model, corrects: bool = False) -> BesideProbe:
     """Returns a probe for `model.predict`.
 
-    It measures beside the step on every backend, since Keras passes these batches from Python.
+    The probe measures beside the step on every backend, because Keras passes the batches of
+    `predict` from Python.
 
     Args:
         model: A model.

@@ -1,4 +1,4 @@
-"""Correction of an image input, inside or beside the steps, switched on from the host."""
+"""`StepCorrection`: correction of an image input in a fit, which the host switches on and off."""
 
 from typing import Any
 
@@ -11,12 +11,12 @@ from keras_shiftguard.statistics.tracing import traced_once
 
 
 class StepCorrection:
-    """Maps an image batch to `x * gain + bias`, after reversing the channels if set so.
+    """Maps an image batch to `x * gain + bias`, and reverses the channels before if set so.
 
-    It starts switched off. While it is off, the numbers stay the same: on TensorFlow they are
-    cast to float32, on the other backends the batch itself is returned. The switch, gain and
-    bias are variables because a compiled step ignores Python attributes that change after
-    tracing.
+    The correction starts switched off. While it is off, the values stay the same: on TensorFlow
+    they are cast to float32, on the other backends the batch itself is returned. The switch,
+    gain and bias are variables because a compiled step ignores Python attributes that change
+    after tracing.
 
     Args:
         spec: The image input to correct.
@@ -29,7 +29,7 @@ class StepCorrection:
         self.reverse = self.state.add("reverse", ())
         self.gain = self.state.add("gain", (spec.channels,), fill=1.0)
         self.bias = self.state.add("bias", (spec.channels,))
-        # A copy of `on` on the host: beside the step nothing has to be read from the device.
+        # A copy of `on` on the host, so that code beside the step need not read the device.
         self.is_on = False
 
     def __call__(self, x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`EpochHistory`: what each epoch of a fit measured, for the page that is sent to others."""
+"""`EpochHistory`: logs, effect sizes and means of each epoch of a fit, for the page of the run."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -12,19 +12,20 @@ from keras_shiftguard.log.shift_tab_bins import tables
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import MAX_FEATURES
 
-MAX_SHOWN = 12  # features that the page gets, the worst findings first
-MAX_EPOCHS = 200  # that the page gets; of more, they are spread evenly and end with the latest
+MAX_SHOWN = 12  # features on the page, the worst findings first
+# Epochs on the page. If there are more, evenly spaced ones are chosen, which include the latest.
+MAX_EPOCHS = 200
 
 Key = tuple[str, str]  # a stream, and the stream it is compared with
 
 
 class Look(NamedTuple):
-    """What one epoch measured of a pair of streams.
+    """Effect sizes and means of the features of a pair of streams in one epoch.
 
     Args:
-        names: The features.
-        values: Effect size, mean of the stream and mean of the other, `(features, 3)` float32;
-            NaN for what is not known.
+        names: Names of the features.
+        values: Effect size, mean of the stream, and mean of the stream it is compared with,
+            `(features, 3)` float32; NaN if not known.
     """
 
     names: tuple[str, ...]
@@ -42,7 +43,7 @@ NOTHING = Look((), np.zeros((0, 3), "float32"))
 
 
 class EpochHistory:
-    """Remembers Keras's logs, and the effect sizes and means of all features, of each epoch."""
+    """Keras's logs, and the effect sizes and means of the features, for each epoch of a fit."""
 
     def __init__(self) -> None:
         self.epochs: list[int] = []  # counted from 1
@@ -62,7 +63,7 @@ class EpochHistory:
         self._looks.append({(pair.stream, pair.against): _look(pair) for pair in pairs})
 
     def part(self, findings: Sequence[Finding]) -> dict[str, Any]:
-        """Returns the part of the page, see `keras_shiftguard_page.epochs`.
+        """Returns the data of the page's part on epochs, see `keras_shiftguard_page.epochs`.
 
         Args:
             findings: The findings so far, the most severe first.
@@ -96,7 +97,7 @@ class EpochHistory:
 
         Args:
             part: The result of `part` in that fit.
-            before: The first epoch that is not taken from it, counted from 1.
+            before: Epochs before this one are taken from `part`; counted from 1.
         """
         for i, epoch in enumerate(part["numbers"]):
             if epoch >= before:
@@ -116,7 +117,7 @@ class EpochHistory:
 
 
 def _look(pair: Pair) -> Look:
-    """Returns the latest look at a pair. Of many features, those with findings are kept."""
+    """Returns the latest look at a pair; of too many features, those with findings come first."""
     tested = {finding.feature: finding for finding in pair.latest.tested}
     tested |= {name: f for name, f in pair.findings.items() if name not in tested}
     names = sorted(tested, key=lambda name: name not in pair.findings)[:MAX_FEATURES]
@@ -129,7 +130,7 @@ def _look(pair: Pair) -> Look:
 
 
 def _means(profile: InputProfile) -> dict[str, float]:
-    """Returns the mean of each feature of a profile, by the name that findings have."""
+    """Returns the mean of each feature of a profile, by name as in findings."""
     return {
         f"{source}/{name}": float(mean)
         for source, table in tables(profile).items()

@@ -2,8 +2,8 @@
 
 It does not need TensorFlow: an event is one of TensorBoard's protocol buffers in a plain
 record file, so the log is the same with JAX and PyTorch. Records are written in the
-caller's thread. A full disk therefore raises an error in the call that met it, instead
-of silently ending a background thread.
+caller's thread. So if the disk is full, the call that writes raises an error. In a
+background thread the error would pass unnoticed.
 """
 
 import itertools
@@ -30,7 +30,7 @@ from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.profiles import NUM_BINS, InputProfile, InputSummary, bin_edges
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME, RUN_NAME, TAG_PREFIX
 
-MAX_BUCKETS = 64  # of one histogram, which bounds the size of the log
+MAX_BUCKETS = 64  # of one histogram; this bounds the size of the log
 
 _file_numbers = itertools.count()
 

@@ -1,15 +1,15 @@
 """`PictureLog`: small pictures of the images of each stream, in the log directory.
 
-They lie in `<log_dir>/shiftguard/samples`: a folder for each of the last looks, with a PNG file
-for each image, and `index.json`, which names them:
+A look is one comparison of the streams. `<log_dir>/shiftguard/samples` has a folder for each of
+the last looks, with a PNG file for each image, and `index.json`, which lists the files:
 
     {"v": 1, "looks": [{"epoch": 3, "rows": [
         {"stream": "validation", "input": "images", "what": "fed", "range": [0.0, 255.0],
          "pictures": [{"file": "shiftguard/samples/epoch-3/0-0.png", "label": 4,
                        "distance": null}]}]}]}
 
-`what` is `"fed"`, `"corrected"` or `"unusual"`. `range` is what black and white stand for.
-`distance` is how unusual an image is, and files are named from `log_dir` on.
+`what` is `"fed"`, `"corrected"` or `"unusual"`. `range` has the values that are drawn black and
+white. `distance` is how unusual an image is. `file` is a path relative to `log_dir`.
 """
 
 import shutil
@@ -31,10 +31,12 @@ FOLDERS = {
 }
 INDEX = "index.json"
 VERSION = 1
-MAX_LOOKS = 3  # of which the pictures are kept
+MAX_LOOKS = 3  # looks whose pictures are kept
 MAX_SIDE = 64  # pixels of a picture; larger images are reduced by averaging
-RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # of values that images usually have
-MIN_SPAN, SLACK = 0.2, 0.02  # shares of a range that images must fill, and may exceed
+RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # usual ranges of the values of images
+# Images have a usual range if their values span at least the share MIN_SPAN of it, and exceed
+# either end by at most the share SLACK.
+MIN_SPAN, SLACK = 0.2, 0.02
 
 
 class PictureRow(NamedTuple):
@@ -45,8 +47,9 @@ class PictureRow(NamedTuple):
         input: Name of the input.
         what: `"fed"`, `"corrected"` or `"unusual"`.
         images: `(images, height, width, channels)`, as the model is given them.
-        labels: Class ids, `(images,)`; -1 for one that is unknown.
-        distances: How unusual each image is, `(images,)`; None for a row that was not chosen so.
+        labels: Class ids, `(images,)`; -1 if unknown.
+        distances: How unusual each image is, `(images,)`; None if the images were not chosen
+            for being unusual.
         is_corrected: Whether the images are corrected.
     """
 
@@ -60,10 +63,10 @@ class PictureRow(NamedTuple):
 
 
 class PictureLog:
-    """Writes pictures at each look, and deletes those of earlier looks.
+    """Writes pictures at each look, and deletes all but those of the last `MAX_LOOKS` looks.
 
-    Values become gray levels by a range that the first images of an input decide, and that stays:
-    so a stream that is darker looks darker.
+    The range of values from black to white is chosen from the first images of an input, and kept
+    for all streams and looks. So a stream with darker images looks darker.
 
     Args:
         log_dir: The log directory.
@@ -84,7 +87,7 @@ class PictureLog:
             rows: The images.
 
         Raises:
-            OSError: If they cannot be written.
+            OSError: If the pictures cannot be written.
         """
         folder = self._log_dir / self._folder
         name = f"epoch-{epoch}"
@@ -117,17 +120,17 @@ class PictureLog:
         write_json(folder, INDEX, {"v": VERSION, "looks": self._looks})
         kept = {f"epoch-{each['epoch']}" for each in self._looks}
         for other in folder.glob("epoch-*"):
-            if other.name not in kept:  # also those of an earlier fit
+            if other.name not in kept:  # this includes the folders of an earlier fit
                 shutil.rmtree(other, ignore_errors=True)
         return look
 
 
 def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Returns an image as gray levels, `(height, width, 1 or 3)` uint8, of bounded size.
+    """Returns an image as a picture, `(height, width, 1 or 3)` uint8, of bounded size.
 
     Args:
-        image: `(height, width, channels)`. Of more than three channels the first three are
-            shown, of two the first.
+        image: `(height, width, channels)`. The first three channels are shown, or only the
+            first if there are fewer than three.
         low: The value that becomes black.
         high: The value that becomes white.
     """
@@ -144,7 +147,7 @@ def as_picture(image: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def range_of(images: np.ndarray) -> tuple[float, float]:
-    """Returns the values that become black and white: a usual range that holds the images."""
+    """Returns the values that become black and white: a usual range, or else that of the images."""
     finite = images[np.isfinite(images)]
     if not finite.size:
         return RANGES[0]

@@ -1,8 +1,8 @@
-"""State files of a guard, one for each epoch, from which an interrupted fit goes on.
+"""State files of a guard, one for each epoch, from which an interrupted fit is resumed.
 
-A resumed fit repeats the epoch in which the fit was killed, or also the epoch before, if the
-weights were not yet saved. So the last two state files are retained, and the resumed fit
-reads the one for its first epoch.
+A resumed fit repeats the epoch in which the fit was killed, and also the epoch before if its
+weights were not saved yet. So the last two state files are retained, and the resumed fit
+reads the file for its first epoch.
 """
 
 import re
@@ -59,13 +59,13 @@ def write_epoch_state(log_dir: str | PathLike[str], epoch: int, state: dict[str,
 def read_epoch_state(log_dir: str | PathLike[str], epoch: int) -> dict[str, Any] | None:
     """Returns the state of an epoch, or else, with a warning, that of the epoch before.
 
-    The state of the epoch itself is missing if the guard comes after the callback that
+    The state of the epoch itself is missing if the guard runs after the callback that
     saves the weights, and the fit was killed between the two. Returns None if neither
     state can be read, with a warning if a file is damaged.
 
     Args:
         log_dir: The directory of the files.
-        epoch: The epoch that training goes on with, counted from 0.
+        epoch: The first epoch of the resumed fit, counted from 0.
     """
     problem = "is missing"
     for number in range(epoch, max(epoch - NUM_RETAINED, 0), -1):

@@ -63,7 +63,7 @@ class RunWriter:
 
         Args:
             profiles: The latest profile of each stream.
-            step: The epoch, counted from 1, or the number of batches of training.
+            step: The epoch, counted from 1, or the number of training batches so far.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -80,7 +80,7 @@ class RunWriter:
         The file `diagnosis.json` gets the diagnoses of all streams.
 
         Args:
-            stream: The stream that was judged.
+            stream: Name of the stream.
             text: The verdict as text for people.
             diagnoses: `Diagnosis.to_dict()` of each stream so far.
             step: Epoch, counted from 0.
@@ -107,11 +107,11 @@ class RunWriter:
         self._try(write)
 
     def write_correction(self, stream: str, step: int) -> None:
-        """Writes that the input of a stream is corrected inside the step, from an epoch on.
+        """Writes the event that the input of a stream is corrected from an epoch on.
 
         Args:
             stream: Name of the stream.
-            step: Epoch, counted from 0.
+            step: The first corrected epoch, counted from 0.
         """
 
         def write(_: "EventWriter") -> None:
@@ -123,11 +123,11 @@ class RunWriter:
         self._try(write)
 
     def write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Writes what Keras logged at the end of an epoch, such as accuracy and loss.
+        """Writes Keras's logs at the end of an epoch, such as accuracy and loss.
 
         Args:
             step: Epoch, counted from 0.
-            logs: The numbers by name; what is no single finite number is left out.
+            logs: The numbers by name. Values that are not a single finite number are left out.
         """
         if self._tab is not None:
             tab = self._tab
@@ -181,8 +181,8 @@ class RunWriter:
         Args:
             step: Epoch, counted from 0.
             headline: The state of the adaptation in one sentence.
-            events: What changed and why, see `ShiftEvents.write_events`.
-            curves: The numbers to draw over the epochs, by the name of the curve, such as
+            events: The changes and their reasons, see `ShiftEvents.write_events`.
+            curves: Numbers to draw over the epochs, by the name of the curve, such as
                 `"strength/blur"`.
             state: The content of `adaptation.json`; if empty, the file is not written.
         """
@@ -200,13 +200,14 @@ class RunWriter:
         self._try(write)
 
     def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
-        """Writes the state that the guard has at the start of an epoch, counted from 0."""
+        """Writes the guard's state at the start of an epoch, counted from 0."""
         self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state))
 
     def read_epoch_state(self, epoch: int) -> dict[str, Any] | None:
-        """Returns the guard's state at the start of an epoch, which an earlier fit wrote.
+        """Returns the guard's state at the start of an epoch, as an earlier fit wrote it.
 
-        It may be that of the epoch before; None if there is neither. See `resume.py`.
+        If there is none, the state of the epoch before is returned; None if that is missing
+        too. See `resume.py`.
         """
         return None if self.log_dir is None else read_epoch_state(self.log_dir, epoch)
 
@@ -226,8 +227,8 @@ class RunWriter:
 
         def write(writer: "EventWriter") -> None:
             if purge:
-                # The scalars of the epoch before have this step. The series of the tab write it
-                # again.
+                # Not from `epoch` on: the scalars of the epoch before have this step, since they
+                # count from 1. The tab's own series are written again at this step.
                 writer.purge(epoch + 1)
             if state is not None and self._tab is not None:
                 self._tab.restore(state, epoch)

@@ -1,4 +1,4 @@
-"""`RunPage`: the page about a run, `shift.html`, which is written anew at each look."""
+"""`RunPage`: the page about a run, `shift.html`, rewritten at each comparison of the streams."""
 
 import json
 import time
@@ -14,17 +14,18 @@ from keras_shiftguard.errors import warn
 from keras_shiftguard.io.json_files import plain, replace_file
 from keras_shiftguard.log.epoch_history import EpochHistory
 
-# Names of the files, by what was run. An evaluation does not replace the page of the fit.
+# Names of the files by kind of run. So an evaluation does not replace the page of the fit.
 FILES = {"train": "shift", "validation": "shift-evaluation", "prediction": "shift-prediction"}
 MAX_LISTED = 100  # findings of a report
 MAX_EVENTS = 30  # of the adaptation
 
 
 class RunPage:
-    """Writes `shift.html`, and `shift.json`, from which `keras-shiftguard report` makes it again.
+    """Writes the page `shift.html`, and `shift.json`, the data of `keras-shiftguard report`.
 
-    A fit that crashes leaves the page of its latest look. What fails here, other than writing a
-    file, is a warning, and no page is written any more.
+    A fit that crashes leaves the page of its latest comparison. If the page cannot be made, a
+    warning says so and no page is written any more. If a file cannot be written, `OSError` is
+    raised.
 
     Args:
         log_dir: The directory of the files.
@@ -72,7 +73,7 @@ class RunPage:
         self._write()
 
     def keep_pictures(self, look: Mapping[str, Any]) -> None:
-        """Keeps the pictures of a look, see `log/pictures.py`, for the next page."""
+        """Stores the index entry of a look's pictures, see `log/pictures.py`, for the next page."""
         self._parts["pictures"] = dict(look)
 
     def write_adaptation(self, headline: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -83,7 +84,7 @@ class RunPage:
         self._write()
 
     def resume(self, epoch: int) -> None:
-        """Continues the page of an interrupted fit, before `epoch` (counted from 0) starts."""
+        """Continues the page of an interrupted fit at `epoch`, counted from 0."""
         try:
             parts = json.loads(self._json.read_text(encoding="utf-8"))
             self._history.restore(parts["epochs"], epoch + 1)
@@ -95,7 +96,7 @@ class RunPage:
         """Writes both files.
 
         Raises:
-            OSError: If they cannot be written.
+            OSError: If a file cannot be written.
         """
         if self._has_failed:
             return

@@ -32,7 +32,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 # Both are below the limits of the reader, `MAX_SENTENCE` and `MAX_JSON_BYTES`.
 MAX_TEXT = 1000  # characters of one sentence
 MAX_BYTES = 60_000  # size of one JSON text
-SEVERITIES = ("shift", "val_shift")  # what the guard itself adds to Keras's logs
+SEVERITIES = ("shift", "val_shift")  # names that the guard itself adds to Keras's logs
 
 
 class ShiftEvents:
@@ -136,7 +136,7 @@ class ShiftEvents:
         self._write_state(step)
 
     def write_correction(self, step: int, stream: str) -> None:
-        """Writes that the input of a stream is corrected inside the step.
+        """Writes the event that the input of a stream is corrected from an epoch on.
 
         Args:
             step: The first corrected epoch, counted from 0.
@@ -148,11 +148,11 @@ class ShiftEvents:
         self._write_state(step)
 
     def write_curves(self, step: int, logs: Mapping[str, Any]) -> None:
-        """Writes what Keras logged at the end of an epoch, such as accuracy and loss.
+        """Writes Keras's logs at the end of an epoch, such as accuracy and loss.
 
         Args:
             step: Epoch, counted from 0.
-            logs: The numbers by name; what is no single finite number is left out.
+            logs: The numbers by name. Values that are not a single finite number are left out.
         """
         values = {name: _single(value) for name, value in logs.items() if name not in SEVERITIES}
         known = {name: value for name, value in values.items() if value is not None}
@@ -168,7 +168,7 @@ class ShiftEvents:
         Args:
             step: Epoch, counted from 0.
             headline: The state of the adaptation in one sentence.
-            events: What changed and why, see `write_events`.
+            events: The changes and their reasons, see `write_events`.
         """
         self._state["verdict"]["adaptation"] = headline
         self._state["adapts"] = True
@@ -200,7 +200,7 @@ class ShiftEvents:
 
     def _write_state(self, step: int) -> None:
         """Writes the state as JSON, without details if it would be too long."""
-        # By these tags the tab leaves out the series of an earlier fit in this directory.
+        # The tab shows only these tags, so not the series of an earlier fit in this directory.
         tags = self._series.tags
         state = {**self._state, "tags": tags, "step": int(step), "looks": self._num_comparisons}
         text = _packed(state)
@@ -224,7 +224,7 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _shortened(report: ShiftReport) -> dict[str, Any]:
-    """Returns the report as plain values: the worst findings, and how many others there are."""
+    """Returns the report as plain values: the worst findings, and the number of the others."""
     content = report.to_dict()
     more = max(0, len(report.findings) - MAX_FINDINGS)
     return {**content, "findings": content["findings"][:MAX_FINDINGS], "more": more}

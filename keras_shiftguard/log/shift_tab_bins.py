@@ -1,9 +1,9 @@
 """Histograms for the Shift tab: a few bins that all streams share.
 
-The histograms of a profile have the bins of a fixed grid, some 2,800. A picture needs only 32
-bins. Their edges are edges of the grid, as evenly spaced as the grid allows, over the range of
-nearly all samples of all streams. Edges are stored as indexes into the grid, so that
-pictures made separately can be drawn over each other.
+The histograms of a profile have about 2,800 bins on a fixed grid. A picture needs only 32 bins.
+Their edges are edges of the grid, as evenly spaced as the grid allows, over the range of nearly
+all samples of all streams. Edges are stored as indexes into the grid, so that pictures made
+separately can be drawn over each other.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,8 @@ MARGIN = 0.05  # width added at each end, as a share of the range of the samples
 def tables(profile: InputProfile) -> dict[str, FeatureTable]:
     """Returns the feature tables of a profile, without empty ones.
 
-    The keys are those in the names of findings: the name of an input, "labels" or "outputs".
+    The keys are the first parts of the names of findings: the name of an input, "labels" or
+    "outputs".
     """
     found = {name: summary.features for name, summary in profile.inputs.items()}
     if not profile.labels.are_classes:
@@ -34,7 +35,7 @@ def tables(profile: InputProfile) -> dict[str, FeatureTable]:
 
 
 def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
-    """Returns the counts of classes and of token ids in a profile, by their name in findings."""
+    """Returns the counts of classes and of token ids in a profile, by name as in findings."""
     found = {"predictions": profile.outputs.predicted}
     if profile.labels.are_classes:
         found["labels"] = profile.labels.counts

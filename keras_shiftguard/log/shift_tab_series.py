@@ -40,7 +40,7 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 
 FEATURES_PER_EVENT = 16  # features whose histograms are written as one tensor
-# Share of a stream's samples outside of the edges of a histogram; above it, the edges are renewed.
+# The edges of a histogram are renewed if a larger share of a stream's samples lies outside of them.
 MAX_SHARE_OUTSIDE = 0.03
 
 
@@ -85,7 +85,7 @@ class ShiftSeries:
     def __init__(self, writer: EventWriter) -> None:
         self._writer = writer
         self.tags: list[str] = []
-        self._streams: list[str] = []  # in the order in which histograms and class counts have them
+        self._streams: list[str] = []  # in their order in histograms and class counts
         self._scores: dict[tuple[str, str], Rows] = {}
         self._histograms = Rows(FEATURES_PER_EVENT, MAX_FEATURES)
         self._edges: dict[str, np.ndarray] = {}
@@ -134,8 +134,11 @@ class ShiftSeries:
     def _write_data(
         self, series: str, tensor: np.ndarray, step: int, content: Mapping[str, Any]
     ) -> None:
-        """Writes one point under the tag that the series and its description `content` give."""
-        # The digest leaves out `total`, which may change and describes no row.
+        """Writes one point of a series.
+
+        The tag is the name of the series and a digest of `content`, the description of its rows.
+        """
+        # `total` is not part of the digest: it may change, and does not describe rows.
         described = json.dumps({**content, "total": 0}, sort_keys=True).encode()
         series = f"{series}-{hashlib.sha256(described).hexdigest()[:8]}"
         if series not in self.tags:
@@ -149,8 +152,8 @@ class ShiftSeries:
         key = (pair.stream, pair.against)
         if key not in self._scores:
             self._scores[key] = Rows(MAX_FEATURES, MAX_FEATURES)
-        # If there are more features than there is room for, findings come first. Otherwise the
-        # order is that of the data, so that a second fit continues the same series.
+        # If there are too many features, findings come first. Otherwise the order is that of
+        # the data, so that a second fit continues the same series.
         findings_first = len(tested) > MAX_FEATURES
         ordered = sorted(tested, key=lambda name: findings_first and name not in pair.findings)
         both = (tables(pair.current), tables(pair.reference))
@@ -247,7 +250,8 @@ def _score(
     name = tested.feature
     finding = pair.findings.get(name, tested)
     expected = finding.expected or name in pair.expected
-    # A feature that is not reported goes along with one that is, so it matters as that does.
+    # A significant feature without a finding of its own has the same cause as a finding. So it is
+    # an alarm only if a finding of the pair matters.
     along = name in pair.significant and any(f.matters for f in pair.findings.values())
     alarm = (name in pair.findings or along) and finding.matters
     flags = metadata.ALARM * (alarm and not expected)

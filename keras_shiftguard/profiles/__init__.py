@@ -1,9 +1,9 @@
 """Profiles of streams of data: mergeable summaries of inputs, labels and outputs. NumPy only.
 
 An `InputProfile` holds one `InputSummary` for each input tensor, a summary of the labels and,
-if a model was run, one of its outputs. Summaries can be added: the sum of two is the summary
-that a single pass over both parts would have given. Bins, directions and bandwidths are fixed
-and never depend on the data, so any two summaries can be compared.
+if a model was run, a summary of its outputs. Summaries can be added: the sum of two is the
+summary that a single pass over both parts would give. Histogram bins, random directions and
+kernel bandwidths are fixed and never depend on the data, so any two summaries can be compared.
 """
 
 from keras_shiftguard.profiles.embedding import MeanEmbedding

@@ -1,6 +1,6 @@
 """Profiles attached to saved models: a member of a `.keras` file, or a file of a SavedModel.
 
-A `.keras` file is a zip archive, of which Keras reads only the members that it knows. So the file
+A `.keras` file is a zip archive, and Keras reads only the members that it knows. So the file
 loads without this package.
 """
 
@@ -53,7 +53,7 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
 
     Raises:
         BadInputError: if `path` is no saved model.
-        OSError: if the file cannot be written; the old one is then whole.
+        OSError: if the file cannot be written; the old file then stays intact.
     """
     path = Path(path)
     if not is_model(path):
@@ -86,7 +86,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
     """Reads the tree of the profile that is attached to a saved model.
 
     Raises:
-        BadInputError: if none is attached, or if it is damaged.
+        BadInputError: if no profile is attached, or if the profile is damaged.
     """
     path = Path(path)
     if not has_profile(path):
@@ -111,7 +111,7 @@ def read(path: str | PathLike[str]) -> dict[str, Any]:
 
 
 def _copy_without_profile(path: Path, copy: Path) -> None:
-    """Copies a `.keras` file, but for a profile that is attached to it."""
+    """Copies a `.keras` file without the profile that is attached to it, if there is one."""
     if not has_profile(path):
         shutil.copyfile(path, copy)
         return

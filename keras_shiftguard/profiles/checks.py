@@ -55,12 +55,12 @@ def _check_counts(summary: Any, *names: str) -> None:
 
 
 def _check_at_most(summary: Any, total_name: str, **counts: Any) -> None:
-    """Checks that no count exceeds the count that includes it, since one is subtracted from it.
+    """Checks that no count exceeds its total, because other code subtracts it from the total.
 
     Args:
         summary: The summary.
-        total_name: Name of the attribute with the count that includes the others.
-        **counts: The other counts by name, numbers or arrays.
+        total_name: Name of the attribute with the total.
+        **counts: The counts by name, numbers or arrays.
     """
     total = getattr(summary, total_name)
     for name, value in counts.items():

@@ -2,8 +2,8 @@
 
 A sample is mapped to a few hundred bounded numbers: the cosines and sines of fixed random
 projections, at a fixed grid of bandwidths (random Fourier features of the Gaussian kernel).
-Their mean over a stream is its embedding. The distance of two means is the maximum mean
-discrepancy, and the covariance gives its null distribution. The directions depend only on the
+The mean of these numbers over a stream is its embedding. The distance of two means is the maximum
+mean discrepancy, and the covariance gives its null distribution. The directions depend only on the
 number of values in a sample, so that profiles made separately can be compared.
 
 Reference: Rahimi and Recht, "Random Features for Large-Scale Kernel Machines",
@@ -20,7 +20,7 @@ from keras_shiftguard.profiles.moments import Moments
 
 NUM_DIRECTIONS = 48  # number of random projections of a sample
 NUM_WAVES = 2 * NUM_DIRECTIONS  # a cosine and a sine for each direction
-# Bandwidths of the kernel, in the unit of the projections: for anything from images in 0..1 that
+# Bandwidths of the kernel, in the unit of the projections. They range from images in 0..1 that
 # hardly differ to images in 0..255. The two-sample test chooses one of them.
 BANDWIDTHS = tuple(4.0**k for k in range(-3, 5))
 

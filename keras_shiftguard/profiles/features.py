@@ -10,8 +10,8 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN, NUM_BINS
 from keras_shiftguard.profiles.moments import Moments
 
-# Up to FINE_FEATURES features have histograms on the full grid. Up to COARSE_FEATURES have bins
-# that are COARSENING times as wide, to save memory. More features than that have only moments.
+# Up to FINE_FEATURES features have histograms on the full grid. Up to COARSE_FEATURES features have
+# bins that are COARSENING times as wide, to save memory. More features have only moments.
 FINE_FEATURES = 64
 COARSE_FEATURES = 4096
 COARSENING = 47  # leaves 61 bins instead of 2,793; the edges of a bin differ by a factor of 2.5
@@ -20,7 +20,7 @@ NUM_COARSE_BINS = 2 * COARSE_PER_SIGN + 1
 
 
 def num_bins(num_features: int) -> int:
-    """Returns how many bins each of so many features has; 0 if they have only moments."""
+    """Returns the number of bins of each feature; 0 if there are only moments."""
     if num_features <= FINE_FEATURES:
         return NUM_BINS
     return NUM_COARSE_BINS if num_features <= COARSE_FEATURES else 0
@@ -32,9 +32,9 @@ class FeatureTable:
 
     Args:
         names: Names of the `k` features, such as `"brightness"`.
-        num_samples: Number of samples measured. It may be smaller than that of
-            the stream, since costly features are measured on samples that are
-            spread evenly over a long pass.
+        num_samples: Number of samples measured. It may be smaller than the number in the
+            stream: of a long pass, costly features are measured only on samples that are
+            evenly spread over it.
         moments: Moments of each feature over the samples where it is finite,
             `(k,)`.
         counts: Histograms, `(k, num_bins(k))`, int64: on the bins of `grid.py`, or

@@ -8,19 +8,19 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.features import FeatureTable
 from keras_shiftguard.profiles.moments import Moments
 
-# Class ids are counted modulo this number, so up to so many classes have counts of their own.
+# Class ids are counted modulo this number, so up to this many classes have separate counts.
 MAX_CLASSES = 1024
-# The moments of the inputs are kept for each class id modulo this number.
+# The moments of the inputs are stored for each class id modulo this number.
 MAX_CLASSES_EMBEDDED = 128
-MIN_MIXED_SHARE = 0.05  # of the labels that are mixtures, from which on samples count as mixed
+MIN_MIXED_SHARE = 0.05  # the samples count as mixed if a larger share of labels are mixtures
 
 
 @dataclass(frozen=True)
 class LabelSummary:
     """Class frequencies of labels, or moments of regression targets.
 
-    Only the data show whether labels are classes, so both are measured:
-    `statistics/classes.py` says which labels are class ids.
+    Both are measured, because only the data show whether labels are classes.
+    `statistics/classes.py` defines which labels are class ids.
 
     Args:
         num_samples: Number of samples with a label.
@@ -49,7 +49,7 @@ class LabelSummary:
 
     @property
     def are_mixed(self) -> bool:
-        """Whether samples are mixed, as MixUp and CutMix do; a few mixtures do not count."""
+        """Whether samples are mixed, as MixUp and CutMix do; a few mixtures are ignored."""
         return self.num_mixed > MIN_MIXED_SHARE * max(self.num_samples, 1)
 
     @property

@@ -1,4 +1,4 @@
-"""`Moments`: means and variances that can be added up over parts of a stream."""
+"""`Moments`: means and variances; those of several parts of a stream can be added."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -12,7 +12,7 @@ class Moments:
 
     Args:
         count: Number of samples with a finite value, shaped like `mean`.
-        mean: Mean over those samples, any shape; 0 where there is none.
+        mean: Mean over those samples, any shape; 0 where there are none.
         m2: Sum over those samples of the squared deviation from `mean`.
     """
 

@@ -8,7 +8,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles.embedding import MeanEmbedding
 from keras_shiftguard.profiles.features import FeatureTable
 
-# For up to so many classes, there is a confusion matrix, which black-box shift estimation needs,
+# With up to this many classes, there is a confusion matrix, which black-box shift estimation needs,
 # and a histogram of the probability of each class.
 MAX_CLASSES_IN_CONFUSION = 62
 
@@ -28,9 +28,10 @@ class OutputSummary:
         confusion: Counts of (label, prediction) of labelled samples,
             `(num_classes, num_classes)`; `(0, 0)` if there are more than
             `MAX_CLASSES_IN_CONFUSION` classes.
-        labelled: Number of labelled samples of each class, `(num_classes,)`,
-            where there is no confusion matrix; else empty.
-        right: How many of these samples were predicted correctly, `(num_classes,)`.
+        labelled: Number of labelled samples of each class, `(num_classes,)`; empty if there
+            is a confusion matrix.
+        right: Number of these samples that were predicted correctly, `(num_classes,)`; empty
+            if there is a confusion matrix.
         layer: Name of the layer whose activations are embedded; "" for none.
         embedding: Mean embedding of those activations.
     """
@@ -63,7 +64,7 @@ class OutputSummary:
 
     @property
     def right_by_class(self) -> np.ndarray:
-        """Number of these samples that were predicted correctly, in the same order."""
+        """Number of labelled samples of each class that were predicted correctly."""
         return np.diagonal(self.confusion) if self.confusion.size else self.right
 
     def __add__(self, other: "OutputSummary") -> "OutputSummary":

@@ -22,7 +22,7 @@ class InputProfile:
     Args:
         inputs: `InputSummary` of each input tensor, by name.
         values: Results of the user's own metrics. When two profiles are merged,
-            those of the second are used, since they need not be sums.
+            the results of the second are used, because metrics cannot be added in general.
         labels: Summary of the labels.
         outputs: Summary of a model's outputs on the samples, if a model was run.
         distinct_samples: How many different samples the stream has, if fewer than
@@ -85,11 +85,12 @@ class InputProfile:
         storage.write(path, self.tree())
 
     def attach(self, path: str | PathLike[str]) -> None:
-        """Puts the profile into a saved model, which then remembers what it was fed.
+        """Puts the profile into a saved model, as a record of the data that the model was fed.
 
         Keras loads the model as before, also without this package. A profile that was attached
-        before is replaced. `model.save` to the same path drops it, since Keras writes the file
-        anew. The file is replaced as a whole: a full disk or a crash leaves the old one.
+        before is replaced. `model.save` to the same path drops the profile, since Keras writes
+        the file anew. The file is replaced atomically: after a full disk or a crash, the old
+        file is still there.
 
         Args:
             path: Path of a `.keras` file, or the directory of a SavedModel.

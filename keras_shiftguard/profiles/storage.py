@@ -68,7 +68,7 @@ def read(path: str | PathLike[str], file: IO[bytes] | None = None) -> dict[str, 
 
     Args:
         path: Path of the file.
-        file: Where to read the content from, if it is a part of the file at `path`.
+        file: Open file to read instead, if the content is only a part of the file at `path`.
 
     Raises:
         UnreadableFile: if the file is damaged, or is not a profile.
@@ -153,7 +153,7 @@ class _Unpacking:
     def __init__(self, arrays: dict[str, np.ndarray]) -> None:
         self._arrays = arrays
         self._full: dict[str, np.ndarray] = {}  # symmetric matrices that were unpacked, by key
-        self._bytes = 0  # their size
+        self._bytes = 0  # size of the unpacked matrices
 
     def unpack(self, value: Any, key: str = "") -> Any:
         """Returns the tree of a header, after checking every summary in it.

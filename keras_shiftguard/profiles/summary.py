@@ -29,7 +29,7 @@ class InputSummary:
         maximum: Largest finite value of each channel, `(channels,)`; `-inf` if none.
         counts: Histograms of the pixels on the bins of `grid.py`, `(rows, NUM_BINS)`,
             int64: one for each of up to four channels, else one for all channels
-            together. They count only pixels at fixed positions: at most 256 of a
+            together. Only pixels at fixed positions are counted: at most 256 of a
             sample, 16,384 of a batch.
         sample_mean: Moments of the means of the samples, shape `()`.
         sample_std: Moments of the standard deviations of the samples, shape `()`.
@@ -111,7 +111,7 @@ class InputSummary:
         Args:
             q: Probability, in [0, 1].
             channel: Index of the channel; None for all channels together. With more than
-                four channels it is ignored: there are only counts of all together.
+                four channels it is ignored, because there is one histogram for all channels.
 
         Raises:
             BadInputError: if `q` is not in [0, 1].
