@@ -149,10 +149,10 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
 
 
 def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_trial: int) -> bool:
-    """Whether the classifier does not contradict the fix. True if there is no own classifier.
+    """Whether the trial with the user's own classifier permits a mismatch; True without one.
 
-    A classifier on a frozen backbone may have learnt another input than the backbone. Batch norm
-    and features only show the input of the backbone.
+    A classifier on a frozen backbone may have learnt another input than the backbone, and batch
+    norm only shows the input of the backbone. So in close conventions the fix must clearly help.
     """
     if case.structure.head != "own" or trial is None:
         return True

@@ -1,4 +1,4 @@
-"""Limits (thresholds) of the verdict; each group names the data that it was chosen on.
+"""Limits (thresholds) of the verdict, in one place, with their sources.
 
 Misfits are logarithms (lower is better), gaps are differences of two misfits, and sigmas are
 standard errors. `examples/benchmarks/verdicts.py` and `preprocessing.py` measure how well the
