@@ -258,7 +258,7 @@ class Scores:
 
         Returns:
             `(gap, sigmas)`: the log ratio of the misfits, and the same in
-            standard errors over the images (bootstrap). The latter is 0 if the
+            standard errors over the images (bootstrap). `sigmas` is 0 if the
             gap is the same in all draws.
         """
         gap = float(self.misfit[worse] - self.misfit[better])
