@@ -62,7 +62,7 @@ def names_in(path: str | PathLike[str]) -> list[str]:
 
 
 def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Reads one array. Its header must agree with `size`, its bytes in the zip directory."""
+    """Reads one array, if its header agrees with `size`: its bytes in the zip directory."""
     version = np.lib.format.read_magic(member)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,

@@ -66,9 +66,9 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     """Returns what each image input of a model must receive, read from its structure.
 
     The function recognises the networks of `keras.applications` anywhere in the
-    model, and includes all preprocessing that the model does in front
-    of them. The conventions do not depend on the weights of these networks, and the
-    networks are not run.
+    model, and includes all preprocessing that the model does in front of them. The
+    conventions do not depend on the weights of these networks, and the networks are
+    not run.
 
     Args:
         model: Any Keras model. It is not changed, with one exception: if it was never
@@ -76,7 +76,7 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
 
     Returns:
         One expectation for each image input, in the order of `model.inputs`. Its
-        mode is `"unknown"` if the structure does not tell. No error is raised.
+        mode is `"unknown"` if the structure does not tell or cannot be read.
     """
     inputs = _image_inputs(model)
     try:

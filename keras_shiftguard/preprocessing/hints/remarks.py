@@ -53,8 +53,8 @@ def remarks_of_predictions(
 ) -> tuple[Hint, ...]:
     """Returns the hints from predictions: labels in another order, transposed images.
 
-    The network must be trained. A network with several outputs, or a network
-    that is no classifier, gives no hints.
+    The network must be a trained classifier. A network with several outputs, or
+    with maps as its output, gives no hints.
 
     Args:
         model: The network.
@@ -110,7 +110,7 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Returns class probabilities, `(n, classes)`; None if the outputs are no probabilities."""
+    """Returns class probabilities, `(n, classes)`; None if the output is not one matrix."""
     size = len(next(iter(samples.values())))
     outputs = []
     for start in range(0, size, BATCH_SIZE):
