@@ -16,8 +16,8 @@ class AsPage:
     def to_html(self, path: str | PathLike[str] | None = None) -> str | None:
         """Returns or writes one self-contained HTML page, to send or to print.
 
-        It opens from a disk and asks for nothing from anywhere. Names of features, classes and
-        layers stay text, whatever they are.
+        The page opens from a file and loads nothing from the network. Names of features, classes
+        and layers are shown as plain text, even if they contain HTML.
 
         Args:
             path: The file to write; None returns the page as text.
@@ -38,7 +38,7 @@ class AsPage:
         return None
 
     def _repr_html_(self) -> str:
-        """Returns the page for a notebook, in a frame that keeps its style apart."""
+        """Returns the page for a notebook, in a frame that keeps its style out of the notebook."""
         from keras_shiftguard_page import notebook
 
         return notebook(plain(self._page_parts()), str(self))

@@ -107,8 +107,8 @@ def first_samples(
 
     Returns:
         The inputs by name, `(samples, ...)`, and the labels `(samples, ...)`. If the samples
-        differ in size, only those of the first size are returned. The labels are None in
-        that case, and if there are none or several sets of them.
+        differ in size, only those of the first size are returned, and the labels are None.
+        The labels are also None if there are none, or several sets of them.
 
     Raises:
         BadInputError: If `data` is empty, or an input has no batch dimension.
@@ -157,7 +157,7 @@ def to_numpy(value: Any) -> np.ndarray:
 
 
 def is_arrays(data: Any) -> bool:
-    """Whether `data` consists of arrays, and is not an iterable of batches."""
+    """Whether `data` consists of arrays, rather than being an iterable of batches."""
     if isinstance(data, Mapping):
         return all(_is_array(value) for value in data.values())
     if isinstance(data, tuple):
@@ -174,14 +174,15 @@ def _is_array(value: Any) -> bool:
 def _is_sequence_of_batches(data: Any) -> bool:
     """Whether `data` has a length and gives batches by index.
 
-    The flow of a legacy `ImageDataGenerator` is one, and must not be iterated: it never ends.
+    The iterator of a legacy `ImageDataGenerator` is such a sequence. A loop over it never ends,
+    so its batches are read by index.
     """
     has_index = hasattr(data, "__getitem__") and hasattr(data, "__len__")
     return has_index and not isinstance(data, (str, bytes, list, tuple, Mapping))
 
 
 def _unpack(batch: Any) -> Batch:
-    """Returns a batch as `(x, y, sample_weight)`, with None for what it does not have."""
+    """Returns a batch as `(x, y, sample_weight)`, with None for each missing part."""
     if isinstance(batch, list) and len(batch) in (2, 3) and not is_arrays(batch):
         batch = tuple(batch)
     if isinstance(batch, tuple):

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 ARRAY_SUFFIXES = (".npy", ".npz")
 
-# Limit of the arrays that are read from a `.npz` file, because they are unpacked into memory. A
-# `.npy` file has no limit, because it is memory-mapped.
+# Largest size of the arrays that are read from a `.npz` file, because they are unpacked into
+# memory. A `.npy` file has no limit, because it is memory-mapped.
 MAX_ARRAY_BYTES = 8 * 2**30
 
 Item = TypeVar("Item")
@@ -31,6 +31,8 @@ def read_images(
     progress: Callable[[Sequence[Path]], Iterable[Path]] = iter,
 ) -> np.ndarray:
     """Returns images from files, resized with antialiasing and not cropped.
+
+    Files that cannot be read are skipped with a warning.
 
     Args:
         path: A directory with its sub-folders, or one image file.
@@ -80,8 +82,8 @@ def read_images(
 def image_files(path: Path) -> list[Path]:
     """Returns the image files of a directory and its sub-folders, sorted.
 
-    Links to files outside the directory are skipped with a warning, because a
-    directory from somebody else must not make other files readable.
+    Links to files outside the directory are skipped with a warning, so that a
+    directory from an untrusted source cannot give access to other files.
     """
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
     files = [file for file in files if file.is_file()]
@@ -103,7 +105,7 @@ def open_image(file: Path, channels: int) -> "Image.Image":
     """Returns an image in its original size, as RGB (3 channels) or gray (1).
 
     Raises:
-        UnreadableImage: If it cannot be read, or has more than 90 megapixels.
+        UnreadableImage: If the file cannot be read, or has more than 90 megapixels.
         BadInputError: If Pillow is not installed.
     """
     try:

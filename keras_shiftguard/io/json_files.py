@@ -1,4 +1,4 @@
-"""Writer of JSON and HTML files. A file is replaced as a whole; JSON files are valid JSON."""
+"""Writer of JSON and other files. Each file is replaced as a whole; NaN becomes null in JSON."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def write_json(log_dir: str | PathLike[str], name: str, payload: Any) -> Path:
 
 
 def replace_file(path: str | PathLike[str], content: str | bytes) -> Path:
-    """Writes a file, in place of an earlier one. A concurrent reader never sees half of it.
+    """Writes or replaces a file. A concurrent reader never sees a half-written file.
 
     Args:
         path: Path of the file. Its directory is created if it does not exist.

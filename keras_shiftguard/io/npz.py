@@ -1,7 +1,7 @@
-"""Reader of `.npz` files that may be hostile.
+"""Reader of `.npz` files from untrusted sources.
 
 A zip file of a few kilobytes can unpack to gigabytes. So an array is created only if its
-size in the zip directory agrees with that in its header, and all sizes are below a limit.
+size in the zip directory agrees with its header, and all sizes together are below a limit.
 Nothing is unpickled.
 """
 
@@ -24,14 +24,14 @@ def read_npz(
     """Returns the arrays of a `.npz` file by name.
 
     Args:
-        path: The file, or an open one.
+        path: The path of the file, or an open binary file.
         max_bytes: The largest size in memory of all arrays that are read.
         only: The names of the arrays to read; names that the file does not have are
-            ignored. None reads all.
+            ignored. None reads all arrays.
 
     Raises:
         ValueError: If the file is too large or damaged, or holds a dtype that is not allowed.
-        zipfile.BadZipFile: If it is not a zip file, or a checksum is wrong.
+        zipfile.BadZipFile: If the file is not a zip file, or a checksum is wrong.
     """
     with zipfile.ZipFile(path) as archive:
         members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
@@ -55,14 +55,14 @@ def names_in(path: str | PathLike[str]) -> list[str]:
     """Returns the names of the arrays of a `.npz` file.
 
     Raises:
-        zipfile.BadZipFile: If it is not a zip file.
+        zipfile.BadZipFile: If the file is not a zip file.
     """
     with zipfile.ZipFile(path) as archive:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
 def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Reads one array, if its header agrees with its `size` in the zip directory, in bytes."""
+    """Reads one array, if its header agrees with `size`: its bytes in the zip directory."""
     version = np.lib.format.read_magic(member)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,

@@ -6,8 +6,8 @@ import zlib
 import numpy as np
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-COLOUR_TYPES = {1: 0, 3: 2}  # of PNG, by number of channels
-SUB = 1  # the filter that stores the difference to the pixel on the left
+COLOUR_TYPES = {1: 0, 3: 2}  # PNG colour type by number of channels
+SUB = 1  # the PNG filter that stores the difference to the pixel on the left
 
 
 def png(image: np.ndarray) -> bytes:
@@ -23,7 +23,7 @@ def png(image: np.ndarray) -> bytes:
     """
     height, width, channels = image.shape
     left = np.pad(image, ((0, 0), (1, 0), (0, 0)))[:, :-1]
-    rows = (image - left).reshape(height, -1)  # uint8, which wraps around as PNG wants it
+    rows = (image - left).reshape(height, -1)  # uint8 wraps around, as PNG requires
     data = np.concatenate([np.full((height, 1), SUB, "uint8"), rows], axis=1).tobytes()
     header = struct.pack(">IIBBBBB", width, height, 8, COLOUR_TYPES[channels], 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(data, 9)), (b"IEND", b""))

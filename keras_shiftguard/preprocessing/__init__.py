@@ -1,1 +1,1 @@
-"""Preprocessing diagnosis: what a model expects, what it is fed, and the correction."""
+"""Preprocessing diagnosis: the input a model expects, the input it is fed, the correction."""

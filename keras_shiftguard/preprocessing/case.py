@@ -1,4 +1,4 @@
-"""`Case`: all that is known about one input; and `Verdict`: what the rules make of it."""
+"""Input and output of the verdict rules: `Case`, the facts on one input, and `Verdict`."""
 
 from dataclasses import dataclass
 
@@ -15,21 +15,21 @@ UNKNOWN = InputConvention("unknown", "unknown")
 
 @dataclass(frozen=True)
 class Case:
-    """All that is known about one input.
+    """The facts on one input from which the rules decide.
 
     Args:
-        observation: What the input was fed.
+        observation: The convention that the images were fed in.
         summary: The profile of the input.
         structure: What the model expects, according to its structure.
-        trusted: Whether the structure tells a convention, and it applies to the weights:
-            the network is not trained from scratch.
+        trusted: Whether the convention of `structure` is known and applies to these weights.
+            It does not apply to a network that is trained from scratch, unless it is stated.
         scratch: Whether the network is trained from scratch, now or in an earlier fit.
-        reading: What the model expects, according to its batch norm, or a sentence why
-            that is not known.
-        stated: Whether somebody stated what the model expects. The convention of `structure`
-            is then this statement, and nothing else is asked.
-        begins: Whether this fit begins to train it, from its initial weights.
-        trial: Tries a fix on the network; None if it cannot be run.
+        reading: What the model expects, according to its batch norm; or a sentence that
+            says why this is not known.
+        stated: Whether the user, a profile or a preprocessor states what the model expects.
+            The convention of `structure` is then the stated one.
+        begins: Whether this fit starts to train the network from its initial weights.
+        trial: The trial of fixes on the network; None if the network cannot be run.
     """
 
     observation: Observation
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """The name of the recognised network, to begin a sentence with."""
+        """The name of the recognised network, as the beginning of a sentence."""
         return self.structure.architecture or "The network"
 
     def try_fix(
@@ -53,18 +53,19 @@ class Case:
         expected: InputConvention,
         than: InputConvention | None = None,
     ) -> Preference | None:
-        """Returns whether the network sees better with a fix; None if that cannot be tried.
+        """Returns the trial of a fix, see `Trial.of`; None if it cannot be run.
 
         Args:
-            observed: What the images are taken to be in.
-            expected: What the network is taken to expect.
-            than: What they are taken to be in otherwise; None: the images as fed are compared.
+            observed: Suspected convention of the images.
+            expected: Suspected convention that the network expects.
+            than: Another suspected convention of the images. Its fix is compared with that of
+                `observed`; None compares with the images as fed.
         """
         other = AS_FED if than is None else self._transform(than, expected)
         return self.try_transform(self._transform(observed, expected), other)
 
     def try_transform(self, fix: Transform, than: Transform = AS_FED) -> Preference | None:
-        """Returns whether the network sees better with one map than with another."""
+        """Returns the trial of one map against another; None if it cannot be run."""
         if self.trial is None:
             return None
         try:
@@ -90,8 +91,9 @@ class Verdict:
         observed: See `Diagnosis`.
         evidence: See `Diagnosis`.
         trained_here: See `Diagnosis`.
-        swap_is_possible: Whether red and blue may be swapped, which is not proven.
-        is_proven: Whether the fix is known to help: by the trial, or by somebody's word.
+        swap_is_possible: Whether a swap of red and blue is suspected but not proven.
+        is_proven: Whether the fix may be offered: it helped in the trial, batch norm fits far
+            better with it, or a statement or layers of the model tell the convention.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""The channel order: whether red and blue are swapped in the images as fed."""
+"""Channel order: decides whether red and blue are swapped in the images as fed."""
 
 from dataclasses import dataclass
 
@@ -22,14 +22,14 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 @dataclass(frozen=True)
 class Order:
-    """Whether red and blue are swapped.
+    """The decision on the channel order.
 
     Args:
-        swap: Whether they are, as far as is known.
-        is_certain: Whether that is proven, so that a swap is a mismatch.
+        swap: Whether red and blue are probably swapped.
+        is_certain: Whether `swap` is certain. Only a certain swap is a mismatch.
         evidence: Sentences with numbers.
-        swap_is_possible: Whether one witness speaks for a swap that is not proven.
-        is_proven: Whether the trial says that swapping them helps.
+        swap_is_possible: Whether one source of evidence suggests a swap that is not proven.
+        is_proven: Whether the trial or a statement shows that swapping red and blue helps.
     """
 
     swap: bool
@@ -40,15 +40,16 @@ class Order:
 
 
 def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Order:
-    """Returns the order of the channels of images that are to be in the convention `expected`.
+    """Decides the channel order of images that should be in the convention `expected`.
 
-    A swap takes two witnesses that are sure: batch norm, the trial, and the means that were
-    subtracted, where they differ by channel. A colour cast convinces batch norm alone.
+    A swap is certain if two of three sources of evidence agree: batch norm, the trial, and the
+    order of the subtracted per-channel means. Batch norm alone is not enough, because it takes a
+    colour cast for a swap. A stated convention needs only the subtracted means.
 
     Args:
         case: What is known about the input.
         expected: What the model must receive.
-        fixed: Whether the mode of the images is wrong as well, so that a swap is tried together
+        fixed: Whether the mode of the images is wrong as well. A swap is then tried together
             with the fix of the mode.
     """
     if case.summary.num_channels != 3 or expected.channel_order not in ("rgb", "bgr"):
@@ -82,7 +83,7 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     )
     sure = sum((memory > MIN_SWAP_SIGMAS, by_trial, by_feed))
     against = memory < -MIN_LIKELY_SWAP_SIGMAS or (helps is not None and helps < 0)
-    if case.stated and by_feed:  # somebody's word and the feed itself
+    if case.stated and by_feed:  # the statement and the subtracted means agree
         return Order(True, True, tuple(sentences), is_proven=True)
     if sure >= 2 and not against:
         return Order(True, True, tuple(sentences), is_proven=by_trial)
@@ -91,10 +92,10 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         or memory > MIN_LIKELY_SWAP_SIGMAS
         or (helps is not None and helps > MIN_TRIAL_SIGMAS_SUPPORTED)
     )
-    # The trial alone gives a hint, and no doubt: untrained networks often prefer a swap.
+    # The trial alone gives only a hint: untrained networks often prefer a swap.
     likely = not against and (by_feed or memory > MIN_LIKELY_SWAP_SIGMAS)
     if fixed and not by_feed:
-        # The mode is wrong anyway: its fix comes with the likelier order.
+        # The mode is wrong anyway, so its fix uses the likelier order.
         if memory > MIN_LIKELY_SWAP_SIGMAS:
             likely = (helps or 0) > -MIN_TRIAL_SIGMAS_SUPPORTED
         else:
@@ -118,15 +119,15 @@ def is_about(hypothesis: Hypothesis, convention: InputConvention) -> bool:
 
 
 def means_swapped(observed: InputConvention, expected: InputConvention) -> bool:
-    """Whether the per-channel means were subtracted in the other order than is expected."""
+    """Whether the per-channel means were subtracted in the reverse of the expected order."""
     orders = {observed.channel_order, expected.channel_order}
     return orders == {"rgb", "bgr"}
 
 
 def _memory(case: Case, expected: InputConvention) -> float:
-    """Returns by how many standard errors batch norm says that red and blue are swapped.
+    """Returns the evidence of batch norm for a swap of red and blue, in standard errors.
 
-    Below 0: that they are in place. Near 0 if it cannot tell.
+    It is positive for a swap, negative against one, and 0 if batch norm cannot tell.
     """
     reading = case.reading
     if not isinstance(reading, Reading) or reading.choice.mode != expected.mode:
@@ -142,15 +143,15 @@ def _memory(case: Case, expected: InputConvention) -> float:
     same_means = [i for i in others if reading.hypotheses[i].means == choice.means] or others
     gap, _ = reading.scores.gap(same_means[0], reading.best)
     sigmas = reading.swap_sigmas
-    if gap < MIN_SWAP_GAP and choice.means is None:  # it may suspect a swap, but cannot be sure
+    if gap < MIN_SWAP_GAP and choice.means is None:  # small gap: suspected at most, never certain
         sigmas = min(sigmas, MIN_SWAP_SIGMAS)
     return sigmas if choice.swap else -sigmas
 
 
 def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference | None:
-    """Returns whether the network sees better with red and blue exchanged.
+    """Returns the trial of red and blue exchanged; None if it cannot be run.
 
-    If the mode is wrong as well, both fixes are tried together against that of the mode alone.
+    If the mode is wrong as well, both fixes together are compared with the fix of the mode alone.
     """
     observed = case.observation.convention
     swapped = as_observed(observed, expected, swap=True)

@@ -1,9 +1,10 @@
-"""The verdict by witnesses, where nobody's word tells what the model expects.
+"""Verdict by evidence, where neither a statement nor layers tell what the model expects.
 
-There are three: batch norm remembers the training images; the trial asks the network whether it
-sees better with the fix; the feed shows by itself which convention it is in. "mismatch" takes two
-of them that are sure and none against. A published convention, like the best fit of batch norm,
-only names the suspect.
+There are three independent sources of evidence, called witnesses. Batch norm holds statistics of
+the training images. The trial measures whether the network tells images apart better with the fix.
+The feed, which is the images as fed, can show its own convention. The verdict is "mismatch" if
+two witnesses are sure and none is against. A published convention, or the best fit of batch norm,
+only gives the suspicion that they test.
 """
 
 from keras_shiftguard.conventions import MODES
@@ -51,7 +52,7 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 
 def from_witnesses(case: Case) -> Verdict | None:
-    """Decides by batch norm, the trial and the feed; None if nothing names a convention."""
+    """Decides by batch norm, the trial and the feed; None if there is too little evidence."""
     if not case.observation.convention.is_known:
         return None
     suspicion = suspicion_of(case)
@@ -63,7 +64,7 @@ def from_witnesses(case: Case) -> Verdict | None:
 
 
 def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
-    """Decides on images in the mode that is expected: only the channel order may be wrong."""
+    """Decides on images in the expected mode, where only the channel order may be wrong."""
     reading, expected = case.reading, suspicion.expected
     evidence = (*suspicion.evidence, *case.observation.evidence)
     if isinstance(reading, Reading) and not _is_published(case):
@@ -75,7 +76,7 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             and sigmas > MIN_MODE_SIGMAS
         )
         if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
-            # No convention fits well: that of the images as fed may be the least bad one.
+            # No convention fits well, so a best fit of the images as fed proves nothing.
             return _acquitted(case, evidence)
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
@@ -87,7 +88,7 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
 
 
 def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
-    """Decides on images in another mode than the one that seems to be expected."""
+    """Decides on images in another mode than the suspected one."""
     reading, observation = case.reading, case.observation
     expected, observed = suspicion.expected, suspicion.observed
     memory = _memory_says(case, suspicion)
@@ -100,7 +101,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     words = (trial.in_words(),) if trial is not None else ()
     witnesses = (memory, by_trial, feed)
     evidence = (*words, *suspicion.evidence, *observation.evidence)
-    if isinstance(reading, Reading):  # its numbers first, if it is the surer witness
+    if isinstance(reading, Reading):  # its numbers come first
         evidence = (*suspicion.evidence, *words, *observation.evidence)
     head_agrees = _head_agrees(case, suspicion, trial, by_trial)
     if witnesses.count(1) >= 2 and -1 not in witnesses and head_agrees:
@@ -148,10 +149,10 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
 
 
 def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_trial: int) -> bool:
-    """Whether the classifier is known to see better with the fix, if it has to be asked.
+    """Whether the trial with the user's own classifier permits a mismatch; True without one.
 
-    It may have learnt an input that the backbone in front of it does not expect, for which batch
-    norm and features speak.
+    A classifier on a frozen backbone may have learnt another input than the backbone, and batch
+    norm only shows the input of the backbone. So in close conventions the fix must clearly help.
     """
     if case.structure.head != "own" or trial is None:
         return True
@@ -169,7 +170,7 @@ def _is_published(case: Case) -> bool:
 
 
 def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bool:
-    """Whether the fix of a proven mismatch is known to help."""
+    """Whether the fix of a mismatch is known to help, so that it may be offered."""
     if trial is not None and trial.can_tell:
         return trial.sigmas > MIN_HELP_SIGMAS
     reading, index = case.reading, suspicion.index
@@ -180,9 +181,10 @@ def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bo
 
 
 def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
-    """Answers "ok" if the network sees worse in every other mode; None if it does not.
+    """Returns "ok" if the trial is clearly worse in every other mode, else None.
 
-    Only with a network that tells the images apart well, and where no word names another mode.
+    It needs three channels, images in a named mode, trained weights, and a network that tells the
+    images apart.
     """
     fed = ordered(case.observation.convention, InputConvention("raw", "rgb"))
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
@@ -204,11 +206,11 @@ def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
 
 
-# --- the witnesses: 1 is sure, -1 is against, 0 cannot tell -----------------------------------
+# --- the witnesses: 1 is for the suspicion, -1 is against it, 0 cannot tell --------------------
 
 
 def _memory_says(case: Case, suspicion: Suspicion) -> int:
-    """Returns what batch norm says about the suspicion."""
+    """Returns whether batch norm supports the suspicion: 1, -1 or 0."""
     reading, index = case.reading, suspicion.index
     if isinstance(reading, str) or index is None or reading.num_images < MIN_IMAGES:
         return 0
@@ -225,7 +227,7 @@ def _memory_says(case: Case, suspicion: Suspicion) -> int:
 
 
 def _trial_says(trial: Preference | None, memory: int) -> int:
-    """Returns what the trial says about the fix."""
+    """Returns whether the trial supports the fix: 1, -1 or 0."""
     if trial is None or not trial.can_tell:
         return 0
     if trial.sigmas < 0:
@@ -236,7 +238,7 @@ def _trial_says(trial: Preference | None, memory: int) -> int:
 
 
 def _feed_says(case: Case, suspicion: Suspicion) -> int:
-    """Returns whether the feed surely is in the convention that it is accused to be in."""
+    """Returns whether the feed surely is in the suspected convention: 1, -1 or 0."""
     observation = case.observation
     conventions = suspicion.observed, suspicion.expected
     if could_be_the_subject(case.summary, *conventions):

@@ -1,4 +1,4 @@
-"""`diagnose`: one check of a model and its input, without training."""
+"""`diagnose`: checks a model and its input once, without training."""
 
 from os import PathLike
 from pathlib import Path
@@ -28,18 +28,18 @@ BATCH_SIZE = 32
 def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256) -> Diagnosis:
     """Checks whether `model` is fed what it was trained on.
 
-    The check needs no labels and no reference data. What the model expects is
-    read from its structure and its batch-norm statistics, and what it is fed
-    from the images. If `data` holds labels, they are checked as well.
+    The check needs no labels and no reference data. It reads the expected input
+    from the structure and the batch-norm statistics of the model, and the actual
+    input from the images. If `data` holds labels, they are checked as well.
 
     Args:
         model: A built `keras.Model`, a KerasHub task or backbone, or the path of a saved one. If
-            a profile is attached to the file (`InputProfile.attach`), it says what the model
-            expects. A task with a preprocessor takes what its `predict` takes.
+            a profile is attached to the file (`InputProfile.attach`), it states what the model
+            expects. For a task with a preprocessor, `data` is the input of its `predict`.
         data: Images exactly as the model would be fed them, in any form that
             `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
-        expects: What the model's input must receive, where you know it; nothing is then
+        expects: What the model's input must receive, if you know it; it is then not
             guessed. A mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
             `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean
             and std as timm, torchvision or Hugging Face write it, the path of a
@@ -51,8 +51,8 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         A `Diagnosis`; `print` it.
 
     Raises:
-        BadInputError: If there is no data, if it does not fit the model, or if `expects`
-            cannot be read.
+        BadInputError: If `data` is empty or does not fit the model, or if `expects` cannot
+            be read.
 
     Example:
 
@@ -83,7 +83,7 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))
     for name, shape in shapes.items():
-        # A preprocessor of the model's own brings images to size.
+        # The preprocessor of the model, if any, resizes the images itself.
         _check_fits(name, (None,) * len(shape) if converts else shape, samples)
     size = len(next(iter(samples.values())))
     chunks = (
@@ -108,7 +108,7 @@ def _load(path: str | PathLike[str]) -> keras.Model:
     """Loads a saved model.
 
     Raises:
-        BadInputError: if there is none, or Keras cannot load it.
+        BadInputError: If the path does not exist, or Keras cannot load the model.
     """
     if not Path(path).exists():
         raise BadInputError(f"There is no saved model at {str(path)!r}.")

@@ -27,16 +27,15 @@ class Candidate:
 
     Args:
         name: The convention in words, such as `"tf ([-1, 1]), red and blue swapped"`.
-        misfit: Distance of the statistics in the first batch-norm layers from
-            their moving statistics if the images come in this convention: mean
-            over channels of the square root of the Kullback-Leibler divergence.
-            Lower is likelier.
+        misfit: Distance between the moving statistics of the first batch-norm layers and
+            the statistics of the images in this convention: mean over channels of the
+            square root of the Kullback-Leibler divergence. Lower is likelier.
         swap: Whether red and blue would have to be swapped in the images as fed.
         fed: Whether the images are fed in this convention.
-        best: Whether it was chosen. The same convention with red and blue the other way
-            round may have a lower misfit.
-        rough: Whether it was ruled out early. Its misfit is then that of half of the
-            images in the first two layers.
+        best: Whether this convention was chosen. The same convention with red and blue
+            swapped may have a lower misfit.
+        rough: Whether it was ruled out early. Its misfit is then measured with half of the
+            images and the first two layers only.
     """
 
     name: str
@@ -54,26 +53,27 @@ class Diagnosis(AsPage):
     Args:
         status: `"ok"`, `"mismatch"` or `"unknown"`.
         expected: What the model's input tensor must receive.
-        observed: What it received. Only whether its channel order equals that of
-            `expected` is claimed, not the order itself.
-        fix: A layer that maps what was fed to what is expected. It is given
-            only for `"mismatch"`, and is None where no layer could help.
-        advice: A line of Python that does to `x` what `fix` does. If the images were
-            standardised one by one, the line is for the raw pixels instead. For
-            `"unknown"`, what is needed for a verdict.
+        observed: What it received. Its channel order is relative to that of `expected`: it
+            shows whether the two differ, not the true order.
+        fix: A layer that maps what was fed to what is expected. It is given only for
+            `"mismatch"`, and is None if no layer can help or the fix is not known to help.
+        advice: A line of Python that corrects `x`, as `fix` does. If each image was
+            standardised by itself, the line is for the raw pixels instead. If no input
+            takes images, a sentence that says what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognised `keras.applications` name, if any.
-        hints: Other possible problems of the images.
+        hints: Other possible problems of the images or labels.
         by_input: The diagnosis of each image input by name, if there are several. The
-            other fields are then those of the worst one.
+            other fields are then those of the worst input.
         num_samples: Number of images that the verdict is based on.
         value_range: Smallest and largest finite value that was fed.
         candidates: How well each convention fits the batch norm, the likeliest
             first; empty if batch norm could not be compared.
-        garbled: What the images are, if their layout or colour space is wrong: "channels-first
-            memory that was read as channels-last". Empty if they look like pictures.
-        trained_here: Whether the fit trains a network whose weights were at their initial
-            values, which learns the convention that it is fed.
+        garbled: What is wrong with the memory layout or colour space of the images, such as
+            "channels-first memory that was read as channels-last". Empty if nothing is
+            proven to be wrong.
+        trained_here: Whether the fit trains a network from its initial weights. The network
+            then learns the convention that it is fed.
     """
 
     status: str
@@ -88,7 +88,7 @@ class Diagnosis(AsPage):
     by_input: "Mapping[str, Diagnosis]" = field(default_factory=dict, hash=False)
     num_samples: int = 0
     value_range: tuple[float, float] | None = None
-    # Not compared: these numbers are for charts, and no part of the verdict.
+    # Not compared: these numbers are for charts and not part of the verdict.
     candidates: tuple[Candidate, ...] = field(default=(), compare=False)
     trained_here: bool = False
     garbled: str = ""
@@ -114,7 +114,7 @@ class Diagnosis(AsPage):
 
     @classmethod
     def worst(cls, by_input: "Mapping[str, Diagnosis]") -> Self:
-        """Returns the diagnosis of a model with several image inputs: that of the worst one."""
+        """Returns the diagnosis of a model with several image inputs: that of the worst input."""
         if not by_input:
             raise BadInputError("`by_input` must hold the diagnosis of at least one input.")
         worst = replace(by_input[_worst_name(by_input)], by_input=by_input)
@@ -124,11 +124,12 @@ class Diagnosis(AsPage):
         """Returns the model with the fix in front, built of stock Keras layers only.
 
         The result shares its weights with `model`, takes the images as they
-        were fed here, and loads from its file without keras_shiftguard. A model
-        that needs no fix is returned as it is.
+        were fed here, and can be loaded from a file without keras_shiftguard. A model
+        that needs no fix is returned unchanged.
 
         Raises:
-            BadInputError: If there is no fix and the status is not `"ok"`.
+            BadInputError: If there is no fix and the status is not `"ok"`, or if the model
+                preprocesses outside of its graph.
         """
         from keras_shiftguard.preprocessing.correction.built_in import apply_correction
         from keras_shiftguard.preprocessing.expected.own_preprocessor import converts_by_itself
@@ -294,7 +295,7 @@ def _number(value: float) -> str:
 
 
 def _clip(line: str) -> str:
-    """Returns the text on one line, cut at `MAX_LINE_LENGTH` unless it is a fix to paste."""
+    """Returns the text as one line, cut at `MAX_LINE_LENGTH`. A fix to paste is never cut."""
     line = " ".join(line.split("\n"))
     if len(line) <= MAX_LINE_LENGTH or line.startswith("  Fix:"):
         return line

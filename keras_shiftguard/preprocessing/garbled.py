@@ -1,7 +1,7 @@
-"""Garbled images: a wrong memory layout or colour space, which no scale and offset could undo.
+"""Garbled images: a wrong memory layout or colour space, which no scale and offset can correct.
 
-The feed itself tells. Neighbouring pixels of a picture are alike, and those of a picture in a wrong
-layout are less so; the colours of a picture vary together, and hue or chroma do not.
+The images themselves show it. In a wrong layout, neighbouring pixels differ more than in a normal
+picture. In a wrong colour space, the channels do not vary together as red, green and blue do.
 """
 
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ MAX_IMAGES = 32
 
 @dataclass(frozen=True)
 class Garbling:
-    """What was done to images, and how to undo it.
+    """A suspected garbling of images, and how to undo it.
 
     Args:
-        what: What they are: "channels-first memory that was read as channels-last".
-        images: The images, undone, in the convention and layout of the input, float32.
-        advice: A line of Python that undoes it.
-        sentence: What shows it, with numbers.
-        is_plain: Whether the feed shows it plainly. Colours that do not vary together may be hue,
-            or just unusual.
+        what: What the images are, such as "channels-first memory that was read as channels-last".
+        images: The repaired images in the convention and layout of the input, float32.
+        advice: A line of Python that undoes the garbling, or a comment that says what to change.
+        sentence: The evidence, with numbers.
+        is_plain: Whether the images are clear evidence by themselves. They are not for hue:
+            channels that do not vary together may just be unusual colours.
     """
 
     what: str
@@ -44,9 +44,11 @@ def find_garbling(
 ) -> Garbling | None:
     """Returns how three-channel images seem to be garbled; None if they look like pictures.
 
+    It is also None for fewer than 4 images, a side below 16 pixels, or values that are not finite.
+
     Args:
         images: `(n, height, width, 3)`, or `(n, 3, height, width)` if `channels_first`.
-        observed: The convention that they are in. Colour spaces are only looked for if it is known.
+        observed: The convention of the images. Colour spaces are checked only if it is known.
         channels_first: Whether the input takes the channels first.
     """
     x = np.asarray(images)[:MAX_IMAGES].astype("float32")
@@ -59,10 +61,10 @@ def find_garbling(
 
 
 def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
-    """Returns the garbling of the memory layout. `x` has the channels last."""
+    """Returns a suspected wrong memory layout, or None. `x` has the channels last."""
     n, height, width, _ = x.shape
     planes = np.ascontiguousarray(np.moveaxis(x, -1, 1))
-    # What the memory of `x` holds if it was written with the channels first, and the reverse.
+    # The images if the memory of `x` was written with the channels first, and the reverse case.
     as_first = np.moveaxis(np.ascontiguousarray(x).reshape(n, 3, height, width), 1, -1)
     as_last = planes.reshape(n, height, width, 3)
     first, last = "channels-first", "channels-last"
@@ -85,7 +87,7 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
 
 
 def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) -> Garbling | None:
-    """Returns the colour space that is not RGB. `x` has the channels last."""
+    """Returns a suspected colour space other than RGB, or None. `x` has the channels last."""
     if not observed.is_known:
         return None
     scale, offset = np.asarray(observed.scale), np.asarray(observed.offset)
@@ -97,7 +99,8 @@ def _of_colours(x: np.ndarray, observed: InputConvention, channels_first: bool) 
         np.abs(mean[1:] - 128) < MAX_CHROMA_MEAN_ERROR
     )
     if is_chroma:
-        # OpenCV has red before blue. Skin, wood and light are red: red chroma lies above blue.
+        # OpenCV stores red chroma before blue. In photos, red chroma has the higher mean, because
+        # skin, wood and warm light are reddish.
         red_first = bool(mean[1] > mean[2])
         name, code = ("YCrCb", "YCrCb") if red_first else ("YCbCr", "YCbCr")
         text = (
@@ -131,14 +134,14 @@ def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
 
 
 def _roughness(x: np.ndarray) -> np.ndarray:
-    """Returns how much neighbouring pixels differ, in deviations of each image, `(n,)`."""
+    """Returns the mean difference of neighbouring pixels, in standard deviations, `(n,)`."""
     down = np.abs(np.diff(x, axis=1)).mean(axis=(1, 2, 3))
     across = np.abs(np.diff(x, axis=2)).mean(axis=(1, 2, 3))
     return np.asarray((down + across) / 2 / (x.std(axis=(1, 2)).mean(axis=-1) + 1e-9) + 1e-9)
 
 
 def _from_chroma(raw: np.ndarray, red_first: bool) -> np.ndarray:
-    """Returns RGB of the luma and chroma of JPEG files, 0..255 (ITU-T T.871)."""
+    """Converts luma and chroma, as in JPEG files (ITU-T T.871), to RGB in 0..255."""
     luma, red, blue = raw[..., 0], raw[..., 1] - 128, raw[..., 2] - 128
     if not red_first:
         red, blue = blue, red
@@ -147,11 +150,11 @@ def _from_chroma(raw: np.ndarray, red_first: bool) -> np.ndarray:
 
 
 def _from_hue(raw: np.ndarray) -> np.ndarray:
-    """Returns RGB of hue, saturation and value, 0..255. OpenCV's hue ends at 180."""
+    """Converts hue, saturation and value to RGB in 0..255. Hue runs to 180 (OpenCV) or 255."""
     hue_end = 180.0 if raw[..., 0].max() <= 180 else 255.0
     sixth = np.clip(raw[..., 0] / hue_end, 0, 1) * 6
     saturation, value = np.clip(raw[..., 1] / 255, 0, 1), raw[..., 2]
-    # Each colour falls from the full value by the saturation, as the hue moves away from it.
+    # Each colour falls from the full value as the hue moves away from it, scaled by saturation.
     colours = []
     for shift in (5, 3, 1):
         k = (shift + sixth) % 6

@@ -1,4 +1,4 @@
-"""`Garbled`: what the feed and the trial together say about images that look garbled."""
+"""Garbled images: the verdict from the images themselves and the trial."""
 
 from dataclasses import dataclass, replace
 
@@ -11,11 +11,11 @@ from keras_shiftguard.preprocessing.witnesses.trial import Preference
 
 @dataclass(frozen=True)
 class Garbled:
-    """Whether images are garbled: the feed suspects it, and the trial proves it.
+    """Result of the check for garbled images. The images give the suspicion, the trial the proof.
 
     Args:
-        garbling: What the feed suspects; None if nothing.
-        trial: Whether the network sees better without it; None if that could not be tried.
+        garbling: The suspected garbling; None if there is none.
+        trial: The trial of the repaired images; None if it could not be run.
     """
 
     garbling: Garbling | None = None
@@ -23,7 +23,7 @@ class Garbled:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the trial says that undoing it helps."""
+        """Whether the trial shows that undoing the garbling helps."""
         if self.garbling is None or self.trial is None or not self.trial.can_tell:
             return False
         plain = self.garbling.is_plain
@@ -31,28 +31,28 @@ class Garbled:
 
     @property
     def what(self) -> str:
-        """What the images are, if that is proven; else empty."""
+        """`Garbling.what` if the garbling is proven, else an empty text."""
         return self.garbling.what if self.garbling is not None and self.is_proven else ""
 
     @property
     def advice(self) -> str:
-        """The line of Python that undoes it, if it is proven; else empty."""
+        """`Garbling.advice` if the garbling is proven, else an empty text."""
         return self.garbling.advice if self.garbling is not None and self.is_proven else ""
 
     @property
     def hints(self) -> tuple[Hint, ...]:
-        """A hint, if the feed shows it plainly and the trial does not prove it."""
+        """One hint if the images are clear evidence but the trial gives no proof, else none."""
         if self.garbling is None or self.is_proven or not self.garbling.is_plain:
             return ()
         text = f"The images may be {self.garbling.what}. {self.garbling.sentence}"
         return (Hint("garbled", text, 0.6),)
 
     def verdict(self, verdict: Verdict, stated: bool) -> Verdict:
-        """Returns the verdict with what is known about garbling.
+        """Returns the verdict on the convention, changed if the images are garbled.
 
         Args:
-            verdict: That on the convention.
-            stated: Whether somebody stated what the model expects.
+            verdict: The verdict on the convention.
+            stated: Whether it is stated what the model expects.
         """
         if self.garbling is None:
             return verdict
@@ -62,7 +62,7 @@ class Garbled:
             return replace(verdict, status="mismatch", evidence=evidence)
         is_acquitted = self.trial is not None and self.trial.can_tell and self.trial.sigmas <= 0
         if self.garbling.is_plain and not is_acquitted and verdict.status == "ok" and not stated:
-            # The feed looks wrong, and nothing acquits it.
+            # The images look garbled, and the trial does not contradict.
             return replace(
                 verdict, status="unknown", evidence=(self.garbling.sentence, *verdict.evidence)
             )

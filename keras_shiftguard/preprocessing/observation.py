@@ -1,4 +1,4 @@
-"""Finds out in which convention the images were fed, from the profile of the input alone.
+"""Finds the convention that images were fed in, from the profile of the input alone.
 
 Two properties of the values tell the convention. The first is the extremes:
 in a convention with `mean` and `std` (of pixels in 0..1), black is `-mean / std`
@@ -17,16 +17,16 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
 from keras_shiftguard.profiles import InputSummary
 
-MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; of random values 0.04 do
+MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random values it is 0.04
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
-MIN_LEVELS = 3  # gray levels that the values must span for a grid to mean anything
+MIN_LEVELS = 3  # gray levels that the values must span; fewer lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
 UNKNOWN = InputConvention("unknown", "unknown")
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What an input tensor was fed.
+    """The convention that an input tensor was fed in.
 
     Args:
         convention: The observed convention; mode `"unknown"` if it cannot be
@@ -37,7 +37,7 @@ class Observation:
             `"per_image_standardised"` or `"scaled_twice"`; else None.
         certainty: How certain the convention is, from 0 to 1.
         evidence: Sentences with numbers.
-        by_grid: Whether the 8-bit grid tells it, and not the extremes.
+        by_grid: Whether the convention follows from the 8-bit grid, not from the extremes.
     """
 
     convention: InputConvention
@@ -89,7 +89,7 @@ def _per_image_standardised(summary: InputSummary) -> bool:
 
 
 def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None:
-    """Returns the convention on whose grid the values lie; None unless there is exactly one."""
+    """Returns the convention whose grid the values lie on; None unless there is exactly one."""
     counts = summary.counts.sum(axis=0)
     # Share of the values that equal one of the two commonest.
     common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
@@ -101,11 +101,10 @@ def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None
         # The two commonest values do not count: they may lie on the grid by chance.
         if not np.isfinite(share) or (share - common) / (1 - common) < MIN_GRID_SHARE:
             continue
-        # Values that span only a few gray levels may lie on any grid.
         if 255 * _coverage(_lattice_form(name, summary), summary) >= MIN_LEVELS:
             shares[name] = share
     if "tf" in shares and "unit" in shares:
-        # The whole grid of [-1, 1] lies on that of [0, 1], but only half the other way round.
+        # All values of the [-1, 1] grid lie on the [0, 1] grid, but only half in the reverse case.
         shares.pop("unit")
     if len(shares) != 1:
         return None
@@ -129,9 +128,9 @@ def _lattice_form(name: str, summary: InputSummary) -> Form:
 
 
 def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
-    """Returns the convention whose range the values fill without leaving it.
+    """Returns the one convention whose range fits the values.
 
-    If it is not exactly one, two steps in a row are tried, then a custom convention.
+    If there is not exactly one, two steps in a row are tried, then a custom convention.
     """
     channels = summary.num_channels
     low, high = summary.minimum, summary.maximum
@@ -139,7 +138,7 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
     fitting = [form for form in single if form.holds(low, high) and _is_typical(form, summary)]
     modes = {form.steps[0] for form in fitting}
     if "unit" in modes:
-        modes &= {"unit"}  # what lies in [0, 1] lies in [-1, 1] as well
+        modes &= {"unit"}  # values in [0, 1] fit [-1, 1] as well
     if len(modes) == 1:
         (mode,) = modes
         of_mode = [form for form in fitting if form.steps[0] == mode]
@@ -160,7 +159,8 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
 def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
     """Returns a custom scale and offset, for values that no named convention fits.
 
-    It is "unknown" if there are too few images, or if all values are in 0..256.
+    The result is "unknown" if there are fewer than 8 images, if all values are in 0..256, or if a
+    channel is constant.
     """
     low, high = summary.minimum, summary.maximum
     inside = -1.001 <= low.min() and high.max() <= 256
@@ -193,7 +193,7 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
 def _two_steps(summary: InputSummary) -> InputConvention | None:
     """Returns the convention that results from two named steps in a row; None if none fits.
 
-    Of several, it is the one whose range the values fill best, at least by half.
+    If several fit, the values fill the range of the returned one best. They fill at least half.
     """
     low, high = summary.minimum, summary.maximum
     best: tuple[float, Form] | None = None
@@ -211,7 +211,7 @@ def _two_steps(summary: InputSummary) -> InputConvention | None:
 
 
 def _is_typical(form: Form, summary: InputSummary) -> bool:
-    """Whether the values are what images in this form usually are."""
+    """Whether the values are typical of images in this form."""
     if form.steps[0] in MODES_WITH_ORDER:
         return hits_an_end(form, summary)
     # The values span a quarter of 0..255 and come near to black or white; in "tf" some are
@@ -232,7 +232,7 @@ def hits_an_end(form: Form, summary: InputSummary) -> bool:
 
 
 def _coverage(form: Form, summary: InputSummary) -> float:
-    """Returns which part of 0..255 the values span if they are in this form."""
+    """Returns the share of 0..255 that the values span if they are in this form."""
     return form.coverage(summary.minimum, summary.maximum)
 
 

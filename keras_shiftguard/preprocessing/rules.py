@@ -1,8 +1,8 @@
-"""The rules that decide between "ok", "mismatch" and "unknown", in the order in which they apply.
+"""Rules that decide between "ok", "mismatch" and "unknown", in the order in which they apply.
 
-Whose word counts, first that speaks: what somebody states (`expects=`, the profile attached to
-the file), the layers inside the model, the witnesses (`conviction.py`). A published convention
-only names the suspect.
+The first source that tells the expected convention decides: a statement (`expects=`, a profile
+attached to the file, the model's own preprocessor), then the layers inside the model, then the
+evidence in `conviction.py`. A published convention alone decides nothing.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def decide(case: Case) -> Verdict:
 
 
 def _broken(case: Case) -> Verdict | None:
-    """Decides on values that no model can use, or that were standardised image by image."""
+    """Decides on NaN, infinite or constant values, and on images standardised one by one."""
     kind, evidence = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
     if kind == "nonfinite":
@@ -52,10 +52,10 @@ def _broken(case: Case) -> Verdict | None:
 
 
 def _from_statement(case: Case) -> Verdict | None:
-    """Decides on a stated convention without a name, whose values `observe` cannot recognise.
+    """Decides on a stated convention without a name, which `observe` cannot recognise.
 
-    The values are in it if they lie within 0..255 as pixels in that convention, and reach black
-    or white.
+    The verdict is "ok" if the values come from pixels in 0..255, and either reach black or white
+    or are in no other convention for sure.
     """
     expected, summary = case.structure.convention, case.summary
     if expected.mode != "custom" or case.observation.kind == "scaled_twice":
@@ -87,8 +87,8 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
 def _from_layers(case: Case) -> Verdict | None:
     """Decides if layers inside the model show what its input must receive.
 
-    Weights may have learnt another input than the layers in front of them were made for: then
-    batch norm remembers what is fed.
+    It returns None if batch norm clearly fits the images as fed: the weights were then trained on
+    another input than these layers are made for.
     """
     if not case.trusted or not case.structure.speaks:
         return None
@@ -98,7 +98,7 @@ def _from_layers(case: Case) -> Verdict | None:
 
 
 def _from_word(case: Case) -> Verdict | None:
-    """Decides by the word of somebody, or of layers inside the model."""
+    """Decides by a statement, or by layers inside the model."""
     if not case.trusted or not case.observation.convention.is_known:
         return None
     expected, observation = case.structure.convention, case.observation
@@ -121,7 +121,7 @@ def _from_word(case: Case) -> Verdict | None:
 
 
 def _outside(summary: InputSummary, expected: InputConvention) -> bool:
-    """Whether more than 5 % of the values lie far below, or above, the expected range."""
+    """Whether more than 5 % of the values lie far below the expected range, or far above it."""
     scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
     # The 5 % and 95 % quantiles as raw pixel values, by channel of the convention.
     raw = (np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]]) - offset) / scale

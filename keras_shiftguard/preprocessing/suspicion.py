@@ -1,7 +1,7 @@
-"""The suspicion: which convention the model seems to expect, where nobody says it.
+"""Suspicion: the convention that the model seems to expect, where none is stated.
 
-Batch norm names it, or without it the published convention of the architecture. Where the two
-disagree and batch norm is not sure, the trial decides between them.
+It is the convention that batch norm fits best or, without batch norm, the published convention of
+the architecture. If the two disagree and batch norm is not sure, the trial decides between them.
 """
 
 from dataclasses import dataclass
@@ -34,9 +34,9 @@ class Suspicion:
 
     Args:
         expected: The convention.
-        observed: What the images were fed in, if it is right.
-        index: Of the hypothesis that batch norm is compared for; None if it is not asked.
-        evidence: Sentences that say who names it.
+        observed: The convention of the images as fed, if the suspicion is right.
+        index: Index of the hypothesis in the batch-norm reading; None without a reading.
+        evidence: Sentences that say where the suspicion comes from.
     """
 
     expected: InputConvention
@@ -46,7 +46,7 @@ class Suspicion:
 
 
 def suspicion_of(case: Case) -> Suspicion | None:
-    """Returns the convention that batch norm or, without it, the architecture names."""
+    """Returns the suspicion from batch norm or, without it, from the architecture."""
     prior = case.structure.convention if case.trusted else None
     reading, fed = case.reading, case.observation.convention
     if isinstance(reading, str):
@@ -85,7 +85,7 @@ def suspicion_of(case: Case) -> Suspicion | None:
 
 
 def memory_is_of_the_feed(case: Case) -> bool:
-    """Whether batch norm clearly remembers images as they are fed, against the structure."""
+    """Whether batch norm clearly fits the images as fed better than the structure's convention."""
     reading, expected = case.reading, case.structure.convention
     if isinstance(reading, str) or same_numbers(
         as_observed(case.observation.convention, expected, swap=False), expected
@@ -96,7 +96,7 @@ def memory_is_of_the_feed(case: Case) -> bool:
 
 
 def is_better(reading: Reading, index: int, than: int) -> bool:
-    """Whether one hypothesis fits well, and surely better than another one."""
+    """Whether one hypothesis fits well, and significantly better than another one."""
     gap, sigmas = reading.scores.gap(than, index)
     return bool(
         reading.num_images >= MIN_IMAGES
@@ -117,10 +117,10 @@ def is_known_well(reading: Reading) -> bool:
 
 
 def _published_is_likelier(case: Case, reading: Reading, of_prior: int) -> bool:
-    """Whether to suspect the published convention, which batch norm does not fit best.
+    """Whether to suspect the published convention although batch norm fits another one better.
 
-    The trial settles it: it compares the images in both conventions. Without it, the published one
-    must fit fairly.
+    The trial decides by comparing the images in both conventions. If it cannot, the published
+    convention must fit batch norm fairly well.
     """
     of_best = reading.hypotheses[reading.best]
     trial = case.try_transform(of_best.transform, reading.hypotheses[of_prior].transform)
@@ -130,7 +130,7 @@ def _published_is_likelier(case: Case, reading: Reading, of_prior: int) -> bool:
 
 
 def _best_about(reading: Reading, convention: InputConvention) -> int | None:
-    """Returns the best-fitting hypothesis that the model expects `convention`."""
+    """Returns the index of the best-fitting hypothesis for `convention`; None if there is none."""
     agreeing = [
         i for i, h in enumerate(reading.hypotheses) if is_about(h, convention) and not h.inverted
     ]
@@ -138,10 +138,10 @@ def _best_about(reading: Reading, convention: InputConvention) -> int | None:
 
 
 def _with_usual_means(reading: Reading, best: int) -> int:
-    """Returns the best hypothesis of the same mode with the per-channel means in their usual order.
+    """Returns the index of the hypothesis with the per-channel means in their usual order.
 
-    It is BGR for `caffe`, else RGB. The means differ too little between the channels for batch
-    norm to tell their order, unless it fits much better.
+    The usual order is BGR for `caffe`, else RGB. The means of the channels differ too little for
+    batch norm to tell their order. So `best` is kept only with clear evidence.
     """
     chosen = reading.hypotheses[best]
     usual = "bgr" if chosen.mode == "caffe" else "rgb"
@@ -159,7 +159,7 @@ def _with_usual_means(reading: Reading, best: int) -> int:
 
 
 def _memory_in_words(reading: Reading, best: int) -> str:
-    """Returns the sentence that compares the misfits."""
+    """Returns a sentence that compares the misfits."""
     choice = reading.hypotheses[best]
     misfits = [reading.misfit(i) for i in (best, reading.as_fed, reading.rival(best))]
     swapped = " with red and blue swapped" if choice.swap else ""

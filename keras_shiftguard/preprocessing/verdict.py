@@ -1,7 +1,7 @@
-"""Makes the diagnosis of a model: what it expects, what it was fed, and whether the two agree.
+"""Diagnosis of a model: what it expects, what it was fed, and whether the two agree.
 
-What a model expects comes from somebody's word, its structure, its batch norm and a trial of
-the fix; what it was fed comes from the profile of its input. `rules.py` compares the two.
+What a model expects is read from a statement, its structure, its batch norm and a trial of the
+fix. What it was fed is read from the profile of its input. `rules.py` compares the two.
 """
 
 import weakref
@@ -71,17 +71,17 @@ def judge(
             network then learns the convention that it is fed.
         evidence: The batch norm of the model as it was before training; None
             to read it from the model now.
-        structures: What the structure of the model told before training; None to read
+        structures: What the structure of the model showed before training; None to read
             it from the model now. After a single step, fresh weights already look trained.
-        stated: What somebody says that the inputs must receive, see `stated_conventions`.
-            Nothing else is then asked.
-        speaker: Who states it, as the beginning of a sentence.
-        resize: The resizing that is stated, or None.
-        runs: Whether the network may be run on the samples: they do not pass a preprocessor of
-            its own first.
+        stated: What the inputs must receive according to a statement, by input name, see
+            `stated_conventions`. The expected convention is then not guessed.
+        speaker: The source of the statement, as the beginning of a sentence.
+        resize: The stated resizing, or None.
+        runs: Whether the network may be run on the samples. It may not if its own preprocessor
+            would have to convert them first.
 
     Raises:
-        BadInputError: if what is stated does not fit the input.
+        BadInputError: If the statement does not fit the input.
     """
     stated = stated or {}
     if evidence is None and runs:
@@ -124,7 +124,7 @@ def judge(
 def _with_weights_of_keras_hub(
     model: keras.Model, structures: Sequence[StructuralExpectation]
 ) -> list[StructuralExpectation]:
-    """Returns the expectations for weights of KerasHub, which has conventions of its own."""
+    """Returns the expectations; a model of KerasHub gets the convention of KerasHub's weights."""
     if not is_of_keras_hub(model):
         return list(structures)
     published = published_by_keras_hub(model)
@@ -141,7 +141,7 @@ def _with_weights_of_keras_hub(
 def _as_stated(
     structure: StructuralExpectation, convention: InputConvention, speaker: str
 ) -> StructuralExpectation:
-    """Returns the expectation with a stated convention in place of that of the structure."""
+    """Returns the expectation with the stated convention instead of that of the structure."""
     said = f"{speaker} that the model expects {convention}."
     published = structure.convention
     others: tuple[str, ...] = ()
@@ -162,7 +162,7 @@ def _judge_input(
     evidence: BatchNormEvidence | None,
     stated: bool,
 ) -> Diagnosis:
-    """Returns the diagnosis of the input `name`, as `judge` does for all of them.
+    """Returns the diagnosis of the input `name`; for the arguments see `judge`.
 
     Without `model` and `evidence` the network is not run.
     """
@@ -183,7 +183,7 @@ def _judge_input(
     if model is not None and not scratch:
         garbled = _try_garbling(model, samples, name, summary, structure, observation)
         if garbled.is_proven:
-            trial = None  # whatever the network says of garbled images does not matter
+            trial = None  # a trial on garbled images means nothing
     case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins, trial)
     verdict = garbled.verdict(decide(case), stated)
     fix, advice = None, garbled.advice
@@ -201,7 +201,7 @@ def _judge_input(
     hints += garbled.hints
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
-    # Predictions tell nothing before training, nor on wrongly preprocessed input.
+    # Predictions mean nothing before training, or on wrongly preprocessed input.
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
     if judges_predictions and model is not None:
         hints += remarks_of_predictions(model, samples, name, labels)
@@ -238,7 +238,8 @@ def _trial(
 ) -> Trial:
     """Returns the trial of fixes on one input.
 
-    An untrained head has learnt no input yet, and a published one the same as its network.
+    A published head is not compared, because it learnt the same input as its network. At the start
+    of a fit, a fresh head and the labels are left out, because it has learnt nothing yet.
     """
     axis = 1 if summary.layout == "channels_first" else -1
     with_head = structure.head == "own" or (structure.head == "fresh" and not training)
@@ -255,7 +256,7 @@ def _try_garbling(
     structure: StructuralExpectation,
     observation: Observation,
 ) -> Garbled:
-    """Returns how images seem to be garbled, and whether the network sees better if not."""
+    """Returns how images seem to be garbled, with the trial of the repaired images."""
     first = summary.layout == "channels_first"
     garbling = find_garbling(samples[name], observation.convention, first)
     if garbling is None:
@@ -272,7 +273,7 @@ def _try_garbling(
 
 
 def _swap_hint(verdict: Verdict) -> Hint:
-    """Returns the hint that red and blue may be swapped, which one witness says."""
+    """Returns the hint that red and blue may be swapped, with the evidence for it."""
     spoken = [s for s in verdict.evidence if "red and blue" in s or "means were" in s]
     sentence = f"Red and blue may be swapped; a colour cast looks alike. {' '.join(spoken)}"
     return Hint("channel_order", sentence, 0.5)

@@ -7,7 +7,7 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 
 # Module and mode of the `preprocess_input` of an architecture, by the beginning of its
-# name; the longest beginning wins. Functions that return their input as it is
+# name; the longest beginning wins. Functions that do not change their input
 # (EfficientNet, MobileNetV3, ConvNeXt) are left out; the None keeps MobileNetV3 from
 # being taken for MobileNet.
 MODULES = {
@@ -24,8 +24,8 @@ MODULES = {
     "Xception": ("xception", "tf"),
 }
 PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # by mode
-# How far the numbers in the line, which are rounded to be short, may move its result, in grey
-# levels. Named conventions are known exactly; a fitted one only to the digits that its fit gives.
+# Largest error of the result, in grey levels, because the numbers in the line are rounded to be
+# short. Named conventions are known exactly, fitted ones are not.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 
 
@@ -38,7 +38,7 @@ def advice_line(
     """Returns one line of Python that turns `x`, as fed, into what the model expects.
 
     The line may need `import keras` or `import numpy as np`, and contains no step
-    that changes nothing. It is empty where a convention is unknown or nothing
+    that changes nothing. It is empty if a convention is unknown or nothing
     has to be changed.
 
     Args:
@@ -155,7 +155,7 @@ def _plus(x: str, values: np.ndarray, literal: str) -> str:
 
 
 def _literal(values: np.ndarray, error: np.ndarray, channels_last: bool) -> str:
-    """Returns Python for one number if that is enough for all channels, else for an array."""
+    """Returns Python for one number if it suffices for all channels, else for an array."""
     if _same(tuple(values), float(error.min())):
         return _short(float(values.mean()), float(error.min()))
     terms = [_short(float(v), float(e)) for v, e in zip(values, error, strict=True)]

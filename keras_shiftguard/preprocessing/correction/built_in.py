@@ -1,7 +1,7 @@
 """Builds an input correction into a model, from stock Keras parts only.
 
-The saved model must load where keras_shiftguard is not installed. So apart from the model
-it holds only operations of `keras.ops` and layers of Keras, such as `Rescaling`.
+The saved model must load where keras_shiftguard is not installed. So the correction consists
+only of operations of `keras.ops` and layers of Keras, such as `Rescaling`.
 """
 
 import warnings
@@ -30,12 +30,11 @@ def apply_correction(
             several inputs, by name.
 
     Returns:
-        A functional `keras.Model` that holds `model` as its one big layer. Its
-        `.keras` file loads with Keras alone (a subclassed model needs, as
-        always, its own class).
+        A functional `keras.Model` that contains `model` as one layer. Its `.keras`
+        file loads with Keras alone (a subclassed model also needs its own class).
 
     Raises:
-        BadInputError: if an input that the fix names does not exist, or the
+        BadInputError: If an input that the fix names does not exist, or the
             model cannot be called on a symbolic input.
     """
     template = _inputs_of(model, fix)
@@ -49,7 +48,7 @@ def apply_correction(
         if i in fixes:
             x = _correct(x, fixes[i], f"{tensor.name}_correction")
             if not keras.backend.is_float_dtype(tensor.dtype):
-                # The cast truncates: 254.99999 would be a grey level too low.
+                # The cast truncates: 254.99999 would become 254.
                 x = ops.cast(ops.round(x), tensor.dtype)
         corrected.append(x)
     try:
@@ -76,7 +75,7 @@ def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorr
         # A functional model keeps the structure in `input`; a sequential one has one input.
         found = getattr(model, "input", model.inputs) if hasattr(model, "output_names") else None
         return model.inputs[0] if found is None and len(model.inputs) == 1 else found
-    # A subclassed model only knows with which shapes it was built.
+    # A subclassed model only stores the shapes that it was built with.
     shapes = (model.get_build_config() or {}).get("input_shape")
     if shapes is None:
         if isinstance(fix, Mapping) and len(fix) > 1:
@@ -122,7 +121,7 @@ def _by_position(
         return {images[0]: fix}
     if len(tensors) == 1 and len(fix) == 1:
         return {0: next(iter(fix.values()))}
-    # A correction may name an input by its key in a dict, by its name or by its number.
+    # An input is named by its key in a dict, by its own name or by its number.
     known = {f"input_{i}": i for i in range(len(tensors))}
     known |= {tensor.name: i for i, tensor in enumerate(tensors)}
     if isinstance(template, Mapping):

@@ -1,4 +1,4 @@
-"""`InputConvention`: the form in which pixels reach, or should reach, a model."""
+"""Input conventions, and the affine map from one to another."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ CHANNEL_ORDERS = ("rgb", "bgr", "gray", "unknown")
 
 @dataclass(frozen=True)
 class InputConvention:
-    """How raw 8-bit pixels are turned into the numbers a model is fed.
+    """Input convention: the map from raw 8-bit pixels to the numbers that a model is fed.
 
-    Every convention is affine: `x = raw * scale + offset`, channel by channel.
+    Every convention is affine: `x = raw * scale + offset` for each channel.
 
     Args:
         mode: Keras's own words `"tf"` ([-1, 1]), `"torch"` ([0, 1], ImageNet
@@ -26,7 +26,7 @@ class InputConvention:
             `"custom"` (see `scale` and `offset`) and `"unknown"`.
         channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.
         scale: Factor for each channel, in the order of the channels in the tensor, or
-            one for all. Only given for `"custom"`; filled in for the named modes.
+            one for all. Pass it only for `"custom"`; named modes set it themselves.
         offset: Offset for each channel, or one for all, likewise.
 
     Example:
@@ -139,7 +139,7 @@ def layer_between(
 
     Args:
         observed: The convention that the images are in.
-        expected: The convention that they are to be in.
+        expected: The convention that the images should be in.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
         channels: Number of channels of the images. It is needed if the

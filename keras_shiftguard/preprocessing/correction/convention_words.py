@@ -1,4 +1,4 @@
-"""Input conventions in words, for the headline of the diagnosis."""
+"""Phrases for input conventions, for the headline of the diagnosis."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ NAME_TOLERANCE = 0.02  # relative difference up to which a fitted convention get
 
 
 def in_words(convention: InputConvention) -> str:
-    """Returns the convention in words, or the known mistake that leads to it."""
+    """Returns a phrase for the convention: the known mistake that leads to it, or its name."""
     mistake = mistake_in_words(convention)
     if mistake is None:
         return str(convention)

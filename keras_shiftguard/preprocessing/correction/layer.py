@@ -1,4 +1,4 @@
-"""`InputCorrection`: the layer that maps the input as fed to the input as expected."""
+"""`InputCorrection`: the Keras layer that maps the input as fed to the input as expected."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from keras_shiftguard.errors import BadInputError
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class InputCorrection(keras.layers.Layer):
-    """Reorders the channels of an image, then scales and shifts each.
+    """Correction layer: reorders the channels of images, then scales and shifts each channel.
 
-    `y[c] = x[permutation[c]] * scale[c] + offset[c]`. It is computed and
-    returned in float32 for any dtype of the input. The layer has no weights.
+    It computes `y[c] = x[permutation[c]] * scale[c] + offset[c]` in float32 and
+    returns float32, for any dtype of the input. The layer has no weights.
 
     Args:
         scale: Factor for each output channel, or one for all.
         offset: Offset for each output channel, or one for all.
-        permutation: For each output channel the input channel it is taken
-            from, or None to keep the order.
+        permutation: Index of the input channel for each output channel, or None
+            to keep the order.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
 

@@ -1,8 +1,8 @@
-"""The networks of `keras.applications` as pure data: what they were trained on.
+"""Table of the networks of `keras.applications`: preprocessing, size and accuracy.
 
 None of this is stored in a model file. The conventions are those of each
-network's `preprocess_input`. For networks that preprocess inside the model they
-are those of the layers that do so.
+network's `preprocess_input`. If a network preprocesses its input itself, they
+are those of its preprocessing layers.
 """
 
 from typing import NamedTuple
@@ -18,9 +18,9 @@ class Architecture(NamedTuple):
             `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1,
             one grey level away from `"tf"` at white.
         order: Channel order that its first convolution must receive: `"rgb"` or `"bgr"`.
-        inside: Class names of the layers with which the network itself turns raw RGB
-            0..255 into what its first convolution must receive, in call order; empty
-            if it leaves the preprocessing to the user.
+        inside: Class names of the network's own preprocessing layers, in call order. They
+            turn raw RGB 0..255 into what the first convolution must receive. Empty if the
+            user must preprocess.
         size: Native height and width.
         top1: Published ImageNet accuracy, single crop at the native size.
         top5: Published top-5 accuracy; None where none is published.
@@ -41,15 +41,15 @@ class Signature(NamedTuple):
 
     Args:
         name: The network.
-        variant: None for the network as published; `"width"` with any number of filters,
-            `"minimalistic"` with this option of MobileNetV3, `"any-size"` for a NASNet
+        variant: None for the network as published; `"width"` for any number of filters,
+            `"minimalistic"` for this option of MobileNetV3, `"any-size"` for a NASNet
             that was built without an image size.
         convolutions: Number of convolutions in the trunk (`include_top=False`).
         trunk: Fingerprint of the last step of the trunk.
-        half: Fingerprint of the first merge layer after half of the convolutions (of
-            the first step there if the network has no merge layers); None if half of
-            the network is too little evidence.
-        half_shared_with: Other networks that begin with the same half.
+        half: Fingerprint of the first merge layer after half of the convolutions. If the
+            network has no merge layers, that of the first step after them. None if half
+            of the network is too little evidence.
+        half_shared_with: Other networks whose first half is the same.
     """
 
     name: str
@@ -61,8 +61,8 @@ class Signature(NamedTuple):
 
 
 # `mode`, `order` and `inside` of `Architecture`, by family. EfficientNet has its second
-# Rescaling only with `weights="imagenet"`; its Normalization divides by sqrt(std), and
-# this Rescaling by sqrt(std) again.
+# Rescaling only with `weights="imagenet"`. Its Normalization divides by sqrt(std), and the
+# second Rescaling divides by sqrt(std) again.
 _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "VGG": ("caffe", "bgr", ()),
     "ResNet": ("caffe", "bgr", ()),
@@ -76,8 +76,8 @@ _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "DenseNet": ("torch", "rgb", ()),
     "MobileNetV3": ("tf", "rgb", ("Rescaling",)),
     "EfficientNet": ("torch", "rgb", ("Rescaling", "Normalization", "Rescaling")),
-    # Keras documents [-1, 1] for include_preprocessing=False; the layers with
-    # which B0 to B3 were trained are those of `torch`.
+    # Keras documents [-1, 1] for include_preprocessing=False, but the preprocessing
+    # layers of B0 to B3 give `torch`.
     "EfficientNetV2B": ("torch", "rgb", ("Rescaling", "Normalization")),
     "EfficientNetV2": ("tf128", "rgb", ("Rescaling",)),
     "ConvNeXt": ("torch", "rgb", ("Normalization",)),

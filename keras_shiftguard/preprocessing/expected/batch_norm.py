@@ -1,21 +1,20 @@
 """Batch-norm evidence: compares images with those that a network was trained on.
 
-A batch-norm layer keeps the moving mean and variance of each channel of its
-input in training. Two measurements follow from them, both without labels:
+In training, a batch-norm layer stores the moving mean and variance of each channel
+of its input. They allow two measurements, both without labels:
 
-- The misfit. Images in the convention of the training images have about these
-  statistics in the first few layers; images in another convention do not. Each
+- The misfit. In the first few layers, images in the convention of the training
+  images have about the stored statistics; images in another convention do not. Each
   channel is compared by the divergence of two Gaussians, KL(batch || moving) =
   `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)` with mean `m0` and variance
-  `v0` of the batch, and the moving `m1` and `v1`. Its square root is averaged
-  over channels, so that a few extreme channels do not decide alone.
-- The excitement. Images that a network recognises excite its deep layers more:
-  their features are further from the moving mean. That tells RGB from BGR where
-  the first layers cannot, because the per-channel means of `torch` and `caffe`,
-  and with them the colour cast, were subtracted before.
+  `v0` of the batch, moving mean `m1` and moving variance `v1`. Its square root is
+  averaged over channels, so that a few extreme channels do not decide alone.
+- The excitement. Images that a network recognises have deep features further from
+  the moving mean. This tells RGB from BGR where the first layers cannot: `torch`
+  and `caffe` subtract per-channel means, and with them the colour cast.
 
-Deep layers are not used for the misfit, because they depend on the subject of
-the images.
+Deep layers are not used for the misfit, because their statistics depend on the
+subject of the images.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +37,7 @@ RESAMPLES = 50  # bootstrap draws
 # Added to each squared distance, in units of the moving variance, before its logarithm is
 # taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3
-# Variance (with epsilon) that a channel must have to be compared, in epsilons of its layer.
+# Smallest variance (with epsilon) of a channel that is compared, in epsilons of its layer.
 MIN_VARIANCE_IN_EPSILONS = 1.5
 
 
@@ -68,17 +67,17 @@ AS_FED = Transform(None, (1.0,), (0.0,))
 
 
 class BatchNormEvidence:
-    """The batch-norm layers of a model that are compared, and the weights in front of them.
+    """Batch-norm evidence of a model: its statistics, and a copy of the weights to compute others.
 
-    The weights are copied once, when the object is made. So during a fit the
-    evidence is that of the model as it was before training.
+    The weights are copied once, when the object is created. So during a fit the
+    evidence is that of the model before training.
 
     Args:
         model: A built model. It is not changed.
         max_layers: How many of the first trained batch-norm layers to compare.
-        max_bytes: Largest size of all weights with which they are all copied. Of larger
-            models, only those up to the first `max_layers` layers are copied, and the
-            deep layers are not used.
+        max_bytes: Largest size of a model whose weights are all copied. Of a larger model,
+            only the weights up to the first `max_layers` layers are copied, and the deep
+            layers are not used.
     """
 
     def __init__(
@@ -86,12 +85,12 @@ class BatchNormEvidence:
     ) -> None:
         self.model = model
         self.layers: list[Any] = []  # the first trained batch-norm layers
-        self.deep: list[Any] = []  # the later half of all of them; empty if not used
+        self.deep: list[Any] = []  # the later half of the trained ones; empty if not used
         # By id of a layer: moving mean, and moving variance plus epsilon.
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         # By id of a variable, in the order of the calls: the variable and its copied value.
         self._weights: dict[int, tuple[Any, np.ndarray]] = {}
-        # By id of a layer: how many of the weights are enough to run the model up to it.
+        # By id of a layer: how many of the weights are needed to run the model up to the layer.
         self._needed: dict[int, int] = {}
         self.reason = ""  # why there is nothing to compare with, in one sentence
         if not model.built:
@@ -174,7 +173,7 @@ class BatchNormEvidence:
             [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]
         )
         floor = np.concatenate([np.full(len(self._moving[id(a)][0]), a.epsilon) for a in layers])
-        # A channel without variance (dead, or lost to 8-bit storage) remembers nothing.
+        # A channel without variance (dead, or lost in 8-bit storage) holds no information.
         alive = moving[1] > MIN_VARIANCE_IN_EPSILONS * floor
         if alive.any():
             return Scores(np.asarray(statistics)[..., alive], moving[:, alive], floor[alive])
@@ -187,7 +186,7 @@ class BatchNormEvidence:
         name: str = "input",
         axis: int = -1,
     ) -> np.ndarray | None:
-        """Returns how far each image drives the deep layers from their moving mean.
+        """Returns the excitement: how far the deep features of each image are from the moving mean.
 
         For the arguments see `score`.
 
@@ -259,7 +258,7 @@ class Scores:
 
         Returns:
             `(gap, sigmas)`: the log ratio of the misfits, and the same in
-            standard errors over the images (bootstrap). The latter is 0 if the
+            standard errors over the images (bootstrap). `sigmas` is 0 if the
             gap is the same in all draws.
         """
         gap = float(self.misfit[worse] - self.misfit[better])
@@ -267,18 +266,18 @@ class Scores:
         return gap, gap / spread if spread > 1e-9 else 0.0
 
     def progress(self, candidate: int) -> float | None:
-        """Returns how far the moving statistics have come from their start to these images.
+        """Returns how far training has moved the moving statistics to those of these images.
 
         Moving statistics start at mean 0 and variance 1. Every training step
-        takes them a fixed share of the remaining way to the statistics of the
-        batch. So after few steps they lie on the straight line between both,
-        and all channels have come equally far.
+        moves them by a fixed share of the remaining distance to the statistics
+        of the batch. So after few steps they lie on the straight line between
+        the two, and all channels have moved by the same share.
 
         Args:
             candidate: Index of the candidate whose statistics are meant.
 
         Returns:
-            The share of the way, 0 to 1; None if they do not lie on that line.
+            The share of the distance, 0 to 1; None if the statistics are not on that line.
         """
         means, squares = self.statistics[candidate]
         mean = means.mean(axis=0)
@@ -311,9 +310,9 @@ class Scores:
 
 
 def _common_share(whole: np.ndarray, part: np.ndarray) -> float | None:
-    """Returns the share of `whole` that `part` is, None unless it is alike in all channels.
+    """Returns the common ratio of `part` to `whole`; None if the channels have different ratios.
 
-    It is alike if a fit by one share leaves less than a tenth of the sum of squares.
+    The ratio is common if its least-squares fit leaves less than a tenth of the sum of squares.
     """
     share = float(part @ whole / max(whole @ whole, 1e-12))
     rest = part - share * whole
@@ -321,7 +320,7 @@ def _common_share(whole: np.ndarray, part: np.ndarray) -> float | None:
 
 
 def _mixes_or_normalises(layer: Any) -> bool:
-    """Whether a layer is attention, or normalises each sample: the pixels' scale ends there."""
+    """Whether a layer is attention or normalises each sample, which removes the pixels' scale."""
     per_sample = (keras.layers.LayerNormalization, keras.layers.GroupNormalization)
     return isinstance(layer, per_sample) or "Attention" in type(layer).__name__
 

@@ -1,9 +1,9 @@
-"""Finds the convention that a model expects by comparing hypotheses with its batch norm.
+"""Batch-norm reading: compares the conventions that a model may expect with its batch norm.
 
 Every hypothesis is a convention that the model may expect, together with the
 map from the images as fed to it. With three channels it has two orders: that of
 the pixels, and that of the per-channel means. The order of the pixels cannot be
-measured by itself, only whether it must be reversed from that of the images as fed.
+measured; it can only be measured whether the images as fed must be reversed.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,12 @@ from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypot
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 from keras_shiftguard.profiles import InputSummary
 
-MAX_IMAGES = 16  # images that are compared; see `read_batch_norm` for small ones
-MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # in these images; of larger images, fewer are used
-# The first layers alone decide that no swap is needed if it fits worse by this many standard
-# errors.
+MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
+MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # values of all of them; fewer large images are used
+# The first layers alone decide against a swap if it fits worse by this many standard errors.
 MIN_SIGMAS_ALONE = 3.0
-# Share of the way from their start that moving statistics must have come (`Scores.progress`).
-# With 64 images of handwritten digits, the measured share is right to within 0.1.
+# Smallest `Scores.progress` of moving statistics that are used. With 64 images of handwritten
+# digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75
 
 
@@ -36,16 +35,16 @@ class Reading:
     """The misfits of all hypotheses, and the best hypothesis.
 
     Args:
-        hypotheses: All that were compared on all images and layers.
+        hypotheses: The hypotheses that were compared on all images and layers.
         scores: Their misfits.
         as_fed: Index of the hypothesis that leaves the images as fed.
-        best: Index of the chosen hypothesis: the one with the lowest misfit, or the same
-            in the other channel order if the deep layers tell so.
+        best: Index of the chosen hypothesis: the one with the lowest misfit, or its twin in
+            the other channel order if the deep layers prefer the twin.
         swap_sigmas: How much better the pixel order of `best` fits than the reversed
             one, in standard errors; 0 if it cannot be measured.
         num_images: Number of images that were used.
-        dropped: Hypotheses that were ruled out early, on half of the images and
-            two layers, each with its misfit there.
+        dropped: Hypotheses that were ruled out early, each with its misfit on half of the
+            images and two layers.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -66,7 +65,7 @@ class Reading:
         return float(np.exp(self.scores.misfit[index]))
 
     def rival(self, index: int) -> int:
-        """Returns the index of the best hypothesis of another mode than the one at `index`."""
+        """Returns the index of the best hypothesis whose mode differs from that at `index`."""
         given = self.hypotheses[index]
         others = [
             i
@@ -142,8 +141,8 @@ def _shortlist(
     """Compares all modes on half of the images and two layers, and drops most of them.
 
     Returns:
-        The hypotheses of the two best modes, of the known one and of the images
-        as fed; and the dropped ones with their misfits.
+        The hypotheses of the two best modes, of the known mode and of the images
+        as fed; and the dropped hypotheses with their misfits.
     """
     half = {key: value[::2] for key, value in inputs.items()}
     # A swap changes the misfit less than a wrong mode does, so it is compared later.
@@ -203,10 +202,9 @@ def _settle_order(
 
 
 def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
-    """Returns the index of the hypothesis with the pixels in the other order; None without one.
+    """Returns the index of the same hypothesis with reversed pixels; None if there is none.
 
-    It is of the same convention, except that the per-channel means are reversed as well if
-    the structure does not tell their order.
+    Its per-channel means are reversed as well if the structure does not tell their order.
     """
     given = hypotheses[index]
     if given.means is None or known is not None:
@@ -221,10 +219,10 @@ def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | 
 
 
 def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
-    """Returns which of two twins to assume if they fit alike.
+    """Returns the index of the twin to assume if both fit equally well.
 
-    It is the one that leaves the images as fed, else the one whose means are in the order
-    that is usual for the mode.
+    It is the twin that leaves the images as fed, else the twin whose means are in the usual
+    order of the mode.
     """
     if as_fed in pair:
         return as_fed
@@ -245,6 +243,6 @@ def _paired_sigmas(difference: np.ndarray) -> float:
 
 
 def _finite(images: np.ndarray) -> np.ndarray:
-    """Returns the images with zeros in place of values that are not finite."""
+    """Returns the images with values that are not finite replaced by 0."""
     x = np.asarray(images)
     return x if x.dtype.kind in "ui" else np.nan_to_num(x.astype("float32"), posinf=0, neginf=0)

@@ -1,12 +1,12 @@
-"""Fits the front of a model: what it does to an image between its input and its backbone.
+"""Front of a model: the computation between its input and its backbone, fitted as an affine map.
 
-The backbone is the recognised network, from its first convolution on. What its
-front does is not read from the configuration of layers but measured: constant
-images of known values go in, and what reaches the backbone is recorded. Then
+The backbone is the recognised network, from its first convolution on. The front is
+not read from the configuration of layers but measured: constant images of known
+values go in, and the input of the backbone is recorded. Then
 `y[c] = x[permutation[c]] * scale[c] + offset[c]` is fitted, and checked on values
-that were not used for the fit. So this works alike for a `Rescaling`, a `Lambda`,
-an operator or a layer of the user's own. The images are constant in space, so that
-resizing and cropping change nothing. The backbone itself is never run.
+that were not used for the fit. So a `Rescaling`, a `Lambda`, an operator and a
+custom layer are all handled in the same way. The images are constant in space, so
+that resizing and cropping change nothing. The backbone itself is never run.
 """
 
 from dataclasses import dataclass, replace
@@ -17,13 +17,13 @@ from keras import ops
 
 # Ranges of input values. A front that clips may be affine in only some of them.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
-# The channels of two more constant images, from 0 (low end of a range) to 1 (high end). They are
-# not used for the fit, only to check it.
+# Channel values of two more constant images, from 0 (low end of a range) to 1 (high end). They
+# only serve to check the fit.
 HELD_OUT = ((0.2, 0.7, 0.45, 0.6), (0.9, 0.1, 0.6, 0.3))
 
 
 class FrontError(Exception):
-    """The front is no scale and offset for each channel; the message gives the reason."""
+    """Raised if the front is no scale and offset for each channel; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +31,13 @@ class Front:
     """The front of a model as `y[c] = x[permutation[c]] * scale[c] + offset[c]`.
 
     Args:
-        permutation: For each output channel, the input channel it is taken from.
+        permutation: Index of the input channel for each output channel.
         scale: Factor of each output channel.
         offset: Offset of each output channel.
         channels: Number of input channels.
-        only_in: Name of the range of input values in which it was fitted, if it does
-            not hold in all ranges that were tried; else None.
-        precision: Relative rounding error that is allowed for, see `_precision`.
+        only_in: Name of the range of input values that the front was fitted in; None if it
+            holds in all ranges.
+        precision: Relative rounding error of the fit, see `_precision`.
     """
 
     permutation: tuple[int, ...]
@@ -94,11 +94,11 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
 
 
 def fit(values_in: dict[str, np.ndarray], values_out: dict[str, np.ndarray]) -> list[Front]:
-    """Returns the fronts that explain what reached the backbone of a model.
+    """Returns the fronts that explain the recorded input of a backbone.
 
     Args:
         values_in: What `probes` returned.
-        values_out: For each range what reached the backbone, `(probes, output channels)`.
+        values_out: The recorded input of the backbone by range, `(probes, output channels)`.
 
     Returns:
         One front if the same one holds in every range; else one for each range

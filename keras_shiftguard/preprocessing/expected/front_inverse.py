@@ -15,8 +15,8 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
         wanted: A known convention with the channel order `"rgb"` or `"bgr"`.
 
     Returns:
-        The convention of the input, and the front that it goes through: of
-        several, the one that holds in the range of values of such images.
+        The convention of the input, and the front that applies to it. If there are
+        several fronts, it is the one whose range holds the values of such images.
 
     Raises:
         FrontError: If not exactly one of the fronts gives an answer.
@@ -48,7 +48,7 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
     fed_scale = np.asarray(wanted.scale) / np.asarray(front.scale)
     fed_offset = (np.asarray(wanted.offset) - np.asarray(front.offset)) / np.asarray(front.scale)
     if front.channels == 1:
-        # One channel feeds all three, so it gets the mean of their numbers.
+        # One channel feeds all three outputs, so it gets the mean of their numbers.
         scale, offset = (float(fed_scale.mean()),), (float(fed_offset.mean()),)
         return named(scale, offset, "gray", front.precision)
     if sorted(front.permutation) != list(range(front.channels)):
@@ -70,7 +70,7 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
 def named(
     scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
 ) -> InputConvention:
-    """Returns the convention with these numbers, under its name if they are close to it.
+    """Returns the convention with these numbers, as a named mode if they are close to one.
 
     Scales must agree within 0.1 % (or the rounding of half precision), offsets
     within half a grey level of 0..255.
@@ -91,14 +91,14 @@ def named(
 def describe(
     front: Front, convention: InputConvention, wanted: InputConvention, name: str, own: bool
 ) -> list[str]:
-    """Returns sentences about what a front does, and so what the input must receive.
+    """Returns sentences about what a front does and what the input must therefore receive.
 
     Args:
         front: The front.
-        convention: What must go in, from `invert`.
-        wanted: What must come out.
+        convention: What must go into the front, from `invert`.
+        wanted: What must come out of the front.
         name: Name of the network behind the front.
-        own: Whether that network preprocesses by itself as well.
+        own: Whether that network also preprocesses its input itself.
     """
     if front.is_identity:
         return [f"Nothing stands between the model's input and {name}."]
@@ -131,10 +131,9 @@ def describe(
 
 
 def _from_raw(front: Front) -> tuple[InputConvention | None, str]:
-    """Returns the convention that a front turns raw images into; None if it has no name.
+    """Returns the named convention that a front turns raw images into, or None; and a text.
 
-    The second value names two conventions if the front applies both in a row; else it
-    is empty.
+    The text names two conventions if the front applies both in a row; else it is empty.
     """
     if front.channels != 3 or len(front.permutation) != 3:
         return None, ""

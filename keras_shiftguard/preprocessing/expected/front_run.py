@@ -1,8 +1,8 @@
-"""Runs a model on constant images up to its backbone, and records what arrives there.
+"""Runs a model on constant images up to its backbone, and records the input of the backbone.
 
-Functional, sequential and subclassed models, wrappers and layers of the user's
-own are all run in the same way: in inference mode, until the first convolution
-of the backbone is called. Neither this convolution nor anything after it is run.
+Functional, sequential and subclassed models, wrappers and custom layers are all
+run in the same way: in inference mode, until the first convolution of the
+backbone is called. Neither this convolution nor anything after it is run.
 """
 
 import re
@@ -22,7 +22,7 @@ PROBE_SIZE = 32  # height and width of a constant image
 
 
 class _ReachedError(Exception):
-    """The backbone is reached, so that nothing after it needs to be run."""
+    """Raised when the backbone is reached, to stop the run."""
 
 
 def run_model(
@@ -36,8 +36,8 @@ def run_model(
     """Returns the fronts of `model` between one of its inputs and the layer `stop`.
 
     Args:
-        model: Any Keras model. One that was never called is called on a small
-            image, up to `stop`, which builds the layers in front of it.
+        model: Any Keras model. If it was never called, this run builds the layers in
+            front of `stop`.
         position: Index of the input.
         stop: The layer whose input is recorded. Neither it nor anything after
             it is run.
@@ -48,8 +48,8 @@ def run_model(
         channels_first: Whether the images at `stop` have the channels first.
 
     Raises:
-        FrontError: If the model cannot be run on a constant image, or if what it
-            does to the images is no scale and offset for each channel.
+        FrontError: If the model cannot be run on a constant image, or if its front is
+            no scale and offset for each channel.
     """
     if has_graph(model):
         run, shapes, dtypes = _graph_runner(model, tensors_to_stop)
@@ -105,14 +105,14 @@ def _graph_runner(
     dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
     pruned = model
     if tensors_to_stop:
-        # Run only what the backbone depends on. With a given name Keras does not
+        # Run only the part that the backbone depends on. With a given name Keras does not
         # advance its counter of model names.
         pruned = keras.Model(inputs, list(tensors_to_stop), name="front")
 
     def run(feeds: list[Any]) -> Any:
         if pruned is not model:
-            # `call` does not check the shape, so that a small image may go into a
-            # model that was declared for large ones.
+            # `call` does not check the shape, so a small image can go into a model that
+            # was declared for large images.
             return pruned.call(feeds, training=False)
         return model(keras.tree.pack_sequence_as(model.input, feeds), training=False)
 
@@ -146,7 +146,7 @@ def _call_runner(
 def _declared_inputs(model: Any) -> tuple[Any, Any]:
     """Returns the input shapes that a model was built with, and a function that packs inputs.
 
-    Both are None unless it was built with a dict or list of inputs. The image
+    Both are None unless the model was built with a dict or list of inputs. The image
     comes first.
     """
     declared = (model.get_build_config() or {}).get("input_shape")
@@ -168,9 +168,9 @@ def _declared_inputs(model: Any) -> tuple[Any, Any]:
 
 
 def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
-    """Yields image shapes to try: a small one, then the one that the model was declared for.
+    """Yields image shapes to try: a small one, then the declared one.
 
-    They are without the batch axis, and have a 0 in place of the channels.
+    The shapes have no batch axis, and 0 for the number of channels.
 
     Args:
         shape: Declared shape of the input.
@@ -194,7 +194,7 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
 
 
 def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) -> Any:
-    """Returns what the layer `stop` is called with; the run ends there."""
+    """Returns the first argument of the call of the layer `stop`, and ends the run there."""
     received: list[Any] = []
 
     def record(*args: Any, **kwargs: Any) -> Any:
@@ -205,7 +205,7 @@ def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) 
         try:
             run(feeds)
         except Exception:
-            # Keras may wrap the error that stops the run in one of its own.
+            # Keras may wrap `_ReachedError` in an error of its own.
             if not received:
                 raise
     if not received:
@@ -227,13 +227,13 @@ def _to_numpy(tensor: Any) -> np.ndarray:
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
     """Returns the channel axis of an input.
 
-    `channels_first` tells the layout at the backbone; that of the input may be another.
+    `channels_first` is the layout at the backbone. The layout of the input may differ.
     """
     return len(shape) - (3 if channels_first and shape[-1] not in (1, 3, 4) else 1)
 
 
 def _middle(images: np.ndarray, channels_first: bool) -> np.ndarray:
-    """Returns the pixel in the middle of each image, which padding does not affect."""
+    """Returns the middle pixel of each image, which padding does not affect."""
     if channels_first:
         images = np.moveaxis(images, -3, -1)
     middle = images[..., images.shape[-3] // 2, images.shape[-2] // 2, :]

@@ -2,7 +2,7 @@
 
 The channel order of a convention comes from the structure of the model, or from
 the order in which per-channel means were subtracted. If both are unknown, three
-channels are taken to be RGB, as most networks are trained on RGB. One channel is
+channels are assumed to be RGB, because most networks are trained on RGB. One channel is
 "gray", and the order of any other number of channels is "unknown".
 """
 
@@ -15,11 +15,11 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 
 REVERSED = {"rgb": "bgr", "bgr": "rgb"}
-MAX_DIFFERENCE = 0.01  # of scales, relative; of offsets, as a share of the range of the values
+MAX_DIFFERENCE = 0.01  # of scales: relative; of offsets: share of the range of the values
 
 
 def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
-    """Returns the convention that the model expects if the hypothesis is right.
+    """Returns the expected convention if the hypothesis is right.
 
     Args:
         hypothesis: The hypothesis.
@@ -45,7 +45,7 @@ def candidate_in_words(hypothesis: Hypothesis) -> str:
 def both_conventions(
     hypothesis: Hypothesis, observed: InputConvention
 ) -> tuple[InputConvention, InputConvention]:
-    """Returns what is expected and what was fed, if the hypothesis is right."""
+    """Returns the expected and the observed convention, if the hypothesis is right."""
     order = hypothesis.means or "rgb"
     if hypothesis.means is None and observed.channel_order in REVERSED:
         # The per-channel means that were subtracted show the channel order of the images,
@@ -70,9 +70,9 @@ def both_conventions(
 def as_observed(
     observed: InputConvention, expected: InputConvention, swap: bool
 ) -> InputConvention:
-    """Returns the observed convention with the channel order that follows from the expected one.
+    """Returns the observed convention with the channel order of the expected one.
 
-    It is the same order, or the reverse if `swap`.
+    With `swap`, it gets the reverse order.
     """
     order = expected.channel_order
     order = REVERSED.get(order, order) if swap else order
@@ -80,13 +80,13 @@ def as_observed(
         return observed
     if observed.mode in MODES and observed.channel_order == "unknown":
         return InputConvention(observed.mode, order)
-    # Its numbers stay the same. If they are per-channel means of a named convention, these
-    # are then in one order and the pixels in the other, which has no name.
+    # The numbers stay the same. The means of a named convention are then in one order and the
+    # pixels in the other. This combination has no name, so it is "custom".
     return replace(observed, mode="custom", channel_order=order)
 
 
 def ordered(observed: InputConvention, expected: InputConvention) -> InputConvention:
-    """Returns the observed convention; an unknown channel order is taken to be the expected one."""
+    """Returns the observed convention, with the expected channel order if its own is unknown."""
     if observed.channel_order == "unknown" and expected.channel_order != "unknown":
         return as_observed(observed, expected, swap=False)
     return observed

@@ -1,8 +1,8 @@
-"""The preprocessor that a model carries: it tells what the network behind it must receive.
+"""Preprocessor of a model: it states what the network behind it must receive.
 
-KerasHub tasks have one, which converts what `fit`, `evaluate` and `predict` are given. Models of
-kimm and keras-cv-attention-models name a mode and leave the preprocessing to the user. All are
-found by their attributes; none of these packages is imported.
+KerasHub tasks have one, which converts the data passed to `fit`, `evaluate` and `predict`. Models
+of kimm and keras-cv-attention-models only name a mode, and the user must preprocess. All are
+recognised by their attributes; none of these packages is imported.
 """
 
 from typing import Any
@@ -31,7 +31,7 @@ CLIP = {
 }
 TF128 = {"mean": (128.0,) * 3, "std": (128.0,) * 3}
 # KerasHub's families whose presets all share one convention (`ImageConverter` of each preset).
-# Their structures are those of keras.applications, their weights are not.
+# Its VGG has the structure of keras.applications, but other weights.
 KERAS_HUB_FAMILIES: dict[str, Any] = {
     "VGGBackbone": "torch",
     "ViTBackbone": "tf",
@@ -41,12 +41,12 @@ KERAS_HUB_FAMILIES: dict[str, Any] = {
 
 
 def converts_by_itself(model: Any) -> bool:
-    """Whether `predict` and `fit` of the model preprocess what they are given."""
+    """Whether `predict` and `fit` of the model preprocess their input."""
     return _converter(model) is not None
 
 
 def after_preprocessor(model: Any) -> InputConvention | None:
-    """Returns what the network behind the model's own preprocessor receives; None without one."""
+    """Returns the convention that the model's own preprocessor states; None without one."""
     converter = _converter(model)
     if converter is not None:
         return stated_conventions(converter)[None]
@@ -78,7 +78,7 @@ def _converter(model: Any) -> Any | None:
 
 
 def _named(mode: Any) -> InputConvention | None:
-    """Returns the convention of a `rescale_mode`, which may be a pair of mean and deviation."""
+    """Returns the convention of a mode by name, or of a pair of mean and deviation; else None."""
     try:
         if isinstance(mode, (list, tuple)) and len(mode) == 2:
             mean, std = (np.ravel(np.asarray(v, "float64")).tolist() for v in mode)

@@ -1,13 +1,13 @@
-"""Recognises the networks of `keras.applications` in a model, from the structure of its graph.
+"""Recognition of the networks of `keras.applications` in a model, by the structure of its graph.
 
-Every step of the graph gets a fingerprint of everything between it and the
-image: each convolution, normalisation, pooling and merge before it, and how
-they are connected. Names, image sizes, weights and later steps are not part of
-it. A network is recognised if some step has one of its two fingerprints in
+Every step of the graph gets a fingerprint of everything between the image and the
+step: each convolution, normalisation, pooling and merge, and how they are
+connected. Names, image sizes, weights and later steps do not count. A network is
+recognised if some step has one of the network's two fingerprints in
 `architectures.py`: that of its last trunk step, or that of its first merge after
-half of its convolutions. A single other kernel size, stride or bias before that
-step changes the fingerprint, so networks that are only similar do not match. Another
-filter count changes it as well, but not that of a variant (`Signature.variant`). At
+half of its convolutions. One different kernel size, stride or bias before the step
+changes the fingerprint, so networks that are only similar do not match. A different
+number of filters changes it as well, except for a variant (`Signature.variant`). At
 least `MIN_CONVOLUTIONS` convolutions must agree.
 """
 
@@ -49,15 +49,15 @@ class Recognition:
     """One network found in a model.
 
     Args:
-        candidates: The architectures that it can be: one, unless it was cut so
-            early that several begin with the same layers.
+        candidates: The possible architectures: one, unless the network was cut so early
+            that several architectures begin with the same layers.
         signature: The signature that matched.
         convolutions: Number of convolutions that agree.
         layers: The layers that agree, the stem first.
-        front: The layers and operations directly before the stem, nearest
-            first, as far as they form a chain.
+        front: The layers and operations before the stem, nearest first, up to the
+            first branch.
         stem: The first convolution.
-        inputs: Positions of the inputs of `graph` from which it takes its image.
+        inputs: Positions of the inputs of `graph` that feed the stem.
         graph: The outermost model in whose graph it was found.
         tensors_to_stem: The tensors of `graph` that must be computed to reach the stem.
     """
@@ -77,8 +77,8 @@ def recognise(model: Any) -> list[Recognition]:
     """Returns every known network in `model`: itself, part of its graph, or nested at any depth."""
     found = _recognise_graph(model) if has_graph(model) else []
     seen = {id(r.stem) for r in found}
-    # The graph of `model` does not contain models inside custom layers or subclassed models.
-    # It contains a model after a layer with weights, but with other fingerprints.
+    # Nested models are searched separately. Models inside custom layers or subclassed models are
+    # not in the graph of `model`. Models after a layer with weights have other fingerprints there.
     for inner in nested_models(model):
         for match in _recognise_graph(inner):
             if id(match.stem) not in seen:
@@ -91,16 +91,15 @@ def _recognise_graph(model: Any) -> list[Recognition]:
     """Returns the known networks in the graph of one model."""
     steps = flatten(model)
     matches = []
-    # First the networks as published, then their variants, which are compared without the numbers
-    # of filters.
+    # Networks as published are compared with the numbers of filters, variants without.
     for exact, table in ((True, _EXACT), (False, _VARIANTS)):
         for index, fingerprint in enumerate(fingerprints(steps, filters=exact)):
             for signature, whole in table.get(fingerprint, ()):
                 count = sum(is_convolution(steps[i]) for i in body(steps, index))
                 matches.append((whole, exact, count, index, signature))
     found, stems = [], set()
-    # The best match of each stem: a whole trunk rather than a part of one, then the published
-    # width rather than another one, then the most convolutions.
+    # The best match of each stem: a whole trunk before a part, then the published network before
+    # a variant, then the most convolutions.
     for whole, _, count, index, signature in sorted(matches, key=lambda m: (m[:3], m[3]))[::-1]:
         inside = body(steps, index)
         stem = min(inside)
@@ -153,12 +152,12 @@ def is_convolution(step: Step) -> bool:
 
 
 def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
-    """Returns a fingerprint for each step, of the step and all that it depends on.
+    """Returns the fingerprint of each step, made of the step and all that it depends on.
 
     Args:
         steps: A flattened graph.
         filters: Whether the numbers of filters are part of the fingerprint. If
-            not, all widths of a network have the same one.
+            not, all widths of a network have the same fingerprint.
     """
     prints: list[str] = []
     for step in steps:
@@ -182,8 +181,8 @@ def _token(operation: Any, filters: bool) -> str:
     """Returns the text that a step adds to the fingerprint; "" if it adds nothing.
 
     Padding, activation, dropout, reshaping and global pooling add nothing,
-    because they change with the image size, the Keras version or the user's
-    choice.
+    because they change with the image size, the Keras version or options of
+    the user.
     """
     if isinstance(operation, _CONVOLUTIONS):
         kind = next(c.__name__ for c in _CONVOLUTIONS if isinstance(operation, c))

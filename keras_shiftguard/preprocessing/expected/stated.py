@@ -1,7 +1,7 @@
-"""Conventions that somebody states: `expects=`, in every form in which projects write them.
+"""Stated conventions: the reader of `expects=`, in the formats that projects use.
 
-Keras's modes, and the mean and deviation of timm, torchvision and Hugging Face; KerasHub's image
-converters; profiles of earlier data. Nothing of these projects is imported.
+These are Keras's modes, the mean and deviation of timm, torchvision and Hugging Face, KerasHub's
+image converters, and profiles of earlier data. None of these projects is imported.
 """
 
 import json
@@ -28,20 +28,20 @@ FORMS = (
 # Keys of the mappings of timm and torchvision, and of Hugging Face.
 NUMBERS = ("mean", "std", "image_mean", "image_std", "rescale_factor")
 SWITCHES = ("do_rescale", "do_normalize", "do_flip_channel_order")
-TOLERANCE = 2e-3  # by which the numbers may differ from those of a named mode, of the range
+TOLERANCE = 2e-3  # largest difference to the numbers of a named mode, as a share of the range
 
 
 def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
-    """Returns what the inputs of a model must receive, as somebody states it.
+    """Returns the stated conventions of the inputs of a model.
 
     Args:
         expects: The statement, see `FORMS`; None if there is none.
 
     Returns:
-        The convention by the name of the input; under None, that of every other image input.
+        The convention by the name of the input; the key None stands for every other image input.
 
     Raises:
-        BadInputError: for a statement that cannot be read, or makes no sense.
+        BadInputError: If the statement cannot be read or contradicts itself.
     """
     if expects is None:
         return {}
@@ -65,21 +65,21 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
 
 
 def speaker_of(expects: Any) -> str:
-    """Returns who states `expects`, as the beginning of a sentence."""
+    """Returns the source of `expects`, as the beginning of a sentence."""
     if isinstance(expects, (str, PathLike)) and expects not in MODES and is_model(expects):
         return f"The profile attached to {Path(expects).name} says"
     return "You said (`expects`)"
 
 
 def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping[str, int]) -> None:
-    """Checks that what is stated fits the image inputs of a model.
+    """Checks that the stated conventions fit the image inputs of a model.
 
     Args:
         stated: The result of `stated_conventions`.
         channels: Number of channels of each image input, by its name; empty if unknown.
 
     Raises:
-        BadInputError: for an input that the model does not have, or another number of channels.
+        BadInputError: If the model lacks a stated input, or has another number of channels there.
     """
     if not channels:
         return
@@ -99,7 +99,7 @@ def for_channels(convention: InputConvention, channels: int) -> InputConvention:
     """Returns a stated convention for an input with that many channels.
 
     Raises:
-        BadInputError: if it has another number of means than the input has channels.
+        BadInputError: If the number of means differs from the number of channels.
     """
     numbers = len(convention.scale or ())
     if convention.mode in MODES:
@@ -150,7 +150,7 @@ def _of_file(path: Path) -> dict[str | None, InputConvention]:
 
 
 def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
-    """Returns the conventions of the images that a profile was made of, by input."""
+    """Returns the conventions of the images in a profile, by input."""
     found: dict[str | None, InputConvention] = {}
     for name, summary in profile.inputs.items():
         observed = observe(summary)
@@ -189,7 +189,7 @@ def _of_mapping(values: Mapping[str, Any]) -> InputConvention:
         std = np.ones_like(mean) if std is None else std
         _check_scale(mean, std)
         mean, std = np.broadcast_arrays(mean, std)
-        # A mean above 1 is of pixels in 0..255, else of pixels in [0, 1].
+        # A mean above 1 is for pixels in 0..255, else for pixels in [0, 1].
         is_of_raw = mean.max() > 1 or (not mean.any() and std.max() > 1)
         scale = (1.0 if is_of_raw else float(factor)) / std
         offset = -mean / std
@@ -198,7 +198,7 @@ def _of_mapping(values: Mapping[str, Any]) -> InputConvention:
 
 
 def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
-    """Returns the numbers under the first of these names; None without a name."""
+    """Returns the numbers under the first of `names`; None if no name is given."""
     if not names:
         return None
     try:
@@ -214,7 +214,7 @@ def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
 
 
 def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
-    """Checks that means and deviations are on one scale, and that nothing is divided by 0."""
+    """Checks that means and deviations fit together, are on one scale and not 0."""
     received = f"Received: mean={mean.tolist()}, std={std.tolist()}"
     if std.min() <= 0:
         raise BadInputError(f"`std` in `expects` must be above 0. {received}")
@@ -245,7 +245,7 @@ def _of_converter(converter: Any) -> InputConvention:
 
 
 def _named(scale: np.ndarray, offset: np.ndarray, order: str) -> InputConvention:
-    """Returns the convention with these numbers: a named mode if it has them, else a custom one."""
+    """Returns the named mode with these numbers, else a custom convention."""
     for mode, (of_mode, shift) in MODES.items():
         mode_scale, mode_offset = np.asarray(of_mode), np.asarray(shift)
         if order == "bgr":

@@ -1,6 +1,6 @@
-"""Resizing that a converter states: the size, filter and crop with which images are prepared.
+"""Stated resizing: the size, filter and crop in a KerasHub converter or a configuration file.
 
-A KerasHub image converter, timm and Hugging Face state it beside mean and deviation.
+KerasHub, timm and Hugging Face state it beside mean and deviation.
 """
 
 import json
@@ -15,12 +15,12 @@ PILLOW_FILTERS = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "
 
 @dataclass(frozen=True)
 class StatedResize:
-    """How images are brought to size.
+    """The stated way of resizing images.
 
     Args:
         size: Height and width in pixels; None if not stated.
         interpolation: Name of the filter, such as `"bilinear"`; "" if not stated.
-        antialias: Whether the filter averages when it reduces; None if not stated.
+        antialias: Whether the filter averages when it makes images smaller; None if not stated.
         crops: Whether the aspect ratio is kept by cropping or padding; None if not stated.
     """
 
@@ -46,7 +46,7 @@ def stated_resize(expects: Any) -> StatedResize | None:
     """Returns the resizing that `expects` states; None if it states none.
 
     Args:
-        expects: See `stated.stated_conventions`. What cannot be read states nothing here.
+        expects: See `stated.stated_conventions`. A file that cannot be read gives None here.
     """
     if isinstance(expects, (str, Path)) and Path(expects).suffix == ".json":
         try:

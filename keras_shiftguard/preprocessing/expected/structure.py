@@ -1,4 +1,4 @@
-"""Finds what the input tensors of a model must receive, from the structure of the model."""
+"""Structural expectation: what each input of a model must receive, read from its structure."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,7 +21,7 @@ PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without 
 
 @dataclass(frozen=True)
 class StructuralExpectation:
-    """What one image input of a model must receive.
+    """What one image input of a model must receive, according to the structure of the model.
 
     Args:
         position: Index of the input.
@@ -37,12 +37,13 @@ class StructuralExpectation:
         published_top5: Its ImageNet top-5 accuracy at that size.
         fresh: Whether its weights look untrained: all moving means are 0 and all moving
             variances 1 or, if it has no batch normalisation, all biases are 0.
-        head: The classifier at the end of the model: `"none"`; `"fresh"`, its biases are all 0;
-            `"published"`, it has as many classes as ImageNet, so it came with the network; or
-            `"own"`, somebody trained it, maybe on other input than the network below it.
+        head: The kind of classifier at the end of the model: `"none"`; `"fresh"` if its
+            biases are all 0; `"published"` if it has as many classes as ImageNet, so that it
+            came with the network; else `"own"`, trained by the user, maybe on other input
+            than the network before it.
         trainable: Whether the network has trainable weights.
-        speaks: Whether layers inside the model show what its input must receive: they turn
-            it into what the network is published for.
+        speaks: Whether preprocessing layers inside the model show what its input must
+            receive: they turn a named convention into the published one.
         evidence: Plain sentences with numbers.
     """
 
@@ -65,17 +66,17 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     """Returns what each image input of a model must receive, read from its structure.
 
     The function recognises the networks of `keras.applications` anywhere in the
-    model, and takes account of all preprocessing in front of them inside the
-    model. The conventions do not depend on the weights of these networks, and the
-    networks are not run.
+    model, and includes all preprocessing that the model does in front of them. The
+    conventions do not depend on the weights of these networks, and the networks are
+    not run.
 
     Args:
-        model: Any Keras model. It is not changed, except that in a model that
-            was never called the layers in front of the network get built.
+        model: Any Keras model. It is not changed, with one exception: if it was never
+            called, the layers in front of the network are built.
 
     Returns:
         One expectation for each image input, in the order of `model.inputs`. Its
-        mode is `"unknown"` if the structure does not tell. Nothing is raised.
+        mode is `"unknown"` if the structure does not tell or cannot be read.
     """
     inputs = _image_inputs(model)
     try:
@@ -169,7 +170,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         )
         return replace(answer, evidence=tuple(evidence))
     own = _own_front(network, match)
-    # What may arrive at the network; the last one is the documented one.
+    # Conventions that may arrive at the network; the last one is documented.
     accepted = [RAW] if own else _stem_conventions(network)
     answer = replace(answer, inner=accepted[-1])
     evidence.append(
@@ -224,7 +225,7 @@ def _family(match: Recognition) -> str:
 
 
 def _stem_conventions(network: Architecture) -> list[InputConvention]:
-    """Returns what the first convolution expects: exactly, then as documented if that differs."""
+    """Returns the exact convention of the first convolution, then a different documented one."""
     if network.mode == "tf128":
         exact = InputConvention("custom", network.order, (1 / 128,) * 3, (-1.0,) * 3)
         return [exact, InputConvention("tf", network.order)]
@@ -232,7 +233,7 @@ def _stem_conventions(network: Architecture) -> list[InputConvention]:
 
 
 def _own_front(network: Architecture, match: Recognition) -> list[Any]:
-    """Returns the layers with which the network itself preprocesses, in call order; [] if none."""
+    """Returns the network's own preprocessing layers in call order; [] if there are none."""
     if not network.inside:
         return []
     chain = [f for f in match.front if not isinstance(f, layers.ZeroPadding2D)]
@@ -268,7 +269,7 @@ def _same(one: InputConvention, other: InputConvention) -> bool:
 
 
 def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
-    """Whether the layers look untrained: moving statistics, or else biases, as initialised."""
+    """Whether moving statistics or, without batch norm, biases have their initial values."""
     norms = [n for n in network_layers if isinstance(n, layers.BatchNormalization)]
     if norms:
         return all(
@@ -279,7 +280,7 @@ def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
 
 
 def _head_of(model: Any) -> str:
-    """Returns which classifier the model ends in, see `StructuralExpectation`."""
+    """Returns the kind of classifier that the model ends in, see `StructuralExpectation`."""
     every = [a for a in walk(model) if not sublayers(a)]
     weighted = [a for a in every if getattr(a, "weights", None)]
     last = weighted[-1] if weighted else None

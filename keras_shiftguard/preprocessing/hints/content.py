@@ -1,4 +1,4 @@
-"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted ones.
+"""Hints from the content of images: broken, flat, duplicate, gray, framed or inverted images.
 
 Images are `(n, height, width, channels)` in all functions.
 """
@@ -11,13 +11,13 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 MIN_GRAY_CORRELATION = 0.9999  # between channels; JPEG colour noise stays below
 MIN_GRAY_SHARE = 0.9  # of the images
 MIN_FRAMED_SHARE = 0.25  # of the images
-MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the image's side
+MIN_BAR_SHARE = 0.03  # width of each of two opposite bars, as a share of the side of the image
 MIN_BACKGROUND_SHARE = 0.4  # share of the pixels that must be at the bright end
 MAX_GLYPH_SIDE = 64  # pixels; digits and glyphs are small, pages of text are not
 
 
 def nonfinite_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
-    """Returns the hints (one or none), and the images of which all values are finite."""
+    """Returns the hints (one or none), and the images whose values are all finite."""
     finite = np.isfinite(images).all(axis=(1, 2, 3))
     if finite.all():
         return [], images
@@ -35,8 +35,8 @@ def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def duplicate_hints(images: np.ndarray) -> list[Hint]:
-    """Returns a hint if several images are equal in every value that is compared."""
-    # About 32 x 32 pixels of each are compared, which is enough to tell two photos apart.
+    """Returns a hint if images are exact copies of others."""
+    # About 32 x 32 pixels of each image are compared, which is enough to tell two photos apart.
     step = max(1, min(images.shape[1:3]) // 32)
     seen = {image[::step, ::step].tobytes() for image in images}
     copies = len(images) - len(seen)
@@ -47,7 +47,7 @@ def duplicate_hints(images: np.ndarray) -> list[Hint]:
 
 
 def gray_hints(images: np.ndarray) -> list[Hint]:
-    """Returns a hint if the three channels are copies of one, up to scales and offsets."""
+    """Returns a hint if the three channels are copies of one channel, up to scale and offset."""
     if images.shape[-1] != 3 or images.shape[1] * images.shape[2] < 16:
         return []
     pixels = images.reshape(len(images), -1, 3) / (np.abs(images).max() + 1e-30)
@@ -65,7 +65,7 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
 def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     """Returns the hints on bars at two opposite edges, and the images without any flat edge.
 
-    An object on a plain background is flat at all four edges and is no frame.
+    An object on a plain background is flat at all four edges, and is not counted as a frame.
     """
     flat_rows = (images == images[:, :, :1]).all(axis=(2, 3))  # (n, height)
     flat_columns = (images == images[:, :1]).all(axis=(1, 3))

@@ -1,9 +1,9 @@
-"""Hints from labels: checks whether they mean the same classes as the model does. NumPy only.
+"""Hints from labels: checks whether labels and model number the classes alike. NumPy only.
 
-Three problems are looked for: the labels lie outside of the model's classes, they
+Three problems are checked: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
-are in another order. A bad model, or one on wrongly preprocessed input, has a
-low accuracy as well, so each check needs more evidence than a low accuracy.
+are in another order. A bad model, or wrongly preprocessed input, gives a low
+accuracy as well, so each check needs more evidence than a low accuracy.
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ import numpy as np
 
 from keras_shiftguard.statistics.classes import host_class_ids
 
-# Another order is reported only if its p-value is below this, and a shift if it is below 20 times
-# this, because a false alarm is worse than a missed problem.
+# Largest p-value for which another order is reported; for a shift it is 20 times as large. It is
+# small because a false alarm is worse than a missed problem.
 MAX_P_VALUE = 1e-3
 MIN_CONFIDENCE = 0.5  # mean confidence of the model; below it, no other order is reported
-MIN_CLASSES = 6  # classes that must speak for a shift, or be predicted for another order
+MIN_CLASSES = 6  # classes that must support a shift, or be predicted for another order
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class LabelFinding:
 
 
 def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding | None:
-    """Returns the clearest problem of the labels, None if there is none.
+    """Returns the first problem that is found in the labels, None if there is none.
 
-    A low accuracy alone is no problem of the labels. The model should be fed
-    what it expects; check the preprocessing first.
+    A low accuracy alone is no problem of the labels. Check the preprocessing
+    first, because wrong input lowers the accuracy as well.
 
     Args:
         probabilities: `(n, classes)`, see `statistics.classes.host_probabilities`.
@@ -70,7 +70,7 @@ def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding 
 
 
 def _out_of_range(ids: np.ndarray, predicted: np.ndarray, classes: int) -> LabelFinding | None:
-    """Finds labels that are no class of the model."""
+    """Finds labels that are not among the classes of the model."""
     outside = (ids < 0) | (ids >= classes)
     if not outside.any():
         return None
@@ -97,11 +97,11 @@ def _shifted(ids: np.ndarray, predicted: np.ndarray) -> LabelFinding | None:
     accuracy = float(right.mean())
     for offset in (1, -1):
         # Neighbouring classes (ages, ratings) are confused in both directions, but a shift
-        # goes in one.
+        # has one direction.
         moved, opposite = predicted == ids + offset, predicted == ids - offset
         repaired = float(moved.mean())
         seen, class_index = np.unique(ids, return_inverse=True)
-        # For each class: samples that speak for the shift, minus samples against it.
+        # For each class: samples for the shift, minus samples against it.
         lead = np.bincount(class_index, moved.astype(float) - (right | opposite), len(seen))
         for_it, against = int((lead > 0).sum()), int((lead < 0).sum())
         p_value = 2 * _binomial_tail(for_it, for_it + against, 0.5)  # two offsets are tried
@@ -131,7 +131,7 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
     if confidence < MIN_CONFIDENCE:
         return None
     n, accuracy = len(ids), float(np.mean(predicted == ids))
-    # Even for a bad model the right class is among the likelier ones. If the classes are in
+    # Even a bad model gives the right class a fairly high probability. If the classes are in
     # another order, the rank of the label is uniform between first and last.
     p_label = p[np.arange(n), ids][:, None]
     rank = ((p > p_label).mean(axis=1) + (p >= p_label).mean(axis=1)) / 2
@@ -168,9 +168,9 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
 
 
 def _ranks_are_random(rank: np.ndarray) -> bool:
-    """Whether ranks from 0 (likeliest) to 1 could be those of classes drawn at random.
+    """Whether ranks from 0 (likeliest) to 1 could be those of random classes.
 
-    Their mean is then at most two standard errors below 0.5.
+    The mean of such ranks is at most two standard errors below 0.5.
     """
     return bool((rank.mean() - 0.5) * np.sqrt(12 * len(rank)) > -2)
 
@@ -211,8 +211,8 @@ def _consistent_mapping(
     if not moved or not _ranks_are_random(rank[np.isin(ids, moved_classes)]):
         return None
     distinct = len(set(modes)) >= 0.8 * len(modes)
-    # Half of the classes must be renamed. That must make half of the predictions right, and 30 %
-    # more than are right as they are.
+    # Half of the classes must be renamed. This must make at least half of the predictions right,
+    # and 30 percentage points more than before.
     better = hits / total >= 0.5 and (hits - right) / total >= 0.3
     # Null hypothesis: only half of the samples, or a third if there are many classes, get the
     # commonest prediction of their class.

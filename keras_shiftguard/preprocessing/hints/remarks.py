@@ -16,12 +16,12 @@ from keras_shiftguard.preprocessing.hints.label_hints import check_labels
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
-# Predictions run the whole network, which takes longer than everything else. So only a
-# few images are used, and more of them if there are labels.
+# Running the whole network takes longer than everything else. So only a few images are used, and
+# more if there are labels.
 MAX_UNLABELLED, MAX_LABELLED = 16, 256
 MIN_IMAGES = 16  # with fewer, there are no hints from predictions
 BATCH_SIZE = 32
-MAX_P_VALUE = 1e-3  # of each sign test
+MAX_P_VALUE = 1e-3  # of the sign test
 
 
 def remarks_of_images(
@@ -53,8 +53,8 @@ def remarks_of_predictions(
 ) -> tuple[Hint, ...]:
     """Returns the hints from predictions: labels in another order, transposed images.
 
-    The network must be trained already. A network with several outputs, or one
-    that is no classifier, gives no hints.
+    The network must be a trained classifier. A network with several outputs, or
+    with maps as its output, gives no hints.
 
     Args:
         model: The network.
@@ -110,7 +110,7 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Returns class probabilities, `(n, classes)`; None if the outputs are none."""
+    """Returns class probabilities, `(n, classes)`; None if the output is not one matrix."""
     size = len(next(iter(samples.values())))
     outputs = []
     for start in range(0, size, BATCH_SIZE):

@@ -1,7 +1,7 @@
 """Hints on how images were resized, from repeated pixels and spectra.
 
-A resize that averages (antialiasing) leaves little power at the finest scale.
-One that picks or blends single pixels folds the power of finer scales into it.
+Reducing with averages (antialiasing) leaves little power at the finest scale.
+Reducing that picks or blends single pixels folds the power of finer scales into it.
 Enlarging leaves the finest scales empty, or interpolates with weights that are
 periodic along each axis (Popescu and Farid, 2005). Single photos differ in
 sharpness for other reasons, so each score is the median over a set of images.
@@ -101,7 +101,7 @@ def scores(gray: np.ndarray) -> Scores:
 
 
 def _repeated(gray: np.ndarray) -> np.ndarray:
-    """Returns the share of columns that equal the one before and are not flat."""
+    """Returns the share of columns that equal the previous column and are not flat."""
     same = (gray[:, :, 1:] == gray[:, :, :-1]).all(axis=1)
     flat = (gray == gray[:, :1]).all(axis=1)[:, 1:]
     return (same & ~flat).mean(axis=1)
@@ -120,7 +120,7 @@ def _bands(gray: np.ndarray) -> dict[str, np.ndarray]:
         "coarse": (0.05, 0.1),
         "wide": (0.15, 0.45),
     }
-    # A floor far below the power of any picture avoids a division by zero for flat ones.
+    # A floor far below the power of any picture avoids a division by zero for flat pictures.
     floor = 1e-9 * power.sum(axis=1) + 1e-30
     return {
         name: np.median(power[:, (frequency >= low) & (frequency < high)], axis=1) + floor
@@ -137,13 +137,13 @@ def _periodicity(gray: np.ndarray) -> np.ndarray:
     level = rough.mean(axis=1, keepdims=True)
     trace = np.log(rough + 1e-2 * level + 1e-30)
     window = np.ones(9) / 9
-    # Without its running mean over nine columns, the trace shows only fast changes.
+    # Subtracting the running mean over nine columns leaves only fast changes.
     trace = trace - np.stack(
         [np.convolve(np.pad(row, 4, mode="edge"), window, "valid") for row in trace]
     )
     power = np.abs(np.fft.rfft(trace * np.hanning(trace.shape[1]), axis=1)) ** 2
     frequency = np.fft.rfftfreq(trace.shape[1])
-    # The blocks of JPEG are periodic as well, with a period of eight pixels: left out.
+    # JPEG blocks repeat every eight pixels, so their frequencies are left out.
     eighths = np.abs(frequency * 8 - np.round(frequency * 8)) < 8 * 2.5 / trace.shape[1]
     power = power[:, (frequency > 0.12) & ~eighths]
     return np.log((power.max(axis=1) + 1e-30) / (np.median(power, axis=1) + 1e-30))

@@ -1,4 +1,4 @@
-"""Hints on resizing: where the feed differs from what a converter states."""
+"""Hints on resizing: where the images as fed differ from the stated resizing."""
 
 from collections.abc import Iterable
 
@@ -7,14 +7,14 @@ from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.profiles import InputSummary
 
 CERTAINTY_OF_SIZE = 0.9
-# Hints of `resampling.py` that contradict a filter which averages.
+# Hints of `resampling.py` that contradict a smooth or antialiased filter.
 UNFILTERED = ("nearest_enlarged", "no_antialiasing")
 
 
 def resize_hints(
     stated: StatedResize | None, summary: InputSummary, seen: Iterable[Hint]
 ) -> list[Hint]:
-    """Returns hints on what the feed shows against what is stated.
+    """Returns hints on differences between the images as fed and the stated resizing.
 
     Args:
         stated: The stated resizing, or None.

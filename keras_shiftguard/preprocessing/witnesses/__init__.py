@@ -1,1 +1,1 @@
-"""The witnesses that a mismatch needs: the memory of batch norm, the trial, and the feed."""
+"""Evidence for a mismatch beside batch norm: the trial, and the feed (the images as fed)."""

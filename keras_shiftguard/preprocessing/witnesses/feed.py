@@ -1,4 +1,4 @@
-"""What the feed shows by itself: whether it surely is in the convention that it seems to be in."""
+"""Feed evidence: checks whether the images as fed are surely in the observed convention."""
 
 import numpy as np
 
@@ -24,16 +24,17 @@ def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
 def shows_its_convention(
     summary: InputSummary, observed: InputConvention, expected: InputConvention
 ) -> bool:
-    """Whether the extremes of the values cannot as well be those of pale or dark images.
+    """Whether the values rule out that these are pale or dark images in the expected convention.
 
-    Values from 0.06 to 1 may be dim images in [0, 1], or pale ones in [-1, 1]. The black or white
-    of the observed convention tells, where the expected one has another value for it.
+    Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1]. The values
+    rule this out if they leave the expected range, or if they reach black or white of the observed
+    convention where the expected one has another value for it.
     """
     low, high = summary.minimum, summary.maximum
     scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
     if not Form(("expected",), "", scale, offset).holds(low, high):
         return True
-    if observed.mode == "custom":  # fitted to these extremes, so it always has black and white
+    if observed.mode == "custom":  # a fit to these extremes proves nothing
         return False
     own_scale, own_offset = np.asarray(observed.scale), np.asarray(observed.offset)
     for end, found in ((0.0, low), (255.0, high)):
@@ -49,8 +50,8 @@ def could_be_the_subject(
 ) -> bool:
     """Whether pale, dark or hazy images could explain why another convention seems to fit.
 
-    Stretched, such images look more like those of training, to batch norm and to the trial.
-    That does not explain a factor such as 255.
+    A fix that stretches the contrast of such images makes them look more like training images to
+    batch norm and the trial. This cannot explain a factor as large as 255.
     """
     return are_near(observed, expected) and not is_filled(summary, observed)
 

@@ -1,13 +1,13 @@
-"""The trial: whether a network sees better with a suspected fix than with its input as fed.
+"""Trial of a fix: tests whether a network recognises its images better with the fix.
 
-A network that is fed what it was trained on finds two views of one photo alike, and different
-photos different. So for a fix, its features of two views are compared, on the images as fed and
-on the images as fixed: for each image, the InfoNCE (log of the softmax over cosine similarities)
-of its own second view among those of all images. The mean difference is told in standard errors
-over the images.
+If the input is right, a network gives similar features to two views of one photo, and different
+features to different photos. So the trial takes the features of two views of each image, as fed
+and with the fix. The score of an image is its InfoNCE: the log of the softmax over cosine
+similarities, of its own second view among those of all images. The result is the mean difference
+of the scores, in standard errors over the images. "Sees better" means a higher score.
 
-It needs no labels, no batch norm and no training data, and it tests one suspect: as a search over
-many it would be wrong too often. Where there are labels that the network has learnt, they decide
+The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
+over many would be wrong too often. If there are labels that the network has learnt, they decide
 instead: the fix must make them more probable.
 
 Reference:
@@ -41,15 +41,15 @@ BATCH_SIZE = 16  # divides `FIRST_IMAGES`
 
 @dataclass(frozen=True)
 class Preference:
-    """How much better a network tells images apart with a fix than as fed.
+    """Result of a trial: how much better a network sees with a fix than without.
 
     Args:
-        sigmas: The mean difference of the InfoNCE in standard errors over the images; below 0
-            if the network sees better without the fix. Of a classifier that is asked as well,
-            the smaller one of that of its features and that of its logits; with labels that it
-            has learnt, that of the log probability of the labels.
-        told_apart: How well it tells the images apart, with or without the fix, whichever is
-            better: 0 is chance, 1 is perfect.
+        sigmas: The mean difference of the scores in standard errors over the images; below 0
+            if the network sees better without the fix. The score is the InfoNCE of the features.
+            If the logits of a classifier are compared as well, the smaller difference is taken.
+            With labels that it has learnt, the score is their log probability.
+        told_apart: How well the network tells the images apart, with or without the fix,
+            whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
         by_labels: Whether the labels decided.
     """
@@ -91,15 +91,17 @@ class Preference:
 
 
 class Trial:
-    """Tries fixes on some images, each at most once; nothing is run before the first.
+    """Trial of fixes on some images. The network first runs when a fix is tried.
+
+    Features are cached, so that no batch runs twice with the same fix.
 
     Args:
         model: A built model. It is not changed.
         inputs: Images as fed, by input name.
         name: Name of the image input to fix.
         axis: Its channel axis.
-        with_head: Whether the classifier, if there is one, is asked as well: a head on a frozen
-            backbone may have learnt an input that the backbone does not expect.
+        with_head: Whether the logits of the classifier, if there is one, are compared as well: a
+            head on a frozen backbone may have learnt an input that the backbone does not expect.
         labels: Labels of the images, if any, see `host_class_ids`. They decide if the classifier
             has learnt them.
     """
@@ -130,14 +132,14 @@ class Trial:
     def of(self, fix: Transform, than: Transform = AS_FED) -> Preference:
         """Returns how much better the network sees with `fix` than with another map.
 
-        The first half of the images is enough where the answer is clear.
+        Only the first `FIRST_IMAGES` images are used if their result is clear.
 
         Args:
             fix: The map from the images as fed to the suspected convention.
             than: The map to compare it with; by default, the images as fed.
 
         Raises:
-            Exception: whatever the user's own `call` raises.
+            Exception: Any error that the user's own `call` raises.
         """
         if self.num_images < MIN_TRIAL_IMAGES:
             return Preference(0.0, 0.0, self.num_images)
@@ -152,7 +154,7 @@ class Trial:
         """Returns how much better the network sees these images than those of another trial.
 
         Args:
-            other: Of the same images, garbled in another way.
+            other: A trial of the same images, before they were repaired.
         """
         n = min(self.num_images, other.num_images)
         if n < MIN_TRIAL_IMAGES:
@@ -164,7 +166,7 @@ class Trial:
         return _preference(self._seen_in(than, n), self._seen_in(fix, n), n)
 
     def _seen_in(self, transform: Transform, n: int) -> "_Seen | None":
-        """Returns how well the network sees the first `n` images in a convention."""
+        """Returns the scores of the first `n` images; None without finite features."""
         first, second = (self._features(transform, view, n) for view in (0, 1))
         if first is None or second is None:
             return None
@@ -206,13 +208,13 @@ class Trial:
 
 @dataclass
 class _Seen:
-    """How well a network sees each of some images, `(n,)` each.
+    """Scores of some images, `(n,)` each.
 
     Args:
         by_features: InfoNCE of the features.
-        by_logits: The same of the logits; None if the classifier is not asked.
+        by_logits: InfoNCE of the logits; None if they are not compared.
         of_labels: Log probabilities of the labels, if there are any.
-        chance: Their log probability without any knowledge.
+        chance: Log probability of a label by chance, a single number.
     """
 
     by_features: np.ndarray
@@ -228,7 +230,7 @@ class _Seen:
 
 
 def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference:
-    """Returns by how much the network sees each image better."""
+    """Returns how much better the scores `after` are than the scores `before`, over `n` images."""
     if before is None or after is None:
         return Preference(0.0, 0.0, n)
     best = max(before.by_features.mean(), after.by_features.mean())
@@ -244,7 +246,7 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
 
 
 def _sigmas(gains: np.ndarray) -> float:
-    """Returns the mean in standard errors."""
+    """Returns the mean of `gains` in standard errors."""
     return float(gains.mean() / (gains.std(ddof=1) / np.sqrt(len(gains)) + 1e-9))
 
 
@@ -261,7 +263,7 @@ def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         second: Features of the second views, `(n, d)`.
 
     Returns:
-        `(n,)`: the log probability of the own second view; `-log(n)` is chance, 0 perfect.
+        `(n,)`: the log probability of the own second view; `-log(n)` is chance, 0 is perfect.
     """
     a, b = (x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12) for x in (first, second))
     return np.diag(_log_softmax(a @ b.T / TRIAL_TEMPERATURE))

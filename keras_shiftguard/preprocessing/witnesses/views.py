@@ -1,19 +1,19 @@
-"""Two views of each image, for `trial.py`: as it is, and cut out, mirrored or moved."""
+"""Second views of images for `trial.py`: cropped and mirrored, or shifted by some pixels."""
 
 from zlib import crc32
 
 import numpy as np
 
-CROP = 0.7  # side of the part that is cut out, as a share of the image
-SMALL = 48  # images of at most that side are moved instead: a part of them holds too little
-MAX_MOVE = 2  # pixels by which small images are moved
+CROP = 0.7  # side of the crop, as a share of the side of the image
+SMALL = 48  # images up to this side are shifted instead, because a crop of them shows too little
+MAX_MOVE = 2  # pixels by which small images are shifted
 
 
 def second_view(images: np.ndarray) -> np.ndarray:
     """Returns another view of each image, of the same size.
 
-    Photos are cut to a part at a random place, and half of them mirrored. Small images are moved.
-    The place follows from the image itself, so that it is the same in every draw of images.
+    Photos get a random crop, and half of them are mirrored. Small images are shifted. The random
+    numbers are seeded by the image itself, so that an image always gets the same view.
 
     Args:
         images: `(n, height, width, channels)`, float.
@@ -32,7 +32,7 @@ def second_view(images: np.ndarray) -> np.ndarray:
 
 
 def _along(image: np.ndarray, place: float, axis: int) -> np.ndarray:
-    """Returns a part of the image along one axis, stretched to its length (linear)."""
+    """Returns a crop of the image along one axis, stretched to the full length (linear)."""
     length = image.shape[axis]
     start = place * (1 - CROP) * length
     at = np.clip(start + (np.arange(length) + 0.5) * CROP - 0.5, 0, length - 1)
@@ -44,7 +44,7 @@ def _along(image: np.ndarray, place: float, axis: int) -> np.ndarray:
 
 
 def _moved(image: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Returns the image moved by some pixels; its edge is repeated where nothing comes in."""
+    """Returns the image shifted by some pixels; the gap is filled by repeating the edge."""
     height, width = image.shape[:2]
     rows = np.clip(np.arange(height) - down, 0, height - 1)
     columns = np.clip(np.arange(width) - right, 0, width - 1)
