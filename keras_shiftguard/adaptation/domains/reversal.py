@@ -9,10 +9,10 @@ from keras_shiftguard.errors import BadInputError
 
 
 def reverse(x: Any, strength: Any) -> Any:
-    """Returns `x`, with a gradient that is multiplied by `-strength`.
+    """Returns `x`; its gradient is multiplied by `-strength`.
 
     `x - constant` is exactly zero, so finite values stay the same bit for bit in every
-    precision, unlike those of `(1 + s) * stop_gradient(x) - s * x`. Infinity becomes NaN.
+    precision. `(1 + s) * stop_gradient(x) - s * x` would round them. Infinity becomes NaN.
 
     Args:
         x: A floating-point tensor of any shape.
