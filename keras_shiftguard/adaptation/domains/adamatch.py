@@ -18,8 +18,8 @@ class AdaMatch(keras.layers.Layer):
     The class probabilities of the weak view are rescaled so that their mean over the batch
     is that of the source (distribution alignment). A sample counts only if its largest
     rescaled probability is at least `CONFIDENCE` times the mean confidence on the source. The
-    loss is multiplied by `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the share
-    that is over of the training after `start`.
+    loss is multiplied by `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the elapsed share of
+    the training after `start`.
 
     `PairModel` computes the source part of AdaMatch: the loss of its weak and strong view, and
     the random interpolation of the logits. The paper adds the losses of the two views;
