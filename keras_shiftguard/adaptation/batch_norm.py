@@ -1,7 +1,7 @@
 """AdaBN: recalibration of the moving statistics of batch norm on target data.
 
 A batch-norm layer normalises with the mean and variance that its input had in
-training. They are wrong for a target that looks different. Those of the target
+training. These are wrong for a target that looks different. Those of the target
 can be measured without labels: Li et al., "Revisiting Batch Normalization for
 Practical Domain Adaptation", 2016. With few target samples (n), the estimate is
 noisy. So the statistics of training count as `prior_samples` (N) samples:

@@ -9,7 +9,7 @@ from keras_shiftguard.statistics.stream import Stream
 
 
 class Independence:
-    """Sets how many independent samples the profile of a stream has.
+    """Sets the number of independent samples in the profile of a stream.
 
     Args:
         declared: The user's values by stream: a number of samples, or the independent share of

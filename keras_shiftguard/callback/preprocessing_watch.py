@@ -129,7 +129,7 @@ class PreprocessingWatch:
                 self._correct(stream, self.diagnoses[name])
 
     def release(self) -> None:
-        """Frees the copied weights; the diagnoses stay."""
+        """Frees the copied weights; keeps the diagnoses."""
         self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:

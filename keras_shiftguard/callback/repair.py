@@ -87,7 +87,7 @@ class Repair:
         return _in_a_line(changes, augmentation.gaps)
 
     def recalibrate(self, model: keras.Model, log: RunWriter, step: int) -> str:
-        """Sets the batch-norm statistics to those of the target; returns the change as text."""
+        """Adapts the batch-norm statistics to the target; returns the change as text."""
         if "batch_norm" not in self.adapt or not self.target.is_there:
             return ""
         with self.target.reading():

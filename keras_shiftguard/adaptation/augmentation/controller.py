@@ -1,4 +1,4 @@
-"""`AugmentationController`: a search for augmentation operations and strengths. NumPy only.
+"""`AugmentationController`: a controller of the augmentation strengths. NumPy only.
 
 After each epoch it compares the image attributes of training with those of the
 target, and moves the strengths towards the smallest set of operations that makes
@@ -64,7 +64,7 @@ class Change:
 
 
 class AugmentationController:
-    """A search for the strengths with which augmented training images look like the target.
+    """A controller of the strengths that makes augmented training images look like the target.
 
     Args:
         names: Names of the operations that may be used.
@@ -257,7 +257,7 @@ class _Search:
     def _candidates(
         self, plan: np.ndarray, shortlist: list[int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns plans that change one operation of `plan`, and which operation that is.
+        """Returns plans that change one operation of `plan`, and the indices of the operations.
 
         A plan that adds an operation may also reduce all other strengths.
 

@@ -21,8 +21,8 @@ LOG_ATTRIBUTES = (
     *("contrast", "saturation", "sharpness", "noise", "noise_flat", "noise_kurtosis"),
     *("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy"),
 )
-SPREAD_WEIGHT = 0.25  # weight of a gap between standard deviations; between means it is 1
-MIN_SAMPLES = 20  # needed in each stream with the attribute; else the attribute is ignored
+SPREAD_WEIGHT = 0.25  # weight of differences of standard deviations; that of means is 1
+MIN_SAMPLES = 20  # with the attribute, in each stream; otherwise the attribute is ignored
 # An attribute is shifted if its means differ by more than both of these, in standard deviations
 # and in standard errors. With five standard errors, 0.2 % of the trainings have a false alarm if
 # thirty attributes are tested a hundred times in each.

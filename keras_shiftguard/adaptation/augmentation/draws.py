@@ -13,7 +13,7 @@ from keras import ops
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
 CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns plain images too
-MIN_PROGRESS = 0.3  # smallest share of the full strength that one of the other samples gets
+MIN_PROGRESS = 0.3  # smallest share of the full strength for the other samples
 GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest random change of a level, as a share of its strength
 
@@ -138,7 +138,7 @@ class Draws:
             self.names.index(o.opposite) if o.opposite in self.names else i
             for i, o in enumerate(table)
         ]
-        # Of each operation and its opposite: the one that comes first, and the other one.
+        # For each operation: the lower and the higher index of it and its opposite.
         both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
         # The same random number decides for both operations of a pair.

@@ -90,7 +90,7 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
             f"the source has samples of shape {source.shape[1:]}.{fix}"
         )
     is_numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
-    # All kinds of integers, and bool, count as one.
+    # All integer dtypes and bool count as one kind.
     kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)]
     if not all(is_numeric) or kinds[0] != kinds[1]:
         raise BadInputError(

@@ -15,7 +15,7 @@ from keras import ops
 
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 
-FIRST_STAGE = 0.25  # share of the training before AdaMatch sets in
+FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
 # switched off.
 MIN_SOURCE_ACCURACY = 0.8
@@ -81,7 +81,7 @@ class AutoGuard:
         return done / max(steps, 1.0)
 
     def begin(self, evidence: Evidence, probabilities: np.ndarray) -> None:
-        """Ends the first stage: saves its weights and the class mix, or switches AdaMatch off."""
+        """Ends the first stage: saves weights and sets the class mix, or switches AdaMatch off."""
         if evidence.source_accuracy < MIN_SOURCE_ACCURACY:
             self.model.set_strength(0.0)
             self.record_action(

@@ -66,7 +66,7 @@ def mmd(source: Any, target: Any) -> Any:
     kernel = kernel / len(BANDWIDTHS)
     size = ops.shape(source)[0]
     within_source, within_target = kernel[:size, :size], kernel[size:, size:]
-    # The pairs of a sample with itself do not count; their kernel is 1.
+    # Subtracts the pairs of a sample with itself, whose kernel is 1.
     return (
         (ops.sum(within_source) - n) / ops.maximum(n * (n - 1.0), 1.0)
         + (ops.sum(within_target) - m) / ops.maximum(m * (m - 1.0), 1.0)

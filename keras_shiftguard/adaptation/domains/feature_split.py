@@ -11,7 +11,7 @@ LAYERS_AFTER_HEAD = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "
 
 
 class Split:
-    """A model divided into a feature extractor and a head, made of the same layers.
+    """A model divided into a feature extractor and a head. The layers are not copied.
 
     Args:
         model: A functional or sequential model with one output.

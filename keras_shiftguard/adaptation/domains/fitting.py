@@ -59,7 +59,7 @@ def train(
     measured = _take_samples(validation)[1] if held_out else source_samples
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
-    seed = int(from_all(np.asarray([seed]))[0])  # all processes take the first one's seed
+    seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
     pairs = Pairs(
         source,
         target,

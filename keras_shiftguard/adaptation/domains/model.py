@@ -26,7 +26,7 @@ from keras_shiftguard.instrument.processes import is_first_process
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class DomainAdaptationModel(PairModel):
-    """Trains a model on a labelled source so that it works on an unlabelled target.
+    """Wrapper that trains a model on a labelled source to work on an unlabelled target.
 
     The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
     `predict`, `save`. It trains the weights of `model` itself, which is available as

@@ -23,7 +23,7 @@ class PairModel(keras.Model):
 
     Attributes:
         base: The wrapped model.
-        split: The wrapped model with two outputs, features and predictions.
+        split: A `Split`, which computes the features and outputs of the wrapped model.
         methods: Layers with a method `loss(pair, progress, strength)`; their losses are added.
         views: Layer that makes a weak and a strong view of a batch; None without augmentation.
         strength: Variable, the weight of the methods.

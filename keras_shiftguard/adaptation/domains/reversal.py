@@ -24,7 +24,7 @@ def reverse(x: Any, strength: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class GradientReversal(keras.layers.Layer):
-    """Returns its input unchanged, and reverses the gradient.
+    """Gradient reversal layer: returns its input unchanged, and reverses the gradient.
 
     The layers after it learn to tell the domains apart; the layers before it learn
     to make that impossible.
