@@ -1,10 +1,10 @@
 """AdaBN: recalibration of the moving statistics of batch norm on target data.
 
 A batch-norm layer normalises with the mean and variance that its input had in
-training. They are wrong for a target that looks different. The right ones can
-be measured without labels: Li et al., "Revisiting Batch Normalization for
-Practical Domain Adaptation", 2016. With few target samples (n) that estimate is
-noisy. So the statistics of training count as `prior_samples` (N) more samples:
+training. These are wrong for a target that looks different. Those of the target
+can be measured without labels: Li et al., "Revisiting Batch Normalization for
+Practical Domain Adaptation", 2016. With few target samples (n), the estimate is
+noisy. So the statistics of training count as `prior_samples` (N) samples:
 `N / (N + n) * source + n / (N + n) * target`, as in Schneider et al., "Improving
 robustness against common corruptions by covariate shift adaptation", NeurIPS
 2020, equation 1.
@@ -116,17 +116,17 @@ def adapt_batch_norm(
 ) -> BatchNormAdaptation:
     """Recalibrates the moving statistics of batch norm on target data.
 
-    While they are measured, the layers normalise with the statistics of each
-    target batch, as in training mode, so that every layer is measured on the
-    adapted output of the layers before it. Dropout and augmentation are off.
-    Layers that are frozen, themselves or by an outer layer (`trainable=False`),
-    keep their statistics.
+    During the measurement, the layers normalise with the statistics of each
+    target batch, as in training mode. So every layer is measured on the adapted
+    output of the layers before it. Dropout and augmentation are off.
+    Frozen layers (`trainable=False`, set on the layer or on an outer layer) keep
+    their statistics.
 
     Args:
         model: A built model with `BatchNormalization` layers.
         data: The target data, in any form that `fit` accepts; labels are ignored.
         prior_samples: Number of samples that the statistics of training count
-            as (Schneider et al. 2020). With 0 they do not count.
+            as (Schneider et al. 2020). With 0 they are ignored.
         max_samples: Largest number of target samples to use.
 
     Returns:
@@ -194,8 +194,8 @@ class _Meter:
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         self.count = 0.0  # samples so far
-        # The inputs and their squares are averaged over the positions of a sample, and summed
-        # over the samples: `(channels,)` each.
+        # Sums over the samples of the input and of its square, each averaged over the positions
+        # of a sample: `(channels,)` each.
         self.sum: np.ndarray = np.zeros(())
         self.sum_of_squares: np.ndarray = np.zeros(())
 

@@ -1,1 +1,1 @@
-"""The Keras callback `ShiftGuard`, and the parts of a fit that it watches."""
+"""The Keras callback `ShiftGuard`, and the checks that it runs during a fit."""

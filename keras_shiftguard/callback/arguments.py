@@ -10,7 +10,7 @@ from keras_shiftguard.errors import BadInputError
 ON_MISMATCH = ("warn", "raise", "fix", "ignore")
 ON_SHIFT = ("warn", "raise", "stop", "ignore")
 STREAMS = ("train", "validation", "prediction", "target", "reference")
-MAX_LOG_SAMPLES = 64  # images of each stream, at each look
+MAX_LOG_SAMPLES = 64  # images of each stream at each comparison
 ADAPTATIONS = ("augmentation", "batch_norm")
 
 
@@ -38,7 +38,7 @@ def check_update_freq(update_freq: Any) -> None:
 
 
 def check_log_samples(log_samples: Any, log_dir: Any) -> None:
-    """Checks that `log_samples` is a number of images, and that there is a place for them.
+    """Checks that `log_samples` is a valid number of images, and 0 if there is no `log_dir`.
 
     Raises:
         BadInputError: if it is not.
@@ -71,11 +71,11 @@ def check_statistics(statistics: Sequence[Any]) -> None:
 
 
 def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
-    """Returns how many independent samples the streams have, by stream.
+    """Returns the declared number or share of independent samples, by stream.
 
     Args:
-        distinct_samples: None; a number of samples, or a share in (0, 1], of training; or a dict
-            of these by stream.
+        distinct_samples: A number of training samples; a share of them, in (0, 1]; a dict of
+            numbers or shares by stream; or None.
 
     Raises:
         BadInputError: for anything else.
@@ -98,7 +98,7 @@ def distinct_by_stream(distinct_samples: Any) -> dict[str, int | float]:
 
 
 def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
-    """Returns the repairs that `adapt` asks for, as a tuple of words out of `ADAPTATIONS`.
+    """Returns the repairs that `adapt` selects, as a tuple of names in `ADAPTATIONS`.
 
     Raises:
         BadInputError: for an unknown repair, or for `"batch_norm"` without `target_data`.

@@ -1,7 +1,6 @@
-"""The lines that the guard prints at the end of a run: one on preprocessing, one on shift.
+"""The lines that the guard prints at the end of a run: on preprocessing, shift and corrections.
 
-They repeat nothing that a warning has said already; `guard.diagnosis` and `guard.report` have the
-numbers.
+They do not repeat the warnings. The numbers are in `guard.diagnosis` and `guard.report`.
 """
 
 from collections.abc import Collection, Sequence
@@ -17,10 +16,12 @@ MAX_SHOWN = 3  # largest number of alarms that are listed
 
 
 def preprocessing_line(diagnosis: Diagnosis | None) -> str:
-    """Returns the verdict on preprocessing in one line; "" where a warning has told it.
+    """Returns the verdict on preprocessing in one line; "" for a mismatch.
+
+    A mismatch has a warning of its own, except with `on_mismatch="ignore"`.
 
     Args:
-        diagnosis: The diagnosis; None without one, or where no input has images.
+        diagnosis: The diagnosis; None if there is none, or if no input has images.
     """
     if diagnosis is None or diagnosis.status == "mismatch":
         return ""
@@ -30,11 +31,11 @@ def preprocessing_line(diagnosis: Diagnosis | None) -> str:
 
 
 def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> str:
-    """Returns the verdict on shift in one line, and the alarms of which nobody was warned.
+    """Returns the verdict on shift in one line, and lists the alarms that had no warning.
 
     Args:
-        report: The latest report; None without one.
-        untold: Alarms without a warning, the most severe first.
+        report: The latest report; None if there is none.
+        untold: Alarms that had no warning, the most severe first.
     """
     if report is None:
         return ""
@@ -54,7 +55,7 @@ def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> s
 
 
 def correction_line(corrected: Collection[str]) -> str:
-    """Returns how to keep a correction that was made inside the fit; "" without one.
+    """Returns how to keep a correction that was made inside the fit; "" without a correction.
 
     Args:
         corrected: Names of the streams whose input was corrected.

@@ -1,4 +1,4 @@
-"""`CostWatch`: measures during a fit what the shifts of validation cost."""
+"""`CostWatch`: a measurement during a fit of the accuracy that shifts of validation cost."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -27,39 +27,42 @@ from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
-# JAX would compile the operations for minutes; there only the accuracies are compared.
-FIRST_EPOCHS = 4  # epochs with a difference after which its cost is always measured anew
+FIRST_EPOCHS = 4  # the cost of new findings is measured after each of so many epochs
+# Whether an operation that explains the difference is searched for. JAX would compile the
+# operations for minutes, so there only the accuracies are compared.
 SEARCHES = keras.backend.backend() != "jax"
 
 
 class CostWatch:
-    """Measures the cost of the findings on validation with the present weights.
+    """Measures the cost of the findings on validation, in accuracy, with the present weights.
 
-    It runs the model on some hundred images, after an epoch that found a difference, and while
-    there is one after the next three, then after 4, 8, 16, ... more, and after the last: a model
-    that learns more has more to lose.
+    It runs the model on some hundred images. It measures after the epoch of a new finding, then
+    1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch, because the cost can rise while
+    the model learns. While the model has learnt too little to lose accuracy, it measures after
+    every epoch.
 
     Args:
         model: The model that is trained.
-        shift: The comparisons of the streams, whose findings get their cost.
+        shift: The comparisons of the streams. Their findings get the costs.
         sync: Function that copies the present weights to the model's variables.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
         self._model, self._shift, self._sync = model, shift, sync
-        # The features with a cost and the epoch in which they were found, by the other stream.
+        # By the other stream: the features with a cost, and the epoch of their first measurement.
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
         self._measured: dict[str, ShiftCost] = {}  # by the other stream
-        self._mirrored: dict[tuple[str, str], str] = {}  # how, by the other stream and the feature
+        # By the other stream and the feature: how images are mirrored, e.g. "upside down".
+        self._mirrored: dict[tuple[str, str], str] = {}
         self._has_failed = False
 
     def update(self, streams: Mapping[str, Stream], epoch: int, is_last: bool = False) -> None:
-        """Measures what is due after an epoch.
+        """Measures the costs that are due after an epoch.
 
         Args:
             streams: The streams with their kept samples.
             epoch: The epoch, counted from 1.
-            is_last: Whether it is the last one of the fit.
+            is_last: Whether it is the last epoch of the fit.
         """
         if self._shift.tolerance is None or self._has_failed:
             return
@@ -130,9 +133,9 @@ class CostWatch:
     def _mirroring(
         self, pair: Pair, features: list[str], predict: Predict, current: Labelled
     ) -> dict[str, Cost | None]:
-        """Returns what mirroring costs, for each of some findings; none if nothing is mirrored.
+        """Returns the cost of mirrored images for each of `features`; empty if none are mirrored.
 
-        The first of them then says so, in place of "classes look different".
+        The finding with the largest effect then names the mirroring as its explanation.
         """
         found = mirrored(predict, current)
         if found is None:
@@ -144,7 +147,7 @@ class CostWatch:
         return dict.fromkeys(features, cost)
 
     def _rename(self, against: str, finding: Finding) -> None:
-        """Says that images are mirrored, if they are."""
+        """Explains a finding by mirrored images, if `_mirrored` has an entry for it."""
         how = self._mirrored.get((against, finding.feature))
         if how is not None:
             text = f"{stream_name(finding.stream).capitalize()} images are {how}"
@@ -158,7 +161,7 @@ class CostWatch:
 
 
 def _labelled(stream: Stream) -> Labelled | None:
-    """Returns the kept images of the only input of a stream, with labels; None without them."""
+    """Returns the kept, labelled images of a stream; None without labels or for several inputs."""
     if len(stream.sketches) != 1 or len(stream.kept_samples) != 1:
         return None
     samples, labels = stream.samples()
@@ -167,14 +170,14 @@ def _labelled(stream: Stream) -> Labelled | None:
 
 
 def _step(pair: Pair, name: str) -> Explanation | None:
-    """Returns the preprocessing step that explains a finding on the input; None without one."""
+    """Returns the preprocessing step that explains the finding on an input; None without one."""
     if pair.findings[name].kind != "preprocessing":
         return None
     return pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
 
 
 def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
-    """Returns how far each image attribute moved, and its standard deviation, by name."""
+    """Returns the reference mean minus the current mean, and the current deviation, by name."""
     now, before = (_table(profile, name) for profile in (pair.current, pair.reference))
     moved = {key: before[key][0] - now[key][0] for key in now.keys() & before.keys()}
     return moved, {key: now[key][1] for key in moved}

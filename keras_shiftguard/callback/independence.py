@@ -1,4 +1,4 @@
-"""`Independence`: how many of the samples of each stream are independent."""
+"""`Independence`: the number of independent samples of each stream."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,15 +9,15 @@ from keras_shiftguard.statistics.stream import Stream
 
 
 class Independence:
-    """Sets how many independent samples the profile of a stream has.
+    """Sets the number of independent samples in the profile of a stream.
 
     Args:
-        declared: What the user says, by stream: a number of samples, or a share in (0, 1] of
-            them. Where nothing is said, neighbouring images that are nearly the same count
-            less.
+        declared: The user's values by stream: a number of samples, or the independent share of
+            the samples, in (0, 1]. For other streams, the share is estimated: neighbouring
+            images that are nearly the same count less.
 
     Attributes:
-        notes: A sentence for each stream that counts less without the user's word.
+        notes: A sentence by stream, for streams whose estimated share is below 1.
     """
 
     def __init__(self, declared: Mapping[str, int | float]) -> None:
@@ -30,9 +30,9 @@ class Independence:
 
         Args:
             name: Name of the stream.
-            profile: A pass over it.
-            stream: Its kept images, from which near duplicates are recognised; None if there
-                are none.
+            profile: Profile of a pass over the stream.
+            stream: The stream, whose kept images are searched for near duplicates; None if no
+                images are kept.
         """
         said = self.declared.get(name)
         if said is None:

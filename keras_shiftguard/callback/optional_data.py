@@ -1,4 +1,4 @@
-"""`OptionalData`: reference or target data; if it cannot be read, a fit goes on without it."""
+"""`OptionalData`: reference or target data. If reading it fails, the fit goes on without it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from keras_shiftguard.profiles.storage import UnreadableFile
 
 
 class OptionalData:
-    """The data of one argument. If it cannot be read, the fit goes on without it.
+    """The data of one argument of the guard, with a record of whether reading it failed.
 
     Args:
         name: Name of the argument, for the warning.
@@ -31,11 +31,11 @@ class OptionalData:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """A context for reading the data: a failure in it becomes a warning and sets `lost`.
+        """Context manager for reading the data: turns a failure into a warning, and sets `lost`.
 
-        Such failures are missing storage, damaged files and errors of the user's own data
-        set. Data of a type or shape that cannot be used still raises an error, because it is
-        a mistake of the caller.
+        Failures are missing storage, damaged files and errors in the user's own data set.
+        Data of an unusable type or shape still raises an error, because it is a mistake of
+        the caller.
         """
         try:
             yield

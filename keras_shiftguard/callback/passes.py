@@ -1,4 +1,4 @@
-"""`PassCounter`: counts the batches of a stream, and tells when to drain its statistics.
+"""`PassCounter`: a counter of the batches of a stream that decides when to drain its statistics.
 
 To drain statistics is to move them from the step into the profile of the stream.
 """
@@ -22,9 +22,9 @@ class PassCounter:
     Attributes:
         batches: Number of batches of all passes.
         position: Index of the latest batch in the present pass; -1 before the first.
-        latest: Profile of the latest pass that did not repeat the samples of the one before.
-        repeats: Whether the latest pass repeated the samples of the one before.
-        stride: Steps from one measured step of the present pass to the next.
+        latest: Profile of the latest pass with new samples.
+        repeats: Whether the latest pass repeated the samples of the pass in `latest`.
+        stride: Number of steps from one measured step of the present pass to the next.
     """
 
     def __init__(self) -> None:
@@ -41,15 +41,15 @@ class PassCounter:
 
         Args:
             stream: The statistics of the stream, which are reset.
-            steps: How many batches Keras expects in the first pass, or None if unknown.
-                A later pass is expected to be as long as the pass before.
+            steps: Number of batches that Keras expects in the first pass; None if unknown.
+                Later passes are expected to be as long as the previous pass.
         """
         last_steps = self.position + 1
         batch_size = stream.profile.num_samples // last_steps if last_steps else None
         steps = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
-        if not self.repeats:  # else the images of the pass before are still those of this one
+        if not self.repeats:  # else the kept images are still samples of the new pass
             stream.forget_samples()
             stream.spread_samples(-(-steps // self.stride) if steps else None)
         stream.restart()
@@ -59,9 +59,9 @@ class PassCounter:
         self._undrained = 0
 
     def advance(self, batch: int) -> None:
-        """Counts the batches of the pass up to the one with this index.
+        """Counts the batches of the pass up to the index `batch`.
 
-        With `steps_per_execution` these are several.
+        With `steps_per_execution`, one call counts several batches.
         """
         self._new = batch - self.position
         self.position = batch
@@ -86,8 +86,8 @@ class PassCounter:
     def finish(self, stream: Stream) -> InputProfile:
         """Drains the statistics at the end of a pass, and returns the profile of its samples.
 
-        If the pass repeated the samples of the one before, it is the profile of that pass, which
-        was measured on more of them.
+        If the pass repeated the samples of `latest`, it returns the profile in `latest`, which was
+        measured on more of the samples.
         """
         profile = self.drain(stream)
         self.repeats = same_samples(self.latest, profile)

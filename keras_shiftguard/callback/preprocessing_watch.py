@@ -1,4 +1,4 @@
-"""`PreprocessingWatch`: checks the preprocessing of each stream during a fit."""
+"""`PreprocessingWatch`: a check of the preprocessing of each stream during a fit."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,8 +17,8 @@ from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
 # Numbers of batches after which a stream is checked, until there is a verdict. A check costs
-# a few forward passes through the first layers. Mostly the first check is enough; the later
-# ones are for small batches.
+# a few forward passes through the first layers. Usually the first check is enough; later
+# checks are for small batches.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
 # With fewer photos, the convention is recognised correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8
@@ -32,9 +32,9 @@ class PreprocessingWatch:
             at once, because training changes the weights.
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
         training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
-        stated: What somebody says that the inputs must receive, see `stated_conventions`.
-        speaker: Who says it, as the beginning of a sentence.
-        resize: The resizing that somebody states, or None.
+        stated: Stated conventions by input, see `stated_conventions`.
+        speaker: The source of these conventions, as the beginning of a sentence.
+        resize: The stated resizing, or None.
     """
 
     def __init__(
@@ -52,24 +52,24 @@ class PreprocessingWatch:
         self.diagnoses: dict[str, Diagnosis] = {}
         self.corrected: set[str] = set()  # names of the streams whose input is corrected
         self.sees_images = False  # whether any input has images; else there is nothing to check
-        self._settled: set[str] = set()  # names of the streams that have their diagnosis
+        self._settled: set[str] = set()  # names of the streams whose diagnosis is final
         self._checked_at: dict[str, int] = {}  # number of batches at the latest check
         self._evidence = BatchNormEvidence(model) if model.built else None
         self._structures = expect_from_structure(model) if model.built else None
 
     def is_settled(self, stream: str) -> bool:
-        """Whether the stream has its diagnosis, which is not made again."""
+        """Whether the diagnosis of the stream is final."""
         return stream in self._settled
 
     def is_due(self, stream: str, batches: int) -> bool:
-        """Whether the stream must be checked, now that it has had `batches` batches."""
+        """Whether the stream must be checked after `batches` batches."""
         if stream in self._settled:
             return False
         last = self._checked_at.get(stream, 0)
         return any(last < number <= batches for number in CHECK_AFTER_BATCHES)
 
     def check(self, model: keras.Model, stream: Stream, batches: int, final: bool = False) -> bool:
-        """Diagnoses the stream from its first samples; returns whether that settles it.
+        """Diagnoses the stream from its first samples; returns whether the diagnosis is final.
 
         Args:
             model: The model, as it is now.
@@ -85,7 +85,7 @@ class PreprocessingWatch:
         is_last = final or batches >= CHECK_AFTER_BATCHES[-1] or not samples
         if num_samples < MIN_SAMPLES_TO_CHECK and not is_last:
             return False
-        if samples and not num_samples:  # image inputs, of which no image has come yet
+        if samples and not num_samples:  # image inputs, but no image so far
             return False
         diagnosis = judge(
             model,
@@ -129,7 +129,7 @@ class PreprocessingWatch:
                 self._correct(stream, self.diagnoses[name])
 
     def release(self) -> None:
-        """Frees the copied weights; the diagnoses stay."""
+        """Frees the copied weights; keeps the diagnoses."""
         self._evidence = self._structures = None
 
     def act(self, stream: Stream) -> None:
@@ -156,7 +156,7 @@ class PreprocessingWatch:
                 warn("\n".join(lines))
 
     def _is_reported(self, name: str) -> bool:
-        """Whether the same diagnosis was reported already, for another stream."""
+        """Whether another stream has the same diagnosis, so that it was reported already."""
         mine = self.diagnoses[name]
         return any(
             (d.status, d.expected, d.observed) == (mine.status, mine.expected, mine.observed)
@@ -165,9 +165,9 @@ class PreprocessingWatch:
         )
 
     def correct_like(self, stream: Stream, other: Stream) -> None:
-        """Corrects `stream` in the same way as `other` until it has its own diagnosis.
+        """Corrects `stream` in the same way as `other`, until its own diagnosis is final.
 
-        The first batch of validation has to be corrected before it can be diagnosed.
+        The first batch of validation has to be corrected before validation is diagnosed.
         The best guess is that it comes from the same pipeline as training.
         """
         if self.on_mismatch == "fix" and not self.is_settled(stream.stream):

@@ -18,7 +18,7 @@ CLOSED = 0.5  # a gap below this, in standard deviations between samples, counts
 
 
 class Repair:
-    """The repairs that `adapt=` asks for, in every fit of one guard.
+    """The repairs that `adapt=` selects, in all fits of one guard.
 
     Args:
         adapt: The repairs to make: `"augmentation"`, `"batch_norm"`, both or none.
@@ -39,7 +39,7 @@ class Repair:
     def new_augmentation(self) -> StepAugmentation | None:
         """Returns the augmentation for a new fit.
 
-        Returns None if `adapt` does not ask for it, or the target cannot be read.
+        Returns None if `adapt` does not include it, or if the target cannot be read.
         """
         target_images: dict[str, Any] = {}  # by input name
         if "augmentation" in self.adapt and self.target.is_there:
@@ -51,7 +51,7 @@ class Repair:
         return StepAugmentation(pool=target_images)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
-        """Sets the augmentation of a new fit; it starts with the strengths of the fit before."""
+        """Sets the augmentation of a new fit, which starts with the strengths of the last fit."""
         if augmentation is None:
             return
         if self.augmentation is not None and augmentation.is_built:
@@ -87,7 +87,7 @@ class Repair:
         return _in_a_line(changes, augmentation.gaps)
 
     def recalibrate(self, model: keras.Model, log: RunWriter, step: int) -> str:
-        """Sets the batch-norm statistics to those of the target; returns the change as text."""
+        """Adapts the batch-norm statistics to the target; returns the change as text."""
         if "batch_norm" not in self.adapt or not self.target.is_there:
             return ""
         with self.target.reading():
@@ -116,7 +116,7 @@ def _in_a_line(changes: Sequence[Change], gaps: Mapping[str, float]) -> str:
 
     Args:
         changes: The changes.
-        gaps: What is left of the shift, in standard deviations, by attribute.
+        gaps: The remaining shift, in standard deviations, by attribute.
     """
     if not changes:
         return ""
@@ -134,7 +134,7 @@ def _in_a_line(changes: Sequence[Change], gaps: Mapping[str, float]) -> str:
 
 
 def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str, Any]) -> None:
-    """Writes to the log what a `DomainAdaptationModel` did in an epoch; skips other models."""
+    """Logs the epoch summary of a `DomainAdaptationModel`; does nothing for other models."""
     if isinstance(model, DomainAdaptationModel) and model.looks:
         summary = model.alignment.epoch_summary(step + 1, logs)
         log.write_adaptation(step, *summary, {})

@@ -31,20 +31,19 @@ from keras_shiftguard.statistics.stream import Stream
 
 
 class Run:
-    """One fit, evaluation or prediction: its streams, and the checks and repairs of them.
+    """One fit, evaluation or prediction, with the checks and repairs of its streams.
 
     Args:
         model: A compiled model.
-        run_key: Keras's `params`, which is one object for all callbacks of one run.
+        run_key: Keras's `params`: the same object for all callbacks of one run.
         kind: The stream that the run is for: `"train"` for a fit, `"validation"` for an
             evaluation, `"prediction"` for `model.predict`.
         preprocessing: Checks the preprocessing of the streams.
         shift: Compares the streams with each other.
-        repair: The repairs that `adapt=` asks for.
+        repair: The repairs that `adapt=` selects.
         log: Log of the profiles, reports and repairs.
         known: Profiles of the data given to the guard: `"reference"` and `"target"`, if any.
-        update_freq: When to write profiles: `"epoch"`, or after how many batches of
-            training.
+        update_freq: When to write profiles: `"epoch"`, or a number of training batches.
         statistics: The user's own metrics, whose `update_state` takes `x`.
         feature_layer: Name of a layer whose activations are compared, or None.
         log_samples: How many images of each stream are written to the log at each comparison.
@@ -96,8 +95,8 @@ class Run:
         """Wraps the steps of the model, before the first batch.
 
         Raises:
-            BadInputError: if the model does not take the target, lacks `feature_layer`, or has
-                other inputs than `expects` says.
+            BadInputError: if the model does not accept the target, lacks `feature_layer`, or has
+                other inputs than `expects` states.
             ShiftGuardError: if the steps cannot be wrapped.
         """
         specs = specs_of(input_shapes(self.model), self.model)
@@ -126,13 +125,13 @@ class Run:
         return self._probe is not None
 
     def end(self) -> None:
-        """Ends the run: detaches it and frees the copied weights; the results stay."""
+        """Ends the run: detaches it and frees the copied weights; keeps the results."""
         self.training = False
         self.preprocessing.release()
         self.detach()
 
     def detach(self) -> None:
-        """Restores the steps of the model, and closes the log; the results stay."""
+        """Restores the steps of the model, and closes the log; keeps the results."""
         if self._probe is not None:
             self._probe.detach()
             self._probe = None
@@ -160,8 +159,8 @@ class Run:
 
     def start_validation(self) -> None:
         """Starts a pass over validation."""
-        # Other callbacks may have called `model.evaluate` since the last validation. Those batches
-        # are not part of this one.
+        # Other callbacks may have called `model.evaluate` since the last validation. The batches of
+        # that call are not part of this validation.
         self._start_pass("validation")
         if self.target_outputs is not None:
             self.target_outputs.restart()
@@ -169,7 +168,7 @@ class Run:
             self.preprocessing.correct_like(self.stream("validation"), self.stream("train"))
 
     def begin_batch(self, name: str) -> None:
-        """Makes the probe measure the next batch, as one of this stream."""
+        """Makes the probe measure the next batch as a batch of this stream."""
         if self._probe is not None:
             self._probe.begin_batch(name)
 
@@ -198,11 +197,12 @@ class Run:
     def finish_epoch(self, epoch: int, logs: dict[str, Any] | None) -> str:
         """Compares the streams after an epoch, and updates the augmentation.
 
-        Returns the changes of the augmentation as text.
-
         Args:
             epoch: Number of the epoch, counted from 0.
             logs: Keras's logs, to which `"shift"` and `"val_shift"` are added.
+
+        Returns:
+            The changes of the augmentation as text.
 
         Raises:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
@@ -218,7 +218,7 @@ class Run:
         return changes
 
     def save_epoch(self) -> None:
-        """Writes the profiles, and the state that the next epoch starts with, to the log."""
+        """Writes the profiles, and the state from which the next epoch can resume, to the log."""
         self._write_profiles()
         if self.log.log_dir is not None:
             self.log.write_epoch_state(self.epoch + 1, self.state())
@@ -233,14 +233,14 @@ class Run:
         return self.verdict()
 
     def recalibrate(self) -> str:
-        """Adapts batch norm after a fit, if `adapt=` asks for it; returns the change as text."""
+        """Adapts batch norm after a fit, if `adapt=` includes it; returns the change as text."""
         return self.repair.recalibrate(self.model, self.log, self.epoch)
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
-        """Attaches the profile of training to a saved model; returns what was done as text.
+        """Attaches the profile of training to a saved model; returns a message for the user.
 
-        A profile of input that the model does not expect would teach its users the mistake, so
-        it is refused.
+        After a preprocessing mismatch, nothing is attached: the profile would pass the mistake on
+        to the users of the model.
         """
         if self.diagnosis is not None and self.diagnosis.status == "mismatch":
             warn(
@@ -315,11 +315,11 @@ class Run:
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """The diagnosis of the stream that the run is for."""
+        """The diagnosis of the main stream of the run, `kind`; None before it is final."""
         return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
-        """Returns the text to print at the end: what was found and is not on the screen yet."""
+        """Returns the text to print at the end: the results that no warning has printed."""
         corrected = self.preprocessing.corrected if self.kind != "prediction" else set()
         lines = [
             preprocessing_line(self.diagnosis if self.preprocessing.sees_images else None),
@@ -367,9 +367,9 @@ class Run:
         self.profiles[name] = self._passes[name].drain(self.stream(name))
 
     def _check_preprocessing(self, name: str, final: bool = False) -> bool:
-        """Diagnoses a stream and acts on it; returns whether it has its diagnosis now."""
+        """Diagnoses a stream and acts on the diagnosis; returns whether it is final."""
         watch, stream = self.preprocessing, self.stream(name)
-        if stream.kept_samples:  # without images, nothing is asked of the model
+        if stream.kept_samples:  # without images, the check does not run the model
             self._sync()
         if not watch.check(self.model, stream, self._passes[name].batches, final):
             return False
@@ -381,6 +381,6 @@ class Run:
         return True
 
     def _sync(self) -> None:
-        """On JAX, copies the present weights, which the step holds, to the model's variables."""
+        """On JAX, copies the present weights from the step to the variables of the model."""
         if keras.backend.backend() == "jax":
             self.model.jax_state_sync()

@@ -1,4 +1,4 @@
-"""`SamplePictures`: chooses the images of each stream that `log_samples=` keeps."""
+"""`SamplePictures`: the choice of images of each stream that `log_samples=` writes."""
 
 import zlib
 from collections.abc import Mapping
@@ -15,18 +15,19 @@ from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
 
-MAX_SEARCHED = 64  # images of a stream among which the most unusual are looked for
-FARTHEST = 10.0  # standard deviations; a larger distance in one attribute counts as this
+MAX_SEARCHED = 64  # images of a stream that are searched for the most unusual ones
+FARTHEST = 10.0  # standard deviations; larger distances in one attribute are clipped to this
 
 
 class SamplePictures:
     """Chooses images of each stream: some that are spread over the pass, and the most unusual.
 
-    Unusual is what lies far from the reference, or from training where there is none, in the
-    measured attributes: by the root mean square of the distances in standard deviations.
+    An image is unusual if its attributes are far from the mean of the reference, or of training
+    if there is no reference. The distance is the root mean square over the attributes, in
+    standard deviations.
 
     Args:
-        number: How many images of each stream are chosen, at most; 0 for none.
+        number: Largest number of images of each stream and kind; 0 for none.
     """
 
     def __init__(self, number: int) -> None:
@@ -37,11 +38,11 @@ class SamplePictures:
     def rows(
         self, streams: Mapping[str, Stream], profiles: Mapping[str, InputProfile]
     ) -> list[PictureRow]:
-        """Returns the chosen images. A model without image inputs gets one warning, and none.
+        """Returns the chosen images; warns once if the model has no image input.
 
         Args:
             streams: The streams with their kept samples.
-            profiles: The profiles so far, by stream, and that of the reference.
+            profiles: The profiles so far, by stream, with `"reference"` if there is one.
         """
         built = [stream for stream in streams.values() if stream.is_built]
         if built and not any(stream.kept_samples for stream in built) and not self._has_warned:
@@ -94,13 +95,16 @@ class SamplePictures:
     def _distances(
         self, key: tuple[str, str], images: np.ndarray, spec: InputSpec, usual: FeatureTable
     ) -> np.ndarray:
-        """Returns how far each image lies from the usual, `(images,)`; `(0,)` if nothing tells.
+        """Returns the distance of each image from the usual mean, `(images,)`.
+
+        The result is empty if no attribute can be compared.
 
         Args:
-            key: The stream and the input, of which the same images are measured only once.
+            key: Stream and input. Images that were measured for this key before are not
+                measured again.
             images: The images.
             spec: Specification of the input.
-            usual: Moments of the attributes that the images are compared with.
+            usual: Attributes of the images to compare with.
         """
         height, width = images.shape[2:] if spec.layout == "channels_first" else images.shape[1:3]
         spec = replace(spec, size=(height, width))
@@ -121,5 +125,5 @@ class SamplePictures:
 
 
 def _spread(number: int, wanted: int) -> np.ndarray:
-    """Returns `wanted` indices that are spread over `number`, or all of them."""
+    """Returns `wanted` indices spread evenly over `range(number)`, or all if there are fewer."""
     return np.unique(np.linspace(0, number - 1, min(number, wanted)).round().astype(int))

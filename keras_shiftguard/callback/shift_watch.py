@@ -1,4 +1,4 @@
-"""`ShiftWatch`: compares the streams of a fit with each other after each epoch."""
+"""`ShiftWatch`: comparisons of the streams of a fit with each other after each epoch."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -30,16 +30,17 @@ class ShiftWatch:
         on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
         tolerance: The share of accuracy that a shift may cost before it is an alarm.
         reference: Profile of the reference data, or None.
-        target: Whether there is a target, with which the streams are compared.
+        target: Whether there is a target to compare the streams with.
         distinct_samples: How many independent samples the streams have, see `Independence`.
-        known: Shifts that the user acknowledged; they raise no alarm.
+        known: Shifts that the user acknowledged, which raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
 
     Attributes:
         report: The latest report; None before the first comparison.
-        is_first_visit: Whether the training samples were seen only once, unmixed.
-        is_too_early: Whether the model has learnt too little yet for shifts to cost anything.
-        is_unaugmented: Whether a second pass showed exactly the same training samples.
+        is_first_visit: Whether training has had one pass only, without MixUp or CutMix.
+        is_too_early: Whether the model has learnt too little for shifts to cost accuracy.
+        is_unaugmented: Whether the latest pass had the same training samples as the first one,
+            unchanged, except for a few that were left out.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class ShiftWatch:
         self.distinct_samples = endless if isinstance(endless, int) else None
         self.report: ShiftReport | None = None
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
-        self._told: set[tuple[str, str, str]] = set()  # alarms that were raised so far
+        self._told: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
         self.is_first_visit = True
         self.is_unaugmented = False
@@ -83,8 +84,8 @@ class ShiftWatch:
         """Compares all streams after an epoch.
 
         Args:
-            passes: Profile of the latest pass, by stream, and of `"target"`. A stream
-                without a pass in this epoch is left out.
+            passes: Profiles of the latest passes by stream, and of `"target"`. Streams
+                without a pass in this epoch are left out.
             epoch: Epoch, counted from 1; None outside of a fit.
 
         Returns:
@@ -92,8 +93,8 @@ class ShiftWatch:
         """
         new: list[Finding] = []
         target = passes.get("target")
-        # Outputs are left out, because those of another epoch come from other weights. They are
-        # put back only to compare the target, whose outputs come from the present weights.
+        # Outputs are left out, because outputs of different epochs come from different weights.
+        # They are put back only to compare the target, whose outputs come from the present weights.
         latest = {
             name: replace(profile, outputs=OutputSummary())
             for name, profile in passes.items()
@@ -136,22 +137,22 @@ class ShiftWatch:
         return new
 
     def price(self, stream: str, against: str, costs: Mapping[str, Cost | None]) -> None:
-        """Sets what findings cost, by feature, and updates the report."""
+        """Sets the costs of findings, by feature, and updates the report."""
         if self.tolerance is not None:
             self._monitor.price(stream, against, costs, self.tolerance)
             self.report = self._monitor.report(self._notes_of_passes)
 
     def replace(self, finding: Finding) -> None:
-        """Replaces the finding on a feature by one that explains it better."""
+        """Replaces the finding on the same feature by this one, which has a better explanation."""
         self._monitor.replace(finding.stream, finding.against, finding)
 
     def ask(self, comes_again: bool) -> None:
-        """Marks differences that augmentation could explain, while training was seen only once.
+        """Marks findings of validation against training as questions, which raise no alarm yet.
 
-        What moves as augmentation moves it is a question then, unless its cost is sure. The second
-        visit of the same samples shows whether training is augmented; where none will come, what
-        it costs decides. A model that has learnt too little has nothing to lose yet: then small
-        differences wait as well.
+        A finding is a question if augmentation of training could explain it and its cost is not
+        certain. This ends when a second pass over the same samples shows that training is not
+        augmented. If no second pass follows, the cost decides. While the model has learnt too
+        little for shifts to cost accuracy, small findings are questions as well.
 
         Args:
             comes_again: Whether another epoch follows.
@@ -170,7 +171,7 @@ class ShiftWatch:
 
     @property
     def needs(self) -> str:
-        """A sentence on how many samples the first comparison needs to show a shift."""
+        """Sentence on the number of samples that the first comparison needs to show a shift."""
         return needs_in_words(self._monitor.level(1))
 
     @property
@@ -231,15 +232,15 @@ class ShiftWatch:
 
     @property
     def untold(self) -> list[Finding]:
-        """The alarms of which nobody was warned, because of `on_shift="ignore"`."""
+        """The alarms without a warning: all with `on_shift="ignore"`, else none."""
         findings = () if self.report is None else self.report.findings
         return [] if self.on_shift != "ignore" else [f for f in findings if f.matters]
 
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.
 
-        It is that of the latest epoch. With `distinct_samples` it is the sum of all epochs so far,
-        until the sum has that many samples; from then on it is the latest epoch again.
+        This is the profile of the latest epoch. With `distinct_samples`, it is the sum of all
+        epochs so far, until the sum has that many samples; then the latest epoch again.
         """
         if self.distinct_samples is None:
             return latest
@@ -252,7 +253,8 @@ class ShiftWatch:
 
     def _augmented(self, train: InputProfile, validation: InputProfile) -> set[str]:
         """Returns the features that are expected to differ because training is augmented."""
-        # Whether the inputs change from epoch to epoch, though the labels show the same samples.
+        # The inputs change from epoch to epoch, though the labels show that the samples are the
+        # same; or the labels are mixed, as by MixUp.
         certain = randomised(self._first["train"], train) or train.labels.are_mixed
         expected: set[str] = set()
         for name in train.inputs.keys() & validation.inputs.keys():
@@ -270,7 +272,7 @@ class ShiftWatch:
         if first is None or latest is None or first is latest or not randomised(first, latest):
             return []
         if self._monitor.found("validation", FIRST_EPOCH):
-            return []  # the inputs changed permanently, which is reported already
+            return []  # a permanent change of the inputs, which is reported already
         # No test was made: effect size and p-value only mark the finding as certain.
         finding = Finding(
             feature="augmentation",
@@ -294,7 +296,7 @@ class ShiftWatch:
         return [*self.independence.notes.values(), *self._notes_on_streams(passes)]
 
     def _notes_on_streams(self, passes: Mapping[str, InputProfile]) -> list[str]:
-        """Returns the notes of the report: on augmentation, or on why nothing can be compared."""
+        """Returns the notes on augmentation, or on the reason why nothing can be compared."""
         if self._augmentation and any(
             finding.expected for finding in self._monitor.report().findings
         ):
@@ -310,5 +312,5 @@ class ShiftWatch:
 
 
 def _is_open(finding: Finding) -> bool:
-    """Whether what a finding costs is not known for sure, and would be an alarm."""
+    """Whether the cost of a finding is unknown, or is rough and would raise an alarm."""
     return finding.cost is None or (finding.is_rough and not finding.harmless)

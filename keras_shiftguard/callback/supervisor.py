@@ -1,4 +1,4 @@
-"""`Supervisor`: holds the present `Run` of a guard, and turns its failures into warnings."""
+"""`Supervisor`: a holder of the latest `Run` of a guard that turns failures into warnings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +14,11 @@ from keras_shiftguard.errors import (
 
 
 class Supervisor:
-    """Holds the latest run of a guard, and stops watching it when the guard fails.
+    """Holds the latest run of a guard, and stops watching it after a failure of the guard.
 
     A failure of the guard must never end a training. So the first failure becomes a
     warning, and the guard does nothing more until the next run begins. Errors that the
-    user asked for, such as those of `on_mismatch="raise"`, are raised.
+    user requested, such as those of `on_mismatch="raise"`, are raised.
 
     Attributes:
         run: The latest run, even if it has ended; None before the first one.
@@ -33,7 +33,7 @@ class Supervisor:
         """Begins to watch a run, in place of the latest one.
 
         Args:
-            new_run: A function that returns the run, which is then attached to its model.
+            new_run: A function that returns the run. The run is then attached to its model.
 
         Raises:
             ShiftGuardError: for arguments or data that cannot be used.
@@ -61,7 +61,7 @@ class Supervisor:
             args: Its further arguments.
 
         Returns:
-            The text for printing that the method returns; "" if it returns None or fails.
+            The text to print, as the method returns it; "" if it returns None or fails.
 
         Raises:
             PreprocessingMismatchError: with `on_mismatch="raise"`.

@@ -11,8 +11,8 @@ from keras_shiftguard.instrument.model_outputs import ModelOutputs
 from keras_shiftguard.io.batches import first_batches
 from keras_shiftguard.profiles import InputProfile
 
-# After each epoch, whole batches of the target are predicted until they hold this many samples. It
-# bounds the time that this takes.
+# After each epoch, the model predicts batches of the target until they hold this many samples. The
+# limit bounds the time per epoch.
 MAX_TARGET_SAMPLES = 2048
 
 
@@ -25,7 +25,7 @@ class TargetOutputs:
         target: Unlabelled data of the target.
 
     Raises:
-        BadInputError: if the model does not take the target.
+        BadInputError: if the model does not accept the target.
     """
 
     def __init__(self, outputs: ModelOutputs, target: OptionalData) -> None:
@@ -39,13 +39,14 @@ class TargetOutputs:
         self.outputs.sketch.state.reset()
 
     def read(self, streams: Mapping[str, InputProfile], weights: str) -> dict[str, InputProfile]:
-        """Runs the model on the target; returns `streams` with the outputs added to each profile.
+        """Runs the model on the target, and adds the outputs to two profiles.
 
-        Returns an empty dict if the target can no longer be read.
+        Returns the new profiles of `"validation"` and `"target"`; an empty dict if the target
+        can no longer be read.
 
         Args:
             streams: Profiles of `"validation"` and `"target"`.
-            weights: A text that identifies the present weights. Only outputs of the same
+            weights: A text that identifies the present weights. Only outputs from the same
                 weights are compared.
         """
         outputs = {"validation": self.outputs.drain(weights)}
@@ -67,11 +68,11 @@ def new_target_outputs(
 ) -> TargetOutputs | None:
     """Returns the `TargetOutputs` of a fit.
 
-    Returns None if there is no target that can be read, and, with a warning, if the outputs of
-    the model cannot be profiled.
+    Returns None if there is no readable target. If the outputs of the model cannot be profiled,
+    warns and returns None.
 
     Raises:
-        BadInputError: if the model does not take the target, or does not have `feature_layer`.
+        BadInputError: if the model does not accept the target, or does not have `feature_layer`.
     """
     if not target.is_there:
         return None

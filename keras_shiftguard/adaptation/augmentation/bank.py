@@ -113,8 +113,8 @@ class Bank:
         """
         images = ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
         shape = ops.shape(images)
-        # Each sample is one flat row, and a value per channel is repeated for each pixel:
-        # several times as fast as broadcasting along the last axis.
+        # Each sample is one flat row, and a value per channel is repeated for each pixel. This
+        # is several times as fast as broadcasting along the last axis.
         flat = ops.reshape(images, (shape[0], -1))
 
         def by_pixel(value: Any) -> Any:  # `(channels,)` to `(1, values of a sample)`
@@ -123,8 +123,8 @@ class Bank:
         low, high = ops.cast(low, "float32"), ops.cast(high, "float32")
         span = ops.maximum(high - low, 1e-12)
         unit = (flat - by_pixel(low)) * by_pixel(1.0 / span)
-        # Results are clipped to black and white. These are estimates, so an image that
-        # exceeds them is clipped to its own extremes instead.
+        # Results are clipped to black and white. Black and white are estimates, so an image
+        # that exceeds them is clipped to its own extremes instead.
         floor = ops.minimum(ops.min(unit, axis=1), 0.0)
         ceiling = ops.maximum(ops.max(unit, axis=1), 1.0)
         bounds = [ops.reshape(bound, (-1, 1, 1, 1)) for bound in (floor, ceiling)]

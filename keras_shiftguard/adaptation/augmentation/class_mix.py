@@ -1,8 +1,8 @@
 """Image attributes of training, reweighted to the class mix of the target. NumPy only.
 
 A different class mix alone changes image attributes: if shoes are darker than
-coats, a target with more shoes is darker. Augmentation must not imitate that.
-The mix is estimated as in black-box shift estimation, with image attributes in
+coats, a target with more shoes is darker. Augmentation must not imitate such a
+difference. The mix is estimated as in black-box shift estimation, with image attributes in
 place of a classifier's predictions: if only the mix has changed, the attribute
 means of the target are a mixture of the attribute means of the classes. On a
 corrupted target, all predictions may be wrong, but a corruption leaves some
@@ -23,15 +23,15 @@ from keras_shiftguard.adaptation.augmentation.coverage import MIN_SAMPLES, Cover
 from keras_shiftguard.detection.labels.label_shift import onto_simplex
 from keras_shiftguard.profiles import FeatureTable, Moments
 
-MAX_CLASSES = 20  # more class means can be mixed to fit almost any thirty attribute means
-# Difference of a class mean between the domains that is tolerated, in `unit`s. Its square is added
-# to the squared standard error.
+MAX_CLASSES = 20  # with more classes, some mix fits almost any thirty attribute means
+# Tolerated difference of a class mean between the domains, in `unit`s. Its square is added to the
+# squared standard error.
 MEAN_SLACK = 0.03
 DESCENT_STEPS = 300  # in each round, to find the best mixture for given weights
 REWEIGHTING_ROUNDS = 20  # how often the attributes get new weights
 TAIL = 2.5  # misfit in standard errors above which an attribute has little weight
-# The estimate is not used if more than this share of the attributes is still shifted when
-# training is reweighted to the estimated mix.
+# The estimate is not used if, after reweighting training to it, more than this share of the
+# attributes is still shifted.
 MAX_UNEXPLAINED = 0.4
 
 
@@ -80,12 +80,13 @@ class ClassAttributes:
         """Returns the attribute moments that training would have with another class mix.
 
         Args:
-            frequencies: Share of each class in that mix, `(classes,)`.
+            frequencies: Share of each class in the other mix, `(classes,)`.
             like: Attributes of training as measured.
 
         Returns:
-            Attributes with the names of `like`. A sample count in them is the number of
-            samples that would give the mean as exactly, at most the count in `like`.
+            Attributes with the names of `like`. Their sample counts are effective ones: with
+            so many samples, the mean would have the same standard error. They are at most
+            the counts in `like`.
         """
         p = frequencies[:, None] * (self.count > 0)
         p = p / np.maximum(p.sum(axis=0), 1e-12)
@@ -97,7 +98,7 @@ class ClassAttributes:
         return replace(like, moments=Moments(count, mean, variance * count))
 
     def estimate_mix(self, target: FeatureTable, unit: np.ndarray) -> tuple[np.ndarray, float]:
-        """Estimates the class mix of the target, robust to attributes that do not fit.
+        """Returns an estimate of the class mix of the target, robust to attributes that do not fit.
 
         Args:
             target: Attributes of the target.
@@ -139,13 +140,13 @@ class ClassAttributes:
 def _nearest_mixture(means: np.ndarray, target: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Returns the class mix `p` that minimises `|p @ means - target|`.
 
+    The method is accelerated projected gradient descent.
+
     Args:
         means: Means of each class times the weights of the attributes, `(classes,
             attributes)`.
         target: Means of the target times the same weights, `(attributes,)`.
         start: The mix to start from, `(classes,)`.
-
-    The method is accelerated projected gradient descent.
     """
     gram, right = means @ means.T, means @ target
     allowed = np.full(len(start), True)  # no class is excluded

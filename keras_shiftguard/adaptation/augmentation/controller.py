@@ -1,9 +1,10 @@
-"""`AugmentationController`: chooses augmentation operations and their strengths. NumPy only.
+"""`AugmentationController`: a controller of the augmentation strengths. NumPy only.
 
 After each epoch it compares the image attributes of training with those of the
 target, and moves the strengths towards the smallest set of operations that makes
-them equal. An operation is added only if it explains a part of the shift that no
-other operation explains, so most of them stay at zero. All of this runs on the host.
+the attributes equal. An operation is added only if it explains a part of the shift
+that no other operation explains, so most operations stay at zero. The controller
+runs on the host.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,23 +17,23 @@ from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 from keras_shiftguard.profiles import FeatureTable
 
-# Strengths that are tried: of all operations at first, then of those on the shortlist.
+# Strengths that are tried: the coarse ones for all operations, then the fine ones for a shortlist.
 COARSE_GRID = (0.15, 0.4, 0.8)
 FINE_GRID = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 SHORTLIST_SIZE = 8  # operations that are searched on the fine grid
 FACTORS = (0.8, 0.9, 1.1, 1.25)  # factors that are tried on an active strength, to tune it
 REDUCTIONS = (1.0, 0.75, 0.5)  # factors tried on the other strengths when an operation is added
 MAX_ACTIVE = 5  # operations whose strength is above 0 at the same time
-MAX_ROUNDS = 16  # of one search; each changes at most one strength
-# Smallest decrease of the loss, as a share of the loss without augmentation, for which an
-# operation is added (times its effort), and for which a strength is changed.
+MAX_ROUNDS = 16  # rounds of one search; each adds, removes or tunes at most one operation
+# Smallest decreases of the loss, as shares of the loss without augmentation: to add an operation
+# (times its effort), and to change a strength.
 MIN_ENTRY_GAIN = 0.03
 MIN_TUNING_GAIN = 0.004
 REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
 MIN_REPORTED_CHANGE = 0.005  # smaller changes of a strength are not reported
 
-# From strengths, `(candidates, operations)`, to the mean and the standard deviation of the
-# attributes of images augmented with each, `(candidates, attributes)` each. See `Rehearsal`.
+# A function from strengths, `(candidates, operations)`, to the mean and the standard deviation of
+# the attributes of images augmented with them, `(candidates, attributes)` each. See `Rehearsal`.
 Rehearse = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
@@ -63,7 +64,7 @@ class Change:
 
 
 class AugmentationController:
-    """Finds the strengths with which augmented training images look like the target.
+    """A controller of the strengths that makes augmented training images look like the target.
 
     Args:
         names: Names of the operations that may be used.
@@ -73,9 +74,9 @@ class AugmentationController:
 
     Attributes:
         strengths: Current strength of each operation, `(operations,)`.
-        gaps: What is left of the shift with these strengths, by attribute: the mean
-            of augmented training minus that of the target, in standard deviations.
-        gaps_before: The same without augmentation.
+        gaps: The remaining shift with these strengths, by attribute: the mean of
+            augmented training minus that of the target, in standard deviations.
+        gaps_before: The shift without augmentation, in the same form.
     """
 
     def __init__(
@@ -188,8 +189,8 @@ def _finite(names: Sequence[str], gaps: np.ndarray) -> dict[str, float]:
 class _Search:
     """A search for the strengths with the smallest loss.
 
-    Each round changes one strength: it adds an operation, removes one, or tunes one. The
-    effect of a change is measured, by `rehearse`.
+    Each round adds, removes or tunes one operation. If it adds one, it may also reduce all
+    other strengths. `rehearse` measures the effect of each change.
 
     Args:
         coverage: The attributes of training and target.
@@ -237,7 +238,7 @@ class _Search:
             if not len(tried):
                 return plan
             loss = self.losses(tried)
-            # Adding an operation costs `entry_cost` times its effort, removing it gains that.
+            # Adding an operation costs `entry_cost` times its effort; removing it returns that.
             added = (tried > 0) @ efforts - (plan > 0) @ efforts
             gain = current - loss - entry_cost * added
             best = int(np.argmax(gain))
@@ -256,7 +257,9 @@ class _Search:
     def _candidates(
         self, plan: np.ndarray, shortlist: list[int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Returns plans that change one strength of `plan`, and the operations they change.
+        """Returns plans that change one operation of `plan`, and the indices of the operations.
+
+        A plan that adds an operation may also reduce all other strengths.
 
         Args:
             plan: The current strengths, `(operations,)`.
@@ -278,7 +281,7 @@ class _Search:
                 values |= {0.0, *(plan[k] * factor for factor in FACTORS)}
             capped = {min(value, self.max_strength) for value in values}
             for value in sorted(capped - {float(plan[k])}):
-                # A new operation may take over a part of what the others did.
+                # A new operation may replace a part of the others, so they are reduced as well.
                 is_new = plan[k] == 0 and len(active) > 0 and shortlist is not None
                 for reduction in REDUCTIONS if is_new else (1.0,):
                     candidate = plan * reduction
@@ -290,7 +293,7 @@ class _Search:
     def reasons(self, plan: np.ndarray, names: Sequence[str]) -> dict[str, str]:
         """Returns the reason for each strength, by operation.
 
-        An active operation is explained by the gap that would grow most without it.
+        The reason for an active operation is the gap that would grow most without it.
         """
         active = np.flatnonzero(plan)
         if not len(active):

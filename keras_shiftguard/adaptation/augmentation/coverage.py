@@ -1,9 +1,9 @@
 """`Coverage`: the gap between augmented training and the target. NumPy only.
 
-The target is covered if each attribute has the same mean and the same standard
-deviation in augmented training. Differences of means are compressed (`asinh`), so
-that a corruption that moves one attribute by twenty standard deviations does
-not hide the other thirty.
+The target is covered if each image attribute has the same mean and the same
+standard deviation in the target and in augmented training. Differences of means
+are compressed (`asinh`), so that a corruption that moves one attribute by twenty
+standard deviations does not hide the other thirty.
 """
 
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ import numpy as np
 from keras_shiftguard.profiles import FeatureTable
 
 # A gap is divided by the standard deviation of the attribute, but at least by these numbers,
-# since some attributes do not vary at all (the spread of a black border). The first is for
-# shares and positions, the second for attributes that are logarithms.
+# since some attributes do not vary at all (the spread of a black border). `MIN_UNIT` is for
+# shares and positions, `MIN_LOG_UNIT` for attributes that are logarithms.
 MIN_UNIT = 0.05
 MIN_LOG_UNIT = 0.3
 LOG_ATTRIBUTES = (
     *("contrast", "saturation", "sharpness", "noise", "noise_flat", "noise_kurtosis"),
     *("blockiness", "border_spread", "band_1", "band_2", "band_3", "band_4", "entropy"),
 )
-SPREAD_WEIGHT = 0.25  # weight of a gap between standard deviations; between means it is 1
-MIN_SAMPLES = 20  # with the attribute, in each stream; with fewer, the attribute is ignored
+SPREAD_WEIGHT = 0.25  # weight of differences of standard deviations; that of means is 1
+MIN_SAMPLES = 20  # with the attribute, in each stream; otherwise the attribute is ignored
 # An attribute is shifted if its means differ by more than both of these, in standard deviations
 # and in standard errors. With five standard errors, 0.2 % of the trainings have a false alarm if
 # thirty attributes are tested a hundred times in each.
@@ -39,7 +39,7 @@ class Coverage:
         train: Means of training before augmentation, `(attributes,)`; NaN if either
             stream has fewer than `MIN_SAMPLES` samples with the attribute.
         train_std: Standard deviations of training, `(attributes,)`.
-        target: Means of the target, `(attributes,)`; NaN likewise.
+        target: Means of the target, `(attributes,)`; NaN as in `train`.
         target_std: Standard deviations of the target, `(attributes,)`.
         error: Standard error of `target - train`, `(attributes,)`.
     """

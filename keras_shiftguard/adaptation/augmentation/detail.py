@@ -23,7 +23,7 @@ def enlarge_pixels(x: Any, doublings: Any) -> Any:
 
     Args:
         x: Images.
-        doublings: `(samples,)`, at least 0; need not be whole.
+        doublings: Exponents, `(samples,)`, at least 0; need not be integers.
     """
     size = ops.exp(doublings * np.log(2.0))
     for axis in (1, 2):
@@ -179,7 +179,7 @@ def _cosines(length: Any) -> tuple[Any, Any]:
     """
     at = ops.cast(ops.arange(length), "float32")
     block = ops.floor(at / BLOCK)
-    # For a column, its place in the block; for a row, the frequency that the row computes.
+    # Used in two ways: the place of a column in its block, and the frequency of a row.
     position = at - BLOCK * block
     size = ops.minimum(float(BLOCK), ops.cast(length, "float32") - BLOCK * block)
     wave = ops.cos(np.pi * (2 * position[None, :] + 1) * position[:, None] / (2 * size[:, None]))

@@ -12,8 +12,8 @@ from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.operations import OPERATIONS
 
-CLEAN_SHARE = 0.5  # share of the samples left unchanged, so that the model learns these as well
-MIN_PROGRESS = 0.3  # smallest share of the full strength that one of the other samples gets
+CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns plain images too
+MIN_PROGRESS = 0.3  # smallest share of the full strength for the other samples
 GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest random change of a level, as a share of its strength
 
@@ -46,8 +46,8 @@ def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
         context = tf.distribute.get_replica_context()
         if context is not None and context.num_replicas_in_sync > 1:
             replica = ops.cast(context.replica_id_in_sync_group, seed.dtype)
-            # The first number of a seed names a sequence of draws, the second counts them. So
-            # each replica gets a sequence of its own.
+            # The first number of a seed selects a sequence of draws, the second counts its
+            # draws. So each replica gets a sequence of its own.
             seed = seed + ops.stack([replica * 7919, ops.zeros_like(replica)])
     return GivenSeed(seed)
 
@@ -92,8 +92,8 @@ class Draws:
         seed: The seed of the numbers.
     """
 
-    # `"progress"` gives the share of the full strength, `"pick"` the image of the target. A
-    # column may serve two operations.
+    # `"progress"` selects the share of the full strength, `"pick"` the image of the target. Two
+    # operations may use the same column.
     EXTRA = ("progress", "x", "y", "side", "pick", "gain_0", "gain_1", "gain_2", "gain_3")
 
     def __init__(self, rows: Any, names: tuple[str, ...], seed: GivenSeed) -> None:
@@ -138,7 +138,7 @@ class Draws:
             self.names.index(o.opposite) if o.opposite in self.names else i
             for i, o in enumerate(table)
         ]
-        # Of each operation and its opposite: the one that comes first, and the other one.
+        # For each operation: the lower and the higher index of it and its opposite.
         both = np.stack([np.arange(num_operations), np.asarray(partner, "int64")]).astype("int32")
         former, latter = both.min(axis=0), both.max(axis=0)
         # The same random number decides for both operations of a pair.

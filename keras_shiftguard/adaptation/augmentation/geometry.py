@@ -1,7 +1,7 @@
 """Geometric operations: rotation, shift, shear, zoom, crop, flip and elastic deformation.
 
-All of them together make one map of coordinates, by which each image is resampled
-once, bilinearly. Pixels are gathered by index, because `ops.image.affine_transform`
+All operations are combined into one map of coordinates, so each image is resampled
+only once, bilinearly. Pixels are gathered by index, because `ops.image.affine_transform`
 does not compile under XLA on TensorFlow.
 """
 
@@ -28,7 +28,7 @@ def transform(
         level: A function from the name of an operation to its levels, `(samples,)`.
         draws: The random numbers that place the crop and choose the flipped samples.
         seed: The seed of the elastic deformation.
-        fill_mode: One of `FILL_MODES`, with their meaning in Keras.
+        fill_mode: One of `FILL_MODES`, with the same meaning as in Keras.
         fill_value: The value for `"constant"`, on the scale of `x`.
 
     Returns:
@@ -112,7 +112,7 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
     """
     shape = ops.shape(x)
     height, width = shape[1], shape[2]
-    # Pixels with all channels are gathered from one flat array: many times as fast as
+    # Pixels with all channels are gathered from one flat array. This is many times as fast as
     # `take_along_axis`, which looks up every channel separately.
     flat = ops.reshape(x, (shape[0] * height * width, shape[3]))
     first_pixel = ops.reshape(ops.arange(shape[0]) * (height * width), (-1, 1, 1))
@@ -120,8 +120,8 @@ def sample(x: Any, at_y: Any, at_x: Any, fill_mode: str, fill_value: Any) -> Any
     top, left = ops.floor(at_y), ops.floor(at_x)
     down, right = (at_y - top)[..., None], (at_x - left)[..., None]
 
-    # Index of the upper and of the lower row, each with whether it is outside; then the same for
-    # the left and the right column.
+    # Pairs of an index and whether it is outside: for the upper and lower row, then for the left
+    # and right column.
     rows, columns = (
         [(_inside(at + k, side, fill_mode), _outside(at + k, side)) for k in (0, 1)]
         for at, side in ((top, height), (left, width))

@@ -28,8 +28,8 @@ from keras_shiftguard.statistics.state import State, assign
 from keras_shiftguard.statistics.tracing import CompiledUpdate
 
 POOL_SIZE = 32  # images of the target in the pool
-# The data follow a convention if more than this share of the values are those that it makes of
-# whole pixel values 0..255.
+# The data follow a preprocessing convention if more than this share of their values are whole
+# pixel values 0..255, converted by it.
 MIN_LATTICE_SHARE = 0.99
 
 
@@ -77,7 +77,7 @@ class _InputAugmentation:
         self._augment = CompiledUpdate(self._augmented, variables)
 
     def apply(self, x: Any, y: Any) -> Any:
-        """Augments a batch `x` with labels `y`. Labels that cannot be measured count as None."""
+        """Returns the augmented batch `x`; ignores labels `y` of an unusable shape or dtype."""
         self.first_images.update(x)
         return self._augment(x, y if width_of(y) else None)
 
@@ -92,8 +92,8 @@ class _InputAugmentation:
         """Updates the strengths after an epoch.
 
         Returns:
-            The changes; none if no images were seen, or if different attributes were
-            measured in training and in the target.
+            The changes. The list is empty if no images were seen, or if training and target
+            have different attributes.
         """
         images, _ = self.first_images.read()
         if not len(images) or train.features.names != target.features.names:
@@ -127,7 +127,7 @@ class _InputAugmentation:
 class StepAugmentation:
     """Adaptive augmentation of the training batches of a model, inside the step.
 
-    At zero strength the values of a batch stay the same; integers become float32.
+    At zero strength, the values of a batch stay the same, but integers become float32.
 
     Args:
         operations: Names of the operations that may be used. None means all
@@ -206,7 +206,7 @@ class StepAugmentation:
 
     @property
     def gaps(self) -> dict[str, float]:
-        """The shift that is left in each attribute, in standard deviations.
+        """The remaining shift of each attribute, in standard deviations.
 
         The keys are `attribute`, or `input/attribute` if there are several image inputs.
         """
@@ -218,7 +218,7 @@ class StepAugmentation:
 
     @property
     def gaps_before(self) -> dict[str, float]:
-        """The shift in each attribute without augmentation; units and keys as in `gaps`."""
+        """The shift of each attribute without augmentation; units and keys as in `gaps`."""
         return {
             self._named(name, attribute): gap
             for name, part in self.inputs.items()
@@ -247,9 +247,9 @@ class StepAugmentation:
 def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, np.ndarray]:
     """Returns the values of black and white in each channel, each `(channels,)`.
 
-    They come from the 8-bit convention that the training data follow. If there is
-    none, they are the smallest and the largest value in training and target together;
-    a channel whose values are all equal gets 0 and 1.
+    If the training data follow an 8-bit convention, it defines them. Else they are the
+    smallest and the largest value in training and target together; a channel whose values
+    are all equal gets 0 and 1.
     """
     channels = train.num_channels
     low, high = np.minimum(train.minimum, target.minimum), np.maximum(train.maximum, target.maximum)
@@ -261,9 +261,9 @@ def value_range(train: InputSummary, target: InputSummary) -> tuple[np.ndarray, 
             if channels not in (1, 3):
                 continue
             black, white = offset[:channels], offset[:channels] + 255 * scale[:channels]
-            # The same values may be possible in several conventions (0 and 1 are raw pixels
-            # and unit values). So the data must also lie between black and white, and span a
-            # fifth of that range.
+            # Some values are possible in several conventions (0 and 1 are raw pixels and unit
+            # values). So the data must also lie between black and white, and span a fifth of
+            # that range.
             slack = 0.01 * (white - black)
             if np.all(black - slack <= train.minimum) and np.all(train.maximum <= white + slack):
                 if np.all(train.maximum - train.minimum > 0.2 * (white - black)):

@@ -1,4 +1,4 @@
-"""`LabelledAttributes`: a buffer on the device with attributes and classes of training images."""
+"""`LabelledAttributes`: a device buffer of the attributes and classes of training images."""
 
 from typing import Any
 
@@ -20,9 +20,8 @@ MAX_SAMPLES = 4096
 class LabelledAttributes:
     """A buffer of the attributes and the classes of the first training images.
 
-    From them the attributes can be predicted for another mix of classes, which is
-    not possible from the moments of the whole stream. Once the buffer is full, a
-    step costs nothing.
+    From the buffer, the attributes can be computed for another mix of classes. From the
+    moments of the whole stream, they cannot. Once the buffer is full, no more images are measured.
 
     Args:
         spec: The image input.
@@ -34,11 +33,12 @@ class LabelledAttributes:
         width = len(names(spec)) + 1  # the last column is the class
         self.rows = self.state.add("rows", (MAX_SAMPLES, width), fill=-1.0)
         self.filled = self.state.add("filled", ())
-        # On PyTorch: whether the buffer is full. Reading `filled` would wait for the device.
+        # On PyTorch: whether the buffer is full. It avoids reading `filled`, which would wait for
+        # the device, in later steps.
         self.done = False
 
     def update(self, x: Any, y: Any) -> None:
-        """Adds as many samples of a batch as there is room for. Runs inside the compiled step.
+        """Adds samples of a batch until the buffer is full. Runs inside the compiled step.
 
         Args:
             x: The batch of images.

@@ -1,4 +1,4 @@
-"""`AdaptiveAugmentation`: a Keras layer for augmentation, whose strengths are weights."""
+"""`AdaptiveAugmentation`: an augmentation layer for images whose strengths are weights."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from keras_shiftguard.errors import BadInputError
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class AdaptiveAugmentation(keras.layers.Layer):
-    """Random augmentation whose strengths may change while a model trains.
+    """Random augmentation layer whose strengths may change while a model trains.
 
     All strengths are zero at first, and at zero the layer returns its input
     unchanged. The strengths are weights: they can be set at any time, by hand or
@@ -38,8 +38,8 @@ class AdaptiveAugmentation(keras.layers.Layer):
             `"nearest"`, `"wrap"` or `"constant"`.
         fill_value: The value used by `"constant"`, on the scale of the images.
         pool_size: Number of target images that are stored for `"fourier"` and
-            `"histogram"`; set them with `set_pool`. 0 switches these two
-            operations off. If it is above 0, all images must have the same size.
+            `"histogram"`; `set_pool` sets them. 0 switches these two operations
+            off. Above 0, all images must have the same size.
         seed: Seed of the random numbers. None takes a random seed.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
@@ -153,8 +153,8 @@ class AdaptiveAugmentation(keras.layers.Layer):
         """Stores `pool_size` unlabelled images of the target.
 
         Args:
-            images: `(images, ...)`, in the layout and on the scale of the inputs. Fewer
-                than `pool_size` are repeated; of more, the first ones are stored.
+            images: `(images, ...)`, in the layout and on the scale of the inputs. If there
+                are fewer than `pool_size`, they are repeated; if more, the first are stored.
 
         Raises:
             BadInputError: If the layer has no pool.

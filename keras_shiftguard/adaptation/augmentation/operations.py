@@ -1,8 +1,8 @@
 """The table of augmentation operations, with their limits and their units.
 
-Each operation has one direction: `darker` and `brighter` are two operations, so
-that each has a strength of its own, and the one that points away from the target
-stays at zero. A strength is in [0, 1]; at 1 the operation reaches its `limit`.
+Each operation has one direction: `darker` and `brighter` are two operations. So
+each has a strength of its own, and the one that leads away from the target stays
+at zero. A strength is in [0, 1]; at 1 the operation reaches its `limit`.
 """
 
 from collections.abc import Iterable
@@ -24,11 +24,11 @@ class Operation:
             sample gets only one of the two.
         signed: Whether the direction is random for each sample.
         channels: Smallest number of channels that the operation needs.
-        asked_only: Whether it is used only if the user names it, because it could
-            make a label wrong (a mirrored 2 is not a 2).
-        pool: Whether it needs images of the target.
-        effort: Factor of the smallest gain for which the controller adds it. It is
-            2 for operations that move or hide the object, else 1.
+        asked_only: Whether the operation is used only if the user names it, because
+            it could make a label wrong (a mirrored 2 is not a 2).
+        pool: Whether the operation needs images of the target.
+        effort: Factor of the smallest gain for which the controller adds the operation:
+            2 for those that move or hide the object, else 1.
     """
 
     name: str

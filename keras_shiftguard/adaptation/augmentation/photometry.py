@@ -16,7 +16,7 @@ Level = Callable[[str], Any]  # from an operation's name to its levels, `(sample
 
 
 def adjust_gamma(x: Any, level: Level) -> Any:
-    """Raises values between black and white to the power gamma; others stay as they are."""
+    """Raises values between black and white to the power gamma; other values stay the same."""
     gamma = _per_sample(ops.exp(level("gamma_up") - level("gamma_down")))
     inside = ops.logical_and(x > 0, x < 1)
     return ops.where(inside, ops.exp(gamma * ops.log(ops.clip(x, EPSILON, 1.0))), x)

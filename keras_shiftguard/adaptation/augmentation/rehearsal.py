@@ -1,10 +1,9 @@
-"""`Rehearsal`: measures how candidate strengths would change the image attributes.
+"""`Rehearsal`: a measurement of how candidate strengths change the image attributes.
 
-How much an operation changes the attributes depends on the images: noise changes
-flat drawings much more than photos of grass. So it is measured on the user's own
-first images, with the same operations that augment training. The strengths are an
-input of the compiled function, one vector for each image, so many candidates are
-measured in one call.
+The change depends on the images: noise changes flat drawings much more than photos
+of grass. So it is measured on the first images of the user, with the same operations
+that augment training. The strengths are an input of the compiled function, one
+vector for each image, so many candidates are measured in one call.
 """
 
 from typing import Any
@@ -21,8 +20,8 @@ from keras_shiftguard.statistics.batch import InputSpec
 ROWS_PER_CALL = 512  # augmented images in one call; fewer of large images
 SEED = 20  # fixed, so that measurements of different epochs can be compared
 MAX_IMAGES = 96  # images on which each candidate is measured; fewer if they are large
-# Largest number of values (pixels times channels) in all these images together. At least 8
-# images are used, even if they are larger.
+# Largest number of values (pixels times channels) in all measured images together. At least 8
+# images are used, even if they have more values.
 MAX_PIXELS = 128 * 128 * 24
 
 
@@ -41,8 +40,8 @@ class _AttributesModel(keras.Model):
 
     def call(self, inputs: Any) -> Any:
         x, strengths = inputs
-        # Every call gets the same random numbers, so that measurements can be repeated. Within a
-        # call, each candidate has its own.
+        # Every call uses the same random numbers, so that measurements can be repeated. Within a
+        # call, each candidate has its own numbers.
         seed = fixed_seed(SEED)
         draws = Draws(ops.shape(x)[0], self.bank.names, seed)
         levels = draws.levels(strengths, whole=True)
@@ -52,7 +51,7 @@ class _AttributesModel(keras.Model):
 
 
 class Rehearsal:
-    """Measures the attributes of images under candidate strengths. Called on the host.
+    """Function that measures the attributes of images under candidate strengths, on the host.
 
     Args:
         bank: The operations.

@@ -14,7 +14,7 @@ from keras import ops
 # Frequency, as a share of the sampling rate, above which little of the amplitude is exchanged.
 CUTOFF = 0.1
 QUANTILES = 33
-MIN_LEVEL_STEP = 1e-3  # levels that are closer count as one; black to white is 1
+MIN_LEVEL_STEP = 1e-3  # closer levels count as one level; the distance of black and white is 1
 
 
 def exchange_amplitude(x: Any, pool: Any, amount: Any) -> Any:
@@ -53,13 +53,14 @@ def _frequencies(length: Any) -> Any:
 def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
     """Matches the histogram of each channel to that of target images, in part.
 
-    A level that many pixels have (a flat background) covers several quantiles; it
-    is mapped to the middle of them, and stays one level.
+    A level that many pixels have (a flat background) covers several quantiles. It
+    is mapped to the middle of these quantiles, and stays one level.
 
     Args:
         x: float32, `(samples, height, width, channels)`.
         pool: One target image for each sample, with the shape and dtype of `x`.
-        amount: How far values move to the matched ones, `(samples,)`: 0 not, 1 all the way.
+        amount: How far values move to the matched ones, `(samples,)`: from 0, not at all, to
+            1, all the way.
 
     Returns:
         Images of the shape of `x`.

@@ -1,4 +1,4 @@
-"""`AdaMatch`: consistency of the target's predictions under augmentation, with aligned shares."""
+"""`AdaMatch`: a consistency loss on augmented target samples, with aligned class shares."""
 
 from typing import Any
 
@@ -13,24 +13,26 @@ EPSILON = 1e-6
 
 
 class AdaMatch(keras.layers.Layer):
-    """The loss of strongly augmented target samples on the labels that their weak view gives.
+    """The cross-entropy of strong views of the target, with labels from the weak views.
 
     The class probabilities of the weak view are rescaled so that their mean over the batch
-    is that of the source (distribution alignment). Samples count whose largest probability
-    then is at least `CONFIDENCE` times the mean confidence on the source. The loss rises with
-    the training, as `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the share that is over.
+    is that of the source (distribution alignment). A sample counts only if its largest
+    rescaled probability is at least `CONFIDENCE` times the mean confidence on the source. The
+    loss is multiplied by `1/2 - cos(min(pi, 2 pi p)) / 2`, where `p` is the elapsed share of
+    the training after `start`.
 
-    The source's part of AdaMatch, the mean loss of its weak and its strong view and the random
-    interpolation of its logits, is in `PairModel`. Published is the sum of both views: this
-    loss is halved as well, so only the scale of the total differs.
+    `PairModel` computes the source part of AdaMatch: the loss of its weak and strong view, and
+    the random interpolation of the logits. The paper adds the losses of the two views;
+    `PairModel` averages them. So this loss is halved too, and only the scale of the total
+    differs from the paper.
 
     Args:
         num_classes: Number of classes.
-        start: Share of the training before the loss begins to rise; published is 0.
+        start: Share of the training before the loss begins to rise; 0 in the paper.
 
     Attributes:
         mix_ratio: Variable, the class shares that the target is aligned to, divided by those
-            of the source, `(classes,)`; published are ones.
+            of the source, `(classes,)`; ones in the paper.
 
     Reference: Berthelot et al., "AdaMatch: A Unified Approach to Semi-Supervised Learning and
     Domain Adaptation", ICLR 2022, section 3.

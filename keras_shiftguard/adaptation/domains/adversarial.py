@@ -1,7 +1,7 @@
 """`DomainAdversarial`: the adversarial methods, DANN and CDAN.
 
 A domain head learns to tell the target from the source by their features. The gradient that
-it sends back to the features is reversed, so they become alike in both domains.
+it sends back to the features is reversed, so the features become alike in both domains.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ EPSILON = 1e-6
 
 
 class DomainAdversarial(keras.layers.Layer):
-    """The loss of a domain head behind a gradient reversal.
+    """A domain head behind a gradient reversal, and its loss.
 
     The head learns at full speed from the first step on. Only the reversed gradient is
     multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
@@ -30,7 +30,8 @@ class DomainAdversarial(keras.layers.Layer):
         num_classes: Number of classes for CDAN, whose head gets the outer product of
             features and class probabilities. 0 for DANN, whose head gets the features.
         units: Numbers of units of the hidden layers of the head.
-        entropy: CDAN+E: samples whose class is clear count more, by `1 + exp(-entropy)`.
+        entropy: CDAN+E: weights each sample by `1 + exp(-entropy)` of its class
+            probabilities, so that samples with a clear class count more.
 
     Reference: Ganin et al., "Domain-Adversarial Training of Neural Networks", JMLR 17 (2016),
     eq. 9 and section 5.2.2; Long et al., "Conditional Adversarial Domain Adaptation", NeurIPS
@@ -99,7 +100,7 @@ class DomainAdversarial(keras.layers.Layer):
         )
 
     def _mean(self, values: Any, probabilities: Any) -> Any:
-        """Returns the mean of `values`, weighted by certainty with `entropy`."""
+        """Returns the mean of `values`; if `entropy` is set, weighted as in CDAN+E."""
         if not self.entropy:
             return ops.mean(values)
         p = ops.stop_gradient(probabilities)

@@ -12,8 +12,8 @@ from keras_shiftguard.statistics.classes import host_class_ids
 
 MIN_TARGET_SAMPLES = 8  # with fewer, there is an error
 RECOMMENDED_TARGET_SAMPLES = 64  # with fewer, there is a remark
-# If the largest values of two domains differ by more than this factor, one is taken for 0..1
-# or -1..1 and the other for 0..255.
+# If the largest values of two domains differ by more than this factor, one domain is assumed to
+# have the range 0..1 or -1..1, and the other 0..255.
 MIN_RANGE_RATIO = 32.0
 
 
@@ -74,7 +74,11 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
 
 
 def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
-    """Raises a BadInputError if one input differs in shape, dtype or range of values."""
+    """Checks the shape, dtype, range and finiteness of a target input against the source.
+
+    Raises:
+        BadInputError: If they do not match, or the target has values that are not finite.
+    """
     if source.shape[1:] != target.shape[1:]:
         fix = ""
         if source.ndim == 4 == target.ndim:
@@ -86,7 +90,7 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
             f"the source has samples of shape {source.shape[1:]}.{fix}"
         )
     is_numeric = [np.issubdtype(a.dtype, np.number) or a.dtype == bool for a in (source, target)]
-    # All kinds of integers, and bool, count as one.
+    # All integer dtypes and bool count as one kind.
     kinds = [a.dtype.kind if a.dtype.kind not in "iub" else "i" for a in (source, target)]
     if not all(is_numeric) or kinds[0] != kinds[1]:
         raise BadInputError(
@@ -113,7 +117,7 @@ def _check_input(name: str, source: np.ndarray, target: np.ndarray) -> None:
 
 
 def has_labels(data: Any) -> bool:
-    """Returns whether target data contain labels; False if only reading them would tell."""
+    """Returns whether target data contain labels; False if that is unknown before reading."""
     if isinstance(data, tuple):
         return len(data) > 1 and data[1] is not None
     spec = getattr(data, "element_spec", None)

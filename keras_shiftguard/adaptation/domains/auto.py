@@ -1,9 +1,10 @@
-"""`AutoGuard`: decides whether `method="auto"` keeps the consistency loss, without target labels.
+"""`AutoGuard`: a check that restores earlier weights if the AdaMatch stage of "auto" does harm.
 
-`"auto"` trains in two stages. At first it learns the augmented source alone. Then AdaMatch sets
-in: the model is trained on its own predictions for the target. That gains most where it works,
-and does harm where these predictions are no guide. So the first stage is kept as the fallback,
-and the second is measured against it.
+`method="auto"` trains in two stages. The first trains on the augmented source alone. In the
+second, AdaMatch also trains the model on its own predictions for the target. AdaMatch gains most
+if these predictions are mostly right, and does harm if they are not. So the weights of the first
+stage are saved, and each measurement of the second is compared with the first. No labels of the
+target are used.
 """
 
 from collections.abc import Callable
@@ -14,20 +15,21 @@ from keras import ops
 
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 
-FIRST_STAGE = 0.25  # share of the training before AdaMatch sets in
-# With a lower accuracy on labelled source, labels are uncertain by nature or not yet learned.
+FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
+# With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
+# switched off.
 MIN_SOURCE_ACCURACY = 0.8
-# If the model is about as confident in the target as on the source, a different mix of predicted
-# classes is a different mix of classes. If it is less confident, it may be a mistake.
+# The class mix of the target is estimated only if the confidence there is at least this share of
+# that on the source. With less confidence, a different mix of predictions may be a mistake.
 CLEAR = 0.97
 EM_ROUNDS = 30
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
-# A collapse: the entropy of the mean prediction is below this share of what it was.
+# A collapse: the entropy of the mean prediction fell below this share of that of the first stage.
 COLLAPSE = 0.5
 
 
 class AutoGuard:
-    """Keeps the first stage, and goes back to it if the second one seems to do harm.
+    """Saves the weights of the first stage, and restores them if the second seems to do harm.
 
     Args:
         model: The `DomainAdaptationModel`.
@@ -47,7 +49,7 @@ class AutoGuard:
         self.first: Evidence | None = None
 
     def look(self, evidence: Evidence, probabilities: np.ndarray, held_out: int) -> None:
-        """Judges a measurement; `held_out` is the number of labelled samples in it.
+        """Ends the first stage when it is over; in the second, restores the weights after harm.
 
         Args:
             evidence: The measurement.
@@ -79,7 +81,7 @@ class AutoGuard:
         return done / max(steps, 1.0)
 
     def begin(self, evidence: Evidence, probabilities: np.ndarray) -> None:
-        """Ends the first stage: keeps its weights, or stays with it."""
+        """Ends the first stage: saves weights and sets the class mix, or switches AdaMatch off."""
         if evidence.source_accuracy < MIN_SOURCE_ACCURACY:
             self.model.set_strength(0.0)
             self.record_action(
@@ -106,7 +108,7 @@ class AutoGuard:
         self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
 
     def harm(self, now: Evidence, held_out: int) -> str:
-        """Returns why the second stage seems to do harm; "" if it does not."""
+        """Returns the reason why the second stage seems to do harm; "" if it does not."""
         first = self.first
         assert first is not None
         best = first.source_accuracy

@@ -1,7 +1,7 @@
 """Distances between the features of two domains, used as losses: DAN's MMD and Deep CORAL.
 
-They are computed in float32, because squared distances and covariances overflow or lose all
-digits in half precision.
+The distances are computed in float32, because squared distances and covariances overflow or lose
+all digits in half precision.
 """
 
 from typing import Any
@@ -12,8 +12,8 @@ from keras import ops
 from keras_shiftguard.adaptation.domains.pair import Pair
 
 BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance
-# Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. Their
-# loss is divided by `4 d^2`, so that is far above 1.
+# Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. The CORAL
+# loss is divided by `4 d^2`, so the weight must be far above 1.
 CORAL_WEIGHT = 100.0
 EPSILON = 1e-6  # avoids a division by zero
 
@@ -66,7 +66,7 @@ def mmd(source: Any, target: Any) -> Any:
     kernel = kernel / len(BANDWIDTHS)
     size = ops.shape(source)[0]
     within_source, within_target = kernel[:size, :size], kernel[size:, size:]
-    # The pairs of a sample with itself do not count; their kernel is 1.
+    # Subtracts the pairs of a sample with itself, whose kernel is 1.
     return (
         (ops.sum(within_source) - n) / ops.maximum(n * (n - 1.0), 1.0)
         + (ops.sum(within_target) - m) / ops.maximum(m * (m - 1.0), 1.0)

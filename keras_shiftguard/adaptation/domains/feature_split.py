@@ -11,7 +11,7 @@ LAYERS_AFTER_HEAD = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "
 
 
 class Split:
-    """A model divided into a feature extractor and a head, which share its layers.
+    """A model divided into a feature extractor and a head. The layers are not copied.
 
     Args:
         model: A functional or sequential model with one output.
@@ -81,7 +81,7 @@ class Split:
                 "with this one. Adapt `keras.models.clone_model(model)` with the same weights. "
                 f"({error})"
             ) from error
-        # The moving averages of batch norm, which a forward pass in training changes.
+        # A forward pass in training mode changes the moving averages of batch norm.
         names = ("moving_mean", "moving_variance")
         self.memory = [v for v in model.non_trainable_variables if v.name in names]
 

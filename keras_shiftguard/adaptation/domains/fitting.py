@@ -59,7 +59,7 @@ def train(
     measured = _take_samples(validation)[1] if held_out else source_samples
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
-    seed = int(from_all(np.asarray([seed]))[0])  # all processes take the first one's seed
+    seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
     pairs = Pairs(
         source,
         target,
@@ -85,7 +85,7 @@ def train(
         callbacks = callbacks.callbacks
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
-    # The user's callbacks come last, so that they can override what this one sets.
+    # The user's callbacks come last, so that they can override what `watch` sets.
     history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
     if model.verbose:
         print(model.alignment)
@@ -97,7 +97,7 @@ def _concatenated(*parts: Any) -> np.ndarray:
 
 
 class _Repeatable:
-    """Data from a function that returns a generator: each pass calls the function again."""
+    """Iterable over a function that returns a generator: each pass calls the function again."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self.make = make
@@ -107,7 +107,7 @@ class _Repeatable:
 
 
 def _join_source(x: Any, y: Any, weight: Any) -> Any:
-    """Joins the arguments of `fit`: `(x, y)`, `(x, y, weight)`, or `x` if it holds the labels."""
+    """Returns the source as `(x, y)` or `(x, y, weight)`; as `x` if that yields the labels."""
     if x is None:
         raise BadInputError("`fit` needs a source: fit(x, y, target_data=...)")
     if callable(x) and not hasattr(x, "__iter__") and not isinstance(x, keras.utils.PyDataset):
@@ -122,7 +122,7 @@ def _join_source(x: Any, y: Any, weight: Any) -> Any:
 
 
 def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
-    """Splits off the last samples, a `share` of all, for validation, as Keras does."""
+    """Returns training and validation arrays: the last `share` of the samples validates."""
     if not is_arrays(source):
         raise BadInputError("`validation_split` is for arrays only: pass `validation_data`.")
     cut = int(np.floor(num_samples(source) * (1 - share)))
@@ -136,9 +136,9 @@ def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
 def _take_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
     """Returns the data and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
 
-    Arrays give samples that are spread over their length, other data the first ones. An
-    iterator can be read only once, so it is returned as a generator that first yields the
-    batches that were read here.
+    From arrays, the samples are spread over the whole length; from other data, they are the
+    first ones. An iterator can be read only once. In its place, a generator is returned that
+    first yields the batches that were read here.
     """
     if is_arrays(data):
         data_tuple = data if isinstance(data, tuple) else (data,)

@@ -1,4 +1,4 @@
-"""`DomainAdaptationModel`: trains a model on two domains at once."""
+"""`DomainAdaptationModel`: a Keras model that is trained on two domains at once."""
 
 from collections.abc import Sequence
 from typing import Any, Self
@@ -26,12 +26,12 @@ from keras_shiftguard.instrument.processes import is_first_process
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class DomainAdaptationModel(PairModel):
-    """Trains a model on a labelled source so that it works on an unlabelled target.
+    """Wrapper that trains a model on a labelled source to work on an unlabelled target.
 
     The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
     `predict`, `save`. It trains the weights of `model` itself, which is available as
     `adapted_model`. Each batch of `fit` holds samples of both domains, and the loss of
-    the method is added to that of the task, from the first step on.
+    the method is added to the loss of the task, from the first step on.
 
     Args:
         model: A functional or sequential model with one output, compiled or not.
@@ -42,24 +42,26 @@ class DomainAdaptationModel(PairModel):
 
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.
-            - `"cdan"`: the same with a head that also gets the class probabilities.
+            - `"cdan"`: as `"dann"`, with a head that also gets the class probabilities.
             - `"mmd"`: the maximum mean discrepancy of the features is minimised (DAN).
-            - `"coral"`: the difference of their covariances is minimised (Deep CORAL).
+            - `"coral"`: the difference of the feature covariances is minimised (Deep CORAL).
             - `"adamatch"`: strongly augmented target samples get the labels that the model
               gives to weakly augmented ones, with aligned class shares.
-            - `"augmentation"`: the views of AdaMatch for the source alone.
+            - `"augmentation"`: the source is trained on the weak and strong views of AdaMatch;
+              the target has no loss.
 
-            Or `"auto"`: AdaMatch after a first stage of augmentation alone, to which it
-            returns if its own measurements speak against what followed.
+            Or `"auto"`: a first stage with `"augmentation"`, then AdaMatch. If measurements
+            without target labels show that AdaMatch does harm, the weights of the first
+            stage are restored.
         strength: Weight of the method. 0 switches it off, and `fit` is that of the plain
             model, bit for bit. For `"dann"` and `"cdan"` it is the largest factor of the
             reversed gradient.
         units: Numbers of units of the hidden layers of the domain head.
         entropy: Whether `"cdan"` weights samples by how clear their class is (CDAN+E).
         augmentation: Layer that gives the strong view of a batch of inputs, called with
-            `training=True`. Defaults to one of ours for images, vectors and signals, with
-            the methods that need a strong view. Given with another method, the source is
-            trained on its strong views as well.
+            `training=True`. If None, the methods that need a strong view use a built-in
+            augmentation for images, vectors and signals. With any other method, a layer
+            given here makes the source train on its strong views as well.
         verbose: 0 is silent; 1 prints what is done and why.
 
     Attributes:
@@ -233,7 +235,7 @@ class DomainAdaptationModel(PairModel):
         self.compile_from_config(self.base.get_compile_config())
 
     def _read_loss(self) -> None:
-        """Sets the number of classes, which is 0 if the compiled loss is one for regression."""
+        """Sets `num_classes`, to 0 if the compiled loss is for regression; checks the methods."""
         self.num_classes = max(self.split.num_outputs, 2) if is_classifier(self) else 0
         wrong = [name for name in self.method_names if name in NEED_CLASSES]
         if not self.num_classes and wrong:

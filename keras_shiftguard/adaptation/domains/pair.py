@@ -1,4 +1,4 @@
-"""`Pair`: what a network gave for a batch of the source and a batch of the target."""
+"""`Pair`: the outputs of a network for a batch of the source and a batch of the target."""
 
 import math
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ class Pair:
 
 
 def joined(parts: Sequence[Any]) -> Any:
-    """Returns batches as one, each a tensor or a structure of tensors; the dtypes of the first."""
+    """Concatenates batches (tensors or structures of them), in the dtypes of the first batch."""
     return keras.tree.map_structure(
         lambda *tensors: ops.concatenate(
             [ops.cast(tensor, tensors[0].dtype) for tensor in tensors], axis=0
@@ -47,7 +47,7 @@ def first(batch: Any, n: Any) -> Any:
 
 
 def repeated(labels: Any, times: int) -> Any:
-    """Returns labels or weights `times` times one after the other; None stays None."""
+    """Returns labels or weights repeated `times` times as a whole; None stays None."""
     return None if labels is None else joined([ops.convert_to_tensor(labels)] * times)
 
 

@@ -1,7 +1,7 @@
-"""`PairModel`: a Keras model with a training step of its own, for a source and a target at once.
+"""`PairModel`: a Keras model whose training step takes a source and a target batch at once.
 
-`loss_of` is what is trained, the same on all backends. The three steps after it are those that
-the backends ask for, and differ only in how each takes a gradient.
+`loss_of` computes the loss, in the same way on all backends. Each backend has a training step of
+its own; the three steps differ only in how they compute the gradient.
 """
 
 from typing import Any
@@ -19,16 +19,16 @@ from keras_shiftguard.statistics.classes import probabilities
 class PairModel(keras.Model):
     """A model that is trained on batches `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
 
-    Other batches, and inference, go through the wrapped model as it is.
+    All other batches, and all inference, use the wrapped model without changes.
 
     Attributes:
         base: The wrapped model.
-        split: Gives the features and the outputs of the wrapped model.
+        split: A `Split`, which computes the features and outputs of the wrapped model.
         methods: Layers with a method `loss(pair, progress, strength)`; their losses are added.
-        views: Gives a weak and a strong view of each sample; None without augmentation.
+        views: Layer that makes a weak and a strong view of a batch; None without augmentation.
         strength: Variable, the weight of the methods.
         steps_done: Variable, the number of training steps on pairs so far.
-        steps: Variable, the number of them in the whole training.
+        steps: Variable, the number of training steps on pairs in the whole training.
         num_classes: Number of classes; 0 for regression.
     """
 
@@ -43,14 +43,14 @@ class PairModel(keras.Model):
     alignment_tracker: keras.metrics.Mean
 
     def loss_of(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, Any]:
-        """Returns the loss of a batch of both domains, and the outputs for its source."""
+        """Returns the loss of a batch of both domains, and the outputs for the source samples."""
         n, m = (ops.shape(keras.tree.flatten(x[domain])[0])[0] for domain in (SOURCE, TARGET))
         both = joined([x[SOURCE], x[TARGET]])
         views = self.views(both) if self.views else (both,)
         # Everything goes through the network in one batch, so batch norm sees both domains.
         features, outputs = self.split.features_and_outputs(joined(views), training=True)
         starts = [view * (n + m) for view in range(len(views))]
-        answers = joined([outputs[at : at + n] for at in starts])  # for the source, by view
+        answers = joined([outputs[at : at + n] for at in starts])  # source outputs, view by view
         if self.views and self.split.memory:
             alone = joined([first(view, n) for view in views])
             answers = self.interpolated(answers, alone, self.views.generator)
@@ -72,7 +72,7 @@ class PairModel(keras.Model):
         return task_loss + alignment, answers[:n]
 
     def train_step(self, *arguments: Any) -> Any:
-        """Trains on one batch. The last argument is the batch; JAX passes its state before it."""
+        """Trains on one batch, the last argument. JAX passes its state as the first argument."""
         data = keras.utils.unpack_x_y_sample_weight(arguments[-1])
         if not is_pair(data[0]):
             return super().train_step(*arguments)
@@ -135,15 +135,16 @@ class PairModel(keras.Model):
         logs = super().compute_metrics(x, y, y_pred, sample_weight)
         if is_pair(x):
             return logs
-        # Without a target nothing is aligned, so the metrics of the methods are left out.
+        # Without a target, the methods are not used, so their metrics are left out.
         own = [self.alignment_tracker, *(m for method in self.methods for m in method.metrics)]
         return {k: value for k, value in logs.items() if k not in [metric.name for metric in own]}
 
     def interpolated(self, outputs: Any, x: Any, seed: Any) -> Any:
-        """Returns the source's outputs, mixed with those that the source alone would get.
+        """Returns a random mixture of two outputs for the source: with and without the target.
 
-        Batch norm normalises the source with the target in `outputs`, and without it here; its
-        moving averages do not change. Reference: Berthelot et al. (2022), section 3.1.
+        In `outputs`, batch norm normalised source and target together. Here the source `x` runs
+        alone, and the moving averages of batch norm are restored. Reference: Berthelot et al.
+        (2022), section 3.1.
         """
         variables = self.split.memory
         before = [ops.copy(v.value) for v in variables]
@@ -159,7 +160,7 @@ class PairModel(keras.Model):
         return probabilities(ops.cast(outputs, "float32")) if self.num_classes else None
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        # Keras builds the model with a pair; only its step knows what to do with the target.
+        # Keras builds the model with a pair; only the training step uses the target.
         return self.base(inputs[SOURCE] if is_pair(inputs) else inputs, training=training)
 
     def num_replicas(self) -> int:

@@ -1,7 +1,7 @@
 """`Pairs`: a dataset whose batches combine a source batch and a target batch.
 
-Source and target may have different sizes: the target starts again when it has
-ended. Each batch is `({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
+Source and target may have different sizes: the target is repeated. Each batch is
+`({SOURCE: x, TARGET: x_target}, y, sample_weight)`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,14 +14,14 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET, Batch, batches, is_arrays
 
-# Keras fetches two batches of a dataset before training. They are cached for a one-shot source;
-# if more than this number is fetched, training has begun, and the cache is dropped.
+# Keras fetches two batches of a dataset before training. Those of a one-shot source are cached.
+# If more than this number is fetched, training has begun, and the cache is dropped.
 MAX_PREFETCHED = 16
 MAX_CACHED_BATCHES = 4096  # batches of a one-shot target that are cached to repeat it
 
 
 class Pairs(keras.utils.PyDataset):
-    """A Keras dataset whose epochs are those of the source, with a target batch in each batch.
+    """A Keras dataset that adds a target batch to each batch of the source.
 
     Batches must be read in order, so `fit` needs `shuffle=False`.
 
@@ -170,8 +170,8 @@ def _make_source(
 ) -> tuple[Callable[[], Iterator[Batch]], int]:
     """Returns a function that starts an epoch, and the number of batches in an epoch.
 
-    If `steps` is not the number of batches in the source, each epoch goes on where the one
-    before has ended, instead of starting the source again.
+    If `steps` is not the number of batches in the source, each epoch continues where the
+    previous epoch ended, instead of starting the source again.
     """
     if is_arrays(source):
         total = len(keras.tree.flatten(source)[0])

@@ -1,4 +1,4 @@
-"""`AlignmentReport`: a report in words on a domain adaptation, and the `Action`s in it."""
+"""`AlignmentReport`: a text report on a domain adaptation, and the `Action`s in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Action:
     """A change that was made during training, with the reason.
 
     Args:
-        epoch: Number of finished epochs when it was made.
+        epoch: Number of finished epochs when the change was made.
         what: The change.
         reason: The reason, with numbers.
     """
@@ -48,15 +48,15 @@ class AlignmentReport:
 
     @property
     def aligns(self) -> bool:
-        """Whether one of the methods makes features alike; AdaMatch does not."""
+        """Whether one of the methods makes features of both domains alike; AdaMatch does not."""
         return bool({"dann", "cdan", "mmd", "coral"} & set(self.method.split(" + ")))
 
     @property
     def works(self) -> bool | None:
-        """Whether the features are close or came closer; None if this cannot be judged.
+        """Whether the domains are close or came closer; None if this cannot be judged.
 
-        They are close if the proxy A-distance is at most 0.5, and came closer if it is
-        less than 0.8 times its largest value.
+        They are close if the proxy A-distance of their features is at most 0.5. They came
+        closer if it is less than 0.8 times its largest value so far.
         """
         if len(self.looks) < 2 or not self.aligns or self.strength == 0:
             return None

@@ -9,10 +9,10 @@ from keras_shiftguard.errors import BadInputError
 
 
 def reverse(x: Any, strength: Any) -> Any:
-    """Returns `x`, with a gradient that is multiplied by `-strength`.
+    """Returns `x`; its gradient is multiplied by `-strength`.
 
     `x - constant` is exactly zero, so finite values stay the same bit for bit in every
-    precision, unlike those of `(1 + s) * stop_gradient(x) - s * x`. Infinity becomes NaN.
+    precision. `(1 + s) * stop_gradient(x) - s * x` would round them. Infinity becomes NaN.
 
     Args:
         x: A floating-point tensor of any shape.
@@ -24,7 +24,7 @@ def reverse(x: Any, strength: Any) -> Any:
 
 @keras.saving.register_keras_serializable(package="keras_shiftguard")
 class GradientReversal(keras.layers.Layer):
-    """Returns its input unchanged, and reverses the gradient.
+    """Gradient reversal layer: returns its input unchanged, and reverses the gradient.
 
     The layers after it learn to tell the domains apart; the layers before it learn
     to make that impossible.

@@ -10,9 +10,9 @@ from keras_shiftguard.adaptation.augmentation.bank import Bank
 from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, drawn_seed
 from keras_shiftguard.errors import BadInputError
 
-# Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view
-# is moved by a few pixels. The strong view gets each operation with the probability
-# `STRONG_CHANCE`, at a uniform level up to the strength.
+# Strengths of the operations on images, in [0, 1], as in `AdaptiveAugmentation`. The weak view is
+# shifted by a few pixels. Each operation is applied to the strong view with the probability
+# `STRONG_CHANCE`, at a uniform level up to its strength.
 WEAK_IMAGE = {name: 0.2 for name in ("shift_left", "shift_right", "shift_up", "shift_down")}
 STRONG_IMAGE = WEAK_IMAGE | {
     **dict.fromkeys(("rotation", "shear", "zoom_in", "zoom_out"), 0.5),
@@ -22,8 +22,8 @@ STRONG_IMAGE = WEAK_IMAGE | {
     "erasing": 0.7,
 }
 STRONG_CHANCE = 0.5
-# The strong view of vectors and of signals. Standard deviations are in units of those of the
-# values; a gain is an exponent.
+# The strong view of vectors and of signals. Noise and drift are in standard deviations of the
+# values; a gain is `exp(GAIN * normal)`.
 GAIN, NOISE, SWAPPED = 0.3, 0.2, 0.2  # `SWAPPED`: share of the values taken from another sample
 DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a share of its length
 
@@ -31,13 +31,15 @@ DRIFT, SHIFT = 0.3, 0.1  # a linear drift over a signal; a shift in time, as a s
 class Views(keras.layers.Layer):
     """Weak and strong views of the inputs of a model.
 
-    - Images (4D): small shifts are weak. Strong are random rotation, shear, zoom, light,
-      contrast, colour, noise and one erased rectangle.
-    - Vectors (2D): a common gain, noise, and values taken from other samples of the domain.
-    - Signals (3D, `(samples, time, channels)`): a gain, a drift, noise and a shift in time.
+    - Images (4D): the weak view has small shifts. The strong view also has random rotation,
+      shear, zoom, light, contrast, colour, noise and one erased rectangle.
+    - Vectors (2D): the strong view has a common gain, noise, and values of another sample of
+      the batch.
+    - Signals (3D, `(samples, time, channels)`): the strong view has a gain, a drift, noise and
+      a shift in time.
 
-    For vectors and signals the weak view is the sample itself. With a layer of the user's own,
-    that layer gives the strong view, and the weak one is the sample itself.
+    For vectors and signals, the weak view is the sample itself. If the user gives a layer, it
+    makes the strong view of every input, and the weak view is the sample itself.
 
     Args:
         layer: The user's own augmentation, called on the inputs with `training=True`; or None.
@@ -50,7 +52,7 @@ class Views(keras.layers.Layer):
         super().__init__(dtype="float32", autocast=False, **kwargs)
         self.layer = layer
         self.generator = keras.random.SeedGenerator(0)
-        self.scales: list[Any] = []  # `(low, high)` of an image, `(mean, deviation)` of others
+        self.scales: list[Any] = []  # `[low, high]` for images, else `[mean, deviation]`
 
     def build(self, shapes: Any) -> None:
         """Makes the weights; `shapes` is a list with the shape of each input."""
@@ -71,7 +73,7 @@ class Views(keras.layers.Layer):
         self.generator.state.assign([seed, 0])
 
     def fit_scales(self, x: Any) -> None:
-        """Reads the scales of the values from samples of both domains, NumPy arrays."""
+        """Sets the scales from samples of both domains, given as NumPy arrays."""
         for value, (first, second) in zip(keras.tree.flatten(x), self.scales, strict=True):
             if not _has_views(value):
                 continue
@@ -148,10 +150,10 @@ def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed)
 
 
 def perturbed_vector(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
-    """Returns vectors with a gain about the mean, noise, and values of other samples."""
+    """Returns vectors with a random gain around the mean, noise, and values of other samples."""
     rows = ops.shape(x)[0]
     z = ops.cast(x, "float32")
-    other = ops.roll(z, 1, axis=0)  # batches are shuffled: the neighbour is any other sample
+    other = ops.roll(z, 1, axis=0)  # a random other sample, if the batch is shuffled
     u = keras.random.uniform(ops.shape(z), seed=generator, dtype="float32")
     z = ops.where(u < SWAPPED, other, z)
     gain = ops.exp(GAIN * keras.random.normal((rows, 1), seed=generator, dtype="float32"))
@@ -161,7 +163,7 @@ def perturbed_vector(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
 
 
 def perturbed_signal(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
-    """Returns signals with a gain about the mean, a drift, noise, and a shift in time."""
+    """Returns signals with a random gain around the mean, a drift, noise, and a time shift."""
     rows, length, channels = ops.shape(x)
     z = ops.cast(x, "float32")
     u = keras.random.uniform((rows, 1), seed=generator, dtype="float32")
@@ -178,7 +180,7 @@ def perturbed_signal(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
 
 
 def _has_views(x: Any) -> bool:
-    """Whether an input is of a kind that has views: numbers of rank 2 to 4, or integer images."""
+    """Whether an input can be augmented: floats of rank 2 to 4, or integers of rank 4."""
     kind, rank = keras.backend.standardize_dtype(x.dtype), len(x.shape)
     return (2 <= rank <= 4 and kind.startswith(("float", "bfloat"))) or (
         rank == 4 and "int" in kind

@@ -1,4 +1,4 @@
-"""`AdaptationWatch`: a callback that measures both domains after each epoch."""
+"""`AdaptationWatch`: a callback that measures the features and predictions in both domains."""
 
 from typing import Any
 
@@ -14,20 +14,23 @@ from keras_shiftguard.io.batches import to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
 CHUNK = 512  # samples in one call of the model
-# A training of fewer than twice this many epochs is measured after each epoch. A longer one is
-# measured after every second, third, ... epoch.
+# A training with fewer than twice this many epochs is measured after each epoch. A longer training
+# is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
 
 
 class AdaptationWatch(keras.callbacks.Callback):
-    """Measures both domains before training and after each epoch, in inference mode.
+    """Keras callback that measures both domains in inference mode.
+
+    It measures before training and after each epoch; in long trainings less often, see
+    `MAX_MEASUREMENTS`.
 
     Args:
         model: The `DomainAdaptationModel`; its `looks` get the measurements.
         source: Inputs and labels of the source samples that are measured, preferably
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
-        epochs: Number of epochs that are finished when this fit begins, and when it ends.
+        epochs: Numbers of finished epochs at the beginning and at the end of this fit.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class AdaptationWatch(keras.callbacks.Callback):
             self.measure(epoch + 1)
 
     def measure(self, epoch: int) -> None:
-        """Adds a measurement of the model after `epoch` epochs to its `looks`."""
+        """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
         _ = self.model  # on JAX: brings the variables up to date
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
