@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.state import State, assign
-from keras_shiftguard.statistics.tracing import traced_once
+from keras_shiftguard.statistics.compiled import compiled_once
 
 
 class StepCorrection:
@@ -36,7 +36,7 @@ class StepCorrection:
         if not self.is_on:
             return x
         key = ("correction", self.spec.layout, self.spec.channels)
-        return traced_once(self._corrected, self.state, key, x)
+        return compiled_once(self._corrected, self.state, key, x)
 
     def _corrected(self, x: Any) -> Any:
         x = ops.cast(x, "float32")

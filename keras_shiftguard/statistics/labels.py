@@ -16,7 +16,7 @@ from keras_shiftguard.statistics.classes import class_ids, is_mixture, width_of
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.tracing import traced_once
+from keras_shiftguard.statistics.compiled import compiled_once
 
 # Largest number of label columns that are measured as numbers. Variables are created for this many
 # columns, before the first batch shows how many there are.
@@ -58,7 +58,7 @@ class LabelSketch:
         """Counts the classes of the first `rows` samples of a batch, or of all if None."""
         if width := width_of(y):
             self.width = width
-            traced_once(self._update, self.state, "classes", y, rows)
+            compiled_once(self._update, self.state, "classes", y, rows)
 
     def _update(self, y: Any, rows: Any) -> None:
         ids, valid = class_ids(y, width_of(y))
@@ -84,7 +84,7 @@ class LabelSketch:
             rows: Number of samples, if the rows after them are padding; None for all.
         """
         if width_of(y):
-            traced_once(self._measure, self.details, "labels", y, projections, weight, rows)
+            compiled_once(self._measure, self.details, "labels", y, projections, weight, rows)
 
     def _measure(self, y: Any, projections: Any, weight: Any, rows: Any) -> None:
         width = width_of(y)

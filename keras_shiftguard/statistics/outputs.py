@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.classes import class_ids, probabilities, width_
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.tracing import traced_once
+from keras_shiftguard.statistics.compiled import compiled_once
 
 
 class OutputSketch:
@@ -57,7 +57,7 @@ class OutputSketch:
         """
         key = ("outputs", self.num_classes, self.width, bool(self.layer), self.dimension)
         labels = y if width_of(y) else None
-        traced_once(self._update, self.state, key, outputs, activations, labels)
+        compiled_once(self._update, self.state, key, outputs, activations, labels)
 
     def _update(self, outputs: Any, activations: Any, y: Any) -> None:
         outputs = ops.cast(outputs, "float32")

@@ -18,7 +18,7 @@ from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.tracing import traced_once
+from keras_shiftguard.statistics.compiled import compiled_once
 
 
 class Sketch:
@@ -64,7 +64,7 @@ class Sketch:
             x: The tensor of the input.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
-        traced_once(self._count, self.state, ("counted", self._kind), x, rows)
+        compiled_once(self._count, self.state, ("counted", self._kind), x, rows)
 
     def _count(self, x: Any, rows: Any) -> None:
         for statistic in self.counted:
@@ -89,7 +89,7 @@ class Sketch:
             return self._measure(x, rows, details)
 
         key = ("measured", self._kind, details)
-        measured: tuple[Any, Any] = traced_once(update, self.measured_state, key, x, rows)
+        measured: tuple[Any, Any] = compiled_once(update, self.measured_state, key, x, rows)
         return measured
 
     def _measure(self, x: Any, rows: Any, details: int | None) -> tuple[Any, Any]:

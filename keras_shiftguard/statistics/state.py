@@ -41,6 +41,7 @@ class State:
         self._prefix = prefix
         self._by_the_host = _BY_THE_HOST.get()
         self._variables: dict[str, tuple[keras.Variable, float]] = {}
+        self.is_empty = True  # all variables have their initial values
 
     def add(self, name: str, shape: tuple[int, ...], fill: float = 0.0) -> keras.Variable:
         """Creates a variable with the initial value `fill`, to which `reset` returns it."""
@@ -68,6 +69,9 @@ class State:
         return [{name: values[i] for name, values in by_name.items()} for i in range(replicas)]
 
     def reset(self) -> None:
+        if self.is_empty:
+            return
+        self.is_empty = True
         for variable, fill in self._variables.values():
             assign(variable, fill)
 

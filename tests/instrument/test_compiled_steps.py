@@ -92,7 +92,7 @@ def assert_same_profiles(a, b):
 @pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch traces nothing")
-def test_a_step_is_traced_once_for_all_fits(data):
+def test_a_step_is_compiled_once_for_all_fits(data):
     model = compiled(network())
     fit(model, data, quiet())
     traced = Traces.number

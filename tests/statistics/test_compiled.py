@@ -63,7 +63,7 @@ def test_a_variable_that_an_update_does_not_assign_is_unchanged(rng):
 
     @tf.function
     def step(x):
-        return tracing.traced_once(update, state, "a test", x)
+        return tracing.compiled_once(update, state, "a test", x)
 
     x = tf.ones((2, 2))
     assert float(step(x)[0, 0]) == 4.0
@@ -86,7 +86,7 @@ def test_the_cache_is_bounded(monkeypatch):
     @tf.function
     def step():
         for size in (1, 2, 3, 1):
-            tracing.traced_once(add, state, "a test", tf.ones(size))
+            tracing.compiled_once(add, state, "a test", tf.ones(size))
 
     step()
     assert float(total.value) == 7.0
