@@ -2,8 +2,8 @@
 
     python examples/reference_profile.py
 
-Three days of an office that reads digits: a normal day, a day after somebody touched the
-scanner, and a day with the digits of other writers. Nobody has labelled any of them.
+There are three unlabelled days of an office that reads digits: a normal day, a day on which the
+scanner is too dark, and a day with the digits of other writers.
 """
 
 import sys

@@ -5,7 +5,7 @@
 The figures are medians of several fresh processes for each backend, in CPU seconds, which vary
 least on a shared machine. Each process imports Keras, then this package, and then accesses a
 public name. One uncounted process runs first, so that all files have been read once.
-`--slowest 10` lists the modules that take most time in the first use of `ShiftGuard`.
+`--slowest 10` lists the modules of this package that take most time to import.
 """
 
 import argparse
@@ -36,7 +36,7 @@ def process(backend, *arguments):
 
 
 def slowest(backend, name, number):
-    """Returns `(milliseconds of its own, module)` for each module imported at the first use."""
+    """Returns the slowest imports of this package's modules, as `(own milliseconds, module)`."""
     code = f"import keras, keras_shiftguard as sg; print('first use', flush=True); sg.{name}"
     done = process(backend, "-X", "importtime", "-c", code)
     found = []
