@@ -1,4 +1,4 @@
-"""For the tests and the examples in docstrings alike: which backend runs."""
+"""Pytest set-up for the tests and the docstring examples: backend, order of files, fixtures."""
 
 import gc
 import os
@@ -38,14 +38,14 @@ def pytest_collect_file(file_path, parent):
 
 
 def pytest_collection_finish():
-    """Keras and its backends hold millions of objects that no collection need look at again."""
+    """Takes the millions of objects of Keras and its backends out of garbage collection."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items):
-    """The examples of the docstrings hold on every backend; long files come first."""
+    """Marks docstring examples to run on every backend, and moves long files to the front."""
     for item in items:
         if isinstance(item, pytest.DoctestItem):
             item.add_marker("backend")
@@ -54,7 +54,10 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(autouse=True, scope="module")
 def leave_alone_what_was_made():
-    """No collection need look again at what a file leaves: TensorFlow keeps most of it anyway."""
+    """After each file, takes its remaining objects out of garbage collection.
+
+    TensorFlow keeps most of them alive anyway.
+    """
     yield
     gc.collect()
     gc.freeze()
@@ -62,7 +65,7 @@ def leave_alone_what_was_made():
 
 @pytest.fixture(autouse=True)
 def names_in_docstrings(request):
-    """Examples may use `np` and `keras` without importing them."""
+    """Lets docstring examples use `np` and `keras` without importing them."""
     if isinstance(request.node, pytest.DoctestItem):
         import keras
 
@@ -71,10 +74,10 @@ def names_in_docstrings(request):
 
 @pytest.fixture(autouse=True)
 def models_that_run_eagerly(request, monkeypatch):
-    """With the marker `eager`, models run operation by operation where tracing takes longest.
+    """Runs models eagerly, on TensorFlow, in tests with the marker `eager`.
 
-    For tests of words and verdicts, which are the same either way: on TensorFlow, tracing a
-    guarded step takes three times as long as a small fit does.
+    These tests check texts and verdicts, which are the same either way. On TensorFlow, tracing a
+    guarded step takes three times as long as a small fit.
     """
     if request.node.get_closest_marker("eager") is None:
         return

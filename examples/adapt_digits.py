@@ -1,4 +1,4 @@
-"""Domain adaptation between MNIST and UCI digits, both ways, without a label of the target.
+"""Domain adaptation between MNIST and UCI digits, in both directions, without target labels.
 
     python examples/adapt_digits.py
 
@@ -26,7 +26,7 @@ def picture(images):
 
 
 def adapt(name, source, target):
-    """Trains with and without the target, and prints the accuracy on a part that neither saw."""
+    """Trains with and without the target, and prints both accuracies on held-out target digits."""
     (x, y), (other, answers) = source, target
     x, y = x[:SAMPLES], y[:SAMPLES]
     unlabelled, test, answers = other[:1000], other[1000:1700], answers[1000:1700]
@@ -39,7 +39,7 @@ def adapt(name, source, target):
     model = sg.DomainAdaptationModel(lenet(), method="auto", verbose=0)
     model.compile("adam", alone.loss, metrics=["accuracy"])
     model.fit(x, y, target_data=unlabelled, batch_size=64, epochs=EPOCHS, verbose=0)
-    print(f"\n{name}\n{model.alignment}")  # what was done, as far as can be seen without labels
+    print(f"\n{name}\n{model.alignment}")  # a report on the alignment, made without target labels
 
     predicted = [m.predict(test, verbose=0).argmax(axis=1) for m in (alone, model.adapted_model)]
     repaired = np.flatnonzero((predicted[0] != answers) & (predicted[1] == answers))[:4]

@@ -30,7 +30,7 @@ def pipeline(backend, x, y):
 
 
 def watch(backend, small):
-    """Runs a fit whose validation images are 0..255 where training images are [0, 1]."""
+    """Runs a fit with training images in [0, 1] and validation images in 0..255."""
     import keras
     from digits import mnist, network
 

@@ -1,4 +1,4 @@
-"""Demo: the mistake that this package exists for, and its repair.
+"""Demo: a wrong preprocessing step, its diagnosis and its repair.
 
     make demo
 
@@ -56,7 +56,7 @@ import keras_shiftguard as sg
 
 WANTED = sg.InputConvention("caffe", "bgr")
 MISTAKE = "rescale=1/255"
-# Both make the mistake.
+# Both runs make the mistake.
 RUNS = {
     "alone": "no guard",
     "repaired": 'ShiftGuard(on_mismatch="fix")',

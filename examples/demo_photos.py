@@ -48,7 +48,7 @@ def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 
 
 def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
-    """Returns batches of RGB images in [0, 1]: what the tutorial says, not what the model wants."""
+    """Returns batches of RGB images in [0, 1]: the tutorial's scaling, not the model's."""
     if keras.backend.backend() == "tensorflow":
         # Keras 3 keeps the class of the old tutorials under this name only.
         from tensorflow.keras.preprocessing.image import ImageDataGenerator

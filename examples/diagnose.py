@@ -3,7 +3,7 @@
     python examples/diagnose.py
 
 The network is EfficientNet-Lite0 with its ImageNet weights, and the images are twenty photos of
-ImageNet. The tutorial that you followed said `x / 255`.
+ImageNet. The images are divided by 255, as in many tutorials.
 """
 
 import sys

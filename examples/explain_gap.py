@@ -20,8 +20,8 @@ x, y = mnist()
 model = network(batch_norm=True)
 model.fit(x[:TRAIN], y[:TRAIN], epochs=EPOCHS, verbose=0)
 
-# The reference is labelled data from the laboratory that the network did not see. A profile made
-# with the model and labels would hold all that is needed of it, in a file without images.
+# The reference is labelled data from the laboratory that the network did not see. Instead, it may
+# be a profile made with the model and the labels: a file without images.
 reference = (x[2500:3700], y[2500:3700])
 
 # The data of the office. All of its faults are put in here, so the true causes are known.
@@ -32,8 +32,8 @@ images, labels = images[keep][:COUNT], labels[keep][:COUNT]
 noisy = np.clip(images + rng.normal(0, 0.2, images.shape), 0, 1)
 fed = np.round(255 * noisy)
 
-# The causes are removed in every combination and the model is evaluated again, so that the parts
-# do not depend on the order. A cause that cannot be removed is an estimate, "explained by".
+# `explain_gap` removes the causes in every combination and evaluates the model again, so the parts
+# do not depend on an order. The part of a cause that cannot be removed is estimated.
 report = sg.explain_gap(model, (fed, labels), reference)
 print(report)
 

@@ -1,7 +1,7 @@
-"""The model and the photos of the README's first lines: a wrong rescale, and noise in validation.
+"""The model and the photos for the README's first code: a wrong rescale, and noisy validation.
 
-`tools/page_outputs.py` runs the README with them. The network wants B, G, R, 0..255 minus the mean
-(see `demo.py`) and is fed [0, 1]; the validation photos come from a noisy camera.
+`tools/page_outputs.py` runs the README with them. The network expects B, G, R, 0..255 minus the
+mean (see `demo.py`) and is fed RGB in [0, 1]. Noise is added to the validation photos.
 """
 
 import tempfile

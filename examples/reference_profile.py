@@ -2,8 +2,8 @@
 
     python examples/reference_profile.py
 
-Three days of an office that reads digits: a normal day, a day after somebody touched the
-scanner, and a day with the digits of other writers. Nobody has labelled any of them.
+There are three unlabelled days of an office that reads digits: a normal day, a day on which the
+scanner is too dark, and a day with the digits of other writers.
 """
 
 import sys
@@ -21,15 +21,15 @@ train, labels = x[:2560], y[:2560]
 model = network()
 model.fit(train, labels, epochs=1 if SMALL else 5, verbose=0)
 
-# Where the model is trained, one pass measures the data. With `model=`, the profile also holds
-# its predictions and the activations of one layer. The file holds counts and moments, no images,
-# and its size does not depend on the number of images.
+# On the training machine, one pass measures the data. With `model=`, the profile also holds
+# statistics of its predictions and of the activations of one layer. The file holds counts and
+# moments, no images, and its size does not depend on the number of images.
 folder = Path(tempfile.mkdtemp())
 path = folder / "train.profile"
 sg.profile((train, labels), model=model, feature_layer="features").save(path)
 print(f"train.profile: {path.stat().st_size / 1024:.0f} KiB for {len(train)} images\n")
 
-# Where the model works, only the model, the file and the day's images are needed.
+# In production, only the model, the file and the day's images are needed.
 days = {
     "monday": x[2560:3328],
     "tuesday": 0.6 * x[3328:4096],

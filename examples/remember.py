@@ -1,10 +1,10 @@
-"""A model that remembers what it was fed, and tells whoever serves it wrongly.
+"""A model file with an attached profile, by which `diagnose` finds wrong input in serving.
 
     python examples/remember.py
 
-A network for digits is trained on images in [-1, 1]. It has no batch normalisation, so nothing in
-its weights says so. The profile of training is attached to its file, and the file speaks when the
-model is served 0..255.
+A network for digits is trained on images in [-1, 1]. It has no batch normalisation, so its weights
+do not reveal this range. `ShiftGuard(attach_to=)` attaches the profile of the training data to the
+model file. When the model is served 0..255, `diagnose` reads the profile and names the mistake.
 """
 
 import sys
@@ -19,7 +19,7 @@ import keras_shiftguard as sg
 SMALL = "--small" in sys.argv
 
 x, y = mnist()
-train, test = 2 * x[:4000] - 1, 255 * x[4000:]  # whoever serves it reads PNG files, 0..255
+train, test = 2 * x[:4000] - 1, 255 * x[4000:]  # in serving, PNG files are read as 0..255
 layers = keras.layers
 model = keras.Sequential(
     [
@@ -37,7 +37,7 @@ guard = sg.ShiftGuard(attach_to=path)
 epochs = 1 if SMALL else 5
 model.fit(train, y[:4000], validation_split=0.1, epochs=epochs, callbacks=[save, guard], verbose=0)
 
-# Elsewhere, later. Nobody remembers how the images were scaled; the file does. From a shell:
+# Later, on another machine: the file alone holds how the images were scaled. From a shell:
 #     keras-shiftguard diagnose best.keras photos/
 diagnosis = sg.diagnose(path, test)
 print(f"\n{diagnosis}\n")

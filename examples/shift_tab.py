@@ -4,12 +4,12 @@
     tensorboard --logdir logs/shift_tab
 
 - `healthy`: handwritten digits, training and validation from the same source.
-- `darker`: the same, but from epoch 4 on somebody else prepares the validation images, and gray
-  comes out nearly black.
+- `darker`: the same, but from epoch 4 on a gamma darkens the validation images: gray becomes nearly
+  black.
 - `labels`: the same, but validation holds mostly the digits 3 and 5.
 - `adapted`: training digits and an unlabelled target from a worse camera, dark and noisy, with
   `adapt=True`: augmentation makes training look like the target.
-- `mismatch`: a network with ImageNet weights, fed [0, 1] where it wants [-1, 1].
+- `mismatch`: a network with ImageNet weights that expects [-1, 1] and is fed [0, 1].
 - `fixed`: the same with `on_mismatch="fix"`: the guard corrects the input inside the step.
 - `gap`: no fit with a guard, only `explain_gap` of a network whose images come from another place.
 """
@@ -51,7 +51,7 @@ def darkened(images):
 
 
 def badly_seen(images, rng, noise=0.05):
-    """Returns the images as a worse camera would see them: dark and noisy."""
+    """Returns the images as from a worse camera: dark and noisy."""
     return np.clip(0.5 * images + rng.normal(0, noise, images.shape), 0, 1).astype("float32")
 
 
@@ -93,7 +93,7 @@ def fit_digits(log_dir, epochs, fault=False, frequent=()):
         log_dir: The directory of the log.
         epochs: Number of epochs.
         fault: Whether validation is darker from epoch `FAULT` on.
-        frequent: The digits that validation mostly holds; none for those of training.
+        frequent: The digits that validation mostly holds; empty for the class mix of training.
     """
     keras.utils.set_random_seed(0)
     x, y = digits()

@@ -1,4 +1,4 @@
-"""Columns instead of images: another hospital reports one of them in another unit.
+"""Columns instead of images: a second hospital reports areas in another unit.
 
     python examples/tabular.py
 

@@ -1,4 +1,4 @@
-"""Text as token ids: the server forgets to convert words to lower case before the look-up.
+"""Text as token ids: a server that does not convert words to lower case before the look-up.
 
     python examples/text.py
 
@@ -59,7 +59,8 @@ model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", me
 train = tokens([text.lower() for text in texts[:half]])
 model.fit(train, labels[:half], epochs=EPOCHS, verbose=0)
 
-# The vocabulary was not made from the reference texts, just as it was not made from new texts.
+# The reference texts must not be those from which the vocabulary was made: in these, fewer words
+# are unknown than in new texts.
 reference = sg.profile(tokens([text.lower() for text in texts[half:later]]))
 right, wrong = tokens([text.lower() for text in texts[later:]]), tokens(texts[later:])
 for name, x in (("as in training", right), ("not lowered", wrong)):

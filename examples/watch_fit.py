@@ -3,11 +3,11 @@
     python examples/watch_fit.py
 
 1. `validation_split=0.2` takes the last fifth of the arrays, before anything is shuffled. These
-   digits are sorted by class, as many data sets on disk are.
-2. Somebody prepares validation from scans that are noisier than those of training. The guard says
-   in one line what it costs.
-3. Training is augmented and validation is not, as it should be. That differs as well, costs
-   nothing, and ends in silence.
+   digits are sorted by class, as in many data sets on disk.
+2. The validation scans are noisier than those of training. The guard reports in one line how much
+   accuracy this costs.
+3. Training is augmented and validation is not, as it should be. The two streams differ, but this
+   costs no accuracy, so the guard raises no alarm.
 """
 
 import sys
@@ -25,7 +25,7 @@ BATCH = 50
 
 
 class Augmented(keras.utils.PyDataset):
-    """Batches whose images are moved by up to three pixels, anew in each epoch."""
+    """Batches whose images are shifted by up to three pixels, at random in each epoch."""
 
     def __init__(self, x, y):
         super().__init__()

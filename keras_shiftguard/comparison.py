@@ -24,9 +24,9 @@ def compare(
         current: The stream to compare with it, in the same forms.
         alpha: Probability of a false alarm, over all tests together, if nothing differs.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is one
-            point. It counts if both are profiles made with the same `model=` and labels, so that
-            the accuracies are known. Otherwise, and with None, every difference beyond chance
-            that is not small is an alarm.
+            point. This needs the accuracies, so both must be profiles made with labels and the
+            same `model=`. Otherwise, or with None, every difference beyond chance that is not
+            small is an alarm.
 
     Returns:
         A `ShiftReport`, with `.shifted`, `.kinds` and `.findings`; `str()` is the verdict.
@@ -65,7 +65,7 @@ def compare(
 
 
 def as_profile(value: Any, name: str) -> InputProfile:
-    """Returns the profile that an argument is or names, or that is measured from it.
+    """Returns an argument as a profile: unchanged, loaded from its path, or measured.
 
     Args:
         value: An `InputProfile`, the path of a saved one, or data.
@@ -111,7 +111,7 @@ def check_tolerance(tolerance: float | None) -> None:
 
 
 def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
-    """Returns how much lower the measured accuracy is; None unless both were measured."""
+    """Returns the loss of measured accuracy; None unless both measured it with the same weights."""
     one, other = before.outputs, after.outputs
     if not one.weights or one.weights != other.weights:
         return None

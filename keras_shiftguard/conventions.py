@@ -42,9 +42,9 @@ MODES: dict[str, Affine] = {
 }
 MODES_WITH_ORDER = ("torch", "caffe")  # their numbers differ between the channels
 
-# The 8-bit grids: the values that a convention makes of the pixel values 0 to 255. Each name
-# stands for the mode and the channel order of the convention; the order is None if all channels
-# have the same numbers. `statistics/lattice.py` measures the share of values on each grid.
+# The 8-bit grids: a convention maps the pixel values 0 to 255 to the values of its grid. Each
+# name stands for the mode and the channel order of the convention; the order is None if all
+# channels have the same numbers. `statistics/lattice.py` measures the share of values on a grid.
 LATTICES: dict[str, tuple[str, str | None]] = {
     "raw": ("raw", None),
     "unit": ("unit", None),
@@ -55,8 +55,8 @@ LATTICES: dict[str, tuple[str, str | None]] = {
     "caffe_bgr": ("caffe", "bgr"),
 }
 
-ROUNDING = 2.0  # gray levels that a pixel may lie outside of 0..255, because of rounding
-MIN_SPAN = 0.2  # smallest part of 0..255 that the values of real images span
+ROUNDING = 2.0  # gray levels by which rounding may move a pixel out of 0..255
+MIN_SPAN = 0.2  # smallest share of 0..255 that the values of real images span
 
 
 class ModeWords(NamedTuple):
@@ -106,8 +106,8 @@ class Form:
     Args:
         steps: The modes that were applied, in this order: `("unit",)`, or
             `("unit", "unit")` for images that were divided by 255 twice.
-        order: Order of the channels, to which the numbers of `"torch"` and `"caffe"`
-            were applied: `"rgb"` or `"bgr"`; `"mixed"` if it changed between the two
+        order: Order of the channels when the numbers of `"torch"` and `"caffe"` were
+            applied: `"rgb"` or `"bgr"`; `"mixed"` if it changed between the two
             steps; `""` if all channels have the same numbers.
         scale: `(channels,)`, float64.
         offset: `(channels,)`, float64.

@@ -41,7 +41,7 @@ class NoBackendError(ShiftGuardError, ImportError):
 
 
 class PreprocessingMismatchError(ShiftGuardError):
-    """The input is not preprocessed as the model was trained with.
+    """The input is preprocessed differently from the model's training data.
 
     Raised by `ShiftGuard(on_mismatch="raise")`. The attribute `.diagnosis` holds
     the verdict.
@@ -65,10 +65,10 @@ class ShiftDetectedError(ShiftGuardError):
 
 
 class ShiftWarning(UserWarning):
-    """A possible problem of the data, or a failure of the guard; training goes on."""
+    """Warning of a problem in the data, or of a failure of the guard; training goes on."""
 
 
 def warn(message: str) -> None:
-    """Issues a `ShiftWarning` on a line of its own, which shows no line of our source code."""
+    """Issues a `ShiftWarning` on a new line, without the source line that Python adds."""
     end_line()
     warnings.warn_explicit(message, ShiftWarning, filename="keras_shiftguard", lineno=0)

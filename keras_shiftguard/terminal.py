@@ -1,7 +1,7 @@
-"""The terminal's current line, which Keras's progress bar leaves open between batches.
+"""Line breaks after Keras's progress bar, before this package prints or warns.
 
-Text that is printed meanwhile would be glued to the bar. So whatever this package prints or warns
-ends that line first; the bar is then drawn again below.
+The bar leaves the terminal's line open between batches, so other text would be appended to the
+bar. Keras draws the bar again on the next line.
 """
 
 _open_lines: list[bool] = []  # one entry while the line is open: a process has one terminal

@@ -27,8 +27,8 @@ class Pipeline:
         rescale: `(scale, offset)`: a pixel is fed as `pixel * scale + offset`. None
             leaves the pixels as they are.
         bgr: Whether the channels are fed in the order B, G, R.
-        size: `(height, width)` to which image files are resized; None takes that of
-            the model, else `DEFAULT_SIZE`. `compare` takes that of the profile.
+        size: `(height, width)` to which image files are resized. None takes the size of
+            the model's input, or else `DEFAULT_SIZE`.
     """
 
     max_samples: int
@@ -107,7 +107,7 @@ def check_exists(*paths: str) -> None:
 
 
 def is_profile(path: str) -> bool:
-    """Whether a file is a saved profile, or a model to which one is attached, by its content."""
+    """Returns whether a file's content is a saved profile, or a model with an attached profile."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -165,10 +165,10 @@ def _with_progress(files: Any) -> Iterator[Any]:
 
 
 def _input_shape(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:
-    """Returns height and width, number of channels and layout of the model's input.
+    """Returns `((height, width), channels, channels_first)` of the model's input.
 
-    Height and width are None, and so is the number of channels, if the model leaves them open
-    or is None. The layout is True if the channels come first.
+    The size or the number of channels is None if the model leaves it open. Both are None without
+    a model.
     """
     if model is None:
         return None, None, False

@@ -6,15 +6,15 @@ flows one way:
 
     plain data (`parts`) -> content (what the page says) -> templates (how it looks)
 
-`parts` is what JSON can hold, and each part may be absent:
+`parts` is a dict of JSON values. Each part may be absent:
 
     title        name of the run
     written      when the data was written, as text
     report       `ShiftReport.to_dict()`
     diagnosis    `Diagnosis.to_dict()` by stream
     corrected    names of the streams whose input is corrected inside the fit
-    epochs       what each epoch measured, see `epochs.py`
-    adaptation   what the repairs did: `headline` and `events`
+    epochs       the measurements of each epoch, see `epochs.py`
+    adaptation   a report on the repairs: `headline` and `events`
     gap          `GapReport.to_dict()`
     estimate     `AccuracyEstimate.to_dict()`
     pictures     images of the streams, see `pictures.py`

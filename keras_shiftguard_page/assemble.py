@@ -1,4 +1,4 @@
-"""Puts the parts of a page together: the worst of their verdicts, and all of their sections."""
+"""Assembles a page: the worst verdict of its parts, and the sections of all parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ MAX_EVENTS = 30
 
 
 class MalformedData(ValueError):
-    """The data of a page is not what the library writes."""
+    """The data of a page does not have the form that the library writes."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """All that a page says.
+    """The content of a page.
 
     Args:
-        title: The name of the run, or of what was judged.
-        aside: When it was written, and of how many epochs it is.
+        title: The name of the run, or of the judged object.
+        aside: When the data was written, and after how many epochs.
         band: The verdict.
-        others: Verdicts of the other parts that ask for somebody, too.
+        others: The verdicts of the other parts, except those whose state is `"fine"`.
         sections: The sections.
     """
 
@@ -41,14 +41,14 @@ class Content:
 
 
 def assemble(parts: Mapping[str, Any], folder: Path | None = None) -> Content:
-    """Returns what the page of some data says.
+    """Returns the content of a page.
 
     Args:
-        parts: The data, see the package.
+        parts: The data; see the docstring of the package.
         folder: The log directory that pictures are read from; None shows none.
 
     Raises:
-        MalformedData: If the data is not what the library writes.
+        MalformedData: If the data does not have the form that the library writes.
     """
     try:
         return _assemble(parts, folder)
@@ -71,7 +71,7 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     sections = about_epochs(parts["epochs"], parts.get("report")) if parts.get("epochs") else []
     if parts.get("pictures"):
         sections += about_pictures(parts["pictures"], folder)
-    # What needs somebody comes first, under the curves of the fit.
+    # Below the curves and pictures of the fit, the most urgent sections come first.
     found.sort(key=lambda part: STATES.index(part.band.state))
     sections += [section for part in found for section in part.sections]
     if parts.get("adaptation"):

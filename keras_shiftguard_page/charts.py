@@ -1,4 +1,4 @@
-"""The geometry of the charts: positions from 0 to 1, which a template turns into SVG."""
+"""The geometry of the charts, which a template draws: bars in shares of an axis, and SVG paths."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any, ClassVar, NamedTuple
 
 from keras_shiftguard_page.words import number
 
-WIDTH, HEIGHT = 800, 120  # of the lines, in units of the drawing; it is stretched to its place
+WIDTH, HEIGHT = 800, 120  # of the curves, in units of the SVG, which is stretched to fit
 MARGIN = 0.06  # above the highest point and below the lowest
 
 
 class Mark(NamedTuple):
-    """A bar of a row, from `start` over `length`, both in shares of the axis."""
+    """A bar of a row: its start and length, in shares of the axis, and its CSS class."""
 
     start: float
     length: float
@@ -20,7 +20,7 @@ class Mark(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A name, what is drawn beside it, and its figure."""
+    """A row of a chart: its name, its bars, and its value as text."""
 
     name: str
     marks: tuple[Mark, ...]
@@ -64,13 +64,13 @@ def waterfall(
     steps: Sequence[tuple[str, float, str]],
     end: tuple[str, float, str],
 ) -> Rows:
-    """Returns a waterfall: from a first value down, or up, to a last one, a row for each step.
+    """Returns a waterfall chart: the first value, a row for each step, and the last value.
 
     Args:
         title: What is shown.
         start: `(name, value, figure)` of the first value.
-        steps: The same of each step; its value is what it adds.
-        end: The same of the last value.
+        steps: `(name, change, figure)` of each step.
+        end: `(name, value, figure)` of the last value.
     """
     levels = [start[1]]
     for _, added, _ in steps:
@@ -88,7 +88,7 @@ def waterfall(
 def ranges(
     title: str, rows: Sequence[tuple[str, float, str]], ends: Sequence[float] | None
 ) -> Rows:
-    """Returns a point in each row, on an axis with an interval behind all of them.
+    """Returns rows with a point each, on one axis, with one interval drawn behind all points.
 
     Args:
         title: What is shown.
@@ -120,7 +120,7 @@ def _axis(values: Sequence[float]) -> tuple[float, float]:
 
 
 class Line(NamedTuple):
-    """One curve: its name, its look, the path of the drawing, and its last value."""
+    """One curve: its name, its CSS class, its SVG path, and its last value as text."""
 
     name: str
     look: str
@@ -153,12 +153,12 @@ class Lines:
 def lines(
     title: str, epochs: Sequence[int], curves: Sequence[tuple[str, str, Sequence[Any]]]
 ) -> tuple[Lines, ...]:
-    """Returns curves over the epochs; nothing where no value is known.
+    """Returns a chart of curves over the epochs; an empty tuple if no value is known.
 
     Args:
         title: What is shown.
         epochs: The epochs.
-        curves: `(name, look, values)` of each; None where a value is not known.
+        curves: `(name, look, values)` of each curve; an unknown value is None.
     """
     known = [value for _, _, values in curves for value in values if value is not None]
     if not known:
@@ -193,14 +193,14 @@ def lines(
 
 
 class Cell(NamedTuple):
-    """One epoch of a row: how strong it is, from 0 to 4, and what it says."""
+    """A cell of a heatmap row: its level, from 0 to 4, and its text."""
 
     level: int
     text: str
 
 
 class HeatRow(NamedTuple):
-    """A cause over the epochs."""
+    """A row of the heatmap: one cause over the epochs."""
 
     name: str
     below: str
@@ -211,7 +211,7 @@ class HeatRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Heat:
-    """Causes by epochs, coloured by how much they differ.
+    """A heatmap of causes by epochs, coloured by effect size.
 
     Args:
         title: What is shown.

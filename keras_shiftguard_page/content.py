@@ -1,10 +1,10 @@
-"""What a page says, before it is drawn: a band with the verdict, and sections below it."""
+"""The content of a page before it is rendered: a band with the verdict, and sections below."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# The states, from the one that needs a person most to the one that needs nobody.
+# The states, from the most urgent to the one that needs no action.
 ACT, CORRECTED, LOOK, FINE = "act", "corrected", "look", "fine"
 STATES = (ACT, CORRECTED, LOOK, FINE)
 STATE_WORDS = {ACT: "Act", CORRECTED: "Corrected", LOOK: "Look", FINE: "Fine"}
@@ -17,8 +17,8 @@ class Fact:
     """A figure of the band.
 
     Args:
-        figure: What is read first: `"-6.1 points"`.
-        meaning: What it is: `"accuracy lost, 4.4 to 7.9"`.
+        figure: The large text, such as `"-6.1 points"`.
+        meaning: Its explanation, such as `"accuracy lost, 4.4 to 7.9"`.
     """
 
     figure: str
@@ -51,8 +51,8 @@ class Table:
     Args:
         columns: The headings.
         rows: The cells of each row.
-        numbers: Indices of the columns that hold numbers, which stand on the right.
-        more: How many rows there are that are not shown.
+        numbers: Indices of the columns that hold numbers, which are aligned right.
+        more: The number of rows that are not shown.
     """
 
     columns: tuple[str, ...]
@@ -71,9 +71,9 @@ class Section:
         charts: Charts of `charts.py`, each with its `kind`.
         tables: Tables.
         sentences: Sentences, as a list.
-        codes: `(for what, line of Python)`, to paste.
+        codes: `(purpose, line of Python to paste)` of each repair.
         pictures: Rows of pictures, see `pictures.py`.
-        folded: Whether it is closed until somebody opens it; it is printed open.
+        folded: Whether the section is closed at first. In print it is open.
     """
 
     title: str
@@ -88,7 +88,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Part:
-    """What one part of the data says: its verdict and its sections."""
+    """The content for one part of the data: its verdict and its sections."""
 
     band: Band
     sections: list[Section] = field(default_factory=list)
@@ -108,7 +108,7 @@ def table(
         rows: The cells of each row.
         numbers: The headings of the columns that hold numbers, separated by `|`.
         limit: The largest number of rows.
-        more: How many rows there are that are not even in `rows`.
+        more: The number of further rows, which are not in `rows`.
     """
     if not rows:
         return ()

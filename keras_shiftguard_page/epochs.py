@@ -1,4 +1,4 @@
-"""What a page says about the epochs of a fit: the user's metrics, and how each cause went.
+"""The section on the epochs of a fit: curves of a metric and of means, and a heatmap of causes.
 
 The part `epochs` of the data holds `numbers` (the epochs, counted from 1), `logs` (a list for
 each of Keras's logs, by name), and `features`: for each one `stream`, `against`, `feature`, and
@@ -16,7 +16,7 @@ from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 STEPS = (0.2, 0.5, 1.0, 2.0)  # effect sizes from which a cell is darker (Cohen: 0.2 is small)
 MAX_CAUSES = 10
 MAX_CURVES = 3  # features whose means are drawn
-MAX_CELLS = 100  # of a row; of more epochs, neighbours are drawn as one cell
+MAX_CELLS = 100  # of a row; with more epochs, a cell stands for several
 LOOKS = {"train": "train", "validation": "current"}  # of curves; the others look alike
 OURS = ("shift", "val_shift")  # the logs that the guard adds
 
@@ -69,7 +69,7 @@ def _means(numbers: list[int], members: list[Any]) -> tuple[Lines, ...]:
 def _causes(
     numbers: list[int], features: list[Any], findings: Mapping[Any, Mapping[str, Any]]
 ) -> list[HeatRow]:
-    """Returns a row for each cause in each pair of streams, the first found first."""
+    """Returns a row of the heatmap for each cause in each pair of streams, at most `MAX_CAUSES`."""
     grouped: dict[tuple[str, str, str], list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
     for each in features:
         finding = findings.get((each["stream"], each["against"], each["feature"]))
@@ -91,7 +91,7 @@ def _causes(
 def _cells(
     numbers: list[int], members: list[tuple[Mapping[str, Any], Mapping[str, Any]]]
 ) -> list[Cell]:
-    """Returns the cells of a cause: the largest effect of its features, from when it was found."""
+    """Returns the cells of a cause: the largest effect among its features found by that epoch."""
     cells = []
     step = -(-len(numbers) // MAX_CELLS)
     for start in range(0, len(numbers), step):

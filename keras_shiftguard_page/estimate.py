@@ -1,4 +1,4 @@
-"""What a page says about an `AccuracyEstimate`."""
+"""The page content for an `AccuracyEstimate`."""
 
 from collections.abc import Mapping
 from typing import Any

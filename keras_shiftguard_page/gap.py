@@ -1,4 +1,4 @@
-"""What a page says about a `GapReport`."""
+"""The page content for a `GapReport`."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,12 +1,12 @@
-"""Reader of the JSON files that a guard, or `GapReport.write`, left in a log directory."""
+"""Reader of the JSON files that a guard or `GapReport.write` wrote to a log directory."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MAX_BYTES = 20_000_000  # of a file; those that are written have some 100 kB
-# The pages of a fit, an evaluation and a prediction: the first of them that is there counts.
+MAX_BYTES = 20_000_000  # of a file; the library writes some 100 kB
+# The pages of a fit, an evaluation and a prediction. The first one that exists is read.
 PAGES = ("shift.json", "shift-evaluation.json", "shift-prediction.json")
 GAP = "gap.json"  # what `GapReport.write` writes
 
@@ -16,10 +16,10 @@ class UnreadableLog(ValueError):
 
 
 def read_parts(log_dir: Path) -> dict[str, Any]:
-    """Returns the data of the page about a log directory, see the package.
+    """Returns the data for the page of a log directory; see the docstring of the package.
 
     Raises:
-        UnreadableLog: If there is none, or it is damaged.
+        UnreadableLog: If the directory has no data, or damaged data.
     """
     if not log_dir.is_dir():
         raise UnreadableLog(f"{log_dir} is not a directory.")
@@ -40,7 +40,7 @@ def read_parts(log_dir: Path) -> dict[str, Any]:
 
 
 def is_alarm(parts: Mapping[str, Any]) -> bool:
-    """Whether the data has a mismatch, a shift that matters, or a gap beyond sampling."""
+    """Returns whether the data has a mismatch, a shift that matters, or a gap beyond sampling."""
     mismatch = any(each["status"] == "mismatch" for each in parts.get("diagnosis", {}).values())
     shifted = parts.get("report", {}).get("shifted", False)
     return mismatch or bool(shifted) or bool(parts.get("gap", {}).get("beyond_sampling", False))
@@ -50,7 +50,7 @@ def _read(path: Path) -> dict[str, Any]:
     """Returns the content of a JSON file.
 
     Raises:
-        UnreadableLog: If it is no JSON object.
+        UnreadableLog: If the file cannot be read, is too large or holds no JSON object.
     """
     try:
         if path.stat().st_size > MAX_BYTES:

@@ -1,7 +1,7 @@
-"""What a page shows of the data: small pictures of the images of each stream.
+"""The section with pictures: small versions of some images of each stream.
 
-The part `pictures` of the data is one look of the index that `keras_shiftguard.log.pictures`
-writes. The files are read from the log directory and stand in the page as data.
+The part `pictures` of the data is the entry of one look in the index that
+`keras_shiftguard.log.pictures` writes. The page embeds the PNG files of the log directory.
 """
 
 import base64
@@ -25,9 +25,9 @@ class Picture(NamedTuple):
     """One picture.
 
     Args:
-        data: Its content, in base64.
-        alt: What it is.
-        below: What stands below it.
+        data: The PNG file in base64.
+        alt: The alternative text.
+        below: The caption.
     """
 
     data: str
@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def about_pictures(pictures: Mapping[str, Any], folder: Path | None) -> list[Section]:
-    """Returns the section with the pictures; none without the folder that they lie in.
+    """Returns the section with the pictures; an empty list without a folder or a picture.
 
     Args:
         pictures: The part `pictures` of the data.
@@ -79,7 +79,7 @@ def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:
 
 
 def _read(folder: Path, file: str) -> bytes | None:
-    """Returns a PNG file inside of a folder; None for anything else."""
+    """Returns the bytes of a PNG file inside a folder; None for any other file."""
     inside = PurePosixPath(file)
     if inside.is_absolute() or inside.suffix != ".png":
         return None

@@ -1,4 +1,4 @@
-"""What a page says about a `Diagnosis`."""
+"""The page content for a `Diagnosis`."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -32,7 +32,7 @@ def about_preprocessing(diagnoses: Mapping[str, Any], corrected: Collection[str]
     """
     bands = {name: _band(name, each, corrected) for name, each in diagnoses.items()}
     worst = min(bands.values(), key=lambda band: STATES.index(band.state))
-    # Streams about which the same is to be said share a section.
+    # Streams with the same headline share a section.
     alike: dict[str, list[str]] = {}
     for name, each in diagnoses.items():
         alike.setdefault(str(each["headline"]), []).append(name)
@@ -67,7 +67,7 @@ def _band(name: str, diagnosis: Mapping[str, Any], corrected: Collection[str]) -
 
 
 def _section(names: list[str], diagnoses: Mapping[str, Any], is_one_of_many: bool) -> Section:
-    """Returns the section on streams whose diagnoses say the same."""
+    """Returns the section on streams whose diagnoses have the same headline."""
     diagnosis = diagnoses[names[0]]
     seen = [_seen(name, diagnoses[name]) for name in names]
     if diagnosis["architecture"]:

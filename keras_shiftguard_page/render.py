@@ -1,8 +1,8 @@
-"""Turns what a page says into HTML, with the templates of this package.
+"""Renders the content of a page as HTML, with the templates of this package.
 
-The result is one file that asks for nothing: styles and charts stand in it, there is no script,
-and its content security policy forbids every request. Jinja2 escapes all texts, because names
-of features, classes and streams come from the data.
+The result is one self-contained file: it includes its styles and charts, has no script, and its
+content security policy forbids every request. Jinja2 escapes all texts, because names of
+features, classes and streams come from the data.
 """
 
 import re
@@ -17,8 +17,8 @@ from markupsafe import Markup
 from keras_shiftguard_page.assemble import Content, assemble
 from keras_shiftguard_page.content import STATE_WORDS
 
-# Control characters, except line breaks, and characters that change the direction of a text, are
-# invisible, or are half of a character.
+# Control characters except line breaks, invisible characters, characters that change the direction
+# of a text, and halves of surrogate pairs.
 HIDDEN = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
@@ -26,25 +26,25 @@ MIN_HEIGHT, ROW_HEIGHT, MAX_HEIGHT = 340, 40, 680  # of the frame in a notebook,
 
 
 def page(parts: Mapping[str, Any], folder: Path | None = None) -> str:
-    """Returns the page of some data as a complete HTML document.
+    """Returns a page as a complete HTML document.
 
     Args:
-        parts: The data, see the package.
+        parts: The data; see the docstring of the package.
         folder: The log directory that pictures are read from; None shows none.
 
     Raises:
-        MalformedData: If the data is not what the library writes.
+        MalformedData: If the data does not have the form that the library writes.
     """
     return _render(assemble(parts, folder))
 
 
 def notebook(parts: Mapping[str, Any], text: str) -> str:
-    """Returns the page in a frame of its own, which keeps its style apart from the notebook's.
+    """Returns the page in an iframe, so that its styles and the notebook's do not mix.
 
-    Where a notebook is not trusted, its viewer drops the frame and shows the text in it.
+    A viewer that does not trust the notebook drops the iframe and shows `text` instead.
 
     Args:
-        parts: The data, see the package.
+        parts: The data; see the docstring of the package.
         text: The verdict as text.
     """
     content = assemble(parts)
@@ -72,7 +72,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    """Returns a text with what cannot be seen in it as escapes."""
+    """Returns a text with its `HIDDEN` characters escaped, and other values unchanged."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", value)

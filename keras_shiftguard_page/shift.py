@@ -1,4 +1,4 @@
-"""What a page says about a `ShiftReport`."""
+"""The page content for a `ShiftReport`."""
 
 import re
 from collections.abc import Mapping
@@ -48,7 +48,7 @@ def about_shift(report: Mapping[str, Any]) -> Part:
 
 
 def _alarm(alarms: list[Any], report: Mapping[str, Any]) -> Band:
-    """Returns the band of a report with alarms, which are about the worst of them."""
+    """Returns the band of a report with alarms: the sentence and the figures of the worst one."""
     costly = [finding for finding in alarms if finding["cost"] is not None]
     worst = max(costly, key=lambda finding: finding["cost"]) if costly else alarms[0]
     facts = []
@@ -67,7 +67,7 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any]) -> Band:
 
 
 def _said(worst: Mapping[str, Any], alarms: list[Any]) -> str:
-    """Returns the worst finding in plain words, with the next one about the same streams."""
+    """Returns the worst finding in plain words, joined with the next one about the same streams."""
     text = headline(worst["plain"])
     parts = COMPARATIVE.fullmatch(text)
     for other in alarms:

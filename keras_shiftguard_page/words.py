@@ -1,4 +1,4 @@
-"""Numbers and sentences as a page shows them."""
+"""Formats numbers and sentences for a page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ def signed(text: str) -> str:
 
 
 def number(value: Any, digits: int = 2) -> str:
-    """Formats a number with a few significant digits; "" for one that is missing."""
+    """Formats a number with a few significant digits; "" for None."""
     return "" if value is None else signed(f"{float(value):.{digits}g}")
 
 
@@ -29,12 +29,12 @@ def percent(share: Any) -> str:
 
 
 def interval(ends: Sequence[Any] | None, form: Any = points) -> str:
-    """Formats an interval: "4.4 to 7.9"; "" without one."""
+    """Formats an interval: "4.4 to 7.9"; "" for None."""
     return "" if not ends else RANGE.join(form(end) for end in ends)
 
 
 def p_value(value: Any) -> str:
-    """Formats a p-value, which is never 0."""
+    """Formats a p-value; one too small to print becomes "< 1e-300", never 0."""
     if value is None:
         return ""
     return "< 1e\N{MINUS SIGN}300" if float(value) <= 1e-300 else signed(f"{float(value):.1g}")
@@ -54,12 +54,12 @@ def sentence(text: Any) -> str:
 
 
 def headline(text: Any) -> str:
-    """Returns what a sentence says before its numbers: the part before the first ": "."""
+    """Returns a sentence without its numbers: the part before the first ": "."""
     return sentence(str(text).partition(": ")[0])
 
 
 def without_name(text: str, *names: str) -> str:
-    """Returns a verdict without the words that it begins with, such as "ShiftGuard: "."""
+    """Returns a verdict without its leading label, such as "ShiftGuard: "."""
     for name in names:
         text = text.removeprefix(name)
     return sentence(text)

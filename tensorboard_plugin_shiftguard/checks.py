@@ -1,7 +1,8 @@
-"""Checks of JSON from a log, which may be damaged or written by somebody hostile.
+"""Checks of JSON from a log, which may be damaged or written by an attacker.
 
 A check is a function that takes any value. It returns the value, or a part of it, with the
-promised type and size; None (or an empty container) for a wrong value. It never raises.
+promised type and size. For a wrong value it returns None, False or an empty container. It never
+raises an error.
 """
 
 import json

@@ -119,8 +119,8 @@ def _card(
         row: The row of the feature in it.
         step: See `cards`.
         streams: The two streams.
-        against_first: Whether the second distribution is that of the first step with one,
-            instead of that of the same step.
+        against_first: Whether the second distribution comes from the first step that has
+            one, instead of from the same step.
 
     Returns:
         None if neither stream has a distribution.

@@ -31,7 +31,7 @@ MAX_COST_BYTES = 100_000  # of these costs as JSON
 
 
 def alarming(values: np.ndarray) -> np.ndarray:
-    """Returns which scores `(..., columns)` are a reported alarm, which has no stronger cause."""
+    """Returns which scores `(..., columns)` are a reported alarm, as bool `(...)`."""
     return (flags_of(values) & OWN_ALARM) == OWN_ALARM
 
 

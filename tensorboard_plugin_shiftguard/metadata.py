@@ -26,7 +26,7 @@ FIRST_EPOCH = "the first epoch"
 # Columns of a score tensor, which has a row for each feature: the effect size, the ends of its
 # interval, the decimal logarithm of the p-value, and flags. `CURRENT` and `REFERENCE` are the
 # mean and the standard deviation in each of the two streams. `COST` is the share of accuracy that
-# the finding costs. Logs of version 0.1 lack it; a reader takes it as not known.
+# the finding costs. Logs of version 0.1 lack it; a reader treats it as unknown.
 EFFECT, LOWER, UPPER, LOG10_P, FLAGS = range(5)
 CURRENT, REFERENCE = slice(5, 7), slice(7, 9)
 COST = 9
@@ -34,8 +34,8 @@ NUM_COLUMNS = 10
 NUM_COLUMNS_WITHOUT_COST = 9
 # Bits of the column `FLAGS`. `ALARM`: the shift is significant and not expected. `EXPECTED`: the
 # difference is intended (augmentation). `NEGLIGIBLE`: the effect is too small to matter.
-# `REPORTED`: the report has a sentence on it. A feature with an alarm that is not reported goes
-# along with one that is: it has the same cause, and is no finding of its own.
+# `REPORTED`: the report has a sentence on the feature. A feature with `ALARM` but not `REPORTED`
+# has the same cause as a reported feature, and is no finding of its own.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
 SHARE_SCALE = 32767  # a share of 1 in a histogram, which holds shares of samples as int16

@@ -1,7 +1,7 @@
 """The story of a run: what is wrong, since when, what it costs, what to do.
 
-It is told from the state that the guard wrote at an epoch, so the story of an earlier epoch is
-what was known then. A run without a fit has the story of its accuracy gap.
+It is made from the state that the guard wrote at an epoch, so the story of an earlier epoch holds
+only what was known then. The story of a run without a fit is about its accuracy gap.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from tensorboard_plugin_shiftguard.story_parts import (
 from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
-# Pairs of streams in the order in which they are told. That of validation is the accuracy that the
+# Pairs of streams in order of priority. The first one explains the validation accuracy, which the
 # user sees.
 PAIRS = (("validation", "train"), ("target", "train"), ("target", "validation"))
 
@@ -38,7 +38,7 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
 
     Args:
         state: A state, as `statements.read_state` returns it; None if there is none.
-        gap: An accuracy gap, as `gap.gap` returns it; None if there is none.
+        gap: An accuracy gap, as `gap.read_gap` returns it; None if there is none.
     """
     diagnoses, report = (state or {}).get("diagnosis") or {}, (state or {}).get("report")
     corrected = (state or {}).get("corrected") or {}
@@ -133,7 +133,7 @@ def _streams(diagnoses: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the story of the most telling pair of streams, and its shift that costs most."""
+    """Returns the story of the costliest shift in the first pair of `PAIRS` that has a shift."""
 
     def rank(finding: Mapping[str, Any]) -> tuple[int, float]:
         pair = finding["stream"], finding["against"]

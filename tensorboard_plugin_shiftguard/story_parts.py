@@ -7,8 +7,8 @@ from tensorboard_plugin_shiftguard.answers import rounded
 # Kinds of stories, the most urgent first. They are the states of the run.
 ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine", "waiting")
 
-# Of accuracy: a cause of a gap that takes less is no reason to act, and a cost that is surely less
-# is none to look. It is the default of `ShiftGuard(tolerance=)`.
+# A share of accuracy, the default of `ShiftGuard(tolerance=)`. A cause of a gap that costs less is
+# no reason to act, and a harmless shift that costs less is no reason to look.
 POINT = 0.01
 
 

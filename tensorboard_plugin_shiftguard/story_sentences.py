@@ -1,4 +1,4 @@
-"""The large sentence on the findings of a run, and a short form of it for the list of runs."""
+"""The headline on the findings of a run, and a short form of it for the list of runs."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
-MAX_PREDICATES = 3  # in the large sentence
+MAX_PREDICATES = 3  # in the headline
 
 _ARE = re.compile(r"(?P<subject>[^:]+?) are (?P<what>[^:]+): ")
 _VARY = re.compile(r"(?P<subject>[^:]+?) (?P<what>vary (?:more|less) in [^:]+): ")
@@ -15,7 +15,7 @@ _CLASS = re.compile(r"class (\d+) ([\d.e-]+) %(?: \([^)]*\))? against ([\d.e-]+)
 
 
 def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str, str]:
-    """Returns the large sentence on the findings of a pair, and a short form of it."""
+    """Returns the headline on the findings of a pair, and a short form of it."""
     lead = told[0]
     text = lead["explanation"] or f"{lead['feature'] or 'something'} differs"
     if lead["kind"] == "label" and (found := _classes(text)):

@@ -1,4 +1,4 @@
-"""What tests of several rooms need: a few images, and a browser."""
+"""Fixtures for the tests of several rooms: a random generator, a few images, and a browser."""
 
 import numpy as np
 import pytest
@@ -23,8 +23,8 @@ def raw_images(rng):
 def browser():
     """A real Chromium for the tests of a file.
 
-    It ends with the file: a worker can run only one Playwright at a time, and no event loop of
-    another kind beside it.
+    It closes after the tests of the file, because a worker can run only one Playwright at a time,
+    and no other event loop with it.
     """
     playwright = pytest.importorskip("playwright.sync_api")
     path = chromium()

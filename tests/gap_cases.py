@@ -1,4 +1,4 @@
-"""A classifier with known weights and the images that it is right about, mostly."""
+"""A classifier with known weights, and images that it mostly classifies correctly."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""The statistics of the step, once more in plain NumPy: the oracle of the tests."""
+"""The statistics of the step in plain NumPy: the reference values of the tests."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def moments(values: np.ndarray) -> Moments:
 
 
 def sampled_positions(num_pixels: int, pixels_per_sample: int = 256) -> np.ndarray:
-    """The pixels of each sample that the sketches look at."""
+    """Returns the positions of the pixels of each sample that the sketches use."""
     if num_pixels <= pixels_per_sample:
         return np.arange(num_pixels)
     golden = (np.sqrt(5) - 1) / 2
@@ -33,7 +33,7 @@ def sampled_positions(num_pixels: int, pixels_per_sample: int = 256) -> np.ndarr
 
 
 def lattice_hits(pixels: np.ndarray) -> np.ndarray:
-    """`pixels` is `(..., channels)`; hits of each grid, -1 where it has none."""
+    """Counts the `pixels` `(..., channels)` on each grid; -1 for a grid that does not apply."""
     hits = []
     for mode, order in LATTICES.values():
         scale, offset = (np.asarray(v) for v in MODES[mode])
@@ -51,7 +51,7 @@ def lattice_hits(pixels: np.ndarray) -> np.ndarray:
 
 
 def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
-    """Everything at once, in float64, for finite channels-last input."""
+    """Returns all statistics, in float64, of finite input."""
     x = np.asarray(x)
     pixels = x.reshape(len(x), -1, x.shape[-1]).astype("float64")
     positions = sampled_positions(pixels.shape[1])
@@ -83,7 +83,7 @@ def summarise(x: np.ndarray, layout: str = "channels_last") -> InputSummary:
 
 
 def fingerprint(values: np.ndarray) -> Moments:
-    """Of `(samples, values)`: their means, and their products with the fixed pattern."""
+    """Returns moments over `(samples, values)`: of means and of products with the fixed pattern."""
     fraction = (np.arange(values.shape[1]) * (np.sqrt(5) - 1) / 2) % 1
     pattern = (fraction - 0.5) * np.sqrt(12)
     size = np.sqrt(values.shape[1])
@@ -95,7 +95,7 @@ def profile(x: np.ndarray, **kwargs) -> InputProfile:
 
 
 def feature_table(values: np.ndarray, names) -> FeatureTable:
-    """Of `(samples, k)` numbers; NaN is missing."""
+    """Returns the table of `(samples, k)` numbers; NaN is missing."""
     values = np.asarray(values, "float64")
     known = np.isfinite(values)
     count = known.sum(axis=0)
@@ -117,7 +117,7 @@ def feature_table(values: np.ndarray, names) -> FeatureTable:
 
 
 def thumbnail(x: np.ndarray) -> np.ndarray:
-    """`(samples, 192)` for RGB: each pixel is cut in 8 parts, 8 pixels are joined."""
+    """Returns means of areas, `(samples, 192)` for RGB: pixels are cut in 8 x 8, then joined."""
     fine = np.repeat(np.repeat(np.asarray(x, "float64"), 8, axis=1), 8, axis=2)
     n, height, width, channels = x.shape
     blocks = fine.reshape(n, 8, height, 8, width, channels)
@@ -125,7 +125,7 @@ def thumbnail(x: np.ndarray) -> np.ndarray:
 
 
 def embedding(vectors: np.ndarray) -> MeanEmbedding:
-    """Of `(samples, dimension)` vectors; those not finite are left out."""
+    """Returns the embedding of `(samples, dimension)` vectors; non-finite ones are left out."""
     vectors = np.asarray(vectors, "float64")
     vectors = vectors[np.isfinite(vectors).all(axis=1)]
     projections = vectors @ directions(vectors.shape[1]).astype("float64")
@@ -141,7 +141,7 @@ def embedding(vectors: np.ndarray) -> MeanEmbedding:
 
 
 def labels(x, y):
-    """What a sketch would keep of samples and their class ids."""
+    """Returns the label summary of samples and their class ids."""
     x = x.reshape(len(x), -1)
     projections = x @ directions(x.shape[1])
     shape = (MAX_CLASSES_EMBEDDED, NUM_DIRECTIONS)

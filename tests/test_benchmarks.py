@@ -1,4 +1,4 @@
-"""Every benchmark and tool starts as a reader starts it: by its path, from anywhere."""
+"""Every benchmark and tool starts from any directory, by its path, as users start it."""
 
 import os
 import runpy

@@ -45,7 +45,7 @@ def test_the_verdict_stands_before_any_training(small):
 
 
 def test_nobody_can_take_the_guard_for_the_cause(small):
-    """The low accuracy is that of a fit without a guard, and the lines say so."""
+    """The output says that the low accuracy is that of a fit without a guard."""
     _, out, _ = small
     table = out[out.index("Validation accuracy with the wrong rescale") :].splitlines()
     assert [line.split("  ")[1] for line in table[1:3]] == ["no guard", demo.RUNS["repaired"]]

@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-# What the last line of each says, in small: not how well it went.
+# The beginning of the last line of each example with `--small`, without its result.
 SCRIPTS = {
     "adapt_augmentation": "accuracy on clean digits: ",
     "adapt_digits": "% adapted without labels",
@@ -25,7 +25,7 @@ SCRIPTS = {
     "text": "Current samples are",
     "watch_fit": "no shift that matters",
 }
-# Each needs packages and data, a program of its own, or is a part of the others.
+# These need more packages and data, have a test of their own, or are imported by other examples.
 OTHERS = {
     "demo",
     "demo_photos",
@@ -39,11 +39,11 @@ OTHERS = {
 
 
 def run(name, monkeypatch, capsys, *arguments):
-    """Runs one here, where Keras has been imported already, and reads what it printed."""
+    """Runs an example in this process, where Keras is imported; returns its output."""
     monkeypatch.setattr(sys, "argv", [str(EXAMPLES / f"{name}.py"), *arguments, "--small"])
     monkeypatch.syspath_prepend(EXAMPLES)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a guard that warns is what some of them show
+        warnings.simplefilter("ignore")  # some examples show a guard that warns
         try:
             runpy.run_path(sys.argv[0], run_name="__main__")
         except SystemExit as end:

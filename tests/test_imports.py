@@ -96,7 +96,7 @@ def violations(root):
 
 
 def circles(arrows):
-    """One sentence for each module that imports itself by way of others."""
+    """Returns a sentence for each module that imports itself through other modules."""
 
     def reached(start):
         seen, stack = set(), [start]

@@ -1,4 +1,4 @@
-"""The public surface is what it says, no more and no less."""
+"""The public interface: its names, arguments and docstrings, no more and no less."""
 
 import importlib
 import inspect

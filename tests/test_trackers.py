@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 RECIPES = Path(__file__).parents[1] / "examples" / "trackers"
-NOWHERE = "http://127.0.0.1:9"  # whoever asks for the network is refused
+NOWHERE = "http://127.0.0.1:9"  # a proxy that does not exist, so every network request fails
 
 
 def run(recipe, folder):

@@ -1,4 +1,4 @@
-"""The wheel that users install: what is in it, and that it works from there."""
+"""The wheel that users install: its content, and whether it works after installation."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Structural signatures in `preprocessing/expected/architectures.py`: writes or checks them.
+"""Writes or checks the structural signatures in `preprocessing/expected/architectures.py`.
 
 The tool builds each network of `keras.applications` without weights and takes the fingerprints
 of its trunk. It is needed when Keras changes a network or adds one.
@@ -33,7 +33,7 @@ from keras_shiftguard.preprocessing.expected.recognition import (
 ROOM = Path(__file__).parents[1] / "keras_shiftguard" / "preprocessing" / "expected"
 TABLE = ROOM / "architectures.py"
 BEGIN, END = "# <signatures>\n", "# </signatures>\n"
-# Part of a chain of 3x3 convolutions is no evidence; the whole chain is.
+# Families of which half a trunk is no evidence: half of a VGG is just a chain of 3x3 convolutions.
 WHOLE_ONLY = ("VGG",)
 # Networks that Keras builds in several forms, with the arguments. NASNet wires its cells
 # differently if it does not know the size of the image.

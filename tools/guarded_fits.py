@@ -1,7 +1,7 @@
 """A pytest plugin that puts a `ShiftGuard` into every `fit`, `evaluate` and `predict`.
 
-`tools/keras_tests.py` loads it. It writes a line of JSON to `--results` when a test begins and
-one when it ends, which says how it ended and what was counted in each call:
+`tools/keras_tests.py` loads it. It writes a line of JSON to `--results` when a test begins. When
+the test ends it writes another, with the outcome and the number of counted samples of each call:
 
     {"test": ..., "outcome": "passed", "seconds": ..., "message": "", "calls": [{"method": "fit",
      "guarded": true, "batches": 2, "counted": 64, "expected": 64, "warnings": [], ...}]}
@@ -34,7 +34,7 @@ STREAMS = {"fit": "train", "evaluate": "validation", "predict": "prediction"}
 
 
 class CountedGuard(keras_shiftguard.ShiftGuard):
-    """A guard that notes how many batches Keras says it has processed in the latest pass."""
+    """A guard that counts the batches which Keras reports in the latest pass."""
 
     def __init__(self, method, **arguments):
         super().__init__(**arguments)
@@ -63,14 +63,17 @@ class CountedGuard(keras_shiftguard.ShiftGuard):
 
 
 class Notes:
-    """What the calls of the present test did, the outermost call first."""
+    """Notes on the guarded calls of the present test.
+
+    `calls` has one entry for each call. `open` has those still running, the outermost first.
+    """
 
     def __init__(self):
         self.calls = []
         self.open = []
 
     def warned(self, message):
-        """Notes a warning of the guard with the innermost call."""
+        """Adds a warning of the guard to the entry of the innermost call."""
         if self.open:
             self.open[-1]["warnings"].append(str(message).partition("\n")[0])
 
@@ -79,7 +82,7 @@ NOTES = Notes()
 
 
 def guard_calls(trainer, guards):
-    """Replaces `fit`, `evaluate` and `predict` of a class by methods that note and guard."""
+    """Wraps `fit`, `evaluate` and `predict` of a class: notes each call and adds a guard."""
     for method in STREAMS:
         setattr(trainer, method, _guarded(getattr(trainer, method), method, guards))
     original = warnings.warn_explicit
@@ -102,7 +105,7 @@ def _guarded(original, method, guards):
         except TypeError:
             return original(self, *args, **kwargs)
         callbacks = bound.arguments.get("callbacks")
-        # `fit` calls `evaluate` with its own list. A list that a test made stays what it is.
+        # `fit` calls `evaluate` with its own `CallbackList`. One that a test made is not changed.
         ready = isinstance(callbacks, keras.callbacks.CallbackList)
         if ready and any(isinstance(each, CountedGuard) for each in callbacks.callbacks):
             return original(self, *args, **kwargs)
@@ -129,7 +132,7 @@ def _guarded(original, method, guards):
 
 
 def _fed(model, arguments):
-    """Returns how many samples the latest pass was fed, or None if that is not known."""
+    """Returns the number of samples in the latest pass, or None if it is not known."""
     limits = ("steps", "steps_per_epoch", "validation_split")
     stopped = any(
         getattr(model, f"stop_{what}", False) for what in ("training", "evaluating", "predicting")
@@ -157,13 +160,13 @@ def pytest_configure(config):
 
 
 def name_of(item):
-    """Returns the name of a test in results: without the folders of Keras, or addresses."""
+    """Returns the name of a test in the results, without Keras's folders and memory addresses."""
     name = re.sub(r"0x[0-9a-f]{6,}", "0x", item.nodeid)
     return name.removeprefix("keras/src/")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what is not asked for, and what an earlier process has in the results."""
+    """Removes tests that `--only` does not name, and tests that have a result already."""
     patterns = config.getoption("--only")
     if patterns is not None:
         patterns = patterns.read_text().splitlines()
@@ -187,7 +190,7 @@ def _write(config, line):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
-    """Runs one test, and writes how it ended."""
+    """Runs one test and writes its outcome."""
     name, start = name_of(item), time.monotonic()
     NOTES.__init__()
     item.phases = []
@@ -203,7 +206,7 @@ def pytest_runtest_protocol(item):
 
 
 def _message(report):
-    """Returns what went wrong; the log of pytest has the traceback."""
+    """Returns the error message of a report; the log of pytest has the traceback."""
     crash = getattr(report.longrepr, "reprcrash", None)
     return (str(report.longrepr) if crash is None else crash.message)[:1000]
 
@@ -217,7 +220,7 @@ def pytest_runtest_makereport(item):
 
 
 def pytest_collectreport(report):
-    """Ends a run in which a file cannot be imported as one in which a test of it failed."""
+    """Records a file that cannot be imported, to be counted as a failed test."""
     if report.failed:
         COLLECTION_FAILURES.append((report.nodeid, _message(report)))
 
@@ -226,7 +229,7 @@ COLLECTION_FAILURES = []
 
 
 def pytest_collection_finish(session):
-    """Writes which files cannot be imported."""
+    """Writes a failed result for each file that cannot be imported."""
     for name, message in COLLECTION_FAILURES:
         name = name.removeprefix("keras/src/")
         line = {"test": name, "outcome": "failed", "seconds": 0, "message": message, "calls": []}

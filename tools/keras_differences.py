@@ -1,7 +1,7 @@
-"""What differs between Keras's own tests without and with a guard, and which of it is allowed.
+"""Comparison of the results of Keras's own tests without and with a guard.
 
-`tools/keras_tests.py` makes the results, which are lines of `tools/guarded_fits.py`. The list
-of the allowed differences is `tools/keras_tests.toml`.
+`tools/keras_tests.py` runs the tests, and `tools/guarded_fits.py` writes a line for each. The
+list of the allowed differences is `tools/keras_tests.toml`.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 ALLOWED = Path(__file__).with_name("keras_tests.toml")
-# Warnings of a guard that gave up, as `keras_shiftguard` begins them.
+# The first words of the warnings of a guard that gave up.
 GAVE_UP = ("ShiftGuard cannot measure", "ShiftGuard stopped watching")
 
 
 @dataclass(frozen=True)
 class Allowed:
-    """A difference that is no fault: in which tests, what it says, on which backends, and why."""
+    """An allowed difference: its tests, its text, the reason, the backends and the guards."""
 
     test: str
     says: str
@@ -28,17 +28,17 @@ class Allowed:
     guards: tuple[str, ...] = ("guard", "adapt")
 
     def concerns(self, backend, guards):
-        """Whether the entry is about this backend and these guards."""
+        """Returns whether the entry holds for this backend and these guards."""
         return backend in self.backends and guards in self.guards
 
     def matches(self, test, difference=None):
-        """Whether the entry is about this test, and allows this difference, if one is given."""
+        """Returns whether the entry is about this test and, if given, allows this difference."""
         return fnmatch(test, self.test) and (difference is None or self.says in difference)
 
 
 @dataclass
 class Judgement:
-    """What a comparison found, with a line of text for each test or entry."""
+    """The result of a comparison, with a line of text for each test or entry."""
 
     tests: int
     failed_plain: dict[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Judgement:
 
     @property
     def is_good(self):
-        """Whether nothing differs but what is allowed, and all of that does."""
+        """Whether every difference is allowed, and every entry of the list was needed."""
         return not self.faults and not self.stale
 
 
@@ -75,10 +75,10 @@ def judge(plain, guarded, allowed, backend, guards, complete=True):
 
     Args:
         plain: Results without guards, by the name of the test.
-        guarded: Results with guards, of every test that passed without and calls `fit`,
-            `evaluate` or `predict`.
+        guarded: Results with guards, of every test that passed without a guard and calls
+            `fit`, `evaluate` or `predict`.
         allowed: The entries of the list of allowed differences.
-        backend: On which backend both ran.
+        backend: The backend of both runs.
         guards: `"guard"` or `"adapt"`.
         complete: Whether all files ran. If not, an entry without a test is not stale.
 
@@ -109,12 +109,12 @@ def judge(plain, guarded, allowed, backend, guards, complete=True):
 
 
 def with_calls(plain):
-    """Returns the tests that passed without guards, and whose calls a guard can watch."""
+    """Returns the tests that passed without guards and call `fit`, `evaluate` or `predict`."""
     return [t for t, r in plain.items() if r["outcome"] == "passed" and r["calls"]]
 
 
 def difference_of(result):
-    """Returns in words how a test with guards differs from one that passed; "" if it does not."""
+    """Returns in words how a test with guards differs from a passed one; "" if it does not."""
     if result is None:
         return "did not run with guards"
     if result["outcome"] != "passed":
@@ -135,7 +135,7 @@ def difference_of(result):
 
 
 def counts_of(guarded):
-    """Returns how many calls were guarded, of each kind, and in how many what was counted."""
+    """Returns the number of calls of each method, and of each outcome of the counting."""
     counts = Counter()
     for result in guarded.values():
         for call in result.get("calls", ()):
@@ -167,7 +167,7 @@ def table(rows):
 
 
 def tell(title, judgement):
-    """Prints what one comparison found."""
+    """Prints the result of one comparison."""
     print(f"\n== {title}")
     for test, message in judgement.failed_plain.items():
         print(f"fails without a guard: {test}: {' '.join(message.split())[:150]}")

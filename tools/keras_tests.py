@@ -1,12 +1,12 @@
-"""Keras's own tests, without a guard and with one in every `fit`, `evaluate` and `predict`.
+"""Runs Keras's own tests without a guard and with one in every `fit`, `evaluate` and `predict`.
 
     python tools/keras_tests.py --backend jax  # as `make test-keras BACKEND=jax`
     python tools/keras_tests.py --sample       # a minute of it, on TensorFlow unless one is named
     python tools/keras_tests.py callbacks trainers/trainer_test.py --guards adapt
 
-A test that passes without a guard must pass with one, and whatever is fed must be counted, or
-the guard must say why not. `tools/keras_tests.toml` holds what may differ. Tests that call none
-of the three methods run only once; those that fail without a guard are only named.
+A test that passes without a guard must pass with one. The guard must count every sample, or warn
+why it cannot. `tools/keras_tests.toml` lists the allowed differences. Tests that call none of the
+three methods run only once; those that fail without a guard are only listed.
 """
 
 import argparse
@@ -29,14 +29,14 @@ ROOT = Path(__file__).parents[1]
 BACKENDS = ("tensorflow", "jax", "torch")
 # A file is taken if one of these is in it; `run_layer_test` calls `fit`.
 CALLS = (".fit(", ".evaluate(", ".predict(", "run_layer_test(")
-# They want weights from the network, or several processes that talk to each other; or they are
-# thousands of tests of which a handful calls `fit`.
+# These need weights from the network, or several processes; or they have thousands of tests, of
+# which a handful calls `fit`.
 LEFT_OUT = ("applications/", "backend/jax/jax_multi_process_distribution_test.py", "ops/")
-# Files for several devices, and those that set their number before the backend is in use.
+# Words in files for several devices, and in files that set the number of devices.
 DEVICES = ("multi_device", "device_count", "set_logical_device_configuration")
 FILES_PER_PROCESS = 10
-# Compiling takes nearly all of the time, and PyTorch half a minute for each test. A guard stays
-# outside of what JAX and PyTorch compile. TORCHDYNAMO_DISABLE=0 compiles all the same.
+# Compiling takes nearly all of the time; in PyTorch it takes half a minute for each test. On JAX
+# and PyTorch a guard is not part of the compiled code. TORCHDYNAMO_DISABLE=0 compiles anyway.
 ENVIRONMENT = {
     "tensorflow": {"TF_CPP_MIN_LOG_LEVEL": "3"},
     "jax": {"OMP_NUM_THREADS": "1", "XLA_FLAGS": "--xla_backend_optimization_level=0"},
@@ -58,7 +58,7 @@ SAMPLE = [
     )
 ]
 INI = "[pytest]\naddopts =\nconsider_namespace_packages = false\n"
-# `conftest.py` of Keras is not in its wheel; this is what test files import from it.
+# `conftest.py` of Keras is not in its wheel. This holds the names that test files import from it.
 CONFTEST = """
 import keras, pytest
 def skip_if_backend(given, reason):
@@ -79,7 +79,7 @@ def chosen_files(source, wanted):
 
 
 def groups(source, files):
-    """Returns the files in groups, each for a process; those for several devices are alone."""
+    """Returns the files in groups, one for each process. A file for several devices is alone."""
     others = [file for file in files if not wants_devices(source / file)]
     starts = range(0, len(others), FILES_PER_PROCESS)
     alone = [[file] for file in files if file not in others]
@@ -109,7 +109,7 @@ def run(source, files, backend, guards, folder, only, limit):
         guards: `"plain"`, `"guard"` or `"adapt"`.
         folder: Folder for the results.
         only: Names or patterns of the tests to run; None runs all.
-        limit: Seconds after which a test, or an import, is ended.
+        limit: Seconds after which a test or an import is stopped.
     """
     results = folder / f"{guards}.jsonl"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "guarded_fits", "--noconftest"]
@@ -140,9 +140,9 @@ def run(source, files, backend, guards, folder, only, limit):
 
 
 def watched(command, environment, folder, results, limit):
-    """Runs a command until it ends, or writes no result for `limit` seconds.
+    """Runs a command until it ends, or stops it after `limit` seconds without a new result.
 
-    Returns "" if it ended as pytest does, else what happened in words.
+    Returns "" if it ended with an exit status of pytest, else a description of its end.
     """
     with results.with_suffix(".log").open("ab") as log:
         process = subprocess.Popen(
@@ -186,7 +186,7 @@ def results_of(backend, guards, source, files, folder, only, limit):
 
 
 def main():
-    """Compares on each backend; the exit status is 1 if anything differs that must not."""
+    """Compares on each backend; the exit status is 1 if a difference is not allowed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("files", nargs="*", help="folders or files of keras/src; default: all")
     parser.add_argument("--backend", action="append", choices=BACKENDS)

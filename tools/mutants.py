@@ -1,12 +1,12 @@
-r"""Mutation testing: which changes of a module do its tests miss?
+r"""Mutation test: tries small changes of a module and prints those that its tests miss.
 
     .venv/bin/pip install --target DIR cosmic-ray
     PYTHONPATH=DIR .venv/bin/python tools/mutants.py --sample 60 \
         keras_shiftguard/detection/two_sample/ranks.py tests/detection/two_sample/test_ranks.py
 
-Cosmic Ray makes the mutants, and a sample of them, drawn by seed, is tried. Each mutant runs in
-a process that is forked from one that has already imported Keras and pytest. There the mutant
-replaces the module while it is imported, so no file is changed. Surviving mutants are printed
+Cosmic Ray makes the mutants. A random sample of them is tried, drawn with `--seed`. Each mutant
+runs in a process that is forked from one that has already imported Keras and pytest. The mutant
+replaces the module when it is imported, so no file is changed. Surviving mutants are printed
 with the line that was changed.
 """
 
@@ -33,7 +33,7 @@ LEFT_OUT = ("ReplaceBinaryOperator_BitOr", "RemoveDecorator")
 
 
 def mutants(path):
-    """Returns (operator's name, operator, occurrence) of each mutant of the file."""
+    """Yields (operator's name, operator, occurrence) of each mutant of the file."""
     import cosmic_ray.plugins  # it has many dependencies, so it is no extra of this package
     from cosmic_ray.ast import ast_nodes, get_ast_from_path
 
@@ -49,7 +49,7 @@ def mutants(path):
 
 
 def status_of(path, code, tests, seconds):
-    """Returns pytest's exit status with `code` in place of the file; 0 means it was not noticed."""
+    """Returns pytest's exit status with `code` in place of the file; 0 if the tests still pass."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -1,13 +1,14 @@
-"""Runs the code of the guide pages, so that what stands below it is what it prints.
+"""Runs the code of the guide pages and compares or updates the outputs shown on them.
 
-    python tools/page_outputs.py             # says which pages are out of date
-    python tools/page_outputs.py --write     # renews them
+    python tools/page_outputs.py             # lists the pages that are out of date
+    python tools/page_outputs.py --write     # updates them
 
-A page takes part if it has a comment `<!-- run first`, which holds what its reader has already:
-a model, images. Then its blocks are run from top to bottom: `python` blocks, each with the
-indented block below it as its output, and `console` blocks, with the commands after `$`. A comment
-`<!-- run no further -->` ends that: what follows uses names that the page does not have.
-`tests/test_pages.py` runs every page and compares. Numbers may differ by 5 %, words not at all.
+A page is run if it has a comment `<!-- run first`. The comment holds set-up code, such as a model
+and images that the reader already has. Then the blocks run from top to bottom: `python` blocks,
+each with the indented block below it as its output, and `console` blocks, with the commands after
+`$`. Blocks after a comment `<!-- run no further -->` do not run, because they use names that the
+page does not define. `tests/test_pages.py` runs every page and compares. Numbers may differ by
+5 %, words not at all.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-WIDTH = 76  # characters of a line of output: what a page shows beside its navigation
+WIDTH = 76  # characters of a line of output that fit beside the navigation of a page
 TOLERANCE = 0.05  # relative, of numbers
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 SETUP = re.compile(r"<!-- run first\n(.*?)-->", re.DOTALL)
@@ -37,20 +38,20 @@ BLOCK = re.compile(
 
 
 def pages() -> list[Path]:
-    """Returns the pages that take part."""
+    """Returns the pages that are run."""
     found = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [page for page in found if SETUP.search(page.read_text())]
 
 
 def renewed(page: str) -> str:
-    """Runs a page, and returns it with what its code prints today."""
+    """Runs a page, and returns it with the new outputs of its code."""
     setup = SETUP.search(page)
     assert setup is not None
     names: dict[str, Any] = {"__name__": "page"}
     before = os.getcwd()
     sys.path.insert(0, str(ROOT / "examples"))
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a guard that warns is what some pages show
+        warnings.simplefilter("ignore")  # some pages show a guard that warns
         os.chdir(folder)
         try:
             _printed(setup[1], names)
@@ -62,7 +63,7 @@ def renewed(page: str) -> str:
 
 
 def agrees(page: str, today: str) -> bool:
-    """Whether two versions of a page have the same words, and nearly the same numbers."""
+    """Returns whether two versions of a page have equal words and nearly equal numbers."""
     texts = [" ".join(NUMBER.sub("#", text).split()) for text in (page, today)]
     if texts[0] != texts[1]:
         return False
@@ -87,7 +88,7 @@ def _printed(code: str, names: dict[str, Any]) -> str:
 
 
 def _session(text: str) -> Iterator[str]:
-    """Yields the lines of a session in a shell: each command, and what it prints today."""
+    """Runs the commands of a shell session; yields each command and its output, line by line."""
     from keras_shiftguard_cli import main
 
     status = 0

@@ -1,9 +1,9 @@
-"""Screenshots of the page to send for docs/images, light and dark.
+"""Takes screenshots of a run's HTML page for docs/images, light and dark.
 
     python examples/shift_tab.py logs/shift_tab
     python tools/page_screenshots.py logs/shift_tab
 
-The page is that of the fit `darker` of `examples/shift_tab.py`, made again from its log.
+The page is that of the run `darker` of `examples/shift_tab.py`, made again from its log.
 """
 
 # ruff: noqa: E402 (the path of the tests is added first)

@@ -1,10 +1,10 @@
-"""Writes the table and the picture of the rooms for contributors, from the code.
+"""Writes the table and the picture of the rooms (subpackages) for contributors, from the code.
 
     python tools/room_map.py --write  # docs/where-changes-go.md and docs/images/rooms.svg
 
-The line of a room is the first line of its docstring. An arrow leads from a room to one that
-imports it, which is the way that a batch, and what is measured of it, takes. An import that
-follows from others is left out (`callback` imports `profiles`, but also `log`, which does).
+The line of a room is the first line of its docstring. An arrow leads from a room to a room that
+imports it, as data flows. An arrow that other arrows imply is left out: `callback` imports
+`profiles`, but also `log`, which imports `profiles`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ BOX_X, BOX_Y = 120, 40  # size of a box
 
 
 def rooms() -> dict[str, str]:
-    """The first line of the docstring of each folder of the package, by its name."""
+    """Returns the first line of the docstring of each room, by the name of its folder."""
     found = {}
     for path in sorted(PACKAGE.glob("*/__init__.py")):
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
@@ -31,7 +31,7 @@ def rooms() -> dict[str, str]:
 
 
 def imports(names: set[str]) -> dict[str, set[str]]:
-    """The rooms that each room imports."""
+    """Returns the rooms that each room imports."""
     found: dict[str, set[str]] = {name: set() for name in sorted(names)}
     for name in sorted(names):
         for path in (PACKAGE / name).rglob("*.py"):
@@ -44,7 +44,7 @@ def imports(names: set[str]) -> dict[str, set[str]]:
 
 
 def without_shortcuts(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
-    """The arrows that do not follow from others: the transitive reduction."""
+    """Returns the transitive reduction: the arrows that other arrows do not imply."""
 
     def below(name: str) -> set[str]:
         return arrows[name].union(*(below(other) for other in arrows[name]))
@@ -56,7 +56,7 @@ def without_shortcuts(arrows: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 def floors(arrows: dict[str, set[str]]) -> dict[str, int]:
-    """How many rooms lie below each one, along the longest way down."""
+    """Returns the height of each room: the length of its longest chain of imports."""
     height: dict[str, int] = {}
     while len(height) < len(arrows):
         for name in sorted(arrows):
@@ -66,7 +66,7 @@ def floors(arrows: dict[str, set[str]]) -> dict[str, int]:
 
 
 def table() -> str:
-    """The rooms from the ground up, a line each, as Markdown."""
+    """Returns a Markdown table with a line for each room, the lowest first."""
     lines = rooms()
     height = floors(imports(set(lines)))
     ordered = sorted(lines, key=lambda name: (height[name], name))
@@ -75,7 +75,7 @@ def table() -> str:
 
 
 def picture() -> str:
-    """The rooms as boxes in columns, lowest left, and the arrows between them, as SVG."""
+    """Returns an SVG picture: rooms as boxes in columns, the lowest on the left, and arrows."""
     arrows = without_shortcuts(imports(set(rooms())))
     height = floors(arrows)
     columns = [
@@ -113,7 +113,7 @@ def picture() -> str:
 
 
 def written(page: str) -> str:
-    """The page with the table as the code has it now."""
+    """Returns the page with its table made again from the code."""
     pattern = re.compile(f"{re.escape(START)}.*?{re.escape(END)}", re.DOTALL)
     return pattern.sub(lambda _: f"{START}\n\n{table()}\n\n{END}", page)
 

@@ -1,15 +1,15 @@
 """Learns the signatures in keras_shiftguard/detection/causes/signatures.json.
 
-The tool is needed when an attribute or a corruption changes or is added. It learns from half of
-the photos (`examples/benchmarks/corruptions/clean_images.py` says which; the other half is
-scored by `examples/benchmarks/detection_causes.py`) and from handwritten digits, only with the
-corruptions of `own_corruptions.py` in the same folder.
+Run this tool when an attribute or a corruption changes or is added. It learns from handwritten
+digits and from half of the photos, which `learnt_from` in
+`examples/benchmarks/corruptions/clean_images.py` selects. `examples/benchmarks/detection_causes.py`
+scores the other half. All corruptions are those of `own_corruptions.py` in the same folder.
 
-    python tools/shift_signatures.py [--measured FILE.npz]
+    python tools/shift_signatures.py [--measured FILE.npz] [--check]
 
 `--measured` saves the measured attributes (a quarter of an hour on one core), so that a second
-call only fits. The tool prints the share of right names when the function, or the data set, was
-left out of the fit.
+call only fits. `--check` also prints a cross-validation: the share of right families if a data
+set, or a corruption function, is left out of the fit.
 """
 
 import argparse
@@ -37,9 +37,9 @@ STRENGTHS = np.linspace(0, 1, 7)
 NUM_IMAGES = 32
 DIGITS = {32: 28, 64: 56}  # height of the image: height of the digit in it, in pixels
 RESIZED_SETS = 6  # for every way to resize
-SOFT = "bilinear"  # a second clean set, beside which aliasing is stronger than beside bicubic
+SOFT = "bilinear"  # a second clean set; compared with it, aliasing is stronger than with bicubic
 PENALTY = 1e-4
-CONTENT = 3.0  # weight of shifts in content alone, since a wrong name is worse than none
+CONTENT = 3.0  # weight of shifts in content alone, since a wrong name is worse than no name
 
 
 def table(values: np.ndarray) -> FeatureTable:
@@ -71,7 +71,7 @@ _STEPS: dict = {}
 
 
 def data_sets(rng) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Returns images, and their subject (the photo, or the digit)."""
+    """Returns the images of each data set, and the id of each image's photo or digit."""
     sets = {f"photos{s}": random_crops(learnt_from(), 16, s, rng) for s in (224, 128, 64, 32)}
     digits, labels = digits_and_labels()
     chosen = rng.choice(len(digits), 800, replace=False)
@@ -140,7 +140,7 @@ def resized_digits(data: str, side: int, rng) -> dict[str, np.ndarray]:
 
 
 class Examples:
-    """Named moves of the attributes; moves that are too small to be a shift are left out."""
+    """The training examples: moves of the attributes, with their cause; tiny moves are left out."""
 
     def __init__(self, values: dict[str, np.ndarray], rng) -> None:
         self.moves, self.kind, self.function, self.data = [], [], [], []
@@ -187,13 +187,16 @@ class Examples:
 
 
 def _some(of: np.ndarray, rng, share: float) -> np.ndarray:
-    """Returns samples of a random part of the photos or digits."""
+    """Returns which samples belong to a random part of the photos or digits, bool `(n,)`."""
     kinds = np.unique(of)
     return np.isin(of, rng.choice(kinds, max(int(share * len(kinds)), 1), replace=False))
 
 
 def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.ndarray:
-    """Fits a multinomial logistic regression, `(kinds, features + 1)`; families weigh the same."""
+    """Fits a multinomial logistic regression, weights `(kinds, features + 1)`.
+
+    Each family has the same total weight, except `"other"`, which has `CONTENT` times as much.
+    """
     member = np.array([(families == f).sum() for f in families])
     weight = np.where(families == "other", CONTENT, 1.0) / member / len(set(families))
     x = np.column_stack([x, np.ones(len(x))])
@@ -214,7 +217,7 @@ def fit(x: np.ndarray, y: np.ndarray, kinds: int, families: np.ndarray) -> np.nd
 
 
 def left_out(examples: Examples, groups: np.ndarray) -> dict[str, float]:
-    """Returns the share of right families, each group named by a fit without it."""
+    """Returns the share of right families by family; each group is left out of its own fit."""
     family_of = np.array([k.split("/")[0] for k in examples.kinds])
     right = np.zeros(len(groups), bool)
     for group in set(groups):

@@ -1,10 +1,10 @@
-"""Screenshots of the Shift tab for docs/images, light and dark.
+"""Takes screenshots of the Shift tab for docs/images, light and dark.
 
     python examples/shift_tab.py logs/shift_tab
     python tools/shift_tab_screenshots.py logs/shift_tab
 
-The runs are the real fits of `examples/shift_tab.py`. With `--first-screens DIRECTORY` it takes,
-instead, what a user sees first of each run, for a five-second test.
+The runs are the real fits of `examples/shift_tab.py`. With `--first-screens DIRECTORY` the tool
+only takes the first screen of each run, for a five-second test with users.
 """
 
 # ruff: noqa: E402 (the path of the tests is added first)
@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
-# Name of the picture: (run, part that is unfolded, test id of what is taken; "" for all).
+# Name of the picture: (run, part that is unfolded, test id of the element; "" for the whole page).
 VIEWS = {
     "tab": ("darker", "", ""),
     "mismatch": ("mismatch", "", "verdict"),
@@ -34,7 +34,7 @@ SETTLED = 2500  # milliseconds until everything is drawn
 
 
 def opened(browser, address, run, part, theme, height):
-    """Returns the tab on a run, drawn."""
+    """Returns the tab showing a run, after everything is drawn."""
     query = f"darkMode={str(theme == 'dark').lower()}"
     link = f"run={run}%2Fshiftguard" + (f"&p.shiftguard.open={part}" if part else "")
     tab = Tab(browser, address, query, width=1366, height=height, link=link)

@@ -1,9 +1,10 @@
-"""Accuracy without labels: how far each method is off, on shifts that nothing was tuned on.
+"""Accuracy without labels: the error of each method, on shifts that nothing was tuned on.
 
     python examples/benchmarks/accuracy_estimate.py --data fashion photos --seeds 0 1 2
 
-A small CNN, 1,000 labelled reference images and 1,000 unlabelled ones under each shift. The
-shifts are those of `alarms.py` and harsher ones. "no answer" counts as the error of ATC.
+The model is a small CNN, with 1,000 labelled reference images and 1,000 unlabelled images under
+each shift. The shifts are those of `alarms.py` and harsher ones. Without an answer of
+`estimate_accuracy`, the error of its method ATC counts.
 """
 
 import argparse
@@ -40,7 +41,7 @@ METHODS = ("ATC", "DoC", "COT", "regression")
 
 
 def errors(data, seed):
-    """Returns one row for each shift: the errors of the methods, and of the answer."""
+    """Returns one row for each shift: the errors of the methods and of `estimate_accuracy`."""
     (x, y), (rx, ry), (ox, oy) = draw(data, seed)
     keras.utils.set_random_seed(seed)
     model = network(x.shape[1:], y.shape[1])

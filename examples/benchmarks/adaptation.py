@@ -4,13 +4,13 @@
     python examples/benchmarks/adaptation.py --tasks moons --methods dann --seeds 10 --save R.json
     python examples/benchmarks/adaptation.py --show RESULTS.json
 
-Runs are added to the file that `--save` names, and those that it has already are left out. So
-the suite can be run in parts, also side by side in several files: `--show` takes many.
+Runs are added to the file that `--save` names, and runs that it has already are skipped. So the
+suite can be run in parts, also in parallel with several files; `--show` takes several files.
 
-`source` is plain training with as many steps, `augmentation` the same with our strong view of
-the source and without a target, and `oracle` is trained on the labels of the target. All
-others are `DomainAdaptationModel(method=...)`. The figures are those of the last epoch, and no
-method sees a label of the target. The networks and their epochs are in `adaptation_data.py`.
+`source` is plain training with the same number of steps. `augmentation` also trains on our strong
+view of the source, without a target. `oracle` is trained on the labels of the target. All others
+are `DomainAdaptationModel(method=...)`, and see no label of the target. The figures are those of
+the last epoch. The networks and their epochs are in `adaptation_data.py`.
 """
 
 import argparse

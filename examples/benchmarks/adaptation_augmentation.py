@@ -103,7 +103,7 @@ def unit(images):
 
 
 class Comparison:
-    """All policies on one data set, with one row for each model and kind of target."""
+    """The comparison of all policies on one data set: a row for each model and kind of target."""
 
     def __init__(self, data, name, results, epochs, samples):
         self.data, self.name, self.results, self.epochs = data, name, results, epochs
@@ -116,7 +116,7 @@ class Comparison:
         return {**key, "epochs": self.epochs}
 
     def target(self, kind):
-        """Returns the target of one kind; `clean` has no shift, so nothing may be lost there."""
+        """Returns the target of one kind; on `clean`, which has no shift, no policy may lose."""
         return unit(self.data["target" if kind == "clean" else f"target/{kind}"])
 
     def clean(self, net):

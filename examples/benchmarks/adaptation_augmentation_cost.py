@@ -39,7 +39,7 @@ def pairs():
 
 
 def compiled(layer, x):
-    """Returns a call that computes one batch and is traced already."""
+    """Returns a function that computes one batch, after it was traced."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -2,9 +2,9 @@
 
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
 
-It holds means over seeds by kind of target, and the four aims of the repair, each with its
-range over seeds. Only kinds and seeds that every policy has are counted in the aims. If an
-oracle was trained with fewer seeds, its mean stands for all of them.
+The table has the means over seeds by kind of target, and the four aims of the repair, each with
+its range over seeds. Only kinds and seeds that every policy has are counted in the aims. If an
+oracle was trained with fewer seeds, its mean is used for all seeds.
 """
 
 import json
@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-# Kinds of Fashion-MNIST that nobody looked at while the bank and its controller were made. None of
-# the digits was looked at.
+# Kinds of Fashion-MNIST that were not used while the bank and its controller were developed. Of
+# the digits, no kind was used.
 HELD_OUT = (
     *("brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression"),
     *("speckle_noise", "gaussian_blur", "spatter"),
@@ -55,14 +55,14 @@ class Table:
         self.seeds = [s for s in seeds if any(self._whole(k, s) for k in self.kinds)] or seeds
 
     def _whole(self, kind, seed):
-        """Whether every policy was run there; without a shift there is no oracle."""
+        """Returns whether every policy has a result; `clean` has no oracle, and counts as no."""
         if kind == "clean" or not self.of("oracle", kind):
             return False
         others = [p for p in self.policies if p != "oracle"]
         return all((p, kind, seed) in self.accuracy for p in others)
 
     def of(self, policy, kind):
-        """Returns the accuracies of all seeds that there are."""
+        """Returns the accuracies of all seeds that have one."""
         return [v for (p, k, _), v in self.accuracy.items() if (p, k) == (policy, kind)]
 
     def common(self, kinds):

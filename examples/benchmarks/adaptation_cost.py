@@ -1,11 +1,11 @@
-"""Cost of a step of `DomainAdaptationModel` beside a plain step of the same size.
+"""Cost of a step of `DomainAdaptationModel`, compared with a plain step of the same size.
 
     python examples/benchmarks/adaptation_cost.py
 
-The network is the larger convolutional one of `adaptation.py`, with 100 images of the source and
-100 of the target beside 200 of the source. AdaMatch sees two views of each of them. All kinds of
-step alternate in one process, so other work on the machine slows them alike. The result is the
-median, over the rounds, of the ratio of their CPU seconds.
+The network is the larger convolutional one of `adaptation.py`. A step has 100 images of the source
+and 100 of the target; the plain step has 200 of the source. AdaMatch sees two views of each image.
+All kinds of step alternate in one process, so other work on the machine slows them alike. The
+result is the median, over the rounds, of the ratio of their CPU seconds.
 """
 
 import argparse

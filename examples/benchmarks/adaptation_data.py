@@ -1,7 +1,7 @@
 """The tasks of `adaptation.py`: a labelled source and an unlabelled target, from real data.
 
-No image or row of the target is one of the source, except in the two digit pairs, whose domains
-are two collections. Of the target, 60 % are for adaptation and 40 % are for the test.
+Source and target share no image or row. In the digit pairs they are two collections. 60 % of the
+target are for adaptation and 40 % for the test.
 """
 
 import functools
@@ -38,8 +38,8 @@ class Task:
 def split(x, y, target, target_y, seed, network, epochs, batch=64, cut=None):
     """Returns the task with 90 % of the source for training and 60 % of the target.
 
-    `cut` is `(classes, share)`: that share of the first `classes` of the target, drawn at random,
-    remains.
+    `cut` is `(number, share)`: of so many target classes, drawn at random, only this share of the
+    samples is kept.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(x))
@@ -92,7 +92,7 @@ def half_size(x):
 
 
 def two_halves(x, y, seed, size=None):
-    """Returns two disjoint random halves of a collection, or `size` samples of each half."""
+    """Returns two disjoint random halves of a collection, each cut to `size` samples if given."""
     order = np.random.default_rng([seed, 1]).permutation(len(x))
     size = size or len(x) // 2
     a, b = order[:size], order[size : 2 * size]
@@ -127,10 +127,11 @@ def mnist_inverted(seed):
 
 
 def mnist_photos(seed):
-    """In the style of MNIST-M: |photo - digit|, with a crop of a real photo for each image.
+    """Returns a task in the style of MNIST-M: |photo - digit|, each with a crop of a real photo.
 
-    The photos are those of scikit-image, scikit-learn and foolbox, not BSDS500 as in the paper,
-    so only gaps compare. Ganin et al., JMLR 17 (2016), section 5.2.2.
+    The photos are those of scikit-image, scikit-learn and foolbox, not BSDS500 as in the paper.
+    So accuracy gaps can be compared with the paper, but not accuracies. Ganin et al., JMLR 17
+    (2016), section 5.2.2.
     """
     (x, y), (target, target_y) = two_halves(*mnist(), seed)
     rng = np.random.default_rng(seed)
@@ -174,7 +175,7 @@ def fashion_inverted(seed):
 
 @functools.cache
 def photo_features():
-    """Returns features of EfficientNet-Lite0 for parts of twenty photos, from a file if possible.
+    """Returns features of EfficientNet-Lite0 for parts of twenty photos; they are cached in a file.
 
     Returns:
         Features of each part as it is, of a darker and noisier version, and the photo's number.
@@ -202,8 +203,8 @@ def photo_features():
 
 def photo_task(seed):
     clean, dark, y = photo_features()
-    # The parts of a photo overlap, so that a split at random would not make two domains: what
-    # is tested is the change of light and noise.
+    # The parts of a photo overlap, so source and target show the same content. The task tests only
+    # the change of light and noise.
     (x, a), (_, _) = two_halves(clean, y, seed)
     (_, _), (target, b) = two_halves(dark, y, seed)
     return split(x, a, target, b, seed, lambda: small_net(1280, 20, 64), 60)
@@ -226,7 +227,7 @@ def cancer_split(seed):
 
 
 def noisy_table(seed):
-    """A made table with a quarter of the labels wrong; the target has another mix and means."""
+    """Synthetic table, a quarter of its labels wrong; the target has another mix and means."""
     rng = np.random.default_rng([seed, 7])
     weights = np.random.default_rng(7).normal(size=20)
 
@@ -244,7 +245,7 @@ def noisy_table(seed):
 
 
 def digit_sensors(seed):
-    """UCI digits as 64 numbers; in the target each sensor has a gain and an offset of its own."""
+    """UCI digits as 64 numbers; in the target, each number has its own gain and offset."""
     x, y = uci(8, 0)
     (x, y), (target, target_y) = two_halves(x.reshape(-1, 64), y, seed)
     rng = np.random.default_rng([seed, 3])
@@ -253,7 +254,7 @@ def digit_sensors(seed):
 
 
 def signal_gain(seed):
-    """Made signals of five classes, 64 steps and 2 channels; the target's sensor is another."""
+    """Synthetic signals: five classes, 64 steps, 2 channels; the target has another sensor."""
     rng = np.random.default_rng([seed, 5])
     time = np.linspace(0, 1, 64)
 

@@ -1,14 +1,13 @@
-"""Alarm benchmark: who is warned, in fits whose true cost is known.
+"""Alarm benchmark: how often the guard warns, in fits whose true loss of accuracy is known.
 
     python examples/benchmarks/alarms.py --data fashion --seeds 0 1 2 --save alarms.json
     python examples/benchmarks/alarms.py --add alarms.json alarms_photos.json
 
 Each fit trains a small CNN for three epochs with a `ShiftGuard`, on Fashion-MNIST or on crops of
-twenty labelled photos. Right pipelines augment training, or not, and validation is as training
-would be without it: any alarm at any epoch is false. In the others, validation is changed. What
-the change really costs is measured on thousands of other images that the guard does not see.
-Constants were chosen on the shifts with an even number in the list, and the figures of the others
-are printed beside them.
+twenty labelled photos. In right pipelines, validation is like training without augmentation, so
+every alarm is false. In the other pipelines, validation is changed. The true loss of accuracy is
+measured on thousands of other images that the guard does not see. Constants of the package were
+chosen on the shifts with an even number in the list; the other shifts have figures of their own.
 """
 
 import argparse
@@ -37,12 +36,12 @@ TOLERANCE = 0.01
 
 
 def by_image(change):
-    """Returns a function of a batch from one of an image `(height, width, channels)`."""
+    """Turns a function of one image `(height, width, channels)` into a function of a batch."""
     return lambda x, rng: np.stack([change(image, rng) for image in x]).astype("float32")
 
 
 def resized(image, factor):
-    """Returns the image, zoomed by a factor around its middle, of the same size."""
+    """Returns the image zoomed by a factor around its centre; the size stays the same."""
     side = len(image)
     at = (np.arange(side) - (side - 1) / 2) / factor + (side - 1) / 2
     rows, columns = np.meshgrid(at, at, indexing="ij")
@@ -81,7 +80,7 @@ def erased(image, rng):
     return image
 
 
-# Changes of all validation images, in [0, 1]. Even numbers are for choosing constants.
+# Changes of all validation images, in [0, 1]. Constants were chosen on those with even numbers.
 SHIFTS = {
     "blur .7": blurred(0.7),
     "blur 1": blurred(1.0),
@@ -118,7 +117,7 @@ SHIFTS = {
 
 
 def wrong_labels(share):
-    """A share of the labels is another class, drawn at random."""
+    """Returns a change: a share of the labels becomes another class, drawn at random."""
 
     def change(x, y, rng):
         labels, classes = y.argmax(axis=1), y.shape[1]
@@ -130,7 +129,7 @@ def wrong_labels(share):
 
 
 def relabelled(share):
-    """A share of class 0 is called class 1."""
+    """Returns a change: a share of class 0 is labelled as class 1."""
 
     def change(x, y, rng):
         labels = y.argmax(axis=1)
@@ -141,12 +140,12 @@ def relabelled(share):
 
 
 def swapped_names(x, y, rng):
-    """Classes 0 and 1 have changed their names."""
+    """Swaps the labels of the classes 0 and 1."""
     return x, y[:, [1, 0, *range(2, y.shape[1])]]
 
 
 def rarer(keep):
-    """Only a share of the first half of the classes is left."""
+    """Returns a change: only a share of the samples of the first half of the classes is kept."""
 
     def change(x, y, rng):
         rows = (y.argmax(axis=1) >= y.shape[1] // 2) | (rng.random(len(y)) < keep)
@@ -261,12 +260,12 @@ PIPELINES = {
     "jitter": only_images(jitter),
     "rotation": only_images(by_image(rotation)),
 }
-# Training and validation are clips, whose frames are nearly the same; `distinct_samples` says so.
+# Training and validation are clips with nearly equal frames; `distinct_samples` declares this.
 CLIPS = {"clips of 3": 3, "clips of 10": 10}
 
 
 def clips(x, y, frames, rng):
-    """Returns clips of so many frames in place of images: moved by a pixel, with some noise."""
+    """Returns clips of `frames` copies of an image, each shifted by up to a pixel, with noise."""
     x, y = (values[: len(values) // frames].repeat(frames, axis=0) for values in (x, y))
     x = np.stack([np.roll(image, rng.integers(-1, 2, 2), (0, 1)) for image in x])
     return np.clip(x + rng.normal(0, 0.01, x.shape), 0, 1).astype("float32"), y
@@ -344,7 +343,7 @@ def accuracy(model, x, y):
 
 
 def run(data, pipeline, shift, seed):
-    """Returns one row: a fit with an augmentation of training and a change of validation."""
+    """Runs a fit with an augmentation of training and a change of validation; returns its row."""
     (x, y), (vx, vy), (ox, oy) = draw(data, seed)
     rng = np.random.default_rng([seed, 1])
     change = LABEL_FAULTS.get(shift) or only_images(SHIFTS.get(shift, lambda x, rng: x))
@@ -394,7 +393,7 @@ def share(rows):
 
 def auroc(rows):
     truth = [row["lost"] >= 0.02 for row in rows]
-    # Without any finding there is no cost; with one that cannot be priced, the answer is .02.
+    # Without any finding the cost is 0. With findings of unknown cost it counts as .02.
     told = [row["cost"] if row["cost"] is not None else 0.02 * (row["found"] > 0) for row in rows]
     return f"{roc_auc_score(truth, told):.3f}" if 0 < sum(truth) < len(truth) else "-"
 

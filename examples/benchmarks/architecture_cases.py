@@ -1,15 +1,15 @@
-"""Architecture check: all 40 networks of keras.applications, in each way that people use them.
+"""Architecture check: all 40 networks of keras.applications, in each common way of use.
 
     python examples/benchmarks/architecture_cases.py
     python examples/benchmarks/architecture_cases.py --only ResNet50 MobileNetV2
 
 It prints a row for each network and the number of right answers, and exits with status 1 if any
 is wrong. The networks are built without weights, so the answer must come from the structure.
-The right answer is not read from the package's own table but from Keras: the input that is
-asked for must arrive, after the model's own preprocessing, as
-`keras.applications.<module>.preprocess_input` of the raw image. (For a model that is built with
-`include_preprocessing=False`, it must arrive as what the switched-off layers make of the
-image.) Mode, order and the network's name must all be right.
+The right answer comes from Keras, not from the package's own table: after the model's own
+preprocessing, the input in the named convention must equal
+`keras.applications.<module>.preprocess_input` of the raw image. (With
+`include_preprocessing=False` it must equal the output of the omitted layers for the raw image.)
+Mode, order and the network's name must all be right.
 """
 
 import argparse
@@ -83,7 +83,7 @@ def renamed(model: keras.Model) -> keras.Model:
 
 
 def what_the_layers_make(model: keras.Model) -> np.ndarray:
-    """Returns the raw image after the preprocessing layers that a network begins with."""
+    """Returns the raw image after the preprocessing layers at the start of a network."""
     kinds = (keras.layers.Rescaling, keras.layers.Normalization)
     last = [layer for layer in model.layers[:4] if isinstance(layer, kinds)][-1]
     inside = keras.Model(model.inputs, last.output)

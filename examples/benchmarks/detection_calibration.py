@@ -5,11 +5,11 @@
     python examples/benchmarks/detection_calibration.py fit --fits 500 --epochs 100
 
 `single`: both streams come from one source, many times. For each test it prints the share of
-p-values below u, divided by u: 1 is exact, less is conservative, and `!` marks values that are
-above u by more than 2.6 standard errors. `classes`: the same for the test behind "the labels do
-not belong to the samples". `fit`: four streams of 40 features are compared after every epoch,
-with the same samples in each epoch and with fresh ones. It prints how many fits ever raise an
-alarm; negligible ones count. At alpha = 0.05, 33 of 500 is the 95 % quantile.
+p-values below u, divided by u: 1 is exact, less is conservative, and `!` marks shares that are
+above u by more than 2.6 standard errors. `classes`: the same for the test of whether the labels
+belong to the samples. `fit`: four streams of 40 features are compared after every epoch, with the
+same samples in each epoch and with fresh ones. It prints how many fits ever raise an alarm;
+negligible ones count. At alpha = 0.05, 33 of 500 is the 95 % quantile.
 """
 
 import argparse
@@ -173,7 +173,7 @@ def single(args):
 
 
 def classes(args):
-    """Returns labels of `k` equally frequent classes, which say nothing about the samples."""
+    """Runs `classes`: labels of equally frequent classes that are independent of the samples."""
     rng = np.random.default_rng(args.seed)
     print(f"{'source':>10} {'k':>3} {'n':>6} {'m':>6}" + "".join(f"{u:>9g}" for u in LEVELS))
     for name in args.sources or SOURCES:
@@ -188,7 +188,7 @@ def classes(args):
 
 
 def by_class(x, labels):
-    """Returns a `LabelSummary` of classes, with what their samples look like."""
+    """Returns a `LabelSummary` of classes, with the moments of the samples of each."""
     projections = np.arcsinh(x) @ directions(x.shape[1]).astype("float64")
     shape = (1024, projections.shape[1])
     count, mean, m2 = np.zeros(shape), np.zeros(shape), np.zeros(shape)

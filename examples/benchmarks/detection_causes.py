@@ -1,7 +1,7 @@
 r"""Cause naming benchmark: does the named family fit the corruption that was applied?
 
-The corruptions are those of `imagecorruptions` (15 kinds, severities 1 to 5), which was written
-by others; the signatures were not learnt from it. The data are made once, in two steps: see
+The corruptions are those of `imagecorruptions` (15 kinds, severities 1 to 5), a package of other
+authors, from which no signature was learnt. The data are made once, in two steps: see
 `corruptions/clean_images.py` and `corruptions/corrupt.py`.
 
     python examples/benchmarks/detection_causes.py \
@@ -97,7 +97,7 @@ def families_named(clean, corrupted, data, kind, severity, photo_ids, options, r
 
 
 def content_alone(clean, photo_ids, rng, draws=200):
-    """Returns the families that are named if only the content differs: 4 photos and the others."""
+    """Returns the share of each family that is named if 4 photos are compared with the others."""
     named = []
     for _ in range(draws):
         few = np.isin(photo_ids, rng.permutation(photo_ids.max() + 1)[:4])
@@ -107,7 +107,7 @@ def content_alone(clean, photo_ids, rng, draws=200):
 
 
 def resizing(rng, options):
-    """Prints how often another resize filter is found under `resolution`, by size, in %."""
+    """Prints in % of draws, by size, how often another resize filter is named `resolution`."""
     print("\nphotos shrunk to that many pixels: named resolution, in % of the draws")
     print(" " * 52 + "".join(f"{side:6}" for side in SIDES))
     pools = {

@@ -1,4 +1,4 @@
-"""Cost of a check: CPU time and kept bytes, keras_shiftguard beside its peers.
+"""Cost of a check: CPU time and stored bytes of keras_shiftguard and its peers.
 
     python examples/benchmarks/detection_cost.py --cache DIR
 
@@ -28,7 +28,7 @@ SIZES = (100, 1000, 10_000)
 
 
 def is_run(name, d, n):
-    """Whether a case is run: permutation tests end at n = 1000, and frouros at 100."""
+    """Returns whether a case is run: permutation tests up to n = 1000, frouros up to n = 100."""
     if name in ("alibi KS", *OURS):
         return True
     return n <= 100 and d == 32 if name == "frouros MMD" else n <= 1000

@@ -116,7 +116,7 @@ class Late(Batches):
 
 
 class Epochs(keras.callbacks.Callback):
-    """Tells the data sets the current epoch, counted from 1."""
+    """Passes the current epoch, counted from 1, to the data sets."""
 
     def __init__(self, *data):
         super().__init__()
@@ -128,7 +128,7 @@ class Epochs(keras.callbacks.Callback):
 
 
 def augment(x, rng):
-    """Random mirroring and shifting, as in most pipelines (the border is mirrored)."""
+    """Mirrors and shifts images at random, as in most pipelines (the border is mirrored)."""
     x = np.where(rng.random(len(x))[:, None, None, None] < 0.5, x[:, :, ::-1], x)
     wide = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), "reflect")
     height, width = x.shape[1:3]
@@ -189,13 +189,13 @@ def unshuffled_slice(data, rng, start):
 
 
 def labels_shifted(data, rng, start):
-    """Class ids count from 1 in one file, and from 0 in the other."""
+    """Fault: class ids count from 1 in one file, and from 0 in the other."""
     x, y, vx, vy = samples(data, rng)
     return (x, y), {"validation_data": (vx, (vy + 1) % data.classes)}
 
 
 def labels_shuffled(data, rng, start):
-    """Images and labels are sorted by different file lists."""
+    """Fault: images and labels come in the orders of different file lists."""
     x, y, vx, vy = samples(data, rng)
     return (x, y), {"validation_data": (vx, rng.permutation(vy))}
 

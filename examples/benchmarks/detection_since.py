@@ -1,4 +1,4 @@
-"""When is a change in mid-fit found, and does it cost power to measure repeated passes less often?
+"""Delay benchmark: when is a change in mid-fit found if repeated passes are measured less often?
 
     python examples/benchmarks/detection_since.py --draws 4
 
@@ -51,7 +51,7 @@ CHANGES = {
 
 
 class Validation(keras.utils.PyDataset):
-    """Batches of validation images, which a function changes from an epoch on."""
+    """Batches of validation images; from epoch `CHANGED_AT` on, a function changes them."""
 
     def __init__(self, x, y, change):
         super().__init__()
@@ -67,7 +67,7 @@ class Validation(keras.utils.PyDataset):
 
 
 class Count(keras.callbacks.Callback):
-    """Tells the validation data which epoch it is."""
+    """Passes the current epoch to the validation data."""
 
     def __init__(self, data):
         super().__init__()

@@ -2,10 +2,10 @@
 
     python examples/benchmarks/diagnose_cost.py --backend tensorflow
 
-First calls are compared with first calls: each in a process of its own, right after the model
-is built. Later calls are compared with later calls: alternating in one process, as the median
-of several. The aim is at most four times. CPU seconds are printed beside wall time, since the
-machine may be shared.
+First calls are compared with each other, each in a process of its own, right after the model is
+built. Later calls alternate in one process, and the medians of several are compared. The aim is
+that `diagnose` takes at most four times as long. CPU seconds are printed as well as wall time,
+because the machine may be shared.
 """
 
 import argparse

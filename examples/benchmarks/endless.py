@@ -1,10 +1,9 @@
-"""Endless generator: one long fit, whose counts stay right and whose memory and pace stay flat.
+"""Endless generator: checks the counts, the memory and the speed of one long fit.
 
     python examples/benchmarks/endless.py --steps 70000
 
 With 256 samples a step, 70,000 steps are more than 2**24 samples in one epoch, which float32
-cannot count. The right values are known without being kept, because each batch is the one
-before in another order.
+cannot count. All batches hold the same samples in another order, so the right values are known.
 """
 
 import argparse

@@ -4,10 +4,10 @@
     python examples/benchmarks/explain.py no-gap [--draws 200] [--cache DIR]
 
 `planted` draws one to three causes by seed and puts them into right data. It checks whether
-each is in the table, whether others are, whether the rows add up, and whether the interval of a
-cause that can be removed exactly covers the Shapley share of an oracle. The oracle knows the
-causes that were put in, and measures on the whole pool that the samples were drawn from (for
-the 20 photos: on these photos).
+each cause is in the table, whether other causes are, and whether the rows add up. For a cause that
+can be removed exactly, it checks whether the interval covers the Shapley share of an oracle. The
+oracle knows the planted causes, and measures on the whole pool from which the samples were drawn
+(for the 20 photos: on these photos).
 """
 
 import argparse
@@ -96,7 +96,7 @@ def planted_data(subject, plant, seed):
 
 
 def write(folder, images, labels):
-    """Writes the raw images as files in class folders, in their order."""
+    """Writes the raw images as files in class folders; file names keep the order."""
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         place = folder / f"{label}"
         place.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Known causes that are put into right data, and removed again exactly by an oracle."""
+"""Planted causes of an accuracy gap, for right data; an oracle can remove them again exactly."""
 
 from dataclasses import dataclass, field
 
@@ -25,9 +25,9 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Plant:
-    """One set of planted causes: a kind of each cause, or None.
+    """A set of planted causes: the kind of each, by the name of the cause.
 
-    The scene is changed in the files; size, order and range are changed in the pipeline.
+    The scene is changed in the files. Size, order and range are changed in the pipeline.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Plant:
         return _scene(images, self.kinds.get("scene"))
 
     def fed(self, images, without=()):
-        """Returns raw images of the scene as the faulty pipeline feeds them."""
+        """Returns raw images as the faulty pipeline feeds them, except for the causes `without`."""
         kinds = {cause: kind for cause, kind in self.kinds.items() if cause not in without}
         if "size" in kinds:
             images = np.stack([_small(image, kinds["size"]) for image in images])

@@ -1,12 +1,12 @@
-"""Measures the CPU time that a guard adds to short fits and that a profile takes.
+"""Cost of short fits: the CPU time that a guard adds, and the CPU time of a profile.
 
     python examples/benchmarks/fit_cost.py --backends tensorflow jax torch
 
 A small network is trained on 10 batches of 64 images of 32x32 pixels, with 5 batches of
-validation, each time as a new model: the first fit of a process, which is the first guarded one;
-further fits of new models; and a fit of 20 epochs after these. Each variant runs in a process of
-its own, with the guard and without it in turn. Then `sg.profile` of 1,000 images of 28x28 pixels,
-first and again. CPU seconds of the whole process group, medians over the rounds.
+validation. Each fit has a new model: the first fit of a process, further fits, and then a fit of
+20 epochs. Processes with and without the guard alternate. Then `sg.profile` measures 1,000 images
+of 28x28 pixels, first and again. Printed are CPU seconds of the whole process group, as medians
+over the rounds.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Cost of the guard as the work grows, and memory that must not grow.
+"""Growth benchmark: the cost of the guard as the work grows, and memory that must not grow.
 
     python examples/benchmarks/growth.py table --backend tensorflow
     python examples/benchmarks/growth.py epochs --epochs 1000
@@ -33,7 +33,7 @@ BATCH, STEPS = 32, 8
 
 
 def made(size=32, channels=3, features=0, classes=10):
-    """Returns the smallest network for the data, and one batch of it for each of two streams."""
+    """Returns the smallest network for the data, and one batch for each of two streams."""
     import keras
     import numpy as np
 
@@ -200,7 +200,7 @@ def long_fit(args):
 
 
 def many_fits(args):
-    """Prints the memory over fits of one model or of many, each with its own guard or with none."""
+    """Prints the memory over many fits, of one model or of new ones, with new guards or without."""
     import keras_shiftguard as sg
 
     model, x, y = made(features=10, classes=2)

@@ -2,11 +2,10 @@
 
     python examples/benchmarks/import_time.py --backends tensorflow jax torch
 
-The figures are the median of several fresh processes, for each backend, in CPU seconds, which a
-shared machine changes least. Each process imports Keras first, then this package, and then asks
-for a public name. One process runs before them so that all files have been read once; it is not
-counted. `--slowest 10` names the modules that the first use of `ShiftGuard` spends most time
-on.
+The figures are medians of several fresh processes for each backend, in CPU seconds, which vary
+least on a shared machine. Each process imports Keras, then this package, and then accesses a
+public name. One uncounted process runs first, so that all files have been read once.
+`--slowest 10` lists the modules of this package that take most time to import.
 """
 
 import argparse
@@ -37,7 +36,7 @@ def process(backend, *arguments):
 
 
 def slowest(backend, name, number):
-    """Returns `(milliseconds of its own, module)` for each module imported at the first use."""
+    """Returns the slowest imports of this package's modules, as `(own milliseconds, module)`."""
     code = f"import keras, keras_shiftguard as sg; print('first use', flush=True); sg.{name}"
     done = process(backend, "-X", "importtime", "-c", code)
     found = []

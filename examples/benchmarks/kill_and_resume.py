@@ -5,14 +5,13 @@
 A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five epochs,
 runs once undisturbed. Then, for each point, it is killed with SIGKILL up to a fifth of a second
 after a step (both drawn by seed) and started again. Keras's `BackupAndRestore` restores the
-weights; at every other point a checkpoint of the user's own and `initial_epoch=` do. `log_dir`
-holds the guard's state file. Printed are how many of the runs end with the same findings,
-counts and epochs, how far sums differ, and how many show each step once in the Shift tab, with
-the content of the undisturbed run. The order of the data follows from seed and epoch.
+weights; at every other point the user's own checkpoint and `initial_epoch=` do. `log_dir` holds
+the guard's state file. The output is how many runs end with the same findings, counts and epochs,
+how far sums differ, and how many show the same as the undisturbed run in the Shift tab, with each
+step once. The order of the data is a function of seed and epoch.
 
-Each fit is a process of its own, forked from one that has only imported the packages. So the
-imports, half of the time of a point, are done once, and nothing in memory is left from an
-earlier fit.
+Each fit runs in a new process, forked from a process that has only imported the packages. So the
+imports, half of the time of a point, are done once, and an earlier fit leaves nothing in memory.
 """
 
 import argparse
@@ -110,7 +109,7 @@ def worker(folder: Path, own_checkpoint: bool, parent: Connection):
 
 
 def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
-    """Runs a fit to its end, killed once on the way; returns its findings."""
+    """Runs a fit to its end, and kills it once if `kill_after` is given; returns its findings."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["keras_shiftguard", "sklearn.datasets"])
     while True:
@@ -136,7 +135,7 @@ def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
 
 
 def shown(log_dir):
-    """Returns what the Shift tab shows of a run first, without times of day."""
+    """Returns the first screen of a run in the Shift tab as data, without times of day."""
     from tensorboard.backend.event_processing.data_provider import MultiplexerDataProvider
     from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
     from tensorboard.context import RequestContext
@@ -152,7 +151,7 @@ def shown(log_dir):
 
 
 def apart(one, other):
-    """Returns `(same, gap)`: whether all but sums is equal, and the largest difference of sums."""
+    """Returns whether everything except sums is equal, and the largest difference of sums."""
     findings = [
         [(f["feature"], f["stream"], f["against"], f["since"], f["kind"]) for f in found]
         for found in (one["report"]["findings"], other["report"]["findings"])
@@ -170,7 +169,7 @@ def apart(one, other):
 
 
 def same_picture(one, other):
-    """Whether the tab shows the same, each step once; effects are compared to a hundredth."""
+    """Returns whether the tab shows the same, with each step once; effects to a hundredth."""
     steps = list(range(EPOCHS))
     in_place = one["steps"] == other["steps"] == steps and other["kept"] == other["looks"] == EPOCHS
     same = all(
@@ -180,7 +179,7 @@ def same_picture(one, other):
 
 
 def compare(points, seed=0):
-    """Runs and kills; yields `(step, same, gap, picture, log_dir)` for each point."""
+    """Kills and resumes a fit at each point; yields `(step, same, gap, picture, log_dir)`."""
     import numpy as np
 
     rng = np.random.default_rng(seed)

@@ -1,10 +1,10 @@
 """keras_shiftguard on the draws of `shifts.py`: one look, and a look at every doubling.
 
 `detection_power.py` calls this script. The expensive numbers of a sample (image attributes,
-thumbnail, the model's outputs and features) are the same in every draw, so the package's own
-functions compute them once for each image and corruption. The package's own sketches then make
-the profile of a draw from them, and `detection.look.compare_profiles` and
-`detection.monitor.ShiftMonitor` decide about it. `check` compares such a profile with
+thumbnail, the model's outputs and features) are the same in every draw. So the package's
+functions compute them once for each image and corruption. The package's sketches turn the numbers
+of a draw into a profile, which `detection.look.compare_profiles` and
+`detection.monitor.ShiftMonitor` test. `check` compares such a profile with
 `profile(images, model=...)`.
 """
 
@@ -49,7 +49,7 @@ def code_version(rooms):
 
 
 class Samples:
-    """Every held-out image with every corruption, reduced to its numbers."""
+    """The numbers of every held-out image under every corruption."""
 
     def __init__(self, cache):
         with np.load(cache / "features.npz") as data:
@@ -87,7 +87,7 @@ def _of_images(images):
 
 
 class Assembler:
-    """Makes profiles of any samples with the package's own sketches."""
+    """Makes profiles of chosen samples with the package's own sketches."""
 
     def __init__(self, samples):
         self.samples = samples

@@ -22,9 +22,9 @@ KINDS = {"gn": "noise", "img": "image", "ko": "knock-out", "img+ko": "both"}
 class Results:
     """Alarms by method, shift, draw and n.
 
-    `adjusted` holds the p-value that a method must reach at a size at which it raises more false
-    alarms than alpha allows (beyond chance). It is the p-value that the allowed share of its own
-    draws without a shift reach.
+    `adjusted` holds corrected thresholds for p-values. A method gets one for each size at which it
+    raises more false alarms than alpha allows (beyond chance). With the threshold, its rate of
+    false alarms on the draws without a shift is the allowed one.
     """
 
     def __init__(self, cache):
@@ -47,7 +47,7 @@ class Results:
         self.adjusted = {}
 
     def adjust(self):
-        """Makes the false-alarm rates equal, where one is too high beyond chance."""
+        """Lowers each false-alarm rate that is above alpha beyond chance."""
         for method in self.methods:
             null = self.p_values[method, "none"]
             every = self.too_many(method)
@@ -79,7 +79,7 @@ class Results:
         return np.mean(table, axis=1) if table else None
 
     def too_many(self, method):
-        """Whether the rate over all sizes is above alpha; sizes of one draw are dependent."""
+        """Returns whether the rate over all sizes is above alpha; sizes of a draw are dependent."""
         rates = [np.mean(list(found.values())) for found in self.alarms[method, "none"].values()]
         if len(rates) < 20:
             return False
@@ -91,7 +91,7 @@ class Results:
 
 
 def _at(found, n):
-    """Returns the alarm at n; a method that tests at every doubling answers as at its last test."""
+    """Returns the alarm at n. For a method that tests at every doubling, that of its last test."""
     if n in found or 5120 not in found:
         return found[n]
     return found[max(size for size in found if size <= n)]

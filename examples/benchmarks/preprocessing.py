@@ -10,9 +10,9 @@ The network is EfficientNet-Lite0 with its ImageNet weights. Its first layer is 
 convention in turn (examples/lite0.py), so that it stands for ten networks. The photos are the
 twenty labelled ones of foolbox, and those of scikit-image and scikit-learn. Every verdict comes
 from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of a fixed seed. The
-thresholds were chosen on draws of other seeds. One shortcut saves time: the effect of an image
-on batch norm does not depend on the rest of its batch, so each photo runs once through each
-layer for each hypothesis, and the result is cached.
+thresholds were chosen on draws of other seeds. To save time, each photo runs only once through
+each layer for each hypothesis, and the result is cached. This is exact, because the effect of an
+image on batch norm does not depend on the rest of its batch.
 
 Intervals are Clopper-Pearson, 95 %. The draws of one command share twenty photos, so they are
 less independent than the intervals assume.
@@ -226,7 +226,7 @@ def corrupted(raw: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def false_alarms(draws: int, seed: int) -> None:
-    """Table 3: rightly preprocessed input, much of it odd; nothing is wrong."""
+    """Table 3: correctly preprocessed input, much of it unusual; every mismatch is false."""
     raw, _ = photos.imagenet_photos()
     odd = photos.odd_photos()
     names = list(odd)

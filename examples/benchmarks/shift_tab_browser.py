@@ -3,10 +3,16 @@
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     python examples/benchmarks/shift_tab_browser.py logs/tab
 
-Printed are the time from the click on the tab to the first paint (the band, and the heatmap with
-its rows) and to the accuracy curves, the time from unfolding the distributions to the first
-histogram, the time of a step of the slider, the largest answer before compression, and the memory
-of the page. `--repeats` opens the page again for each repeat.
+Printed are:
+
+- the time from the click on the tab to the first paint (the band, and the heatmap with its rows)
+- the time from the click to the accuracy curves
+- the time from unfolding the distributions to the first histogram
+- the time of a step of the slider
+- the size of the largest answer before compression
+- the number of nodes and the memory of the page
+
+Each of the `--repeats` opens the page anew.
 """
 
 import argparse
@@ -19,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
 from plugin.browser import FLAGS, chromium, tensorboard
 
 STEPS = 60
-# Whether the heatmap has drawn its rows: a pixel of its middle is not empty.
+# Returns whether the heatmap has drawn its rows: a pixel in its middle is not empty.
 PAINTED = """() => {
   const canvas = document.querySelector("[data-testid=heatmap] canvas");
   if (!canvas?.width) return false;

@@ -43,7 +43,7 @@ CORRUPTIONS = ("clean", *(f"gn-{s}" for s in STRENGTHS), *(f"img-{s}" for s in S
 
 @dataclass(frozen=True)
 class Shift:
-    """One shift: a corruption, the share of samples that it hits, and how much of a class goes."""
+    """One shift: a corruption, the share of samples that it hits, the removed share of class 0."""
 
     name: str
     corruption: str = "clean"
@@ -80,7 +80,7 @@ def draw(shift, number, labels, size=SIZES[-1]):
 
     Args:
         shift: A `Shift`.
-        number: Number of the draw; it alone decides the samples.
+        number: Number of the draw. The samples depend only on it.
         labels: Labels of the held-out images, `(NUM_HELD_OUT,)`.
         size: Number of samples wanted.
 

@@ -2,8 +2,8 @@
 
     python examples/benchmarks/statistics_cost.py --backend tensorflow --model small_cnn
 
-Beside it are the cost of a compiled call that does nothing, and the least that a pass over all
-pixels can cost: their smallest and largest value, their sums and the sums of their squares.
+For comparison, it also times a compiled call that does nothing, and a minimal pass over all
+pixels: their smallest and largest value, their sums and the sums of their squares.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Overhead of a training step: with the guard, beside the same step without it.
+"""Overhead of a training step: with the guard, compared with the same step without it.
 
     python examples/benchmarks/step_overhead.py --backend tensorflow --model small_cnn
 
@@ -12,14 +12,13 @@ round. So other work on the machine slows all of them alike.
 
 Printed is the ratio to `plain` within a round, as the median over the rounds with a 95 %
 bootstrap interval, in wall and in CPU seconds. An interval that contains the aim is called "not
-resolved". The work of a callback at the end of an epoch is spread over the steps of an epoch of
-50,000 images (those of CIFAR-10), and printed.
+resolved". The work of a callback at the end of an epoch is divided by the number of steps in an
+epoch of 50,000 images (those of CIFAR-10), and printed.
 
-The guard takes a close look only at every k-th step of such an epoch (`stride_for`). A round is
-shorter than that. It therefore times the same number of steps of either kind separately, and
-adds them up in the proportion of the epoch, so that it does not matter which steps fall into a
-round. The guard's first look (the verdict) comes before the rounds and is part of the time of
-the first step.
+The guard measures closely only every k-th step of such an epoch (`stride_for`), and a round is
+shorter than an epoch. So a round times measured and other steps separately, and adds them up in
+the proportion of an epoch. The guard's first look (the verdict) comes before the rounds and is
+part of the time of the first step.
 """
 
 import argparse
@@ -76,7 +75,7 @@ def build(name):
 
 
 class NumpyMeasure:
-    """A callback that one would write by hand: it measures every batch on the host."""
+    """A hand-written alternative to the guard: it measures every batch on the host."""
 
     def measure(self, x):
         copy = np.array(x, copy=True)
@@ -136,7 +135,7 @@ class Variant:
         for every in (10**9, 1):
             _ = self.callback.model  # on JAX: brings the variables up to date
             stream.measure_every(every)
-            self.run(1)  # the first step is always looked at, so it is not timed
+            self.run(1)  # the first step is always measured, so it is not timed
             times.append(self._timed(steps))
         self.kinds = np.asarray(times)
         return (self.kinds[0] * (stride - 1) + self.kinds[1]) / stride
@@ -147,7 +146,7 @@ class Variant:
         return np.divide((time.perf_counter() - wall, time.process_time() - cpu), steps)
 
     def end_epoch(self):
-        """Ends an epoch, once a round: the work of a callback there belongs to its cost."""
+        """Ends an epoch, once a round, because callbacks also work at the end of an epoch."""
         if self.callback is not None:
             self.callback.on_epoch_end(0, {})
             self.callback.on_epoch_begin(0)

@@ -1,4 +1,4 @@
-"""Preprocessing verdict benchmark on networks of other people, which nothing was tuned on.
+"""Preprocessing verdict benchmark on networks of other authors, on which nothing was tuned.
 
     python examples/benchmarks/verdicts.py --loaders ../shared/wild
     python examples/benchmarks/verdicts.py --networks lite0 lite0_folded --draws 4
@@ -8,8 +8,8 @@ but are right: with a colour cast, pale, dark, low in contrast. Every verdict co
 the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos. The mode and the
 channel order are counted apart. The loaders are modules with `build()`, `SIZE` and `TRUE`, beside
 a `common.py` with `photos(size)` and `fold_batch_norm(model)`; without them only EfficientNet-
-Lite0 is judged. One shortcut saves time: in inference the effect of a photo on features and batch
-norm does not depend on the rest of its batch, so each runs once for each convention.
+Lite0 is judged. To save time, each photo runs only once in each convention. This is exact: in
+inference the effect of a photo on features and batch norm does not depend on the rest of its batch.
 """
 
 import argparse
@@ -125,7 +125,7 @@ def all_photos(size: int) -> np.ndarray:
 
 
 def odd_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns photos that are right but look odd, 8-bit but where the name says otherwise."""
+    """Returns photos that are right but look odd; 8-bit, unless the name says otherwise."""
     sky = np.array([110.0, 160.0, 235.0])
     odd = {
         "red x .6": raw * [0.6, 1, 1],
@@ -161,7 +161,8 @@ def garbled_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
 class Table:
     """Verdicts of one network, counted by the kind of the feed and the number of photos.
 
-    `front` is whether it has batch norm in front, and `predictions` the cost of `diagnose`.
+    `front` is whether the network has batch norm in front. `predictions` is the cost of `diagnose`
+    as a multiple of one `predict`.
     """
 
     def __init__(self, name: str, true: str, front: bool) -> None:
@@ -238,7 +239,7 @@ def judge_network(name: str, draws: int) -> Table:
 
 
 def cost(name: str) -> float:
-    """Returns the CPU time of `diagnose` on 32 photos in predictions of them."""
+    """Returns the CPU time of `diagnose` on 32 photos, divided by that of one `predict`."""
     model, size, true, _ = load(name)
     raw = all_photos(size)
     raw = np.concatenate([raw, raw[:, :, ::-1]])[:32]
@@ -260,8 +261,8 @@ def share(hits: int, of: int) -> str:
 def summary(tables: list[Table]) -> None:
     """Prints the rows that matter to a user, over all networks.
 
-    A head over a backbone that expects other input is right with what the head was trained on; what
-    is wrong for it, the backbone may see better. So it only counts where its input is right.
+    A head may be trained on input that its backbone does not expect. What is wrong for the head may
+    then be right for the backbone. So such networks count only in the rows on right input.
     """
     heads = [t for t in tables if "head" in t.name]
     front = [t for t in tables if t.front and t not in heads]

@@ -1,4 +1,4 @@
-"""The twenty photos as raw files in class folders, and as a right pipeline feeds them."""
+"""The twenty photos, as raw files in class folders and as arrays from a correct pipeline."""
 
 import shutil
 import sys

@@ -2,8 +2,8 @@
 
     python examples/distribution/jax_processes.py [workflow ...]
 
-Each process has its own half of every batch. The guards of both measure the whole: they hold
-the same numbers and the same verdict. The first one writes and prints.
+Each process has its own half of every batch. Both guards measure the whole batches, so they hold
+the same numbers and the same verdict. Only the first process writes the log.
 """
 
 import os

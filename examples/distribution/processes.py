@@ -1,4 +1,4 @@
-"""Starts a script once for each rank, and ends all processes when one fails or hangs."""
+"""Starts a script once for each rank, and kills processes that exceed a time limit."""
 
 import os
 import socket
@@ -12,11 +12,11 @@ from pathlib import Path
 def in_processes(script, arguments=(), count=2, seconds=590):
     """Runs `python script RANK PORT arguments...` for each rank.
 
-    There is a time limit, because a process waits for ever for another one that has ended.
+    There is a time limit, because a process waits for ever if another one has ended.
 
     Returns:
-        The output of each process, and the exit status of each; None for those that
-        had to be killed.
+        The output of each process, and the exit status of each; None for a process
+        that had to be killed.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -55,8 +55,8 @@ def last_line(text):
 def profiled(script, worker):
     """Runs `worker(rank, port, control)` in two processes, and exits.
 
-    Unless `control` is among the arguments, each process saves a profile in the folder that the
-    environment variable FOLDER names, and these profiles are added up.
+    Each process saves a profile in the folder that the environment variable FOLDER names, and
+    these profiles are added up. With the argument `control` there are no profiles.
     """
     control = "control" in sys.argv
     if sys.argv[1:] and sys.argv[1].isdigit():

@@ -1,11 +1,11 @@
 """PyTorch: `DistributedDataParallel` in two processes, as the Keras guide does it.
 
-    python examples/distribution/torch_processes.py control   whether Keras's own fit knows of it
+    python examples/distribution/torch_processes.py control   whether Keras's fit trains one model
     python examples/distribution/torch_processes.py           a loop of one's own, profiled
 
 The loop is that of https://keras.io/guides/distributed_training_with_torch/. It has no `fit`,
-so it has no callback. Each process therefore profiles the shard that its sampler gives it. The
-first process adds the profiles up, and there is one verdict.
+so it has no callback. Each process therefore profiles its own shard of the data. Afterwards the
+profiles are added up, and there is one verdict.
 """
 
 import os

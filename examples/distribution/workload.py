@@ -1,7 +1,7 @@
-"""Fits on handwritten digits, and a comparison of two runs of them.
+"""Fits on handwritten digits (workflows), and a comparison of their results on several devices.
 
 The scripts beside this one run these fits on one device and on several. Counts must be the
-same, and sums must agree within float32.
+same, and other numbers must agree within the precision of float32.
 """
 
 import os
@@ -22,7 +22,7 @@ ROWS = int(os.environ.get("ROWS", 48))  # training samples; 48 are three full ba
 
 
 def network(pretrained=False):
-    """Returns a small network for digits; `pretrained` has a batch norm that has seen `[0, 1]`."""
+    """Returns a small network for digits; `pretrained` adds batch norm set for inputs in [0, 1]."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
     inputs = keras.Input((28, 28, 1))
@@ -40,14 +40,14 @@ def network(pretrained=False):
 
 
 def digits(rows=ROWS):
-    """Returns training and validation, and darker images of the target."""
+    """Returns training and validation data, and darker images as the target."""
     x, y = mnist()
     train, validation = (x[:rows], y[:rows]), (x[1000:1032], y[1000:1032])
     return train, validation, 0.5 * x[2000:2037]
 
 
 def arrays_of(profile):
-    """Returns the content of a profile as arrays: counts as whole numbers, and others."""
+    """Returns the content of a profile as arrays by name; counts are whole numbers."""
     parts = {f"input/{name}": part for name, part in profile.inputs.items()}
     found = {}
     for name, part in parts.items():
@@ -81,7 +81,7 @@ def fitted(model, guard, train, validation, epochs=2):
 
 
 def plain(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """The control: Keras alone, without a guard."""
+    """Runs the control: a fit without a guard."""
     train, validation, _ = digits(rows)
     with scope():
         model = network()
@@ -90,7 +90,7 @@ def plain(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def count(scope=nullcontext, share=lambda part: part, rows=ROWS, log_dir=None):
-    """A guard on training alone: inputs, labels, and a verdict on them."""
+    """Runs a fit with a guard, without validation: inputs, labels and a diagnosis."""
     train, _, _ = digits(rows)
     with scope():
         model = network()
@@ -101,7 +101,7 @@ def count(scope=nullcontext, share=lambda part: part, rows=ROWS, log_dir=None):
 
 
 def monitor(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """A guard on inputs, labels, outputs and activations of all streams, with one report."""
+    """Runs a fit with a guard on inputs, labels, outputs and activations of all streams."""
     train, validation, target = digits(rows)
     with scope():
         model = network()
@@ -114,7 +114,7 @@ def monitor(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def fix(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """The fit is fed 0..255 where the network was trained on [0, 1]; the guard corrects it."""
+    """Runs a fit on 0..255 with a network for [0, 1]; the guard corrects the input."""
     (x, y), (xv, yv), _ = digits(rows)
     with scope():
         model = network(pretrained=True)
@@ -128,7 +128,7 @@ def fix(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def augment(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """The target is darker, so training is made darker in the step."""
+    """Runs a fit with a darker target, so that the guard darkens training in the step."""
     train, validation, target = digits(rows)
     with scope():
         model = network()
@@ -140,7 +140,7 @@ def augment(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """A domain head with a reversed gradient, watched by a guard."""
+    """Runs a fit of a `DomainAdaptationModel` with reversed gradients, watched by a guard."""
     train, _, target = digits(rows)
     with scope():
         model = sg.DomainAdaptationModel(network(), "features", "dann", verbose=0)
@@ -163,7 +163,7 @@ def adversarial(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def merged(folder, rows):
-    """Adds up the profiles that processes have saved, and compares the whole."""
+    """Adds up the saved profiles, and compares the sum with one pass and with the target."""
     train, _, target = digits(rows)
     whole = sum(map(sg.InputProfile.load, sorted(folder.glob("*.profile"))), sg.InputProfile())
     one, many = arrays_of(sg.profile(train)), arrays_of(whole)
@@ -176,7 +176,7 @@ WORKFLOWS = {f.__name__: f for f in (plain, count, monitor, fix, augment, advers
 
 
 def agree(one, many):
-    """Compares the results of a workflow on one device and on many; returns a line about it."""
+    """Compares the results of a workflow on one device and on many; returns a summary line."""
     assert one.keys() == many.keys(), one.keys() ^ many.keys()
     counts, furthest = 0, 0.0
     for name in one:

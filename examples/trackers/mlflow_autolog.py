@@ -1,4 +1,4 @@
-"""MLflow: `autolog` keeps the curves of the shift, `log_artifact` the report."""
+"""MLflow: `autolog` logs the curves of the shift, and `log_artifact` stores the report."""
 
 from pathlib import Path
 

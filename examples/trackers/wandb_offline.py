@@ -1,4 +1,4 @@
-"""Weights & Biases: its own Keras callback keeps the curves, an artifact the report."""
+"""Weights & Biases: its Keras callback logs the curves, and an artifact holds the report."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What shifts cost, in real fits: who is warned, and what is said."""
+"""The cost of shifts in real fits: when the guard warns, and the text of the warning."""
 
 import keras
 import numpy as np

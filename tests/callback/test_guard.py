@@ -46,7 +46,7 @@ def labels():
 
 
 def watching(**kwargs):
-    """Returns a guard that is told what the network expects: untrained weights convict nobody."""
+    """Returns a guard with `expects=`, because untrained weights are no evidence of a mismatch."""
     return sg.ShiftGuard(expects="tf", **kwargs)
 
 

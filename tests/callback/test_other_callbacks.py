@@ -52,7 +52,7 @@ class Own(callbacks.Callback):
 
 
 def stopping():
-    # No epoch improves by that much, so it stops after two and restores the weights of the first.
+    # No epoch improves by `min_delta`, so the fit stops after two epochs and restores the first.
     return callbacks.EarlyStopping(
         "val_loss", min_delta=100, patience=1, mode="min", restore_best_weights=True
     )

@@ -12,7 +12,8 @@ from keras_shiftguard.errors import ShiftDetectedError, ShiftWarning
 
 pytestmark = pytest.mark.eager
 
-# What depends on the backend is the step; what follows from its numbers is not.
+# Marks the tests that depend on the step of the backend. The others test what follows from its
+# numbers.
 backend = pytest.mark.backend
 
 

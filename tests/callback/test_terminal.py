@@ -1,4 +1,4 @@
-"""What the guard prints in a real fit: few lines, each fact once, nothing glued to a bar."""
+"""The terminal output of a guard in a real fit: few lines, no repetition, no text after a bar."""
 
 import re
 
@@ -31,7 +31,7 @@ def classifier(shape):
 
 
 def lines_of(capsys):
-    """The lines on the terminal; a progress bar that is drawn again begins a line of its own."""
+    """Returns the lines on the terminal; a progress bar that is drawn again counts as a line."""
     return [line for line in re.split(r"[\n\r]", capsys.readouterr().out) if line.strip()]
 
 

@@ -62,7 +62,7 @@ def test_a_model_of_any_size_says_to_what_it_resizes(run, folder, tmp_path):
         weights=None, include_top=False, input_shape=(None, None, 3), alpha=0.35
     )
     model.save(tmp_path / "any.keras")
-    # Its weights are untrained, so only a word convicts.
+    # The weights are untrained, so only `--expects` can lead to a mismatch.
     said = ("--expects", "tf")
     status, _, err = run("diagnose", tmp_path / "any.keras", folder, *said)
     assert status == 1 and "note: images are resized to 224x224" in err

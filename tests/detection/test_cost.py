@@ -24,7 +24,7 @@ def finding(**more):
         (Cost(0.011, (0.001, 0.02), 500), True, "costs about 1.1 points"),
         (Cost(0.009, (0.001, 0.02), 500), False, "costs 0.9 points of accuracy (up to 2.0)"),
         (Cost(-0.02, (-0.04, -0.001), 500), False, "costs no accuracy"),
-        # Half of the error would take four times the samples.
+        # Half of the error needs four times the samples.
         (Cost(0.02, (-0.02, 0.06), 500), False, "cost unclear: 2.0 points of accuracy (-2.0 to"),
         (Cost(0.02, (-0.02, 0.06), 500), False, "about 2,000 labelled samples would tell"),
         (None, True, "Validation images are noisier, since epoch 1."),
@@ -51,7 +51,7 @@ def test_what_excuses_an_alarm():
 
 
 def test_the_intervals_hold_what_they_say():
-    """In 95 % of draws, up to what 400 draws can tell."""
+    """The intervals cover the truth in 95 % of 400 draws, within sampling error."""
     rng = np.random.default_rng(0)
     holds = np.zeros(2)
     for _ in range(400):

@@ -24,7 +24,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def the_same_random_numbers_for_each_test():
-    """Tests draw the same numbers whichever others ran before them."""
+    """Seeds each test, so that its random numbers do not depend on earlier tests."""
     RNG.bit_generator.state = np.random.default_rng(1).bit_generator.state
 
 
@@ -215,7 +215,7 @@ def test_holm_simes_and_the_combination():
 
 
 def answers(rng, labels, accuracy=0.8, labelled=True):
-    """Returns the outputs of a classifier of three classes, right that often, else random."""
+    """Returns the outputs of a classifier of three classes with this accuracy."""
     predicted = rng.integers(0, 3, len(labels))
     predicted = np.where(rng.random(len(labels)) < accuracy, labels, predicted)
     confusion = np.zeros((3, 3), "int64")

@@ -1,4 +1,4 @@
-"""`match_levels`: gain and offset that undo another exposure, and what they explain."""
+"""`match_levels`: the gain and offset that undo another exposure, and the share they explain."""
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from keras_shiftguard.instrument.measure import profile
 
 @pytest.fixture(scope="module")
 def photos():
-    """Crops of two photos in [0, 1], two halves of them: (80, 32, 32, 3) each."""
+    """Crops of two photos in [0, 1], in two halves of `(80, 32, 32, 3)` each."""
     rng = np.random.default_rng(0)
     photos = [photo / np.float32(255) for photo in load_sample_images().images]
     corners = rng.integers(0, 380, (160, 2))
@@ -26,7 +26,7 @@ def in_layout(x):
 
 
 def moves(x, other):
-    """What `match_levels` takes: the wanted moves of the attributes, and their units."""
+    """Returns arguments of `match_levels`: the wanted moves of the attributes and their units."""
     tables = []
     for images in (x, other):
         features = profile(in_layout(images)).inputs["input"].features

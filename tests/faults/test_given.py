@@ -56,7 +56,7 @@ class Failing(keras.utils.PyDataset):
 
 
 @pytest.mark.thorough
-# It fails while it is measured, in the first prediction of it, and in the second epoch.
+# The target fails while it is measured, in its first prediction, and in the second epoch.
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("good", [2, 3, 8])

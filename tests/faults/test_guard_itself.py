@@ -19,7 +19,7 @@ pytestmark = pytest.mark.eager
 
 
 class Subclassed(keras.Model):
-    """A model that Keras builds in the first step, and so the guard builds its statistics then."""
+    """A model that Keras builds in the first step, where the guard then builds its statistics."""
 
     def __init__(self):
         super().__init__()

@@ -1,10 +1,10 @@
-"""Bytes read as choices: what a fuzzer mutates decides what is built."""
+"""Decisions from bytes: the bytes that a fuzzer mutates decide how a test input is built."""
 
 import json
 import math
 from copy import deepcopy
 
-# What stands in no honest file: other types, limits of types, words that mean something.
+# Values that no valid file holds: other types, limits of types, words with a special meaning.
 STRANGE = (
     *(None, True, False, 0, 1, -1, 3, 2**31, 2**53, 2**63, 10**30, -(2**63)),
     *(0.5, -0.0, 1e308, -1e308, math.nan, math.inf, -math.inf),
@@ -16,19 +16,19 @@ STRANGE = (
 
 
 class Choices:
-    """Takes decisions from bytes; when they run out, the first of every choice."""
+    """Reads decisions from bytes. After the last byte, each decision is the first option."""
 
     def __init__(self, data):
         self.data, self.at = data, 0
 
     def below(self, n):
-        """A whole number below n."""
+        """Returns a whole number below n."""
         size = 1 if n <= 256 else 2 if n <= 65536 else 4
         found = int.from_bytes(self.chunk(size), "little")
         return found % n if n else 0
 
     def chunk(self, size):
-        """The next bytes, as far as there are some."""
+        """Returns the next `size` bytes, or fewer at the end."""
         found = self.data[self.at : self.at + size]
         self.at += size
         return found
@@ -42,12 +42,12 @@ class Choices:
 
 
 def damaged(choices, tree, times):
-    """A JSON tree, changed in so many places. The tree itself is changed."""
+    """Changes a JSON tree in place, `times` times, and returns it."""
     top = [tree]
     for _ in range(times):
         place, key = top, 0
         while isinstance(place[key], (dict, list)) and place[key]:
-            # Seldom the whole tree: what is no mapping of names is refused at once.
+            # The whole tree is seldom replaced, because readers refuse anything but a dict at once.
             if choices.below(30) >= (29 if place is top else 24):
                 break
             place = place[key]
@@ -68,7 +68,7 @@ def damaged(choices, tree, times):
 
 
 def scrambled(choices, data, most):
-    """Bytes with up to so many of them changed, or cut off."""
+    """Returns the bytes with up to `most` of them changed, or cut off."""
     data = bytearray(data)
     for _ in range(choices.below(most + 1)):
         if not data:  # at the end of the choices bytes are taken away

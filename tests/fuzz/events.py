@@ -1,4 +1,4 @@
-"""The reader of event files, on any bytes: TensorBoard's own part is real, and so is the tab's."""
+"""The reader of event files, on any bytes, with the real code of TensorBoard and of the tab."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ SIZES = {"shiftguard": 1000, "scalars": 1000}
 
 @contextmanager
 def quiet():
-    """TensorBoard names every damaged record in its log; other tests read what is there."""
+    """Silences TensorBoard's log, in which it names every damaged record."""
     logger = logging.getLogger("tensorboard")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -48,7 +48,7 @@ def quiet():
 
 @cache
 def real():
-    """The version, the state, and the first point of every other series of a real log."""
+    """Returns the version, the state, and the first point of every other series of a real log."""
     kept = {}
     for record in RawEventFileLoader(str(REAL)).Load():
         event = event_pb2.Event.FromString(record)
@@ -60,7 +60,7 @@ def real():
 
 
 class Records(EventFileLoader):
-    """Records that were read, without the file and its checksums."""
+    """A loader of given records, without a file and its checksums."""
 
     def __init__(self, records):
         super().__init__(str(REAL))
@@ -68,7 +68,10 @@ class Records(EventFileLoader):
 
 
 def one_log(data, folder):
-    """Reads it as an event file, and asks all the tab asks. True if the tab had data."""
+    """Reads the bytes as an event file and sends one request of the tab.
+
+    Returns whether the tab had data.
+    """
     choices = Choices(data)
     accumulator = EventAccumulator(str(REAL), tensor_size_guidance=SIZES)
     if choices.below(8) == 0:
@@ -81,7 +84,7 @@ def one_log(data, folder):
         with quiet():
             accumulator.Reload()
     except Exception:
-        pass  # TensorBoard's; what it read before is there
+        pass  # an error of TensorBoard; the records before it are kept
     multiplexer = EventMultiplexer()
     multiplexer._accumulators = {RUN: accumulator}
     data = MultiplexerDataProvider(multiplexer, "here")
@@ -91,7 +94,7 @@ def one_log(data, folder):
 
 
 def _ask(log, which, place):
-    """One question; what a request answers with a sentence is no bug, but a 503 is one."""
+    """Sends one request. An error with a sentence for the user is no bug, but a status 503 is."""
     name = ("input/0", "input", "labels")[place]
     questions = (
         lambda run: overview(run),
@@ -115,7 +118,7 @@ def _ask(log, which, place):
 
 
 def _records(choices):
-    """Up to eight of the real records, up to four of them changed."""
+    """Returns up to eight of the real records, up to four of them changed."""
     start, state, *others = real()
     records = [state, *(choices.pick(others) for _ in range(choices.below(8)))]
     for _ in range(choices.below(5)):

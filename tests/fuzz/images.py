@@ -23,7 +23,10 @@ def real():
 
 
 def one_directory(data, folder):
-    """Reads one to three files, some damaged and some under a wrong name. True if one is read."""
+    """Reads a directory of up to three files, some damaged and some with a wrong suffix.
+
+    Returns whether an image was read.
+    """
     choices = Choices(data)
     place = folder / "images"
     shutil.rmtree(place, ignore_errors=True)

@@ -24,7 +24,7 @@ def real():
 
 
 def one_model(data, folder):
-    """Loads a damaged model, as the command line does. True if Keras built it."""
+    """Loads a damaged model, as the command line does; returns whether Keras built it."""
     choices = Choices(data)
     path = folder / choices.pick(("model.keras", "model.keras", "model.h5"))
     if choices.below(8) == 0:
@@ -52,7 +52,7 @@ def _archive(choices):
     if choices.below(3) == 1:
         name = choices.pick(sorted(members))
         members[name] = scrambled(choices, members[name], 6)
-    if choices.below(8) == 1:  # and not where the choices have come to their end
+    if choices.below(8) == 1:  # not 0, which is the answer after the last byte
         members.pop(choices.pick(sorted(members)))
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

@@ -31,9 +31,9 @@ def real():
 
 
 def one_profile(data):
-    """Reads it as a profile, and compares with what came out, or as the state of a guard.
+    """Reads the bytes as a profile, and uses the profile, or as the state of a guard.
 
-    True if its header was read.
+    Returns whether the header was read.
     """
     choices = Choices(data)
     kind = choices.below(8)
@@ -55,7 +55,7 @@ def one_profile(data):
 
 
 def use(profile, thoroughly):
-    """What is done with any profile."""
+    """Calls the functions that take a profile."""
     with np.errstate(all="ignore"):
         assert profile.num_samples >= 0
         assert all(isinstance(value, (int, float)) for value in profile.features.values())
@@ -70,15 +70,15 @@ def use(profile, thoroughly):
 
 
 def built(choices, as_state):
-    """A file near a real one: other numbers, shapes and types, parts gone or elsewhere."""
+    """Returns a damaged copy of a real file: other numbers, shapes, types, parts lost or moved."""
     text, arrays, members = real()
     header, arrays = json.loads(text), dict(arrays)
-    # Costly parts are mostly left out: they then have their defaults.
+    # Costly parts are mostly left out, so that they get their defaults.
     parts = choices.below(256)
     for number, part in enumerate(("labels", "outputs")):
         if parts >> 3 == number:
             continue
-        # What is an array has its default, which goes with no classes.
+        # Array fields get their defaults, which belong to a profile without classes.
         kept = header["profile"][part]
         kept = {k: v for k, v in kept.items() if not isinstance(v, (dict, list))}
         header["profile"][part] = {**kept, "num_classes": 0} if part == "outputs" else kept
@@ -113,7 +113,7 @@ def built(choices, as_state):
 
 
 def _is_gone(name, header):
-    """Whether an array belongs to a part that was left out."""
+    """Returns whether an array belongs to a part that was left out."""
     place = header["profile"]
     for key in name.split("/")[1:]:
         if not isinstance(place, dict) or key not in place:
@@ -147,7 +147,7 @@ def _npy(array):
 
 
 def one_array(data, folder):
-    """Reads it as images in a `.npz` or `.npy` file, and their labels."""
+    """Reads the bytes as a `.npz` or `.npy` file with images and their labels."""
     choices = Choices(data)
     path = folder / choices.pick(ARRAYS)
     path.write_bytes(choices.rest if choices.below(2) == 0 else _arrays(choices, path.suffix))
@@ -163,7 +163,7 @@ def one_array(data, folder):
 
 
 def _arrays(choices, suffix):
-    """A header that may claim anything, and some numbers."""
+    """Returns a file with any header and some numbers."""
     shape = tuple(choices.pick((1, 2, 3, 0, 8, -1, 2**31, 2**62)) for _ in range(choices.below(6)))
     header = {"descr": choices.pick(DTYPES), "fortran_order": bool(choices.below(2))}
     header["shape"] = choices.pick((shape, (2, 2, 2, 3), (1, 4, 4, 1)))

@@ -1,14 +1,14 @@
-"""Every reader of files from strangers, as a function of bytes.
+"""Every reader of untrusted files, as a function of bytes.
 
-Each returns whether the input came past the first check (of a header, a checksum, a
-file's kind); whatever it raises is a bug.
+Each function returns whether the input passed the first check (of a header, a checksum or
+the kind of the file). If it raises an error, that is a bug.
 """
 
 from functools import partial
 
 
 def reader(name, folder):
-    """The reader of that name; files of one input are put into the folder."""
+    """Returns the reader of that name; it writes the files of an input to the folder."""
     if name == "profile":
         from fuzz.profiles import one_profile
 

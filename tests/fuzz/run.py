@@ -16,7 +16,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 READERS = ("profile", "array", "events", "images", "model")
-# Where branches are followed: what reads, and not what is computed from it.
+# The modules whose branches guide the fuzzer: those that read, not those that compute.
 WATCHED = [
     *("keras_shiftguard.io.npz", "keras_shiftguard.io.images", "keras_shiftguard.profiles"),
     *("keras_shiftguard_cli.reading", "tensorboard_plugin_shiftguard"),
@@ -40,7 +40,7 @@ def main():
         from fuzz.readers import reader
 
         read = reader(arguments.reader, folder)
-        # What is imported when it is first needed takes seconds.
+        # Imports at the first use take seconds, so the corpus runs once before.
         for path in sorted((HERE / "corpus" / arguments.reader).iterdir()):
             read(path.read_bytes())
     count, past, start = 0, 0, time.monotonic()

@@ -1,6 +1,6 @@
-"""The corpus of the fuzzers, and a minute more, on every reader of files from strangers.
+"""The corpus of the fuzzers, and a minute of further inputs, on every reader of untrusted files.
 
-`tests/fuzz/run.py` goes on for as long as one likes, guided by coverage.
+`tests/fuzz/run.py` runs without a time limit, guided by coverage.
 """
 
 import resource
@@ -18,13 +18,13 @@ CORPUS = Path(__file__).parent / "corpus"
 FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 CPU_SECONDS = 10  # for one input
 MOST_BYTES = 2**30  # beyond what the process took before
-# How many inputs make a minute, together.
+# Numbers of inputs that together take a minute.
 INPUTS = {"profile": 3000, "array": 3000, "events": 4000, "images": 1500, "model": 150}
 CHECKED = {"profile": 0.5, "array": 0.05, "events": 0.5, "images": 0.3, "model": 0.05}
 
 
 def ready(name, folder):
-    """The reader, which has imported what it needs at its first input."""
+    """Returns the reader with a time limit, after its imports at the first inputs."""
     read = reader(name, folder)
     for first in range(3):
         read(bytes([first, 0, 0]))
@@ -44,7 +44,7 @@ def read(request, tmp_path):
 
 
 def memory():
-    """The most that this process ever took, in bytes."""
+    """Returns the peak memory of this process, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
@@ -62,7 +62,7 @@ def test_the_corpus(read, path):
 def test_more_inputs(name, tmp_path):
     read, before, seen = ready(name, tmp_path), memory(), [0, 0]
 
-    # The same examples each time: what is found today is not lost tomorrow.
+    # The same examples in every run, so that a failure can be reproduced.
     @settings(
         max_examples=INPUTS[name],
         deadline=None,

@@ -1,4 +1,4 @@
-"""Batches are measured beside the step on JAX and PyTorch: nothing of ours is on the model."""
+"""On JAX and PyTorch the guard measures outside the step: it adds no state to the model."""
 
 import keras
 import numpy as np

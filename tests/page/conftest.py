@@ -5,7 +5,7 @@ from plugin.browser import AXE, PATIENCE
 
 
 class Opened:
-    """A file in its own browser page, with all that it asked for and complained about."""
+    """A file in its own browser page, with its requests and console errors."""
 
     def __init__(self, browser, path, **look):
         self.context = browser.new_context(viewport={"width": 1100, "height": 900}, **look)
@@ -30,7 +30,7 @@ class Opened:
 
 @pytest.fixture
 def opened(browser):
-    """Opens files, and checks after the test that nothing was asked for or complained about."""
+    """Opens files, and checks after the test that there were no requests and no errors."""
     pages = []
 
     def opened(path, **look):

@@ -1,4 +1,4 @@
-"""What a page says: the state, the sentence, the figures, the line to paste; and hostile names."""
+"""The content of a page: state, sentence, figures and the line to paste; and hostile names."""
 
 import json
 import re
@@ -139,7 +139,7 @@ def test_a_page_is_written_or_returned(result, tmp_path):
 
 
 def texts_replaced(value, text):
-    """The same data with a hostile text in place of every name and sentence."""
+    """Returns the data with a hostile text in place of every name and sentence."""
     if isinstance(value, dict):
         keep = ("status", "kind", "mode", "title")
         return {k: v if k in keep else texts_replaced(v, text) for k, v in value.items()}

@@ -1,4 +1,4 @@
-"""The pictures that `log_samples=` keeps: which images, in which gray levels, how many files."""
+"""The pictures of `log_samples=`: the choice of images, their gray levels, the number of files."""
 
 import io
 import json

@@ -62,11 +62,11 @@ class Tab:
 
     Args:
         browser: Playwright's browser.
-        address: Of TensorBoard.
-        query: Of the page, such as `"darkMode=true"`.
-        width: Of the window, in pixels.
-        height: The same.
-        link: What a deep link says, such as `"pair=validation%2Ftrain"`.
+        address: The address of TensorBoard.
+        query: The query of the page, such as `"darkMode=true"`.
+        width: The width of the window, in pixels.
+        height: The height of the window, in pixels.
+        link: The fragment of a deep link, such as `"pair=validation%2Ftrain"`.
     """
 
     def __init__(self, browser, address, query="", width=1400, link="", height=1000):

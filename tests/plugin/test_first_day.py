@@ -1,4 +1,4 @@
-"""What a user met on the first day, in a real Chromium: each of it must not come back."""
+"""Regression tests of the problems of a first user of the tab, in a real Chromium."""
 
 import json
 import warnings
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.eager
 
 EPOCHS, FAULT = 6, 4  # FAULT: the first epoch with a shift, counted from 1
 NAMES = ["input/brightness", "input/noise_flat", "input/band_1", "labels"]
-ALARM, ALONG = 9, 1  # flags of an alarm of its own, and of what goes along
+ALARM, ALONG = 9, 1  # flags of a reported alarm, and of an alarm with the same cause as another
 DARKER = (
     "Validation images are darker: mean brightness 0.18 against 0.31 in training, effect size 3.9; "
     "2 more features differ. Points to brightness: brightness -0.37 (effect size -3.6)"

@@ -49,7 +49,7 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
 
 
 class Said:
-    """A trial that says the same of every fix."""
+    """A stub of the trial with the same preference for every fix."""
 
     def __init__(self, sigmas, told_apart=0.9, num_images=32, by_labels=False):
         self.answer = Preference(sigmas, told_apart, num_images, by_labels=by_labels)
@@ -146,12 +146,12 @@ SWAPPED = key("unit", swap=True)
 @pytest.mark.parametrize(
     ("fits", "more", "trial", "status"),
     [
-        # Batch norm alone convicts nobody of a swap: a colour cast looks the same.
+        # Batch norm alone is no proof of a swap, because a colour cast looks the same.
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, None, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, 1.9, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 9.0}, -0.1, "ok"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 4.1}, 2.1, "mismatch"),
-        # Unless batch norm is sure, the trial is one of two witnesses, and lacks the other.
+        # A swap needs two witnesses. The trial is one; here batch norm is not sure enough.
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 3.9}, 9.0, "unknown"),
         ({SWAPPED: 0.2, FED: 0.3}, {"swap_sigmas": 2.1}, None, "unknown"),
         ({SWAPPED: 0.34, FED: 0.5}, {"swap_sigmas": 9.0}, 2.1, "mismatch"),
@@ -222,7 +222,7 @@ def published(mode, order="rgb", **more):
     ("expected", "certainty", "trial", "status"),
     [
         ("unit", 0.3, None, "ok"),
-        ("tf", 0.97, None, "unknown"),  # a structure convicts nobody
+        ("tf", 0.97, None, "unknown"),  # the structure alone is no proof of a mismatch
         ("tf", 0.97, Said(3.1), "mismatch"),
         ("tf", 0.97, Said(2.9), "unknown"),
         ("tf", 0.97, Said(3.1, told_apart=0.49), "unknown"),
@@ -239,7 +239,7 @@ def test_the_structure_names_the_suspect(expected, certainty, trial, status):
     assert verdict.status == status, verdict
     fed_is_right = status == "ok" and expected == "tf"
     assert verdict.expected == InputConvention("unit" if fed_is_right else expected)
-    if status != "mismatch":  # there the same trial speaks for a swap as well
+    if status != "mismatch":  # for a mismatch, the stub also prefers a swap
         assert verdict.observed.channel_order == "rgb"
     if status == "unknown":
         assert verdict.evidence[0].startswith("ANet is published for tf")
@@ -275,7 +275,7 @@ def test_pale_images_are_not_convicted():
         ("published", UNIT, 1.6, {}, "mismatch"),
         ("own", UNIT, 3.4, {}, "unknown"),
         ("own", UNIT, 3.6, {}, "mismatch"),
-        # A head that cannot tell does not agree, unless the values are of another size altogether.
+        # A head that cannot decide blocks the verdict, unless the values have a different scale.
         ("own", UNIT, 3.6, {"told_apart": 0.4}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 3.6, {"told_apart": 0.4}, "mismatch"),
         ("own", InputConvention("raw", "unknown"), 1.9, {}, "unknown"),
@@ -364,7 +364,7 @@ def test_what_is_fed_is_what_the_weights_were_trained_on():
     assert any("disagree" in sentence for sentence in verdict.evidence)
 
 
-# --- somebody's word -----------------------------------------------------------------------
+# --- a stated convention ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""Our own corruptions, from which the signatures of causes are learnt.
+"""Our own image corruptions, from which the signatures of causes are learnt.
 
-They cover the families that `imagecorruptions` scores, but share no code, no constants and no
-textures with it. Most families have members that it lacks. `strength` in [0, 1] goes from
-barely visible to gross. Details are drawn for each image. Images are float arrays `(h, w, 3)`
-in 0..255; results may leave that range.
+They cover the families of `imagecorruptions`, which is used for scoring, but share no code, no
+constants and no textures with it. Most families have members that it lacks. `strength` in [0, 1]
+goes from barely visible to extreme. Details are random for each image. Images are float arrays
+`(h, w, 3)` in 0..255; results may leave that range.
 """
 
 from collections.abc import Callable
@@ -110,7 +110,7 @@ def radial_blur(x, s, rng):
 
 
 def frosted_blur(x, s, rng):
-    """Image seen through rippled glass: pixels are scattered, between two soft lenses."""
+    """Image seen through rippled glass: blurred, pixels scattered, and blurred again."""
     soft, reach = between(0.5, 1.5, s), between(0.8, 4, s)
     x = ndimage.gaussian_filter(x, (soft, soft, 0))
     offsets = [rng.uniform(-reach, reach, x.shape[:2]) for _ in range(2)]
@@ -127,7 +127,7 @@ def jpeg(x, s, rng):
 
 
 def block_transform(x, s, rng):
-    """Coarse cosine coefficients in 8 x 8 blocks, all equally coarse."""
+    """Cosine coefficients in 8 x 8 blocks, all rounded with the same coarse step."""
     from scipy.fft import dctn, idctn
 
     h, w = (n // 8 * 8 for n in x.shape[:2])
@@ -413,7 +413,7 @@ def to_uint8(x):
     return np.clip(np.round(x), 0, 255).astype("uint8")
 
 
-# A family has several kinds if they leave different or opposite marks.
+# A family has several kinds if they move the attributes in different or opposite ways.
 FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
     "noise": {
         "fine": (gaussian_noise, uniform_noise),
@@ -452,5 +452,5 @@ FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
     },
 }
 
-# These are made from the photo and not from the image: see `tools/shift_signatures.py`.
+# These are made from the larger photo, not from the image: see `tools/shift_signatures.py`.
 RESIZING = {"resolution": {"aliasing": (nearest, bilinear_without_antialiasing)}}

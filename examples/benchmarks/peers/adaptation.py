@@ -1,4 +1,4 @@
-"""adapt 0.4.5 on the tasks of `../adaptation.py`: the same data, network, epochs, batches.
+"""The library adapt 0.4.5 on the tasks of `../adaptation.py`: same data, network and epochs.
 
     examples/benchmarks/peers/setup_adapt DIR
     DIR/bin/python examples/benchmarks/peers/adaptation.py mnist-uci [--seeds 5]

@@ -1,11 +1,11 @@
-"""DANN of skada 0.6.0 beside `method="dann"`: the same data, first weights, head and steps.
+"""DANN of skada 0.6.0 and `method="dann"`: the same data, initial weights, head and steps.
 
     pip install --target DIR --no-deps skada==0.6.0 skorch tabulate POT
     PYTHONPATH=DIR KERAS_BACKEND=torch python examples/benchmarks/peers/adaptation_skada.py
 
-Both train on tasks of `../adaptation.py` whose network is made of dense layers. skada's own head
-ends in a softmax over one unit, which is always 1, so it gets ours: 100 units, a sigmoid. Its
-reversed gradient has the strength 1 from the first step on; ours rises to 1.
+Both train on the tasks of `../adaptation.py` whose network is made of dense layers. skada's own
+head ends in a softmax over one unit, which is always 1. So skada gets our head: 100 units and a
+sigmoid. Its reversed gradient has the strength 1 from the first step on; ours rises to 1.
 """
 
 import argparse

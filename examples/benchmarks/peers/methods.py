@@ -2,8 +2,8 @@
 
 A method is a function of the reference that returns a check. A check takes test samples and
 returns (p-value, alarm), where `alarm` is the library's own decision at p < .05. Bandwidths are
-medians: alibi-detect by default computes it from the reference, torchdrift from both samples,
-and frouros is given that of the reference.
+medians of distances. By default alibi-detect takes the median of the reference and torchdrift
+that of both samples; frouros is given that of the reference.
 """
 
 import logging

@@ -3,9 +3,9 @@
 For each permutation, the libraries compute the same statistic by copying the kernel matrix
 (alibi-detect, torchdrift) or by evaluating the kernel again (frouros). This takes seconds a
 check, so that twenty draws of all shifts would take days. Here the same generator draws the
-same permutations as in the library, and only the sums are computed together, so p-values are
-the library's own. `python permutations.py` shows that they are equal. The power table uses
-this; the cost table times the libraries as they are.
+same permutations as in the library. Only the sums are computed together, so the p-values equal
+those of the library, which `python permutations.py` shows. The power table uses this file; the
+cost table times the unchanged libraries.
 """
 
 import sys
@@ -18,8 +18,8 @@ def statistics(kernel, first):
     """Returns the unbiased MMD^2 of many splits of the samples.
 
     Args:
-        kernel: Kernel matrix of all samples, `(n, n)`; its diagonal is the one
-            that its library leaves there.
+        kernel: Kernel matrix of all samples, `(n, n)`, with the diagonal that the
+            library uses.
         first: Whether a sample belongs to the first group, `(splits, n)` of 0 and 1.
 
     Returns:
@@ -93,7 +93,7 @@ def frouros_permutation(X, Y, statistic, statistical_args, num_permutations, **k
 
 
 def faster():
-    """Puts these three functions in the place of those of the libraries."""
+    """Replaces the functions of the libraries by these three."""
     import frouros.callbacks.batch.permutation_test as frouros
     import torchdrift.detectors.mmd as torchdrift
 

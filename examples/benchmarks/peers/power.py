@@ -1,6 +1,6 @@
 """The peers on the draws of `shifts.py`, run in the peers' environment.
 
-    CACHE/../bin/python examples/benchmarks/peers/power.py --cache DIR --draws 20
+    DIR/peers/bin/python examples/benchmarks/peers/power.py --cache DIR --draws 20
 
 `detection_power.py` calls this script. Each finished case is a line of DIR/peers.jsonl, and
 another run continues where the first stopped.

@@ -1,4 +1,4 @@
-"""The augmentation loop with real operations: it finds and covers a planted corruption."""
+"""The augmentation loop with real operations: it finds and imitates a planted corruption."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What `method="auto"` decides on its measurements, and what it then does to the model."""
+"""Decisions of `method="auto"` from its measurements, and their effects on the model."""
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predi
 
 
 class Case:
-    """A model in its training, with a guard and what this has done."""
+    """A model in training, its `auto` controller, and the actions of the controller."""
 
     def __init__(self):
         self.model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
@@ -23,7 +23,7 @@ class Case:
         self.guard = AutoGuard(self.model, labels, lambda *action: self.actions.append(action))
 
     def look(self, progress, classes=CLASSES, sure=0.99, accuracy=0.99, source_confidence=0.98):
-        """Shows the guard a measurement in which the target has these classes."""
+        """Passes a measurement to the controller, with these predicted classes of the target."""
         self.model.steps_done.assign(100.0 * progress)
         p = np.where(np.eye(2)[classes] == 1, sure, 1 - sure)
         evidence = Evidence(

@@ -55,7 +55,7 @@ def numpy_mmd(a, b):
 class NumpyStep:
     """The losses of a step, as functions of the weights of the network and of the head."""
 
-    frozen: dict = {}  # values through which no gradient flows, as they are at the first call
+    frozen: dict = {}  # constants for the gradient: the values of the first call
 
     def __init__(self, method, x, target, y):
         self.names = method["method"] if isinstance(method["method"], tuple) else (
@@ -69,7 +69,7 @@ class NumpyStep:
         return self.frozen.setdefault(name, value)
 
     def task(self, weights):
-        """Returns the cross-entropy on the source, and what is added to it by smooth methods."""
+        """Returns the cross-entropy on the source, plus the smooth terms of the method."""
         features, p = network(weights, self.x)
         target_features, target_p = network(weights, self.target)
         loss = cross_entropy(p, self.y).mean()

@@ -33,8 +33,8 @@ PHOTOS = levels(110.0, 115.0, 90.0)
         (levels(130.0, 135.0, 110.0), 0.5, False),  # lighter
         (levels(100.0, 115.0, 100.0), 0.5, False),  # less colour
         (levels(95.0, 115.0, 100.0), 0.5, False),  # a colour cast, half way over
-        (levels(90.0, 160.0, 110.0), 0.5, False),  # green is another one
-        (levels(90.0, 115.0, 110.0, spread=90.0), 0.5, False),  # so is the contrast
+        (levels(90.0, 160.0, 110.0), 0.5, False),  # another green
+        (levels(90.0, 115.0, 110.0, spread=90.0), 0.5, False),  # another contrast
     ],
 )
 def test_channels(current, error, swapped):
@@ -65,7 +65,7 @@ def balance(red, blue, n=200, std=1.0, names=("colour_balance_0", "colour_balanc
         (balance(-0.38, 0.45), True),
         (balance(0.4, -0.4), False),
         (balance(0.0, 0.0), False),
-        (balance(-0.4, -0.4), False),  # one went over, the other stayed
+        (balance(-0.4, -0.4), False),  # only one of the two changed its sign
         (balance(-0.4, 0.4, n=20), False),  # 2 x 0.8^2 / (1/200 + 1/20) = 23
         (balance(-0.1, 0.9), False),
         (balance(-0.4, 0.4, names=("colour_balance_0", "colour_balance_1")), False),

@@ -160,7 +160,7 @@ def test_predictions_that_no_mix_explains_are_unchanged():
     # Nothing is estimated for a labelled stream, or without labels in the reference.
     assert unchanged([seen], current=outputs(ODD))
     assert unchanged([seen], reference=outputs(EVEN, confusion=False))
-    # A classifier that guesses does not identify the classes.
+    # The predictions of a classifier that guesses do not determine the class mix.
     assert unchanged([seen], reference=outputs(EVEN, accuracy=0.25))
     # A class that the labelled stream lacks must not give an infinite effect.
     three = outputs((0.3, 0.3, 0.4, 0.0))

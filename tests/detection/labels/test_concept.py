@@ -1,4 +1,4 @@
-"""Classes that changed are found, unless all classes changed alike; and wrong labels are."""
+"""Changed classes are found, unless all classes changed in the same way. So are wrong labels."""
 
 from functools import cache
 

@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def the_same_random_numbers_for_each_test():
-    """Tests draw the same numbers whichever others ran before them."""
+    """Seeds each test, so that its random numbers do not depend on earlier tests."""
     RNG.bit_generator.state = np.random.default_rng(0).bit_generator.state
 
 

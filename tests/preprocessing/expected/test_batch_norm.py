@@ -1,4 +1,4 @@
-"""Batch norm tells what small networks, trained here on real digits, were trained on."""
+"""Batch norm reveals the input convention of small networks, trained here on real digits."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Models that carry their own preprocessor: KerasHub's as they come, others by their attributes."""
+"""Models with their own preprocessor: real ones of KerasHub, and attributes of other packages."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""`expects=`: every form in which projects write what a model must be fed."""
+"""`expects=`: every form in which projects state the input convention of a model."""
 
 import json
 from types import SimpleNamespace
@@ -130,7 +130,7 @@ def test_other_json_and_means_that_do_not_fit_the_channels(tmp_path):
 @pytest.mark.parametrize("value", ["tf", "torch", "unit", "raw", CLIP], ids=str)
 @pytest.mark.parametrize("fed", ["tf", "torch", "unit", "raw", CLIP], ids=str)
 def test_a_network_without_batch_norm_has_a_verdict(value, fed):
-    """No network tells this by itself; the word of the user does."""
+    """Without batch norm the network is no evidence, so the verdict rests on `expects=`."""
     (as_fed,), (expected,) = stated_conventions(fed).values(), stated_conventions(value).values()
     found = diagnose(network(), as_fed.from_raw(photos()), expects=value)
     # The numbers of a convention without a name can be compared, but not recognised for sure.

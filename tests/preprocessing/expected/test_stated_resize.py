@@ -1,4 +1,4 @@
-"""Resizing that a converter states, and the hints where the images were resized otherwise."""
+"""The resizing that a converter states, and hints if the images were resized in another way."""
 
 import json
 

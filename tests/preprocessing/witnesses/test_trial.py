@@ -1,4 +1,4 @@
-"""The trial on real weights, and where it must keep silent."""
+"""The trial on real weights, and the cases in which it must give no answer."""
 
 import keras
 import lite0
@@ -72,7 +72,7 @@ def test_a_trained_head_has_a_say():
 
 
 def test_labels_decide_if_they_were_learnt(network):
-    """Those of ImageNet are; any others are not, and are left alone."""
+    """The labels of ImageNet were learnt. Other labels were not, and must be ignored."""
     labels = imagenet_photos()[1]
     unit = InputConvention("unit")
     fed = {"input": unit.from_raw(RAW)}
