@@ -19,10 +19,9 @@ from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.errors import BadInputError, warn
-from keras_shiftguard.instrument.beside_probe import BesideProbe
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
-from keras_shiftguard.instrument.probe import Probe, variable_scope
-from keras_shiftguard.instrument.probe_cache import new_or_cached_probe, new_prediction_probe
+from keras_shiftguard.instrument.new_probe import new_probe
+from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
@@ -86,7 +85,7 @@ class Run:
         self.profiles = dict(known)
         self.epoch = 0
         self.target_outputs: TargetOutputs | None = None
-        self._probe: Probe | BesideProbe | None = None
+        self._probe: Probe | None = None
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
@@ -103,20 +102,20 @@ class Run:
         channels = {spec.name: spec.channels for spec in specs if spec.layout != "features"}
         check_inputs(self.preprocessing.stated or {}, channels)
         corrects = self.preprocessing.on_mismatch == "fix"
+        model, target = self.model, self.repair.target
         if self.kind == "prediction":
-            self._probe = new_prediction_probe(self.model, corrects)
+            self._probe = new_probe(model, ["prediction"], corrects)
             self._probe.attach(self.run_key)
             return
-        model, target = self.model, self.repair.target
         shapes = input_shapes(model)
-        with variable_scope(model):
-            self.target_outputs = new_target_outputs(model, self.feature_layer, target)
-            augmentation = self.repair.new_augmentation() if self.training else None
-            if shapes and augmentation is not None:
-                augmentation.build(specs_of(shapes, model))
+        self.target_outputs = new_target_outputs(model, self.feature_layer, target)
+        augmentation = self.repair.new_augmentation() if self.training else None
+        if shapes and augmentation is not None:
+            augmentation.build(specs_of(shapes, model))
         self.repair.use(augmentation)
         outputs = None if self.target_outputs is None else self.target_outputs.outputs
-        self._probe = new_or_cached_probe(model, corrects, self.statistics, outputs, augmentation)
+        names = ["train", "validation"]
+        self._probe = new_probe(model, names, corrects, self.statistics, outputs, augmentation)
         self._probe.attach(self.run_key)
 
     @property

@@ -1,10 +1,7 @@
-"""Helpers for the tensors of one batch inside a training or test step."""
+"""Helpers for the tensors of one batch of a training or test step."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
-
-import keras
-from keras import ops
 
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.batches import named_inputs
@@ -52,25 +49,6 @@ class UnmeasuredInputs:
             warn(f"ShiftGuard does not measure the input {named}.")
 
 
-def copy_on_tensorflow(data: Any) -> Any:
-    """Returns copies of the tensors on TensorFlow, and the same tensors elsewhere.
-
-    TensorFlow wraps aligned arrays of a `PyDataset` without a copy. It may then write
-    the result of an operation over its input, and so change the user's array for all
-    later epochs. The measurement must never cause that. The copy is made by gathering
-    all rows, which copies on every device, also under XLA, and is not optimised away.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return data
-
-    def copy(value: Any) -> Any:
-        if not is_dense(value) or not len(value.shape):
-            return value
-        return ops.take(value, ops.arange(ops.shape(value)[0]), axis=0)
-
-    return keras.tree.map_structure(copy, data, none_is_leaf=False)
-
-
 def with_replaced_tensors(x: Any, corrected: dict[str, Any], names: Sequence[str]) -> Any:
     """Returns `x` with some tensors replaced, in the same structure.
 
@@ -85,13 +63,3 @@ def with_replaced_tensors(x: Any, corrected: dict[str, Any], names: Sequence[str
         values = list(named_inputs(x, names))
         return type(x)(corrected.get(name, v) for name, v in zip(values, x, strict=True))
     return corrected.get("input", x)
-
-
-def shapes_of(data: Any) -> Any:
-    """Returns the shape of one sample of each tensor as text, in the structure of `data`."""
-
-    def shape_of(value: Any) -> str:
-        shape = getattr(value, "shape", None)
-        return "" if shape is None else str(shape[1:])
-
-    return keras.tree.map_structure(shape_of, data)

@@ -16,7 +16,6 @@ from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
-from keras_shiftguard.statistics.state import updated_by_the_host
 
 # The statistics count samples in float32, which is exact up to 2**24: enough for this many batches
 # of up to 262,144 samples.
@@ -126,8 +125,7 @@ class Measurement:
     def __init__(self, details: bool = True) -> None:
         self.details = details
         self.sketches: dict[str, Sketch] = {}
-        with updated_by_the_host():
-            self.labels = LabelSketch()
+        self.labels = LabelSketch()
         self._padding = Padding()
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
@@ -152,8 +150,7 @@ class Measurement:
                 spec = spec_for(name, tuple(tensor.shape), data_format, dtype)
                 if spec is None:
                     continue
-                with updated_by_the_host():
-                    self.sketches[name] = Sketch(spec)
+                self.sketches[name] = Sketch(spec)
             first_spec = self.sketches[name].spec
             if first_spec.layout == "features" and tensor.shape[-1] != first_spec.channels:
                 raise BadInputError(

@@ -11,7 +11,6 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
-from keras_shiftguard.statistics.state import updated_by_the_host
 
 # A loss whose name contains one of these is a regression loss.
 REGRESSION_LOSSES = (
@@ -58,8 +57,7 @@ class ModelOutputs:
             dimension = layer.output.shape[-1]
         arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
         self.sketch = OutputSketch(*arguments)  # of `update`
-        with updated_by_the_host():
-            self.predicted = OutputSketch(*arguments)  # of `predict`
+        self.predicted = OutputSketch(*arguments)  # of `predict`
         self._forward: Any = None  # the compiled network, only on JAX
 
     def update(self, x: Any, y: Any = None, state: Sequence[Any] = ()) -> None:

@@ -11,24 +11,39 @@ from typing import Any
 
 import keras
 
+Prepare = Callable[[Any], Any]  # takes a batch, and returns the batch to use in its place
 
-def takes_batches_itself(iterator: Any) -> bool:
-    """Whether Keras's function takes the batches of this iterator inside its graph."""
-    import tensorflow as tf
 
-    return isinstance(iterator, (tf.data.Iterator, tf.distribute.DistributedIterator))
+class Batches:
+    """An iterator of batches that knows the shapes and dtypes of its data set.
+
+    Args:
+        batches: The batches.
+        element_spec: What the `element_spec` of a `tf.data.Dataset` is.
+    """
+
+    def __init__(self, batches: Iterator[Any], element_spec: Any) -> None:
+        self._batches = batches
+        self.element_spec = element_spec
+
+    def __iter__(self) -> "Batches":
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._batches)
 
 
 def run_on_batches(
-    function: Callable[[Any], Any], model: keras.Model, iterator: Any, prepare: Callable[..., Any]
+    function: Callable[[Any], Any], model: keras.Model, iterator: Any, prepare: Prepare
 ) -> Any:
     """Calls a model's train or test function on the next batches of an iterator.
 
     Args:
-        function: The function that stands on the model: of Keras, or of the user.
+        function: The function that stands on the model: of Keras, of the user, or of another
+            guard.
         model: The model.
-        iterator: The iterator that Keras would pass to `function`.
-        prepare: Function of a batch that returns the batch to use in its place.
+        iterator: The iterator that Keras passes to `function`.
+        prepare: Measures a batch, and returns it, or a changed one to use in its place.
 
     Returns:
         What `function` returns for the last of the batches, `model.steps_per_execution` of them.
@@ -36,10 +51,22 @@ def run_on_batches(
     Raises:
         StopIteration: if the iterator has no more batches.
     """
-    if not takes_batches_itself(iterator):  # of `train_on_batch`
+    if not hasattr(iterator, "element_spec"):  # a Python iterator, of `train_on_batch`
         return function(map(prepare, iterator))
-    batches = (prepare(data) for _, data in zip(range(model.steps_per_execution), iterator))  # noqa: B905
-    if not _is_made_by_keras(function):
+    strategy = model.distribute_strategy
+
+    def prepared() -> Iterator[Any]:
+        for _ in range(model.steps_per_execution):
+            try:
+                data = next(iterator)
+            except StopIteration:
+                return
+            yield _on_all_replicas(strategy, data, prepare)
+
+    batches = Batches(prepared(), iterator.element_spec)
+    if hasattr(function, "shiftguard_probe"):
+        return function(batches)
+    if not str(getattr(function, "__module__", "")).startswith("keras."):
         return function(_dataset_iterator(batches))
     outputs = None
     for data in batches:
@@ -49,19 +76,14 @@ def run_on_batches(
     return outputs
 
 
-def _is_made_by_keras(function: Callable[..., Any]) -> bool:
-    """Whether Keras made the function: it then takes any Python iterator of batches as well."""
-    return str(getattr(function, "__module__", "")).startswith("keras.")
-
-
-def _dataset_iterator(batches: Iterator[Any]) -> Any:
-    """Returns a `tf.data` iterator of these batches."""
+def _dataset_iterator(batches: Batches) -> Any:
+    """Returns a `tf.data` iterator of these batches, for a function that the user made."""
     import tensorflow as tf
 
     datasets = [tf.data.Dataset.from_tensors(data) for data in batches]
     if not datasets:
         raise StopIteration
-    return iter(reduce(lambda one, other: one.concatenate(other), datasets))
+    return iter(reduce(tf.data.Dataset.concatenate, datasets))
 
 
 def _step(function: Any, model: keras.Model, data: Any, element_spec: Any) -> Any:
@@ -86,7 +108,56 @@ def _step(function: Any, model: keras.Model, data: Any, element_spec: Any) -> An
 
 
 def _spec_of(spec: Any, value: Any) -> Any:
-    """Returns the spec of a data set for a value that may have become another dtype."""
+    """Returns the spec of a data set for a value that may have another dtype than the data set."""
     import tensorflow as tf
 
-    return tf.TensorSpec(spec.shape, value.dtype) if isinstance(spec, tf.TensorSpec) else spec
+    if isinstance(spec, tf.TensorSpec):
+        return tf.TensorSpec(spec.shape, value.dtype)
+    return tf.type_spec_from_value(value) if _is_replicated(value) else spec
+
+
+def _is_replicated(value: Any) -> bool:
+    """Whether each replica of a strategy has a value of its own."""
+    import tensorflow as tf
+
+    return isinstance(value, tf.distribute.DistributedValues)
+
+
+def _on_all_replicas(strategy: Any, data: Any, prepare: Prepare) -> Any:
+    """Returns `prepare(data)`, where the parts of several replicas are measured as one batch."""
+    import tensorflow as tf
+
+    leaves = tf.nest.flatten(data)
+    if not any(map(_is_replicated, leaves)):
+        return prepare(data)
+    parts = [strategy.experimental_local_results(leaf) for leaf in leaves]
+    whole = tf.nest.pack_sequence_as(data, list(map(_joined, parts)))
+    changed = prepare(whole)
+    if changed is whole:
+        return data
+    pairs = zip(leaves, parts, tf.nest.flatten(whole), tf.nest.flatten(changed), strict=True)
+    return tf.nest.pack_sequence_as(
+        data,
+        [
+            leaf if new is old else _divided(strategy, new, [len(part) for part in of_replicas])
+            for leaf, of_replicas, old, new in pairs
+        ],
+    )
+
+
+def _joined(parts: Any) -> Any:
+    """Returns the parts of all replicas as one tensor; the first one if they are no tensors."""
+    import tensorflow as tf
+
+    if isinstance(parts[0], tf.SparseTensor):
+        return tf.sparse.concat(0, parts)
+    is_tensor = isinstance(parts[0], (tf.Tensor, tf.RaggedTensor))
+    return tf.concat(parts, 0) if is_tensor else parts[0]
+
+
+def _divided(strategy: Any, tensor: Any, sizes: list[int]) -> Any:
+    """Returns a tensor divided among the replicas, of which each gets that many samples."""
+    import tensorflow as tf
+
+    parts = iter(tf.split(tensor, sizes))
+    return strategy.experimental_distribute_values_from_function(lambda context: next(parts))

@@ -1,7 +1,6 @@
 """Streaming statistics of a model's inputs, labels and outputs, computed on the device.
 
-On TensorFlow the statistics are updated inside the compiled step; on JAX and PyTorch the host
-calls their updates beside the step.
+They are updated beside the training step, which is compiled as without them.
 
 Each statistic is a small class, in a file of its own, with three methods:
 
@@ -18,8 +17,8 @@ that also work alone have `drain`, which reads and resets their variables: `Feat
 statistics of one input, and `stream.py` those of all inputs and the labels.
 
 Several statistics use these files: `classes.py` reads labels as class ids and outputs as
-probabilities; `tracing.py` turns updates into pure functions, which are traced (on
-TensorFlow) or compiled (on JAX) once; `padding.py` gives batches one size on JAX. An argument
+probabilities; `compiled.py` turns updates into pure functions, which TensorFlow
+and JAX compile once; `padding.py` gives batches one size on JAX. An argument
 `rows` is the number of samples in a batch that was padded; None if nothing was padded.
 
 The standard library has another module called `statistics`. It is imported as

@@ -1,8 +1,7 @@
-"""Updates of statistics as pure functions, which are traced or compiled once in a process.
+"""Updates of statistics, compiled once in a process.
 
-The update of a statistic assigns to Keras variables. To trace it (TensorFlow) or to compile it
-(JAX) only once for all streams, fits and models, it must be a pure function of the variables'
-values. `pure` makes such a function.
+An update assigns to Keras variables. To compile it only once for all streams, fits and models, it
+must be a pure function of the variables' values. `pure` makes such a function.
 """
 
 from collections import OrderedDict
@@ -13,9 +12,9 @@ import keras
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 64  # functions, of some hundred KiB each
+MAX_CACHED = 64  # updates, of some hundred KiB each
 
-_functions: OrderedDict[Hashable, Any] = OrderedDict()
+_updates: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
 
 
 def pure(
@@ -60,14 +59,14 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
     Returns:
         The result of `update`: a structure of tensors, or None.
     """
-    state.is_empty = False
-    backend = keras.backend.backend()
-    if backend == "torch":
+    if keras.backend.backend() == "torch":
         return update(*tensors)
-    if backend == "tensorflow":
-        key = (key, *(_kind(tensor) for tensor in tensors))
-    function = _cached(key, lambda: _compiled(update, state.variables))
-    return _call(function, state.variables, tensors)
+    if key not in _updates:
+        _updates[key] = _compiled(update, state.variables)
+        while len(_updates) > MAX_CACHED:
+            _updates.popitem(last=False)
+    _updates.move_to_end(key)
+    return _updates[key](state.variables, *tensors)
 
 
 class CompiledUpdate:
@@ -81,81 +80,102 @@ class CompiledUpdate:
     def __init__(self, update: Callable[..., Any], variables: Sequence[keras.Variable]) -> None:
         self._update = update
         self._variables = list(variables)
-        self._functions: dict[Hashable, Any] = {}
+        self._function: Callable[..., Any] | None = None
 
     def __call__(self, *tensors: Any) -> Any:
         """Returns `update(*tensors)`."""
         if keras.backend.backend() == "torch":
             return self._update(*tensors)
-        kinds = tuple(_kind(tensor) for tensor in tensors)
-        if kinds not in self._functions:
-            self._functions[kinds] = _compiled(self._update, self._variables)
-        return _call(self._functions[kinds], self._variables, tensors)
-
-
-def _kind(tensor: Any) -> Hashable:
-    """Returns the part of a tensor's shape and dtype for which a function is compiled anew.
-
-    TensorFlow compiles a function for each size of a batch, and the second time for all sizes.
-    """
-    if tensor is None:
-        return None
-    shape = tuple(tensor.shape)
-    return len(shape), shape[1:] if len(shape) < 3 else (), str(tensor.dtype)
+        if self._function is None:
+            self._function = _compiled(self._update, self._variables)
+        return self._function(self._variables, *tensors)
 
 
 def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -> Any:
-    """Returns `pure(update, variables)` compiled, with None for each value that stays the same."""
+    """Returns a compiled function `(variables, *tensors) -> result`, for any such variables."""
     run = pure(update, variables)
 
-    def changes(values: list[Any], *tensors: Any) -> tuple[Any, list[Any]]:
+    def changes(values: Sequence[Any], *tensors: Any) -> tuple[Any, list[Any]]:
+        """Returns the result, and the new values; None for a variable that stays the same."""
         result, new = run(values, *tensors)
         return result, [
             None if value is old else value for old, value in zip(values, new, strict=True)
         ]
 
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return jax.jit(changes)
-    import tensorflow as tf
-
-    def assigned(held: list[Any], *tensors: Any) -> Any:
-        if not isinstance(held[0], tf.Variable):
-            return changes(held, *tensors)
-        result, new = changes([variable.read_value() for variable in held], *tensors)
-        for variable, value in zip(held, new, strict=True):
-            if value is not None:
-                variable.assign(value)
-        return result, [None] * len(held)
-
-    return tf.function(assigned, autograph=False, reduce_retracing=True)
-
-
-def _call(function: Any, variables: Sequence[keras.Variable], tensors: Sequence[Any]) -> Any:
-    """Calls a function of `_compiled` on the present values, and assigns the new ones.
-
-    TensorFlow assigns inside the function, which takes less time than one by one; the variables
-    of a strategy, of which each replica has its own, cannot be passed to a function.
-    """
-    held = [variable.value for variable in variables]
     if keras.backend.backend() == "tensorflow":
+        return _TensorFlowUpdate(changes)
+    import jax
+
+    function = jax.jit(changes)
+
+    def call(variables: Sequence[keras.Variable], *tensors: Any) -> Any:
+        result, new = function([variable.value for variable in variables], *tensors)
+        _assign(variables, new)
+        return result
+
+    return call
+
+
+class _TensorFlowUpdate:
+    """An update as TensorFlow functions, each for batches of any number of samples.
+
+    As soon as there were images of two sizes, there is a function for images of any size. The
+    number of functions stays small, and results do not depend on the batches that came before.
+
+    Args:
+        changes: Function `(values, *tensors) -> (result, new values)`.
+    """
+
+    def __init__(self, changes: Callable[..., Any]) -> None:
+        self._changes = changes
+        self._functions: dict[Hashable, Any] = {}
+        self._image_shapes: dict[int, list[int | None]] = {}  # by argument
+
+    def __call__(self, variables: Sequence[keras.Variable], *tensors: Any) -> Any:
         import tensorflow as tf
 
+        held = [variable.value for variable in variables]
+        # The variables of a strategy, of which each replica has its own, cannot be passed to a
+        # function. Their values can, but to assign them one by one takes longer.
         if tf.distribute.has_strategy() or isinstance(held[0], tf.distribute.DistributedValues):
-            held = [keras.ops.convert_to_tensor(value) for value in held]
-    result, updated = function(held, *tensors)
-    for variable, value in zip(variables, updated, strict=True):
+            values = [keras.ops.convert_to_tensor(value) for value in held]
+            result, new = self._function(self._changes, values, tensors)(values, *tensors)
+            _assign(variables, new)
+            return result
+        return self._function(self._assigned, held, tensors)(held, *tensors)
+
+    def _assigned(self, variables: Sequence[Any], *tensors: Any) -> Any:
+        """Assigns the new values to TensorFlow variables, and returns the result."""
+        result, new = self._changes([v.read_value() for v in variables], *tensors)
+        _assign(variables, new)
+        return result
+
+    def _function(self, run: Any, held: Sequence[Any], tensors: Sequence[Any]) -> Any:
+        """Returns `run` as a TensorFlow function for such tensors."""
+        import tensorflow as tf
+
+        specs = tuple(self._spec(i, tensor) for i, tensor in enumerate(tensors))
+        key = (run == self._changes, specs)
+        if key not in self._functions:
+            function = tf.function(run, autograph=False)
+            self._functions[key] = function.get_concrete_function(held, *specs)
+        return self._functions[key]
+
+    def _spec(self, argument: int, tensor: Any) -> Any:
+        import tensorflow as tf
+
+        if tensor is None:
+            return None
+        shape = [None, *tensor.shape[1:]] if len(tensor.shape) else []
+        if len(shape) > 3:
+            known = self._image_shapes.get(argument, shape)
+            shape = [one if one == other else None for one, other in zip(known, shape, strict=True)]
+            self._image_shapes[argument] = shape
+        return tf.TensorSpec(shape, tensor.dtype)
+
+
+def _assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    """Assigns each value to its variable; None leaves a variable as it is."""
+    for variable, value in zip(variables, values, strict=True):
         if value is not None:
             variable.assign(value)
-    return result
-
-
-def _cached(key: Hashable, make: Callable[[], Any]) -> Any:
-    """Returns the function with this key; makes it if it is not in the cache."""
-    if key not in _functions:
-        _functions[key] = make()
-        while len(_functions) > MAX_CACHED:
-            _functions.popitem(last=False)
-    _functions.move_to_end(key)
-    return _functions[key]

@@ -1,8 +1,6 @@
 """Moments and histograms of named features, which have one value for each sample."""
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -94,7 +92,7 @@ class FeatureSketch:
         return index + ops.arange(len(self.names), dtype="int32") * self.bins
 
     def read(self, values: Mapping[str, np.ndarray]) -> FeatureTable:
-        """Returns the table, from the values that `state.read()` gave for one replica."""
+        """Returns the table, from the values of `state.read()`."""
         seen, pivot, count, first, second, histogram = (
             values[f"{self.prefix}_{name}"]
             for name in ("seen", "pivot", "count", "first", "second", "histogram")
@@ -111,6 +109,6 @@ class FeatureSketch:
 
         Only for a sketch with a state of its own.
         """
-        table = reduce(add, [self.read(values) for values in self.state.read()])
+        table = self.read(self.state.read())
         self.state.reset()
         return table

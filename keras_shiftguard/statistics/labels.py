@@ -1,8 +1,5 @@
 """Statistics of labels: class frequencies, regression targets, and inputs by class."""
 
-from collections.abc import Mapping
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -13,10 +10,10 @@ from keras_shiftguard.profiles.embedding import NUM_DIRECTIONS
 from keras_shiftguard.profiles.labels import MAX_CLASSES, MAX_CLASSES_EMBEDDED
 from keras_shiftguard.statistics.batch import row_mask
 from keras_shiftguard.statistics.classes import class_ids, is_mixture, width_of
+from keras_shiftguard.statistics.compiled import compiled_once
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.compiled import compiled_once
 
 # Largest number of label columns that are measured as numbers. Variables are created for this many
 # columns, before the first batch shows how many there are.
@@ -116,13 +113,8 @@ class LabelSketch:
 
     def drain(self) -> LabelSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
-        replicas = zip(self.state.read(), self.details.read(), strict=True)
-        pieces = [self._read({**values, **details}) for values, details in replicas]
+        values = {**self.state.read(), **self.details.read()}
         self.reset()
-        return reduce(add, pieces)
-
-    def _read(self, values: Mapping[str, np.ndarray]) -> LabelSummary:
-        """Returns the summary of one replica."""
         if not values["num_samples"]:
             return LabelSummary()
         count = np.broadcast_to(values["class_count"][:, None], values["class_first"].shape)

@@ -1,8 +1,6 @@
 """Sketch of a mean embedding: mean and covariance of random Fourier features."""
 
 from collections.abc import Mapping
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -103,7 +101,7 @@ class EmbeddingSketch:
         return projections, weight
 
     def read(self, values: Mapping[str, np.ndarray]) -> MeanEmbedding:
-        """Returns the embedding, from the values that `state.read()` gave for one replica."""
+        """Returns the embedding, from the values of `state.read()`."""
         count, pivot, first, second, *projected = (
             values[f"{self.prefix}_{name}"]
             for name in (
@@ -132,6 +130,6 @@ class EmbeddingSketch:
 
         Only for a sketch with a state of its own.
         """
-        embedding = reduce(add, [self.read(values) for values in self.state.read()])
+        embedding = self.read(self.state.read())
         self.state.reset()
         return embedding

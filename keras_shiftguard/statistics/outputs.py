@@ -1,7 +1,5 @@
 """`OutputSketch`: statistics of a model's outputs, and of the activations of one layer."""
 
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
@@ -10,10 +8,10 @@ from keras import ops
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.profiles.outputs import MAX_CLASSES_IN_CONFUSION
 from keras_shiftguard.statistics.classes import class_ids, probabilities, width_of
+from keras_shiftguard.statistics.compiled import compiled_once
 from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.compiled import compiled_once
 
 
 class OutputSketch:
@@ -101,27 +99,23 @@ class OutputSketch:
             weights: A text that identifies the model's weights. Only summaries with the
                 same text are compared.
         """
-        pieces = []
-        for values in self.state.read():
-            size = int(np.sqrt(len(values["confusion"])))
-            embedding = {}
-            if self.embedding is not None:
-                embedding = {"embedding": self.embedding.read(values)}
-            pieces.append(
-                OutputSummary(
-                    weights=weights,
-                    num_classes=self.num_classes,
-                    features=self.features.read(values),
-                    predicted=values["predicted"].astype("int64"),
-                    confusion=values["confusion"].reshape(size, size).astype("int64"),
-                    layer=self.layer,
-                    **embedding,
-                    labelled=values["labelled"].astype("int64"),
-                    right=values["right"].astype("int64"),
-                )
-            )
+        values = self.state.read()
         self.state.reset()
-        return reduce(add, pieces)
+        size = int(np.sqrt(len(values["confusion"])))
+        embedding = {}
+        if self.embedding is not None:
+            embedding = {"embedding": self.embedding.read(values)}
+        return OutputSummary(
+            weights=weights,
+            num_classes=self.num_classes,
+            features=self.features.read(values),
+            predicted=values["predicted"].astype("int64"),
+            confusion=values["confusion"].reshape(size, size).astype("int64"),
+            layer=self.layer,
+            **embedding,
+            labelled=values["labelled"].astype("int64"),
+            right=values["right"].astype("int64"),
+        )
 
 
 def pooled(activations: Any) -> Any:

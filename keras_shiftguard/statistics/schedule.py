@@ -6,12 +6,6 @@ pass may be sorted.
 """
 
 from collections.abc import Callable
-from typing import Any
-
-import keras
-from keras import ops
-
-from keras_shiftguard.statistics.state import State, assign
 
 # Features and embeddings are measured on at most the first ROWS samples of a batch, and on about
 # SAMPLES_PER_PASS samples of a pass. This bounds the cost of a step and of a pass. The mean of
@@ -50,43 +44,19 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
 class Schedule:
     """Runs an update at the first step and at every `stride`-th step after it.
 
-    On TensorFlow, where it runs inside the step, the stride is a variable, so that the host can
-    change it without a new trace. On JAX and PyTorch the host counts the steps.
-
     Args:
         stride: Number of steps from one update to the next.
     """
 
     def __init__(self, stride: int = 1) -> None:
-        self.state = State("shiftguard_schedule")
-        self.step = self.state.add("step", ())  # steps since the latest update; 0 if due
-        self.stride = self.state.add("stride", (), fill=float(stride))
-        self._step, self._stride = 0, stride
+        self.start(stride)
 
     def start(self, stride: int) -> None:
-        """Sets the stride, and makes the update run at the next step. Runs on the host."""
+        """Sets the stride, and makes the update run at the next step."""
         self._step, self._stride = 0, stride
-        assign(self.step, 0.0)
-        assign(self.stride, float(stride))
 
     def run(self, update: Callable[[], None]) -> None:
-        """Calls `update` if this step is due; on TensorFlow, inside the compiled step."""
-        if True:
-            if self._step % self._stride == 0:
-                update()
-            self._step += 1
-            return
-        ops.cond(self.step.value < 0.5, lambda: _updated(update), _nothing)
-        following = self.step.value + 1.0
-        self.step.assign(ops.where(following >= self.stride.value, 0.0, following))
-
-
-def _updated(update: Callable[[], None]) -> Any:
-    """Calls `update`, and returns a dummy value."""
-    update()
-    return _nothing()
-
-
-def _nothing() -> Any:
-    """Returns a dummy value: both branches of `ops.cond` must return the same structure."""
-    return ops.zeros(())
+        """Calls `update` if this step is due."""
+        if self._step % self._stride == 0:
+            update()
+        self._step += 1

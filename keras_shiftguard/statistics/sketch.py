@@ -1,14 +1,13 @@
 """`Sketch`: all statistics of one input."""
 
 from dataclasses import replace
-from functools import reduce
-from operator import add
 from typing import Any
 
 from keras import ops
 
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.batch import Batch, InputSpec
+from keras_shiftguard.statistics.compiled import compiled_once
 from keras_shiftguard.statistics.counts import Counts
 from keras_shiftguard.statistics.details import Details
 from keras_shiftguard.statistics.extremes import Extremes
@@ -18,7 +17,6 @@ from keras_shiftguard.statistics.moments import Moments
 from keras_shiftguard.statistics.quantiles import Quantiles
 from keras_shiftguard.statistics.sampled_pixels import SampledPixels
 from keras_shiftguard.statistics.state import State
-from keras_shiftguard.statistics.compiled import compiled_once
 
 
 class Sketch:
@@ -110,13 +108,12 @@ class Sketch:
 
     def drain(self) -> InputSummary:
         """Returns the summary since the last call, and resets the state. Runs on the host."""
-        pieces = []
-        for values, measured in zip(self.state.read(), self.measured_state.read(), strict=True):
-            fields: dict[str, Any] = {"layout": self.spec.layout}
-            read = [statistic.read(values) for statistic in self.counted]
-            read += [s.read(measured) for s in self.pixel_statistics + self.sampled_statistics]
-            for part in read:
-                fields.update(part)
-            pieces.append(InputSummary(**fields, **self.details.read(measured)))
+        values, measured = self.state.read(), self.measured_state.read()
+        fields: dict[str, Any] = {"layout": self.spec.layout}
+        for counted in self.counted:
+            fields.update(counted.read(values))
+        for statistic in self.pixel_statistics + self.sampled_statistics:
+            fields.update(statistic.read(measured))
+        fields.update(self.details.read(measured))
         self.reset()
-        return reduce(add, pieces)
+        return InputSummary(**fields)

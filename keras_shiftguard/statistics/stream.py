@@ -9,7 +9,6 @@ import numpy as np
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
-from keras_shiftguard.statistics.empty import unless_empty
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
@@ -20,9 +19,8 @@ from keras_shiftguard.statistics.sketch import Sketch
 class Stream:
     """The sketches, kept images and corrections of one stream.
 
-    On TensorFlow `update` runs inside the compiled step; on JAX and PyTorch the host calls it
-    beside the step. The host reads and resets the statistics with `drain`, `restart` and
-    `forget`.
+    `update` is called beside the step, for each batch. `drain`, `restart` and `forget` read and
+    reset the statistics.
 
     Args:
         name: Name of the stream.
@@ -49,6 +47,7 @@ class Stream:
         self._new_correction = correction
         self.user_metrics = list(metrics)
         self._padding = Padding()
+        self._is_empty = True  # no sample since the latest `drain` or `restart`
 
     def build(self, specs: Sequence[InputSpec]) -> None:
         """Creates the variables for inputs of these specifications."""
@@ -70,15 +69,15 @@ class Stream:
                 user's metrics.
             y: Labels, if there are any.
         """
-        if inputs:
-            unless_empty(next(iter(inputs.values())), lambda: self._add(inputs, y))
-        else:
-            self._add(inputs, y)
+        self._add(inputs, y)
         for metric in self.user_metrics:
             metric.update_state(x)
 
     def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds one batch to everything but the user's metrics."""
+        if any(not x.shape[0] for x in inputs.values()):
+            return  # no sample, as the last batch of a pass over several replicas may have
+        self._is_empty = False
         fed, labels = inputs, y
         inputs, y, rows = self._padding(inputs, y)
         for name, sketch in self.sketches.items():
@@ -115,10 +114,8 @@ class Stream:
 
     def restart(self) -> None:
         """Resets the statistics and the profile, before a new pass is measured."""
-        for sketch in self.sketches.values():
-            sketch.reset()
-        if self.labels is not None:
-            self.labels.reset()
+        if not self._is_empty:
+            self.drain()
         self.profile = InputProfile()
         self.measure_every(self.stride)
 
@@ -156,6 +153,7 @@ class Stream:
         labels = LabelSummary() if self.labels is None else self.labels.drain()
         piece = InputProfile(inputs, labels=labels)
         self.profile = self.profile + piece
+        self._is_empty = True
         return piece
 
     def samples(self, limit: int | None = None) -> tuple[dict[str, np.ndarray], np.ndarray | None]:

@@ -1,6 +1,5 @@
 """The kept images of a pass: the first ones at once, then some of each measured batch."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -21,14 +20,9 @@ def kept_of(batches, measured, max_samples=64, batch=20):
     """Returns the positions of the kept images of a pass, and their labels."""
     buffer = KeptSamples(spec_for("input", (None, 8, 8, 1), "channels_last"), max_samples)
     buffer.spread(measured)
-    update = buffer.update
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        update = tf.function(buffer.update)
     for i in range(batches):
         x, y = numbered(i * batch, batch)
-        update(ops.convert_to_tensor(x.astype("float32")), ops.convert_to_tensor(y % 7))
+        buffer.update(ops.convert_to_tensor(x.astype("float32")), ops.convert_to_tensor(y % 7))
     images, labels = buffer.read()
     assert np.ptp(images, axis=(1, 2, 3)).max() == 0
     return images[:, 0, 0, 0].astype(int), labels

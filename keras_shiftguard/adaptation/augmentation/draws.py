@@ -38,18 +38,8 @@ def _seed_dtype() -> str:
 
 
 def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:
-    """Returns the next seed of a generator, a different one on each replica."""
-    seed = generator.next()
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        context = tf.distribute.get_replica_context()
-        if context is not None and context.num_replicas_in_sync > 1:
-            replica = ops.cast(context.replica_id_in_sync_group, seed.dtype)
-            # The first number of a seed selects a sequence of draws, the second counts its
-            # draws. So each replica gets a sequence of its own.
-            seed = seed + ops.stack([replica * 7919, ops.zeros_like(replica)])
-    return GivenSeed(seed)
+    """Returns the next seed of a generator."""
+    return GivenSeed(generator.next())
 
 
 def smooth_field(x: Any, channels: int, seed: GivenSeed) -> Any:

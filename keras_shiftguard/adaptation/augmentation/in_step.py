@@ -23,9 +23,9 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 from keras_shiftguard.statistics.attributes import names as attribute_names
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
+from keras_shiftguard.statistics.compiled import CompiledUpdate
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.state import State, assign
-from keras_shiftguard.statistics.compiled import CompiledUpdate
 
 POOL_SIZE = 32  # images of the target in the pool
 # The data follow a preprocessing convention if more than this share of their values are whole

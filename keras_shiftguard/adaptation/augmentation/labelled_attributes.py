@@ -9,7 +9,6 @@ from keras import ops
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import class_ids, width_of
-from keras_shiftguard.statistics.empty import is_empty
 from keras_shiftguard.statistics.state import State
 
 # Size of the buffer. With ten equally frequent classes, the standard error of a class mean is
@@ -38,7 +37,7 @@ class LabelledAttributes:
         self.done = False
 
     def update(self, x: Any, y: Any) -> None:
-        """Adds samples of a batch until the buffer is full. Runs inside the compiled step.
+        """Adds samples of a batch until the buffer is full.
 
         Args:
             x: The batch of images.
@@ -62,18 +61,17 @@ class LabelledAttributes:
         is_full = filled >= MAX_SAMPLES
         if keras.backend.backend() == "torch":
             self.done = bool(is_full)
-        adds_nothing = ops.logical_or(is_full, is_empty(x))
-        self.rows.assign(ops.cond(adds_nothing, lambda: self.rows.value, merged))
+        self.rows.assign(ops.cond(is_full, lambda: self.rows.value, merged))
         total = filled + ops.cast(count, "float32")
         self.filled.assign(ops.minimum(total, float(MAX_SAMPLES)))
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
-        """Returns attributes `(samples, attributes)` and class ids `(samples,)`, from all replicas.
+        """Returns attributes `(samples, attributes)` and class ids `(samples,)`.
 
         Both are empty if any label is not a class id.
         """
-        parts = [replica["rows"][: int(replica["filled"])] for replica in self.state.read()]
-        rows = np.concatenate(parts)
+        state = self.state.read()
+        rows = state["rows"][: int(state["filled"])]
         values, labels = rows[:, :-1], rows[:, -1]
         if not np.all((labels >= 0) & (labels == np.floor(labels))):
             return values[:0], labels[:0].astype(int)

@@ -1,0 +1,46 @@
+"""Makes the probe of a run, with empty statistics for each stream of its data."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
+from keras_shiftguard.instrument.model_outputs import ModelOutputs
+from keras_shiftguard.instrument.probe import Probe
+from keras_shiftguard.instrument.step_correction import StepCorrection
+from keras_shiftguard.statistics.stream import Stream
+
+
+def new_probe(
+    model: keras.Model,
+    names: Sequence[str],
+    corrects: bool = False,
+    statistics: Sequence[keras.metrics.Metric] = (),
+    model_outputs: ModelOutputs | None = None,
+    augmentation: Any = None,
+) -> Probe:
+    """Returns a probe of a model.
+
+    Args:
+        model: A model.
+        names: Names of the streams, such as `"train"` and `"validation"`.
+        corrects: Whether the input may be corrected.
+        statistics: The user's own metrics, whose `update_state` takes `x`. Each stream but the
+            first gets copies of them.
+        model_outputs: See `Probe`.
+        augmentation: See `Probe`.
+    """
+    shapes = input_shapes(model)
+    correction = StepCorrection if corrects else None
+    streams = {}
+    for i, name in enumerate(names):
+        metrics = _copies(statistics) if i else statistics
+        streams[name] = Stream(name, correction, metrics)
+        if shapes:
+            streams[name].build(specs_of(shapes, model))
+    return Probe(model, streams, list(shapes), model_outputs, augmentation)
+
+
+def _copies(metrics: Sequence[keras.metrics.Metric]) -> list[keras.metrics.Metric]:
+    return [type(metric).from_config(metric.get_config()) for metric in metrics]
