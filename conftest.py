@@ -16,7 +16,7 @@ import pytest
 LONG = (
     "test_distribution test_demo test_beam test_resume test_adapt test_do_no_harm test_probe "
     "test_replicas test_guard test_recognition test_shift_watch test_other_callbacks "
-    "test_compiled_steps test_examples test_browser"
+    "test_repeated_fits test_examples test_browser"
 ).split()
 
 

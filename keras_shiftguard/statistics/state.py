@@ -70,8 +70,9 @@ def assign(variable: keras.Variable, value: Any) -> None:
 def _read(variable: keras.Variable) -> np.ndarray:
     """Returns the value of a variable, on the first replica if there are several, as float64."""
     value = variable.value
-    # Outside of the scope of its strategy, a replicated variable lists its replicas.
-    value = getattr(value, "values", [value])[0]
+    if keras.backend.backend() == "tensorflow":
+        # Outside of the scope of its strategy, a replicated variable lists its replicas.
+        value = getattr(value, "values", [value])[0]
     return np.asarray(ops.convert_to_numpy(value), dtype="float64")
 
 

@@ -1,4 +1,4 @@
-"""The steps that measure are traced once for all fits, and Keras's own steps are restored."""
+"""Repeated fits of a model: each is measured, and nothing is compiled again or kept."""
 
 import gc
 import warnings
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_shiftguard import ShiftGuard, ShiftWarning
+from keras_shiftguard import ShiftGuard
 
 BACKEND = keras.backend.backend()
 SIZE = 6
@@ -81,12 +81,15 @@ def first(data):
     return fit(compiled(network()), data, quiet())
 
 
-def assert_same_profiles(a, b):
+def assert_same_profiles(a, b, rtol=0.0):
     for name in ("train", "validation"):
         one, other = (keras.tree.flatten(asdict(each.profiles[name])) for each in (a, b))
         assert len(one) == len(other) > 10
         for left, right in zip(one, other, strict=True):
-            np.testing.assert_array_equal(left, right)
+            if rtol and not isinstance(left, str):
+                np.testing.assert_allclose(left, right, rtol=rtol, atol=rtol)
+            else:
+                np.testing.assert_array_equal(left, right)
 
 
 @pytest.mark.thorough
@@ -131,7 +134,8 @@ def test_batches_of_another_size_are_measured_in_a_later_fit(data):
     model = compiled(network())
     fit(model, data, quiet())
     guard = fit(model, data, quiet(), batch_size=7)
-    assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7))
+    # A trained model is diagnosed after some batches, up to which the sums are read apart.
+    assert_same_profiles(guard, fit(compiled(network()), data, quiet(), batch_size=7), rtol=1e-5)
 
 
 @pytest.mark.thorough
@@ -154,21 +158,25 @@ def test_what_one_fit_corrects_the_next_does_not(data):
 
     class SwitchOn(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
+            if not epoch:  # in which the guard judges an untrained model, and corrects nothing
+                return
             for name in ("train", "validation"):
                 for correction in guard._run.stream(name).corrections.values():
                     correction.switch_on(None, 2.0, 1.0)
 
     class Look(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
+            if not epoch:
+                return
             stream = guard._run.stream("train")
-            corrections.extend(float(c.on.numpy()) for c in stream.corrections.values())
+            corrections.extend(c.is_on for c in stream.corrections.values())
 
     model = compiled(network())
     guard = quiet(on_mismatch="fix")
     fit(model, data, guard, [SwitchOn(), Look()])
     guard = quiet(on_mismatch="fix")
     fit(model, data, guard, [Look()])
-    assert corrections == [1.0, 1.0, 0.0, 0.0]
+    assert corrections == [True, False]
 
 
 @pytest.mark.thorough
@@ -315,10 +323,6 @@ def test_steps_that_a_model_makes_in_its_own_way(data, first):
     model = compiled(Own(network().layers))
     for _ in range(2):
         assert_same_profiles(fit(model, data, quiet()), first)
-    traced = Traces.number
-    fit(model, data)
-    # The step that measures is not used; on JAX and PyTorch there is none.
-    assert Traces.number > traced or BACKEND != "tensorflow"
 
 
 @pytest.mark.thorough
@@ -347,9 +351,6 @@ def test_labels_of_another_shape_are_measured_anew(data):
 
     assert columns(wide) == 3
     for y in (wide[:, :1], wide):
-        if BACKEND == "tensorflow":  # one trace for both, in which no shape is known
-            with pytest.warns(ShiftWarning, match="labels of train.*next fit counts them"):
-                columns(y)
         assert columns(y) == columns(y) == y.shape[1]
 
 

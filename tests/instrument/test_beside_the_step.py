@@ -1,4 +1,4 @@
-"""On JAX and PyTorch the guard measures outside the step: it adds no state to the model."""
+"""The guard measures outside the step: it adds no state to the model."""
 
 import keras
 import numpy as np
@@ -9,7 +9,6 @@ import keras_shiftguard as sg
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 BACKEND = keras.backend.backend()
-beside = pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow is measured in its step")
 
 
 @pytest.fixture
@@ -51,7 +50,6 @@ class During(keras.callbacks.Callback):
             self.function(self.model)
 
 
-@beside
 def test_the_state_of_the_model_is_its_own_during_a_fit(data):
     seen = {}
 
@@ -103,7 +101,6 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     assert other.profiles["train"].num_samples == 80
 
 
-@beside
 def test_two_guards_unwind_in_any_order(data):
     model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
     with pytest.warns(sg.ShiftWarning, match="not attached"):
