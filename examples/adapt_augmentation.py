@@ -34,7 +34,7 @@ plain = network()
 plain.fit(train, labels, epochs=EPOCHS, verbose=0)
 
 # After each epoch the guard compares training with the target. It strengthens the augmentation
-# inside the compiled step until training looks like the target, and no further. With
+# inside `fit` until training looks like the target, and no further. With
 # `verbose=1` it prints every change with its reason.
 guard = sg.ShiftGuard(target_data=unlabelled, adapt=True, on_shift="ignore", verbose=0)
 adapted = network()

@@ -7,7 +7,7 @@ Keras's `caffe` convention, as for ResNet50 and VGG. A tutorial says
 `ImageDataGenerator(rescale=1 / 255)`. Everything runs, nothing warns, and the accuracy stays
 low. Here `diagnose` says why, from a few images and before any training. Then the same `fit` runs
 twice with the mistake in it: without a guard, and with `ShiftGuard(on_mismatch="fix")`, which
-repairs the input inside the training step.
+repairs the input inside `fit`.
 
 The photos (ImageNet, from foolbox) and the weights of the network (EfficientNet-Lite0, trained
 on ImageNet) are real. One thing is arranged: the first layer is folded so that the network

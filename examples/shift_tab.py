@@ -10,7 +10,7 @@
 - `adapted`: training digits and an unlabelled target from a worse camera, dark and noisy, with
   `adapt=True`: augmentation makes training look like the target.
 - `mismatch`: a network with ImageNet weights that expects [-1, 1] and is fed [0, 1].
-- `fixed`: the same with `on_mismatch="fix"`: the guard corrects the input inside the step.
+- `fixed`: the same with `on_mismatch="fix"`: the guard corrects the input inside `fit`.
 - `gap`: no fit with a guard, only `explain_gap` of a network whose images come from another place.
 """
 

@@ -62,7 +62,9 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any]) -> Band:
         others = len(alarms) - 1
         more = f"{others} other finding{'s' * (others > 1)} as well" if others else "only this"
         facts.append(Fact(f"since epoch {worst['since']}", more))
-    facts.append(Fact("beyond chance", f"{number(100 * report['alpha'])} % false alarms at most"))
+    facts.append(
+        Fact("difference beyond chance", f"{number(100 * report['alpha'])} % false alarms at most")
+    )
     return Band(ACT, _said(worst, alarms), tuple(facts), *_advice(worst))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import rounded
-from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, POINT, told
+from tensorboard_plugin_shiftguard.story_parts import ACT, FINE, LOOK, POINT, points, told
 
 GAP_CAUSES = {
     "preprocessing": "wrong preprocessing",
@@ -29,7 +29,7 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
         what = "The accuracy is as expected, within what the choice of the samples may do."
         return told(FINE, short="no gap", what=what, **common)
     causes = [r for r in gap["rows"] if r["kind"] != "rest" and r["points"] > POINT]
-    what = f"Accuracy is {100 * size:.1f} points below {gap['reference'] or 'the reference'}"
+    what = f"Accuracy is {points(size)} points below {gap['reference'] or 'the reference'}"
     if not causes:
         todo = "Look at the samples that are wrong, and check their labels."
         what = f"{what}, and no cause was found."
@@ -39,7 +39,7 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
     return told(
         ACT,
         short=f"{100 * size:.0f} points lost: {because}",
-        what=f"{what}, {100 * lead['points']:.1f} of them by {because}.",
+        what=f"{what}, {points(lead['points'])} of them by {because}.",
         about=["gap", lead["cause"]],
         todo="Repair the largest cause:" if lead["repair"] else None,
         code=lead["repair"] or None,

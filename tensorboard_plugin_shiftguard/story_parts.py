@@ -1,5 +1,6 @@
 """The form of a story: its kind, and its parts as JSON."""
 
+import math
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import rounded
@@ -10,6 +11,15 @@ ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine
 # A share of accuracy, the default of `ShiftGuard(tolerance=)`. A cause of a gap that costs less is
 # no reason to act, and a harmless shift that costs less is no reason to look.
 POINT = 0.01
+
+
+def points(share: float) -> str:
+    """Returns a share of accuracy in points, halves rounded away from 0 as in the tab's JavaScript.
+
+    >>> points(0.1035), points(-0.25)
+    ('10.4', '-25.0')
+    """
+    return f"{math.copysign(math.floor(abs(share) * 1000 + 0.5) / 10, share):.1f}"
 
 
 def told(kind: str, **parts: Any) -> dict[str, Any]:

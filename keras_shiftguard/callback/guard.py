@@ -45,8 +45,8 @@ from keras_shiftguard.terminal import end_line, mark_line
 class ShiftGuard(keras.callbacks.Callback):
     """Callback that detects wrong preprocessing and distribution shift, and can repair them.
 
-    Add it to `model.fit` (or `model.evaluate`). It measures the input inside
-    the compiled training step, without changing the model or the data. From the
+    Add it to `model.fit` (or `evaluate`, or `predict`). It measures each batch beside
+    the training step, without changing the model or the data. From the
     first batches it judges whether the preprocessing is the one that the model was
     trained with; this needs no labels and no reference data. Training is not
     changed: the weights are bit for bit those without the callback, unless
@@ -58,13 +58,13 @@ class ShiftGuard(keras.callbacks.Callback):
         target_data: Unlabelled data from where the model will be used (the target),
             which is compared with training and validation: anything that `fit` accepts.
         adapt: What to repair. `"augmentation"` (or `True`) augments training
-            inside the step until it covers the target, or the validation data if
+            until it covers the target, or the validation data if
             there is no target; validation is never augmented. `"batch_norm"` sets the
             moving statistics of batch norm to those of `target_data` after the fit.
             A tuple asks for both.
         on_mismatch: What to do when the preprocessing is not the one that the model
             was trained with. `"warn"` once; `"raise"` a `PreprocessingMismatchError`
-            at once; `"fix"` corrects the input inside the step for the rest of the
+            at once; `"fix"` corrects the input for the rest of the
             fit, and validation by its own diagnosis; `"ignore"`.
         on_shift: What to do when a stream differs significantly from another (see
             `alpha`) and that costs accuracy (see `tolerance`): `"warn"`; `"raise"` a
@@ -74,7 +74,7 @@ class ShiftGuard(keras.callbacks.Callback):
             compared with those on the validation data, after each epoch, in
             inference mode.
         statistics: Your own `keras.metrics.Metric`s whose `update_state` takes
-            `x`. They are updated in the step and written to `log_dir`.
+            `x`. They are updated at each batch and written to `log_dir`.
         expects: What the model's input must receive, where you know it; the preprocessing
             is then compared with this, and nothing is guessed. See `diagnose` for the forms.
         distinct_samples: How many independent samples a stream really has. A number, of
@@ -197,7 +197,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     @property
     def augmentation(self) -> StepAugmentation | None:
-        """The augmentation inside the step; None without `adapt="augmentation"`."""
+        """The augmentation of training batches; None without `adapt="augmentation"`."""
         return self._repair.augmentation
 
     @property

@@ -149,7 +149,7 @@ class PreprocessingWatch:
         if self.on_mismatch != "ignore":
             lines = [f"[{name}] {diagnosis}"]
             if name in self.corrected:
-                lines.append("  Corrected inside the step from here on (on_mismatch='fix').")
+                lines.append("  Corrected inside fit from here on (on_mismatch='fix').")
             elif self.on_mismatch == "fix":
                 lines.append("  No layer can undo this, so nothing was corrected.")
             if not self._is_reported(name):

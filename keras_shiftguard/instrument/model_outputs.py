@@ -29,8 +29,8 @@ REGRESSION_LOSSES = (
 class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
-    `update` adds batches of validation, inside a compiled step on TensorFlow and beside it on
-    the other backends. `predict` adds batches outside of a step. Each method has its own sketch.
+    `update` adds batches of validation during a fit, `predict` batches outside of a run. Each
+    method has its own sketch.
 
     Args:
         model: A built model with one output.

@@ -108,7 +108,8 @@ class Probe:
         """Returns a function that measures batches, and then calls `function` on them."""
 
         def measured(*arguments: Any) -> Any:
-            # The last argument holds the batches: an iterator on JAX, else a list.
+            # The last argument holds the batches: a list on PyTorch and in `predict`, else an
+            # iterator.
             if self._active != stream:
                 return function(*arguments)
             *others, batches = arguments

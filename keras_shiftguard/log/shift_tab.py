@@ -143,7 +143,7 @@ class ShiftEvents:
             stream: Name of the stream.
         """
         self._state["corrected"].setdefault(stream, int(step) + 1)
-        text = "The input is corrected inside the training step from here on."
+        text = "The input is corrected inside fit from here on."
         self.write_events(step, [{"kind": "action", "stream": stream, "text": text}])
         self._write_state(step)
 

@@ -19,7 +19,7 @@ LARGEST_VALUE = 1e18
 class FeatureSketch:
     """Accumulates a `FeatureTable` from batches of `(samples, k)` values.
 
-    It works inside a compiled step, as a part of a larger `State`, and on its own:
+    It works as a part of a larger `State`, and on its own:
 
     >>> sketch = FeatureSketch(["confidence", "entropy"])
     >>> sketch.update(keras.ops.convert_to_tensor([[0.5, 1.0], [0.7, np.nan]]))

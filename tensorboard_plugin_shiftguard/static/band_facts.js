@@ -43,7 +43,7 @@ export function factsOf(story, overview) {
   const alpha = overview.state?.alpha;
   if (story.pair && alpha > 0 && (kind === "act" || kind === "look"))
     found.push(
-      fact("beyond chance", `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`, "chance"),
+      fact("difference beyond chance", `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`, "chance"),
     );
   if (kind === "fine" || kind === "waiting") {
     const sizes = Object.entries(overview.state?.report?.num_samples ?? {}).filter(

@@ -1,4 +1,4 @@
-"""The correction inside the step changes nothing while it is off, and corrects while it is on."""
+"""The correction of a batch changes nothing while it is off, and corrects while it is on."""
 
 import numpy as np
 import pytest

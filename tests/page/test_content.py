@@ -76,7 +76,7 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
     assert [fact.figure for fact in content.band.facts] == [
         "\N{MINUS SIGN}6.1 points",
         "since epoch 8",
-        "beyond chance",
+        "difference beyond chance",
     ]
     [table] = content.sections[0].tables
     assert table.rows[0][1:] == (

@@ -108,7 +108,7 @@ def test_any_number_of_channels(channels, rng):
         wrong.apply(model).predict(raw, verbose=0), model.predict(raw / 255, verbose=0), atol=1e-4
     )
     guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
-    with pytest.warns(sg.ShiftWarning, match="Corrected inside the step"):
+    with pytest.warns(sg.ShiftWarning, match="Corrected inside fit"):
         model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
     assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
 

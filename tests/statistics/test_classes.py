@@ -1,4 +1,4 @@
-"""Class ids and probabilities are read by the same rules in the step and on the host."""
+"""Class ids and probabilities are read by the same rules on the device and on the host."""
 
 import numpy as np
 import pytest

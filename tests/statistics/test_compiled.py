@@ -1,4 +1,4 @@
-"""On TensorFlow the statistics are traced once for all models, and measure the same."""
+"""On TensorFlow the statistics are compiled once for all models, and measure the same."""
 
 import keras
 import numpy as np

@@ -1,7 +1,7 @@
-"""`StepAugmentation`: adaptive augmentation inside the training step of any model.
+"""`StepAugmentation`: adaptive augmentation of the training batches of any model.
 
-`ShiftGuard(adapt=True)` calls `apply` on training batches inside the compiled
-step, before the model sees them, and `update` on the host after each epoch.
+`ShiftGuard(adapt=True)` calls `apply` on training batches before the model sees them, and `update`
+after each epoch.
 """
 
 from collections.abc import Mapping, Sequence
@@ -125,7 +125,7 @@ class _InputAugmentation:
 
 
 class StepAugmentation:
-    """Adaptive augmentation of the training batches of a model, inside the step.
+    """Adaptive augmentation of the training batches of a model.
 
     At zero strength, the values of a batch stay the same, but integers become float32.
 
@@ -161,7 +161,7 @@ class StepAugmentation:
         self.is_built = True
 
     def apply(self, name: str, x: Any, y: Any = None) -> Any:
-        """Augments a training batch of one input. Runs inside the compiled step.
+        """Augments a training batch of one input.
 
         Args:
             name: Name of the input.
