@@ -88,7 +88,10 @@ def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
     questions = [f for f in findings if f["is_question"] or "unclear" in f["cost_words"]]
     if questions:
         first = questions[0]
-        why = first["cost_words"] or "is training augmented? Then this is intended"
+        why = first["cost_words"] or (
+            "augmentation of training may explain it, or the model has learnt too little to show "
+            "a cost"
+        )
         return Band(LOOK, headline(first["plain"]), (Fact("a question", why),))
     return Band(FINE, text)
 

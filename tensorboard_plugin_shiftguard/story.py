@@ -185,19 +185,22 @@ def _step(lead: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str | None
 
 
 def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the story of differences that augmentation may explain."""
+    """Returns the story of differences that are no alarm yet.
+
+    Augmentation may explain them, or the model has learnt too little to show their cost.
+    """
     lead = questions[0]
     pair = (lead["stream"], lead["against"])
     what, short = headline(questions, pair)
     return told(
         LOOK,
         short=f"perhaps {short}",
-        what=f"{what[:-1]}; augmentation of training may be the reason.",
+        what=f"{what[:-1]}; whether it harms is not known yet.",
         since=lead["since"],
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
         why=[finished(lead["explanation"] or "")],
-        todo="Wait for the next epochs: they show whether training is augmented.",
+        todo="Wait for the next epochs: they show whether it is augmentation or costs accuracy.",
     )
 
 

@@ -86,7 +86,7 @@ def compare_profiles(
         if not now.num_samples or not before.num_samples:
             tests.note_too_few(name, now.num_samples, before.num_samples, 1)
             continue
-        difference = _certain_difference(tests, name, now, before)
+        difference = _certain_difference(tests, name, now, before, shares)
         if difference is not None:
             certain.append(difference)
         else:
@@ -213,7 +213,11 @@ def _output_tests(
 
 
 def _certain_difference(
-    tests: CollectedTests, name: str, now: InputSummary, before: InputSummary
+    tests: CollectedTests,
+    name: str,
+    now: InputSummary,
+    before: InputSummary,
+    shares: tuple[float, float],
 ) -> Finding | None:
     """Returns a finding on a difference of shapes or image sizes, or on flat images; else None.
 
@@ -226,7 +230,7 @@ def _certain_difference(
             f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
             f"against {before.num_channels} ({before.layout}) in {there}"
         )
-        return _certain(tests.names, name, "other", text, now, before)
+        return _certain(tests.names, name, "other", text, now, before, shares)
     if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
         return None
     if _is_flat(now) and not _is_flat(before):
@@ -235,7 +239,7 @@ def _certain_difference(
             f"All {here} images are flat: within each image, all pixels have the same value (mean "
             f"{level}). A failing loader gives such images. Those in {there} are not flat"
         )
-        return _certain(tests.names, name, "other", text, now, before)
+        return _certain(tests.names, name, "other", text, now, before, shares)
     height_and_width = range(2)
     no_common_size = any(
         now.smallest_size[i] > before.largest_size[i]
@@ -246,7 +250,7 @@ def _certain_difference(
         return None
     sizes = f"{_size(now)} against {_size(before)} in {there}"
     text = f"{here.capitalize()} images have another size: {sizes}"
-    return _certain(tests.names, name, "resolution", text, now, before)
+    return _certain(tests.names, name, "resolution", text, now, before, shares)
 
 
 def _is_flat(summary: InputSummary) -> bool:
@@ -268,16 +272,18 @@ def _certain(
     text: str,
     now: InputSummary,
     before: InputSummary,
+    shares: tuple[float, float],
 ) -> Finding:
     """Returns a finding on a property that all samples of one stream have, and none of the other.
 
     Its effect size is the difference of the two shares, 1 and 0, in standard deviations between
-    samples, as for missing values. Its p-value is the probability that dividing the samples at
-    random separates them like this.
+    samples, as for missing values. Its p-value is the probability that dividing the distinct
+    samples at random separates them like this.
     """
     n, m = now.num_samples, before.num_samples
     pooled = n / (n + m)
-    by_chance = float(np.ravel(hypergeometric_two_sided(n, n, n, n + m))[0])
+    distinct, others = n * shares[0], m * shares[1]
+    by_chance = hypergeometric_two_sided(distinct, distinct, distinct, distinct + others)
     effect = 1 / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
     return Finding(
         feature=name,
@@ -285,7 +291,7 @@ def _certain(
         family=family,
         effect_size=effect,
         interval=(effect, effect),
-        p_value=max(by_chance, SMALLEST_P),
+        p_value=max(float(by_chance[0]), SMALLEST_P),
         stream=names.stream,
         against=names.against,
         since=None,

@@ -54,7 +54,10 @@ def in_a_sentence(finding: Finding) -> str:
     elif finding.cost_words and not finding.is_question:
         text += f" ({finding.cost_words})"
     elif finding.is_question:
-        text += " (is training augmented? then this is intended; later epochs show it)"
+        text += (
+            " (no alarm yet: augmentation of training may explain it, or the model has learnt too "
+            "little to show a cost; later epochs tell)"
+        )
     return text + "."
 
 

@@ -24,7 +24,7 @@ from keras_shiftguard.explain.remainder import Remainder
 from keras_shiftguard.explain.removable import find_removable
 from keras_shiftguard.explain.removal import Removable, Views
 from keras_shiftguard.explain.report import UNEXPLAINED, GapReport, GapRow
-from keras_shiftguard.explain.samples import Samples, read_samples, spread
+from keras_shiftguard.explain.samples import Samples, read_samples
 from keras_shiftguard.explain.shapley import shapley_shares
 
 SEED = 21
@@ -77,7 +77,8 @@ def explain_gap(
             with all removable causes removed.
         groups: Number or name of the group of each sample of `data`, if samples of one group
             depend on each other: the clip of a frame, the patient of a tile. The bootstrap then
-            draws whole groups for the intervals.
+            draws whole groups for the intervals. Of a generator, the groups of the samples that
+            are read are enough.
         max_samples: Largest number of samples to evaluate, evenly spread over the data; of a
             generator, the first ones.
 
@@ -118,32 +119,31 @@ def explain_gap(
     )
     views = find_removable(model, samples, facts, resolved)
     calibration = calibrate(resolved) if samples.labels is None else None
-    numbers = _group_numbers(groups, len(samples), max_samples)
+    numbers = _group_numbers(groups, samples)
     return _GapAnalysis(model, samples, views, resolved, calibration, numbers).report()
 
 
-def _group_numbers(groups: Any, number: int, max_samples: int | None) -> np.ndarray | None:
+def _group_numbers(groups: Any, samples: Samples) -> np.ndarray | None:
     """Returns the number of each sample's group, `(samples,)`; None without groups.
 
     Args:
         groups: See `explain_gap`.
-        number: Number of samples.
-        max_samples: See `explain_gap`.
+        samples: The samples that were read. If reading stopped at a limit, the groups may go on.
 
     Raises:
-        BadInputError: if `groups` does not have one entry for each sample.
+        BadInputError: if `groups` does not have one entry for each sample of the data.
     """
     if groups is None:
         return None
     ids = np.asarray(groups).reshape(-1)
-    if len(ids) > number and max_samples is not None:
-        ids = ids[spread(len(ids), max_samples)]
-    if len(ids) != number:
+    kept = np.arange(len(samples)) if samples.kept is None else samples.kept
+    fits = len(ids) > kept[-1] if samples.is_cut else len(ids) == samples.total
+    if not fits:
         raise BadInputError(
             f"`groups` needs one entry for each sample of `data`. Received: {len(ids)} entries "
-            f"for {number} samples."
+            f"for {samples.total:,} samples."
         )
-    return np.unique(ids, return_inverse=True)[1].reshape(-1)
+    return np.unique(ids[kept], return_inverse=True)[1].reshape(-1)
 
 
 class _GapAnalysis:

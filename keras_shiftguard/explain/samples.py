@@ -29,6 +29,8 @@ class Samples:
         folder: The raw files of the samples, in the same order; None if not known.
         form: Structure that the model takes: `"tensor"`, `"dict"` or `"list"`.
         total: Number of samples in the data, of which only some may have been kept here.
+        kept: Positions of these samples in the data, `(samples,)`; None for all of them.
+        is_cut: Whether reading stopped at a limit, so that the data may hold more than `total`.
     """
 
     inputs: dict[str, np.ndarray]
@@ -36,6 +38,8 @@ class Samples:
     folder: Folder | None = None
     form: str = "tensor"
     total: int = 0
+    kept: np.ndarray | None = None
+    is_cut: bool = False
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -122,18 +126,19 @@ def _of_folder(
         which = spread(len(fed), max_samples)
         inputs = {name: value[which] for name, value in fed.inputs.items()}
         chosen = None if labels is None else labels[which]
-        return Samples(inputs, chosen, folder.chosen(which), fed.form, len(fed))
+        return Samples(inputs, chosen, folder.chosen(which), fed.form, len(fed), which)
     total = len(folder.files)
     first = np.asarray(pipeline(raw_image(folder.files[0], channels)))
     fitting = max(1, MAX_BYTES // max(first.nbytes, 1))
-    folder = folder.chosen(spread(total, min(max_samples or fitting, fitting)))
+    which = spread(total, min(max_samples or fitting, fitting))
+    folder = folder.chosen(which)
     images = [np.asarray(pipeline(raw_image(file, channels))) for file in folder.files]
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise BadInputError(
             f"The function must return images of one size. Received: {sorted(shapes)[:3]}"
         )
-    return Samples({"input": np.stack(images)}, folder.labels, folder, "tensor", total)
+    return Samples({"input": np.stack(images)}, folder.labels, folder, "tensor", total, which)
 
 
 def _is_function(value: Any) -> bool:
@@ -146,7 +151,7 @@ def _is_function(value: Any) -> bool:
 
 def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int | None) -> Samples:
     """Returns the samples of arrays, a dataset or a generator."""
-    limit = max_samples
+    limit, which, is_cut = max_samples, None, False
     if is_arrays(data):
         first_array = keras.tree.flatten(data)[0]
         which = spread(len(first_array), max_samples)
@@ -170,8 +175,10 @@ def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int
         if not inputs:
             continue
         if not subsample.add(inputs, class_ids(y, num_classes)):
+            is_cut = True
             break
-    return Samples(*subsample.joined(), None, form, total or subsample.seen)
+    kept = subsample.positions if which is None else which[subsample.positions]
+    return Samples(*subsample.joined(), None, form, total or subsample.seen, kept, is_cut)
 
 
 class _EvenSubsample:
@@ -220,6 +227,11 @@ class _EvenSubsample:
         if self.labels is not None:
             self.labels = [np.concatenate(self.labels)[which]]
         self.count = len(next(iter(self.inputs.values()))[0])
+
+    @property
+    def positions(self) -> np.ndarray:
+        """The positions of the kept samples in the stream."""
+        return np.arange(self.count) * self.stride
 
     def joined(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Returns the inputs by name, and the labels or None."""

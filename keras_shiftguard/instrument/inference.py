@@ -29,7 +29,10 @@ def predicted_classes(model: keras.Model, name: str, chunks: Iterable[Any]) -> n
             with keras.StatelessScope(), no_gradients():
                 inputs = as_called(model, {name: chunk[start : start + BATCH]})
                 outputs = ops.convert_to_numpy(ops.stop_gradient(model(inputs, training=False)))
-            column = outputs.shape[1] == 1  # one column: probability or logit of the second class
-            limit = 0.5 if np.all((outputs >= 0) & (outputs <= 1)) else 0.0
-            found.append((outputs[:, 0] > limit).astype(int) if column else outputs.argmax(axis=1))
-    return np.concatenate(found)
+            found.append(outputs)
+    outputs = np.concatenate(found)
+    if outputs.shape[1] > 1:
+        return outputs.argmax(axis=1)
+    # One column: the probability of the second class if none is outside [0, 1], else its logit.
+    limit = 0.0 if np.any((outputs < 0) | (outputs > 1)) else 0.5
+    return (outputs[:, 0] > limit).astype(int)

@@ -36,7 +36,9 @@ class KeptSamples:
         bytes_per_image = self.height * self.width * spec.channels * 4
         self.capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, max_samples))
         self.per_batch = self.capacity  # images taken from each batch after FIRST_SAMPLES
-        self._parts: list[tuple[np.ndarray, np.ndarray]] = []  # images and labels
+        # Images, their labels, and their positions among all samples since the buffer was empty.
+        self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._seen = 0  # number of these samples
 
     def spread(self, measured: int | None) -> None:
         """Spreads the images over a pass.
@@ -49,7 +51,8 @@ class KeptSamples:
 
     def update(self, x: Any, y: Any = None) -> None:
         """Copies the images of one batch that are due, and their labels, to the host."""
-        filled = sum(len(images) for images, _ in self._parts)
+        first, self._seen = self._seen, self._seen + x.shape[0]
+        filled = sum(len(images) for images, _, _ in self._parts)
         room = min(self.capacity - filled, max(self.per_batch, FIRST_SAMPLES - filled))
         if room <= 0 or not x.shape[0]:
             return
@@ -60,11 +63,12 @@ class KeptSamples:
             images = np.take(images, range(start, min(start + limit, images.shape[axis])), axis)
         ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
         labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
-        self._parts.append((images, labels))
+        self._parts.append((images, labels, first + np.arange(len(images))))
 
     def reset(self) -> None:
         """Empties the buffer, so that it fills again."""
         self._parts.clear()
+        self._seen = 0
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns `(images, labels)` on the host; an unknown label is -1.
@@ -72,8 +76,15 @@ class KeptSamples:
         Images of another size than the first are left out, so that the images form one array,
         `(images, ...)` float32, in the layout of the input.
         """
-        shape = self._parts[0][0].shape[1:] if self._parts else None
-        same = [part for part in self._parts if part[0].shape[1:] == shape]
+        same = self._of_first_size()
         if not same:
             return np.zeros((0, 1, 1, self.spec.channels), "float32"), np.zeros(0, int)
         return np.concatenate([part[0] for part in same]), np.concatenate([p[1] for p in same])
+
+    @property
+    def positions(self) -> np.ndarray:
+        """The positions of the images that `read` returns, among all samples of the stream."""
+        return np.concatenate([np.zeros(0, int), *(part[2] for part in self._of_first_size())])
+
+    def _of_first_size(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        return [part for part in self._parts if part[0].shape[1:] == self._parts[0][0].shape[1:]]

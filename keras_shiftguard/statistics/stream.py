@@ -1,6 +1,7 @@
 """`Stream`: all statistics of one stream of data, such as training or validation."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import keras
@@ -159,15 +160,21 @@ class Stream:
     def samples(self, limit: int | None = None) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Returns the kept images of each image input, and their labels.
 
-        The labels are None if there are none, or if some of them are unknown.
+        The buffers of several inputs may hold images of different samples: each has a capacity of
+        its own, and leaves out images of another size than its first. Only the samples that all of
+        them hold are returned. The labels are None if there are none, or if some of them are
+        unknown.
 
         Args:
             limit: How many images, at most, the earliest first; None for all.
         """
         images: dict[str, np.ndarray] = {}
         labels = np.zeros(0, dtype=int)
+        buffers = self.kept_samples.values()
+        in_all = reduce(np.intersect1d, [buffer.positions for buffer in buffers] or [labels])
         for name, buffer in self.kept_samples.items():
-            images[name], labels = (part[:limit] for part in buffer.read())
+            which = np.isin(buffer.positions, in_all[:limit])
+            images[name], labels = (part[which] for part in buffer.read())
         return images, labels if len(labels) and np.all(labels >= 0) else None
 
     def user_results(self) -> dict[str, float]:

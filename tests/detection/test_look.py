@@ -197,6 +197,16 @@ def test_copies_of_the_same_samples_are_counted_once():
     )
 
 
+def test_copies_are_counted_once_where_the_shapes_differ():
+    reference = replace(columns(40, 3), distinct_samples=4)
+    current = replace(columns(600, 5), distinct_samples=6)
+    copied, once = (
+        compare_profiles(*pair).findings[0]
+        for pair in ((reference, current), (columns(4, 3), columns(6, 5)))
+    )
+    assert copied.p_value == once.p_value == pytest.approx(2 / 210)  # of 210 ways to divide ten
+
+
 def test_empty_profiles_and_embeddings_are_no_error():
     assert compare_profiles(InputProfile(), InputProfile()).p_value == 1
     bare = with_input(columns(100), embedding=MeanEmbedding())

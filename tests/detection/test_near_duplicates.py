@@ -43,3 +43,10 @@ def test_an_order_by_class_is_no_dependence():
 def test_too_few_images_tell_nothing():
     rng = np.random.default_rng(0)
     assert independent_share(scenes(rng, 10).repeat(3, axis=0), None) == 1.0
+
+
+def test_identical_images_tell_nothing():
+    rng = np.random.default_rng(0)
+    assert independent_share(np.full((100, 16, 16, 3), 0.5), None) == 1.0
+    x = scenes(rng, 120).repeat(3, axis=0)
+    assert independent_share(1e-8 * x, None) == pytest.approx(independent_share(x, None))

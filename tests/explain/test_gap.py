@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import keras_shiftguard as sg
+from keras_shiftguard.explain import samples
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +191,34 @@ def test_groups_widen_the_intervals(model, reference):
     assert half.num_samples == 240
     with pytest.raises(sg.BadInputError, match="one entry for each sample"):
         sg.explain_gap(model, copies, reference, groups=groups[1:])
+
+
+@pytest.mark.parametrize(
+    ("read", "limit"),
+    [
+        (iter, "max_samples"),
+        (iter, "MAX_GENERATOR_SAMPLES"),
+        (iter, "MAX_BYTES"),
+        (list, "max_samples"),
+        (list, "MAX_BYTES"),
+    ],
+)
+def test_groups_are_those_of_the_samples_that_were_read(monkeypatch, model, read, limit):
+    """Of a generator the first 50 are read; of a dataset every second, because 80 are too many."""
+    x, y = gap_cases.photos(80)
+    if limit != "max_samples":
+        number = 50 * x[0].nbytes if limit == "MAX_BYTES" else 50
+        monkeypatch.setattr(samples, limit, number)
+    at = np.arange(80)
+    is_read = at < 50 if read is iter else at % 2 == 0
+    groups = np.where(is_read, at, -1)  # samples that are not read share one group
+
+    def explain(groups):
+        data = read([(x[i : i + 20], y[i : i + 20]) for i in range(0, 80, 20)])
+        max_samples = 50 if limit == "max_samples" else None
+        return sg.explain_gap(model, data, 0.9, groups=groups, max_samples=max_samples)
+
+    n = is_read.sum()
+    assert f"drawing {n} groups, not {n} samples" in str(explain(groups))
+    with pytest.raises(sg.BadInputError, match="one entry for each sample"):
+        explain(groups[: n - 1])

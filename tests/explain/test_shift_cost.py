@@ -128,3 +128,15 @@ def test_predictions_leave_the_model_alone(digits):
     outputs = keras.ops.convert_to_numpy(model(x, training=False))[:, 0]
     assert np.array_equal(found, outputs > 0)
     assert vars(model).keys() == before.keys()
+
+
+def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
+    """A chunk whose logits all lie in [0, 1] is no chunk of probabilities."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Identity()])
+    outputs = np.repeat([[0.3], [-2.0], [0.9]], 128, axis=0).astype("float32")
+    for chunks in ([outputs], np.split(outputs, 3)):
+        assert np.array_equal(predicted_classes(model, "input", chunks), outputs[:, 0] > 0)
+    probabilities = np.abs(outputs) / 2
+    probabilities[0] = np.nan  # tells nothing about the others
+    found = predicted_classes(model, "input", [probabilities])
+    assert np.array_equal(found, probabilities[:, 0] > 0.5)

@@ -90,6 +90,11 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
     assert table.rows[1][-1] == "costs no accuracy"
 
 
+def test_a_question_waits_for_augmentation_or_for_the_cost():
+    [fact] = said(report(replace(DARKER, is_question=True, cost_words=""))).band.facts
+    assert "augmentation of training may explain it, or the model has learnt too" in fact.meaning
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_finding_has_something_to_do(kind):
     assert said(report(replace(DARKER, kind=kind))).band.advice

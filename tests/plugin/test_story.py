@@ -96,6 +96,14 @@ def test_a_class_mix_is_named_by_its_classes(monitor, rng):
     assert told["what"].endswith("than training.") and "stratify" in told["code"]
 
 
+def test_a_question_waits_for_augmentation_or_for_the_cost(monitor, rng):
+    compared(monitor, rng, shift=2)
+    monitor.ask(*PAIR, lambda finding: True)
+    told = story(state_of(monitor))
+    assert told["what"].endswith("than training samples; whether it harms is not known yet.")
+    assert "whether it is augmentation or costs accuracy" in told["todo"]
+
+
 def test_whether_a_finding_matters_is_what_the_package_says(monitor, rng):
     compared(monitor, rng, shift=2)
     [one, *_] = monitor.report().findings

@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES, KeptSamples
+from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
@@ -53,3 +54,22 @@ def test_large_images_are_fewer():
     assert (
         4 <= large.capacity < KeptSamples(spec_for("i", (None, 8, 8, 3), "channels_last")).capacity
     )
+
+
+def test_images_of_several_inputs_are_of_the_same_samples():
+    """Each input has a batch of another size, which its buffer leaves out."""
+    stream = Stream("test")
+    stream.build([spec_for(name, (None, None, None, 1), "channels_last") for name in "ab"])
+    for i, sides in enumerate([(8, 12), (9, 12), (8, 12), (8, 13)]):
+        batches = [numbered(10 * i, 10, side) for side in sides]
+        x = {
+            name: ops.convert_to_tensor(images.astype("float32"))
+            for name, (images, _) in zip("ab", batches, strict=True)
+        }
+        stream.update(x, x, ops.convert_to_tensor(batches[0][1] % 7))
+    for limit, expected in ((None, [*range(10), *range(20, 30)]), (4, range(4))):
+        images, labels = stream.samples(limit)
+        assert all(list(images[name][:, 0, 0, 0]) == list(expected) for name in "ab")
+        np.testing.assert_array_equal(labels, np.asarray(expected) % 7)
+    stream.forget_samples()
+    assert [len(part) for part in stream.samples()[0].values()] == [0, 0]

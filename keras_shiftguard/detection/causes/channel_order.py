@@ -117,9 +117,7 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     distance = squared_z(first[0], second[0]) + squared_z(first[1], second[1])
     distance_reversed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
     allowed = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * distance)
-    return distance > MIN_BALANCE_MOVE and distance_reversed < min(
-        allowed, MAX_REMAINING * distance
-    )
+    return distance > MIN_BALANCE_MOVE and distance_reversed < allowed
 
 
 def _quantile_distance(first: Levels, second: Levels) -> float:

@@ -33,7 +33,9 @@ def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool
     if any(len(start) < MIN_PAIRS for start, _ in pairs):
         return 1.0
     distances = [((x[start] - x[start + lag]) ** 2).mean() for start, lag in pairs]
-    nearer = 1 - distances[0] / max(distances[1], 1e-12)
+    if not distances[1]:
+        return 1.0  # all images are identical, so nothing tells neighbours from the others
+    nearer = 1 - distances[0] / distances[1]
     if nearer < MIN_NEARER:
         return 1.0
     # Effective sample size of a series with this correlation of neighbours, as a share.
