@@ -15,6 +15,9 @@ from keras import ops
 from keras_shiftguard.instrument.graph import sublayers, walk
 from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, replaced_calls
 
+# Passes that TensorFlow runs operation by operation before it compiles the network, which takes as
+# long as about two of them. A small network then takes a tenth of the time.
+MAX_UNCOMPILED = 2
 MIN_FEATURES = 32  # without a classifier, outputs `(n, d)` are features from this many columns on
 
 
@@ -46,6 +49,8 @@ class FeatureReader:
         self._model = model
         # The layer that receives the features; empty if the outputs are the features.
         self._layers: list[Any] | None = None
+        self._passes = 0
+        self._compiled: Callable[..., Any] | None = None
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> Features | None:
         """Returns the features of some samples; None if the model has no layer with weights.
@@ -60,19 +65,47 @@ class FeatureReader:
             if not found:
                 return None
             self._layers = _chosen(found, outputs)
-        received, outputs = self._run(inputs, self._layers)
+        values, rank = self._pass({name: np.asarray(x) for name, x in inputs.items()})
+        features = _numbers(values)
         if not self._layers:
-            return Features(_numbers(_averaged(keras.tree.flatten(outputs)[0], -1)), None)
+            return Features(features, None)
         (layer,) = self._layers
-        _, features, rank = received[-1]
         if not isinstance(layer, keras.layers.Dense) or rank != 2:
             return Features(features, None)
         kernel, bias = (_numbers(v) for v in (layer.kernel, layer.bias))
         return Features(features, features @ kernel + bias)
 
-    def _run(self, inputs: Mapping[str, np.ndarray], layers: list[Any]) -> tuple[list[Any], Any]:
+    def _pass(self, inputs: dict[str, np.ndarray]) -> tuple[Any, int]:
+        """Returns the features of a pass, and the rank of the tensor that they are averages of."""
+        self._passes += 1
+        can_compile = keras.backend.backend() == "tensorflow" and not self._model.run_eagerly
+        if not can_compile or self._passes <= MAX_UNCOMPILED:
+            return self._features(inputs)
+        import tensorflow as tf
+
+        if self._compiled is None:
+            specs = {
+                name: tf.TensorSpec((None, *x.shape[1:]), x.dtype) for name, x in inputs.items()
+            }
+            self._compiled = tf.function(self._features, input_signature=[specs], autograph=False)
+            try:
+                self._compiled.get_concrete_function()
+            except Exception:  # a `call` that only works operation by operation
+                self._compiled = self._features
+        values, rank = self._compiled(inputs)
+        return values, int(rank)
+
+    def _features(self, inputs: Mapping[str, Any]) -> tuple[Any, int]:
+        """Does the same as `_pass`, operation by operation."""
+        received, outputs = self._run(inputs, self._layers or [])
+        if not self._layers:
+            return _averaged(keras.tree.flatten(outputs)[0], -1), 2
+        _, values, rank = received[-1]
+        return values, rank
+
+    def _run(self, inputs: Mapping[str, Any], layers: list[Any]) -> tuple[list[Any], Any]:
         """Returns the inputs of the layers as `(layer, values, rank)`, and the outputs."""
-        found: list[tuple[Any, np.ndarray, int]] = []
+        found: list[tuple[Any, Any, int]] = []
         with (
             replaced_calls([(layer, _recorder(layer, layer.call, found)) for layer in layers]),
             keras.StatelessScope(),
@@ -82,7 +115,7 @@ class FeatureReader:
         return found, outputs
 
 
-def _chosen(found: list[tuple[Any, np.ndarray, int]], outputs: Any) -> list[Any]:
+def _chosen(found: list[tuple[Any, Any, int]], outputs: Any) -> list[Any]:
     """Returns a list with the layer that receives the features; empty if they are the outputs.
 
     The layer is the classifier. Without a classifier, the features are the first output, if it is
@@ -103,7 +136,7 @@ def _chosen(found: list[tuple[Any, np.ndarray, int]], outputs: Any) -> list[Any]
 
 
 def _recorder(
-    layer: Any, call: Callable[..., Any], found: list[tuple[Any, np.ndarray, int]]
+    layer: Any, call: Callable[..., Any], found: list[tuple[Any, Any, int]]
 ) -> Callable[..., Any]:
     """Returns a replacement for `call` that adds the first input of `layer` to `found`."""
 
@@ -111,7 +144,7 @@ def _recorder(
         shape = getattr(inputs, "shape", ())
         if len(shape) > 1:
             axis = 1 if getattr(layer, "data_format", None) == "channels_first" else -1
-            found.append((layer, _numbers(_averaged(inputs, axis)), len(shape)))
+            found.append((layer, _averaged(inputs, axis), len(shape)))
         return call(inputs, *args, **kwargs)
 
     return record
