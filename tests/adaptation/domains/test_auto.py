@@ -1,5 +1,7 @@
 """Decisions of `method="auto"` from its measurements, and their effects on the model."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from adaptation_models import as_array, network, two_domains
 from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
 
 CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predicts them
 
@@ -101,3 +104,14 @@ def test_a_fit_goes_through_both_stages(rng):
         assert history["alignment_loss"][-1] > 0
     else:
         assert model.actions
+
+
+def test_the_last_epoch_is_measured():
+    for epochs, last in ((31, [28, 30, 31]), (15, [12, 14, 15])):  # as planned, or stopped early
+        model = SimpleNamespace(num_classes=0, method="mmd", looks=[])
+        watch = AdaptationWatch(model, (None, None), None, (0, 31))
+        watch.look = lambda epoch: epoch
+        for epoch in range(epochs):
+            watch.on_epoch_end(epoch)
+        watch.on_train_end()
+        assert model.looks[-3:] == last
