@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.auto import AutoGuard
+from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard
 from keras_shiftguard.adaptation.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.adaptation.domains.pair import flat
 from keras_shiftguard.adaptation.domains.report import Action
@@ -23,7 +23,8 @@ class AdaptationWatch(keras.callbacks.Callback):
     """Keras callback that measures both domains in inference mode.
 
     It measures before training and after each epoch; in long trainings less often, see
-    `MAX_MEASUREMENTS`. The last epoch is always measured.
+    `MAX_MEASUREMENTS`. The last epoch is always measured. With "auto" it also measures when the
+    first stage ends, which may be in the middle of an epoch.
 
     Args:
         model: The `DomainAdaptationModel`; its `looks` get the measurements.
@@ -43,6 +44,9 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.start, self.last = epochs
         self.finished = self.measured = self.start  # epochs so far, and at the latest measurement
         self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
+        # Training steps so far, those before the present epoch, and those of the first stage.
+        self.steps_done = self.steps_before = 0
+        self.first_stage = float("inf")
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
@@ -50,6 +54,20 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start)
+        if self.guard is not None:
+            self.steps_done = int(ops.convert_to_numpy(self.domain_model.steps_done))
+            end = FIRST_STAGE * float(ops.convert_to_numpy(self.domain_model.steps))
+            if self.steps_done < end:
+                self.first_stage = end
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.steps_before = self.steps_done
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.steps_done = self.steps_before + batch + 1
+        if self.steps_done >= self.first_stage:
+            self.first_stage = float("inf")
+            self.look(self.finished + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.finished = epoch + 1
