@@ -52,7 +52,7 @@ class Pipeline:
 
         size, channels, channels_first = _input_shape(model)
         path = Path(data)
-        if path.suffix in images.ARRAY_SUFFIXES:
+        if path.suffix.lower() in images.ARRAY_SUFFIXES:
             x = images.read_array(path, self.max_samples)
         else:
             size = self.size or size
@@ -78,7 +78,7 @@ class Pipeline:
         from keras_shiftguard.io import images
 
         path = Path(data)
-        if path.suffix in images.ARRAY_SUFFIXES:
+        if path.suffix.lower() in images.ARRAY_SUFFIXES:
             x, y = self.read(data, model), images.read_labels(path, self.max_samples)
             return x if y is None else (x, y)
         size, _, channels_first = _input_shape(model)

@@ -22,7 +22,7 @@ def report(log_dir: Path, output: Path | None, as_json: bool) -> int:
 
     LOG_DIR is the `log_dir` of a ShiftGuard. The guard writes the page itself after each epoch;
     this command makes it again, of an older log or with the result of `explain_gap` in it, and
-    does not start Keras. The page opens from a disk and asks for nothing from anywhere.
+    does not start Keras. The page opens from a disk and loads nothing from the network.
 
     \b
       keras-shiftguard report logs/run1

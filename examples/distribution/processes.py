@@ -1,4 +1,4 @@
-"""Starts a script once for each rank, and kills processes that exceed a time limit."""
+"""Starts a script once for each rank, and kills processes that would never end."""
 
 import os
 import socket
@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 
-def in_processes(script, arguments=(), count=2, seconds=590):
+def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
     """Runs `python script RANK PORT arguments...` for each rank.
 
-    There is a time limit, because a process waits for ever if another one has ended.
+    A process waits for ever if another one has ended. So there is a time limit, and after a
+    failure the other processes have `grace` seconds to end.
 
     Returns:
         The output of each process, and the exit status of each; None for a process
@@ -21,26 +22,30 @@ def in_processes(script, arguments=(), count=2, seconds=590):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    # Files and not pipes, because a process stops while its pipe is full.
+    files = [tempfile.TemporaryFile("w+") for _ in range(count)]
     running = [
         subprocess.Popen(
             [sys.executable, script, str(rank), str(port), *arguments],
-            stdout=subprocess.PIPE,
+            stdout=file,
             stderr=subprocess.STDOUT,
-            text=True,
         )
-        for rank in range(count)
+        for rank, file in enumerate(files)
     ]
-    last = time.monotonic() + seconds
-    printed, statuses = [], []
-    for process in running:
-        try:
-            text, _ = process.communicate(timeout=max(1.0, last - time.monotonic()))
-            status = process.returncode
-        except subprocess.TimeoutExpired:
-            process.kill()
-            text, status = process.communicate()[0], None
-        printed.append(text)
-        statuses.append(status)
+    last, has_failed = time.monotonic() + seconds, False
+    while None in (statuses := [process.poll() for process in running]):
+        if any(statuses) and not has_failed:
+            last, has_failed = min(last, time.monotonic() + grace), True
+        if time.monotonic() > last:
+            break
+        time.sleep(0.1)
+    printed = []
+    for process, file in zip(running, files, strict=True):
+        process.kill()  # does nothing to a process that has ended
+        process.wait()
+        with file:
+            file.seek(0)
+            printed.append(file.read())
     return printed, statuses
 
 

@@ -51,12 +51,14 @@ class Repair:
         return StepAugmentation(pool=target_images)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
-        """Sets the augmentation of a new fit, which starts with the strengths of the last fit."""
-        if augmentation is None:
-            return
-        if self.augmentation is not None and augmentation.is_built:
+        """Begins a new fit with this augmentation, or with none.
+
+        The augmentation starts with the strengths of the last fit.
+        """
+        if augmentation is not None and augmentation.is_built and self.augmentation is not None:
             augmentation.restore(self.augmentation.state())
         self.augmentation = augmentation
+        self.batch_norm = None
 
     def augment(self, train: InputProfile, target: InputProfile, log: RunWriter, step: int) -> str:
         """Widens or narrows the augmentation after an epoch; returns the changes as text.

@@ -109,10 +109,12 @@ class Run:
             return
         shapes = input_shapes(model)
         self.target_outputs = new_target_outputs(model, self.feature_layer, target)
-        augmentation = self.repair.new_augmentation() if self.training else None
-        if shapes and augmentation is not None:
-            augmentation.build(specs_of(shapes, model))
-        self.repair.use(augmentation)
+        augmentation = None
+        if self.training:
+            augmentation = self.repair.new_augmentation()
+            if shapes and augmentation is not None:
+                augmentation.build(specs_of(shapes, model))
+            self.repair.use(augmentation)
         outputs = None if self.target_outputs is None else self.target_outputs.outputs
         names = ["train", "validation"]
         self._probe = new_probe(model, names, corrects, self.statistics, outputs, augmentation)

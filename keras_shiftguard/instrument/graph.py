@@ -33,9 +33,12 @@ def has_graph(layer: Any) -> bool:
     if not isinstance(layer, keras.Model):
         return False
     try:
-        return bool(layer.inputs) and bool(layer.outputs)
-    except (AttributeError, ValueError):
+        inputs, outputs = list(layer.inputs), list(layer.outputs)
+    except (AttributeError, TypeError, ValueError):
         return False
+    # A subclassed model may have attributes of these names that are no tensors.
+    are_tensors = all(isinstance(t, keras.KerasTensor) for t in (*inputs, *outputs))
+    return bool(inputs) and bool(outputs) and are_tensors
 
 
 def flatten(model: keras.Model) -> list[Step]:

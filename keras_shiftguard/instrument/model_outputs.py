@@ -134,12 +134,16 @@ def predict_batch(model: keras.Model, x: Any) -> Any:
     return model.predict_on_batch(x)
 
 
-def is_classifier(model: keras.Model) -> bool:
+def is_classifier(model: keras.Model, width: int | None = None) -> bool:
     """Whether the model is a classifier and not a regression.
 
     It is a classifier if the last layer is a softmax or sigmoid. Otherwise the name of the
     loss decides. If the name is not known, a single output column means regression, and
     several columns mean classes.
+
+    Args:
+        model: The model.
+        width: The number of columns of its output; None to read it from the model.
     """
     layers = getattr(model, "layers", None)
     last = layers[-1] if layers else None
@@ -154,7 +158,7 @@ def is_classifier(model: keras.Model) -> bool:
     name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()
     if any(part in name for part in REGRESSION_LOSSES):
         return False
-    return "entropy" in name or "hinge" in name or "kl_div" in name or _width(model) > 1
+    return "entropy" in name or "hinge" in name or "kl_div" in name or (width or _width(model)) > 1
 
 
 def fingerprint(model: keras.Model) -> str:

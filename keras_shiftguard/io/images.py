@@ -142,7 +142,7 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
         BadInputError: If the file cannot be read or holds no batch of images.
     """
     try:
-        if path.suffix == ".npz":
+        if path.suffix.lower() == ".npz":
             name = _name_in(names_in(path), path)
             x = read_npz(path, MAX_ARRAY_BYTES, [name])[name]
         else:  # memory-mapped: only the chosen images are read
@@ -176,7 +176,7 @@ def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
     Raises:
         BadInputError: If the labels cannot be read.
     """
-    if path.suffix != ".npz":
+    if path.suffix.lower() != ".npz":
         return None
     try:
         found = read_npz(path, MAX_ARRAY_BYTES, ("y", "y_train", "labels", "label"))

@@ -37,7 +37,7 @@ from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, rema
 from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
-from keras_shiftguard.preprocessing.witnesses.trial import Trial
+from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks whose training from scratch was observed. They learn the convention that they
@@ -261,10 +261,13 @@ def _try_garbling(
     garbling = find_garbling(samples[name], observation.convention, first)
     if garbling is None:
         return NOT_GARBLED
-    some = {key: np.asarray(x)[: len(garbling.images)] for key, x in samples.items()}
+    as_fed = np.asarray(samples[name])[: len(garbling.images)]
+    # Images that differ as fed may be equal after the repair (the hue of black pixels).
+    both = np.intersect1d(distinct_images(as_fed), distinct_images(garbling.images))
+    some = {key: np.asarray(x)[both] for key, x in samples.items()}
     before, after = (
-        _trial(model, {**some, name: images}, name, summary, structure, None, False)
-        for images in (some[name], garbling.images)
+        _trial(model, {**some, name: images[both]}, name, summary, structure, None, False)
+        for images in (as_fed, garbling.images)
     )
     try:
         return Garbled(garbling, after.against(before))

@@ -133,6 +133,27 @@ def test_a_fit_that_was_interrupted_goes_on_exactly(data, tmp_path):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.thorough
+def test_a_fit_without_augmentation_keeps_nothing_of_an_earlier_fit(data):
+    """The target can be read in the first fit and not in the second."""
+    lost = []
+
+    def target():
+        if lost:
+            raise OSError("not mounted")
+        yield data[0] - np.float32(0.25)
+
+    guard = guarded(target, adapt=("augmentation", "batch_norm"))
+    model, _ = fitted(data, guard, epochs=1)
+    assert guard.augmentation is not None and guard.batch_norm is not None
+    model.evaluate(*data, verbose=0, callbacks=[guard])
+    assert guard.augmentation is not None and guard.batch_norm is not None
+    lost.append(True)
+    with pytest.warns(sg.ShiftWarning, match="goes on without `target_data`"):
+        model.fit(*data, batch_size=64, verbose=0, callbacks=[guard])
+    assert guard.augmentation is None and guard.batch_norm is None
+
+
 REPLICAS = """
 import numpy as np, tensorflow as tf, test_adapt
 tf.config.set_logical_device_configuration(

@@ -104,6 +104,13 @@ def test_the_images_of_an_archive_are_found(tmp_path, names):
     assert read_array(tmp_path / "a.npz", 9).max() == 0
 
 
+def test_the_case_of_a_suffix_does_not_matter(tmp_path):
+    with open(tmp_path / "a.NPZ", "wb") as file:
+        np.savez(file, x=np.ones((2, 4, 4, 3)), y=np.arange(2))
+    assert read_array(tmp_path / "a.NPZ", 9).shape == (2, 4, 4, 3)
+    assert np.array_equal(read_labels(tmp_path / "a.NPZ", 9), [0, 1])
+
+
 def bad_arrays():
     yield "several", {"a": np.zeros((2, 4, 4, 3)), "b": np.zeros(2)}, "none is named 'x'"
     yield "rank 3", {"x": np.zeros((2, 4, 4))}, r"Received shape \(2, 4, 4\)"

@@ -1,5 +1,8 @@
 """Images in a wrong memory layout or colour space, and pictures that only look unusual."""
 
+from types import SimpleNamespace
+
+import keras
 import lite0
 import numpy as np
 import pytest
@@ -8,7 +11,9 @@ from PIL import Image
 
 import keras_shiftguard as sg
 from keras_shiftguard import InputConvention
+from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
+from keras_shiftguard.preprocessing.verdict import _try_garbling
 
 RAW = np.round(imagenet_photos(96)[0])
 N, SIDE = RAW.shape[:2]
@@ -80,6 +85,21 @@ def test_other_inputs_are_left_alone():
     assert find_garbling(RAW[..., :1], raw) is None
     assert find_garbling(np.full(RAW.shape, np.nan), raw) is None
     assert find_garbling(GARBLED["HSV in place"], InputConvention("unknown", "unknown")) is None
+
+
+def test_images_that_are_equal_after_the_repair_are_tried_once():
+    """Black pixels are black in any hue, so two of these 22 images become one."""
+    black = np.zeros((2, SIDE, SIDE, 3))
+    black[1, ..., 0] = 99
+    fed = np.concatenate([black, GARBLED["HSV in place"]]).astype("float32")
+    network = keras.Sequential(
+        [keras.Input(RAW.shape[1:]), keras.layers.Conv2D(8, 3), keras.layers.Flatten()]
+    )
+    known = SimpleNamespace(convention=InputConvention("raw"))
+    structure = StructuralExpectation(0, "input", known.convention, known.convention)
+    layout = SimpleNamespace(layout="channels_last")
+    found = _try_garbling(network, {"input": fed}, "input", layout, structure, known)
+    assert found.garbling.what.startswith("HSV") and found.trial.num_images == N + 1
 
 
 @pytest.mark.thorough

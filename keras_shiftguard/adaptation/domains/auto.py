@@ -35,7 +35,7 @@ class AutoGuard:
         model: The `DomainAdaptationModel`.
         labels: Class ids of the source samples that are measured, `(samples,)`.
         record_action: A function that records an action; its arguments are the number of
-            finished epochs, the action and its reason.
+            the epoch, see `Action`, the action and its reason.
     """
 
     def __init__(

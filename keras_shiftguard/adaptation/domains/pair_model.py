@@ -46,7 +46,7 @@ class PairModel(keras.Model):
         """Returns the loss of a batch of both domains, and the outputs for the source samples."""
         n, m = (ops.shape(keras.tree.flatten(x[domain])[0])[0] for domain in (SOURCE, TARGET))
         both = joined([x[SOURCE], x[TARGET]])
-        views = self.views(both) if self.views else (both,)
+        views = self.views(both, source_rows=n) if self.views else (both,)
         # Everything goes through the network in one batch, so batch norm sees both domains.
         features, outputs = self.split.features_and_outputs(joined(views), training=True)
         starts = [view * (n + m) for view in range(len(views))]

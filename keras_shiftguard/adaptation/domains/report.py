@@ -14,7 +14,8 @@ class Action:
     """A change that was made during training, with the reason.
 
     Args:
-        epoch: Number of finished epochs when the change was made.
+        epoch: Number of the epoch, counted from 1, in which or after which the change was made;
+            0 before training.
         what: The change.
         reason: The reason, with numbers.
     """

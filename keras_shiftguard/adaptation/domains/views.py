@@ -34,7 +34,7 @@ class Views(keras.layers.Layer):
     - Images (4D): the weak view has small shifts. The strong view also has random rotation,
       shear, zoom, light, contrast, colour, noise and one erased rectangle.
     - Vectors (2D): the strong view has a common gain, noise, and values of another sample of
-      the batch.
+      the same domain.
     - Signals (3D, `(samples, time, channels)`): the strong view has a gain, a drift, noise and
       a shift in time.
 
@@ -87,25 +87,31 @@ class Views(keras.layers.Layer):
                 first.assign(value.mean(axis=axes))
                 second.assign(value.std(axis=axes))
 
-    def call(self, x: Any) -> tuple[Any, Any]:
-        """Returns the weak and the strong view of a batch, both structured like `x`."""
+    def call(self, x: Any, source_rows: Any = None) -> tuple[Any, Any]:
+        """Returns the weak and the strong view of a batch, both structured like `x`.
+
+        Args:
+            x: The batch: samples of the source, then samples of the target.
+            source_rows: Number of samples of the source; None if all are of one domain.
+        """
         if self.layer is not None:
             return x, self.layer(x, training=True)
         leaves = keras.tree.flatten(x)
         views = [
-            self._views(v, scale) if _has_views(v) else (v, v)
+            self._views(v, scale, source_rows) if _has_views(v) else (v, v)
             for v, scale in zip(leaves, self.scales, strict=True)
         ]
         weak, strong = zip(*views, strict=True)
         return keras.tree.pack_sequence_as(x, weak), keras.tree.pack_sequence_as(x, strong)
 
-    def _views(self, x: Any, scale: Any) -> tuple[Any, Any]:
+    def _views(self, x: Any, scale: Any, source_rows: Any) -> tuple[Any, Any]:
         first, second = scale
         if len(x.shape) == 4:
             seeds = drawn_seed(self.generator), drawn_seed(self.generator)
             return image_views(x, first, second, *seeds)
-        perturbed = perturbed_signal if len(x.shape) == 3 else perturbed_vector
-        return x, perturbed(x, first, second, self.generator)
+        if len(x.shape) == 3:
+            return x, perturbed_signal(x, first, second, self.generator)
+        return x, perturbed_vector(x, first, second, self.generator, source_rows)
 
 
 def check_views(inputs: Any) -> None:
@@ -149,11 +155,18 @@ def image_views(x: Any, low: Any, high: Any, seed: GivenSeed, choice: GivenSeed)
     return both[:rows], both[rows:]
 
 
-def perturbed_vector(x: Any, mean: Any, deviation: Any, generator: Any) -> Any:
-    """Returns vectors with a random gain around the mean, noise, and values of other samples."""
+def perturbed_vector(
+    x: Any, mean: Any, deviation: Any, generator: Any, source_rows: Any = None
+) -> Any:
+    """Returns vectors with a random gain around the mean, noise, and values of other samples.
+
+    For `source_rows` see `Views.call`.
+    """
     rows = ops.shape(x)[0]
     z = ops.cast(x, "float32")
-    other = ops.roll(z, 1, axis=0)  # a random other sample, if the batch is shuffled
+    # A random other sample of the same domain, if the batch is shuffled.
+    domains = [z] if source_rows is None else [z[:source_rows], z[source_rows:]]
+    other = ops.concatenate([ops.roll(domain, 1, axis=0) for domain in domains], axis=0)
     u = keras.random.uniform(ops.shape(z), seed=generator, dtype="float32")
     z = ops.where(u < SWAPPED, other, z)
     gain = ops.exp(GAIN * keras.random.normal((rows, 1), seed=generator, dtype="float32"))

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.auto import AutoGuard
-from keras_shiftguard.adaptation.domains.evidence import measure_evidence
+from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard
+from keras_shiftguard.adaptation.domains.evidence import Evidence, measure_evidence
 from keras_shiftguard.adaptation.domains.pair import flat
 from keras_shiftguard.adaptation.domains.report import Action
 from keras_shiftguard.io.batches import to_numpy
@@ -23,7 +23,8 @@ class AdaptationWatch(keras.callbacks.Callback):
     """Keras callback that measures both domains in inference mode.
 
     It measures before training and after each epoch; in long trainings less often, see
-    `MAX_MEASUREMENTS`.
+    `MAX_MEASUREMENTS`. The last epoch is always measured. With "auto" it also measures when the
+    first stage ends, which may be in the middle of an epoch.
 
     Args:
         model: The `DomainAdaptationModel`; its `looks` get the measurements.
@@ -40,8 +41,12 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.domain_model = model  # Keras itself sets `model`
         self.inputs, labels = source
         self.target = target
-        self.start, last = epochs
-        self.every = max(1, last // MAX_MEASUREMENTS)  # epochs between measurements
+        self.start, self.last = epochs
+        self.finished = self.measured = self.start  # epochs so far, and at the latest measurement
+        self.every = max(1, self.last // MAX_MEASUREMENTS)  # epochs between measurements
+        # Training steps so far, those before the present epoch, and those of the first stage.
+        self.steps_done = self.steps_before = 0
+        self.first_stage = float("inf")
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
@@ -49,19 +54,47 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start)
+        if self.guard is not None:
+            self.steps_done = int(ops.convert_to_numpy(self.domain_model.steps_done))
+            end = FIRST_STAGE * float(ops.convert_to_numpy(self.domain_model.steps))
+            if self.steps_done < end:
+                self.first_stage = end
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.steps_before = self.steps_done
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.steps_done = self.steps_before + batch + 1
+        if self.steps_done >= self.first_stage:
+            self.first_stage = float("inf")
+            self.look(self.finished + 1)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        if (epoch + 1) % self.every == 0:
-            self.measure(epoch + 1)
+        self.finished = epoch + 1
+        if self.finished % self.every == 0 or self.finished == self.last:
+            self.measure(self.finished)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        if self.measured < self.finished:  # the training was stopped early
+            self.measure(self.finished)
 
     def measure(self, epoch: int) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`."""
+        self.domain_model.looks.append(self.look(epoch))
+        self.measured = epoch
+
+    def look(self, epoch: int) -> Evidence:
+        """Measures the model in or after an epoch, and passes the result to the guard of "auto".
+
+        Args:
+            epoch: Number of the epoch, counted from 1; 0 before training.
+        """
         _ = self.model  # on JAX: brings the variables up to date
         source, target = self.predict(self.inputs), self.predict(self.target)
         evidence = measure_evidence(epoch, source, self.labels, target)
-        self.domain_model.looks.append(evidence)
         if self.guard is not None:
             self.guard.look(evidence, target[1], len(source[1]))
+        return evidence
 
     def record_action(self, epoch: int, what: str, reason: str) -> None:
         """Adds an action to the model's `actions`, and prints it; see `Action`."""

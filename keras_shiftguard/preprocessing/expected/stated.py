@@ -98,6 +98,8 @@ def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping
 def for_channels(convention: InputConvention, channels: int) -> InputConvention:
     """Returns a stated convention for an input with that many channels.
 
+    A single number for all channels is repeated for each of them.
+
     Raises:
         BadInputError: If the number of means differs from the number of channels.
     """
@@ -110,7 +112,11 @@ def for_channels(convention: InputConvention, channels: int) -> InputConvention:
             f"`expects` has {numbers} means, and the input has {channels} "
             f"channel{'s' if channels != 1 else ''}. Received: {convention}"
         )
-    return convention
+    if numbers > 1 or convention.scale is None or convention.offset is None:
+        return convention
+    order = {1: "gray", 3: convention.channel_order}.get(channels, "unknown")
+    scale, offset = convention.scale * channels, convention.offset * channels
+    return InputConvention("custom", order, scale, offset)
 
 
 def _convention(value: Any) -> InputConvention:
@@ -257,7 +263,8 @@ def _named(scale: np.ndarray, offset: np.ndarray, order: str) -> InputConvention
             np.abs(offset - mode_offset) <= TOLERANCE * span
         ):
             return InputConvention(mode, order)
-    channel_order = "gray" if len(scale) == 1 else order if len(scale) == 3 else "unknown"
+    # For a single number, `for_channels` sets the order when the number of channels is known.
+    channel_order = order if len(scale) in (1, 3) else "unknown"
     numbers = (tuple(float(v) for v in values) for values in (scale, offset))
     return InputConvention("custom", channel_order, *numbers)
 

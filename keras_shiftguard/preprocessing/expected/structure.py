@@ -81,12 +81,12 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     inputs = _image_inputs(model)
     try:
         found = recognise(model)
+        head = _head_of(model)
+        return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
     except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
             _unknown(p, n, f"The model's graph could not be read ({error}).") for p, n in inputs
         )
-    head = _head_of(model)
-    return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
 
 
 def _image_inputs(model: Any) -> list[tuple[int, str]]:
@@ -270,7 +270,7 @@ def _same(one: InputConvention, other: InputConvention) -> bool:
 
 def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
     """Whether moving statistics or, without batch norm, biases have their initial values."""
-    norms = [n for n in network_layers if isinstance(n, layers.BatchNormalization)]
+    norms = [layer for layer in network_layers if _has_statistics(layer)]
     if norms:
         return all(
             _all_equal(n.moving_mean, 0.0) and _all_equal(n.moving_variance, 1.0) for n in norms
@@ -294,9 +294,14 @@ def _head_of(model: Any) -> str:
 def _has_weights_to_tell(network_layers: tuple[Any, ...]) -> bool:
     """Whether any layer has moving statistics or a bias, which show whether it was trained."""
     return any(
-        isinstance(layer, layers.BatchNormalization) or getattr(layer, "bias", None) is not None
+        _has_statistics(layer) or getattr(layer, "bias", None) is not None
         for layer in network_layers
     )
+
+
+def _has_statistics(layer: Any) -> bool:
+    """Whether a layer has moving statistics; a layer that was never called has none."""
+    return isinstance(layer, layers.BatchNormalization) and layer.built
 
 
 def _all_equal(variable: Any, value: float) -> bool:

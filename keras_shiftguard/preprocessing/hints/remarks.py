@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.hints.hint import Hint
@@ -110,7 +111,10 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
 
 
 def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarray | None:
-    """Returns class probabilities, `(n, classes)`; None if the output is not one matrix."""
+    """Returns class probabilities, `(n, classes)`.
+
+    The result is None if the output is not one matrix, or the model is no classifier.
+    """
     size = len(next(iter(samples.values())))
     outputs = []
     for start in range(0, size, BATCH_SIZE):
@@ -125,5 +129,5 @@ def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarra
         if isinstance(y, (list, tuple, dict)) or len(y.shape) != 2:
             return None
         outputs.append(np.asarray(ops.convert_to_numpy(ops.stop_gradient(y)), "float64"))
-    p = host_probabilities(np.concatenate(outputs))
-    return p if p.ndim == 2 and p.shape[1] > 1 else None
+    y = np.concatenate(outputs)
+    return host_probabilities(y) if is_classifier(model, y.shape[1]) else None

@@ -118,7 +118,7 @@ class Trial:
         self._read = FeatureReader(model)
         self._name, self._axis = name, axis
         self._with_head = with_head
-        chosen = _distinct(np.asarray(inputs[name]), MAX_TRIAL_IMAGES)
+        chosen = distinct_images(np.asarray(inputs[name]))
         self.num_images = len(chosen)
         self._others = {
             key: np.asarray(value)[chosen] for key, value in inputs.items() if key != name
@@ -154,9 +154,10 @@ class Trial:
         """Returns how much better the network sees these images than those of another trial.
 
         Args:
-            other: A trial of the same images, before they were repaired.
+            other: A trial of the same images, before they were repaired. No two images may be
+                equal, neither here nor there, because each trial leaves out the second of them.
         """
-        n = min(self.num_images, other.num_images)
+        n = self.num_images
         if n < MIN_TRIAL_IMAGES:
             return Preference(0.0, 0.0, n)
         return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
@@ -269,8 +270,8 @@ def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.diag(_log_softmax(a @ b.T / TRIAL_TEMPERATURE))
 
 
-def _distinct(images: np.ndarray, limit: int) -> np.ndarray:
-    """Returns the indices of the first images that differ from all before them."""
+def distinct_images(images: np.ndarray, limit: int = MAX_TRIAL_IMAGES) -> np.ndarray:
+    """Returns the indices of the first `limit` images that differ from all before them."""
     seen: dict[bytes, int] = {}
     for i, image in enumerate(images):
         seen.setdefault(np.ascontiguousarray(image).tobytes(), i)

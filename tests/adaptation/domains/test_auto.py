@@ -1,13 +1,17 @@
 """Decisions of `method="auto"` from its measurements, and their effects on the model."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 from adaptation_models import as_array, network, two_domains
 
+from keras_shiftguard.adaptation.domains import auto
 from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
 from keras_shiftguard.adaptation.domains.evidence import Evidence
 from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
 
 CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predicts them
 
@@ -101,3 +105,37 @@ def test_a_fit_goes_through_both_stages(rng):
         assert history["alignment_loss"][-1] > 0
     else:
         assert model.actions
+
+
+def test_the_last_epoch_is_measured():
+    for epochs, last in ((31, [28, 30, 31]), (15, [12, 14, 15])):  # as planned, or stopped early
+        model = SimpleNamespace(num_classes=0, method="mmd", looks=[])
+        watch = AdaptationWatch(model, (None, None), None, (0, 31))
+        watch.look = lambda epoch: epoch
+        for epoch in range(epochs):
+            watch.on_epoch_end(epoch)
+        watch.on_train_end()
+        assert model.looks[-3:] == last
+
+
+@pytest.mark.backend
+def test_the_first_stage_is_saved_when_it_ends(rng):
+    """Also in the middle of an epoch, and if the whole training is one epoch."""
+    x, y, target = two_domains(rng, 128, 128)
+    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+    model.compile(keras.optimizers.SGD(0.02), keras.losses.SparseCategoricalCrossentropy(True))
+    kept = []
+
+    class Keep(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:  # after 2 of 8 steps
+                kept.extend(self.model.base.get_weights())
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(auto, "MIN_SOURCE_ACCURACY", 0.0)
+        patch.setattr(AutoGuard, "harm", lambda *args: "it is harm")
+        model.fit(x, y, target_data=target, batch_size=16, verbose=0, callbacks=[Keep()])
+    assert [look.epoch for look in model.looks] == [0, 1]
+    assert model.actions[-1].reason == "it is harm"
+    for after, before in zip(model.base.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(after, before)

@@ -50,3 +50,12 @@ def test_members_that_are_not_numbers_stay(rng):
     weak, strong = layer([keras.ops.convert_to_tensor(value) for value in x])
     np.testing.assert_array_equal(as_array(strong[1]), x[1])
     assert np.abs(as_array(strong[0]) - as_array(weak[0])).max() > 0
+
+
+def test_values_are_taken_from_samples_of_the_same_domain():
+    source, target = np.zeros((3, 50), "float32"), np.ones((2, 50), "float32")
+    layer = Views()
+    layer.build([(None, 50)])
+    layer.scales[0][1].assign(np.zeros(50))  # no noise
+    _, strong = layer(keras.ops.convert_to_tensor(np.concatenate([source, target])), source_rows=3)
+    assert not as_array(strong)[:3].any() and as_array(strong)[3:].all()

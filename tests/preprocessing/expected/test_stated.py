@@ -83,6 +83,17 @@ def test_the_numbers_of_a_custom_convention():
     np.testing.assert_allclose(clip.from_raw(raw)[0, 0, 0], want, rtol=1e-6)
 
 
+def test_one_number_for_all_channels():
+    values = {"mean": [0.5], "std": [0.25]}
+    stated = stated_conventions(values)[None]
+    rgb = InputConvention("custom", "rgb", stated.scale * 3, stated.offset * 3)
+    assert for_channels(stated, 3) == rgb and str(rgb).endswith(", RGB")
+    assert for_channels(stated, 1).channel_order == "gray"
+    assert for_channels(stated, 4).channel_order == "unknown"
+    flipped = stated_conventions({**values, "do_flip_channel_order": True})[None]
+    assert for_channels(flipped, 3).channel_order == "bgr"
+
+
 def test_files_and_profiles(tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(CLIP))
     from_file = stated_conventions(str(tmp_path / "preprocessor_config.json"))

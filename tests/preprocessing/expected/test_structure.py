@@ -305,6 +305,47 @@ def test_odd_models_are_unknown_not_errors(build):
     assert answer.evidence
 
 
+class Plain(keras.Model):
+    """A small untrained model with one more attribute, which its `call` does not use."""
+
+    def __init__(self, name, value):
+        super().__init__()
+        self.conv, self.out = layers.Conv2D(4, 3), layers.Dense(2)
+        setattr(self, name, value)
+
+    def call(self, x):
+        return self.out(ops.mean(self.conv(x), axis=(1, 2)))
+
+
+class Biased(layers.Layer):
+    """A layer whose `bias` is no number."""
+
+    @property
+    def bias(self):
+        return self
+
+    def __array__(self, *args, **kwargs):
+        raise TypeError("no number")
+
+
+@pytest.mark.filterwarnings("ignore:.*unbuilt state:UserWarning")
+@pytest.mark.parametrize(
+    ("name", "value", "fresh"),
+    [
+        ("norm", layers.BatchNormalization(), True),  # never built, so it holds no statistics
+        ("outputs", 2, True),
+        ("odd", Biased(), False),
+    ],
+)
+def test_attributes_of_the_users_own_do_no_harm(name, value, fresh):
+    model = Plain(name, value)
+    model.inputs = 3  # no list of tensors, as Keras has it
+    model(np.zeros((1, 8, 8, 3), "float32"))
+    answer = one(model)
+    assert answer.name == "input" and not answer.convention.is_known
+    assert answer.fresh is fresh
+
+
 def test_no_image_no_answer():
     assert expect_from_structure(keras.Sequential([keras.Input((3,)), layers.Dense(2)])) == ()
 

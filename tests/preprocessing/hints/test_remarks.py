@@ -1,5 +1,6 @@
 """Hints from the predictions of a real network about images and labels."""
 
+import keras
 import lite0
 import numpy as np
 import pytest
@@ -15,6 +16,23 @@ def test_labels_shifted_by_one_on_real_weights():
     assert remarks_of_predictions(model, x, "input", labels) == ()
     (hint,) = remarks_of_predictions(model, x, "input", labels + 1)
     assert hint.name == "labels_shifted"
+
+
+@pytest.mark.parametrize(
+    ("loss", "names"), [("mse", []), ("binary_crossentropy", ["labels_out_of_range"])]
+)
+def test_a_regression_gets_no_hints_about_classes(loss, names):
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1),
+        ]
+    )
+    model.compile("sgd", loss)
+    x = np.random.default_rng(0).random((20, 8, 8, 3)).astype("float32")
+    hints = remarks_of_predictions(model, {"input": x}, "input", np.arange(20))
+    assert [hint.name for hint in hints] == names
 
 
 def test_transposed_needs_a_plain_majority():
