@@ -84,12 +84,9 @@ class FeatureReader:
         import tensorflow as tf
 
         if self._compiled is None:
-            specs = {
-                name: tf.TensorSpec((None, *x.shape[1:]), x.dtype) for name, x in inputs.items()
-            }
-            self._compiled = tf.function(self._features, input_signature=[specs], autograph=False)
+            self._compiled = tf.function(self._features, autograph=False, reduce_retracing=True)
             try:
-                self._compiled.get_concrete_function()
+                self._compiled(inputs)
             except Exception:  # a `call` that only works operation by operation
                 self._compiled = self._features
         values, rank = self._compiled(inputs)

@@ -11,6 +11,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
 from keras_shiftguard.preprocessing.correction.advice import advice_line
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
@@ -90,6 +91,7 @@ def judge(
         structures = expect_from_structure(model)
     structures = _with_weights_of_keras_hub(model, structures)
     by_name = {s.name: s for s in structures}
+    read = FeatureReader(model)
     found: dict[str, Diagnosis] = {}
     for name, summary in profile.inputs.items():
         if summary.is_image and name in samples:
@@ -100,6 +102,7 @@ def judge(
                 structure = _as_stated(structure, said, speaker)
             found[name] = _judge_input(
                 model if runs else None,
+                read,
                 samples,
                 name,
                 summary,
@@ -153,6 +156,7 @@ def _as_stated(
 
 def _judge_input(
     model: keras.Model | None,
+    read: FeatureReader,
     samples: Mapping[str, np.ndarray],
     name: str,
     summary: InputSummary,
@@ -163,6 +167,8 @@ def _judge_input(
     stated: bool,
 ) -> Diagnosis:
     """Returns the diagnosis of the input `name`; for the arguments see `judge`.
+
+    `read` is shared by all trials of the network.
 
     Without `model` and `evidence` the network is not run.
     """
@@ -178,10 +184,10 @@ def _judge_input(
         reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
     trial = None
     if model is not None:
-        trial = _trial(model, samples, name, summary, structure, labels, training)
+        trial = _trial(read, samples, name, summary, structure, labels, training)
     garbled = NOT_GARBLED
     if model is not None and not scratch:
-        garbled = _try_garbling(model, samples, name, summary, structure, observation)
+        garbled = _try_garbling(read, samples, name, summary, structure, observation)
         if garbled.is_proven:
             trial = None  # a trial on garbled images means nothing
     case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins, trial)
@@ -228,7 +234,7 @@ def _judge_input(
 
 
 def _trial(
-    model: keras.Model,
+    read: FeatureReader,
     samples: Mapping[str, np.ndarray],
     name: str,
     summary: InputSummary,
@@ -245,11 +251,11 @@ def _trial(
     with_head = structure.head == "own" or (structure.head == "fresh" and not training)
     if training and structure.head == "fresh":
         labels = None
-    return Trial(model, samples, name, axis, with_head, labels)
+    return Trial(read, samples, name, axis, with_head, labels)
 
 
 def _try_garbling(
-    model: keras.Model,
+    read: FeatureReader,
     samples: Mapping[str, np.ndarray],
     name: str,
     summary: InputSummary,
@@ -266,7 +272,7 @@ def _try_garbling(
     both = np.intersect1d(distinct_images(as_fed), distinct_images(garbling.images))
     some = {key: np.asarray(x)[both] for key, x in samples.items()}
     before, after = (
-        _trial(model, {**some, name: images[both]}, name, summary, structure, None, False)
+        _trial(read, {**some, name: images[both]}, name, summary, structure, None, False)
         for images in (as_fed, garbling.images)
     )
     try:

@@ -96,6 +96,7 @@ def test_measuring_leaves_the_weights_alone(digits):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.thorough
 def test_mixed_labels_are_recognised_at_once(digits):
     (x, y), val = digits
     rng = np.random.default_rng(0)

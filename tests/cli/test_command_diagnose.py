@@ -24,6 +24,7 @@ def test_what_is_right_is_status_0(run, model_file, folder):
     assert "mismatch" not in out.lower()
 
 
+@pytest.mark.thorough
 def test_json_is_the_whole_diagnosis(run, model_file, folder):
     status, out, _ = run("diagnose", model_file, folder, "--json", "--max-samples", 8)
     diagnosis = json.loads(out)
@@ -34,6 +35,7 @@ def test_json_is_the_whole_diagnosis(run, model_file, folder):
     assert diagnosis["fix"]["offset"] == [-1.0] * 3
 
 
+@pytest.mark.thorough
 def test_an_array_is_fed_as_it_is(run, model_file, folder, tmp_path, rng):
     files = sorted(folder.rglob("*.png"))
     x = np.stack([np.asarray(Image.open(f).resize((96, 96))) for f in files]) / 127.5 - 1
@@ -86,6 +88,7 @@ def test_nothing_to_tell_is_status_0(run, folder, tmp_path):
     assert status == 0 and "unknown" in out
 
 
+@pytest.mark.thorough
 def test_a_corrupt_file_among_good_ones_is_a_warning(run, model_file, tmp_path, folder):
     for file in folder.rglob("*.png"):
         (tmp_path / file.name).write_bytes(file.read_bytes())

@@ -32,6 +32,7 @@ def one_gain_for_a_batch(x, rng):
     return x * rng.uniform(0.9, 1.1, len(x) // 100).repeat(100)[:, None, None, None]
 
 
+@pytest.mark.thorough
 def test_a_few_samples_may_be_left_out(data):
     one, other = pass_over(data, 1), pass_over(data, 2)
     assert not same_samples(one, other) and nearly_same(one, other)

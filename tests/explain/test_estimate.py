@@ -53,6 +53,7 @@ def test_it_is_near_the_accuracy_and_its_interval_holds_it(model, digits):
     assert "reference" in estimate._repr_html_()
 
 
+@pytest.mark.thorough
 def test_no_value_without_something_to_rest_on(model, digits):
     _, reference, (x, _) = digits
     profile = sg.profile(reference, model=model)

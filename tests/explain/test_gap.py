@@ -176,6 +176,7 @@ def test_no_model_is_refused():
         sg.explain_gap(None, None, max_samples=0)
 
 
+@pytest.mark.thorough
 def test_groups_widen_the_intervals(model, reference):
     """Copies of a sample tell nothing new."""
     x, y = gap_cases.photos(60, seed=3)

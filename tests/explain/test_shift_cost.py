@@ -61,7 +61,10 @@ def measured(model, digits, change, first=False):
     "change",
     [
         lambda x: np.clip(x + 0.3, 0, 1),
-        lambda x: np.clip(x + np.random.default_rng(1).normal(0, 0.5, x.shape), 0, 1),
+        pytest.param(
+            lambda x: np.clip(x + np.random.default_rng(1).normal(0, 0.5, x.shape), 0, 1),
+            marks=pytest.mark.thorough,
+        ),
     ],
     ids=["brighter", "noisier"],
 )

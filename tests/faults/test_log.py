@@ -54,6 +54,7 @@ def check_log(log_dir, before, warned, weights, unwatched, guard, words="cannot 
         assert read_epoch_state(log_dir, 1)["passes"]["train"]["batches"] == 2
 
 
+@pytest.mark.thorough
 def test_the_disk_is_full(small_disk, unwatched):
     log_dir, before = small_disk / "logs", []
 

@@ -127,6 +127,7 @@ def test_tensorboard_keeps_each_epoch_of_a_curve_once(repeated):
     assert [step for step, _ in series["val_loss"]] == [0, 1, 2]
 
 
+@pytest.mark.thorough
 @backend
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_a_correction_is_on_from_the_first_batch(tmp_path, raw_images):

@@ -52,7 +52,7 @@ def pages(tmp_path):
         yield tmp_path / f"{number}.html"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 def test_axe_finds_nothing_and_nothing_is_asked_for(opened, run_page, tmp_path, theme):
     for path in (run_page, *pages(tmp_path)):
         shown = opened(path, color_scheme=theme, bypass_csp=True)

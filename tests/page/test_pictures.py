@@ -108,6 +108,7 @@ def test_the_pictures_are_the_images_that_the_model_was_fed(tmp_path, rng):
     assert distances == sorted(distances, reverse=True) and distances[0] > 2 * distances[1]
 
 
+@pytest.mark.thorough
 def test_the_corrected_images_stand_beside_those_that_were_fed(tmp_path, rng):
     x, y = images(rng)
     fit(tmp_path, x, y, log_samples=4, expects="tf", on_mismatch="fix")
@@ -127,6 +128,7 @@ def test_channels_first_images_are_turned(tmp_path, rng):
     assert np.allclose(pixels(tmp_path, rows[0]["pictures"][0]), x[0] * 255, atol=0.51)
 
 
+@pytest.mark.thorough
 def test_only_the_last_looks_stay(tmp_path, rng):
     x, y = images(rng)
     fit(tmp_path, x, y, epochs=5, log_samples=2)

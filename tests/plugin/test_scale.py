@@ -90,6 +90,7 @@ def test_overview_keeps_every_feature_and_as_many_steps_as_fit(tab, effects):
     assert ((flags.sum(axis=1) > 0) == (alarms > 0)).all()
 
 
+@pytest.mark.thorough
 def test_the_most_features_at_once(tab):
     answer = sized(tab.get("cards", run=RUN, pair=0, name=NAMES[:32]))
     assert sum(card is not None for card in answer["cards"].values()) == 16

@@ -47,6 +47,7 @@ def test_right_and_wrong(trained, raw_images):
     assert sg.diagnose(model, fixed).status == "ok"
 
 
+@pytest.mark.thorough
 def test_doubled_preprocessing_inside_the_model(trained, raw_images):
     model = trained
     outer = keras.Sequential(
@@ -70,6 +71,7 @@ def test_a_model_without_images():
     assert not diagnosis.expected.is_known
 
 
+@pytest.mark.thorough
 def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
     twice = keras.Model(

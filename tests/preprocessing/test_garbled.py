@@ -11,6 +11,7 @@ from PIL import Image
 
 import keras_shiftguard as sg
 from keras_shiftguard import InputConvention
+from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
 from keras_shiftguard.preprocessing.verdict import _try_garbling
@@ -98,7 +99,7 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
     known = SimpleNamespace(convention=InputConvention("raw"))
     structure = StructuralExpectation(0, "input", known.convention, known.convention)
     layout = SimpleNamespace(layout="channels_last")
-    found = _try_garbling(network, {"input": fed}, "input", layout, structure, known)
+    found = _try_garbling(FeatureReader(network), {"input": fed}, "input", layout, structure, known)
     assert found.garbling.what.startswith("HSV") and found.trial.num_images == N + 1
 
 

@@ -96,6 +96,7 @@ def test_a_broken_or_hostile_member_is_a_clear_error(saved):
         InputProfile.load(saved)
 
 
+@pytest.mark.thorough
 def test_what_is_no_model_is_refused(tmp_path):
     profile(photos()).save(tmp_path / "train.profile")
     for path in (tmp_path / "train.profile", tmp_path, tmp_path / "absent.keras"):
@@ -125,6 +126,7 @@ def test_a_fit_attaches_its_profile_to_the_checkpoint(tmp_path):
     assert diagnose(path, photos()).status == "mismatch"
 
 
+@pytest.mark.thorough
 def test_the_profile_of_a_mismatch_is_not_attached(saved):
     guard = sg.ShiftGuard(expects="tf", on_mismatch="ignore", attach_to=saved, verbose=0)
     with pytest.warns(ShiftWarning, match="attached no profile"):
@@ -132,6 +134,7 @@ def test_the_profile_of_a_mismatch_is_not_attached(saved):
     assert not has_profile(saved)
 
 
+@pytest.mark.thorough
 def test_a_path_that_is_wrong_costs_a_warning_and_not_the_fit(tmp_path):
     guard = sg.ShiftGuard(attach_to=tmp_path / "absent.keras", verbose=0)
     with pytest.warns(ShiftWarning, match="does not exist"):

@@ -18,7 +18,6 @@ Reference:
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 
 from keras_shiftguard.instrument.network_features import FeatureReader, Features
@@ -96,7 +95,7 @@ class Trial:
     Features are cached, so that no batch runs twice with the same fix.
 
     Args:
-        model: A built model. It is not changed.
+        read: The reader of the network's features; trials of one network share it.
         inputs: Images as fed, by input name.
         name: Name of the image input to fix.
         axis: Its channel axis.
@@ -108,14 +107,14 @@ class Trial:
 
     def __init__(
         self,
-        model: keras.Model,
+        read: FeatureReader,
         inputs: Mapping[str, np.ndarray],
         name: str,
         axis: int = -1,
         with_head: bool = True,
         labels: np.ndarray | None = None,
     ) -> None:
-        self._read = FeatureReader(model)
+        self._read = read
         self._name, self._axis = name, axis
         self._with_head = with_head
         chosen = distinct_images(np.asarray(inputs[name]))

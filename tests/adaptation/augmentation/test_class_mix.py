@@ -114,6 +114,7 @@ def test_one_class_or_too_many_cannot_be_mixed(rng, number):
     assert ClassAttributes.of(rng.normal(size=(len(labels), 5)), labels) is None
 
 
+@pytest.mark.thorough
 def test_attributes_that_hardly_any_image_has_tell_nothing(train):
     table, classes = train
     empty = FeatureTable(table.names, 5, Moments(*(v * 0 for v in vars(table.moments).values())))

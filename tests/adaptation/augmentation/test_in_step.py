@@ -53,8 +53,8 @@ def closed(train, target, operations=OPERATIONS):
     "kind",
     [
         pytest.param("noise", marks=[pytest.mark.backend, pytest.mark.each_backend]),
-        "darker",
-        "blur",
+        pytest.param("darker", marks=pytest.mark.thorough),
+        pytest.param("blur", marks=pytest.mark.thorough),
     ],
 )
 def test_a_planted_gap_is_closed(train, kind):

@@ -41,6 +41,7 @@ def test_inference_is_the_identity(images):
     np.testing.assert_array_equal(ops.convert_to_numpy(layer(images, training=False)), images)
 
 
+@pytest.mark.thorough
 def test_every_operation_does_something_and_stays_in_range(images):
     layer = made(operations=list(OPERATIONS), pool_size=4)
     layer.build(images.shape)

@@ -39,11 +39,11 @@ def test_switched_off_is_plain_training_bit_for_bit(rng):
     assert str(model.alignment).startswith("Nothing has been aligned")
 
 
-SLOW = pytest.mark.thorough  # `make test` runs three of them, `make test-all` every one
+SLOW = pytest.mark.thorough  # `make test` runs two of them, `make test-all` every one
 EVERY = [
     "auto",
     "dann",
-    ("adamatch", "dann"),
+    pytest.param(("adamatch", "dann"), marks=SLOW),
     *(pytest.param(name, marks=SLOW) for name in ("cdan", "mmd", "coral", "adamatch")),
     pytest.param("augmentation", marks=SLOW),
 ]
@@ -82,6 +82,7 @@ def test_fit_evaluate_predict_save(rng, tmp_path, method):
     np.testing.assert_allclose(loaded.predict(x, verbose=0), answers, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
     x, y, target = two_domains(rng)
     model = wrapped("adamatch", augmentation=keras.layers.GaussianNoise(0.3))
@@ -92,6 +93,7 @@ def test_augmentation_of_ones_own_is_saved(rng, tmp_path):
     np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_batch_norm_remembers_one_pass_only(rng):
     """The second pass of AdaMatch, over the source alone, leaves the moving averages alone."""
     x, y, target = two_domains(rng, 32, 32)

@@ -54,7 +54,10 @@ SOURCES = {
 }
 
 
-@pytest.mark.parametrize("form", SOURCES)
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(f, marks=pytest.mark.thorough if f == "loader" else ()) for f in SOURCES],
+)
 def test_each_epoch_is_the_whole_source(form):
     source, steps = SOURCES[form]()
     pairs = Pairs(source, T, batch_size=4, steps=steps)

@@ -42,6 +42,7 @@ def test_compiled_all_at_once(rng):
     np.testing.assert_allclose(weights(plain), weights(jitted), atol=1e-4)
 
 
+@pytest.mark.thorough
 def test_class_and_sample_weights_are_the_same_thing(rng):
     x, y, _ = two_domains(np.random.default_rng(0))
     by_class, _ = fitted(

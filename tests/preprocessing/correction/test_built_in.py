@@ -191,6 +191,7 @@ def test_which_input_must_be_clear():
         apply_correction(two_inputs(), {"middle": FIX, "left": FIX})
 
 
+@pytest.mark.thorough
 def test_it_stays_compiled():
     model = functional()
     y = np.arange(6) % 3

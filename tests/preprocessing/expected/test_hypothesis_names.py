@@ -35,6 +35,7 @@ def hypothesis(mode, observed=UNIT, channels=3, **wanted):
     )
 
 
+@pytest.mark.thorough
 def test_the_convention_of_a_hypothesis():
     assert as_convention(hypothesis("tf"), "bgr") == InputConvention("tf", "bgr")
     # The order of the means has priority over the order in the argument.

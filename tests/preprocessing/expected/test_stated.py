@@ -138,8 +138,16 @@ def test_other_json_and_means_that_do_not_fit_the_channels(tmp_path):
     assert for_channels(InputConvention("tf"), 1).channel_order == "gray"
 
 
-@pytest.mark.parametrize("value", ["tf", "torch", "unit", "raw", CLIP], ids=str)
-@pytest.mark.parametrize("fed", ["tf", "torch", "unit", "raw", CLIP], ids=str)
+CONVENTIONS = ["tf", "torch", "unit", "raw", CLIP]
+QUICK = [("tf", "tf"), ("torch", "raw"), (CLIP, "unit")]  # the other pairs only in `make test-all`
+PAIRS = [
+    pytest.param(value, fed, marks=() if (value, fed) in QUICK else pytest.mark.thorough)
+    for value in CONVENTIONS
+    for fed in CONVENTIONS
+]
+
+
+@pytest.mark.parametrize(("value", "fed"), PAIRS, ids=str)
 def test_a_network_without_batch_norm_has_a_verdict(value, fed):
     """Without batch norm the network is no evidence, so the verdict rests on `expects=`."""
     (as_fed,), (expected,) = stated_conventions(fed).values(), stated_conventions(value).values()

@@ -86,6 +86,7 @@ def test_another_size_is_a_hint_with_the_line_that_mends_it():
     assert "stated_size" not in hints({**UNIT, "size": 256, "resample": 3}, 256)
 
 
+@pytest.mark.thorough
 def test_another_filter_is_a_hint():
     stated = {**UNIT, "size": 512, "resample": 2}
     assert "bilinear" in hints(stated, 512, order=0)["stated_filter"]

@@ -21,25 +21,30 @@ def network():
     return lite0.build()
 
 
+@pytest.fixture(scope="module")
+def read(network):
+    return FeatureReader(network)
+
+
 def fix(fed, expected):
     return Transform(*affine_between(fed, expected))
 
 
 @pytest.mark.backend
-def test_a_network_sees_better_what_it_was_trained_on(network):
+def test_a_network_sees_better_what_it_was_trained_on(network, read):
     caffe = InputConvention("caffe", "bgr")
     before = [np.array(w) for w in network.get_weights()]
-    wrong = Trial(network, {"input": caffe.from_raw(RAW)}, "input").of(fix(caffe, TF))
-    right = Trial(network, {"input": TF.from_raw(RAW)}, "input").of(fix(TF, caffe))
+    wrong = Trial(read, {"input": caffe.from_raw(RAW)}, "input").of(fix(caffe, TF))
+    right = Trial(read, {"input": TF.from_raw(RAW)}, "input").of(fix(TF, caffe))
     assert wrong.can_tell and wrong.sigmas > 3 and wrong.told_apart > 0.9
     assert right.can_tell and right.sigmas < -2
     assert "sees better" in wrong.in_words() and "sees worse" in right.in_words()
     assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
 
 
-def test_it_keeps_silent_where_it_cannot_tell(network):
+def test_it_keeps_silent_where_it_cannot_tell(read):
     tf = TF.from_raw(RAW)
-    few = Trial(network, {"input": np.concatenate([tf[:7]] * 3)}, "input")
+    few = Trial(read, {"input": np.concatenate([tf[:7]] * 3)}, "input")
     answer = few.of(fix(TF, InputConvention("unit")))
     assert answer.num_images == 7 and not answer.can_tell and "too few" in answer.in_words()
     # Parts of one smooth picture look alike.
@@ -48,7 +53,7 @@ def test_it_keeps_silent_where_it_cannot_tell(network):
         * np.linspace(0.99, 1.0, 12)[:, None, None, None]
     )
     alike = np.broadcast_to(ramp, (12, 224, 224, 3)).astype("float32")
-    answer = Trial(network, {"input": alike}, "input").of(fix(InputConvention("unit"), TF))
+    answer = Trial(read, {"input": alike}, "input").of(fix(InputConvention("unit"), TF))
     assert not answer.can_tell and "hardly tells" in answer.in_words()
 
 
@@ -63,26 +68,28 @@ def test_a_trained_head_has_a_say():
     head.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
     head.fit(features, np.tile(np.arange(20), 4), epochs=40, verbose=0)
     model = keras.Model(base.input, head(base.output))
+    reader = FeatureReader(model)
     fed = {"input": unit.from_raw(RAW[:, 30:190, 30:190])}
-    alone = Trial(model, fed, "input", with_head=False).of(fix(unit, TF))
-    both = Trial(model, fed, "input").of(fix(unit, TF))
+    alone = Trial(reader, fed, "input", with_head=False).of(fix(unit, TF))
+    both = Trial(reader, fed, "input").of(fix(unit, TF))
     assert both.sigmas < alone.sigmas and both.sigmas < 2
-    labelled = Trial(model, fed, "input", labels=np.arange(20)).of(fix(unit, TF))
+    labelled = Trial(reader, fed, "input", labels=np.arange(20)).of(fix(unit, TF))
     assert labelled.by_labels and labelled.sigmas < 0 and "less probable" in labelled.in_words()
 
 
-def test_labels_decide_if_they_were_learnt(network):
+@pytest.mark.thorough
+def test_labels_decide_if_they_were_learnt(read):
     """The labels of ImageNet were learnt. Other labels were not, and must be ignored."""
     labels = imagenet_photos()[1]
     unit = InputConvention("unit")
     fed = {"input": unit.from_raw(RAW)}
-    found = Trial(network, fed, "input", labels=labels).of(fix(unit, TF))
+    found = Trial(read, fed, "input", labels=labels).of(fix(unit, TF))
     assert found.by_labels and found.sigmas > 1 and "more probable" in found.in_words()
     one_hot = keras.utils.to_categorical(labels, 1000)
-    assert Trial(network, fed, "input", labels=one_hot).of(fix(unit, TF)) == found
-    without = Trial(network, fed, "input").of(fix(unit, TF))
+    assert Trial(read, fed, "input", labels=one_hot).of(fix(unit, TF)) == found
+    without = Trial(read, fed, "input").of(fix(unit, TF))
     for others in (np.arange(20), np.arange(20) + 2000, np.random.default_rng(0).normal(size=20)):
-        assert Trial(network, fed, "input", labels=others).of(fix(unit, TF)) == without
+        assert Trial(read, fed, "input", labels=others).of(fix(unit, TF)) == without
 
 
 def test_channels_first_is_seen_alike():
@@ -96,9 +103,13 @@ def test_channels_first_is_seen_alike():
     )
     turned = keras.Sequential([keras.Input((3, 32, 32)), Turned(), network])
     images = imagenet_photos(32)[0] / 255
-    one = Trial(network, {"input": images}, "input").of(fix(InputConvention("unit"), TF))
+    one = Trial(FeatureReader(network), {"input": images}, "input").of(
+        fix(InputConvention("unit"), TF)
+    )
     first = np.moveaxis(images, -1, 1)
-    other = Trial(turned, {"input": first}, "input", axis=1).of(fix(InputConvention("unit"), TF))
+    other = Trial(FeatureReader(turned), {"input": first}, "input", axis=1).of(
+        fix(InputConvention("unit"), TF)
+    )
     assert np.isclose(one.sigmas, other.sigmas, atol=1e-3)
 
 
