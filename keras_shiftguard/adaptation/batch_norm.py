@@ -194,8 +194,8 @@ class _Meter:
     def __init__(self, layer: Any) -> None:
         self.layer = layer
         self.count = 0.0  # samples so far
-        # Sums over the samples of the input and of its square, each averaged over the positions
-        # of a sample: `(channels,)` each.
+        # The input and its square, each averaged over the positions of a sample, then summed over
+        # the samples, `(channels,)`.
         self.sum: np.ndarray = np.zeros(())
         self.sum_of_squares: np.ndarray = np.zeros(())
 

@@ -35,7 +35,7 @@ def samples_for(effect_size: float, level: float, num_tests: int = TYPICAL_FEATU
 
 
 def needs_in_words(level: float) -> str:
-    """Returns a sentence on how many samples a look at this level needs."""
+    """Returns a sentence on how many samples a comparison at this false-alarm rate needs."""
     return (
         f"It needs {MIN_SAMPLES} samples of each dataset; {samples_for(0.5, level):,} reveal a "
         "difference of half a standard deviation."

@@ -107,7 +107,7 @@ def embedding_differs(what: str, effect: float, p_value: float, stream: str, aga
 
 
 def missing_differs(what: str, here: float, there: float, stream: str, against: str) -> str:
-    """Returns the sentence for another share of missing or non-finite values.
+    """Returns the sentence for streams whose shares of missing or non-finite values differ.
 
     Args:
         what: Name of what is missing, with a capital letter: it begins the sentence.
@@ -123,7 +123,7 @@ def missing_differs(what: str, here: float, there: float, stream: str, against: 
 
 
 def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) -> str:
-    """Returns the sentence for another class mix, with the most changed classes.
+    """Returns the sentence for streams whose class mixes differ.
 
     Args:
         what: Noun for what has classes: `"labels"`, `"predictions"`, `"tokens"`.

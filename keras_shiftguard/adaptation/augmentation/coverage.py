@@ -13,8 +13,9 @@ import numpy as np
 from keras_shiftguard.profiles import FeatureTable
 
 # A gap is divided by the standard deviation of the attribute, but at least by these numbers,
-# since some attributes do not vary at all (the spread of a black border). `MIN_UNIT` is for
-# shares and positions, `MIN_LOG_UNIT` for attributes that are logarithms.
+# since some attributes do not vary at all (the spread of a black border). `MIN_LOG_UNIT` is for
+# `LOG_ATTRIBUTES` (logarithms, and the entropy in nats), `MIN_UNIT` for all others except
+# brightness, see `unit`.
 MIN_UNIT = 0.05
 MIN_LOG_UNIT = 0.3
 LOG_ATTRIBUTES = (

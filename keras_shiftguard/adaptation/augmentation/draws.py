@@ -78,7 +78,7 @@ class Draws:
 
     Args:
         rows: Number of samples.
-        names: Names of the operations, in the order of their strengths.
+        names: Names of the operations, in the same order as the `strengths` of `levels`.
         seed: The seed of the numbers.
     """
 
@@ -122,7 +122,8 @@ class Draws:
             u = (self["progress"] - CLEAN_SHARE) / (1.0 - CLEAN_SHARE)  # below 0: unchanged
             progress = ops.where(u < 0, 0.0, ops.minimum(MIN_PROGRESS + u, 1.0))
             levels = levels * progress[:, None]
-        # Vectors over all operations, so that the step needs only a few small calculations.
+        # Everything below is calculated for all operations at once, so that augmentation adds only
+        # a few small calculations to a training step.
         table = [OPERATIONS[name] for name in self.names]
         partner = [
             self.names.index(o.opposite) if o.opposite in self.names else i

@@ -150,7 +150,7 @@ def _outside(at: Any, length: Any) -> Any:
 
 
 def _inside(at: Any, length: Any, fill_mode: str) -> Any:
-    """Returns the pixel indices of positions on a side; those beyond the border move inside."""
+    """Returns the pixel indices of positions along an axis; those outside the image move inside."""
     n = ops.cast(length, "float32")
     if fill_mode == "wrap":
         at = at - n * ops.floor(at / n)

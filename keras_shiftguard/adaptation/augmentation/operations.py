@@ -1,7 +1,8 @@
 """The table of augmentation operations, with their limits and their units.
 
-Each operation has one direction: `darker` and `brighter` are two operations. So
-each has a strength of its own, and the one that leads away from the target stays
+Opposite changes, such as `darker` and `brighter`, are two operations; only `signed` operations go
+in both directions, at random. So each
+has a strength of its own, and the one that leads away from the target stays
 at zero. A strength is in [0, 1]; at 1 the operation reaches its `limit`.
 """
 
@@ -27,8 +28,8 @@ class Operation:
         asked_only: Whether the operation is used only if the user names it, because
             it could make a label wrong (a mirrored 2 is not a 2).
         pool: Whether the operation needs images of the target.
-        effort: Factor of the smallest gain for which the controller adds the operation:
-            2 for those that move or hide the object, else 1.
+        effort: The controller adds the operation only if it lowers the loss by at least `effort`
+            times the usual minimum: 2 for operations that move or hide the object, else 1.
     """
 
     name: str

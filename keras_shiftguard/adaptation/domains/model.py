@@ -30,15 +30,16 @@ class DomainAdaptationModel(PairModel):
 
     The wrapper is used like the model that it wraps: `compile`, `fit`, `evaluate`,
     `predict`, `save`. It trains the weights of `model` itself, which is available as
-    `adapted_model`. Each batch of `fit` holds samples of both domains, and the loss of
-    the method is added to the loss of the task, from the first step on.
+    `adapted_model`. Each batch of `fit` holds samples of both domains. The loss of the method is
+    added to the loss of the task: from the first step on, except with `"auto"`. (`"augmentation"`
+    adds none.)
 
     Args:
         model: A functional or sequential model with one output, compiled or not.
         feature_layer: Name of the layer whose output `"dann"`, `"cdan"`, `"mmd"` and
             `"coral"` align. Defaults to the layer before the last one with weights.
-        method: One of these, each as published, or a tuple of them, whose losses are
-            added.
+        method: One of these, or a tuple of them, whose losses are added. They follow the papers
+            below; the class of each method names its differences.
 
             - `"dann"`: a domain head learns to tell the domains apart by their features,
               and its reversed gradient makes them alike.

@@ -1,11 +1,12 @@
 """Classification of a shift of images into families of corruption.
 
-The move of an attribute between two streams has three numbers: the difference of the means in
-standard deviations between samples (its effect), in its own unit (its amount), and the change
-of its spread. How noise, blur, snow and so on move the attributes was learnt from synthetic
+Three numbers describe how an attribute moves between two streams. Its effect is the difference of
+the means, divided by the standard deviation over samples. Its amount is the same difference in the
+attribute's own unit. Its spread is the log ratio of the standard deviations. How noise, blur, snow
+and so on move the attributes was learnt from synthetic
 corruptions (`tools/shift_signatures.py`). The result, in `signatures.json`, is a linear score for
-each kind of corruption. The vector of all moves is scaled to unit size first, so that only its
-direction decides.
+each kind of corruption. The vector of all moves is first scaled to about unit size, so that its
+direction decides. Tiny moves stay small.
 
 A cause interprets a shift that a test has found. It is never evidence that there is a shift.
 """

@@ -10,17 +10,19 @@ import numpy as np
 
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
-# Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the spread between
-# samples (at most 1e-7 sqrt(batches), with 128 batches between two drains). VALUE_ROUNDING is
+# Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the standard
+# deviation over samples. The error is at most 1e-7 sqrt(128) = 1.1e-6, because the sums are read
+# and reset every 128 batches; the rest is a margin. VALUE_ROUNDING is
 # relative to the values.
 ROUNDING = 3e-6
 VALUE_ROUNDING = 5e-7
 MAX_DRAW_ERRORS = 3.0  # largest difference of two draws of one distribution, in standard errors
-# Largest difference of the means of the same samples, in standard errors. Two independent draws
-# have means this close with a probability of 0.011, and deviations this close about as rarely.
+# Largest difference of the means of the same samples, in standard errors. The means of two
+# independent draws are this close with a probability of 0.011. The standard deviations have a
+# limit of their own, see `_same_input`.
 MAX_SAME_ERRORS = 0.02
-# Largest share of the samples that a pass may leave out; and largest difference of the means, in
-# standard errors of the difference that leaving samples out makes.
+# Largest share of the samples that a pass may leave out; and largest difference of the means,
+# divided by the standard error expected when that share is left out.
 MAX_SHARE_LEFT_OUT, MAX_LEFT_OUT_ERRORS = 0.03, 4.0
 MAX_LEFT_OUT = 0.1  # largest sum of the differences of the class shares of two passes
 MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard deviations

@@ -5,10 +5,11 @@ stream. If nothing but the class frequencies changed, the predictions on another
 its frequencies: with `A[j, i]` the share of class `i` that is predicted as `j`, and `q` the
 predicted shares of the target, its class frequencies `p` solve `A p = q`.
 
-If the classifier confuses classes, this plain solution is noisy. The point estimate is
-therefore shrunk towards the frequencies of the labelled stream (the source): the more, the larger
-the noise in `A` and `q` is, relative to the variance of the change, which is estimated by maximum
-likelihood. The interval is that of the plain solution. So the interval is wide, but not wrong, for
+If the classifier confuses classes, this plain solution is noisy. The point estimate is therefore
+shrunk towards the frequencies of the labelled stream (the source). It is shrunk more if the noise
+in `A` and `q` is large relative to the variance of the frequencies' change from source to target.
+Maximum likelihood estimates that variance. The interval is that of the plain solution. So it is
+wide, but not wrong, for
 a classifier that cannot separate the classes.
 
 Reference: Lipton, Wang and Smola, "Detecting and Correcting for Label Shift
@@ -48,8 +49,8 @@ class LabelShift:
             lacks.
         condition_number: Condition number of the matrix `A` (see above). Errors in
             the predicted shares are amplified by up to this factor.
-        identified: Whether the classifier separates the classes well enough for
-            the interval of every frequency to be informative.
+        identified: Whether the classifier separates the classes of the labelled stream well enough
+            for their intervals to be informative. Classes that the stream lacks are ignored.
     """
 
     frequencies: np.ndarray
