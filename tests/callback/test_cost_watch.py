@@ -61,6 +61,7 @@ def test_a_harmless_shift_is_a_row_and_no_warning(digits):
     assert strict.report.shifted and strict.report.findings[0].cost is None
 
 
+@pytest.mark.thorough
 def test_a_missing_rescale_has_a_cost_and_is_an_alarm_whatever_it_is(digits):
     train, (x, y) = digits
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore", on_mismatch="ignore")

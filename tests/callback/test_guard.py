@@ -76,6 +76,7 @@ def test_a_mismatch_is_told_once(model, raw, labels):
     assert guard.diagnosis.observed.mode == "unit"
 
 
+@pytest.mark.thorough
 def test_ignore_says_nothing(model, raw, labels):
     guard = watching(on_mismatch="ignore", verbose=0)
     fit(model, guard, raw / 255, labels)
@@ -178,6 +179,7 @@ def test_a_log_dir_that_cannot_be_written_is_refused_before_training(model, raw,
     assert "train_step" not in vars(model)
 
 
+@pytest.mark.thorough
 def test_a_writer_that_dies_costs_a_warning_not_the_fit(model, raw, labels, tmp_path):
     guard = watching(log_dir=tmp_path, verbose=0)
 

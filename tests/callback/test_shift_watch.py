@@ -143,6 +143,7 @@ def test_without_validation_the_report_says_so(train):
     assert "val_shift" not in history and history["shift"] == [0.0, 0.0]
 
 
+@pytest.mark.thorough
 @backend
 def test_reference_and_evaluate(train, val, tmp_path):
     path = tmp_path / "train.profile"
@@ -282,11 +283,12 @@ def test_frames_of_clips_are_not_counted_as_samples(train, declared):
     x, y = images(7, 20)
     rng = np.random.default_rng(0)
     frames = x.repeat(10, axis=0) + 0.01 * rng.normal(size=(200, 16, 16, 3)).astype("float32")
-    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", distinct_samples=declared)
+    options = {"verbose": 0, "on_shift": "ignore", "tolerance": None}
+    guard = sg.ShiftGuard(distinct_samples=declared, **options)
     fit(guard, train, (frames, y.repeat(10)))
     assert 0 < guard.profiles["validation"].distinct_samples < 50
     assert ("as frames of a clip are" in str(guard.report)) == (declared is None)
-    everything = sg.ShiftGuard(verbose=0, on_shift="ignore", distinct_samples={"validation": 1.0})
+    everything = sg.ShiftGuard(distinct_samples={"validation": 1.0}, **options)
     fit(everything, train, (frames, y.repeat(10)))
     assert everything.profiles["validation"].distinct_samples == 200
     p = [min((f.p_value for f in g.report.findings), default=1) for g in (guard, everything)]

@@ -46,6 +46,7 @@ def test_an_array_is_fed_as_it_is(run, model_file, folder, tmp_path, rng):
     assert status == 1 and "mismatch" in out
 
 
+@pytest.mark.thorough
 def test_what_the_model_expects_can_be_stated(run, model_file, folder, tmp_path):
     config = tmp_path / "preprocessor_config.json"
     config.write_text('{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')

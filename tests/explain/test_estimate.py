@@ -64,6 +64,7 @@ def test_no_value_without_something_to_rest_on(model, digits):
     assert few.value is None and "50 labelled samples" in str(few)
 
 
+@pytest.mark.thorough
 def test_a_table():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 1500)

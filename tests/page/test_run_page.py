@@ -115,6 +115,7 @@ def test_the_page_is_there_when_the_guard_itself_ends_the_fit(tmp_path):
     assert parts_of(tmp_path / "two")["report"]["shifted"]
 
 
+@pytest.mark.thorough
 def test_a_corrected_run_says_so(tmp_path):
     guard = sg.ShiftGuard(log_dir=tmp_path, expects="tf", on_mismatch="fix", verbose=0)
     with warnings.catch_warnings():
@@ -124,6 +125,7 @@ def test_a_corrected_run_says_so(tmp_path):
     assert "Corrected inside fit" in (tmp_path / "shift.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.thorough
 def test_an_evaluation_leaves_the_page_of_the_fit(tmp_path):
     guard = fit(quiet(tmp_path), 0, 1, darker)
     before = (tmp_path / "shift.html").read_bytes()

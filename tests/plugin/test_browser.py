@@ -92,6 +92,7 @@ def test_what_shifted_comes_first(tab):
     assert "darker" in tab("detail").inner_text()
 
 
+@pytest.mark.thorough
 def test_the_slider_moves_the_histogram(tab):
     tab("histogram").wait_for()
     assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
@@ -156,6 +157,7 @@ def test_a_reload_keeps_the_position(tab):
     tab.eventually(is_there)
 
 
+@pytest.mark.thorough
 def test_a_link_of_the_version_before_opens_its_run(open_tab):
     tab = open_tab(link="runs=%5B%22healthy%2Fshiftguard%22%5D")
     tab.run("healthy").wait_for()

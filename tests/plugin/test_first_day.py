@@ -234,7 +234,14 @@ def test_a_run_with_only_a_gap_says_so(opened):
     assert "at an unknown time" not in shown
 
 
-@pytest.mark.parametrize("size", [(1280, 720), (1366, 768), (1440, 900)], ids=str)
+@pytest.mark.parametrize(
+    "size",
+    [
+        (1280, 720),
+        *(pytest.param(s, marks=pytest.mark.thorough) for s in ((1366, 768), (1440, 900))),
+    ],
+    ids=str,
+)
 def test_the_readout_is_on_the_screen(opened, size):
     width, height = size
     tab = opened("darker", width=width, height=height)

@@ -118,6 +118,7 @@ def test_without_any_evidence_says_what_is_needed():
     assert found.observed.mode == "unit" and "Needed:" in str(found)
 
 
+@pytest.mark.thorough
 def test_all_candidates_are_listed_the_likeliest_first(network):
     found = verdict_on(network, InputConvention("unit").from_raw(RAW)).candidates
     best, *others = found

@@ -84,6 +84,7 @@ def test_without_shift_it_stays_at_zero(train):
     assert not any(step.strengths.values()) and not changes
 
 
+@pytest.mark.thorough
 def test_it_resumes(train):
     rng = np.random.default_rng(1)
     step, _ = closed(train, PLANTED["darker"](pictures(rng, 64), rng), ("darker", "noise"))

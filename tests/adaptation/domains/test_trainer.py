@@ -57,6 +57,7 @@ def test_class_and_sample_weights_are_the_same_thing(rng):
     assert np.abs(weights(by_class) - weights(without)).max() > 1e-3
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.each_backend
 def test_resumes_where_it_stopped(rng, tmp_path):
@@ -84,6 +85,7 @@ def test_resumes_where_it_stopped(rng, tmp_path):
     np.testing.assert_allclose(weights(again), weights(whole), atol=0.02)
 
 
+@pytest.mark.thorough
 def test_frozen_layers_stay(rng):
     model = network()
     for layer in model.layers[:-1]:

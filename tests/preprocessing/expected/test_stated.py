@@ -172,6 +172,7 @@ def test_a_stated_convention_overrules_the_published_one():
     assert any("VGG16 is published for caffe" in sentence for sentence in found.evidence)
 
 
+@pytest.mark.thorough
 def test_a_fit_is_judged_by_the_statement_also_from_scratch():
     x = photos().astype("float32")
     guard = sg.ShiftGuard(expects="tf", on_mismatch="ignore", verbose=0)
