@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 
@@ -70,7 +71,9 @@ class ModelOutputs:
                 on JAX, where the step holds the weights during a run.
         """
         if not state:
-            self._add(self.sketch, self._network(x, training=False), y)
+            with keras.StatelessScope(), no_gradients():
+                results = self._network(x, training=False)
+            self._add(self.sketch, results, y)
             return
         if self._forward is None:
             import jax

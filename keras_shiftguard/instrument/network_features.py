@@ -86,7 +86,8 @@ class FeatureReader:
         if self._compiled is None:
             self._compiled = tf.function(self._features, autograph=False, reduce_retracing=True)
             try:
-                self._compiled(inputs)
+                values, rank = self._compiled(inputs)
+                return values, int(rank)
             except Exception:  # a `call` that only works operation by operation
                 self._compiled = self._features
         values, rank = self._compiled(inputs)

@@ -21,7 +21,7 @@ from keras_shiftguard.instrument.batch_tensors import (
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.instrument.model_inputs import specs_of
 from keras_shiftguard.instrument.model_outputs import ModelOutputs
-from keras_shiftguard.instrument.tensorflow_steps import run_on_batches
+from keras_shiftguard.instrument.tensorflow_steps import Batches, TensorFlowSteps
 from keras_shiftguard.io.batches import SOURCE, is_pair, named_inputs
 from keras_shiftguard.statistics.stream import Stream
 
@@ -61,6 +61,7 @@ class Probe:
         self.attached = False
         self._active: str | None = None  # the stream that is measured now
         self._failed = False
+        self._steps = TensorFlowSteps(model, self._fail)
         self._unmeasured = UnmeasuredInputs()
 
     def attach(self, run_key: object = None) -> None:
@@ -78,7 +79,7 @@ class Probe:
         self.attached = True
 
     def begin_batch(self, stream: str) -> None:
-        """Measures the batches of a stream until `end_batch`.
+        """Measures the batches that the next call of the stream's function gets.
 
         It also wraps a function that is not wrapped yet. That includes one compiled anew by
         `model.make_train_function(force=True)`, which users call after they unfreeze layers.
@@ -89,7 +90,10 @@ class Probe:
         self._active = stream
 
     def end_batch(self) -> None:
-        """Stops measuring until `begin_batch`: batches in between belong to other runs."""
+        """Stops measuring until `begin_batch`: batches in between belong to other runs.
+
+        After data of unknown length, Keras does not tell that its last call got no batch.
+        """
         self._active = None
 
     def detach(self) -> None:
@@ -99,7 +103,7 @@ class Probe:
         for name in FUNCTIONS.values():
             function = getattr(self.model, name)
             # The wrapper of a second guard stays until that guard detaches.
-            while (probe := getattr(function, "shiftguard_probe", None)) and not probe.attached:
+            while (probe := _probe_of(function)) is not None and not probe.attached:
                 function = function.shiftguard_plain
             if function is not getattr(self.model, name):
                 setattr(self.model, name, function)
@@ -110,23 +114,31 @@ class Probe:
         def measured(*arguments: Any) -> Any:
             # The last argument holds the batches: a list on PyTorch and in `predict`, else an
             # iterator.
-            if self._active != stream:
-                return function(*arguments)
             *others, batches = arguments
-            if isinstance(batches, list):
-                return function(*others, [self._observed(data, stream, ()) for data in batches])
+            active, self._active = self._active, None  # measures one call
+            if active != stream or self._failed:
+                if isinstance(batches, Batches):  # prepared by another guard
+                    return self._steps.run(function, batches, lambda data: data)
+                return function(*arguments)
+
+            def observed(data: Any) -> Any:
+                return self._observed(data, stream, ())
+
             if keras.backend.backend() == "tensorflow":
-                return run_on_batches(
-                    function, self.model, batches, lambda data: self._observed(data, stream, ())
-                )
+                if isinstance(batches, list):  # of `predict`
+                    taken = [self._steps.prepared(data, observed) for data in batches]
+                    return function(*others, taken)
+                return self._steps.run(function, batches, observed)
+            if isinstance(batches, list):
+                return function(*others, list(map(observed, batches)))
             if stream == "validation" and self.model_outputs is not None:
                 # JAX frees the weights when it calls a step, so the batches of this call are
                 # measured before it.
                 steps = range(self.model.steps_per_execution)
                 taken = [data for _, data in zip(steps, batches)]  # noqa: B905 (leaves the rest)
-                observed = [self._observed(data, stream, others[0]) for data in taken]
-                return function(*others, iter(observed))
-            return function(*others, map(lambda data: self._observed(data, stream, ()), batches))
+                before = [self._observed(data, stream, others[0]) for data in taken]
+                return function(*others, iter(before))
+            return function(*others, map(observed, batches))
 
         measured.shiftguard_probe = self  # type: ignore[attr-defined]
         measured.shiftguard_plain = function  # type: ignore[attr-defined]
@@ -143,11 +155,14 @@ class Probe:
         """
         if self._failed or not self.attached:
             return data
-        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
-        if is_pair(x):  # a batch of source and target: only the source is training data
-            source = self._observed((x[SOURCE], y, weight), stream, state)[0]
-            return ({**x, SOURCE: source}, *data[1:])
+        # Keras packs inputs without labels as `x` itself.
+        others = tuple(data[1:]) if isinstance(data, (list, tuple)) else None
         try:
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+            if is_pair(x):  # a batch of source and target: only the source is training data
+                source = self._observed((x[SOURCE], y, weight), stream, state)[0]
+                x = {**x, SOURCE: source}
+                return x if others is None else (x, *others)
             measured = self.streams[stream]
             all_inputs = named_inputs(x, self.names)
             inputs = {name: tensor for name, tensor in all_inputs.items() if is_dense(tensor)}
@@ -161,11 +176,17 @@ class Probe:
                 changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
-            return (with_replaced_tensors(x, changed, self.names), *data[1:])
+            x = with_replaced_tensors(x, changed, self.names)
+            return x if others is None else (x, *others)
         except Exception as error:  # a failure of the guard must never end a fit
+            self._fail(error)
+            return data
+
+    def _fail(self, error: Exception) -> None:
+        """Stops measuring, with a warning."""
+        if not self._failed:
             self._failed = True
             warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
-            return data
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         """Returns one input of a batch, augmented and corrected if that is on."""
@@ -186,7 +207,18 @@ class Probe:
 def _probes(function: Any) -> list[Probe]:
     """Returns the probes that have wrapped a function, the outermost first."""
     found = []
-    while (probe := getattr(function, "shiftguard_probe", None)) is not None:
+    while (probe := _probe_of(function)) is not None:
         found.append(probe)
         function = function.shiftguard_plain
     return found
+
+
+def _probe_of(function: Any) -> Probe | None:
+    """Returns the probe that made a wrapper; None for another function.
+
+    A wrapper of the user's may copy the attributes of ours, as `functools.wraps` does.
+    """
+    if getattr(function, "__globals__", None) is not globals():
+        return None
+    probe: Probe | None = getattr(function, "shiftguard_probe", None)
+    return probe

@@ -1,4 +1,4 @@
-"""Runs a model's TensorFlow step on batches that were taken from the data iterator before.
+"""`TensorFlowSteps`: runs a model's step on batches that were taken from the data iterator before.
 
 Keras passes the iterator of a `tf.data.Dataset` to `model.train_function`, whose graph takes the
 batches from it. To measure or to change a batch beside the step, the batch is taken from the
@@ -6,12 +6,15 @@ iterator first, and Keras's own function is then called on that batch.
 """
 
 from collections.abc import Callable, Iterator
-from functools import reduce
 from typing import Any
+from weakref import WeakKeyDictionary, ref
 
 import keras
 
 Prepare = Callable[[Any], Any]  # takes a batch, and returns the batch to use in its place
+
+# By function of Keras, and by the shapes and dtypes of a batch: the function of one batch.
+_compiled: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 class Batches:
@@ -19,7 +22,7 @@ class Batches:
 
     Args:
         batches: The batches.
-        element_spec: What the `element_spec` of a `tf.data.Dataset` is.
+        element_spec: The `element_spec` of the `tf.data` iterator that they come from.
     """
 
     def __init__(self, batches: Iterator[Any], element_spec: Any) -> None:
@@ -33,78 +36,112 @@ class Batches:
         return next(self._batches)
 
 
-def run_on_batches(
-    function: Callable[[Any], Any], model: keras.Model, iterator: Any, prepare: Prepare
-) -> Any:
-    """Calls a model's train or test function on the next batches of an iterator.
+class TensorFlowSteps:
+    """Calls a model's functions on batches that are prepared before.
 
     Args:
-        function: The function that stands on the model: of Keras, of the user, or of another
-            guard.
         model: The model.
-        iterator: The iterator that Keras passes to `function`.
-        prepare: Measures a batch, and returns it, or a changed one to use in its place.
-
-    Returns:
-        What `function` returns for the last of the batches, `model.steps_per_execution` of them.
-
-    Raises:
-        StopIteration: if the iterator has no more batches.
+        fail: Function that is called with an error of the preparation. Training goes on with the
+            batch as it is.
     """
-    if not hasattr(iterator, "element_spec"):  # a Python iterator, of `train_on_batch`
-        return function(map(prepare, iterator))
-    strategy = model.distribute_strategy
 
-    def prepared() -> Iterator[Any]:
-        for _ in range(model.steps_per_execution):
+    def __init__(self, model: keras.Model, fail: Callable[[Exception], None]) -> None:
+        self._model = model
+        self._fail = fail
+        self._feed: tuple[Any, Any] | None = None  # an iterator, and that of its prepared batches
+
+    def run(self, function: Callable[[Any], Any], iterator: Any, prepare: Prepare) -> Any:
+        """Calls a train or test function on the next batches of an iterator.
+
+        Args:
+            function: The function that stands on the model: of Keras, of the user, or of another
+                guard.
+            iterator: The iterator that Keras passes to `function`.
+            prepare: Measures a batch, and returns it, or a changed one to use in its place.
+
+        Returns:
+            What `function` returns for the last of the batches, `model.steps_per_execution` of
+            them.
+
+        Raises:
+            StopIteration: if the iterator has no more batches.
+        """
+        if not hasattr(iterator, "element_spec"):  # a Python iterator, of `train_on_batch`
+            return function(map(prepare, iterator))
+        if hasattr(function, "shiftguard_probe"):
+            return function(Batches(self._prepared(iterator, prepare), iterator.element_spec))
+        # A wrapper of the user's, which may copy the attributes of Keras's function, has globals of
+        # its own.
+        module = str(getattr(function, "__globals__", {}).get("__name__", ""))
+        if not module.startswith("keras."):
+            return function(self._fed(iterator, prepare))
+        outputs = None
+        batches = self._prepared(iterator, prepare)
+        for _ in range(self._model.steps_per_execution):
+            if (data := next(batches, None)) is None:
+                break
+            outputs = self._step(function, data, iterator.element_spec)(data)
+        if outputs is None:
+            raise StopIteration
+        return outputs
+
+    def prepared(self, data: Any, prepare: Prepare) -> Any:
+        """Returns `prepare(data)`; the parts of several replicas are prepared as one batch."""
+        try:
+            return _on_all_replicas(self._model.distribute_strategy, data, prepare)
+        except Exception as error:
+            self._fail(error)
+            return data
+
+    def _prepared(self, iterator: Any, prepare: Prepare) -> Iterator[Any]:
+        for data in iterator:
+            yield self.prepared(data, prepare)
+
+    def _fed(self, iterator: Any, prepare: Prepare) -> Any:
+        """Returns a `tf.data` iterator of the prepared batches, for a function that the user made.
+
+        Such a function may take any number of batches in a call.
+        """
+        import tensorflow as tf
+
+        if self._feed is None or self._feed[0] is not iterator:
+            feed = iterator
             try:
-                data = next(iterator)
-            except StopIteration:
-                return
-            yield _on_all_replicas(strategy, data, prepare)
+                batches = tf.data.Dataset.from_generator(
+                    lambda: self._prepared(iterator, prepare),
+                    output_signature=iterator.element_spec,
+                )
+                options = tf.data.Options()  # a batch is prepared when it is asked for
+                options.experimental_optimization.inject_prefetch = False
+                feed = iter(batches.with_options(options))
+            except Exception as error:  # of several replicas
+                self._fail(error)
+            self._feed = iterator, feed
+        return self._feed[1]
 
-    batches = Batches(prepared(), iterator.element_spec)
-    if hasattr(function, "shiftguard_probe"):
-        return function(batches)
-    if not str(getattr(function, "__module__", "")).startswith("keras."):
-        return function(_dataset_iterator(batches))
-    outputs = None
-    for data in batches:
-        outputs = _step(function, model, data, iterator.element_spec)(data)
-    if outputs is None:
-        raise StopIteration
-    return outputs
+    def _step(self, function: Any, data: Any, element_spec: Any) -> Any:
+        """Returns Keras's function as a function of one batch, compiled unless `run_eagerly`.
 
+        It is compiled for the shapes that the data set states, as Keras does, so that a shorter
+        last batch is no reason to compile again.
+        """
+        import tensorflow as tf
 
-def _dataset_iterator(batches: Batches) -> Any:
-    """Returns a `tf.data` iterator of these batches, for a function that the user made."""
-    import tensorflow as tf
+        function_of = ref(function)  # the cache must not keep the function alive
 
-    datasets = [tf.data.Dataset.from_tensors(data) for data in batches]
-    if not datasets:
-        raise StopIteration
-    return iter(reduce(tf.data.Dataset.concatenate, datasets))
+        def step(batch: Any) -> Any:
+            return function_of()(iter([batch]))  # type: ignore[misc]
 
-
-def _step(function: Any, model: keras.Model, data: Any, element_spec: Any) -> Any:
-    """Returns Keras's function as a function of one batch, compiled unless `run_eagerly`.
-
-    It is compiled for the shapes that the data set states, as Keras does, so that a shorter last
-    batch is no reason to compile again. It is cached on `function`, which `compile` drops.
-    """
-    import tensorflow as tf
-
-    def step(batch: Any) -> Any:
-        return function(iter([batch]))
-
-    if model.run_eagerly:
-        return step
-    spec = tf.nest.map_structure(_spec_of, element_spec, data)
-    steps = vars(function).setdefault("shiftguard_steps", {})
-    key = repr(spec)
-    if key not in steps:
-        steps[key] = tf.function(step, input_signature=[spec], autograph=False)
-    return steps[key]
+        if self._model.run_eagerly:
+            return step
+        try:
+            spec = tf.nest.map_structure(_spec_of, element_spec, data)
+            steps = _compiled.setdefault(function, {})
+            if (key := repr(spec)) not in steps:
+                steps[key] = tf.function(step, input_signature=[spec], autograph=False)
+            return steps[key]
+        except (TypeError, ValueError):  # a changed batch of another structure, as of a namedtuple
+            return step
 
 
 def _spec_of(spec: Any, value: Any) -> Any:
@@ -113,7 +150,9 @@ def _spec_of(spec: Any, value: Any) -> Any:
 
     if isinstance(spec, tf.TensorSpec):
         return tf.TensorSpec(spec.shape, value.dtype)
-    return tf.type_spec_from_value(value) if _is_replicated(value) else spec
+    if _is_replicated(value) and not spec.is_compatible_with(value):
+        return tf.type_spec_from_value(value)
+    return spec
 
 
 def _is_replicated(value: Any) -> bool:
@@ -124,7 +163,7 @@ def _is_replicated(value: Any) -> bool:
 
 
 def _on_all_replicas(strategy: Any, data: Any, prepare: Prepare) -> Any:
-    """Returns `prepare(data)`, where the parts of several replicas are measured as one batch."""
+    """Returns `prepare(data)`; the parts of several replicas are prepared as one batch."""
     import tensorflow as tf
 
     leaves = tf.nest.flatten(data)
@@ -151,7 +190,9 @@ def _joined(parts: Any) -> Any:
 
     if isinstance(parts[0], tf.SparseTensor):
         return tf.sparse.concat(0, parts)
-    is_tensor = isinstance(parts[0], (tf.Tensor, tf.RaggedTensor))
+    is_tensor = isinstance(parts[0], tf.RaggedTensor) or (
+        isinstance(parts[0], tf.Tensor) and len(parts[0].shape)
+    )
     return tf.concat(parts, 0) if is_tensor else parts[0]
 
 

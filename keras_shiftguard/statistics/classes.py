@@ -25,6 +25,8 @@ def width_of(y: Any) -> int:
         kind = keras.backend.standardize_dtype(y.dtype)
     except (AttributeError, ValueError, TypeError):
         return 0
+    if type(y).__name__ in ("SparseTensor", "RaggedTensor", "BCOO"):
+        return 0
     if len(shape) not in (1, 2) or not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
         return 0
     return 1 if len(shape) == 1 else int(shape[1] or 0)

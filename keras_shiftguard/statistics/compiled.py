@@ -119,8 +119,8 @@ def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -
 class _TensorFlowUpdate:
     """An update as TensorFlow functions, each for batches of any number of samples.
 
-    As soon as there were images of two sizes, there is a function for images of any size. The
-    number of functions stays small, and results do not depend on the batches that came before.
+    As soon as there were images or sequences of two sizes, there is a function for any size. So the
+    number of functions stays small.
 
     Args:
         changes: Function `(values, *tensors) -> (result, new values)`.
@@ -129,7 +129,8 @@ class _TensorFlowUpdate:
     def __init__(self, changes: Callable[..., Any]) -> None:
         self._changes = changes
         self._functions: dict[Hashable, Any] = {}
-        self._image_shapes: dict[int, list[int | None]] = {}  # by argument
+        # By argument and rank. Rank 2 has columns, of which the number matters.
+        self._shapes: dict[tuple[int, int], list[int | None]] = {}
 
     def __call__(self, variables: Sequence[keras.Variable], *tensors: Any) -> Any:
         import tensorflow as tf
@@ -167,10 +168,10 @@ class _TensorFlowUpdate:
         if tensor is None:
             return None
         shape = [None, *tensor.shape[1:]] if len(tensor.shape) else []
-        if len(shape) > 3:
-            known = self._image_shapes.get(argument, shape)
+        if len(shape) > 2:
+            known = self._shapes.get((argument, len(shape)), shape)
             shape = [one if one == other else None for one, other in zip(known, shape, strict=True)]
-            self._image_shapes[argument] = shape
+            self._shapes[argument, len(shape)] = shape
         return tf.TensorSpec(shape, tensor.dtype)
 
 

@@ -53,7 +53,8 @@ class LabelSketch:
 
     def update(self, y: Any, rows: Any = None) -> None:
         """Counts the classes of the first `rows` samples of a batch, or of all if None."""
-        if width := width_of(y):
+        width = width_of(y)
+        if width and self.width in (0, width):  # labels of another width are not comparable
             self.width = width
             compiled_once(self._update, self.state, "classes", y, rows)
 
@@ -80,7 +81,7 @@ class LabelSketch:
             weight: 1.0 for a sample with finite projections, else 0.0, `(samples, 1)`.
             rows: Number of samples, if the rows after them are padding; None for all.
         """
-        if width_of(y):
+        if (width := width_of(y)) and self.width in (0, width):
             compiled_once(self._measure, self.details, "labels", y, projections, weight, rows)
 
     def _measure(self, y: Any, projections: Any, weight: Any, rows: Any) -> None:

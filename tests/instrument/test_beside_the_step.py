@@ -1,5 +1,8 @@
 """The guard measures outside the step: it adds no state to the model."""
 
+import functools
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -194,3 +197,138 @@ def test_a_model_without_layers_is_measured(data):
     guard = sg.ShiftGuard(verbose=0)
     fit(model, data, guard)
     assert guard.profiles["train"].num_samples == 80
+
+
+class Unlabelled(keras.Model):
+    """Learns without labels, as an autoencoder does."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(keras.ops.reshape(x, (-1, 432)))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.ops.square(y_pred))
+
+
+class SwitchOn(keras.callbacks.Callback):
+    """Corrects the input of a stream before its first batch."""
+
+    def __init__(self, guard, stream):
+        super().__init__()
+        self.guard, self.stream = guard, stream
+
+    def switch(self, batch, logs=None):
+        for correction in self.guard._run.stream(self.stream).corrections.values():
+            correction.switch_on(None, (2.0,) * 3, (0.0,) * 3)
+
+    on_train_batch_begin = on_predict_batch_begin = switch
+
+
+def test_inputs_without_labels_are_corrected(data):
+    model = Unlabelled()
+    model.compile("sgd")
+    model(data[0][:1])
+    guard = sg.ShiftGuard(verbose=0, on_mismatch="fix")
+    model.fit(data[0], batch_size=16, callbacks=[SwitchOn(guard, "train"), guard], verbose=0)
+    assert guard.profiles["train"].num_samples == 80
+    guard = sg.ShiftGuard(verbose=0, on_mismatch="fix")
+    found = model.predict(
+        data[0], batch_size=16, callbacks=[SwitchOn(guard, "prediction"), guard], verbose=0
+    )
+    np.testing.assert_allclose(found, model.predict(data[0] * 2, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_what_a_callback_evaluates_after_data_of_unknown_length_is_not_validation(data):
+    """Keras does not tell that the last call of a generator's pass got no batch."""
+    x, y = data
+
+    def batches():
+        yield from ((x[i : i + 16], y[i : i + 16]) for i in range(0, 80, 16))
+
+    class Other(keras.callbacks.Callback):
+        def on_test_end(self, logs=None):
+            if self.inside:
+                self.inside = False
+                self.model.evaluate(x * 9, y, verbose=0)
+
+        def on_epoch_begin(self, epoch, logs=None):
+            self.inside = True
+
+    guard = sg.ShiftGuard(verbose=0)
+    model = network()
+    validation = batches()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Your input ran out of data")
+        model.fit(x, y, validation_data=validation, callbacks=[Other(), guard], verbose=0)
+    assert guard.profiles["validation"].num_samples == 80
+    assert guard.profiles["validation"].inputs["input"].maximum.max() <= 1
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras passes the batches themselves")
+def test_functions_that_users_made_get_every_batch(data):
+    """One takes two batches in a call, as for accumulated gradients; one wraps that of Keras."""
+    import tensorflow as tf
+
+    calls = []
+
+    class Two(Unlabelled):
+        def make_train_function(self, force=False):
+            @tf.function
+            def train(iterator):
+                first, second = next(iterator), next(iterator)
+                return {"loss": self.compute_loss(y_pred=self(first) + self(second))}
+
+            self.train_function = train
+
+    model = Two()
+    model.compile("sgd")
+    guard = sg.ShiftGuard(verbose=0)
+    model.fit(data[0], batch_size=16, callbacks=[guard], verbose=0, steps_per_epoch=2)
+    assert guard.profiles["train"].num_samples == 64
+
+    class Wrapped(Unlabelled):
+        def make_train_function(self, force=False):
+            super().make_train_function(force)
+            plain = self.train_function
+
+            @functools.wraps(plain)
+            def train(iterator):
+                calls.append(1)
+                return plain(iterator)
+
+            self.train_function = train
+
+    model = Wrapped()
+    model.compile("sgd")
+    guard = sg.ShiftGuard(verbose=0)
+    model.fit(data[0], batch_size=16, callbacks=[guard], verbose=0)
+    assert guard.profiles["train"].num_samples == 80 and len(calls) == 5
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="elsewhere Keras refuses such batches itself")
+def test_batches_of_another_form_are_left_to_the_model(data):
+    import tensorflow as tf
+
+    class Four(Unlabelled):
+        def train_step(self, data):
+            x, _, _, _ = data
+            return {"loss": self.compute_loss(y_pred=self(x))}
+
+    model = Four()
+    model.compile("sgd")
+    four = tf.data.Dataset.from_tensor_slices((data[0], data[1], data[1], data[1])).batch(16)
+    with pytest.warns(sg.ShiftWarning, match="leaves it alone"):
+        fitted = model.fit(four, callbacks=[sg.ShiftGuard(verbose=0)], verbose=0, shuffle=False)
+    history = fitted.history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_images_and_videos_of_one_size_are_measured_in_one_process(rng):
+    for shape in ((8, 8, 3), (2, 8, 8, 3)):
+        x = rng.random((40, *shape)).astype("float32")
+        assert sg.profile(x).inputs["input"].mean == pytest.approx(
+            x.mean(axis=tuple(range(x.ndim - 1))), rel=1e-5
+        )
