@@ -16,7 +16,7 @@ from keras_shiftguard.terminal import end_line
 
 
 class ShiftGuardError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of the errors that this package raises for its users."""
 
 
 class BadInputError(ShiftGuardError, ValueError):

@@ -19,7 +19,7 @@ def stream_name(stream: str) -> str:
 def number(value: float) -> str:
     """Formats a number with two significant digits.
 
-    There are up to four from 99.5 to 1000 and no decimals from 1000 on. Below 0.001 and
+    Numbers have up to four digits from 99.5 to 1000, and no decimals from 1000 on. Below 0.001 and
     from 100,000 on, the format is scientific with three digits.
     """
     if not math.isfinite(value):

@@ -23,11 +23,11 @@ def find_label_shift(
 
     Args:
         labels: Class ids of the data `(samples,)`, or None.
-        reference: What the accuracy is compared with.
+        reference: The reference, whose class counts are compared with those of the data.
 
     Returns:
-        The cause, the frequencies that remove it (both None without label shift), and
-        notes for the report.
+        The cause, the class frequencies to which samples are weighted to remove it (both None
+        without label shift), and notes for the report.
     """
     mix = reference.mix
     if labels is None or mix is None or reference.counts is None:

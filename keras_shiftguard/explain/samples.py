@@ -1,4 +1,4 @@
-"""`Samples`: the evaluation set in memory, on which all causes are measured."""
+"""`Samples`: the evaluation set in memory, on which causes of an accuracy gap are measured."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,7 +74,8 @@ def read_samples(
         channels: Number of channels of raw images, 1 or 3.
         names: Names of the model's inputs.
         max_samples: Largest number of samples, evenly spread over the data (of a generator, the
-            first ones); None for as many as fit into `MAX_BYTES`.
+            first ones). None for as many as fit into `MAX_BYTES`; of a generator, at most
+            `MAX_GENERATOR_SAMPLES`.
 
     Raises:
         BadInputError: if `data` cannot be used as an evaluation set of the model.

@@ -41,7 +41,7 @@ def write_epoch_state(log_dir: str | PathLike[str], epoch: int, state: dict[str,
     Args:
         log_dir: The directory of the file.
         epoch: The epoch at whose start the guard has this state, counted from 0.
-        state: The state, as `profiles.storage` stores it.
+        state: The state, a tree of values that `profiles.storage.write` can store.
     """
     directory = Path(log_dir)
     write_state(directory / f"guard-state-{epoch}.npz", state)

@@ -61,7 +61,8 @@ def shared_bins(rows: Sequence[np.ndarray]) -> np.ndarray:
     if not np.any(total):
         return np.full(BINS + 1, grid[0], "int16")
     cumulative = np.cumsum(total) / np.sum(total)
-    # If one stream has TAIL of its samples beyond an end, the average of all has at least `tail`.
+    # Each end cuts off at most `tail` of the average over the streams, so no stream loses more than
+    # TAIL of its samples there.
     tail = TAIL / len(rows)
     first = int(np.searchsorted(cumulative, tail, side="right"))
     last = int(np.searchsorted(cumulative, 1 - tail))

@@ -54,7 +54,8 @@ def match_histogram(x: Any, pool: Any, amount: Any) -> Any:
     """Matches the histogram of each channel to that of target images, in part.
 
     A level that many pixels have (a flat background) covers several quantiles. It
-    is mapped to the middle of these quantiles, and stays one level.
+    is mapped to the value halfway between the target's values at the lowest and the highest of
+    these quantiles, and stays one level.
 
     Args:
         x: float32, `(samples, height, width, channels)`.

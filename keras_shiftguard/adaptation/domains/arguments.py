@@ -12,8 +12,9 @@ from keras_shiftguard.statistics.classes import host_class_ids
 
 MIN_TARGET_SAMPLES = 8  # with fewer, there is an error
 RECOMMENDED_TARGET_SAMPLES = 64  # with fewer, there is a remark
-# If the largest values of two domains differ by more than this factor, one domain is assumed to
-# have the range 0..1 or -1..1, and the other 0..255.
+# If the largest values of the images of two domains differ by more than this factor, and the
+# smaller one is at most 4, one domain is assumed to have the range 0..1 or -1..1, and the other
+# 0..255.
 MIN_RANGE_RATIO = 32.0
 
 

@@ -11,8 +11,9 @@ The bandwidth and the ridges are computed from both streams together, so they wo
 if samples were exchanged between the streams. If the same samples are divided at random into two
 streams, the difference of the means has a random direction in the space of all samples. So the
 statistic is distributed like a weighted sum of the squared coordinates of a random point on a
-sphere, if nothing differs. With many samples that is a weighted sum of chi2; with few it allows
-for the covariance being estimated from the same samples.
+sphere, if nothing differs. With many samples this distribution approaches that of a weighted sum of
+chi2. With few samples it differs, because it takes into account that the covariance is estimated
+from the same samples.
 
 Reference: Harchaoui, Bach and Moulines, "Testing for Homogeneity with Kernel
 Fisher Discriminant Analysis", NeurIPS 2008; Hagrass, Sriperumbudur and Li,
@@ -27,9 +28,9 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import log_gamma, 
 from keras_shiftguard.profiles.embedding import BANDWIDTHS, MeanEmbedding
 
 MIN_SAMPLES = 20  # in each stream; with fewer, no embedding is tested
-# Bandwidth in units of the root mean square distance of two projections. With a bandwidth of twice
-# that distance, the features are nearly linear and quadratic in the projections; finer shifts are
-# left to the small ridge.
+# Bandwidth in units of the root mean square distance between the projections of two samples. At
+# twice that distance, the sines are nearly linear and the cosines nearly quadratic in the
+# projections; finer shifts are left to the small ridge.
 WIDTH = 2.0
 RIDGES = (0.1, 0.01)  # in units of the largest eigenvalue
 # For n << m samples, the variance of the statistic is larger by a factor of about 1 + 8 / n. This
@@ -42,9 +43,9 @@ class EmbeddingTest:
     """Result of the test of two embeddings.
 
     Args:
-        effect_size: Distance of the means in standard deviations along the
-            direction in which they differ, without what is expected by chance:
-            Cohen's d for the best contrast of the features. Not negative.
+        effect_size: Filtered distance of the means, after the square expected by chance is
+            subtracted, in units of the root mean variance of the filtered directions. It is
+            about Cohen's d, and not negative.
         interval: Approximate 95 % interval of the effect size.
         p_value: P-value; never 0; 1 if nothing could be tested.
         bandwidth: The chosen bandwidth, in units of the projections; 0 for none.

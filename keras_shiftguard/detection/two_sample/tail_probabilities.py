@@ -135,7 +135,8 @@ def _invert(w: Floats, k: Floats, x: Floats, positive: bool = True) -> Floats:
     terms = (np.exp(value - peak) * slope).real
     terms[:, 0] /= 2
     integral = terms.sum(axis=1) * step / np.pi
-    # Left of the pole, np.log of the negative s has changed the sign already.
+    # Left of the pole, `integral` already has its minus sign, which comes from np.log of the
+    # negative s. So only the residue 1 is added.
     tail = np.exp(peak[:, 0]) * integral
     return np.where(c < 0, 1 + tail, tail)
 

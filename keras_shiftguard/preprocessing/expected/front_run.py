@@ -33,7 +33,10 @@ def run_model(
     inner_shape: tuple[int | None, ...],
     channels_first: bool,
 ) -> list[Front]:
-    """Returns the fronts of `model` between one of its inputs and the layer `stop`.
+    """Returns the front of a model, its computation between one of its inputs and the layer `stop`.
+
+    It is one `Front` if it holds for all ranges of values, else one for each range in which the
+    computation is affine.
 
     Args:
         model: Any Keras model. If it was never called, this run builds the layers in
@@ -48,8 +51,8 @@ def run_model(
         channels_first: Whether the images at `stop` have the channels first.
 
     Raises:
-        FrontError: If the model cannot be run on a constant image, or if its front is
-            no scale and offset for each channel.
+        FrontError: If the model cannot be run on a constant image, or if in no
+            range of values its front is a scale and an offset for each channel.
     """
     if has_graph(model):
         run, shapes, dtypes = _graph_runner(model, tensors_to_stop)
