@@ -12,6 +12,8 @@ from plugin.test_gap import REPORT
 from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.explain.report import GapReport, GapRow
 
+# `make test` has the browser tests of test_first_day.py, whose logs need no fit.
+pytestmark = pytest.mark.thorough
 EPOCHS = 6
 SHIFTED = "input/brightness"
 RUNS = ("mismatch", "healthy", "darker")
@@ -92,7 +94,6 @@ def test_what_shifted_comes_first(tab):
     assert "darker" in tab("detail").inner_text()
 
 
-@pytest.mark.thorough
 def test_the_slider_moves_the_histogram(tab):
     tab("histogram").wait_for()
     assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
@@ -106,7 +107,6 @@ def test_the_slider_moves_the_histogram(tab):
     assert tab("histogram").get_attribute("data-step") == str(EPOCHS - 1)
 
 
-@pytest.mark.thorough
 def test_a_second_run_lies_over_the_first(tab):
     tab("histogram").wait_for()
     before = drawn(tab)
@@ -137,7 +137,6 @@ def test_space_unfolds_a_cause(tab):
     tab.eventually(lambda: tab.evaluate(rows) == before)
 
 
-@pytest.mark.thorough
 def test_a_reload_keeps_the_position(tab):
     second = tab("card").nth(1).get_by_role("button").first
     name = second.inner_text()
@@ -157,14 +156,12 @@ def test_a_reload_keeps_the_position(tab):
     tab.eventually(is_there)
 
 
-@pytest.mark.thorough
 def test_a_link_of_the_version_before_opens_its_run(open_tab):
     tab = open_tab(link="runs=%5B%22healthy%2Fshiftguard%22%5D")
     tab.run("healthy").wait_for()
     tab.eventually(lambda: tab.run("healthy").get_attribute("aria-current") == "true")
 
 
-@pytest.mark.thorough
 def test_search_and_only_what_differs_leave_fewer(tab):
     many = tab("card").count()
     tab("search").fill("brightness")
@@ -188,7 +185,6 @@ def test_preprocessing_shows_what_is_expected_and_the_line_to_paste(tab):
     assert "unit" in text and "tf" in text and "misfit" in text.lower()
 
 
-@pytest.mark.thorough
 def test_the_class_shares_are_a_table(tab):
     tab.fold("labels")
     table = tab("labels").locator("table")
@@ -196,7 +192,6 @@ def test_the_class_shares_are_a_table(tab):
     assert table.locator("tbody tr").count() == 10  # digits
 
 
-@pytest.mark.thorough
 def test_what_was_chosen_can_be_taken_along(tab):
     tab("histogram").wait_for()
     for testid, suffix in (("download-csv", ".csv"), ("download-svg", ".svg")):
@@ -210,8 +205,8 @@ def test_what_was_chosen_can_be_taken_along(tab):
     [
         ("darkMode=true", 320),
         ("darkMode=false", 1400),
-        pytest.param("darkMode=false", 320, marks=pytest.mark.thorough),
-        pytest.param("darkMode=true", 1400, marks=pytest.mark.thorough),
+        pytest.param("darkMode=false", 320),
+        pytest.param("darkMode=true", 1400),
     ],
 )
 def test_axe_finds_nothing_serious(open_tab, query, width):
@@ -223,7 +218,6 @@ def test_axe_finds_nothing_serious(open_tab, query, width):
     assert tab.audit() == []
 
 
-@pytest.mark.thorough
 def test_dark_mode_is_dark(open_tab):
     colours = []
     for query in ("darkMode=false", "darkMode=true"):
@@ -234,7 +228,6 @@ def test_dark_mode_is_dark(open_tab):
     assert colours[0] > 600 > 200 > colours[1]
 
 
-@pytest.mark.thorough
 def test_nothing_is_wider_than_a_narrow_window(open_tab):
     tab = with_cards(open_tab(width=320, link=LINK))
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -243,7 +236,6 @@ def test_nothing_is_wider_than_a_narrow_window(open_tab):
 # --- logs that are not a fit -----------------------------------------------------
 
 
-@pytest.mark.thorough
 def test_an_empty_directory_says_how_to_fill_it(open_tab, tmp_path):
     with tensorboard(tmp_path) as address:
         tab = open_tab(at=address)
@@ -253,7 +245,6 @@ def test_an_empty_directory_says_how_to_fill_it(open_tab, tmp_path):
         tab.close()  # before the server ends, or requests of the page would fail
 
 
-@pytest.mark.thorough
 def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
     """The steps go from the reference to the measured accuracy without a gap."""
     evil = GapRow("label shift", 0.05, (0.0, 0.1), 0.65, "removed", "<script>alert(1)</script>")
@@ -280,7 +271,6 @@ def test_an_accuracy_gap_is_a_waterfall(open_tab, tmp_path):
 HOSTILE = ("<img src=x onerror=alert(1)>", "<script>alert(1)</script>", "a\u202eb", "x" * 300)
 
 
-@pytest.mark.thorough
 def test_hostile_names_are_text(open_tab, tmp_path):
     with RawLog(tmp_path / "evil<img src=x onerror=alert(2)>" / "shiftguard") as log:
         for step in range(3):

@@ -6,6 +6,8 @@ that augment training. The strengths are an input of the compiled function, one
 vector for each image, so many candidates are measured in one call.
 """
 
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import keras
@@ -50,6 +52,14 @@ class _AttributesModel(keras.Model):
         return attributes(y, self.spec)
 
 
+@lru_cache(maxsize=8)
+def _shared_model(
+    names: tuple[str, ...], fill_mode: str, fill_value: float, spec: InputSpec
+) -> _AttributesModel:
+    """Returns the model for such a bank, which is compiled once for the process."""
+    return _AttributesModel(Bank(names, spec.layout, fill_mode, fill_value), spec, None)
+
+
 class Rehearsal:
     """Function that measures the attributes of images under candidate strengths, on the host.
 
@@ -72,12 +82,16 @@ class Rehearsal:
         values_per_image = int(np.prod(images.shape[1:]))
         count = int(np.clip(MAX_PIXELS // values_per_image, 8, MAX_IMAGES))
         self.images = np.asarray(images[:count], "float32")
-        self._model = _AttributesModel(bank, spec, pool)
+        if pool is None:
+            fill = bank.fill_mode, float(bank.fill_value)
+            self._model = _shared_model(tuple(bank.names), *fill, replace(spec, name=""))
+        else:
+            self._model = _AttributesModel(bank, spec, pool)
+        self._range = np.zeros(spec.channels, "float32"), np.zeros(spec.channels, "float32")
 
     def set_range(self, low: Any, high: Any) -> None:
         """Sets the values of black and white in each channel, `(channels,)`."""
-        self._model.low.assign(np.asarray(low, "float32"))
-        self._model.high.assign(np.asarray(high, "float32"))
+        self._range = np.asarray(low, "float32"), np.asarray(high, "float32")
 
     def __call__(self, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Augments the images with each candidate, and measures their attributes.
@@ -91,6 +105,8 @@ class Rehearsal:
             Mean and standard deviation of the attributes over the images,
             `(candidates, attributes)` each; NaN if no image has the attribute.
         """
+        for variable, value in zip((self._model.low, self._model.high), self._range, strict=True):
+            variable.assign(value)
         count = len(self.images)
         rows = min(ROWS_PER_CALL, MAX_PIXELS * 4 // self.images[0].size)
         per_call = max(1, rows // count)
