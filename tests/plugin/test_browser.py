@@ -200,15 +200,8 @@ def test_what_was_chosen_can_be_taken_along(tab):
         assert download.value.suggested_filename.endswith(suffix)
 
 
-@pytest.mark.parametrize(
-    ("query", "width"),
-    [
-        ("darkMode=true", 320),
-        ("darkMode=false", 1400),
-        pytest.param("darkMode=false", 320),
-        pytest.param("darkMode=true", 1400),
-    ],
-)
+@pytest.mark.parametrize("query", ["darkMode=false", "darkMode=true"])
+@pytest.mark.parametrize("width", [320, 1400])
 def test_axe_finds_nothing_serious(open_tab, query, width):
     tab = with_cards(open_tab(query, width, link=LINK))
     tab("histogram").wait_for()
