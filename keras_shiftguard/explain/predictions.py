@@ -57,11 +57,12 @@ def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
             raise BadInputError(
                 f"The model does not take this data. Received: shape {shapes}. ({reason})"
             ) from error
-        p = host_probabilities(outputs)
-        # A sample with NaN outputs gets the class -1, which is never right, and confidence 0.
-        p = np.nan_to_num(p, nan=-1.0)
-        best = np.argsort(-p, axis=1, kind="stable")[:, :5]
-        top = p[np.arange(len(p)), best[:, 0]]
-        parts.append((np.where(top < 0, -1, best[:, 0]), np.maximum(top, 0.0), best))
-    predicted, confidence, best = (np.concatenate(each) for each in zip(*parts, strict=True))
+        parts.append(outputs)
+    # Whether outputs are logits is decided over all samples, not chunk by chunk.
+    p = host_probabilities(np.concatenate(parts))
+    # A sample with NaN outputs gets the class -1, which is never right, and confidence 0.
+    p = np.nan_to_num(p, nan=-1.0)
+    best = np.argsort(-p, axis=1, kind="stable")[:, :5]
+    top = p[np.arange(len(p)), best[:, 0]]
+    predicted, confidence = np.where(top < 0, -1, best[:, 0]), np.maximum(top, 0.0)
     return Predictions(predicted, confidence, best)

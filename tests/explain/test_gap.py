@@ -7,6 +7,7 @@ import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.explain import samples
+from keras_shiftguard.explain.predictions import predict
 
 
 @pytest.fixture(scope="module")
@@ -223,3 +224,9 @@ def test_groups_are_those_of_the_samples_that_were_read(monkeypatch, model, read
     assert f"drawing {n} groups, not {n} samples" in str(explain(groups))
     with pytest.raises(sg.BadInputError, match="one entry for each sample"):
         explain(groups[: n - 1])
+
+
+def test_logits_are_told_from_probabilities_over_all_chunks():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Activation("linear")])
+    chunks = [np.array([[3.0], [-2.0]]), np.array([[0.4], [0.2]])]
+    assert predict(model, chunks).predicted.tolist() == [1, 0, 1, 1]

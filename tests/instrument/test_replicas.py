@@ -48,9 +48,25 @@ for profile in (inside, sg.profile((x[:21], y[:21]), model=model)):
         sg.profile(x[:20], model=model).outputs.predicted, np.bincount(predicted, minlength=3)
     )
 """
+# A corrected batch is divided among the replicas again.
+CORRECTED = """
+with strategy.scope():
+    layers = [keras.Input((12, 12, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]
+    model = test_probe.compiled(keras.Sequential(layers), jit_compile=False)
+guard = sg.ShiftGuard(on_mismatch="fix", verbose=0)
+class SwitchOn(keras.callbacks.Callback):
+    def on_test_batch_begin(self, batch, logs=None):
+        for correction in guard._run.stream("validation").corrections.values():
+            correction.switch_on(None, (2.0,) * 3, (1.0,) * 3)
+fixed = model.evaluate(x, y, 16, callbacks=[SwitchOn(), guard], verbose=0)
+np.testing.assert_allclose(fixed, model.evaluate(x * 2 + 1, y, 16, verbose=0), rtol=1e-5)
+test_probe.assert_measured(guard.profiles["validation"], x)
+"""
 
 
-@pytest.mark.parametrize("script", [REPLICAS, PREDICTED], ids=["in_the_step", "outside_the_step"])
+@pytest.mark.parametrize(
+    "script", [REPLICAS, PREDICTED, CORRECTED], ids=["measured", "outside_the_step", "corrected"]
+)
 def test_replicas_are_merged(script):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
