@@ -263,7 +263,7 @@ def test_bad_arguments(arguments, words):
 def test_a_second_fit_from_scratch_is_not_accused_either(raw, labels):
     model = frozen_mobilenet(trainable=True)
     for status in ("ok", "unknown"):
-        guard = watching(verbose=0)
+        guard = sg.ShiftGuard(verbose=0)
         fit(model, guard, raw / 255, labels)
         assert guard.diagnosis.status == status
     assert sg.diagnose(model, raw / 255).status == "unknown"

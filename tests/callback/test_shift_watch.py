@@ -127,7 +127,7 @@ def test_early_stopping_can_monitor_it(train, val):
 @backend
 def test_raise_stops_at_the_end_of_the_epoch_and_leaves_a_clean_model(train, val):
     model = network()
-    guard = sg.ShiftGuard(on_shift="raise", verbose=0)
+    guard = sg.ShiftGuard(on_shift="raise", verbose=0, tolerance=None)
     with pytest.raises(ShiftDetectedError, match="shift found") as stop:
         model.fit(*train, validation_data=(val[0] * 0.5, val[1]), callbacks=[guard], verbose=0)
     assert stop.value.report.shifted

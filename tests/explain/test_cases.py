@@ -17,7 +17,7 @@ CASES = Path(__file__).parents[2] / "examples" / "cases"
     ("script", "thread", "cause", "line"),
     [
         ("mobilenet_v2_61_percent", "keras/issues/16982", "resolution and crop", "load_img"),
-        ("rescaled_twice", "keras/issues/13517", "preprocessing", "x = x * 255.0"),
+        ("rescaled_twice", "keras/issues/13517", "preprocessing", "x = x * 255"),
         ("opencv_bgr", "keras/issues/13293", "channel order", "x = x[..., ::-1] / 127.5 - 1.0"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import tempfile
 import warnings
 import zipfile
 from functools import cache
@@ -37,7 +39,9 @@ def one_profile(data):
     """
     choices = Choices(data)
     kind = choices.below(8)
-    file = io.BytesIO(choices.rest if kind == 0 else built(choices, as_state=kind == 1))
+    content = choices.rest if kind == 0 else built(choices, as_state=kind == 1)
+    file = Path(tempfile.gettempdir()) / f"shiftguard-fuzz-{os.getpid()}"
+    file.write_bytes(content)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

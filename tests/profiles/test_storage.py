@@ -191,6 +191,7 @@ def test_a_triangle_has_as_many_numbers_as_it_says(profile, tmp_path):
         InputProfile.load(path)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.thorough
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=8))
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
