@@ -27,10 +27,7 @@ def is_model(path: str | PathLike[str]) -> bool:
     path = Path(path)
     if path.is_dir():
         return (path / "saved_model.pb").is_file()
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return set(OF_KERAS) <= set(archive.namelist())
+    return set(OF_KERAS) <= _members(path)
 
 
 def has_profile(path: str | PathLike[str]) -> bool:
@@ -40,8 +37,18 @@ def has_profile(path: str | PathLike[str]) -> bool:
         return False
     if path.is_dir():
         return (path / FILE).is_file()
-    with zipfile.ZipFile(path) as archive:
-        return MEMBER in archive.namelist()
+    return MEMBER in _members(path)
+
+
+def _members(path: Path) -> set[str]:
+    """Returns the names of the members of a zip file; none if it is damaged, or no zip file."""
+    if not zipfile.is_zipfile(path):
+        return set()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except Exception:  # BadZipFile and others: damaged files raise many types
+        return set()
 
 
 def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:

@@ -147,3 +147,15 @@ def test_a_saved_model_directory_remembers_as_well(tmp_path):
     network().export(tmp_path / "exported", verbose=False)
     profile(photos() / 255).attach(tmp_path / "exported")
     assert InputProfile.load(tmp_path / "exported").num_samples == 16
+
+
+def test_a_damaged_zip_file_is_a_clear_error(tmp_path):
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    content = bytearray(path.read_bytes())
+    at = content.rindex(b"PK\x01\x02")
+    content[at : at + 2] = b"??"  # of the central directory
+    path.write_bytes(content)
+    with pytest.raises(sg.BadInputError, match="is not a readable profile"):
+        sg.InputProfile.load(path)
