@@ -4,8 +4,10 @@ An update assigns to Keras variables. To compile it only once for all streams, f
 must be a pure function of the variables' values. `pure` makes such a function.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from functools import cache
 from typing import Any
 
 import keras
@@ -106,7 +108,7 @@ def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -
         return _TensorFlowUpdate(changes)
     import jax
 
-    function = jax.jit(changes)
+    function = jax.jit(changes, **_jax_options())
 
     def call(variables: Sequence[keras.Variable], *tensors: Any) -> Any:
         result, new = function([variable.value for variable in variables], *tensors)
@@ -114,6 +116,32 @@ def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -
         return result
 
     return call
+
+
+# Options for the compiler of JAX on a CPU, which takes 6 seconds without them for the update of an
+# input of 32x32 pixels. They halve that, and the compiled update is as fast. The steps of a model
+# are functions of their own, which these options do not reach.
+JAX_OPTIONS = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
+
+
+@cache
+def _jax_options() -> dict[str, Any]:
+    """Returns the arguments of `jax.jit` for updates.
+
+    They are empty where the user has set the level in `XLA_FLAGS`, and where JAX does not accept
+    the options.
+    """
+    import jax
+
+    is_set = "xla_backend_optimization_level" in os.environ.get("XLA_FLAGS", "")
+    if is_set or jax.default_backend() != "cpu":
+        return {}
+    arguments: dict[str, Any] = {"compiler_options": JAX_OPTIONS}
+    try:
+        jax.jit(lambda x: x + 1, **arguments)(0)
+    except Exception:  # an older JAX without the argument, or another one without an option
+        return {}
+    return arguments
 
 
 class _TensorFlowUpdate:
