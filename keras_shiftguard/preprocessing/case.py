@@ -47,6 +47,12 @@ class Case:
         """The name of the recognised network, as the beginning of a sentence."""
         return self.structure.architecture or "The network"
 
+    def said(self, convention: InputConvention) -> str:
+        """Returns the clause that the structure of the network stands for a convention."""
+        if self.structure.architecture is None and self.structure.speaks:
+            return f"the model's own layers are made for {convention}"
+        return f"{self.name} is published for {convention}"
+
     def try_fix(
         self,
         observed: InputConvention,

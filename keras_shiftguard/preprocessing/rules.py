@@ -5,6 +5,8 @@ attached to the file, the model's own preprocessor), then the layers inside the 
 evidence in `conviction.py`. A published convention alone decides nothing.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_shiftguard.conventions import Form
@@ -17,7 +19,11 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     ordered,
     same_numbers,
 )
-from keras_shiftguard.preprocessing.limits import MAX_OUTSIDE, MIN_CERTAINTY
+from keras_shiftguard.preprocessing.limits import (
+    MAX_OUTSIDE,
+    MIN_ACQUITTAL_SIGMAS,
+    MIN_CERTAINTY,
+)
 from keras_shiftguard.preprocessing.observation import hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
 from keras_shiftguard.profiles import InputSummary
@@ -88,13 +94,20 @@ def _from_layers(case: Case) -> Verdict | None:
     """Decides if layers inside the model show what its input must receive.
 
     It returns None if batch norm clearly fits the images as fed: the weights were then trained on
-    another input than these layers are made for.
+    another input than these layers are made for. A network that is not recognised may have been
+    trained so from the beginning, so there the trial may object as well.
     """
     if not case.trusted or not case.structure.speaks:
         return None
     if memory_is_of_the_feed(case):
         return None
-    return _from_word(case)
+    verdict = _from_word(case)
+    if verdict is None or verdict.status != "mismatch" or case.structure.architecture is not None:
+        return verdict
+    trial = None if case.structure.fresh else case.try_fix(verdict.observed, verdict.expected)
+    if trial is None or not trial.can_tell or trial.sigmas > -MIN_ACQUITTAL_SIGMAS:
+        return verdict
+    return replace(verdict, status="unknown", evidence=(trial.in_words(), *verdict.evidence))
 
 
 def _from_word(case: Case) -> Verdict | None:

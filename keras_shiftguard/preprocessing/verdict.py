@@ -36,6 +36,7 @@ from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
+from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
@@ -149,8 +150,10 @@ def _as_stated(
     published = structure.convention
     others: tuple[str, ...] = ()
     if published.is_known and published != convention:
-        name = structure.architecture or "its structure"
-        others = (f"{name} is published for {published}, which does not count here.",)
+        name, way = structure.architecture or "Its structure", "is published for"
+        if structure.architecture is None and structure.speaks:
+            name, way = "The model's own layers", "are made for"
+        others = (f"{name} {way} {published}, which does not count here.",)
     return replace(structure, convention=convention, fresh=False, evidence=(said, *others))
 
 
@@ -207,6 +210,8 @@ def _judge_input(
     hints += garbled.hints
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
+    if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
+        hints += _layers_hint(structure.convention, observation.convention)
     # Predictions mean nothing before training, or on wrongly preprocessed input.
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
     if judges_predictions and model is not None:
@@ -286,6 +291,17 @@ def _swap_hint(verdict: Verdict) -> Hint:
     spoken = [s for s in verdict.evidence if "red and blue" in s or "means were" in s]
     sentence = f"Red and blue may be swapped; a colour cast looks alike. {' '.join(spoken)}"
     return Hint("channel_order", sentence, 0.5)
+
+
+def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[Hint, ...]:
+    """Returns a hint if a network is trained from scratch on what its own layers are not for."""
+    if observed.mode in (expected.mode, "unknown"):
+        return ()
+    sentence = (
+        f"The model's own layers are made for {expected}, and it is fed {observed}: the images may "
+        "be scaled twice. It learns from them all the same, often more slowly."
+    )
+    return (Hint("layers", sentence, 0.9),)
 
 
 def _candidates(reading: Reading) -> tuple[Candidate, ...]:

@@ -135,6 +135,24 @@ def test_what_an_unknown_verdict_names():
         assert verdict.observed == UNIT
 
 
+@pytest.mark.parametrize(
+    ("best", "rival", "sigmas", "status"),
+    [
+        (0.34, 0.35, 9.0, "ok"),  # a fair fit needs no gap
+        (0.36, 1.0, 9.0, "ok"),
+        (0.49, 1.0, 9.0, "ok"),
+        (0.51, 1.0, 9.0, "unknown"),  # not even clear
+        (0.49, 0.49 * np.exp(0.31), 9.0, "ok"),
+        (0.49, 0.49 * np.exp(0.29), 9.0, "unknown"),  # the gap is too small
+        (0.49, 1.0, 3.1, "ok"),
+        (0.49, 1.0, 2.9, "unknown"),  # the gap may be chance
+    ],
+)
+def test_how_well_what_is_fed_must_fit(best, rival, sigmas, status):
+    reading = reading_of({FED: best, TF: rival}, FED, sigmas=sigmas)
+    assert decide(case(reading)).status == status
+
+
 def test_what_is_fed_fits_best():
     verdict = decide(case(reading_of({FED: 0.3}, FED), certainty=0.3))
     assert (verdict.status, verdict.expected) == ("ok", InputConvention("unit", "rgb"))
@@ -395,6 +413,26 @@ def test_batch_norm_may_contradict_the_layers_but_not_the_user():
     layers = case(reading, UNIT, 0.97, published("tf", speaks=True))
     stated = case(reading, UNIT, 0.97, published("tf"), stated=True)
     assert decide(layers).status == "ok" and decide(stated).status == "mismatch"
+
+
+@pytest.mark.parametrize(
+    ("name", "trial", "status"),
+    [
+        (None, None, "mismatch"),
+        (None, Said(9.0), "mismatch"),
+        (None, Said(-1.9), "mismatch"),
+        (None, Said(-2.1, told_apart=0.4), "mismatch"),
+        # A network of the user's own may have been trained on what it is fed.
+        (None, Said(-2.1), "unknown"),
+        ("ANet", Said(-2.1), "mismatch"),
+    ],
+)
+def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, status):
+    layers = dataclasses.replace(
+        NOTHING, convention=InputConvention("raw"), architecture=name, speaks=True
+    )
+    verdict = decide(case("No batch norm.", structure=layers, trial=trial))
+    assert verdict.status == status, verdict
 
 
 @pytest.mark.parametrize(("edge", "status"), [(1.09, "unknown"), (1.11, "mismatch")])
