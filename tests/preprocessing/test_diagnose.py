@@ -115,6 +115,24 @@ def test_any_number_of_channels(channels, rng):
     assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_model_with_the_channels_first(raw_images, transposed):
+    """The layers say where the channels are, not the setting of the program."""
+    images = keras.Input((32, 32, 3) if transposed else (3, 32, 32))
+    x = layers.Permute((3, 1, 2))(images) if transposed else images
+    x = layers.Conv2D(4, 3, data_format="channels_first")(x)
+    model = keras.Model(images, layers.GlobalAveragePooling2D(data_format="channels_first")(x))
+    fed = raw_images if transposed else raw_images.transpose(0, 3, 1, 2)
+    wrong = sg.diagnose(model, fed, expects="torch")
+    assert wrong.status == "mismatch"
+    scope = {"keras": keras, "np": np, "x": fed.astype("float32")}
+    exec(wrong.advice, scope)
+    want = sg.InputConvention("torch").from_raw(raw_images)
+    want = want if transposed else want.transpose(0, 3, 1, 2)
+    for found in (scope["x"], keras.ops.convert_to_numpy(wrong.fix(fed))):
+        np.testing.assert_allclose(found, want, atol=1e-3)
+
+
 def test_labels_where_none_belong_do_no_harm(raw_images):
     model = keras.Sequential([keras.Input((32, 32, 3)), layers.Flatten(), layers.Dense(1)])
     diagnosis = sg.diagnose(model, (raw_images.astype("float32"), np.linspace(-5, 5, 16)))
