@@ -93,6 +93,7 @@ class PreprocessingWatch:
             stream.profile,
             labels,
             training=self.training,
+            validates=name == "validation",
             evidence=self._evidence,
             structures=self._structures,
             stated=self.stated,
@@ -150,6 +151,8 @@ class PreprocessingWatch:
             lines = [f"[{name}] {diagnosis}"]
             if name in self.corrected:
                 lines.append("  Corrected inside fit from here on (on_mismatch='fix').")
+            elif self.on_mismatch == "fix" and diagnosis.can_be_undone:
+                lines.append("  It is not certain that this helps, so nothing was corrected.")
             elif self.on_mismatch == "fix":
                 lines.append("  No layer can undo this, so nothing was corrected.")
             if not self._is_reported(name):

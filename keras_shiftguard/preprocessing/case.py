@@ -29,6 +29,8 @@ class Case:
         stated: Whether the user, a profile or a preprocessor states what the model expects.
             The convention of `structure` is then the stated one.
         begins: Whether this fit starts to train the network from its initial weights.
+        learnt: What the network was fed when its training from scratch began, in this program;
+            None if that is not known.
         trial: The trial of fixes on the network; None if the network cannot be run.
     """
 
@@ -40,6 +42,7 @@ class Case:
     reading: Reading | str
     stated: bool = False
     begins: bool = False
+    learnt: InputConvention | None = None
     trial: Trial | None = None
 
     @property

@@ -52,6 +52,10 @@ DARK, BRIGHT = 64.0, 191.0
 # If two conventions differ by this factor, pale or dark images cannot explain the difference.
 FAR_FACTOR = 10.0
 MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range
+# Share of 0..255 that 98 % of the values must span to be images in a stated convention that are
+# changed by augmentation. Images in [0, 1] span at most half of [-1, 1].
+MIN_STATED_SPAN = 0.6
+MAX_EXTREME_OUTSIDE = 0.5  # likewise, how far single values may lie outside
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; those of CIFAR agree) ---------------
 

@@ -20,12 +20,16 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     same_numbers,
 )
 from keras_shiftguard.preprocessing.limits import (
+    MAX_EXTREME_OUTSIDE,
     MAX_OUTSIDE,
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
+    MIN_CERTAINTY_WIDE_GAP,
+    MIN_STATED_SPAN,
 )
 from keras_shiftguard.preprocessing.observation import hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
+from keras_shiftguard.preprocessing.witnesses.feed import are_near
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -85,9 +89,13 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
     )
     observed = ordered(case.observation.convention, UNKNOWN)
     evidence = (text, *case.observation.evidence)
-    if case.begins and observed.is_known:
-        return Verdict("ok", observed, observed, evidence, trained_here=True)
-    return Verdict("unknown", UNKNOWN, observed, evidence)
+    learnt = observed if case.begins and case.learnt is None else case.learnt
+    if learnt is None or not observed.is_known:
+        return Verdict("unknown", UNKNOWN, observed, evidence)
+    if observed.mode == learnt.mode:
+        return Verdict("ok", observed, observed, evidence, trained_here=case.begins)
+    text = f"{case.name} was trained from scratch in this program, on {learnt} at first."
+    return Verdict("unknown", learnt, observed, (text, *case.observation.evidence))
 
 
 def _from_layers(case: Case) -> Verdict | None:
@@ -112,8 +120,10 @@ def _from_layers(case: Case) -> Verdict | None:
 
 def _from_word(case: Case) -> Verdict | None:
     """Decides by a statement, or by layers inside the model."""
-    if not case.trusted or not case.observation.convention.is_known:
+    if not case.trusted:
         return None
+    if not case.observation.convention.is_known:
+        return _augmented(case)
     expected, observation = case.structure.convention, case.observation
     evidence = (*observation.evidence, *case.structure.evidence)
     if case.stated:
@@ -128,16 +138,48 @@ def _from_word(case: Case) -> Verdict | None:
         return Verdict(
             status, expected, observed, evidence, swap_is_possible=order.swap_is_possible
         )
-    if observation.certainty >= MIN_CERTAINTY or _outside(case.summary, expected):
+    is_likely = observation.certainty >= MIN_CERTAINTY_WIDE_GAP
+    is_sure = observation.certainty >= MIN_CERTAINTY or (
+        is_likely and not are_near(observed, expected)
+    )
+    if is_sure or _outside(case.summary, expected):
         return Verdict("mismatch", expected, observed, evidence)
-    return Verdict("unknown", expected, observed, evidence)
+    return _augmented(case) or Verdict("unknown", expected, observed, evidence)
+
+
+def _augmented(case: Case) -> Verdict | None:
+    """Decides on images that are in no convention for sure, but fill the expected range.
+
+    Resizing with a sharp filter, MixUp and changes of brightness take single values out of the
+    range, or off its ends.
+    """
+    expected, observation = case.structure.convention, case.observation
+    if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:
+        return None
+    low, high = _as_raw(case.summary, expected, 0.01, 0.99)
+    ends = _ends_as_raw(case.summary, expected)
+    excess = max(-ends.min(), ends.max() - 255)
+    fills = high.min() - low.max() >= MIN_STATED_SPAN * 255
+    if not fills or excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected):
+        return None
+    text = f"The values fill the range of {expected}; few lie outside, as augmentation leaves them."
+    evidence = (text, *case.structure.evidence, *observation.evidence)
+    return Verdict("ok", expected, expected, evidence)
 
 
 def _outside(summary: InputSummary, expected: InputConvention) -> bool:
     """Whether more than 5 % of the values lie far below the expected range, or far above it."""
-    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
-    # The 5 % and 95 % quantiles as raw pixel values, by channel of the convention.
-    raw = (np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]]) - offset) / scale
-    return bool(
-        raw.min(axis=1)[0] < -MAX_OUTSIDE * 255 or raw.max(axis=1)[1] > (1 + MAX_OUTSIDE) * 255
-    )
+    low, high = _as_raw(summary, expected, 0.05, 0.95)
+    return bool(low.min() < -MAX_OUTSIDE * 255 or high.max() > (1 + MAX_OUTSIDE) * 255)
+
+
+def _as_raw(summary: InputSummary, expected: InputConvention, *shares: float) -> np.ndarray:
+    """Returns quantiles of all values as raw pixels, `(shares, channels of the convention)`."""
+    values = np.asarray([[summary.quantile(share)] for share in shares])
+    return np.asarray((values - np.asarray(expected.offset)) / np.asarray(expected.scale))
+
+
+def _ends_as_raw(summary: InputSummary, expected: InputConvention) -> np.ndarray:
+    """Returns the smallest and largest value of each channel as raw pixels, `(2, channels)`."""
+    ends = np.stack([summary.minimum, summary.maximum])
+    return np.asarray((ends - np.asarray(expected.offset)) / np.asarray(expected.scale))

@@ -276,6 +276,15 @@ def test_untrained_weights_confirm_nothing():
     assert begins.status == "ok" and begins.expected == begins.observed == UNIT
 
 
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize(("learnt", "status"), [(UNIT, "ok"), (InputConvention("raw"), "unknown")])
+def test_what_a_network_learnt_here_is_right_and_nothing_else_is_wrong(learnt, status, begins):
+    found = case("None.", UNIT, 0.97, scratch=True)
+    verdict = decide(dataclasses.replace(found, learnt=learnt, begins=begins))
+    assert (verdict.status, verdict.expected) == (status, learnt)
+    assert verdict.trained_here == (begins and status == "ok")
+
+
 def test_pale_images_are_not_convicted():
     pale = (135 + RAW * (120 / 255)) / 255
     for images, status in ((RAW / 255, "mismatch"), (pale, "unknown")):
@@ -443,6 +452,42 @@ def test_how_far_outside_values_may_lie(edge, status, low):
     images[:, 0] = 1 - edge if low else edge
     observed = InputConvention("custom", "unknown", (0.01,) * 3, (0.0,) * 3)
     found = case("None.", observed, 0.3, published("unit"), images, stated=True)
+    assert decide(found).status == status
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "certainty", "status"),
+    [
+        (0.0, 0.61, 0.3, "ok"),
+        (0.0, 0.59, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
+        (-0.09, 1.09, 0.3, "ok"),
+        (-0.11, 1.0, 0.3, "mismatch"),
+        (0.0, 1.0, 0.49, "ok"),
+        (0.0, 1.0, 0.51, "unknown"),  # it is probably in another convention, or surely
+        (0.0, 1.0, 0.91, "mismatch"),
+    ],
+)
+@pytest.mark.parametrize("who", ["stated", "layers"])
+def test_augmented_images_fill_the_stated_range(who, low, high, certainty, status):
+    images = np.linspace(low, high, 1200).reshape(100, 2, 2, 3)
+    observed = InputConvention("custom", "unknown", (0.01,) * 3, (-0.1,) * 3)
+    structure = published("unit", speaks=who == "layers")
+    found = case("None.", observed, certainty, structure, images, stated=who == "stated")
+    assert decide(found).status == status
+    single = images.copy()
+    for value, rest in ((-0.49, status), (-0.51, "unknown" if status == "ok" else status)):
+        single[0, 0, 0] = value
+        found = case("None.", observed, certainty, structure, single, stated=who == "stated")
+        assert decide(found).status == rest
+
+
+@pytest.mark.parametrize(
+    ("scale", "certainty", "status"),
+    [(1 / 11, 0.5, "mismatch"), (1 / 11, 0.49, "unknown"), (1 / 9, 0.5, "unknown")],
+)
+def test_a_likely_convention_convicts_if_it_is_far(scale, certainty, status):
+    observed = InputConvention("custom", "unknown", (scale,) * 3, (0.0,) * 3)
+    found = case("None.", observed, certainty, published("raw"), RAW * scale, stated=True)
     assert decide(found).status == status
 
 

@@ -32,8 +32,8 @@ def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front
     """
     steps = flatten(model)
     stem = _end_of_front(steps, position)
-    if stem is None:
-        return None
+    if stem is None or all(steps[parent].origin >= 0 for parent in steps[stem].parents):
+        return None  # nothing stands in front
     operation, size = steps[stem].operation, tuple(model.inputs[position].shape)
     is_first = getattr(operation, "data_format", None) == "channels_first"
     try:
