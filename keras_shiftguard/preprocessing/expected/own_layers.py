@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from keras import layers
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.graph import Step, ancestors, flatten
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.front import Front, FrontError
@@ -70,9 +71,9 @@ def _input_of(front: Front) -> InputConvention | None:
     if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0]):
         order = {1: "gray", 3: "rgb"}.get(front.channels, "unknown")
         for mode in UNIFORM:
-            wanted = InputConvention(mode, "unknown")
-            into = (wanted.scale[0] / scale[0], (wanted.offset[0] - offset[0]) / scale[0])
-            found = named(into[:1], into[1:], order, front.precision)
+            of_mode, shift = (float(numbers[0]) for numbers in MODES[mode])
+            needed = of_mode / scale[0], (shift - offset[0]) / scale[0]
+            found = named(needed[:1], needed[1:], order, front.precision)
             if found.mode in UNIFORM:
                 return found
         return None
