@@ -101,7 +101,8 @@ class PreprocessingWatch:
             resize=self._resize,
         )
         unproven = diagnosis.status == "mismatch" and diagnosis.fix is None
-        is_open = diagnosis.status == "unknown" or unproven
+        unnamed = diagnosis.trained_here and not diagnosis.observed.is_known
+        is_open = diagnosis.status == "unknown" or unproven or unnamed
         if is_open and not is_last and num_samples < FIRST_SAMPLES:
             return False
         self.diagnoses[name] = diagnosis

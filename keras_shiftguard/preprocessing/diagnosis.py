@@ -254,7 +254,8 @@ class Diagnosis(AsPage):
             return f"Preprocessing mismatch{where}: {what}"
         expected = in_words(self.expected)
         if self.trained_here:
-            return f"Preprocessing: the model is being trained here, on {in_words(self.observed)}."
+            observed = in_words(self.observed) if self.observed.is_known else "images as they are"
+            return f"Preprocessing: the model is being trained here, on {observed}."
         if self.status == "ok":
             return f"Preprocessing is right: the model is fed what it expects, {expected}."
         if not self.expected.is_known:

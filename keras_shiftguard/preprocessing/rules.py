@@ -64,14 +64,14 @@ def _broken(case: Case) -> Verdict | None:
 def _from_statement(case: Case) -> Verdict | None:
     """Decides on a stated convention without a name, which `observe` cannot recognise.
 
-    The verdict is "ok" if the values come from pixels in 0..255, and either reach black or white
-    or are in no other convention for sure.
+    The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range, and
+    either reach black or white or are in no other convention for sure.
     """
     expected, summary = case.structure.convention, case.summary
     if expected.mode != "custom" or case.observation.kind == "scaled_twice":
         return None
     form = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
-    if not form.holds(summary.minimum, summary.maximum):
+    if not form.span(summary.minimum, summary.maximum):
         return None
     if case.observation.certainty < MIN_CERTAINTY or hits_an_end(form, summary):
         evidence = (*case.structure.evidence, *case.observation.evidence)
@@ -90,7 +90,7 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
     observed = ordered(case.observation.convention, UNKNOWN)
     evidence = (text, *case.observation.evidence)
     learnt = observed if case.begins and case.learnt is None else case.learnt
-    if learnt is None or not observed.is_known:
+    if learnt is None or (learnt.is_known and not observed.is_known):
         return Verdict("unknown", UNKNOWN, observed, evidence)
     if observed.mode == learnt.mode:
         return Verdict("ok", observed, observed, evidence, trained_here=case.begins)

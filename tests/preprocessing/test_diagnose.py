@@ -86,6 +86,14 @@ def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     assert said.by_input["left"].status == said.status == "mismatch"
 
 
+def test_the_line_to_paste_says_which_of_several_inputs_it_is_for(raw_images):
+    left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
+    model = keras.Model([left, right], layers.Conv2D(2, 3)(left + right))
+    found = sg.diagnose(model, [raw_images / 255.0, raw_images], expects="unit")
+    assert found.by_input["left"].status == "ok" and found.status == "mismatch"
+    assert found.advice == "x = x / 255.0  # x: the input 'right'"
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("channels", [2, 4])
 def test_any_number_of_channels(channels, rng):

@@ -444,6 +444,16 @@ def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, s
     assert verdict.status == status, verdict
 
 
+@pytest.mark.parametrize(("share", "status"), [(0.21, "ok"), (0.19, "unknown")])
+def test_values_in_a_corner_of_a_stated_range_confirm_nothing(share, status):
+    """Dark images in [0, 1] lie within a convention such as CLIP's, in a small part of it."""
+    expected = InputConvention("custom", "rgb", (0.01,) * 3, (-1.0,) * 3)
+    images = np.linspace(-0.5, -0.5 + 2.55 * share, 600).reshape(50, 2, 2, 3)
+    structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)
+    found = case("None.", UNKNOWN, 0.0, structure, images, stated=True)
+    assert decide(found).status == status
+
+
 @pytest.mark.parametrize(("edge", "status"), [(1.09, "unknown"), (1.11, "mismatch")])
 @pytest.mark.parametrize("low", [False, True])
 def test_how_far_outside_values_may_lie(edge, status, low):

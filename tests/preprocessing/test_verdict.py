@@ -118,6 +118,18 @@ def test_any_network_may_be_trained_here():
     assert found.status == "unknown" and not found.trained_here
 
 
+def test_a_network_may_be_trained_on_images_in_no_convention_with_a_name():
+    model = keras.Sequential([keras.Input((96, 96, 3)), keras.layers.Conv2D(4, 3)])
+    dark = imagenet_photos(96)[0] / np.float32(255 * 7)
+    found = judge(model, {"input": dark}, profile(dark), training=True)
+    assert not found.observed.is_known and found.status == "ok"
+    assert str(found) == "Preprocessing: the model is being trained here, on images as they are."
+    standard = imagenet_photos(96)[0]
+    standard = standard - standard.mean((1, 2, 3), keepdims=True)
+    standard = (standard / standard.std((1, 2, 3), keepdims=True)).astype("float32")
+    assert judge(model, {"input": standard}, profile(standard), training=True).status == "ok"
+
+
 def test_validation_of_a_network_trained_here_teaches_it_nothing():
     model = keras.Sequential([keras.Input((96, 96, 3)), keras.layers.Conv2D(4, 3)])
     raw = imagenet_photos(96)[0]

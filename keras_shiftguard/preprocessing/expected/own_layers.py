@@ -68,7 +68,7 @@ def _input_of(front: Front) -> InputConvention | None:
     """Returns the named convention that a front turns into a named one; None if there is none."""
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
     in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
-    if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0]):
+    if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):
         order = {1: "gray", 3: "rgb"}.get(front.channels, "unknown")
         for mode in UNIFORM:
             of_mode, shift = (float(numbers[0]) for numbers in MODES[mode])
