@@ -59,7 +59,9 @@ MAX_EXTREME_OUTSIDE = 0.5  # likewise, how far single values may lie outside
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; those of CIFAR agree) ---------------
 
-MAX_LAYOUT_ROUGHNESS = 0.8  # repaired / as fed: 0.3 or 0.55 if garbled, else 1.8
+# Repaired / as fed, in the worse of the two directions: up to 0.7 if garbled. Else 1.5 or more, and
+# 1 for images of noise, such as radar.
+MAX_LAYOUT_ROUGHNESS = 0.8
 MAX_CHROMA_SPREAD = 0.45  # deviation of chroma / luma: about 0.2; of colours about 1
 MAX_CHROMA_MEAN_ERROR = 12.0  # grey levels between mean chroma and 128
 MAX_HUE_CORRELATION = 0.45  # hue and other channels: about 0; colours: above 0.85
