@@ -152,10 +152,11 @@ class PreprocessingWatch:
             lines = [f"[{name}] {diagnosis}"]
             if name in self.corrected:
                 lines.append("  Corrected inside fit from here on (on_mismatch='fix').")
-            elif self.on_mismatch == "fix" and diagnosis.can_be_undone:
-                lines.append("  It is not certain that this helps, so nothing was corrected.")
             elif self.on_mismatch == "fix":
-                lines.append("  No layer can undo this, so nothing was corrected.")
+                is_affine = diagnosis.expected.is_known and diagnosis.observed.is_known
+                unproven = is_affine and not diagnosis.garbled
+                why = "It is not certain that this helps" if unproven else "No layer can undo this"
+                lines.append(f"  {why}, so nothing was corrected.")
             if not self._is_reported(name):
                 warn("\n".join(lines))
 

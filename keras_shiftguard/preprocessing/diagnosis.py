@@ -152,11 +152,6 @@ class Diagnosis(AsPage):
             f"There is no fix to apply: the status is {self.status!r} and `fix` is None.\n{self}"
         )
 
-    @property
-    def can_be_undone(self) -> bool:
-        """Whether a layer could turn what was fed into what is expected, helpful or not."""
-        return self.expected.is_known and self.observed.is_known and not self.garbled
-
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields as plain values, for JSON."""
         fix = self.fix

@@ -138,12 +138,6 @@ def test_the_worst_input_speaks_for_all():
         Diagnosis.worst({})
 
 
-def test_what_a_layer_could_undo():
-    assert mismatch(fix=None).can_be_undone
-    assert not mismatch(fix=None, garbled="HSV in place of RGB").can_be_undone
-    assert not Diagnosis("mismatch", CAFFE, UNKNOWN).can_be_undone
-
-
 def test_comparison_ignores_the_layer():
     assert mismatch() == mismatch()
     assert mismatch() != mismatch(InputConvention("tf"))
