@@ -55,7 +55,8 @@ MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a sh
 # Share of 0..255 that 98 % of the values must span to be images in a stated convention that are
 # changed by augmentation. Images in [0, 1] span at most half of [-1, 1].
 MIN_STATED_SPAN = 0.6
-MAX_EXTREME_OUTSIDE = 0.5  # likewise, how far single values may lie outside
+MIN_SPAN_FROM_BLACK = 1 / 16  # likewise, of dark images, whose darkest value is black
+MAX_EXTREME_OUTSIDE = 0.5  # how far single values may lie outside of a stated convention
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; those of CIFAR agree) ---------------
 

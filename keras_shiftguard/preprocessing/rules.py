@@ -25,9 +25,10 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
+    MIN_SPAN_FROM_BLACK,
     MIN_STATED_SPAN,
 )
-from keras_shiftguard.preprocessing.observation import hits_an_end
+from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
 from keras_shiftguard.preprocessing.witnesses.feed import are_near
 from keras_shiftguard.profiles import InputSummary
@@ -123,7 +124,7 @@ def _from_word(case: Case) -> Verdict | None:
     if not case.trusted:
         return None
     if not case.observation.convention.is_known:
-        return _augmented(case)
+        return _fits_the_word(case)
     expected, observation = case.structure.convention, case.observation
     evidence = (*observation.evidence, *case.structure.evidence)
     if case.stated:
@@ -144,25 +145,32 @@ def _from_word(case: Case) -> Verdict | None:
     )
     if is_sure or _outside(case.summary, expected):
         return Verdict("mismatch", expected, observed, evidence)
-    return _augmented(case) or Verdict("unknown", expected, observed, evidence)
+    return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)
 
 
-def _augmented(case: Case) -> Verdict | None:
-    """Decides on images that are in no convention for sure, but fill the expected range.
+def _fits_the_word(case: Case) -> Verdict | None:
+    """Decides on images that are in no convention for sure, but fit the expected one.
 
     Resizing with a sharp filter, MixUp and changes of brightness take single values out of the
-    range, or off its ends.
+    range, or off its ends. Dark collections do not reach white, but black is where it must be. (White
+    alone would not do: it is 1 in [0, 1] and in [-1, 1].)
     """
     expected, observation = case.structure.convention, case.observation
     if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:
         return None
     low, high = _as_raw(case.summary, expected, 0.01, 0.99)
-    ends = _ends_as_raw(case.summary, expected)
-    excess = max(-ends.min(), ends.max() - 255)
-    fills = high.min() - low.max() >= MIN_STATED_SPAN * 255
-    if not fills or excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected):
+    darkest, brightest = _ends_as_raw(case.summary, expected)
+    excess = max(-darkest.min(), brightest.max() - 255)
+    if excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected):
         return None
-    text = f"The values fill the range of {expected}; few lie outside, as augmentation leaves them."
+    span = (high.min() - low.max()) / 255
+    has_black = bool(np.all(np.abs(darkest) < MAX_GAP))
+    if span >= MIN_STATED_SPAN:
+        text = f"The values fill the range of {expected}, with few outside, as augmentation does."
+    elif has_black and span >= MIN_SPAN_FROM_BLACK:
+        text = f"The values begin at black of {expected}, and stay in a part of its range."
+    else:
+        return None
     evidence = (text, *case.structure.evidence, *observation.evidence)
     return Verdict("ok", expected, expected, evidence)
 

@@ -468,8 +468,8 @@ def test_how_far_outside_values_may_lie(edge, status, low):
 @pytest.mark.parametrize(
     ("low", "high", "certainty", "status"),
     [
-        (0.0, 0.65, 0.3, "ok"),
-        (0.0, 0.59, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
+        (0.05, 0.7, 0.3, "ok"),
+        (0.05, 0.64, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
         (-0.09, 1.09, 0.3, "ok"),
         (-0.2, 1.0, 0.3, "mismatch"),  # more than 5 % are far outside
         (0.0, 1.0, 0.49, "ok"),
@@ -489,6 +489,21 @@ def test_augmented_images_fill_the_stated_range(who, low, high, certainty, statu
         single[0, 0, 0] = value
         found = case("None.", observed, certainty, structure, single, stated=who == "stated")
         assert decide(found).status == rest
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [
+        (0.0, 0.08, "ok"),
+        (0.0, 0.05, "unknown"),  # too little to tell dark images from other numbers
+        (0.02, 0.5, "unknown"),  # black has another value
+        (0.5, 1.0, "unknown"),  # white is 1 in [-1, 1] as well
+    ],
+)
+def test_dark_images_begin_where_black_must_be(low, high, status):
+    images = np.linspace(low, high, 1200).reshape(100, 2, 2, 3)
+    found = case("None.", UNKNOWN, 0.0, published("unit"), images, stated=True)
+    assert decide(found).status == status
 
 
 @pytest.mark.parametrize(
