@@ -152,8 +152,8 @@ def _fits_the_word(case: Case) -> Verdict | None:
     """Decides on images that are in no convention for sure, but fit the expected one.
 
     Resizing with a sharp filter, MixUp and changes of brightness take single values out of the
-    range, or off its ends. Dark collections do not reach white, but black is where it must be. (White
-    alone would not do: it is 1 in [0, 1] and in [-1, 1].)
+    range, or off its ends. Dark collections do not reach white, but black is where it must be.
+    White alone would not do: it is 1 in [0, 1] and in [-1, 1].
     """
     expected, observation = case.structure.convention, case.observation
     if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -511,8 +511,8 @@ def test_dark_images_begin_where_black_must_be(low, high, status):
     [(1 / 11, 0.5, "mismatch"), (1 / 11, 0.49, "unknown"), (1 / 9, 0.5, "unknown")],
 )
 def test_a_likely_convention_convicts_if_it_is_far(scale, certainty, status):
-    observed = InputConvention("custom", "unknown", (scale,) * 3, (0.0,) * 3)
-    found = case("None.", observed, certainty, published("raw"), RAW * scale, stated=True)
+    observed = InputConvention("custom", "unknown", (scale,) * 3, (10.0,) * 3)
+    found = case("None.", observed, certainty, published("raw"), RAW * scale + 10, stated=True)
     assert decide(found).status == status
 
 
