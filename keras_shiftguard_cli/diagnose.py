@@ -49,13 +49,10 @@ def diagnose(
     check_exists(data)
     check_model_file(model)
     start_library()
-    from keras_shiftguard.preprocessing.diagnose import diagnose as diagnose_images
-    from keras_shiftguard.profiles.attached import has_profile
+    from keras_shiftguard.preprocessing.diagnose import diagnose_loaded
 
     loaded = load_model(model)
-    if expects is None and has_profile(model):
-        expects = model
     images = Pipeline(max_samples, rescale, bgr, size).read(data, loaded)
-    diagnosis = diagnose_images(loaded, images, expects, max_samples)
+    diagnosis = diagnose_loaded(loaded, images, expects, max_samples, model)
     show(diagnosis, as_json)
     return FOUND if diagnosis.status == "mismatch" else OK

@@ -26,8 +26,11 @@ def preprocessing_line(diagnosis: Diagnosis | None) -> str:
     if diagnosis is None or diagnosis.status == "mismatch":
         return ""
     line = str(diagnosis).partition("\n")[0]
-    more = " What would tell: print(guard.diagnosis)" if diagnosis.status == "unknown" else ""
-    return line + more
+    if diagnosis.status == "unknown":
+        return f"{line} What would tell: print(guard.diagnosis)"
+    if any(hint.name == "layers" for hint in diagnosis.hints):
+        return f"{line} Its own layers are made for another input: print(guard.diagnosis)"
+    return line
 
 
 def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> str:

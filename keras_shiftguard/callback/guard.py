@@ -36,7 +36,12 @@ from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
 from keras_shiftguard.preprocessing.expected.own_preprocessor import after_preprocessor
-from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
+from keras_shiftguard.preprocessing.expected.stated import (
+    attached_conventions,
+    for_model,
+    speaker_of,
+    stated_conventions,
+)
 from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.terminal import end_line, mark_line
@@ -54,7 +59,8 @@ class ShiftGuard(keras.callbacks.Callback):
 
     Args:
         reference: The data to compare training and validation with, besides each
-            other: an `InputProfile`, the path of a saved one, or data.
+            other: an `InputProfile`, the path of a saved one, or data. If it is the path of a
+            saved model, the profile attached to it also says what the model expects.
         target_data: Unlabelled data from where the model will be used (the target),
             which is compared with training and validation: anything that `fit` accepts.
         adapt: What to repair. `"augmentation"` (or `True`) augments training
@@ -417,6 +423,11 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
         """Returns what somebody says that the model expects, and who says it."""
-        if not self._stated and (own := after_preprocessor(self.model)) is not None:
-            return {None: own}, OWN_PREPROCESSOR
-        return self._stated, self._speaker
+        if self._stated:
+            return for_model(self._stated, self.model), self._speaker
+        if isinstance(self.reference, (str, PathLike)):
+            attached = attached_conventions(self.reference, self.model)
+            if attached:
+                return attached, speaker_of(self.reference)
+        own = after_preprocessor(self.model)
+        return {} if own is None else {None: own}, OWN_PREPROCESSOR

@@ -93,6 +93,7 @@ class PreprocessingWatch:
             stream.profile,
             labels,
             training=self.training,
+            validates=name == "validation",
             evidence=self._evidence,
             structures=self._structures,
             stated=self.stated,
@@ -100,7 +101,8 @@ class PreprocessingWatch:
             resize=self._resize,
         )
         unproven = diagnosis.status == "mismatch" and diagnosis.fix is None
-        is_open = diagnosis.status == "unknown" or unproven
+        unnamed = diagnosis.trained_here and not diagnosis.observed.is_known
+        is_open = diagnosis.status == "unknown" or unproven or unnamed
         if is_open and not is_last and num_samples < FIRST_SAMPLES:
             return False
         self.diagnoses[name] = diagnosis
@@ -151,7 +153,10 @@ class PreprocessingWatch:
             if name in self.corrected:
                 lines.append("  Corrected inside fit from here on (on_mismatch='fix').")
             elif self.on_mismatch == "fix":
-                lines.append("  No layer can undo this, so nothing was corrected.")
+                is_affine = diagnosis.expected.is_known and diagnosis.observed.is_known
+                unproven = is_affine and not diagnosis.garbled
+                why = "It is not certain that this helps" if unproven else "No layer can undo this"
+                lines.append(f"  {why}, so nothing was corrected.")
             if not self._is_reported(name):
                 warn("\n".join(lines))
 

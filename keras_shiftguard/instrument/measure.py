@@ -88,18 +88,23 @@ def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     return replace(measured, outputs=outputs.drain_predicted(fingerprint(model)))
 
 
-def profile_of(stream: Iterable[tuple[dict[str, Any], Any]], details: bool = True) -> InputProfile:
+def profile_of(
+    stream: Iterable[tuple[dict[str, Any], Any]],
+    details: bool = True,
+    data_format: str | None = None,
+) -> InputProfile:
     """Returns the profile of a stream of batches.
 
     Args:
         stream: Pairs of a dict of tensors by input name, and labels or None.
         details: Whether to measure features and embeddings of each sample. Without
             them only pixel statistics are measured, which is all that `diagnose` needs.
+        data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
 
     Raises:
         BadInputError: if the stream is empty or holds no numeric input.
     """
-    measurement = Measurement(details)
+    measurement = Measurement(details, data_format)
     total = InputProfile()
     count = 0
     for inputs, y in stream:
@@ -120,10 +125,12 @@ class Measurement:
 
     Args:
         details: Whether to measure features and embeddings of each sample.
+        data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
     """
 
-    def __init__(self, details: bool = True) -> None:
+    def __init__(self, details: bool = True, data_format: str | None = None) -> None:
         self.details = details
+        self._data_format = data_format or keras.config.image_data_format()
         self.sketches: dict[str, Sketch] = {}
         self.labels = LabelSketch()
         self._padding = Padding()
@@ -146,8 +153,7 @@ class Measurement:
             tensor = ops.convert_to_tensor(x)
             if name not in self.sketches:
                 dtype = keras.backend.standardize_dtype(tensor.dtype)
-                data_format = keras.config.image_data_format()
-                spec = spec_for(name, tuple(tensor.shape), data_format, dtype)
+                spec = spec_for(name, tuple(tensor.shape), self._data_format, dtype)
                 if spec is None:
                     continue
                 self.sketches[name] = Sketch(spec)

@@ -7,6 +7,8 @@ import keras
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.statistics.batch import InputSpec, spec_for
 
+IMAGE_CHANNELS = (1, 3, 4)  # of gray, RGB and RGBA images
+
 
 def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
     """Returns the shapes of the model's inputs by name, each with the batch dimension.
@@ -43,8 +45,18 @@ def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -
 
 
 def image_data_format(model: keras.Model) -> str:
-    """Returns the data format of the model's first layer that has one, else Keras's default."""
+    """Returns the data format of the images that a model takes.
+
+    It is that of the model's first layer that has one, else Keras's default. A model whose layers
+    have the channels first may take images with the channels last, and transpose them.
+    """
+    found = str(keras.config.image_data_format())
     for layer in walk(model):
         if getattr(layer, "data_format", None) in ("channels_last", "channels_first"):
-            return str(layer.data_format)
-    return str(keras.config.image_data_format())
+            found = str(layer.data_format)
+            break
+    images = [shape for shape in input_shapes(model).values() if len(shape) >= 4]
+    if images and found == "channels_first":
+        if all(s[-1] in IMAGE_CHANNELS and s[1] not in IMAGE_CHANNELS for s in images):
+            return "channels_last"
+    return found

@@ -105,7 +105,8 @@ def open_image(file: Path, channels: int) -> "Image.Image":
     """Returns an image in its original size, as RGB (3 channels) or gray (1).
 
     Raises:
-        UnreadableImage: If the file cannot be read, or has more than 90 megapixels.
+        UnreadableImage: If the file cannot be read, has more than 90 megapixels, or holds floating
+            point numbers.
         BadInputError: If Pillow is not installed.
     """
     try:
@@ -116,8 +117,9 @@ def open_image(file: Path, channels: int) -> "Image.Image":
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as opened:
+                image = _in_eight_bits(opened)
                 # Pillow warns when it drops the transparency of any mode but RGBA.
-                image = opened.convert("RGBA") if "transparency" in opened.info else opened
+                image = image.convert("RGBA") if "transparency" in image.info else image
                 return image.convert("RGB" if channels == 3 else "L")
     # The errors that Pillow raises for files that are damaged or far too large.
     except (
@@ -125,6 +127,25 @@ def open_image(file: Path, channels: int) -> "Image.Image":
         *(Image.DecompressionBombError, Image.DecompressionBombWarning),
     ) as error:
         raise UnreadableImage(f"{file} cannot be read as an image: {error}") from error
+
+
+def _in_eight_bits(image: "Image.Image") -> "Image.Image":
+    """Returns an image whose pixels are 0 to 255; of 16-bit pixels, the upper 8 bits.
+
+    Pillow itself would cut 16-bit pixels off at 255, which makes nearly all of them white.
+
+    Raises:
+        ValueError: If the pixels are floating point numbers, whose range no file states.
+    """
+    from PIL import Image
+
+    if image.mode == "F":
+        raise ValueError("its pixels are floating point numbers; save them as a .npy array")
+    if not image.mode.startswith("I"):
+        return image
+    pixels = np.asarray(image)
+    is_deep = image.mode != "I" or pixels.max() > 255
+    return Image.fromarray((pixels // 256 if is_deep else pixels).astype("uint8"))
 
 
 def read_array(path: Path, max_samples: int) -> np.ndarray:

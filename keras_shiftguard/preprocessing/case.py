@@ -29,6 +29,8 @@ class Case:
         stated: Whether the user, a profile or a preprocessor states what the model expects.
             The convention of `structure` is then the stated one.
         begins: Whether this fit starts to train the network from its initial weights.
+        learnt: What the network was fed when its training from scratch began, in this program;
+            None if that is not known.
         trial: The trial of fixes on the network; None if the network cannot be run.
     """
 
@@ -40,12 +42,19 @@ class Case:
     reading: Reading | str
     stated: bool = False
     begins: bool = False
+    learnt: InputConvention | None = None
     trial: Trial | None = None
 
     @property
     def name(self) -> str:
         """The name of the recognised network, as the beginning of a sentence."""
         return self.structure.architecture or "The network"
+
+    def said(self, convention: InputConvention) -> str:
+        """Returns the clause that the structure of the network stands for a convention."""
+        if self.structure.architecture is None and self.structure.speaks:
+            return f"the model's own layers are made for {convention}"
+        return f"{self.name} is published for {convention}"
 
     def try_fix(
         self,

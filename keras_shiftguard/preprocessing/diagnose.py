@@ -8,8 +8,9 @@ import keras
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
-from keras_shiftguard.instrument.model_inputs import input_shapes
+from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
 from keras_shiftguard.io.batches import first_samples
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     RAW,
@@ -17,10 +18,15 @@ from keras_shiftguard.preprocessing.expected.own_preprocessor import (
     after_preprocessor,
     converts_by_itself,
 )
-from keras_shiftguard.preprocessing.expected.stated import speaker_of, stated_conventions
+from keras_shiftguard.preprocessing.expected.stated import (
+    attached_conventions,
+    check_inputs,
+    for_model,
+    speaker_of,
+    stated_conventions,
+)
 from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
-from keras_shiftguard.profiles.attached import has_profile
 
 BATCH_SIZE = 32
 
@@ -61,10 +67,19 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     >>> print(diagnose(model, photos).expected)
     tf ([-1, 1]), RGB
     """
-    if isinstance(model, (str, PathLike)):
-        path, model = model, _load(model)
-        if expects is None and has_profile(path):
-            expects = path
+    path = model if isinstance(model, (str, PathLike)) else None
+    loaded = model if path is None else _load(path)
+    return diagnose_loaded(loaded, data, expects, max_samples, path)
+
+
+def diagnose_loaded(
+    model: Any,
+    data: Any,
+    expects: Any = None,
+    max_samples: int = 256,
+    path: str | PathLike[str] | None = None,
+) -> Diagnosis:
+    """Does the same as `diagnose`, for a model that was loaded from `path`."""
     if not isinstance(model, keras.Model):
         raise BadInputError(
             "`model` must be a keras.Model, or the path of a saved one. Received: "
@@ -74,10 +89,8 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         raise BadInputError(
             f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
         )
-    stated, speaker = stated_conventions(expects), speaker_of(expects)
     converts = converts_by_itself(model)
-    if not stated and (own := RAW if converts else after_preprocessor(model)) is not None:
-        stated, speaker = {None: own}, SPEAKER
+    stated, speaker = _word(model, expects, path, converts)
     shapes = input_shapes(model)
     samples, labels = first_samples(data, max_samples, list(shapes))
     if len(shapes) == 1 and len(samples) == 1:
@@ -90,7 +103,9 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
         ({name: value[start : start + BATCH_SIZE] for name, value in samples.items()}, None)
         for start in range(0, size, BATCH_SIZE)
     )
-    measured = profile_of(chunks, details=False)
+    measured = profile_of(chunks, details=False, data_format=image_data_format(model))
+    images = {name: s.num_channels for name, s in measured.inputs.items() if s.is_image}
+    check_inputs(stated, images)
     resize = None if converts else stated_resize(expects)
     return judge(
         model,
@@ -104,6 +119,28 @@ def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256)
     )
 
 
+def _word(
+    model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
+) -> tuple[dict[str | None, InputConvention], str]:
+    """Returns what somebody says that the inputs must receive, and who says it.
+
+    Args:
+        model: The model.
+        expects: What the user says, or None.
+        path: Path of the model's file, or None.
+        converts: Whether the model's own preprocessor converts the data.
+    """
+    if expects is not None:
+        return for_model(stated_conventions(expects), model), speaker_of(expects)
+    if converts:  # an attached profile may be that of the data behind the preprocessor
+        return {None: RAW}, SPEAKER
+    attached = {} if path is None else attached_conventions(path, model)
+    if path is not None and attached:
+        return attached, speaker_of(path)
+    own = after_preprocessor(model)
+    return {} if own is None else {None: own}, SPEAKER
+
+
 def _load(path: str | PathLike[str]) -> keras.Model:
     """Loads a saved model.
 
@@ -114,8 +151,11 @@ def _load(path: str | PathLike[str]) -> keras.Model:
         raise BadInputError(f"There is no saved model at {str(path)!r}.")
     try:
         return keras.saving.load_model(path)
-    except Exception as error:
-        raise BadInputError(f"Keras cannot load {str(path)!r}: {error}") from error
+    except Exception:  # perhaps a loss or metric of the user's own, which is not needed here
+        try:
+            return keras.saving.load_model(path, compile=False)
+        except Exception as error:
+            raise BadInputError(f"Keras cannot load {str(path)!r}: {error}") from error
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
@@ -57,9 +58,10 @@ class Diagnosis(AsPage):
             shows whether the two differ, not the true order.
         fix: A layer that maps what was fed to what is expected. It is given only for
             `"mismatch"`, and is None if no layer can help or the fix is not known to help.
-        advice: A line of Python that corrects `x`, as `fix` does. If each image was
-            standardised by itself, the line is for the raw pixels instead. If no input
-            takes images, a sentence that says what is needed for a verdict.
+        advice: A line of Python that corrects `x`, as `fix` does; with several inputs, a comment
+            says which one `x` is. If each image was standardised by itself, the line is for the
+            raw pixels instead. If no input takes images, a sentence that says what is needed for a
+            verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognised `keras.applications` name, if any.
         hints: Other possible problems of the images or labels.
@@ -247,14 +249,29 @@ class Diagnosis(AsPage):
             return f"Preprocessing mismatch{where}: {what}"
         expected = in_words(self.expected)
         if self.trained_here:
-            return f"Preprocessing: the model is being trained here, on {in_words(self.observed)}."
+            observed = in_words(self.observed) if self.observed.is_known else "images as they are"
+            return f"Preprocessing: the model is being trained here, on {observed}."
         if self.status == "ok":
             return f"Preprocessing is right: the model is fed what it expects, {expected}."
         if not self.expected.is_known:
             return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
+        if self.observed.mode in ("unknown", "custom"):
+            return (
+                f"Preprocessing unknown{where}: the model expects {expected}, "
+                "but the convention of what it is fed is not clear."
+            )
+        if self.observed.mode == self.expected.mode:
+            orders = {self.observed.channel_order, self.expected.channel_order}
+            doubt = (
+                "red and blue may be swapped"
+                if orders == {"rgb", "bgr"}
+                else "something else about the images may not be"
+            )
+            scale = InputConvention(self.expected.mode, "unknown")
+            return f"Preprocessing unknown{where}: the scale, {scale}, is right, but {doubt}."
         return (
-            f"Preprocessing unknown{where}: the model expects {expected}, "
-            "but the convention of what it is fed is not clear."
+            f"Preprocessing unknown{where}: the model seems to expect {expected}, and is fed "
+            f"{in_words(self.observed)}; which is right is not certain."
         )
 
     def _seen(self) -> str:
@@ -278,12 +295,18 @@ class Diagnosis(AsPage):
             return f"Fix: {self.advice}{offer}"
         if self.advice:
             return f"Needed: {self.advice}"
-        if not self.expected.is_known:
+        if self.observed.mode in ("unknown", "custom") and self.expected.is_known:
+            number = "at least 8 " if self.num_samples < 8 else ""
             return (
-                "Needed: a network of keras.applications, or one with trained batch normalisation. "
-                "Otherwise compare with the code that prepared the training images."
+                f"Needed: {number}ordinary images that differ from one another, and together reach "
+                "from black to white."
             )
-        return "Needed: at least 8 ordinary images that differ from one another."
+        mode = self.expected.mode if self.expected.mode in MODES else "torch"
+        more = "at least 16 different images, or " if self.num_samples < 16 else ""
+        return (
+            f"Needed: {more}the word of whoever trained it, as in `expects={mode!r}`. The code "
+            "that prepared the training images shows it."
+        )
 
 
 def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:

@@ -74,7 +74,7 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
         (as_first, first, last, f"{front}.reshape(-1, 3, {height}, {width}).transpose(0, 2, 3, 1)"),
         (as_last, last, first, f"{front}.transpose(0, 3, 1, 2).reshape(-1, {height}, {width}, 3)"),
     ):
-        ratio = _roughness(undone) / _roughness(x)
+        ratio = (_roughness(undone) / _roughness(x)).max(axis=0)  # in the worse direction
         if np.median(ratio) < MAX_LAYOUT_ROUGHNESS and np.mean(ratio < 1) > 0.75:
             share = f"{100 * np.median(ratio):.0f} %"
             return Garbling(
@@ -134,10 +134,14 @@ def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
 
 
 def _roughness(x: np.ndarray) -> np.ndarray:
-    """Returns the mean difference of neighbouring pixels, in standard deviations, `(n,)`."""
+    """Returns the mean difference of neighbouring pixels, down and across, `(2, n)`.
+
+    It is not divided by the contrast: a wrong layout mixes the channels, which raises the contrast
+    where they differ, as in a retina scan, which is red all over.
+    """
     down = np.abs(np.diff(x, axis=1)).mean(axis=(1, 2, 3))
     across = np.abs(np.diff(x, axis=2)).mean(axis=(1, 2, 3))
-    return np.asarray((down + across) / 2 / (x.std(axis=(1, 2)).mean(axis=-1) + 1e-9) + 1e-9)
+    return np.stack([down, across]) + 1e-9
 
 
 def _from_chroma(raw: np.ndarray, red_first: bool) -> np.ndarray:

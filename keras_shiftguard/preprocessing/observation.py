@@ -21,6 +21,9 @@ MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random valu
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span; fewer lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
+# Gray levels by which single values may exceed black and white: bicubic and Lanczos filters, and
+# augmentation, leave some outside.
+MAX_EXCESS = 64.0
 UNKNOWN = InputConvention("unknown", "unknown")
 
 
@@ -149,11 +152,31 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
             convention = InputConvention(mode, of_mode[0].order)
             found = f"{range_sentence} Black or white has the value that it has in {convention}."
             return Observation(convention, None, 0.95, (found,))
+    exceeding = _exceeding(single, summary)
+    if exceeding is not None:
+        (mode,) = exceeding.steps
+        convention = _convention(mode, exceeding.order or None, channels)
+        found = f"{range_sentence} This is {convention}, with single values beyond black and white."
+        return Observation(convention, None, 0.8, (found,))
     twice = _two_steps(summary)
     if twice is not None:
         found = f"{range_sentence} This is {mistake_in_words(twice)}."
         return Observation(twice, "scaled_twice", 0.97, (found,))
     return _fitted(summary, range_sentence)
+
+
+def _exceeding(single: list[Form], summary: InputSummary) -> Form | None:
+    """Returns the one form in which all channels reach or exceed black and white a little."""
+    ends = np.stack([summary.minimum, summary.maximum])
+    most = np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]])
+    found = []
+    for form in single:
+        low, high = form.to_raw(ends)
+        reaches = np.all(low < MAX_GAP) and np.all(high > 255 - MAX_GAP)
+        is_near = low.min() > -MAX_EXCESS and high.max() < 255 + MAX_EXCESS
+        if reaches and is_near and np.abs(form.to_raw(most) - 127.5).max() < 127.5 + MAX_GAP:
+            found.append(form)
+    return found[0] if len(found) == 1 else None
 
 
 def _fitted(summary: InputSummary, range_sentence: str) -> Observation:

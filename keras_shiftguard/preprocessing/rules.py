@@ -5,6 +5,8 @@ attached to the file, the model's own preprocessor), then the layers inside the 
 evidence in `conviction.py`. A published convention alone decides nothing.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_shiftguard.conventions import Form
@@ -17,9 +19,18 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     ordered,
     same_numbers,
 )
-from keras_shiftguard.preprocessing.limits import MAX_OUTSIDE, MIN_CERTAINTY
-from keras_shiftguard.preprocessing.observation import hits_an_end
+from keras_shiftguard.preprocessing.limits import (
+    MAX_EXTREME_OUTSIDE,
+    MAX_OUTSIDE,
+    MIN_ACQUITTAL_SIGMAS,
+    MIN_CERTAINTY,
+    MIN_CERTAINTY_WIDE_GAP,
+    MIN_SPAN_FROM_BLACK,
+    MIN_STATED_SPAN,
+)
+from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
+from keras_shiftguard.preprocessing.witnesses.feed import are_near
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -54,14 +65,14 @@ def _broken(case: Case) -> Verdict | None:
 def _from_statement(case: Case) -> Verdict | None:
     """Decides on a stated convention without a name, which `observe` cannot recognise.
 
-    The verdict is "ok" if the values come from pixels in 0..255, and either reach black or white
-    or are in no other convention for sure.
+    The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range, and
+    either reach black or white or are in no other convention for sure.
     """
     expected, summary = case.structure.convention, case.summary
     if expected.mode != "custom" or case.observation.kind == "scaled_twice":
         return None
     form = Form(("stated",), "", np.asarray(expected.scale), np.asarray(expected.offset))
-    if not form.holds(summary.minimum, summary.maximum):
+    if not form.span(summary.minimum, summary.maximum):
         return None
     if case.observation.certainty < MIN_CERTAINTY or hits_an_end(form, summary):
         evidence = (*case.structure.evidence, *case.observation.evidence)
@@ -79,28 +90,41 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
     )
     observed = ordered(case.observation.convention, UNKNOWN)
     evidence = (text, *case.observation.evidence)
-    if case.begins and observed.is_known:
-        return Verdict("ok", observed, observed, evidence, trained_here=True)
-    return Verdict("unknown", UNKNOWN, observed, evidence)
+    learnt = observed if case.begins and case.learnt is None else case.learnt
+    if learnt is None or (learnt.is_known and not observed.is_known):
+        return Verdict("unknown", UNKNOWN, observed, evidence)
+    if observed.mode == learnt.mode:
+        return Verdict("ok", observed, observed, evidence, trained_here=case.begins)
+    text = f"{case.name} was trained from scratch in this program, on {learnt} at first."
+    return Verdict("unknown", learnt, observed, (text, *case.observation.evidence))
 
 
 def _from_layers(case: Case) -> Verdict | None:
     """Decides if layers inside the model show what its input must receive.
 
     It returns None if batch norm clearly fits the images as fed: the weights were then trained on
-    another input than these layers are made for.
+    another input than these layers are made for. A network that is not recognised may have been
+    trained so from the beginning, so there the trial may object as well.
     """
     if not case.trusted or not case.structure.speaks:
         return None
     if memory_is_of_the_feed(case):
         return None
-    return _from_word(case)
+    verdict = _from_word(case)
+    if verdict is None or verdict.status != "mismatch" or case.structure.architecture is not None:
+        return verdict
+    trial = None if case.structure.fresh else case.try_fix(verdict.observed, verdict.expected)
+    if trial is None or not trial.can_tell or trial.sigmas > -MIN_ACQUITTAL_SIGMAS:
+        return verdict
+    return replace(verdict, status="unknown", evidence=(trial.in_words(), *verdict.evidence))
 
 
 def _from_word(case: Case) -> Verdict | None:
     """Decides by a statement, or by layers inside the model."""
-    if not case.trusted or not case.observation.convention.is_known:
+    if not case.trusted:
         return None
+    if not case.observation.convention.is_known:
+        return _fits_the_word(case)
     expected, observation = case.structure.convention, case.observation
     evidence = (*observation.evidence, *case.structure.evidence)
     if case.stated:
@@ -115,16 +139,55 @@ def _from_word(case: Case) -> Verdict | None:
         return Verdict(
             status, expected, observed, evidence, swap_is_possible=order.swap_is_possible
         )
-    if observation.certainty >= MIN_CERTAINTY or _outside(case.summary, expected):
+    is_likely = observation.certainty >= MIN_CERTAINTY_WIDE_GAP
+    is_sure = observation.certainty >= MIN_CERTAINTY or (
+        is_likely and not are_near(observed, expected)
+    )
+    if is_sure or _outside(case.summary, expected):
         return Verdict("mismatch", expected, observed, evidence)
-    return Verdict("unknown", expected, observed, evidence)
+    return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)
+
+
+def _fits_the_word(case: Case) -> Verdict | None:
+    """Decides on images that are in no convention for sure, but fit the expected one.
+
+    Resizing with a sharp filter, MixUp and changes of brightness take single values out of the
+    range, or off its ends. Dark collections do not reach white, but black is where it must be.
+    White alone would not do: it is 1 in [0, 1] and in [-1, 1].
+    """
+    expected, observation = case.structure.convention, case.observation
+    if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:
+        return None
+    low, high = _as_raw(case.summary, expected, 0.01, 0.99)
+    darkest, brightest = _ends_as_raw(case.summary, expected)
+    excess = max(-darkest.min(), brightest.max() - 255)
+    if excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected):
+        return None
+    span = (high.min() - low.max()) / 255
+    has_black = bool(np.all(np.abs(darkest) < MAX_GAP))
+    if span >= MIN_STATED_SPAN:
+        text = f"The values fill the range of {expected}, with few outside, as augmentation does."
+    elif has_black and span >= MIN_SPAN_FROM_BLACK:
+        text = f"The values begin at black of {expected}, and stay in a part of its range."
+    else:
+        return None
+    evidence = (text, *case.structure.evidence, *observation.evidence)
+    return Verdict("ok", expected, expected, evidence)
 
 
 def _outside(summary: InputSummary, expected: InputConvention) -> bool:
     """Whether more than 5 % of the values lie far below the expected range, or far above it."""
-    scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
-    # The 5 % and 95 % quantiles as raw pixel values, by channel of the convention.
-    raw = (np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]]) - offset) / scale
-    return bool(
-        raw.min(axis=1)[0] < -MAX_OUTSIDE * 255 or raw.max(axis=1)[1] > (1 + MAX_OUTSIDE) * 255
-    )
+    low, high = _as_raw(summary, expected, 0.05, 0.95)
+    return bool(low.min() < -MAX_OUTSIDE * 255 or high.max() > (1 + MAX_OUTSIDE) * 255)
+
+
+def _as_raw(summary: InputSummary, expected: InputConvention, *shares: float) -> np.ndarray:
+    """Returns quantiles of all values as raw pixels, `(shares, channels of the convention)`."""
+    values = np.asarray([[summary.quantile(share)] for share in shares])
+    return np.asarray((values - np.asarray(expected.offset)) / np.asarray(expected.scale))
+
+
+def _ends_as_raw(summary: InputSummary, expected: InputConvention) -> np.ndarray:
+    """Returns the smallest and largest value of each channel as raw pixels, `(2, channels)`."""
+    ends = np.stack([summary.minimum, summary.maximum])
+    return np.asarray((ends - np.asarray(expected.offset)) / np.asarray(expected.scale))

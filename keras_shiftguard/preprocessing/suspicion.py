@@ -66,9 +66,9 @@ def suspicion_of(case: Case) -> Suspicion | None:
                 trained_on = as_convention(reading.choice, "unknown")
                 gap, _ = reading.scores.gap(of_prior, best)
                 text = (
-                    f"The structure and the weights disagree: {case.name} is published for "
-                    f"{prior}, but its batch norm fits images in {trained_on} better: the misfit "
-                    f"is {np.exp(gap):.1f} times smaller."
+                    f"The structure and the weights disagree: {case.said(prior)}, but the batch "
+                    f"norm fits images in {trained_on} better: the misfit is {np.exp(gap):.1f} "
+                    "times smaller."
                 )
                 published = (text, *published)
             elif _published_is_likelier(case, reading, of_prior):

@@ -11,6 +11,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
 from keras_shiftguard.preprocessing.correction.advice import advice_line
@@ -20,11 +21,9 @@ from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     candidate_in_words,
+    ordered,
 )
-from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    is_of_keras_hub,
-    published_by_keras_hub,
-)
+from keras_shiftguard.preprocessing.expected.own_preprocessor import with_weights_of_keras_hub
 from keras_shiftguard.preprocessing.expected.stated import for_channels
 from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
 from keras_shiftguard.preprocessing.expected.structure import (
@@ -36,6 +35,7 @@ from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
 from keras_shiftguard.preprocessing.hints.hint import Hint
 from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
+from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY
 from keras_shiftguard.preprocessing.observation import Observation, observe
 from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
@@ -43,8 +43,11 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks whose training from scratch was observed. They learn the convention that they
 # are fed, so the published convention of their architecture does not apply to them,
-# not even when their weights look trained later.
-_from_scratch: "weakref.WeakSet[keras.Model]" = weakref.WeakSet()
+# not even when their weights look trained later. By input: the named convention that the training
+# stream was in when training began.
+_from_scratch: "weakref.WeakKeyDictionary[keras.Model, dict[str, InputConvention]]" = (
+    weakref.WeakKeyDictionary()
+)
 
 
 def judge(
@@ -54,6 +57,7 @@ def judge(
     labels: np.ndarray | None = None,
     *,
     training: bool = False,
+    validates: bool = False,
     evidence: BatchNormEvidence | None = None,
     structures: Sequence[StructuralExpectation] | None = None,
     stated: Mapping[str | None, InputConvention] | None = None,
@@ -70,6 +74,8 @@ def judge(
         labels: Labels of the samples, if any.
         training: Whether this is the start of a fit. A fresh, trainable
             network then learns the convention that it is fed.
+        validates: Whether the samples are those of the validation of that fit, from which nothing
+            is learnt.
         evidence: The batch norm of the model as it was before training; None
             to read it from the model now.
         structures: What the structure of the model showed before training; None to read
@@ -89,7 +95,7 @@ def judge(
         evidence = BatchNormEvidence(model)
     if structures is None:
         structures = expect_from_structure(model)
-    structures = _with_weights_of_keras_hub(model, structures)
+    structures = with_weights_of_keras_hub(model, structures)
     by_name = {s.name: s for s in structures}
     read = FeatureReader(model)
     found: dict[str, Diagnosis] = {}
@@ -109,6 +115,7 @@ def judge(
                 structure,
                 labels,
                 training,
+                validates,
                 evidence if runs else None,
                 bool(said),
             )
@@ -121,24 +128,17 @@ def judge(
             "kind, so no pixel convention applies."
         )
         return Diagnosis("unknown", UNKNOWN, UNKNOWN, advice=text)
-    return next(iter(found.values())) if len(found) == 1 else Diagnosis.worst(found)
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return Diagnosis.worst({name: _for_input(name, each) for name, each in found.items()})
 
 
-def _with_weights_of_keras_hub(
-    model: keras.Model, structures: Sequence[StructuralExpectation]
-) -> list[StructuralExpectation]:
-    """Returns the expectations; a model of KerasHub gets the convention of KerasHub's weights."""
-    if not is_of_keras_hub(model):
-        return list(structures)
-    published = published_by_keras_hub(model)
-    found = []
-    for structure in structures:
-        text = "KerasHub has several conventions for this structure."
-        convention = UNKNOWN
-        if published is not None:
-            text, convention = f"KerasHub's weights of this family want {published}.", published
-        found.append(replace(structure, convention=convention, inner=convention, evidence=(text,)))
-    return found
+def _for_input(name: str, diagnosis: Diagnosis) -> Diagnosis:
+    """Returns the diagnosis of one of several inputs; its line to paste says which `x` is meant."""
+    if not diagnosis.advice:
+        return diagnosis
+    comment = f" of the input {name!r}" if "#" in diagnosis.advice else f"  # x: the input {name!r}"
+    return replace(diagnosis, advice=diagnosis.advice + comment)
 
 
 def _as_stated(
@@ -149,8 +149,10 @@ def _as_stated(
     published = structure.convention
     others: tuple[str, ...] = ()
     if published.is_known and published != convention:
-        name = structure.architecture or "its structure"
-        others = (f"{name} is published for {published}, which does not count here.",)
+        name, way = structure.architecture or "Its structure", "is published for"
+        if structure.architecture is None and structure.speaks:
+            name, way = "The model's own layers", "are made for"
+        others = (f"{name} {way} {published}, which does not count here.",)
     return replace(structure, convention=convention, fresh=False, evidence=(said, *others))
 
 
@@ -163,6 +165,7 @@ def _judge_input(
     structure: StructuralExpectation,
     labels: np.ndarray | None,
     training: bool,
+    validates: bool,
     evidence: BatchNormEvidence | None,
     stated: bool,
 ) -> Diagnosis:
@@ -175,8 +178,11 @@ def _judge_input(
     observation = observe(summary)
     begins = training and structure.fresh and structure.trainable and not stated
     if begins and model is not None:
-        _from_scratch.add(model)
+        first = _from_scratch.setdefault(model, {})
+        if observation.convention.mode in MODES and not validates:
+            first[name] = ordered(observation.convention, UNKNOWN)
     scratch = model is not None and model in _from_scratch
+    learnt = _from_scratch[model].get(name) if model is not None and scratch else None
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading: Reading | str = "The network was not run."
@@ -190,7 +196,18 @@ def _judge_input(
         garbled = _try_garbling(read, samples, name, summary, structure, observation)
         if garbled.is_proven:
             trial = None  # a trial on garbled images means nothing
-    case = Case(observation, summary, structure, trusted, scratch, reading, stated, begins, trial)
+    case = Case(
+        observation,
+        summary,
+        structure,
+        trusted,
+        scratch,
+        reading,
+        stated=stated,
+        begins=begins,
+        learnt=learnt,
+        trial=trial,
+    )
     verdict = garbled.verdict(decide(case), stated)
     fix, advice = None, garbled.advice
     data_format = summary.layout
@@ -207,6 +224,8 @@ def _judge_input(
     hints += garbled.hints
     if verdict.swap_is_possible:
         hints += (_swap_hint(verdict),)
+    if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
+        hints += _layers_hint(structure.convention, observation.convention)
     # Predictions mean nothing before training, or on wrongly preprocessed input.
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
     if judges_predictions and model is not None:
@@ -286,6 +305,17 @@ def _swap_hint(verdict: Verdict) -> Hint:
     spoken = [s for s in verdict.evidence if "red and blue" in s or "means were" in s]
     sentence = f"Red and blue may be swapped; a colour cast looks alike. {' '.join(spoken)}"
     return Hint("channel_order", sentence, 0.5)
+
+
+def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[Hint, ...]:
+    """Returns a hint if a network is trained from scratch on what its own layers are not for."""
+    if observed.mode in (expected.mode, "unknown"):
+        return ()
+    sentence = (
+        f"The model's own layers are made for {expected}, and it is fed {observed}: the images may "
+        "be scaled twice. It learns from them all the same, often more slowly."
+    )
+    return (Hint("layers", sentence, 0.9),)
 
 
 def _candidates(reading: Reading) -> tuple[Candidate, ...]:

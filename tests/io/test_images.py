@@ -50,6 +50,19 @@ def test_gray_and_palette_and_alpha_become_what_the_model_takes(tmp_path):
     assert gray.shape == (3, 8, 8, 1) and gray[2, 0, 0, 0] == 90
 
 
+def test_sixteen_bits_become_the_upper_eight(tmp_path):
+    pixels = np.arange(64 * 64).reshape(64, 64) * 16
+    Image.fromarray(pixels.astype("uint16")).save(tmp_path / "deep.png")
+    Image.fromarray((pixels // 257).astype("int32")).save(tmp_path / "wide.tif")
+    for name, want in (("deep.png", pixels // 256), ("wide.tif", pixels // 257)):
+        for channels in (1, 3):
+            (found,) = read_images(tmp_path / name, (64, 64), channels, 1)
+            np.testing.assert_array_equal(found, np.repeat(want[..., None], channels, axis=-1))
+    Image.fromarray((pixels / 65535).astype("float32")).save(tmp_path / "float.tif")
+    with pytest.raises(BadInputError, match="floating point numbers; save them as a .npy"):
+        read_images(tmp_path / "float.tif", (64, 64), 1, 1)
+
+
 def test_a_part_of_the_files_has_something_of_each_class(folder, raw_images):
     x = read_images(folder, (32, 32), 3, 4)
     cats, dogs = raw_images[1::2], raw_images[::2]

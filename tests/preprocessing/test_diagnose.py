@@ -86,6 +86,14 @@ def test_several_inputs_are_judged_one_by_one(trained, raw_images):
     assert said.by_input["left"].status == said.status == "mismatch"
 
 
+def test_the_line_to_paste_says_which_of_several_inputs_it_is_for(raw_images):
+    left, right = keras.Input((32, 32, 3), name="left"), keras.Input((32, 32, 3), name="right")
+    model = keras.Model([left, right], layers.Conv2D(2, 3)(left + right))
+    found = sg.diagnose(model, [raw_images / 255.0, raw_images], expects="unit")
+    assert found.by_input["left"].status == "ok" and found.status == "mismatch"
+    assert found.advice == "x = x / 255.0  # x: the input 'right'"
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("channels", [2, 4])
 def test_any_number_of_channels(channels, rng):
@@ -113,6 +121,24 @@ def test_any_number_of_channels(channels, rng):
     with pytest.warns(sg.ShiftWarning, match="Corrected inside fit"):
         model.fit(raw, np.zeros((48, 8)), batch_size=16, epochs=1, verbose=0, callbacks=[guard])
     assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "unit"
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_model_with_the_channels_first(raw_images, transposed):
+    """The layers say where the channels are, not the setting of the program."""
+    images = keras.Input((32, 32, 3) if transposed else (3, 32, 32))
+    x = layers.Permute((3, 1, 2))(images) if transposed else images
+    x = layers.Conv2D(4, 3, data_format="channels_first")(x)
+    model = keras.Model(images, layers.GlobalAveragePooling2D(data_format="channels_first")(x))
+    fed = raw_images if transposed else raw_images.transpose(0, 3, 1, 2)
+    wrong = sg.diagnose(model, fed, expects="torch")
+    assert wrong.status == "mismatch"
+    scope = {"keras": keras, "np": np, "x": fed.astype("float32")}
+    exec(wrong.advice, scope)
+    want = sg.InputConvention("torch").from_raw(raw_images)
+    want = want if transposed else want.transpose(0, 3, 1, 2)
+    for found in (scope["x"], keras.ops.convert_to_numpy(wrong.fix(fed))):
+        np.testing.assert_allclose(found, want, atol=1e-3)
 
 
 def test_labels_where_none_belong_do_no_harm(raw_images):

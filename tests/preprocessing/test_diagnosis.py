@@ -79,12 +79,30 @@ def test_ok_takes_two_lines_and_claims_no_more_than_it_knows():
 
 
 def test_unknown_says_what_would_be_needed():
-    nothing = Diagnosis("unknown", UNKNOWN, UNIT)
+    nothing = Diagnosis("unknown", UNKNOWN, UNIT, num_samples=64)
     assert "nothing in the model tells what it expects" in str(nothing)
-    assert "Needed: a network of keras.applications, or one with trained batch" in str(nothing)
-    unclear = Diagnosis("unknown", CAFFE, UNKNOWN)
-    assert "the model expects caffe" in str(unclear) and "at least 8" in str(unclear)
+    assert "Needed: the word of whoever trained it, as in `expects='torch'`" in str(nothing)
+    unclear = Diagnosis("unknown", CAFFE, UNKNOWN, num_samples=4)
+    assert "the model expects caffe" in str(unclear) and "at least 8 ordinary" in str(unclear)
+    enough = str(replace(unclear, num_samples=64))
+    assert "at least" not in enough and "reach from black to white" in enough
     assert "Needed: a second look." in str(replace(nothing, advice="a second look."))
+
+
+def test_unknown_names_both_where_the_witnesses_disagree():
+    both = Diagnosis("unknown", CAFFE, UNIT, num_samples=64)
+    assert "seems to expect caffe" in str(both) and "is fed unit ([0, 1]), RGB" in str(both)
+    assert "Needed: the word of whoever trained it, as in `expects='caffe'`" in str(both)
+    assert "at least 16 different images, or the word" in str(replace(both, num_samples=9))
+    swapped = str(Diagnosis("unknown", CAFFE, InputConvention("caffe", "rgb"), num_samples=64))
+    assert "the scale, caffe (0..255 minus the ImageNet mean), is right, but red and" in swapped
+    odd = str(Diagnosis("unknown", CAFFE, CAFFE, num_samples=64))
+    assert "is right, but something else about the images may not be" in odd
+
+
+def test_nothing_is_expected_of_a_network_that_nobody_knows():
+    text = str(Diagnosis("mismatch", UNKNOWN, UNKNOWN, evidence=("3 of 4 images hold a NaN.",)))
+    assert text.startswith("Preprocessing mismatch: what the model is fed fits nothing known.\n")
 
 
 @pytest.mark.parametrize("evidence", [(), ("short",), ("long " * 200, "second")])

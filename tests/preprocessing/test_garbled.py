@@ -81,6 +81,38 @@ def test_pictures_are_not_garbled(images):
     assert found is None or (noise and found.what.startswith("HSV"))
 
 
+def smooth_and_red():
+    """Images as of the retina: soft, and red all over."""
+    coarse = np.random.default_rng(0).integers(190, 230, (8, 4, 4)).astype("uint8")
+    soft = [
+        np.asarray(Image.fromarray(x).resize((64, 64), Image.Resampling.BICUBIC)) for x in coarse
+    ]
+    return np.round(np.stack(soft)[..., None] * [1.0, 0.45, 0.15])
+
+
+def speckle(tint):
+    """Images as of radar or ultrasound: neighbouring pixels differ as much as any others."""
+    random = np.random.default_rng(0)
+    gray = random.gamma(4, 25, (8, 64, 64, 1)) + tint * random.normal(size=(8, 64, 64, 3))
+    return np.round(np.clip(np.broadcast_to(gray, (8, 64, 64, 3)), 0, 255))
+
+
+@pytest.mark.parametrize("mode", ["raw", "torch"])
+@pytest.mark.parametrize(
+    "images", [smooth_and_red(), speckle(0), speckle(6)], ids="soft gray tint".split()
+)
+def test_soft_and_rough_pictures_are_not_garbled(images, mode):
+    convention = InputConvention(mode)
+    assert find_garbling(convention.from_raw(images), convention) is None
+
+
+@pytest.mark.parametrize("images", [smooth_and_red(), RAW.mean(-1, keepdims=True).repeat(3, -1)])
+def test_soft_and_gray_pictures_are_found_if_they_are_garbled(images):
+    planes = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).reshape(images.shape)
+    found = find_garbling(planes, InputConvention("raw"))
+    assert found.what.startswith("channels-first memory")
+
+
 def test_other_inputs_are_left_alone():
     raw = InputConvention("raw")
     assert find_garbling(RAW[..., :1], raw) is None

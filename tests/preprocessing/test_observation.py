@@ -37,6 +37,17 @@ def test_names_photos_resized_in_floating_point(raw, fed):
     assert is_right(found.convention, fed) and found.certainty >= 0.9
 
 
+@pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
+def test_names_photos_that_a_sharp_filter_takes_beyond_black_and_white(raw, fed):
+    sharp = raw * 1.0
+    sharp[:, ::12, ::12] = -17.0
+    sharp[:, 6::12, ::12] = 268.0
+    found = observe(summarise(fed.from_raw(sharp)))
+    assert is_right(found.convention, fed) and 0.5 < found.certainty < 0.9
+    far = observe(summarise(fed.from_raw(np.where(sharp < 0, -70, sharp))))
+    assert far.convention.mode in ("custom", "unknown")
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
 @pytest.mark.parametrize("factor", [0.5, 0.2, 0.05])

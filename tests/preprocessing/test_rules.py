@@ -135,6 +135,24 @@ def test_what_an_unknown_verdict_names():
         assert verdict.observed == UNIT
 
 
+@pytest.mark.parametrize(
+    ("best", "rival", "sigmas", "status"),
+    [
+        (0.34, 0.35, 9.0, "ok"),  # a fair fit needs no gap
+        (0.36, 1.0, 9.0, "ok"),
+        (0.49, 1.0, 9.0, "ok"),
+        (0.51, 1.0, 9.0, "unknown"),  # not even clear
+        (0.49, 0.49 * np.exp(0.31), 9.0, "ok"),
+        (0.49, 0.49 * np.exp(0.29), 9.0, "unknown"),  # the gap is too small
+        (0.49, 1.0, 3.1, "ok"),
+        (0.49, 1.0, 2.9, "unknown"),  # the gap may be chance
+    ],
+)
+def test_how_well_what_is_fed_must_fit(best, rival, sigmas, status):
+    reading = reading_of({FED: best, TF: rival}, FED, sigmas=sigmas)
+    assert decide(case(reading)).status == status
+
+
 def test_what_is_fed_fits_best():
     verdict = decide(case(reading_of({FED: 0.3}, FED), certainty=0.3))
     assert (verdict.status, verdict.expected) == ("ok", InputConvention("unit", "rgb"))
@@ -256,6 +274,15 @@ def test_untrained_weights_confirm_nothing():
     begins = dataclasses.replace(case("None.", UNIT, 0.97, fresh, scratch=True), begins=True)
     begins = decide(begins)
     assert begins.status == "ok" and begins.expected == begins.observed == UNIT
+
+
+@pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize(("learnt", "status"), [(UNIT, "ok"), (InputConvention("raw"), "unknown")])
+def test_what_a_network_learnt_here_is_right_and_nothing_else_is_wrong(learnt, status, begins):
+    found = case("None.", UNIT, 0.97, scratch=True)
+    verdict = decide(dataclasses.replace(found, learnt=learnt, begins=begins))
+    assert (verdict.status, verdict.expected) == (status, learnt)
+    assert verdict.trained_here == (begins and status == "ok")
 
 
 def test_pale_images_are_not_convicted():
@@ -397,6 +424,36 @@ def test_batch_norm_may_contradict_the_layers_but_not_the_user():
     assert decide(layers).status == "ok" and decide(stated).status == "mismatch"
 
 
+@pytest.mark.parametrize(
+    ("name", "trial", "status"),
+    [
+        (None, None, "mismatch"),
+        (None, Said(9.0), "mismatch"),
+        (None, Said(-1.9), "mismatch"),
+        (None, Said(-2.1, told_apart=0.4), "mismatch"),
+        # A network of the user's own may have been trained on what it is fed.
+        (None, Said(-2.1), "unknown"),
+        ("ANet", Said(-2.1), "mismatch"),
+    ],
+)
+def test_the_trial_may_object_to_the_layers_of_an_unknown_network(name, trial, status):
+    layers = dataclasses.replace(
+        NOTHING, convention=InputConvention("raw"), architecture=name, speaks=True
+    )
+    verdict = decide(case("No batch norm.", structure=layers, trial=trial))
+    assert verdict.status == status, verdict
+
+
+@pytest.mark.parametrize(("share", "status"), [(0.21, "ok"), (0.19, "unknown")])
+def test_values_in_a_corner_of_a_stated_range_confirm_nothing(share, status):
+    """Dark images in [0, 1] lie within a convention such as CLIP's, in a small part of it."""
+    expected = InputConvention("custom", "rgb", (0.01,) * 3, (-1.0,) * 3)
+    images = np.linspace(-0.5, -0.5 + 2.55 * share, 600).reshape(50, 2, 2, 3)
+    structure = dataclasses.replace(published("raw"), convention=expected, inner=expected)
+    found = case("None.", UNKNOWN, 0.0, structure, images, stated=True)
+    assert decide(found).status == status
+
+
 @pytest.mark.parametrize(("edge", "status"), [(1.09, "unknown"), (1.11, "mismatch")])
 @pytest.mark.parametrize("low", [False, True])
 def test_how_far_outside_values_may_lie(edge, status, low):
@@ -405,6 +462,57 @@ def test_how_far_outside_values_may_lie(edge, status, low):
     images[:, 0] = 1 - edge if low else edge
     observed = InputConvention("custom", "unknown", (0.01,) * 3, (0.0,) * 3)
     found = case("None.", observed, 0.3, published("unit"), images, stated=True)
+    assert decide(found).status == status
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "certainty", "status"),
+    [
+        (0.05, 0.7, 0.3, "ok"),
+        (0.05, 0.64, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
+        (-0.09, 1.09, 0.3, "ok"),
+        (-0.2, 1.0, 0.3, "mismatch"),  # more than 5 % are far outside
+        (0.0, 1.0, 0.49, "ok"),
+        (0.0, 1.0, 0.51, "unknown"),  # it is probably in another convention, or surely
+        (0.0, 1.0, 0.91, "mismatch"),
+    ],
+)
+@pytest.mark.parametrize("who", ["stated", "layers"])
+def test_augmented_images_fill_the_stated_range(who, low, high, certainty, status):
+    images = np.linspace(low, high, 1200).reshape(100, 2, 2, 3)
+    observed = InputConvention("custom", "unknown", (0.01,) * 3, (-0.1,) * 3)
+    structure = published("unit", speaks=who == "layers")
+    found = case("None.", observed, certainty, structure, images, stated=who == "stated")
+    assert decide(found).status == status
+    single = images.copy()
+    for value, rest in ((-0.49, status), (-0.51, "unknown" if status == "ok" else status)):
+        single[0, 0, 0] = value
+        found = case("None.", observed, certainty, structure, single, stated=who == "stated")
+        assert decide(found).status == rest
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "status"),
+    [
+        (0.0, 0.08, "ok"),
+        (0.0, 0.05, "unknown"),  # too little to tell dark images from other numbers
+        (0.02, 0.5, "unknown"),  # black has another value
+        (0.5, 1.0, "unknown"),  # white is 1 in [-1, 1] as well
+    ],
+)
+def test_dark_images_begin_where_black_must_be(low, high, status):
+    images = np.linspace(low, high, 1200).reshape(100, 2, 2, 3)
+    found = case("None.", UNKNOWN, 0.0, published("unit"), images, stated=True)
+    assert decide(found).status == status
+
+
+@pytest.mark.parametrize(
+    ("scale", "certainty", "status"),
+    [(1 / 11, 0.5, "mismatch"), (1 / 11, 0.49, "unknown"), (1 / 9, 0.5, "unknown")],
+)
+def test_a_likely_convention_convicts_if_it_is_far(scale, certainty, status):
+    observed = InputConvention("custom", "unknown", (scale,) * 3, (10.0,) * 3)
+    found = case("None.", observed, certainty, published("raw"), RAW * scale + 10, stated=True)
     assert decide(found).status == status
 
 

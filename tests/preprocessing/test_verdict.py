@@ -94,8 +94,8 @@ def test_a_network_trained_from_scratch_is_never_fed_wrongly():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and "scratch" in found.evidence[0] and found.trained_here
     assert str(found) == "Preprocessing: the model is being trained here, on unit ([0, 1])."
-    # Once it is trained, its structure still tells nothing.
-    assert judge(model, {"input": images}, profile(images)).status == "unknown"
+    # Once it is trained, its structure still tells nothing, but what it was fed at first is known.
+    assert judge(model, {"input": images}, profile(images)).status == "ok"
 
 
 def test_any_network_may_be_trained_here():
@@ -105,10 +105,40 @@ def test_any_network_may_be_trained_here():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and found.trained_here and found.observed.mode == "tf"
     model.layers[-1].bias.assign([0.1, -0.1])  # trained before
+    # What it was fed at first is known as long as the program runs, and convicts nobody.
+    now = judge(model, {"input": images}, profile(images), training=True)
+    assert now.status == "ok" and now.expected.mode == "tf"
+    raw = imagenet_photos(96)[0]
+    other = judge(model, {"input": raw}, profile(raw))
+    assert (other.status, other.expected.mode, other.observed.mode) == ("unknown", "tf", "raw")
+    assert "trained from scratch in this program, on tf" in str(other)
     again = keras.models.clone_model(model)
     again.set_weights(model.get_weights())
     found = judge(again, {"input": images}, profile(images), training=True)
     assert found.status == "unknown" and not found.trained_here
+
+
+def test_a_network_may_be_trained_on_images_in_no_convention_with_a_name():
+    model = keras.Sequential([keras.Input((96, 96, 3)), keras.layers.Conv2D(4, 3)])
+    dark = imagenet_photos(96)[0] / np.float32(255 * 7)
+    found = judge(model, {"input": dark}, profile(dark), training=True)
+    assert not found.observed.is_known and found.status == "ok"
+    assert str(found) == "Preprocessing: the model is being trained here, on images as they are."
+    standard = imagenet_photos(96)[0]
+    standard = standard - standard.mean((1, 2, 3), keepdims=True)
+    standard = (standard / standard.std((1, 2, 3), keepdims=True)).astype("float32")
+    assert judge(model, {"input": standard}, profile(standard), training=True).status == "ok"
+
+
+def test_validation_of_a_network_trained_here_teaches_it_nothing():
+    model = keras.Sequential([keras.Input((96, 96, 3)), keras.layers.Conv2D(4, 3)])
+    raw = imagenet_photos(96)[0]
+    tf = InputConvention("tf").from_raw(raw)
+    assert judge(model, {"input": tf}, profile(tf), training=True).trained_here
+    other = judge(model, {"input": raw}, profile(raw), training=True, validates=True)
+    assert other.status == "unknown" and other.expected.mode == "tf"
+    same = judge(model, {"input": tf}, profile(tf), training=True, validates=True)
+    assert same.status == "ok" and same.trained_here
 
 
 def test_without_any_evidence_says_what_is_needed():

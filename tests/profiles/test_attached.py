@@ -159,3 +159,50 @@ def test_a_damaged_zip_file_is_a_clear_error(tmp_path):
     path.write_bytes(content)
     with pytest.raises(sg.BadInputError, match="is not a readable profile"):
         sg.InputProfile.load(path)
+
+
+def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
+    rng = np.random.default_rng(0)
+    gain, level = rng.uniform(0.7, 1.3, (16, 1, 1, 1)), rng.uniform(-0.2, 0.2, (16, 1, 1, 1))
+    profile((photos() / 255 * gain + level).astype("float32")).attach(saved)  # augmented
+    found = diagnose(saved, photos() / 255)
+    assert found.status == "unknown" and not found.expected.is_known
+    images = photos() + np.random.default_rng(0).normal(size=(16, 32, 32, 3))  # some are black
+    images -= images.mean((1, 2, 3), keepdims=True)
+    images /= images.std((1, 2, 3), keepdims=True)
+    images = images.astype("float32")
+    profile(images).attach(saved)  # standardised one by one
+    assert diagnose(saved, images).status == "unknown"
+    table = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    table.save(tmp_path / "table.keras")
+    profile(np.ones((8, 3), "float32")).attach(tmp_path / "table.keras")
+    assert diagnose(tmp_path / "table.keras", np.ones((8, 3), "float32")).status == "unknown"
+    with pytest.raises(BadInputError, match="does not show how"):
+        diagnose(network(), photos(), expects=profile(images))
+
+
+def test_pixels_of_sixteen_bits_are_far_from_every_named_convention(saved):
+    deep = photos() * 257.0 + 3.0
+    profile(deep).attach(saved)
+    assert diagnose(saved, deep).status == "ok"
+    assert diagnose(saved, photos() / 255).status == "mismatch"
+
+
+def test_a_reference_says_what_the_model_expects(saved):
+    profile(photos() / 127.5 - 1).attach(saved)
+    guard = sg.ShiftGuard(reference=saved, on_shift="ignore", verbose=0)
+    with pytest.warns(ShiftWarning, match="The profile attached to model.keras says"):
+        keras.saving.load_model(saved).predict(photos(), callbacks=[guard], verbose=0)
+    assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "tf"
+
+
+def test_a_loss_of_ones_own_is_not_needed(tmp_path):
+    @keras.saving.register_keras_serializable(package="own_test")
+    def own_loss(y_true, y_pred):
+        return keras.ops.mean(y_pred)
+
+    model = network()
+    model.compile("sgd", own_loss)
+    model.save(tmp_path / "model.keras")
+    keras.saving.get_custom_objects().pop("own_test>own_loss")
+    assert diagnose(tmp_path / "model.keras", photos(), expects="raw").status == "ok"

@@ -26,7 +26,7 @@ class InputConvention:
             `"custom"` (see `scale` and `offset`) and `"unknown"`.
         channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.
         scale: Factor for each channel, in the order of the channels in the tensor, or
-            one for all. Pass it only for `"custom"`; named modes set it themselves.
+            one for all; not 0. Pass it only for `"custom"`; named modes set it themselves.
         offset: Offset for each channel, or one for all, likewise.
 
     Example:
@@ -58,6 +58,10 @@ class InputConvention:
                 "A 'custom' convention needs `scale` and `offset`. "
                 f"Received: scale={self.scale!r}, offset={self.offset!r}"
             )
+        if self.mode == "custom":
+            scale, offset = _checked_numbers(self.scale, self.offset)
+            object.__setattr__(self, "scale", scale)
+            object.__setattr__(self, "offset", offset)
         if self.mode in MODES:
             scale, offset = MODES[self.mode]
             if self.channel_order == "bgr":
@@ -127,6 +131,24 @@ class InputConvention:
             text = words[self.mode]
         order = {"rgb": ", RGB", "bgr": ", BGR", "gray": ", gray"}
         return text + order.get(self.channel_order, "")
+
+
+def _checked_numbers(scale: Any, offset: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Returns scale and offset as tuples of equal length; else raises `BadInputError`."""
+    try:
+        pair = np.broadcast_arrays(
+            *(np.atleast_1d(np.asarray(v, "float64")) for v in (scale, offset))
+        )
+        valid = pair[0].ndim == 1 and np.isfinite(pair).all() and (pair[0] != 0).all()
+    except (TypeError, ValueError):
+        valid = False
+    if not valid:
+        raise BadInputError(
+            "`scale` and `offset` must be one finite number each, or one for each channel, and "
+            f"`scale` must not be 0. Received: scale={scale!r}, offset={offset!r}"
+        )
+    one, other = (tuple(numbers.tolist()) for numbers in pair)
+    return one, other
 
 
 def layer_between(

@@ -22,7 +22,8 @@ def in_words(convention: InputConvention) -> str:
 def difference_in_words(expected: InputConvention, observed: InputConvention) -> str:
     """Returns one sentence about what the model is fed and what it expects instead."""
     if not observed.is_known:
-        return f"what the model is fed fits nothing known, but it expects {in_words(expected)}."
+        more = f", but it expects {in_words(expected)}" if expected.is_known else ""
+        return f"what the model is fed fits nothing known{more}."
     orders = (observed.channel_order, expected.channel_order)
     if expected.mode == observed.mode != "custom" and set(orders) == {"rgb", "bgr"}:
         scale = str(InputConvention(expected.mode, "unknown"))

@@ -5,13 +5,18 @@ of kimm and keras-cv-attention-models only name a mode, and the user must prepro
 recognised by their attributes; none of these packages is imported.
 """
 
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.graph import nested_models
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.stated import stated_conventions
+from keras_shiftguard.preprocessing.expected.structure import UNKNOWN, StructuralExpectation
 
 RAW = InputConvention("raw", "rgb")
 SPEAKER = "The model's own preprocessor says"
@@ -57,13 +62,54 @@ def after_preprocessor(model: Any) -> InputConvention | None:
 
 
 def published_by_keras_hub(model: Any) -> InputConvention | None:
-    """Returns the convention of KerasHub's weights for this family; None if it is not known."""
-    for each in (model, getattr(model, "backbone", None)):
+    """Returns the convention of KerasHub's weights for this family; None if it is not known.
+
+    The model is one of KerasHub, or contains one.
+    """
+    for each in (model, getattr(model, "backbone", None), *nested_models(model)):
         if is_of_keras_hub(each):
             family = KERAS_HUB_FAMILIES.get(type(each).__name__)
             if family is not None:
                 return stated_conventions(family)[None]
     return None
+
+
+def with_weights_of_keras_hub(
+    model: Any, structures: Sequence[StructuralExpectation]
+) -> list[StructuralExpectation]:
+    """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
+
+    Only a network that is recognised and has nothing in front has such a convention.
+    """
+    is_whole = is_of_keras_hub(model)
+    if not is_whole and not contains_keras_hub(model):
+        return list(structures)
+    published = published_by_keras_hub(model)
+    found = []
+    for structure in structures:
+        is_recognised = structure.inner.is_known
+        if not is_recognised and (structure.speaks or not is_whole):
+            found.append(structure)
+            continue
+        text = "KerasHub has several conventions for this structure."
+        convention = UNKNOWN
+        if published is not None and (is_whole or structure.convention == structure.inner):
+            text, convention = f"KerasHub's weights of this family want {published}.", published
+        found.append(
+            replace(
+                structure,
+                convention=convention,
+                inner=convention,
+                speaks=structure.speaks and is_whole,
+                evidence=(text,),
+            )
+        )
+    return found
+
+
+def contains_keras_hub(model: Any) -> bool:
+    """Whether the model contains a model of KerasHub, such as a backbone under a new classifier."""
+    return "keras_hub" in sys.modules and any(map(is_of_keras_hub, nested_models(model)))
 
 
 def is_of_keras_hub(model: Any) -> bool:

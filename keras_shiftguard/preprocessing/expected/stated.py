@@ -10,14 +10,21 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.observation import observe
+from keras_shiftguard.preprocessing.expected.stated_numbers import (
+    NUMBERS,
+    SWITCHES,
+    of_converter,
+    of_mapping,
+)
+from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY_WIDE_GAP
+from keras_shiftguard.preprocessing.observation import Observation, observe
+from keras_shiftguard.preprocessing.witnesses.feed import are_near
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.profiles.attached import is_model
+from keras_shiftguard.profiles.attached import has_profile, is_model
 
 FORMS = (
     "a mode ('tf', 'torch', 'caffe', 'unit' or 'raw'), an InputConvention, a KerasHub image "
@@ -25,10 +32,7 @@ FORMS = (
     "path of a preprocessor_config.json, an InputProfile, the path of one, or a dict of these by "
     "input"
 )
-# Keys of the mappings of timm and torchvision, and of Hugging Face.
-NUMBERS = ("mean", "std", "image_mean", "image_std", "rescale_factor")
-SWITCHES = ("do_rescale", "do_normalize", "do_flip_channel_order")
-TOLERANCE = 2e-3  # largest difference to the numbers of a named mode, as a share of the range
+UNIFORM = ("raw", "unit", "tf")  # modes with the same numbers for all channels
 
 
 def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
@@ -62,6 +66,43 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
     if isinstance(expects, (str, PathLike)):
         return _of_file(Path(expects))
     return {None: _convention(expects)}
+
+
+def attached_conventions(
+    path: str | PathLike[str], model: Any
+) -> dict[str | None, InputConvention]:
+    """Returns what the profile attached to a saved model states; nothing if it does not tell.
+
+    Args:
+        path: Path of the saved model, or of anything else.
+        model: The model that is fed. Statements on inputs that it lacks are left out.
+
+    Raises:
+        BadInputError: If the profile is damaged.
+    """
+    if not has_profile(path):
+        return {}
+    profile = InputProfile.load(path)
+    try:
+        stated = for_model(_of_profile(profile), model)
+    except BadInputError:
+        return {}  # a profile of tables, or of images whose convention does not show
+    names = {None, *input_shapes(model)}
+    return {name: convention for name, convention in stated.items() if name in names}
+
+
+def for_model(
+    stated: Mapping[str | None, InputConvention], model: Any
+) -> dict[str | None, InputConvention]:
+    """Returns the statements by the names that inputs have here.
+
+    The only input of a model is called "input" here, and may have a name of its own in the model.
+    """
+    tensors = getattr(model, "inputs", None)
+    names = [getattr(t, "name", None) for t in tensors] if isinstance(tensors, list) else []
+    if len(names) == 1 and list(stated) == names:
+        return {None: stated[names[0]]}
+    return dict(stated)
 
 
 def speaker_of(expects: Any) -> str:
@@ -104,9 +145,11 @@ def for_channels(convention: InputConvention, channels: int) -> InputConvention:
         BadInputError: If the number of means differs from the number of channels.
     """
     numbers = len(convention.scale or ())
-    if convention.mode in MODES:
+    if convention.mode in MODES and channels in (1, 3):
         order = convention.channel_order
         return InputConvention(convention.mode, "gray" if channels == 1 else order)
+    if convention.mode in MODES and convention.mode not in MODES_WITH_ORDER:
+        return InputConvention(convention.mode, "unknown")
     if numbers not in (1, channels):
         raise BadInputError(
             f"`expects` has {numbers} means, and the input has {channels} "
@@ -126,10 +169,10 @@ def _convention(value: Any) -> InputConvention:
             raise BadInputError("`expects` is an unknown convention. Leave it out instead.")
         return value
     if isinstance(value, Mapping):
-        return _of_mapping(value)
+        return of_mapping(value)
     converter = getattr(value, "image_converter", value)
     if hasattr(converter, "scale") and hasattr(converter, "offset"):
-        return _of_converter(converter)
+        return of_converter(converter)
     raise _unreadable(value)
 
 
@@ -152,7 +195,7 @@ def _of_file(path: Path) -> dict[str | None, InputConvention]:
             f"{path} does not say how images are normalised: it has none of "
             f"{', '.join((*NUMBERS, *SWITCHES))}."
         )
-    return {None: _of_mapping(content)}
+    return {None: of_mapping(content)}
 
 
 def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
@@ -162,7 +205,7 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
         observed = observe(summary)
         if not summary.is_image:
             continue
-        if not observed.convention.is_known:
+        if not observed.convention.is_known or _may_be_augmented(observed):
             raise BadInputError(
                 f"The profile in `expects` does not show how its images ({name!r}) were "
                 f"preprocessed. {observed.evidence[0]}"
@@ -177,96 +220,16 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
     return {None: next(iter(found.values()))} if len(found) == 1 else found
 
 
-def _of_mapping(values: Mapping[str, Any]) -> InputConvention:
-    """Returns the convention of a mapping as timm, torchvision or Hugging Face write it."""
-    mean, std = (
-        _numbers(values, *(name for name in names if values.get(name) is not None))
-        for names in (("mean", "image_mean"), ("std", "image_std"))
-    )
-    factor = values.get("rescale_factor") or 1 / 255
-    if not values.get("do_rescale", True):
-        factor = 1.0
-    if not values.get("do_normalize", True):
-        mean = std = None
-    if mean is None and std is None:
-        scale, offset = np.full(1, float(factor)), np.zeros(1)
-    else:
-        mean = np.zeros_like(std) if mean is None else mean
-        std = np.ones_like(mean) if std is None else std
-        _check_scale(mean, std)
-        mean, std = np.broadcast_arrays(mean, std)
-        # A mean above 1 is for pixels in 0..255, else for pixels in [0, 1].
-        is_of_raw = mean.max() > 1 or (not mean.any() and std.max() > 1)
-        scale = (1.0 if is_of_raw else float(factor)) / std
-        offset = -mean / std
-    order = "bgr" if values.get("do_flip_channel_order") else "rgb"
-    return _named(scale, offset, order)
+def _may_be_augmented(observed: Observation) -> bool:
+    """Whether a fitted convention may be a named one, whose images augmentation has changed.
 
-
-def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
-    """Returns the numbers under the first of `names`; None if no name is given."""
-    if not names:
-        return None
-    try:
-        numbers = np.atleast_1d(np.asarray(values[names[0]], "float64"))
-    except (TypeError, ValueError):
-        numbers = np.zeros((0,))
-    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
-        raise BadInputError(
-            f"`{names[0]}` in `expects` must be one number for each channel. "
-            f"Received: {values[names[0]]!r}"
-        )
-    return numbers
-
-
-def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
-    """Checks that means and deviations fit together, are on one scale and not 0."""
-    received = f"Received: mean={mean.tolist()}, std={std.tolist()}"
-    if std.min() <= 0:
-        raise BadInputError(f"`std` in `expects` must be above 0. {received}")
-    if len(mean) != len(std) and 1 not in (len(mean), len(std)):
-        raise BadInputError(f"`mean` and `std` in `expects` differ in length. {received}")
-    if mean.max() > 255 or (mean.min() < 0 and mean.max() > 1):
-        raise BadInputError(f"`mean` in `expects` must lie in 0..255 or in [0, 1]. {received}")
-    if (mean.max() > 1) != (mean.min() > 1):
-        raise BadInputError(
-            "`mean` in `expects` must be on one scale: above 1 for pixels in 0..255, at most 1 "
-            f"for pixels in [0, 1]. {received}"
-        )
-    if mean.any() and mean.max() <= 1 and std.max() > 1:
-        raise BadInputError(
-            "`mean` in `expects` is that of pixels in [0, 1], and `std` that of pixels in 0..255. "
-            f"{received}"
-        )
-
-
-def _of_converter(converter: Any) -> InputConvention:
-    """Returns the convention of a KerasHub image converter: `raw * scale + offset`."""
-    numbers = []
-    for value, neutral in ((converter.scale, 1.0), (converter.offset, 0.0)):
-        array = np.ravel(np.asarray(neutral if value is None else value, "float64"))
-        numbers.append(array)
-    scale, offset = np.broadcast_arrays(*numbers)
-    return _named(scale, offset, "rgb")
-
-
-def _named(scale: np.ndarray, offset: np.ndarray, order: str) -> InputConvention:
-    """Returns the named mode with these numbers, else a custom convention."""
-    for mode, (of_mode, shift) in MODES.items():
-        mode_scale, mode_offset = np.asarray(of_mode), np.asarray(shift)
-        if order == "bgr":
-            mode_scale, mode_offset = mode_scale[::-1], mode_offset[::-1]
-        if len(scale) not in (1, 3):
-            continue
-        span = 255 * np.abs(mode_scale)
-        if np.all(np.abs(scale * 255 - mode_scale * 255) <= TOLERANCE * span) and np.all(
-            np.abs(offset - mode_offset) <= TOLERANCE * span
-        ):
-            return InputConvention(mode, order)
-    # For a single number, `for_channels` sets the order when the number of channels is known.
-    channel_order = order if len(scale) in (1, 3) else "unknown"
-    numbers = (tuple(float(v) for v in values) for values in (scale, offset))
-    return InputConvention("custom", channel_order, *numbers)
+    A scale and an offset can be fitted to the extremes of any images. It tells nothing unless the
+    result is standardised, or far from all named conventions.
+    """
+    fitted = observed.convention
+    if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:
+        return False
+    return any(are_near(fitted, InputConvention(mode, "unknown")) for mode in UNIFORM)
 
 
 def _unreadable(value: Any) -> BadInputError:

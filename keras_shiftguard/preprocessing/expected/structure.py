@@ -12,6 +12,7 @@ from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
 from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert
 from keras_shiftguard.preprocessing.expected.front_run import run_model
+from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
 
 UNKNOWN = InputConvention("unknown", "unknown")
@@ -43,7 +44,8 @@ class StructuralExpectation:
             than the network before it.
         trainable: Whether the network has trainable weights.
         speaks: Whether preprocessing layers inside the model show what its input must
-            receive: they turn a named convention into the published one.
+            receive: they turn a named convention into the published one or, where no network is
+            recognised, into another named one.
         evidence: Plain sentences with numbers.
     """
 
@@ -128,8 +130,14 @@ def _for_input(
         else:
             text = "The structure is that of no network of keras.applications."
         every_layer = tuple(walk(model))
+        answer = _unknown(position, name, text)
+        own = before_own_layers(model, position) if has_graph(model) and not nested else None
+        if own is not None:
+            convention, front = own
+            said = f"The model's own layers compute {front}: its input must receive {convention}."
+            answer = replace(answer, convention=convention, speaks=True, evidence=(said,))
         return replace(
-            _unknown(position, name, text),
+            answer,
             fresh=_has_weights_to_tell(every_layer) and _is_fresh(every_layer),
             trainable=bool(getattr(model, "trainable_weights", None)),
         )

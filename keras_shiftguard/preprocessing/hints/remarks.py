@@ -75,7 +75,7 @@ def remarks_of_predictions(
     if labels is not None and (finding := check_labels(p, labels[: len(p)])) is not None:
         hints.append(Hint(f"labels_{finding.kind}", finding.sentence, finding.certainty))
     height, width = some[name].shape[1:3]
-    if height == width and not hints:
+    if some[name].ndim == 4 and height == width and not hints:
         p_transposed = _predict(model, {**some, name: np.swapaxes(some[name], 1, 2)})
         if p_transposed is not None:
             hints += _transposed(p, p_transposed, None if ids is None else ids[: len(p)])

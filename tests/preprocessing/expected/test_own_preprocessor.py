@@ -81,6 +81,14 @@ def test_a_backbone_has_the_published_convention_of_keras_hub_as_its_suspect():
     assert sg.diagnose(vgg, torch).status == "ok"
     caffe = sg.diagnose(vgg, InputConvention("caffe", "bgr").from_raw(RAW))
     assert (caffe.status, caffe.expected.mode) == ("unknown", "torch")
+    # Under a new classifier as well; its weights are still those of KerasHub.
+    pool, dense = keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)
+    outer = keras.Sequential([keras.Input((64, 64, 3)), vgg, pool, dense])
+    assert sg.diagnose(outer, torch).status == "ok"
+    images = keras.Input((64, 64, 3))
+    front = keras.layers.Rescaling(1 / 127.5, -1)(images)
+    scaled = keras.Model(images, dense(pool(vgg(front))))
+    assert not sg.diagnose(scaled, torch).expected.is_known
 
 
 class Kimm:

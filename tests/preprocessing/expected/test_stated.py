@@ -32,7 +32,25 @@ FORMS = {
     "hf clip": (CLIP, "custom", "rgb"),
     "hf rescale only": ({"do_rescale": True, "do_normalize": False}, "unit", "rgb"),
     "hf nothing": ({"do_rescale": False, "do_normalize": False}, "raw", "rgb"),
+    "hf pixels in [0, 1] already": ({**IMAGENET, "do_rescale": False}, "torch", "rgb"),
+    "hf offset": (
+        {"rescale_factor": 1 / 127.5, "rescale_offset": True, "do_normalize": False},
+        "tf",
+        "rgb",
+    ),
+    "means in B, G, R": (
+        {"mean": [103.939, 116.779, 123.68], "std": [1, 1, 1]},
+        "caffe",
+        "bgr",
+    ),
+    "detectron": (
+        {"mean": [103.53, 116.28, 123.675], "std": [57.375, 57.12, 58.395]},
+        "torch",
+        "bgr",
+    ),
     "hf bgr": ({"do_rescale": True, "do_flip_channel_order": True}, "unit", "bgr"),
+    "one number": (InputConvention("custom", "rgb", 1 / 100, -1), "custom", "rgb"),
+    "lists": (InputConvention("custom", "rgb", [0.01] * 3, [-1.0]), "custom", "rgb"),
     "converter": (SimpleNamespace(scale=1 / 127.5, offset=-1), "tf", "rgb"),
     "preprocessor": (
         SimpleNamespace(image_converter=SimpleNamespace(scale=[1 / 255] * 3, offset=None)),
@@ -122,11 +140,57 @@ def test_a_dict_by_input():
         ({"mean": "dark"}, "one number for each channel"),
         ({"mean": [300.0, 1.5, 2.0]}, "must lie in"),
         (InputConvention("unknown"), "unknown convention"),
+        ({"mean": [127.5] * 3, "std": [0.5] * 3}, "both of pixels in 0..255"),
+        ({"std": [0.5, 255.0, 255.0]}, "both of pixels in 0..255"),
+        ({"rescale_factor": "1/255"}, "`rescale_factor` in `expects` must be one number"),
+        ({"rescale_factor": -1}, "`rescale_factor` in `expects` must be above 0"),
+        ({"rescale_factor": 0}, "must be above 0"),
+        ({"do_normalize": True, "do_rescale": True}, "must hold the mean and std"),
+        ({"mean": None, "std": None}, "must hold the mean and std"),
+        ({"do_rescale": "no"}, "`do_rescale` in `expects` must be True or False"),
+        (SimpleNamespace(scale=[0.5, 0.5], offset=[1.0] * 3), "one for each channel"),
+        (SimpleNamespace(scale=0.0, offset=0.0), "must not be 0"),
     ],
 )
 def test_what_makes_no_sense_is_said_before_training(value, message):
     with pytest.raises(BadInputError, match=message):
         sg.ShiftGuard(expects=value)
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset"),
+    [
+        (0.0, 0.0),
+        ((1.0, 0.0, 1.0), 0.0),
+        (np.nan, 0.0),
+        (1.0, (1.0, 2.0)),
+        ("x", 0),
+        ((1, 2), (1, 2, 3)),
+    ],
+    ids=str,
+)
+def test_a_convention_without_sense_is_an_error(scale, offset):
+    if (scale, offset) == (1.0, (1.0, 2.0)):
+        assert InputConvention("custom", "rgb", scale, offset).scale == (1.0, 1.0)
+        return
+    with pytest.raises(BadInputError, match="`scale` must not be 0"):
+        InputConvention("custom", "rgb", scale, offset)
+
+
+def test_other_than_one_or_three_channels():
+    rgba = np.concatenate([photos(), photos()[..., :1]], axis=-1)
+    found = diagnose(network(channels=4), rgba, expects="unit")
+    assert (found.status, found.expected) == ("mismatch", InputConvention("unit", "unknown"))
+    np.testing.assert_allclose(np.asarray(found.fix(rgba)), rgba / 255, atol=1e-6)
+    with pytest.raises(BadInputError, match="3 means, and the input has 4 channels"):
+        diagnose(network(channels=4), rgba, expects="torch")
+
+
+def test_the_only_input_has_a_name_of_its_own():
+    model = keras.Sequential([keras.Input((64, 64, 3), name="camera"), layers.Conv2D(4, 3)])
+    assert diagnose(model, photos(), expects={"camera": "tf"}).status == "mismatch"
+    with pytest.raises(BadInputError, match="names the input 'lens'"):
+        diagnose(model, photos(), expects={"lens": "tf"})
 
 
 def test_other_json_and_means_that_do_not_fit_the_channels(tmp_path):

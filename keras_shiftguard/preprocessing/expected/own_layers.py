@@ -1,0 +1,89 @@
+"""Preprocessing layers of a network that is not recognised: they show what its input must receive.
+
+If the layers in front of the first weights turn one named convention into another, as
+`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first one. Layers that
+stand for nothing of that kind, such as a `Normalization` that was adapted to a data set, are left
+out.
+"""
+
+from typing import Any
+
+import numpy as np
+from keras import layers
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.instrument.graph import Step, ancestors, flatten
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.expected.front import Front, FrontError
+from keras_shiftguard.preprocessing.expected.front_inverse import invert, named
+from keras_shiftguard.preprocessing.expected.front_run import run_model
+
+UNIFORM = ("unit", "tf", "raw")  # conventions with the same numbers for all channels
+BY_CHANNEL = (("torch", "rgb"), ("caffe", "bgr"), ("torch", "bgr"), ("caffe", "rgb"))
+
+
+def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front] | None:
+    """Returns what must go into the preprocessing layers of a model, and what they compute.
+
+    It is None if there are none, or if they do not tell.
+
+    Args:
+        model: A model with a recorded graph.
+        position: Index of the image input.
+    """
+    steps = flatten(model)
+    stem = _end_of_front(steps, position)
+    if stem is None or all(steps[parent].origin >= 0 for parent in steps[stem].parents):
+        return None  # nothing stands in front
+    operation, size = steps[stem].operation, tuple(model.inputs[position].shape)
+    is_first = getattr(operation, "data_format", None) == "channels_first"
+    try:
+        fronts = run_model(model, position, operation, steps[stem].outermost, size, is_first)
+    except Exception:  # a layer of the user's own may raise anything
+        return None
+    for front in fronts:
+        if front.only_in in (None, "0..255") and not front.is_identity:
+            convention = _input_of(front)
+            return None if convention is None else (convention, front)
+    return None
+
+
+def _end_of_front(steps: list[Step], position: int) -> int | None:
+    """Returns the index of the first step with weights that an input feeds, and only this input.
+
+    A `Normalization` has constants, no weights. The images also end where they are reshaped.
+    """
+    for i, step in enumerate(steps):
+        is_front = isinstance(step.operation, layers.Normalization)
+        is_reshaping = isinstance(step.operation, (layers.Flatten, layers.Reshape))
+        if is_front or not (is_reshaping or getattr(step.operation, "weights", None)):
+            continue
+        origins = {steps[j].origin for j in ancestors(steps, i)} - {-1}
+        if position in origins:
+            return i if origins == {position} else None
+    return None
+
+
+def _input_of(front: Front) -> InputConvention | None:
+    """Returns the named convention that a front turns into a named one; None if there is none."""
+    scale, offset = np.asarray(front.scale), np.asarray(front.offset)
+    in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
+    if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):
+        order = {1: "gray", 3: "rgb"}.get(front.channels, "unknown")
+        for mode in UNIFORM:
+            of_mode, shift = (float(numbers[0]) for numbers in MODES[mode])
+            needed = of_mode / scale[0], (shift - offset[0]) / scale[0]
+            found = named(needed[:1], needed[1:], order, front.precision)
+            if found.mode in UNIFORM:
+                return found
+        return None
+    if front.channels != 3 or len(scale) != 3:
+        return None
+    for mode, order in BY_CHANNEL:
+        try:
+            found, _ = invert([front], InputConvention(mode, order))
+        except FrontError:
+            continue
+        if found.mode in UNIFORM:
+            return found
+    return None

@@ -1,0 +1,150 @@
+"""Stated numbers: mean and deviation, or scale and offset, as a convention.
+
+timm, torchvision and Hugging Face write a mean and a deviation, KerasHub's image converters a scale
+and an offset.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from keras_shiftguard.conventions import MODES
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.preprocessing.correction.convention import InputConvention
+
+# Keys of the mappings of timm and torchvision, and of Hugging Face.
+NUMBERS = ("mean", "std", "image_mean", "image_std", "rescale_factor")
+SWITCHES = ("do_rescale", "do_normalize", "do_flip_channel_order")
+# Hugging Face's names of the switch that subtracts 1 after rescaling, for [-1, 1].
+OFFSETS = ("rescale_offset", "offset")
+TOLERANCE = 2e-3  # largest difference to the numbers of a named mode, as a share of the range
+
+
+def of_mapping(values: Mapping[str, Any]) -> InputConvention:
+    """Returns the convention of a mapping as timm, torchvision or Hugging Face write it."""
+    mean, std = (
+        _numbers(values, *(name for name in names if values.get(name) is not None))
+        for names in (("mean", "image_mean"), ("std", "image_std"))
+    )
+    rescales, normalises = (_switch(values, name) for name in ("do_rescale", "do_normalize"))
+    factor, shift = _rescaling(values)
+    if normalises is False:
+        mean = std = None
+    if mean is None and std is None:
+        told = (rescales, normalises, values.get("rescale_factor"), values.get(SWITCHES[2]))
+        if normalises or all(each is None for each in told):
+            raise BadInputError(
+                "`expects` must hold the mean and std that images are normalised with, or "
+                f"do_normalize=False. Received: {dict(values)!r}"
+            )
+        if rescales is False:
+            factor, shift = 1.0, 0.0
+        scale, offset = np.full(1, factor), np.full(1, shift)
+    else:
+        mean = np.zeros_like(std) if mean is None else mean
+        std = np.ones_like(mean) if std is None else std
+        _check_scale(mean, std)
+        mean, std = np.broadcast_arrays(mean, std)
+        # A mean above 1 is for pixels in 0..255, else for pixels in [0, 1]. Without rescaling, the
+        # latter are expected to be in [0, 1] already.
+        if mean.max() > 1 or (not mean.any() and std.max() > 1):
+            factor, shift = 1.0, 0.0
+        elif rescales is False:
+            factor, shift = 1 / 255, 0.0
+        scale, offset = factor / std, (shift - mean) / std
+    if _switch(values, "do_flip_channel_order"):
+        return _named(scale, offset, "bgr")
+    found, reversed_order = (_named(scale, offset, order) for order in ("rgb", "bgr"))
+    # Projects that read images with OpenCV write the numbers in B, G, R order.
+    return found if reversed_order.mode == "custom" or found.mode != "custom" else reversed_order
+
+
+def _switch(values: Mapping[str, Any], name: str) -> bool | None:
+    """Returns the value of a switch; None if it is not stated."""
+    value = values.get(name)
+    if value is None or isinstance(value, bool):
+        return value
+    raise BadInputError(f"`{name}` in `expects` must be True or False. Received: {value!r}")
+
+
+def _rescaling(values: Mapping[str, Any]) -> tuple[float, float]:
+    """Returns the factor of the raw pixels, and the number that is added to them after that."""
+    stated = values.get("rescale_factor") is not None
+    numbers = _numbers(values, "rescale_factor") if stated else None
+    factor = 1 / 255 if numbers is None else float(numbers[0])
+    if factor <= 0:
+        raise BadInputError(
+            f"`rescale_factor` in `expects` must be above 0. Received: {values['rescale_factor']!r}"
+        )
+    return factor, -1.0 if any(values.get(name) is True for name in OFFSETS) else 0.0
+
+
+def _numbers(values: Mapping[str, Any], *names: str) -> np.ndarray | None:
+    """Returns the numbers under the first of `names`; None if no name is given."""
+    if not names:
+        return None
+    try:
+        numbers = np.atleast_1d(np.asarray(values[names[0]], "float64"))
+    except (TypeError, ValueError):
+        numbers = np.zeros((0,))
+    if numbers.ndim != 1 or not numbers.size or not np.isfinite(numbers).all():
+        raise BadInputError(
+            f"`{names[0]}` in `expects` must be one number for each channel. "
+            f"Received: {values[names[0]]!r}"
+        )
+    return numbers
+
+
+def _check_scale(mean: np.ndarray, std: np.ndarray) -> None:
+    """Checks that means and deviations fit together, are on one scale and not 0."""
+    received = f"Received: mean={mean.tolist()}, std={std.tolist()}"
+    if std.min() <= 0:
+        raise BadInputError(f"`std` in `expects` must be above 0. {received}")
+    if len(mean) != len(std) and 1 not in (len(mean), len(std)):
+        raise BadInputError(f"`mean` and `std` in `expects` differ in length. {received}")
+    if mean.max() > 255 or (mean.min() < 0 and mean.max() > 1):
+        raise BadInputError(f"`mean` in `expects` must lie in 0..255 or in [0, 1]. {received}")
+    if (mean.max() > 1) != (mean.min() > 1):
+        raise BadInputError(
+            "`mean` in `expects` must be on one scale: above 1 for pixels in 0..255, at most 1 "
+            f"for pixels in [0, 1]. {received}"
+        )
+    if std.max() > 1 > std.min() or (mean.max() > 1 > std.max()):
+        raise BadInputError(
+            "`mean` and `std` in `expects` must be on one scale: both of pixels in 0..255, or both "
+            f"of pixels in [0, 1]. {received}"
+        )
+    if mean.any() and mean.max() <= 1 and std.max() > 1:
+        raise BadInputError(
+            "`mean` in `expects` is that of pixels in [0, 1], and `std` that of pixels in 0..255. "
+            f"{received}"
+        )
+
+
+def of_converter(converter: Any) -> InputConvention:
+    """Returns the convention of a KerasHub image converter: `raw * scale + offset`."""
+    numbers = []
+    for value, neutral in ((converter.scale, 1.0), (converter.offset, 0.0)):
+        numbers.append(np.ravel(neutral if value is None else value))
+    checked = InputConvention("custom", "rgb", *(tuple(each) for each in numbers))
+    return _named(np.asarray(checked.scale), np.asarray(checked.offset), "rgb")
+
+
+def _named(scale: np.ndarray, offset: np.ndarray, order: str) -> InputConvention:
+    """Returns the named mode with these numbers, else a custom convention."""
+    for mode, (of_mode, shift) in MODES.items():
+        mode_scale, mode_offset = np.asarray(of_mode), np.asarray(shift)
+        if order == "bgr":
+            mode_scale, mode_offset = mode_scale[::-1], mode_offset[::-1]
+        if len(scale) not in (1, 3):
+            continue
+        span = 255 * np.abs(mode_scale)
+        if np.all(np.abs(scale * 255 - mode_scale * 255) <= TOLERANCE * span) and np.all(
+            np.abs(offset - mode_offset) <= TOLERANCE * span
+        ):
+            return InputConvention(mode, order)
+    # For a single number, `for_channels` sets the order when the number of channels is known.
+    channel_order = order if len(scale) in (1, 3) else "unknown"
+    numbers = (tuple(float(v) for v in values) for values in (scale, offset))
+    return InputConvention("custom", channel_order, *numbers)

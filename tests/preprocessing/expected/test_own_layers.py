@@ -1,0 +1,117 @@
+"""What preprocessing layers say in front of a network that is not recognised."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+from photos import imagenet_photos
+
+import keras_shiftguard as sg
+from keras_shiftguard import InputConvention
+from keras_shiftguard.callback.closing_words import preprocessing_line
+from keras_shiftguard.conventions import IMAGENET_MEAN, IMAGENET_STD
+from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
+from keras_shiftguard.preprocessing.expected.structure import expect_from_structure
+
+RAW = imagenet_photos(64)[0].round().astype("float32")
+VARIANCE = [s**2 for s in IMAGENET_STD]
+
+
+def network(*front, channels=3, body=None):
+    """Returns a small network with these layers in front of its first weights."""
+    keras.utils.set_random_seed(0)
+    ones = {"bias_initializer": "ones"}  # as if it were trained
+    body = body or [layers.Conv2D(4, 3, **ones), layers.GlobalAveragePooling2D()]
+    return keras.Sequential(
+        [keras.Input((64, 64, channels)), *front, *body, layers.Dense(3, **ones)]
+    )
+
+
+def adapted():
+    norm = layers.Normalization()
+    norm.adapt(RAW)
+    return norm
+
+
+FRONTS = {
+    "tutorial": (lambda: [layers.Rescaling(1 / 255)], "raw"),
+    "augmented": (
+        lambda: [keras.Sequential([layers.RandomFlip("horizontal")]), layers.Rescaling(1 / 255)],
+        "raw",
+    ),
+    "resized": (lambda: [layers.Resizing(32, 32), layers.Rescaling(1 / 127.5, -1)], "raw"),
+    "torch": (
+        lambda: [layers.Rescaling(1 / 255), layers.Normalization(-1, IMAGENET_MEAN, VARIANCE)],
+        "raw",
+    ),
+    "torch of [0, 1]": (lambda: [layers.Normalization(-1, IMAGENET_MEAN, VARIANCE)], "unit"),
+    "from [0, 1]": (lambda: [layers.Rescaling(2.0, -1.0)], "unit"),
+    "from [-1, 1]": (lambda: [layers.Rescaling(0.5, 0.5)], "tf"),
+    "back to pixels": (lambda: [layers.Rescaling(255.0)], "unit"),
+    "function": (lambda: [layers.Lambda(lambda x: x / 127.5 - 1.0)], "raw"),
+    "nothing": (list, None),
+    "augmentation alone": (lambda: [layers.RandomFlip("horizontal")], None),
+    "adapted": (lambda: [adapted()], None),
+    "standardised one by one": (lambda: [layers.Lambda(lambda x: x - ops.mean(x))], None),
+    "learned": (lambda: [layers.BatchNormalization()], None),
+}
+
+
+@pytest.mark.parametrize("name", FRONTS)
+def test_what_the_layers_are_made_for(name):
+    front, mode = FRONTS[name]
+    model = network(*front())
+    (answer,) = expect_from_structure(model)
+    assert (answer.convention.mode, answer.speaks) == (mode or "unknown", mode is not None)
+    if mode is not None:
+        assert answer.convention.channel_order == "rgb"
+        assert "The model's own layers compute" in answer.evidence[0]
+
+
+@pytest.mark.parametrize(("channels", "order"), [(1, "gray"), (2, "unknown"), (4, "unknown")])
+def test_other_than_three_channels(channels, order):
+    found = before_own_layers(network(layers.Rescaling(1 / 255), channels=channels), 0)
+    assert found[0] == InputConvention("raw", order)
+
+
+def test_a_network_of_dense_layers_and_several_inputs():
+    flat = network(layers.Rescaling(1 / 255), body=[layers.Flatten()])
+    assert before_own_layers(flat, 0)[0] == InputConvention("raw")
+    left, right = keras.Input((16, 16, 3), name="left"), keras.Input((16, 16, 3), name="right")
+    apart = keras.Model(
+        [left, right],
+        layers.Add()([layers.Conv2D(2, 3)(left / 255.0), layers.Conv2D(2, 3)(right)]),
+    )
+    assert before_own_layers(apart, 0)[0] == InputConvention("raw")
+    assert before_own_layers(apart, 1) is None
+    mixed = keras.Model([left, right], layers.Conv2D(2, 3)((left + right) / 255.0))
+    assert before_own_layers(mixed, 0) is None
+
+
+def test_the_verdict_of_a_tutorial_model():
+    model = network(layers.Rescaling(1 / 255))
+    assert sg.diagnose(model, RAW).status == "ok"
+    wrong = sg.diagnose(model, RAW / 255)
+    assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "raw", "unit")
+    assert wrong.advice == "x = x * 255.0"
+    # What the user says counts more.
+    said = sg.diagnose(model, RAW / 255, expects="unit")
+    assert said.status == "ok"
+    assert "The model's own layers are made for raw (0..255), RGB, which does not" in str(
+        said.evidence
+    )
+
+
+def test_training_from_scratch_is_no_mismatch_but_has_a_hint():
+    model = network(layers.Rescaling(1 / 255))
+    for layer in model.layers:
+        if layer.weights:
+            layer.bias.assign(np.zeros(layer.bias.shape))
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    guard = sg.ShiftGuard(verbose=0)
+    model.fit(RAW / 255, np.zeros(len(RAW)), callbacks=[guard], verbose=0)
+    assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
+    assert "the images may be scaled twice" in str(guard.diagnosis)
+    assert preprocessing_line(guard.diagnosis).endswith(
+        "on unit ([0, 1]). Its own layers are made for another input: print(guard.diagnosis)"
+    )
