@@ -121,3 +121,9 @@ def test_rows_of_several_lengths_are_an_error():
 def test_flat_images_are_a_failing_loader():
     finding = sg.compare(images(0), images(1) * 0).findings[0]
     assert finding.kind == "preprocessing" and "flat" in finding.explanation
+
+
+@pytest.mark.parametrize("value", [True, "half", float("inf"), float("nan"), 0])
+def test_a_senseless_number_of_samples_is_an_error(value):
+    with pytest.raises(sg.BadInputError, match="distinct_samples"):
+        sg.profile(np.ones((8, 3)), distinct_samples=value)

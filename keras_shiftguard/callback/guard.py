@@ -29,6 +29,7 @@ from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
@@ -379,7 +380,8 @@ class ShiftGuard(keras.callbacks.Callback):
             optional.lost = False
             if optional.is_there and name not in self._known:
                 with optional.reading():
-                    profile = as_profile(optional.data, optional.name)
+                    names = list(input_shapes(self.model))
+                    profile = as_profile(optional.data, optional.name, names)
                     self._known[name] = Independence(self._distinct).of(name, profile)
 
     def _new_run(self, kind: str) -> Run:
