@@ -1,5 +1,6 @@
 """`compare`: comparisons of data, profiles and files with each other."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -127,3 +128,15 @@ def test_flat_images_are_a_failing_loader():
 def test_a_senseless_number_of_samples_is_an_error(value):
     with pytest.raises(sg.BadInputError, match="distinct_samples"):
         sg.profile(np.ones((8, 3)), distinct_samples=value)
+
+
+def test_the_cost_of_two_accuracies_is_noted_as_such():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 2
+    x = rng.normal(2.0 * y[:, None] - 1, 0.7, (400, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.layers[0].set_weights([np.ones((3, 1)), np.zeros(1)])
+    before, after = (sg.profile((data, y), model=model) for data in (x, x + 1))
+    report = sg.compare(before, after)
+    assert report.findings[0].cost > 0.1 and "a part of it is overfitting" in str(report)
+    assert "overfitting" not in str(sg.compare(before, after, tolerance=None))
