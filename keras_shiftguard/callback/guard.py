@@ -402,7 +402,7 @@ class ShiftGuard(keras.callbacks.Callback):
             *self._word(),
             stated_resize(self.expects),
         )
-        return Run(
+        run = Run(
             self.model,
             self.params,
             kind,
@@ -416,6 +416,10 @@ class ShiftGuard(keras.callbacks.Callback):
             self.feature_layer,
             self.log_samples,
         )
+        earlier = self._run
+        if earlier is not None and earlier.model is self.model and earlier.num_batches:
+            run.costs.was_trained = True  # also after `compile`, which makes a new optimizer
+        return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
         """Returns what somebody says that the model expects, and who says it."""
