@@ -149,8 +149,9 @@ class CostWatch:
                 if pair.against == "train":
                     reference = _labelled(streams["train"], corrected=apart)
                 cost = ShiftCost(current, reference, *_moves(pair, name))
-                cost.by_accuracy = self._rough.get(pair.against)
-                cost.is_too_early = self._shift.is_too_early
+                if pair.against in self._rough:  # measured before the fit was interrupted
+                    cost.by_accuracy = self._rough[pair.against]
+                    cost.is_too_early = self._shift.is_too_early
                 cost = cost.after(known)
             else:
                 cost = known.on(current)
@@ -167,8 +168,8 @@ class CostWatch:
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             if concept or found is None or (found.is_rough and found.value > 0):
-                features = [*concept, *covariate]
-                costs |= self._mirroring(pair, features, mirrored(predict, current, first))
+                found_mirrored = mirrored(predict, current, first)
+                costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
         step = _step(pair, name) if name in pair.findings and not apart else None
         if step is not None:
             costs[name] = cost_of_step(predict, current, step, first)
