@@ -11,7 +11,7 @@ from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
@@ -125,6 +125,7 @@ class CostWatch:
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
         ((name, kept),) = streams["validation"].kept_samples.items()
+        source = source_of(name)
         first, images = kept.spec.layout == "channels_first", current.images
 
         def predict(chunks: list[np.ndarray]) -> np.ndarray:
@@ -134,7 +135,9 @@ class CostWatch:
 
         findings = pair.findings.values()
         covariate = [
-            f.feature for f in findings if f.kind == "covariate" and f.feature.split("/")[0] == name
+            f.feature
+            for f in findings
+            if f.kind == "covariate" and f.feature.split("/")[0] == source
         ]
         concept = [
             f.feature
@@ -170,9 +173,9 @@ class CostWatch:
             if concept or found is None or (found.is_rough and found.value > 0):
                 found_mirrored = mirrored(predict, current, first)
                 costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
-        step = _step(pair, name) if name in pair.findings and not apart else None
+        step = _step(pair, name) if source in pair.findings and not apart else None
         if step is not None:
-            costs[name] = cost_of_step(predict, current, step, first)
+            costs[source] = cost_of_step(predict, current, step, first)
         if "labels" in pair.findings and pair.findings["labels"].kind == "label":
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
@@ -256,7 +259,7 @@ def _correction(stream: Stream) -> object:
 
 def _step(pair: Pair, name: str) -> Explanation | None:
     """Returns the preprocessing step that explains the finding on an input; None without one."""
-    if pair.findings[name].kind != "preprocessing":
+    if pair.findings[source_of(name)].kind != "preprocessing":
         return None
     return pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
 

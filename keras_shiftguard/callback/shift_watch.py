@@ -16,7 +16,7 @@ from keras_shiftguard.detection.causes.same_samples import (
     redrawn,
 )
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.planning import needs_in_words
@@ -315,7 +315,8 @@ class ShiftWatch:
         for name in train.inputs.keys() & other.inputs.keys():
             found = looks_augmented(train.inputs[name], other.inputs[name], certain=certain)
             if found:
-                expected |= {name, *(f"{name}/{feature}" for feature in found.expected)}
+                source = source_of(name)
+                expected |= {source, *(f"{source}/{feature}" for feature in found.expected)}
                 sentence = found.sentence
         return expected, sentence
 

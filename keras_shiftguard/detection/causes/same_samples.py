@@ -8,6 +8,7 @@ thousand times as much.
 
 import numpy as np
 
+from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     Floats,
@@ -163,9 +164,9 @@ def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
         if before.names == now.names:
             move = np.abs(before.moments.mean - now.moments.mean)
             is_small = move < MAX_REDRAWN * np.maximum(before.moments.std, now.moments.std)
-            small = [f"{name}/{n}" for n, yes in zip(now.names, is_small, strict=True) if yes]
-            names += small
-            names += [name] if is_small.all() else []
+            source = source_of(name)
+            names += [f"{source}/{n}" for n, yes in zip(now.names, is_small, strict=True) if yes]
+            names += [source] if is_small.all() else []
     return tuple(names)
 
 
