@@ -133,4 +133,5 @@ def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
         for a, n in zip((one.accuracy, other.accuracy), sizes, strict=True)
     ]
     value, error = one.accuracy - other.accuracy, SIGMAS * float(sum(variances)) ** 0.5
-    return Cost(value, (value - error, value + error), int(min(sizes)))
+    cost = Cost(value, (value - error, value + error), int(min(sizes)))
+    return cost.of_dependent(min(before.distinct_share, after.distinct_share))

@@ -140,3 +140,6 @@ def test_the_cost_of_two_accuracies_is_noted_as_such():
     report = sg.compare(before, after)
     assert report.findings[0].cost > 0.1 and "a part of it is overfitting" in str(report)
     assert "overfitting" not in str(sg.compare(before, after, tolerance=None))
+    clips = sg.compare(before, dataclasses.replace(after, distinct_samples=40)).findings[0]
+    low, high = report.findings[0].cost_interval
+    assert np.ptp(clips.cost_interval) == pytest.approx((high - low) * 10**0.5)

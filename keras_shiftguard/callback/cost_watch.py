@@ -180,7 +180,15 @@ class CostWatch:
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
-        self._shift.price(pair.stream, pair.against, costs)
+        share = min(pair.current.distinct_share, pair.reference.distinct_share)
+        self._shift.price(
+            pair.stream,
+            pair.against,
+            {
+                key: None if cost is None else cost.of_dependent(share)
+                for key, cost in costs.items()
+            },
+        )
 
     def _mirroring(
         self, pair: Pair, features: list[str], found: tuple[str, Cost] | None

@@ -338,8 +338,7 @@ class ShiftWatch:
             return []
         if self._monitor.found("validation", FIRST_EPOCH):
             return []  # a permanent change of the inputs, which is reported already
-        share = (latest.distinct_samples or latest.num_samples) / max(latest.num_samples, 1)
-        p_value = chance_of_same_labels(latest.labels, self._same_labels, min(share, 1.0))
+        p_value = chance_of_same_labels(latest.labels, self._same_labels, latest.distinct_share)
         if p_value > SHARE_OF_ALPHA * self._monitor.alpha:
             return []
         finding = Finding(

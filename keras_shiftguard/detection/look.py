@@ -79,7 +79,7 @@ def compare_profiles(
     tests = CollectedTests(StreamNames(stream, against))
     tests.several_inputs = len(reference.inputs.keys() | current.inputs.keys()) > 1
     certain: list[Finding] = []
-    shares = (_distinct_share(current), _distinct_share(reference))
+    shares = (current.distinct_share, reference.distinct_share)
     for name in dict.fromkeys([*reference.inputs, *current.inputs]):
         if name not in current.inputs or name not in reference.inputs:
             absent = stream if name not in current.inputs else against
@@ -138,13 +138,6 @@ def _with_sources(profile: InputProfile) -> InputProfile:
     """Returns the profile with its inputs by the names that findings on them have."""
     inputs = {source_of(name): summary for name, summary in profile.inputs.items()}
     return replace(profile, inputs=inputs)
-
-
-def _distinct_share(profile: InputProfile) -> float:
-    """Returns the number of distinct samples divided by the number of samples seen, in (0, 1]."""
-    if not profile.distinct_samples or not profile.num_samples:
-        return 1.0
-    return min(1.0, profile.distinct_samples / profile.num_samples)
 
 
 def _input_tests(

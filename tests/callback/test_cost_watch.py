@@ -1,5 +1,7 @@
 """The cost of shifts in real fits: when the guard warns, and the text of the warning."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
@@ -232,3 +234,20 @@ def test_the_first_classes_of_a_sorted_validation_are_not_priced():
     labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels
     assert _represents(np.arange(200) % 4, labels)
     assert not _represents(np.arange(200) // 80, labels)
+
+
+def test_frames_of_clips_make_a_cost_less_sure():
+    (x, y), (other, z) = levels(0), levels(1)
+    wrong = np.where(np.arange(300) % 10 == 0, 1 - z, z)  # a tenth of validation is lost
+    found = []
+    for number in (0, 30):
+        shift = ShiftWatch(0.05, "ignore")
+        validation = replace(sg.profile((other + 0.1, wrong)), distinct_samples=number)
+        shift.compare({"train": sg.profile((x, y)), "validation": validation}, 1)
+        watch = CostWatch(classifier_by_level(), shift, lambda: None)
+        watch.update(streams_of((x, y), (other + 0.1, wrong)), 1)
+        found += [f for f in shift.report.findings if f.cost is not None][:1]
+    one, of_clips = found
+    assert one.cost == of_clips.cost > 0.05
+    widths = [f.cost_interval[1] - f.cost_interval[0] for f in found]
+    assert widths[1] == pytest.approx(widths[0] * 10**0.5)
