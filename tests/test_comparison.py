@@ -1,5 +1,7 @@
 """`compare`: comparisons of data, profiles and files with each other."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -56,7 +58,6 @@ def test_repeated_samples_are_no_more_evidence():
     """Twelve images, each repeated twenty times, count as twelve images."""
     few, many = images(2, 12, 0.8), images(3, 12)
     once = sg.compare(many, few)
-    import dataclasses
 
     profiles = [
         dataclasses.replace(sg.profile(np.tile(x, (20, 1, 1, 1))), distinct_samples=12)
