@@ -146,6 +146,7 @@ class ShiftCost:
         commonest = float(np.bincount(labels).max() / len(labels))
         # A visit counts as the first if the model had learnt too little at the visit before: then
         # it had memorised nothing.
+        was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
         self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
         if self.is_too_early:
