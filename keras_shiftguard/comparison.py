@@ -1,5 +1,6 @@
 """`compare`: compares two streams of data, without training."""
 
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,14 @@ from keras_shiftguard.detection.finding import by_severity
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.measure import profile
+from keras_shiftguard.instrument.measure import CHUNK, profile_of
+from keras_shiftguard.io.batches import batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
+
+WHOLE_COST = (
+    "the cost is the whole difference of the two accuracies, for all findings together; if the "
+    "model was trained on the reference, a part of it is overfitting"
+)
 
 
 def compare(
@@ -52,24 +59,27 @@ def compare(
         )
     comparison = compare_profiles(before, after, stream="current", against="reference", level=alpha)
     cost = None if tolerance is None else _measured_cost(before, after)
-    found = comparison.findings
+    found, notes = comparison.findings, comparison.notes
     if cost is not None and tolerance is not None:
         costly = ("covariate", "label")
         found = [f.with_cost(cost, tolerance) if f.kind in costly else f for f in found]
+        if any(f.cost is not None for f in found):
+            notes = [*notes, WHOLE_COST]
     return ShiftReport(
         findings=by_severity(list(found)),
-        notes=tuple(comparison.notes),
+        notes=tuple(notes),
         alpha=alpha,
         num_samples={"reference": before.num_samples, "current": after.num_samples},
     )
 
 
-def as_profile(value: Any, name: str) -> InputProfile:
+def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfile:
     """Returns an argument as a profile: unchanged, loaded from its path, or measured.
 
     Args:
         value: An `InputProfile`, the path of a saved one, or data.
         name: Name of the argument, for error messages.
+        inputs: Names of the inputs, used if data has them as a list.
 
     Raises:
         BadInputError: If the profile is empty, the path is not a profile file, or the data
@@ -86,7 +96,7 @@ def as_profile(value: Any, name: str) -> InputProfile:
                 f"Received: {name}={str(value)!r}, which is not a file."
             )
         return InputProfile.load(value)
-    return profile(value)
+    return profile_of((named_inputs(x, inputs), y) for x, y, _ in batches(value, CHUNK))
 
 
 def check_alpha(alpha: float) -> None:
@@ -123,4 +133,5 @@ def _measured_cost(before: InputProfile, after: InputProfile) -> Cost | None:
         for a, n in zip((one.accuracy, other.accuracy), sizes, strict=True)
     ]
     value, error = one.accuracy - other.accuracy, SIGMAS * float(sum(variances)) ** 0.5
-    return Cost(value, (value - error, value + error), int(min(sizes)))
+    cost = Cost(value, (value - error, value + error), int(min(sizes)))
+    return cost.of_dependent(min(before.distinct_share, after.distinct_share))

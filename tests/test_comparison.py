@@ -1,5 +1,8 @@
 """`compare`: comparisons of data, profiles and files with each other."""
 
+import dataclasses
+
+import keras
 import numpy as np
 import pytest
 
@@ -55,7 +58,6 @@ def test_repeated_samples_are_no_more_evidence():
     """Twelve images, each repeated twenty times, count as twelve images."""
     few, many = images(2, 12, 0.8), images(3, 12)
     once = sg.compare(many, few)
-    import dataclasses
 
     profiles = [
         dataclasses.replace(sg.profile(np.tile(x, (20, 1, 1, 1))), distinct_samples=12)
@@ -121,3 +123,24 @@ def test_rows_of_several_lengths_are_an_error():
 def test_flat_images_are_a_failing_loader():
     finding = sg.compare(images(0), images(1) * 0).findings[0]
     assert finding.kind == "preprocessing" and "flat" in finding.explanation
+
+
+@pytest.mark.parametrize("value", [True, "half", float("inf"), float("nan"), 0])
+def test_a_senseless_number_of_samples_is_an_error(value):
+    with pytest.raises(sg.BadInputError, match="distinct_samples"):
+        sg.profile(np.ones((8, 3)), distinct_samples=value)
+
+
+def test_the_cost_of_two_accuracies_is_noted_as_such():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 2
+    x = rng.normal(2.0 * y[:, None] - 1, 0.7, (400, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.layers[0].set_weights([np.ones((3, 1)), np.zeros(1)])
+    before, after = (sg.profile((data, y), model=model) for data in (x, x + 1))
+    report = sg.compare(before, after)
+    assert report.findings[0].cost > 0.1 and "a part of it is overfitting" in str(report)
+    assert "overfitting" not in str(sg.compare(before, after, tolerance=None))
+    clips = sg.compare(before, dataclasses.replace(after, distinct_samples=40)).findings[0]
+    low, high = report.findings[0].cost_interval
+    assert np.ptp(clips.cost_interval) == pytest.approx((high - low) * 10**0.5)

@@ -19,8 +19,8 @@ import pytest
 import keras_shiftguard as sg
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.detection.attribute_words import LABELS
-from keras_shiftguard.detection.finding import KINDS
 from keras_shiftguard.detection.labels.class_mix import RELABELLED
+from keras_shiftguard.detection.report_words import KIND_NAMES
 from keras_shiftguard.preprocessing.expected.architectures import ARCHITECTURES
 from keras_shiftguard_cli import main
 
@@ -230,7 +230,7 @@ def test_from_finding_to_fix_has_every_finding_and_no_other(column, names):
 def test_the_glossary_has_every_attribute_kind_and_mode():
     page = " ".join((DOCS / "glossary.md").read_text().split())
     assert [label for label in LABELS.values() if label not in page] == []
-    assert [kind for kind in KINDS if f"**{kind.capitalize()} shift**" not in page] == []
+    assert [kind for kind in KIND_NAMES if f"**{kind.capitalize()} shift**" not in page] == []
     assert [mode for mode in (*MODES, "custom") if f'`"{mode}"`' not in page] == []
 
 

@@ -30,7 +30,8 @@ def check_update_freq(update_freq: Any) -> None:
     Raises:
         BadInputError: if it is not.
     """
-    if update_freq != "epoch" and not (isinstance(update_freq, int) and update_freq > 0):
+    is_number = isinstance(update_freq, int) and not isinstance(update_freq, bool)
+    if update_freq != "epoch" and not (is_number and update_freq > 0):
         raise BadInputError(
             "`update_freq` must be 'epoch' or a positive number of batches. "
             f"Received: update_freq={update_freq!r}"

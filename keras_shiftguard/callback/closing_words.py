@@ -47,7 +47,7 @@ def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> s
         lines = [f"  - {plain_sentence(finding)}" for finding in untold[:MAX_SHOWN]]
         return "\n".join([f"{line}. The numbers: print(guard.report)", *lines])
     if report.findings:
-        return f"{line}. Small differences: print(guard.report)"
+        return f"{line}. Differences without an alarm: print(guard.report)"
     notes = report.notes
     if TOO_FEW_TO_TELL in line:
         notes = tuple(note for note in notes if not note.startswith(TOO_FEW))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,13 +11,13 @@ from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.detection.causes import pipeline_change
 from keras_shiftguard.detection.causes.explanation import Explanation
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair
 from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.errors import warn
 from keras_shiftguard.explain.shift_cost import (
     Labelled,
-    Predict,
     ShiftCost,
     cost_of_mix,
     cost_of_step,
@@ -24,9 +25,10 @@ from keras_shiftguard.explain.shift_cost import (
 )
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
-from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.stream import Stream
 
+MIN_P_OF_MIX = 1e-3  # with a smaller p-value, the kept samples have another class mix
 FIRST_EPOCHS = 4  # the cost of new findings is measured after each of so many epochs
 # Whether an operation that explains the difference is searched for. JAX would compile the
 # operations for minutes, so there only the accuracies are compared.
@@ -45,6 +47,10 @@ class CostWatch:
         model: The model that is trained.
         shift: The comparisons of the streams. Their findings get the costs.
         sync: Function that copies the present weights to the model's variables.
+
+    Attributes:
+        was_trained: Whether the model was trained before this fit. It may then know the training
+            images by heart already in the first epoch.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
@@ -54,6 +60,9 @@ class CostWatch:
         self._measured: dict[str, ShiftCost] = {}  # by the other stream
         # By the other stream and the feature: how images are mirrored, e.g. "upside down".
         self._mirrored: dict[tuple[str, str], str] = {}
+        self._rough: dict[str, Cost | None] = {}  # by the other stream, from an interrupted fit
+        # Whether the model was trained before this fit, perhaps on the same images.
+        self.was_trained = _num_steps(model) > 0
         self._has_failed = False
 
     def update(self, streams: Mapping[str, Stream], epoch: int, is_last: bool = False) -> None:
@@ -74,6 +83,27 @@ class CostWatch:
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")
 
+    def state(self) -> dict[str, Any]:
+        """Returns the state for `restore`, as a tree for `profiles.storage`."""
+        rough = self._rough | {key: cost.by_accuracy for key, cost in self._measured.items()}
+        return {
+            "priced": [[key, sorted(names), since] for key, (names, since) in self._priced.items()],
+            "rough": {
+                key: None if cost is None else [cost.value, *cost.interval, cost.num_samples]
+                for key, cost in rough.items()
+            },
+            "mirrored": [[*key, how] for key, how in self._mirrored.items()],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Restores the state that `state()` returned."""
+        self._priced = {key: (frozenset(names), int(n)) for key, names, n in state["priced"]}
+        self._mirrored = {(str(a), str(b)): str(how) for a, b, how in state["mirrored"]}
+        self._rough = {
+            key: None if c is None else Cost(c[0], (c[1], c[2]), int(c[3]), is_rough=True)
+            for key, c in state["rough"].items()
+        }
+
     def _update(self, pair: Pair, streams: Mapping[str, Stream], epoch: int, is_last: bool) -> None:
         for feature in pair.findings:
             self._rename(pair.against, pair.findings[feature])
@@ -84,20 +114,30 @@ class CostWatch:
         is_due = is_last or age < FIRST_EPOCHS or not age & (age - 1)
         if not (is_new or is_due or self._shift.is_too_early):
             return
-        current = _labelled(streams["validation"])
+        # Where the streams are corrected in different ways, each keeps its own correction. What
+        # differs between the corrected images was not measured, so nothing is undone or replayed.
+        apart = _correction(streams["train"]) != _correction(streams["validation"])
+        current = _labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
             return
+        if not _represents(current.labels, pair.current.labels):
+            return  # the first samples of a sorted pass whose length was unknown
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
-        name, images = next(iter(streams["validation"].kept_samples)), current.images
+        ((name, kept),) = streams["validation"].kept_samples.items()
+        source = source_of(name)
+        first, images = kept.spec.layout == "channels_first", current.images
 
         def predict(chunks: list[np.ndarray]) -> np.ndarray:
             stream = streams["validation"]
-            return predicted_classes(self._model, name, (stream.corrected(name, x) for x in chunks))
+            fed = chunks if apart else (stream.corrected(name, x) for x in chunks)
+            return predicted_classes(self._model, name, fed)
 
         findings = pair.findings.values()
         covariate = [
-            f.feature for f in findings if f.kind == "covariate" and f.feature.split("/")[0] == name
+            f.feature
+            for f in findings
+            if f.kind == "covariate" and f.feature.split("/")[0] == source
         ]
         concept = [
             f.feature
@@ -108,36 +148,60 @@ class CostWatch:
         if covariate or concept:
             known = self._measured.get(pair.against)
             if is_new or known is None:
-                reference = _labelled(streams["train"]) if pair.against == "train" else None
-                cost = ShiftCost(current, reference, *_moves(pair, name)).after(known)
+                reference = None
+                if pair.against == "train":
+                    reference = _labelled(streams["train"], corrected=apart)
+                cost = ShiftCost(current, reference, *_moves(pair, name))
+                if pair.against in self._rough:  # measured before the fit was interrupted
+                    cost.by_accuracy = self._rough[pair.against]
+                    cost.is_too_early = self._shift.is_too_early
+                cost = cost.after(known)
             else:
                 cost = known.on(current)
             self._measured[pair.against] = cost
-            visits = self._shift.is_first_visit, self._shift.is_unaugmented
-            details = bool(covariate) and SEARCHES
-            found = cost.measure(predict, *visits, details=details)
+            details = bool(covariate) and SEARCHES and not apart
+            found = cost.measure(
+                predict,
+                self._shift.is_first_visit,
+                self._shift.is_unaugmented,
+                details,
+                # A fit that resumes an earlier one without its state begins at a later epoch.
+                self.was_trained or (self._shift.is_first_visit and epoch > 1),
+            )
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
             if concept or found is None or (found.is_rough and found.value > 0):
-                costs |= self._mirroring(pair, [*concept, *covariate], predict, current)
-        step = _step(pair, name) if name in pair.findings else None
+                found_mirrored = mirrored(predict, current, first)
+                costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
+        step = _step(pair, name) if source in pair.findings and not apart else None
         if step is not None:
-            first = pair.current.inputs[name].layout == "channels_first"
-            costs[name] = cost_of_step(predict, current, step, first)
-        if "labels" in pair.findings:
+            costs[source] = cost_of_step(predict, current, step, first)
+        if "labels" in pair.findings and pair.findings["labels"].kind == "label":
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
-        self._shift.price(pair.stream, pair.against, costs)
+        share = min(pair.current.distinct_share, pair.reference.distinct_share)
+        self._shift.price(
+            pair.stream,
+            pair.against,
+            {
+                key: None if cost is None else cost.of_dependent(share)
+                for key, cost in costs.items()
+            },
+        )
 
     def _mirroring(
-        self, pair: Pair, features: list[str], predict: Predict, current: Labelled
+        self, pair: Pair, features: list[str], found: tuple[str, Cost] | None
     ) -> dict[str, Cost | None]:
         """Returns the cost of mirrored images for each of `features`; empty if none are mirrored.
 
         The finding with the largest effect then names the mirroring as its explanation.
+
+        Args:
+            pair: The streams with the findings.
+            features: The features that mirroring may explain.
+            found: Result of `mirrored`.
         """
-        found = mirrored(predict, current)
         if found is None:
             return {}
         how, cost = found
@@ -160,18 +224,50 @@ class CostWatch:
         return is_classifier(self._model) and (inputs is None or len(inputs) == 1)
 
 
-def _labelled(stream: Stream) -> Labelled | None:
-    """Returns the kept, labelled images of a stream; None without labels or for several inputs."""
+def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
+    """Returns the kept, labelled images of a stream.
+
+    Returns None without labels, for several inputs, and if only parts of the samples are kept
+    (a frame of a video, a crop of a large image), on which the model answers otherwise.
+
+    Args:
+        stream: The stream.
+        corrected: Whether the correction of the stream is applied to the images.
+    """
     if len(stream.sketches) != 1 or len(stream.kept_samples) != 1:
         return None
+    ((name, kept),) = stream.kept_samples.items()
     samples, labels = stream.samples()
-    images = next(iter(samples.values()))
-    return None if labels is None or not len(labels) else Labelled(images, labels)
+    if labels is None or not len(labels) or not kept.is_whole:
+        return None
+    images = samples[name]
+    if corrected:
+        images = np.asarray(keras.ops.convert_to_numpy(stream.corrected(name, images)))
+    return Labelled(images, labels)
+
+
+def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
+    """Whether samples with these class ids have the class mix of the whole stream."""
+    if not labels.are_classes:
+        return True
+    counts = np.bincount(ids % len(labels.counts), minlength=len(labels.counts))
+    return compare_frequencies(counts, labels.counts).p_value > MIN_P_OF_MIX
+
+
+def _num_steps(model: keras.Model) -> int:
+    """Returns how many training steps the model's optimizer has made; 0 without an optimizer."""
+    steps = getattr(getattr(model, "optimizer", None), "iterations", None)
+    return 0 if steps is None else int(keras.ops.convert_to_numpy(steps))
+
+
+def _correction(stream: Stream) -> object:
+    """Returns what the corrections of a stream do, to compare it with another stream."""
+    return {name: correction.key for name, correction in stream.corrections.items()}
 
 
 def _step(pair: Pair, name: str) -> Explanation | None:
     """Returns the preprocessing step that explains the finding on an input; None without one."""
-    if pair.findings[name].kind != "preprocessing":
+    if pair.findings[source_of(name)].kind != "preprocessing":
         return None
     return pipeline_change.explain(pair.reference.inputs[name], pair.current.inputs[name])
 
@@ -184,6 +280,8 @@ def _moves(pair: Pair, name: str) -> tuple[dict[str, float], dict[str, float]]:
 
 
 def _table(profile: InputProfile, name: str) -> dict[str, tuple[float, float]]:
+    if name not in profile.inputs:  # a reference whose input has another name
+        return {}
     features = profile.inputs[name].features
     moments = features.moments
     return {

@@ -29,6 +29,7 @@ from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
@@ -385,7 +386,8 @@ class ShiftGuard(keras.callbacks.Callback):
             optional.lost = False
             if optional.is_there and name not in self._known:
                 with optional.reading():
-                    profile = as_profile(optional.data, optional.name)
+                    names = list(input_shapes(self.model))
+                    profile = as_profile(optional.data, optional.name, names)
                     self._known[name] = Independence(self._distinct).of(name, profile)
 
     def _new_run(self, kind: str) -> Run:
@@ -406,7 +408,7 @@ class ShiftGuard(keras.callbacks.Callback):
             *self._word(),
             stated_resize(self.expects),
         )
-        return Run(
+        run = Run(
             self.model,
             self.params,
             kind,
@@ -420,6 +422,10 @@ class ShiftGuard(keras.callbacks.Callback):
             self.feature_layer,
             self.log_samples,
         )
+        earlier = self._run
+        if earlier is not None and earlier.model is self.model and earlier.num_batches:
+            run.costs.was_trained = True  # also after `compile`, which makes a new optimizer
+        return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
         """Returns what somebody says that the model expects, and who says it."""

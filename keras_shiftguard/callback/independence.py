@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from keras_shiftguard.detection.causes.near_duplicates import independent_share
+from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
 
@@ -43,9 +44,12 @@ class Independence:
             share = said if isinstance(said, float) else said / max(profile.num_samples, 1)
         number = max(round(min(share, 1.0) * profile.num_samples), 1)
         if said is None:
+            alike = "are nearly the same, as frames of a clip are"
+            if not profile.labels.are_classes:  # then an order by class looks the same
+                alike = "are alike, as frames of a clip are, or files in the order of their classes"
             self.notes[name] = (
-                f"neighbouring images of {name} are nearly the same, as frames of a clip are: its "
-                f"{profile.num_samples:,} images count as {number:,}. If that is wrong, say "
+                f"neighbouring images of {stream_name(name)} {alike}: its "
+                f"{profile.num_samples:,} images count as {number:,}. If they are independent, say "
                 f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
             )
         return replace(profile, distinct_samples=number)
@@ -57,5 +61,7 @@ class Independence:
             images = next(iter(samples.values()))
             if images.ndim == 4 and len(images):
                 first = kept.spec.layout == "channels_first"
-                self._found[name] = independent_share(images, labels, first)
+                # With several inputs, the images are those that the buffers of all of them hold.
+                positions = kept.positions if len(kept.positions) == len(images) else None
+                self._found[name] = independent_share(images, labels, first, positions)
         return self._found.get(name, 1.0)

@@ -49,7 +49,9 @@ class PassCounter:
         steps = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
-        if not self.repeats:  # else the kept images are still samples of the new pass
+        # If the passes repeat, the kept images are still samples of the new pass, unless the fit
+        # was resumed: then there are none.
+        if not self.repeats or not stream.has_samples:
             stream.forget_samples()
             stream.spread_samples(-(-steps // self.stride) if steps else None)
         stream.restart()

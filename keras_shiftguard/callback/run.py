@@ -307,7 +307,7 @@ class Run:
             self.log.write_comparison(
                 self.epoch, pairs, self.profiles, report, new, severities, kept
             )
-        if self.shift.act():
+        if self.shift.act(in_fit=epoch is not None):
             self.model.stop_training = True
 
     def _write_profiles(self) -> None:
@@ -348,6 +348,7 @@ class Run:
             "profiles": {name: profile.tree() for name, profile in measured.items()},
             "preprocessing": self.preprocessing.state(),
             "shift": self.shift.state(),
+            "costs": self.costs.state(),
             **self.repair.state(),
             "log": self.log.state(),
         }
@@ -361,6 +362,8 @@ class Run:
         self.profiles |= {n: InputProfile(**tree) for n, tree in state["profiles"].items()}
         self.preprocessing.restore(state["preprocessing"], self._probe.streams)
         self.shift.restore(state["shift"])
+        if "costs" in state:  # not in states of older versions
+            self.costs.restore(state["costs"])
         self.repair.restore(state)
         self.log.resume(epoch, state["log"], purge=self.update_freq == "epoch")
 

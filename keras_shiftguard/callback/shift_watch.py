@@ -4,12 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from keras_shiftguard.callback.independence import Independence
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.causes.augmented import is_small, looks_augmented, may_be
-from keras_shiftguard.detection.causes.same_samples import nearly_same, randomised, redrawn
+from keras_shiftguard.detection.causes.same_samples import (
+    chance_of_same_labels,
+    nearly_same,
+    randomised,
+    redrawn,
+)
 from keras_shiftguard.detection.cost import Cost
-from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.finding import Finding, source_of
 from keras_shiftguard.detection.monitor import Pair, ShiftMonitor
 from keras_shiftguard.detection.plain_words import plain_sentence
 from keras_shiftguard.detection.planning import needs_in_words
@@ -17,6 +24,10 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import ShiftDetectedError, warn
 from keras_shiftguard.profiles import InputProfile, OutputSummary
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+
+SHARE_OF_ALPHA = 0.1  # part of the false-alarm rate for "augmentation is on in validation"
+# Attributes of `ShiftWatch` that are saved with its state.
+VISITS = ("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early")
 
 
 class ShiftWatch:
@@ -41,6 +52,7 @@ class ShiftWatch:
         is_too_early: Whether the model has learnt too little for shifts to cost accuracy.
         is_unaugmented: Whether the latest pass had the same training samples as the first one,
             unchanged, except for a few that were left out.
+        is_augmented: Whether the latest pass had the same samples, changed at random, or mixed.
     """
 
     def __init__(
@@ -66,8 +78,11 @@ class ShiftWatch:
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
         self._told: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
+        # Passes over validation with the class counts of the first; 0 after one with others.
+        self._same_labels = 1
         self.is_first_visit = True
         self.is_unaugmented = False
+        self.is_augmented = False
         self.is_too_early = False
         self._augmentation = ""  # sentence on the augmentation of training, once found
         self._training = InputProfile()  # sum of several epochs, only with `distinct_samples`
@@ -122,15 +137,25 @@ class ShiftWatch:
             self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
             if not seen_once:
                 self.is_unaugmented = nearly_same(self._first["train"], latest["train"])
+            self.is_augmented = latest["train"].labels.are_mixed or randomised(
+                self._first["train"], latest["train"]
+            )
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
-            expected = self._augmented(latest["train"], validation)
+            expected, sentence = self._augmented(latest["train"], validation)
+            self._augmentation = sentence or self._augmentation
             compare("validation", "train", validation, train, expected)
         for name, profile in streams.items():
+            augmented = latest["train"] if name == "train" else None
             if self.reference is not None:
-                compare(name, "reference", profile, self.reference)
+                expected, _ = self._augmented(augmented, self.reference)
+                compare(name, "reference", profile, self.reference, expected)
             if target is not None:
-                compare("target", name, target, replace(profile, outputs=passes[name].outputs))
+                # Without validation, nothing else would tell that the target differs.
+                known = augmented if "validation" in self._first else None
+                expected, _ = self._augmented(known, target)
+                with_outputs = replace(profile, outputs=passes[name].outputs)
+                compare("target", name, target, with_outputs, expected)
         new += self._augmented_validation(latest, epoch)
         self._notes_of_passes = self._notes(passes)
         self.report = self._monitor.report(self._notes_of_passes)
@@ -147,12 +172,16 @@ class ShiftWatch:
         self._monitor.replace(finding.stream, finding.against, finding)
 
     def ask(self, comes_again: bool) -> None:
-        """Marks findings of validation against training as questions, which raise no alarm yet.
+        """Marks findings on training and another stream as questions, which raise no alarm yet.
 
         A finding is a question if augmentation of training could explain it and its cost is not
         certain. This ends when a second pass over the same samples shows that training is not
         augmented. If no second pass follows, the cost decides. While the model has learnt too
         little for shifts to cost accuracy, small findings are questions as well.
+
+        Costs are measured for validation only. Findings on training against the reference, and on
+        the target against training if there is validation, are questions in the first pass, and
+        later if training is seen to be augmented.
 
         Args:
             comes_again: Whether another epoch follows.
@@ -167,6 +196,12 @@ class ShiftWatch:
                 or (comes_again and self.is_too_early and is_small(finding))
             ),
         )
+        may_wait = comes_again if self.is_first_visit else self.is_augmented
+        may_wait = may_wait and self.distinct_samples is None
+        pairs = [("train", "reference")]
+        pairs += [("target", "train")] if "validation" in self._first else []
+        for pair in pairs:
+            self._monitor.ask(*pair, lambda finding: may_wait and may_be(finding))
         self.report = self._monitor.report(self._notes_of_passes)
 
     @property
@@ -191,6 +226,8 @@ class ShiftWatch:
             "augmentation": self._augmentation,
             "monitor": self._monitor.state(),
             "told": [list(key) for key in sorted(self._told)],
+            "same_labels": self._same_labels,
+            "visits": {name: getattr(self, name) for name in VISITS},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -200,11 +237,17 @@ class ShiftWatch:
         self._augmentation = state["augmentation"]
         self._monitor.restore(state["monitor"])
         self._told = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
+        self._same_labels = int(state.get("same_labels", 1))
+        for name, value in state.get("visits", {}).items():
+            setattr(self, name, bool(value))
         self._notes_of_passes = self._notes({})
         self.report = self._monitor.report(self._notes_of_passes)
 
-    def act(self) -> bool:
+    def act(self, in_fit: bool = True) -> bool:
         """Warns of new alarms or raises an error, as `on_shift` says.
+
+        Args:
+            in_fit: Whether there is a training that can be stopped.
 
         Returns:
             Whether training must stop: after an alarm with `on_shift="stop"`.
@@ -225,7 +268,7 @@ class ShiftWatch:
         lines = [f"  - {plain_sentence(finding)}" for finding in worst]
         more = len(alarms) - len(worst)
         lines += [f"  ... and {more} more in `guard.report`"] if more else []
-        stops = self.on_shift == "stop"
+        stops = self.on_shift == "stop" and in_fit
         end = ["Training stops after this epoch (on_shift='stop')."] if stops else []
         warn("\n".join(["ShiftGuard found a shift:", *lines, *end]))
         return stops
@@ -251,36 +294,60 @@ class ShiftWatch:
             evidence = latest
         return replace(evidence, distinct_samples=self.distinct_samples)
 
-    def _augmented(self, train: InputProfile, validation: InputProfile) -> set[str]:
-        """Returns the features that are expected to differ because training is augmented."""
-        # The inputs change from epoch to epoch, though the labels show that the samples are the
-        # same; or the labels are mixed, as by MixUp.
-        certain = randomised(self._first["train"], train) or train.labels.are_mixed
+    def _augmented(self, train: InputProfile | None, other: InputProfile) -> tuple[set[str], str]:
+        """Returns the features that are expected to differ because training is augmented.
+
+        Args:
+            train: Profile of the latest epoch of training; None to expect nothing.
+            other: Profile that training is compared with.
+
+        Returns:
+            The features, and a sentence with the evidence; empty if none are expected.
+        """
         expected: set[str] = set()
-        for name in train.inputs.keys() & validation.inputs.keys():
-            found = looks_augmented(train.inputs[name], validation.inputs[name], certain=certain)
+        sentence = ""
+        if train is None:
+            return expected, sentence
+        # The inputs change from epoch to epoch, though the labels show that the samples are the
+        # same; or the labels are mixed, as by MixUp, and are not soft in both streams.
+        mixed = train.labels.are_mixed and not other.labels.are_mixed
+        certain = randomised(self._first["train"], train) or mixed
+        for name in train.inputs.keys() & other.inputs.keys():
+            found = looks_augmented(train.inputs[name], other.inputs[name], certain=certain)
             if found:
-                expected |= {name, *(f"{name}/{feature}" for feature in found.expected)}
-                self._augmentation = found.sentence
-        return expected
+                source = source_of(name)
+                expected |= {source, *(f"{source}/{feature}" for feature in found.expected)}
+                sentence = found.sentence
+        return expected, sentence
 
     def _augmented_validation(
         self, passes: Mapping[str, InputProfile], epoch: int | None
     ) -> list[Finding]:
-        """Returns a finding if random augmentation is on in validation."""
+        """Returns a finding if random augmentation is on in validation.
+
+        Different samples may have the same class counts by chance, more often if there are few
+        classes. So the finding waits until this has a small probability, which is its p-value. If
+        one pass has other counts, the passes do not repeat the same samples.
+        """
         first, latest = self._first.get("validation"), passes.get("validation")
-        if first is None or latest is None or first is latest or not randomised(first, latest):
+        if first is None or latest is None or first is latest or self._same_labels == 0:
+            return []
+        same = np.array_equal(first.labels.counts, latest.labels.counts)
+        self._same_labels = self._same_labels + 1 if same else 0
+        if not same or not randomised(first, latest):
             return []
         if self._monitor.found("validation", FIRST_EPOCH):
             return []  # a permanent change of the inputs, which is reported already
-        # No test was made: effect size and p-value only mark the finding as certain.
+        p_value = chance_of_same_labels(latest.labels, self._same_labels, latest.distinct_share)
+        if p_value > SHARE_OF_ALPHA * self._monitor.alpha:
+            return []
         finding = Finding(
             feature="augmentation",
             kind="preprocessing",
             family="augmentation",
-            effect_size=1.0,
+            effect_size=1.0,  # the share of the samples that are changed
             interval=(1.0, 1.0),
-            p_value=1e-6,
+            p_value=p_value,
             stream="validation",
             against=FIRST_EPOCH,
             since=epoch,
@@ -301,14 +368,16 @@ class ShiftWatch:
             finding.expected for finding in self._monitor.report().findings
         ):
             return [f"augmentation: {self._augmentation}"]
-        if "validation" in self._first or self.reference is not None or self.has_target:
+        both = {"train", "validation"} <= self._first.keys()
+        if both or self.reference is not None or self.has_target:
             return []
-        if "train" in passes:
+        if "train" in self._first:
             return [
                 "there is nothing to compare training with: pass `validation_data` to fit, or "
                 "ShiftGuard(reference=...)"
             ]
-        return ["an evaluation alone has nothing to compare with: pass ShiftGuard(reference=...)"]
+        what = "an evaluation" if "validation" in self._first else "a prediction"
+        return [f"{what} alone has nothing to compare with: pass ShiftGuard(reference=...)"]
 
 
 def _is_open(finding: Finding) -> bool:

@@ -36,6 +36,17 @@ class Cost:
             return self
         return replace(self, value=bound, interval=(min(self.interval[0], bound), self.interval[1]))
 
+    def of_dependent(self, share: float) -> "Cost":
+        """Returns the cost with the interval of samples that depend on each other.
+
+        Args:
+            share: Number of independent samples divided by the number of samples, in (0, 1].
+        """
+        low, high = (self.value + (end - self.value) / share**0.5 for end in self.interval)
+        return replace(
+            self, interval=(low, high), num_samples=max(round(share * self.num_samples), 1)
+        )
+
     def is_alarm(self, tolerance: float) -> bool:
         """Whether the value is above `tolerance`, and its whole interval above 0."""
         return self.value > tolerance and self.interval[0] > 0

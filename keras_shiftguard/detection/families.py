@@ -153,7 +153,10 @@ class CollectedTests:
             total = distinct_n + m * shares[1]
             p_values[0] = hypergeometric_two_sided(distinct_a, distinct_n, missing_in_both, total)
         if not current.is_image and current.features.names == reference.features.names:
-            x, y = current.features, reference.features
+            # Only columns have digits as names. The other features of token ids are missing for
+            # empty texts, whose length tells that already.
+            columns = [name for name in current.features.names if name.isdigit()]
+            x, y = current.features.only(columns), reference.features.only(columns)
             p_values.append(ranks.compare_missing(x, y, shares))
             names += [f"{source}/{name}" for name in x.names]
             missing_shares += list(
@@ -175,7 +178,7 @@ class CollectedTests:
             effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
             margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
             column = names[i].removeprefix(f"{source}/")
-            words = f"Column {column} of {source}" if column.isdigit() else names[i].capitalize()
+            words = f"Column {column} of {source}" if column.isdigit() else _capital(source)
             return self._finding(
                 feature=f"{names[i]}/missing",
                 kind="covariate",
@@ -349,3 +352,8 @@ class CollectedTests:
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {listed}"
                 )
+
+
+def _capital(name: str) -> str:
+    """Returns the name of an input with a capital letter, as the beginning of a sentence."""
+    return name[:1].upper() + name[1:]

@@ -6,12 +6,21 @@ from typing import Any
 
 from keras_shiftguard.detection.cost import Cost
 
-KINDS = ("preprocessing", "label", "concept", "covariate")  # the most specific first
 # An |effect size| below this is "present, negligible": small relative to the spread between
 # samples, even if it is significant (Cohen calls 0.2 small).
 NEGLIGIBLE = 0.1
 # First words of the names of features that are made from a model's outputs.
 MODEL_FEATURES = ("outputs", "predictions", "layer")
+OWN_SOURCES = ("labels", "augmentation", *MODEL_FEATURES)  # first words that are no inputs
+
+
+def source_of(name: str) -> str:
+    """Returns the first part of the names of an input's features: the name of the input.
+
+    An input that is named like something else that is compared, such as "labels", is called
+    "input labels".
+    """
+    return f"input {name}" if name in OWN_SOURCES else name
 
 
 @dataclass(frozen=True)

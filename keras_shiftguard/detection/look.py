@@ -1,17 +1,19 @@
 """One comparison ("look") of two profiles: all tests, at one false-alarm rate."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from keras_shiftguard.detection.families import CollectedTests, StreamNames
-from keras_shiftguard.detection.finding import Finding, by_severity
+from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
+from keras_shiftguard.detection.finding import Finding, by_severity, source_of
 from keras_shiftguard.detection.labels.class_mix import (
     concept_finding,
+    with_doubt,
     with_estimated_mix,
     without_effects_of_class_mix,
 )
+from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement_of_unlabelled
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
@@ -73,10 +75,11 @@ def compare_profiles(
     Returns:
         Findings, notes and the global p-value.
     """
+    reference, current = _with_sources(reference), _with_sources(current)
     tests = CollectedTests(StreamNames(stream, against))
     tests.several_inputs = len(reference.inputs.keys() | current.inputs.keys()) > 1
     certain: list[Finding] = []
-    shares = (_distinct_share(current), _distinct_share(reference))
+    shares = (current.distinct_share, reference.distinct_share)
     for name in dict.fromkeys([*reference.inputs, *current.inputs]):
         if name not in current.inputs or name not in reference.inputs:
             absent = stream if name not in current.inputs else against
@@ -87,10 +90,12 @@ def compare_profiles(
             tests.note_too_few(name, now.num_samples, before.num_samples, 1)
             continue
         difference = _certain_difference(tests, name, now, before, shares)
-        if difference is not None:
-            certain.append(difference)
-        else:
+        if difference is None:
             _input_tests(tests, name, now, before, shares)
+        elif difference.p_value <= level or _shape(now) != _shape(before):
+            certain.append(difference)
+        else:  # a few samples may differ like this by chance
+            tests.notes.append(f"{TOO_FEW} to be sure: {difference.explanation}")
     _label_tests(tests, current, reference, shares)
     if outputs:
         _output_tests(tests, current, reference, shares)
@@ -108,12 +113,20 @@ def compare_profiles(
     findings = reported_findings(found, reference, current, tests.names)
     if both_classes:
         labels = (current.labels, reference.labels)
+        findings = with_doubt(findings, *labels, shares)
         findings = without_effects_of_class_mix(findings, *labels, shares)
         concept = concept_finding(*labels, level * concept_share, shares, stream, against)
         if concept is not None:
             findings.append(concept)
             p_value = min(p_value, concept.p_value / concept_share)
-    findings = with_estimated_mix(findings, current.outputs, reference.outputs)
+
+    def moved(frequencies: np.ndarray, errors: np.ndarray) -> Movement | None:
+        samples = next((s.embedding.projections for s in current.inputs.values()), None)
+        if samples is None:
+            return None
+        return movement_of_unlabelled(samples, reference.labels, frequencies, errors)
+
+    findings = with_estimated_mix(findings, current.outputs, reference.outputs, moved)
     p_value = min([p_value, *(finding.p_value for finding in certain)])
     notes = list(dict.fromkeys(tests.notes))
     reported = list(by_severity([*certain, *findings]))
@@ -121,11 +134,10 @@ def compare_profiles(
     return Comparison(reported, notes, p_value, tests.families, significant)
 
 
-def _distinct_share(profile: InputProfile) -> float:
-    """Returns the number of distinct samples divided by the number of samples seen, in (0, 1]."""
-    if not profile.distinct_samples or not profile.num_samples:
-        return 1.0
-    return min(1.0, profile.distinct_samples / profile.num_samples)
+def _with_sources(profile: InputProfile) -> InputProfile:
+    """Returns the profile with its inputs by the names that findings on them have."""
+    inputs = {source_of(name): summary for name, summary in profile.inputs.items()}
+    return replace(profile, inputs=inputs)
 
 
 def _input_tests(
@@ -224,7 +236,7 @@ def _certain_difference(
     These differences need no test. The arguments are those of `_input_tests`.
     """
     here, there = stream_name(tests.names.stream), stream_name(tests.names.against)
-    if now.layout != before.layout or now.num_channels != before.num_channels:
+    if _shape(now) != _shape(before):
         unit = "channels" if now.is_image and before.is_image else "numbers in the last axis"
         text = (
             f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
@@ -251,6 +263,11 @@ def _certain_difference(
     sizes = f"{_size(now)} against {_size(before)} in {there}"
     text = f"{here.capitalize()} images have another size: {sizes}"
     return _certain(tests.names, name, "resolution", text, now, before, shares)
+
+
+def _shape(summary: InputSummary) -> tuple[str, int]:
+    """Returns layout and number of channels, which one sample is enough to know."""
+    return summary.layout, summary.num_channels
 
 
 def _is_flat(summary: InputSummary) -> bool:

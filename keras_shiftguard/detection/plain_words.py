@@ -103,6 +103,8 @@ def _cost(finding: Finding) -> str:
     """Returns the cost of a finding, as the end of its sentence; empty if unknown."""
     if finding.cost is None or finding.is_question:
         return ""
+    if finding.cost <= 0:
+        return "; costs no accuracy"
     points = 100 * finding.cost
     rounded = f"{points:.0f}" if points >= 2 else f"{points:.1f}"
     return f"; costs about {rounded} point{'' if rounded == '1' else 's'}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding, kinds_of
+from keras_shiftguard.detection.labels.class_mix import POSSIBLY
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 MAX_SHOWN = 5  # largest number of findings in the text of a report
@@ -83,7 +84,7 @@ def verdict(
         streams = "; ".join(
             f"{stream} against {' and '.join(others)}" for stream, others in shifted.items()
         )
-        kinds = ", ".join(KIND_NAMES[kind] for kind in kinds_of(findings))
+        kinds = ", ".join(_kind_name(kind, findings) for kind in kinds_of(findings))
         return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {alpha:g})"
     sizes = ", ".join(
         f"{name} {n:,}" for name, n in (num_samples or {}).items() if name != FIRST_EPOCH
@@ -100,3 +101,10 @@ def verdict(
     if few and fewest < MIN_SAMPLES_TO_TEST:
         return f"ShiftGuard: {TOO_FEW_TO_TELL}{sizes}"
     return f"ShiftGuard: no shift found{sizes}"
+
+
+def _kind_name(kind: str, findings: Sequence[Finding]) -> str:
+    """Returns the name of a kind in the verdict, with "possibly" if no finding is sure of it."""
+    sentences = [f.explanation for f in findings if f.matters and f.kind == kind]
+    in_doubt = kind == "label" and all(POSSIBLY in sentence for sentence in sentences)
+    return POSSIBLY if in_doubt else KIND_NAMES[kind]

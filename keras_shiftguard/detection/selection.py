@@ -113,6 +113,7 @@ def _strongest(findings: list[Finding], max_findings: int = MAX_PER_SOURCE) -> l
     """Returns the first `max_findings` findings; the last of them says how many others differ."""
     strongest, num_others = findings[:max_findings], len(findings) - max_findings
     if num_others > 0:
-        text = f"{strongest[-1].explanation}; {num_others} more features differ"
+        others = "feature differs" if num_others == 1 else "features differ"
+        text = f"{strongest[-1].explanation}; {num_others} more {others}"
         strongest = [*strongest[:-1], replace(strongest[-1], explanation=text)]
     return strongest

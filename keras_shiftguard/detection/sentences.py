@@ -68,10 +68,15 @@ def feature_differs(
     against = stream_name(against)
     label = name.replace("_", " ") if not name.isdigit() else f"column {name}"
     size = f"effect size {abs(effect):.2g}"
-    if dominant == "location":
+    # The effect of heavy tails is that of the ranks, whose sign may not be that of the means.
+    same_sign = effect * (current.mean(name) - reference.mean(name)) >= 0
+    if dominant == "location" and same_sign:
         a, b = two_numbers(current.mean(name), reference.mean(name))
         words = LABELS.get(name, label) if what.startswith("images") else label
         lower, higher = ADJECTIVES.get(name, (f"lower in {words}", f"higher in {words}"))
+        if name == "length" and "0" in current.names:  # a short text, or an integer table
+            lower, higher = (f"with {how} entries other than 0" for how in ("fewer", "more"))
+            label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
         return f"{subject} are {more}: mean {label} {a} against {b} in {against}, {size}"
     spread, other = current.std(name), reference.std(name)

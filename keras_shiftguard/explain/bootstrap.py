@@ -81,6 +81,11 @@ class Resampling:
             self.order = np.argsort(labels, kind="stable")
             self.classes, self.starts = np.unique(labels[self.order], return_index=True)
 
+    @property
+    def share(self) -> float:
+        """Number of independent samples, or groups, divided by the number of samples."""
+        return 1.0 if self.groups is None else (int(self.groups.max()) + 1) / self.num_samples
+
     def accuracies(self, scores: np.ndarray, mix: Mix | None = None) -> Accuracies:
         """Returns the accuracy of each row of `scores`.
 

@@ -14,7 +14,7 @@ MAX_NAMED_CLASSES = 3  # in the description of the cause
 
 
 def find_label_shift(
-    labels: np.ndarray | None, reference: Reference
+    labels: np.ndarray | None, reference: Reference, share: float = 1.0
 ) -> tuple[Removable | None, Mix | None, tuple[str, ...]]:
     """Tests whether the class frequencies differ from those of the reference.
 
@@ -24,6 +24,7 @@ def find_label_shift(
     Args:
         labels: Class ids of the data `(samples,)`, or None.
         reference: The reference, whose class counts are compared with those of the data.
+        share: Number of independent samples (groups) divided by the number of samples.
 
     Returns:
         The cause, the class frequencies to which samples are weighted to remove it (both None
@@ -44,7 +45,7 @@ def find_label_shift(
     present = np.where(counts > 0, reference.counts, 0)
     if not present.sum():
         return None, None, notes
-    test = compare_frequencies(counts, present)
+    test = compare_frequencies(counts, present, (share, 1.0))
     if not test.tested or test.p_value >= MAX_P_VALUE:
         return None, None, notes
     named = [

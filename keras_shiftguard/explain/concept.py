@@ -13,6 +13,7 @@ import numpy as np
 from keras_shiftguard.detection.labels.concept import find_changed_classes
 from keras_shiftguard.detection.labels.relabelled import describe_relabelling, find_relabelling
 from keras_shiftguard.profiles import LabelSummary
+from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 LEVEL = 0.01  # significance level
 MAX_NAMED_CLASSES = 3  # in the description of the cause
@@ -55,7 +56,8 @@ class ConceptShift:
         known = np.isfinite(before) & np.isfinite(now)
         lost = np.where(known, before - now, 0.0)
         weight = np.where(known, shares, 0.0)
-        changed = np.isin(np.arange(len(shares)), self.classes)
+        # The moments of the classes, by which they were found, are stored modulo this number.
+        changed = np.isin(np.arange(len(shares)) % MAX_CLASSES_EMBEDDED, self.classes)
         others = weight * ~changed
         others_lost = (lost * others).sum(axis=-1) / np.maximum(others.sum(axis=-1), 1e-12)
         lost_beyond = lost - np.maximum(others_lost, 0.0)[..., None]
@@ -63,15 +65,22 @@ class ConceptShift:
         return np.clip(excess, 0.0, np.maximum(left, 0.0))
 
 
-def find_concept_shift(reference: LabelSummary, current: LabelSummary) -> ConceptShift | None:
+def find_concept_shift(
+    reference: LabelSummary, current: LabelSummary, share: float = 1.0
+) -> ConceptShift | None:
     """Returns the concept shift between two label summaries, None if there is none.
 
     It is either wrong labels, or else classes that changed while the others did not.
+
+    Args:
+        reference: Labels of the reference.
+        current: Labels of the data.
+        share: Number of independent samples (groups) of the data divided by the number of samples.
     """
-    wrong = find_relabelling(reference, current, LEVEL)
+    wrong = find_relabelling(reference, current, LEVEL, (1.0, share))
     if wrong is not None:
         return ConceptShift((), True, describe_relabelling(wrong, "data", "the reference"))
-    changed = find_changed_classes(reference, current, LEVEL)
+    changed = find_changed_classes(reference, current, LEVEL, (1.0, share))
     if not changed:
         return None
     classes = tuple(sorted(shift.class_id for shift in changed))
@@ -79,4 +88,7 @@ def find_concept_shift(reference: LabelSummary, current: LabelSummary) -> Concep
     more = len(classes) - MAX_NAMED_CLASSES
     named += f" and {more} more" if more > 0 else ""
     noun, verb = ("class", "looks") if len(classes) == 1 else ("classes", "look")
-    return ConceptShift(classes, False, f"{noun} {named} {verb} different, the others do not")
+    detail = f"{noun} {named} {verb} different, the others do not"
+    if current.shares_moments or reference.shares_moments:
+        detail += f" (class ids modulo {MAX_CLASSES_EMBEDDED})"
+    return ConceptShift(classes, False, detail)

@@ -51,7 +51,11 @@ def _of_images(images: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 def _of_numbers(x: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     rng = np.random.default_rng(SEED)
-    mean, std = x.mean(axis=0, keepdims=True), x.std(axis=0, keepdims=True)
+    finite = np.isfinite(x)  # a model may take missing values
+    number = np.maximum(finite.sum(axis=0, keepdims=True), 1)
+    mean = np.where(finite, x, 0.0).sum(axis=0, keepdims=True) / number
+    squares = np.where(finite, x - mean, 0.0) ** 2
+    std = np.sqrt(squares.sum(axis=0, keepdims=True) / number)
     for level in LEVELS:
         yield "noise", (x + level * std * rng.normal(size=x.shape)).astype(x.dtype)
         drift = level * std * rng.normal(size=(1, *x.shape[1:]))

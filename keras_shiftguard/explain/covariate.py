@@ -85,9 +85,11 @@ def level_repair(
         weights: Weight of each sample in the mean and deviation, `(samples,)`.
 
     Returns:
-        The repair; None if no channel moved by `MIN_MOVE`, or if the number of channels
-        is not that of the reference.
+        The repair; None if no channel moved by `MIN_MOVE`, if the number of channels
+        is not that of the reference, or for ids of tokens, which have no levels.
     """
+    if len(reference.tokens):
+        return None
     channels_first = reference.layout == "channels_first"
     means, squares = [], []
     for x in chunks:
@@ -117,6 +119,8 @@ def level_repair(
     brightness = "darker" if mean.mean() < reference.mean.mean() else "brighter"
     contrast = "lower" if std.mean() < reference.std.mean() else "higher"
     detail = f"{brightness}, contrast {contrast}: the reference's levels restored"
+    if not reference.is_image:
+        detail = "mean and deviation of each column set to those of the reference"
     line = f"x = {_affine(scale, offset, channels_first)}"
     return Repair(predictions, detail, line, restores_levels=True)
 

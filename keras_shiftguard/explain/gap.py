@@ -30,7 +30,7 @@ from keras_shiftguard.explain.shapley import shapley_shares
 SEED = 21
 LARGE = 0.8  # effect size from which on Cohen calls a difference large
 OVERFITTING = (
-    "The data does not differ from the reference in anything that was measured. If the model was "
+    "data does not differ from the reference in anything that was measured. If the model was "
     "trained on the reference, the rest is overfitting: pass held-out data as `reference`."
 )
 
@@ -103,7 +103,8 @@ def explain_gap(
     Reference: Shapley, "A value for n-person games", 1953; Cai et al.,
     "Diagnosing model performance under distribution shift", 2023.
     """
-    if max_samples is not None and (not isinstance(max_samples, int) or max_samples < 1):
+    is_number = isinstance(max_samples, int) and not isinstance(max_samples, bool)
+    if max_samples is not None and not (is_number and max_samples >= 1):
         raise BadInputError(
             f"`max_samples` must be a positive integer, or None. Received: {max_samples!r}"
         )
@@ -169,9 +170,10 @@ class _GapAnalysis:
     ) -> None:
         self.model, self.samples = model, samples
         self.views, self.reference, self.calibration = views, reference, calibration
-        self.shift, self.mix, notes = find_label_shift(samples.labels, reference)
-        self.notes = [*views.notes, *notes, *reference.notes]
         self.resampling = Resampling(len(samples), samples.labels, groups=groups)
+        share = self.resampling.share
+        self.shift, self.mix, notes = find_label_shift(samples.labels, reference, share)
+        self.notes = [*views.notes, *notes, *reference.notes]
         if groups is not None:
             self.notes.append(
                 f"Intervals are those of drawing {int(groups.max()) + 1:,} groups, not "
@@ -219,7 +221,8 @@ class _GapAnalysis:
         rest = gap - sum(row.points for row in rows)
         rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
         ends = self._interval(scores[0], predictions[0], target, by_set)
-        doubt, notes = self._doubt(remainder, ends, left), self._all_notes(predictions[0])
+        doubt = self._doubt(remainder, ends, left, len(rows) > 1)
+        notes = self._all_notes(predictions[0])
         return GapReport(
             tuple(rows),
             measured,
@@ -232,7 +235,9 @@ class _GapAnalysis:
             doubt if self.samples.labels is None else "",
         )
 
-    def _doubt(self, remainder: Remainder, ends: tuple[float, float], left: Accuracies) -> str:
+    def _doubt(
+        self, remainder: Remainder, ends: tuple[float, float], left: Accuracies, causes: bool
+    ) -> str:
         """Returns a sentence that says why the report may mislead; "" if there is no such reason.
 
         Without labels, a gap of zero comes from the model's confidence, which may be wrong after
@@ -242,6 +247,7 @@ class _GapAnalysis:
             remainder: Compares the samples, with all exact causes removed, with the reference.
             ends: 95 % interval of the gap.
             left: The part of the gap that no cause explains.
+            causes: Whether any cause was found.
         """
         is_gap, labels = ends[0] > 0, self.samples.labels
         if labels is None and not is_gap:
@@ -250,7 +256,7 @@ class _GapAnalysis:
                 return plain_sentence(found)
         if labels is not None and is_gap and self.reference.profile is not None:
             if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
-                return OVERFITTING
+                return f"{'Apart from these causes, the' if causes else 'The'} {OVERFITTING}"
         return ""
 
     def _predict_each_set(self, progress: Progress) -> list[Predictions]:

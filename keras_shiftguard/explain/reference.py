@@ -104,7 +104,7 @@ def resolve_reference(
         return _published(facts)
     if isinstance(reference, (int, float, np.number)):
         accuracy = float(reference)
-        if not 0 < accuracy <= 1:
+        if not 0 < accuracy <= 1 or isinstance(reference, bool):
             raise BadInputError(
                 "`reference` as a number is an accuracy between 0 and 1, such as 0.76. "
                 f"Received: reference={reference!r}"

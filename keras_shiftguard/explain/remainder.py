@@ -4,7 +4,7 @@ An exact cause is one that can be removed from the data exactly (`removal.py`).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -95,7 +95,8 @@ class Remainder:
         before = None if self.reference.profile is None else self.reference.profile()
         now = None if before is None else self._profile()
         if before is not None and now is not None and self.labels is not None:
-            concept_shift = find_concept_shift(before.labels, now.labels)
+            share = self.resampling.share
+            concept_shift = find_concept_shift(before.labels, now.labels, share)
         else:
             concept_shift = None
         # Concept shift explains the points that some classes lost more than the others, and
@@ -139,7 +140,9 @@ class Remainder:
             for part, inputs in zip(parts, self._inputs(), strict=True):
                 yield inputs, None if self.labels is None else self.labels[part]
 
-        return profile_of(stream())
+        profile = profile_of(stream())
+        number = round(self.resampling.share * profile.num_samples)
+        return replace(profile, distinct_samples=max(number, 1))
 
     def _estimate_covariate_shift(
         self, before: InputProfile | None, now: InputProfile | None

@@ -16,7 +16,6 @@ from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
-import keras
 import numpy as np
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
@@ -122,6 +121,7 @@ class ShiftCost:
         is_first_visit: bool,
         is_unaugmented: bool = False,
         details: bool = True,
+        was_trained: bool = False,
     ) -> Cost | None:
         """Returns the cost with the present weights; None if it cannot be measured.
 
@@ -131,6 +131,9 @@ class ShiftCost:
             is_unaugmented: Whether the training images are known to be the same in every epoch.
             details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
+            was_trained: Whether the model was trained before the first visit, so that it may know
+                the images by heart. The difference of the accuracies is then an upper bound of the
+                cost, and is used only if it is not surely above 0.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
         if len(labels) < MIN_SAMPLES:
@@ -143,11 +146,13 @@ class ShiftCost:
         commonest = float(np.bincount(labels).max() / len(labels))
         # A visit counts as the first if the model had learnt too little at the visit before: then
         # it had memorised nothing.
+        was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
         self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
         if self.is_too_early:
             return None
-        if gap is not None and (is_first_visit or gap.value <= 0):
+        is_honest = is_first_visit and (not was_trained or gap is None or gap.interval[0] <= 0)
+        if gap is not None and (is_honest or gap.value <= 0):
             self.by_accuracy = gap
         found = self._explained(predict, right, before) if details else None
         if found is None:
@@ -223,19 +228,20 @@ def cost_of_step(
     return cost_of(predict([np.ascontiguousarray(undone)]) == labels, right)
 
 
-def mirrored(predict: Predict, current: Labelled) -> tuple[str, Cost] | None:
+def mirrored(predict: Predict, current: Labelled, channels_first: bool) -> tuple[str, Cost] | None:
     """Returns how images are mirrored or turned, and the cost; None if no cost is surely above 0.
 
     Image attributes hardly change if images are mirrored, but classes then look different.
 
     Args:
         predict: Runs the model in inference mode.
-        current: Labelled images, 4D, in the layout of Keras.
+        current: Labelled images, 4D.
+        channels_first: Whether the channels are the second axis.
     """
     images, labels = current.images, current.labels
     if len(labels) < MIN_SAMPLES:
         return None
-    first = 2 if keras.config.image_data_format() == "channels_first" else 1
+    first = 2 if channels_first else 1
     ways = {
         "mirrored left to right": np.flip(images, first + 1),
         "upside down": np.flip(images, first),
@@ -285,7 +291,7 @@ def cost_of_mix(
 
     Args:
         right: Whether each prediction is right, `(samples,)`.
-        labels: Class ids, `(samples,)`.
+        labels: Class ids, `(samples,)`; counted modulo the number of classes below.
         before: Counts of the classes in the reference, `(classes,)`.
         now: Counts of the classes in the stream of the samples, `(classes,)`.
 
@@ -293,11 +299,11 @@ def cost_of_mix(
         The cost; None if there are too few samples, or if the stream lacks a class that the
         reference has.
     """
-    width = max(len(before), len(now), int(labels.max(initial=0)) + 1)
+    width = max(len(before), len(now))
     there, here = (np.pad(c, (0, width - len(c))) / max(c.sum(), 1) for c in (before, now))
     if len(labels) < MIN_SAMPLES or np.any((there > 0) & (here == 0)):
         return None
-    weights = np.where(here > 0, there / np.where(here > 0, here, 1), 0)[labels]
+    weights = np.where(here > 0, there / np.where(here > 0, here, 1), 0)[labels % width]
     gains = (weights / max(weights.mean(), 1e-12) - 1) * right
     error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
     value = float(gains.mean())

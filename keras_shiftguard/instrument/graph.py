@@ -114,7 +114,10 @@ def _node_of(tensor: Any) -> Any:
 
 def sublayers(layer: Any) -> list[Any]:
     """Returns the layers directly inside a layer or model, in the order they were attached."""
-    listed = getattr(layer, "layers", None)  # None for a plain layer
+    try:
+        listed = getattr(layer, "layers", None)  # None for a plain layer
+    except Exception:  # a property of the user's own class may raise anything
+        listed = None
     if isinstance(layer, keras.Model) and listed is not None:
         found = list(listed)
     else:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
@@ -59,7 +60,7 @@ def profile(
             "`feature_layer` is a layer of `model`: pass the model as well. "
             f"Received: feature_layer={feature_layer!r}, model=None"
         )
-    if distinct_samples is not None and not 0 < distinct_samples:
+    if distinct_samples is not None and not _is_positive(distinct_samples):
         raise BadInputError(
             "`distinct_samples` must be a positive number of samples, or a share of them above 0 "
             f"and up to 1. Received: distinct_samples={distinct_samples!r}"
@@ -70,6 +71,12 @@ def profile(
     is_share = isinstance(distinct_samples, float) and distinct_samples <= 1
     number = round(distinct_samples * measured.num_samples) if is_share else int(distinct_samples)
     return replace(measured, distinct_samples=min(max(number, 1), measured.num_samples))
+
+
+def _is_positive(number: Any) -> bool:
+    """Whether a value is a finite number above 0, and no boolean."""
+    is_number = isinstance(number, (int, float, np.number)) and not isinstance(number, bool)
+    return bool(is_number and 0 < number < np.inf)
 
 
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
@@ -148,10 +149,9 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         model: The model.
         width: The number of columns of its output; None to read it from the model.
     """
-    layers = getattr(model, "layers", None)
-    last = layers[-1] if layers else None
-    while isinstance(last, keras.Model) and last.layers:
-        last = last.layers[-1]
+    last: Any = model
+    while isinstance(last, keras.Model) and (inner := sublayers(last)):
+        last = inner[-1]
     activation = getattr(getattr(last, "activation", None), "__name__", "")
     if activation in ("softmax", "sigmoid", "log_softmax") or isinstance(
         last, keras.layers.Softmax

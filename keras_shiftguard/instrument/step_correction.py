@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_shiftguard.statistics.batch import InputSpec
@@ -19,6 +20,8 @@ class StepCorrection:
     def __init__(self, spec: InputSpec) -> None:
         self._channels_first = spec.layout == "channels_first"
         self.is_on = False
+        # What the correction does, to compare it with that of another stream; None if it is off.
+        self.key: tuple[Any, ...] | None = None
         self._reverses = False
         self._gain: Any = None
         self._bias: Any = None
@@ -46,7 +49,8 @@ class StepCorrection:
             ops.reshape(ops.convert_to_tensor(value, "float32"), shape) for value in (scale, offset)
         )
         self.is_on = True
+        self.key = (self._reverses, *(tuple(np.ravel(each).tolist()) for each in (scale, offset)))
 
     def switch_off(self) -> None:
         """Leaves the input as it is from the next batch on."""
-        self.is_on = False
+        self.is_on, self.key = False, None

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from keras_shiftguard.detection.finding import source_of
 from keras_shiftguard.profiles import NUM_BINS, FeatureTable, InputProfile, bin_edges
 from keras_shiftguard.profiles.features import COARSENING, NUM_COARSE_BINS
 from keras_shiftguard.profiles.grid import BINS_PER_SIGN
@@ -27,7 +28,7 @@ def tables(profile: InputProfile) -> dict[str, FeatureTable]:
     The keys are the first parts of the names of findings: the name of an input, "labels" or
     "outputs".
     """
-    found = {name: summary.features for name, summary in profile.inputs.items()}
+    found = {source_of(name): summary.features for name, summary in profile.inputs.items()}
     if not profile.labels.are_classes:
         found["labels"] = profile.labels.targets
     found["outputs"] = profile.outputs.features
@@ -40,7 +41,7 @@ def class_counts(profile: InputProfile) -> dict[str, np.ndarray]:
     if profile.labels.are_classes:
         found["labels"] = profile.labels.counts
     for name, summary in profile.inputs.items():
-        found[f"{name}/tokens"] = summary.tokens
+        found[f"{source_of(name)}/tokens"] = summary.tokens
     return {name: counts for name, counts in found.items() if len(counts) and counts.any()}
 
 

@@ -57,6 +57,11 @@ class LabelSummary:
         """Whether the labels are class ids rather than numbers."""
         return self.num_samples > 0 and self.num_ids == self.num_samples
 
+    @property
+    def shares_moments(self) -> bool:
+        """Whether there are so many classes that some of them share their moments."""
+        return bool(self.counts[MAX_CLASSES_EMBEDDED:].any())
+
     def __add__(self, other: "LabelSummary") -> "LabelSummary":
         if not other.num_samples or not self.num_samples:
             return self if not other.num_samples else other

@@ -46,6 +46,13 @@ class InputProfile:
         return max((s.num_samples for s in self.inputs.values()), default=0)
 
     @property
+    def distinct_share(self) -> float:
+        """Number of distinct samples divided by the number of samples seen, in (0, 1]."""
+        if not self.distinct_samples or not self.num_samples:
+            return 1.0
+        return min(1.0, self.distinct_samples / self.num_samples)
+
+    @property
     def features(self) -> dict[str, float]:
         """Statistics of the inputs and the user's own metrics, by name, for logs and plots."""
         named: dict[str, float] = {}

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
+LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
 MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
@@ -54,8 +55,12 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
         whole = ops.logical_and(ops.equal(y, ops.floor(y)), ops.abs(y) < LARGEST_ID)
         valid = ops.logical_and(whole, y >= 0)
     else:
+        fits = True
+        if keras.backend.standardize_dtype(y.dtype) == "int64":
+            # Before they are cut to 32 bits, which would make other classes of them.
+            fits = ops.logical_and(y >= 0, y <= LARGEST_INT32)
         y = ops.cast(y, "int32")
-        valid = y >= 0
+        valid = ops.logical_and(fits, y >= 0)
     return ops.cast(ops.where(valid, y, 0), "int32"), ops.cast(valid, "float32")
 
 

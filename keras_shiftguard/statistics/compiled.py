@@ -8,6 +8,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from keras_shiftguard.statistics.state import State
 MAX_CACHED = 64  # updates, of some hundred KiB each
 
 _updates: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
+_lock = Lock()  # for `_updates`
 
 
 def pure(
@@ -63,12 +65,14 @@ def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tens
     """
     if keras.backend.backend() == "torch":
         return update(*tensors)
-    if key not in _updates:
-        _updates[key] = _compiled(update, state.variables)
-        while len(_updates) > MAX_CACHED:
-            _updates.popitem(last=False)
-    _updates.move_to_end(key)
-    return _updates[key](state.variables, *tensors)
+    with _lock:  # two models may be evaluated in two threads
+        if key not in _updates:
+            _updates[key] = _compiled(update, state.variables)
+            while len(_updates) > MAX_CACHED:
+                _updates.popitem(last=False)
+        _updates.move_to_end(key)
+        compiled = _updates[key]
+    return compiled(state.variables, *tensors)
 
 
 class CompiledUpdate:

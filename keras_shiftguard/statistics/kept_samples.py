@@ -35,10 +35,12 @@ class KeptSamples:
         self.height, self.width = (CROP if side is None else side for side in spec.size)
         bytes_per_image = self.height * self.width * spec.channels * 4
         self.capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, max_samples))
-        self.per_batch = self.capacity  # images taken from each batch after FIRST_SAMPLES
+        self.measured: int | None = None  # batches that the images are spread over
+        self._batches = 0  # number of these batches so far
         # Images, their labels, and their positions among all samples since the buffer was empty.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._seen = 0  # number of these samples
+        self.is_whole = True  # whether no image is a part of a sample: a frame, or a crop
 
     def spread(self, measured: int | None) -> None:
         """Spreads the images over a pass.
@@ -47,19 +49,26 @@ class KeptSamples:
             measured: Number of measured batches of the pass. None if unknown: the first
                 measured batches then fill the buffer.
         """
-        self.per_batch = self.capacity if not measured else -(-self.capacity // measured)
+        self.measured = measured or None
 
     def update(self, x: Any, y: Any = None) -> None:
         """Copies the images of one batch that are due, and their labels, to the host."""
         first, self._seen = self._seen, self._seen + x.shape[0]
         filled = sum(len(images) for images, _, _ in self._parts)
-        room = min(self.capacity - filled, max(self.per_batch, FIRST_SAMPLES - filled))
+        self._batches += 1
+        # Rounded for the sum of all batches so far, not for each: then the last batches, which are
+        # the last classes of a sorted pass, have their part as well.
+        share = 1.0 if self.measured is None else min(self._batches / self.measured, 1.0)
+        due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
+        room = min(self.capacity, max(due, FIRST_SAMPLES)) - filled
         if room <= 0 or not x.shape[0]:
             return
+        self.is_whole &= len(x.shape) == 4
         images = on_host(middle_frame(x[:room], self.spec)).astype("float32")
         axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
         for axis, limit in zip(axes, (self.height, self.width), strict=True):
             start = max(images.shape[axis] - limit, 0) // 2
+            self.is_whole &= images.shape[axis] <= limit
             images = np.take(images, range(start, min(start + limit, images.shape[axis])), axis)
         ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
         labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
@@ -68,7 +77,7 @@ class KeptSamples:
     def reset(self) -> None:
         """Empties the buffer, so that it fills again."""
         self._parts.clear()
-        self._seen = 0
+        self._seen = self._batches = 0
 
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """Returns `(images, labels)` on the host; an unknown label is -1.

@@ -135,6 +135,11 @@ class Stream:
         for buffer in self.kept_samples.values():
             buffer.reset()
 
+    @property
+    def has_samples(self) -> bool:
+        """Whether any image is kept."""
+        return any(len(buffer.positions) for buffer in self.kept_samples.values())
+
     def spread_samples(self, measured: int | None) -> None:
         """Spreads the kept samples over the `measured` batches of a pass; None if unknown."""
         for buffer in self.kept_samples.values():
@@ -183,5 +188,7 @@ class Stream:
         for metric in self.user_metrics:
             result = metric.result()
             named = result if isinstance(result, Mapping) else {metric.name: result}
-            results.update({name: float(np.asarray(value)) for name, value in named.items()})
+            results.update(
+                {name: float(keras.ops.convert_to_numpy(value)) for name, value in named.items()}
+            )
         return results

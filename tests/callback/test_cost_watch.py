@@ -1,12 +1,20 @@
 """The cost of shifts in real fits: when the guard warns, and the text of the warning."""
 
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback.cost_watch import CostWatch, _labelled, _represents
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.instrument.step_correction import StepCorrection
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.stream import Stream
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +127,127 @@ def test_mixed_labels_are_recognised_at_once(digits):
     assert not guard.profiles["validation"].labels.are_mixed and not guard.report.shifted
     smoothed = sg.profile((x, 0.9 * one_hot + 0.01))
     assert smoothed.labels.are_classes and not smoothed.labels.are_mixed
+
+
+def classifier_by_level():
+    """Returns a model that calls an image bright if its mean is above one half."""
+    layers = keras.layers
+    model = keras.Sequential(
+        [keras.Input((8, 8, 1)), layers.GlobalAveragePooling2D(), layers.Dense(2, "softmax")]
+    )
+    model.layers[-1].set_weights([np.array([[-50.0, 50.0]]), np.array([25.0, -25.0])])
+    return model
+
+
+def streams_of(train, validation, corrections=()):
+    """Returns two streams that keep labelled images, each with its own correction or none."""
+    spec = spec_for("input", (None, 8, 8, 1), "channels_last")
+    found = {}
+    for name, (x, y) in (("train", train), ("validation", validation)):
+        stream = found[name] = Stream(name, StepCorrection)
+        stream.build([spec])
+        tensors = keras.ops.convert_to_tensor(x), keras.ops.convert_to_tensor(y)
+        stream.update({"input": tensors[0]}, *tensors)
+        if name in dict(corrections):
+            stream.corrections["input"].switch_on(None, *dict(corrections)[name])
+    return found
+
+
+def levels(seed):
+    """Returns images of two levels, and which are bright."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(300) % 2
+    x = 0.3 + 0.4 * y[:, None, None, None] + 0.05 * rng.normal(size=(300, 8, 8, 1))
+    return x.astype("float32"), y
+
+
+CONCEPT = Finding(
+    "labels/concept", "concept", "concept", 0.5, (0.3, 0.7), 1e-4, "validation", "reference", 1,
+    "Class 1 looks different",
+)  # fmt: skip
+
+
+def priced(train, validation, reference=None, corrections=()):
+    """Returns the watch after one epoch."""
+    shift = ShiftWatch(0.05, "ignore", reference=reference)
+    shift.compare({"train": sg.profile(train), "validation": sg.profile(validation)}, 1)
+    for pair in shift.pairs:
+        if pair.against == "reference" and pair.stream == "validation":
+            pair.findings = {CONCEPT.feature: CONCEPT}
+    watch = CostWatch(classifier_by_level(), shift, lambda: None)
+    watch.update(streams_of(train, validation, corrections), 1)
+    return watch, shift
+
+
+def test_each_stream_is_priced_with_its_own_correction():
+    (x, y), (other, z) = levels(0), levels(1)
+    training = (x - 0.1) / 0.3, y  # what the correction of training undoes
+    watch, shift = priced(training, (other, z), corrections={"train": ([0.3], [0.1])})
+    assert any(f.kind == "covariate" for f in shift.report.findings)
+    assert watch._measured["train"].by_accuracy.value == 0
+
+
+def test_a_reference_with_another_name_of_the_input():
+    (x, y), (other, z) = levels(0), levels(1)
+    watch, shift = priced((x, y), (other, z), sg.profile(({"picture": x}, y)))
+    assert not watch._has_failed and "reference" in watch._measured
+
+
+def test_frames_of_a_video_are_not_given_to_the_model():
+    spec = spec_for("input", (None, 3, 8, 8, 1), "channels_last")
+    stream = Stream("validation")
+    stream.build([spec])
+    x = keras.ops.zeros((40, 3, 8, 8, 1))
+    stream.update({"input": x}, x, keras.ops.zeros((40,), "int32"))
+    assert stream.samples()[0]["input"].shape == (40, 8, 8, 1)
+    assert _labelled(stream) is None
+
+
+def test_what_was_measured_survives_a_crash():
+    (x, y), (other, z) = levels(0), levels(1)
+    watch, shift = priced((x, y), (other + 0.1, z))
+    assert watch._measured["train"].by_accuracy is not None
+    again = CostWatch(classifier_by_level(), shift, lambda: None)
+    again.restore(watch.state())
+    assert again.state() == watch.state()
+    later = streams_of((x, y), (other + 0.1, z))
+    again.update(later, 2)
+    rough = watch._measured["train"].by_accuracy
+    assert again._measured["train"].by_accuracy.interval == rough.interval
+
+
+def test_a_second_fit_is_no_first_visit(digits):
+    train, val = digits
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    model, _ = fit(guard, train, val, 1)
+    assert not guard._run.costs.was_trained
+    model.compile("adam", model.loss)  # with a new optimizer
+    model.fit(*train, callbacks=[guard], verbose=0)
+    assert guard._run.costs.was_trained
+    other = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    model.fit(*train, callbacks=[other], verbose=0)
+    assert other._run.costs.was_trained
+
+
+def test_the_first_classes_of_a_sorted_validation_are_not_priced():
+    """Of a pass of unknown length, the first images are kept."""
+    labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels
+    assert _represents(np.arange(200) % 4, labels)
+    assert not _represents(np.arange(200) // 80, labels)
+
+
+def test_frames_of_clips_make_a_cost_less_sure():
+    (x, y), (other, z) = levels(0), levels(1)
+    wrong = np.where(np.arange(300) % 10 == 0, 1 - z, z)  # a tenth of validation is lost
+    found = []
+    for number in (0, 30):
+        shift = ShiftWatch(0.05, "ignore")
+        validation = replace(sg.profile((other + 0.1, wrong)), distinct_samples=number)
+        shift.compare({"train": sg.profile((x, y)), "validation": validation}, 1)
+        watch = CostWatch(classifier_by_level(), shift, lambda: None)
+        watch.update(streams_of((x, y), (other + 0.1, wrong)), 1)
+        found += [f for f in shift.report.findings if f.cost is not None][:1]
+    one, of_clips = found
+    assert one.cost == of_clips.cost > 0.05
+    widths = [f.cost_interval[1] - f.cost_interval[0] for f in found]
+    assert widths[1] == pytest.approx(widths[0] * 10**0.5)

@@ -252,6 +252,7 @@ def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
         ({"on_shift": "fix"}, "on_shift"),
         ({"update_freq": 0}, "update_freq"),
         ({"update_freq": "batch"}, "update_freq"),
+        ({"update_freq": True}, "update_freq"),
         ({"statistics": ["mean"]}, "statistics"),
         ({"alpha": 1.5}, "alpha"),
         ({"distinct_samples": 0}, "distinct_samples"),
@@ -282,3 +283,15 @@ def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
     guard = watching(verbose=0)
     fit(model, guard, x, np.concatenate([labels, labels]), shuffle=False)
     assert guard.diagnosis.status == "ok"
+
+
+def test_a_reference_has_its_inputs_by_the_names_of_the_model(rng):
+    """Where inputs come as a list, their names are those of the model in both."""
+    inputs = [keras.Input((3,), name="left"), keras.Input((3,), name="right")]
+    model = keras.Model(inputs, layers.Dense(1)(layers.Concatenate()(inputs)))
+    model.compile("sgd", "mse")
+    x = [rng.normal(size=(60, 3)).astype("float32") for _ in range(2)]
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore", reference=((x[0] + 3, x[1]), None))
+    model.evaluate(x, np.zeros(60), callbacks=[guard], verbose=0)
+    assert set(guard.profiles["reference"].inputs) == {"left", "right"}
+    assert guard.report.shifted and "left" in guard.report.findings[0].feature

@@ -9,6 +9,7 @@ from numpy_reference import labels
 from sklearn.datasets import load_digits
 
 from keras_shiftguard.detection.look import CONCEPT_SHARE, compare_profiles
+from keras_shiftguard.detection.report_words import in_words
 from keras_shiftguard.detection.two_sample.multiplicity import global_p, holm, simes
 from keras_shiftguard.profiles import (
     FeatureTable,
@@ -314,3 +315,96 @@ def test_a_part_of_the_level_is_reserved_for_concept_shift():
     )
     none = compare_profiles(*streams, level=p / CONCEPT_SHARE * 0.99).findings
     assert not any(f.kind == "concept" for f in none)
+
+
+def test_an_input_may_be_named_like_something_of_ours():
+    x = RNG.normal(size=(300, 6)) + 2
+
+    def named(name, stream):
+        return replace(stream, inputs={name: stream.inputs["input"]})
+
+    for name in ("labels", "outputs"):
+        result = compare_profiles(named(name, columns(300)), named(name, profile(x)))
+        assert {f.feature.split("/")[0] for f in result.findings} == {f"input {name}"}
+        assert {f.kind for f in result.findings} == {"covariate"}
+
+
+def flat_images(number, flat):
+    """Returns a profile of images, all of them flat or none."""
+    made = columns(number, 1)
+    deviations = np.zeros(number) if flat else RNG.uniform(1, 2, number)
+    return with_input(
+        made, layout="channels_last", smallest_size=(8, 8), largest_size=(8, 8),
+        sample_std=moments(deviations), sample_mean=moments(RNG.normal(9, 1, number)),
+        features=FeatureTable(), embedding=MeanEmbedding(),
+    )  # fmt: skip
+
+
+def test_one_flat_image_may_be_chance():
+    (found,) = compare_profiles(flat_images(40, False), flat_images(40, True)).findings
+    assert "are flat" in found.explanation and found.p_value < 1e-9
+    result = compare_profiles(flat_images(10, False), flat_images(1, True), level=0.05)
+    assert not result.findings  # p = 1 / 11
+    assert any(n.startswith("not enough samples yet") and "are flat" in n for n in result.notes)
+
+
+def test_empty_texts_are_not_missing_groups():
+    names = ("0", "group/0", "group/1")
+
+    def texts(empty):
+        made = columns(200, 3).inputs["input"]
+        count = np.array([200.0, 200.0 - empty, 200.0 - empty])
+        values = made.features.moments
+        features = replace(
+            made.features, names=names, moments=Moments(count, values.mean, values.m2)
+        )
+        return InputProfile({"input": replace(made, features=features)})
+
+    found = compare_profiles(texts(0), texts(80)).findings
+    assert not [f.feature for f in found if f.family == "missing"]
+
+
+def relabelled(n, share, labels):
+    """Returns samples of ten classes, of which a part of class 3 is called class 7."""
+    centres = np.random.default_rng(0).normal(0, 1, (10, 6))
+    x = centres[labels] + RNG.normal(size=(n, 6))
+    return with_classes(x, np.where((labels == 3) & (RNG.random(n) < share), 7, labels))
+
+
+def test_relabelled_samples_are_no_label_shift():
+    reference = relabelled(8000, 0, RNG.integers(0, 10, 8000))
+    result = compare_profiles(reference, relabelled(4000, 0.3, RNG.integers(0, 10, 4000)))
+    (found,) = (f for f in result.findings if f.feature == "labels")
+    assert (found.kind, found.family) == ("concept", "relabelled")
+    assert found.explanation.endswith("possibly relabelled") and "class 7" in found.explanation
+    text = in_words(result.findings)
+    assert "concept shift" in text and "label shift" not in text
+    # A class mix that changes the same frequencies moves the samples.
+    mix = np.full(10, 0.1) + 0.06 * (np.arange(10) == 7) - 0.06 * (np.arange(10) == 3)
+    result = compare_profiles(reference, relabelled(4000, 0, RNG.choice(10, 4000, p=mix)))
+    assert "label shift" in in_words(result.findings)
+    assert "possibly" not in in_words(result.findings)
+
+
+def test_few_samples_leave_it_open_whether_they_were_relabelled():
+    reference = relabelled(4000, 0, RNG.integers(0, 10, 4000))
+    result = compare_profiles(reference, relabelled(1000, 0.3, RNG.integers(0, 10, 1000)))
+    (found,) = (f for f in result.findings if f.feature == "labels")
+    assert found.kind == "label" and "or samples were relabelled" in found.explanation
+    assert "possibly label shift (" in in_words(result.findings)
+
+
+@pytest.mark.parametrize("is_mix", [True, False])
+def test_predictions_that_collapse_are_no_class_mix(is_mix):
+    """A shift of the inputs makes the classifier answer class 0 as another class mix would."""
+    rng = np.random.default_rng(1)
+    centres = np.random.default_rng(0).normal(0, 1, (3, 6))
+    before = rng.integers(0, 3, 900)
+    source = with_classes(centres[before] + rng.normal(size=(900, 6)), before)
+    answered = rng.choice(3, 600, p=[0.8, 0.1, 0.1])
+    after = answered if is_mix else rng.integers(0, 3, 600)
+    x = centres[after] + rng.normal(size=(600, 6)) + (0.0 if is_mix else 0.5)
+    source = replace(source, outputs=answers(rng, before, 0.9))
+    target = replace(profile(x), outputs=answers(rng, answered, 0.9, labelled=False))
+    kinds = {f.kind for f in compare_profiles(source, target, stream="target").findings}
+    assert kinds == ({"label"} if is_mix else {"covariate"})

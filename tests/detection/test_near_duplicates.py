@@ -50,3 +50,19 @@ def test_identical_images_tell_nothing():
     assert independent_share(np.full((100, 16, 16, 3), 0.5), None) == 1.0
     x = scenes(rng, 120).repeat(3, axis=0)
     assert independent_share(1e-8 * x, None) == pytest.approx(independent_share(x, None))
+
+
+def test_infinite_pixels_are_left_out():
+    x = scenes(np.random.default_rng(0), 100)
+    share = independent_share(np.where(np.arange(100)[:, None, None, None] == 7, np.inf, x), None)
+    assert share == 1.0
+
+
+def test_only_images_next_to_each_other_are_neighbours():
+    """Of clips of ten frames, two of each are kept, and two of the next clip but one."""
+    rng = np.random.default_rng(0)
+    clips = scenes(rng, 120).repeat(2, axis=0)
+    frames = clips + 0.2 * rng.normal(size=clips.shape)
+    positions = 20 * np.arange(120).repeat(2) + np.tile([0, 1], 120)
+    share = independent_share(frames, None, positions=positions)
+    assert share < 0.1 < independent_share(frames, None)

@@ -17,7 +17,8 @@ def table(name, mean, std):
     return FeatureTable((name,), 100, moments)
 
 
-def differs(name, dominant, current, reference, what="images", effect=-1.234):
+def differs(name, dominant, current, reference, what="images", effect=None):
+    effect = 1.234 * np.sign(current[0] - reference[0]) if effect is None else effect
     one, other = table(name, *current), table(name, *reference)
     return sentences.feature_differs(name, what, dominant, effect, one, other, *ONE)
 
@@ -119,3 +120,22 @@ def test_an_estimated_mix_names_the_largest_changes_first():
         "55 % (54 % to 57 %) against 25 %, class 3 1 % (0 % to 3 %) against 25 %, class 0 20 % "
         "(19 % to 22 %) against 25 %; effect size 0.8 (Cohen's w)"
     )
+
+
+def test_ranks_and_means_that_move_apart_are_another_distribution():
+    """Heavy tails: most samples are larger, and their mean is smaller."""
+    text = differs("brightness", "location", (0.1, 5.0), (0.2, 5.0), effect=0.3)
+    assert "another distribution of brightness" in text and "darker" not in text
+
+
+def test_an_integer_table_has_entries_and_no_length():
+    moments = Moments(np.full(2, 100.0), np.array([3.0, 4.0]), np.full(2, 100.0))
+    short = FeatureTable(("0", "length"), 100, moments)
+    moments = Moments(np.full(2, 100.0), np.array([3.0, 5.0]), np.full(2, 100.0))
+    text = sentences.feature_differs(
+        "length", "samples", "location", -1.0, short, FeatureTable(("0", "length"), 100, moments),
+        *MORE,
+    )  # fmt: skip
+    assert "with fewer entries other than 0: mean number 4 against 5" in text
+    text = differs("length", "location", (4.0, 1.0), (5.0, 1.0), what="samples")
+    assert "are shorter: mean length 4 against 5" in text

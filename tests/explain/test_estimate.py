@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import keras_shiftguard as sg
+from keras_shiftguard.explain.corrupted_copies import corrupted_copies
 from keras_shiftguard.explain.unlabelled_scores import ReferenceScores, scores, transported
 
 
@@ -116,3 +117,11 @@ def test_optimal_transport():
         assert np.isclose(found[method], reference.accuracy, atol=0.01)
     flat = np.full((200, 4), 0.25)
     assert scores(flat, reference)["COT"] < found["COT"] - 0.2
+
+
+def test_missing_values_stay_where_they_are():
+    x = np.random.default_rng(0).normal(size=(100, 3))
+    x[:7, 0] = np.nan
+    for family, copy in corrupted_copies(x):
+        lost = family == "lost" and not np.isnan(copy[:, 0]).any()  # the whole column
+        assert lost or np.array_equal(np.isnan(copy), np.isnan(x))

@@ -7,7 +7,10 @@ import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.explain import samples
+from keras_shiftguard.explain.class_mix import find_label_shift
+from keras_shiftguard.explain.covariate import level_repair
 from keras_shiftguard.explain.predictions import predict
+from keras_shiftguard.explain.reference import Reference
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +150,7 @@ def test_max_samples_are_spread_evenly(model, reference):
     [
         ("published", "recognised by structure"),
         (76.0, "between 0 and 1"),
+        (True, "between 0 and 1"),
         ("no/such/file", "does not exist"),
         (np.zeros((4, 16, 16, 3), "float32"), "must be labelled"),
     ],
@@ -230,3 +234,22 @@ def test_logits_are_told_from_probabilities_over_all_chunks():
     model = keras.Sequential([keras.Input((1,)), keras.layers.Activation("linear")])
     chunks = [np.array([[3.0], [-2.0]]), np.array([[0.4], [0.2]])]
     assert predict(model, chunks).predicted.tolist() == [1, 0, 1, 1]
+
+
+def test_the_class_mix_of_groups_is_that_of_as_many_samples():
+    """Twenty clips of ten frames have another mix than the reference by chance."""
+    labels = np.repeat(np.array([0] * 13 + [1] * 7), 10)
+    reference = Reference("the reference", 0.9, 1000, counts=np.array([500, 500]))
+    assert find_label_shift(labels, reference)[0] is not None
+    assert find_label_shift(labels, reference, share=0.1)[0] is None
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_columns_have_no_brightness_and_ids_no_levels(dtype):
+    rng = np.random.default_rng(0)
+    x, other = (rng.integers(low, 50, (100, 4)).astype(dtype) for low in (1, 20))
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    summary = sg.profile(x).inputs["input"]
+    repair = level_repair(network, [other], [other], summary, np.ones(100))
+    assert (repair is None) == (dtype == "int32")
+    assert repair is None or repair.detail.startswith("mean and deviation of each column")

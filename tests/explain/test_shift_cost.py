@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from keras_shiftguard.explain.shift_cost import Labelled, ShiftCost, cost_of_mix
+from keras_shiftguard.explain.shift_cost import (
+    Labelled,
+    ShiftCost,
+    cost_of_mix,
+    mirrored,
+)
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.measure import profile
 
@@ -143,3 +148,47 @@ def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
     probabilities[0] = np.nan  # tells nothing about the others
     found = predicted_classes(model, "input", [probabilities])
     assert np.array_equal(found, probabilities[:, 0] > 0.5)
+
+
+def test_more_classes_than_are_counted_apart():
+    labels = np.repeat([0, 5], [100, 300])  # of two counts: 5 is counted as 1
+    right = np.random.default_rng(0).random(400) < np.where(labels == 0, 0.9, 0.5)
+    cost = cost_of_mix(right, labels, np.array([200, 200]), np.array([100, 300]))
+    assert 0.05 < cost.value < 0.15
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_mirroring_follows_the_layout_of_the_images(first):
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    x = 0.1 * rng.random((200, 8, 8, 1))
+    x[labels == 1, :, :4] += 1  # bright on the left
+    x[labels == 0, :, 4:] += 1
+    x = x if not first else np.moveaxis(x, -1, 1)
+
+    def predict(chunks):
+        x = np.concatenate(chunks)
+        x = x if not first else np.moveaxis(x, 1, -1)
+        return (x[:, :, :4].mean((1, 2, 3)) < x[:, :, 4:].mean((1, 2, 3))).astype(int)
+
+    how, cost = mirrored(predict, Labelled(x, labels), first)
+    assert how == "mirrored left to right" and cost.value == 1
+
+
+def test_a_model_that_was_trained_before_knows_its_images_by_heart():
+    """The difference of the accuracies is then no cost, only an upper bound of it."""
+    labels = np.arange(400) % 2
+    images = np.zeros((400, 8, 8, 1), "float32")
+
+    def measured(accuracy, was_trained):
+        def predict(chunks):
+            wrong = np.arange(400) < round(400 * (1 - accuracy))
+            return np.where(wrong & (chunks[0] is current.images), 1 - labels, labels)
+
+        current, reference = Labelled(images, labels), Labelled(images.copy(), labels)
+        cost = ShiftCost(current, reference, {}, {})
+        return cost.measure(predict, True, details=False, was_trained=was_trained)
+
+    assert measured(0.9, False).value == pytest.approx(0.1)
+    assert measured(0.9, True) is None
+    assert measured(0.995, True).value == pytest.approx(0.005)

@@ -6,7 +6,9 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
+from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint, is_classifier
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 
@@ -122,3 +124,17 @@ def test_a_subclassed_model_has_no_layers_to_ask(data):
     assert sg.profile(data, model=model).outputs.num_classes == 3
     with pytest.raises(sg.BadInputError, match="functional"):
         sg.profile(data, model=model, feature_layer="dense")
+
+
+class Raising(Subclassed):
+    @property
+    def layers(self):
+        raise RuntimeError("not before the first epoch")
+
+
+def test_a_property_of_the_user_that_raises_is_no_failure_of_ours(data):
+    model = Raising()
+    model(data[0][:2])
+    assert model.dense in list(walk(model))
+    assert is_classifier(model, 3)
+    assert BatchNormEvidence(model).reason == "The model has no batch normalisation."

@@ -11,7 +11,7 @@ from plugin.hostile_cases import CASES
 from plugin.test_hostile import NASTY
 
 import keras_shiftguard as sg
-from keras_shiftguard.detection.finding import KINDS
+from keras_shiftguard.detection.report_words import KIND_NAMES
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard_cli import main
@@ -95,7 +95,7 @@ def test_a_question_waits_for_augmentation_or_for_the_cost():
     assert "augmentation of training may explain it, or the model has learnt too" in fact.meaning
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KIND_NAMES)
 def test_every_kind_of_finding_has_something_to_do(kind):
     assert said(report(replace(DARKER, kind=kind))).band.advice
 

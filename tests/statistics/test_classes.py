@@ -1,5 +1,6 @@
 """Class ids and probabilities are read by the same rules on the device and on the host."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -98,3 +99,13 @@ def test_probabilities_on_the_host():
     huge = host_probabilities(np.array([[1e4, 0.0, -1e4], [np.nan, 0.0, 1.0]]))
     np.testing.assert_allclose(huge[0], [1, 0, 0])
     assert np.isnan(huge[1]).all()
+
+
+def test_large_ids_are_no_other_classes():
+    """Cut to 32 bits, 2 ** 32 + 3 would be class 3. JAX has no 64 bits by default."""
+    if keras.backend.backend() == "jax":
+        pytest.skip("cuts the labels before they come to us")
+    y = ops.convert_to_tensor(np.array([2**32 + 3, 2**31, 3 - 2**32, 3, 2**31 - 1]))
+    ids, valid = (ops.convert_to_numpy(part) for part in class_ids(y, 1))
+    np.testing.assert_array_equal(valid, [0, 0, 0, 1, 1])
+    np.testing.assert_array_equal(ids[3:], [3, 2**31 - 1])

@@ -1,5 +1,8 @@
 """On TensorFlow the statistics are compiled once for all models, and measure the same."""
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -86,3 +89,25 @@ def test_the_cache_is_bounded(monkeypatch):
         compiled.compiled_once(add, state, size, tf.ones(size))
     assert float(total.value) == 7.0
     assert list(compiled._updates) == [3, 1]
+
+
+def test_two_threads_may_measure_at_once(monkeypatch):
+    monkeypatch.setattr(compiled, "MAX_CACHED", 1)
+    monkeypatch.setattr(compiled, "_compiled", lambda update, _: lambda variables: update())
+    monkeypatch.setattr(compiled, "_updates", type(compiled._updates)())
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            state = State("test")
+            calls = [
+                pool.submit(
+                    lambda key=key: [
+                        compiled.compiled_once(lambda: key, state, key) for _ in range(3000)
+                    ]
+                )
+                for key in range(4)
+            ]
+            assert [set(call.result()) for call in calls] == [{0}, {1}, {2}, {3}]
+    finally:
+        sys.setswitchinterval(interval)

@@ -39,6 +39,13 @@ def test_the_first_images_come_at_once_and_the_others_from_the_whole_pass():
     assert batches.max() >= 16
 
 
+def test_the_end_of_a_pass_has_its_part():
+    """Of 50 batches, 1.04 each: two of each batch would fill the buffer after 26."""
+    positions, _ = kept_of(batches=50, measured=50, max_samples=84)
+    assert len(positions) == 84 and positions.max() // 20 == 49
+    assert np.bincount(positions[FIRST_SAMPLES + 3 :] // 20, minlength=50)[2:].max() <= 2
+
+
 def test_a_buffer_fills_from_the_beginning_if_the_length_of_the_pass_is_unknown():
     positions, _ = kept_of(batches=6, measured=None)
     np.testing.assert_array_equal(positions, np.arange(64))
@@ -73,3 +80,16 @@ def test_images_of_several_inputs_are_of_the_same_samples():
         np.testing.assert_array_equal(labels, np.asarray(expected) % 7)
     stream.forget_samples()
     assert [len(part) for part in stream.samples()[0].values()] == [0, 0]
+
+
+def test_parts_of_samples_are_marked():
+    """A frame of a video, or a crop of a large image, is not what the model was fed."""
+    for shape, spec_shape, whole in (
+        ((4, 8, 8, 1), (None, 8, 8, 1), True),
+        ((4, 5, 8, 8, 1), (None, 5, 8, 8, 1), False),
+        ((4, 300, 8, 1), (None, None, 8, 1), False),
+        ((4, 200, 8, 1), (None, None, 8, 1), True),
+    ):
+        buffer = KeptSamples(spec_for("input", spec_shape, "channels_last"))
+        buffer.update(ops.zeros(shape))
+        assert buffer.is_whole == whole

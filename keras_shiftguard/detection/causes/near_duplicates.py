@@ -12,7 +12,12 @@ MIN_PAIRS = 20  # of neighbours, and of distant images, of the same class
 MIN_NEARER = 0.3
 
 
-def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool = False) -> float:
+def independent_share(
+    images: np.ndarray,
+    labels: np.ndarray | None,
+    first: bool = False,
+    positions: np.ndarray | None = None,
+) -> float:
     """Estimates the share of a stream's images that are independent, in [0, 1].
 
     Distances between neighbours are compared with those between distant images. Both images of a
@@ -22,6 +27,8 @@ def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool
         images: Images in the order of the stream, 4D.
         labels: Class ids, `(samples,)`, or None.
         first: Whether the channels come first.
+        positions: Positions of the images in the stream, `(samples,)`, if some of it is left out:
+            only images next to each other are neighbours. None if nothing is left out.
     """
     n = len(images)
     if n < 2 * MIN_PAIRS:
@@ -29,6 +36,8 @@ def independent_share(images: np.ndarray, labels: np.ndarray | None, first: bool
     x = _reduced(images if not first else np.moveaxis(images, 1, -1))
     ids = np.zeros(n, int) if labels is None else np.asarray(labels)
     near, far = np.arange(n - 1), np.arange(n - n // 2)
+    if positions is not None:
+        near = near[np.diff(positions) == 1]
     pairs = (near[ids[near] == ids[near + 1]], 1), (far[ids[far] == ids[far + n // 2]], n // 2)
     if any(len(start) < MIN_PAIRS for start, _ in pairs):
         return 1.0
@@ -49,4 +58,4 @@ def _reduced(images: np.ndarray) -> np.ndarray:
         np.linspace(0, side - 1, min(side, SIDE)).round().astype(int) for side in (height, width)
     )
     small = images[:, rows][:, :, columns].reshape(len(images), -1).astype("float64")
-    return np.asarray(np.nan_to_num(small))
+    return np.asarray(np.where(np.isfinite(small), small, 0.0))

@@ -8,7 +8,13 @@ thousand times as much.
 
 import numpy as np
 
-from keras_shiftguard.profiles import InputProfile, InputSummary
+from keras_shiftguard.detection.finding import source_of
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    SMALLEST_P,
+    Floats,
+    log_gamma,
+)
+from keras_shiftguard.profiles import InputProfile, InputSummary, LabelSummary
 
 # Largest rounding error of float32 sums around a pivot. ROUNDING is relative to the standard
 # deviation over samples. The error is at most 1e-7 sqrt(128) = 1.1e-6, because the sums are read
@@ -79,7 +85,8 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
     """Whether two passes went over the same samples, but randomised them, as augmentation does.
 
     Two passes with exactly the same number of samples of each class are taken for the
-    same samples, which is wrong only if a stream draws from each class in turn. A
+    same samples. That is wrong if a stream draws from each class in turn, or by a chance that
+    `chance_of_same_labels` gives. A
     permanent change between the passes is not called randomised: the passes must look
     like two draws of one distribution.
 
@@ -100,6 +107,34 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
     return unshifted and any(not _same_input(one, other) for one, other in pairs)
+
+
+def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0) -> float:
+    """Returns the probability that passes over different samples have these class counts each.
+
+    It is the probability that dividing the samples of all passes at random gives every pass the
+    same number of samples of each class (the multivariate hypergeometric distribution).
+
+    Args:
+        labels: Labels of one of the passes, which are classes.
+        passes: Number of passes with these counts, at least 2.
+        share: Number of independent samples divided by the number of samples.
+
+    Example:
+
+    >>> from keras_shiftguard.profiles.labels import LabelSummary
+    >>> one_each = LabelSummary(2, 2, np.array([1, 1]))
+    >>> round(chance_of_same_labels(one_each, 2), 6)  # 4 of the 6 ways to divide two pairs
+    0.666667
+    """
+    counts = labels.counts[labels.counts > 0] * share
+
+    def log_ways(number: Floats) -> Floats:
+        """Returns the logarithm of the number of ways to divide equally among the passes."""
+        return log_gamma(passes * number + 1) - passes * log_gamma(number + 1)
+
+    log_p = log_ways(counts).sum() - log_ways(np.array([counts.sum()]))[0]
+    return float(np.clip(np.exp(log_p), SMALLEST_P, 1.0))
 
 
 def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
@@ -129,9 +164,9 @@ def redrawn(first: InputProfile, second: InputProfile) -> tuple[str, ...]:
         if before.names == now.names:
             move = np.abs(before.moments.mean - now.moments.mean)
             is_small = move < MAX_REDRAWN * np.maximum(before.moments.std, now.moments.std)
-            small = [f"{name}/{n}" for n, yes in zip(now.names, is_small, strict=True) if yes]
-            names += small
-            names += [name] if is_small.all() else []
+            source = source_of(name)
+            names += [f"{source}/{n}" for n, yes in zip(now.names, is_small, strict=True) if yes]
+            names += [source] if is_small.all() else []
     return tuple(names)
 
 

@@ -1,17 +1,21 @@
 """Findings of label shift and concept shift, and removal of findings that label shift explains.
 
+A new class mix is called label shift only if the samples moved with it, see `moved_with_mix.py`.
+
 A pure change of the class mix leaves every class as it was. It moves the mean of a feature by at
 most Cohen's w of the mix, in standard deviations (Cauchy-Schwarz inequality). A covariate finding
 within this bound counts as a consequence of the mix.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.labels.concept import ClassShift, find_changed_classes
-from keras_shiftguard.detection.labels.label_shift import estimate
+from keras_shiftguard.detection.labels.label_shift import Z, estimate
+from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement
 from keras_shiftguard.detection.labels.relabelled import (
     Relabelling,
     describe_relabelling,
@@ -20,12 +24,14 @@ from keras_shiftguard.detection.labels.relabelled import (
 from keras_shiftguard.detection.sentences import classes_look_different, estimated_mix
 from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
+from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 # (current, reference): the number of distinct samples divided by the number of samples counted.
 # Copies of a sample add no evidence, so tests count distinct samples.
 Shares = tuple[float, float]
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
+POSSIBLY = "possibly label shift"  # where relabelled samples are not ruled out
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
 RELABELLED = "relabelled"  # family of the findings on wrong labels
 RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
@@ -66,6 +72,8 @@ def concept_finding(
         classes = [shift.class_id for shift in changed]
         family = "concept"
         explanation = classes_look_different(classes, largest.effect_size, stream, against)
+    if current.shares_moments or reference.shares_moments:
+        explanation += f"; class ids are told apart only modulo {MAX_CLASSES_EMBEDDED}"
     return Finding(
         feature="labels/concept",
         kind="concept",
@@ -120,14 +128,48 @@ def without_effects_of_class_mix(
     return [replace(f, explanation=text) if f is mix else f for f in findings if not follows(f)]
 
 
+def with_doubt(
+    findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
+) -> list[Finding]:
+    """Returns the findings, with the doubt whether another class mix is label shift.
+
+    Relabelled samples change the class mix as well, and nothing else of the samples. If the samples
+    did not move as the mix says, the finding is called so, and it is not of kind `"label"`. If it
+    is unclear whether they did, the finding says that too.
+    """
+    mix = next((f for f in findings if f.feature == "labels" and f.matters), None)
+    if mix is None or mix.kind != "label" or any(f.kind == "covariate" for f in findings):
+        return findings
+    moved = movement(current, reference, shares)
+    if moved is None or not moved.none:
+        return findings
+    if moved.as_mix or not moved.tells:
+        text = f"{mix.explanation}; {POSSIBLY}, or samples were relabelled: too few to tell"
+        doubted = replace(mix, explanation=text)
+    else:
+        text = f"{mix.explanation}; the samples did not move with it: possibly relabelled"
+        doubted = replace(mix, kind="concept", family=RELABELLED, explanation=text)
+    return [doubted if f is mix else f for f in findings]
+
+
 def with_estimated_mix(
-    findings: list[Finding], current: OutputSummary, reference: OutputSummary
+    findings: list[Finding],
+    current: OutputSummary,
+    reference: OutputSummary,
+    moved: Callable[[np.ndarray, np.ndarray], Movement | None] = lambda *_: None,
 ) -> list[Finding]:
     """Replaces covariate findings on an unlabelled stream by label shift, if it explains them all.
 
     The class frequencies are estimated from the predictions and the confusion matrix on the
-    labelled stream. If no feature moved by more than the new mix can move it, all covariate
-    findings follow from the mix.
+    labelled stream. If no feature moved by more than the new mix can move it, and the mean of all
+    samples not elsewhere than the mix says, all covariate findings follow from the mix.
+
+    Args:
+        findings: The findings on the unlabelled stream.
+        current: Outputs on it.
+        reference: Outputs on the labelled stream.
+        moved: Function that judges the movement of the samples by the estimated frequencies and
+            their standard errors; None where it is not known.
     """
     mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
     if mix is None or current.confusion.sum() or not reference.confusion.sum():
@@ -143,6 +185,9 @@ def with_estimated_mix(
     if not shift.identified or any(
         abs(f.effect_size) > MAX_EFFECT_RATIO * effect for f in covariate
     ):
+        return findings
+    agrees = moved(shift.frequencies, (shift.upper - shift.lower) / (2 * Z))
+    if agrees is not None and not agrees.as_mix:
         return findings
     label = replace(
         mix,

@@ -129,9 +129,9 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
     if not found.looks_like:
         wrong, right = (there, here) if found.in_reference else (here, there)
         return (
-            f"About {percent(found.wrong)} of the labels of {wrong} are wrong at random: its "
-            f"classes look more alike than in {right}, while all samples together look the same: "
-            f"{size}"
+            f"About {percent(found.wrong)} of the labels of {wrong} are wrong at random, or its "
+            f"samples are mixtures (CutMix): its classes look more alike than in {right}, while "
+            f"all samples together look the same: {size}"
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)
     renamed = [f"{c} like {k}" for c, k in pairs if c != k]

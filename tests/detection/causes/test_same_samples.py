@@ -8,7 +8,12 @@ import pytest
 from keras import layers
 
 from keras_shiftguard import profile
-from keras_shiftguard.detection.causes.same_samples import randomised, same_samples
+from keras_shiftguard.detection.causes.same_samples import (
+    chance_of_same_labels,
+    randomised,
+    same_samples,
+)
+from keras_shiftguard.profiles import LabelSummary
 
 pytestmark = pytest.mark.backend  # backends round the sums of the same samples differently
 
@@ -133,3 +138,14 @@ def test_empty_profiles_are_not_the_same():
     from keras_shiftguard.profiles import InputProfile
 
     assert not same_samples(InputProfile(), InputProfile())
+
+
+def test_the_chance_of_the_same_labels():
+    """Half a million divisions at random, counted."""
+    rng = np.random.default_rng(0)
+    first = rng.hypergeometric(12, 8, 10, 500_000)
+    labels = LabelSummary(10, 10, np.array([6, 4]))
+    assert chance_of_same_labels(labels, 2) == pytest.approx((first == 6).mean(), rel=0.01)
+    # Another pass makes it rarer, dependent samples make it more likely.
+    assert chance_of_same_labels(labels, 3) < chance_of_same_labels(labels, 2)
+    assert chance_of_same_labels(labels, 2, 0.5) > chance_of_same_labels(labels, 2)

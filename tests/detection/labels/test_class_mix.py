@@ -10,10 +10,13 @@ from sklearn.datasets import load_digits
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.labels.class_mix import (
     classes_unchanged,
+    concept_finding,
     with_estimated_mix,
     without_effects_of_class_mix,
 )
+from keras_shiftguard.explain.concept import ConceptShift
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
+from keras_shiftguard.profiles.labels import MAX_CLASSES
 
 ALL = (1.0, 1.0)
 
@@ -165,3 +168,25 @@ def test_predictions_that_no_mix_explains_are_unchanged():
     # A class that the labelled stream lacks must not give an infinite effect.
     three = outputs((0.3, 0.3, 0.4, 0.0))
     assert np.isfinite(with_estimated_mix([seen], current, three)[0].effect_size)
+
+
+def test_classes_that_share_their_moments_are_not_named_for_sure():
+    """Class 130 is stored as class 2."""
+    x, y = load_digits(return_X_y=True)
+    moved = np.where((y == 2)[:, None], x[:, ::-1], x)
+
+    def finding(ids):
+        reference, current = labels(x[:900], ids[:900]), labels(moved[900:], ids[900:])
+        return concept_finding(current, reference, 0.05, ALL, "validation", "train")
+
+    assert "modulo" not in finding(y).explanation
+    wide = np.where(y == 2, 130, y)
+    summary = replace(
+        labels(x[:900], y[:900]), counts=np.bincount(wide[:900], minlength=MAX_CLASSES)
+    )
+    found = concept_finding(labels(moved[900:], y[900:]), summary, 0.05, ALL, "validation", "train")
+    assert found.explanation.endswith("only modulo 128")
+    points = ConceptShift((2,), False, "").points
+    before, now, shares = np.full(200, 0.9), np.full(200, 0.9), np.full(200, 1 / 200)
+    now[130] = 0.1
+    assert points(before, now, shares, np.array(0.5)) == pytest.approx(0.8 / 200)

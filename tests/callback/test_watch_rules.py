@@ -1,0 +1,125 @@
+"""The rules of `ShiftWatch`, on profiles without a fit: what is excused, asked, noted and saved."""
+
+import numpy as np
+import pytest
+
+import keras_shiftguard as sg
+from keras_shiftguard.callback.passes import PassCounter
+from keras_shiftguard.callback.shift_watch import ShiftWatch
+from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.batch import spec_for
+from keras_shiftguard.statistics.stream import Stream
+
+
+def images(seed, n=300, noise=0.0, gain=0.0):
+    """Returns images of coarse patterns, with noise and a random gain for each."""
+    rng = np.random.default_rng(seed)
+    x = np.kron(rng.random((n, 4, 4, 1)), np.ones((1, 4, 4, 1)))
+    x = x * (1 + gain * rng.uniform(-1, 1, (n, 1, 1, 1)))
+    return (x + (0.05 + noise) * rng.normal(size=x.shape)).astype("float32")
+
+
+def stream(x, classes=10):
+    return sg.profile((x, np.arange(len(x)) % classes))
+
+
+def watch(**options):
+    return ShiftWatch(0.05, "ignore", None, **options)
+
+
+PLAIN = stream(images(0))
+
+
+def test_augmentation_in_validation_has_the_p_value_of_its_labels():
+    guard = watch()
+    for epoch in (1, 2):
+        passes = {"train": PLAIN, "validation": stream(images(epoch, gain=0.3))}
+        guard.compare(passes, epoch)
+    (found,) = (f for f in guard.report.findings if f.family == "augmentation")
+    assert found.since == 2 and found.p_value < 1e-6
+
+
+def test_a_drawn_validation_of_two_classes_is_not_called_augmented():
+    """Two draws have the same class counts in one epoch of a few."""
+    guard = watch()
+    for epoch, classes in ((1, 2), (2, 2), (3, 3), (4, 2)):
+        drawn = stream(images(epoch, 100), classes)
+        guard.compare({"train": PLAIN, "validation": drawn}, epoch)
+        assert not [f for f in guard.report.findings if f.family == "augmentation"]
+    guard = watch()  # the same labels again and again are no chance
+    for epoch in range(1, 6):
+        passes = {"train": PLAIN, "validation": stream(images(epoch, 100), 2)}
+        guard.compare(passes, epoch)
+    (found,) = (f for f in guard.report.findings if f.family == "augmentation")
+    assert 2 < found.since <= 5 and found.p_value < 0.005
+
+
+def test_an_unaugmented_reference_does_not_accuse_augmented_training():
+    guard = watch(reference=PLAIN)
+    for epoch in (1, 2, 3):
+        augmented = stream(images(epoch, gain=0.4))
+        guard.compare({"train": augmented, "validation": PLAIN}, epoch)
+        guard.ask(comes_again=epoch < 3)
+        told = [f for f in guard.report.findings if f.against == "reference"]
+        assert told and not any(f.matters for f in told)
+
+
+def test_unaugmented_training_that_differs_from_the_reference_is_told():
+    for last in (1, 2):
+        guard = watch(reference=PLAIN)
+        for epoch in range(1, last + 1):
+            guard.compare({"train": stream(images(0, noise=0.02))}, epoch)
+            guard.ask(comes_again=epoch < last)
+        assert any(f.against == "reference" and f.matters for f in guard.report.findings)
+
+
+def test_soft_labels_in_both_streams_are_no_augmentation():
+    rng = np.random.default_rng(0)
+    soft = rng.dirichlet([0.5] * 5, 300).astype("float32")
+    noisy = sg.profile((images(1, noise=0.02), soft[::-1]))
+    guard = watch()
+    guard.compare({"train": sg.profile((images(0), soft)), "validation": noisy}, 1)
+    assert guard.report.findings and not any(f.expected for f in guard.report.findings)
+
+
+@pytest.mark.parametrize("name", ["validation", "prediction"])
+def test_a_pass_alone_says_what_is_missing(name):
+    guard = watch(streams=("prediction",) if name == "prediction" else ("train", "validation"))
+    guard.compare({name: PLAIN}, None)
+    what = {"validation": "an evaluation", "prediction": "a prediction"}[name]
+    (note,) = guard.report.notes
+    assert note.startswith(f"{what} alone has nothing to compare with")
+
+
+def test_an_evaluation_is_no_training_to_stop():
+    guard = ShiftWatch(0.05, "stop", None, reference=PLAIN)
+    guard.compare({"validation": stream(images(1) * 3)}, None)
+    with pytest.warns(ShiftWarning) as warned:
+        assert not guard.act(in_fit=False)
+    assert "Training stops" not in str(warned[0].message)
+
+
+def test_the_visits_are_restored():
+    guard = watch()
+    for epoch in (1, 2):
+        guard.compare({"train": PLAIN, "validation": PLAIN}, epoch)
+    guard.is_too_early = True
+    other = watch()
+    other.restore(guard.state())
+    assert other.is_unaugmented and not other.is_first_visit and other.is_too_early
+    assert InputProfile(**guard.state()["first"]["train"]).num_samples == 300
+
+
+def test_a_tiny_alpha_needs_many_samples_and_is_no_error():
+    assert "reveal a difference" in ShiftWatch(1e-18, "warn").needs
+
+
+def test_a_resumed_fit_spreads_the_kept_images_again():
+    stream = Stream("validation")
+    stream.build([spec_for("input", (None, 8, 8, 1), "channels_last")])
+    counter = PassCounter()
+    state = {"batches": 80, "position": 39, "latest": PLAIN.tree(), "repeats": True}
+    counter.restore(state)
+    counter.start(stream, None)
+    assert stream.kept_samples["input"].measured
