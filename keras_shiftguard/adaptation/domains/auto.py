@@ -33,7 +33,8 @@ class AutoGuard:
 
     Args:
         model: The `DomainAdaptationModel`.
-        labels: Class ids of the source samples that are measured, `(samples,)`.
+        labels: Class ids of samples that are trained on, `(samples,)`, for their class shares. Not
+            of validation, which may have another mix.
         record_action: A function that records an action; its arguments are the number of
             the epoch, see `Action`, the action and its reason.
     """

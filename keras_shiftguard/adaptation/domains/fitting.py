@@ -6,7 +6,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.arguments import check_streams, has_labels, num_samples
+from keras_shiftguard.adaptation.domains.arguments import (
+    MIN_TARGET_SAMPLES,
+    check_streams,
+    has_labels,
+    num_samples,
+)
 from keras_shiftguard.adaptation.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
@@ -55,8 +60,11 @@ def train(
     )
     for remark in remarks:
         model.say(remark)
-    held_out = validation is not None and not is_one_shot(validation)
-    measured = _take_samples(validation)[1] if held_out else source_samples
+    measured = source_samples
+    if validation is not None and not is_one_shot(validation):
+        held_out = _take_samples(validation)[1]
+        if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
+            measured = held_out
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
     seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
@@ -79,7 +87,8 @@ def train(
         seen = from_all([source_samples[0], target_samples[0]])
         model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
     x, y, *_ = from_all(measured)
-    watch = AdaptationWatch(model, (x, y), from_all(target_samples[0]), epochs)
+    trained_labels = from_all(source_samples[1])
+    watch = AdaptationWatch(model, (x, y), from_all(target_samples[0]), epochs, trained_labels)
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks

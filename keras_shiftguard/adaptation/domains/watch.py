@@ -32,10 +32,17 @@ class AdaptationWatch(keras.callbacks.Callback):
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
+        trained_labels: Labels of samples that are trained on, for "auto"; None if `source` holds
+            such samples.
     """
 
     def __init__(
-        self, model: Any, source: tuple[Any, Any], target: Any, epochs: tuple[int, int]
+        self,
+        model: Any,
+        source: tuple[Any, Any],
+        target: Any,
+        epochs: tuple[int, int],
+        trained_labels: Any = None,
     ) -> None:
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
@@ -50,7 +57,9 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
-            self.guard = AutoGuard(model, self.labels, self.record_action)
+            trained = labels if trained_labels is None else trained_labels
+            ids = host_class_ids(to_numpy(trained))
+            self.guard = AutoGuard(model, self.labels if ids is None else ids, self.record_action)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start)
