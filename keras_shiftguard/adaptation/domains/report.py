@@ -61,8 +61,11 @@ class AlignmentReport:
         """
         if len(self.looks) < 2 or not self.aligns or self.strength == 0:
             return None
-        now, largest = self.looks[-1].distance, max(look.distance for look in self.looks)
-        return now <= 0.5 or now < 0.8 * largest
+        distances = [look.distance for look in self.looks]
+        now = distances[-1]
+        if now != now:  # NaN: the features are not finite
+            return None
+        return now <= 0.5 or now < 0.8 * max(d for d in distances if d == d)
 
     def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
@@ -114,6 +117,8 @@ class AlignmentReport:
         if not self.looks:
             return "Nothing has been aligned yet: call `fit` with `target_data=`."
         first, last = self.looks[0], self.looks[-1]
+        if last.distance != last.distance:  # NaN
+            return f"{self._headline()}\n  The features are not finite: the training has diverged."
         lines = [
             self._headline(),
             f"  A linear rule tells source from target in {last.domain_accuracy:.0%} of cases, "
