@@ -8,8 +8,8 @@ import keras
 from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.callback.optional_data import OptionalData
+from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from adaptation_models import network
 
-from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.errors import BadInputError
 
 Dense = keras.layers.Dense

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.pair import Pair, first, flat, joined, repeated
-from keras_shiftguard.adaptation.domains.views import Views
+from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.pair import Pair, first, flat, joined, repeated
+from keras_shiftguard.domains.views import Views
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
 from keras_shiftguard.statistics.classes import (
     SMALLEST_PROBABILITY,

@@ -6,19 +6,19 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.arguments import check_options
-from keras_shiftguard.adaptation.domains.evidence import Evidence
-from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.fitting import train
-from keras_shiftguard.adaptation.domains.methods import (
+from keras_shiftguard.domains.arguments import check_options
+from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.fitting import train
+from keras_shiftguard.domains.methods import (
     NEED_CLASSES,
     NEED_VIEWS,
     make_methods,
     method_names,
 )
-from keras_shiftguard.adaptation.domains.pair_model import PairModel
-from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
-from keras_shiftguard.adaptation.domains.views import Views, check_views
+from keras_shiftguard.domains.pair_model import PairModel
+from keras_shiftguard.domains.report import Action, AlignmentReport
+from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.processes import is_first_process

@@ -6,11 +6,11 @@ import pytest
 from adaptation_models import as_array
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.adamatch import AdaMatch
-from keras_shiftguard.adaptation.domains.adversarial import MAX_PRODUCT, DomainAdversarial
-from keras_shiftguard.adaptation.domains.discrepancy import BANDWIDTHS, coral, mmd
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-from keras_shiftguard.adaptation.domains.pair import Pair
+from keras_shiftguard.domains.adamatch import AdaMatch
+from keras_shiftguard.domains.adversarial import MAX_PRODUCT, DomainAdversarial
+from keras_shiftguard.domains.discrepancy import BANDWIDTHS, coral, mmd
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.pair import Pair
 from keras_shiftguard.statistics.classes import log_probabilities
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]

@@ -6,14 +6,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.arguments import (
+from keras_shiftguard.domains.arguments import (
     MIN_TARGET_SAMPLES,
     check_streams,
     has_labels,
     num_samples,
 )
-from keras_shiftguard.adaptation.domains.paired_batches import Pairs, is_one_shot
-from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
+from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
+from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy

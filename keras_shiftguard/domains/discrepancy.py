@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.pair import Pair
+from keras_shiftguard.domains.pair import Pair
 
 BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance
 # Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. The CORAL

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.pair import Pair
-from keras_shiftguard.adaptation.domains.reversal import reverse
+from keras_shiftguard.domains.pair import Pair
+from keras_shiftguard.domains.reversal import reverse
 
 RAMP_STEEPNESS = 10.0  # of the sigmoid by which the reversed gradient rises
 # An outer product of features and class probabilities wider than `MAX_PRODUCT` is replaced by a

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from adaptation_models import as_array, network, two_domains
 
-from keras_shiftguard.adaptation.domains import auto, watch
-from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
-from keras_shiftguard.adaptation.domains.evidence import Evidence
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
+from keras_shiftguard.domains import auto, watch
+from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
+from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.watch import AdaptationWatch
 
 CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predicts them
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.evidence import (
+from keras_shiftguard.domains.evidence import (
     RIDGE,
     Evidence,
     _linear_rule,
     measure_evidence,
     proxy_a_distance,
 )
-from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
+from keras_shiftguard.domains.report import Action, AlignmentReport
 
 
 def test_distance_of_the_same_and_of_others(rng):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.domains.evidence import Evidence
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is

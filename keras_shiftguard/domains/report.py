@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.domains.evidence import Evidence
 
 MAX_CURVES = 20  # largest number of classes whose estimated share is drawn
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard
-from keras_shiftguard.adaptation.domains.evidence import Evidence, measure_evidence
-from keras_shiftguard.adaptation.domains.pair import flat
-from keras_shiftguard.adaptation.domains.report import Action
+from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
+from keras_shiftguard.domains.evidence import Evidence, measure_evidence
+from keras_shiftguard.domains.pair import flat
+from keras_shiftguard.domains.report import Action
 from keras_shiftguard.io.batches import to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.pair import Pair
+from keras_shiftguard.domains.pair import Pair
 
 CONFIDENCE = 0.9  # the threshold, in units of the mean confidence on the source
 EPSILON = 1e-6
