@@ -12,6 +12,7 @@ from keras_shiftguard.domains.arguments import (
     has_labels,
     num_samples,
 )
+from keras_shiftguard.domains.outcome import Outcome, expectation
 from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
@@ -60,11 +61,14 @@ def train(
     )
     for remark in remarks:
         model.say(remark)
-    measured = source_samples
+    model.expected = expectation(source_samples[0], target_samples[0]) if model.verbose else ""
+    if model.expected:
+        model.say(model.expected)
+    measured, is_held_out = source_samples, False
     if validation is not None and not is_one_shot(validation):
         held_out = _take_samples(validation)[1]
         if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
-            measured = held_out
+            measured, is_held_out = held_out, True
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
     seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
@@ -88,7 +92,11 @@ def train(
         model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
     x, y, *_ = from_all(measured)
     trained_labels = from_all(source_samples[1])
-    watch = AdaptationWatch(model, (x, y), from_all(target_samples[0]), epochs, trained_labels)
+    judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
+    target_x = from_all(target_samples[0])
+    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained_labels, keeps=judges)
+    model.judging = Outcome(model, watch) if judges else None
+    model.outcome = ""
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
@@ -96,6 +104,8 @@ def train(
         callbacks = [callbacks]
     # The user's callbacks come last, so that they can override what `watch` sets.
     history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+    model.judge()
+    model.judging = None  # with the samples
     if model.verbose:
         print(model.alignment)
     return history

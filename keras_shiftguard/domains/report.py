@@ -39,6 +39,9 @@ class AlignmentReport:
             often in long trainings).
         actions: The changes that were made during training.
         strength: Weight of the methods at the end.
+        expected: Whether adaptation was likely to help, as said before training; "" if nothing
+            was said.
+        outcome: Whether it helped, by estimated accuracies; "" if nothing can be said.
     """
 
     method: str
@@ -46,6 +49,8 @@ class AlignmentReport:
     looks: tuple[Evidence, ...] = ()
     actions: tuple[Action, ...] = ()
     strength: float = 0.0
+    expected: str = ""
+    outcome: str = ""
 
     @property
     def aligns(self) -> bool:
@@ -106,6 +111,8 @@ class AlignmentReport:
             "feature_layer": self.feature_layer,
             "works": self.works,
             "strength": self.strength,
+            "expected": self.expected,
+            "outcome": self.outcome,
             "distance": [look.distance for look in self.looks],
             "source_accuracy": [look.source_accuracy for look in self.looks],
             "confidence": [look.confidence for look in self.looks],
@@ -131,6 +138,7 @@ class AlignmentReport:
                 f"model's mean confidence is {last.confidence:.0%}. These numbers use no labels of "
                 "the target, so they prove nothing about the accuracy there."
             )
+        lines += [f"  {self.outcome}"] if self.outcome else []
         lines += [f"  {action}." for action in self.actions]
         return "\n".join(lines)
 
