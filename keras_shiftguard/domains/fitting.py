@@ -18,6 +18,7 @@ from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
+from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # samples of each domain that are measured
 
@@ -91,10 +92,11 @@ def train(
         seen = from_all([source_samples[0], target_samples[0]])
         model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
     x, y, *_ = from_all(measured)
-    trained_labels = from_all(source_samples[1])
+    weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
+    trained = from_all((to_numpy(source_samples[1]), weights))
     judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
     target_x = from_all(target_samples[0])
-    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained_labels, keeps=judges)
+    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
     model.judging = Outcome(model, watch) if judges else None
     model.outcome = ""
     callbacks = kwargs.pop("callbacks", None) or []
@@ -109,6 +111,15 @@ def train(
     if model.verbose:
         print(model.alignment)
     return history
+
+
+def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | None:
+    """Returns the weight of each sample in the loss, `(samples,)`; None for equal weights."""
+    ids = host_class_ids(to_numpy(labels))
+    if ids is None or (weights is None and not class_weight):
+        return None
+    each = np.array([float((class_weight or {}).get(k, 1.0)) for k in ids.tolist()])
+    return each if weights is None else each * to_numpy(weights).reshape(-1)
 
 
 def _concatenated(*parts: Any) -> np.ndarray:

@@ -36,8 +36,8 @@ class AdaptationWatch(keras.callbacks.Callback):
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
-        trained_labels: Labels of samples that are trained on, for "auto"; None if `source` holds
-            such samples.
+        trained: Labels of samples that are trained on, and their weights in the loss or None, for
+            "auto"; None if `source` holds such samples.
         keeps: Whether weights from before training are kept, if they solve the task already.
     """
 
@@ -47,7 +47,7 @@ class AdaptationWatch(keras.callbacks.Callback):
         source: tuple[Any, Any],
         target: Any,
         epochs: tuple[int, int],
-        trained_labels: Any = None,
+        trained: tuple[Any, Any] | None = None,
         keeps: bool = False,
     ) -> None:
         super().__init__()
@@ -66,9 +66,10 @@ class AdaptationWatch(keras.callbacks.Callback):
         self._began = time.perf_counter()
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
-            trained = labels if trained_labels is None else trained_labels
-            ids = host_class_ids(to_numpy(trained))
-            self.guard = AutoGuard(model, self.labels if ids is None else ids, self.record_action)
+            of_training, weights = trained or (labels, None)
+            ids = host_class_ids(to_numpy(of_training))
+            assert ids is not None  # the labels were checked
+            self.guard = AutoGuard(model, ids, self.record_action, weights)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start)

@@ -23,7 +23,7 @@ def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
     keras.utils.set_random_seed(0)
     base = network()
     base.compile(keras.optimizers.Adam(0.03), LOSS)
-    base.fit(x[:120], y[:120], epochs=trained, verbose=0)
+    base.fit(x[:120], y[:120], epochs=trained, batch_size=60, verbose=0)
     model = DomainAdaptationModel(base, "features", method, verbose=verbose)
     model.compile(keras.optimizers.SGD(1e-3), LOSS, run_eagerly=True)
     if validate:
@@ -44,6 +44,7 @@ def test_a_trained_model_is_compared_with_itself_before(rng, capsys):
     assert model.judging is None
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_earlier_weights_are_put_back(rng, monkeypatch):
     seen = []
@@ -65,11 +66,13 @@ def unlike(number):
     return AccuracyEstimate(value, (value - 0.1, value + 0.1), 0.9, num_samples=100)
 
 
+@pytest.mark.thorough
 def test_a_model_that_learns_meanwhile_is_not_compared(rng):
     model = fitted(rng, trained=0)
     assert "It helped" not in model.outcome and "before adaptation" not in model.outcome
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_silence_says_and_measures_nothing_and_trains_the_same(rng, capsys):
     loud = fitted(np.random.default_rng(3))
