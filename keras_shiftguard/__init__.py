@@ -28,11 +28,11 @@ except ModuleNotFoundError as error:
     raise
 
 from keras_shiftguard.adaptation.augmentation.layer import AdaptiveAugmentation
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-from keras_shiftguard.adaptation.domains.reversal import GradientReversal
 from keras_shiftguard.callback.guard import ShiftGuard
 from keras_shiftguard.comparison import compare
 from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.reversal import GradientReversal
 from keras_shiftguard.explain.estimate import AccuracyEstimate, estimate_accuracy
 from keras_shiftguard.explain.gap import explain_gap
 from keras_shiftguard.explain.report import GapReport

@@ -86,5 +86,6 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
 
 
 def _adaptation(adaptation: Mapping[str, Any]) -> Section:
-    events = [sentence(text) for text in adaptation["events"][-MAX_EVENTS:]]
-    return Section("Adaptation", sentences=(sentence(adaptation["headline"]), *events))
+    worth = [adaptation.get(key) for key in ("before", "after")]  # absent in old results
+    texts = [adaptation["headline"], *worth, *adaptation["events"][-MAX_EVENTS:]]
+    return Section("Adaptation", sentences=tuple(sentence(text) for text in texts if text))

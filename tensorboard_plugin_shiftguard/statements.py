@@ -104,6 +104,7 @@ _STATE = record(
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
     corrected=mapping(whole, MAX_STREAMS),
     adapts=flag,
+    worth=record(before=_plain, after=_plain),  # absent in older logs
     collecting=mapping(vector(2), MAX_STREAMS),
     num_samples=mapping(number, MAX_STREAMS),
 )

@@ -177,7 +177,8 @@ def _step(lead: Mapping[str, Any], state: Mapping[str, Any]) -> tuple[str | None
     if lead["kind"] != "covariate" or not images or lead["against"] != "train":
         return None, None
     if state.get("adapts"):
-        return "Adaptation is on: see below whether it helps.", None
+        measured = (state.get("worth") or {}).get("after")
+        return measured or "Adaptation is on: see below whether it helps.", None
     target = "target_data=target, " if lead["stream"] == "target" else ""
     return f"Make training look like {lead['stream']}, or bring both to one look:", (
         f'guard = sg.ShiftGuard({target}adapt="augmentation")'

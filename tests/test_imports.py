@@ -20,6 +20,7 @@ FLOORS = (
     ("comparison", "log", "preprocessing", "beam"),
     ("adaptation",),
     ("explain",),
+    ("domains",),
     ("callback",),
     ("__init__", "__main__"),
 )

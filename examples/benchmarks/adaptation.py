@@ -27,7 +27,7 @@ import keras
 import numpy as np
 from adaptation_data import TASKS
 
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.model import DomainAdaptationModel
 
 if keras.backend.backend() == "jax":  # the same steps are compiled for each seed
     import jax

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from adaptation_data import IMAGE, lenet
 
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE, TARGET
 
 METHODS = ("mmd", "coral", "dann", "cdan", "adamatch")

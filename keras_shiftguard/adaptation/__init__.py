@@ -1,1 +1,1 @@
-"""Repair: augmentation towards a target, domain adaptation, and batch norm on target data."""
+"""Repair: augmentation towards a target, and batch norm on target data."""

@@ -304,7 +304,8 @@ class ShiftGuard(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
         self._print(self._supervisor.call(Run.verdict))
-        self._print(self._supervisor.call(Run.recalibrate))
+        judge = bool(self.verbose) or self.log_dir is not None
+        self._print(self._supervisor.call(Run.recalibrate, judge))
         if self.attach_to is not None:
             self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
         self._supervisor.end()

@@ -8,11 +8,20 @@ import keras
 from keras_shiftguard.adaptation.augmentation.controller import Change
 from keras_shiftguard.adaptation.augmentation.in_step import POOL_SIZE, StepAugmentation
 from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation, adapt_batch_norm
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.callback.optional_data import OptionalData
+from keras_shiftguard.detection.report import ShiftReport
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.explain.adaptation_worth import (
+    MAX_SAMPLES,
+    bounded_estimate,
+    expected_worth,
+    measured_worth,
+)
+from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.statistics.stream import Stream
 
 CLOSED = 0.5  # a gap below this, in standard deviations between samples, counts as closed
 
@@ -35,6 +44,12 @@ class Repair:
         self.augmentation: StepAugmentation | None = None
         self.batch_norm: BatchNormAdaptation | None = None
         self._used: list[str] = []  # operations whose strength was ever changed
+
+    @property
+    def acts(self) -> bool:
+        """Whether a repair changed, or is about to change, something in this fit."""
+        strengths = {} if self.augmentation is None else self.augmentation.strengths
+        return any(value > 0 for value in strengths.values()) or "batch_norm" in self.adapt
 
     def new_augmentation(self) -> StepAugmentation | None:
         """Returns the augmentation for a new fit.
@@ -59,6 +74,79 @@ class Repair:
             augmentation.restore(self.augmentation.state())
         self.augmentation = augmentation
         self.batch_norm = None
+
+    def expect(
+        self,
+        report: ShiftReport | None,
+        profiles: Mapping[str, InputProfile],
+        log: RunWriter,
+        step: int,
+    ) -> str:
+        """Returns whether augmentation is likely to help; "" if `adapt` does not include it.
+
+        Call it after `augment` has planned the first augmentation, and before that is used. The
+        plan knows more than the comparison: a difference in the mix of classes needs no
+        augmentation.
+
+        Args:
+            report: The comparison of the streams after the first epoch.
+            profiles: The profiles of the streams.
+            log: Log for the line.
+            step: Epoch, counted from 0.
+        """
+        if self.augmentation is None or not self.augmentation.is_built or report is None:
+            return ""
+        name = "target" if "target" in profiles else "validation"
+        if name not in profiles:
+            return ""
+        found = [f for f in report.findings if (f.stream, f.against) == (name, "train")]
+        sizes = (profiles[each].num_samples for each in (name, "train"))
+        has_means = any(value > 0 for value in self.augmentation.strengths.values())
+        line = expected_worth(found, *sizes, name, has_means)
+        log.write_worth(step, before=line)
+        return f"ShiftGuard: {line}"
+
+    def estimate(
+        self, model: keras.Model, validation: Stream, seconds: float
+    ) -> AccuracyEstimate | None:
+        """Returns an estimate of the accuracy on the target; None if it cannot be estimated.
+
+        Args:
+            model: The model.
+            validation: The stream of validation, whose labelled images are the reference.
+            seconds: How long the training took.
+        """
+        images, labels = validation.samples()
+        inputs = getattr(model, "inputs", None)
+        is_single = len(images) == 1 and (inputs is None or len(inputs) == 1)
+        if not self.target.is_there or labels is None or not is_single:
+            return None
+        with self.target.reading():
+            target, _ = first_samples(self.target.data, MAX_SAMPLES)
+        if self.target.lost or len(target) != 1:
+            return None
+        reference = next(iter(images.values())), labels
+        return bounded_estimate(model, next(iter(target.values())), reference, seconds)
+
+    def judge(
+        self,
+        now: AccuracyEstimate | None,
+        before: AccuracyEstimate | None,
+        log: RunWriter,
+        step: int,
+    ) -> str:
+        """Returns whether the repairs helped; "" if nothing can be said.
+
+        Args:
+            now: Estimate of the accuracy on the target, with all repairs.
+            before: The estimate before batch norm was adapted; None if it was not.
+            log: Log for the line.
+            step: Epoch, counted from 0.
+        """
+        line = "" if now is None else measured_worth(now, before, "before batch norm was adapted")
+        if line:
+            log.write_worth(step, after=line)
+        return f"ShiftGuard: {line}" if line else ""
 
     def augment(self, train: InputProfile, target: InputProfile, log: RunWriter, step: int) -> str:
         """Widens or narrows the augmentation after an epoch; returns the changes as text.
@@ -140,3 +228,11 @@ def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str,
     if isinstance(model, DomainAdaptationModel) and model.looks:
         summary = model.alignment.epoch_summary(step + 1, logs)
         log.write_adaptation(step, *summary, {})
+        if step == 0 and model.expected:
+            log.write_worth(step, before=model.expected)
+
+
+def log_outcome(model: keras.Model, log: RunWriter, step: int) -> None:
+    """Logs whether the fit of a `DomainAdaptationModel` helped; does nothing for other models."""
+    if isinstance(model, DomainAdaptationModel) and (line := model.judge()):
+        log.write_worth(step, after=line)

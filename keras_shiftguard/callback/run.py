@@ -1,5 +1,6 @@
 """`Run`: one fit, evaluation or prediction that the guard watches."""
 
+import time
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -14,11 +15,12 @@ from keras_shiftguard.callback.closing_words import (
 from keras_shiftguard.callback.cost_watch import CostWatch
 from keras_shiftguard.callback.passes import PassCounter
 from keras_shiftguard.callback.preprocessing_watch import PreprocessingWatch
-from keras_shiftguard.callback.repair import Repair, log_alignment
+from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
 from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
@@ -84,6 +86,7 @@ class Run:
         self.feature_layer = feature_layer
         self.profiles = dict(known)
         self.epoch = 0
+        self._began = time.perf_counter()
         self.target_outputs: TargetOutputs | None = None
         self._probe: Probe | None = None
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
@@ -203,7 +206,8 @@ class Run:
             logs: Keras's logs, to which `"shift"` and `"val_shift"` are added.
 
         Returns:
-            The changes of the augmentation as text.
+            The changes of the augmentation as text; after the first epoch, also whether
+            augmentation is likely to help.
 
         Raises:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
@@ -212,11 +216,14 @@ class Run:
         self.log.write_curves(epoch, logs or {})
         self._compare(epoch + 1, logs)
         target = self.known.get("target", self.profiles.get("validation"))
-        changes = ""
+        lines = []
         if target is not None:
-            changes = self.repair.augment(self.profiles["train"], target, self.log, self.epoch)
+            lines = [self.repair.augment(self.profiles["train"], target, self.log, self.epoch)]
+            if epoch == 0:
+                expected = self.repair.expect(self.shift.report, self.profiles, self.log, epoch)
+                lines.insert(0, expected)
         log_alignment(self.model, self.log, self.epoch, logs or {})
-        return changes
+        return "\n".join(line for line in lines if line)
 
     def save_epoch(self) -> None:
         """Writes the profiles, and the state from which the next epoch can resume, to the log."""
@@ -233,9 +240,30 @@ class Run:
         self._write_profiles()
         return self.verdict()
 
-    def recalibrate(self) -> str:
-        """Adapts batch norm after a fit, if `adapt=` includes it; returns the change as text."""
-        return self.repair.recalibrate(self.model, self.log, self.epoch)
+    def recalibrate(self, judge: bool) -> str:
+        """Adapts batch norm after a fit, if `adapt=` includes it, and judges all repairs.
+
+        Args:
+            judge: Whether to estimate if the repairs helped.
+
+        Returns:
+            The change of batch norm, and whether the repairs helped, as text.
+        """
+        # After a correction, the plain model that predicts here is not the one that was trained.
+        judge = judge and self.repair.acts and not self.preprocessing.corrected
+        before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
+        text = self.repair.recalibrate(self.model, self.log, self.epoch)
+        lines = [text]
+        if judge:
+            before = before if text else None
+            lines += [self.repair.judge(self._estimate(), before, self.log, self.epoch)]
+        log_outcome(self.model, self.log, self.epoch)
+        return "\n".join(line for line in lines if line)
+
+    def _estimate(self) -> AccuracyEstimate | None:
+        self._sync()
+        seconds = time.perf_counter() - self._began
+        return self.repair.estimate(self.model, self.stream("validation"), seconds)
 
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.

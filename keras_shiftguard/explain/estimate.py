@@ -24,6 +24,7 @@ MAX_REFERENCE = 512  # labelled samples that are corrupted
 MIN_REFERENCE = 50  # labelled samples; with fewer, no value is given
 PENALTY = 1.0  # of the ridge regression, for standardised scores
 MAX_DISAGREEMENT = 0.15  # between regression and optimal transport; above it, no value is given
+METHODS_DISAGREE = "The methods disagree: label some of the samples."  # a reason
 FEATURES = ("ATC", "DoC", "COT", "entropy", "MaNo", "shares")
 
 
@@ -210,7 +211,7 @@ def _calibrated(
     apart = abs(value - by_method["COT"])
     margin = max(margin, apart)  # the interval holds the estimates of both methods
     if apart > MAX_DISAGREEMENT:
-        return unknown("The methods disagree: label some of the samples.")
+        return unknown(METHODS_DISAGREE)
     interval = _share(value - margin), _share(value + margin)
     return AccuracyEstimate(value, interval, whole, by_method, len(samples), alpha)
 

@@ -8,7 +8,7 @@ import numpy as np
 
 def is_first_process() -> bool:
     """Whether this process prints and writes for all processes that train the model."""
-    return not _has_several_processes() or _jax().process_index() == 0
+    return not has_several_processes() or _jax().process_index() == 0
 
 
 def from_all(data: Any) -> Any:
@@ -22,7 +22,7 @@ def from_all(data: Any) -> Any:
         data: NumPy arrays `(samples, ...)` in any structure; None stays None. Each process
             contributes as many samples as the process with the fewest.
     """
-    if not _has_several_processes() or keras.distribution.distribution() is None:
+    if not has_several_processes() or keras.distribution.distribution() is None:
         return data
     from jax.experimental.multihost_utils import process_allgather
 
@@ -35,7 +35,7 @@ def from_all(data: Any) -> Any:
     return keras.tree.map_structure(gathered, data)
 
 
-def _has_several_processes() -> bool:
+def has_several_processes() -> bool:
     """Whether JAX runs in several processes, of which this is one."""
     return keras.backend.backend() == "jax" and _jax().process_count() > 1
 

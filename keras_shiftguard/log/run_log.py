@@ -199,6 +199,23 @@ class RunWriter:
 
         self._try(write)
 
+    def write_worth(self, step: int, before: str = "", after: str = "") -> None:
+        """Writes whether adaptation is likely to help, or whether it did, in one sentence.
+
+        Args:
+            step: Epoch, counted from 0.
+            before: The sentence from before it; "" leaves the sentence that was written.
+            after: The sentence from after it, likewise.
+        """
+
+        def write(_: "EventWriter") -> None:
+            if self._tab is not None:
+                self._tab.write_worth(step, before, after)
+            if self._page is not None:
+                self._page.write_worth(before, after)
+
+        self._try(write)
+
     def write_epoch_state(self, epoch: int, state: dict[str, Any]) -> None:
         """Writes the guard's state at the start of an epoch, counted from 0."""
         self._try(lambda writer: write_epoch_state(writer.log_dir, epoch, state))

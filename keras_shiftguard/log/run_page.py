@@ -78,10 +78,19 @@ class RunPage:
 
     def write_adaptation(self, headline: str, events: Sequence[Mapping[str, Any]]) -> None:
         """Writes the page with the changes that the adaptation made, see `RunWriter`."""
-        before = self._parts.get("adaptation", {"events": []})["events"]
-        texts = [*before, *(str(event["text"]) for event in events)]
-        self._parts["adaptation"] = {"headline": headline, "events": texts[-MAX_EVENTS:]}
+        part = self._adaptation()
+        texts = [*part["events"], *(str(event["text"]) for event in events)]
+        self._parts["adaptation"] = part | {"headline": headline, "events": texts[-MAX_EVENTS:]}
         self._write()
+
+    def write_worth(self, before: str, after: str) -> None:
+        """Writes the page with whether adaptation is likely to help, or whether it did."""
+        said = {key: text for key, text in (("before", before), ("after", after)) if text}
+        self._parts["adaptation"] = self._adaptation() | said
+        self._write()
+
+    def _adaptation(self) -> dict[str, Any]:
+        return {"headline": "", "events": [], **self._parts.get("adaptation", {})}
 
     def resume(self, epoch: int) -> None:
         """Continues the page of an interrupted fit at `epoch`, counted from 0."""

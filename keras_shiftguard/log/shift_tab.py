@@ -55,6 +55,7 @@ class ShiftEvents:
             "diagnosis": {},
             "corrected": {},
             "adapts": False,
+            "worth": {"before": None, "after": None},
             "num_samples": {},
             "collecting": {},
         }
@@ -173,6 +174,13 @@ class ShiftEvents:
         self._state["verdict"]["adaptation"] = headline
         self._state["adapts"] = True
         self.write_events(step, events)
+        self._write_state(step)
+
+    def write_worth(self, step: int, before: str, after: str) -> None:
+        """Writes whether adaptation is likely to help, or whether it did; see `RunWriter`."""
+        said = {key: text for key, text in (("before", before), ("after", after)) if text}
+        self._state["worth"] = self._state["worth"] | said
+        self._state["adapts"] = True
         self._write_state(step)
 
     def write_events(self, step: int, events: Sequence[Mapping[str, Any]]) -> None:

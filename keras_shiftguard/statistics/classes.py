@@ -17,6 +17,7 @@ LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
 MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
+SMALLEST_PROBABILITY = 1e-6  # whose logarithm is taken
 
 
 def width_of(y: Any) -> int:
@@ -106,20 +107,15 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
     return rows.argmax(axis=1) if valid else None
 
 
-def probabilities(outputs: Any) -> Any:
-    """Returns the class probabilities of a batch of outputs, with `keras.ops`.
+def are_probabilities(outputs: Any) -> Any:
+    """Returns whether a batch of outputs is read as probabilities, a boolean scalar tensor.
 
-    If all outputs of the batch lie in [0, 1] and every row sums to 1, both within
-    `PROBABILITY_TOLERANCE`, they are returned as they are; else softmax is applied to all rows.
-    A single column belongs to the second of two classes: it is a probability if all outputs of
-    the batch lie in [0, 1], else a logit. Rows with values that are not finite do not influence
-    how the others are read.
+    They are if all of them lie in [0, 1] and every row sums to 1, both within
+    `PROBABILITY_TOLERANCE`. A single column need not sum to 1. Rows with values that are not
+    finite do not influence how the others are read.
 
     Args:
         outputs: `(samples, classes)`, floating point.
-
-    Returns:
-        `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
     """
     finite = ops.all(ops.isfinite(outputs), axis=1, keepdims=True)
     filled = ops.where(finite, outputs, ops.zeros_like(outputs))
@@ -127,12 +123,50 @@ def probabilities(outputs: Any) -> Any:
         ops.min(filled) >= -PROBABILITY_TOLERANCE, ops.max(filled) <= 1.0 + PROBABILITY_TOLERANCE
     )
     if outputs.shape[1] == 1:
-        second = ops.where(in_range, outputs, ops.sigmoid(outputs))
-        return ops.concatenate([1.0 - second, second], axis=1)
+        return in_range
     error = ops.abs(ops.sum(filled, axis=1, keepdims=True) - 1.0)
     largest_error = ops.max(ops.where(finite, error, ops.zeros_like(error)))
-    are_probabilities = ops.logical_and(in_range, largest_error <= PROBABILITY_TOLERANCE)
-    return ops.where(are_probabilities, outputs, ops.softmax(outputs, axis=1))
+    return ops.logical_and(in_range, largest_error <= PROBABILITY_TOLERANCE)
+
+
+def probabilities(outputs: Any) -> Any:
+    """Returns the class probabilities of a batch of outputs, with `keras.ops`.
+
+    Outputs that `are_probabilities` are returned as they are; else softmax is applied to all
+    rows. A single column belongs to the second of two classes: it is a probability or a logit.
+
+    Args:
+        outputs: `(samples, classes)`, floating point.
+
+    Returns:
+        `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
+    """
+    as_they_are = are_probabilities(outputs)
+    if outputs.shape[1] == 1:
+        second = ops.where(as_they_are, outputs, ops.sigmoid(outputs))
+        return ops.concatenate([1.0 - second, second], axis=1)
+    return ops.where(as_they_are, outputs, ops.softmax(outputs, axis=1))
+
+
+def log_probabilities(outputs: Any) -> Any:
+    """Returns the logarithms of the class probabilities of a batch of outputs.
+
+    Those of logits are computed without the probabilities, which may underflow to 0. Those of
+    probabilities below `SMALLEST_PROBABILITY` are the logarithm of that.
+
+    Args:
+        outputs: `(samples, classes)`, floating point.
+
+    Returns:
+        `(samples, classes)`, or `(samples, 2)` for one column, in the dtype of `outputs`.
+    """
+    if outputs.shape[1] == 1:
+        p = ops.concatenate([1.0 - outputs, outputs], axis=1)
+        of_logits = ops.log_sigmoid(ops.concatenate([-outputs, outputs], axis=1))
+    else:
+        p, of_logits = outputs, ops.log_softmax(outputs, axis=1)
+    of_probabilities = ops.log(ops.maximum(p, SMALLEST_PROBABILITY))
+    return ops.where(are_probabilities(outputs), of_probabilities, of_logits)
 
 
 def host_probabilities(outputs: Any) -> np.ndarray:

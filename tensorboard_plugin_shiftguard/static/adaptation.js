@@ -58,15 +58,15 @@ function charts(series) {
 const largestAtLast = (lines) =>
   [...lines].sort((a, b) => Math.abs(latest(b[1])) - Math.abs(latest(a[1])));
 
-/** Whether the adaptation helped, in sentences with their numbers. */
-export function helped(series, curves) {
+/** Whether the adaptation helped, in sentences; `worth`: what the guard said before and after. */
+export function helped(series, curves, worth) {
   const worst = (prefix) =>
     Object.entries(series)
       .filter(([name, points]) => name.startsWith(prefix) && Number.isFinite(latest(points)))
       .map(([name, points]) => [name.slice(prefix.length), Math.abs(latest(points))])
       .sort((a, b) => b[1] - a[1])[0];
   const [before, after] = [worst("shift_before/"), worst("shift/")];
-  const said = [];
+  const said = [worth?.before, worth?.after].filter(Boolean);
   if (before && after) {
     const better = after[1] < 0.9 * before[1];
     said.push(
@@ -90,7 +90,7 @@ export function helped(series, curves) {
       `Accuracy on validation went from ${number(points[0][1])} to ${number(points.at(-1)[1])}. ` +
         "Training itself raises it too: compare it with a run without adaptation.",
     );
-  if (said.length)
+  if (said.length && !worth?.after)
     said.push(
       "Whether the model is better on the target, only labels of the target can tell; " +
         "sg.estimate_accuracy(model, target, reference) estimates it without them.",
@@ -145,14 +145,15 @@ export function createAdaptation({ failed }) {
   }
 
   function draw(series, curves, model) {
-    const text = JSON.stringify([series, curves]);
+    const worth = model.overview.state?.worth;
+    const text = JSON.stringify([series, curves, worth]);
     if (text === drawn) return;
     drawn = text;
     const found = charts(series);
     const actions = model.overview.events
       .filter((event) => event.kind === "action")
       .map((event) => event.step);
-    const said = helped(series, curves);
+    const said = helped(series, curves, worth);
     fill(
       answer,
       said.length > 0 && [el("h3", null, "Did it help?"), said.map((one) => el("p", null, one))],

@@ -13,6 +13,7 @@ import pytest
 from keras import layers
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback import repair
 
 pytestmark = pytest.mark.backend
 BACKEND = keras.backend.backend()
@@ -77,6 +78,8 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     assert used == {"darker"} and abs(guard.augmentation.gaps["brightness"]) < 1
     said = capsys.readouterr().out
     assert "augmentation darker raised to" in said and "Batch norm now has the statistics" in said
+    likely = "ShiftGuard: Adaptation is likely to help: target images are much darker than training"
+    assert said.count(likely) == 1 and said.index(likely) < said.index("darker raised to")
     # Validation was not augmented: evaluating the final weights gives the same loss.
     guard.batch_norm.restore()
     assert model.evaluate(*data, batch_size=64, verbose=0) == pytest.approx(
@@ -87,6 +90,27 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
     )
     state = json.loads((tmp_path / "adaptation.json").read_text())
     assert max(state["inputs"]["input"]["strengths"]) > 0.2
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("verbose", [0, 1])
+def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
+    """Images of two classes, an estimate for each of: old statistics of batch norm, new ones."""
+    images, classes = data
+    bright = (images + 0.2 * (classes[:, None, None, None] - 0.5)).astype("float32")
+    asked = []
+    real = repair.bounded_estimate
+    monkeypatch.setattr(repair, "bounded_estimate", lambda *a: asked.append(a) or real(*a))
+    target = bright - np.float32(0.25)
+    guard = guarded(target, adapt=("augmentation", "batch_norm"), verbose=verbose)
+    fitted((bright, classes), guard, validation_data=(bright, classes))
+    said = capsys.readouterr().out
+    assert len(asked) == 2 * verbose and bool(said) == bool(verbose)
+    if verbose and BACKEND != "jax":
+        last = said.strip().splitlines()[-1]
+        assert last.startswith("ShiftGuard: ") and "before batch norm was adapted" in last
+        # It is an estimate of the model with the new statistics, so they are in the model.
+        assert guard.batch_norm is not None
 
 
 @pytest.fixture

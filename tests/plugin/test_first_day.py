@@ -81,7 +81,9 @@ def write_adaptation(run_dir):
     with RawLog(run_dir) as log:
         for step in range(3):
             verdict = {"adaptation": "Training is augmented: noise 0.17."}
-            log.add("shiftguard/state", state(step, adapts=True, verdict=verdict), step)
+            worth = {"before": "Adaptation is likely to help: noise.", "after": None}
+            more_state = {"adapts": True, "verdict": verdict, "worth": worth}
+            log.add("shiftguard/state", state(step, **more_state), step)
             for kind, values in (("shift", left), ("shift_before", before)):
                 for name, value in {**more, **values}.items():
                     log.scalar(f"shiftguard/adaptation/{kind}/{name}", value, step + 1)
@@ -205,6 +207,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     tab.fold("adaptation")
     tab("helped").wait_for()
     said = tab("helped").inner_text()
+    assert said.splitlines()[1:2] == ["Adaptation is likely to help: noise."]
     assert "the largest difference was 5.8" in said and "0.7 are left" in said
     assert "Accuracy on validation went from 0.5 to 0.7" in said
     titles = tab("adaptation").locator("h3").all_inner_texts()

@@ -6,19 +6,20 @@ from typing import Any, Self
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.arguments import check_options
-from keras_shiftguard.adaptation.domains.evidence import Evidence
-from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.fitting import train
-from keras_shiftguard.adaptation.domains.methods import (
+from keras_shiftguard.domains.arguments import check_options
+from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.fitting import train
+from keras_shiftguard.domains.methods import (
     NEED_CLASSES,
     NEED_VIEWS,
     make_methods,
     method_names,
 )
-from keras_shiftguard.adaptation.domains.pair_model import PairModel
-from keras_shiftguard.adaptation.domains.report import Action, AlignmentReport
-from keras_shiftguard.adaptation.domains.views import Views, check_views
+from keras_shiftguard.domains.outcome import Outcome
+from keras_shiftguard.domains.pair_model import PairModel
+from keras_shiftguard.domains.report import Action, AlignmentReport
+from keras_shiftguard.domains.views import Views, check_views
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_outputs import is_classifier
 from keras_shiftguard.instrument.processes import is_first_process
@@ -63,7 +64,8 @@ class DomainAdaptationModel(PairModel):
             `training=True`. If None, the methods that need a strong view use a built-in
             augmentation for images, vectors and signals. With any other method, a layer
             given here makes the source train on its strong views as well.
-        verbose: 0 is silent; 1 prints what is done and why.
+        verbose: 0 is silent; 1 prints what is done and why, before training whether adaptation
+            is likely to help, and after it whether it did, if there is `validation_data`.
 
     Attributes:
         adapted_model: The plain model, compiled with the same loss and metrics. It
@@ -119,6 +121,8 @@ class DomainAdaptationModel(PairModel):
         self.verbose = verbose
         self.looks: list[Evidence] = []
         self.actions: list[Action] = []
+        self.expected = self.outcome = ""  # of the latest fit, see `AlignmentReport`
+        self.judging: Outcome | None = None  # during a fit
         self.num_classes = max(self.split.num_outputs, 2)
         self.methods = make_methods(
             names, self.split.width, self.num_classes, self.units, self.entropy
@@ -163,7 +167,8 @@ class DomainAdaptationModel(PairModel):
             target_data: Unlabelled data of the target, in any of these forms. It
                 may have another size than the source, since it is repeated.
                 Labels are ignored. None trains on the source alone.
-            **kwargs: The other arguments of `keras.Model.fit`.
+            **kwargs: The other arguments of `keras.Model.fit`. Class and sample weights weigh the
+                loss of the task only.
 
         Returns:
             The `History`, with `alignment_loss` beside the metrics. Adversarial methods
@@ -177,7 +182,13 @@ class DomainAdaptationModel(PairModel):
         self._compile_if_needed()
         self._read_loss()
         if target_data is None or self.initial_strength == 0:
+            self.expected = self.outcome = ""
             return super().fit(x, y, **kwargs)
+        if not self.base.trainable_variables:
+            raise BadInputError(
+                f"Nothing of {self.base.name!r} can be trained: all its layers are frozen. Set "
+                "`trainable = True` on some of them, and compile again."
+            )
         return train(self, super().fit, x, y, target_data, kwargs)
 
     @property
@@ -202,7 +213,15 @@ class DomainAdaptationModel(PairModel):
             looks=tuple(self.looks),
             actions=tuple(self.actions),
             strength=self.current_strength,
+            expected=self.expected,
+            outcome=self.outcome,
         )
+
+    def judge(self) -> str:
+        """Estimates, during a fit, whether it helped; returns `outcome`, "" if that is unknown."""
+        if self.judging is not None:
+            self.outcome = self.judging.line()
+        return self.outcome
 
     @property
     def current_strength(self) -> float:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from keras_shiftguard.adaptation.domains.adamatch import AdaMatch
-from keras_shiftguard.adaptation.domains.adversarial import DomainAdversarial
-from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE
-from keras_shiftguard.adaptation.domains.discrepancy import (
+from keras_shiftguard.domains.adamatch import AdaMatch
+from keras_shiftguard.domains.adversarial import DomainAdversarial
+from keras_shiftguard.domains.auto import FIRST_STAGE
+from keras_shiftguard.domains.discrepancy import (
     CorrelationAlignment,
     MaximumMeanDiscrepancy,
 )

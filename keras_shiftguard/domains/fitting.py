@@ -6,12 +6,19 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.adaptation.domains.arguments import check_streams, has_labels, num_samples
-from keras_shiftguard.adaptation.domains.paired_batches import Pairs, is_one_shot
-from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
+from keras_shiftguard.domains.arguments import (
+    MIN_TARGET_SAMPLES,
+    check_streams,
+    has_labels,
+    num_samples,
+)
+from keras_shiftguard.domains.outcome import Outcome, expectation
+from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
+from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.processes import from_all
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
+from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_SAMPLES = 512  # samples of each domain that are measured
 
@@ -55,8 +62,14 @@ def train(
     )
     for remark in remarks:
         model.say(remark)
-    held_out = validation is not None and not is_one_shot(validation)
-    measured = _take_samples(validation)[1] if held_out else source_samples
+    model.expected = expectation(source_samples[0], target_samples[0]) if model.verbose else ""
+    if model.expected:
+        model.say(model.expected)
+    measured, is_held_out = source_samples, False
+    if validation is not None and not is_one_shot(validation):
+        held_out = _take_samples(validation)[1]
+        if num_samples(held_out[0]) >= MIN_TARGET_SAMPLES:  # fewer cannot be measured
+            measured, is_held_out = held_out, True
     epochs = kwargs.get("initial_epoch", 0), kwargs.get("epochs", 1)
     seed = int(np.random.randint(2**31))  # follows keras.utils.set_random_seed
     seed = int(from_all(np.asarray([seed]))[0])  # the seed of the first process, for all
@@ -79,7 +92,13 @@ def train(
         seen = from_all([source_samples[0], target_samples[0]])
         model.views.fit_scales(keras.tree.map_structure(_concatenated, *seen))
     x, y, *_ = from_all(measured)
-    watch = AdaptationWatch(model, (x, y), from_all(target_samples[0]), epochs)
+    weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
+    trained = from_all((to_numpy(source_samples[1]), weights))
+    judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
+    target_x = from_all(target_samples[0])
+    watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
+    model.judging = Outcome(model, watch) if judges else None
+    model.outcome = ""
     callbacks = kwargs.pop("callbacks", None) or []
     if isinstance(callbacks, keras.callbacks.CallbackList):
         callbacks = callbacks.callbacks
@@ -87,9 +106,20 @@ def train(
         callbacks = [callbacks]
     # The user's callbacks come last, so that they can override what `watch` sets.
     history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+    model.judge()
+    model.judging = None  # with the samples
     if model.verbose:
         print(model.alignment)
     return history
+
+
+def _loss_weights(labels: Any, weights: Any, class_weight: Any) -> np.ndarray | None:
+    """Returns the weight of each sample in the loss, `(samples,)`; None for equal weights."""
+    ids = host_class_ids(to_numpy(labels))
+    if ids is None or (weights is None and not class_weight):
+        return None
+    each = np.array([float((class_weight or {}).get(k, 1.0)) for k in ids.tolist()])
+    return each if weights is None else each * to_numpy(weights).reshape(-1)
 
 
 def _concatenated(*parts: Any) -> np.ndarray:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from adaptation_models import network
 
-from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.errors import BadInputError
 
 Dense = keras.layers.Dense
@@ -43,6 +43,23 @@ def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_cros
 )
 def test_streams(match, kw):
     refused(match, **kw)
+
+
+def test_the_order_of_a_dict_of_inputs_does_not_matter():
+    inputs = {name: keras.Input((2,), name=name) for name in ("a", "b")}
+    features = Dense(4, name="features")(keras.layers.Concatenate()(list(inputs.values())))
+    model = DomainAdaptationModel(keras.Model(inputs, Dense(2)(features)), "features", verbose=0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    target = {"b": X + 1, "a": X}
+    history = model.fit({"a": X, "b": X}, Y, target_data=target, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_validation_of_a_single_sample_is_not_measured():
+    model = DomainAdaptationModel(network(), "features", "mmd", verbose=0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    model.fit(X, Y, target_data=X + 1, validation_data=(X[:1], Y[:1]), verbose=0)
+    assert all(np.isfinite(look.distance) for look in model.looks)
 
 
 def test_images_of_another_range_get_the_fix():

@@ -20,15 +20,15 @@ class Pair:
             for regression.
         target_probabilities: Class probabilities of the target, `(other samples, classes)`;
             None for regression.
-        strong_probabilities: Class probabilities of the strongly augmented target, in the same
-            order; None without a strong view.
+        strong_log_probabilities: Logarithms of the class probabilities of the strongly augmented
+            target, in the same order; None without a strong view.
     """
 
     features: Any
     target_features: Any
     probabilities: Any = None
     target_probabilities: Any = None
-    strong_probabilities: Any = None
+    strong_log_probabilities: Any = None
 
 
 def joined(parts: Sequence[Any]) -> Any:

@@ -9,11 +9,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.feature_split import Split
-from keras_shiftguard.adaptation.domains.pair import Pair, first, flat, joined, repeated
-from keras_shiftguard.adaptation.domains.views import Views
+from keras_shiftguard.domains.feature_split import Split
+from keras_shiftguard.domains.pair import Pair, first, flat, joined, repeated
+from keras_shiftguard.domains.views import Views
 from keras_shiftguard.io.batches import SOURCE, TARGET, is_pair
-from keras_shiftguard.statistics.classes import probabilities
+from keras_shiftguard.statistics.classes import (
+    SMALLEST_PROBABILITY,
+    are_probabilities,
+    log_probabilities,
+    probabilities,
+)
 
 
 class PairModel(keras.Model):
@@ -62,7 +67,7 @@ class PairModel(keras.Model):
             flat(features[n : n + m]),
             self.probabilities(answers[:n]),
             self.probabilities(outputs[n : n + m]),
-            self.probabilities(outputs[2 * n + m :]) if self.views else None,
+            self.log_probabilities(outputs[2 * n + m :]) if self.views else None,
         )
         progress = ops.minimum(self.steps_done / ops.maximum(self.steps, 1.0), 1.0)
         alignment = sum(method.loss(pair, progress, self.strength) for method in self.methods)
@@ -143,17 +148,31 @@ class PairModel(keras.Model):
         """Returns a random mixture of two outputs for the source: with and without the target.
 
         In `outputs`, batch norm normalised source and target together. Here the source `x` runs
-        alone, and the moving averages of batch norm are restored. Reference: Berthelot et al.
-        (2022), section 3.1.
+        alone, and the moving averages of batch norm are restored. Each logit is mixed with a
+        share of its own, uniform in [0, 1]. For a model that ends in a softmax, logarithms of the
+        probabilities take the place of the logits, which are not known. Reference: Berthelot et
+        al. (2022), section 3.1.
         """
         variables = self.split.memory
         before = [ops.copy(v.value) for v in variables]
         _, alone = self.split.features_and_outputs(x, training=True)
         for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
-        share = keras.random.uniform(ops.shape(outputs), seed=seed)
-        share = ops.cast(share, outputs.dtype)
-        return share * outputs + (1 - share) * alone
+        share = keras.random.uniform(ops.shape(outputs), seed=seed, dtype="float32")
+
+        def mixed(a: Any, b: Any) -> Any:
+            return share * ops.cast(a, "float32") + (1 - share) * ops.cast(b, "float32")
+
+        answers = mixed(outputs, alone)
+        if self.num_classes:
+            # Probabilities, each mixed with a share of its own, would no longer sum to 1.
+            p = _from_logits(mixed(_logits(outputs), _logits(alone)))
+            answers = ops.where(are_probabilities(ops.cast(outputs, "float32")), p, answers)
+        return ops.cast(answers, outputs.dtype)
+
+    def log_probabilities(self, outputs: Any) -> Any:
+        """Returns the logarithms of `probabilities`, float32; None for regression."""
+        return log_probabilities(ops.cast(outputs, "float32")) if self.num_classes else None
 
     def probabilities(self, outputs: Any) -> Any:
         """Returns class probabilities, float32, of logits or probabilities; None for regression."""
@@ -168,3 +187,17 @@ class PairModel(keras.Model):
         if keras.backend.backend() != "tensorflow":
             return 1
         return int(self.distribute_strategy.num_replicas_in_sync)
+
+
+def _logits(p: Any) -> Any:
+    """Returns logits of class probabilities, or of one column, the probability of a class."""
+    p = ops.cast(p, "float32")
+    log_p = ops.log(ops.maximum(p, SMALLEST_PROBABILITY))
+    if p.shape[1] > 1:
+        return log_p
+    return log_p - ops.log(ops.maximum(1 - p, SMALLEST_PROBABILITY))
+
+
+def _from_logits(logits: Any) -> Any:
+    """Returns the probabilities that have these logits."""
+    return ops.softmax(logits, axis=1) if logits.shape[1] > 1 else ops.sigmoid(logits)

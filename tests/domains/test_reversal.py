@@ -6,7 +6,7 @@ import pytest
 from adaptation_models import gradients_of
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.reversal import GradientReversal
+from keras_shiftguard.domains.reversal import GradientReversal
 from keras_shiftguard.errors import BadInputError
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]

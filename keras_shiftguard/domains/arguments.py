@@ -36,7 +36,8 @@ def check_streams(source: Any, target: Any, labels: Any, num_classes: int) -> li
     """
     source_inputs, target_inputs = named_inputs(source), named_inputs(target)
     same_structure = isinstance(source, Mapping) == isinstance(target, Mapping)
-    if list(source_inputs) != list(target_inputs) or not same_structure:
+    # The order of a dict does not matter.
+    if source_inputs.keys() != target_inputs.keys() or not same_structure:
         raise BadInputError(
             "`target_data` must hold the same inputs as the source, both in a dict or both not. "
             f"Received: {list(target_inputs)}, expected: {list(source_inputs)}"

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.adaptation.domains.adamatch import CONFIDENCE
-from keras_shiftguard.adaptation.domains.discrepancy import BANDWIDTHS, CORAL_WEIGHT
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.adamatch import CONFIDENCE
+from keras_shiftguard.domains.discrepancy import BANDWIDTHS, CORAL_WEIGHT
+from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE, TARGET
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]

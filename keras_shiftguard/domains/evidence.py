@@ -52,7 +52,7 @@ def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
         target: Features, `(other samples, features)`.
 
     Returns:
-        A number between 0 and 2.
+        A number between 0 and 2; NaN if a feature is not finite.
 
     Reference: Ben-David et al., "A theory of learning from different domains",
     Machine Learning 79 (2010), section 4; Ganin et al. (2016), section 5.1.4.
@@ -62,6 +62,8 @@ def proxy_a_distance(source: np.ndarray, target: np.ndarray) -> float:
     >>> proxy_a_distance(np.zeros((20, 2)), np.ones((20, 2)))
     2.0
     """
+    if not (np.isfinite(source).all() and np.isfinite(target).all()):
+        return float("nan")
     wrong = []
     for fold in (0, 1):
         weights, offset = _linear_rule(source[fold::2], target[fold::2])
@@ -79,9 +81,18 @@ def _linear_rule(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, float]:
     a, b = a.astype("float64"), b.astype("float64")
     mean_a, mean_b = a.mean(axis=0), b.mean(axis=0)
     centred = np.concatenate([a - mean_a, b - mean_b])
-    cov = centred.T @ centred / len(centred)
-    ridge = RIDGE * max(np.trace(cov) / len(cov), 1e-12)
-    weights = np.linalg.solve(cov + ridge * np.eye(len(cov)), mean_b - mean_a)
+    samples, features = centred.shape
+    difference = mean_b - mean_a
+    ridge = RIDGE * max((centred**2).sum() / (samples * features), 1e-12)
+    if features <= samples:
+        cov = centred.T @ centred / samples
+        weights = np.linalg.solve(cov + ridge * np.eye(features), difference)
+    else:
+        # The same weights (Woodbury's identity) from a matrix of samples, since a covariance of
+        # many features may not fit into memory.
+        gram = centred @ centred.T + samples * ridge * np.eye(samples)
+        inner = np.linalg.solve(gram, centred @ difference)
+        weights = (difference - centred.T @ inner) / ridge
     return weights, float(-weights @ (mean_a + mean_b) / 2)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.domains.evidence import Evidence
 
 MAX_CURVES = 20  # largest number of classes whose estimated share is drawn
 
@@ -39,6 +39,9 @@ class AlignmentReport:
             often in long trainings).
         actions: The changes that were made during training.
         strength: Weight of the methods at the end.
+        expected: Whether adaptation was likely to help, as said before training; "" if nothing
+            was said.
+        outcome: Whether it helped, by estimated accuracies; "" if nothing can be said.
     """
 
     method: str
@@ -46,6 +49,8 @@ class AlignmentReport:
     looks: tuple[Evidence, ...] = ()
     actions: tuple[Action, ...] = ()
     strength: float = 0.0
+    expected: str = ""
+    outcome: str = ""
 
     @property
     def aligns(self) -> bool:
@@ -61,8 +66,11 @@ class AlignmentReport:
         """
         if len(self.looks) < 2 or not self.aligns or self.strength == 0:
             return None
-        now, largest = self.looks[-1].distance, max(look.distance for look in self.looks)
-        return now <= 0.5 or now < 0.8 * largest
+        distances = [look.distance for look in self.looks]
+        now = distances[-1]
+        if now != now:  # NaN: the features are not finite
+            return None
+        return now <= 0.5 or now < 0.8 * max(d for d in distances if d == d)
 
     def epoch_summary(
         self, epoch: int, logs: Mapping[str, Any]
@@ -103,6 +111,8 @@ class AlignmentReport:
             "feature_layer": self.feature_layer,
             "works": self.works,
             "strength": self.strength,
+            "expected": self.expected,
+            "outcome": self.outcome,
             "distance": [look.distance for look in self.looks],
             "source_accuracy": [look.source_accuracy for look in self.looks],
             "confidence": [look.confidence for look in self.looks],
@@ -114,6 +124,8 @@ class AlignmentReport:
         if not self.looks:
             return "Nothing has been aligned yet: call `fit` with `target_data=`."
         first, last = self.looks[0], self.looks[-1]
+        if last.distance != last.distance:  # NaN
+            return f"{self._headline()}\n  The features are not finite: the training has diverged."
         lines = [
             self._headline(),
             f"  A linear rule tells source from target in {last.domain_accuracy:.0%} of cases, "
@@ -126,6 +138,7 @@ class AlignmentReport:
                 f"model's mean confidence is {last.confidence:.0%}. These numbers use no labels of "
                 "the target, so they prove nothing about the accuracy there."
             )
+        lines += [f"  {self.outcome}"] if self.outcome else []
         lines += [f"  {action}." for action in self.actions]
         return "\n".join(lines)
 

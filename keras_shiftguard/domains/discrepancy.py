@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.pair import Pair
+from keras_shiftguard.domains.pair import Pair
 
 BANDWIDTHS = (0.125, 0.25, 0.5, 1.0, 2.0)  # in units of the mean squared distance
 # Sun and Saenko choose the weight so that task and CORAL loss are about equal in the end. The CORAL
@@ -21,8 +21,13 @@ EPSILON = 1e-6  # avoids a division by zero
 class MaximumMeanDiscrepancy(keras.layers.Layer):
     """The squared maximum mean discrepancy of the features, with several kernels at once.
 
+    It differs from the paper in these points. All kernels have the same weight, while the paper
+    learns the weights. The kernels are the five of the authors' code; the paper has more. The
+    estimate uses all pairs of samples in a batch: it has less noise than that of the paper, which
+    uses each sample once to be faster on large batches. One layer is aligned, not the last three.
+
     Reference: Long et al., "Learning Transferable Features with Deep Adaptation Networks",
-    ICML 2015. All kernels have the same weight here, and only one layer is aligned.
+    ICML 2015.
     """
 
     def loss(self, pair: Pair, progress: Any, strength: Any) -> Any:
@@ -32,6 +37,10 @@ class MaximumMeanDiscrepancy(keras.layers.Layer):
 
 class CorrelationAlignment(keras.layers.Layer):
     """The squared distance of the covariances of the features.
+
+    The paper aligns the outputs of the last layer, and chooses the weight for each task so that
+    both losses are about equal in the end. Here the features before the last layer are aligned,
+    as by the other methods, and the weight is `CORAL_WEIGHT * strength`.
 
     Reference: Sun and Saenko, "Deep CORAL: Correlation Alignment for Deep Domain Adaptation",
     ECCV workshops 2016.
@@ -54,24 +63,33 @@ def mmd(source: Any, target: Any) -> Any:
         target: Features, `(other samples, features)`, float32.
 
     Returns:
-        A scalar. It is near 0, and may be negative, for batches of one distribution.
+        A scalar. It is near 0, and may be negative, for batches of one distribution. It is 0 if
+        a batch has a single sample, such as the last batch of an epoch: nothing is known then
+        about the distances within its domain.
 
     Reference: Gretton et al., "A Kernel Two-Sample Test", JMLR 13 (2012), eq. 3.
     """
     n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
     both = ops.concatenate([source, target], axis=0)
+    # Distances do not change if all features are shifted, and lose fewer digits near 0.
+    both = both - ops.stop_gradient(ops.mean(both, axis=0, keepdims=True))
     distances = squared_distances(both, both)
     scale = ops.stop_gradient(ops.sum(distances) / ((n + m) * (n + m - 1.0))) + EPSILON
     kernel = sum(ops.exp(-distances / (2.0 * width * scale)) for width in BANDWIDTHS)
     kernel = kernel / len(BANDWIDTHS)
     size = ops.shape(source)[0]
-    within_source, within_target = kernel[:size, :size], kernel[size:, size:]
-    # Subtracts the pairs of a sample with itself, whose kernel is 1.
-    return (
-        (ops.sum(within_source) - n) / ops.maximum(n * (n - 1.0), 1.0)
-        + (ops.sum(within_target) - m) / ops.maximum(m * (m - 1.0), 1.0)
+
+    def within(part: Any, samples: Any) -> Any:
+        # Without the pairs of a sample with itself.
+        others = ops.sum(part) - ops.sum(ops.diagonal(part))
+        return others / ops.maximum(samples * (samples - 1.0), 1.0)
+
+    distance = (
+        within(kernel[:size, :size], n)
+        + within(kernel[size:, size:], m)
         - 2.0 * ops.mean(kernel[:size, size:])
     )
+    return distance * _has_pairs(n, m)
 
 
 def squared_distances(a: Any, b: Any) -> Any:
@@ -89,10 +107,17 @@ def coral(source: Any, target: Any) -> Any:
         target: Features, `(other samples, features)`, float32.
 
     Returns:
-        A scalar, 0 for equal covariances.
+        A scalar, 0 for equal covariances. It is also 0 if a batch has a single sample, such as
+        the last batch of an epoch: one sample has no covariance.
     """
+    n, m = (ops.cast(ops.shape(x)[0], "float32") for x in (source, target))
     difference = _covariance(source) - _covariance(target)
-    return ops.sum(ops.square(difference)) / (4.0 * source.shape[1] ** 2)
+    return _has_pairs(n, m) * ops.sum(ops.square(difference)) / (4.0 * source.shape[1] ** 2)
+
+
+def _has_pairs(n: Any, m: Any) -> Any:
+    """Returns 1.0 if batches of `n` and of `m` samples have two samples or more, else 0.0."""
+    return ops.cast(ops.minimum(n, m) > 1.5, "float32")
 
 
 def _covariance(x: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.pair import Pair
-from keras_shiftguard.adaptation.domains.reversal import reverse
+from keras_shiftguard.domains.pair import Pair
+from keras_shiftguard.domains.reversal import reverse
 
 RAMP_STEEPNESS = 10.0  # of the sigmoid by which the reversed gradient rises
 # An outer product of features and class probabilities wider than `MAX_PRODUCT` is replaced by a
@@ -25,6 +25,12 @@ class DomainAdversarial(keras.layers.Layer):
     The head learns at full speed from the first step on. Only the reversed gradient is
     multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
     training that is over.
+
+    The class probabilities get no gradient from the head, as in the authors' code of CDAN. The
+    weights of CDAN+E are divided by their sum in each domain, as there, so that they do not
+    change the scale of the loss. There, a reversed gradient also flows through these weights;
+    here they are constants, because they only choose which samples count. The head of the paper
+    on CDAN has two hidden layers of 1024 units with dropout.
 
     Args:
         num_classes: Number of classes for CDAN, whose head gets the outer product of
@@ -58,8 +64,9 @@ class DomainAdversarial(keras.layers.Layer):
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         width = int(input_shape[-1] or 0)
         if width * self.num_classes > MAX_PRODUCT:
-            for rows in (width, self.num_classes):
-                random = keras.initializers.RandomNormal(stddev=1.0, seed=rows)
+            for seed, rows in enumerate((width, self.num_classes)):
+                # The two matrices must be independent, also if they have the same shape.
+                random = keras.initializers.RandomNormal(stddev=1.0, seed=seed)
                 self.projections.append(
                     self.add_weight(shape=(rows, PROJECTION), initializer=random, trainable=False)
                 )
@@ -76,7 +83,6 @@ class DomainAdversarial(keras.layers.Layer):
         """Returns the logit that a sample is from the target, `(samples,)`."""
         x = features
         if self.num_classes:
-            # Without a gradient through the probabilities, as in the authors' code.
             p = ops.stop_gradient(probabilities)
             if self.projections:
                 x = ops.matmul(x, self.projections[0]) * ops.matmul(p, self.projections[1])

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from adaptation_models import as_array, network, two_domains
 
-from keras_shiftguard.adaptation.domains import auto
-from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
-from keras_shiftguard.adaptation.domains.evidence import Evidence
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
-from keras_shiftguard.adaptation.domains.watch import AdaptationWatch
+from keras_shiftguard.domains import auto, watch
+from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard, estimated_mix
+from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.watch import AdaptationWatch
 
 CLASSES = np.repeat([0, 1], [60, 40])  # of the target, as the first stage predicts them
 
@@ -83,6 +83,27 @@ def test_harm_takes_the_first_stage_back(harm, reason):
     assert case.model.current_strength == 0 and reason in case.actions[-1][2]
     for a, b in zip(case.model.base.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypatch):
+    """It divides the estimated mix, so validation with another mix would bend the alignment."""
+    x, _, target = two_domains(rng, 80, 40)
+    y = np.arange(80) % 4 // 3  # a quarter of class 1
+    mixes = []
+
+    class Watched(AutoGuard):
+        def __init__(self, *args):
+            super().__init__(*args)
+            mixes.extend([self.source_mix, self.prior])
+
+    monkeypatch.setattr(watch, "AutoGuard", Watched)
+    model = DomainAdaptationModel(network(), "features", "auto", verbose=0)
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(True), run_eagerly=True)
+    validation = x[:40], np.arange(40) % 2
+    weighted = {"validation_data": validation, "class_weight": {0: 1.0, 1: 3.0}}
+    model.fit(x, y, target_data=target, verbose=0, **weighted)
+    # Class weights change what the model's answers assume, and not how many samples there are.
+    np.testing.assert_allclose(mixes, [[0.75, 0.25], [0.5, 0.5]])
 
 
 def test_the_mix_is_estimated_from_predictions_that_overlap(rng):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from adaptation_models import as_array
 
-from keras_shiftguard.adaptation.domains.views import Views
+from keras_shiftguard.domains.views import Views
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
 

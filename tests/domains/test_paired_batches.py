@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard.adaptation.domains.paired_batches import Pairs, endless_batches
+from keras_shiftguard.domains.paired_batches import Pairs, endless_batches
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.batches import SOURCE, TARGET
 

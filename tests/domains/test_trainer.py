@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from adaptation_models import network, two_domains
 
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
 from keras_shiftguard.callback.guard import ShiftGuard
+from keras_shiftguard.domains.model import DomainAdaptationModel
 from keras_shiftguard.io.batches import SOURCE
 
 LOSS = keras.losses.SparseCategoricalCrossentropy
@@ -109,7 +109,7 @@ def test_regression_and_one_unit(rng):
 REPLICAS = """
 import numpy as np, tensorflow as tf, keras
 from adaptation_models import network, two_domains
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.model import DomainAdaptationModel
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
@@ -132,7 +132,7 @@ np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 def test_two_replicas_are_one():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("tf.distribute is TensorFlow's")
-    paths = os.pathsep.join(map(str, Path(__file__).parents[2:4]))
+    paths = os.pathsep.join(map(str, Path(__file__).parents[1:3]))
     subprocess.run(
         [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
     )

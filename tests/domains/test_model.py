@@ -8,7 +8,7 @@ import pytest
 from adaptation_models import network, two_domains
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.model import DomainAdaptationModel
 
 pytestmark = pytest.mark.backend
 LOSS = keras.losses.SparseCategoricalCrossentropy

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.pair import Pair
+from keras_shiftguard.domains.pair import Pair
 
 CONFIDENCE = 0.9  # the threshold, in units of the mean confidence on the source
 EPSILON = 1e-6
@@ -25,6 +25,14 @@ class AdaMatch(keras.layers.Layer):
     the random interpolation of the logits. The paper adds the losses of the two views;
     `PairModel` averages them. So this loss is halved too, and only the scale of the total
     differs from the paper.
+
+    The authors' code differs from the formulas of the paper, which are those here: it takes the
+    class with the largest rescaled probability as the label, moving averages instead of means
+    over the batch, and twice this weight of the target beside the source. Left to the user are
+    the learning rate, the weight decay, three target samples to each source sample in a batch,
+    and the moving average of the weights (`use_ema=True` of the optimizer). `Views` says how the
+    augmentation differs. Without batch norm nothing is interpolated, because the logits are the
+    same with and without the target (except for dropout).
 
     Args:
         num_classes: Number of classes.
@@ -57,8 +65,7 @@ class AdaMatch(keras.layers.Layer):
         is_sure = ops.cast(ops.max(labels, axis=1) >= CONFIDENCE * confidence, "float32")
         is_sure = ops.stop_gradient(is_sure)
         self.share_tracker.update_state(is_sure)
-        log_p = ops.log(ops.maximum(pair.strong_probabilities, EPSILON))
-        cross_entropy = -ops.sum(labels * log_p, axis=1)
+        cross_entropy = -ops.sum(labels * pair.strong_log_probabilities, axis=1)
         p = ops.maximum(progress - self.start, 0.0) / (1.0 - self.start)
         rise = 0.5 - 0.5 * ops.cos(ops.minimum(np.pi, 2.0 * np.pi * p))
         return 0.5 * strength * rise * ops.mean(is_sure * cross_entropy)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.evidence import Evidence
+from keras_shiftguard.domains.evidence import Evidence
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
@@ -33,17 +33,24 @@ class AutoGuard:
 
     Args:
         model: The `DomainAdaptationModel`.
-        labels: Class ids of the source samples that are measured, `(samples,)`.
+        labels: Class ids of samples that are trained on, `(samples,)`, for their class shares. Not
+            of validation, which may have another mix.
         record_action: A function that records an action; its arguments are the number of
             the epoch, see `Action`, the action and its reason.
+        weights: The weight of each of these samples in the loss, `(samples,)`; None for equal
+            weights. Weighted samples of a class count as more or fewer samples of it.
     """
 
     def __init__(
-        self, model: Any, labels: np.ndarray, record_action: Callable[[int, str, str], None]
+        self,
+        model: Any,
+        labels: np.ndarray,
+        record_action: Callable[[int, str, str], None],
+        weights: np.ndarray | None = None,
     ) -> None:
         self.model = model
-        counts = np.bincount(labels, minlength=model.num_classes)
-        self.source_mix = counts / counts.sum()
+        self.source_mix = class_shares(labels, model.num_classes)
+        self.prior = class_shares(labels, model.num_classes, weights)  # of the model's answers
         self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
         self.first: Evidence | None = None
@@ -95,7 +102,7 @@ class AutoGuard:
         self.first = evidence
         mix = self.source_mix
         if evidence.confidence >= CLEAR * evidence.source_confidence:
-            mix = estimated_mix(probabilities, self.source_mix)
+            mix = estimated_mix(probabilities, self.prior)
             k = int(np.abs(mix - self.source_mix).argmax())
             self.record_action(
                 evidence.epoch,
@@ -124,6 +131,14 @@ class AutoGuard:
         return ""
 
 
+def class_shares(
+    labels: np.ndarray, num_classes: int, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """Returns the share of each class, `(classes,)`, of the samples or of their weights."""
+    counts = np.bincount(labels, weights, minlength=num_classes)
+    return np.asarray(counts / max(counts.sum(), 1e-12))
+
+
 def entropy(shares: np.ndarray) -> float:
     """Returns the entropy of class shares, in nats."""
     return float(-(shares * np.log(np.maximum(shares, 1e-12))).sum())
@@ -134,7 +149,8 @@ def estimated_mix(probabilities: np.ndarray, source_mix: np.ndarray) -> np.ndarr
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.
-        source_mix: Class shares of the source that the model was trained on, `(classes,)`.
+        source_mix: Class shares of the source that the model was trained on, `(classes,)`, by
+            the weights of the samples.
 
     Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New
     a Priori Probabilities", Neural Computation 14 (2002).

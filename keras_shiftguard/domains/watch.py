@@ -1,15 +1,16 @@
 """`AdaptationWatch`: a callback that measures the features and predictions in both domains."""
 
+import time
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.domains.auto import FIRST_STAGE, AutoGuard
-from keras_shiftguard.adaptation.domains.evidence import Evidence, measure_evidence
-from keras_shiftguard.adaptation.domains.pair import flat
-from keras_shiftguard.adaptation.domains.report import Action
+from keras_shiftguard.domains.auto import FIRST_STAGE, AutoGuard
+from keras_shiftguard.domains.evidence import Evidence, measure_evidence
+from keras_shiftguard.domains.pair import flat
+from keras_shiftguard.domains.report import Action
 from keras_shiftguard.io.batches import to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
@@ -17,6 +18,9 @@ CHUNK = 512  # samples in one call of the model
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
+# Weights from before training are kept if their accuracy on the source is at least so far from
+# guessing (0) to perfection (1): they are then a model to compare the adapted one with.
+KNOWS_TASK = 0.5
 
 
 class AdaptationWatch(keras.callbacks.Callback):
@@ -32,10 +36,19 @@ class AdaptationWatch(keras.callbacks.Callback):
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
+        trained: Labels of samples that are trained on, and their weights in the loss or None, for
+            "auto"; None if `source` holds such samples.
+        keeps: Whether weights from before training are kept, if they solve the task already.
     """
 
     def __init__(
-        self, model: Any, source: tuple[Any, Any], target: Any, epochs: tuple[int, int]
+        self,
+        model: Any,
+        source: tuple[Any, Any],
+        target: Any,
+        epochs: tuple[int, int],
+        trained: tuple[Any, Any] | None = None,
+        keeps: bool = False,
     ) -> None:
         super().__init__()
         self.domain_model = model  # Keras itself sets `model`
@@ -48,12 +61,21 @@ class AdaptationWatch(keras.callbacks.Callback):
         self.steps_done = self.steps_before = 0
         self.first_stage = float("inf")
         self.labels = host_class_ids(to_numpy(labels)) if model.num_classes else None
+        self.keeps = keeps
+        self.kept: list[np.ndarray] | None = None  # the weights from before training
+        self._began = time.perf_counter()
         self.guard: AutoGuard | None = None
         if model.method == "auto" and self.labels is not None:
-            self.guard = AutoGuard(model, self.labels, self.record_action)
+            of_training, weights = trained or (labels, None)
+            ids = host_class_ids(to_numpy(of_training))
+            assert ids is not None  # the labels were checked
+            self.guard = AutoGuard(model, ids, self.record_action, weights)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self.measure(self.start)
+        if self.keeps and not self.start and self.knows_task():
+            variables = self.domain_model.base.variables
+            self.kept = [ops.convert_to_numpy(v) for v in variables]
         if self.guard is not None:
             self.steps_done = int(ops.convert_to_numpy(self.domain_model.steps_done))
             end = FIRST_STAGE * float(ops.convert_to_numpy(self.domain_model.steps))
@@ -77,6 +99,24 @@ class AdaptationWatch(keras.callbacks.Callback):
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self.measured < self.finished:  # the training was stopped early
             self.measure(self.finished)
+
+    @property
+    def seconds(self) -> float:
+        """How long the training took so far."""
+        return time.perf_counter() - self._began
+
+    @property
+    def earlier(self) -> tuple[list[np.ndarray] | None, str]:
+        """Weights to compare the adapted ones with, or None; and when the model had them."""
+        if self.kept is None and self.guard is not None:
+            return self.guard.kept, "after the first stage"
+        return self.kept, "before adaptation"
+
+    def knows_task(self) -> bool:
+        """Whether the latest measured accuracy on the source is far above guessing."""
+        chance = 1 / max(self.domain_model.num_classes, 1)
+        accuracy = self.domain_model.looks[-1].source_accuracy
+        return bool(accuracy >= chance + KNOWS_TASK * (1 - chance))  # False for NaN
 
     def measure(self, epoch: int) -> None:
         """Measures the model after `epoch` epochs, and adds the result to its `looks`."""

@@ -1,0 +1,85 @@
+"""Whether the adaptation of a `DomainAdaptationModel` is worth it: before and after its fit."""
+
+from typing import Any
+
+from keras import ops
+
+from keras_shiftguard.detection.look import compare_profiles
+from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.explain.adaptation_worth import (
+    bounded_estimate,
+    expected_worth,
+    measured_worth,
+)
+from keras_shiftguard.instrument.measure import profile
+from keras_shiftguard.instrument.model_outputs import fingerprint
+from keras_shiftguard.instrument.processes import has_several_processes
+
+
+def expectation(source: Any, target: Any) -> str:
+    """Returns the line before training, see `expected_worth`; "" if the domains are not comparable.
+
+    Args:
+        source: Inputs of source samples, as NumPy arrays.
+        target: Inputs of target samples, likewise.
+    """
+    if has_several_processes():
+        return ""
+    try:
+        before, now = profile(source), profile(target)
+        found = compare_profiles(before, now, stream="target", against="train").findings
+        return expected_worth(found, now.num_samples, before.num_samples)
+    except BadInputError:  # no numbers that could be measured
+        return ""
+    except Exception as error:
+        failure = error
+    warn(f"Whether adaptation is likely to help could not be measured ({failure!r}).")
+    return ""
+
+
+class Outcome:
+    """The line after training, from estimated accuracies on the target.
+
+    They are estimated with the present weights and with earlier ones, if those were kept.
+
+    Args:
+        model: The `DomainAdaptationModel`.
+        watch: Its `AdaptationWatch`, which holds the samples and the earlier weights.
+    """
+
+    def __init__(self, model: Any, watch: Any) -> None:
+        self.model, self.watch = model, watch
+        self._weights, self._line = "", ""
+
+    def line(self) -> str:
+        """Returns the line for the present weights, see `measured_worth`."""
+        weights = fingerprint(self.model.base)
+        if weights != self._weights:
+            self._weights, self._line = weights, self._measure()
+        return self._line
+
+    def _measure(self) -> str:
+        now = self._estimate()
+        if now is None:
+            return ""
+        earlier, when = self.watch.earlier
+        if earlier is None or now.value is None:
+            return measured_worth(now)
+        variables = self.model.base.variables
+        present = [ops.convert_to_numpy(v) for v in variables]
+        try:
+            _assign(variables, earlier)
+            before = self._estimate()
+        finally:
+            _assign(variables, present)
+        return measured_worth(now, before, when)
+
+    def _estimate(self) -> Any:
+        watch = self.watch
+        reference = (watch.inputs, watch.labels)
+        return bounded_estimate(self.model, watch.target, reference, watch.seconds)
+
+
+def _assign(variables: Any, values: Any) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -1,0 +1,191 @@
+"""Whether an adaptation is worth it: one line before it, and one after it. No target labels.
+
+The line before rests on the comparison of the two domains, which tells how far they are apart. The
+line after rests on `estimate_accuracy`, and claims a difference only if two intervals of it are
+apart.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding
+from keras_shiftguard.detection.plain_words import plain_difference
+from keras_shiftguard.errors import BadInputError, warn
+from keras_shiftguard.explain.estimate import (
+    METHODS_DISAGREE,
+    AccuracyEstimate,
+    estimate_accuracy,
+)
+from keras_shiftguard.explain.samples import CHUNK, spread
+from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.io.batches import named_inputs
+
+LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
+FEW = 64  # target samples; with fewer, nothing is called likely or unlikely
+MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
+# An estimate predicts the labelled source and its corrupted copies about this many times. It is
+# left out if this would take longer than `MAX_SECONDS`, or than `MAX_SHARE` of the training.
+PREDICTIONS = 53
+MAX_SECONDS, MAX_SHARE = 30.0, 0.1
+# Source accuracy that rose by more than this and by two standard errors was learned meanwhile.
+LEARNED = 0.02
+
+
+def expected_worth(
+    findings: Sequence[Finding],
+    num_target: int,
+    num_source: int,
+    name: str = "target",
+    has_means: bool = True,
+) -> str:
+    """Returns, in one line, whether adaptation is likely to help.
+
+    "Likely" is said only of images that differ much, because features of tables may move without
+    a change of what adaptation could use.
+
+    Args:
+        findings: What was found in the comparison of the target with training.
+        num_target: Number of target samples that were compared.
+        num_source: Number of training samples that were compared.
+        name: Name of the target: `"validation"` if that takes its place.
+        has_means: Whether the adaptation can do something about the difference.
+
+    Example:
+
+    >>> dark = Finding("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9,
+    ...     "target", "train", 1, "Target images are darker: mean brightness 0.2 against 0.5")
+    >>> expected_worth([dark], 900, 2000).partition(": ")[0]
+    'Adaptation is likely to help'
+    """
+    real = [f for f in findings if not (f.negligible or f.acknowledged or f.expected)]
+    inputs = [f for f in real if f.feature.split("/")[0].split(" ")[0] not in MODEL_FEATURES]
+    moved = [f for f in inputs if f.kind in ("covariate", "preprocessing")]
+    if not moved:
+        if num_target < FEW:
+            return f"Whether adaptation can help is not known: {num_target} samples are too few."
+        data = "the target" if name == "target" else name
+        return (
+            f"Adaptation is unlikely to help: nothing was found in which {data} differs from "
+            f"training ({num_target:,} and {num_source:,} samples)."
+        )
+    worst = max(moved, key=lambda finding: abs(finding.effect_size))
+    difference = plain_difference(worst)
+    difference = difference[:1].lower() + difference[1:]
+    if worst.kind == "preprocessing":
+        return (
+            f"Look at the input pipeline before adapting: {difference}. A mistake there is "
+            "repaired there, not by adaptation."
+        )
+    if not has_means:
+        return (
+            f"Adaptation is unlikely to help: {difference}, but no augmentation was found that "
+            f"closes this gap ({num_target:,} samples)."
+        )
+    likely = " images " in difference and abs(worst.effect_size) >= LARGE and num_target >= FEW
+    says = "is likely to" if likely else "may"
+    return f"Adaptation {says} help: {difference} ({num_target:,} samples)."
+
+
+def measured_worth(
+    now: AccuracyEstimate, before: AccuracyEstimate | None = None, when: str = "before adaptation"
+) -> str:
+    """Returns, in one line, whether an adaptation helped; "" if nothing can be said.
+
+    Args:
+        now: Estimate of the accuracy of the adapted model on the target.
+        before: Estimate for an earlier state of the model; None if there is none.
+        when: Words for that state.
+
+    Example:
+
+    >>> now = AccuracyEstimate(0.84, (0.8, 0.88), 0.95, num_samples=200)
+    >>> measured_worth(now, AccuracyEstimate(0.61, (0.55, 0.67), 0.95), "before")
+    'It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] before.'
+    """
+    if now.value is None:
+        if now.reason != METHODS_DISAGREE:
+            return ""
+        return "Nothing tells whether it helped: the methods of estimation disagree."
+    said = f"accuracy on target data is estimated at {_percent(now)}"
+    if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
+        return (
+            f"A{said[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled source data; no "
+            "model without adaptation is there to compare with."
+        )
+    if before.value is None:
+        return (
+            f"Nothing tells whether it helped: {said}; {when}, the methods of estimation disagree."
+        )
+    both = f"{said}, {_percent(before)} {when}"
+    if _learned(now, before):
+        return (
+            f"Nothing tells whether adaptation or training alone did it: {both}, and accuracy on "
+            "the source rose as well."
+        )
+    (low, high), (low_before, high_before) = now.interval or (0, 1), before.interval or (0, 1)
+    if low > high_before:
+        return f"It helped: {both}."
+    if high < low_before:
+        return f"It did harm: {both}."
+    return f"No difference that the estimate could show: {both}."
+
+
+def _percent(estimate: AccuracyEstimate) -> str:
+    low, high = estimate.interval or (0.0, 1.0)
+    return f"{100 * (estimate.value or 0.0):.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+
+
+def _learned(now: AccuracyEstimate, before: AccuracyEstimate) -> bool:
+    """Whether accuracy on the labelled source rose, so that training itself may be what helped."""
+    p = (now.reference_accuracy + before.reference_accuracy) / 2
+    error = float(np.sqrt(max(2 * p * (1 - p), 1e-4) / max(now.num_samples, 1)))
+    return now.reference_accuracy - before.reference_accuracy > max(LEARNED, 2 * error)
+
+
+def bounded_estimate(
+    model: keras.Model, target: Any, reference: tuple[Any, Any], seconds: float = 0.0
+) -> AccuracyEstimate | None:
+    """Returns an estimate from a few hundred samples; None if it cannot be made or costs too much.
+
+    Any failure is a warning, because this runs inside a fit.
+
+    Args:
+        model: The model.
+        target: Inputs of target samples: an array, or a list or dict of arrays.
+        reference: Inputs and labels of source samples that were not trained on.
+        seconds: How long the training took.
+    """
+    x, y = reference
+    if y is None or has_several_processes():
+        return None
+    images = any(np.ndim(part) == 4 for part in named_inputs(x).values())
+    if images and keras.backend.backend() == "jax":
+        return None  # JAX compiles the corruptions of images for minutes
+    target, x, y = (_few(part) for part in (target, x, y))
+    try:
+        model.predict(x, batch_size=CHUNK, verbose=0)  # compiles
+        start = time.perf_counter()
+        model.predict(x, batch_size=CHUNK, verbose=0)
+        cost = PREDICTIONS * (time.perf_counter() - start)
+        if cost > max(MAX_SECONDS, MAX_SHARE * seconds):
+            return None
+        return estimate_accuracy(model, target, (x, y))
+    except BadInputError:  # no classifier, or another model that cannot be estimated
+        return None
+    except Exception as error:
+        failure = error
+    warn(f"Whether the adaptation helped could not be estimated ({failure!r}).")
+    return None
+
+
+def _few(data: Any) -> Any:
+    """Returns at most `MAX_SAMPLES` samples of arrays, evenly spread."""
+
+    def part(array: Any) -> Any:
+        return array[spread(len(array), MAX_SAMPLES)]
+
+    return keras.tree.map_structure(part, data)

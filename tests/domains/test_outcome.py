@@ -1,0 +1,125 @@
+"""Whether a `DomainAdaptationModel` is likely to help, and whether it did: a line each."""
+
+import keras
+import numpy as np
+import pytest
+from adaptation_models import network, two_domains
+
+from keras_shiftguard.callback.guard import ShiftGuard
+from keras_shiftguard.domains import outcome
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.outcome import expectation
+from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.explain.estimate import AccuracyEstimate
+from tensorboard_plugin_shiftguard.checks import parsed
+from tensorboard_plugin_shiftguard.statements import _STATE
+
+LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
+    """Returns a model that was trained on the source for some epochs, and then adapted."""
+    x, y, target = two_domains(rng, 240, 120)
+    keras.utils.set_random_seed(0)
+    base = network()
+    base.compile(keras.optimizers.Adam(0.03), LOSS)
+    base.fit(x[:120], y[:120], epochs=trained, batch_size=60, verbose=0)
+    model = DomainAdaptationModel(base, "features", method, verbose=verbose)
+    model.compile(keras.optimizers.SGD(1e-3), LOSS, run_eagerly=True)
+    if validate:
+        kwargs["validation_data"] = x[120:], y[120:]
+    model.fit(x[:120], y[:120], target_data=target, epochs=1, verbose=0, **kwargs)
+    return model
+
+
+@pytest.mark.backend
+def test_a_trained_model_is_compared_with_itself_before(rng, capsys):
+    model = fitted(rng)
+    said = capsys.readouterr().out
+    assert said.startswith("Adaptation may help: ") and "(120 samples)." in said.splitlines()[0]
+    # An epoch with a small learning rate changes nothing that could be estimated.
+    assert "No difference that the estimate could show: accuracy on target data is" in said
+    assert model.outcome in said and model.alignment.outcome == model.outcome
+    assert said.count("estimated at") == 1 and "before adaptation." in model.outcome
+    assert model.judging is None
+
+
+@pytest.mark.thorough
+@pytest.mark.backend
+def test_earlier_weights_are_put_back(rng, monkeypatch):
+    seen = []
+
+    def estimated(model, *_):
+        seen.append(np.concatenate([w.ravel() for w in model.adapted_model.get_weights()]))
+
+    monkeypatch.setattr(outcome, "bounded_estimate", lambda *a: estimated(*a) or unlike(len(seen)))
+    model = fitted(rng)
+    after = np.concatenate([w.ravel() for w in model.adapted_model.get_weights()])
+    np.testing.assert_array_equal(seen[0], after)
+    assert np.abs(seen[1] - after).max() > 0
+    assert model.outcome.startswith("It helped: ") and len(seen) == 2
+
+
+def unlike(number):
+    """An estimate that is far better the first time than the second."""
+    value = {1: 0.9, 2: 0.5}[number]
+    return AccuracyEstimate(value, (value - 0.1, value + 0.1), 0.9, num_samples=100)
+
+
+@pytest.mark.thorough
+def test_a_model_that_learns_meanwhile_is_not_compared(rng):
+    model = fitted(rng, trained=0)
+    assert "It helped" not in model.outcome and "before adaptation" not in model.outcome
+
+
+@pytest.mark.thorough
+@pytest.mark.backend
+def test_silence_says_and_measures_nothing_and_trains_the_same(rng, capsys):
+    loud = fitted(np.random.default_rng(3))
+    capsys.readouterr()
+    silent = fitted(np.random.default_rng(3), verbose=0)
+    assert capsys.readouterr().out == ""
+    assert silent.expected == silent.outcome == "" and loud.expected and loud.outcome
+    for a, b in zip(loud.adapted_model.get_weights(), silent.base.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_without_labelled_validation_nothing_is_said_at_the_end(rng, capsys):
+    model = fitted(rng, validate=False)
+    assert model.expected and model.outcome == ""
+    assert "estimated at" not in capsys.readouterr().out
+
+
+def test_the_guard_logs_both_lines(rng, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    guard = ShiftGuard(log_dir=tmp_path, on_shift="ignore", verbose=0)
+    model = fitted(rng, callbacks=[guard])
+    log = EventAccumulator(str(tmp_path / "shiftguard")).Reload()
+    point = log.Tensors("shiftguard/state")[-1].tensor_proto.string_val[0]
+    assert _STATE(parsed(point))["worth"] == {"before": model.expected, "after": model.outcome}
+    page = (tmp_path / "shift.html").read_text(encoding="utf-8")
+    assert "No difference that the estimate could show" in page
+
+
+def test_a_failure_before_training_is_a_warning(monkeypatch):
+    def broken(*_):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(outcome, "profile", broken)
+    with pytest.warns(match="could not be measured .*no room"):
+        assert expectation(np.zeros((9, 2)), np.ones((9, 2))) == ""
+
+
+def test_data_without_numbers_has_no_expectation():
+    assert expectation(np.full((9, 2), "a"), np.full((9, 2), "b")) == ""
+
+
+def test_a_frozen_model_is_an_error_before_training(rng):
+    x, y, target = two_domains(rng)
+    base = network()
+    base.trainable = False
+    model = DomainAdaptationModel(base, "features", "mmd", verbose=0)
+    model.compile("sgd", LOSS)
+    with pytest.raises(BadInputError, match="all its layers are frozen"):
+        model.fit(x, y, target_data=target, verbose=0)

@@ -1,0 +1,118 @@
+"""Parts of the methods against the published formulas, written in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+from adaptation_models import as_array
+from keras import ops
+
+from keras_shiftguard.domains.adamatch import AdaMatch
+from keras_shiftguard.domains.adversarial import MAX_PRODUCT, DomainAdversarial
+from keras_shiftguard.domains.discrepancy import BANDWIDTHS, coral, mmd
+from keras_shiftguard.domains.model import DomainAdaptationModel
+from keras_shiftguard.domains.pair import Pair
+from keras_shiftguard.statistics.classes import log_probabilities
+
+pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def tensor(array):
+    return ops.convert_to_tensor(np.asarray(array, "float32"))
+
+
+@pytest.mark.parametrize("classes", [70, 80])
+def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
+    """Long et al. (2018), theorem 2: `<f, f'> <p, p'>` on average, also for 70 of 70."""
+    width = 70
+    assert width * classes > MAX_PRODUCT
+    layer = DomainAdversarial(classes, (4,))
+    layer.build((None, width))
+    features, probabilities = np.eye(width)[0], np.eye(classes)[0]
+    a, b = (as_array(projection.value) for projection in layer.projections)
+    projected = (features @ a) * (probabilities @ b) / np.sqrt(a.shape[1])
+    assert projected @ projected == pytest.approx(1.0, abs=0.4)  # 3 for two equal matrices
+
+
+def numpy_mmd(a, b):
+    both = np.concatenate([a, b]).astype("float64")
+    d2 = ((both[:, None] - both[None]) ** 2).sum(-1)
+    scale = d2.sum() / (len(both) * (len(both) - 1))
+    k = np.mean([np.exp(-d2 / (2 * width * scale)) for width in BANDWIDTHS], axis=0)
+    n, m = len(a), len(b)
+    own, other = k[:n, :n], k[n:, n:]
+    within = (own.sum() - n) / (n * (n - 1)) + (other.sum() - m) / (m * (m - 1))
+    return within - 2 * k[:n, n:].mean()
+
+
+@pytest.mark.parametrize("offset", [0, 1000])
+def test_the_discrepancy_of_features_far_from_zero(rng, offset):
+    a, b = rng.normal(size=(20, 8)) + offset, rng.normal(0.5, 1, size=(16, 8)) + offset
+    a, b = a.astype("float32"), b.astype("float32")
+    assert float(mmd(tensor(a), tensor(b))) == pytest.approx(numpy_mmd(a, b), abs=1e-4)
+
+
+def test_one_sample_has_no_spread_that_could_be_aligned(rng):
+    many, one = tensor(rng.normal(size=(20, 8))), tensor(rng.normal(size=(1, 8)))
+    for loss in (mmd, coral):
+        assert float(loss(one, many)) == 0 == float(loss(many, one))
+        assert float(loss(many, many[:2])) != 0
+
+
+def test_logarithms_of_probabilities_do_not_underflow():
+    z = np.array([[50.0, 0.0, -50.0], [0.1, 0.2, 0.3]])
+    expected = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
+    np.testing.assert_allclose(as_array(log_probabilities(tensor(z))), expected, rtol=1e-5)
+    p = softmax(np.array([[1.0, 0.0], [3.0, -1.0]]))
+    np.testing.assert_allclose(as_array(log_probabilities(tensor(p))), np.log(p), rtol=1e-4)
+    column = np.array([[40.0], [-40.0]])
+    found = as_array(log_probabilities(tensor(column)))
+    np.testing.assert_allclose(found, [[-40, 0], [0, -40]], atol=1e-4)
+
+
+def test_a_strong_view_that_is_surely_wrong_counts_fully():
+    """Berthelot et al. (2022): the cross-entropy of the logits, here about 45."""
+    p = np.array([[0.95, 0.05], [0.05, 0.95]])
+    strong = np.array([[0.0, 30.0], [60.0, 0.0]])
+    pair = Pair(
+        *(None, None),
+        *(tensor(p), tensor(p)),
+        strong_log_probabilities=log_probabilities(tensor(strong)),
+    )
+    layer = AdaMatch(2)
+    aligned = p * p.mean(axis=0) / p.mean(axis=0)
+    log_p = strong - np.log(np.exp(strong).sum(axis=1, keepdims=True))
+    expected = -(aligned * log_p).sum(axis=1).mean() / 2  # half, as the loss of the source
+    assert expected > 20
+    assert float(layer.loss(pair, tensor(1.0), 1.0)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["softmax", None, "sigmoid"])
+def test_interpolated_answers_are_of_the_same_kind(rng, activation):
+    """Berthelot et al. (2022), section 3.1; probabilities stay probabilities."""
+    inputs = keras.Input((3,))
+    features = keras.layers.Dense(4, name="features")(inputs)
+    normalised = keras.layers.BatchNormalization(scale=False)(features)
+    units = 1 if activation == "sigmoid" else 5
+    base = keras.Model(inputs, keras.layers.Dense(units, activation)(normalised))
+    model = DomainAdaptationModel(base, "features", "adamatch", verbose=0)
+    x = tensor(rng.normal(size=(16, 3)))
+    both = ops.concatenate([x, x + 3.0], axis=0)
+    with_target = model.split.features_and_outputs(both, training=True)[1][:16]
+    alone = as_array(model.split.features_and_outputs(x, training=True)[1])
+    found = as_array(model.interpolated(with_target, x, 7))
+    share = as_array(keras.random.uniform((16, units), seed=7))
+    one, other = as_array(with_target), alone
+    if activation == "softmax":
+        expected = softmax(share * np.log(one) + (1 - share) * np.log(other))
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    elif activation == "sigmoid":
+        logits = [np.log(p / (1 - p)) for p in (one, other)]
+        expected = 1 / (1 + np.exp(-(share * logits[0] + (1 - share) * logits[1])))
+    else:
+        expected = share * one + (1 - share) * other
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)

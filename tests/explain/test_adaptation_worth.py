@@ -1,0 +1,118 @@
+"""Whether adaptation is worth it, in one line before it and one after it."""
+
+from dataclasses import replace
+
+import keras
+import numpy as np
+import pytest
+
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.explain import adaptation_worth
+from keras_shiftguard.explain.adaptation_worth import (
+    bounded_estimate,
+    expected_worth,
+    measured_worth,
+)
+from keras_shiftguard.explain.estimate import METHODS_DISAGREE, AccuracyEstimate
+
+DARK = Finding(
+    *("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9),
+    *("target", "train", 1, "Target images are darker: mean brightness 0.2 against 0.5"),
+)
+COLUMN = replace(
+    DARK, feature="input/column 1", family="other", explanation="Target samples are higher"
+)
+
+
+@pytest.mark.parametrize(
+    ("findings", "num", "begins"),
+    [
+        ([DARK], 900, "Adaptation is likely to help: target images are much darker than"),
+        ([DARK], 20, "Adaptation may help: target images are much darker than"),
+        ([replace(DARK, effect_size=-0.3)], 900, "Adaptation may help: target images are slightly"),
+        ([COLUMN], 900, "Adaptation may help: target samples are higher (900 samples)."),
+        ([replace(DARK, kind="preprocessing")], 900, "Look at the input pipeline before adapting"),
+        ([replace(DARK, negligible=True)], 900, "Adaptation is unlikely to help: nothing was"),
+        ([replace(DARK, feature="outputs/entropy")], 900, "Adaptation is unlikely to help"),
+        ([], 20, "Whether adaptation can help is not known: 20 samples are too few."),
+    ],
+)
+def test_the_line_before(findings, num, begins):
+    line = expected_worth(findings, num, 2000)
+    assert line.startswith(begins) and "\n" not in line
+
+
+def test_a_gap_that_nothing_closes_is_no_promise():
+    line = expected_worth([DARK], 900, 2000, has_means=False)
+    assert line.startswith("Adaptation is unlikely to help: target images are much darker than")
+    assert line.endswith("but no augmentation was found that closes this gap (900 samples).")
+
+
+def estimated(value, low, high, reference=0.95):
+    return AccuracyEstimate(value, (low, high), reference, num_samples=200)
+
+
+UNKNOWN = AccuracyEstimate(None, None, 0.95, num_samples=200, reason=METHODS_DISAGREE)
+NOW = estimated(0.84, 0.80, 0.88)
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "line"),
+    [
+        (
+            *(NOW, estimated(0.61, 0.55, 0.67)),
+            "It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] "
+            "before adaptation.",
+        ),
+        (NOW, estimated(0.8, 0.7, 0.9), "No difference that the estimate could show: accuracy"),
+        (NOW, estimated(0.95, 0.9, 1.0), "It did harm: accuracy on target data"),
+        # What training itself may have done is not claimed for adaptation.
+        (NOW, estimated(0.3, 0.2, 0.4, 0.5), "Nothing tells whether adaptation or training alone"),
+        (NOW, None, "Accuracy on target data is estimated at 84 % [80, 88], and is 95 % on"),
+        (NOW, UNKNOWN, "Nothing tells whether it helped: accuracy on target data is estimated"),
+        (UNKNOWN, None, "Nothing tells whether it helped: the methods of estimation disagree."),
+        (replace(UNKNOWN, reason="too few"), None, ""),
+    ],
+)
+def test_the_line_after(now, before, line):
+    found = measured_worth(now, before)
+    assert found.startswith(line) and bool(found) == bool(line) and "\n" not in found
+
+
+def classifier():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
+    model.layers[0].set_weights([np.full((3, 1), 2.0), np.zeros(1)])
+    return model
+
+
+def table(rng, number):
+    y = np.arange(number) % 2
+    return rng.normal(2.0 * y[:, None] - 1.0, 0.7, (number, 3)).astype("float32"), y
+
+
+@pytest.mark.backend
+def test_an_estimate_of_a_few_hundred_samples(rng):
+    x, y = table(rng, 600)
+    estimate = bounded_estimate(classifier(), x, (x, y))
+    assert estimate.num_samples == adaptation_worth.MAX_SAMPLES
+    assert estimate.value == pytest.approx(estimate.reference_accuracy, abs=0.05)
+    regression = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    assert bounded_estimate(regression, x, (x, y)) is None
+    assert bounded_estimate(classifier(), x, (x, None)) is None
+
+
+def test_what_costs_too_much_is_left_out(rng, monkeypatch):
+    x, y = table(rng, 100)
+    monkeypatch.setattr(adaptation_worth, "MAX_SECONDS", 0.0)
+    assert bounded_estimate(classifier(), x, (x, y), seconds=0.0) is None
+    assert bounded_estimate(classifier(), x, (x, y), seconds=1e6) is not None
+
+
+def test_a_failure_is_a_warning(rng):
+    class Broken(keras.Model):
+        def predict(self, *args, **kwargs):
+            raise MemoryError("no room")
+
+    x, y = table(rng, 100)
+    with pytest.warns(match="could not be estimated .*no room"):
+        assert bounded_estimate(Broken(), x, (x, y)) is None
