@@ -26,7 +26,10 @@ from tensorboard.data import provider
 pytestmark = pytest.mark.thorough
 
 RUN = "first/shiftguard"
-ROUTES = ("runs", "overview", "story", "curves", "cards", "feature", "adaptation", "gap")
+ROUTES = (
+    *("runs", "overview", "story", "curves", "cards", "feature", "adaptation", "gap"),
+    *("pictures", "picture"),
+)
 # The same examples in every run, so that a failure can be reproduced.
 FEW = {"deadline": None, "derandomize": True, "database": None}
 
@@ -51,7 +54,7 @@ def check(answer):
 
 anything = st.text(max_size=30)
 arguments = st.dictionaries(
-    st.sampled_from(["run", "pair", "step", "name", "x"]),
+    st.sampled_from(["run", "pair", "step", "name", "epoch", "row", "number", "x"]),
     st.one_of(
         anything,
         st.sampled_from(
