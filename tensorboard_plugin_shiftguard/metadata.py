@@ -11,6 +11,17 @@ RUN_NAME = PLUGIN_NAME  # the subdirectory of `log_dir` that the events are writ
 SCHEMA = 1
 GAP_SCHEMA = 1
 
+# A reader must do without these fields of the state, which logs of version 0.1 lack:
+#   tolerance  the share of accuracy that a difference may cost; null if any is an alarm
+#   left       how far augmentation moved training towards the target: `{"before": [name, size],
+#              "now": [name, size]}`, of the attribute that differed most before and the one that
+#              differs most now, in standard deviations between samples
+# and of a finding in its report:
+#   sentence    the finding without its numbers
+#   difference  the same in parts, to be told with others: `{"who": "Validation images",
+#               "verb": "are", "how": "darker", "whom": "than training images"}`, or null
+#   classes     `[class, share in the stream, share in the other]` of those that changed most
+
 # Tags.
 TAG_PREFIX = "shiftguard/"
 STATE_TAG = f"{TAG_PREFIX}state"

@@ -5,7 +5,6 @@ from a log, and a file is only read if it lies inside of TensorBoard's log direc
 after links are followed.
 """
 
-from pathlib import Path
 from typing import Any
 
 from tensorboard_plugin_shiftguard import checks
@@ -26,7 +25,6 @@ from tensorboard_plugin_shiftguard.run_log import RunReader
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # what the problem of an unreadable list is about
-
 
 
 def _in_place(check: Check, max_items: int) -> Check:
