@@ -28,7 +28,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     what, short = headline(same, pair)
     dates = [f["since"] for f in same if f["since"] is not None]
     sure = lead["cost"] is not None and not lead["harmless"]
-    urgent = sure or lead["kind"] == "preprocessing"
+    kind = ACT if sure or lead["kind"] == "preprocessing" else LOOK
     common = {
         "since": min(dates, default=None),
         "cost": lead["cost"],
@@ -39,10 +39,11 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     }
     why = [finished(f["explanation"]) for f in same[:3] if f["explanation"]]
     if state.get("adapts") and _can_be_augmented(lead):
-        return _adapted(what, short, state.get("left"), why=why, **common)
+        is_target = lead["stream"] == "target"
+        return _adapted(kind, what, short, state.get("left"), is_target, why=why, **common)
     todo, code, otherwise = _step(lead)
     return told(
-        ACT if urgent else LOOK,
+        kind,
         short=short,
         what=what,
         why=[*why, *otherwise],
@@ -73,40 +74,52 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
     if not _can_be_augmented(lead):
         return None, None, []
     stream = lead["stream"]
+    name = "the target" if stream == "target" else stream
     target = "target_data=target, " if stream == "target" else ""
     return (
-        f"Let augmentation make training look like {stream}:",
+        f"Let augmentation make training look like {name}:",
         f'guard = sg.ShiftGuard({target}adapt="augmentation")',
-        [f"If it is {stream} that was made wrongly, repair {stream} instead."],
+        [f"If it is {name} that was made wrongly, repair {name} instead."],
     )
 
 
 def _adapted(
-    what: str, short: str, left: Mapping[str, Any] | None, **common: Any
+    kind: str,
+    what: str,
+    short: str,
+    left: Mapping[str, Any] | None,
+    is_target: bool,
+    **common: Any,
 ) -> dict[str, Any]:
     """Returns the story of a shift that augmentation of training makes up for, or tries to.
 
     Args:
+        kind: The kind of the story.
         what: The headline on the shift.
         short: Its short form.
         left: What differed most without augmentation and what does with it; None if unknown.
+        is_target: Whether the shift is one of unlabelled data.
         common: Further parts of the story.
     """
     before, now = (left or {}).get("before"), (left or {}).get("now")
     if not before or not now:
-        result, short = "training is being adapted", f"{short}; being adapted"
+        result, short = "adaptation is on", f"{short}; adapting"
     elif now[1] < CLOSED:
         result, short = "augmentation makes training look alike", f"{short}; made up for"
     elif now[1] < 0.9 * before[1]:
         result, short = "augmentation closes part of the gap", f"{short}; partly made up for"
     else:
         result = "augmentation has not closed the gap so far"
+    estimate = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
+    todo = "Watch the accuracy of validation: it shows whether that helps."
+    if is_target:
+        todo = "After the fit, estimate the accuracy on the target without labels:"
     return told(
-        LOOK,
+        kind,
         short=short,
         what=f"{what[:-1]}; {result}.",
-        todo="Measure whether the model got better there, without labels:",
-        code="print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))",
+        todo=todo,
+        code=estimate if is_target else None,
         left=[before, now] if before and now else None,
         **common,
     )

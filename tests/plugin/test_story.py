@@ -122,10 +122,10 @@ def told_of(*findings, **more):
 def test_there_is_one_thing_to_do_about_darker_images():
     told = told_of({**DARKER, "cost": 0.06, "cost_interval": [0.04, 0.08]})
     assert told["kind"] == "act" and told["short"] == "much darker"
-    assert told["todo"] == "Let augmentation make training look like target:"
+    assert told["todo"] == "Let augmentation make training look like the target:"
     assert told["code"] == 'guard = sg.ShiftGuard(target_data=target, adapt="augmentation")'
     assert " or " not in told["todo"]
-    assert any("target that was made wrongly" in reason for reason in told["why"])
+    assert any("the target that was made wrongly" in reason for reason in told["why"])
 
 
 @pytest.mark.parametrize(
@@ -145,10 +145,18 @@ def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
     assert "estimate_accuracy" in told["code"]
 
 
+def test_augmentation_towards_validation_is_judged_by_its_accuracy():
+    """And a cost that is sure stays urgent, whatever is done about it."""
+    one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
+    told = told_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
+    assert (told["kind"], told["code"], told["cost"]) == ("act", None, 0.06)
+    assert "accuracy of validation" in told["todo"]
+
+
 def test_of_an_adapted_run_without_numbers_only_the_adaptation_is_told():
     for left in (None, {"before": ["noise"], "now": 3}, {"before": None, "now": None}):
         told = told_of(DARKER, adapts=True, left=left)
-        assert told["what"].endswith("; training is being adapted.") and told["left"] is None
+        assert told["what"].endswith("; adaptation is on.") and told["left"] is None
 
 
 def test_findings_of_one_kind_are_told_in_one_sentence():
