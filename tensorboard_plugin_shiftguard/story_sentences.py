@@ -13,16 +13,22 @@ def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str,
     lead = told[0]
     if lead["kind"] == "label" and lead["classes"]:
         return _on_classes(lead["classes"], pair)
-    parts = lead["difference"]
-    if not parts or None in parts.values():
+    parts = _parts(lead)
+    if parts is None:
         short = {"preprocessing": "other preprocessing", "label": "other class shares"}
         return finished(_sentence(lead)), short.get(lead["kind"] or "", "differs")
-    alike = [f["difference"] for f in told if f["difference"] and _same(f["difference"], parts)]
+    alike = [each for each in map(_parts, told) if each and _same(each, parts)]
     words = list(dict.fromkeys(each["how"] for each in alike))[:MAX_PREDICATES]
     text = f"{parts['who']} {parts['verb']} {listed(words)} {parts['whom']}."
     # "are darker and noisier" in short is "darker, noisier"; "vary more in contrast" stays.
     short_words = ", ".join(words)
     return text, short_words if parts["verb"] == "are" else f"{parts['verb']} {short_words}"
+
+
+def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Returns the sentence of a finding in parts; None if one of them is missing."""
+    parts = finding["difference"]
+    return parts if parts and all(parts.values()) else None
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

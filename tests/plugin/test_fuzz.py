@@ -173,8 +173,11 @@ FINDING = {
     "explanation": "Validation images are darker: mean brightness 1 against 2 in training",
     "cost": 0.02,
     "cost_interval": [0.01, 0.03],
+    "sentence": "Validation images are darker than training images",
+    "difference": {"who": "Validation images", "verb": "are", "how": "darker", "whom": "than it"},
 }
-LABELS = FINDING | {"kind": "label", "explanation": "a mix: class 1 5 % against 3 %", "cost": None}
+NOISIER = FINDING | {"difference": {**FINDING["difference"], "how": "noisier"}}
+LABELS = FINDING | {"kind": "label", "classes": [["1", 0.05, 0.03]], "cost": None}
 DIAGNOSIS = {"status": "mismatch", "expected": {"mode": "tf", "scale": [1.0]}, "evidence": ["x"]}
 DIAGNOSIS |= {
     "candidates": [{"name": "tf", "misfit": 0.1}],
@@ -183,12 +186,15 @@ DIAGNOSIS |= {
 }
 STATE = strict_json(state().decode()) | {
     "report": {
-        "findings": [FINDING, LABELS],
+        "findings": [FINDING, NOISIER, LABELS],
         "notes": ["x"],
         "num_samples": {"train": 3},
         "more": 0,
     },
     "collecting": {"train": [1, 20]},
+    "tolerance": 0.01,
+    "left": {"before": ["noise", 5.8], "now": ["noise", 0.2]},
+    "adapts": True,
 }
 WRONG = STATE | {"diagnosis": {"train": DIAGNOSIS}, "corrected": {"train": 1}}
 GAP = strict_json(as_json({**REPORT.to_dict(), "v": 1}).decode())

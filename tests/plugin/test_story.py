@@ -165,6 +165,8 @@ def test_findings_of_one_kind_are_told_in_one_sentence():
     other = {**DARKER, "difference": {**DARKER["difference"], "verb": "vary", "how": "more in hue"}}
     told = told_of(DARKER, noisier, other)
     assert told["what"] == "Target images are much darker and noisier than training images."
+    damaged = {**DARKER, "difference": {**DARKER["difference"], "how": None}}
+    assert told_of(DARKER, damaged)["short"] == "much darker"
     told = told_of(other)
     assert told["what"] == "Target images vary more in hue than training images."
     assert told["short"] == "vary more in hue"
