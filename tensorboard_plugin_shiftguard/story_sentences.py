@@ -27,7 +27,7 @@ def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str,
 
 def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:
     """Returns the sentence of a finding in parts; None if one of them is missing."""
-    parts = finding["difference"]
+    parts: Mapping[str, str] | None = finding["difference"]
     return parts if parts and all(parts.values()) else None
 
 
@@ -39,7 +39,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def _sentence(finding: Mapping[str, Any]) -> str:
     """Returns a finding without its numbers."""
     # Logs of version 0.1 have it with its numbers only, which stand after a colon.
-    text = finding["sentence"] or (finding["explanation"] or "").partition(": ")[0]
+    text: str = finding["sentence"] or (finding["explanation"] or "").partition(": ")[0]
     return text or f"{finding['feature'] or 'something'} differs"
 
 

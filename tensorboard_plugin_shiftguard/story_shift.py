@@ -57,7 +57,7 @@ def _can_be_augmented(finding: Mapping[str, Any]) -> bool:
     """Whether augmentation of training can imitate what differs."""
     attribute = (finding["feature"] or "").rpartition("/")[2]
     on_images = finding["family"] in CAN_BE_AUGMENTED or attribute in ATTRIBUTES
-    return finding["kind"] == "covariate" and finding["against"] == "train" and on_images
+    return on_images and (finding["kind"], finding["against"]) == ("covariate", "train")
 
 
 def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
