@@ -61,7 +61,7 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     if parts.get("diagnosis"):
         found.append(about_preprocessing(parts["diagnosis"], parts.get("corrected") or ()))
     if parts.get("report") is not None:
-        found.append(about_shift(parts["report"]))
+        found.append(about_shift(parts["report"], bool(parts.get("adaptation"))))
     if parts.get("gap") is not None:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:

@@ -16,22 +16,24 @@ from keras_shiftguard_page.words import (
     without_name,
 )
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
 
 MAX_FINDINGS = 60  # rows of the table
-# Families of findings that augmentation inside the step can imitate.
-CAN_BE_AUGMENTED = frozenset(
-    "brightness contrast blur noise compression resolution colour geometry".split()
-)
 # "Validation images are" "much darker" "than training images."
 COMPARATIVE = re.compile(r"(?P<who>.+? are )(?P<how>.+)(?P<whom> than .+)")
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
-def about_shift(report: Mapping[str, Any]) -> Part:
-    """Returns the content for `ShiftReport.to_dict()`."""
+def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
+    """Returns the content for `ShiftReport.to_dict()`.
+
+    Args:
+        report: The report.
+        adapts: Whether training is being adapted already.
+    """
     findings = report["findings"]
     alarms = [finding for finding in findings if finding["matters"]]
-    band = _alarm(alarms, report) if alarms else _quiet(findings, report)
+    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report)
     rows = [_row(finding) for finding in findings]
     columns = "What differs|Cause|Since epoch|Cost in points|Effect size|p-value|Verdict"
     right = "Since epoch|Cost in points|Effect size|p-value"
@@ -47,25 +49,26 @@ def about_shift(report: Mapping[str, Any]) -> Part:
     return Part(band, sections)
 
 
-def _alarm(alarms: list[Any], report: Mapping[str, Any]) -> Band:
+def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     """Returns the band of a report with alarms: the sentence and the figures of the worst one."""
     costly = [finding for finding in alarms if finding["cost"] is not None]
     worst = max(costly, key=lambda finding: finding["cost"]) if costly else alarms[0]
     facts = []
     if worst["cost"] is not None:
-        lost = f"accuracy lost, {interval(worst['cost_interval'])}"
-        facts.append(Fact(f"{points(-worst['cost'])} points", lost))
+        lost = f"of accuracy, {interval(worst['cost_interval'])}"
+        facts.append(Fact(f"{points(worst['cost'])} points lost", lost))
     else:
-        size = f"effect size, {interval(worst['interval'], number)}"
-        facts.append(Fact(number(worst["effect_size"]), size))
+        size = f"{number(worst['effect_size'])} ({interval(worst['interval'], number)})"
+        facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
+    others = len(alarms) - 1
+    more = f"{others} other finding{'s' * (others > 1)} as well" if others else "no other finding"
     if worst["since"] is not None:
-        others = len(alarms) - 1
-        more = f"{others} other finding{'s' * (others > 1)} as well" if others else "only this"
-        facts.append(Fact(f"since epoch {worst['since']}", more))
-    facts.append(
-        Fact("difference beyond chance", f"{number(100 * report['alpha'])} % false alarms at most")
-    )
-    return Band(ACT, _said(worst, alarms), tuple(facts), *_advice(worst))
+        facts.append(Fact(f"differs since epoch {worst['since']}", more))
+    rate = f"a false alarm in at most 1 report of {round(1 / report['alpha'])}"
+    facts.append(Fact("beyond chance", rate))
+    urgent = bool(costly) or worst["kind"] == "preprocessing"
+    state = ACT if urgent else LOOK
+    return Band(state, _said(worst, alarms), tuple(facts), *_advice(worst, adapts))
 
 
 def _said(worst: Mapping[str, Any], alarms: list[Any]) -> str:
@@ -96,7 +99,7 @@ def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
     return Band(FINE, text)
 
 
-def _advice(finding: Mapping[str, Any]) -> tuple[str, str]:
+def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:
     """Returns what to do about a finding, in words and as a line of Python."""
     where, kind = finding["stream"], finding["kind"]
     if kind == "preprocessing":
@@ -111,6 +114,8 @@ def _advice(finding: Mapping[str, Any]) -> tuple[str, str]:
         )
     if kind == "concept":
         return "Look at images of the classes named, and at who labelled them.", ""
+    if finding["family"] in CAN_BE_AUGMENTED and adapts:
+        return "Training is being adapted: see Adaptation below for what was changed.", ""
     if finding["family"] in CAN_BE_AUGMENTED:
         target = "" if where == "validation" else f"target_data={_name(where)}_images, "
         return "Train on what the model will meet:", f'ShiftGuard({target}adapt="augmentation")'

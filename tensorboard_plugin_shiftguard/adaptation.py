@@ -8,7 +8,7 @@ from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import fitting, rounded
 from tensorboard_plugin_shiftguard.columns import columns, last_in_column
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.words import ATTRIBUTES, described
+from tensorboard_plugin_shiftguard.words import attribute_in_words
 
 MAX_BYTES = 900_000  # of all curves as JSON
 
@@ -27,13 +27,7 @@ def adaptation(run: RunReader) -> dict[str, Any]:
 def _shown(name: str) -> str:
     """Returns the name of a curve, with the attribute that it is about in plain words."""
     kind, _, about = name.partition("/")
-    if kind not in ("shift", "shift_before"):
-        return name
-    source, _, attribute = about.rpartition("/")
-    if attribute not in ATTRIBUTES:
-        return name
-    words = described(f"{source or 'input'}/{attribute}", 2 if source else 1)[1]
-    return f"{kind}/{words}"
+    return f"{kind}/{attribute_in_words(about)}" if kind in ("shift", "shift_before") else name
 
 
 def _value(value: Any) -> float | None:

@@ -11,6 +11,17 @@ RUN_NAME = PLUGIN_NAME  # the subdirectory of `log_dir` that the events are writ
 SCHEMA = 1
 GAP_SCHEMA = 1
 
+# A reader must do without these fields of the state, which logs of version 0.1 lack:
+#   tolerance  the share of accuracy that a difference may cost; null if any is an alarm
+#   left       how far augmentation moved training towards the target: `{"before": [name, size],
+#              "now": [name, size]}`, of the attribute that differed most before and the one that
+#              differs most now, in standard deviations between samples
+# and of a finding in its report:
+#   sentence    the finding without its numbers
+#   difference  the same in parts, to be told with others: `{"who": "Validation images",
+#               "verb": "are", "how": "darker", "whom": "than training images"}`, or null
+#   classes     `[class, share in the stream, share in the other]` of those that changed most
+
 # Tags.
 TAG_PREFIX = "shiftguard/"
 STATE_TAG = f"{TAG_PREFIX}state"
@@ -38,6 +49,13 @@ NUM_COLUMNS_WITHOUT_COST = 9
 # has the same cause as a reported feature, and is no finding of its own.
 ALARM, EXPECTED, NEGLIGIBLE, REPORTED = 1, 2, 4, 8
 
+# The folder of the pictures that `log_samples=` keeps, beside the event file; the list in it; the
+# version of the list; and the place of one picture, a PNG file. Epochs count from 1, rows of the
+# list and pictures in a row from 0.
+PICTURES, PICTURE_LIST = "samples", "index.json"
+PICTURE_SCHEMA = 1
+PICTURE_FILE = "epoch-{epoch}/{row}-{number}.png"
+
 SHARE_SCALE = 32767  # a share of 1 in a histogram, which holds shares of samples as int16
 
 # Limits. The reader rejects or cuts what is larger.
@@ -51,4 +69,9 @@ MAX_NAME = 200  # characters of a name
 MAX_CURVES = 32  # numbers of one epoch, such as accuracy and loss
 MAX_SENTENCE = 2000  # characters of a text
 MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
+MAX_PICTURE_EPOCHS = 8  # whose pictures are kept
+MAX_PICTURE_ROWS = 64  # of an epoch: one for each kind of pictures of each input and stream
+MAX_PICTURES = 64  # in a row
+MAX_PICTURE_BYTES = 65_536  # of a picture; the pixels of the largest take 12,288 bytes
+MAX_PICTURE_LIST_BYTES = 2_000_000
 MAX_CONTENT_BYTES = 262_144  # of the description of a tag; 1,000 usual names take 40 KB

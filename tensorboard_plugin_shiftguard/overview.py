@@ -32,6 +32,7 @@ from tensorboard_plugin_shiftguard.metadata import (
     SCORES,
     STATE_TAG,
 )
+from tensorboard_plugin_shiftguard.pictures import epochs_with_pictures
 from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
 from tensorboard_plugin_shiftguard.story import story
@@ -100,6 +101,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "omitted": max(num_measured - len(entries), 0),
         "threshold": found[0].head.negligible if found else 0.1,
         "events": events,
+        "pictures": epochs_with_pictures(run),
         "problems": run.problems,
     }
     # 20,000 bytes are kept for the list of steps.

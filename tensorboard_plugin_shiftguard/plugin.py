@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from tensorboard import errors, plugin_util
+from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
 from tensorboard.util import tb_logging
 from werkzeug import Request, Response
@@ -27,6 +28,7 @@ from tensorboard_plugin_shiftguard.distributions import MAX_CARDS, cards, featur
 from tensorboard_plugin_shiftguard.gap import gap
 from tensorboard_plugin_shiftguard.metadata import PLUGIN_NAME
 from tensorboard_plugin_shiftguard.overview import overview, story_at
+from tensorboard_plugin_shiftguard.pictures import picture, pictures
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import RunReader, one_run
 from tensorboard_plugin_shiftguard.runs import list_runs, version
@@ -50,6 +52,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
     def __init__(self, context: base_plugin.TBContext) -> None:
         self._data = context.data_provider
         self._multiplexer = context.multiplexer
+        self._logdir = context.logdir
         self._version = version()
         self._files = static_files()
 
@@ -72,23 +75,35 @@ class ShiftPlugin(base_plugin.TBPlugin):
             "/curves": lambda log, query: curves(_run(log, query)),
             "/adaptation": lambda log, query: adaptation(_run(log, query)),
             "/gap": lambda log, query: gap(_run(log, query)),
+            "/pictures": lambda log, query: pictures(_run(log, query)),
         }
         apps = {route: _app(partial(serve, file=file)) for route, file in self._files.items()}
         apps |= {route: _app(partial(self._reply, compute)) for route, compute in answers.items()}
-        return apps
+        return apps | {"/picture": _app(self._picture)}
 
     def _reply(
         self, compute: "Callable[[Log, Query], dict[str, Any]]", request: Request
     ) -> Response:
         """Returns the response with the JSON that `compute` returns for the request."""
+        return respond(request, compute(self._log(request), Query(request)))
+
+    def _picture(self, request: Request) -> Any:
+        """Returns the response with a picture of the data, a PNG file."""
+        query = Query(request)
+        place = [query.required_number(key) for key in ("epoch", "row", "number")]
+        content = picture(_run(self._log(request), query), *place)
+        return http_util.Respond(request, content, "image/png")
+
+    def _log(self, request: Request) -> Log:
+        """Returns TensorBoard's log, for the time of one request."""
         environ = request.environ
-        log = Log(
+        return Log(
             self._data,
             plugin_util.context(environ),
             plugin_util.experiment_id(environ),
             self._multiplexer,
+            self._logdir,
         )
-        return respond(request, compute(log, Query(request)))
 
 
 def _app(answer: Callable[[Request], Any]) -> WsgiApp:
@@ -164,6 +179,17 @@ class Query:
             raise BadQuery(f"`{name}=` must be a whole number. Received: {value[:50]!r}")
         return int(value)
 
+    def required_number(self, name: str) -> int:
+        """Returns a required argument that is a whole number from 0.
+
+        Raises:
+            BadQuery: If it is missing, or is not such a number.
+        """
+        value = self.whole_number(name)
+        if value is None:
+            raise BadQuery(f"The request lacks `{name}=`.")
+        return value
+
 
 def _run(log: Log, query: Query) -> RunReader:
     """Returns the run that a request names."""
@@ -172,15 +198,11 @@ def _run(log: Log, query: Query) -> RunReader:
 
 def _story(log: Log, query: Query) -> dict[str, Any]:
     """Returns the answer to `/story`."""
-    step = query.whole_number("step")
-    if step is None:
-        raise BadQuery("The request lacks `step=`.")
+    step = query.required_number("step")
     return story_at(_run(log, query), step)
 
 
 def _cards(log: Log, query: Query) -> dict[str, Any]:
     """Returns the answer to `/cards`."""
-    names, pair = query.texts("name", MAX_CARDS), query.whole_number("pair")
-    if pair is None:
-        raise BadQuery("The request lacks `pair=`.")
+    names, pair = query.texts("name", MAX_CARDS), query.required_number("pair")
     return cards(_run(log, query), pair, names, query.whole_number("step"))

@@ -7,6 +7,7 @@ again, until each bad tag is alone: one bad tag never hides the rest of a run.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from tensorboard import errors
@@ -29,6 +30,7 @@ class Log:
         experiment: TensorBoard's experiment id of the request.
         multiplexer: TensorBoard's Python reader, from which `data` comes; None if it
             comes from the data server.
+        logdir: The directory that TensorBoard reads, as its user wrote it; may be empty.
 
     Raises:
         NotNow: If `data` is None.
@@ -40,12 +42,28 @@ class Log:
         context: Any,
         experiment: str = "",
         multiplexer: Any = None,
+        logdir: str | None = None,
     ) -> None:
         if data is None:
             raise NotNow("This TensorBoard gives its plugins no data.")
         self._data = data
         self._asked = {"ctx": context, "experiment_id": experiment}
         self._multiplexer = multiplexer
+        self._logdir = logdir
+
+    def folder(self, run: str) -> tuple[Path, Path] | None:
+        """Returns the log directory and the folder of a run in it, with all links followed.
+
+        None if the log is on another machine, or the folder is not inside of the log directory.
+        """
+        if not self._logdir or "://" in self._logdir:
+            return None
+        try:
+            root = Path(self._logdir).expanduser().resolve()
+            path = (root / run).resolve()
+        except (OSError, RuntimeError, ValueError):
+            return None
+        return (root, path) if path.is_relative_to(root) and path.is_dir() else None
 
     def run_names(self) -> list[str]:
         """Returns the names of all runs, with or without data of this plugin."""

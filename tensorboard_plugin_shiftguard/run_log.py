@@ -1,6 +1,7 @@
 """`RunReader`: reads the tags and points of one run of a log, and notes problems."""
 
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import NotHere
@@ -32,6 +33,11 @@ class RunReader:
         self.contents = contents
         self.problems: list[str] = []
         self._cache: dict[tuple[str, int], list[Point]] = {}
+
+    @property
+    def folder(self) -> tuple[Path, Path] | None:
+        """The log directory and the folder of this run; None if it is on another machine."""
+        return self._log.folder(self.name)
 
     def add_problem(self, tag: str, what: str) -> None:
         """Notes that a tag is not shown, or not all of it.

@@ -27,17 +27,34 @@ from tensorboard_plugin_shiftguard.metadata import (
 )
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
-from tensorboard_plugin_shiftguard.words import in_plain_words
+from tensorboard_plugin_shiftguard.words import attribute_in_words, in_plain_words
 
 MAX_EVENTS = 500
 MAX_EVENT_BYTES = 100_000  # of the list of events as JSON
 MAX_SERIES = 768  # 256 of each of the three kinds
+MAX_CLASSES_TOLD = 8  # of a finding
 
 
 def _plain(value: Any) -> str | None:
     """A check for a sentence; names of features in it are put into plain words."""
     found = sentence(value)
     return None if found is None else sentence(in_plain_words(found))
+
+
+def _told_class(value: Any) -> list[Any] | None:
+    """A check for `[class, share in the stream, share in the other]`."""
+    if not isinstance(value, list) or len(value) != 3:
+        return None
+    found = [name(value[0]), number(value[1]), number(value[2])]
+    return None if None in found else found
+
+
+def _attribute(value: Any) -> list[Any] | None:
+    """A check for `[name, size]` of an attribute, whose name is put into plain words."""
+    if not isinstance(value, list) or len(value) != 2:
+        return None
+    found = [name(value[0]), number(value[1])]
+    return None if None in found else [attribute_in_words(found[0]), found[1]]
 
 
 # The check of each field of each kind of record.
@@ -52,6 +69,9 @@ _FINDING = record(
     against=name,
     since=whole,
     explanation=_plain,
+    sentence=_plain,
+    difference=record(who=_plain, verb=name, how=_plain, whom=_plain),
+    classes=items(_told_class, MAX_CLASSES_TOLD),
     expected=flag,
     negligible=flag,
     acknowledged=sentence,
@@ -105,6 +125,8 @@ _STATE = record(
     corrected=mapping(whole, MAX_STREAMS),
     adapts=flag,
     worth=record(before=_plain, after=_plain),  # absent in older logs
+    left=record(before=_attribute, now=_attribute),
+    tolerance=number,
     collecting=mapping(vector(2), MAX_STREAMS),
     num_samples=mapping(number, MAX_STREAMS),
 )

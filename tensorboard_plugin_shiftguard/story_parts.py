@@ -8,9 +8,10 @@ from tensorboard_plugin_shiftguard.answers import rounded
 # Kinds of stories, the most urgent first. They are the states of the run.
 ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine", "waiting")
 
-# A share of accuracy, the default of `ShiftGuard(tolerance=)`. A cause of a gap that costs less is
-# no reason to act, and a harmless shift that costs less is no reason to look.
+# A share of accuracy: one point. A cause of a gap that costs less is no reason to act.
 POINT = 0.01
+# The tolerance of a log of version 0.1, which does not say it: the default of `ShiftGuard`.
+TOLERANCE = 0.01
 
 
 def points(share: float) -> str:
@@ -36,6 +37,7 @@ def told(kind: str, **parts: Any) -> dict[str, Any]:
         "why": [],
         "todo": None,
         "code": None,
+        "left": None,
     }
     story = {"kind": kind, **blank, **parts}
     ends = story["cost_interval"] or ()

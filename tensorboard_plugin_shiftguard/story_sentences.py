@@ -1,57 +1,56 @@
 """The headline on the findings of a run, and a short form of it for the list of runs."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 from tensorboard_plugin_shiftguard.words import listed, stream_name
 
 MAX_PREDICATES = 3  # in the headline
-
-_ARE = re.compile(r"(?P<subject>[^:]+?) are (?P<what>[^:]+): ")
-_VARY = re.compile(r"(?P<subject>[^:]+?) (?P<what>vary (?:more|less) in [^:]+): ")
-_CLASS = re.compile(r"class (\d+) ([\d.e-]+) %(?: \([^)]*\))? against ([\d.e-]+) %")
 
 
 def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str, str]:
     """Returns the headline on the findings of a pair, and a short form of it."""
     lead = told[0]
-    text = lead["explanation"] or f"{lead['feature'] or 'something'} differs"
-    if lead["kind"] == "label" and (found := _classes(text)):
-        more, fewer = found
-        word, classes = ("more", more) if more else ("fewer", fewer)
-        noun = "class" if len(classes) == 1 else "classes"
-        short = f"{word} of {noun} {listed(classes)}"
-        here, there = (stream_name(name) for name in pair)
-        return f"{capital(here)} has {short} than {there}.", short
-    matches = [_ARE.match(f["explanation"] or "") for f in told]
-    same = [m for m in matches if m and matches[0] and m["subject"] == matches[0]["subject"]]
-    if matches[0]:
-        words = list(dict.fromkeys(m["what"] for m in same))[:MAX_PREDICATES]
-        return f"{same[0]['subject']} are {listed(words)}{_than(same[0], pair)}.", ", ".join(words)
-    if vary := _VARY.match(text):
-        return f"{vary['subject']} {vary['what']}{_than(vary, pair)}.", vary["what"]
-    whole = text.split(": ")[0] if lead["kind"] != "preprocessing" else text
-    whole = re.split(r"(?<=[a-z\d]{2})[.;] (?=[A-Z\d])", whole)[0]
-    return finished(whole), {"preprocessing": "other preprocessing"}.get(lead["kind"], "differs")
+    if lead["kind"] == "label" and lead["classes"]:
+        return _on_classes(lead["classes"], pair)
+    parts = _parts(lead)
+    if parts is None:
+        short = {"preprocessing": "other preprocessing", "label": "other class shares"}
+        return finished(_sentence(lead)), short.get(lead["kind"] or "", "differs")
+    alike = [each for each in map(_parts, told) if each and _same(each, parts)]
+    words = list(dict.fromkeys(each["how"] for each in alike))[:MAX_PREDICATES]
+    text = f"{parts['who']} {parts['verb']} {listed(words)} {parts['whom']}."
+    # "are darker and noisier" in short is "darker, noisier"; "vary more in contrast" stays.
+    short_words = ", ".join(words)
+    return text, short_words if parts["verb"] == "are" else f"{parts['verb']} {short_words}"
 
 
-def _than(match: re.Match[str], pair: tuple[str, str]) -> str:
-    """Returns the end of a comparison, such as " than training images"."""
-    against = stream_name(pair[1])
-    noun = match["subject"].rpartition(" ")[2]
-    if pair[1] == FIRST_EPOCH:
-        return f" than in {against}"
-    return f" than {against} {noun}" if noun in ("images", "samples") else f" than in {against}"
+def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:
+    """Returns the sentence of a finding in parts; None if one of them is missing."""
+    parts: Mapping[str, str] | None = finding["difference"]
+    return parts if parts and all(parts.values()) else None
 
 
-def _classes(text: str) -> tuple[list[str], list[str]] | None:
-    """Returns the classes that became more frequent, and those that became rarer."""
-    found = [(name, float(now) - float(before)) for name, now, before in _CLASS.findall(text)]
-    if not found:
-        return None
-    return [name for name, change in found if change > 0], [n for n, change in found if change < 0]
+def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two differences can be told in one sentence."""
+    return all(one[key] == other[key] for key in ("who", "verb", "whom"))
+
+
+def _sentence(finding: Mapping[str, Any]) -> str:
+    """Returns a finding without its numbers."""
+    # Logs of version 0.1 have it with its numbers only, which stand after a colon.
+    text: str = finding["sentence"] or (finding["explanation"] or "").partition(": ")[0]
+    return text or f"{finding['feature'] or 'something'} differs"
+
+
+def _on_classes(classes: list[list[Any]], pair: tuple[str, str]) -> tuple[str, str]:
+    """Returns the headline on other class shares: the classes that became more frequent, if any."""
+    more = [name for name, here, there in classes if here > there]
+    word, names = ("more", more) if more else ("fewer", [name for name, _, _ in classes])
+    noun = "class" if len(names) == 1 else "classes"
+    short = f"{word} of {noun} {listed(names)}"
+    here, there = (stream_name(name) for name in pair)
+    return f"{capital(here)} has {short} than {there}.", short
 
 
 def capital(text: str) -> str:

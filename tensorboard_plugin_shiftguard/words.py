@@ -80,6 +80,11 @@ ATTRIBUTES = {
     "object_size": ("object", "size of the object"),
 }
 
+# Families of findings that augmentation inside the step can imitate.
+CAN_BE_AUGMENTED = frozenset(
+    "brightness contrast blur noise compression resolution colour geometry".split()
+)
+
 _WHOLES = {
     "labels": ("labels", "class shares"),
     "predictions": ("outputs", "predicted classes"),
@@ -121,6 +126,18 @@ def described(feature: str, inputs: int = 1) -> tuple[str, str]:
         cause, words = ATTRIBUTES[rest]
         return cause, f"{words}{of}"
     return feature, f"{_column(rest)}{of}"
+
+
+def attribute_in_words(name: str) -> str:
+    """Returns the name of an image attribute, or of `input/attribute`, in plain words.
+
+    >>> attribute_in_words("noise_flat"), attribute_in_words("left/band_2")
+    ('noise in flat regions', 'fine detail (4 pixels) of left')
+    """
+    source, _, attribute = name.rpartition("/")
+    if attribute not in ATTRIBUTES:
+        return name
+    return described(f"{source or 'input'}/{attribute}", 2 if source else 1)[1]
 
 
 _NAMES = re.compile(rf"\b({'|'.join(name for name in ATTRIBUTES if '_' in name)})\b")

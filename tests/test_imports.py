@@ -30,7 +30,7 @@ WITHOUT_KERAS = (
     *("terminal", "errors", "conventions", "profiles", "detection"),
     *("io.as_page", "io.images", "io.json_files", "io.npz"),
     *("log.epoch_history", "log.event_writer", "log.resume", "log.run_page", "log.shift_tab"),
-    *("log.shift_tab_bins", "log.shift_tab_series"),
+    *("log.shift_tab_bins", "log.shift_tab_findings", "log.shift_tab_series"),
     "preprocessing.expected.architectures",
 )
 BACKENDS = {"keras", "tensorflow", "jax", "torch"}

@@ -16,21 +16,25 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
-# Name of the picture: (run, part that is unfolded, test id of the element; "" for the whole page).
+# Name of the picture: (run, part that is unfolded, test id of the element; "" for `first_parts`).
 VIEWS = {
     "tab": ("darker", "", ""),
     "mismatch": ("mismatch", "", "verdict"),
     "fixed": ("fixed", "", "verdict"),
     "labels": ("labels", "", "verdict"),
+    "pictures": ("darker", "pictures", "fold-pictures"),
     "distributions": ("darker", "distributions", "fold-distributions"),
     "preprocessing": ("mismatch", "preprocessing", "fold-preprocessing"),
     "adaptation": ("adapted", "adaptation", "fold-adaptation"),
     "gap": ("gap", "gap", "fold-gap"),
 }
 SETTLED = 2500  # milliseconds until everything is drawn
+ROWS = 5  # of the heatmap, in the picture of the band, the chart and the heatmap
+ROW, HEAD, EDGE = 28, 36, 12  # pixels of a row and of the head of the heatmap, and of the margin
 
 
 def opened(browser, address, run, part, theme, height):
@@ -41,6 +45,20 @@ def opened(browser, address, run, part, theme, height):
     tab.run(run).wait_for()
     tab.page.wait_for_timeout(SETTLED)
     return tab
+
+
+def first_parts(tab, path):
+    """Takes the band, the chart and the first rows of the heatmap, without the list of runs."""
+    band, heat = tab("verdict").bounding_box(), tab("heatmap").bounding_box()
+    bottom = heat["y"] + HEAD + ROWS * ROW
+    clip = {"x": band["x"] - EDGE, "y": band["y"] - EDGE, "width": band["width"] + 2 * EDGE}
+    tab.page.screenshot(path=path, clip={**clip, "height": bottom - clip["y"]})
+
+
+def shrink(path):
+    """Writes a picture again with a palette of 256 colours, which a screen hardly needs."""
+    picture = Image.open(path).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def main():
@@ -71,7 +89,8 @@ def main():
                 if taken:
                     tab(taken).screenshot(path=path)
                 else:
-                    tab.page.screenshot(path=path)
+                    first_parts(tab, path)
+                shrink(path)
                 tab.close()
         browser.close()
 

@@ -416,7 +416,7 @@ class ShiftGuard(keras.callbacks.Callback):
             preprocessing,
             shift,
             self._repair,
-            RunWriter(self.log_dir, kind),
+            RunWriter(self.log_dir, kind, self.tolerance),
             self._known,
             self.update_freq,
             self.statistics,

@@ -3,6 +3,8 @@
 The numbers of the tests are in `Finding.explanation`.
 """
 
+from typing import NamedTuple
+
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
 from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding
 from keras_shiftguard.detection.sentences import stream_name
@@ -16,11 +18,11 @@ FAMILY_ADJECTIVES = {
     "compression": ("less compressed", "more compressed"),
     "resolution": ("coarser", "finer"),
 }
-# Phrases for families without an adjective; the other stream's images follow.
+# Families without an adjective: what follows "seem", and what comes before the other images.
 FAMILY_DIFFERENCES = {
-    "colour": "seem to differ in colour from",
-    "weather": "seem covered, as by snow, rain or dirt, unlike",
-    "geometry": "seem moved, turned or scaled against",
+    "colour": ("to differ in colour", "from"),
+    "weather": ("covered, as by snow, rain or dirt,", "unlike"),
+    "geometry": ("moved, turned or scaled", "against"),
 }
 # The attributes for which the sign of the effect size gives the direction of a family.
 DIRECTION = {
@@ -59,11 +61,58 @@ def plain_difference(finding: Finding) -> str:
     This is the explanation, unless the finding is a covariate shift of an image attribute or of a
     family that has words of its own.
     """
+    parts = difference(finding) if _is_about_images(finding) else None
+    return " ".join(parts) if parts else finding.explanation.rstrip(".")
+
+
+class Difference(NamedTuple):
+    """A difference as the four parts of a sentence, so that several can be told in one.
+
+    Args:
+        who: What differs: `"Validation images"`.
+        verb: `"are"`, `"vary"`, `"have"` or `"seem"`.
+        how: `"much darker"`.
+        whom: What it is compared with: `"than training images"`.
+    """
+
+    who: str
+    verb: str
+    how: str
+    whom: str
+
+
+def difference(finding: Finding) -> Difference | None:
+    """Returns the parts of the sentence on a finding; None if its sentence has other parts.
+
+    The findings on features have them: on attributes of images, on columns, on outputs.
+    """
+    if finding.kind != "covariate":
+        return None
+    if _is_about_images(finding):
+        return _of_images(finding)
+    clause = finding.explanation.partition(": ")[0]
+    for verb in ("are", "vary"):
+        who, found, how = clause.partition(f" {verb} ")
+        if found:
+            there = stream_name(finding.against)
+            noun = who.rpartition(" ")[2]
+            is_short = noun == "samples" and not there.startswith("the ")
+            whom = f"than {there} {noun}" if is_short else f"than in {there}"
+            return Difference(who, verb, how, whom)
+    return None
+
+
+def _is_about_images(finding: Finding) -> bool:
+    """Whether a finding is a covariate shift with words of its own, which images alone have."""
     source, _, attribute = finding.feature.rpartition("/")
     is_attribute = attribute in LABELS and source.split(" ")[0] not in MODEL_FEATURES
     is_named = finding.family in FAMILY_ADJECTIVES or finding.family in FAMILY_DIFFERENCES
-    if finding.kind != "covariate" or not (is_attribute or is_named):
-        return finding.explanation.rstrip(".")
+    return finding.kind == "covariate" and (is_attribute or is_named)
+
+
+def _of_images(finding: Finding) -> Difference:
+    """Returns the parts of the sentence on a finding on images."""
+    source, _, attribute = finding.feature.rpartition("/")
     noun = f"images of input {source!r}" if f"input {source!r}" in finding.explanation else "images"
     images = f"{stream_name(finding.stream).capitalize()} {noun}"
     others = f"{stream_name(finding.against)} images"
@@ -71,21 +120,25 @@ def plain_difference(finding: Finding) -> str:
         others = f"those of {finding.against}"
     clause = finding.explanation.partition(": ")[0]
     if " vary " in clause:
-        return f"{clause} than {others}"
+        who, _, how = clause.partition(" vary ")
+        return Difference(who, "vary", how, f"than {others}")
     if " another distribution " in clause:
-        return clause
+        who, _, rest = clause.partition(" have ")
+        how, _, whom = rest.rpartition(" than ")
+        return Difference(who, "have", how, f"than {whom}")
     adjectives = ADJECTIVES.get(attribute)  # of the measured attribute, if no family is used
     if attribute in DIRECTION.get(finding.family, ()):
         adjectives = FAMILY_ADJECTIVES[finding.family]
     if adjectives is None and finding.family in FAMILY_DIFFERENCES:
-        return f"{images} {FAMILY_DIFFERENCES[finding.family]} {others}"
-    if adjectives is None and is_named:
-        return f"{images} seem to differ in {finding.family} from {others}"
+        how, preposition = FAMILY_DIFFERENCES[finding.family]
+        return Difference(images, "seem", how, f"{preposition} {others}")
+    if adjectives is None and finding.family in FAMILY_ADJECTIVES:
+        return Difference(images, "seem", f"to differ in {finding.family}", f"from {others}")
     if adjectives is None:
         label = LABELS[attribute]
         adjectives = f"lower in {label}", f"higher in {label}"
-    adjective = adjectives[finding.effect_size > 0]
-    return f"{images} are {_degree(finding.effect_size)}{adjective} than {others}"
+    how = f"{_degree(finding.effect_size)}{adjectives[finding.effect_size > 0]}"
+    return Difference(images, "are", how, f"than {others}")
 
 
 def _degree(effect: float) -> str:

@@ -22,15 +22,20 @@ import numpy as np
 
 from keras_shiftguard.io.json_files import write_json
 from keras_shiftguard.io.png import png
+from tensorboard_plugin_shiftguard.metadata import (
+    PICTURE_FILE,
+    PICTURE_LIST,
+    PICTURE_SCHEMA,
+    PICTURES,
+    RUN_NAME,
+)
 
-# Folders of the pictures of a fit, an evaluation and a prediction.
+# Folders of the pictures of a fit, an evaluation and a prediction. The Shift tab shows the first.
 FOLDERS = {
-    "train": "shiftguard/samples",
-    "validation": "shiftguard/samples-evaluation",
-    "prediction": "shiftguard/samples-prediction",
+    "train": f"{RUN_NAME}/{PICTURES}",
+    "validation": f"{RUN_NAME}/{PICTURES}-evaluation",
+    "prediction": f"{RUN_NAME}/{PICTURES}-prediction",
 }
-INDEX = "index.json"
-VERSION = 1
 MAX_LOOKS = 3  # looks whose pictures are kept
 MAX_SIDE = 64  # pixels of a picture; larger images are reduced by averaging
 RANGES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0))  # usual ranges of the values of images
@@ -99,7 +104,8 @@ class PictureLog:
             low, high = self._ranges.setdefault(key, range_of(row.images))
             pictures = []
             for i, image in enumerate(row.images):
-                file = f"{self._folder}/{name}/{number}-{i}.png"
+                place = PICTURE_FILE.format(epoch=epoch, row=number, number=i)
+                file = f"{self._folder}/{place}"
                 (self._log_dir / file).write_bytes(png(as_picture(image, low, high)))
                 label = int(row.labels[i])
                 distance = None if row.distances is None else round(float(row.distances[i]), 2)
@@ -117,7 +123,7 @@ class PictureLog:
             )
         look = {"epoch": epoch, "rows": entries}
         self._looks = [*(each for each in self._looks if each["epoch"] < epoch), look][-MAX_LOOKS:]
-        write_json(folder, INDEX, {"v": VERSION, "looks": self._looks})
+        write_json(folder, PICTURE_LIST, {"v": PICTURE_SCHEMA, "looks": self._looks})
         kept = {f"epoch-{each['epoch']}" for each in self._looks}
         for other in folder.glob("epoch-*"):
             if other.name not in kept:  # this includes the folders of an earlier fit

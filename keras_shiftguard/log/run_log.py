@@ -37,12 +37,19 @@ class RunWriter:
     Args:
         log_dir: The directory to write to; None writes nothing.
         kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if
+            every shift is one.
 
     Raises:
         BadInputError: If nothing can be written there.
     """
 
-    def __init__(self, log_dir: str | PathLike[str] | None, kind: str = "train") -> None:
+    def __init__(
+        self,
+        log_dir: str | PathLike[str] | None,
+        kind: str = "train",
+        tolerance: float | None = 0.01,
+    ) -> None:
         self.log_dir = log_dir
         self.writer: EventWriter | None = None
         self._tab: ShiftEvents | None = None
@@ -54,7 +61,7 @@ class RunWriter:
             from keras_shiftguard.log import event_writer, run_page, shift_tab
 
             self.writer = event_writer.EventWriter(log_dir)
-            self._tab = shift_tab.ShiftEvents(self.writer, _version())
+            self._tab = shift_tab.ShiftEvents(self.writer, _version(), tolerance)
             self._page = run_page.RunPage(log_dir, kind)
             self._pictures = PictureLog(log_dir, kind)
 
@@ -193,7 +200,7 @@ class RunWriter:
             for name, value in curves.items():
                 writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
-                self._tab.write_adaptation(step, headline, events)
+                self._tab.write_adaptation(step, headline, events, curves)
             if self._page is not None:
                 self._page.write_adaptation(headline, events)
 

@@ -18,13 +18,13 @@ from keras_shiftguard.detection.report_words import in_a_sentence, verdict
 from keras_shiftguard.detection.two_sample.ranks import MIN_SAMPLES
 from keras_shiftguard.io.json_files import plain
 from keras_shiftguard.log.event_writer import EventWriter
+from keras_shiftguard.log.shift_tab_findings import logged_report
 from keras_shiftguard.log.shift_tab_series import ShiftSeries
 from keras_shiftguard.profiles import InputProfile
 from tensorboard_plugin_shiftguard.metadata import (
     CURVES_TAG,
     EVENTS_TAG,
     MAX_CURVES,
-    MAX_FINDINGS,
     SCHEMA,
     STATE_TAG,
 )
@@ -42,20 +42,26 @@ class ShiftEvents:
         writer: The writer of the event file.
         version: The version of this package. A reader that is too old for the log
             shows it to the user.
+        tolerance: The share of accuracy that a shift may cost before it is an alarm; None if
+            every shift is one.
     """
 
-    def __init__(self, writer: EventWriter, version: str = "") -> None:
+    def __init__(
+        self, writer: EventWriter, version: str = "", tolerance: float | None = 0.01
+    ) -> None:
         self._writer = writer
         self._num_comparisons = 0
         self._state: dict[str, Any] = {
             "v": SCHEMA,
             "version": version,
+            "tolerance": tolerance,
             "verdict": {"preprocessing": None, "shift": None, "adaptation": None},
             "report": None,
             "diagnosis": {},
             "corrected": {},
             "adapts": False,
             "worth": {"before": None, "after": None},
+            "left": None,
             "num_samples": {},
             "collecting": {},
         }
@@ -78,7 +84,7 @@ class ShiftEvents:
             state: The result of `state` in that fit.
             step: The first step that is written now.
         """
-        self._state |= json.loads(state["said"])
+        self._state |= {**json.loads(state["said"]), "tolerance": self._state["tolerance"]}
         self._num_comparisons = state["looks"]
         self._series.restore(state)
         # An empty point makes TensorBoard drop the later events. The other series get a point
@@ -109,7 +115,7 @@ class ShiftEvents:
         self._state["verdict"]["shift"] = verdict(
             report.findings, report.notes, report.alpha, report.num_samples
         )
-        self._state["report"] = _shortened(report)
+        self._state["report"] = logged_report(report, pairs)
         self._state["num_samples"] = sizes
         self._state["collecting"] = {
             name: [size, MIN_SAMPLES] for name, size in sizes.items() if size < MIN_SAMPLES
@@ -162,7 +168,11 @@ class ShiftEvents:
             self._writer.write_data(CURVES_TAG, _packed(shown), step, {"v": SCHEMA})
 
     def write_adaptation(
-        self, step: int, headline: str, events: Sequence[Mapping[str, Any]]
+        self,
+        step: int,
+        headline: str,
+        events: Sequence[Mapping[str, Any]],
+        curves: Mapping[str, float] | None = None,
     ) -> None:
         """Writes the changes that the adaptation made.
 
@@ -170,9 +180,13 @@ class ShiftEvents:
             step: Epoch, counted from 0.
             headline: The state of the adaptation in one sentence.
             events: The changes and their reasons, see `write_events`.
+            curves: The numbers of this epoch, as in `RunWriter.write_adaptation`.
         """
         self._state["verdict"]["adaptation"] = headline
         self._state["adapts"] = True
+        before, now = (_largest(curves or {}, kind) for kind in ("shift_before/", "shift/"))
+        if before and now:
+            self._state["left"] = {"before": before, "now": now}
         self.write_events(step, events)
         self._write_state(step)
 
@@ -231,11 +245,11 @@ def _as_event(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _shortened(report: ShiftReport) -> dict[str, Any]:
-    """Returns the report as plain values: the worst findings, and the number of the others."""
-    content = report.to_dict()
-    more = max(0, len(report.findings) - MAX_FINDINGS)
-    return {**content, "findings": content["findings"][:MAX_FINDINGS], "more": more}
+def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
+    """Returns the name, without `prefix`, and the size of the largest number under it."""
+    sizes = {k.removeprefix(prefix): abs(v) for k, v in curves.items() if k.startswith(prefix)}
+    finite = {name: size for name, size in sizes.items() if math.isfinite(size)}
+    return [name := max(finite, key=finite.__getitem__), finite[name]] if finite else None
 
 
 def _single(value: Any) -> float | None:

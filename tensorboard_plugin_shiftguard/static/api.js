@@ -108,7 +108,13 @@ export const api = {
   curves: (run, options) => ask("curves", [["run", run]], options),
   adaptation: (run, options) => ask("adaptation", [["run", run]], options),
   gap: (run, options) => ask("gap", [["run", run]], options),
+  pictures: (run, options) => ask("pictures", [["run", run]], options),
 };
+
+/** The address of one picture of the data, for an image element. */
+export function pictureAddress(run, epoch, row, number) {
+  return `./picture?${new URLSearchParams({ run, epoch, row, number })}`;
+}
 
 /** Numbers of a base64 text: `Int16Array` in hundredths, or `Uint8Array`. */
 export function unpack(text, bytesEach) {

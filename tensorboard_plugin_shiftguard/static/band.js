@@ -119,7 +119,7 @@ export function createBand({ state, refresh, failed, explain }) {
     fill(mark, badge(story.kind, STATES[story.kind]));
     say(what, story.what);
     say(because, story.why[0] ?? "");
-    fill(facts, factsOf(story, overview));
+    fill(facts, factsOf(story, overview, model.column));
     fill(wait, then ? null : waiting(collecting));
     fill(past, then && pastNote());
     fill(todo, step(story));

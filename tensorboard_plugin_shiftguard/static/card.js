@@ -1,7 +1,7 @@
 /* The card of a feature: state, effect, its line over the epochs, two distributions. */
 
 import { button, el, fill, shorten, svg, visible } from "./dom.js";
-import { bounds, effect, number } from "./format.js";
+import { bounds, effect, number, sinceInWords } from "./format.js";
 import { RUN_DASHES, badge, featureKind } from "./icons.js";
 import { extent, linear } from "./scales.js";
 import { classEdges, densities, keepSpan, linePath, stepPath, usedSpan } from "./shapes.js";
@@ -154,7 +154,7 @@ export function createCard(name, label, { choose, pin }) {
       fill(size, effect(record.effect));
       fill(range, bounds(record.lower, record.upper));
       range.title = "95 % interval";
-      fill(since, record.since ? `since epoch ${record.since}` : "");
+      fill(since, sinceInWords(record));
       fill(hidden, spoken(row));
       fill(course, sparkline(row, model));
       fill(means, meansInWords(record));

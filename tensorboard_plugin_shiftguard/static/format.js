@@ -85,6 +85,12 @@ export function epoch(step) {
   return `epoch ${step + 1}`;
 }
 
+/** When the alarm on a feature began, or began once; an empty text without one. */
+export function sinceInWords({ alarm, since }) {
+  if (!since) return "";
+  return alarm ? `since epoch ${since}` : `an alarm in epoch ${since}, none now`;
+}
+
 function minus(text) {
   return text.startsWith("-") ? MINUS + text.slice(1) : text;
 }

@@ -22,7 +22,18 @@ const WORDS = [
   ],
   [
     "Within tolerance",
-    "It differs, but costs less than ShiftGuard(tolerance=) allows, or is too small to matter.",
+    "It differs, but costs less than ShiftGuard(tolerance=) allows (one point, unless you choose " +
+      "otherwise), or is too small to matter.",
+  ],
+  [
+    "Made up for",
+    "Augmentation changes the training images until they look like the target. The difference of " +
+      "the data stays; what the model is trained on no longer differs.",
+  ],
+  [
+    "Unusual image",
+    "One that lies far from the reference, or from training, in brightness, noise, detail and so " +
+      "on. The number is the distance in standard deviations between images.",
   ],
   [
     "Goes along",

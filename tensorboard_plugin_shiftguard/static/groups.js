@@ -1,9 +1,8 @@
 /* The rows of the heatmap: what may differ, grouped by cause, and what a cell of it says. */
 
-// Levels of a cell. UNCLEAR: it may cost more than is tolerated, but surely more than nothing is
-// not known.
+// Levels of a cell. UNCLEAR: it may cost more than is tolerated, but it is not sure that it costs
+// anything.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
-const TOLERANCE = 0.01; // of accuracy, the default of `ShiftGuard(tolerance=)`
 const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 
 /**
@@ -49,7 +48,7 @@ export function cellOf(overview, { members }, t) {
     const effect = overview.effect(member.i, t);
     if (Number.isNaN(effect)) continue;
     const cost = overview.costs[member.name]?.[t] ?? null;
-    const level = levelOf(overview.flag(member.i, t), cost);
+    const level = levelOf(overview.flag(member.i, t), cost, overview.tolerance);
     const stronger =
       level > best.level ||
       (level === best.level &&
@@ -60,11 +59,11 @@ export function cellOf(overview, { members }, t) {
   return best;
 }
 
-function levelOf(flag, cost) {
+function levelOf(flag, cost, tolerance) {
   if (flag & FLAGS.alarm) return flag & FLAGS.reported ? FOUND : ALONG;
   if (flag & FLAGS.expected) return EXPECTED;
   if (!(flag & FLAGS.reported)) return NOTHING;
-  return cost !== null && cost > TOLERANCE ? UNCLEAR : TOLERATED;
+  return cost !== null && cost > tolerance ? UNCLEAR : TOLERATED;
 }
 
 /** The strongest of the columns from `from` to `to`, where they share a pixel. */

@@ -14,6 +14,8 @@ import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap
 import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
+// Augmentation happens after training was measured, so the cells do not show it.
+const BEFORE = `${TITLE}, before augmentation`;
 
 export function createHeatmap({ state }) {
   const canvas = el("canvas", { role: "img" });
@@ -31,6 +33,7 @@ export function createHeatmap({ state }) {
     spacer,
   );
   const readout = el("p", { class: "readout", "aria-live": "polite", "data-testid": "readout" });
+  const title = el("h2", { id: "heat-title" }, TITLE);
   const legend = el("div", { class: "legend" });
   const list = foldedTable("The heatmap as a table", () => model?.overview && heatmapTable(model));
   const keys =
@@ -39,7 +42,7 @@ export function createHeatmap({ state }) {
   const node = el(
     "section",
     { class: "heat", "aria-labelledby": "heat-title" },
-    el("div", { class: "head" }, el("h2", { id: "heat-title" }, TITLE), legend),
+    el("div", { class: "head" }, title, legend),
     readout,
     scroller,
     el("p", { id: "heat-keys", class: "quiet keys" }, keys),
@@ -116,6 +119,7 @@ export function createHeatmap({ state }) {
       const t = overview.steps.findLastIndex((step) => step <= event.step);
       if (t >= 0) marks.set(t, [...(marks.get(t) ?? []), event]);
     }
+    say(title, overview.state?.left ? BEFORE : TITLE);
     drawLegend(legend, overview, model.rows);
     canvas.setAttribute("aria-label", visible(heatmapInWords(overview, rows, model.column)));
     const size = `${count(rows.length, "row")} by ${count(overview.steps.length, "epoch")}`;

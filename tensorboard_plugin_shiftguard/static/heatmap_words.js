@@ -40,7 +40,10 @@ function levelInWords({ level, cost }) {
   if (level === UNCLEAR) return `may cost ${points(cost)} points of accuracy, which is not clear`;
   if (level === ALONG) return "goes along with a stronger finding";
   if (level === EXPECTED) return "expected, training is augmented";
-  if (level === TOLERATED) return "differs, within tolerance";
+  if (level === TOLERATED)
+    return cost > 0
+      ? `differs; costs ${points(cost)} points of accuracy, within tolerance`
+      : "differs, within tolerance";
   return "nothing found";
 }
 
@@ -77,6 +80,7 @@ export function heatmapTable({ overview, rows, column, step }) {
 
 /** The legend: costs where this pair of streams has any, else effects. */
 export function drawLegend(node, overview, rows) {
+  const least = String(Number((100 * overview.tolerance).toPrecision(3)));
   const priced = Object.keys(overview.costs).length > 0;
   const found = rows.some(({ record }) => record.alarm || record.since);
   const unpriced = rows.some(
@@ -88,10 +92,10 @@ export function drawLegend(node, overview, rows) {
   fill(
     node,
     key("quiet", "nothing found"),
-    key("tolerated", "within tolerance"),
-    key("along", "goes along with it"),
+    key("tolerated", "differs, within tolerance"),
+    key("along", "goes along with a finding"),
     priced && key("unclear", "cost not clear"),
-    priced && scale(["h1", "h2", "h3", "h4"], ["1", "2", "4", "6 points lost and more"]),
+    priced && scale(["h1", "h2", "h3", "h4"], [least, "2", "4", "6 points lost and more"]),
     found && unpriced && [
       el("span", null, "cost unknown, effect:"),
       scale(["e1", "e2", "e3", "e4"], ["0.1", "0.5", "1", "2 and more"]),

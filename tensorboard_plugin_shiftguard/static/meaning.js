@@ -2,7 +2,7 @@
 
 import { shownPair } from "./distribution.js";
 import { el, fill, say, visible } from "./dom.js";
-import { effect, interval } from "./format.js";
+import { effect, interval, sinceInWords } from "./format.js";
 import { badge, featureKind } from "./icons.js";
 import { explain, findingOf } from "./words.js";
 
@@ -25,7 +25,7 @@ export function createMeaning() {
       badge(featureKind(record)),
       record && el("strong", null, effect(record.effect)),
       quiet(bounds && `95 % interval ${bounds}`),
-      quiet(record?.since && `since epoch ${record.since}`),
+      quiet(record && sinceInWords(record)),
     );
     const paragraphs = (heading, texts) =>
       texts.length > 0 && [el("h3", null, heading), texts.map((text) => el("p", null, text))];

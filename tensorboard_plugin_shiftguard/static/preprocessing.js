@@ -85,7 +85,8 @@ export function preprocessingInWords({ overview }) {
     const open = wrong.some(({ streams }) => streams.some((name) => !corrected[name]));
     return open ? "not as the model expects" : "corrected inside fit";
   }
-  if (groups.some((group) => group.diagnosis.status === "unknown")) return "not known";
+  if (groups.some((group) => group.diagnosis.status === "unknown"))
+    return "what the model expects is not known";
   const mode = MODES[groups[0].diagnosis.expected?.mode];
   return mode ? `as expected: ${mode}` : "as expected";
 }

@@ -3,6 +3,7 @@
 import { unpack } from "./api.js";
 
 const UNKNOWN = -32768;
+const TOLERANCE = 0.01; // of accuracy, in logs of version 0.1, which do not say it
 
 /** An overview with its packed numbers laid out and its names indexed. */
 export function readOverview(raw) {
@@ -29,6 +30,8 @@ export function readOverview(raw) {
     costs: raw.costs ?? {},
     problems: raw.problems ?? [],
     state: raw.state ?? null,
+    tolerance: raw.state?.tolerance ?? TOLERANCE,
+    pictures: raw.pictures ?? [],
     index: new Map(features.map((feature, i) => [feature.name, i])),
     /** Effect of feature `i` at column `t`; NaN where it is not known. */
     effect(i, t) {

@@ -13,6 +13,7 @@ import { createGlossary } from "./glossary.js";
 import { createHeatmap } from "./heatmap.js";
 import { createLabels, labelsInWords } from "./labels.js";
 import { createLog } from "./log.js";
+import { createPictures, picturesInWords } from "./pictures.js";
 import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
 import { createRuns } from "./runs.js";
 import { createToolbar } from "./toolbar.js";
@@ -37,6 +38,7 @@ export function createScreen(shared, { explain, showGap }) {
   const glossary = fold("glossary", "Glossary", () => "", createGlossary());
   const folds = [
     fold("gap", "Accuracy gap", () => gapInWords(gap.table()), gap),
+    fold("pictures", "Pictures of the data", picturesInWords, createPictures(shared)),
     fold("distributions", "Distributions", featuresInWords, createToolbar(shared), features),
     fold("preprocessing", "Preprocessing", preprocessingInWords, createPreprocessing(shared)),
     fold("labels", "Labels", labelsInWords, createLabels(shared)),

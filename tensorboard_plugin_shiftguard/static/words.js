@@ -86,6 +86,11 @@ function chance({ log10_p: log10 }) {
   ];
 }
 
+/** Words as a list in a sentence. */
+export function listed(words) {
+  return words.length > 1 ? `${words.slice(0, -1).join(", ")} and ${words.at(-1)}` : words.join("");
+}
+
 function finished(sentence) {
   return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }

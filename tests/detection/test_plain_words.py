@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.plain_words import plain_sentence
+from keras_shiftguard.detection.plain_words import difference, plain_sentence
 
 NOISE = Finding(
     feature="input/noise",
@@ -64,3 +64,54 @@ def test_one_of_several_inputs_is_named():
     text = "Validation images of input 'left' are noisier: mean noise 0.2 against 0.1 in training"
     finding = replace(NOISE, feature="left/noise", explanation=text)
     assert plain_sentence(finding).startswith("Validation images of input 'left' are much noisier")
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({}, ("Validation images", "are", "much noisier", "than training images")),
+        (
+            {"against": "the first epoch"},
+            ("Validation images", "are", "much noisier", "than those of the first epoch"),
+        ),
+        (
+            {"family": "weather", "feature": "input/entropy"},
+            (
+                *("Validation images", "seem", "covered, as by snow, rain or dirt,"),
+                "unlike training images",
+            ),
+        ),
+        (
+            {
+                "family": "other",
+                "explanation": "Validation images have another distribution of noise than "
+                "training: mean 1 against 2",
+            },
+            ("Validation images", "have", "another distribution of noise", "than training"),
+        ),
+        (
+            {
+                **{"family": "other", "feature": "input/1"},
+                "explanation": "Validation samples are higher in column 1: mean 1 against 2",
+            },
+            ("Validation samples", "are", "higher in column 1", "than training samples"),
+        ),
+        (
+            {
+                **{"family": "other", "feature": "outputs/entropy"},
+                "explanation": "Validation outputs vary more in entropy: standard deviation 1",
+            },
+            ("Validation outputs", "vary", "more in entropy", "than in training"),
+        ),
+        ({"kind": "label"}, None),
+        (
+            {
+                **{"family": "missing", "feature": "input/1/missing"},
+                "explanation": "Column 1 of input is missing in 5 % of validation samples",
+            },
+            None,
+        ),
+    ],
+)
+def test_the_parts_of_the_sentence(changes, parts):
+    assert difference(replace(NOISE, **changes)) == parts

@@ -7,10 +7,13 @@ import pytest
 from shift_tab_log import FEATURES, numbers, read_run, streams
 
 from keras_shiftguard.detection.cost import Cost
+from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.monitor import ShiftMonitor
+from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.log.event_writer import EventWriter
 from keras_shiftguard.log.shift_tab import MAX_BYTES, ShiftEvents
 from keras_shiftguard.log.shift_tab_bins import BINS, bars, shared_bins, shares, shown_classes
+from keras_shiftguard.log.shift_tab_findings import logged_report
 from keras_shiftguard.log.shift_tab_series import Rows
 from keras_shiftguard.profiles import NUM_BINS, bin_edges
 from keras_shiftguard.profiles.features import NUM_COARSE_BINS
@@ -132,6 +135,75 @@ def test_the_state_says_what_the_report_says(run):
     assert state["report"]["shifted"] is True
     assert state["verdict"]["shift"].startswith("ShiftGuard: shift found, validation against train")
     assert state["num_samples"] == {"train": 400, "validation": 200}
+
+
+def test_findings_are_told_in_parts_and_classes_by_name(tmp_path, rng):
+    both = {
+        name: numbers(rng.normal(size=(400, 3)) + shift, rng.integers(0, classes, 400))
+        for name, shift, classes in (("train", 0, 4), ("validation", 2, 2))
+    }
+    monitor = ShiftMonitor(0.05, [PAIR])
+    monitor.compare(*PAIR, both["validation"], both["train"], 1)
+    with EventWriter(tmp_path) as writer:
+        events = ShiftEvents(writer, tolerance=0.03)
+        events.write_comparison(0, monitor.pairs, both, monitor.report())
+    _, points = read_run(tmp_path)["shiftguard/state"]
+    state = json.loads(points[0])
+    assert state["tolerance"] == 0.03 and state["left"] is None
+    found = {each["feature"]: each for each in state["report"]["findings"]}
+    column = next(each for name, each in found.items() if name.startswith("input/"))
+    assert column["difference"] == {
+        **{"who": "Validation samples", "verb": "are", "whom": "than training samples"},
+        "how": f"higher in column {column['feature'][-1]}",
+    }
+    assert column["sentence"] == " ".join(column["difference"].values())
+    assert column["classes"] == [] and found["labels"]["difference"] is None
+    assert found["labels"]["sentence"] == "Validation labels have another mix than in training"
+    counts = {name: each.labels.counts / 400 for name, each in both.items()}
+    assert len(found["labels"]["classes"]) == 3
+    for name, here, there in found["labels"]["classes"]:
+        shares = [counts[stream][int(name)] for stream in PAIR]
+        assert [here, there] == pytest.approx(shares)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "sentence"),
+    [
+        ("covariate", "Validation images differ as a whole: p = 1e-9", None),
+        ("preprocessing", "The values are 255 times as large: x / 255 is missing (0..255)", 66),
+        ("preprocessing", "All images are of one level (0.5). A failing loader. Those", 33),
+        ("concept", "Class 3 looks different while the others do not: effect size 0.5", None),
+    ],
+)
+def test_the_sentence_of_a_finding_has_no_numbers_of_the_test(kind, text, sentence):
+    finding = Finding("x", kind, "other", 1.0, (0, 2), 0.01, "validation", "train", 1, text)
+    [told] = logged_report(ShiftReport((finding,)), [])["findings"]
+    assert told["sentence"] == (text[:sentence] if sentence else text.partition(": ")[0])
+
+
+def test_the_largest_difference_before_and_after_the_adaptation_is_kept(tmp_path):
+    curves = {"strength/noise": 9.0, "shift/noise": -0.2, "shift/contrast": 0.1}
+    curves |= {"shift_before/noise": 5.8, "shift_before/contrast": -6.1, "shift/odd": np.nan}
+    with EventWriter(tmp_path) as writer:
+        events = ShiftEvents(writer)
+        events.write_adaptation(0, "on", [], {"strength/noise": 1.0})
+        events.write_adaptation(1, "on", [], curves)
+    _, points = read_run(tmp_path)["shiftguard/state"]
+    assert json.loads(points[0])["left"] is None
+    left = json.loads(points[1])["left"]
+    assert left == {"before": ["contrast", 6.1], "now": ["noise", 0.2]}
+
+
+def test_a_resumed_fit_has_its_own_tolerance(tmp_path):
+    with EventWriter(tmp_path) as writer:
+        before = ShiftEvents(writer, tolerance=0.05)
+        before.write_diagnosis(0, "train", "It is right.", {"status": "ok"})
+        events = ShiftEvents(writer, tolerance=0.02)
+        events.restore(before.state(), 1)
+        events.write_correction(1, "train")
+    _, points = read_run(tmp_path)["shiftguard/state"]
+    state = json.loads(points[1])
+    assert state["tolerance"] == 0.02 and state["diagnosis"]["train"]
 
 
 def test_an_event_is_written_once(run):

@@ -74,10 +74,12 @@ def test_the_band_has_the_state_the_sentence_and_the_line(result, state, headlin
 def test_the_figures_stand_in_the_band_and_in_the_table():
     content = said(report(DARKER, HARMLESS))
     assert [fact.figure for fact in content.band.facts] == [
-        "\N{MINUS SIGN}6.1 points",
-        "since epoch 8",
-        "difference beyond chance",
+        "6.1 points lost",
+        "differs since epoch 8",
+        "beyond chance",
     ]
+    assert content.band.facts[1].meaning == "no other finding"
+    assert content.band.facts[2].meaning == "a false alarm in at most 1 report of 20"
     [table] = content.sections[0].tables
     assert table.rows[0][1:] == (
         "brightness",
@@ -93,6 +95,23 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
 def test_a_question_waits_for_augmentation_or_for_the_cost():
     [fact] = said(report(replace(DARKER, is_question=True, cost_words=""))).band.facts
     assert "augmentation of training may explain it, or the model has learnt too" in fact.meaning
+
+
+def test_an_alarm_whose_cost_is_not_known_is_to_be_looked_at():
+    unknown = replace(DARKER, cost=None, cost_interval=None, cost_words="")
+    band = said(report(unknown)).band
+    assert band.state == "look" and band.facts[0].figure == "cost unknown"
+    assert "the effect size is \N{MINUS SIGN}1.4" in band.facts[0].meaning
+    # Nobody intends another preprocessing step, whatever it costs.
+    assert said(report(replace(unknown, kind="preprocessing"))).band.state == "act"
+
+
+def test_a_fit_that_is_adapted_is_not_told_to_adapt():
+    parts = {"report": report(DARKER).to_dict()}
+    assert "adapt=" in assemble(plain(parts)).band.code
+    parts["adaptation"] = {"headline": "Training is augmented: noise 0.17.", "events": []}
+    band = assemble(plain(parts)).band
+    assert band.code == "" and "see Adaptation below" in band.advice
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)

@@ -184,9 +184,11 @@ def data_of(log_dir, kind):
 class Tab:
     """The plugin in a TensorBoard without a server."""
 
-    def __init__(self, data, multiplexer=None, path_prefix=""):
+    def __init__(self, data, multiplexer=None, path_prefix="", logdir=None):
         flags = SimpleNamespace(samples_per_plugin={})
-        context = base_plugin.TBContext(data_provider=data, multiplexer=multiplexer, flags=flags)
+        context = base_plugin.TBContext(
+            data_provider=data, multiplexer=multiplexer, flags=flags, logdir=logdir
+        )
         plugin = ShiftLoader().load(context)
         wsgi = TensorBoardWSGI([plugin], path_prefix=path_prefix, data_provider=data)
         self.plugin, self.client = plugin, Client(wsgi)
@@ -217,7 +219,7 @@ class Tab:
 def opened(log_dir, kind="python", ready=True, **options):
     """A `Tab` on a log directory."""
     with data_of(log_dir, kind) as (data, multiplexer):
-        tab = Tab(data, multiplexer, **options)
+        tab = Tab(data, multiplexer, **{"logdir": str(log_dir), **options})
         if ready:
             tab.patient()
         yield tab

@@ -73,7 +73,7 @@ def drawn(tab):
 def test_the_band_says_what_happened_in_words(tab):
     tab.eventually(lambda: "Reading" not in tab("verdict").inner_text())
     shown = tab("verdict").inner_text()
-    assert "Validation images are darker than training images." in shown
+    assert "Validation images are much darker than training images." in shown
     assert "mean brightness" in shown and "since epoch 4" in shown
     assert tab("verdict").locator("[aria-live]").count() >= 1
     assert tab("curves").get_by_role("img").count() == 1

@@ -9,6 +9,7 @@ import pytest
 from plugin.browser import tensorboard
 from plugin.logs import RawLog, as_json, scores, scores_content, state, write_small_run
 from plugin.test_gap import REPORT
+from plugin.test_picture_routes import write_pictures
 
 import keras_shiftguard as sg
 
@@ -29,7 +30,10 @@ MIX = (
 
 def finding(feature, text, **more):
     """A finding as the guard writes it."""
-    common = {"kind": "covariate", "family": "brightness", "stream": "validation"}
+    parts = {"who": "Validation images", "verb": "are", "how": "darker"}
+    parts |= {"whom": "than training images"}
+    common = {"difference": None if feature == "labels" else parts}
+    common |= {"kind": "covariate", "family": "brightness", "stream": "validation"}
     common |= {"against": "train", "effect_size": -3.9, "since": FAULT, "p_value": 1e-9}
     return {"feature": feature, "explanation": text, **common, **more}
 
@@ -117,9 +121,11 @@ def log_dir(tmp_path_factory):
             log.add("shiftguard/state", state(0, diagnosis=both, **more), 0)
     darker = finding("input/brightness", DARKER, cost=0.061, cost_interval=[0.044, 0.079])
     write_shift(path / "darker" / "shiftguard", darker, [ALARM, ALONG, ALONG, 0])
-    labels = finding("labels", MIX, kind="label", family="label")
+    shares = [["5", 0.315, 0.106], ["0", 0.0166, 0.1]]
+    labels = finding("labels", MIX, kind="label", family="label", classes=shares)
     write_shift(path / "labels" / "shiftguard", labels, [ALONG, ALONG, ALONG, ALARM])
     write_adaptation(path / "adapted" / "shiftguard")
+    write_pictures(path / "pictures")
     REPORT.write(path / "gap")
     fit(path / "fit")
     return path
@@ -152,7 +158,10 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     tab.fold("preprocessing")
     page = tab.frame.locator("main").inner_text()
     assert "x * 2.0 - 1.0" not in page and "guard.diagnosis.apply(model)" in page
+    facts = tab("verdict").locator("dl").inner_text()
+    assert "corrected since epoch 1" in facts and "wrong from the first batch on" in facts
     wrong = opened("wrong")
+    assert "wrong since epoch 1" in wrong("verdict").inner_text()
     assert wrong("verdict").get_attribute("data-kind") == "act"
     assert "x * 2.0 - 1.0" in wrong("todo").inner_text()
 
@@ -186,6 +195,7 @@ def test_the_headline_is_that_of_the_chosen_epoch(opened):
     headline = early.frame.locator("#shift-title")
     early.eventually(lambda: "looks like training" in headline.inner_text())
     assert f"as known at epoch {FAULT - 1}" in early("past").inner_text()
+    assert early("health").inner_text() == "0 of 4 features differ\nbeyond chance"
     early("now").click()
     early.eventually(lambda: "darker" in headline.inner_text())
 
@@ -223,7 +233,7 @@ def test_the_verdict_keeps_its_cause_and_its_date(opened):
     tab = opened("darker")
     shown = tab("verdict").inner_text()
     assert "Points to brightness: brightness -0.37" in shown
-    assert f"since epoch {FAULT}" in shown
+    assert f"differs since epoch {FAULT}" in shown
     assert "6.1 points lost" in shown and "4.4 to 7.9" in shown
 
 
@@ -284,3 +294,34 @@ def test_one_click_leads_to_the_glossary(opened):
     tab("to-glossary").click()
     tab("glossary").wait_for()
     assert "Goes along" in tab("glossary").inner_text()
+
+
+def test_pictures_of_the_data_are_unfolded_by_epoch(opened):
+    tab = opened("pictures")
+    part = tab("fold-pictures")
+    assert "images of epochs 2 to 3" in part.inner_text()
+    assert tab("pictures").locator("img").count() == 0  # nothing is shown before it is asked for
+    part.locator("summary").first.focus()
+    tab.page.keyboard.press("Enter")
+    images = tab("pictures").locator("img")
+    tab.eventually(lambda: images.count() == 9)
+    loaded = "(all) => all.every((one) => one.complete && one.naturalWidth > 0)"
+    tab.eventually(lambda: images.evaluate_all(loaded))
+    alts = images.evaluate_all("(all) => all.map((one) => one.alt)")
+    assert alts[:2] == [
+        "validation, image 1, class 0, as fed",
+        "validation, image 1, class 0, corrected",
+    ]
+    assert alts[8] == "validation, unusual image 1, class 0, 2.5 deviations away"
+    assert tab("pictures").locator("li .twice").count() == 4
+    two = tab("pictures").get_by_role("button", name="epoch 2")
+    two.focus()
+    tab.page.keyboard.press("Enter")
+    tab.eventually(lambda: "epoch=2" in images.first.get_attribute("src"))
+    assert two.get_attribute("aria-pressed") == "true"
+    assert not tab.audit()
+    early = opened("pictures", "&p.shiftguard.epoch=1&p.shiftguard.open=pictures")
+    early.eventually(lambda: "no pictures of epoch 1" in early("pictures").inner_text())
+    assert "its last epochs, 2 and 3" in early("pictures").inner_text()
+    without = opened("darker")
+    assert without("fold-labels").count() and without("fold-pictures").is_hidden()

@@ -26,7 +26,10 @@ from tensorboard.data import provider
 pytestmark = pytest.mark.thorough
 
 RUN = "first/shiftguard"
-ROUTES = ("runs", "overview", "story", "curves", "cards", "feature", "adaptation", "gap")
+ROUTES = (
+    *("runs", "overview", "story", "curves", "cards", "feature", "adaptation", "gap"),
+    *("pictures", "picture"),
+)
 # The same examples in every run, so that a failure can be reproduced.
 FEW = {"deadline": None, "derandomize": True, "database": None}
 
@@ -51,7 +54,7 @@ def check(answer):
 
 anything = st.text(max_size=30)
 arguments = st.dictionaries(
-    st.sampled_from(["run", "pair", "step", "name", "x"]),
+    st.sampled_from(["run", "pair", "step", "name", "epoch", "row", "number", "x"]),
     st.one_of(
         anything,
         st.sampled_from(
@@ -170,8 +173,11 @@ FINDING = {
     "explanation": "Validation images are darker: mean brightness 1 against 2 in training",
     "cost": 0.02,
     "cost_interval": [0.01, 0.03],
+    "sentence": "Validation images are darker than training images",
+    "difference": {"who": "Validation images", "verb": "are", "how": "darker", "whom": "than it"},
 }
-LABELS = FINDING | {"kind": "label", "explanation": "a mix: class 1 5 % against 3 %", "cost": None}
+NOISIER = FINDING | {"difference": {**FINDING["difference"], "how": "noisier"}}
+LABELS = FINDING | {"kind": "label", "classes": [["1", 0.05, 0.03]], "cost": None}
 DIAGNOSIS = {"status": "mismatch", "expected": {"mode": "tf", "scale": [1.0]}, "evidence": ["x"]}
 DIAGNOSIS |= {
     "candidates": [{"name": "tf", "misfit": 0.1}],
@@ -180,12 +186,15 @@ DIAGNOSIS |= {
 }
 STATE = strict_json(state().decode()) | {
     "report": {
-        "findings": [FINDING, LABELS],
+        "findings": [FINDING, NOISIER, LABELS],
         "notes": ["x"],
         "num_samples": {"train": 3},
         "more": 0,
     },
     "collecting": {"train": [1, 20]},
+    "tolerance": 0.01,
+    "left": {"before": ["noise", 5.8], "now": ["noise", 0.2]},
+    "adapts": True,
 }
 WRONG = STATE | {"diagnosis": {"train": DIAGNOSIS}, "corrected": {"train": 1}}
 GAP = strict_json(as_json({**REPORT.to_dict(), "v": 1}).decode())

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_imports import circles, imported
 
-from keras_shiftguard.log import shift_tab, shift_tab_bins, shift_tab_series
+from keras_shiftguard.callback.arguments import MAX_LOG_SAMPLES
+from keras_shiftguard.io.png import png
+from keras_shiftguard.log import pictures, shift_tab, shift_tab_bins, shift_tab_series
 from tensorboard_plugin_shiftguard import metadata
 
 ROOT = Path(__file__).parents[2]
@@ -68,6 +71,10 @@ def test_the_writer_stays_below_the_limits_of_the_reader():
     assert shift_tab.MAX_BYTES <= metadata.MAX_JSON_BYTES
     assert shift_tab_bins.BINS <= metadata.MAX_BINS
     assert shift_tab_series.FEATURES_PER_EVENT <= metadata.MAX_HISTOGRAMS
+    assert pictures.MAX_LOOKS <= metadata.MAX_PICTURE_EPOCHS
+    assert MAX_LOG_SAMPLES <= metadata.MAX_PICTURES
+    noise = np.random.default_rng(0).integers(0, 256, (pictures.MAX_SIDE, pictures.MAX_SIDE, 3))
+    assert len(png(noise.astype("uint8"))) <= metadata.MAX_PICTURE_BYTES
 
 
 def test_the_format_needs_no_other_package():

@@ -3,7 +3,10 @@
 import pytest
 from plugin.logs import opened, write_small_run
 
-ROUTES = ("runs", "overview", "cards", "feature", "adaptation", "gap", "static/index.js")
+ROUTES = (
+    *("runs", "overview", "cards", "feature", "adaptation", "gap", "pictures", "picture"),
+    "static/index.js",
+)
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +121,9 @@ def test_head_sends_no_body(tab, route):
         ("feature", {"run": "first/shiftguard"}, 400, "name="),
         ("feature", {"run": "first/shiftguard", "name": "zz"}, 404, "zz"),
         ("adaptation", {"run": "nowhere"}, 404, "nowhere"),
+        ("pictures", {"run": "nowhere"}, 404, "nowhere"),
+        ("picture", {"run": "first/shiftguard", "epoch": "1", "row": "0"}, 400, "number="),
+        ("picture", {"run": "first/shiftguard", "epoch": "..", "row": "0"}, 400, "whole number"),
     ],
 )
 def test_a_wrong_question_is_answered_in_words(tab, route, arguments, status, message):

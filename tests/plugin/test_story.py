@@ -12,6 +12,7 @@ from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.monitor import ShiftMonitor
 from keras_shiftguard.explain.report import GapReport
 from keras_shiftguard.io.json_files import plain
+from keras_shiftguard.log.shift_tab_findings import logged_report
 from keras_shiftguard.statistics import attributes
 from keras_shiftguard.statistics.batch import InputSpec
 from tensorboard_plugin_shiftguard.gap import read_gap
@@ -24,7 +25,7 @@ PAIR = ("validation", "train")
 
 def state_of(monitor, **more):
     """The state that the guard writes, as the plugin reads it."""
-    report = plain(monitor.report().to_dict())
+    report = plain(logged_report(monitor.report(), monitor.pairs))
     said = str(monitor.report()).splitlines()[0]
     content = {"v": 1, "report": report, "verdict": {"shift": said}, "alpha": 0.05, **more}
     return _STATE(content)
@@ -58,7 +59,15 @@ def test_every_image_attribute_has_a_name_and_a_cause():
 
 def test_no_shift_is_fine(monitor, rng):
     told = story(state_of(compared(monitor, rng)))
-    assert told["kind"] == "fine" and told["what"].startswith("Validation looks like training")
+    assert (told["kind"], told["what"]) == ("fine", "Validation looks like training.")
+
+
+@pytest.mark.parametrize("statuses", [("ok",), ("ok", "unknown"), ("unknown",)])
+def test_preprocessing_is_called_right_only_where_it_was_judged(monitor, rng, statuses):
+    judged = {f"stream {i}": {"status": status} for i, status in enumerate(statuses)}
+    told = story(state_of(compared(monitor, rng), diagnosis=judged))
+    assert told["kind"] == "fine"
+    assert ("prepared as the model expects" in told["what"]) == (statuses == ("ok",))
 
 
 def test_a_shift_without_a_cost_is_to_be_looked_at(monitor, rng):
@@ -68,6 +77,99 @@ def test_a_shift_without_a_cost_is_to_be_looked_at(monitor, rng):
     assert told["short"] == "higher in column 1"
     [why] = told["why"]
     assert why.startswith(told["what"].split(" than")[0]) and "effect size" in why
+
+
+def without_options(state):
+    """The state of a log of version 0.1, which lacks the fields that tell a finding in parts."""
+    for each in state["report"]["findings"]:
+        each |= {"sentence": None, "difference": None, "classes": []}
+    return state | {"tolerance": None, "left": None}
+
+
+def test_a_log_of_version_0_1_is_told_without_its_numbers(monitor, rng):
+    told = story(without_options(state_of(compared(monitor, rng, shift=2))))
+    assert (told["kind"], told["what"]) == ("look", "Validation samples are higher in column 1.")
+    mix = story(without_options(state_of(compared(monitor, rng, classes=(2, 3)))))
+    assert mix["what"] and "%" not in mix["what"]
+
+
+@pytest.mark.parametrize(("tolerance", "kind"), [(0.03, "fine"), (0.01, "look"), (None, "look")])
+def test_the_tolerance_of_the_log_decides_what_is_to_be_looked_at(monitor, rng, tolerance, kind):
+    """A cost of two points that is not sure."""
+    compared(monitor, rng, shift=2)
+    cost = Cost(0.02, (-0.01, 0.05), 500)
+    monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), tolerance or 0.01)
+    assert story(state_of(monitor, tolerance=tolerance))["kind"] == kind
+
+
+DARKER = {
+    **{"feature": "input/brightness", "kind": "covariate", "family": "brightness", "since": 1},
+    **{"stream": "target", "against": "train", "effect_size": -5.3},
+    "explanation": "Target images are darker: mean brightness 0.16 against 0.31 in training",
+    "sentence": "Target images are much darker than training images",
+    "difference": {
+        **{"who": "Target images", "verb": "are", "how": "much darker"},
+        "whom": "than training images",
+    },
+}
+
+
+def told_of(*findings, **more):
+    report = {"num_samples": {"train": 1000, "target": 297}, "findings": list(findings)}
+    return story(_STATE({"v": 1, "report": report, **more}))
+
+
+def test_there_is_one_thing_to_do_about_darker_images():
+    told = told_of({**DARKER, "cost": 0.06, "cost_interval": [0.04, 0.08]})
+    assert told["kind"] == "act" and told["short"] == "much darker"
+    assert told["todo"] == "Let augmentation make training look like the target:"
+    assert told["code"] == 'guard = sg.ShiftGuard(target_data=target, adapt="augmentation")'
+    assert " or " not in told["todo"]
+    assert any("the target that was made wrongly" in reason for reason in told["why"])
+
+
+@pytest.mark.parametrize(
+    ("now", "words", "short"),
+    [
+        (0.2, "augmentation makes training look alike.", "much darker; made up for"),
+        (3.0, "augmentation closes part of the gap.", "much darker; partly made up for"),
+        (5.7, "augmentation has not closed the gap so far.", "much darker"),
+    ],
+)
+def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
+    left = {"before": ["noise_flat", 5.8], "now": ["noise", now]}
+    told = told_of(DARKER, adapts=True, left=left)
+    assert told["what"] == f"Target images are much darker than training images; {words}"
+    assert (told["kind"], told["short"]) == ("look", short)
+    assert told["left"] == [["noise in flat regions", 5.8], ["noise", now]]
+    assert "estimate_accuracy" in told["code"]
+
+
+def test_augmentation_towards_validation_is_judged_by_its_accuracy():
+    """And a cost that is sure stays urgent, whatever is done about it."""
+    one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
+    told = told_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
+    assert (told["kind"], told["code"], told["cost"]) == ("act", None, 0.06)
+    assert "accuracy of validation" in told["todo"]
+
+
+def test_of_an_adapted_run_without_numbers_only_the_adaptation_is_told():
+    for left in (None, {"before": ["noise"], "now": 3}, {"before": None, "now": None}):
+        told = told_of(DARKER, adapts=True, left=left)
+        assert told["what"].endswith("; adaptation is on.") and told["left"] is None
+
+
+def test_findings_of_one_kind_are_told_in_one_sentence():
+    noisier = {**DARKER, "feature": "input/noise", "family": "noise"}
+    noisier["difference"] = {**DARKER["difference"], "how": "noisier"}
+    other = {**DARKER, "difference": {**DARKER["difference"], "verb": "vary", "how": "more in hue"}}
+    told = told_of(DARKER, noisier, other)
+    assert told["what"] == "Target images are much darker and noisier than training images."
+    damaged = {**DARKER, "difference": {**DARKER["difference"], "how": None}}
+    assert told_of(DARKER, damaged)["short"] == "much darker"
+    told = told_of(other)
+    assert told["what"] == "Target images vary more in hue than training images."
+    assert told["short"] == "vary more in hue"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,127 @@
+"""The answers to `/pictures` and `/picture`: images of the data that `log_samples=` keeps.
+
+A picture is asked for by numbers, from which its path is made. No path comes from a request or
+from a log, and a file is only read if it lies inside of TensorBoard's log directory, also
+after links are followed.
+"""
+
+from typing import Any
+
+from tensorboard_plugin_shiftguard import checks
+from tensorboard_plugin_shiftguard.answers import NotHere, Unreadable
+from tensorboard_plugin_shiftguard.checks import Check, items, name, number, record, whole
+from tensorboard_plugin_shiftguard.metadata import (
+    MAX_PICTURE_BYTES,
+    MAX_PICTURE_EPOCHS,
+    MAX_PICTURE_LIST_BYTES,
+    MAX_PICTURE_ROWS,
+    MAX_PICTURES,
+    PICTURE_FILE,
+    PICTURE_LIST,
+    PICTURE_SCHEMA,
+    PICTURES,
+)
+from tensorboard_plugin_shiftguard.run_log import RunReader
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # what the problem of an unreadable list is about
+
+
+def _in_place(check: Check, max_items: int) -> Check:
+    """Returns a check for a list whose good items keep their place in it, as `"place"`."""
+
+    def checked(value: Any) -> list[Any]:
+        found = map(check, value[:max_items] if isinstance(value, list) else [])
+        return [{"place": place, **item} for place, item in enumerate(found) if item]
+
+    return checked
+
+
+# The check of each field of the list.
+_PICTURE = record(label=whole, distance=number)
+_ROW = record(
+    stream=name,
+    input=name,
+    what=checks.one_of("fed", "corrected", "unusual"),
+    pictures=_in_place(_PICTURE, MAX_PICTURES),
+)
+_EPOCH = record(epoch=whole, rows=_in_place(_ROW, MAX_PICTURE_ROWS))
+_LIST = record(v=whole, looks=items(_EPOCH, 1000))
+
+
+def pictures(run: RunReader) -> dict[str, Any]:
+    """Returns the lists of a run's pictures, one for each epoch that has some, the oldest first.
+
+    `"epochs"` has for each the `"epoch"`, counted from 1, and its `"rows"`: `"place"`, `"stream"`,
+    `"input"`, `"what"` and `"pictures"`. A picture has its `"place"`, and a `"label"` and a
+    `"distance"`, which may be None.
+    """
+    return {"epochs": _listed(run), "problems": run.problems}
+
+
+def epochs_with_pictures(run: RunReader) -> list[int]:
+    """Returns the epochs of which there are pictures, counted from 1, ascending."""
+    return [each["epoch"] for each in _listed(run)]
+
+
+def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
+    """Returns one picture as a PNG file.
+
+    Args:
+        run: The run.
+        epoch: The epoch, counted from 1.
+        row: The place of its row in the list of the epoch.
+        number: Its place in the row.
+
+    Raises:
+        NotHere: If there is no such picture inside of TensorBoard's log directory.
+        Unreadable: If it is no PNG file, or too large.
+    """
+    file = f"{PICTURES}/{PICTURE_FILE.format(epoch=epoch, row=row, number=number)}"
+    content = _read(run, file, MAX_PICTURE_BYTES)
+    if content is None:
+        raise NotHere("There is no such picture: the guard keeps those of the last epochs only.")
+    if not content.startswith(PNG_SIGNATURE):
+        raise Unreadable("This file is no picture.")
+    return content
+
+
+def _listed(run: RunReader) -> list[dict[str, Any]]:
+    """Returns the checked list of the run's pictures; empty if there is none."""
+    try:
+        content = _read(run, PROBLEM, MAX_PICTURE_LIST_BYTES)
+        if content is None:
+            return []
+        found = _LIST(checks.parsed(content, MAX_PICTURE_LIST_BYTES))
+        if found is None:
+            raise Unreadable("is no JSON object")
+        if found["v"] != PICTURE_SCHEMA:
+            raise Unreadable(f"has layout {found['v']}; this tab reads layout {PICTURE_SCHEMA}")
+    except Unreadable as error:
+        run.add_problem(PROBLEM, error.message)
+        return []
+    shown = [each for each in found["looks"] if each["epoch"] and each["rows"]]
+    return sorted(shown, key=lambda each: each["epoch"])[-MAX_PICTURE_EPOCHS:]
+
+
+def _read(run: RunReader, file: str, max_bytes: int) -> bytes | None:
+    """Returns the content of a file of a run; None if it is not there, or cannot be read.
+
+    Raises:
+        Unreadable: If it is larger than `max_bytes`. The message is the end of a sentence that
+            begins with the file.
+    """
+    if run.folder is None:
+        return None
+    root, path = run.folder
+    try:
+        path = (path / file).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            return None
+        with path.open("rb") as opened:
+            content = opened.read(max_bytes + 1)
+    except (OSError, ValueError):
+        return None
+    if len(content) > max_bytes:
+        raise Unreadable(f"is larger than {max_bytes:,} bytes")
+    return content

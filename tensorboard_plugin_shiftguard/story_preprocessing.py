@@ -1,0 +1,75 @@
+"""The story of a run whose images are prepared in another way than the model expects."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tensorboard_plugin_shiftguard.story_parts import ACT, CORRECTED, told
+from tensorboard_plugin_shiftguard.story_sentences import capital
+from tensorboard_plugin_shiftguard.words import listed, stream_name
+
+MODES = {
+    "raw": "0 to 255",
+    "unit": "0 to 1",
+    "tf": "\u22121 to 1",
+    "torch": "0 to 1 with ImageNet's mean and deviation",
+    "caffe": "0 to 255 minus ImageNet's mean",
+}
+
+
+def mismatch(wrong: Mapping[str, Any], gap: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns the story of wrong preprocessing that nothing corrects."""
+    streams, diagnosis = _streams(wrong)
+    fed, expected = diagnosis["observed"] or {}, diagnosis["expected"] or {}
+    mode, other = (MODES.get(one.get("mode") or "") for one in (fed, expected))
+    orders = {fed.get("channel_order"), expected.get("channel_order")}
+    reversed_channels = orders == {"rgb", "bgr"}
+    if reversed_channels and fed.get("mode") == expected.get("mode"):
+        what = f"{streams} images have red and blue swapped."
+        short = "red and blue swapped"
+    elif mode and other and mode != other:
+        what, short = (
+            f"{streams} images are fed as {mode}; the model expects {other}.",
+            "wrong scale",
+        )
+        if reversed_channels:
+            what = f"{what[:-1]}, and red and blue are swapped."
+    else:
+        what = f"{streams} images are not prepared as the model expects."
+        short = "wrong preprocessing"
+    found = {"short": short, "what": what, "since": 1, "about": ["preprocessing", "preprocessing"]}
+    for row in (gap or {}).get("rows") or []:
+        if row["cause"] == "preprocessing":
+            found |= {"cost": row["points"], "cost_interval": row["interval"]}
+    todo = "Change the input in this way, in your pipeline:"
+    advice = diagnosis["advice"]
+    why = diagnosis["evidence"][:3]
+    return told(ACT, **found, why=why, todo=todo if advice else None, code=advice)
+
+
+def correction(wrong: Mapping[str, Any], corrected: Mapping[str, int]) -> dict[str, Any]:
+    """Returns the story of wrong preprocessing that the guard corrects inside the step."""
+    streams, diagnosis = _streams(wrong)
+    fed, expected = ((diagnosis[key] or {}).get("mode") for key in ("observed", "expected"))
+    what = f"The wrong preprocessing of {streams[0].lower() + streams[1:]} is corrected inside fit."
+    if fed != expected and fed in MODES and expected in MODES:
+        what = f"{what[:-1]}: {MODES[fed]} is turned into {MODES[expected]}."
+    since = min(corrected.values())
+    return told(
+        CORRECTED,
+        short=f"corrected since epoch {since}",
+        what=what,
+        since=since,
+        about=["preprocessing", "preprocessing"],
+        why=diagnosis["evidence"][:3],
+        todo="Leave the input of fit as it is. Plain predict is not corrected: after fit, keep the "
+        "fix with",
+        code="model = guard.diagnosis.apply(model)",
+    )
+
+
+def _streams(diagnoses: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Returns the names of the streams as the beginning of a sentence, and the first diagnosis."""
+    words = listed([stream_name(name) for name in diagnoses])
+    first = next(iter(diagnoses.values()))
+    parts = [part for part in first["by_input"].values() if part["status"] == "mismatch"]
+    return capital(words), parts[0] if parts else first
