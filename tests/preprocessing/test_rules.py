@@ -458,7 +458,7 @@ def test_values_in_a_corner_of_a_stated_range_confirm_nothing(share, status):
 @pytest.mark.parametrize("low", [False, True])
 def test_how_far_outside_values_may_lie(edge, status, low):
     # Augmentation can take the values out of 0..255 by a tenth.
-    images = np.full((10, 10, 10, 3), 0.5)
+    images = np.full((10, 10, 10, 3), 0.4 if low else 0.6)
     images[:, 0] = 1 - edge if low else edge
     observed = InputConvention("custom", "unknown", (0.01,) * 3, (0.0,) * 3)
     found = case("None.", observed, 0.3, published("unit"), images, stated=True)
