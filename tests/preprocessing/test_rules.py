@@ -468,8 +468,9 @@ def test_how_far_outside_values_may_lie(edge, status, low):
 @pytest.mark.parametrize(
     ("low", "high", "certainty", "status"),
     [
-        (0.05, 0.7, 0.3, "ok"),
-        (0.05, 0.64, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
+        (-0.05, 0.65, 0.3, "ok"),
+        (-0.05, 0.53, 0.3, "unknown"),  # [0, 1] images fill half of [-1, 1]
+        (0.05, 0.9, 0.3, "unknown"),  # neither black nor white
         (-0.09, 1.09, 0.3, "ok"),
         (-0.2, 1.0, 0.3, "mismatch"),  # more than 5 % are far outside
         (0.0, 1.0, 0.49, "ok"),
