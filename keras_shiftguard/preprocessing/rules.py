@@ -151,9 +151,9 @@ def _from_word(case: Case) -> Verdict | None:
 def _fits_the_word(case: Case) -> Verdict | None:
     """Decides on images that are in no convention for sure, but fit the expected one.
 
-    Resizing with a sharp filter, MixUp and changes of brightness take single values out of the
-    range, or off its ends. Dark collections do not reach white, but black is where it must be.
-    White alone would not do: it is 1 in [0, 1] and in [-1, 1].
+    Resizing with a sharp filter and changes of brightness take single values out of the range.
+    Dark collections do not reach white, but black is where it must be. White alone would not do:
+    it is 1 in [0, 1] and in [-1, 1].
     """
     expected, observation = case.structure.convention, case.observation
     if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:
@@ -164,10 +164,10 @@ def _fits_the_word(case: Case) -> Verdict | None:
     if excess > MAX_EXTREME_OUTSIDE * 255 or _outside(case.summary, expected):
         return None
     span = (high.min() - low.max()) / 255
-    has_black = bool(np.all(np.abs(darkest) < MAX_GAP))
-    if span >= MIN_STATED_SPAN:
+    reaches_an_end = np.all(darkest < MAX_GAP) or np.all(brightest > 255 - MAX_GAP)
+    if span >= MIN_STATED_SPAN and reaches_an_end:
         text = f"The values fill the range of {expected}, with few outside, as augmentation does."
-    elif has_black and span >= MIN_SPAN_FROM_BLACK:
+    elif np.all(np.abs(darkest) < MAX_GAP) and span >= MIN_SPAN_FROM_BLACK:
         text = f"The values begin at black of {expected}, and stay in a part of its range."
     else:
         return None

@@ -39,7 +39,7 @@ def test_names_photos_resized_in_floating_point(raw, fed):
 
 @pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
 def test_names_photos_that_a_sharp_filter_takes_beyond_black_and_white(raw, fed):
-    sharp = raw * 1.0
+    sharp = raw.reshape(20, 48, 2, 48, 2, 3).mean((2, 4))  # off the 8-bit grid
     sharp[:, ::12, ::12] = -17.0
     sharp[:, 6::12, ::12] = 268.0
     found = observe(summarise(fed.from_raw(sharp)))

@@ -125,15 +125,21 @@ def _affine(
     def literal(values: np.ndarray, error: np.ndarray) -> str:
         return _literal(values, np.broadcast_to(error, values.shape), channels_last)
 
+    def size(values: np.ndarray, error: np.ndarray) -> str:
+        """Returns Python for the absolute values, to which `_plus` adds the signs."""
+        signs_differ = bool(np.any(values < 0) and np.any(values > 0))
+        errors = np.broadcast_to(error, values.shape)
+        return _literal(np.abs(values), errors, channels_last, by_channel=signs_differ)
+
     if np.all(np.abs(gain - 1) <= gain_error):
-        return _plus(x, bias, literal(np.abs(bias), np.asarray(max_error)))
+        return _plus(x, bias, size(bias, np.asarray(max_error)))
     shift, inverse = bias / gain, 1 / gain
     factor = literal(gain, gain_error)
     divisor = literal(inverse, gain_error * inverse**2)
     if np.all(np.abs(bias) <= max_error):
         return min(f"{x} * {factor}", f"{x} / {divisor}", key=len)
-    after = literal(np.abs(bias), np.asarray(max_error))
-    before = literal(np.abs(shift), max_error / np.abs(gain))
+    after = size(bias, np.asarray(max_error))
+    before = size(shift, max_error / np.abs(gain))
     scalings = (f"* {factor}", f"/ {divisor}")
     ways = [_plus(f"{x} {scaling}", bias, after) for scaling in scalings]
     ways += [f"({_plus(x, shift, before)}) {scaling}" for scaling in scalings]
@@ -154,9 +160,14 @@ def _plus(x: str, values: np.ndarray, literal: str) -> str:
     return f"{x} + np.float32([{', '.join(terms)}]){rest[1:]}"
 
 
-def _literal(values: np.ndarray, error: np.ndarray, channels_last: bool) -> str:
-    """Returns Python for one number if it suffices for all channels, else for an array."""
-    if _same(tuple(values), float(error.min())):
+def _literal(
+    values: np.ndarray, error: np.ndarray, channels_last: bool, by_channel: bool = False
+) -> str:
+    """Returns Python for one number if it suffices for all channels, else for an array.
+
+    With `by_channel` it is an array in any case.
+    """
+    if not by_channel and _same(tuple(values), float(error.min())):
         return _short(float(values.mean()), float(error.min()))
     terms = [_short(float(v), float(e)) for v, e in zip(values, error, strict=True)]
     # A float32 array keeps the dtype of a float32 `x`, and turns uint8 into a float.

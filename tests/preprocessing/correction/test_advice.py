@@ -135,3 +135,9 @@ def test_modules_are_those_of_keras(architecture):
 
 def test_all_forty_architectures_were_asked():
     assert len(ARCHITECTURES) >= 40
+
+
+def test_offsets_of_one_size_and_two_signs():
+    observed = InputConvention("custom", "rgb", (1.0,) * 3, (0.5, -0.5, -0.5))
+    assert check(InputConvention("raw"), observed) == "x = x + np.float32([-0.5, 0.5, 0.5])"
+    check(InputConvention("unit"), observed)
