@@ -255,9 +255,12 @@ def _represents(ids: np.ndarray, labels: LabelSummary) -> bool:
 
 
 def _num_steps(model: keras.Model) -> int:
-    """Returns how many training steps the model's optimizer has made; 0 without an optimizer."""
-    steps = getattr(getattr(model, "optimizer", None), "iterations", None)
-    return 0 if steps is None else int(keras.ops.convert_to_numpy(steps))
+    """Returns how many training steps the model's optimizer has made; 0 if that is not known."""
+    try:
+        steps = getattr(getattr(model, "optimizer", None), "iterations", None)
+        return 0 if steps is None else int(keras.ops.convert_to_numpy(steps))
+    except Exception:  # of the user's own optimizer
+        return 0
 
 
 def _correction(stream: Stream) -> object:

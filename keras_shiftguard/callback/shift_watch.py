@@ -137,9 +137,8 @@ class ShiftWatch:
             self.is_first_visit = seen_once and not latest["train"].labels.are_mixed
             if not seen_once:
                 self.is_unaugmented = nearly_same(self._first["train"], latest["train"])
-            self.is_augmented = latest["train"].labels.are_mixed or randomised(
-                self._first["train"], latest["train"]
-            )
+            redraws = not seen_once and randomised(self._first["train"], latest["train"])
+            self.is_augmented = redraws or latest["train"].labels.are_mixed
         if "validation" in streams and "train" in streams:
             validation, train = streams["validation"], streams["train"]
             expected, sentence = self._augmented(latest["train"], validation)

@@ -18,7 +18,7 @@ def table(name, mean, std):
 
 
 def differs(name, dominant, current, reference, what="images", effect=None):
-    effect = 1.234 * np.sign(current[0] - reference[0]) if effect is None else effect
+    effect = effect or (1.234 if current[0] > reference[0] else -1.234)
     one, other = table(name, *current), table(name, *reference)
     return sentences.feature_differs(name, what, dominant, effect, one, other, *ONE)
 

@@ -106,7 +106,9 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
         return False
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
-    return unshifted and any(not _same_input(one, other) for one, other in pairs)
+    # If every sample has a missing value, there is no fingerprint, and nothing tells.
+    told = [pair for pair in pairs if np.all([each.fingerprint.count > 0 for each in pair])]
+    return unshifted and any(not _same_input(one, other) for one, other in told)
 
 
 def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0) -> float:

@@ -149,3 +149,11 @@ def test_the_chance_of_the_same_labels():
     # Another pass makes it rarer, dependent samples make it more likely.
     assert chance_of_same_labels(labels, 3) < chance_of_same_labels(labels, 2)
     assert chance_of_same_labels(labels, 2, 0.5) > chance_of_same_labels(labels, 2)
+
+
+def test_a_table_with_a_hole_in_every_row_is_not_called_randomised():
+    """Only samples without missing values have a fingerprint."""
+    x = np.random.default_rng(0).normal(size=(200, 3)).astype("float32")
+    x[:, 1] = np.nan
+    y = np.arange(200) % 5
+    assert not randomised(in_batches(x, y), in_batches(x, y, seed=1))
