@@ -119,14 +119,20 @@ class Repair:
         images, labels = validation.samples()
         inputs = getattr(model, "inputs", None)
         is_single = len(images) == 1 and (inputs is None or len(inputs) == 1)
-        if not self.target.is_there or labels is None or not is_single:
+        # Samples of a KerasHub task were kept behind its preprocessor, which `predict` applies.
+        if labels is None or not is_single or getattr(model, "preprocessor", None) is not None:
+            return None
+        if not self.target.is_there:
             return None
         with self.target.reading():
             target, _ = first_samples(self.target.data, MAX_SAMPLES)
         if self.target.lost or len(target) != 1:
             return None
-        reference = next(iter(images.values())), labels
-        return bounded_estimate(model, next(iter(target.values())), reference, seconds)
+        (x,), (current,) = images.values(), target.values()
+        # Of videos only a frame is kept, and of images without a fixed size perhaps only a part.
+        if x.shape[1:] != current.shape[1:]:
+            return None
+        return bounded_estimate(model, current, (x, labels), seconds)
 
     def judge(
         self,

@@ -32,6 +32,7 @@ def fitted(rng, method="mmd", trained=20, verbose=1, validate=True, **kwargs):
     return model
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_a_trained_model_is_compared_with_itself_before(rng, capsys):
     model = fitted(rng)
