@@ -39,8 +39,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     }
     why = [finished(f["explanation"]) for f in same[:3] if f["explanation"]]
     if state.get("adapts") and _can_be_augmented(lead):
-        is_target = lead["stream"] == "target"
-        return _adapted(kind, what, short, state.get("left"), is_target, why=why, **common)
+        return _adapted(state, lead["stream"] == "target", kind, what, short, why, **common)
     todo, code, otherwise = _step(lead)
     return told(
         kind,
@@ -84,24 +83,27 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
 
 
 def _adapted(
+    state: Mapping[str, Any],
+    is_target: bool,
     kind: str,
     what: str,
     short: str,
-    left: Mapping[str, Any] | None,
-    is_target: bool,
+    why: list[str],
     **common: Any,
 ) -> dict[str, Any]:
     """Returns the story of a shift that augmentation of training makes up for, or tries to.
 
     Args:
+        state: The state of the run.
+        is_target: Whether the shift is one of unlabelled data.
         kind: The kind of the story.
         what: The headline on the shift.
         short: Its short form.
-        left: What differed most without augmentation and what does with it; None if unknown.
-        is_target: Whether the shift is one of unlabelled data.
+        why: Sentences on the shift.
         common: Further parts of the story.
     """
-    before, now = (left or {}).get("before"), (left or {}).get("now")
+    left = state.get("left") or {}
+    before, now = left.get("before"), left.get("now")
     if not before or not now:
         result, short = "adaptation is on", f"{short}; adapting"
     elif now[1] < CLOSED:
@@ -110,16 +112,21 @@ def _adapted(
         result, short = "augmentation closes part of the gap", f"{short}; partly made up for"
     else:
         result = "augmentation has not closed the gap so far"
-    estimate = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
-    todo = "Watch the accuracy of validation: it shows whether that helps."
-    if is_target:
+    code, after = None, (state.get("worth") or {}).get("after")
+    if after:  # the guard's estimate at the end of the fit
+        todo = "Nothing more. What adaptation brought was estimated after the fit."
+    elif is_target:
         todo = "After the fit, estimate the accuracy on the target without labels:"
+        code = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
+    else:
+        todo = "Watch the accuracy of validation: it shows whether that helps."
     return told(
         kind,
         short=short,
         what=f"{what[:-1]}; {result}.",
         todo=todo,
-        code=estimate if is_target else None,
+        code=code,
+        why=[after, *why] if after else why,
         left=[before, now] if before and now else None,
         **common,
     )
