@@ -15,6 +15,7 @@ import numpy as np
 from keras_shiftguard.conventions import LATTICES, MODES_WITH_ORDER, Form, compose, forms
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
+from keras_shiftguard.preprocessing.limits import MAX_OUTSIDE
 from keras_shiftguard.profiles import InputSummary
 
 MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random values it is 0.04
@@ -237,13 +238,13 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     """Whether the values are typical of images in this form."""
     if form.steps[0] in MODES_WITH_ORDER:
         return hits_an_end(form, summary)
-    # The values span a quarter of 0..255 and come near to black or white; in "tf" some are
-    # negative.
+    # The values span a quarter of 0..255 and come near to black or white; in "tf" dark pixels are
+    # negative, not only values that a sharp filter or jitter takes a little below 0.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
         np.ptp(raw) > 64
         and (raw[0].min() < 30 or raw[1].max() > 225)
-        and (form.steps[0] != "tf" or summary.minimum.min() < 0)
+        and (form.steps[0] != "tf" or summary.quantile(0.02) < -MAX_OUTSIDE)
     )
 
 

@@ -30,7 +30,7 @@ from keras_shiftguard.preprocessing.limits import (
 )
 from keras_shiftguard.preprocessing.observation import MAX_GAP, hits_an_end
 from keras_shiftguard.preprocessing.suspicion import memory_is_of_the_feed
-from keras_shiftguard.preprocessing.witnesses.feed import are_near
+from keras_shiftguard.preprocessing.witnesses.feed import are_near, shows_its_convention
 from keras_shiftguard.profiles import InputSummary
 
 
@@ -139,10 +139,11 @@ def _from_word(case: Case) -> Verdict | None:
         return Verdict(
             status, expected, observed, evidence, swap_is_possible=order.swap_is_possible
         )
-    is_likely = observation.certainty >= MIN_CERTAINTY_WIDE_GAP
-    is_sure = observation.certainty >= MIN_CERTAINTY or (
-        is_likely and not are_near(observed, expected)
-    )
+    is_far = not are_near(observed, expected)
+    # By their range alone, pale images in [-1, 1] look as if they were in [0, 1].
+    is_shown = observation.by_grid or shows_its_convention(case.summary, observed, expected)
+    is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
+    is_sure = is_sure or (observation.certainty >= MIN_CERTAINTY_WIDE_GAP and is_far)
     if is_sure or _outside(case.summary, expected):
         return Verdict("mismatch", expected, observed, evidence)
     return _fits_the_word(case) or Verdict("unknown", expected, observed, evidence)

@@ -48,6 +48,14 @@ def test_names_photos_that_a_sharp_filter_takes_beyond_black_and_white(raw, fed)
     assert far.convention.mode in ("custom", "unknown")
 
 
+def test_values_a_little_below_zero_are_no_dark_pixels_of_minus_one_to_one(raw):
+    unit = raw.reshape(20, 48, 2, 48, 2, 3).mean((2, 4)) / 255
+    for below in (unit * 1.05 - 0.05, np.where(unit < 0.02, unit - 0.09, unit)):
+        for number in (4, 20):
+            assert observe(summarise(below[:number])).convention.mode != "tf"
+    assert observe(summarise(unit * 2 - 1)).convention.mode == "tf"
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("fed", CONVENTIONS, ids=str)
 @pytest.mark.parametrize("factor", [0.5, 0.2, 0.05])
