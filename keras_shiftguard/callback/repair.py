@@ -100,7 +100,7 @@ class Repair:
         if name not in profiles:
             return ""
         found = [f for f in report.findings if (f.stream, f.against) == (name, "train")]
-        sizes = (profiles[each].num_samples for each in (name, "train"))
+        sizes = profiles[name].num_samples, profiles["train"].num_samples
         has_means = any(value > 0 for value in self.augmentation.strengths.values())
         line = expected_worth(found, *sizes, name, has_means)
         log.write_worth(step, before=line)
