@@ -100,9 +100,9 @@ class Repair:
         if name not in profiles:
             return ""
         found = [f for f in report.findings if (f.stream, f.against) == (name, "train")]
-        num_target, num_source = profiles[name].num_samples, profiles["train"].num_samples
+        sizes = profiles[name].num_samples, profiles["train"].num_samples
         has_means = any(value > 0 for value in self.augmentation.strengths.values())
-        line = expected_worth(found, num_target, num_source, name, has_means)
+        line = expected_worth(found, *sizes, name, has_means)
         log.write_worth(step, before=line)
         return f"ShiftGuard: {line}"
 
