@@ -16,7 +16,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from PIL import Image
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
@@ -55,12 +54,6 @@ def first_parts(tab, path):
     tab.page.screenshot(path=path, clip={**clip, "height": bottom - clip["y"]})
 
 
-def shrink(path):
-    """Writes a picture again with a palette of 256 colours, which a screen hardly needs."""
-    picture = Image.open(path).convert("RGB")
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
-
-
 def main():
     """Takes all screenshots."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -90,7 +83,6 @@ def main():
                     tab(taken).screenshot(path=path)
                 else:
                     first_parts(tab, path)
-                shrink(path)
                 tab.close()
         browser.close()
 

@@ -106,6 +106,13 @@ def test_an_alarm_whose_cost_is_not_known_is_to_be_looked_at():
     assert said(report(replace(unknown, kind="preprocessing"))).band.state == "act"
 
 
+def test_validation_against_training_comes_before_a_costlier_first_epoch():
+    """The Shift tab names the same pair first, so that both say the same cost."""
+    other = replace(DARKER, against="the first epoch", cost=0.165, cost_interval=(0.14, 0.19))
+    assert said(report(other, DARKER)).band.facts[0].figure == "6.1 points lost"
+    assert said(report(other)).band.facts[0].figure == "16.5 points lost"
+
+
 def test_a_fit_that_is_adapted_is_not_told_to_adapt():
     parts = {"report": report(DARKER).to_dict()}
     assert "adapt=" in assemble(plain(parts)).band.code

@@ -191,19 +191,6 @@ def test_a_cost_decides(monitor, rng, low, kind, words):
     assert told["cost_interval"] == pytest.approx([low, 0.08 - low])
 
 
-def test_what_adaptation_did_is_told_once_it_is_known(monitor, rng):
-    report = plain(compared(monitor, rng, shift=1.0).report().to_dict())
-    lead = report["findings"][0]
-    lead["explanation"] = "Validation images are darker"
-
-    def todo(**more):
-        return story(_STATE({"v": 1, "report": report, "adapts": True, **more}))["todo"]
-
-    assert todo() == "Adaptation is on: see below whether it helps."  # as in older logs
-    worth = {"before": "Adaptation is likely to help: ...", "after": "It helped: ..."}
-    assert todo(worth=worth) == "It helped: ..."
-
-
 def test_a_small_cost_is_fine(monitor, rng):
     compared(monitor, rng, shift=2)
     cost = Cost(0.002, (-0.004, 0.008), 500)
