@@ -64,7 +64,7 @@ class Outcome:
             return ""
         earlier, when = self.watch.earlier
         if earlier is None or now.value is None:
-            return measured_worth(now)
+            return measured_worth(now, saw_target=True)
         variables = self.model.base.variables
         present = [ops.convert_to_numpy(v) for v in variables]
         try:
@@ -72,7 +72,7 @@ class Outcome:
             before = self._estimate()
         finally:
             _assign(variables, present)
-        return measured_worth(now, before, when)
+        return measured_worth(now, before, when, saw_target=True)
 
     def _estimate(self) -> Any:
         watch = self.watch

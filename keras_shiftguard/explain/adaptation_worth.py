@@ -33,6 +33,9 @@ PREDICTIONS = 53
 MAX_SECONDS, MAX_SHARE = 30.0, 0.1
 # Source accuracy that rose by more than this and by two standard errors was learned meanwhile.
 LEARNED = 0.02
+CAUTION = (
+    "Training on the target makes a model surer than it is right: check with some labelled samples."
+)
 
 
 def expected_worth(
@@ -91,7 +94,10 @@ def expected_worth(
 
 
 def measured_worth(
-    now: AccuracyEstimate, before: AccuracyEstimate | None = None, when: str = "before adaptation"
+    now: AccuracyEstimate,
+    before: AccuracyEstimate | None = None,
+    when: str = "before adaptation",
+    saw_target: bool = False,
 ) -> str:
     """Returns, in one line, whether an adaptation helped; "" if nothing can be said.
 
@@ -99,6 +105,9 @@ def measured_worth(
         now: Estimate of the accuracy of the adapted model on the target.
         before: Estimate for an earlier state of the model; None if there is none.
         when: Words for that state.
+        saw_target: Whether the model was trained on target samples. That makes it sure of its
+            predictions there, right or wrong, and the estimate rests on how sure it is. So no
+            help is claimed then.
 
     Example:
 
@@ -112,10 +121,11 @@ def measured_worth(
         return "Nothing tells whether it helped: the methods of estimation disagree."
     said = f"accuracy on target data is estimated at {_percent(now)}"
     if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
-        return (
+        line = (
             f"A{said[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled source data; no "
             "model without adaptation is there to compare with."
         )
+        return f"{line} {CAUTION}" if saw_target else line
     if before.value is None:
         return (
             f"Nothing tells whether it helped: {said}; {when}, the methods of estimation disagree."
@@ -126,6 +136,8 @@ def measured_worth(
             f"Nothing tells whether adaptation or training alone did it: {both}, and accuracy on "
             "the source rose as well."
         )
+    if saw_target:
+        return f"A{both[1:]}. {CAUTION}"
     (low, high), (low_before, high_before) = now.interval or (0, 1), before.interval or (0, 1)
     if low > high_before:
         return f"It helped: {both}."

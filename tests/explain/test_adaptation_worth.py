@@ -79,6 +79,13 @@ def test_the_line_after(now, before, line):
     assert found.startswith(line) and bool(found) == bool(line) and "\n" not in found
 
 
+@pytest.mark.parametrize("before", [estimated(0.61, 0.55, 0.67), None])
+def test_no_help_is_claimed_of_a_model_that_was_trained_on_the_target(before):
+    found = measured_worth(NOW, before, saw_target=True)
+    assert found.startswith("Accuracy on target data is estimated at 84 % [80, 88], ")
+    assert found.endswith(adaptation_worth.CAUTION) and "\n" not in found
+
+
 def classifier():
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, "sigmoid")])
     model.layers[0].set_weights([np.full((3, 1), 2.0), np.zeros(1)])
