@@ -39,7 +39,7 @@ def test_a_trained_model_is_compared_with_itself_before(rng, capsys):
     said = capsys.readouterr().out
     assert said.startswith("Adaptation may help: ") and "(120 samples)." in said.splitlines()[0]
     # An epoch with a small learning rate changes nothing that could be estimated.
-    assert "Accuracy on target data is estimated: accuracy on target data is" in said
+    assert "Accuracy on target data is estimated at" in said
     assert model.outcome in said and model.alignment.outcome == model.outcome
     assert said.count("estimated at") == 1 and "before adaptation." in model.outcome
     assert model.judging is None
