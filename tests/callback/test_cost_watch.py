@@ -203,6 +203,7 @@ def test_frames_of_a_video_are_not_given_to_the_model():
     assert _labelled(stream) is None
 
 
+@pytest.mark.thorough
 def test_what_was_measured_survives_a_crash():
     (x, y), (other, z) = levels(0), levels(1)
     watch, shift = priced((x, y), (other + 0.1, z))
@@ -216,6 +217,7 @@ def test_what_was_measured_survives_a_crash():
     assert again._measured["train"].by_accuracy.interval == rough.interval
 
 
+@pytest.mark.thorough
 def test_a_second_fit_is_no_first_visit(digits):
     train, val = digits
     guard = sg.ShiftGuard(verbose=0, on_shift="ignore")

@@ -99,7 +99,7 @@ QUICK = ("sequential",)
 
 
 @pytest.mark.to_the_bit
-@pytest.mark.parametrize("mode", ["warn", "fix"])
+@pytest.mark.parametrize("mode", ["warn", pytest.param("fix", marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(
     "case",
     [case if case in QUICK else pytest.param(case, marks=pytest.mark.thorough) for case in CASES],

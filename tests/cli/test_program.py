@@ -18,7 +18,7 @@ def test_a_bug_is_not_taken_for_a_mismatch(monkeypatch, capsys, model_file, fold
     def broken(*arguments, **more):
         raise ZeroDivisionError("ours")
 
-    monkeypatch.setattr("keras_shiftguard.preprocessing.diagnose.diagnose", broken)
+    monkeypatch.setattr("keras_shiftguard.preprocessing.diagnose.diagnose_loaded", broken)
     assert main(["diagnose", str(model_file), str(folder)]) == 2
     assert "ZeroDivisionError: ours" in capsys.readouterr().err
 

@@ -92,6 +92,7 @@ def test_without_labelled_validation_nothing_is_said_at_the_end(rng, capsys):
     assert "estimated at" not in capsys.readouterr().out
 
 
+@pytest.mark.thorough
 def test_the_guard_logs_both_lines(rng, tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

@@ -166,6 +166,7 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     assert "x * 2.0 - 1.0" in wrong("todo").inner_text()
 
 
+@pytest.mark.thorough
 def test_a_refresh_keeps_the_run(open_at, address, log_dir):
     tab = open_at(address)  # nothing is chosen, so the newest run is shown
     current = tab("run-picker").locator("button[aria-current=true]")
@@ -217,7 +218,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     tab.fold("adaptation")
     tab("helped").wait_for()
     said = tab("helped").inner_text()
-    assert said.splitlines()[1:2] == ["Adaptation is likely to help: noise."]
+    assert "Adaptation is likely to help: noise." in said.splitlines()
     assert "the largest difference was 5.8" in said and "0.7 are left" in said
     assert "Accuracy on validation went from 0.5 to 0.7" in said
     titles = tab("adaptation").locator("h3").all_inner_texts()
@@ -296,6 +297,7 @@ def test_one_click_leads_to_the_glossary(opened):
     assert "Goes along" in tab("glossary").inner_text()
 
 
+@pytest.mark.thorough
 def test_pictures_of_the_data_are_unfolded_by_epoch(opened):
     tab = opened("pictures")
     part = tab("fold-pictures")

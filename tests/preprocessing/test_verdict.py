@@ -27,13 +27,10 @@ def verdict_on(network, images, **kwargs):
 
 
 @pytest.mark.backend
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "fed",
-    [
-        InputConvention("unit"),
-        pytest.param(InputConvention("raw", "bgr"), marks=pytest.mark.thorough),
-        pytest.param(InputConvention("caffe"), marks=pytest.mark.thorough),
-    ],
+    [InputConvention("unit"), InputConvention("raw", "bgr"), InputConvention("caffe")],
     ids=str,
 )
 def test_names_and_repairs_a_mismatch(network, fed):

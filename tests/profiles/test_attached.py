@@ -161,6 +161,7 @@ def test_a_damaged_zip_file_is_a_clear_error(tmp_path):
         sg.InputProfile.load(path)
 
 
+@pytest.mark.thorough
 def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
     rng = np.random.default_rng(0)
     gain, level = rng.uniform(0.7, 1.3, (16, 1, 1, 1)), rng.uniform(-0.2, 0.2, (16, 1, 1, 1))
