@@ -429,7 +429,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns what somebody says that the model expects, and who says it."""
+        """Returns the stated conventions of the inputs, and who states them, for a sentence."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
         if isinstance(self.reference, (str, PathLike)):

@@ -11,13 +11,14 @@ from keras_shiftguard.detection.cost import Cost
 NEGLIGIBLE = 0.1
 # First words of the names of features that are made from a model's outputs.
 MODEL_FEATURES = ("outputs", "predictions", "layer")
-OWN_SOURCES = ("labels", "augmentation", *MODEL_FEATURES)  # first words that are no inputs
+# First words of the names of features that are not features of an input.
+OWN_SOURCES = ("labels", "augmentation", *MODEL_FEATURES)
 
 
 def source_of(name: str) -> str:
-    """Returns the first part of the names of an input's features: the name of the input.
+    """Returns the name of an input with which the names of its features begin.
 
-    An input that is named like something else that is compared, such as "labels", is called
+    This is the name itself, except for the names in `OWN_SOURCES`: an input named "labels" becomes
     "input labels".
     """
     return f"input {name}" if name in OWN_SOURCES else name

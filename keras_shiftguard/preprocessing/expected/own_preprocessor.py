@@ -79,7 +79,8 @@ def with_weights_of_keras_hub(
 ) -> list[StructuralExpectation]:
     """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
 
-    Only a network that is recognised and has nothing in front has such a convention.
+    In a model that only contains one of KerasHub, just recognised networks get another expectation.
+    It is unknown if layers in front of the network change the convention.
     """
     is_whole = is_of_keras_hub(model)
     if not is_whole and not contains_keras_hub(model):
