@@ -95,7 +95,7 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
 @pytest.mark.thorough
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
-    """Images of two classes: one estimate with the old statistics of batch norm, one with the new."""
+    """There is one estimate with the old statistics of batch norm, and one with the new ones."""
     images, classes = data
     bright = (images + 0.2 * (classes[:, None, None, None] - 0.5)).astype("float32")
     asked = []

@@ -80,7 +80,7 @@ def test_a_shift_without_a_cost_is_to_be_looked_at(monitor, rng):
 
 
 def without_options(state):
-    """Returns a state as in logs of version 0.1, which lack the parts of the sentence of a finding."""
+    """Returns a state as in logs of version 0.1, whose findings lack the parts of a sentence."""
     for each in state["report"]["findings"]:
         each |= {"sentence": None, "difference": None, "classes": []}
     return state | {"tolerance": None, "left": None}
