@@ -429,7 +429,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns the stated conventions of the inputs, and who states them, for a sentence."""
+        """Returns the stated conventions of the inputs, and their source as a sentence begins."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
         if isinstance(self.reference, (str, PathLike)):

@@ -180,9 +180,10 @@ class ShiftWatch:
         augmented. If no second pass follows, the cost decides. While the model has learnt too
         little for shifts to cost accuracy, small findings are questions as well.
 
-        Costs are measured for validation only. So findings on training against the reference are
-        questions in the first pass, and in later ones if training is seen to be augmented. The same
-        holds for the target against training, if there is validation.
+        Costs are measured for validation only. So for training against the reference, findings
+        that augmentation could explain are questions in the first pass, and in later passes if
+        training is seen to be augmented. The same holds for the target against training, if there
+        is validation.
 
         Args:
             comes_again: Whether another epoch follows.

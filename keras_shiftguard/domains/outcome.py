@@ -1,4 +1,4 @@
-"""Statements on whether a `DomainAdaptationModel` is worth its fit: one before, one after it."""
+"""Statements before and after the fit of a `DomainAdaptationModel`, on whether it is worth it."""
 
 from typing import Any
 

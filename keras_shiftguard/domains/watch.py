@@ -19,7 +19,7 @@ CHUNK = 512  # samples in one call of the model
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
 # Weights from before training are kept, to compare the adapted ones with, if their accuracy on the
-# source covers at least this share of the way from guessing to 100 %.
+# source is at least this far above guessing, as a share of the way from guessing to 100 %.
 KNOWS_TASK = 0.5
 
 

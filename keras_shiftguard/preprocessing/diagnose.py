@@ -122,7 +122,7 @@ def diagnose_loaded(
 def _word(
     model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
 ) -> tuple[dict[str | None, InputConvention], str]:
-    """Returns the stated conventions of the inputs, and who states them, for a sentence.
+    """Returns the stated conventions of the inputs, and their source as a sentence begins.
 
     Args:
         model: The model.

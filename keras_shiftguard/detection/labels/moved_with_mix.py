@@ -23,7 +23,7 @@ class Movement(NamedTuple):
     Args:
         as_mix: Whether it is possible that the samples moved as the class mix predicts.
         none: Whether it is possible that the samples did not move.
-        tells: Whether the predicted movement is too large to be taken for none by chance.
+        tells: Whether the predicted movement is larger than chance, so that the test can decide.
     """
 
     as_mix: bool

@@ -50,9 +50,9 @@ def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front
 def _end_of_front(steps: list[Step], position: int) -> int | None:
     """Returns the index of the step at which the preprocessing of an input ends.
 
-    This is the first step with weights, or the first that reshapes the images. The weights of a
-    `Normalization` do not count, because they are constants. Returns None if there is no such step,
-    or if other inputs feed it too.
+    This is the first step behind the input that has weights or reshapes the images. The weights of
+    a `Normalization` do not count, because they are constants. Returns None if there is no such
+    step, or if other inputs feed it too.
     """
     for i, step in enumerate(steps):
         is_front = isinstance(step.operation, layers.Normalization)
