@@ -228,7 +228,7 @@ def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
     """Returns the kept, labelled images of a stream.
 
     Returns None without labels, for several inputs, and if only parts of the samples are kept (a
-    frame of a video, a crop of a large image): the model predicts other classes for parts.
+    frame of a video, a crop of a large image): the model may predict other classes for parts.
 
     Args:
         stream: The stream.

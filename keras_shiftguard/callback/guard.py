@@ -429,7 +429,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns the stated conventions of the inputs, and their source as a sentence begins."""
+        """Returns the stated conventions of the inputs, and words for who states them."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
         if isinstance(self.reference, (str, PathLike)):

@@ -16,10 +16,10 @@ OWN_SOURCES = ("labels", "augmentation", *MODEL_FEATURES)
 
 
 def source_of(name: str) -> str:
-    """Returns the name of an input with which the names of its features begin.
+    """Returns the first part of the names of an input's features.
 
-    This is the name itself, except for the names in `OWN_SOURCES`: an input named "labels" becomes
-    "input labels".
+    This is the name of the input, except for the names in `OWN_SOURCES`: for an input named
+    "labels", it is "input labels".
     """
     return f"input {name}" if name in OWN_SOURCES else name
 

@@ -122,7 +122,7 @@ def diagnose_loaded(
 def _word(
     model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
 ) -> tuple[dict[str | None, InputConvention], str]:
-    """Returns the stated conventions of the inputs, and their source as a sentence begins.
+    """Returns the stated conventions of the inputs, and words for who states them.
 
     Args:
         model: The model.
