@@ -79,7 +79,7 @@ def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfil
     Args:
         value: An `InputProfile`, the path of a saved one, or data.
         name: Name of the argument, for error messages.
-        inputs: Names of the inputs, used if data has them as a list.
+        inputs: Names of the inputs, for data that holds them as a list.
 
     Raises:
         BadInputError: If the profile is empty, the path is not a profile file, or the data

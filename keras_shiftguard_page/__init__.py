@@ -14,8 +14,8 @@ flows one way:
     diagnosis    `Diagnosis.to_dict()` by stream
     corrected    names of the streams whose input is corrected inside the fit
     epochs       the measurements of each epoch, see `epochs.py`
-    adaptation   a report on the repairs: `headline` and `events`; `before` and `after`: whether it
-                 is likely to help, and whether it did
+    adaptation   a report on the repairs: `headline`, `events`, and the sentences `before` and
+                 `after` on whether adaptation is worth it
     gap          `GapReport.to_dict()`
     estimate     `AccuracyEstimate.to_dict()`
     pictures     images of the streams, see `pictures.py`

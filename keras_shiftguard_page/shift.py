@@ -52,7 +52,8 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
 def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     """Returns the band of a report with alarms: the sentence and the figures of the worst one."""
     costly = [finding for finding in alarms if finding["cost"] is not None]
-    # As in the Shift tab: this pair explains the validation accuracy, which the user sees.
+    # As in the Shift tab, validation against training comes first: it explains the validation
+    # accuracy, which the user sees.
     first = [f for f in costly if (f["stream"], f["against"]) == ("validation", "train")]
     costly = first or costly
     worst = max(costly, key=lambda finding: finding["cost"]) if costly else alarms[0]

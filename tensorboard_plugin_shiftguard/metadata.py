@@ -11,16 +11,17 @@ RUN_NAME = PLUGIN_NAME  # the subdirectory of `log_dir` that the events are writ
 SCHEMA = 1
 GAP_SCHEMA = 1
 
-# A reader must do without these fields of the state, which logs of version 0.1 lack:
+# Logs of version 0.1 lack these fields of the state, so a reader must not require them:
 #   tolerance  the share of accuracy that a difference may cost; null if any is an alarm
 #   left       how far augmentation moved training towards the target: `{"before": [name, size],
 #              "now": [name, size]}`, of the attribute that differed most before and the one that
 #              differs most now, in standard deviations between samples
-# and of a finding in its report:
+#   worth      sentences on whether adaptation is worth it: `{"before": text, "after": text}`
+# They also lack these fields of a finding in the report:
 #   sentence    the finding without its numbers
-#   difference  the same in parts, to be told with others: `{"who": "Validation images",
-#               "verb": "are", "how": "darker", "whom": "than training images"}`, or null
-#   classes     `[class, share in the stream, share in the other]` of those that changed most
+#   difference  the same in parts, so that one sentence can join several: `{"who": "Validation
+#               images", "verb": "are", "how": "darker", "whom": "than training images"}`, or null
+#   classes     `[class, share in the stream, share in the other]` of the most changed classes
 
 # Tags.
 TAG_PREFIX = "shiftguard/"
@@ -69,7 +70,7 @@ MAX_NAME = 200  # characters of a name
 MAX_CURVES = 32  # numbers of one epoch, such as accuracy and loss
 MAX_SENTENCE = 2000  # characters of a text
 MAX_JSON_BYTES = 65_536  # of a state, of the events of a step, or of a gap table
-MAX_PICTURE_EPOCHS = 8  # whose pictures are kept
+MAX_PICTURE_EPOCHS = 8  # whose pictures are shown
 MAX_PICTURE_ROWS = 64  # of an epoch: one for each kind of pictures of each input and stream
 MAX_PICTURES = 64  # in a row
 MAX_PICTURE_BYTES = 65_536  # of a picture; the pixels of the largest take 12,288 bytes

@@ -1,8 +1,8 @@
 """The answers to `/pictures` and `/picture`: images of the data that `log_samples=` keeps.
 
-A picture is asked for by numbers, from which its path is made. No path comes from a request or
-from a log, and a file is only read if it lies inside of TensorBoard's log directory, also
-after links are followed.
+A request names a picture by numbers, from which its path is made. So no path comes from a request
+or from a log. A file is read only if it lies inside TensorBoard's log directory after all links
+are followed.
 """
 
 from typing import Any
@@ -24,11 +24,11 @@ from tensorboard_plugin_shiftguard.metadata import (
 from tensorboard_plugin_shiftguard.run_log import RunReader
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # what the problem of an unreadable list is about
+PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # the list of pictures, and its name in problems
 
 
 def _in_place(check: Check, max_items: int) -> Check:
-    """Returns a check for a list whose good items keep their place in it, as `"place"`."""
+    """Returns a check for a list: bad items are dropped, good ones get their index as `"place"`."""
 
     def checked(value: Any) -> list[Any]:
         found = map(check, value[:max_items] if isinstance(value, list) else [])
@@ -52,9 +52,9 @@ _LIST = record(v=whole, looks=items(_EPOCH, 1000))
 def pictures(run: RunReader) -> dict[str, Any]:
     """Returns the lists of a run's pictures, one for each epoch that has some, the oldest first.
 
-    `"epochs"` has for each the `"epoch"`, counted from 1, and its `"rows"`: `"place"`, `"stream"`,
-    `"input"`, `"what"` and `"pictures"`. A picture has its `"place"`, and a `"label"` and a
-    `"distance"`, which may be None.
+    Each item of `"epochs"` has the `"epoch"`, counted from 1, and its `"rows"`. A row has its
+    `"place"`, `"stream"`, `"input"`, `"what"` and `"pictures"`. A picture has its `"place"`, and a
+    `"label"` and a `"distance"`, which may be None.
     """
     return {"epochs": _listed(run), "problems": run.problems}
 
@@ -108,8 +108,8 @@ def _read(run: RunReader, file: str, max_bytes: int) -> bytes | None:
     """Returns the content of a file of a run; None if it is not there, or cannot be read.
 
     Raises:
-        Unreadable: If it is larger than `max_bytes`. The message is the end of a sentence that
-            begins with the file.
+        Unreadable: If it is larger than `max_bytes`. The message is the end of a sentence whose
+            subject is the file.
     """
     if run.folder is None:
         return None

@@ -95,7 +95,7 @@ class ShiftPlugin(base_plugin.TBPlugin):
         return http_util.Respond(request, content, "image/png")
 
     def _log(self, request: Request) -> Log:
-        """Returns TensorBoard's log, for the time of one request."""
+        """Returns the reader of TensorBoard's log for one request."""
         environ = request.environ
         return Log(
             self._data,

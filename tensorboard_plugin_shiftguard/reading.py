@@ -54,7 +54,7 @@ class Log:
     def folder(self, run: str) -> tuple[Path, Path] | None:
         """Returns the log directory and the folder of a run in it, with all links followed.
 
-        None if the log is on another machine, or the folder is not inside of the log directory.
+        Returns None if the log is on another machine, or the folder is not in the log directory.
         """
         if not self._logdir or "://" in self._logdir:
             return None

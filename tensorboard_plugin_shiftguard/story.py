@@ -49,7 +49,7 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
 def tolerance_of(state: Mapping[str, Any] | None) -> float:
     """Returns the share of accuracy that a shift may cost before it is an alarm.
 
-    With `ShiftGuard(tolerance=None)` no cost is measured, so that the default makes no difference.
+    Returns the default also for `ShiftGuard(tolerance=None)`, which measures no cost.
     """
     logged = (state or {}).get("tolerance")
     return TOLERANCE if logged is None else float(logged)

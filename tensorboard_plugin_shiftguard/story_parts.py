@@ -10,7 +10,7 @@ ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine
 
 # A share of accuracy: one point. A cause of a gap that costs less is no reason to act.
 POINT = 0.01
-# The tolerance of a log of version 0.1, which does not say it: the default of `ShiftGuard`.
+# The default of `ShiftGuard(tolerance=)`, used for logs of version 0.1, which do not contain it.
 TOLERANCE = 0.01
 
 

@@ -38,7 +38,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _sentence(finding: Mapping[str, Any]) -> str:
     """Returns a finding without its numbers."""
-    # Logs of version 0.1 have it with its numbers only, which stand after a colon.
+    # Logs of version 0.1 have only the sentence with its numbers, which stand after a colon.
     text: str = finding["sentence"] or (finding["explanation"] or "").partition(": ")[0]
     return text or f"{finding['feature'] or 'something'} differs"
 

@@ -60,9 +60,9 @@ def _can_be_augmented(finding: Mapping[str, Any]) -> bool:
 
 
 def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
-    """Returns what to do about a shift, a line of Python, and what to do in the other case.
+    """Returns what to do about a shift, a line of Python, and sentences on the alternative.
 
-    None for the usual advice.
+    The first two are None if the tab's usual advice applies.
     """
     if lead["kind"] == "label":
         if lead["stream"] == "validation":
@@ -95,7 +95,7 @@ def _adapted(
 
     Args:
         state: The state of the run.
-        is_target: Whether the shift is one of unlabelled data.
+        is_target: Whether the stream that differs is the unlabelled target.
         kind: The kind of the story.
         what: The headline on the shift.
         short: Its short form.

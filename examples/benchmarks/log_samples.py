@@ -1,11 +1,11 @@
-"""What `ShiftGuard(log_samples=8)` costs at each look: time, and space on the disk.
+"""Benchmark of `ShiftGuard(log_samples=8)`: time and disk space at each look.
 
     python examples/benchmarks/log_samples.py --side 224 --epochs 5
 
-It runs a real fit on random images, 512 of training and 256 of validation, and takes the time
-inside of the two calls that `log_samples` adds to a look: the choice of the images, and writing
-them. The first look measures the images of both streams; later looks measure those of training,
-which come in another order in each epoch.
+It runs a real fit on random images, 512 for training and 256 for validation. It times the two calls
+that `log_samples` adds to a look: choosing the images, and writing them. The first look measures
+the images of both streams. Later looks measure only those of training, which come in another order
+in each epoch.
 """
 
 import argparse

@@ -60,8 +60,8 @@ class CostWatch:
         self._measured: dict[str, ShiftCost] = {}  # by the other stream
         # By the other stream and the feature: how images are mirrored, e.g. "upside down".
         self._mirrored: dict[tuple[str, str], str] = {}
-        self._rough: dict[str, Cost | None] = {}  # by the other stream, from an interrupted fit
-        # Whether the model was trained before this fit, perhaps on the same images.
+        # Costs by accuracy that an interrupted fit measured, by the other stream.
+        self._rough: dict[str, Cost | None] = {}
         self.was_trained = _num_steps(model) > 0
         self._has_failed = False
 
@@ -114,8 +114,8 @@ class CostWatch:
         is_due = is_last or age < FIRST_EPOCHS or not age & (age - 1)
         if not (is_new or is_due or self._shift.is_too_early):
             return
-        # Where the streams are corrected in different ways, each keeps its own correction. What
-        # differs between the corrected images was not measured, so nothing is undone or replayed.
+        # If the streams are corrected in different ways, each keeps its own correction here. The
+        # difference between corrected images was not measured, so nothing is undone or replayed.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
         current = _labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
@@ -227,8 +227,8 @@ class CostWatch:
 def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
     """Returns the kept, labelled images of a stream.
 
-    Returns None without labels, for several inputs, and if only parts of the samples are kept
-    (a frame of a video, a crop of a large image), on which the model answers otherwise.
+    Returns None without labels, for several inputs, and if only parts of the samples are kept (a
+    frame of a video, a crop of a large image): the model may predict other classes for parts.
 
     Args:
         stream: The stream.
@@ -259,12 +259,12 @@ def _num_steps(model: keras.Model) -> int:
     try:
         steps = getattr(getattr(model, "optimizer", None), "iterations", None)
         return 0 if steps is None else int(keras.ops.convert_to_numpy(steps))
-    except Exception:  # of the user's own optimizer
+    except Exception:  # the user's own optimizer may raise anything
         return 0
 
 
 def _correction(stream: Stream) -> object:
-    """Returns what the corrections of a stream do, to compare it with another stream."""
+    """Returns the corrections of a stream, in a form that can be compared with another stream's."""
     return {name: correction.key for name, correction in stream.corrections.items()}
 
 

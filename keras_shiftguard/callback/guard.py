@@ -429,7 +429,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns what somebody says that the model expects, and who says it."""
+        """Returns the stated conventions of the inputs, and words for who states them."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
         if isinstance(self.reference, (str, PathLike)):

@@ -61,7 +61,7 @@ class Independence:
             images = next(iter(samples.values()))
             if images.ndim == 4 and len(images):
                 first = kept.spec.layout == "channels_first"
-                # With several inputs, the images are those that the buffers of all of them hold.
+                # With several inputs, only samples that are in the buffers of all inputs are left.
                 positions = kept.positions if len(kept.positions) == len(images) else None
                 self._found[name] = independent_share(images, labels, first, positions)
         return self._found.get(name, 1.0)

@@ -49,8 +49,8 @@ class PassCounter:
         steps = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
-        # If the passes repeat, the kept images are still samples of the new pass, unless the fit
-        # was resumed: then there are none.
+        # If the passes repeat, the kept images are samples of the new pass as well. A fit that was
+        # just resumed has kept none yet.
         if not self.repeats or not stream.has_samples:
             stream.forget_samples()
             stream.spread_samples(-(-steps // self.stride) if steps else None)

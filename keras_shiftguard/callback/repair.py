@@ -85,8 +85,8 @@ class Repair:
         """Returns whether augmentation is likely to help; "" if `adapt` does not include it.
 
         Call it after `augment` has planned the first augmentation, and before that is used. The
-        plan knows more than the comparison: a difference in the mix of classes needs no
-        augmentation.
+        plan shows whether any augmentation closes the gap. The comparison alone does not show it:
+        a difference in the mix of classes needs no augmentation.
 
         Args:
             report: The comparison of the streams after the first epoch.
@@ -119,7 +119,8 @@ class Repair:
         images, labels = validation.samples()
         inputs = getattr(model, "inputs", None)
         is_single = len(images) == 1 and (inputs is None or len(inputs) == 1)
-        # Samples of a KerasHub task were kept behind its preprocessor, which `predict` applies.
+        # The kept samples of a KerasHub task went through its preprocessor already, and `predict`
+        # would apply it again.
         if labels is None or not is_single or getattr(model, "preprocessor", None) is not None:
             return None
         if not self.target.is_there:
@@ -239,6 +240,6 @@ def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str,
 
 
 def log_outcome(model: keras.Model, log: RunWriter, step: int) -> None:
-    """Logs whether the fit of a `DomainAdaptationModel` helped; does nothing for other models."""
+    """Logs the outcome of the fit of a `DomainAdaptationModel`; does nothing for other models."""
     if isinstance(model, DomainAdaptationModel) and (line := model.judge()):
         log.write_worth(step, after=line)

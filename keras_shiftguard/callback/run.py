@@ -249,7 +249,8 @@ class Run:
         Returns:
             The change of batch norm, and whether the repairs helped, as text.
         """
-        # After a correction, the plain model that predicts here is not the one that was trained.
+        # If an input was corrected, the model was trained behind the correction, which the plain
+        # model that predicts here lacks.
         judge = judge and self.repair.acts and not self.preprocessing.corrected
         before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
         text = self.repair.recalibrate(self.model, self.log, self.epoch)

@@ -52,7 +52,8 @@ class ShiftWatch:
         is_too_early: Whether the model has learnt too little for shifts to cost accuracy.
         is_unaugmented: Whether the latest pass had the same training samples as the first one,
             unchanged, except for a few that were left out.
-        is_augmented: Whether the latest pass had the same samples, changed at random, or mixed.
+        is_augmented: Whether the latest pass shows that training is augmented: it had the same
+            samples changed at random, or labels that are mixtures.
     """
 
     def __init__(
@@ -78,7 +79,8 @@ class ShiftWatch:
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
         self._told: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
-        # Passes over validation with the class counts of the first; 0 after one with others.
+        # Number of passes over validation with the class counts of the first pass; 0 for good
+        # after a pass with other counts.
         self._same_labels = 1
         self.is_first_visit = True
         self.is_unaugmented = False
@@ -150,7 +152,7 @@ class ShiftWatch:
                 expected, _ = self._augmented(augmented, self.reference)
                 compare(name, "reference", profile, self.reference, expected)
             if target is not None:
-                # Without validation, nothing else would tell that the target differs.
+                # Without validation, no other comparison would show that the target differs.
                 known = augmented if "validation" in self._first else None
                 expected, _ = self._augmented(known, target)
                 with_outputs = replace(profile, outputs=passes[name].outputs)
@@ -178,9 +180,10 @@ class ShiftWatch:
         augmented. If no second pass follows, the cost decides. While the model has learnt too
         little for shifts to cost accuracy, small findings are questions as well.
 
-        Costs are measured for validation only. Findings on training against the reference, and on
-        the target against training if there is validation, are questions in the first pass, and
-        later if training is seen to be augmented.
+        Costs are measured for validation only. So for training against the reference, findings
+        that augmentation could explain are questions in the first pass, and in later passes if
+        training is seen to be augmented. The same holds for the target against training, if there
+        is validation.
 
         Args:
             comes_again: Whether another epoch follows.
@@ -325,8 +328,8 @@ class ShiftWatch:
         """Returns a finding if random augmentation is on in validation.
 
         Different samples may have the same class counts by chance, more often if there are few
-        classes. So the finding waits until this has a small probability, which is its p-value. If
-        one pass has other counts, the passes do not repeat the same samples.
+        classes. So the finding is reported only when the probability of this is small; it is the
+        p-value. A pass with other counts shows that the passes do not repeat the same samples.
         """
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or self._same_labels == 0:

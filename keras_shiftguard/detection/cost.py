@@ -37,7 +37,7 @@ class Cost:
         return replace(self, value=bound, interval=(min(self.interval[0], bound), self.interval[1]))
 
     def of_dependent(self, share: float) -> "Cost":
-        """Returns the cost with the interval of samples that depend on each other.
+        """Returns the cost with a wider interval, for samples that depend on each other.
 
         Args:
             share: Number of independent samples divided by the number of samples, in (0, 1].

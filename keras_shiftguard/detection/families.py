@@ -153,8 +153,8 @@ class CollectedTests:
             total = distinct_n + m * shares[1]
             p_values[0] = hypergeometric_two_sided(distinct_a, distinct_n, missing_in_both, total)
         if not current.is_image and current.features.names == reference.features.names:
-            # Only columns have digits as names. The other features of token ids are missing for
-            # empty texts, whose length tells that already.
+            # Only the columns of a table, whose names are digits, are tested here. The features of
+            # token ids are missing only for empty texts, which the feature "length" shows already.
             columns = [name for name in current.features.names if name.isdigit()]
             x, y = current.features.only(columns), reference.features.only(columns)
             p_values.append(ranks.compare_missing(x, y, shares))
@@ -355,5 +355,5 @@ class CollectedTests:
 
 
 def _capital(name: str) -> str:
-    """Returns the name of an input with a capital letter, as the beginning of a sentence."""
+    """Returns the name of an input with a capital first letter, to begin a sentence."""
     return name[:1].upper() + name[1:]

@@ -11,14 +11,15 @@ from keras_shiftguard.detection.cost import Cost
 NEGLIGIBLE = 0.1
 # First words of the names of features that are made from a model's outputs.
 MODEL_FEATURES = ("outputs", "predictions", "layer")
-OWN_SOURCES = ("labels", "augmentation", *MODEL_FEATURES)  # first words that are no inputs
+# First words of the names of features that are not features of an input.
+OWN_SOURCES = ("labels", "augmentation", *MODEL_FEATURES)
 
 
 def source_of(name: str) -> str:
-    """Returns the first part of the names of an input's features: the name of the input.
+    """Returns the first part of the names of an input's features.
 
-    An input that is named like something else that is compared, such as "labels", is called
-    "input labels".
+    This is the name of the input, except for the names in `OWN_SOURCES`: for an input named
+    "labels", it is "input labels".
     """
     return f"input {name}" if name in OWN_SOURCES else name
 

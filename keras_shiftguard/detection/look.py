@@ -135,7 +135,7 @@ def compare_profiles(
 
 
 def _with_sources(profile: InputProfile) -> InputProfile:
-    """Returns the profile with its inputs by the names that findings on them have."""
+    """Returns the profile with its inputs renamed as in findings, see `source_of`."""
     inputs = {source_of(name): summary for name, summary in profile.inputs.items()}
     return replace(profile, inputs=inputs)
 
@@ -266,7 +266,7 @@ def _certain_difference(
 
 
 def _shape(summary: InputSummary) -> tuple[str, int]:
-    """Returns layout and number of channels, which one sample is enough to know."""
+    """Returns the layout and the number of channels; one sample is enough to know them."""
     return summary.layout, summary.num_channels
 
 

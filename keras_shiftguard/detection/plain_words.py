@@ -18,7 +18,8 @@ FAMILY_ADJECTIVES = {
     "compression": ("less compressed", "more compressed"),
     "resolution": ("coarser", "finer"),
 }
-# Families without an adjective: what follows "seem", and what comes before the other images.
+# For families without an adjective: the words after "seem", and the preposition before the images
+# that are compared with.
 FAMILY_DIFFERENCES = {
     "colour": ("to differ in colour", "from"),
     "weather": ("covered, as by snow, rain or dirt,", "unlike"),
@@ -66,7 +67,7 @@ def plain_difference(finding: Finding) -> str:
 
 
 class Difference(NamedTuple):
-    """A difference as the four parts of a sentence, so that several can be told in one.
+    """The four parts of the sentence on a difference, so that one sentence can join several.
 
     Args:
         who: What differs: `"Validation images"`.
@@ -82,9 +83,9 @@ class Difference(NamedTuple):
 
 
 def difference(finding: Finding) -> Difference | None:
-    """Returns the parts of the sentence on a finding; None if its sentence has other parts.
+    """Returns the parts of the sentence on a finding; None if it cannot be split like this.
 
-    The findings on features have them: on attributes of images, on columns, on outputs.
+    It can for covariate findings on features: attributes of images, columns and outputs.
     """
     if finding.kind != "covariate":
         return None
@@ -103,7 +104,7 @@ def difference(finding: Finding) -> Difference | None:
 
 
 def _is_about_images(finding: Finding) -> bool:
-    """Whether a finding is a covariate shift with words of its own, which images alone have."""
+    """Whether a finding is a covariate shift of images, for which there are plain words."""
     source, _, attribute = finding.feature.rpartition("/")
     is_attribute = attribute in LABELS and source.split(" ")[0] not in MODEL_FEATURES
     is_named = finding.family in FAMILY_ADJECTIVES or finding.family in FAMILY_DIFFERENCES

@@ -104,7 +104,7 @@ def verdict(
 
 
 def _kind_name(kind: str, findings: Sequence[Finding]) -> str:
-    """Returns the name of a kind in the verdict, with "possibly" if no finding is sure of it."""
+    """Returns the name of a kind in the verdict, with "possibly" if every finding has doubts."""
     sentences = [f.explanation for f in findings if f.matters and f.kind == kind]
     in_doubt = kind == "label" and all(POSSIBLY in sentence for sentence in sentences)
     return POSSIBLY if in_doubt else KIND_NAMES[kind]

@@ -68,7 +68,8 @@ def feature_differs(
     against = stream_name(against)
     label = name.replace("_", " ") if not name.isdigit() else f"column {name}"
     size = f"effect size {abs(effect):.2g}"
-    # The effect of heavy tails is that of the ranks, whose sign may not be that of the means.
+    # With heavy tails, the effect size is that of the ranks, whose sign may differ from that of the
+    # difference of the means.
     same_sign = effect * (current.mean(name) - reference.mean(name)) >= 0
     if dominant == "location" and same_sign:
         a, b = two_numbers(current.mean(name), reference.mean(name))

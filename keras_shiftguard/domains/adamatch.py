@@ -26,13 +26,13 @@ class AdaMatch(keras.layers.Layer):
     `PairModel` averages them. So this loss is halved too, and only the scale of the total
     differs from the paper.
 
-    The authors' code differs from the formulas of the paper, which are those here: it takes the
-    class with the largest rescaled probability as the label, moving averages instead of means
-    over the batch, and twice this weight of the target beside the source. Left to the user are
-    the learning rate, the weight decay, three target samples to each source sample in a batch,
+    The formulas are those of the paper. The authors' code differs from them: it takes the class
+    with the largest rescaled probability as the label, uses moving averages instead of means over
+    the batch, and gives the target twice this weight beside the source. The user sets the learning
+    rate, the weight decay, the batch (in the paper, three target samples for each source sample)
     and the moving average of the weights (`use_ema=True` of the optimizer). `Views` says how the
-    augmentation differs. Without batch norm nothing is interpolated, because the logits are the
-    same with and without the target (except for dropout).
+    augmentation differs. Without batch norm, interpolation has no effect, because the logits are
+    the same with and without the target (except for dropout).
 
     Args:
         num_classes: Number of classes.

@@ -26,11 +26,11 @@ class DomainAdversarial(keras.layers.Layer):
     multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
     training that is over.
 
-    The class probabilities get no gradient from the head, as in the authors' code of CDAN. The
-    weights of CDAN+E are divided by their sum in each domain, as there, so that they do not
-    change the scale of the loss. There, a reversed gradient also flows through these weights;
-    here they are constants, because they only choose which samples count. The head of the paper
-    on CDAN has two hidden layers of 1024 units with dropout.
+    As in the authors' code of CDAN, the class probabilities get no gradient from the head, and the
+    weights of CDAN+E are divided by their sum in each domain, so that they do not change the scale
+    of the loss. In that code, a reversed gradient also flows through these weights. Here they are
+    constants, because they only choose which samples count. The head of the paper on CDAN has two
+    hidden layers of 1024 units with dropout.
 
     Args:
         num_classes: Number of classes for CDAN, whose head gets the outer product of

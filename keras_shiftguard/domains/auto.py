@@ -33,12 +33,12 @@ class AutoGuard:
 
     Args:
         model: The `DomainAdaptationModel`.
-        labels: Class ids of samples that are trained on, `(samples,)`, for their class shares. Not
-            of validation, which may have another mix.
+        labels: Class ids of samples that are trained on, `(samples,)`, for the class shares. Do
+            not pass those of validation, which may have another mix.
         record_action: A function that records an action; its arguments are the number of
             the epoch, see `Action`, the action and its reason.
         weights: The weight of each of these samples in the loss, `(samples,)`; None for equal
-            weights. Weighted samples of a class count as more or fewer samples of it.
+            weights. A sample counts with its weight in the class shares that the model learns.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class AutoGuard:
     ) -> None:
         self.model = model
         self.source_mix = class_shares(labels, model.num_classes)
-        self.prior = class_shares(labels, model.num_classes, weights)  # of the model's answers
+        # The class shares that the model learns, and which its predictions imply.
+        self.prior = class_shares(labels, model.num_classes, weights)
         self.record_action = record_action
         self.kept: list[np.ndarray] | None = None  # the weights of the first stage
         self.first: Evidence | None = None
@@ -134,7 +135,7 @@ class AutoGuard:
 def class_shares(
     labels: np.ndarray, num_classes: int, weights: np.ndarray | None = None
 ) -> np.ndarray:
-    """Returns the share of each class, `(classes,)`, of the samples or of their weights."""
+    """Returns the share of each class in the samples, or in their weights, `(classes,)`."""
     counts = np.bincount(labels, weights, minlength=num_classes)
     return np.asarray(counts / max(counts.sum(), 1e-12))
 
@@ -149,8 +150,8 @@ def estimated_mix(probabilities: np.ndarray, source_mix: np.ndarray) -> np.ndarr
 
     Args:
         probabilities: Class probabilities of target samples, `(samples, classes)`.
-        source_mix: Class shares of the source that the model was trained on, `(classes,)`, by
-            the weights of the samples.
+        source_mix: Class shares of the source that the model was trained on, `(classes,)`. Each
+            sample counts with its weight in the loss.
 
     Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New
     a Priori Probabilities", Neural Computation 14 (2002).

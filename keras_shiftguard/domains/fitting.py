@@ -107,7 +107,7 @@ def train(
     # The user's callbacks come last, so that they can override what `watch` sets.
     history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
     model.judge()
-    model.judging = None  # with the samples
+    model.judging = None  # frees the samples that it holds
     if model.verbose:
         print(model.alignment)
     return history

@@ -64,8 +64,9 @@ class DomainAdaptationModel(PairModel):
             `training=True`. If None, the methods that need a strong view use a built-in
             augmentation for images, vectors and signals. With any other method, a layer
             given here makes the source train on its strong views as well.
-        verbose: 0 is silent; 1 prints what is done and why, before training whether adaptation
-            is likely to help, and after it whether it did, if there is `validation_data`.
+        verbose: 0 is silent; 1 prints what is done and why. It also prints before training whether
+            adaptation is likely to help, and after it, if there is `validation_data`, the estimated
+            accuracy on the target.
 
     Attributes:
         adapted_model: The plain model, compiled with the same loss and metrics. It
@@ -218,7 +219,7 @@ class DomainAdaptationModel(PairModel):
         )
 
     def judge(self) -> str:
-        """Estimates, during a fit, whether it helped; returns `outcome`, "" if that is unknown."""
+        """Estimates the accuracy on the target during a fit; returns `outcome`, "" if unknown."""
         if self.judging is not None:
             self.outcome = self.judging.line()
         return self.outcome

@@ -1,4 +1,4 @@
-"""Whether the adaptation of a `DomainAdaptationModel` is worth it: before and after its fit."""
+"""Statements before and after the fit of a `DomainAdaptationModel`, on whether it is worth it."""
 
 from typing import Any
 
@@ -38,9 +38,9 @@ def expectation(source: Any, target: Any) -> str:
 
 
 class Outcome:
-    """The line after training, from estimated accuracies on the target.
+    """The statement after training: estimated accuracies on the target, in one line.
 
-    They are estimated with the present weights and with earlier ones, if those were kept.
+    They are those of the present weights and of earlier weights, if such were kept.
 
     Args:
         model: The `DomainAdaptationModel`.

@@ -39,9 +39,10 @@ class AlignmentReport:
             often in long trainings).
         actions: The changes that were made during training.
         strength: Weight of the methods at the end.
-        expected: Whether adaptation was likely to help, as said before training; "" if nothing
-            was said.
-        outcome: Whether it helped, by estimated accuracies; "" if nothing can be said.
+        expected: The statement before training on whether adaptation is likely to help; "" if
+            there was none.
+        outcome: The statement after training on the estimated accuracy on the target; "" if there
+            was none.
     """
 
     method: str

@@ -18,8 +18,8 @@ CHUNK = 512  # samples in one call of the model
 # A training with fewer than twice this many epochs is measured after each epoch. A longer training
 # is measured after every second, third, ... epoch.
 MAX_MEASUREMENTS = 15
-# Weights from before training are kept if their accuracy on the source is at least so far from
-# guessing (0) to perfection (1): they are then a model to compare the adapted one with.
+# Weights from before training are kept, to compare the adapted ones with, if their accuracy on the
+# source is at least this far above guessing, as a share of the way from guessing to 100 %.
 KNOWS_TASK = 0.5
 
 
@@ -36,9 +36,9 @@ class AdaptationWatch(keras.callbacks.Callback):
             samples that are not trained on.
         target: Inputs of the target samples that are measured.
         epochs: Numbers of finished epochs at the beginning and at the end of this fit.
-        trained: Labels of samples that are trained on, and their weights in the loss or None, for
-            "auto"; None if `source` holds such samples.
-        keeps: Whether weights from before training are kept, if they solve the task already.
+        trained: For "auto": labels of samples that are trained on, and their weights in the loss
+            or None. None if the samples of `source` are trained on.
+        keeps: Whether to keep the weights from before training, if they solve the task already.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class AdaptationWatch(keras.callbacks.Callback):
 
     @property
     def earlier(self) -> tuple[list[np.ndarray] | None, str]:
-        """Weights to compare the adapted ones with, or None; and when the model had them."""
+        """Weights to compare the adapted ones with, or None, and when the model had them."""
         if self.kept is None and self.guard is not None:
             return self.guard.kept, "after the first stage"
         return self.kept, "before adaptation"

@@ -1,8 +1,8 @@
-"""Whether an adaptation is worth it: one line before it, and one after it. No target labels.
+"""Statements on whether an adaptation is worth it: one line before it, and one after it.
 
-The line before rests on the comparison of the two domains, which tells how far they are apart. The
-line after rests on `estimate_accuracy`, and claims a difference only if two intervals of it are
-apart.
+Neither needs target labels. The line before rests on the comparison of the two domains, which shows
+how far they are apart. The line after rests on `estimate_accuracy`, and claims a difference only if
+the intervals of two estimates do not overlap.
 """
 
 import time
@@ -31,7 +31,8 @@ MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
 # left out if this would take longer than `MAX_SECONDS`, or than `MAX_SHARE` of the training.
 PREDICTIONS = 53
 MAX_SECONDS, MAX_SHARE = 30.0, 0.1
-# Source accuracy that rose by more than this and by two standard errors was learned meanwhile.
+# If the source accuracy rose by more than this, and by more than two standard errors, the training
+# itself may be what helped.
 LEARNED = 0.02
 CAUTION = (
     "Training on the target makes a model surer than it is right: check with some labelled samples."
@@ -47,11 +48,11 @@ def expected_worth(
 ) -> str:
     """Returns, in one line, whether adaptation is likely to help.
 
-    "Likely" is said only of images that differ much, because features of tables may move without
-    a change of what adaptation could use.
+    It says "likely" only if images differ much, because features of tables may move in ways that
+    adaptation cannot use.
 
     Args:
-        findings: What was found in the comparison of the target with training.
+        findings: The findings of the comparison of the target with training.
         num_target: Number of target samples that were compared.
         num_source: Number of training samples that were compared.
         name: Name of the target: `"validation"` if that takes its place.
@@ -106,8 +107,8 @@ def measured_worth(
         before: Estimate for an earlier state of the model; None if there is none.
         when: Words for that state.
         saw_target: Whether the model was trained on target samples. That makes it sure of its
-            predictions there, right or wrong, and the estimate rests on how sure it is. So no
-            help is claimed then.
+            predictions there, right or wrong, and the estimate rests on how sure it is. So the
+            line then claims neither help nor harm.
 
     Example:
 

@@ -56,7 +56,7 @@ class ConceptShift:
         known = np.isfinite(before) & np.isfinite(now)
         lost = np.where(known, before - now, 0.0)
         weight = np.where(known, shares, 0.0)
-        # The moments of the classes, by which they were found, are stored modulo this number.
+        # The changed classes were found by moments that are stored by class id modulo this number.
         changed = np.isin(np.arange(len(shares)) % MAX_CLASSES_EMBEDDED, self.classes)
         others = weight * ~changed
         others_lost = (lost * others).sum(axis=-1) / np.maximum(others.sum(axis=-1), 1e-12)

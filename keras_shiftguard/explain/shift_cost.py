@@ -291,7 +291,7 @@ def cost_of_mix(
 
     Args:
         right: Whether each prediction is right, `(samples,)`.
-        labels: Class ids, `(samples,)`; counted modulo the number of classes below.
+        labels: Class ids, `(samples,)`, taken modulo the number of classes.
         before: Counts of the classes in the reference, `(classes,)`.
         now: Counts of the classes in the stream of the samples, `(classes,)`.
 

@@ -74,7 +74,7 @@ def profile(
 
 
 def _is_positive(number: Any) -> bool:
-    """Whether a value is a finite number above 0, and no boolean."""
+    """Whether a value is a finite number above 0, and not a boolean."""
     is_number = isinstance(number, (int, float, np.number)) and not isinstance(number, bool)
     return bool(is_number and 0 < number < np.inf)
 

@@ -130,7 +130,7 @@ def open_image(file: Path, channels: int) -> "Image.Image":
 
 
 def _in_eight_bits(image: "Image.Image") -> "Image.Image":
-    """Returns an image whose pixels are 0 to 255; of 16-bit pixels, the upper 8 bits.
+    """Returns an image with pixels in 0..255; 16-bit pixels are reduced to their upper 8 bits.
 
     Pillow itself would cut 16-bit pixels off at 255, which makes nearly all of them white.
 

@@ -207,11 +207,11 @@ class RunWriter:
         self._try(write)
 
     def write_worth(self, step: int, before: str = "", after: str = "") -> None:
-        """Writes whether adaptation is likely to help, or whether it did, in one sentence.
+        """Writes the sentences on whether adaptation is worth it, see `adaptation_worth.py`.
 
         Args:
             step: Epoch, counted from 0.
-            before: The sentence from before it; "" leaves the sentence that was written.
+            before: The sentence from before the adaptation; "" keeps the one written earlier.
             after: The sentence from after it, likewise.
         """
 

@@ -84,7 +84,7 @@ class RunPage:
         self._write()
 
     def write_worth(self, before: str, after: str) -> None:
-        """Writes the page with whether adaptation is likely to help, or whether it did."""
+        """Writes the page with the sentences on whether adaptation is worth it, see `RunWriter`."""
         said = {key: text for key, text in (("before", before), ("after", after)) if text}
         self._parts["adaptation"] = self._adaptation() | said
         self._write()

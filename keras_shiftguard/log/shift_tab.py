@@ -191,7 +191,7 @@ class ShiftEvents:
         self._write_state(step)
 
     def write_worth(self, step: int, before: str, after: str) -> None:
-        """Writes whether adaptation is likely to help, or whether it did; see `RunWriter`."""
+        """Writes the sentences on whether adaptation is worth it, see `RunWriter`."""
         said = {key: text for key, text in (("before", before), ("after", after)) if text}
         self._state["worth"] = self._state["worth"] | said
         self._state["adapts"] = True
@@ -246,7 +246,10 @@ def _as_event(finding: Finding) -> dict[str, Any]:
 
 
 def _largest(curves: Mapping[str, float], prefix: str) -> list[Any] | None:
-    """Returns the name, without `prefix`, and the size of the largest number under it."""
+    """Returns the name without `prefix`, and the absolute value, of the largest such number.
+
+    Returns None if no finite number has a name with this prefix.
+    """
     sizes = {k.removeprefix(prefix): abs(v) for k, v in curves.items() if k.startswith(prefix)}
     finite = {name: size for name, size in sizes.items() if math.isfinite(size)}
     return [name := max(finite, key=finite.__getitem__), finite[name]] if finite else None

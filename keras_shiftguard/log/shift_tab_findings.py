@@ -1,7 +1,7 @@
 """Findings as the Shift tab reads them: the fields of a finding, and its sentence in parts.
 
 The tab joins the parts of several findings to one headline ("darker and noisier"), and names the
-classes that a label shift is about. So it takes no text apart.
+classes of a label shift. With the parts in the log, it need not parse sentences.
 """
 
 import re
@@ -38,7 +38,7 @@ def logged_report(report: ShiftReport, pairs: Sequence[Pair]) -> dict[str, Any]:
 
 
 def _told(finding: Finding, pair: Pair | None) -> Mapping[str, Any]:
-    """Returns the fields that tell a finding; `metadata.py` of the tab describes them."""
+    """Returns the sentence of a finding and its parts; `metadata.py` describes these fields."""
     parts = difference(finding)
     classes = _classes(pair) if finding.feature == "labels" and pair is not None else []
     return {
@@ -51,7 +51,7 @@ def _told(finding: Finding, pair: Pair | None) -> Mapping[str, Any]:
 def _without_numbers(finding: Finding) -> str:
     """Returns the first sentence of an explanation without its numbers."""
     first = SENTENCE_END.split(finding.explanation)[0]
-    # What is wrong with the preprocessing stands after the colon.
+    # In a finding on preprocessing, the words after the colon say what is wrong.
     return first if finding.kind == "preprocessing" else first.partition(": ")[0]
 
 

@@ -51,7 +51,7 @@ class Case:
         return self.structure.architecture or "The network"
 
     def said(self, convention: InputConvention) -> str:
-        """Returns the clause that the structure of the network stands for a convention."""
+        """Returns a clause that says that the network, or its own layers, expect a convention."""
         if self.structure.architecture is None and self.structure.speaks:
             return f"the model's own layers are made for {convention}"
         return f"{self.name} is published for {convention}"

@@ -79,7 +79,7 @@ def diagnose_loaded(
     max_samples: int = 256,
     path: str | PathLike[str] | None = None,
 ) -> Diagnosis:
-    """Does the same as `diagnose`, for a model that was loaded from `path`."""
+    """Does the same as `diagnose` for a model that is in memory, and was loaded from `path`."""
     if not isinstance(model, keras.Model):
         raise BadInputError(
             "`model` must be a keras.Model, or the path of a saved one. Received: "
@@ -122,11 +122,11 @@ def diagnose_loaded(
 def _word(
     model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
 ) -> tuple[dict[str | None, InputConvention], str]:
-    """Returns what somebody says that the inputs must receive, and who says it.
+    """Returns the stated conventions of the inputs, and words for who states them.
 
     Args:
         model: The model.
-        expects: What the user says, or None.
+        expects: The statement of the user, or None.
         path: Path of the model's file, or None.
         converts: Whether the model's own preprocessor converts the data.
     """

@@ -52,16 +52,16 @@ DARK, BRIGHT = 64.0, 191.0
 # If two conventions differ by this factor, pale or dark images cannot explain the difference.
 FAR_FACTOR = 10.0
 MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range
-# Share of 0..255 that 98 % of the values must span to be images in a stated convention that are
-# changed by augmentation. Images in [0, 1] span at most half of [-1, 1].
+# Augmented images fit a stated convention if 98 % of their values span at least this share of its
+# 0..255. Images in [0, 1] span at most half of [-1, 1].
 MIN_STATED_SPAN = 0.6
 MIN_SPAN_FROM_BLACK = 1 / 16  # likewise, of dark images, whose darkest value is black
 MAX_EXTREME_OUTSIDE = 0.5  # how far single values may lie outside of a stated convention
 
 # --- garbled images (chosen on photos of 224 and 32 pixels; those of CIFAR agree) ---------------
 
-# Repaired / as fed, in the worse of the two directions: up to 0.7 if garbled. Else 1.5 or more, and
-# 1 for images of noise, such as radar.
+# Roughness of the images repaired / as fed, in the worse of the two directions: up to 0.7 if they
+# are garbled, 1 for images of noise such as radar, and 1.5 or more for other images.
 MAX_LAYOUT_ROUGHNESS = 0.8
 MAX_CHROMA_SPREAD = 0.45  # deviation of chroma / luma: about 0.2; of colours about 1
 MAX_CHROMA_MEAN_ERROR = 12.0  # grey levels between mean chroma and 128

@@ -22,8 +22,8 @@ MIN_GRID_SHARE = 0.9  # share of values that must lie on a grid; for random valu
 MIN_OTHER_VALUES = 0.05  # share of values that must differ from the two commonest ones
 MIN_LEVELS = 3  # gray levels that the values must span; fewer lie on any grid
 MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
-# Gray levels by which single values may exceed black and white: bicubic and Lanczos filters, and
-# augmentation, leave some outside.
+# Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
+# filters, or augmentation.
 MAX_EXCESS = 64.0
 UNKNOWN = InputConvention("unknown", "unknown")
 
@@ -167,7 +167,10 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
 
 
 def _exceeding(single: list[Form], summary: InputSummary) -> Form | None:
-    """Returns the one form in which all channels reach or exceed black and white a little."""
+    """Returns the form in which all channels reach black and white, or exceed them a little.
+
+    Returns None if there is no such form, or more than one.
+    """
     ends = np.stack([summary.minimum, summary.maximum])
     most = np.asarray([[summary.quantile(0.05)], [summary.quantile(0.95)]])
     found = []
@@ -238,8 +241,8 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     """Whether the values are typical of images in this form."""
     if form.steps[0] in MODES_WITH_ORDER:
         return hits_an_end(form, summary)
-    # The values span a quarter of 0..255 and come near to black or white; in "tf" dark pixels are
-    # negative, not only values that a sharp filter or jitter takes a little below 0.
+    # The values span a quarter of 0..255 and come near to black or white. In "tf", dark pixels are
+    # clearly negative; a sharp filter or jitter takes only single values a little below 0.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
         np.ptp(raw) > 64

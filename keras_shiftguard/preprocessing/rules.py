@@ -65,8 +65,8 @@ def _broken(case: Case) -> Verdict | None:
 def _from_statement(case: Case) -> Verdict | None:
     """Decides on a stated convention without a name, which `observe` cannot recognise.
 
-    The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range, and
-    either reach black or white or are in no other convention for sure.
+    The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range.
+    They must also reach black or white, unless it is uncertain in which convention they are.
     """
     expected, summary = case.structure.convention, case.summary
     if expected.mode != "custom" or case.observation.kind == "scaled_twice":
@@ -104,7 +104,8 @@ def _from_layers(case: Case) -> Verdict | None:
 
     It returns None if batch norm clearly fits the images as fed: the weights were then trained on
     another input than these layers are made for. A network that is not recognised may have been
-    trained so from the beginning, so there the trial may object as well.
+    trained on other input from the beginning, so there the trial can turn a mismatch into
+    "unknown".
     """
     if not case.trusted or not case.structure.speaks:
         return None
@@ -140,7 +141,7 @@ def _from_word(case: Case) -> Verdict | None:
             status, expected, observed, evidence, swap_is_possible=order.swap_is_possible
         )
     is_far = not are_near(observed, expected)
-    # By their range alone, pale images in [-1, 1] look as if they were in [0, 1].
+    # Judged by their range alone, pale images in [-1, 1] look as if they were in [0, 1].
     is_shown = observation.by_grid or shows_its_convention(case.summary, observed, expected)
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
     is_sure = is_sure or (observation.certainty >= MIN_CERTAINTY_WIDE_GAP and is_far)
@@ -150,11 +151,11 @@ def _from_word(case: Case) -> Verdict | None:
 
 
 def _fits_the_word(case: Case) -> Verdict | None:
-    """Decides on images that are in no convention for sure, but fit the expected one.
+    """Decides on images whose convention is uncertain, but which fit the expected one.
 
     Resizing with a sharp filter and changes of brightness take single values out of the range.
-    Dark collections do not reach white, but black is where it must be. White alone would not do:
-    it is 1 in [0, 1] and in [-1, 1].
+    Dark collections do not reach white, but their black has the right value. White alone is not
+    enough: it is 1 in [0, 1] and in [-1, 1].
     """
     expected, observation = case.structure.convention, case.observation
     if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -43,8 +43,8 @@ from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Networks whose training from scratch was observed. They learn the convention that they
 # are fed, so the published convention of their architecture does not apply to them,
-# not even when their weights look trained later. By input: the named convention that the training
-# stream was in when training began.
+# not even when their weights look trained later. For each network, by input: the named convention
+# that the training stream was in when training began.
 _from_scratch: "weakref.WeakKeyDictionary[keras.Model, dict[str, InputConvention]]" = (
     weakref.WeakKeyDictionary()
 )
@@ -74,8 +74,8 @@ def judge(
         labels: Labels of the samples, if any.
         training: Whether this is the start of a fit. A fresh, trainable
             network then learns the convention that it is fed.
-        validates: Whether the samples are those of the validation of that fit, from which nothing
-            is learnt.
+        validates: Whether the samples are validation samples of that fit, from which the network
+            learns nothing.
         evidence: The batch norm of the model as it was before training; None
             to read it from the model now.
         structures: What the structure of the model showed before training; None to read
@@ -134,7 +134,7 @@ def judge(
 
 
 def _for_input(name: str, diagnosis: Diagnosis) -> Diagnosis:
-    """Returns the diagnosis of one of several inputs; its line to paste says which `x` is meant."""
+    """Returns the diagnosis of one of several inputs; its `advice` says which input `x` is."""
     if not diagnosis.advice:
         return diagnosis
     comment = f" of the input {name!r}" if "#" in diagnosis.advice else f"  # x: the input {name!r}"
@@ -308,7 +308,7 @@ def _swap_hint(verdict: Verdict) -> Hint:
 
 
 def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[Hint, ...]:
-    """Returns a hint if a network is trained from scratch on what its own layers are not for."""
+    """Returns a hint if a network's own layers are made for another input than it is trained on."""
     if observed.mode in (expected.mode, "unknown"):
         return ()
     sentence = (

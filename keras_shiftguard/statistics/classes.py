@@ -17,7 +17,7 @@ LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
 MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
-SMALLEST_PROBABILITY = 1e-6  # whose logarithm is taken
+SMALLEST_PROBABILITY = 1e-6  # for logarithms, smaller probabilities are raised to it
 
 
 def width_of(y: Any) -> int:
@@ -58,7 +58,7 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
     else:
         fits = True
         if keras.backend.standardize_dtype(y.dtype) == "int64":
-            # Before they are cut to 32 bits, which would make other classes of them.
+            # Checked before the cast to 32 bits, which would turn larger ids into other classes.
             fits = ops.logical_and(y >= 0, y <= LARGEST_INT32)
         y = ops.cast(y, "int32")
         valid = ops.logical_and(fits, y >= 0)
@@ -151,8 +151,8 @@ def probabilities(outputs: Any) -> Any:
 def log_probabilities(outputs: Any) -> Any:
     """Returns the logarithms of the class probabilities of a batch of outputs.
 
-    Those of logits are computed without the probabilities, which may underflow to 0. Those of
-    probabilities below `SMALLEST_PROBABILITY` are the logarithm of that.
+    Logits are not turned into probabilities first, because these may underflow to 0. Probabilities
+    below `SMALLEST_PROBABILITY` are raised to it.
 
     Args:
         outputs: `(samples, classes)`, floating point.

@@ -40,7 +40,7 @@ class KeptSamples:
         # Images, their labels, and their positions among all samples since the buffer was empty.
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._seen = 0  # number of these samples
-        self.is_whole = True  # whether no image is a part of a sample: a frame, or a crop
+        self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
 
     def spread(self, measured: int | None) -> None:
         """Spreads the images over a pass.
@@ -56,8 +56,8 @@ class KeptSamples:
         first, self._seen = self._seen, self._seen + x.shape[0]
         filled = sum(len(images) for images, _, _ in self._parts)
         self._batches += 1
-        # Rounded for the sum of all batches so far, not for each: then the last batches, which are
-        # the last classes of a sorted pass, have their part as well.
+        # The number due is rounded for all batches so far together, not for each batch. So images
+        # are also kept of the last batches, which hold the last classes of a sorted pass.
         share = 1.0 if self.measured is None else min(self._batches / self.measured, 1.0)
         due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
         room = min(self.capacity, max(due, FIRST_SAMPLES)) - filled

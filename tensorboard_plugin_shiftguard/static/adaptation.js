@@ -58,7 +58,7 @@ function charts(series) {
 const largestAtLast = (lines) =>
   [...lines].sort((a, b) => Math.abs(latest(b[1])) - Math.abs(latest(a[1])));
 
-/** Whether the adaptation helped, in sentences; `worth`: what the guard said before and after. */
+/** Whether the adaptation helped, in sentences; `worth` has those of the guard, before and after. */
 export function helped(series, curves, worth) {
   const worst = (prefix) =>
     Object.entries(series)

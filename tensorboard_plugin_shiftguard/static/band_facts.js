@@ -1,4 +1,4 @@
-/* The facts of the band: cost, date and certainty; of a fine run, what was compared. */
+/* The facts of the band: cost, date and certainty; for a fine run, the features and samples. */
 
 import { el } from "./dom.js";
 import { count, number, streamName } from "./format.js";
@@ -45,7 +45,7 @@ function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) 
   return urgent && fact("cost unknown", "accuracy lost: not measured", "cost");
 }
 
-/** Of a fine run: how many features differ, and that they cost next to nothing. */
+/** For a fine run: how many features differ, and the little that this costs. */
 function healthOf(story, { features, tolerance, flag }, t) {
   const { cost, cost_interval: ends } = story;
   if (!features.length) return gapOf(story);
@@ -58,7 +58,7 @@ function healthOf(story, { features, tolerance, flag }, t) {
   return fact(value, note, "health");
 }
 
-/** Of a run that has only an accuracy gap, within what sampling may do. */
+/** For a run that has only an accuracy gap: one that chance explains. */
 function gapOf({ cost, cost_interval: ends }) {
   if (!Number.isFinite(cost)) return null;
   const value = `${points(Math.abs(cost))} points ${cost < 0 ? "above" : "below"}`;

@@ -85,7 +85,7 @@ export function epoch(step) {
   return `epoch ${step + 1}`;
 }
 
-/** When the alarm on a feature began, or began once; an empty text without one. */
+/** The epoch in which the alarm on a feature began, also if it has ended; "" if there was none. */
 export function sinceInWords({ alarm, since }) {
   if (!since) return "";
   return alarm ? `since epoch ${since}` : `an alarm in epoch ${since}, none now`;

@@ -1,7 +1,6 @@
 /* The rows of the heatmap: what may differ, grouped by cause, and what a cell of it says. */
 
-// Levels of a cell. UNCLEAR: it may cost more than is tolerated, but it is not sure that it costs
-// anything.
+// Levels of a cell. UNCLEAR: the estimated cost is above the tolerance, but the true cost may be 0.
 export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3, 4, 5];
 const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 

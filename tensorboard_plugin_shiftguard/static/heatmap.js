@@ -14,7 +14,7 @@ import { cellInWords, drawLegend, heatmapInWords, heatmapTable } from "./heatmap
 import { pairKey } from "./rows.js";
 
 const TITLE = "What differs between the streams, epoch by epoch";
-// Augmentation happens after training was measured, so the cells do not show it.
+// Training is measured before it is augmented, so the cells do not show the augmentation.
 const BEFORE = `${TITLE}, before augmentation`;
 
 export function createHeatmap({ state }) {

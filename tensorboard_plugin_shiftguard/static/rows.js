@@ -3,7 +3,7 @@
 import { unpack } from "./api.js";
 
 const UNKNOWN = -32768;
-const TOLERANCE = 0.01; // of accuracy, in logs of version 0.1, which do not say it
+const TOLERANCE = 0.01; // of accuracy, for logs of version 0.1, which do not contain it
 
 /** An overview with its packed numbers laid out and its names indexed. */
 export function readOverview(raw) {

@@ -95,7 +95,7 @@ def test_a_dark_target_darkens_training_and_not_validation(data, tmp_path, capsy
 @pytest.mark.thorough
 @pytest.mark.parametrize("verbose", [0, 1])
 def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
-    """Images of two classes, an estimate for each of: old statistics of batch norm, new ones."""
+    """There is one estimate with the old statistics of batch norm, and one with the new ones."""
     images, classes = data
     bright = (images + 0.2 * (classes[:, None, None, None] - 0.5)).astype("float32")
     asked = []
@@ -109,7 +109,7 @@ def test_the_guard_says_whether_it_helped(data, verbose, capsys, monkeypatch):
     if verbose and BACKEND != "jax":
         last = said.strip().splitlines()[-1]
         assert last.startswith("ShiftGuard: ") and "before batch norm was adapted" in last
-        # It is an estimate of the model with the new statistics, so they are in the model.
+        # The line compares two estimates, so batch norm was adapted between them.
         assert guard.batch_norm is not None
 
 

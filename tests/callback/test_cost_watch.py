@@ -154,7 +154,7 @@ def streams_of(train, validation, corrections=()):
 
 
 def levels(seed):
-    """Returns images of two levels, and which are bright."""
+    """Returns images of two brightness levels, and their classes: 1 if bright."""
     rng = np.random.default_rng(seed)
     y = np.arange(300) % 2
     x = 0.3 + 0.4 * y[:, None, None, None] + 0.05 * rng.normal(size=(300, 8, 8, 1))
@@ -232,7 +232,7 @@ def test_a_second_fit_is_no_first_visit(digits):
 
 
 def test_the_first_classes_of_a_sorted_validation_are_not_priced():
-    """Of a pass of unknown length, the first images are kept."""
+    """If the length of a pass is unknown, only its first images are kept."""
     labels = sg.profile((levels(0)[0], np.arange(300) % 4)).labels
     assert _represents(np.arange(200) % 4, labels)
     assert not _represents(np.arange(200) // 80, labels)

@@ -286,7 +286,7 @@ def test_black_frames_first_do_not_settle_the_verdict(model, raw, labels):
 
 
 def test_a_reference_has_its_inputs_by_the_names_of_the_model(rng):
-    """Where inputs come as a list, their names are those of the model in both."""
+    """If inputs come as a list, the reference and the fit both use the model's names."""
     inputs = [keras.Input((3,), name="left"), keras.Input((3,), name="right")]
     model = keras.Model(inputs, layers.Dense(1)(layers.Concatenate()(inputs)))
     model.compile("sgd", "mse")

@@ -1,4 +1,4 @@
-"""The rules of `ShiftWatch`, on profiles without a fit: what is excused, asked, noted and saved."""
+"""The rules of `ShiftWatch`, on profiles without a fit: findings, questions, notes and state."""
 
 import numpy as np
 import pytest
@@ -47,7 +47,7 @@ def test_a_drawn_validation_of_two_classes_is_not_called_augmented():
         drawn = stream(images(epoch, 100), classes)
         guard.compare({"train": PLAIN, "validation": drawn}, epoch)
         assert not [f for f in guard.report.findings if f.family == "augmentation"]
-    guard = watch()  # the same labels again and again are no chance
+    guard = watch()  # the same class counts in many epochs cannot be chance
     for epoch in range(1, 6):
         passes = {"train": PLAIN, "validation": stream(images(epoch, 100), 2)}
         guard.compare(passes, epoch)

@@ -396,7 +396,7 @@ def test_few_samples_leave_it_open_whether_they_were_relabelled():
 
 @pytest.mark.parametrize("is_mix", [True, False])
 def test_predictions_that_collapse_are_no_class_mix(is_mix):
-    """A shift of the inputs makes the classifier answer class 0 as another class mix would."""
+    """Shifted inputs make the classifier predict class 0 as often as another class mix would."""
     rng = np.random.default_rng(1)
     centres = np.random.default_rng(0).normal(0, 1, (3, 6))
     before = rng.integers(0, 3, 900)

@@ -59,7 +59,7 @@ def test_infinite_pixels_are_left_out():
 
 
 def test_only_images_next_to_each_other_are_neighbours():
-    """Of clips of ten frames, two of each are kept, and two of the next clip but one."""
+    """Clips of ten frames: every second clip is kept, with its first two frames."""
     rng = np.random.default_rng(0)
     clips = scenes(rng, 120).repeat(2, axis=0)
     frames = clips + 0.2 * rng.normal(size=clips.shape)

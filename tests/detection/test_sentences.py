@@ -123,7 +123,7 @@ def test_an_estimated_mix_names_the_largest_changes_first():
 
 
 def test_ranks_and_means_that_move_apart_are_another_distribution():
-    """Heavy tails: most samples are larger, and their mean is smaller."""
+    """Heavy tails: most samples are larger, although the mean is smaller."""
     text = differs("brightness", "location", (0.1, 5.0), (0.2, 5.0), effect=0.3)
     assert "another distribution of brightness" in text and "darker" not in text
 

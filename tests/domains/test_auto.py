@@ -86,7 +86,7 @@ def test_harm_takes_the_first_stage_back(harm, reason):
 
 
 def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypatch):
-    """It divides the estimated mix, so validation with another mix would bend the alignment."""
+    """The estimated mix is divided by it, so the mix of validation would spoil the alignment."""
     x, _, target = two_domains(rng, 80, 40)
     y = np.arange(80) % 4 // 3  # a quarter of class 1
     mixes = []
@@ -102,7 +102,7 @@ def test_the_source_mix_is_that_of_training_and_not_of_validation(rng, monkeypat
     validation = x[:40], np.arange(40) % 2
     weighted = {"validation_data": validation, "class_weight": {0: 1.0, 1: 3.0}}
     model.fit(x, y, target_data=target, verbose=0, **weighted)
-    # Class weights change what the model's answers assume, and not how many samples there are.
+    # Class weights change the mix that the predictions imply, but not the mix of the samples.
     np.testing.assert_allclose(mixes, [[0.75, 0.25], [0.5, 0.5]])
 
 

@@ -1,4 +1,4 @@
-"""Whether a `DomainAdaptationModel` is likely to help, and whether it did: a line each."""
+"""The lines before and after the fit of a `DomainAdaptationModel`, on whether it is worth it."""
 
 import keras
 import numpy as np
@@ -63,7 +63,7 @@ def test_earlier_weights_are_put_back(rng, monkeypatch):
 
 
 def unlike(number):
-    """An estimate that is far better the first time than the second."""
+    """Returns an estimate: a high one for the first call, a low one for the second."""
     value = {1: 0.9, 2: 0.5}[number]
     return AccuracyEstimate(value, (value - 0.1, value + 0.1), 0.9, num_samples=100)
 

@@ -27,7 +27,7 @@ def tensor(array):
 
 @pytest.mark.parametrize("classes", [70, 80])
 def test_random_projections_keep_the_products_of_the_multilinear_map(classes):
-    """Long et al. (2018), theorem 2: `<f, f'> <p, p'>` on average, also for 70 of 70."""
+    """Long et al. (2018), theorem 2: `<f, f'> <p, p'>` on average, also for two sizes of 70."""
     width = 70
     assert width * classes > MAX_PRODUCT
     layer = DomainAdversarial(classes, (4,))
@@ -86,7 +86,7 @@ def test_a_strong_view_that_is_surely_wrong_counts_fully():
     layer = AdaMatch(2)
     aligned = p * p.mean(axis=0) / p.mean(axis=0)
     log_p = strong - np.log(np.exp(strong).sum(axis=1, keepdims=True))
-    expected = -(aligned * log_p).sum(axis=1).mean() / 2  # half, as the loss of the source
+    expected = -(aligned * log_p).sum(axis=1).mean() / 2  # halved, like the loss of the source
     assert expected > 20
     assert float(layer.loss(pair, tensor(1.0), 1.0)) == pytest.approx(expected, rel=1e-4)
 

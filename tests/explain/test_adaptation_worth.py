@@ -1,4 +1,4 @@
-"""Whether adaptation is worth it, in one line before it and one after it."""
+"""The lines on whether an adaptation is worth it: one before it, one after it."""
 
 from dataclasses import replace
 
@@ -66,7 +66,7 @@ NOW = estimated(0.84, 0.80, 0.88)
         ),
         (NOW, estimated(0.8, 0.7, 0.9), "No difference that the estimate could show: accuracy"),
         (NOW, estimated(0.95, 0.9, 1.0), "It did harm: accuracy on target data"),
-        # What training itself may have done is not claimed for adaptation.
+        # No help is claimed for adaptation if training itself may have helped.
         (NOW, estimated(0.3, 0.2, 0.4, 0.5), "Nothing tells whether adaptation or training alone"),
         (NOW, None, "Accuracy on target data is estimated at 84 % [80, 88], and is 95 % on"),
         (NOW, UNKNOWN, "Nothing tells whether it helped: accuracy on target data is estimated"),

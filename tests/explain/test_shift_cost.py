@@ -151,7 +151,7 @@ def test_a_single_column_is_read_as_logits_or_probabilities_for_all_samples():
 
 
 def test_more_classes_than_are_counted_apart():
-    labels = np.repeat([0, 5], [100, 300])  # of two counts: 5 is counted as 1
+    labels = np.repeat([0, 5], [100, 300])  # with two counts, class 5 is counted as class 1
     right = np.random.default_rng(0).random(400) < np.where(labels == 0, 0.9, 0.5)
     cost = cost_of_mix(right, labels, np.array([200, 200]), np.array([100, 300]))
     assert 0.05 < cost.value < 0.15

@@ -302,7 +302,7 @@ def test_pictures_of_the_data_are_unfolded_by_epoch(opened):
     tab = opened("pictures")
     part = tab("fold-pictures")
     assert "images of epochs 2 to 3" in part.inner_text()
-    assert tab("pictures").locator("img").count() == 0  # nothing is shown before it is asked for
+    assert tab("pictures").locator("img").count() == 0  # none while the part is folded
     part.locator("summary").first.focus()
     tab.page.keyboard.press("Enter")
     images = tab("pictures").locator("img")

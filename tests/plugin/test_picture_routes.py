@@ -1,4 +1,4 @@
-"""The pictures of `log_samples=` in the plugin's answers, and the files that it refuses to send."""
+"""The plugin's answers with pictures of `log_samples=`, and the files that it refuses to send."""
 
 import json
 
@@ -145,5 +145,5 @@ def test_a_damaged_list_is_a_problem_and_no_crash(first, content, epochs, proble
         assert any(problem in each for each in told) if problem else not told
         if epochs == [3]:
             [row] = answer["epochs"][0]["rows"]
-            # What cannot be read is left out, and the others keep their place.
+            # Items that cannot be read are left out; the others keep their place.
             assert (row["place"], [each["place"] for each in row["pictures"]]) == (1, [1])

@@ -80,7 +80,7 @@ def test_a_shift_without_a_cost_is_to_be_looked_at(monitor, rng):
 
 
 def without_options(state):
-    """The state of a log of version 0.1, which lacks the fields that tell a finding in parts."""
+    """Returns a state as in logs of version 0.1, whose findings lack the parts of a sentence."""
     for each in state["report"]["findings"]:
         each |= {"sentence": None, "difference": None, "classes": []}
     return state | {"tolerance": None, "left": None}
@@ -95,7 +95,7 @@ def test_a_log_of_version_0_1_is_told_without_its_numbers(monitor, rng):
 
 @pytest.mark.parametrize(("tolerance", "kind"), [(0.03, "fine"), (0.01, "look"), (None, "look")])
 def test_the_tolerance_of_the_log_decides_what_is_to_be_looked_at(monitor, rng, tolerance, kind):
-    """A cost of two points that is not sure."""
+    """A cost of two points whose interval includes 0."""
     compared(monitor, rng, shift=2)
     cost = Cost(0.02, (-0.01, 0.05), 500)
     monitor.price(*PAIR, dict.fromkeys(monitor.pairs[0].findings, cost), tolerance or 0.01)
@@ -146,7 +146,7 @@ def test_the_headline_of_an_adapted_run_says_what_is_left(now, words, short):
 
 
 def test_augmentation_towards_validation_is_judged_by_its_accuracy():
-    """And a cost that is sure stays urgent, whatever is done about it."""
+    """A cost that is surely above 0 stays urgent, also if an adaptation is on."""
     one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
     told = told_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
     assert (told["kind"], told["code"], told["cost"]) == ("act", None, 0.06)

@@ -125,7 +125,7 @@ def test_any_number_of_channels(channels, rng):
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_a_model_with_the_channels_first(raw_images, transposed):
-    """The layers say where the channels are, not the setting of the program."""
+    """The layout is that of the model's layers, not the default of Keras."""
     images = keras.Input((32, 32, 3) if transposed else (3, 32, 32))
     x = layers.Permute((3, 1, 2))(images) if transposed else images
     x = layers.Conv2D(4, 3, data_format="channels_first")(x)

@@ -82,7 +82,7 @@ def test_pictures_are_not_garbled(images):
 
 
 def smooth_and_red():
-    """Images as of the retina: soft, and red all over."""
+    """Images like retina scans: soft, and red all over."""
     coarse = np.random.default_rng(0).integers(190, 230, (8, 4, 4)).astype("uint8")
     soft = [
         np.asarray(Image.fromarray(x).resize((64, 64), Image.Resampling.BICUBIC)) for x in coarse
@@ -91,7 +91,7 @@ def smooth_and_red():
 
 
 def speckle(tint):
-    """Images as of radar or ultrasound: neighbouring pixels differ as much as any others."""
+    """Images like radar or ultrasound: neighbouring pixels differ as much as any others."""
     random = np.random.default_rng(0)
     gray = random.gamma(4, 25, (8, 64, 64, 1)) + tint * random.normal(size=(8, 64, 64, 3))
     return np.round(np.clip(np.broadcast_to(gray, (8, 64, 64, 3)), 0, 255))

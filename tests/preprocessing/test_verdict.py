@@ -91,7 +91,7 @@ def test_a_network_trained_from_scratch_is_never_fed_wrongly():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and "scratch" in found.evidence[0] and found.trained_here
     assert str(found) == "Preprocessing: the model is being trained here, on unit ([0, 1])."
-    # Once it is trained, its structure still tells nothing, but what it was fed at first is known.
+    # Once it is trained, its structure still shows nothing, but the program knows its first input.
     assert judge(model, {"input": images}, profile(images)).status == "ok"
 
 
@@ -102,7 +102,7 @@ def test_any_network_may_be_trained_here():
     found = judge(model, {"input": images}, profile(images), training=True)
     assert found.status == "ok" and found.trained_here and found.observed.mode == "tf"
     model.layers[-1].bias.assign([0.1, -0.1])  # trained before
-    # What it was fed at first is known as long as the program runs, and convicts nobody.
+    # Its first input is known as long as the program runs. Another input is no proven mismatch.
     now = judge(model, {"input": images}, profile(images), training=True)
     assert now.status == "ok" and now.expected.mode == "tf"
     raw = imagenet_photos(96)[0]

@@ -102,7 +102,7 @@ def test_probabilities_on_the_host():
 
 
 def test_large_ids_are_no_other_classes():
-    """Cut to 32 bits, 2 ** 32 + 3 would be class 3. JAX has no 64 bits by default."""
+    """Cut to 32 bits, 2 ** 32 + 3 would be class 3. JAX has no int64 by default."""
     if keras.backend.backend() == "jax":
         pytest.skip("cuts the labels before they come to us")
     y = ops.convert_to_tensor(np.array([2**32 + 3, 2**31, 3 - 2**32, 3, 2**31 - 1]))

@@ -1,4 +1,4 @@
-"""On JAX the statistics are compiled with options that halve the time, where JAX knows them."""
+"""On JAX, the statistics are compiled with options that halve the time, if JAX accepts them."""
 
 import keras
 import pytest
@@ -27,7 +27,7 @@ def summed(key):
 
 @pytest.fixture(autouse=True)
 def anew(monkeypatch):
-    """Lets each test find out anew what JAX accepts, without the flags of the test run."""
+    """Makes each test check again which options JAX accepts, without the flags of the test run."""
     monkeypatch.delenv("XLA_FLAGS", raising=False)
     compiled._jax_options.cache_clear()
     yield

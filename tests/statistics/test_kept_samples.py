@@ -40,7 +40,7 @@ def test_the_first_images_come_at_once_and_the_others_from_the_whole_pass():
 
 
 def test_the_end_of_a_pass_has_its_part():
-    """Of 50 batches, 1.04 each: two of each batch would fill the buffer after 26."""
+    """About one image is due per batch of 50; two per batch would fill the buffer after 26."""
     positions, _ = kept_of(batches=50, measured=50, max_samples=84)
     assert len(positions) == 84 and positions.max() // 20 == 49
     assert np.bincount(positions[FIRST_SAMPLES + 3 :] // 20, minlength=50)[2:].max() <= 2
@@ -83,7 +83,7 @@ def test_images_of_several_inputs_are_of_the_same_samples():
 
 
 def test_parts_of_samples_are_marked():
-    """A frame of a video, or a crop of a large image, is not what the model was fed."""
+    """The model was fed whole samples, not a frame of a video or a crop of a large image."""
     for shape, spec_shape, whole in (
         ((4, 8, 8, 1), (None, 8, 8, 1), True),
         ((4, 5, 8, 8, 1), (None, 5, 8, 8, 1), False),

@@ -6,7 +6,8 @@
 Both train on the tasks of `../adaptation.py` whose network is made of dense layers. skada's own
 head ends in a softmax over one unit, which is always 1. So skada gets our head: 100 units and a
 sigmoid. Its reversed gradient has the strength 1 from the first step on; ours rises to 1, as
-published. So ours is run with the strength 1 as well, to tell what the rise does.
+published. So ours is also run with the strength 1 from the first step on, to show the effect of the
+rise.
 """
 
 import argparse

@@ -27,8 +27,8 @@ def independent_share(
         images: Images in the order of the stream, 4D.
         labels: Class ids, `(samples,)`, or None.
         first: Whether the channels come first.
-        positions: Positions of the images in the stream, `(samples,)`, if some of it is left out:
-            only images next to each other are neighbours. None if nothing is left out.
+        positions: Positions of the images in the stream, `(samples,)`. Only images at consecutive
+            positions are neighbours. None if no image of the stream is left out.
     """
     n = len(images)
     if n < 2 * MIN_PAIRS:

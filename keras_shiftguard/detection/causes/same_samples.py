@@ -85,10 +85,9 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
     """Whether two passes went over the same samples, but randomised them, as augmentation does.
 
     Two passes with exactly the same number of samples of each class are taken for the
-    same samples. That is wrong if a stream draws from each class in turn, or by a chance that
-    `chance_of_same_labels` gives. A
-    permanent change between the passes is not called randomised: the passes must look
-    like two draws of one distribution.
+    same samples. That is wrong if a stream draws from each class in turn. It may also be wrong by
+    chance, with the probability that `chance_of_same_labels` returns. A permanent change between
+    the passes is not called randomised: the passes must look like two draws of one distribution.
 
     Args:
         first: Profile of one pass, with class labels.
@@ -106,19 +105,19 @@ def randomised(first: InputProfile, second: InputProfile) -> bool:
         return False
     pairs = [(first.inputs[name], second.inputs[name]) for name in first.inputs]
     unshifted = all(_of_one_distribution(one, other) for one, other in pairs)
-    # If every sample has a missing value, there is no fingerprint, and nothing tells.
+    # An input whose samples all have a missing value has no fingerprint, so it shows nothing.
     told = [pair for pair in pairs if np.all([each.fingerprint.count > 0 for each in pair])]
     return unshifted and any(not _same_input(one, other) for one, other in told)
 
 
 def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0) -> float:
-    """Returns the probability that passes over different samples have these class counts each.
+    """Returns the probability that passes over different samples all have the same class counts.
 
-    It is the probability that dividing the samples of all passes at random gives every pass the
-    same number of samples of each class (the multivariate hypergeometric distribution).
+    If the samples of all passes are divided at random, this is the probability that every pass
+    gets the same number of samples of each class (multivariate hypergeometric distribution).
 
     Args:
-        labels: Labels of one of the passes, which are classes.
+        labels: Class labels of one of the passes.
         passes: Number of passes with these counts, at least 2.
         share: Number of independent samples divided by the number of samples.
 
@@ -132,7 +131,7 @@ def chance_of_same_labels(labels: LabelSummary, passes: int, share: float = 1.0)
     counts = labels.counts[labels.counts > 0] * share
 
     def log_ways(number: Floats) -> Floats:
-        """Returns the logarithm of the number of ways to divide equally among the passes."""
+        """Returns the log of the number of ways to give each pass `number` of the samples."""
         return log_gamma(passes * number + 1) - passes * log_gamma(number + 1)
 
     log_p = log_ways(counts).sum() - log_ways(np.array([counts.sum()]))[0]

@@ -31,7 +31,7 @@ from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 Shares = tuple[float, float]
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
-POSSIBLY = "possibly label shift"  # where relabelled samples are not ruled out
+POSSIBLY = "possibly label shift"  # used if relabelled samples are not ruled out
 MIN_P_UNCHANGED = 0.01  # with a smaller p-value, the classes count as changed
 RELABELLED = "relabelled"  # family of the findings on wrong labels
 RELABELLING_SHARE = 0.25  # part of the level of `concept_finding` for the test for wrong labels
@@ -131,11 +131,11 @@ def without_effects_of_class_mix(
 def with_doubt(
     findings: list[Finding], current: LabelSummary, reference: LabelSummary, shares: Shares
 ) -> list[Finding]:
-    """Returns the findings, with the doubt whether another class mix is label shift.
+    """Returns the findings; one of label shift changes if relabelled samples may explain it.
 
-    Relabelled samples change the class mix as well, and nothing else of the samples. If the samples
-    did not move as the mix says, the finding is called so, and it is not of kind `"label"`. If it
-    is unclear whether they did, the finding says that too.
+    Relabelling samples changes the class mix as well, but it does not move the samples. If the
+    samples did not move as the new mix predicts, the finding says so, and its kind becomes
+    `"concept"`. If there are too few samples to decide, the finding says so, and its kind stays.
     """
     mix = next((f for f in findings if f.feature == "labels" and f.matters), None)
     if mix is None or mix.kind != "label" or any(f.kind == "covariate" for f in findings):
@@ -161,15 +161,15 @@ def with_estimated_mix(
     """Replaces covariate findings on an unlabelled stream by label shift, if it explains them all.
 
     The class frequencies are estimated from the predictions and the confusion matrix on the
-    labelled stream. If no feature moved by more than the new mix can move it, and the mean of all
-    samples not elsewhere than the mix says, all covariate findings follow from the mix.
+    labelled stream. All covariate findings follow from the mix if no feature moved by more than the
+    new mix can move it, and if the mean of all samples is where the mix predicts it.
 
     Args:
         findings: The findings on the unlabelled stream.
         current: Outputs on it.
         reference: Outputs on the labelled stream.
-        moved: Function that judges the movement of the samples by the estimated frequencies and
-            their standard errors; None where it is not known.
+        moved: Function of the estimated frequencies and their standard errors. It returns the
+            movement of the samples, or None if that is not known.
     """
     mix = next((f for f in findings if f.feature == "predictions" and f.matters), None)
     if mix is None or current.confusion.sum() or not reference.confusion.sum():

@@ -1,8 +1,8 @@
-"""Label shift or relabelled samples: whether the samples moved as the class mix says.
+"""Test that tells label shift from relabelled samples: do the samples move with the class mix?
 
-Label shift leaves every class as it was. So the mean of all samples moves to where the new class
-mix puts it, which the class means of the reference tell. If samples were only given other labels,
-the class mix changes as well, but the mean of all samples stays.
+Label shift leaves every class as it was. So the mean of all samples moves to the mean of the class
+means of the reference, weighted by the new class mix. If samples only got other labels, the class
+mix changes as well, but the mean of all samples stays.
 """
 
 from typing import NamedTuple
@@ -11,19 +11,19 @@ import numpy as np
 
 from keras_shiftguard.profiles import LabelSummary, Moments
 
-MIN_SAMPLES = 2  # of a class of the reference, for its mean to be used
-# Standard errors from which on a movement is ruled out: along the projection where the predicted
-# movement is the largest, and along any of the projections.
+MIN_SAMPLES = 2  # smallest number of samples of a class in the reference
+# A movement is ruled out if the mean differs from it by more standard errors than this: along the
+# projection with the largest predicted movement, or along any projection.
 SIGMAS, SIGMAS_OF_ANY = 3.0, 4.0
 
 
 class Movement(NamedTuple):
-    """What the movement of the mean of all samples agrees with.
+    """Result of the test: which movements of the mean of all samples are not ruled out.
 
     Args:
-        as_mix: Whether the samples may have moved as the class mix says.
-        none: Whether the samples may not have moved at all.
-        tells: Whether the two differ by more than chance.
+        as_mix: Whether it is possible that the samples moved as the class mix predicts.
+        none: Whether it is possible that the samples did not move.
+        tells: Whether the predicted movement is larger than chance, so that the test can decide.
     """
 
     as_mix: bool
@@ -34,7 +34,7 @@ class Movement(NamedTuple):
 def movement(
     current: LabelSummary, reference: LabelSummary, shares: tuple[float, float]
 ) -> Movement | None:
-    """Compares the mean of all samples with the one that a new class mix predicts.
+    """Compares the mean of all samples with the mean that the new class mix predicts.
 
     Args:
         current: Labels of the stream that may differ.
@@ -42,8 +42,9 @@ def movement(
         shares: Shares of distinct samples, see `class_mix.Shares`.
 
     Returns:
-        The result; None without moments by class, with more classes than have moments of their
-        own, or if `current` has a class that the reference lacks.
+        The result; None without moments by class, if several classes share their moments, if the
+        reference has fewer than `MIN_SAMPLES` samples of a class of `current`, or if all its
+        samples are equal along a projection.
     """
     now, before = current.by_class, reference.by_class
     n, m = now.count[:, :1] * shares[0], before.count[:, :1] * shares[1]
@@ -51,7 +52,8 @@ def movement(
         return None
     new, old = n / n.sum(), m / m.sum()  # the class mixes, (classes, 1)
     moved = (new * now.mean).sum(axis=0) - (old * before.mean).sum(axis=0)
-    # The class means of `current` are known, so only their errors count, not that of the mix.
+    # `moved` minus the predicted movement is `new * (now.mean - before.mean)`, summed over the
+    # classes. So only the class means contribute errors, not the class mixes.
     squares = new**2 * before.std**2 * (1 / np.maximum(n, 1) + 1 / np.maximum(m, 1))
     return _judged(moved, squares.sum(axis=0), before, new, m, float(n.sum()))
 
@@ -59,7 +61,7 @@ def movement(
 def movement_of_unlabelled(
     current: Moments, reference: LabelSummary, frequencies: np.ndarray, errors: np.ndarray
 ) -> Movement | None:
-    """Does the same for a stream without labels, whose class mix is estimated.
+    """Does the same as `movement` for a stream without labels, whose class mix is estimated.
 
     Args:
         current: Moments of the random projections of all its samples, `(directions,)`.
@@ -88,7 +90,7 @@ def _judged(
     m: np.ndarray,
     n: float,
 ) -> Movement | None:
-    """Judges the movement, above all along the projection where the largest one is predicted.
+    """Tests the movement, most strictly along the projection with the largest predicted one.
 
     Args:
         moved: Movement of the mean of all samples, `(directions,)`.
@@ -106,7 +108,8 @@ def _judged(
     if not np.all(together > 0):
         return None
     predicted = ((new - old) * before.mean).sum(axis=0)
-    # In standard deviations. Along the other projections, chance hides this movement.
+    # The projection with the largest predicted movement in standard deviations. Along the others,
+    # chance may hide the movement.
     best = int(np.argmax(np.abs(predicted) / np.sqrt(together)))
 
     def is_zero(movement: np.ndarray, squared_error: np.ndarray) -> bool:

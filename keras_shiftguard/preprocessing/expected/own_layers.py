@@ -1,9 +1,8 @@
 """Preprocessing layers of a network that is not recognised: they show what its input must receive.
 
 If the layers in front of the first weights turn one named convention into another, as
-`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first one. Layers that
-stand for nothing of that kind, such as a `Normalization` that was adapted to a data set, are left
-out.
+`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first one. Other layers,
+such as a `Normalization` that was adapted to a data set, are ignored.
 """
 
 from typing import Any
@@ -23,9 +22,9 @@ BY_CHANNEL = (("torch", "rgb"), ("caffe", "bgr"), ("torch", "bgr"), ("caffe", "r
 
 
 def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front] | None:
-    """Returns what must go into the preprocessing layers of a model, and what they compute.
+    """Returns what the preprocessing layers of a model must receive, and what they compute.
 
-    It is None if there are none, or if they do not tell.
+    Returns None if there are no such layers, or if they do not show what they must receive.
 
     Args:
         model: A model with a recorded graph.
@@ -49,9 +48,11 @@ def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front
 
 
 def _end_of_front(steps: list[Step], position: int) -> int | None:
-    """Returns the index of the first step with weights that an input feeds, and only this input.
+    """Returns the index of the step at which the preprocessing of an input ends.
 
-    A `Normalization` has constants, no weights. The images also end where they are reshaped.
+    This is the first step behind the input that has weights or reshapes the images. The weights of
+    a `Normalization` do not count, because they are constants. Returns None if there is no such
+    step, or if other inputs feed it too.
     """
     for i, step in enumerate(steps):
         is_front = isinstance(step.operation, layers.Normalization)
@@ -65,7 +66,7 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
 
 def _input_of(front: Front) -> InputConvention | None:
-    """Returns the named convention that a front turns into a named one; None if there is none."""
+    """Returns the named convention that a front turns into another one; None if there is none."""
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
     in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
     if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):

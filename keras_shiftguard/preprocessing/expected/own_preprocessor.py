@@ -79,7 +79,8 @@ def with_weights_of_keras_hub(
 ) -> list[StructuralExpectation]:
     """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
 
-    Only a network that is recognised and has nothing in front has such a convention.
+    If the model only contains one of KerasHub, this is done for recognised networks alone. Their
+    convention becomes unknown if layers in front of the network change it.
     """
     is_whole = is_of_keras_hub(model)
     if not is_whole and not contains_keras_hub(model):

@@ -71,7 +71,7 @@ def stated_conventions(expects: Any) -> dict[str | None, InputConvention]:
 def attached_conventions(
     path: str | PathLike[str], model: Any
 ) -> dict[str | None, InputConvention]:
-    """Returns what the profile attached to a saved model states; nothing if it does not tell.
+    """Returns the conventions that the profile attached to a saved model shows, if any.
 
     Args:
         path: Path of the saved model, or of anything else.
@@ -94,9 +94,10 @@ def attached_conventions(
 def for_model(
     stated: Mapping[str | None, InputConvention], model: Any
 ) -> dict[str | None, InputConvention]:
-    """Returns the statements by the names that inputs have here.
+    """Returns the statements with the input names that this package uses.
 
-    The only input of a model is called "input" here, and may have a name of its own in the model.
+    It calls the only input of a model "input". So a statement on this input by its name in the
+    model gets the key None, which stands for every image input.
     """
     tensors = getattr(model, "inputs", None)
     names = [getattr(t, "name", None) for t in tensors] if isinstance(tensors, list) else []
@@ -223,8 +224,8 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
 def _may_be_augmented(observed: Observation) -> bool:
     """Whether a fitted convention may be a named one, whose images augmentation has changed.
 
-    A scale and an offset can be fitted to the extremes of any images. It tells nothing unless the
-    result is standardised, or far from all named conventions.
+    A scale and an offset can be fitted to the extremes of any images. They show the convention only
+    if the images are standardised, or if the fit is far from all named conventions.
     """
     fitted = observed.convention
     if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -46,8 +46,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
         std = np.ones_like(mean) if std is None else std
         _check_scale(mean, std)
         mean, std = np.broadcast_arrays(mean, std)
-        # A mean above 1 is for pixels in 0..255, else for pixels in [0, 1]. Without rescaling, the
-        # latter are expected to be in [0, 1] already.
+        # A mean above 1 is that of pixels in 0..255, any other that of pixels in [0, 1]. With
+        # `do_rescale=False`, the pixels of the second kind are in [0, 1] from the beginning.
         if mean.max() > 1 or (not mean.any() and std.max() > 1):
             factor, shift = 1.0, 0.0
         elif rescales is False:

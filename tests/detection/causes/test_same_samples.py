@@ -146,7 +146,7 @@ def test_the_chance_of_the_same_labels():
     first = rng.hypergeometric(12, 8, 10, 500_000)
     labels = LabelSummary(10, 10, np.array([6, 4]))
     assert chance_of_same_labels(labels, 2) == pytest.approx((first == 6).mean(), rel=0.01)
-    # Another pass makes it rarer, dependent samples make it more likely.
+    # Equal counts are less likely in three passes than in two, and likelier for dependent samples.
     assert chance_of_same_labels(labels, 3) < chance_of_same_labels(labels, 2)
     assert chance_of_same_labels(labels, 2, 0.5) > chance_of_same_labels(labels, 2)
 

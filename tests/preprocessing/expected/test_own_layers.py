@@ -1,4 +1,4 @@
-"""What preprocessing layers say in front of a network that is not recognised."""
+"""Preprocessing layers in front of a network that is not recognised: what input they expect."""
 
 import keras
 import numpy as np
@@ -94,7 +94,7 @@ def test_the_verdict_of_a_tutorial_model():
     wrong = sg.diagnose(model, RAW / 255)
     assert (wrong.status, wrong.expected.mode, wrong.observed.mode) == ("mismatch", "raw", "unit")
     assert wrong.advice == "x = x * 255.0"
-    # What the user says counts more.
+    # A statement of the user comes before the layers.
     said = sg.diagnose(model, RAW / 255, expects="unit")
     assert said.status == "ok"
     assert "The model's own layers are made for raw (0..255), RGB, which does not" in str(
