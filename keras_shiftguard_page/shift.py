@@ -113,7 +113,7 @@ def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:
         )
     if kind == "label":
         return (
-            "Look at how the two were drawn. If the new class shares are right, this says so:",
+            "Check how both were sampled. If the new class shares are right, acknowledge them:",
             f'guard.acknowledge("labels", "{_name(where)}")',
         )
     if kind == "concept":

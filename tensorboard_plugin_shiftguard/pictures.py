@@ -78,7 +78,10 @@ def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
         Unreadable: If it is no PNG file, or too large.
     """
     file = f"{PICTURES}/{PICTURE_FILE.format(epoch=epoch, row=row, number=number)}"
-    content = _read(run, file, MAX_PICTURE_BYTES)
+    try:
+        content = _read(run, file, MAX_PICTURE_BYTES)
+    except Unreadable as error:
+        raise Unreadable(f"This picture {error.message}.") from error
     if content is None:
         raise NotHere("There is no such picture: the guard keeps those of the last epochs only.")
     if not content.startswith(PNG_SIGNATURE):

@@ -78,7 +78,7 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
     return (
         f"Let augmentation make training look like {name}:",
         f'guard = sg.ShiftGuard({target}adapt="augmentation")',
-        [f"If it is {name} that was made wrongly, repair {name} instead."],
+        [f"If the mistake is in {name}, repair {name} instead."],
     )
 
 
@@ -114,12 +114,12 @@ def _adapted(
         result = "augmentation has not closed the gap so far"
     code, after = None, (state.get("worth") or {}).get("after")
     if after:  # the guard's estimate at the end of the fit
-        todo = "Nothing more. What adaptation brought was estimated after the fit."
+        todo = "Nothing more. The result of the adaptation was estimated after the fit."
     elif is_target:
         todo = "After the fit, estimate the accuracy on the target without labels:"
         code = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
     else:
-        todo = "Watch the accuracy of validation: it shows whether that helps."
+        todo = "Watch the validation accuracy: it shows whether this helps."
     return told(
         kind,
         short=short,

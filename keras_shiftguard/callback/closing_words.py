@@ -27,9 +27,9 @@ def preprocessing_line(diagnosis: Diagnosis | None) -> str:
         return ""
     line = str(diagnosis).partition("\n")[0]
     if diagnosis.status == "unknown":
-        return f"{line} What would tell: print(guard.diagnosis)"
+        return f"{line} What would settle it: print(guard.diagnosis)"
     if any(hint.name == "layers" for hint in diagnosis.hints):
-        return f"{line} Its own layers are made for another input: print(guard.diagnosis)"
+        return f"{line} Its own layers are made for another input, see print(guard.diagnosis)"
     return line
 
 

@@ -49,8 +49,8 @@ class Independence:
                 alike = "are alike, as frames of a clip are, or files in the order of their classes"
             self.notes[name] = (
                 f"neighbouring images of {stream_name(name)} {alike}: its "
-                f"{profile.num_samples:,} images count as {number:,}. If they are independent, say "
-                f"ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
+                f"{profile.num_samples:,} images count as {number:,}. If they are independent, "
+                f"pass ShiftGuard(distinct_samples={{{name!r}: 1.0}})"
             )
         return replace(profile, distinct_samples=number)
 

@@ -155,7 +155,9 @@ class PreprocessingWatch:
             elif self.on_mismatch == "fix":
                 is_affine = diagnosis.expected.is_known and diagnosis.observed.is_known
                 unproven = is_affine and not diagnosis.garbled
-                why = "It is not certain that this helps" if unproven else "No layer can undo this"
+                why = (
+                    "It is not certain that the fix helps" if unproven else "No layer can undo this"
+                )
                 lines.append(f"  {why}, so nothing was corrected.")
             if not self._is_reported(name):
                 warn("\n".join(lines))

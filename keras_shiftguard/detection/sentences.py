@@ -76,7 +76,7 @@ def feature_differs(
         words = LABELS.get(name, label) if what.startswith("images") else label
         lower, higher = ADJECTIVES.get(name, (f"lower in {words}", f"higher in {words}"))
         if name == "length" and "0" in current.names:  # a short text, or an integer table
-            lower, higher = (f"with {how} entries other than 0" for how in ("fewer", "more"))
+            lower, higher = (f"with {how} entries that are not 0" for how in ("fewer", "more"))
             label = "number"
         more = higher if current.mean(name) > reference.mean(name) else lower
         return f"{subject} are {more}: mean {label} {a} against {b} in {against}, {size}"

@@ -35,7 +35,8 @@ MAX_SECONDS, MAX_SHARE = 30.0, 0.1
 # itself may be what helped.
 LEARNED = 0.02
 CAUTION = (
-    "Training on the target makes a model surer than it is right: check with some labelled samples."
+    "Training on the target makes a model too sure of itself there, so this may be too high: check "
+    "it with some labelled samples."
 )
 
 
@@ -73,7 +74,7 @@ def expected_worth(
             return f"Whether adaptation can help is not known: {num_target} samples are too few."
         data = "the target" if name == "target" else name
         return (
-            f"Adaptation is unlikely to help: nothing was found in which {data} differs from "
+            f"Adaptation is unlikely to help: no difference was found between {data} and "
             f"training ({num_target:,} and {num_source:,} samples)."
         )
     worst = max(moved, key=lambda finding: abs(finding.effect_size))
@@ -81,7 +82,7 @@ def expected_worth(
     difference = difference[:1].lower() + difference[1:]
     if worst.kind == "preprocessing":
         return (
-            f"Look at the input pipeline before adapting: {difference}. A mistake there is "
+            f"Check the input pipeline before adapting: {difference}. A mistake there is "
             "repaired there, not by adaptation."
         )
     if not has_means:
@@ -119,7 +120,7 @@ def measured_worth(
     if now.value is None:
         if now.reason != METHODS_DISAGREE:
             return ""
-        return "Nothing tells whether it helped: the methods of estimation disagree."
+        return "Whether it helped is not known: the estimation methods disagree."
     said = f"accuracy on target data is estimated at {_percent(now)}"
     if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
         line = (
@@ -128,13 +129,11 @@ def measured_worth(
         )
         return f"{line} {CAUTION}" if saw_target else line
     if before.value is None:
-        return (
-            f"Nothing tells whether it helped: {said}; {when}, the methods of estimation disagree."
-        )
+        return f"Whether it helped is not known: {said}; {when}, the estimation methods disagree."
     both = f"{said}, {_percent(before)} {when}"
     if _learned(now, before):
         return (
-            f"Nothing tells whether adaptation or training alone did it: {both}, and accuracy on "
+            f"It is not known whether adaptation or training alone did it: {both}, and accuracy on "
             "the source rose as well."
         )
     if saw_target:
@@ -144,7 +143,7 @@ def measured_worth(
         return f"It helped: {both}."
     if high < low_before:
         return f"It did harm: {both}."
-    return f"No difference that the estimate could show: {both}."
+    return f"The estimate shows no difference: {both}."
 
 
 def _percent(estimate: AccuracyEstimate) -> str:

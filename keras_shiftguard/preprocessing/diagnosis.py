@@ -249,7 +249,11 @@ class Diagnosis(AsPage):
             return f"Preprocessing mismatch{where}: {what}"
         expected = in_words(self.expected)
         if self.trained_here:
-            observed = in_words(self.observed) if self.observed.is_known else "images as they are"
+            observed = (
+                in_words(self.observed)
+                if self.observed.is_known
+                else "images in no named convention"
+            )
             return f"Preprocessing: the model is being trained here, on {observed}."
         if self.status == "ok":
             return f"Preprocessing is right: the model is fed what it expects, {expected}."
@@ -265,13 +269,13 @@ class Diagnosis(AsPage):
             doubt = (
                 "red and blue may be swapped"
                 if orders == {"rgb", "bgr"}
-                else "something else about the images may not be"
+                else "something else about the images may be wrong"
             )
             scale = InputConvention(self.expected.mode, "unknown")
             return f"Preprocessing unknown{where}: the scale, {scale}, is right, but {doubt}."
         return (
             f"Preprocessing unknown{where}: the model seems to expect {expected}, and is fed "
-            f"{in_words(self.observed)}; which is right is not certain."
+            f"{in_words(self.observed)}. Which of the two is right is not certain."
         )
 
     def _seen(self) -> str:

@@ -313,7 +313,7 @@ def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[
         return ()
     sentence = (
         f"The model's own layers are made for {expected}, and it is fed {observed}: the images may "
-        "be scaled twice. It learns from them all the same, often more slowly."
+        "be scaled twice. The model still learns from them, often more slowly."
     )
     return (Hint("layers", sentence, 0.9),)
 

@@ -136,6 +136,6 @@ def test_an_integer_table_has_entries_and_no_length():
         "length", "samples", "location", -1.0, short, FeatureTable(("0", "length"), 100, moments),
         *MORE,
     )  # fmt: skip
-    assert "with fewer entries other than 0: mean number 4 against 5" in text
+    assert "with fewer entries that are not 0: mean number 4 against 5" in text
     text = differs("length", "location", (4.0, 1.0), (5.0, 1.0), what="samples")
     assert "are shorter: mean length 4 against 5" in text

@@ -31,8 +31,12 @@ COLUMN = replace(
         ([DARK], 20, "Adaptation may help: target images are much darker than"),
         ([replace(DARK, effect_size=-0.3)], 900, "Adaptation may help: target images are slightly"),
         ([COLUMN], 900, "Adaptation may help: target samples are higher (900 samples)."),
-        ([replace(DARK, kind="preprocessing")], 900, "Look at the input pipeline before adapting"),
-        ([replace(DARK, negligible=True)], 900, "Adaptation is unlikely to help: nothing was"),
+        ([replace(DARK, kind="preprocessing")], 900, "Check the input pipeline before adapting"),
+        (
+            [replace(DARK, negligible=True)],
+            900,
+            "Adaptation is unlikely to help: no difference was",
+        ),
         ([replace(DARK, feature="outputs/entropy")], 900, "Adaptation is unlikely to help"),
         ([], 20, "Whether adaptation can help is not known: 20 samples are too few."),
     ],
@@ -64,13 +68,17 @@ NOW = estimated(0.84, 0.80, 0.88)
             "It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] "
             "before adaptation.",
         ),
-        (NOW, estimated(0.8, 0.7, 0.9), "No difference that the estimate could show: accuracy"),
+        (NOW, estimated(0.8, 0.7, 0.9), "The estimate shows no difference: accuracy"),
         (NOW, estimated(0.95, 0.9, 1.0), "It did harm: accuracy on target data"),
         # No help is claimed for adaptation if training itself may have helped.
-        (NOW, estimated(0.3, 0.2, 0.4, 0.5), "Nothing tells whether adaptation or training alone"),
+        (
+            NOW,
+            estimated(0.3, 0.2, 0.4, 0.5),
+            "It is not known whether adaptation or training alone",
+        ),
         (NOW, None, "Accuracy on target data is estimated at 84 % [80, 88], and is 95 % on"),
-        (NOW, UNKNOWN, "Nothing tells whether it helped: accuracy on target data is estimated"),
-        (UNKNOWN, None, "Nothing tells whether it helped: the methods of estimation disagree."),
+        (NOW, UNKNOWN, "Whether it helped is not known: accuracy on target data is estimated"),
+        (UNKNOWN, None, "Whether it helped is not known: the estimation methods disagree."),
         (replace(UNKNOWN, reason="too few"), None, ""),
     ],
 )

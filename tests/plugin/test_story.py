@@ -125,7 +125,7 @@ def test_there_is_one_thing_to_do_about_darker_images():
     assert told["todo"] == "Let augmentation make training look like the target:"
     assert told["code"] == 'guard = sg.ShiftGuard(target_data=target, adapt="augmentation")'
     assert " or " not in told["todo"]
-    assert any("the target that was made wrongly" in reason for reason in told["why"])
+    assert any("the mistake is in the target" in reason for reason in told["why"])
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_unknown_names_both_where_the_witnesses_disagree():
     swapped = str(Diagnosis("unknown", CAFFE, InputConvention("caffe", "rgb"), num_samples=64))
     assert "the scale, caffe (0..255 minus the ImageNet mean), is right, but red and" in swapped
     odd = str(Diagnosis("unknown", CAFFE, CAFFE, num_samples=64))
-    assert "is right, but something else about the images may not be" in odd
+    assert "is right, but something else about the images may be wrong" in odd
 
 
 def test_nothing_is_expected_of_a_network_that_nobody_knows():

@@ -120,7 +120,10 @@ def test_a_network_may_be_trained_on_images_in_no_convention_with_a_name():
     dark = imagenet_photos(96)[0] / np.float32(255 * 7)
     found = judge(model, {"input": dark}, profile(dark), training=True)
     assert not found.observed.is_known and found.status == "ok"
-    assert str(found) == "Preprocessing: the model is being trained here, on images as they are."
+    assert (
+        str(found)
+        == "Preprocessing: the model is being trained here, on images in no named convention."
+    )
     standard = imagenet_photos(96)[0]
     standard = standard - standard.mean((1, 2, 3), keepdims=True)
     standard = (standard / standard.std((1, 2, 3), keepdims=True)).astype("float32")

@@ -73,7 +73,7 @@ def concept_finding(
         family = "concept"
         explanation = classes_look_different(classes, largest.effect_size, stream, against)
     if current.shares_moments or reference.shares_moments:
-        explanation += f"; class ids are told apart only modulo {MAX_CLASSES_EMBEDDED}"
+        explanation += f"; classes whose ids are equal modulo {MAX_CLASSES_EMBEDDED} count as one"
     return Finding(
         feature="labels/concept",
         kind="concept",
@@ -147,7 +147,7 @@ def with_doubt(
         text = f"{mix.explanation}; {POSSIBLY}, or samples were relabelled: too few to tell"
         doubted = replace(mix, explanation=text)
     else:
-        text = f"{mix.explanation}; the samples did not move with it: possibly relabelled"
+        text = f"{mix.explanation}; the samples did not move with the shares: possibly relabelled"
         doubted = replace(mix, kind="concept", family=RELABELLED, explanation=text)
     return [doubted if f is mix else f for f in findings]
 

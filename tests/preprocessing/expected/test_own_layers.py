@@ -113,5 +113,5 @@ def test_training_from_scratch_is_no_mismatch_but_has_a_hint():
     assert guard.diagnosis.status == "ok" and guard.diagnosis.trained_here
     assert "the images may be scaled twice" in str(guard.diagnosis)
     assert preprocessing_line(guard.diagnosis).endswith(
-        "on unit ([0, 1]). Its own layers are made for another input: print(guard.diagnosis)"
+        "on unit ([0, 1]). Its own layers are made for another input, see print(guard.diagnosis)"
     )
