@@ -432,8 +432,11 @@ class ShiftGuard(keras.callbacks.Callback):
         """Returns what somebody says that the model expects, and who says it."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
-        if isinstance(self.reference, (str, PathLike)):
-            attached = attached_conventions(self.reference, self.model)
+        reference = self._optional_data["reference"]
+        if reference.is_there and isinstance(self.reference, (str, PathLike)):
+            attached: dict[str | None, InputConvention] = {}
+            with reference.reading():
+                attached = attached_conventions(self.reference, self.model)
             if attached:
                 return attached, speaker_of(self.reference)
         own = after_preprocessor(self.model)
