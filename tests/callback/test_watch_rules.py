@@ -112,6 +112,14 @@ def test_the_visits_are_restored():
     assert InputProfile(**guard.state()["first"]["train"]).num_samples == 300
 
 
+def test_a_state_sets_no_other_attribute():
+    state = watch().state()
+    state["visits"] = {"compare": True, "is_augmented": True}
+    guard = watch()
+    guard.restore(state)
+    assert guard.is_augmented and guard.is_first_visit and callable(guard.compare)
+
+
 def test_a_tiny_alpha_needs_many_samples_and_is_no_error():
     assert "reveal a difference" in ShiftWatch(1e-18, "warn").needs
 
