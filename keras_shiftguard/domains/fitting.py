@@ -105,9 +105,11 @@ def train(
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
     # The user's callbacks come last, so that they can override what `watch` sets.
-    history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
-    model.judge()
-    model.judging = None  # with the samples
+    try:
+        history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+        model.judge()
+    finally:
+        model.judging = None  # with the samples
     if model.verbose:
         print(model.alignment)
     return history
