@@ -137,7 +137,7 @@ class CostWatch:
         covariate = [
             f.feature
             for f in findings
-            if f.kind == "covariate" and f.feature.split("/")[0] == source
+            if f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/")
         ]
         concept = [
             f.feature
