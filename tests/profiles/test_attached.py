@@ -182,6 +182,15 @@ def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
         diagnose(network(), photos(), expects=profile(images))
 
 
+def test_a_profile_of_images_with_other_channels_is_passed_over(saved):
+    far = photos() * [257.0, 400.0, 600.0] + 3.0  # from every named convention, by channel
+    profile(far.astype("float32")).attach(saved)
+    gray = keras.Sequential([keras.Input((32, 32, 1)), layers.Conv2D(4, 3)])
+    guard = sg.ShiftGuard(reference=saved, on_shift="ignore", verbose=0)
+    gray.predict(photos()[..., :1], callbacks=[guard], verbose=0)
+    assert guard.report is not None
+
+
 def test_pixels_of_sixteen_bits_are_far_from_every_named_convention(saved):
     deep = photos() * 257.0 + 3.0
     profile(deep).attach(saved)
