@@ -57,6 +57,9 @@ PICTURES, PICTURE_LIST = "samples", "index.json"
 PICTURE_SCHEMA = 1
 PICTURE_FILE = "epoch-{epoch}/{row}-{number}.png"
 
+# A gap to the target below this, in standard deviations between samples, counts as closed.
+CLOSED = 0.5
+
 SHARE_SCALE = 32767  # a share of 1 in a histogram, which holds shares of samples as int16
 
 # Limits. The reader rejects or cuts what is larger.

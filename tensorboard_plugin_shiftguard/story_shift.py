@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tensorboard_plugin_shiftguard.metadata import CLOSED
 from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, told
 from tensorboard_plugin_shiftguard.story_sentences import finished, headline
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
@@ -10,7 +11,6 @@ from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
 # Pairs of streams in order of priority. The first one explains the validation accuracy, which the
 # user sees.
 PAIRS = (("validation", "train"), ("target", "train"), ("target", "validation"))
-CLOSED = 0.5  # a gap below this, in standard deviations between samples, counts as closed
 
 
 def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str, Any]:

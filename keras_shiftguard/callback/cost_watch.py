@@ -137,7 +137,7 @@ class CostWatch:
         covariate = [
             f.feature
             for f in findings
-            if f.kind == "covariate" and f.feature.split("/")[0] == source
+            if f.kind == "covariate" and f"{f.feature}/".startswith(f"{source}/")
         ]
         concept = [
             f.feature
@@ -176,10 +176,13 @@ class CostWatch:
         step = _step(pair, name) if source in pair.findings and not apart else None
         if step is not None:
             costs[source] = cost_of_step(predict, current, step, first)
-        if "labels" in pair.findings and pair.findings["labels"].kind == "label":
+        labels = pair.findings.get("labels")
+        if labels is not None and labels.kind == "label":
             counts = pair.reference.labels.counts, pair.current.labels.counts
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
+        elif labels is not None:
+            costs["labels"] = None  # wrong labels, which an earlier look took for another mix
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         self._shift.price(
             pair.stream,

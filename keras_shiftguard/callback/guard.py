@@ -36,7 +36,10 @@ from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import SPEAKER as OWN_PREPROCESSOR
-from keras_shiftguard.preprocessing.expected.own_preprocessor import after_preprocessor
+from keras_shiftguard.preprocessing.expected.own_preprocessor import (
+    after_preprocessor,
+    converts_by_itself,
+)
 from keras_shiftguard.preprocessing.expected.stated import (
     attached_conventions,
     for_model,
@@ -432,8 +435,13 @@ class ShiftGuard(keras.callbacks.Callback):
         """Returns the stated conventions of the inputs, and words for who states them."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
-        if isinstance(self.reference, (str, PathLike)):
-            attached = attached_conventions(self.reference, self.model)
+        reference = self._optional_data["reference"]
+        is_path = isinstance(self.reference, (str, PathLike))
+        # The profile of a model that converts its images may be that of the images before that.
+        if is_path and reference.is_there and not converts_by_itself(self.model):
+            attached: dict[str | None, InputConvention] = {}
+            with reference.reading():
+                attached = attached_conventions(self.reference, self.model)
             if attached:
                 return attached, speaker_of(self.reference)
         own = after_preprocessor(self.model)

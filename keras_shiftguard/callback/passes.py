@@ -49,11 +49,13 @@ class PassCounter:
         steps = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
-        # If the passes repeat, the kept images are samples of the new pass as well. A fit that was
-        # just resumed has kept none yet.
+        # If the passes repeat, the kept images are still samples of the new pass, and more of them
+        # would be copies. If the fit was resumed, there are none.
         if not self.repeats or not stream.has_samples:
             stream.forget_samples()
             stream.spread_samples(-(-steps // self.stride) if steps else None)
+        else:
+            stream.hold_samples()
         stream.restart()
         for metric in stream.user_metrics:
             metric.reset_state()

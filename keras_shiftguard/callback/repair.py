@@ -22,8 +22,7 @@ from keras_shiftguard.io.batches import first_samples
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.stream import Stream
-
-CLOSED = 0.5  # a gap below this, in standard deviations between samples, counts as closed
+from tensorboard_plugin_shiftguard.metadata import CLOSED
 
 
 class Repair:

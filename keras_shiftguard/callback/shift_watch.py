@@ -240,8 +240,9 @@ class ShiftWatch:
         self._monitor.restore(state["monitor"])
         self._told = {(str(a), str(b), str(c)) for a, b, c in state.get("told", ())}
         self._same_labels = int(state.get("same_labels", 1))
-        for name, value in state.get("visits", {}).items():
-            setattr(self, name, bool(value))
+        visits = state.get("visits", {})
+        for name in VISITS:
+            setattr(self, name, bool(visits.get(name, getattr(self, name))))
         self._notes_of_passes = self._notes({})
         self.report = self._monitor.report(self._notes_of_passes)
 

@@ -121,10 +121,11 @@ def compare_profiles(
             p_value = min(p_value, concept.p_value / concept_share)
 
     def moved(frequencies: np.ndarray, errors: np.ndarray) -> Movement | None:
-        samples = next((s.embedding.projections for s in current.inputs.values()), None)
-        if samples is None:
+        first = next(iter(reference.inputs), "")  # the input whose moments are stored by class
+        if first not in current.inputs:
             return None
-        return movement_of_unlabelled(samples, reference.labels, frequencies, errors)
+        samples = current.inputs[first].embedding.projections
+        return movement_of_unlabelled(samples, reference.labels, frequencies, errors, shares)
 
     findings = with_estimated_mix(findings, current.outputs, reference.outputs, moved)
     p_value = min([p_value, *(finding.p_value for finding in certain)])

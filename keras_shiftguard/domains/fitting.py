@@ -16,7 +16,7 @@ from keras_shiftguard.domains.outcome import Outcome, expectation
 from keras_shiftguard.domains.paired_batches import Pairs, is_one_shot
 from keras_shiftguard.domains.watch import AdaptationWatch
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.processes import from_all
+from keras_shiftguard.instrument.processes import from_all, has_several_processes
 from keras_shiftguard.io.batches import batches, is_arrays, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
@@ -95,6 +95,7 @@ def train(
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
     judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
+    judges = judges and not has_several_processes()  # one alone cannot copy the weights
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
     model.judging = Outcome(model, watch) if judges else None
@@ -105,9 +106,11 @@ def train(
     elif isinstance(callbacks, keras.callbacks.Callback):
         callbacks = [callbacks]
     # The user's callbacks come last, so that they can override what `watch` sets.
-    history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
-    model.judge()
-    model.judging = None  # frees the samples that it holds
+    try:
+        history = plain_fit(pairs, shuffle=False, callbacks=[watch, *callbacks], **kwargs)
+        model.judge()
+    finally:
+        model.judging = None  # frees the samples that it holds
     if model.verbose:
         print(model.alignment)
     return history

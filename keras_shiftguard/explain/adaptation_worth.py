@@ -177,8 +177,8 @@ def bounded_estimate(
     images = any(np.ndim(part) == 4 for part in named_inputs(x).values())
     if images and keras.backend.backend() == "jax":
         return None  # JAX compiles the corruptions of images for minutes
-    target, x, y = (_few(part) for part in (target, x, y))
     try:
+        target, x, y = (_few(part) for part in (target, x, y))
         model.predict(x, batch_size=CHUNK, verbose=0)  # compiles
         start = time.perf_counter()
         model.predict(x, batch_size=CHUNK, verbose=0)

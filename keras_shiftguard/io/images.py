@@ -145,7 +145,9 @@ def _in_eight_bits(image: "Image.Image") -> "Image.Image":
         return image
     pixels = np.asarray(image)
     is_deep = image.mode != "I" or pixels.max() > 255
-    return Image.fromarray((pixels // 256 if is_deep else pixels).astype("uint8"))
+    levels = pixels // 256 if is_deep else pixels
+    # A file of 32 bits may hold more than 16 of them: too bright is white, not any other value.
+    return Image.fromarray(np.clip(levels, 0, 255).astype("uint8"))
 
 
 def read_array(path: Path, max_samples: int) -> np.ndarray:

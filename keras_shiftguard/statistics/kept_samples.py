@@ -41,6 +41,7 @@ class KeptSamples:
         self._parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._seen = 0  # number of these samples
         self.is_whole = True  # False once an image is only a part of a sample: a frame or a crop
+        self._is_held = False  # whether no image is added
 
     def spread(self, measured: int | None) -> None:
         """Spreads the images over a pass.
@@ -53,6 +54,8 @@ class KeptSamples:
 
     def update(self, x: Any, y: Any = None) -> None:
         """Copies the images of one batch that are due, and their labels, to the host."""
+        if self._is_held:
+            return
         first, self._seen = self._seen, self._seen + x.shape[0]
         filled = sum(len(images) for images, _, _ in self._parts)
         self._batches += 1
@@ -74,8 +77,13 @@ class KeptSamples:
         labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
         self._parts.append((images, labels, first + np.arange(len(images))))
 
+    def hold(self) -> None:
+        """Adds no more images until `reset`: those that come were all seen already."""
+        self._is_held = True
+
     def reset(self) -> None:
         """Empties the buffer, so that it fills again."""
+        self._is_held = False
         self._parts.clear()
         self._seen = self._batches = 0
 

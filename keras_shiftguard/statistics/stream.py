@@ -135,6 +135,11 @@ class Stream:
         for buffer in self.kept_samples.values():
             buffer.reset()
 
+    def hold_samples(self) -> None:
+        """Adds no more images to the buffers until `forget_samples`."""
+        for buffer in self.kept_samples.values():
+            buffer.hold()
+
     @property
     def has_samples(self) -> bool:
         """Whether any image is kept."""

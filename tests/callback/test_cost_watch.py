@@ -193,6 +193,21 @@ def test_a_reference_with_another_name_of_the_input():
     assert not watch._has_failed and "reference" in watch._measured
 
 
+def test_wrong_labels_lose_the_cost_of_another_mix():
+    """An earlier look, at fewer samples, took them for label shift."""
+    train, validation = levels(0), levels(1)
+    shift = ShiftWatch(0.05, "ignore")
+    shift.compare({"train": sg.profile(train), "validation": sg.profile(validation)}, 1)
+    priced = {"cost": 0.0, "cost_interval": (-0.1, 0.1), "harmless": True}
+    wrong = replace(CONCEPT, feature="labels", family="relabelled", against="train", **priced)
+    for pair in shift.pairs:
+        if (pair.stream, pair.against) == ("validation", "train"):
+            pair.findings = {wrong.feature: wrong}
+    CostWatch(classifier_by_level(), shift, lambda: None).update(streams_of(train, validation), 1)
+    (found,) = (f for f in shift.report.findings if f.feature == "labels")
+    assert found.cost is None and found.matters
+
+
 def test_frames_of_a_video_are_not_given_to_the_model():
     spec = spec_for("input", (None, 3, 8, 8, 1), "channels_last")
     stream = Stream("validation")

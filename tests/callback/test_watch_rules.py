@@ -1,5 +1,6 @@
 """The rules of `ShiftWatch`, on profiles without a fit: findings, questions, notes and state."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -112,6 +113,14 @@ def test_the_visits_are_restored():
     assert InputProfile(**guard.state()["first"]["train"]).num_samples == 300
 
 
+def test_a_state_sets_no_other_attribute():
+    state = watch().state()
+    state["visits"] = {"compare": True, "is_augmented": True}
+    guard = watch()
+    guard.restore(state)
+    assert guard.is_augmented and guard.is_first_visit and callable(guard.compare)
+
+
 def test_a_tiny_alpha_needs_many_samples_and_is_no_error():
     assert "reveal a difference" in ShiftWatch(1e-18, "warn").needs
 
@@ -124,3 +133,17 @@ def test_a_resumed_fit_spreads_the_kept_images_again():
     counter.restore(state)
     counter.start(stream, None)
     assert stream.kept_samples["input"].measured
+
+
+def test_a_pass_that_repeats_keeps_no_image_twice():
+    stream = Stream("validation")
+    stream.build([spec_for("input", (None, 16, 16, 1), "channels_last")])
+    x, y = (keras.ops.convert_to_tensor(each) for each in (images(0, 80), np.arange(80) % 10))
+    counter = PassCounter()
+    for _ in range(4):
+        counter.start(stream, 2)
+        for batch, part in enumerate((slice(0, 40), slice(40, 80))):
+            stream.update({"input": x[part]}, x[part], y[part])
+            counter.advance(batch)
+        counter.finish(stream)
+    assert counter.repeats and len(stream.samples()[1]) == 80

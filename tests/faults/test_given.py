@@ -4,11 +4,14 @@ Training is not changed, there is one warning, and the log stays as written so f
 is a row of docs/faults.md.
 """
 
+import zipfile
+
 import keras
 import pytest
 from faults.fits import BACKEND, TARGET, X, quiet, records, same, watched
 
 import keras_shiftguard as sg
+from keras_shiftguard.profiles.attached import MEMBER, OF_KERAS
 
 pytestmark = pytest.mark.eager
 
@@ -36,6 +39,16 @@ def test_the_reference_profile_is_damaged(how, tmp_path, unwatched):
     assert len(warned) == 1 and "reference" in warned[0] and "train.profile" in warned[0]
     assert guard.report is not None and set(guard.profiles) == {"train", "validation"}
     assert len(records(tmp_path / "logs")) > 10
+
+
+@pytest.mark.thorough
+def test_the_profile_attached_to_the_reference_is_damaged(tmp_path, unwatched):
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for member in (*OF_KERAS, MEMBER):
+            archive.writestr(member, "{}")
+    weights, warned = watched(quiet(reference=tmp_path / "model.keras"))
+    assert same(weights, unwatched)
+    assert len(warned) == 1 and "reference" in warned[0] and "model.keras" in warned[0]
 
 
 class Failing(keras.utils.PyDataset):

@@ -50,6 +50,12 @@ def test_gray_and_palette_and_alpha_become_what_the_model_takes(tmp_path):
     assert gray.shape == (3, 8, 8, 1) and gray[2, 0, 0, 0] == 90
 
 
+def test_more_than_sixteen_bits_are_white(tmp_path):
+    Image.fromarray(np.array([[0, 256, 65535, 70000]], "int32")).save(tmp_path / "deep.tif")
+    (found,) = read_images(tmp_path / "deep.tif", (1, 4), 1, 1)
+    assert found.ravel().tolist() == [0, 1, 255, 255]
+
+
 def test_sixteen_bits_become_the_upper_eight(tmp_path):
     pixels = np.arange(64 * 64).reshape(64, 64) * 16
     Image.fromarray(pixels.astype("uint16")).save(tmp_path / "deep.png")

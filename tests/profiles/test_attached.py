@@ -3,6 +3,7 @@
 import os
 import stat
 import zipfile
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -182,6 +183,15 @@ def test_a_profile_that_does_not_tell_is_passed_over(saved, tmp_path):
         diagnose(network(), photos(), expects=profile(images))
 
 
+def test_a_profile_of_images_with_other_channels_is_passed_over(saved):
+    far = photos() * [257.0, 400.0, 600.0] + 3.0  # from every named convention, by channel
+    profile(far.astype("float32")).attach(saved)
+    gray = keras.Sequential([keras.Input((32, 32, 1)), layers.Conv2D(4, 3)])
+    guard = sg.ShiftGuard(reference=saved, on_shift="ignore", verbose=0)
+    gray.predict(photos()[..., :1], callbacks=[guard], verbose=0)
+    assert guard.report is not None
+
+
 def test_pixels_of_sixteen_bits_are_far_from_every_named_convention(saved):
     deep = photos() * 257.0 + 3.0
     profile(deep).attach(saved)
@@ -195,6 +205,17 @@ def test_a_reference_says_what_the_model_expects(saved):
     with pytest.warns(ShiftWarning, match="The profile attached to model.keras says"):
         keras.saving.load_model(saved).predict(photos(), callbacks=[guard], verbose=0)
     assert guard.diagnosis.status == "mismatch" and guard.diagnosis.expected.mode == "tf"
+
+
+def test_a_converter_of_the_model_counts_more_than_a_reference(saved):
+    """The profile may be that of the images before the model converts them."""
+    profile(photos()).attach(saved)
+    model = keras.saving.load_model(saved)
+    converter = SimpleNamespace(scale=1 / 127.5, offset=-1.0)
+    model.preprocessor = SimpleNamespace(image_converter=converter)
+    guard = sg.ShiftGuard(reference=saved, on_shift="ignore", verbose=0)
+    model.predict(photos() / 127.5 - 1, callbacks=[guard], verbose=0)
+    assert guard.diagnosis.status == "ok" and guard.diagnosis.expected.mode == "tf"
 
 
 def test_a_loss_of_ones_own_is_not_needed(tmp_path):

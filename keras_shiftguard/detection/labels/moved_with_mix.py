@@ -59,7 +59,11 @@ def movement(
 
 
 def movement_of_unlabelled(
-    current: Moments, reference: LabelSummary, frequencies: np.ndarray, errors: np.ndarray
+    current: Moments,
+    reference: LabelSummary,
+    frequencies: np.ndarray,
+    errors: np.ndarray,
+    shares: tuple[float, float] = (1.0, 1.0),
 ) -> Movement | None:
     """Does the same as `movement` for a stream without labels, whose class mix is estimated.
 
@@ -68,9 +72,10 @@ def movement_of_unlabelled(
         reference: Labels of the stream it is compared with.
         frequencies: Estimated class mix, `(classes,)`.
         errors: Standard errors of the frequencies, `(classes,)`.
+        shares: Shares of distinct samples, see `class_mix.Shares`.
     """
-    before, n = reference.by_class, float(np.max(current.count, initial=0.0))
-    m = before.count[:, :1]
+    before, n = reference.by_class, float(np.max(current.count, initial=0.0)) * shares[0]
+    m = before.count[:, :1] * shares[1]
     if not n or not m.sum() or len(frequencies) > len(m) or reference.shares_moments:
         return None
     new, error = (np.pad(each, (0, len(m) - len(each)))[:, None] for each in (frequencies, errors))

@@ -113,11 +113,14 @@ def _graph_runner(
         pruned = keras.Model(inputs, list(tensors_to_stop), name="front")
 
     def run(feeds: list[Any]) -> Any:
-        if pruned is not model:
-            # `call` does not check the shape, so a small image can go into a model that
-            # was declared for large images.
-            return pruned.call(feeds, training=False)
-        return model(keras.tree.pack_sequence_as(model.input, feeds), training=False)
+        # A layer of the user's own may draw random numbers at any time. The scope leaves the state
+        # of its generator as it was.
+        with keras.StatelessScope():
+            if pruned is not model:
+                # `call` does not check the shape, so a small image can go into a model that
+                # was declared for large images.
+                return pruned.call(feeds, training=False)
+            return model(keras.tree.pack_sequence_as(model.input, feeds), training=False)
 
     return run, shapes, dtypes
 

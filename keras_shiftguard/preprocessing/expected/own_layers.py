@@ -70,6 +70,8 @@ def _input_of(front: Front) -> InputConvention | None:
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
     in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
     if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):
+        if np.allclose(scale, 1, rtol=1e-3) and np.allclose(offset, 0, atol=1e-3):
+            return None  # a gray image, repeated as it is for three channels, fits all of them
         order = {1: "gray", 3: "rgb"}.get(front.channels, "unknown")
         for mode in UNIFORM:
             of_mode, shift = (float(numbers[0]) for numbers in MODES[mode])

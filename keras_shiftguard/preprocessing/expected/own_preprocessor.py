@@ -54,7 +54,10 @@ def after_preprocessor(model: Any) -> InputConvention | None:
     """Returns the convention that the model's own preprocessor states; None without one."""
     converter = _converter(model)
     if converter is not None:
-        return stated_conventions(converter)[None]
+        try:
+            return stated_conventions(converter)[None]
+        except BadInputError:  # another kind of converter, which states no numbers for channels
+            return None
     mode = getattr(model, "rescale_mode", None)
     if mode is None and not getattr(model, "include_preprocessing", True):
         mode = getattr(model, "preprocessing_mode", None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from keras_shiftguard.conventions import MODES, MODES_WITH_ORDER
 from keras_shiftguard.errors import BadInputError
-from keras_shiftguard.instrument.model_inputs import input_shapes
+from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.stated_numbers import (
     NUMBERS,
@@ -83,12 +83,16 @@ def attached_conventions(
     if not has_profile(path):
         return {}
     profile = InputProfile.load(path)
+    shapes = input_shapes(model)
+    images = [spec for spec in specs_of(shapes, model) if spec.layout != "features"]
     try:
         stated = for_model(_of_profile(profile), model)
+        found = {name: each for name, each in stated.items() if name in {None, *shapes}}
+        check_inputs(found, {spec.name: spec.channels for spec in images})
     except BadInputError:
-        return {}  # a profile of tables, or of images whose convention does not show
-    names = {None, *input_shapes(model)}
-    return {name: convention for name, convention in stated.items() if name in names}
+        # A profile of tables, of images with other channels, or whose convention does not show.
+        return {}
+    return found
 
 
 def for_model(

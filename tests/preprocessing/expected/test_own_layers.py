@@ -74,6 +74,33 @@ def test_other_than_three_channels(channels, order):
     assert found[0] == InputConvention("raw", order)
 
 
+def test_a_gray_image_that_is_only_repeated_says_nothing():
+    x = keras.Input((16, 16, 1))
+    three = layers.Concatenate()([x, x, x])
+    assert before_own_layers(keras.Model(x, layers.Conv2D(2, 3)(three)), 0) is None
+    scaled = keras.Model(x, layers.Conv2D(2, 3)(three / 255.0))
+    assert before_own_layers(scaled, 0)[0] == InputConvention("raw", "gray")
+
+
+class Drawing(layers.Layer):
+    """Draws a random number in each call, in inference too."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = keras.random.SeedGenerator(1)
+
+    def call(self, x):
+        return x + 0.0 * keras.random.uniform((1,), seed=self.generator)
+
+
+def test_reading_the_layers_draws_no_random_number():
+    drawing = Drawing()
+    model = network(drawing, layers.Rescaling(1 / 255))
+    before = np.array(ops.convert_to_numpy(drawing.generator.state))
+    assert before_own_layers(model, 0)[0] == InputConvention("raw")
+    np.testing.assert_array_equal(ops.convert_to_numpy(drawing.generator.state), before)
+
+
 def test_a_network_of_dense_layers_and_several_inputs():
     flat = network(layers.Rescaling(1 / 255), body=[layers.Flatten()])
     assert before_own_layers(flat, 0)[0] == InputConvention("raw")

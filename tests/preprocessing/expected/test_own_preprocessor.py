@@ -1,5 +1,7 @@
 """Models with their own preprocessor: real ones of KerasHub, and attributes of other packages."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -137,3 +139,10 @@ def test_a_model_of_another_package_is_judged_by_its_word():
     model.rescale_mode = "torch"
     found = sg.diagnose(model, RAW / 255)
     assert found.status == "mismatch" and found.expected.mode == "torch"
+
+
+def test_another_kind_of_converter_states_nothing():
+    model = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(4, 3)])
+    converter = SimpleNamespace(scale="auto", offset=0.0)
+    model.preprocessor = SimpleNamespace(image_converter=converter)
+    assert after_preprocessor(model) is None

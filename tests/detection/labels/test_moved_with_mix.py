@@ -1,0 +1,19 @@
+"""Whether samples moved as a class mix says."""
+
+import numpy as np
+
+from keras_shiftguard.detection.labels.moved_with_mix import movement_of_unlabelled
+from keras_shiftguard.profiles import LabelSummary, Moments
+
+
+def test_copies_of_samples_are_no_evidence_against_the_mix():
+    by_class = LabelSummary().by_class
+    for moments in (by_class.count, by_class.m2):
+        moments[:2] = 500
+    by_class.mean[:2] = [[-1.0], [1.0]]
+    reference = LabelSummary(1000, 1000, by_class=by_class)
+    every = np.ones(by_class.mean.shape[1])
+    current = Moments(1000 * every, 0.3 * every, 2000 * every)
+    even, errors = np.full(2, 0.5), np.zeros(2)
+    assert not movement_of_unlabelled(current, reference, even, errors).as_mix
+    assert movement_of_unlabelled(current, reference, even, errors, (0.1, 0.1)).as_mix
