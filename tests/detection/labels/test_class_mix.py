@@ -185,7 +185,7 @@ def test_classes_that_share_their_moments_are_not_named_for_sure():
         labels(x[:900], y[:900]), counts=np.bincount(wide[:900], minlength=MAX_CLASSES)
     )
     found = concept_finding(labels(moved[900:], y[900:]), summary, 0.05, ALL, "validation", "train")
-    assert found.explanation.endswith("only modulo 128")
+    assert found.explanation.endswith("equal modulo 128 count as one")
     points = ConceptShift((2,), False, "").points
     before, now, shares = np.full(200, 0.9), np.full(200, 0.9), np.full(200, 1 / 200)
     now[130] = 0.1
