@@ -150,7 +150,7 @@ def test_augmentation_towards_validation_is_judged_by_its_accuracy():
     one = {**DARKER, "stream": "validation", "cost": 0.06, "cost_interval": [0.04, 0.08]}
     told = told_of(one, adapts=True, left={"before": ["noise", 5.8], "now": ["noise", 0.2]})
     assert (told["kind"], told["code"], told["cost"]) == ("act", None, 0.06)
-    assert "accuracy of validation" in told["todo"]
+    assert "validation accuracy" in told["todo"]
 
 
 def test_what_adaptation_brought_is_the_first_reason():
