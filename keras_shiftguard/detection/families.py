@@ -110,13 +110,15 @@ class CollectedTests:
             i = int(tested[member])
             name, effect = current.names[i], float(tests.effect_size[i])
             dominant = ranks.DOMINANT[tests.dominant[i]]
-            return self._finding(
+            return Finding(
                 feature=f"{source}/{name}",
                 kind=kind,
                 family=family,
-                effect=effect,
+                effect_size=effect,
                 interval=(float(tests.lower[i]), float(tests.upper[i])),
                 p_value=float(tests.p_value[i]),
+                since=None,
+                **self.names._asdict(),
                 negligible=bool(tests.magnitude[i] < NEGLIGIBLE),
                 explanation=sentences.feature_differs(
                     name, what, dominant, effect, current, reference, *self.names
@@ -179,13 +181,15 @@ class CollectedTests:
             margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
             column = names[i].removeprefix(f"{source}/")
             words = f"Column {column} of {source}" if column.isdigit() else _capital(source)
-            return self._finding(
+            return Finding(
                 feature=f"{names[i]}/missing",
                 kind="covariate",
                 family="missing",
-                effect=effect,
+                effect_size=effect,
                 interval=(effect - margin, effect + margin),
                 p_value=float(p[i]),
+                since=None,
+                **self.names._asdict(),
                 negligible=abs(effect) < NEGLIGIBLE,
                 explanation=sentences.missing_differs(words, here, there, *self.names),
             )
@@ -224,13 +228,15 @@ class CollectedTests:
             return
 
         def finding(member: int) -> Finding:
-            return self._finding(
+            return Finding(
                 feature=source,
                 kind="covariate",
                 family="other",
-                effect=test.effect_size,
+                effect_size=test.effect_size,
                 interval=test.interval,
                 p_value=test.p_value,
+                since=None,
+                **self.names._asdict(),
                 negligible=test.effect_size < NEGLIGIBLE,
                 explanation=sentences.embedding_differs(
                     what, test.effect_size, test.p_value, *self.names
@@ -275,45 +281,20 @@ class CollectedTests:
             self.notes.append(note)
 
         def finding(member: int) -> Finding:
-            return self._finding(
+            return Finding(
                 feature=source,
                 kind=kind,
                 family=family,
-                effect=test.effect_size,
+                effect_size=test.effect_size,
                 interval=test.interval,
                 p_value=test.p_value,
+                since=None,
+                **self.names._asdict(),
                 negligible=test.effect_size < NEGLIGIBLE,
                 explanation=sentences.classes_differ(what, test, *self.names),
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
-
-    def _finding(
-        self,
-        *,
-        feature: str,
-        kind: str,
-        family: str,
-        effect: float,
-        interval: tuple[float, float],
-        p_value: float,
-        negligible: bool,
-        explanation: str,
-    ) -> Finding:
-        """Returns a finding on these two streams."""
-        return Finding(
-            feature=feature,
-            kind=kind,
-            family=family,
-            effect_size=effect,
-            interval=interval,
-            p_value=p_value,
-            stream=self.names.stream,
-            against=self.names.against,
-            since=None,
-            explanation=explanation,
-            negligible=negligible,
-        )
 
     def _common(
         self, source: str, current: FeatureTable, reference: FeatureTable
