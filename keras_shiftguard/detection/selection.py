@@ -97,7 +97,7 @@ def _input_findings(
     reported = _strongest(features)
     if not feature_matters:
         reported = [*(f for f in whole if f.matters), *reported]
-    cause = name_cause(before, now) if before.is_image else None
+    cause = name_cause(before.features, now.features) if before.is_image else None
     if cause is None or cause.family == OTHER:
         return reported
     if feature_matters:

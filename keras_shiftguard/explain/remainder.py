@@ -301,8 +301,8 @@ def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile 
     """
     if not repair.restores_levels or before is None or now is None:
         return repair.line
-    summaries = (next(iter(profile.inputs.values())) for profile in (before, now))
-    return repair.line if name_cause(*summaries).family in LEVEL_FAMILIES else ADAPT_LINE
+    tables = (next(iter(profile.inputs.values())).features for profile in (before, now))
+    return repair.line if name_cause(*tables).family in LEVEL_FAMILIES else ADAPT_LINE
 
 
 def _is_above_zero(difference: Accuracies) -> bool:
