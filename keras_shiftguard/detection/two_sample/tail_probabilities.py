@@ -155,11 +155,6 @@ def _saddle(w: Floats, k: Floats, x: Floats, positive: bool) -> Floats:
     return (1 - np.exp((low + high) / 2)) / 2
 
 
-def chi2_sf(x: ArrayLike, degrees: ArrayLike) -> Floats:
-    """Returns P(chi2 > x), elementwise."""
-    return gamma_sf(np.asarray(x) / 2, np.asarray(degrees) / 2)
-
-
 def gamma_sf(x: ArrayLike, shape: ArrayLike) -> Floats:
     """Returns P(gamma of that shape and scale 1 > x), elementwise."""
     x, shape = np.broadcast_arrays(np.asarray(x, "float64"), np.asarray(shape, "float64"))
@@ -170,7 +165,7 @@ def gamma_sf(x: ArrayLike, shape: ArrayLike) -> Floats:
 def normal_sf(z: ArrayLike) -> Floats:
     """Returns P(standard normal > z), elementwise."""
     z = np.asarray(z, "float64")
-    both = chi2_sf(z**2, 1.0) / 2
+    both = gamma_sf(z**2 / 2, 0.5) / 2  # z**2 is chi2 with one degree of freedom
     return np.maximum(np.where(z >= 0, both, 1 - both), SMALLEST_P)
 
 
