@@ -14,6 +14,7 @@ from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 TOO_FEW = "not enough samples yet"  # beginning of a note
+MAX_NAMED = 5  # largest number of features or columns that a note names
 # (current, reference): the number of distinct samples divided by the number of samples counted.
 # Copies of a sample add no evidence, so tests count distinct samples.
 Shares = tuple[float, float]
@@ -309,10 +310,9 @@ class CollectedTests:
         )
         for names, stream in absent:
             if names:
-                listed = ", ".join(names[:5])
-                listed += f" and {len(names) - 5} more" if len(names) > 5 else ""
                 self.notes.append(
-                    f"features of {source} absent in {sentences.stream_name(stream)}: {listed}"
+                    f"features of {source} absent in {sentences.stream_name(stream)}: "
+                    f"{sentences.some_of(names[:MAX_NAMED], len(names))}"
                 )
         both = [name for name in current.names if name in in_reference]
         return current.only(both), reference.only(both)
@@ -327,11 +327,10 @@ class CollectedTests:
             # images of a data set, which is not worth a note.
             empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
             if len(empty):
-                listed = ", ".join(table.names[i] for i in empty[:5])
-                listed += f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+                names = [table.names[i] for i in empty[:MAX_NAMED]]
                 self.notes.append(
                     f"columns of {source} without a finite value in "
-                    f"{sentences.stream_name(stream)}: {listed}"
+                    f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"
                 )
 
 

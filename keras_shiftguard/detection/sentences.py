@@ -1,6 +1,7 @@
 """Explanations of findings: one sentence, with its numbers, for each kind of difference."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -40,6 +41,12 @@ def two_numbers(first: float, second: float) -> tuple[str, str]:
         one, other = f"{first:.{digits}g}", f"{second:.{digits}g}"
         digits += 1
     return one, other
+
+
+def some_of(words: Sequence[str], total: int) -> str:
+    """Lists words, and says how many more there are if they are only the first of `total`."""
+    more = total - len(words)
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
 
 
 def feature_differs(
@@ -137,15 +144,13 @@ def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) ->
         stream: Name of the stream that differs.
         against: Name of the stream it is compared with.
     """
-    changed = test.most_changed()[:MAX_CLASSES_NAMED]
+    changed = test.most_changed()
     noun = "value" if what == "tokens" else "class"
-    shares = ", ".join(
+    words = [
         f"{noun} {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
-        for i in changed
-    )
-    more = len(test.most_changed()) - len(changed)
-    shares += f" and {more} more" if more > 0 else ""
-    shares = f": {shares}" if shares else ""
+        for i in changed[:MAX_CLASSES_NAMED]
+    ]
+    shares = f": {some_of(words, len(changed))}" if changed else ""
     return (
         f"{stream_name(stream).capitalize()} {what} have another mix than in "
         f"{stream_name(against)}{shares}; {percent(test.total_variation)} of them would have to "
@@ -167,10 +172,7 @@ def classes_look_different(classes: list[int], effect: float, stream: str, again
         stream: Name of the stream that differs.
         against: Name of the stream it is compared with.
     """
-    listed = ", ".join(map(str, classes[:MAX_CLASSES_NAMED]))
-    listed += (
-        f" and {len(classes) - MAX_CLASSES_NAMED} more" if len(classes) > MAX_CLASSES_NAMED else ""
-    )
+    listed = some_of([str(each) for each in classes[:MAX_CLASSES_NAMED]], len(classes))
     noun, verb = ("Class", "looks") if len(classes) == 1 else ("Classes", "look")
     return (
         f"{noun} {listed} {verb} different in {stream_name(stream)} than in "

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.labels.class_movement import compare_classes
-from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, stream_name
+from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of, stream_name
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 from keras_shiftguard.profiles import LabelSummary
 
@@ -135,9 +135,7 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)
     renamed = [f"{c} like {k}" for c, k in pairs if c != k]
-    listed = ", ".join(renamed[:MAX_CLASSES_NAMED])
-    more = len(renamed) - MAX_CLASSES_NAMED
-    listed += f" and {more} more" if more > 0 else ""
+    listed = some_of(renamed[:MAX_CLASSES_NAMED], len(renamed))
     return (
         f"The labels of {here} do not mean what they mean in {there}: its classes look like "
         f"other classes ({listed}), while all samples together look the same: {size}"
