@@ -139,11 +139,7 @@ class CollectedTests:
 
         If the input has columns, a test of each column is added as well.
 
-        Args:
-            source: Name of the input.
-            current: Summary of the stream that may differ.
-            reference: Summary of the stream it is compared with.
-            shares: Shares of distinct samples, see `Shares`.
+        The arguments are those of `add_features`.
         """
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples

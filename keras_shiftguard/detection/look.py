@@ -148,15 +148,7 @@ def _input_tests(
     before: InputSummary,
     shares: tuple[float, float],
 ) -> None:
-    """Adds the tests of one input.
-
-    Args:
-        tests: Where the tests are added.
-        name: Name of the input.
-        now: Summary of the current stream.
-        before: Summary of the reference.
-        shares: Shares of distinct samples, see `families.Shares`.
-    """
+    """Adds the tests of one input."""
     what = "images" if now.is_image else "samples"
     if tests.several_inputs:
         what += f" of input {name!r}"
@@ -234,7 +226,7 @@ def _certain_difference(
 ) -> Finding | None:
     """Returns a finding on a difference of shapes or image sizes, or on flat images; else None.
 
-    These differences need no test. The arguments are those of `_input_tests`.
+    These differences need no test.
     """
     here, there = stream_name(tests.names.stream), stream_name(tests.names.against)
     if _shape(now) != _shape(before):

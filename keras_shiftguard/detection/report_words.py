@@ -70,11 +70,7 @@ def verdict(
 ) -> str:
     """Returns the first line of a report: whether anything shifted, and in which stream.
 
-    Args:
-        findings: Findings, sorted by severity.
-        notes: As in `in_words`.
-        alpha: As in `in_words`.
-        num_samples: As in `in_words`.
+    The arguments are those of `in_words`.
     """
     shifted: dict[str, list[str]] = {}  # for each stream, the streams it differs from
     for finding in findings:

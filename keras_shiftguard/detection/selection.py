@@ -66,13 +66,8 @@ def _input_findings(
 
     If a step of preprocessing explains the difference, that is the only finding.
 
-    Args:
-        features: Findings on single features, sorted by severity.
-        whole: Findings on the input as a whole.
-        reference: Profile of what the data should look like.
-        current: Profile of the data that may differ.
-        source: Name of the input.
-        names: Names of the two streams.
+    `features` are findings on single features, sorted by severity, and `whole` those on the
+    input as a whole. For the other arguments see `reported_findings`.
     """
     before, now = reference.inputs[source], current.inputs[source]
     together = [*features, *whole]

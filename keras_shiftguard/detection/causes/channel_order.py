@@ -97,10 +97,6 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
 
     This has more power than `channels_swapped`, since the spread of the balances between
     samples is known, but it is not valid after a step that treats the channels differently.
-
-    Args:
-        reference: Image attributes of one stream.
-        current: Image attributes of the other stream.
     """
     names = ("colour_balance_0", "colour_balance_2")
     if not all(name in table.names for name in names for table in (reference, current)):

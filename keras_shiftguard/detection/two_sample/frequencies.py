@@ -124,9 +124,6 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
     With thousands of classes and one or two samples of each, no test of their mix has
     power, and a report without a finding would be misleading.
 
-    Args:
-        test: The result for two streams.
-
     Returns:
         The number of samples, and whether both streams need that number (True) or only
         the smaller one (False). None if there are enough, if there are fewer than
