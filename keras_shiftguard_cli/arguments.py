@@ -34,11 +34,7 @@ as_json = click.option(
 
 
 def reading_options(max_samples: int) -> Callable[[Any], Any]:
-    """Returns a decorator that adds the options for how the user's pipeline reads DATA.
-
-    Args:
-        max_samples: The default of `--max-samples`.
-    """
+    """Returns a decorator that adds the options for how the user's pipeline reads DATA."""
     options = (
         click.option(
             "--max-samples",

@@ -85,13 +85,7 @@ class Reference:
 def resolve_reference(
     reference: Any, model: keras.Model, facts: ModelFacts, max_samples: int | None
 ) -> Reference:
-    """Returns the `Reference` for the user's argument.
-
-    Args:
-        reference: See `explain_gap`.
-        model: The classifier.
-        facts: Facts about it.
-        max_samples: Largest number of samples to read.
+    """Returns the `Reference` for the user's argument, see `explain_gap`.
 
     Raises:
         BadInputError: if the argument gives no accuracy.

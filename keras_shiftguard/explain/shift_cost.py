@@ -265,12 +265,8 @@ def _style(
 
     If no operation makes such a change, it returns `NO_STYLE`, which explains nothing.
 
-    Args:
-        images: The images.
-        others: The images that `images` are compared with; the values of black and white are
-            taken from both.
-        moved: See `ShiftCost`.
-        unit: See `ShiftCost`.
+    The values of black and white are taken from both sets of images. For `moved` and `unit` see
+    `ShiftCost`.
     """
     search = StyleSearch(images, (LIGHT, DETAIL, GEOMETRY), ENOUGH, others)
     style = None

@@ -159,13 +159,7 @@ def _load(path: str | PathLike[str]) -> keras.Model:
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
-    """Raises `BadInputError` if the samples for one input are missing or have a wrong shape.
-
-    Args:
-        name: Name of the input.
-        shape: Shape that the input declares.
-        samples: The samples, by input name.
-    """
+    """Raises `BadInputError` if the samples for one input are missing or have a wrong shape."""
     if name not in samples:
         was_list = all(key.startswith("input_") for key in samples)
         hint = (

@@ -102,15 +102,7 @@ def _image_inputs(model: Any) -> list[tuple[int, str]]:
 def _for_input(
     model: Any, found: list[Recognition], position: int, name: str, inputs: list[tuple[int, str]]
 ) -> StructuralExpectation:
-    """Returns what one input must receive.
-
-    Args:
-        model: The model.
-        found: All networks that were recognised in it.
-        position: Index of the input.
-        name: Its name.
-        inputs: Position and name of all image inputs.
-    """
+    """Returns what one input must receive."""
     answers = []
     for match in found:
         if position in match.inputs if match.graph is model else len(inputs) == 1:
