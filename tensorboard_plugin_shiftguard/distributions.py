@@ -198,9 +198,7 @@ def _rounded_shares(shares: np.ndarray | None) -> list[float] | None:
 def _max_columns(table: Table | None, pairs: int) -> int:
     """Returns how many columns fit into `MAX_FEATURE_BYTES`.
 
-    Args:
-        table: The distributions of the feature, or None.
-        pairs: The number of pairs of streams that have scores.
+    `pairs` is the number of pairs of streams that have scores.
     """
     bars = 0
     if table is not None:

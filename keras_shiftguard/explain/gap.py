@@ -127,9 +127,7 @@ def explain_gap(
 def _group_numbers(groups: Any, samples: Samples) -> np.ndarray | None:
     """Returns the number of each sample's group, `(samples,)`; None without groups.
 
-    Args:
-        groups: See `explain_gap`.
-        samples: The samples that were read. If reading stopped at a limit, the groups may go on.
+    If reading the samples stopped at a limit, `groups` may go on.
 
     Raises:
         BadInputError: if `groups` does not have one entry for each sample of the data.
@@ -243,11 +241,8 @@ class _GapAnalysis:
         Without labels, a gap of zero comes from the model's confidence, which may be wrong after
         a shift. With labels, a gap without any difference of the data is often overfitting.
 
-        Args:
-            remainder: Compares the samples, with all exact causes removed, with the reference.
-            ends: 95 % interval of the gap.
-            left: The part of the gap that no cause explains.
-            causes: Whether any cause was found.
+        `ends` is the 95 % interval of the gap, `left` the part that no cause explains, and
+        `causes` whether any cause was found.
         """
         is_gap, labels = ends[0] > 0, self.samples.labels
         if labels is None and not is_gap:
@@ -339,11 +334,9 @@ class _GapAnalysis:
     ) -> tuple[float, float]:
         """Returns the 95 % interval of the gap.
 
-        Args:
-            scores: Scores of the samples with no cause removed, `(samples,)`.
-            predictions: Predictions with no cause removed.
-            target: Accuracy of the reference.
-            by_set: Accuracy with each set of causes removed.
+        `scores` and `predictions` are those with no cause removed, and `by_set` the
+        accuracies with each set of causes removed. `target` is the accuracy of the
+        reference.
         """
         reference = self.reference
         if self.calibration is not None or reference.accuracy is None:

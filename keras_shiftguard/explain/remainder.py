@@ -149,9 +149,8 @@ class Remainder:
     ) -> Estimate | None:
         """Returns the estimate for covariate shift; None if it explains no part of the gap.
 
-        Args:
-            before: Profile of the reference, or None.
-            now: Profile of the data with all exact causes removed, or None.
+        `before` and `now` are the profiles of the reference and of the data with all exact
+        causes removed.
         """
         if not _is_above_zero(self.left):
             return None
@@ -202,9 +201,7 @@ class Remainder:
     ) -> tuple[str, Accuracies | None]:
         """Returns the accuracy that the reference loses if its images get the data's style.
 
-        Args:
-            names: Names of the image attributes.
-            table: Values of the attributes in the data, `(samples, attributes)`.
+        `names` and `table` are the result of `_attributes` for the data.
 
         Returns:
             Description for the report, and the loss; ("", None) without a clear loss.
@@ -238,11 +235,7 @@ class Remainder:
         return f"the reference loses {points:.1f} if one {restyled.words}", lost
 
     def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
-        """Yields the repairs of covariate shift that can be tried.
-
-        Args:
-            before: Profile of the reference; None if there is none.
-        """
+        """Yields the repairs of covariate shift that can be tried."""
         samples, mix, labels = self.views.samples, self.mix, self.labels
         if before is not None and len(samples.inputs) == 1 and len(before.inputs) == 1:
             weights = np.ones(len(samples))
@@ -294,10 +287,7 @@ def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile 
     Restored levels can regain some accuracy from noise or blur too. But their line is returned
     only if the levels have changed. Otherwise the line adapts the training to the data.
 
-    Args:
-        repair: The repair that regained the most accuracy.
-        before: Profile of the reference, or None.
-        now: Profile of the data, or None.
+    `before` and `now` are the profiles of the reference and of the data, if known.
     """
     if not repair.restores_levels or before is None or now is None:
         return repair.line

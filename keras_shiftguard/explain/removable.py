@@ -193,11 +193,7 @@ def _with_size(
 def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
     """Returns the root mean square distance, in grey levels, of the samples from their files.
 
-    Args:
-        samples: The evaluation set.
-        feed: Preprocesses the files like the samples.
-        size: Height and width to read the files in: those of the samples.
-        crop: Size of the central part of the files, see `native_image`.
+    `size` and `crop` say how the files are read, see `native_image`.
     """
     which = spread(len(samples), MAX_FILES_TO_READ)
     native = _files(samples, which, size, len(feed.scale), crop)

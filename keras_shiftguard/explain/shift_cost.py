@@ -179,10 +179,8 @@ class ShiftCost:
     ) -> tuple[Cost, float, bool] | None:
         """Returns the cost of the operation that explains the difference; None without one.
 
-        Args:
-            predict: Runs the model.
-            right: Whether the model is right on each image of `current`.
-            before: Whether the model is right on each image of the reference; None without one.
+        `right` says of each image of `current` whether the model is right on it, and
+        `before` of each image of the reference.
 
         Returns:
             The cost, the share of the difference that the operation explains, and whether it

@@ -124,11 +124,7 @@ def _word(
 ) -> tuple[dict[str | None, InputConvention], str]:
     """Returns the stated conventions of the inputs, and words for who states them.
 
-    Args:
-        model: The model.
-        expects: The statement of the user, or None.
-        path: Path of the model's file, or None.
-        converts: Whether the model's own preprocessor converts the data.
+    `converts` is whether the model's own preprocessor converts the data.
     """
     if expects is not None:
         return for_model(stated_conventions(expects), model), speaker_of(expects)

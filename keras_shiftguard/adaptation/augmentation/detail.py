@@ -96,9 +96,7 @@ def _normed(matrix: Any) -> Any:
 def _averages(length: Any, size: Any) -> Any:
     """Returns matrices that average along a side, within stretches of a given length.
 
-    Args:
-        length: Length of the side in pixels.
-        size: Length of a stretch in pixels, `(samples,)`.
+    `size` is the length of a stretch in pixels, `(samples,)`.
 
     Returns:
         `(samples, length, length)`.

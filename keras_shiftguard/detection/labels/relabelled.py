@@ -204,12 +204,8 @@ def _renamed(
 def _wrong_at_random(x: Floats, y: Floats, error: Floats, moved: float, unit: Floats) -> float:
     """Returns the share of labels that are wrong at random; 0 if that explains too little.
 
-    Args:
-        x: Class means minus the mean of all samples, with correct labels, `(k, d)`.
-        y: The same with the labels to be judged, `(k, d)`.
-        error: Squared standard error of the difference of the means, `(k, d)`.
-        moved: Mean square by which the classes moved.
-        unit: Variance within a class, `(d,)`.
+    `x` are the class means minus the mean of all samples with correct labels, and `y` those
+    with the labels to be judged, `(k, d)`. The other arguments are those of `_renamed`.
     """
     right_share = float((x * y / unit).sum() / (x * x / unit).sum())
     unexplained = float((((y - right_share * x) ** 2 - error) / unit).mean())

@@ -198,11 +198,7 @@ def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
 def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
     """Returns the p-value, and the squared effect size minus its expectation by chance.
 
-    Args:
-        a: Counts of the current stream, `(k,)`.
-        b: Counts of the reference, `(k,)`.
-        n: Sum of `a`.
-        m: Sum of `b`.
+    `n` and `m` are the sums of the counts `a` and `b`, `(k,)`.
     """
     c, total = a + b, n + m
     f = n / total  # the share of the samples that are in `current`

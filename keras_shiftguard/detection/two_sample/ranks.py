@@ -147,9 +147,7 @@ def compare_missing(
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     """Returns p-values `(k,)` and standardised components `(k, DEGREE)`.
 
-    Args:
-        ca: Histograms of the current stream, `(k, bins)`.
-        cb: Histograms of the reference, `(k, bins)`.
+    `ca` and `cb` are histograms of the current stream and of the reference, `(k, bins)`.
     """
     ca, cb = without_empty_bins(ca, cb)
     n, m = ca.sum(axis=1), cb.sum(axis=1)

@@ -178,11 +178,8 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
 
     The shapes have no batch axis, and 0 for the number of channels.
 
-    Args:
-        shape: Declared shape of the input.
-        axis: Its channel axis.
-        inner_shape: Shape of the images, with the batch axis, that the backbone was
-            built for.
+    `shape` and `axis` are the declared shape of the input and its channel axis. For
+    `inner_shape` see `run_model`.
     """
     for fallback in (None, inner_shape):
         sizes = []
