@@ -194,7 +194,7 @@ class _GapAnalysis:
             self.resampling,
             self.mix,
             self.reference,
-            self.calibration,
+            self._score,
             left,
             progress,
         )

@@ -3,7 +3,7 @@
 An exact cause is one that can be removed from the data exactly (`removal.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import keras
@@ -14,7 +14,6 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
-from keras_shiftguard.explain.confidence import Calibration
 from keras_shiftguard.explain.covariate import (
     Repair,
     balanced,
@@ -65,7 +64,7 @@ class Remainder:
         resampling: The bootstrap of the samples.
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
-        calibration: Estimates scores if there are no labels, else None.
+        score: Function from predictions to the score of each sample, `(samples,)`.
         left: The part of the gap that is left to explain, with draws.
         progress: Counts evaluations of the model.
     """
@@ -78,15 +77,15 @@ class Remainder:
         resampling: Resampling,
         mix: Mix | None,
         reference: Reference,
-        calibration: Calibration | None,
+        score: Callable[[Predictions], np.ndarray],
         left: Accuracies,
         progress: Progress,
     ) -> None:
         self.model, self.views, self.predictions = model, views, predictions
         self.resampling, self.mix, self.reference = resampling, mix, reference
-        self.calibration, self.left, self.progress = calibration, left, progress
+        self.score, self.left, self.progress = score, left, progress
         self.labels = views.samples.labels
-        self.scores = self._score(predictions)
+        self.scores = score(predictions)
 
     def estimates(self) -> Iterator[Estimate]:
         """Yields the estimates for concept and covariate shift that explain a part of the gap."""
@@ -107,13 +106,6 @@ class Remainder:
             estimate = self._estimate_covariate_shift(before, now)
             if estimate is not None:
                 yield estimate
-
-    def _score(self, predictions: Predictions) -> np.ndarray:
-        """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""
-        if self.labels is not None:
-            return predictions.right(self.labels)
-        assert self.calibration is not None
-        return self.calibration.scores(predictions)
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
         """Returns the samples with all exact causes removed, in chunks by input name."""
@@ -254,7 +246,7 @@ class Remainder:
 
     def _regained(self, repair: Repair) -> Accuracies:
         """Returns by how much a repair raises the accuracy."""
-        both = np.stack([self.scores, self._score(repair.predictions)])
+        both = np.stack([self.scores, self.score(repair.predictions)])
         accuracies = self.resampling.accuracies(both, self.mix)
         return accuracies[1].minus(accuracies[0])
 
