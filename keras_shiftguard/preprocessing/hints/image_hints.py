@@ -79,15 +79,10 @@ def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | Non
     if smallest != largest:
         size += f" up to {largest[0]} by {largest[1]}"
     top1 = expectation.published_top1
-    published = "" if top1 is None else f" (published top-1 there: {_percent(top1)})"
+    published = "" if top1 is None else f" (published top-1 there: {100 * top1:.1f} %)"
     name = expectation.architecture or "the network"
     text = (
         f"The images are {size}; {name} was trained at {native} by {native}{published}. "
         "At other sizes accuracy is usually lower, unless it was trained again."
     )
     return [Hint("input_size", text, 0.9)]
-
-
-def _percent(value: float) -> str:
-    """Returns a number as percent, whether it is a share (up to 1) or already in percent."""
-    return f"{value if value > 1 else 100 * value:.1f} %"
