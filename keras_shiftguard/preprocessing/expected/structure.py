@@ -35,7 +35,6 @@ class StructuralExpectation:
             is not recognised.
         native_size: Height and width that it was published with.
         published_top1: Its ImageNet accuracy at that size.
-        published_top5: Its ImageNet top-5 accuracy at that size.
         fresh: Whether its weights look untrained: all moving means are 0 and all moving
             variances 1 or, if it has no batch normalisation, all biases are 0.
         head: The kind of classifier at the end of the model: `"none"`; `"fresh"` if its
@@ -56,7 +55,6 @@ class StructuralExpectation:
     architecture: str | None = None
     native_size: int | None = None
     published_top1: float | None = None
-    published_top5: float | None = None
     fresh: bool = False
     head: str = "none"
     trainable: bool = False
@@ -158,7 +156,6 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         architecture=network.name if len(match.candidates) == 1 else None,
         native_size=network.size if len(sizes) == 1 else None,
         published_top1=network.top1 if as_published else None,
-        published_top5=network.top5 if as_published else None,
         fresh=_is_fresh(match.layers),
         trainable=any(getattr(layer, "trainable_weights", None) for layer in match.layers),
     )
