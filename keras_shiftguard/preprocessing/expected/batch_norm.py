@@ -32,6 +32,9 @@ from keras_shiftguard.instrument.layer_calls import (
     recorded,
 )
 
+MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
+# Of a larger model, only the weights up to these layers are copied; deep layers are not used.
+MAX_BYTES = 500 * 2**20
 MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
 RESAMPLES = 50  # bootstrap draws
 # Added to each squared distance, in units of the moving variance, before its logarithm is
@@ -74,15 +77,9 @@ class BatchNormEvidence:
 
     Args:
         model: A built model. It is not changed.
-        max_layers: How many of the first trained batch-norm layers to compare.
-        max_bytes: Largest size of a model whose weights are all copied. Of a larger model,
-            only the weights up to the first `max_layers` layers are copied, and the deep
-            layers are not used.
     """
 
-    def __init__(
-        self, model: keras.Model, max_layers: int = 3, max_bytes: int = 500 * 2**20
-    ) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.layers: list[Any] = []  # the first trained batch-norm layers
         self.deep: list[Any] = []  # the later half of the trained ones; empty if not used
@@ -100,7 +97,7 @@ class BatchNormEvidence:
         num_layers, num_bytes, behind = 0, 0, ""
         for layer, variables in layers_with_own_variables(model):
             num_bytes += sum(int(np.prod(v.shape)) * 4 for v in variables)
-            if num_bytes > max_bytes and len(self.layers) == max_layers:
+            if num_bytes > MAX_BYTES and len(self.layers) == MAX_LAYERS:
                 trained = []
                 break
             for variable in variables:
@@ -117,7 +114,7 @@ class BatchNormEvidence:
             if np.any(mean != 0) or np.any(variance != 1):
                 trained.append(layer)
                 self._moving[id(layer)] = (mean, variance + layer.epsilon)
-            self.layers = trained[:max_layers]
+            self.layers = trained[:MAX_LAYERS]
         if len(trained) >= MIN_LAYERS_FOR_DEEP:
             self.deep = trained[len(trained) // 2 :]
         if not num_layers:
