@@ -29,6 +29,7 @@ MAX_ROUNDS = 16  # rounds of one search; each adds, removes or tunes at most one
 # (times its effort), and to change a strength.
 MIN_ENTRY_GAIN = 0.03
 MIN_TUNING_GAIN = 0.004
+MAX_STEP = 0.5  # largest change of a strength in one update
 REPLAN_GAP = 0.1  # standard deviations by which a gap must change before a new search
 MIN_REPORTED_CHANGE = 0.005  # smaller changes of a strength are not reported
 
@@ -68,9 +69,6 @@ class AugmentationController:
 
     Args:
         names: Names of the operations that may be used.
-        max_step: Largest change of a strength in one update.
-        max_strength: Largest strength, in (0, 1].
-        warm_up: Number of the first update that may change a strength, counted from 1.
 
     Attributes:
         strengths: Current strength of each operation, `(operations,)`.
@@ -79,21 +77,11 @@ class AugmentationController:
         gaps_before: The shift without augmentation, in the same form.
     """
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        max_step: float = 0.5,
-        max_strength: float = 1.0,
-        warm_up: int = 1,
-    ) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)
-        self.max_step = max_step
-        self.max_strength = max_strength
-        self.warm_up = warm_up
         self.strengths = np.zeros(len(self.names))
         self.gaps: dict[str, float] = {}
         self.gaps_before: dict[str, float] = {}
-        self.updates = 0
         self._plan = np.zeros(len(self.names))  # the strengths that the latest search found
         self._reasons = {name: "" for name in self.names}
         self._planned_for: np.ndarray | None = None  # the gaps for which `_plan` was made
@@ -109,10 +97,7 @@ class AugmentationController:
         Returns:
             The changes, the largest one first.
         """
-        self.updates += 1
         coverage = Coverage.between(train, target)
-        if self.updates < self.warm_up:
-            return []
         gaps = coverage.gaps(np.zeros(len(coverage.names)))  # without augmentation
         if not coverage.shifted.any():
             self._plan = np.zeros(len(self.names))
@@ -120,7 +105,7 @@ class AugmentationController:
             reason = "no attribute of the target differs clearly from training's"
             self._reasons = dict.fromkeys(self.names, reason)
         elif self._is_outdated(gaps):
-            search = _Search(coverage, rehearse, self.max_strength)
+            search = _Search(coverage, rehearse)
             self._plan = search.improve(self._plan, self.names)
             self._planned_for = gaps
             self._reasons.update(search.reasons(self._plan, self.names))
@@ -135,8 +120,8 @@ class AugmentationController:
         return bool(np.nanmax(np.abs(gaps - self._planned_for)) > REPLAN_GAP)
 
     def _step_towards_plan(self) -> list[Change]:
-        """Moves each strength towards the plan, by at most `max_step`."""
-        step = np.clip(self._plan - self.strengths, -self.max_step, self.max_step)
+        """Moves each strength towards the plan, by at most `MAX_STEP`."""
+        step = np.clip(self._plan - self.strengths, -MAX_STEP, MAX_STEP)
         before, after = self.strengths, self.strengths + step
         self.strengths = after
         changed = np.flatnonzero(np.abs(step) >= MIN_REPORTED_CHANGE)
@@ -163,7 +148,6 @@ class AugmentationController:
             "names": list(self.names),
             "strengths": self.strengths.tolist(),
             "plan": self._plan.tolist(),
-            "updates": self.updates,
             "reasons": dict(self._reasons),
             "planned_for": None if planned is None else np.nan_to_num(planned).tolist(),
         }
@@ -174,7 +158,6 @@ class AugmentationController:
             saved = dict(zip(state["names"], state[name], strict=True))
             values = np.asarray([saved.get(each, 0.0) for each in self.names], "float64")
             setattr(self, name if name == "strengths" else "_plan", values)
-        self.updates = int(state["updates"])
         self._reasons = {name: state["reasons"].get(name, "") for name in self.names}
         planned = state["planned_for"]
         self._planned_for = None if planned is None else np.asarray(planned)
@@ -195,13 +178,11 @@ class _Search:
     Args:
         coverage: The attributes of training and target.
         rehearse: Measures the attributes under candidate strengths.
-        max_strength: Largest strength, in (0, 1].
     """
 
-    def __init__(self, coverage: Coverage, rehearse: Rehearse, max_strength: float) -> None:
+    def __init__(self, coverage: Coverage, rehearse: Rehearse) -> None:
         self.coverage = coverage
         self.rehearse = rehearse
-        self.max_strength = max_strength
         # Means and standard deviations of the attributes without augmentation.
         self.base: tuple[np.ndarray, np.ndarray] | None = None
 
@@ -279,7 +260,7 @@ class _Search:
             values = set(COARSE_GRID if shortlist is None else FINE_GRID)
             if plan[k] > 0:
                 values |= {0.0, *(plan[k] * factor for factor in FACTORS)}
-            capped = {min(value, self.max_strength) for value in values}
+            capped = {min(value, 1.0) for value in values}
             for value in sorted(capped - {float(plan[k])}):
                 # A new operation may replace a part of the others, so they are reduced as well.
                 is_new = plan[k] == 0 and len(active) > 0 and shortlist is not None
