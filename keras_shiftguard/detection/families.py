@@ -177,7 +177,8 @@ class CollectedTests:
             effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
             margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
             column = names[i].removeprefix(f"{source}/")
-            words = f"Column {column} of {source}" if column.isdigit() else _capital(source)
+            words = f"{source[:1].upper()}{source[1:]}"  # begins a sentence
+            words = f"Column {column} of {source}" if column.isdigit() else words
             return Finding(
                 feature=f"{names[i]}/missing",
                 kind="covariate",
@@ -328,8 +329,3 @@ class CollectedTests:
                     f"columns of {source} without a finite value in "
                     f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"
                 )
-
-
-def _capital(name: str) -> str:
-    """Returns the name of an input with a capital first letter, to begin a sentence."""
-    return name[:1].upper() + name[1:]

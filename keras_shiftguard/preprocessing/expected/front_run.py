@@ -80,7 +80,7 @@ def run_model(
                 value = np.zeros([len(pixels), *(d or 1 for d in s[1:])])
             feeds.append(ops.convert_to_tensor(np.ascontiguousarray(value), dtype=dtype))
         try:
-            received = _to_numpy(_record_input(run, feeds, stop))
+            received = np.asarray(ops.convert_to_numpy(_record_input(run, feeds, stop)))
             if received.size:
                 break
             failure = FrontError("it cuts everything off a small image")
@@ -221,10 +221,6 @@ def _reason(error: Exception | None) -> str:
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
     lines = [x for x in lines if x.strip() and not x.startswith("Exception encountered")]
     return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"
-
-
-def _to_numpy(tensor: Any) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:
