@@ -118,8 +118,7 @@ def estimate_accuracy(
     check_alpha(alpha)
     facts = read_model_facts(model)
     known = _reference(reference, model, facts)
-    size = facts.native_size or known.size(facts.channels_first)
-    samples = read_samples(data, facts.num_classes, size, facts.channels, facts.names, None)
+    samples = read_samples(data, facts, known.size(facts.channels_first), None)
     probabilities = _predict(model, samples)
     accuracy = known.accuracy
     assert accuracy is not None

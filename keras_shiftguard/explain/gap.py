@@ -110,14 +110,7 @@ def explain_gap(
         )
     facts = read_model_facts(model)
     resolved = resolve_reference(reference, model, facts, max_samples)
-    samples = read_samples(
-        data,
-        facts.num_classes,
-        facts.native_size or resolved.size(facts.channels_first),
-        facts.channels,
-        facts.names,
-        max_samples,
-    )
+    samples = read_samples(data, facts, resolved.size(facts.channels_first), max_samples)
     views = find_removable(model, samples, facts, resolved)
     calibration = calibrate(resolved) if samples.labels is None else None
     numbers = _group_numbers(groups, samples)

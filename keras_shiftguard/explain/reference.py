@@ -175,14 +175,7 @@ def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
 def _of_data(
     reference: Any, model: keras.Model, facts: ModelFacts, max_samples: int | None
 ) -> Reference:
-    samples = read_samples(
-        reference,
-        facts.num_classes,
-        facts.native_size,
-        facts.channels,
-        facts.names,
-        max_samples,
-    )
+    samples = read_samples(reference, facts, None, max_samples)
     if samples.labels is None:
         raise BadInputError(
             "`reference` data must be labelled: without labels it has no accuracy. Pass (x, y), "
