@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 MAX_IMAGES = 256
 MAX_IMAGES_FOR_MEDIANS = 32  # for the slower checks, evenly spread over all images
 
-__all__ = ["Hint", "hints_for"]
-
 
 def hints_for(
     images: np.ndarray,
