@@ -10,10 +10,9 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
 from keras_shiftguard.io.batches import first_samples
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    RAW,
     SPEAKER,
     after_preprocessor,
     converts_by_itself,

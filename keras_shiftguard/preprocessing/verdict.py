@@ -13,9 +13,13 @@ import numpy as np
 
 from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.network_features import FeatureReader
-from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
+from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.correction.advice import advice_line
-from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
+from keras_shiftguard.preprocessing.correction.convention import (
+    UNKNOWN,
+    InputConvention,
+    layer_between,
+)
 from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm

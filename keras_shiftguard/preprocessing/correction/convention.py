@@ -133,6 +133,9 @@ class InputConvention:
         return text + order.get(self.channel_order, "")
 
 
+UNKNOWN, RAW = InputConvention("unknown", "unknown"), InputConvention("raw", "rgb")
+
+
 def _checked_numbers(scale: Any, offset: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns scale and offset as tuples of equal length; else raises `BadInputError`."""
     try:

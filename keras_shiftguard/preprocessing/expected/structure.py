@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
 from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert
@@ -15,8 +15,6 @@ from keras_shiftguard.preprocessing.expected.front_run import run_model
 from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
 
-UNKNOWN = InputConvention("unknown", "unknown")
-RAW = InputConvention("raw", "rgb")
 PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without background
 
 
