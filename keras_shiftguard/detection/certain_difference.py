@@ -5,10 +5,8 @@ import numpy as np
 from keras_shiftguard.detection.families import Shares, StreamNames
 from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.sentences import stream_name
-from keras_shiftguard.detection.two_sample.tail_probabilities import (
-    SMALLEST_P,
-    hypergeometric_two_sided,
-)
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
 from keras_shiftguard.profiles import InputSummary
 
 

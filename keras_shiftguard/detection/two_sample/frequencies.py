@@ -16,11 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.two_sample.tail_probabilities import (
-    Floats,
-    gamma_sf,
-    hypergeometric_two_sided,
-)
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
 MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it

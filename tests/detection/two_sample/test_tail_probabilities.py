@@ -5,11 +5,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from keras_shiftguard.detection.two_sample.hypergeometric import (
+    hypergeometric_tails,
+    hypergeometric_two_sided,
+)
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     gamma_sf,
-    hypergeometric_tails,
-    hypergeometric_two_sided,
     log_gamma,
     normal_sf,
     share_sf,
