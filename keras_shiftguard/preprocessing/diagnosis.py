@@ -193,10 +193,6 @@ class Diagnosis(AsPage):
             fix = InputCorrection(
                 scale, offset, values["fix"]["permutation"], values["fix"]["data_format"]
             )
-            channels, channels_first = len(scale), fix.data_format == "channels_first"
-            fix.build(
-                (None, channels, None, None) if channels_first else (None, None, None, channels)
-            )
         plain = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
         value_range = values["value_range"]
         return cls(

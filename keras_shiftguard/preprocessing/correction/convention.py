@@ -180,10 +180,7 @@ def layer_between(
     channels = channels or len(scale)
     if len(scale) == 1:
         scale, offset = scale * channels, offset * channels
-    layer = InputCorrection(scale, offset, permutation, data_format)
-    channels_first = layer.data_format == "channels_first"
-    layer.build((None, channels, None, None) if channels_first else (None, None, None, channels))
-    return layer
+    return InputCorrection(scale, offset, permutation, data_format)
 
 
 def affine_between(
