@@ -8,7 +8,7 @@ import numpy as np
 from keras_shiftguard.detection.certain_difference import certain_difference, shape_of
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
-from keras_shiftguard.detection.labels.class_mix import (
+from keras_shiftguard.detection.labels.label_findings import (
     concept_finding,
     with_doubt,
     with_estimated_mix,

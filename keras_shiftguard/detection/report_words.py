@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding, kinds_of
-from keras_shiftguard.detection.labels.class_mix import POSSIBLY
+from keras_shiftguard.detection.labels.label_findings import POSSIBLY
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 MAX_SHOWN = 5  # largest number of findings in the text of a report
