@@ -6,17 +6,20 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
-from keras_shiftguard.preprocessing import diagnosis_words
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.correction.convention_words import in_words
+from keras_shiftguard.preprocessing.correction.convention_words import difference_in_words, in_words
 
 if TYPE_CHECKING:
     import keras
 
     from keras_shiftguard.preprocessing.correction.layer import InputCorrection
     from keras_shiftguard.preprocessing.hints.hint import Hint
+
+STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
+MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Diagnosis(AsPage):
     garbled: str = ""
 
     def __post_init__(self) -> None:
-        if self.status not in diagnosis_words.STATUSES:
+        if self.status not in STATUSES:
             raise BadInputError(
                 f"`status` must be 'ok', 'mismatch' or 'unknown'. Received: status={self.status!r}"
             )
@@ -116,7 +119,7 @@ class Diagnosis(AsPage):
         """Returns the diagnosis of a model with several image inputs: that of the worst input."""
         if not by_input:
             raise BadInputError("`by_input` must hold the diagnosis of at least one input.")
-        worst = replace(by_input[diagnosis_words.worst_input(by_input)], by_input=by_input)
+        worst = replace(by_input[_worst_name(by_input)], by_input=by_input)
         return cls(**{name: getattr(worst, name) for name in cls.__dataclass_fields__})
 
     def apply(self, model: "keras.Model") -> "keras.Model":
@@ -153,7 +156,7 @@ class Diagnosis(AsPage):
         """Returns the fields as plain values, for JSON."""
         fix = self.fix
         return {
-            "headline": diagnosis_words.headline(self),
+            "headline": self._headline(),
             "status": self.status,
             "expected": {**self.expected.to_dict(), "words": in_words(self.expected)},
             "observed": {**self.observed.to_dict(), "words": in_words(self.observed)},
@@ -172,7 +175,7 @@ class Diagnosis(AsPage):
             "by_input": {name: d.to_dict() for name, d in self.by_input.items()},
             "num_samples": int(self.num_samples),
             # None if an end is not finite, which JSON cannot hold.
-            "value_range": diagnosis_words.finite_range(self.value_range),
+            "value_range": self._finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "trained_here": self.trained_here,
             "garbled": self.garbled,
@@ -206,8 +209,117 @@ class Diagnosis(AsPage):
             **plain,
         )
 
+    def _finite_range(self) -> list[float] | None:
+        if self.value_range is None or not np.isfinite(self.value_range).all():
+            return None
+        return [float(value) for value in self.value_range]
+
     def __str__(self) -> str:
-        return diagnosis_words.text(self)
+        lines = [self._headline()]
+        if not self.trained_here and (seen := self._seen()):
+            lines.append(f"  Seen: {seen}")
+        if self.status != "ok":
+            if self.evidence:
+                reason = "Sure because" if self.status == "mismatch" else "Known so far"
+                lines.append(f"  {reason}: {self.evidence[0]}")
+            lines.append(f"  {self._way_out()}")
+        if self.hints:
+            surest = max(self.hints, key=lambda hint: hint.certainty)
+            lines.append(f"  Also worth a look: {surest.sentence}")
+        return "\n".join(_clip(line) for line in lines)
 
     def _page_parts(self) -> dict[str, Any]:
         return {"title": "Preprocessing", "diagnosis": {"": self.to_dict()}}
+
+    def _headline(self) -> str:
+        where = ""
+        if len(self.by_input) > 1:
+            if self.status == "ok":
+                number = len(self.by_input)
+                return f"Preprocessing is right: each of {number} inputs is fed what it expects."
+            where = f" at input {_worst_name(self.by_input)!r}"
+        if self.status == "mismatch" and self.garbled:
+            return f"Preprocessing mismatch{where}: the model is fed {self.garbled}."
+        if self.status == "mismatch":
+            what = difference_in_words(self.expected, self.observed)
+            return f"Preprocessing mismatch{where}: {what}"
+        expected = in_words(self.expected)
+        if self.trained_here:
+            observed = (
+                in_words(self.observed)
+                if self.observed.is_known
+                else "images in no named convention"
+            )
+            return f"Preprocessing: the model is being trained here, on {observed}."
+        if self.status == "ok":
+            return f"Preprocessing is right: the model is fed what it expects, {expected}."
+        if not self.expected.is_known:
+            return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
+        if self.observed.mode in ("unknown", "custom"):
+            return (
+                f"Preprocessing unknown{where}: the model expects {expected}, "
+                "but the convention of what it is fed is not clear."
+            )
+        if self.observed.mode == self.expected.mode:
+            orders = {self.observed.channel_order, self.expected.channel_order}
+            doubt = (
+                "red and blue may be swapped"
+                if orders == {"rgb", "bgr"}
+                else "something else about the images may be wrong"
+            )
+            scale = InputConvention(self.expected.mode, "unknown")
+            return f"Preprocessing unknown{where}: the scale, {scale}, is right, but {doubt}."
+        return (
+            f"Preprocessing unknown{where}: the model seems to expect {expected}, and is fed "
+            f"{in_words(self.observed)}. Which of the two is right is not certain."
+        )
+
+    def _seen(self) -> str:
+        parts = []
+        if finite := self._finite_range():
+            low, high = finite
+            number = f"{self.num_samples} image{'s' if self.num_samples != 1 else ''}"
+            over = f" over {number}" if self.num_samples else ""
+            parts.append(f"values from {_number(low)} to {_number(high)}{over}")
+        elif self.num_samples:
+            parts.append(f"{self.num_samples} images")
+        if self.architecture:
+            parts.append(f"the model is recognised as {self.architecture}")
+        return f"{'; '.join(parts)}." if parts else ""
+
+    def _way_out(self) -> str:
+        if self.status == "mismatch":
+            if not self.advice:
+                return "Fix: none that a layer could do; look at how the images are read."
+            offer = '   [or ShiftGuard(on_mismatch="fix")]' if self.fix is not None else ""
+            return f"Fix: {self.advice}{offer}"
+        if self.advice:
+            return f"Needed: {self.advice}"
+        if self.observed.mode in ("unknown", "custom") and self.expected.is_known:
+            number = "at least 8 " if self.num_samples < 8 else ""
+            return (
+                f"Needed: {number}ordinary images that differ from one another, and together reach "
+                "from black to white."
+            )
+        mode = self.expected.mode if self.expected.mode in MODES else "torch"
+        more = "at least 16 different images, or " if self.num_samples < 16 else ""
+        return (
+            f"Needed: {more}the word of whoever trained it, as in `expects={mode!r}`. The code "
+            "that prepared the training images shows it."
+        )
+
+
+def _worst_name(by_input: "Mapping[str, Diagnosis]") -> str:
+    return max(by_input, key=lambda name: STATUSES.index(by_input[name].status))
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if value == 0 or 0.01 <= abs(value) < 1e4 else f"{value:.3g}"
+
+
+def _clip(line: str) -> str:
+    """Returns the text as one line, cut at `MAX_LINE_LENGTH`. A fix to paste is never cut."""
+    line = " ".join(line.split("\n"))
+    if len(line) <= MAX_LINE_LENGTH or line.startswith("  Fix:"):
+        return line
+    return line[: MAX_LINE_LENGTH - 3].rstrip() + "..."
