@@ -1,9 +1,12 @@
 """Arguments and options that several commands share."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
+
+from keras_shiftguard_cli.reading import Pipeline
 
 PROFILE_SAMPLES = 2000  # default of --max-samples where a profile is made
 
@@ -36,8 +39,7 @@ as_json = click.option(
 def reading_options(max_samples: int) -> Callable[[Any], Any]:
     """Returns a decorator that adds the options for how the user's pipeline reads DATA.
 
-    Args:
-        max_samples: The default of `--max-samples`.
+    The command gets them as one `pipeline`.
     """
     options = (
         click.option(
@@ -66,8 +68,13 @@ def reading_options(max_samples: int) -> Callable[[Any], Any]:
     )
 
     def add(command: Any) -> Any:
+        @wraps(command)
+        def run(max_samples: int, rescale: Any, bgr: bool, size: Any, **others: Any) -> Any:
+            return command(pipeline=Pipeline(max_samples, rescale, bgr, size), **others)
+
+        wrapped: Any = run
         for option in reversed(options):
-            command = option(command)
-        return command
+            wrapped = option(wrapped)
+        return wrapped
 
     return add

@@ -1,5 +1,6 @@
 """The command `keras-shiftguard compare A B`."""
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -28,16 +29,7 @@ from keras_shiftguard_cli.reading import (
 )
 @arguments.reading_options(max_samples=arguments.PROFILE_SAMPLES)
 @arguments.as_json
-def compare(
-    a: str,
-    b: str,
-    alpha: float,
-    max_samples: int,
-    rescale: tuple[float, float] | None,
-    bgr: bool,
-    size: tuple[int, int] | None,
-    as_json: bool,
-) -> int:
+def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> int:
     """Report what shifted from A to B.
 
     A is the reference and B the data that may have shifted. Each is a profile, a directory of
@@ -55,8 +47,8 @@ def compare(
     from keras_shiftguard.comparison import compare as compare_profiles
     from keras_shiftguard.instrument.measure import profile
 
-    size = size or size_in_profile(a) or size_in_profile(b)
-    pipeline = Pipeline(max_samples, rescale, bgr, size)
+    size = pipeline.size or size_in_profile(a) or size_in_profile(b)
+    pipeline = replace(pipeline, size=size)
 
     def path_or_measured(path: str) -> Any:
         if is_profile(path):

@@ -12,10 +12,6 @@ CLASSES = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 def pictures(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Returns generated pictures and their classes.
 
-    Args:
-        count: The number of pictures.
-        seed: The seed of the random generator.
-
     Returns:
         `(images, labels)`: uint8 `(count, 32, 32, 3)`, RGB, and indices of `CLASSES`.
     """

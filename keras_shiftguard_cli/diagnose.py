@@ -18,16 +18,7 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, check_model_fil
 )
 @arguments.reading_options(max_samples=256)
 @arguments.as_json
-def diagnose(
-    model: str,
-    data: str,
-    expects: str | None,
-    max_samples: int,
-    rescale: tuple[float, float] | None,
-    bgr: bool,
-    size: tuple[int, int] | None,
-    as_json: bool,
-) -> int:
+def diagnose(model: str, data: str, expects: str | None, pipeline: Pipeline, as_json: bool) -> int:
     """Check the input of a model: what it expects, what it gets, and how to fix it.
 
     MODEL is a .keras or .h5 file. If a profile of its training data is attached to it, that says
@@ -52,7 +43,7 @@ def diagnose(
     from keras_shiftguard.preprocessing.diagnose import diagnose_loaded
 
     loaded = load_model(model)
-    images = Pipeline(max_samples, rescale, bgr, size).read(data, loaded)
-    diagnosis = diagnose_loaded(loaded, images, expects, max_samples, model)
+    images = pipeline.read(data, loaded)
+    diagnosis = diagnose_loaded(loaded, images, expects, pipeline.max_samples, model)
     show(diagnosis, as_json)
     return FOUND if diagnosis.status == "mismatch" else OK

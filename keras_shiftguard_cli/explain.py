@@ -28,16 +28,7 @@ from keras_shiftguard_cli.reading import (
 )
 @arguments.reading_options(max_samples=10_000)
 @arguments.as_json
-def explain(
-    model: str,
-    data: str,
-    reference: str | None,
-    max_samples: int,
-    rescale: tuple[float, float] | None,
-    bgr: bool,
-    size: tuple[int, int] | None,
-    as_json: bool,
-) -> int:
+def explain(model: str, data: str, reference: str | None, pipeline: Pipeline, as_json: bool) -> int:
     """Explain an accuracy gap by its causes, as a table that adds up.
 
     DATA is a directory with a folder of images for each class (in alphabetical order, or named
@@ -58,15 +49,13 @@ def explain(
     from keras_shiftguard.explain.gap import explain_gap
 
     loaded = load_model(model)
-    pipeline = Pipeline(max_samples, rescale, bgr, size)
     compared_with: Any = reference
     if reference is not None and _is_number(reference):
         compared_with = float(reference)
     elif is_file and not is_profile(str(reference)):
         compared_with = pipeline.labelled(str(reference), loaded)
-    report = explain_gap(
-        loaded, pipeline.labelled(data, loaded), compared_with, max_samples=max_samples
-    )
+    labelled = pipeline.labelled(data, loaded)
+    report = explain_gap(loaded, labelled, compared_with, max_samples=pipeline.max_samples)
     show(report, as_json)
     return FOUND if report.beyond_sampling else OK
 

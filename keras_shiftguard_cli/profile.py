@@ -14,15 +14,7 @@ from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks
 )
 @arguments.reading_options(max_samples=arguments.PROFILE_SAMPLES)
 @arguments.as_json
-def profile(
-    data: str,
-    output: str,
-    max_samples: int,
-    rescale: tuple[float, float] | None,
-    bgr: bool,
-    size: tuple[int, int] | None,
-    as_json: bool,
-) -> int:
+def profile(data: str, output: str, pipeline: Pipeline, as_json: bool) -> int:
     """Write a profile: a file with the statistics of images.
 
     DATA is a directory of images, one image, or a .npy or .npz array. The file holds counts and
@@ -39,8 +31,7 @@ def profile(
     start_library()
     from keras_shiftguard.instrument.measure import profile as measure
 
-    images = Pipeline(max_samples, rescale, bgr, size).read(data)
-    measured = measure(in_chunks(images, "Measuring"))
+    measured = measure(in_chunks(pipeline.read(data), "Measuring"))
     try:
         measured.save(output)
     except OSError as error:

@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,8 @@ class Pipeline:
                 size = DEFAULT_SIZE
                 note = f"note: images are resized to {size[0]}x{size[1]}; see --size"
                 click.echo(note, err=True)
-            x = images.read_images(path, size, channels or 3, self.max_samples, _with_progress)
+            progress = partial(steps, label="Reading images")
+            x = images.read_images(path, size, channels or 3, self.max_samples, progress)
             if channels_first:
                 x = x.transpose(0, 3, 1, 2)
         return self.rescaled(np.flip(x, 1 if channels_first else -1) if self.bgr else x)
@@ -157,11 +159,6 @@ def in_chunks(x: "np.ndarray", label: str) -> Iterator[Any]:
     """Yields batches of the images, with a progress bar."""
     for start in steps(range(0, len(x), BATCH_SIZE), label):
         yield (x[start : start + BATCH_SIZE],)
-
-
-def _with_progress(files: Any) -> Iterator[Any]:
-    """Yields the files, with a progress bar."""
-    return steps(files, "Reading images")
 
 
 def _input_shape(model: "keras.Model | None") -> tuple[tuple[int, int] | None, int | None, bool]:

@@ -43,12 +43,7 @@ class Row(NamedTuple):
 
 
 def about_pictures(pictures: Mapping[str, Any], folder: Path | None) -> list[Section]:
-    """Returns the section with the pictures; an empty list without a folder or a picture.
-
-    Args:
-        pictures: The part `pictures` of the data.
-        folder: The log directory.
-    """
+    """Returns the section with the pictures; an empty list without a folder or a picture."""
     if folder is None:
         return []
     budget = MAX_BYTES // max(len(pictures["rows"]), 1)

@@ -12,11 +12,7 @@ MAX_BYTES = 1_000_000  # of an answer, before compression
 
 
 class ShiftError(Exception):
-    """An error whose message the tab shows to the user.
-
-    Args:
-        message: A full sentence.
-    """
+    """An error whose message the tab shows to the user."""
 
     status = 422
 

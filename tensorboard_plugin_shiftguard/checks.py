@@ -20,10 +20,6 @@ MAX_INTEGER = 2**53 - 1  # JavaScript represents whole numbers exactly up to thi
 def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Returns the parsed JSON, with None for NaN and infinity.
 
-    Args:
-        raw: JSON in UTF-8.
-        max_bytes: The largest accepted size.
-
     Raises:
         Unreadable: If it is too large or not JSON. The message is the end of a
             sentence that begins with the tag.

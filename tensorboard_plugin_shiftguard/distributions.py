@@ -114,13 +114,8 @@ def _card(
 ) -> dict[str, Any] | None:
     """Returns one feature's two distributions, on the bins of the step that is shown.
 
-    Args:
-        table: The series of the feature.
-        row: The row of the feature in it.
-        step: See `cards`.
-        streams: The two streams.
-        against_first: Whether the second distribution comes from the first step that has
-            one, instead of from the same step.
+    With `against_first`, the second distribution comes from the first step that has one,
+    instead of from the same step.
 
     Returns:
         None if neither stream has a distribution.
@@ -203,9 +198,7 @@ def _rounded_shares(shares: np.ndarray | None) -> list[float] | None:
 def _max_columns(table: Table | None, pairs: int) -> int:
     """Returns how many columns fit into `MAX_FEATURE_BYTES`.
 
-    Args:
-        table: The distributions of the feature, or None.
-        pairs: The number of pairs of streams that have scores.
+    `pairs` is the number of pairs of streams that have scores.
     """
     bars = 0
     if table is not None:

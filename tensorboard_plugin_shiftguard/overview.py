@@ -130,11 +130,8 @@ def _choose(
 ) -> int:
     """Returns the index of the pair to show.
 
-    Args:
-        pairs: All pairs of streams.
-        shifted: Number of findings in each.
-        chosen: The index that the user chose, or None.
-        told: The pair that the story is about, as "validation/train"; or None.
+    `shifted` is the number of findings in each pair, `chosen` the index that the user chose,
+    and `told` the pair that the story is about, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]

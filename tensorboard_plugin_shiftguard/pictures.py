@@ -67,11 +67,8 @@ def epochs_with_pictures(run: RunReader) -> list[int]:
 def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
     """Returns one picture as a PNG file.
 
-    Args:
-        run: The run.
-        epoch: The epoch, counted from 1.
-        row: The place of its row in the list of the epoch.
-        number: Its place in the row.
+    The epoch is counted from 1. `row` is the place of its row in the list of the epoch, and
+    `number` its place in the row.
 
     Raises:
         NotHere: If there is no such picture inside of TensorBoard's log directory.

@@ -41,11 +41,7 @@ _logger = tb_logging.get_logger()
 
 
 class ShiftPlugin(base_plugin.TBPlugin):
-    """The Shift tab.
-
-    Args:
-        context: The context that TensorBoard passes to each plugin.
-    """
+    """The Shift tab."""
 
     plugin_name = PLUGIN_NAME
 
@@ -131,11 +127,7 @@ def _app(answer: Callable[[Request], Any]) -> WsgiApp:
 
 
 class Query:
-    """The arguments of a request, checked and converted.
-
-    Args:
-        request: The request.
-    """
+    """The arguments of a request, checked and converted."""
 
     def __init__(self, request: Request) -> None:
         self._arguments = request.args

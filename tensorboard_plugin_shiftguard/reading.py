@@ -99,12 +99,7 @@ class Log:
         return sorted(tag for tag in found if tag.startswith(prefix))
 
     def last_points(self, runs: Sequence[str], tag: str) -> dict[str, Point]:
-        """Returns the last point of a tensor series of each run, in one request.
-
-        Args:
-            runs: Names of runs that have the tag.
-            tag: The series.
-        """
+        """Returns the last point of a tensor series of each run, in one request."""
 
         def ignore_problem(run: str, tag: str, what: str) -> None:
             pass  # the overview of the run shows the problem

@@ -37,12 +37,7 @@ def version() -> str:
 
 
 def list_runs(log: Log, version: str) -> dict[str, Any]:
-    """Returns the runs that have data of this plugin, sorted by name, each with its story in brief.
-
-    Args:
-        log: The log.
-        version: The version of keras_shiftguard.
-    """
+    """Returns the runs that have data of this plugin by name, each with its story in brief."""
     found = all_runs(log)
     num_all = len(log.run_names())
     shown = found[:MAX_RUNS]
@@ -62,10 +57,7 @@ def list_runs(log: Log, version: str) -> dict[str, Any]:
 def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, Any]:
     """Returns a run as JSON.
 
-    Args:
-        run: Its name in TensorBoard.
-        point: The last point of its state, or None.
-        gap_point: The last point of its accuracy gap, or None.
+    `point` and `gap_point` are the last points of its state and of its accuracy gap.
     """
     state = gap = None
     # The overview of the run shows what is unreadable.

@@ -84,7 +84,6 @@ _FINDING = record(
 )
 _REPORT = record(
     shifted=flag,
-    kinds=items(name, 16),
     alpha=number,
     num_samples=mapping(number, MAX_STREAMS),
     findings=items(_FINDING, MAX_FINDINGS),
@@ -96,12 +95,6 @@ _DIAGNOSIS = {
     "status": checks.one_of("ok", "unknown", "mismatch"),
     "expected": _CONVENTION,
     "observed": _CONVENTION,
-    "fix": record(
-        scale=vector(),
-        offset=vector(),
-        permutation=vector(),
-        data_format=name,
-    ),
     "advice": sentence,
     "evidence": items(sentence, 20),
     "architecture": name,
@@ -189,13 +182,7 @@ def _other_schema(state: dict[str, Any]) -> str:
 def latest_state(run: RunReader) -> tuple[dict[str, Any] | None, list[Point]]:
     """Returns the latest state and all points of its series; a missing or bad state is None."""
     points = run.points([STATE_TAG])[STATE_TAG]
-    if not points:
-        return None, points
-    try:
-        return read_state(points[-1]), points
-    except Unreadable as error:
-        run.add_problem(STATE_TAG, error.message)
-        return None, points
+    return state_at(run, points[-1].step) if points else None, points
 
 
 def state_at(run: RunReader, step: int) -> dict[str, Any] | None:

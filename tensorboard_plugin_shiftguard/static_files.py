@@ -48,10 +48,6 @@ def serve(request: Request, file: tuple[bytes, str]) -> Any:
 
     The browser asks for each file every time, so that it never runs the files of an
     older version with a newer server.
-
-    Args:
-        request: The request.
-        file: The content and the content type.
     """
     content, content_type = file
     tag = hashlib.sha256(content).hexdigest()[:32]

@@ -6,7 +6,7 @@ from typing import Any
 from tensorboard_plugin_shiftguard.answers import rounded
 
 # Kinds of stories, the most urgent first. They are the states of the run.
-ACT, LOOK, CORRECTED, FINE, WAITING = KINDS = ("act", "look", "corrected", "fine", "waiting")
+ACT, LOOK, CORRECTED, FINE, WAITING = ("act", "look", "corrected", "fine", "waiting")
 
 # A share of accuracy: one point. A cause of a gap that costs less is no reason to act.
 POINT = 0.01

@@ -93,14 +93,8 @@ def _adapted(
 ) -> dict[str, Any]:
     """Returns the story of a shift that augmentation of training makes up for, or tries to.
 
-    Args:
-        state: The state of the run.
-        is_target: Whether the stream that differs is the unlabelled target.
-        kind: The kind of the story.
-        what: The headline on the shift.
-        short: Its short form.
-        why: Sentences on the shift.
-        common: Further parts of the story.
+    `what` is the headline on the shift, `short` its short form, `why` sentences on it, and
+    `common` further parts of the story.
     """
     left = state.get("left") or {}
     before, now = left.get("before"), left.get("now")

@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent / "corruptions"))
 from clean_images import bicubic, held_out, random_crops
 from own_corruptions import RESIZING, bilinear
 
-from keras_shiftguard.detection.causes.corruptions import cause_of_tables
+from keras_shiftguard.detection.causes.corruptions import name_cause
 from keras_shiftguard.profiles import FeatureTable, Moments
 from keras_shiftguard.statistics.attributes import attributes, names
 from keras_shiftguard.statistics.batch import InputSpec
@@ -92,7 +92,7 @@ def families_named(clean, corrupted, data, kind, severity, photo_ids, options, r
             whole = rng.permutation(np.arange(len(clean[name]))[1::2])[: len(seen) // 2]
             seen = np.concatenate([seen[len(whole) :], clean[name][whole]])
         reference = clean[name][rng.permutation(reference)[: options.reference]]
-        named.append(cause_of_tables(table(reference), table(seen)).family)
+        named.append(name_cause(table(reference), table(seen)).family)
     return named
 
 
@@ -102,7 +102,7 @@ def content_alone(clean, photo_ids, rng, draws=200):
     for _ in range(draws):
         few = np.isin(photo_ids, rng.permutation(photo_ids.max() + 1)[:4])
         rest, part = table(clean["photos"][~few]), table(clean["photos"][few])
-        named.append(cause_of_tables(rest, part).family)
+        named.append(name_cause(rest, part).family)
     return {n: named.count(n) / draws for n in sorted(set(named), key=named.count)[::-1]}
 
 
@@ -123,7 +123,7 @@ def resizing(rng, options):
                 for _ in range(options.draws):
                     one, other = (rng.permutation(pools[h, side]) for h in (against, how))
                     tables = table(one[: options.reference]), table(other[: options.current])
-                    named.append(cause_of_tables(*tables).family == "resolution")
+                    named.append(name_cause(*tables).family == "resolution")
                 right.append(100 * np.mean(named))
             what = f"{how.__name__} against {against.__name__}"
             print(f"{what:52}" + "".join(f"{share:6.0f}" for share in right))

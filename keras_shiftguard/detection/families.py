@@ -8,12 +8,13 @@ import numpy as np
 from keras_shiftguard.detection import sentences
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.two_sample import frequencies, mean_discrepancy, ranks
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.multiplicity import Family
-from keras_shiftguard.detection.two_sample.tail_probabilities import hypergeometric_two_sided
 from keras_shiftguard.profiles import FeatureTable, InputSummary, MeanEmbedding
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 TOO_FEW = "not enough samples yet"  # beginning of a note
+MAX_NAMED = 5  # largest number of features or columns that a note names
 # (current, reference): the number of distinct samples divided by the number of samples counted.
 # Copies of a sample add no evidence, so tests count distinct samples.
 Shares = tuple[float, float]
@@ -110,13 +111,15 @@ class CollectedTests:
             i = int(tested[member])
             name, effect = current.names[i], float(tests.effect_size[i])
             dominant = ranks.DOMINANT[tests.dominant[i]]
-            return self._finding(
+            return Finding(
                 feature=f"{source}/{name}",
                 kind=kind,
                 family=family,
-                effect=effect,
+                effect_size=effect,
                 interval=(float(tests.lower[i]), float(tests.upper[i])),
                 p_value=float(tests.p_value[i]),
+                since=None,
+                **self.names._asdict(),
                 negligible=bool(tests.magnitude[i] < NEGLIGIBLE),
                 explanation=sentences.feature_differs(
                     name, what, dominant, effect, current, reference, *self.names
@@ -136,11 +139,7 @@ class CollectedTests:
 
         If the input has columns, a test of each column is added as well.
 
-        Args:
-            source: Name of the input.
-            current: Summary of the stream that may differ.
-            reference: Summary of the stream it is compared with.
-            shares: Shares of distinct samples, see `Shares`.
+        The arguments are those of `add_features`.
         """
         a, b = current.nonfinite_samples, reference.nonfinite_samples
         n, m = current.num_samples, reference.num_samples
@@ -178,14 +177,17 @@ class CollectedTests:
             effect = (here - there) / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
             margin = 1.96 * float(np.sqrt(1 / (n * shares[0]) + 1 / (m * shares[1])))
             column = names[i].removeprefix(f"{source}/")
-            words = f"Column {column} of {source}" if column.isdigit() else _capital(source)
-            return self._finding(
+            words = f"{source[:1].upper()}{source[1:]}"  # begins a sentence
+            words = f"Column {column} of {source}" if column.isdigit() else words
+            return Finding(
                 feature=f"{names[i]}/missing",
                 kind="covariate",
                 family="missing",
-                effect=effect,
+                effect_size=effect,
                 interval=(effect - margin, effect + margin),
                 p_value=float(p[i]),
+                since=None,
+                **self.names._asdict(),
                 negligible=abs(effect) < NEGLIGIBLE,
                 explanation=sentences.missing_differs(words, here, there, *self.names),
             )
@@ -224,13 +226,15 @@ class CollectedTests:
             return
 
         def finding(member: int) -> Finding:
-            return self._finding(
+            return Finding(
                 feature=source,
                 kind="covariate",
                 family="other",
-                effect=test.effect_size,
+                effect_size=test.effect_size,
                 interval=test.interval,
                 p_value=test.p_value,
+                since=None,
+                **self.names._asdict(),
                 negligible=test.effect_size < NEGLIGIBLE,
                 explanation=sentences.embedding_differs(
                     what, test.effect_size, test.p_value, *self.names
@@ -275,45 +279,20 @@ class CollectedTests:
             self.notes.append(note)
 
         def finding(member: int) -> Finding:
-            return self._finding(
+            return Finding(
                 feature=source,
                 kind=kind,
                 family=family,
-                effect=test.effect_size,
+                effect_size=test.effect_size,
                 interval=test.interval,
                 p_value=test.p_value,
+                since=None,
+                **self.names._asdict(),
                 negligible=test.effect_size < NEGLIGIBLE,
                 explanation=sentences.classes_differ(what, test, *self.names),
             )
 
         self.families.append(Family(role, source, np.array([test.p_value]), finding))
-
-    def _finding(
-        self,
-        *,
-        feature: str,
-        kind: str,
-        family: str,
-        effect: float,
-        interval: tuple[float, float],
-        p_value: float,
-        negligible: bool,
-        explanation: str,
-    ) -> Finding:
-        """Returns a finding on these two streams."""
-        return Finding(
-            feature=feature,
-            kind=kind,
-            family=family,
-            effect_size=effect,
-            interval=interval,
-            p_value=p_value,
-            stream=self.names.stream,
-            against=self.names.against,
-            since=None,
-            explanation=explanation,
-            negligible=negligible,
-        )
 
     def _common(
         self, source: str, current: FeatureTable, reference: FeatureTable
@@ -328,10 +307,9 @@ class CollectedTests:
         )
         for names, stream in absent:
             if names:
-                listed = ", ".join(names[:5])
-                listed += f" and {len(names) - 5} more" if len(names) > 5 else ""
                 self.notes.append(
-                    f"features of {source} absent in {sentences.stream_name(stream)}: {listed}"
+                    f"features of {source} absent in {sentences.stream_name(stream)}: "
+                    f"{sentences.some_of(names[:MAX_NAMED], len(names))}"
                 )
         both = [name for name in current.names if name in in_reference]
         return current.only(both), reference.only(both)
@@ -346,14 +324,8 @@ class CollectedTests:
             # images of a data set, which is not worth a note.
             empty = empty[[table.names[i].isdigit() for i in empty]] if len(empty) else empty
             if len(empty):
-                listed = ", ".join(table.names[i] for i in empty[:5])
-                listed += f" and {len(empty) - 5} more" if len(empty) > 5 else ""
+                names = [table.names[i] for i in empty[:MAX_NAMED]]
                 self.notes.append(
                     f"columns of {source} without a finite value in "
-                    f"{sentences.stream_name(stream)}: {listed}"
+                    f"{sentences.stream_name(stream)}: {sentences.some_of(names, len(empty))}"
                 )
-
-
-def _capital(name: str) -> str:
-    """Returns the name of an input with a capital first letter, to begin a sentence."""
-    return name[:1].upper() + name[1:]

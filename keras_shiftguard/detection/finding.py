@@ -124,10 +124,6 @@ class Finding:
         }
         return cls(**{**fields, **pairs})
 
-    def since_epoch(self, epoch: int) -> "Finding":
-        """Returns the finding with the epoch in which it was first found."""
-        return replace(self, since=epoch)
-
     def to_dict(self) -> dict[str, Any]:
         """Returns the fields by name."""
         return dict(vars(self))

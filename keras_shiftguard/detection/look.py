@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from keras_shiftguard.detection.certain_difference import certain_difference, shape_of
 from keras_shiftguard.detection.families import TOO_FEW, CollectedTests, StreamNames
 from keras_shiftguard.detection.finding import Finding, by_severity, source_of
-from keras_shiftguard.detection.labels.class_mix import (
+from keras_shiftguard.detection.labels.label_findings import (
     concept_finding,
     with_doubt,
     with_estimated_mix,
@@ -17,10 +18,6 @@ from keras_shiftguard.detection.labels.moved_with_mix import Movement, movement_
 from keras_shiftguard.detection.selection import reported_findings
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.detection.two_sample.multiplicity import LEVEL_SHARES, Family, global_p, holm
-from keras_shiftguard.detection.two_sample.tail_probabilities import (
-    SMALLEST_P,
-    hypergeometric_two_sided,
-)
 from keras_shiftguard.profiles import InputProfile, InputSummary
 
 # Part of the level that the test of concept shift gets, if both streams have class labels.
@@ -89,10 +86,10 @@ def compare_profiles(
         if not now.num_samples or not before.num_samples:
             tests.note_too_few(name, now.num_samples, before.num_samples, 1)
             continue
-        difference = _certain_difference(tests, name, now, before, shares)
+        difference = certain_difference(tests.names, name, now, before, shares)
         if difference is None:
             _input_tests(tests, name, now, before, shares)
-        elif difference.p_value <= level or _shape(now) != _shape(before):
+        elif difference.p_value <= level or shape_of(now) != shape_of(before):
             certain.append(difference)
         else:  # a few samples may differ like this by chance
             tests.notes.append(f"{TOO_FEW} to be sure: {difference.explanation}")
@@ -148,15 +145,7 @@ def _input_tests(
     before: InputSummary,
     shares: tuple[float, float],
 ) -> None:
-    """Adds the tests of one input.
-
-    Args:
-        tests: Where the tests are added.
-        name: Name of the input.
-        now: Summary of the current stream.
-        before: Summary of the reference.
-        shares: Shares of distinct samples, see `families.Shares`.
-    """
+    """Adds the tests of one input."""
     what = "images" if now.is_image else "samples"
     if tests.several_inputs:
         what += f" of input {name!r}"
@@ -223,98 +212,6 @@ def _output_tests(
         what = f"activations of layer {now.layer!r}"
         source = f"layer {now.layer}" if now.layer else "layer"
         tests.add_embedding("layer", source, what, now.embedding, before.embedding, shares)
-
-
-def _certain_difference(
-    tests: CollectedTests,
-    name: str,
-    now: InputSummary,
-    before: InputSummary,
-    shares: tuple[float, float],
-) -> Finding | None:
-    """Returns a finding on a difference of shapes or image sizes, or on flat images; else None.
-
-    These differences need no test. The arguments are those of `_input_tests`.
-    """
-    here, there = stream_name(tests.names.stream), stream_name(tests.names.against)
-    if _shape(now) != _shape(before):
-        unit = "channels" if now.is_image and before.is_image else "numbers in the last axis"
-        text = (
-            f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
-            f"against {before.num_channels} ({before.layout}) in {there}"
-        )
-        return _certain(tests.names, name, "other", text, now, before, shares)
-    if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
-        return None
-    if _is_flat(now) and not _is_flat(before):
-        level = f"{float(now.sample_mean.mean):.3g}"
-        text = (
-            f"All {here} images are flat: within each image, all pixels have the same value (mean "
-            f"{level}). A failing loader gives such images. Those in {there} are not flat"
-        )
-        return _certain(tests.names, name, "other", text, now, before, shares)
-    height_and_width = range(2)
-    no_common_size = any(
-        now.smallest_size[i] > before.largest_size[i]
-        or before.smallest_size[i] > now.largest_size[i]
-        for i in height_and_width
-    )
-    if not no_common_size:
-        return None
-    sizes = f"{_size(now)} against {_size(before)} in {there}"
-    text = f"{here.capitalize()} images have another size: {sizes}"
-    return _certain(tests.names, name, "resolution", text, now, before, shares)
-
-
-def _shape(summary: InputSummary) -> tuple[str, int]:
-    """Returns the layout and the number of channels; one sample is enough to know them."""
-    return summary.layout, summary.num_channels
-
-
-def _is_flat(summary: InputSummary) -> bool:
-    """Whether every image has the same value in all its pixels."""
-    deviation = summary.sample_std
-    return bool(deviation.count > 0 and deviation.mean <= 1e-6 * abs(summary.sample_mean.mean))
-
-
-def _size(summary: InputSummary) -> str:
-    """Returns the range of image sizes, such as `28 x 28 to 32 x 32`."""
-    small, large = (" x ".join(map(str, s)) for s in (summary.smallest_size, summary.largest_size))
-    return small if small == large else f"{small} to {large}"
-
-
-def _certain(
-    names: StreamNames,
-    name: str,
-    family: str,
-    text: str,
-    now: InputSummary,
-    before: InputSummary,
-    shares: tuple[float, float],
-) -> Finding:
-    """Returns a finding on a property that all samples of one stream have, and none of the other.
-
-    Its effect size is the difference of the two shares, 1 and 0, in standard deviations between
-    samples, as for missing values. Its p-value is the probability that dividing the distinct
-    samples at random separates them like this.
-    """
-    n, m = now.num_samples, before.num_samples
-    pooled = n / (n + m)
-    distinct, others = n * shares[0], m * shares[1]
-    by_chance = hypergeometric_two_sided(distinct, distinct, distinct, distinct + others)
-    effect = 1 / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
-    return Finding(
-        feature=name,
-        kind="preprocessing",
-        family=family,
-        effect_size=effect,
-        interval=(effect, effect),
-        p_value=max(float(by_chance[0]), SMALLEST_P),
-        stream=names.stream,
-        against=names.against,
-        since=None,
-        explanation=text,
-    )
 
 
 def _significant(

@@ -143,11 +143,7 @@ def _of_images(finding: Finding) -> Difference:
 
 
 def _degree(effect: float) -> str:
-    """Returns `"slightly "` or `"much "` for the size of an effect; `""` for a middle size.
-
-    Args:
-        effect: Effect size in standard deviations between samples.
-    """
+    """Returns `"slightly "` or `"much "` for an effect size; `""` for a middle one."""
     if abs(effect) < SLIGHT:
         return "slightly "
     return "much " if abs(effect) >= LARGE else ""

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.families import TOO_FEW
 from keras_shiftguard.detection.finding import Finding, kinds_of
-from keras_shiftguard.detection.labels.class_mix import POSSIBLY
+from keras_shiftguard.detection.labels.label_findings import POSSIBLY
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
 MAX_SHOWN = 5  # largest number of findings in the text of a report
@@ -70,11 +70,7 @@ def verdict(
 ) -> str:
     """Returns the first line of a report: whether anything shifted, and in which stream.
 
-    Args:
-        findings: Findings, sorted by severity.
-        notes: As in `in_words`.
-        alpha: As in `in_words`.
-        num_samples: As in `in_words`.
+    The arguments are those of `in_words`.
     """
     shifted: dict[str, list[str]] = {}  # for each stream, the streams it differs from
     for finding in findings:

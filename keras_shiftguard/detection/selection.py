@@ -66,13 +66,8 @@ def _input_findings(
 
     If a step of preprocessing explains the difference, that is the only finding.
 
-    Args:
-        features: Findings on single features, sorted by severity.
-        whole: Findings on the input as a whole.
-        reference: Profile of what the data should look like.
-        current: Profile of the data that may differ.
-        source: Name of the input.
-        names: Names of the two streams.
+    `features` are findings on single features, sorted by severity, and `whole` those on the
+    input as a whole. For the other arguments see `reported_findings`.
     """
     before, now = reference.inputs[source], current.inputs[source]
     together = [*features, *whole]
@@ -97,7 +92,7 @@ def _input_findings(
     reported = _strongest(features)
     if not feature_matters:
         reported = [*(f for f in whole if f.matters), *reported]
-    cause = name_cause(before, now) if before.is_image else None
+    cause = name_cause(before.features, now.features) if before.is_image else None
     if cause is None or cause.family == OTHER:
         return reported
     if feature_matters:

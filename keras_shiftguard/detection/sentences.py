@@ -1,6 +1,12 @@
-"""Explanations of findings: one sentence, with its numbers, for each kind of difference."""
+"""Explanations of findings: one sentence, with its numbers, for each kind of difference.
+
+In all functions, `stream` is the name of the stream that differs and `against` that of the stream
+it is compared with. `what` is a noun for what differs, such as `"images"`, `"outputs"`,
+`"labels"` or `"tokens"`, and `effect` an effect size.
+"""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,6 +48,12 @@ def two_numbers(first: float, second: float) -> tuple[str, str]:
     return one, other
 
 
+def some_of(words: Sequence[str], total: int) -> str:
+    """Lists words, and says how many more there are if they are only the first of `total`."""
+    more = total - len(words)
+    return ", ".join(words) + (f" and {more} more" if more > 0 else "")
+
+
 def feature_differs(
     name: str,
     what: str,
@@ -54,15 +66,7 @@ def feature_differs(
 ) -> str:
     """Returns the sentence for a feature whose location, spread or shape differs.
 
-    Args:
-        name: Name of the feature.
-        what: Noun for what has the feature: `"images"`, `"samples"`, `"outputs"`.
-        dominant: What differs most: `"location"`, `"spread"` or `"shape"`.
-        effect: Signed effect size.
-        current: Table of `stream`.
-        reference: Table of `against`.
-        stream: Name of the stream that differs.
-        against: Name of the stream it is compared with.
+    `dominant` is what differs most: `"location"`, `"spread"` or `"shape"`. `effect` is signed.
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
     against = stream_name(against)
@@ -96,15 +100,7 @@ def feature_differs(
 
 
 def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:
-    """Returns the sentence for samples that differ as a whole, but in no single feature.
-
-    Args:
-        what: Noun for the samples: `"images"`, `"samples"`, `"outputs"`.
-        effect: Effect size.
-        p_value: P-value of the test of the mean embeddings.
-        stream: Name of the stream that differs.
-        against: Name of the stream it is compared with.
-    """
+    """Returns the sentence for samples that differ as a whole, but in no single feature."""
     return (
         f"{stream_name(stream).capitalize()} {what} differ as a whole from "
         f"{stream_name(against)} without one feature that stands out: maximum mean discrepancy "
@@ -115,12 +111,8 @@ def embedding_differs(what: str, effect: float, p_value: float, stream: str, aga
 def missing_differs(what: str, here: float, there: float, stream: str, against: str) -> str:
     """Returns the sentence for streams whose shares of missing or non-finite values differ.
 
-    Args:
-        what: Name of what is missing, with a capital letter: it begins the sentence.
-        here: Share of the samples of `stream` in which it is missing, in [0, 1].
-        there: Share of the samples of `against` in which it is missing, in [0, 1].
-        stream: Name of the stream that differs.
-        against: Name of the stream it is compared with.
+    `what` has a capital letter, since it begins the sentence. `here` and `there` are the shares
+    of the samples of `stream` and of `against` in which it is missing, in [0, 1].
     """
     return (
         f"{what} is missing or not finite in {percent(here)} of {stream_name(stream)} samples "
@@ -129,23 +121,14 @@ def missing_differs(what: str, here: float, there: float, stream: str, against: 
 
 
 def classes_differ(what: str, test: FrequencyTest, stream: str, against: str) -> str:
-    """Returns the sentence for streams whose class mixes differ.
-
-    Args:
-        what: Noun for what has classes: `"labels"`, `"predictions"`, `"tokens"`.
-        test: The test that found the difference.
-        stream: Name of the stream that differs.
-        against: Name of the stream it is compared with.
-    """
-    changed = test.most_changed()[:MAX_CLASSES_NAMED]
+    """Returns the sentence for streams whose class mixes differ."""
+    changed = test.most_changed()
     noun = "value" if what == "tokens" else "class"
-    shares = ", ".join(
+    words = [
         f"{noun} {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
-        for i in changed
-    )
-    more = len(test.most_changed()) - len(changed)
-    shares += f" and {more} more" if more > 0 else ""
-    shares = f": {shares}" if shares else ""
+        for i in changed[:MAX_CLASSES_NAMED]
+    ]
+    shares = f": {some_of(words, len(changed))}" if changed else ""
     return (
         f"{stream_name(stream).capitalize()} {what} have another mix than in "
         f"{stream_name(against)}{shares}; {percent(test.total_variation)} of them would have to "
@@ -161,16 +144,9 @@ def percent(share: float) -> str:
 def classes_look_different(classes: list[int], effect: float, stream: str, against: str) -> str:
     """Returns the sentence for classes whose inputs differ while those of other classes do not.
 
-    Args:
-        classes: Ids of the classes that differ, the most changed first.
-        effect: Effect size of the most changed class.
-        stream: Name of the stream that differs.
-        against: Name of the stream it is compared with.
+    `classes` are the ids of the classes, the most changed first; `effect` is that of the first.
     """
-    listed = ", ".join(map(str, classes[:MAX_CLASSES_NAMED]))
-    listed += (
-        f" and {len(classes) - MAX_CLASSES_NAMED} more" if len(classes) > MAX_CLASSES_NAMED else ""
-    )
+    listed = some_of([str(each) for each in classes[:MAX_CLASSES_NAMED]], len(classes))
     noun, verb = ("Class", "looks") if len(classes) == 1 else ("Classes", "look")
     return (
         f"{noun} {listed} {verb} different in {stream_name(stream)} than in "
@@ -189,14 +165,8 @@ def estimated_mix(
 ) -> str:
     """Returns the sentence for class frequencies that were estimated from predictions.
 
-    Args:
-        before: Class frequencies of `against`, `(classes,)`.
-        after: Estimated class frequencies of `stream`, `(classes,)`.
-        lower: Lower ends of their intervals, `(classes,)`.
-        upper: Upper ends of their intervals, `(classes,)`.
-        effect: Cohen's w of the change.
-        stream: Name of the stream that differs.
-        against: Name of the stream it is compared with.
+    `before` are the class frequencies of `against`, `(classes,)`, `after` the estimated ones of
+    `stream`, and `lower` and `upper` the ends of their intervals. `effect` is Cohen's w.
     """
     changed = np.argsort(-np.abs(after - before))[:MAX_CLASSES_NAMED]
     shares = ", ".join(

@@ -19,9 +19,7 @@ from keras_shiftguard.instrument.processes import has_several_processes
 def expectation(source: Any, target: Any) -> str:
     """Returns the line before training, see `expected_worth`; "" if the domains are not comparable.
 
-    Args:
-        source: Inputs of source samples, as NumPy arrays.
-        target: Inputs of target samples, likewise.
+    `source` and `target` are inputs of samples, as NumPy arrays.
     """
     if has_several_processes():
         return ""

@@ -111,7 +111,8 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
             or more.
     """
     if is_arrays(target):
-        yield from _shuffled_batches(_inputs(target), batch_size, rng)
+        inputs = target[0] if isinstance(target, tuple) else target
+        yield from _shuffled_batches(inputs, batch_size, rng)
     cached: list[Any] = []
     one_shot = is_one_shot(target)
     while True:
@@ -137,10 +138,6 @@ def endless_batches(target: Any, batch_size: int, rng: np.random.Generator) -> I
 def is_one_shot(data: Any) -> bool:
     """Whether `data` is an iterator, which yields its batches only once."""
     return isinstance(data, Iterator)
-
-
-def _inputs(target: Any) -> Any:
-    return target[0] if isinstance(target, tuple) else target
 
 
 def _shuffled_batches(x: Any, batch_size: int, rng: np.random.Generator) -> Iterator[Any]:

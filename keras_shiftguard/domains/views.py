@@ -119,11 +119,7 @@ class Views(keras.layers.Layer):
 
 
 def check_views(inputs: Any) -> None:
-    """Raises a BadInputError if no input can be augmented.
-
-    Args:
-        inputs: The symbolic inputs of a model.
-    """
+    """Raises a BadInputError if no input can be augmented."""
     if not any(_has_views(x) for x in inputs):
         received = [(tuple(x.shape), keras.backend.standardize_dtype(x.dtype)) for x in inputs]
         raise BadInputError(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.sentences import percent
+from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of
 from keras_shiftguard.detection.two_sample.frequencies import compare_frequencies
 from keras_shiftguard.explain.bootstrap import Mix
 from keras_shiftguard.explain.reference import Reference
@@ -10,7 +10,6 @@ from keras_shiftguard.explain.removal import Removable
 from keras_shiftguard.explain.report import LABEL_SHIFT
 
 MAX_P_VALUE = 0.01  # below this p-value, the frequencies differ
-MAX_NAMED_CLASSES = 3  # in the description of the cause
 
 
 def find_label_shift(
@@ -48,10 +47,9 @@ def find_label_shift(
     test = compare_frequencies(counts, present, (share, 1.0))
     if not test.tested or test.p_value >= MAX_P_VALUE:
         return None, None, notes
+    changed = test.most_changed()
     named = [
         f"class {i} {percent(test.shares[0, i])} against {percent(test.shares[1, i])}"
-        for i in test.most_changed()[:MAX_NAMED_CLASSES]
+        for i in changed[:MAX_CLASSES_NAMED]
     ]
-    more = len(test.most_changed()) - len(named)
-    detail = ", ".join(named) + (f" and {more} more" if more > 0 else "")
-    return Removable(LABEL_SHIFT, detail), mix, notes
+    return Removable(LABEL_SHIFT, some_of(named, len(changed))), mix, notes

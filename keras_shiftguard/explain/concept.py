@@ -12,11 +12,11 @@ import numpy as np
 
 from keras_shiftguard.detection.labels.concept import find_changed_classes
 from keras_shiftguard.detection.labels.relabelled import describe_relabelling, find_relabelling
+from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, some_of
 from keras_shiftguard.profiles import LabelSummary
 from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
 LEVEL = 0.01  # significance level
-MAX_NAMED_CLASSES = 3  # in the description of the cause
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,7 @@ def find_concept_shift(
     if not changed:
         return None
     classes = tuple(sorted(shift.class_id for shift in changed))
-    named = ", ".join(map(str, classes[:MAX_NAMED_CLASSES]))
-    more = len(classes) - MAX_NAMED_CLASSES
-    named += f" and {more} more" if more > 0 else ""
+    named = some_of([str(each) for each in classes[:MAX_CLASSES_NAMED]], len(classes))
     noun, verb = ("class", "looks") if len(classes) == 1 else ("classes", "look")
     detail = f"{noun} {named} {verb} different, the others do not"
     if current.shares_moments or reference.shares_moments:

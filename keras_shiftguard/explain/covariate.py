@@ -77,12 +77,8 @@ def level_repair(
 ) -> Repair | None:
     """Sets the mean and deviation of each channel to those of the reference, and predicts.
 
-    Args:
-        model: The classifier.
-        chunks: The images in chunks.
-        again: A second iterator over the same samples.
-        reference: Summary of the input in the reference.
-        weights: Weight of each sample in the mean and deviation, `(samples,)`.
+    `again` yields the same samples as `chunks`. `weights` are those of the samples in the mean
+    and deviation, `(samples,)`.
 
     Returns:
         The repair; None if no channel moved by `MIN_MOVE`, if the number of channels

@@ -1,6 +1,6 @@
 """`estimate_accuracy`: the accuracy of a classifier on data without labels."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from statistics import NormalDist
@@ -55,16 +55,8 @@ class AccuracyEstimate(AsPage):
 
     def to_dict(self) -> dict[str, Any]:
         """Returns the estimate as plain values, for JSON."""
-        return {
-            "headline": str(self).partition("\n")[0],
-            "value": self.value,
-            "interval": None if self.interval is None else list(self.interval),
-            "reference_accuracy": self.reference_accuracy,
-            "by_method": dict(self.by_method),
-            "num_samples": self.num_samples,
-            "alpha": self.alpha,
-            "reason": self.reason,
-        }
+        interval = None if self.interval is None else list(self.interval)
+        return {"headline": str(self).partition("\n")[0], **asdict(self), "interval": interval}
 
     def __str__(self) -> str:
         reference = f"{100 * self.reference_accuracy:.1f} % on the reference"
@@ -126,8 +118,7 @@ def estimate_accuracy(
     check_alpha(alpha)
     facts = read_model_facts(model)
     known = _reference(reference, model, facts)
-    size = facts.native_size or known.size(facts.channels_first)
-    samples = read_samples(data, facts.num_classes, size, facts.channels, facts.names, None)
+    samples = read_samples(data, facts, known.size(facts.channels_first), None)
     probabilities = _predict(model, samples)
     accuracy = known.accuracy
     assert accuracy is not None

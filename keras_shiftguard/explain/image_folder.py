@@ -44,10 +44,6 @@ def open_folder(path: Path, num_classes: int) -> Folder:
     With one folder for each class, the class id of a folder is its position in
     alphabetical order, as in Keras. Otherwise the names of the folders must be class ids.
 
-    Args:
-        path: The directory.
-        num_classes: Number of classes of the model.
-
     Raises:
         BadInputError: if there are no images, or the folders cannot be assigned to classes.
     """

@@ -65,12 +65,7 @@ def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
     if not found:
         return None
     # Values on a coarse grid may lie on finer grids as well, so the coarsest grid is chosen.
-    return max(found, key=lambda grid: _spacing(grid.convention))
-
-
-def _spacing(convention: InputConvention) -> float:
-    """Returns the distance between neighbouring values of the grid, averaged over the channels."""
-    return float(np.asarray(convention.scale, "float64").mean())
+    return max(found, key=lambda grid: np.mean(grid.convention.scale))
 
 
 def _grids(channels: int) -> list[Grid]:

@@ -85,13 +85,7 @@ class Reference:
 def resolve_reference(
     reference: Any, model: keras.Model, facts: ModelFacts, max_samples: int | None
 ) -> Reference:
-    """Returns the `Reference` for the user's argument.
-
-    Args:
-        reference: See `explain_gap`.
-        model: The classifier.
-        facts: Facts about it.
-        max_samples: Largest number of samples to read.
+    """Returns the `Reference` for the user's argument, see `explain_gap`.
 
     Raises:
         BadInputError: if the argument gives no accuracy.
@@ -181,14 +175,7 @@ def _of_profile(profile: InputProfile, model: keras.Model) -> Reference:
 def _of_data(
     reference: Any, model: keras.Model, facts: ModelFacts, max_samples: int | None
 ) -> Reference:
-    samples = read_samples(
-        reference,
-        facts.num_classes,
-        facts.native_size,
-        facts.channels,
-        facts.names,
-        max_samples,
-    )
+    samples = read_samples(reference, facts, None, max_samples)
     if samples.labels is None:
         raise BadInputError(
             "`reference` data must be labelled: without labels it has no accuracy. Pass (x, y), "

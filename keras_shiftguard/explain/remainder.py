@@ -3,7 +3,7 @@
 An exact cause is one that can be removed from the data exactly (`removal.py`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import keras
@@ -14,7 +14,6 @@ from keras_shiftguard.detection.finding import Finding
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.explain.bootstrap import Accuracies, Mix, Resampling
 from keras_shiftguard.explain.concept import ConceptShift, find_concept_shift
-from keras_shiftguard.explain.confidence import Calibration
 from keras_shiftguard.explain.covariate import (
     Repair,
     balanced,
@@ -65,7 +64,7 @@ class Remainder:
         resampling: The bootstrap of the samples.
         mix: Class frequencies of the reference if label shift is a cause, else None.
         reference: What the accuracy is compared with.
-        calibration: Estimates scores if there are no labels, else None.
+        score: Function from predictions to the score of each sample, `(samples,)`.
         left: The part of the gap that is left to explain, with draws.
         progress: Counts evaluations of the model.
     """
@@ -78,15 +77,15 @@ class Remainder:
         resampling: Resampling,
         mix: Mix | None,
         reference: Reference,
-        calibration: Calibration | None,
+        score: Callable[[Predictions], np.ndarray],
         left: Accuracies,
         progress: Progress,
     ) -> None:
         self.model, self.views, self.predictions = model, views, predictions
         self.resampling, self.mix, self.reference = resampling, mix, reference
-        self.calibration, self.left, self.progress = calibration, left, progress
+        self.score, self.left, self.progress = score, left, progress
         self.labels = views.samples.labels
-        self.scores = self._score(predictions)
+        self.scores = score(predictions)
 
     def estimates(self) -> Iterator[Estimate]:
         """Yields the estimates for concept and covariate shift that explain a part of the gap."""
@@ -107,13 +106,6 @@ class Remainder:
             estimate = self._estimate_covariate_shift(before, now)
             if estimate is not None:
                 yield estimate
-
-    def _score(self, predictions: Predictions) -> np.ndarray:
-        """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""
-        if self.labels is not None:
-            return predictions.right(self.labels)
-        assert self.calibration is not None
-        return self.calibration.scores(predictions)
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
         """Returns the samples with all exact causes removed, in chunks by input name."""
@@ -149,9 +141,8 @@ class Remainder:
     ) -> Estimate | None:
         """Returns the estimate for covariate shift; None if it explains no part of the gap.
 
-        Args:
-            before: Profile of the reference, or None.
-            now: Profile of the data with all exact causes removed, or None.
+        `before` and `now` are the profiles of the reference and of the data with all exact
+        causes removed.
         """
         if not _is_above_zero(self.left):
             return None
@@ -202,9 +193,7 @@ class Remainder:
     ) -> tuple[str, Accuracies | None]:
         """Returns the accuracy that the reference loses if its images get the data's style.
 
-        Args:
-            names: Names of the image attributes.
-            table: Values of the attributes in the data, `(samples, attributes)`.
+        `names` and `table` are the result of `_attributes` for the data.
 
         Returns:
             Description for the report, and the loss; ("", None) without a clear loss.
@@ -238,11 +227,7 @@ class Remainder:
         return f"the reference loses {points:.1f} if one {restyled.words}", lost
 
     def _repairs(self, before: InputProfile | None) -> Iterator[Repair]:
-        """Yields the repairs of covariate shift that can be tried.
-
-        Args:
-            before: Profile of the reference; None if there is none.
-        """
+        """Yields the repairs of covariate shift that can be tried."""
         samples, mix, labels = self.views.samples, self.mix, self.labels
         if before is not None and len(samples.inputs) == 1 and len(before.inputs) == 1:
             weights = np.ones(len(samples))
@@ -261,7 +246,7 @@ class Remainder:
 
     def _regained(self, repair: Repair) -> Accuracies:
         """Returns by how much a repair raises the accuracy."""
-        both = np.stack([self.scores, self._score(repair.predictions)])
+        both = np.stack([self.scores, self.score(repair.predictions)])
         accuracies = self.resampling.accuracies(both, self.mix)
         return accuracies[1].minus(accuracies[0])
 
@@ -294,15 +279,12 @@ def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile 
     Restored levels can regain some accuracy from noise or blur too. But their line is returned
     only if the levels have changed. Otherwise the line adapts the training to the data.
 
-    Args:
-        repair: The repair that regained the most accuracy.
-        before: Profile of the reference, or None.
-        now: Profile of the data, or None.
+    `before` and `now` are the profiles of the reference and of the data, if known.
     """
     if not repair.restores_levels or before is None or now is None:
         return repair.line
-    summaries = (next(iter(profile.inputs.values())) for profile in (before, now))
-    return repair.line if name_cause(*summaries).family in LEVEL_FAMILIES else ADAPT_LINE
+    tables = (next(iter(profile.inputs.values())).features for profile in (before, now))
+    return repair.line if name_cause(*tables).family in LEVEL_FAMILIES else ADAPT_LINE
 
 
 def _is_above_zero(difference: Accuracies) -> bool:

@@ -36,14 +36,7 @@ REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 def find_removable(
     model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference
 ) -> Views:
-    """Finds the causes that can be removed exactly, and returns the `Views` that remove them.
-
-    Args:
-        model: The classifier.
-        samples: The evaluation set.
-        facts: Facts about the model.
-        reference: What the accuracy is compared with.
-    """
+    """Finds the causes that can be removed exactly, and returns the `Views` that remove them."""
     which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
     some = {name: value[which] for name, value in samples.inputs.items()}
     labels = None if samples.labels is None else samples.labels[which]
@@ -62,11 +55,8 @@ def _preprocessing(
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
     """Returns the corrections by input name, the causes that they remove, and notes.
 
-    Args:
-        diagnosis: The diagnosis of the samples.
-        some: Some of the samples, by input name.
-        reference: What the accuracy is compared with.
-        paired: Whether the reference most likely holds the same samples.
+    `some` are some of the samples. `paired` is whether the reference most likely holds the same
+    samples.
     """
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
     fixes = {name: d.fix for name, d in by_input.items() if d.fix is not None}
@@ -132,14 +122,7 @@ def _by_grid(
 
     The grids can be compared even if the content of the images has changed.
 
-    Args:
-        name: Name of the input.
-        x: Some of the samples.
-        reference: What the accuracy is compared with.
-        layout: `"channels_last"` or `"channels_first"`.
-        before: Profile of the input in the reference.
-        now: Profile of `x`.
-        paired: Whether the reference most likely holds the same samples.
+    `before` is the profile of the input in the reference, `now` that of the samples `x`.
     """
     channels_first = layout == "channels_first"
     if reference.samples is None:
@@ -210,11 +193,7 @@ def _with_size(
 def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: float) -> float:
     """Returns the root mean square distance, in grey levels, of the samples from their files.
 
-    Args:
-        samples: The evaluation set.
-        feed: Preprocesses the files like the samples.
-        size: Height and width to read the files in: those of the samples.
-        crop: Size of the central part of the files, see `native_image`.
+    `size` and `crop` say how the files are read, see `native_image`.
     """
     which = spread(len(samples), MAX_FILES_TO_READ)
     native = _files(samples, which, size, len(feed.scale), crop)

@@ -10,11 +10,12 @@ import keras
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.explain.even_subsample import MAX_BYTES, EvenSubsample
 from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_folder, raw_image
+from keras_shiftguard.explain.model_facts import ModelFacts
 from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
 from keras_shiftguard.statistics.classes import host_class_ids
 
-MAX_BYTES = 2 << 30  # of all samples in memory
 MAX_GENERATOR_SAMPLES = 10_000  # read from a generator by default, because it may never end
 CHUNK = 128  # samples that are processed at once
 
@@ -58,21 +59,15 @@ class Samples:
 
 
 def read_samples(
-    data: Any,
-    num_classes: int,
-    size: tuple[int, int] | None,
-    channels: int,
-    names: list[str],
-    max_samples: int | None,
+    data: Any, facts: ModelFacts, size: tuple[int, int] | None, max_samples: int | None
 ) -> Samples:
     """Reads an evaluation set into memory.
 
     Args:
         data: See `explain_gap`.
-        num_classes: Number of classes of the model.
-        size: Height and width in which to read a directory; None if not known.
-        channels: Number of channels of raw images, 1 or 3.
-        names: Names of the model's inputs.
+        facts: Facts about the model.
+        size: Height and width in which to read a directory if the model takes any; None if not
+            known.
         max_samples: Largest number of samples, evenly spread over the data (of a generator, the
             first ones). None for as many as fit into `MAX_BYTES`; of a generator, at most
             `MAX_GENERATOR_SAMPLES`.
@@ -81,6 +76,7 @@ def read_samples(
         BadInputError: if `data` cannot be used as an evaluation set of the model.
     """
     if isinstance(data, (str, PathLike)):
+        size = facts.native_size or size
         if size is None:
             raise BadInputError(
                 "The model takes images of any size, so it is not clear how to read a directory. "
@@ -94,22 +90,17 @@ def read_samples(
                 "Pass a directory alone, or with one pipeline: (directory, pipeline). "
                 f"Received a tuple of {len(data)} members."
             )
-        folder = open_folder(Path(data[0]), num_classes)
-        return _of_folder(folder, data[1], channels, names, num_classes, max_samples)
-    return _of_pipeline(data, names, num_classes, max_samples)
+        folder = open_folder(Path(data[0]), facts.num_classes)
+        return _of_folder(folder, data[1], facts, max_samples)
+    return _of_pipeline(data, facts, max_samples)
 
 
 def _of_folder(
-    folder: Folder,
-    pipeline: Any,
-    channels: int,
-    names: list[str],
-    num_classes: int,
-    max_samples: int | None,
+    folder: Folder, pipeline: Any, facts: ModelFacts, max_samples: int | None
 ) -> Samples:
     """Returns the samples that a pipeline (a function, or data) makes of the files of a folder."""
     if not _is_function(pipeline):
-        fed = _of_pipeline(pipeline, names, num_classes, None)
+        fed = _of_pipeline(pipeline, facts, None)
         if len(fed) != len(folder.files) or fed.total != len(fed):
             raise BadInputError(
                 "The pipeline beside a directory must yield every image of it once and in "
@@ -129,11 +120,11 @@ def _of_folder(
         chosen = None if labels is None else labels[which]
         return Samples(inputs, chosen, folder.chosen(which), fed.form, len(fed), which)
     total = len(folder.files)
-    first = np.asarray(pipeline(raw_image(folder.files[0], channels)))
+    first = np.asarray(pipeline(raw_image(folder.files[0], facts.channels)))
     fitting = max(1, MAX_BYTES // max(first.nbytes, 1))
     which = spread(total, min(max_samples or fitting, fitting))
     folder = folder.chosen(which)
-    images = [np.asarray(pipeline(raw_image(file, channels))) for file in folder.files]
+    images = [np.asarray(pipeline(raw_image(file, facts.channels))) for file in folder.files]
     shapes = {image.shape for image in images}
     if len(shapes) > 1:
         raise BadInputError(
@@ -150,7 +141,7 @@ def _is_function(value: Any) -> bool:
     )
 
 
-def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int | None) -> Samples:
+def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Samples:
     """Returns the samples of arrays, a dataset or a generator."""
     limit, which, is_cut = max_samples, None, False
     if is_arrays(data):
@@ -165,91 +156,21 @@ def _of_pipeline(data: Any, names: list[str], num_classes: int, max_samples: int
         total = 0
         if hasattr(data, "__next__") and limit is None:
             limit = MAX_GENERATOR_SAMPLES
-    subsample = _EvenSubsample(limit, stop=hasattr(data, "__next__"))
+    subsample = EvenSubsample(limit, stop=hasattr(data, "__next__"))
     form = "tensor"
     for x, y, _ in batches(data, CHUNK):
         if isinstance(x, Mapping):
             form = "dict"
         elif isinstance(x, (list, tuple)) and len(x) > 1:
             form = "list"
-        inputs = {name: to_numpy(value) for name, value in named_inputs(x, names).items()}
+        inputs = {name: to_numpy(value) for name, value in named_inputs(x, facts.names).items()}
         if not inputs:
             continue
-        if not subsample.add(inputs, class_ids(y, num_classes)):
+        if not subsample.add(inputs, class_ids(y, facts.num_classes)):
             is_cut = True
             break
     kept = subsample.positions if which is None else which[subsample.positions]
     return Samples(*subsample.joined(), None, form, total or subsample.seen, kept, is_cut)
-
-
-class _EvenSubsample:
-    """An evenly spread subsample of a stream of unknown length, in bounded memory.
-
-    Args:
-        limit: Largest number of samples; None for as many as fit into `MAX_BYTES`.
-        stop: Whether to stop at the limit. Otherwise the whole stream is read, and every
-            second sample is dropped whenever there are more than `limit`.
-    """
-
-    def __init__(self, limit: int | None, stop: bool) -> None:
-        self.limit, self.stop = limit, stop
-        # Number of samples added, number of samples kept, and stride: one of `stride` is kept.
-        self.seen, self.count, self.stride = 0, 0, 1
-        self.inputs: dict[str, list[np.ndarray]] = {}
-        self.labels: list[np.ndarray] | None = []
-
-    def add(self, inputs: dict[str, np.ndarray], labels: np.ndarray | None) -> bool:
-        """Adds a batch; returns whether more batches are needed."""
-        size = len(next(iter(inputs.values())))
-        if self.limit is None or self.seen == 0:
-            sample_bytes = sum(value.nbytes for value in inputs.values()) // max(size, 1)
-            fitting = max(1, MAX_BYTES // max(sample_bytes, 1))
-            self.limit = min(self.limit or fitting, fitting)
-        which = np.flatnonzero((self.seen + np.arange(size)) % self.stride == 0)
-        self.seen += size
-        self.count += len(which)
-        for name, value in inputs.items():
-            self.inputs.setdefault(name, []).append(value[which])
-        if labels is None:
-            self.labels = None
-        elif self.labels is not None:
-            self.labels.append(labels[which])
-        if self.count >= self.limit and self.stop:
-            self._thin(slice(None, self.limit))
-            return False
-        while self.count > self.limit:
-            # Dropping every second sample keeps the subsample evenly spread.
-            self.stride *= 2
-            self._thin(slice(None, None, 2))
-        return True
-
-    def _thin(self, which: slice) -> None:
-        self.inputs = {name: [_join(name, parts)[which]] for name, parts in self.inputs.items()}
-        if self.labels is not None:
-            self.labels = [np.concatenate(self.labels)[which]]
-        self.count = len(next(iter(self.inputs.values()))[0])
-
-    @property
-    def positions(self) -> np.ndarray:
-        """The positions of the kept samples in the stream."""
-        return np.arange(self.count) * self.stride
-
-    def joined(self) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-        """Returns the inputs by name, and the labels or None."""
-        if not self.count:
-            raise BadInputError("`data` is empty: not a single sample came out of it.")
-        inputs = {name: _join(name, parts) for name, parts in self.inputs.items()}
-        return inputs, None if self.labels is None else np.concatenate(self.labels)
-
-
-def _join(name: str, parts: list[np.ndarray]) -> np.ndarray:
-    shapes = {part.shape[1:] for part in parts}
-    if len(shapes) > 1:
-        raise BadInputError(
-            f"All samples must have one shape. Input {name!r} came in {sorted(shapes)[:3]}. "
-            "Resize the images in the pipeline."
-        )
-    return np.concatenate(parts)
 
 
 def class_ids(y: Any, num_classes: int) -> np.ndarray | None:

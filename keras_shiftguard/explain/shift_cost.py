@@ -179,10 +179,8 @@ class ShiftCost:
     ) -> tuple[Cost, float, bool] | None:
         """Returns the cost of the operation that explains the difference; None without one.
 
-        Args:
-            predict: Runs the model.
-            right: Whether the model is right on each image of `current`.
-            before: Whether the model is right on each image of the reference; None without one.
+        `right` says of each image of `current` whether the model is right on it, and
+        `before` of each image of the reference.
 
         Returns:
             The cost, the share of the difference that the operation explains, and whether it
@@ -265,12 +263,8 @@ def _style(
 
     If no operation makes such a change, it returns `NO_STYLE`, which explains nothing.
 
-    Args:
-        images: The images.
-        others: The images that `images` are compared with; the values of black and white are
-            taken from both.
-        moved: See `ShiftCost`.
-        unit: See `ShiftCost`.
+    The values of black and white are taken from both sets of images. For `moved` and `unit` see
+    `ShiftCost`.
     """
     search = StyleSearch(images, (LIGHT, DETAIL, GEOMETRY), ENOUGH, others)
     style = None

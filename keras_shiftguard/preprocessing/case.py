@@ -10,8 +10,6 @@ from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
 from keras_shiftguard.profiles import InputSummary
 
-UNKNOWN = InputConvention("unknown", "unknown")
-
 
 @dataclass(frozen=True)
 class Case:
@@ -92,14 +90,9 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for one input; the fields are those of `Diagnosis`.
+    """The result for one input. The fields are those of `Diagnosis`, and two more.
 
     Args:
-        status: See `Diagnosis`.
-        expected: See `Diagnosis`.
-        observed: See `Diagnosis`.
-        evidence: See `Diagnosis`.
-        trained_here: See `Diagnosis`.
         swap_is_possible: Whether a swap of red and blue is suspected but not proven.
         is_proven: Whether the fix may be offered: it helped in the trial, batch norm fits far
             better with it, or a statement or layers of the model tell the convention.

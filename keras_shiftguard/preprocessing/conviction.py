@@ -8,9 +8,9 @@ only gives the suspicion that they test.
 """
 
 from keras_shiftguard.conventions import MODES
-from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
+from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -187,7 +187,7 @@ def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     It needs three channels, images in a named mode, trained weights, and a network that tells the
     images apart.
     """
-    fed = ordered(case.observation.convention, InputConvention("raw", "rgb"))
+    fed = ordered(case.observation.convention, RAW)
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
         return None
     worst: Preference | None = None

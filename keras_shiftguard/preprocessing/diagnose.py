@@ -10,10 +10,9 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes
 from keras_shiftguard.io.batches import first_samples
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import RAW, InputConvention
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.own_preprocessor import (
-    RAW,
     SPEAKER,
     after_preprocessor,
     converts_by_itself,
@@ -124,11 +123,7 @@ def _word(
 ) -> tuple[dict[str | None, InputConvention], str]:
     """Returns the stated conventions of the inputs, and words for who states them.
 
-    Args:
-        model: The model.
-        expects: The statement of the user, or None.
-        path: Path of the model's file, or None.
-        converts: Whether the model's own preprocessor converts the data.
+    `converts` is whether the model's own preprocessor converts the data.
     """
     if expects is not None:
         return for_model(stated_conventions(expects), model), speaker_of(expects)
@@ -159,13 +154,7 @@ def _load(path: str | PathLike[str]) -> keras.Model:
 
 
 def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any]) -> None:
-    """Raises `BadInputError` if the samples for one input are missing or have a wrong shape.
-
-    Args:
-        name: Name of the input.
-        shape: Shape that the input declares.
-        samples: The samples, by input name.
-    """
+    """Raises `BadInputError` if the samples for one input are missing or have a wrong shape."""
     if name not in samples:
         was_list = all(key.startswith("input_") for key in samples)
         hint = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import keras
 
     from keras_shiftguard.preprocessing.correction.layer import InputCorrection
-    from keras_shiftguard.preprocessing.hints.image_hints import Hint
+    from keras_shiftguard.preprocessing.hints.hint import Hint
 
 STATUSES = ("ok", "unknown", "mismatch")  # from good to bad
 MAX_LINE_LENGTH = 240  # characters of one line of the printed verdict
@@ -185,17 +185,13 @@ class Diagnosis(AsPage):
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Returns the diagnosis that `to_dict` was called on, with a new layer in `fix`."""
         from keras_shiftguard.preprocessing.correction.layer import InputCorrection
-        from keras_shiftguard.preprocessing.hints.image_hints import Hint
+        from keras_shiftguard.preprocessing.hints.hint import Hint
 
         fix = None
         if values["fix"] is not None:
             scale, offset = (tuple(values["fix"][name]) for name in ("scale", "offset"))
             fix = InputCorrection(
                 scale, offset, values["fix"]["permutation"], values["fix"]["data_format"]
-            )
-            channels, channels_first = len(scale), fix.data_format == "channels_first"
-            fix.build(
-                (None, channels, None, None) if channels_first else (None, None, None, channels)
             )
         plain = {name: values[name] for name in ("status", "advice", "architecture", "num_samples")}
         value_range = values["value_range"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.conventions import LATTICES, MODES_WITH_ORDER, Form, compose, forms
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import mistake_in_words
 from keras_shiftguard.preprocessing.limits import MAX_OUTSIDE
 from keras_shiftguard.profiles import InputSummary
@@ -25,7 +25,6 @@ MAX_GAP = 3.0  # gray levels by which the extremes may miss black or white
 # Gray levels by which single values may exceed black and white, as they do after bicubic or Lanczos
 # filters, or augmentation.
 MAX_EXCESS = 64.0
-UNKNOWN = InputConvention("unknown", "unknown")
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 
 from keras_shiftguard.conventions import Form
-from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
+from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
 from keras_shiftguard.preprocessing.conviction import from_witnesses
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
     ordered,

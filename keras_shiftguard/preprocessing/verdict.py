@@ -4,25 +4,16 @@ What a model expects is read from a statement, its structure, its batch norm and
 fix. What it was fed is read from the profile of its input. `rules.py` compares the two.
 """
 
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
 
-from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.network_features import FeatureReader
-from keras_shiftguard.preprocessing.case import UNKNOWN, Case, Verdict
-from keras_shiftguard.preprocessing.correction.advice import advice_line
-from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
-from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
-from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
-from keras_shiftguard.preprocessing.expected.hypothesis_names import (
-    candidate_in_words,
-    ordered,
-)
 from keras_shiftguard.preprocessing.expected.own_preprocessor import with_weights_of_keras_hub
 from keras_shiftguard.preprocessing.expected.stated import for_channels
 from keras_shiftguard.preprocessing.expected.stated_resize import StatedResize
@@ -30,24 +21,9 @@ from keras_shiftguard.preprocessing.expected.structure import (
     StructuralExpectation,
     expect_from_structure,
 )
-from keras_shiftguard.preprocessing.garbled import find_garbling
-from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
-from keras_shiftguard.preprocessing.hints.hint import Hint
-from keras_shiftguard.preprocessing.hints.remarks import remarks_of_images, remarks_of_predictions
 from keras_shiftguard.preprocessing.hints.resize_hints import resize_hints
-from keras_shiftguard.preprocessing.limits import MIN_CERTAINTY
-from keras_shiftguard.preprocessing.observation import Observation, observe
-from keras_shiftguard.preprocessing.rules import decide
-from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
-from keras_shiftguard.profiles import InputProfile, InputSummary
-
-# Networks whose training from scratch was observed. They learn the convention that they
-# are fed, so the published convention of their architecture does not apply to them,
-# not even when their weights look trained later. For each network, by input: the named convention
-# that the training stream was in when training began.
-_from_scratch: "weakref.WeakKeyDictionary[keras.Model, dict[str, InputConvention]]" = (
-    weakref.WeakKeyDictionary()
-)
+from keras_shiftguard.preprocessing.input_verdict import judge_input
+from keras_shiftguard.profiles import InputProfile
 
 
 def judge(
@@ -106,7 +82,7 @@ def judge(
             if said is not None:
                 said = for_channels(said, summary.num_channels)
                 structure = _as_stated(structure, said, speaker)
-            found[name] = _judge_input(
+            found[name] = judge_input(
                 model if runs else None,
                 read,
                 samples,
@@ -154,183 +130,3 @@ def _as_stated(
             name, way = "The model's own layers", "are made for"
         others = (f"{name} {way} {published}, which does not count here.",)
     return replace(structure, convention=convention, fresh=False, evidence=(said, *others))
-
-
-def _judge_input(
-    model: keras.Model | None,
-    read: FeatureReader,
-    samples: Mapping[str, np.ndarray],
-    name: str,
-    summary: InputSummary,
-    structure: StructuralExpectation,
-    labels: np.ndarray | None,
-    training: bool,
-    validates: bool,
-    evidence: BatchNormEvidence | None,
-    stated: bool,
-) -> Diagnosis:
-    """Returns the diagnosis of the input `name`; for the arguments see `judge`.
-
-    `read` is shared by all trials of the network.
-
-    Without `model` and `evidence` the network is not run.
-    """
-    observation = observe(summary)
-    begins = training and structure.fresh and structure.trainable and not stated
-    if begins and model is not None:
-        first = _from_scratch.setdefault(model, {})
-        if observation.convention.mode in MODES and not validates:
-            first[name] = ordered(observation.convention, UNKNOWN)
-    scratch = model is not None and model in _from_scratch
-    learnt = _from_scratch[model].get(name) if model is not None and scratch else None
-    trusted = structure.convention.is_known and (stated or not scratch)
-    known = structure.convention if trusted else None
-    reading: Reading | str = "The network was not run."
-    if evidence is not None:
-        reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
-    trial = None
-    if model is not None:
-        trial = _trial(read, samples, name, summary, structure, labels, training)
-    garbled = NOT_GARBLED
-    if model is not None and not scratch:
-        garbled = _try_garbling(read, samples, name, summary, structure, observation)
-        if garbled.is_proven:
-            trial = None  # a trial on garbled images means nothing
-    case = Case(
-        observation,
-        summary,
-        structure,
-        trusted,
-        scratch,
-        reading,
-        stated=stated,
-        begins=begins,
-        learnt=learnt,
-        trial=trial,
-    )
-    verdict = garbled.verdict(decide(case), stated)
-    fix, advice = None, garbled.advice
-    data_format = summary.layout
-    are_known = verdict.expected.is_known and verdict.observed.is_known
-    if verdict.status == "mismatch" and are_known and not garbled.is_proven:
-        if verdict.is_proven:
-            fix = layer_between(
-                verdict.observed, verdict.expected, data_format, summary.num_channels
-            )
-        advice = advice_line(
-            verdict.expected, verdict.observed, structure.architecture, data_format
-        )
-    hints = remarks_of_images(samples, name, summary, structure, verdict.observed)
-    hints += garbled.hints
-    if verdict.swap_is_possible:
-        hints += (_swap_hint(verdict),)
-    if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
-        hints += _layers_hint(structure.convention, observation.convention)
-    # Predictions mean nothing before training, or on wrongly preprocessed input.
-    judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
-    if judges_predictions and model is not None:
-        hints += remarks_of_predictions(model, samples, name, labels)
-    if observation.kind == "per_image_standardised" and verdict.expected.is_known:
-        raw = InputConvention("raw", "gray" if summary.num_channels == 1 else "rgb")
-        line = advice_line(verdict.expected, raw, structure.architecture, data_format)
-        advice = (line or "x = x") + "  # with x the raw 0..255 pixels, not standardised"
-    low, high = float(summary.minimum.min()), float(summary.maximum.max())
-    return Diagnosis(
-        verdict.status,
-        verdict.expected,
-        verdict.observed,
-        fix,
-        advice,
-        verdict.evidence,
-        structure.architecture,
-        hints,
-        num_samples=summary.num_samples,
-        value_range=(low, high),
-        candidates=() if isinstance(reading, str) else _candidates(reading),
-        trained_here=verdict.trained_here,
-        garbled=garbled.what,
-    )
-
-
-def _trial(
-    read: FeatureReader,
-    samples: Mapping[str, np.ndarray],
-    name: str,
-    summary: InputSummary,
-    structure: StructuralExpectation,
-    labels: np.ndarray | None,
-    training: bool,
-) -> Trial:
-    """Returns the trial of fixes on one input.
-
-    A published head is not compared, because it learnt the same input as its network. At the start
-    of a fit, a fresh head and the labels are left out, because it has learnt nothing yet.
-    """
-    axis = 1 if summary.layout == "channels_first" else -1
-    with_head = structure.head == "own" or (structure.head == "fresh" and not training)
-    if training and structure.head == "fresh":
-        labels = None
-    return Trial(read, samples, name, axis, with_head, labels)
-
-
-def _try_garbling(
-    read: FeatureReader,
-    samples: Mapping[str, np.ndarray],
-    name: str,
-    summary: InputSummary,
-    structure: StructuralExpectation,
-    observation: Observation,
-) -> Garbled:
-    """Returns how images seem to be garbled, with the trial of the repaired images."""
-    first = summary.layout == "channels_first"
-    garbling = find_garbling(samples[name], observation.convention, first)
-    if garbling is None:
-        return NOT_GARBLED
-    as_fed = np.asarray(samples[name])[: len(garbling.images)]
-    # Images that differ as fed may be equal after the repair (the hue of black pixels).
-    both = np.intersect1d(distinct_images(as_fed), distinct_images(garbling.images))
-    some = {key: np.asarray(x)[both] for key, x in samples.items()}
-    before, after = (
-        _trial(read, {**some, name: images[both]}, name, summary, structure, None, False)
-        for images in (as_fed, garbling.images)
-    )
-    try:
-        return Garbled(garbling, after.against(before))
-    except Exception:  # the user's own `call` may raise anything
-        return Garbled(garbling)
-
-
-def _swap_hint(verdict: Verdict) -> Hint:
-    """Returns the hint that red and blue may be swapped, with the evidence for it."""
-    spoken = [s for s in verdict.evidence if "red and blue" in s or "means were" in s]
-    sentence = f"Red and blue may be swapped; a colour cast looks alike. {' '.join(spoken)}"
-    return Hint("channel_order", sentence, 0.5)
-
-
-def _layers_hint(expected: InputConvention, observed: InputConvention) -> tuple[Hint, ...]:
-    """Returns a hint if a network's own layers are made for another input than it is trained on."""
-    if observed.mode in (expected.mode, "unknown"):
-        return ()
-    sentence = (
-        f"The model's own layers are made for {expected}, and it is fed {observed}: the images may "
-        "be scaled twice. The model still learns from them, often more slowly."
-    )
-    return (Hint("layers", sentence, 0.9),)
-
-
-def _candidates(reading: Reading) -> tuple[Candidate, ...]:
-    """Returns every hypothesis with its misfit, the likeliest first."""
-    compared = [(h, reading.misfit(i)) for i, h in enumerate(reading.hypotheses)]
-    fed = reading.hypotheses[reading.as_fed]
-    candidates = [
-        Candidate(
-            name=candidate_in_words(hypothesis),
-            misfit=misfit,
-            swap=hypothesis.swap,
-            fed=hypothesis is fed,
-            best=hypothesis is reading.choice,
-            rough=i >= len(compared),
-        )
-        for i, (hypothesis, misfit) in enumerate([*compared, *reading.dropped])
-    ]
-    return tuple(sorted(candidates, key=lambda c: (not c.best, c.rough, c.misfit)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import keras_shiftguard as sg
-from keras_shiftguard.explain import samples
+from keras_shiftguard.explain import even_subsample, samples
 from keras_shiftguard.explain.class_mix import find_label_shift
 from keras_shiftguard.explain.covariate import level_repair
 from keras_shiftguard.explain.predictions import predict
@@ -214,7 +214,8 @@ def test_groups_are_those_of_the_samples_that_were_read(monkeypatch, model, read
     x, y = gap_cases.photos(80)
     if limit != "max_samples":
         number = 50 * x[0].nbytes if limit == "MAX_BYTES" else 50
-        monkeypatch.setattr(samples, limit, number)
+        module = even_subsample if limit == "MAX_BYTES" else samples
+        monkeypatch.setattr(module, limit, number)
     at = np.arange(80)
     is_read = at < 50 if read is iter else at % 2 == 0
     groups = np.where(is_read, at, -1)  # samples that are not read share one group

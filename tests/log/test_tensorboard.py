@@ -1,15 +1,12 @@
 """A real TensorBoard with its default data server shows the log."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 import urllib.request
 
 import pytest
 from numpy_reference import profile
+from plugin.browser import tensorboard
 
 from keras_shiftguard.log.event_writer import EventWriter
 
@@ -26,36 +23,13 @@ def log_dir(tmp_path, raw_images):
 @pytest.fixture
 def ask(log_dir):
     """Starts TensorBoard on a free port; yields a function that requests JSON."""
-    code = "from tensorboard.main import run_main; run_main()"
-    options = ["--logdir", str(log_dir), "--host", "127.0.0.1", "--port", "0"]
-    # Without TensorFlow, as on a machine that has only JAX or PyTorch.
-    code = f"import sys; sys.modules['tensorflow'] = None; {code}"
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code, *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        lines = []
-        for line in server.stderr:
-            lines.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                break
-        else:
-            pytest.fail(f"TensorBoard did not start:\n{''.join(lines)}")
+    with tensorboard(log_dir) as address:
 
         def ask(route):
-            address = f"http://127.0.0.1:{found[1]}/data/{route}"
-            with urllib.request.urlopen(address, timeout=30) as answer:
+            with urllib.request.urlopen(f"{address}data/{route}", timeout=30) as answer:
                 return json.load(answer)
 
         yield ask
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-        server.stderr.close()
 
 
 def patiently(question, seconds=60):

@@ -1,10 +1,6 @@
 """A TensorBoard as a user starts it, once with each of its two readers."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,6 +8,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 import pytest
+from plugin.browser import tensorboard
 from plugin.logs import (
     RawLog,
     histograms,
@@ -44,39 +41,18 @@ def log_dir(tmp_path_factory):
 @pytest.fixture(scope="module", params=["true", "false"])
 def ask(request, log_dir):
     """Starts TensorBoard on a free port; yields a function that requests JSON."""
-    # Without TensorFlow, as on a machine that has only JAX or PyTorch.
-    code = "from tensorboard.main import run_main; run_main()"
-    code = f"import sys; sys.modules['tensorflow'] = None; {code}"
-    options = ["--logdir", str(log_dir), "--host", "127.0.0.1", "--port", "0"]
-    options += ["--load_fast", request.param, "--path_prefix", "/tb"]
-    server = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code, *options],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        lines = []
-        for line in server.stderr:
-            lines.append(line)
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/tb/", line):
-                break
-        else:
-            pytest.fail(f"TensorBoard did not start:\n{''.join(lines)}")
+    options = ("--load_fast", request.param, "--path_prefix", "/tb")
+    with tensorboard(log_dir, *options) as address:
 
         def ask(route, method="GET", **arguments):
-            address = f"http://127.0.0.1:{found[1]}/tb/data/{route}?{urlencode(arguments)}"
-            question = urllib.request.Request(address, method=method)
+            question = urllib.request.Request(
+                f"{address}data/{route}?{urlencode(arguments)}", method=method
+            )
             with urllib.request.urlopen(question, timeout=30) as answer:
                 return json.load(answer)
 
         patiently(lambda: last_step(ask) == EPOCHS - 1)
         yield ask
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-        server.stderr.close()
 
 
 def last_step(ask):

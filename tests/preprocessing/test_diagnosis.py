@@ -9,7 +9,7 @@ import pytest
 from keras_shiftguard.errors import BadInputError, PreprocessingMismatchError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, layer_between
 from keras_shiftguard.preprocessing.diagnosis import MAX_LINE_LENGTH, Diagnosis
-from keras_shiftguard.preprocessing.hints.image_hints import Hint
+from keras_shiftguard.preprocessing.hints.hint import Hint
 
 UNIT, CAFFE = InputConvention("unit", "rgb"), InputConvention("caffe", "bgr")
 UNKNOWN = InputConvention("unknown", "unknown")

@@ -14,7 +14,7 @@ from keras_shiftguard import InputConvention
 from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
-from keras_shiftguard.preprocessing.verdict import _try_garbling
+from keras_shiftguard.preprocessing.input_verdict import _try_garbling
 
 RAW = np.round(imagenet_photos(96)[0])
 N, SIDE = RAW.shape[:2]

@@ -99,17 +99,8 @@ class Bank:
     ) -> Any:
         """Augments images with a level for each sample and operation.
 
-        Args:
-            x: float32 images, 4D.
-            levels: Relative levels from `Draws.levels`, `(samples, operations)`.
-            draws: The random numbers from which `levels` were made.
-            low: See `apply`.
-            high: See `apply`.
-            seed: See `apply`.
-            pool: See `apply`.
-
-        Returns:
-            float32 images of the shape of `x`.
+        `x` is float32. `levels` are those of `Draws.levels`, `(samples, operations)`, made
+        from `draws`. The other arguments and the result are those of `apply`.
         """
         images = ops.transpose(x, (0, 2, 3, 1)) if self.channels_first else x
         shape = ops.shape(images)
@@ -153,15 +144,9 @@ class Bank:
     ) -> Any:
         """Runs the operations on channels-last images in which black is 0 and white is 1.
 
-        Args:
-            x: See `apply_levels`.
-            levels: See `apply_levels`.
-            draws: See `apply_levels`.
-            seed: See `apply_levels`.
-            pool: Images of the target on the scale of `x`, or None.
-            fill: The value that `"constant"` fills in, in each channel, `(channels,)`.
-            bounds: Smallest and largest value that each image may get, each
-                `(samples, 1, 1, 1)`.
+        `pool` has the scale of `x`. `fill` is the value that `"constant"` fills in,
+        `(channels,)`, and `bounds` the smallest and the largest value that each image may
+        get, `(samples, 1, 1, 1)` each. For the other arguments see `apply_levels`.
         """
         limits = np.asarray([OPERATIONS[name].limit for name in self.names], "float32")
         scaled = levels * ops.convert_to_tensor(limits)

@@ -5,17 +5,15 @@ Smoothing multiplies each image by one matrix along its height and by one along 
 width, because the width of the kernel differs between samples.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, Level
 
 BLOCK = 8  # side of a JPEG block in pixels
-Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 
 
 def enlarge_pixels(x: Any, doublings: Any) -> Any:
@@ -96,9 +94,7 @@ def _normed(matrix: Any) -> Any:
 def _averages(length: Any, size: Any) -> Any:
     """Returns matrices that average along a side, within stretches of a given length.
 
-    Args:
-        length: Length of the side in pixels.
-        size: Length of a stretch in pixels, `(samples,)`.
+    `size` is the length of a stretch in pixels, `(samples,)`.
 
     Returns:
         `(samples, length, length)`.

@@ -4,6 +4,7 @@ The seeds come from a `SeedGenerator` that only the augmentation uses, so the
 dropout of the model draws the same numbers with and without augmentation.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,6 +17,8 @@ CLEAN_SHARE = 0.5  # share of samples left unchanged, so that the model learns p
 MIN_PROGRESS = 0.3  # smallest share of the full strength for the other samples
 GRID_SIZE = 6  # grid points of a smooth random field along a side
 JITTER = 0.25  # largest random change of a level, as a share of its strength
+
+Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 
 
 class GivenSeed(keras.random.SeedGenerator):
@@ -30,11 +33,8 @@ class GivenSeed(keras.random.SeedGenerator):
 
 def fixed_seed(number: int) -> GivenSeed:
     """Returns a seed that depends on `number` only, so that every call draws the same numbers."""
-    return GivenSeed(ops.convert_to_tensor(np.array([number, 1]), _seed_dtype()))
-
-
-def _seed_dtype() -> str:
-    return "int32" if keras.backend.backend() == "torch" else "uint32"
+    dtype = "int32" if keras.backend.backend() == "torch" else "uint32"
+    return GivenSeed(ops.convert_to_tensor(np.array([number, 1]), dtype))
 
 
 def drawn_seed(generator: keras.random.SeedGenerator) -> GivenSeed:

@@ -5,17 +5,15 @@ only once, bilinearly. Pixels are gathered by index, because `ops.image.affine_t
 does not compile under XLA on TensorFlow.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, Level, smooth_field
 
 FILL_MODES = ("reflect", "nearest", "wrap", "constant")
-Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 
 
 def transform(

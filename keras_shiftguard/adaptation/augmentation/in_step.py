@@ -12,7 +12,10 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.adaptation.augmentation.bank import Bank
-from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, match_class_mix
+from keras_shiftguard.adaptation.augmentation.class_mix_match import (
+    ClassAttributes,
+    match_class_mix,
+)
 from keras_shiftguard.adaptation.augmentation.controller import AugmentationController, Change
 from keras_shiftguard.adaptation.augmentation.draws import drawn_seed
 from keras_shiftguard.adaptation.augmentation.labelled_attributes import LabelledAttributes

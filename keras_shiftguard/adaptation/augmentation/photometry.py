@@ -3,16 +3,14 @@
 Images are float32, `(samples, height, width, channels)`; black is 0 and white is 1.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, smooth_field
+from keras_shiftguard.adaptation.augmentation.draws import Draws, GivenSeed, Level, smooth_field
 
 EPSILON = 1e-6  # smallest value whose logarithm is taken
-Level = Callable[[str], Any]  # from an operation's name to its levels, `(samples,)`, in its unit
 
 
 def adjust_gamma(x: Any, level: Level) -> Any:

@@ -85,8 +85,10 @@ def channels_swapped(reference: Levels, current: Levels, error: float) -> bool:
     if abs(gap_now + gap) > max(MAX_REMAINING * abs(gap_now - gap), 3 * error):
         return False
     std = float(np.mean(reference.std))
+    # Mean distance of the quantiles of all channels (Wasserstein, order 1).
     distance, distance_reversed = (
-        _quantile_distance(reference, levels) for levels in (current, current.reversed())
+        float(np.abs(reference.quantiles - levels.quantiles).mean())
+        for levels in (current, current.reversed())
     )
     # A smaller distance may come from the quantiles, which are accurate to one percent only.
     return distance > 0.01 * std and distance_reversed <= MAX_REMAINING * distance + error
@@ -97,10 +99,6 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
 
     This has more power than `channels_swapped`, since the spread of the balances between
     samples is known, but it is not valid after a step that treats the channels differently.
-
-    Args:
-        reference: Image attributes of one stream.
-        current: Image attributes of the other stream.
     """
     names = ("colour_balance_0", "colour_balance_2")
     if not all(name in table.names for name in names for table in (reference, current)):
@@ -118,8 +116,3 @@ def balance_swapped(reference: FeatureTable, current: FeatureTable) -> bool:
     distance_reversed = squared_z(first[0], second[1]) + squared_z(first[1], second[0])
     allowed = max(MAX_BALANCE_LEFT, MAX_BALANCE_REMAINING * distance)
     return distance > MIN_BALANCE_MOVE and distance_reversed < allowed
-
-
-def _quantile_distance(first: Levels, second: Levels) -> float:
-    """Returns the mean distance of the quantiles of all channels (Wasserstein, order 1)."""
-    return float(np.abs(first.quantiles - second.quantiles).mean())

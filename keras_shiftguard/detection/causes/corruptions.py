@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_shiftguard.detection.attribute_words import LABELS
-from keras_shiftguard.profiles import FeatureTable, InputSummary
+from keras_shiftguard.profiles import FeatureTable
 
 SIGNATURES = Path(__file__).with_name("signatures.json")
 OTHER = "other"
@@ -109,21 +109,16 @@ def moves(reference: FeatureTable, current: FeatureTable, names: tuple[str, ...]
     return Moves(names, effect, amount, spread)
 
 
-def name_cause(reference: InputSummary, current: InputSummary) -> Cause:
+def name_cause(reference: FeatureTable, current: FeatureTable) -> Cause:
     """Returns the family of corruption that best explains how `current` differs.
 
     Args:
-        reference: Summary of the images as they should be.
-        current: Summary of the images that were found to differ.
+        reference: Attributes of the images as they should be.
+        current: Attributes of the images that were found to differ.
 
     Returns:
         The cause; of family `"other"` if none is clear or the input is no image.
     """
-    return cause_of_tables(reference.features, current.features)
-
-
-def cause_of_tables(reference: FeatureTable, current: FeatureTable) -> Cause:
-    """Does the same as `name_cause`, for tables of attributes."""
     signatures = _signatures()
     if not set(signatures.features) & set(reference.names) & set(current.names):
         return Cause(OTHER, (), 0.0, "No attributes of images were measured.")

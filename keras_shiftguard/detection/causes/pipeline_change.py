@@ -167,13 +167,7 @@ def _fitted(
 
     The misfit is measured after both streams were mapped back to raw pixels.
 
-    Args:
-        source: Form of the reference.
-        target: Form of the current stream.
-        before: Levels of the reference.
-        after: Levels of the current stream.
-        reference: Summary of the reference.
-        current: Summary of the current stream.
+    `before` and `after` are the levels of `reference` and `current`.
     """
     # From here on, both are raw pixels.
     before = before.mapped(1 / source.scale, -source.offset / source.scale)
@@ -208,11 +202,7 @@ def _misfit(
 ) -> float:
     """Returns the largest of five differences between two streams, each divided by its limit.
 
-    Args:
-        first: Levels of one stream.
-        second: Levels of the other stream.
-        limits: `LOOSE` or `TIGHT`.
-        noise: Result of `_noise`.
+    `limits` is `LOOSE` or `TIGHT`, and `noise` the result of `_noise`.
     """
     span = np.maximum(first.high - first.low, 1e-30)
     std, second_std = (np.maximum(v, 1e-4 * span) for v in (first.std, second.std))

@@ -35,15 +35,7 @@ MAX_REDRAWN = 0.5  # largest move of a mean by redrawn augmentation, in standard
 
 
 def same_samples(first: InputProfile, second: InputProfile) -> bool:
-    """Whether two passes went over the same samples, in any order.
-
-    Args:
-        first: Profile of one pass.
-        second: Profile of another pass.
-
-    Returns:
-        Whether they are the same; False if the profiles are empty.
-    """
+    """Whether two passes went over the same samples, in any order; False if they are empty."""
     if first.num_samples != second.num_samples or set(first.inputs) != set(second.inputs):
         return False
     if not first.inputs or not _same_labels(first, second):
@@ -57,10 +49,6 @@ def nearly_same(first: InputProfile, second: InputProfile) -> bool:
     A shuffled pass that drops its last batch leaves out other samples each time. Their number is
     estimated from the class labels. The fingerprints of such passes differ far less than those of
     passes with redrawn augmentation.
-
-    Args:
-        first: Profile of one pass.
-        second: Profile of another pass.
     """
     if same_samples(first, second):
         return True

@@ -49,7 +49,7 @@ def explain_columns(
     stream, against = stream_name(stream), stream_name(against)
     scale = np.full(reference.num_channels, factor)
     return Explanation(
-        name="another unit" if factor not in (255.0, 1 / 255.0) else _rescaled(factor),
+        name={255.0: "not rescaled", 1 / 255: "rescaled once more"}.get(factor, "another unit"),
         sentence=(
             f"All columns of {stream} are {times} as large as in {against} "
             f"(range {span_of(current)} against {span_of(reference)})."
@@ -60,8 +60,3 @@ def explain_columns(
         effect_size=effect,
         fix=f"x = {affine('x', 1 / scale, np.zeros(1), False)}",
     )
-
-
-def _rescaled(factor: float) -> str:
-    """Returns the name of the difference for a factor of 255 or 1 / 255."""
-    return "not rescaled" if factor > 1 else "rescaled once more"

@@ -44,11 +44,6 @@ class LabelShift:
         lower: Lower end of a 95 % interval of each, `(classes,)`.
         upper: Upper end. The interval is `[0, 1]` if the labelled stream lacks a class,
             or if nothing distinguishes it from others.
-        weights: `frequencies` divided by those in the labelled stream, `(classes,)`:
-            importance weights for training. 0 for a class that the labelled stream
-            lacks.
-        condition_number: Condition number of the matrix `A` (see above). Errors in
-            the predicted shares are amplified by up to this factor.
         identified: Whether the classifier separates the classes of the labelled stream well enough
             for their intervals to be informative. Classes that the stream lacks are ignored.
     """
@@ -56,8 +51,6 @@ class LabelShift:
     frequencies: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
-    weights: np.ndarray
-    condition_number: float
     identified: bool
 
 
@@ -109,8 +102,6 @@ def estimate(source: OutputSummary, target_predicted: ArrayLike) -> LabelShift:
         # The plain solution may be negative or above 1, the frequencies may not.
         lower=np.minimum(lower, frequencies),
         upper=np.maximum(upper, frequencies),
-        weights=np.where(labelled, frequencies / np.where(labelled, before, 1.0), 0.0),
-        condition_number=float(np.linalg.cond(matrix[:, labelled])),
         identified=bool(error[labelled].max() <= MAX_IDENTIFIED_ERROR),
     )
 

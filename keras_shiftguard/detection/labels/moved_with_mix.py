@@ -39,7 +39,7 @@ def movement(
     Args:
         current: Labels of the stream that may differ.
         reference: Labels of the stream it is compared with.
-        shares: Shares of distinct samples, see `class_mix.Shares`.
+        shares: Shares of distinct samples, see `families.Shares`.
 
     Returns:
         The result; None without moments by class, if several classes share their moments, if the
@@ -72,7 +72,7 @@ def movement_of_unlabelled(
         reference: Labels of the stream it is compared with.
         frequencies: Estimated class mix, `(classes,)`.
         errors: Standard errors of the frequencies, `(classes,)`.
-        shares: Shares of distinct samples, see `class_mix.Shares`.
+        shares: Shares of distinct samples, see `families.Shares`.
     """
     before, n = reference.by_class, float(np.max(current.count, initial=0.0)) * shares[0]
     m = before.count[:, :1] * shares[1]

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_shiftguard.detection.labels.class_movement import compare_classes
-from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, stream_name
+from keras_shiftguard.detection.sentences import MAX_CLASSES_NAMED, percent, some_of, stream_name
 from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P, Floats
 from keras_shiftguard.profiles import LabelSummary
 
@@ -135,9 +135,7 @@ def describe_relabelling(found: Relabelling, stream: str, against: str) -> str:
         )
     pairs = zip(found.class_ids, found.looks_like, strict=True)
     renamed = [f"{c} like {k}" for c, k in pairs if c != k]
-    listed = ", ".join(renamed[:MAX_CLASSES_NAMED])
-    more = len(renamed) - MAX_CLASSES_NAMED
-    listed += f" and {more} more" if more > 0 else ""
+    listed = some_of(renamed[:MAX_CLASSES_NAMED], len(renamed))
     return (
         f"The labels of {here} do not mean what they mean in {there}: its classes look like "
         f"other classes ({listed}), while all samples together look the same: {size}"
@@ -206,12 +204,8 @@ def _renamed(
 def _wrong_at_random(x: Floats, y: Floats, error: Floats, moved: float, unit: Floats) -> float:
     """Returns the share of labels that are wrong at random; 0 if that explains too little.
 
-    Args:
-        x: Class means minus the mean of all samples, with correct labels, `(k, d)`.
-        y: The same with the labels to be judged, `(k, d)`.
-        error: Squared standard error of the difference of the means, `(k, d)`.
-        moved: Mean square by which the classes moved.
-        unit: Variance within a class, `(d,)`.
+    `x` are the class means minus the mean of all samples with correct labels, and `y` those
+    with the labels to be judged, `(k, d)`. The other arguments are those of `_renamed`.
     """
     right_share = float((x * y / unit).sum() / (x * x / unit).sum())
     unexplained = float((((y - right_share * x) ** 2 - error) / unit).mean())

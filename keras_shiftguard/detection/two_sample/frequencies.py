@@ -16,11 +16,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from keras_shiftguard.detection.two_sample.tail_probabilities import (
-    Floats,
-    gamma_sf,
-    hypergeometric_two_sided,
-)
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, gamma_sf
 
 MIN_SAMPLES = 10  # in each stream; with fewer, no mix is tested
 MIN_EXPECTED_COUNT = 2.0  # a class is rare if the smaller stream is expected to hold fewer of it
@@ -124,9 +121,6 @@ def samples_needed(test: FrequencyTest) -> tuple[int, bool] | None:
     With thousands of classes and one or two samples of each, no test of their mix has
     power, and a report without a finding would be misleading.
 
-    Args:
-        test: The result for two streams.
-
     Returns:
         The number of samples, and whether both streams need that number (True) or only
         the smaller one (False). None if there are enough, if there are fewer than
@@ -201,11 +195,7 @@ def _pooled(a: Floats, b: Floats, n: float, m: float) -> tuple[Floats, Floats]:
 def _test(a: Floats, b: Floats, n: float, m: float) -> tuple[float, float]:
     """Returns the p-value, and the squared effect size minus its expectation by chance.
 
-    Args:
-        a: Counts of the current stream, `(k,)`.
-        b: Counts of the reference, `(k,)`.
-        n: Sum of `a`.
-        m: Sum of `b`.
+    `n` and `m` are the sums of the counts `a` and `b`, `(k,)`.
     """
     c, total = a + b, n + m
     f = n / total  # the share of the samples that are in `current`

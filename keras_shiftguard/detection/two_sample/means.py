@@ -2,11 +2,8 @@
 
 import numpy as np
 
-from keras_shiftguard.detection.two_sample.tail_probabilities import (
-    Floats,
-    hypergeometric_two_sided,
-    student_t_sf,
-)
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import Floats, student_t_sf
 from keras_shiftguard.profiles import Moments
 
 

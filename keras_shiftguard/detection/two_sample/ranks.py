@@ -19,6 +19,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.polynomial.chebyshev import Chebyshev
 
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
 from keras_shiftguard.detection.two_sample.means import cohens_d, mean_tests, total_variance
 from keras_shiftguard.detection.two_sample.rank_polynomials import (
     DEGREE,
@@ -29,7 +30,6 @@ from keras_shiftguard.detection.two_sample.rank_polynomials import (
 from keras_shiftguard.detection.two_sample.tail_probabilities import (
     SMALLEST_P,
     Floats,
-    hypergeometric_two_sided,
     weighted_chi2_sf,
 )
 from keras_shiftguard.profiles import BINS_PER_SIGN, NUM_BINS, FeatureTable, bin_values
@@ -147,9 +147,7 @@ def compare_missing(
 def _rank_tests(ca: Floats, cb: Floats) -> tuple[Floats, Floats]:
     """Returns p-values `(k,)` and standardised components `(k, DEGREE)`.
 
-    Args:
-        ca: Histograms of the current stream, `(k, bins)`.
-        cb: Histograms of the reference, `(k, bins)`.
+    `ca` and `cb` are histograms of the current stream and of the reference, `(k, bins)`.
     """
     ca, cb = without_empty_bins(ca, cb)
     n, m = ca.sum(axis=1), cb.sum(axis=1)

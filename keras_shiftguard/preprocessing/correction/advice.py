@@ -111,13 +111,8 @@ def _affine(
 ) -> str:
     """Returns the shortest Python expression for `x * scale + offset`.
 
-    Args:
-        x: Python for the images.
-        scale: One factor, or one for each channel.
-        offset: One offset, or one for each channel.
-        max_error: Largest allowed error of the result.
-        max_levels: The same error in grey levels of raw pixels.
-        channels_last: Whether the channels are on the last axis.
+    Scale and offset are one number, or one for each channel. `max_error` is the largest allowed
+    error of the result, and `max_levels` the same in grey levels of raw pixels.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)
     gain_error = np.abs(gain) * max_levels / 255

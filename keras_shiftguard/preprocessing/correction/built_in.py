@@ -104,10 +104,8 @@ def _by_position(
 ) -> dict[int, InputCorrection]:
     """Returns the correction for each position in the flat list of inputs.
 
-    Args:
-        template: The symbolic inputs in the structure that the model takes.
-        tensors: The same inputs in a flat list.
-        fix: See `apply_correction`.
+    `template` holds the symbolic inputs in the structure that the model takes, `tensors` in a
+    list.
     """
     if isinstance(fix, InputCorrection):
         images = [i for i, tensor in enumerate(tensors) if len(tensor.shape) == 4]

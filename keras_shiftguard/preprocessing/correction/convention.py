@@ -133,6 +133,9 @@ class InputConvention:
         return text + order.get(self.channel_order, "")
 
 
+UNKNOWN, RAW = InputConvention("unknown", "unknown"), InputConvention("raw", "rgb")
+
+
 def _checked_numbers(scale: Any, offset: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Returns scale and offset as tuples of equal length; else raises `BadInputError`."""
     try:
@@ -177,10 +180,7 @@ def layer_between(
     channels = channels or len(scale)
     if len(scale) == 1:
         scale, offset = scale * channels, offset * channels
-    layer = InputCorrection(scale, offset, permutation, data_format)
-    channels_first = layer.data_format == "channels_first"
-    layer.build((None, channels, None, None) if channels_first else (None, None, None, channels))
-    return layer
+    return InputCorrection(scale, offset, permutation, data_format)
 
 
 def affine_between(

@@ -59,6 +59,7 @@ class InputCorrection(keras.layers.Layer):
                 "`data_format` must be 'channels_last' or 'channels_first'. "
                 f"Received: data_format={data_format!r}"
             )
+        self.built = True  # there are no weights to build
 
     def call(self, inputs: Any) -> Any:
         x = ops.cast(inputs, "float32")

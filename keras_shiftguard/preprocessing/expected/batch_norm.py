@@ -31,9 +31,12 @@ from keras_shiftguard.instrument.layer_calls import (
     no_gradients,
     recorded,
 )
+from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 
+MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
+# Of a larger model, only the weights up to these layers are copied; deep layers are not used.
+MAX_BYTES = 500 * 2**20
 MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
-RESAMPLES = 50  # bootstrap draws
 # Added to each squared distance, in units of the moving variance, before its logarithm is
 # taken, because smaller distances are noise.
 MIN_EXCITEMENT = 1e-3
@@ -74,15 +77,9 @@ class BatchNormEvidence:
 
     Args:
         model: A built model. It is not changed.
-        max_layers: How many of the first trained batch-norm layers to compare.
-        max_bytes: Largest size of a model whose weights are all copied. Of a larger model,
-            only the weights up to the first `max_layers` layers are copied, and the deep
-            layers are not used.
     """
 
-    def __init__(
-        self, model: keras.Model, max_layers: int = 3, max_bytes: int = 500 * 2**20
-    ) -> None:
+    def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.layers: list[Any] = []  # the first trained batch-norm layers
         self.deep: list[Any] = []  # the later half of the trained ones; empty if not used
@@ -100,7 +97,7 @@ class BatchNormEvidence:
         num_layers, num_bytes, behind = 0, 0, ""
         for layer, variables in layers_with_own_variables(model):
             num_bytes += sum(int(np.prod(v.shape)) * 4 for v in variables)
-            if num_bytes > max_bytes and len(self.layers) == max_layers:
+            if num_bytes > MAX_BYTES and len(self.layers) == MAX_LAYERS:
                 trained = []
                 break
             for variable in variables:
@@ -117,7 +114,7 @@ class BatchNormEvidence:
             if np.any(mean != 0) or np.any(variance != 1):
                 trained.append(layer)
                 self._moving[id(layer)] = (mean, variance + layer.epsilon)
-            self.layers = trained[:max_layers]
+            self.layers = trained[:MAX_LAYERS]
         if len(trained) >= MIN_LAYERS_FOR_DEEP:
             self.deep = trained[len(trained) // 2 :]
         if not num_layers:
@@ -144,7 +141,7 @@ class BatchNormEvidence:
         name: str = "input",
         axis: int = -1,
         depth: int | None = None,
-    ) -> "Scores":
+    ) -> Scores:
         """Returns how well each candidate fits the moving statistics of the first layers.
 
         Args:
@@ -228,95 +225,6 @@ class BatchNormEvidence:
         with recorded(layers, found), scope, no_gradients():
             self.model(as_called(self.model, inputs), training=False)
         return found
-
-
-class Scores:
-    """How well each candidate fits the moving statistics.
-
-    `misfit` holds the logarithm of the misfit of each candidate, `(candidates,)`.
-
-    Args:
-        statistics: `(candidates, 2, images, channels)`: mean and mean square of each
-            channel, for all channels of the compared layers.
-        moving: `(2, channels)`: moving mean, and moving variance plus epsilon.
-        floor: `(channels,)`: the epsilon of each channel's layer.
-    """
-
-    def __init__(self, statistics: np.ndarray, moving: np.ndarray, floor: np.ndarray) -> None:
-        self.statistics = np.asarray(statistics, "float64")
-        self.moving, self.floor = np.asarray(moving, "float64"), floor
-        self.num_images = self.statistics.shape[2]
-        self.misfit = self._misfit(np.ones((1, self.num_images)))[0]
-        # Bootstrap: the misfit of resampled images shows how much it varies.
-        draws = np.random.default_rng(0).multinomial(
-            self.num_images, np.full(self.num_images, 1 / self.num_images), size=RESAMPLES
-        )
-        self._resampled = self._misfit(draws)
-
-    def gap(self, worse: int, better: int) -> tuple[float, float]:
-        """Returns by how much one candidate fits worse than another.
-
-        Returns:
-            `(gap, sigmas)`: the log ratio of the misfits, and the same in
-            standard errors over the images (bootstrap). `sigmas` is 0 if the
-            gap is the same in all draws.
-        """
-        gap = float(self.misfit[worse] - self.misfit[better])
-        spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
-        return gap, gap / spread if spread > 1e-9 else 0.0
-
-    def progress(self, candidate: int) -> float | None:
-        """Returns how far training has moved the moving statistics to those of these images.
-
-        Moving statistics start at mean 0 and variance 1. Every training step
-        moves them by a fixed share of the remaining distance to the statistics
-        of the batch. So after few steps they lie on the straight line between
-        the two, and all channels have moved by the same share.
-
-        Args:
-            candidate: Index of the candidate whose statistics are meant.
-
-        Returns:
-            The share of the distance, 0 to 1; None if the statistics are not on that line.
-        """
-        means, squares = self.statistics[candidate]
-        mean = means.mean(axis=0)
-        variance = np.maximum(squares.mean(axis=0) - mean**2, 0) + self.floor
-        moving_mean, moving_variance = self.moving
-        sd = np.sqrt(variance)
-        by_mean = _common_share(mean / sd, moving_mean / sd)
-        unit = np.maximum(variance, 1.0)
-        by_variance = _common_share((variance - 1) / unit, (moving_variance - 1) / unit)
-        if by_mean is None or by_variance is None or by_variance <= 0:
-            return None
-        return float(by_mean) if 0.7 < by_mean / by_variance < 1.4 else None
-
-    def _misfit(self, counts: np.ndarray) -> np.ndarray:
-        """Returns `(draws, candidates)`: log of the mean over channels of sqrt(KL).
-
-        Args:
-            counts: How often each draw holds each image, `(draws, images)`.
-        """
-        weights = counts / counts.sum(axis=-1, keepdims=True)
-        moving_mean, moving_variance = self.moving
-        columns = []
-        for means, squares in self.statistics:
-            mean = weights @ means
-            variance = np.maximum(weights @ squares - mean**2, 0) + self.floor
-            kl = np.log(moving_variance / variance) - 1
-            kl += (variance + (mean - moving_mean) ** 2) / moving_variance
-            columns.append(np.log(np.sqrt(np.maximum(kl / 2, 1e-12)).mean(axis=-1)))
-        return np.stack(columns, axis=-1)
-
-
-def _common_share(whole: np.ndarray, part: np.ndarray) -> float | None:
-    """Returns the common ratio of `part` to `whole`; None if the channels have different ratios.
-
-    The ratio is common if its least-squares fit leaves less than a tenth of the sum of squares.
-    """
-    share = float(part @ whole / max(whole @ whole, 1e-12))
-    rest = part - share * whole
-    return share if rest @ rest < 0.1 * (part @ part) else None
 
 
 def _mixes_or_normalises(layer: Any) -> bool:

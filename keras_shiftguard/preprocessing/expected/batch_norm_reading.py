@@ -13,10 +13,8 @@ import numpy as np
 
 from keras_shiftguard.instrument.layer_calls import NotReachedError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import (
-    BatchNormEvidence,
-    Scores,
-)
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
 from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 from keras_shiftguard.profiles import InputSummary

@@ -80,7 +80,7 @@ def run_model(
                 value = np.zeros([len(pixels), *(d or 1 for d in s[1:])])
             feeds.append(ops.convert_to_tensor(np.ascontiguousarray(value), dtype=dtype))
         try:
-            received = _to_numpy(_record_input(run, feeds, stop))
+            received = np.asarray(ops.convert_to_numpy(_record_input(run, feeds, stop)))
             if received.size:
                 break
             failure = FrontError("it cuts everything off a small image")
@@ -178,11 +178,8 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
 
     The shapes have no batch axis, and 0 for the number of channels.
 
-    Args:
-        shape: Declared shape of the input.
-        axis: Its channel axis.
-        inner_shape: Shape of the images, with the batch axis, that the backbone was
-            built for.
+    `shape` and `axis` are the declared shape of the input and its channel axis. For
+    `inner_shape` see `run_model`.
     """
     for fallback in (None, inner_shape):
         sizes = []
@@ -224,10 +221,6 @@ def _reason(error: Exception | None) -> str:
     lines = re.sub(r"\x1b\[\d*m", "", str(error)).splitlines()
     lines = [x for x in lines if x.strip() and not x.startswith("Exception encountered")]
     return f"{type(error).__name__}: {lines[0][:160] if lines else ''}"
-
-
-def _to_numpy(tensor: Any) -> np.ndarray:
-    return np.asarray(ops.convert_to_numpy(tensor))
 
 
 def _channel_axis(shape: tuple[int | None, ...], channels_first: bool) -> int:

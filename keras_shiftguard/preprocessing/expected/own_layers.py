@@ -25,10 +25,6 @@ def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front
     """Returns what the preprocessing layers of a model must receive, and what they compute.
 
     Returns None if there are no such layers, or if they do not show what they must receive.
-
-    Args:
-        model: A model with a recorded graph.
-        position: Index of the image input.
     """
     steps = flatten(model)
     stem = _end_of_front(steps, position)

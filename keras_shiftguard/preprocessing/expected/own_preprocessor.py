@@ -14,11 +14,10 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import nested_models
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.stated import stated_conventions
-from keras_shiftguard.preprocessing.expected.structure import UNKNOWN, StructuralExpectation
+from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 
-RAW = InputConvention("raw", "rgb")
 SPEAKER = "The model's own preprocessor says"
 # What `preprocessing_mode` (kimm) and `rescale_mode` (keras-cv-attention-models) mean.
 MODES_OF_OTHERS = {

@@ -45,8 +45,7 @@ class StatedResize:
 def stated_resize(expects: Any) -> StatedResize | None:
     """Returns the resizing that `expects` states; None if it states none.
 
-    Args:
-        expects: See `stated.stated_conventions`. A file that cannot be read gives None here.
+    For `expects` see `stated.stated_conventions`. A file that cannot be read gives None here.
     """
     if isinstance(expects, (str, Path)) and Path(expects).suffix == ".json":
         try:

@@ -4,20 +4,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from keras import layers, ops
+from keras import layers
 
-from keras_shiftguard.instrument.graph import has_graph, sublayers, walk
-from keras_shiftguard.preprocessing.correction.convention import InputConvention
+from keras_shiftguard.instrument.graph import has_graph, walk
+from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
 from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert
 from keras_shiftguard.preprocessing.expected.front_run import run_model
 from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
-
-UNKNOWN = InputConvention("unknown", "unknown")
-RAW = InputConvention("raw", "rgb")
-PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without background
+from keras_shiftguard.preprocessing.expected.trained_weights import can_tell, head_of, is_fresh
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,6 @@ class StructuralExpectation:
             is not recognised.
         native_size: Height and width that it was published with.
         published_top1: Its ImageNet accuracy at that size.
-        published_top5: Its ImageNet top-5 accuracy at that size.
         fresh: Whether its weights look untrained: all moving means are 0 and all moving
             variances 1 or, if it has no batch normalisation, all biases are 0.
         head: The kind of classifier at the end of the model: `"none"`; `"fresh"` if its
@@ -56,7 +52,6 @@ class StructuralExpectation:
     architecture: str | None = None
     native_size: int | None = None
     published_top1: float | None = None
-    published_top5: float | None = None
     fresh: bool = False
     head: str = "none"
     trainable: bool = False
@@ -83,7 +78,7 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
     inputs = _image_inputs(model)
     try:
         found = recognise(model)
-        head = _head_of(model)
+        head = head_of(model)
         return tuple(replace(_for_input(model, found, p, n, inputs), head=head) for p, n in inputs)
     except Exception as error:  # a model may be built in ways that were not foreseen
         return tuple(
@@ -102,15 +97,7 @@ def _image_inputs(model: Any) -> list[tuple[int, str]]:
 def _for_input(
     model: Any, found: list[Recognition], position: int, name: str, inputs: list[tuple[int, str]]
 ) -> StructuralExpectation:
-    """Returns what one input must receive.
-
-    Args:
-        model: The model.
-        found: All networks that were recognised in it.
-        position: Index of the input.
-        name: Its name.
-        inputs: Position and name of all image inputs.
-    """
+    """Returns what one input must receive."""
     answers = []
     for match in found:
         if position in match.inputs if match.graph is model else len(inputs) == 1:
@@ -138,7 +125,7 @@ def _for_input(
             answer = replace(answer, convention=convention, speaks=True, evidence=(said,))
         return replace(
             answer,
-            fresh=_has_weights_to_tell(every_layer) and _is_fresh(every_layer),
+            fresh=can_tell(every_layer) and is_fresh(every_layer),
             trainable=bool(getattr(model, "trainable_weights", None)),
         )
     known = [a for a in answers if a.convention.is_known]
@@ -166,8 +153,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         architecture=network.name if len(match.candidates) == 1 else None,
         native_size=network.size if len(sizes) == 1 else None,
         published_top1=network.top1 if as_published else None,
-        published_top5=network.top5 if as_published else None,
-        fresh=_is_fresh(match.layers),
+        fresh=is_fresh(match.layers),
         trainable=any(getattr(layer, "trainable_weights", None) for layer in match.layers),
     )
     channels = match.stem.kernel.shape[-2] if match.stem.built else 3
@@ -274,46 +260,6 @@ def _same(one: InputConvention, other: InputConvention) -> bool:
         return True
     pairs = ((one.scale, other.scale), (one.offset, other.offset))
     return all(np.allclose(np.asarray(a), np.asarray(b), rtol=1e-3, atol=1e-3) for a, b in pairs)
-
-
-def _is_fresh(network_layers: tuple[Any, ...]) -> bool:
-    """Whether moving statistics or, without batch norm, biases have their initial values."""
-    norms = [layer for layer in network_layers if _has_statistics(layer)]
-    if norms:
-        return all(
-            _all_equal(n.moving_mean, 0.0) and _all_equal(n.moving_variance, 1.0) for n in norms
-        )
-    biases = [getattr(layer, "bias", None) for layer in network_layers]
-    return all(_all_equal(b, 0.0) for b in biases if b is not None)
-
-
-def _head_of(model: Any) -> str:
-    """Returns the kind of classifier that the model ends in, see `StructuralExpectation`."""
-    every = [a for a in walk(model) if not sublayers(a)]
-    weighted = [a for a in every if getattr(a, "weights", None)]
-    last = weighted[-1] if weighted else None
-    if not isinstance(last, layers.Dense):
-        return "none"
-    if last.bias is not None and _all_equal(last.bias, 0.0):
-        return "fresh"
-    return "published" if last.units in PUBLISHED_CLASSES else "own"
-
-
-def _has_weights_to_tell(network_layers: tuple[Any, ...]) -> bool:
-    """Whether any layer has moving statistics or a bias, which show whether it was trained."""
-    return any(
-        _has_statistics(layer) or getattr(layer, "bias", None) is not None
-        for layer in network_layers
-    )
-
-
-def _has_statistics(layer: Any) -> bool:
-    """Whether a layer has moving statistics; a layer that was never called has none."""
-    return isinstance(layer, layers.BatchNormalization) and layer.built
-
-
-def _all_equal(variable: Any, value: float) -> bool:
-    return bool(np.all(ops.convert_to_numpy(variable) == value))
 
 
 def _is_channels_first(match: Recognition) -> bool:

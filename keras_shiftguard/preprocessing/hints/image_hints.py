@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 MAX_IMAGES = 256
 MAX_IMAGES_FOR_MEDIANS = 32  # for the slower checks, evenly spread over all images
 
-__all__ = ["Hint", "hints_for"]
-
 
 def hints_for(
     images: np.ndarray,
@@ -79,15 +77,10 @@ def _size_hints(summary: InputSummary, expectation: "StructuralExpectation | Non
     if smallest != largest:
         size += f" up to {largest[0]} by {largest[1]}"
     top1 = expectation.published_top1
-    published = "" if top1 is None else f" (published top-1 there: {_percent(top1)})"
+    published = "" if top1 is None else f" (published top-1 there: {100 * top1:.1f} %)"
     name = expectation.architecture or "the network"
     text = (
         f"The images are {size}; {name} was trained at {native} by {native}{published}. "
         "At other sizes accuracy is usually lower, unless it was trained again."
     )
     return [Hint("input_size", text, 0.9)]
-
-
-def _percent(value: float) -> str:
-    """Returns a number as percent, whether it is a share (up to 1) or already in percent."""
-    return f"{value if value > 1 else 100 * value:.1f} %"

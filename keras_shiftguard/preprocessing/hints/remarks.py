@@ -32,15 +32,7 @@ def remarks_of_images(
     structure: StructuralExpectation,
     observed: InputConvention,
 ) -> tuple[Hint, ...]:
-    """Returns the hints from the images alone.
-
-    Args:
-        samples: Images as fed, by input name.
-        name: Name of the input in question.
-        summary: The profile of that input.
-        structure: What the model expects there, according to its structure.
-        observed: The convention of the images as fed.
-    """
+    """Returns the hints from the images alone."""
     images = np.asarray(samples[name])
     if summary.layout == "channels_first":
         images = np.moveaxis(images, 1, -1)

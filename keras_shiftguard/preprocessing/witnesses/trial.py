@@ -32,7 +32,7 @@ from keras_shiftguard.preprocessing.limits import (
     MIN_TRIAL_SIGMAS,
     TRIAL_TEMPERATURE,
 )
-from keras_shiftguard.preprocessing.witnesses.views import second_view
+from keras_shiftguard.preprocessing.witnesses.second_view import second_view
 from keras_shiftguard.statistics.classes import host_class_ids
 
 BATCH_SIZE = 16  # divides `FIRST_IMAGES`

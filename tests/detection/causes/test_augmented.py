@@ -8,7 +8,8 @@ from keras import layers, ops
 from sklearn.datasets import load_digits
 
 from keras_shiftguard import profile
-from keras_shiftguard.detection.causes.augmented import looks_augmented
+from keras_shiftguard.detection.causes.augmented import is_small, looks_augmented, may_be
+from keras_shiftguard.detection.finding import Finding
 
 
 @cache
@@ -66,3 +67,25 @@ def test_known_augmentation_explains_what_it_moves_by_nature():
 def test_what_has_no_attributes_is_never_augmented():
     columns = of(np.random.default_rng(0).standard_normal((300, 4)))
     assert not looks_augmented(columns, columns, certain=True)
+
+
+@pytest.mark.parametrize(
+    ("feature", "kind", "family", "effect", "question", "waits"),
+    [
+        ("input/noise", "covariate", "noise", 1.9, True, True),
+        ("input/noise", "covariate", "noise", -2.1, False, False),
+        ("input/border_level", "covariate", "other", 3.0, True, False),  # padding with black
+        ("input/brightness", "covariate", "brightness", 0.6, False, True),
+        ("input/brightness", "covariate", "brightness", -0.4, True, True),
+        ("input", "covariate", "other", 1.0, True, True),
+        ("labels/concept", "concept", "concept", 1.0, True, False),
+        ("labels/concept", "concept", "relabelled", 1.0, False, False),
+        ("labels", "label", "label", 0.3, False, False),
+        ("input", "preprocessing", "preprocessing", 1.0, False, False),
+    ],
+)
+def test_what_may_be_augmentation(feature, kind, family, effect, question, waits):
+    finding = Finding(
+        feature, kind, family, effect, (effect, effect), 1e-6, "validation", "train", 1, "It is so"
+    )
+    assert (may_be(finding), is_small(finding)) == (question, waits)

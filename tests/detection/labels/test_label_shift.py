@@ -65,7 +65,8 @@ def test_a_real_classifier_on_another_class_mix():
     found = estimate(outputs(confusion), predicted)
     assert found.identified
     assert np.mean((found.lower <= truth) & (truth <= found.upper)) >= 0.9
-    assert found.weights[4] < 0.5 < found.weights[1]
+    ratio = found.frequencies / (np.bincount(y[held], minlength=10) / len(held))
+    assert ratio[4] < 0.5 < ratio[1]
     assert (
         np.abs(found.frequencies - truth).sum()
         < np.abs(np.bincount(y[held], minlength=10) / len(held) - truth).sum()
@@ -75,7 +76,6 @@ def test_a_real_classifier_on_another_class_mix():
 def test_a_classifier_that_guesses_identifies_nothing():
     found = estimate(outputs(np.full((4, 4), 50)), [400, 200, 200, 200])
     assert not found.identified
-    assert found.condition_number > 1e6
     np.testing.assert_array_equal(found.lower, np.zeros(4))
     np.testing.assert_array_equal(found.upper, np.ones(4))
     assert found.frequencies.sum() == pytest.approx(1)
@@ -89,15 +89,15 @@ def test_without_shift_nothing_is_changed():
     for _ in range(20):
         predicted = rng.multinomial(300, answers.sum(axis=0))
         found = estimate(outputs(confusion), predicted)
-        assert np.abs(found.weights - 1).max() < 0.35
+        before = confusion.sum(axis=1) / confusion.sum()
+        assert np.abs(found.frequencies / before - 1).max() < 0.35
 
 
 def test_a_class_without_labels_stays_open():
     confusion = np.diag([100, 100, 0]) + np.array([[0, 5, 0], [5, 0, 0], [0, 0, 0]])
     found = estimate(outputs(confusion), [50, 150, 0])
-    assert found.frequencies[2] == found.weights[2] == 0
+    assert found.frequencies[2] == 0
     assert (found.lower[2], found.upper[2]) == (0, 1)
-    assert np.isfinite(found.condition_number)
 
 
 def test_bad_input():

@@ -5,12 +5,13 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from keras_shiftguard.detection.two_sample.tail_probabilities import (
-    SMALLEST_P,
-    chi2_sf,
-    gamma_sf,
+from keras_shiftguard.detection.two_sample.hypergeometric import (
     hypergeometric_tails,
     hypergeometric_two_sided,
+)
+from keras_shiftguard.detection.two_sample.tail_probabilities import (
+    SMALLEST_P,
+    gamma_sf,
     log_gamma,
     normal_sf,
     share_sf,
@@ -22,16 +23,10 @@ stats = pytest.importorskip("scipy.stats")
 TAILS = np.array([0.999, 0.9, 0.5, 0.1, 1e-2, 1e-4, 1e-8, 1e-20, 1e-100])
 
 
-@pytest.mark.parametrize("degrees", [1, 2, 3, 9, 50, 1000, 9999])
-def test_chi2_is_right_from_the_body_to_the_far_tail(degrees):
-    x = stats.chi2(degrees).isf(TAILS)
-    np.testing.assert_allclose(chi2_sf(x, degrees), TAILS, rtol=2e-3)
-
-
-def test_gamma_of_small_and_large_shapes():
-    for shape in (0.3, 4.5, 5000.0):
-        x = stats.gamma(shape).isf(TAILS)
-        np.testing.assert_allclose(gamma_sf(x, shape), TAILS, rtol=2e-3)
+@pytest.mark.parametrize("shape", [0.3, 0.5, 1, 1.5, 4.5, 25, 500, 5000])
+def test_gamma_is_right_from_the_body_to_the_far_tail(shape):
+    x = stats.gamma(shape).isf(TAILS)
+    np.testing.assert_allclose(gamma_sf(x, shape), TAILS, rtol=2e-3)
 
 
 def test_equal_weights_are_a_chi2_and_zeros_do_not_count():

@@ -111,7 +111,7 @@ def test_leaves_no_trace(trained):
 def test_statistics_are_those_of_the_layers_input(trained):
     _, model = trained
     images = form("unit")[:8]
-    scores = BatchNormEvidence(model, max_layers=1).score({"input": images}, [AS_FED])
+    scores = BatchNormEvidence(model).score({"input": images}, [AS_FED], depth=1)
     inner = keras.ops.convert_to_numpy(model.layers[0](images))
     assert np.allclose(scores.statistics[0, 0], inner.mean((1, 2)), atol=1e-4)
     assert np.allclose(scores.statistics[0, 1], (inner**2).mean((1, 2)), rtol=1e-3, atol=1e-4)

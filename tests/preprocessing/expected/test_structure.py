@@ -74,7 +74,7 @@ def test_the_check_itself_can_fail(base):
 def test_published_numbers_and_sentences(base):
     answer = one(base)
     assert (answer.architecture, answer.native_size) == ("MobileNetV2", 224)
-    assert (answer.published_top1, answer.published_top5) == (0.713, 0.901)
+    assert answer.published_top1 == 0.713
     assert answer.evidence == (
         "All 52 convolutions agree with MobileNetV2 of keras.applications.",
         "MobileNetV2 wants tf ([-1, 1]), RGB.",

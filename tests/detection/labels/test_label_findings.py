@@ -8,7 +8,7 @@ from numpy_reference import labels
 from sklearn.datasets import load_digits
 
 from keras_shiftguard.detection.finding import Finding
-from keras_shiftguard.detection.labels.class_mix import (
+from keras_shiftguard.detection.labels.label_findings import (
     classes_unchanged,
     concept_finding,
     with_estimated_mix,

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from keras_shiftguard.detection.families import Shares
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
 from keras_shiftguard.detection.labels.concept import ClassShift, find_changed_classes
 from keras_shiftguard.detection.labels.label_shift import Z, estimate
@@ -26,9 +27,6 @@ from keras_shiftguard.detection.two_sample.tail_probabilities import normal_sf
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
 from keras_shiftguard.profiles.labels import MAX_CLASSES_EMBEDDED
 
-# (current, reference): the number of distinct samples divided by the number of samples counted.
-# Copies of a sample add no evidence, so tests count distinct samples.
-Shares = tuple[float, float]
 # Largest ratio of an effect to Cohen's w of the mix that explains it; above 1, as w is estimated.
 MAX_EFFECT_RATIO = 1.25
 POSSIBLY = "possibly label shift"  # used if relabelled samples are not ruled out
@@ -51,7 +49,7 @@ def concept_finding(
         current: Labels of the stream that may differ.
         reference: Labels of the stream it is compared with.
         level: Probability of a finding if nothing differs.
-        shares: Shares of distinct samples, see `Shares`.
+        shares: Shares of distinct samples, see `families.Shares`.
         stream: Name of the stream that may differ.
         against: Name of the stream it is compared with.
     """

@@ -1,0 +1,93 @@
+"""Differences of a whole stream that need no test: another shape or size, or flat images."""
+
+import numpy as np
+
+from keras_shiftguard.detection.families import Shares, StreamNames
+from keras_shiftguard.detection.finding import Finding
+from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.detection.two_sample.hypergeometric import hypergeometric_two_sided
+from keras_shiftguard.detection.two_sample.tail_probabilities import SMALLEST_P
+from keras_shiftguard.profiles import InputSummary
+
+
+def certain_difference(
+    names: StreamNames, name: str, now: InputSummary, before: InputSummary, shares: Shares
+) -> Finding | None:
+    """Returns a finding on a property that all samples of one stream have, and none of the other.
+
+    It is None if there is no such property. The effect size is the difference of the two shares,
+    1 and 0, in standard deviations between samples, as for missing values. The p-value is the
+    probability that dividing the distinct samples at random separates them like this.
+
+    Args:
+        names: Names of the two streams.
+        name: Name of the input.
+        now: Summary of the current stream.
+        before: Summary of the reference.
+        shares: Shares of distinct samples, see `families.Shares`.
+    """
+    found = _in_words(name, now, before, *map(stream_name, names))
+    if found is None:
+        return None
+    family, text = found
+    n, m = now.num_samples, before.num_samples
+    pooled = n / (n + m)
+    distinct, others = n * shares[0], m * shares[1]
+    by_chance = hypergeometric_two_sided(distinct, distinct, distinct, distinct + others)
+    effect = 1 / float(np.sqrt(max(pooled * (1 - pooled), 1e-12)))
+    return Finding(
+        feature=name,
+        kind="preprocessing",
+        family=family,
+        effect_size=effect,
+        interval=(effect, effect),
+        p_value=max(float(by_chance[0]), SMALLEST_P),
+        since=None,
+        explanation=text,
+        **names._asdict(),
+    )
+
+
+def _in_words(
+    name: str, now: InputSummary, before: InputSummary, here: str, there: str
+) -> tuple[str, str] | None:
+    """Returns the family of a difference and the sentence about it; None if there is none."""
+    if shape_of(now) != shape_of(before):
+        unit = "channels" if now.is_image and before.is_image else "numbers in the last axis"
+        return "other", (
+            f"Input {name!r} has another shape: {now.num_channels} {unit} ({now.layout}) in {here} "
+            f"against {before.num_channels} ({before.layout}) in {there}"
+        )
+    if not now.is_image or not min(*now.smallest_size, *before.smallest_size):
+        return None
+    if _is_flat(now) and not _is_flat(before):
+        return "other", (
+            f"All {here} images are flat: within each image, all pixels have the same value (mean "
+            f"{float(now.sample_mean.mean):.3g}). A failing loader gives such images. Those in "
+            f"{there} are not flat"
+        )
+    for side in (0, 1):
+        if (
+            now.smallest_size[side] > before.largest_size[side]
+            or before.smallest_size[side] > now.largest_size[side]
+        ):
+            sizes = f"{_size(now)} against {_size(before)} in {there}"
+            return "resolution", f"{here.capitalize()} images have another size: {sizes}"
+    return None
+
+
+def shape_of(summary: InputSummary) -> tuple[str, int]:
+    """Returns the layout and the number of channels; one sample is enough to know them."""
+    return summary.layout, summary.num_channels
+
+
+def _is_flat(summary: InputSummary) -> bool:
+    """Whether every image has the same value in all its pixels."""
+    deviation = summary.sample_std
+    return bool(deviation.count > 0 and deviation.mean <= 1e-6 * abs(summary.sample_mean.mean))
+
+
+def _size(summary: InputSummary) -> str:
+    """Returns the range of image sizes, such as `28 x 28 to 32 x 32`."""
+    small, large = (" x ".join(map(str, s)) for s in (summary.smallest_size, summary.largest_size))
+    return small if small == large else f"{small} to {large}"

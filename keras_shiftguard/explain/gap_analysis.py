@@ -1,0 +1,252 @@
+"""`GapAnalysis`: the accuracies with each set of causes removed, and the report on the gap."""
+
+import keras
+import numpy as np
+
+from keras_shiftguard.detection.plain_words import plain_sentence
+from keras_shiftguard.explain.bootstrap import (
+    Accuracies,
+    Resampling,
+    difference,
+    interval,
+    paired_difference,
+)
+from keras_shiftguard.explain.class_mix import find_label_shift
+from keras_shiftguard.explain.confidence import Calibration
+from keras_shiftguard.explain.predictions import Predictions, predict
+from keras_shiftguard.explain.progress import Progress
+from keras_shiftguard.explain.reference import Reference
+from keras_shiftguard.explain.remainder import Remainder
+from keras_shiftguard.explain.removal import Removable, Views
+from keras_shiftguard.explain.report import UNEXPLAINED, GapReport, GapRow
+from keras_shiftguard.explain.samples import Samples
+from keras_shiftguard.explain.shapley import shapley_shares
+
+SEED = 21
+LARGE = 0.8  # effect size from which on Cohen calls a difference large
+OVERFITTING = (
+    "data does not differ from the reference in anything that was measured. If the model was "
+    "trained on the reference, the rest is overfitting: pass held-out data as `reference`."
+)
+
+
+class GapAnalysis:
+    """The analysis of the gap of one model on one set of samples.
+
+    Args:
+        model: The classifier.
+        samples: The evaluation set.
+        views: The samples with any set of causes removed.
+        reference: What the accuracy is compared with.
+        calibration: Estimates the accuracy if the samples have no labels, else None.
+        groups: Number of the group of each sample; None if they are independent.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        samples: Samples,
+        views: Views,
+        reference: Reference,
+        calibration: Calibration | None,
+        groups: np.ndarray | None = None,
+    ) -> None:
+        self.model, self.samples = model, samples
+        self.views, self.reference, self.calibration = views, reference, calibration
+        self.resampling = Resampling(len(samples), samples.labels, groups=groups)
+        share = self.resampling.share
+        self.shift, self.mix, notes = find_label_shift(samples.labels, reference, share)
+        self.notes = [*views.notes, *notes, *reference.notes]
+        if groups is not None:
+            self.notes.append(
+                f"Intervals are those of drawing {int(groups.max()) + 1:,} groups, not "
+                f"{len(samples):,} samples."
+            )
+
+    def report(self) -> GapReport:
+        """Returns the report: exact causes, estimated causes, and the unexplained rest."""
+        causes = [*self.views.causes, *([self.shift] if self.shift else [])]
+        progress = Progress(2 ** len(self.views.causes) + 2)
+        predictions = self._predict_each_set(progress)
+        scores = np.stack([self._score(each) for each in predictions])
+        by_set = self._accuracies_by_set(scores)
+        target = self._reference_accuracy(by_set)
+        left = target.minus(by_set[-1])  # the part of the gap that is not explained yet
+        remainder = Remainder(
+            self.model,
+            self.views,
+            predictions[-1],
+            self.resampling,
+            self.mix,
+            self.reference,
+            self._score,
+            left,
+            progress,
+        )
+        measured = float(by_set.point[0])
+        rows = self._exact_rows(causes, by_set)
+        for estimate in remainder.estimates():
+            point = float(estimate.points.point)
+            rows.append(
+                GapRow(
+                    estimate.cause,
+                    point,
+                    interval(estimate.points.draws),
+                    measured + point,
+                    "estimated",
+                    estimate.detail,
+                    estimate.repair,
+                )
+            )
+            left = left.minus(estimate.points)
+        rows.sort(key=lambda row: -row.points)
+        gap = float(target.point) - measured
+        rest = gap - sum(row.points for row in rows)
+        rows.append(GapRow(UNEXPLAINED, rest, interval(left.draws), measured + rest, "rest"))
+        ends = self._interval(scores[0], predictions[0], target, by_set)
+        doubt = self._doubt(remainder, ends, left, len(rows) > 1)
+        notes = self._all_notes(predictions[0])
+        return GapReport(
+            tuple(rows),
+            measured,
+            float(target.point),
+            ends,
+            self.reference.name,
+            len(self.samples),
+            self.samples.labels is None,
+            tuple([*notes, doubt] if self.samples.labels is not None and doubt else notes),
+            doubt if self.samples.labels is None else "",
+        )
+
+    def _doubt(
+        self, remainder: Remainder, ends: tuple[float, float], left: Accuracies, causes: bool
+    ) -> str:
+        """Returns a sentence that says why the report may mislead; "" if there is no such reason.
+
+        Without labels, a gap of zero comes from the model's confidence, which may be wrong after
+        a shift. With labels, a gap without any difference of the data is often overfitting.
+
+        `ends` is the 95 % interval of the gap, `left` the part that no cause explains, and
+        `causes` whether any cause was found.
+        """
+        is_gap, labels = ends[0] > 0, self.samples.labels
+        if labels is None and not is_gap:
+            found = remainder.largest_difference()
+            if found is not None and abs(found.effect_size) >= LARGE:
+                return plain_sentence(found)
+        if labels is not None and is_gap and self.reference.profile is not None:
+            if float(np.percentile(left.draws, 2.5)) > 0 and remainder.largest_difference() is None:
+                return f"{'Apart from these causes, the' if causes else 'The'} {OVERFITTING}"
+        return ""
+
+    def _predict_each_set(self, progress: Progress) -> list[Predictions]:
+        """Returns the predictions with each set of causes removed, from none to all.
+
+        The set at index `n` holds cause `i` if bit `i` of `n` is 1.
+        """
+        causes = [cause.cause for cause in self.views.causes]
+        sets = [
+            frozenset(c for i, c in enumerate(causes) if index >> i & 1)
+            for index in range(2 ** len(causes))
+        ]
+        return [predict(self.model, self.views.packed(removed)) for removed in progress.each(sets)]
+
+    def _score(self, predictions: Predictions) -> np.ndarray:
+        """Returns the score of each sample: 1 if right, else 0; without labels an estimate."""
+        if self.samples.labels is not None:
+            return predictions.right(self.samples.labels)
+        assert self.calibration is not None
+        return self.calibration.scores(predictions)
+
+    def _accuracies_by_set(self, scores: np.ndarray) -> Accuracies:
+        """Returns the accuracy with each set of causes removed, from none to all.
+
+        The sets are those of `_predict_each_set`. If label shift is a cause, the same sets
+        follow with label shift removed as well: it is the highest bit of the index.
+        """
+        plain = self.resampling.accuracies(scores)
+        if self.mix is None:
+            return plain
+        weighted = self.resampling.accuracies(scores, self.mix)
+        return Accuracies(
+            np.concatenate([plain.point, weighted.point]),
+            np.concatenate([plain.draws, weighted.draws]),
+        )
+
+    def _exact_rows(self, causes: list[Removable], by_set: Accuracies) -> list[GapRow]:
+        """Returns the rows of the causes that are removed exactly."""
+        shares, draws = shapley_shares(by_set.point), shapley_shares(by_set.draws)
+        return [
+            GapRow(
+                cause.cause,
+                float(shares[i]),
+                interval(draws[i]),
+                float(by_set.point[1 << i]),  # with only this cause removed
+                "removed",
+                cause.detail,
+                cause.repair,
+            )
+            for i, cause in enumerate(causes)
+        ]
+
+    def _paired_scores(self) -> np.ndarray | None:
+        """Returns the scores of the reference if it has the same labels in order, else None."""
+        labels, predictions = self.samples.labels, self.reference.predictions
+        if labels is None or predictions is None or not self.reference.has_labels(labels):
+            return None
+        return predictions.right(labels)
+
+    def _reference_accuracy(self, by_set: Accuracies) -> Accuracies:
+        """Returns the accuracy of the reference, with bootstrap draws.
+
+        If the user gave no reference, it is the accuracy with all causes removed.
+        """
+        reference = self.reference
+        if reference.accuracy is None:
+            return by_set[-1]
+        paired = self._paired_scores()
+        if paired is not None:
+            return self.resampling.accuracies(paired[None])[0]
+        draws = np.full(self.resampling.num_draws, reference.accuracy)
+        if reference.num_samples:
+            rng = np.random.default_rng(SEED)
+            draws = rng.binomial(reference.num_samples, reference.accuracy, len(draws))
+            draws = draws / reference.num_samples
+        return Accuracies(np.asarray(reference.accuracy), draws)
+
+    def _interval(
+        self, scores: np.ndarray, predictions: Predictions, target: Accuracies, by_set: Accuracies
+    ) -> tuple[float, float]:
+        """Returns the 95 % interval of the gap.
+
+        `scores` and `predictions` are those with no cause removed, and `by_set` the
+        accuracies with each set of causes removed. `target` is the accuracy of the
+        reference.
+        """
+        reference = self.reference
+        if self.calibration is not None or reference.accuracy is None:
+            low, high = interval(target.draws - by_set.draws[0])
+            doubt = 0.0 if self.calibration is None else self.calibration.doubt(predictions)
+            # The measured accuracy lies in 0..1, which limits the gap.
+            max_gap = float(target.point)
+            return max(low - doubt, max_gap - 1), min(high + doubt, max_gap)
+        if self.resampling.groups is not None:
+            return interval(target.draws - by_set.draws[0])
+        paired = self._paired_scores()
+        if paired is not None:
+            return paired_difference(paired, scores)
+        accuracy = float(scores.mean())
+        return difference(reference.accuracy, reference.num_samples, accuracy, len(scores))
+
+    def _all_notes(self, predictions: Predictions) -> list[str]:
+        notes = list(self.notes)
+        if self.calibration is not None:
+            notes.insert(0, self.calibration.note)
+        if self.samples.total > len(self.samples):
+            notes.append(f"{len(self.samples):,} of {self.samples.total:,} samples were evaluated.")
+        if self.reference.top5 is not None and self.samples.labels is not None:
+            ours = predictions.top5(self.samples.labels)
+            notes.append(
+                f"Top-5 accuracy {100 * ours:.1f} % against {100 * self.reference.top5:.1f} %."
+            )
+        return notes

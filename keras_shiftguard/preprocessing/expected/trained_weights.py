@@ -1,0 +1,50 @@
+"""Signs of training in the weights of a model: fresh or trained, and the kind of its classifier."""
+
+from typing import Any
+
+import numpy as np
+from keras import layers, ops
+
+from keras_shiftguard.instrument.graph import sublayers, walk
+
+PUBLISHED_CLASSES = (1000, 1001, 21841, 21843)  # of ImageNet, with and without background
+
+
+def is_fresh(network_layers: tuple[Any, ...]) -> bool:
+    """Whether moving statistics or, without batch norm, biases have their initial values."""
+    norms = [layer for layer in network_layers if _has_statistics(layer)]
+    if norms:
+        return all(
+            _all_equal(n.moving_mean, 0.0) and _all_equal(n.moving_variance, 1.0) for n in norms
+        )
+    biases = [getattr(layer, "bias", None) for layer in network_layers]
+    return all(_all_equal(b, 0.0) for b in biases if b is not None)
+
+
+def can_tell(network_layers: tuple[Any, ...]) -> bool:
+    """Whether any layer has moving statistics or a bias, which show whether it was trained."""
+    return any(
+        _has_statistics(layer) or getattr(layer, "bias", None) is not None
+        for layer in network_layers
+    )
+
+
+def head_of(model: Any) -> str:
+    """Returns the kind of classifier that the model ends in, see `StructuralExpectation`."""
+    every = [a for a in walk(model) if not sublayers(a)]
+    weighted = [a for a in every if getattr(a, "weights", None)]
+    last = weighted[-1] if weighted else None
+    if not isinstance(last, layers.Dense):
+        return "none"
+    if last.bias is not None and _all_equal(last.bias, 0.0):
+        return "fresh"
+    return "published" if last.units in PUBLISHED_CLASSES else "own"
+
+
+def _has_statistics(layer: Any) -> bool:
+    """Whether a layer has moving statistics; a layer that was never called has none."""
+    return isinstance(layer, layers.BatchNormalization) and layer.built
+
+
+def _all_equal(variable: Any, value: float) -> bool:
+    return bool(np.all(ops.convert_to_numpy(variable) == value))
