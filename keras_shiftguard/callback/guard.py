@@ -31,6 +31,7 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
@@ -405,13 +406,14 @@ class ShiftGuard(keras.callbacks.Callback):
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
-        preprocessing = PreprocessingWatch(
-            self.model,
-            self.on_mismatch,
-            kind == "train",
-            *self._word(),
-            stated_resize(self.expects),
-        )
+        with undisturbed(self.model):
+            preprocessing = PreprocessingWatch(
+                self.model,
+                self.on_mismatch,
+                kind == "train",
+                *self._word(),
+                stated_resize(self.expects),
+            )
         run = Run(
             self.model,
             self.params,

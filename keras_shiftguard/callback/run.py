@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
@@ -24,6 +25,7 @@ from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
+from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
@@ -111,7 +113,8 @@ class Run:
             self._probe.attach(self.run_key)
             return
         shapes = input_shapes(model)
-        self.target_outputs = new_target_outputs(model, self.feature_layer, target)
+        with undisturbed(model):
+            self.target_outputs = new_target_outputs(model, self.feature_layer, target)
         augmentation = None
         if self.training:
             augmentation = self.repair.new_augmentation()
@@ -252,13 +255,14 @@ class Run:
         # If an input was corrected, the model was trained behind the correction, which the plain
         # model that predicts here lacks.
         judge = judge and self.repair.acts and not self.preprocessing.corrected
-        before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
-        text = self.repair.recalibrate(self.model, self.log, self.epoch)
-        lines = [text]
-        if judge:
-            before = before if text else None
-            lines += [self.repair.judge(self._estimate(), before, self.log, self.epoch)]
-        log_outcome(self.model, self.log, self.epoch)
+        with undisturbed(self.model):
+            before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
+            text = self.repair.recalibrate(self.model, self.log, self.epoch)
+            lines = [text]
+            if judge:
+                before = before if text else None
+                lines += [self.repair.judge(self._estimate(), before, self.log, self.epoch)]
+            log_outcome(self.model, self.log, self.epoch)
         return "\n".join(line for line in lines if line)
 
     def _estimate(self) -> AccuracyEstimate | None:
@@ -315,7 +319,8 @@ class Run:
             streams["target"] = self.known["target"]
             if self.target_outputs is not None and "validation" in streams:
                 weights = f"fit, {self.num_batches} batches"
-                streams |= self.target_outputs.read(streams, weights)
+                with undisturbed(self.model):
+                    streams |= self.target_outputs.read(streams, weights)
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
@@ -404,7 +409,9 @@ class Run:
         watch, stream = self.preprocessing, self.stream(name)
         if stream.kept_samples:  # without images, the check does not run the model
             self._sync()
-        if not watch.check(self.model, stream, self._passes[name].batches, final):
+        with undisturbed(self.model) if stream.kept_samples else nullcontext():
+            is_final = watch.check(self.model, stream, self._passes[name].batches, final)
+        if not is_final:
             return False
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)

@@ -11,6 +11,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.undisturbed import same_torch_numbers
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 
@@ -72,7 +73,7 @@ class ModelOutputs:
                 on JAX, where the step holds the weights during a run.
         """
         if not state:
-            with keras.StatelessScope(), no_gradients():
+            with same_torch_numbers(), keras.StatelessScope(), no_gradients():
                 results = self._network(x, training=False)
             self._add(self.sketch, results, y)
             return
