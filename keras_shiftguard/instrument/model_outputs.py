@@ -56,7 +56,9 @@ class ModelOutputs:
         if feature_layer is not None:
             layer = _layer(model, feature_layer)
             inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-            self._network = keras.Model(inputs, [model.outputs[0], layer.output])
+            # With a given name, Keras does not advance its counter of model names.
+            outputs = [model.outputs[0], layer.output]
+            self._network = keras.Model(inputs, outputs, name="shiftguard_features")
             dimension = layer.output.shape[-1]
         arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
         self.sketch = OutputSketch(*arguments)  # of `update`

@@ -146,7 +146,7 @@ class StepAugmentation:
     ) -> None:
         self.operations = operations
         self.pools = dict(pool or {})
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator(seed, name="shiftguard_augmentation")
         self.inputs: dict[str, _InputAugmentation] = {}
         self.is_built = False
 
