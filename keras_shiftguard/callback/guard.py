@@ -49,7 +49,7 @@ from keras_shiftguard.preprocessing.expected.stated import (
 )
 from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.terminal import end_line, mark_line
+from keras_shiftguard.terminal import mark_line, say
 
 
 class ShiftGuard(keras.callbacks.Callback):
@@ -377,8 +377,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _print(self, text: str) -> None:
         if self.verbose and text and is_first_process():
-            end_line()
-            print(text)
+            say(text)
 
     def _expect_progress_bar(self) -> None:
         """Notes that Keras draws its progress bar next, and leaves the line open behind it."""
