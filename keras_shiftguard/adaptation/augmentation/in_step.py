@@ -194,6 +194,11 @@ class StepAugmentation:
         return changes
 
     @property
+    def specs(self) -> dict[str, InputSpec]:
+        """The specifications of the inputs that are augmented, by name."""
+        return {name: part.spec for name, part in self.inputs.items()}
+
+    @property
     def strengths(self) -> dict[str, float]:
         """The strengths by operation; by `input/operation` if there are several image inputs."""
         return {
