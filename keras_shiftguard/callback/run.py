@@ -298,13 +298,17 @@ class Run:
             stream.measure_every(1)  # the diagnosis needs the first samples, in a few batches
 
     def _finish_pass(self, name: str) -> None:
-        stream = self.stream(name)
-        profile = self._passes[name].finish(stream)
+        counter, stream = self._passes[name], self.stream(name)
+        # If a callback stopped the training within the epoch, the pass is not compared: its samples
+        # may be sorted.
+        is_complete = not (counter.is_cut_short and getattr(self.model, "stop_training", False))
+        profile = counter.finish(stream) if is_complete else counter.latest
         profile = self.shift.independence.of(name, profile, stream)
         self.profiles[name] = profile.with_values(stream.user_results())
         if not self.preprocessing.is_settled(name):
             self._check_preprocessing(name, final=True)
-        self._new_passes.add(name)
+        if is_complete:
+            self._new_passes.add(name)
 
     def _compare(self, epoch: int | None, logs: dict[str, Any] | None) -> None:
         """Compares the streams that have a new pass.
