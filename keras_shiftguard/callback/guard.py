@@ -295,7 +295,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(self._start_epoch, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.begin_batch, "train")
+        self._supervisor.begin_batch("train")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "train", batch)
@@ -303,6 +303,8 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._print(self._supervisor.call(Run.finish_epoch, epoch, logs))
+        if logs is not None and self._run is not None:
+            self._run.fill(logs)
         self._supervisor.call(Run.save_epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -321,7 +323,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(Run.start_validation)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.begin_batch, "validation")
+        self._supervisor.begin_batch("validation")
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "validation", batch)
@@ -338,7 +340,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(Run.start_prediction)
 
     def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.begin_batch, "prediction")
+        self._supervisor.begin_batch("prediction")
 
     def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "prediction", batch)
@@ -364,7 +366,7 @@ class ShiftGuard(keras.callbacks.Callback):
         """
         self.detach()
         self._measure_known()
-        self._supervisor.begin(lambda: self._new_run(kind))
+        self._supervisor.begin(lambda: self._new_run(kind), self.params)
         if kind == "train" and self._run is not None and not self._supervisor.has_failed:
             self._print(f"ShiftGuard is on. {self._run.shift.needs}")
 

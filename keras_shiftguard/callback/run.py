@@ -94,6 +94,7 @@ class Run:
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
+        self._logged: set[str] = set()  # names of the numbers that were added to Keras's logs
 
     def attach(self) -> None:
         """Wraps the steps of the model, before the first batch.
@@ -131,6 +132,20 @@ class Run:
         """Whether the steps are wrapped."""
         return self._probe is not None
 
+    @property
+    def _has_failed(self) -> bool:
+        """Whether a batch could not be measured: an incomplete pass must not be compared."""
+        return self._probe is not None and self._probe.has_failed
+
+    def fill(self, logs: dict[str, Any]) -> None:
+        """Adds NaN for each number that earlier epochs have in their logs, and this one lacks.
+
+        After a failure of the guard, all lists of Keras's `history` then stay equally long.
+        """
+        for name in self._logged:
+            if name == "shift" or any(key.startswith("val_") for key in logs):
+                logs.setdefault(name, float("nan"))
+
     def end(self) -> None:
         """Ends the run: detaches it and frees the copied weights; keeps the results."""
         self.training = False
@@ -159,6 +174,8 @@ class Run:
 
     def finish_prediction(self) -> str:
         """Finishes the pass over the data of `model.predict`; returns the verdict."""
+        if self._has_failed:
+            return ""
         self._finish_pass("prediction")
         self._compare(None, None)
         self._write_profiles()
@@ -179,6 +196,11 @@ class Run:
         if self._probe is not None:
             self._probe.begin_batch(name)
 
+    def stop_measuring(self) -> None:
+        """Measures no more batches; what is corrected and augmented goes on being so."""
+        if self._probe is not None:
+            self._probe.stop_measuring()
+
     def count(self, name: str, batch: int) -> None:
         """Counts the batches of a pass; checks the preprocessing and writes profiles when due.
 
@@ -190,6 +212,8 @@ class Run:
             self._probe.end_batch()
         counter = self._passes[name]
         counter.advance(batch)
+        if self._has_failed:
+            return
         must_check = self.preprocessing.is_due(name, counter.batches)
         writes_by_batches = isinstance(self.update_freq, int) and name == "train"
         must_write = writes_by_batches and counter.crossed(int(self.update_freq))
@@ -215,8 +239,11 @@ class Run:
         Raises:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
         """
-        self._finish_pass("train")
+        if not self._has_failed:
+            self._finish_pass("train")
         self.log.write_curves(epoch, logs or {})
+        if self._has_failed:
+            return ""
         self._compare(epoch + 1, logs)
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
@@ -236,8 +263,9 @@ class Run:
 
     def finish_validation(self) -> str:
         """Finishes a pass over validation; returns the verdict, or "" inside a fit."""
-        self._finish_pass("validation")
-        if self.training:
+        if not self._has_failed:
+            self._finish_pass("validation")
+        if self.training or self._has_failed:
             return ""
         self._compare(None, None)
         self._write_profiles()
@@ -281,6 +309,9 @@ class Run:
                 f"ShiftGuard attached no profile to {path}: training was fed what the model does "
                 "not expect. Apply the fix in the input pipeline, and train again."
             )
+            return ""
+        if "train" not in self.profiles:
+            warn(f"ShiftGuard attached no profile to {path}: this fit had no epoch.")
             return ""
         try:
             self.profiles["train"].attach(path)
@@ -336,6 +367,7 @@ class Run:
             severities["val_shift"] = self.shift.severity("validation")
         if logs is not None:
             logs.update(severities)
+            self._logged |= severities.keys()
         if self.pictures.number and self._probe is not None:
             rows = self.pictures.rows(self._probe.streams, self.profiles)
             self.log.write_pictures(self.epoch, rows)
