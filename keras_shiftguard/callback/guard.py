@@ -303,8 +303,6 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._print(self._supervisor.call(Run.finish_epoch, epoch, logs))
-        if logs is not None and self._run is not None:
-            self._run.fill(logs)
         self._supervisor.call(Run.save_epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
@@ -314,6 +312,8 @@ class ShiftGuard(keras.callbacks.Callback):
         self._print(self._supervisor.call(Run.recalibrate, judge))
         if self.attach_to is not None:
             self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
+        if self._run is not None:
+            self._run.complete_history()
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:

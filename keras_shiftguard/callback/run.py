@@ -137,14 +137,20 @@ class Run:
         """Whether a batch could not be measured: an incomplete pass must not be compared."""
         return self._probe is not None and self._probe.has_failed
 
-    def fill(self, logs: dict[str, Any]) -> None:
-        """Adds NaN for each number that earlier epochs have in their logs, and this one lacks.
+    def complete_history(self) -> None:
+        """Adds NaN to Keras's `history` for the epochs since a failure: it then stays a table.
 
-        After a failure of the guard, all lists of Keras's `history` then stay equally long.
+        NaN is not added to the logs of these epochs, where `EarlyStopping` would take it for no
+        improvement.
         """
-        for name in self._logged:
-            if name == "shift" or any(key.startswith("val_") for key in logs):
-                logs.setdefault(name, float("nan"))
+        history = getattr(getattr(self.model, "history", None), "history", None)
+        if not isinstance(history, dict):
+            return
+        for name in self._logged & history.keys():
+            is_val = name.startswith("val_")
+            lengths = [len(v) for key, v in history.items() if key.startswith("val_") == is_val]
+            missing = max(lengths) - len(history[name])
+            history[name].extend([float("nan")] * missing)
 
     def end(self) -> None:
         """Ends the run: detaches it and frees the copied weights; keeps the results."""
