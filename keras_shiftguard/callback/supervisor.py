@@ -48,7 +48,7 @@ class Supervisor:
         self.has_failed, self._run_key = False, run_key
         # An evaluation after a fit is logged at the last epoch of that fit.
         last_epoch = 0 if self.run is None else self.run.epoch
-        run = None
+        run: Run | None = None
         try:
             with _numpy_defaults():
                 run = new_run()
