@@ -1,8 +1,10 @@
-"""Line breaks after Keras's progress bar, before this package prints or warns.
+"""Text in the terminal, on lines of its own after Keras's progress bar.
 
 The bar leaves the terminal's line open between batches, so other text would be appended to the
 bar. Keras draws the bar again on the next line.
 """
+
+import sys
 
 _open_lines: list[bool] = []  # one entry while the line is open: a process has one terminal
 
@@ -16,4 +18,21 @@ def end_line() -> None:
     """Ends the line of a progress bar, if one is open."""
     if _open_lines:
         _open_lines.clear()
-        print(flush=True)
+        _print("")
+
+
+def say(text: str) -> None:
+    """Prints a text on a new line; an output that takes no text is no reason to end a fit."""
+    end_line()
+    _print(text)
+
+
+def _print(text: str) -> None:
+    try:
+        try:
+            print(text, flush=True)
+        except UnicodeEncodeError:
+            encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+            print(text.encode(encoding, "replace").decode(encoding), flush=True)
+    except (OSError, ValueError):  # the output is closed
+        pass

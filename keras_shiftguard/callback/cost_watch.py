@@ -25,6 +25,7 @@ from keras_shiftguard.explain.shift_cost import (
 )
 from keras_shiftguard.instrument.inference import predicted_classes
 from keras_shiftguard.instrument.model_outputs import is_classifier
+from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.stream import Stream
 
@@ -78,7 +79,8 @@ class CostWatch:
         try:
             for pair in self._shift.pairs:
                 if pair.stream == "validation" and pair.findings:
-                    self._update(pair, streams, epoch, is_last)
+                    with undisturbed(self._model):
+                        self._update(pair, streams, epoch, is_last)
         except Exception as error:  # the user's own `call` may raise anything
             self._has_failed = True
             warn(f"ShiftGuard could not measure what shifts cost ({error!r}).")

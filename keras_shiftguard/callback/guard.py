@@ -31,6 +31,7 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.processes import is_first_process
+from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
@@ -48,7 +49,7 @@ from keras_shiftguard.preprocessing.expected.stated import (
 )
 from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.profiles import InputProfile
-from keras_shiftguard.terminal import end_line, mark_line
+from keras_shiftguard.terminal import mark_line, say
 
 
 class ShiftGuard(keras.callbacks.Callback):
@@ -294,7 +295,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(self._start_epoch, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.begin_batch, "train")
+        self._supervisor.begin_batch("train")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "train", batch)
@@ -311,6 +312,8 @@ class ShiftGuard(keras.callbacks.Callback):
         self._print(self._supervisor.call(Run.recalibrate, judge))
         if self.attach_to is not None:
             self._print(self._supervisor.call(Run.attach_profile, self.attach_to))
+        if self._run is not None:
+            self._run.complete_history()
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -320,7 +323,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(Run.start_validation)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.begin_batch, "validation")
+        self._supervisor.begin_batch("validation")
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "validation", batch)
@@ -337,7 +340,7 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(Run.start_prediction)
 
     def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.begin_batch, "prediction")
+        self._supervisor.begin_batch("prediction")
 
     def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         self._supervisor.call(Run.count, "prediction", batch)
@@ -363,7 +366,7 @@ class ShiftGuard(keras.callbacks.Callback):
         """
         self.detach()
         self._measure_known()
-        self._supervisor.begin(lambda: self._new_run(kind))
+        self._supervisor.begin(lambda: self._new_run(kind), self.params)
         if kind == "train" and self._run is not None and not self._supervisor.has_failed:
             self._print(f"ShiftGuard is on. {self._run.shift.needs}")
 
@@ -376,8 +379,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def _print(self, text: str) -> None:
         if self.verbose and text and is_first_process():
-            end_line()
-            print(text)
+            say(text)
 
     def _expect_progress_bar(self) -> None:
         """Notes that Keras draws its progress bar next, and leaves the line open behind it."""
@@ -405,13 +407,14 @@ class ShiftGuard(keras.callbacks.Callback):
             self._acknowledged,
             ("prediction",) if kind == "prediction" else ("train", "validation"),
         )
-        preprocessing = PreprocessingWatch(
-            self.model,
-            self.on_mismatch,
-            kind == "train",
-            *self._word(),
-            stated_resize(self.expects),
-        )
+        with undisturbed(self.model):
+            preprocessing = PreprocessingWatch(
+                self.model,
+                self.on_mismatch,
+                kind == "train",
+                *self._word(),
+                stated_resize(self.expects),
+            )
         run = Run(
             self.model,
             self.params,

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from keras_shiftguard.errors import ShiftGuardError, ShiftWarning, warn
+from keras_shiftguard.instrument.undisturbed import same_random_numbers
 from keras_shiftguard.profiles.storage import UnreadableFile
 
 
@@ -38,7 +39,8 @@ class OptionalData:
         the caller.
         """
         try:
-            yield
+            with same_random_numbers():
+                yield
         except UnreadableFile as error:
             self._lose(str(error))
         except (ShiftGuardError, ShiftWarning):

@@ -33,6 +33,7 @@ class PassCounter:
         self.latest = InputProfile()
         self.repeats = False
         self.stride = 1
+        self._expected: int | None = None  # number of batches of the present pass
         self._new = 0  # number of batches that the latest `advance` counted
         self._undrained = 0  # number of batches since the latest drain
 
@@ -46,7 +47,7 @@ class PassCounter:
         """
         last_steps = self.position + 1
         batch_size = stream.profile.num_samples // last_steps if last_steps else None
-        steps = last_steps or steps
+        steps = self._expected = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
         # If the passes repeat, the kept images are still samples of the new pass, and more of them
@@ -77,6 +78,12 @@ class PassCounter:
         return self.batches // every > (self.batches - self._new) // every
 
     @property
+    def is_cut_short(self) -> bool:
+        """Whether the present pass has fewer batches than the one before it."""
+        is_first = not self.latest.num_samples
+        return not is_first and self.position + 1 < (self._expected or 0)
+
+    @property
     def must_drain(self) -> bool:
         """Whether the statistics must be drained now, so that their float32 counts stay exact."""
         return self._undrained >= BATCHES_PER_DRAIN
@@ -91,9 +98,12 @@ class PassCounter:
         """Drains the statistics at the end of a pass, and returns the profile of its samples.
 
         If the pass repeated the samples of `latest`, it returns the profile in `latest`, which was
-        measured on more of the samples.
+        measured on more of the samples. It returns that one also for a pass without a batch, as
+        after the end of a generator.
         """
         profile = self.drain(stream)
+        if self.position < 0:
+            return self.latest
         self.repeats = same_samples(self.latest, profile)
         if not self.repeats:
             self.latest = profile

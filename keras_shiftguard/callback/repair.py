@@ -67,10 +67,11 @@ class Repair:
     def use(self, augmentation: StepAugmentation | None) -> None:
         """Begins a new fit with this augmentation, or with none.
 
-        The augmentation starts with the strengths of the last fit.
+        The augmentation starts with the strengths of the last fit, if that had the same inputs.
         """
-        if augmentation is not None and augmentation.is_built and self.augmentation is not None:
-            augmentation.restore(self.augmentation.state())
+        last = self.augmentation
+        if augmentation is not None and last is not None and augmentation.specs == last.specs:
+            augmentation.restore(last.state())
         self.augmentation = augmentation
         self.batch_norm = None
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from os import PathLike
 from typing import Any
 
@@ -24,6 +25,7 @@ from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
 from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
+from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.preprocessing.expected.stated import check_inputs
@@ -92,6 +94,7 @@ class Run:
         names = ("train", "validation") if kind != "prediction" else ("prediction",)
         self._passes = {name: PassCounter() for name in names}
         self._new_passes: set[str] = set()  # streams with a pass since the last comparison
+        self._logged: set[str] = set()  # names of the numbers that were added to Keras's logs
 
     def attach(self) -> None:
         """Wraps the steps of the model, before the first batch.
@@ -111,7 +114,8 @@ class Run:
             self._probe.attach(self.run_key)
             return
         shapes = input_shapes(model)
-        self.target_outputs = new_target_outputs(model, self.feature_layer, target)
+        with undisturbed(model):
+            self.target_outputs = new_target_outputs(model, self.feature_layer, target)
         augmentation = None
         if self.training:
             augmentation = self.repair.new_augmentation()
@@ -127,6 +131,26 @@ class Run:
     def is_attached(self) -> bool:
         """Whether the steps are wrapped."""
         return self._probe is not None
+
+    @property
+    def _has_failed(self) -> bool:
+        """Whether a batch could not be measured: an incomplete pass must not be compared."""
+        return self._probe is not None and self._probe.has_failed
+
+    def complete_history(self) -> None:
+        """Adds NaN to Keras's `history` for the epochs since a failure: it then stays a table.
+
+        NaN is not added to the logs of these epochs, where `EarlyStopping` would take it for no
+        improvement.
+        """
+        history = getattr(getattr(self.model, "history", None), "history", None)
+        if not isinstance(history, dict):
+            return
+        for name in self._logged & history.keys():
+            is_val = name.startswith("val_")
+            lengths = [len(v) for key, v in history.items() if key.startswith("val_") == is_val]
+            missing = max(lengths) - len(history[name])
+            history[name].extend([float("nan")] * missing)
 
     def end(self) -> None:
         """Ends the run: detaches it and frees the copied weights; keeps the results."""
@@ -156,6 +180,8 @@ class Run:
 
     def finish_prediction(self) -> str:
         """Finishes the pass over the data of `model.predict`; returns the verdict."""
+        if self._has_failed:
+            return ""
         self._finish_pass("prediction")
         self._compare(None, None)
         self._write_profiles()
@@ -176,6 +202,11 @@ class Run:
         if self._probe is not None:
             self._probe.begin_batch(name)
 
+    def stop_measuring(self) -> None:
+        """Measures no more batches; what is corrected and augmented goes on being so."""
+        if self._probe is not None:
+            self._probe.stop_measuring()
+
     def count(self, name: str, batch: int) -> None:
         """Counts the batches of a pass; checks the preprocessing and writes profiles when due.
 
@@ -187,6 +218,8 @@ class Run:
             self._probe.end_batch()
         counter = self._passes[name]
         counter.advance(batch)
+        if self._has_failed:
+            return
         must_check = self.preprocessing.is_due(name, counter.batches)
         writes_by_batches = isinstance(self.update_freq, int) and name == "train"
         must_write = writes_by_batches and counter.crossed(int(self.update_freq))
@@ -212,8 +245,11 @@ class Run:
         Raises:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
         """
-        self._finish_pass("train")
+        if not self._has_failed:
+            self._finish_pass("train")
         self.log.write_curves(epoch, logs or {})
+        if self._has_failed:
+            return ""
         self._compare(epoch + 1, logs)
         target = self.known.get("target", self.profiles.get("validation"))
         lines = []
@@ -233,8 +269,9 @@ class Run:
 
     def finish_validation(self) -> str:
         """Finishes a pass over validation; returns the verdict, or "" inside a fit."""
-        self._finish_pass("validation")
-        if self.training:
+        if not self._has_failed:
+            self._finish_pass("validation")
+        if self.training or self._has_failed:
             return ""
         self._compare(None, None)
         self._write_profiles()
@@ -252,13 +289,14 @@ class Run:
         # If an input was corrected, the model was trained behind the correction, which the plain
         # model that predicts here lacks.
         judge = judge and self.repair.acts and not self.preprocessing.corrected
-        before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
-        text = self.repair.recalibrate(self.model, self.log, self.epoch)
-        lines = [text]
-        if judge:
-            before = before if text else None
-            lines += [self.repair.judge(self._estimate(), before, self.log, self.epoch)]
-        log_outcome(self.model, self.log, self.epoch)
+        with undisturbed(self.model):
+            before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
+            text = self.repair.recalibrate(self.model, self.log, self.epoch)
+            lines = [text]
+            if judge:
+                before = before if text else None
+                lines += [self.repair.judge(self._estimate(), before, self.log, self.epoch)]
+            log_outcome(self.model, self.log, self.epoch)
         return "\n".join(line for line in lines if line)
 
     def _estimate(self) -> AccuracyEstimate | None:
@@ -278,6 +316,9 @@ class Run:
                 "not expect. Apply the fix in the input pipeline, and train again."
             )
             return ""
+        if "train" not in self.profiles:
+            warn(f"ShiftGuard attached no profile to {path}: this fit had no epoch.")
+            return ""
         try:
             self.profiles["train"].attach(path)
         except (BadInputError, OSError) as error:
@@ -294,13 +335,17 @@ class Run:
             stream.measure_every(1)  # the diagnosis needs the first samples, in a few batches
 
     def _finish_pass(self, name: str) -> None:
-        stream = self.stream(name)
-        profile = self._passes[name].finish(stream)
+        counter, stream = self._passes[name], self.stream(name)
+        # If a callback stopped the training within the epoch, the pass is not compared: its samples
+        # may be sorted.
+        is_complete = not (counter.is_cut_short and getattr(self.model, "stop_training", False))
+        profile = counter.finish(stream) if is_complete else counter.latest
         profile = self.shift.independence.of(name, profile, stream)
         self.profiles[name] = profile.with_values(stream.user_results())
         if not self.preprocessing.is_settled(name):
             self._check_preprocessing(name, final=True)
-        self._new_passes.add(name)
+        if is_complete:
+            self._new_passes.add(name)
 
     def _compare(self, epoch: int | None, logs: dict[str, Any] | None) -> None:
         """Compares the streams that have a new pass.
@@ -315,7 +360,8 @@ class Run:
             streams["target"] = self.known["target"]
             if self.target_outputs is not None and "validation" in streams:
                 weights = f"fit, {self.num_batches} batches"
-                streams |= self.target_outputs.read(streams, weights)
+                with undisturbed(self.model):
+                    streams |= self.target_outputs.read(streams, weights)
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
@@ -327,6 +373,7 @@ class Run:
             severities["val_shift"] = self.shift.severity("validation")
         if logs is not None:
             logs.update(severities)
+            self._logged |= severities.keys()
         if self.pictures.number and self._probe is not None:
             rows = self.pictures.rows(self._probe.streams, self.profiles)
             self.log.write_pictures(self.epoch, rows)
@@ -404,7 +451,9 @@ class Run:
         watch, stream = self.preprocessing, self.stream(name)
         if stream.kept_samples:  # without images, the check does not run the model
             self._sync()
-        if not watch.check(self.model, stream, self._passes[name].batches, final):
+        with undisturbed(self.model) if stream.kept_samples else nullcontext():
+            is_final = watch.check(self.model, stream, self._passes[name].batches, final)
+        if not is_final:
             return False
         content = {each: diagnosis.to_dict() for each, diagnosis in watch.diagnoses.items()}
         self.log.write_diagnosis(name, str(watch.diagnoses[name]), content, self.epoch)

@@ -1,7 +1,10 @@
 """`Supervisor`: a holder of the latest `Run` of a guard that turns failures into warnings."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
+
+import numpy as np
 
 from keras_shiftguard.callback.run import Run
 from keras_shiftguard.errors import (
@@ -17,41 +20,49 @@ class Supervisor:
     """Holds the latest run of a guard, and stops watching it after a failure of the guard.
 
     A failure of the guard must never end a training. So the first failure becomes a
-    warning, and the guard does nothing more until the next run begins. Errors that the
+    warning, and the guard does nothing more until the next run begins, except that it goes on
+    correcting and augmenting the input if it did so before. Errors that the
     user requested, such as those of `on_mismatch="raise"`, are raised.
 
     Attributes:
-        run: The latest run, even if it has ended; None before the first one.
+        run: The latest run, even if it has ended; None before the first one, and if a run could
+            not be made.
         has_failed: Whether watching the latest run failed.
     """
 
     def __init__(self) -> None:
         self.run: Run | None = None
         self.has_failed = False
+        self._run_key: object = None  # of the latest run, even if it could not be made
 
-    def begin(self, new_run: Callable[[], Run]) -> None:
+    def begin(self, new_run: Callable[[], Run], run_key: object) -> None:
         """Begins to watch a run, in place of the latest one.
 
         Args:
             new_run: A function that returns the run. The run is then attached to its model.
+            run_key: The key of the run, see `Run`.
 
         Raises:
             ShiftGuardError: for arguments or data that cannot be used.
         """
-        self.has_failed = False
+        self.has_failed, self._run_key = False, run_key
         # An evaluation after a fit is logged at the last epoch of that fit.
         last_epoch = 0 if self.run is None else self.run.epoch
+        run: Run | None = None
         try:
-            self.run = new_run()
-            self.run.attach()
+            with _numpy_defaults():
+                run = new_run()
+                self.run = run
+                run.attach()
         except ShiftGuardError:
             self.end()
             raise
         except Exception as error:
             self.end()
+            self.run = run
             self._fail(error)
             return
-        self.run.epoch = last_epoch
+        run.epoch = last_epoch
 
     def call(self, method: Callable[..., str | None], *args: Any) -> str:
         """Calls a method with the run as its first argument, unless watching has failed.
@@ -73,7 +84,8 @@ class Supervisor:
         try:
             if self.run is None:
                 raise RuntimeError("the guard is not attached to a model")
-            return method(self.run, *args) or ""
+            with _numpy_defaults():
+                return method(self.run, *args) or ""
         except (PreprocessingMismatchError, ShiftDetectedError):
             self.end()
             raise
@@ -83,10 +95,17 @@ class Supervisor:
             self._fail(error)
             return ""
 
+    def begin_batch(self, stream: str) -> None:
+        """Makes the run observe the next batch; after a failure, only correct and augment it."""
+        if not self.has_failed:
+            self.call(Run.begin_batch, stream)
+        elif self.run is not None:
+            self.run.begin_batch(stream)
+
     def is_watching(self, run_key: object) -> bool:
         """Whether the latest run has this key, and is attached to its model or has failed."""
-        run = self.run
-        return run is not None and run.run_key is run_key and (run.is_attached or self.has_failed)
+        is_attached = self.run is not None and self.run.is_attached
+        return self._run_key is run_key and (is_attached or self.has_failed)
 
     def detach(self) -> None:
         """Detaches the latest run from its model."""
@@ -100,4 +119,11 @@ class Supervisor:
 
     def _fail(self, error: Exception) -> None:
         self.has_failed = True
+        if self.run is not None:
+            self.run.stop_measuring()
         warn(f"ShiftGuard stopped watching ({error!r}). Training is not affected.")
+
+
+def _numpy_defaults() -> AbstractContextManager[Any]:
+    """Returns a context in which NumPy raises no floating-point errors, whatever the user set."""
+    return np.errstate(divide="warn", over="warn", under="ignore", invalid="warn")

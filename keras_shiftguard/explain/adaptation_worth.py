@@ -22,6 +22,7 @@ from keras_shiftguard.explain.estimate import (
 )
 from keras_shiftguard.explain.samples import CHUNK, spread
 from keras_shiftguard.instrument.processes import has_several_processes
+from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.io.batches import named_inputs
 
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
@@ -179,13 +180,14 @@ def bounded_estimate(
         return None  # JAX compiles the corruptions of images for minutes
     try:
         target, x, y = (_few(part) for part in (target, x, y))
-        model.predict(x, batch_size=CHUNK, verbose=0)  # compiles
-        start = time.perf_counter()
-        model.predict(x, batch_size=CHUNK, verbose=0)
-        cost = PREDICTIONS * (time.perf_counter() - start)
-        if cost > max(MAX_SECONDS, MAX_SHARE * seconds):
-            return None
-        return estimate_accuracy(model, target, (x, y))
+        with undisturbed(model):
+            model.predict(x, batch_size=CHUNK, verbose=0)  # compiles
+            start = time.perf_counter()
+            model.predict(x, batch_size=CHUNK, verbose=0)
+            cost = PREDICTIONS * (time.perf_counter() - start)
+            if cost > max(MAX_SECONDS, MAX_SHARE * seconds):
+                return None
+            return estimate_accuracy(model, target, (x, y))
     except BadInputError:  # no classifier, or another model that cannot be estimated
         return None
     except Exception as error:

@@ -16,6 +16,8 @@ def is_dense(x: Any) -> bool:
 def _why_not_dense(x: Any) -> str:
     """Returns a phrase that says why `x` is not dense; "" if it is."""
     kind = type(x).__name__
+    if isinstance(x, (dict, list, tuple)):
+        return "it consists of several tensors"
     if kind == "RaggedTensor":
         return "it is ragged"
     if kind in ("SparseTensor", "BCOO") or getattr(x, "is_sparse", False):

@@ -22,7 +22,8 @@ def input_shapes(model: keras.Model) -> dict[str, tuple[int | None, ...]]:
     if declared is not None:
         tensors = keras.tree.flatten(declared)
         if isinstance(declared, dict):
-            return {name: tuple(tensor.shape) for name, tensor in declared.items()}
+            single = {n: t for n, t in declared.items() if not keras.tree.is_nested(t)}
+            return {name: tuple(tensor.shape) for name, tensor in single.items()}
         if len(tensors) == 1:
             return {"input": tuple(tensors[0].shape)}
         return {tensor.name: tuple(tensor.shape) for tensor in tensors}

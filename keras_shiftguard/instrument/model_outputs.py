@@ -11,6 +11,7 @@ import numpy as np
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import sublayers
 from keras_shiftguard.instrument.layer_calls import no_gradients
+from keras_shiftguard.instrument.undisturbed import same_torch_numbers
 from keras_shiftguard.profiles import OutputSummary
 from keras_shiftguard.statistics.outputs import OutputSketch
 
@@ -55,7 +56,9 @@ class ModelOutputs:
         if feature_layer is not None:
             layer = _layer(model, feature_layer)
             inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-            self._network = keras.Model(inputs, [model.outputs[0], layer.output])
+            # With a given name, Keras does not advance its counter of model names.
+            outputs = [model.outputs[0], layer.output]
+            self._network = keras.Model(inputs, outputs, name="shiftguard_features")
             dimension = layer.output.shape[-1]
         arguments = (self.width, is_classifier(model), feature_layer or "", dimension or 0)
         self.sketch = OutputSketch(*arguments)  # of `update`
@@ -72,7 +75,7 @@ class ModelOutputs:
                 on JAX, where the step holds the weights during a run.
         """
         if not state:
-            with keras.StatelessScope(), no_gradients():
+            with same_torch_numbers(), keras.StatelessScope(), no_gradients():
                 results = self._network(x, training=False)
             self._add(self.sketch, results, y)
             return

@@ -12,7 +12,7 @@ from typing import Any
 
 import keras
 
-from keras_shiftguard.errors import warn
+from keras_shiftguard.errors import ShiftWarning, warn
 from keras_shiftguard.instrument.batch_tensors import (
     UnmeasuredInputs,
     is_dense,
@@ -60,7 +60,8 @@ class Probe:
         self.run_key: object = None
         self.attached = False
         self._active: str | None = None  # the stream that is measured now
-        self._failed = False
+        self._history: Any = None  # what `fit` set as `model.history` before that
+        self.has_failed = False  # then nothing is measured any more
         self._steps = TensorFlowSteps(model, self._fail)
         self._unmeasured = UnmeasuredInputs()
 
@@ -68,14 +69,13 @@ class Probe:
         """Prepares for a run, before its first batch. `begin_batch` then wraps the functions.
 
         Args:
-            run_key: An object that all callbacks of one run share. A probe with another key
-                that is still on the model was left behind by an exception, and is removed.
+            run_key: An object that all callbacks of one run share. The wrappers of probes with
+                another key are removed. They were left behind by an exception, or belong to a run
+                that this one interrupts, as an `evaluate` in a callback of a fit does: their probe
+                then wraps the functions again at its next batch.
         """
         self.run_key = run_key
-        for name in FUNCTIONS.values():
-            for probe in _probes(getattr(self.model, name)):
-                if probe.run_key is not run_key:
-                    probe.detach()
+        self._unwrap(lambda probe: probe.run_key is not run_key)
         self.attached = True
 
     def begin_batch(self, stream: str) -> None:
@@ -88,6 +88,7 @@ class Probe:
         if self.attached and function is not None and self not in _probes(function):
             setattr(self.model, FUNCTIONS[stream], self._wrapped(function, stream))
         self._active = stream
+        self._history = getattr(self.model, "history", None)
 
     def end_batch(self) -> None:
         """Stops measuring until `begin_batch`: batches in between belong to other runs.
@@ -96,14 +97,22 @@ class Probe:
         """
         self._active = None
 
+    def stop_measuring(self) -> None:
+        """Measures no more batches; what is corrected and augmented goes on being so."""
+        self.has_failed = True
+
     def detach(self) -> None:
         """Restores the functions of the model. Safe to call twice, and after a crash."""
         self.attached = False
         self._active = None
+        # The wrapper of a second guard stays until that guard detaches.
+        self._unwrap(lambda probe: not probe.attached)
+
+    def _unwrap(self, is_done: Callable[["Probe"], bool]) -> None:
+        """Removes the outermost wrappers of the model's functions while their probe is done."""
         for name in FUNCTIONS.values():
             function = getattr(self.model, name)
-            # The wrapper of a second guard stays until that guard detaches.
-            while (probe := _probe_of(function)) is not None and not probe.attached:
+            while (probe := _probe_of(function)) is not None and is_done(probe):
                 function = function.shiftguard_plain
             if function is not getattr(self.model, name):
                 setattr(self.model, name, function)
@@ -115,8 +124,13 @@ class Probe:
             # The last argument holds the batches: a list on PyTorch and in `predict`, else an
             # iterator.
             *others, batches = arguments
-            active, self._active = self._active, None  # measures one call
-            if active != stream or self._failed:
+            is_active = self._active == stream
+            if is_active:
+                self._active = None  # measures one call
+            # If the fit was interrupted after `begin_batch`, this is the first call of a later fit.
+            is_later = getattr(self.model, "history", None) is not self._history
+            is_idle = self.has_failed and not self._changes_input
+            if not is_active or is_later or is_idle:
                 if isinstance(batches, Batches):  # prepared by another guard
                     return self._steps.run(function, batches, lambda data: data)
                 return function(*arguments)
@@ -153,7 +167,7 @@ class Probe:
             state: On JAX in validation, the values of the model's trainable and of its other
                 variables, see `ModelOutputs.update`; else empty.
         """
-        if self._failed or not self.attached:
+        if not self.attached:
             return data
         # Keras packs inputs without labels as `x` itself.
         others = tuple(data[1:]) if isinstance(data, (list, tuple)) else None
@@ -168,25 +182,42 @@ class Probe:
             inputs = {name: tensor for name, tensor in all_inputs.items() if is_dense(tensor)}
             if not measured.is_built:
                 self._build(measured, inputs)
-            self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
             with no_gradients():
-                measured.update(inputs, x, y)
-                if self.model_outputs is not None and stream == "validation":
-                    self.model_outputs.update(x, y, state)
+                if not self.has_failed:
+                    self._unmeasured.check(all_inputs, measured.sketches.keys() & inputs.keys())
+                    self._measure(stream, inputs, x, y, state)
                 changed = {name: self._changed(measured, name, t, y) for name, t in inputs.items()}
             if all(changed[name] is inputs[name] for name in inputs):
                 return data
             x = with_replaced_tensors(x, changed, self.names)
             return x if others is None else (x, *others)
+        except ShiftWarning:  # Python turns warnings into errors
+            raise
         except Exception as error:  # a failure of the guard must never end a fit
             self._fail(error)
             return data
 
+    def _measure(self, stream: str, inputs: dict[str, Any], x: Any, y: Any, state: Any) -> None:
+        """Adds a batch to the statistics; for the arguments see `_observed`."""
+        try:
+            self.streams[stream].update(inputs, x, y)
+            if self.model_outputs is not None and stream == "validation":
+                self.model_outputs.update(x, y, state)
+        except Exception as error:
+            self._fail(error)
+
     def _fail(self, error: Exception) -> None:
         """Stops measuring, with a warning."""
-        if not self._failed:
-            self._failed = True
-            warn(f"ShiftGuard cannot measure this model's input and leaves it alone: {error!r}")
+        if not self.has_failed:
+            self.has_failed = True
+            rest = "only goes on changing it" if self._changes_input else "leaves it alone"
+            warn(f"ShiftGuard cannot measure this model's input and {rest}: {error!r}")
+
+    @property
+    def _changes_input(self) -> bool:
+        """Whether some input is corrected or augmented."""
+        corrections = [c for s in self.streams.values() for c in s.corrections.values()]
+        return self.augmentation is not None or any(each.is_on for each in corrections)
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         """Returns one input of a batch, augmented and corrected if that is on."""

@@ -11,6 +11,8 @@ from weakref import WeakKeyDictionary, ref
 
 import keras
 
+from keras_shiftguard.errors import ShiftWarning
+
 Prepare = Callable[[Any], Any]  # takes a batch, and returns the batch to use in its place
 
 # By function of Keras, and by the shapes and dtypes of a batch: the function of one batch.
@@ -91,6 +93,8 @@ class TensorFlowSteps:
         """Returns `prepare(data)`; the parts of several replicas are prepared as one batch."""
         try:
             return _on_all_replicas(self._model.distribute_strategy, data, prepare)
+        except ShiftWarning:  # Python turns warnings into errors
+            raise
         except Exception as error:
             self._fail(error)
             return data

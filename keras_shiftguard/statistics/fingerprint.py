@@ -5,6 +5,7 @@ statistics are measured on a part of a long or repeated pass, see `schedule.py`.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -76,13 +77,19 @@ def projected(x: Any) -> Any:
     size = int(np.prod(x.shape[1:])) if known else ops.prod(ops.stack(list(shape[1:])))
     values = ops.cast(ops.reshape(x, (shape[0], size)), "float32")
     if known:
-        position = np.arange(size, dtype="float64")
-        pattern = ops.convert_to_tensor(_pattern(position, np).astype("float32"))
+        pattern = ops.convert_to_tensor(_known_pattern(size))
         root = float(np.sqrt(size))
     else:
         pattern = _pattern(ops.cast(ops.arange(size, dtype="int32"), "float32"), ops)
         root = ops.sqrt(ops.cast(size, "float32"))
     return ops.stack([ops.mean(values, axis=1), ops.sum(values * pattern, axis=1) / root], axis=1)
+
+
+@lru_cache(maxsize=4)  # PyTorch, which compiles nothing, needs it again for every batch
+def _known_pattern(size: int) -> np.ndarray:
+    """Returns `_pattern` of the first `size` positions, float32."""
+    pattern: np.ndarray = _pattern(np.arange(size, dtype="float64"), np).astype("float32")
+    return pattern
 
 
 def _pattern(position: Any, xp: Any) -> Any:

@@ -41,7 +41,7 @@ class State:
 
     def read(self) -> dict[str, np.ndarray]:
         """Returns the values by name, copied to the host as float64."""
-        return {name: _read(variable) for name, (variable, _) in self._variables.items()}
+        return {name: read(variable) for name, (variable, _) in self._variables.items()}
 
     def reset(self) -> None:
         for variable, fill in self._variables.values():
@@ -67,7 +67,7 @@ def assign(variable: keras.Variable, value: Any) -> None:
     variable.assign(value)
 
 
-def _read(variable: keras.Variable) -> np.ndarray:
+def read(variable: keras.Variable) -> np.ndarray:
     """Returns the value of a variable, on the first replica if there are several, as float64."""
     value = variable.value
     if keras.backend.backend() == "tensorflow":

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from keras_shiftguard.errors import warn
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.batch import InputSpec
 from keras_shiftguard.statistics.classes import width_of
@@ -71,14 +72,24 @@ class Stream:
             y: Labels, if there are any.
         """
         self._add(inputs, y)
-        for metric in self.user_metrics:
-            metric.update_state(x)
+        for metric in tuple(self.user_metrics):
+            try:
+                metric.update_state(x)
+            except Exception as error:  # of the user's own code
+                self.user_metrics.remove(metric)
+                warn(
+                    f"ShiftGuard leaves out the statistic {metric.name!r} of {self.stream}, which "
+                    f"cannot be updated: {error!r}"
+                )
 
     def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds one batch to everything but the user's metrics."""
         if any(not x.shape[0] for x in inputs.values()):
             return  # no sample, as the last batch of a pass over several replicas may have
         self._is_empty = False
+        sizes = {x.shape[0] for x in inputs.values()}
+        if width_of(y) and sizes and sizes != {y.shape[0]}:
+            y = None  # labels of parts of a sample, such as of the steps of a sequence
         fed, labels = inputs, y
         inputs, y, rows = self._padding(inputs, y)
         for name, sketch in self.sketches.items():

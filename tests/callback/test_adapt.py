@@ -204,3 +204,16 @@ def test_replicas_are_augmented_alike():
     subprocess.run(
         [sys.executable, "-c", REPLICAS], check=True, env={**os.environ, "PYTHONPATH": paths}
     )
+
+
+@pytest.mark.thorough
+def test_a_guard_that_augmented_one_model_augments_another_with_other_inputs(data):
+    x, y = data
+    guard = sg.ShiftGuard(adapt=True, verbose=0, on_shift="ignore")
+    for channels in (3, 1):
+        inputs = keras.Input((16, 16, channels))
+        model = keras.Model(inputs, layers.Dense(2, "softmax")(layers.Flatten()(inputs)))
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        images = np.repeat(x, channels, axis=-1)
+        model.fit(images, y, callbacks=[guard], verbose=0)
+        assert guard.profiles["train"].num_samples == 192

@@ -1,5 +1,6 @@
 """The terminal output of a guard in a real fit: few lines, no repetition, no text after a bar."""
 
+import io
 import re
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 
 import keras_shiftguard as sg
 from keras_shiftguard.errors import ShiftWarning
+from keras_shiftguard.terminal import say
 
 BAR = re.compile(r"[█━]")  # a character of Keras's progress bar
 
@@ -97,3 +99,24 @@ def test_what_was_ignored_is_listed_at_the_end(images, capsys):
     model = classifier((8, 8, 3))
     model.fit(x[:400], y[:400], validation_data=data, callbacks=[guard], verbose=0)
     assert "255 times as large" in capsys.readouterr().out
+
+
+def test_characters_that_the_output_does_not_take_are_replaced(monkeypatch):
+    """A name or path of the user may hold any, and a log file may be in ASCII."""
+    output = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", output)
+        say("attached to größe.keras")
+    assert output.buffer.getvalue() == b"attached to gr??e.keras\n"
+
+
+def test_a_closed_output_does_not_end_a_fit(images, monkeypatch):
+    """A service may have none."""
+    x, y = images
+    output = io.StringIO()
+    output.close()
+    model, guard = classifier((8, 8, 3)), sg.ShiftGuard()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", output)
+        model.fit(x, y, callbacks=[guard], verbose=0)
+    assert guard.profiles["train"].num_samples == 600

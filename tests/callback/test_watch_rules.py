@@ -147,3 +147,17 @@ def test_a_pass_that_repeats_keeps_no_image_twice():
             counter.advance(batch)
         counter.finish(stream)
     assert counter.repeats and len(stream.samples()[1]) == 80
+
+
+def test_a_pass_without_a_batch_leaves_the_profile_of_the_last_one():
+    """A generator that has ended gives no batch in the second epoch."""
+    stream = Stream("train")
+    stream.build([spec_for("input", (None, 3), "channels_last")])
+    counter = PassCounter()
+    counter.start(stream, None)
+    x = keras.ops.ones((8, 3))
+    stream.update({"input": x}, x)
+    counter.advance(0)
+    first = counter.finish(stream)
+    counter.start(stream, None)
+    assert counter.finish(stream) is first and first.num_samples == 8

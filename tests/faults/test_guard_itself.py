@@ -9,10 +9,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from faults.fits import BACKEND, EPOCHS, numbers, quiet, run, same
+from faults.fits import BACKEND, EPOCHS, new_model, numbers, quiet, run, same, watched
 from keras import layers
 
 import keras_shiftguard as sg
+from keras_shiftguard.callback import guard as guard_module
 from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = pytest.mark.eager
@@ -65,3 +66,19 @@ def test_the_guard_cannot_be_set_up(fails, subclassed, monkeypatch):
     guard = quiet()  # another guard works on the same model
     run(model, [guard], x, epochs=1)
     assert guard.profiles["train"].num_samples == len(x)
+
+
+@pytest.mark.backend
+def test_a_guard_that_cannot_begin_says_so_once(monkeypatch, unwatched):
+    """Without a run, a validation inside the fit must not be taken for an evaluation."""
+
+    def explode(*args, **kwargs):
+        raise MemoryError("no room for a copy of the weights")
+
+    guard = quiet()
+    run(new_model(), [guard], epochs=1)  # its results must not be taken for those of the next fit
+    monkeypatch.setattr(guard_module, "PreprocessingWatch", explode)
+    weights, warned = watched(guard)
+    assert len(warned) == 1 and "no room for a copy" in warned[0]
+    assert guard.report is None
+    assert same(weights, unwatched)

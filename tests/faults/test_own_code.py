@@ -10,10 +10,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from faults.fits import BACKEND, new_model, numbers, quiet, records, run, same, watched
+from faults.fits import BACKEND, X, new_model, numbers, quiet, records, run, same, watched
 
 import keras_shiftguard as sg
 from keras_shiftguard.log.resume import read_epoch_state
+from keras_shiftguard.statistics.stream import Stream
 
 pytestmark = pytest.mark.eager
 
@@ -134,3 +135,153 @@ def test_memory_runs_out_in_the_analysis(tmp_path, unwatched):
     )
     assert len(records(tmp_path)) > 10
     assert read_epoch_state(tmp_path, 1)["passes"]["train"]["batches"] == 2
+
+
+class Sum(keras.metrics.Mean):
+    """A user's statistic that fails at one of its updates, as on a batch of an unusual shape."""
+
+    def __init__(self, fails_at, **kwargs):
+        super().__init__(**kwargs)
+        self.left = fails_at
+
+    def get_config(self):
+        return {**super().get_config(), "fails_at": 10**6}
+
+    def update_state(self, x):
+        self.left -= 1
+        if self.left == 0:
+            raise ValueError("not this shape")
+        super().update_state(x)
+
+
+@pytest.mark.backend
+def test_a_statistic_of_the_user_fails_in_an_update(unwatched):
+    """Only this statistic is left out; a half of an epoch would look like a shift."""
+    guard = quiet(on_shift="warn", statistics=[Sum(4, name="mine")])
+    weights, warned = watched(guard)
+    assert same(weights, unwatched)
+    assert len(warned) == 1 and "'mine' of train" in warned[0] and "not this shape" in warned[0]
+    assert guard.profiles["train"].num_samples == 64
+    assert "mine" not in guard.profiles["train"].features
+    assert "mine" in guard.profiles["validation"].features
+
+
+class SwitchOn(keras.callbacks.Callback):
+    """Doubles the input of a stream before the first batch, as a correction of the guard would."""
+
+    def __init__(self, guard):
+        super().__init__()
+        self.guard = guard
+
+    def on_train_batch_begin(self, batch, logs=None):
+        for correction in self.guard._run.stream("train").corrections.values():
+            if not correction.is_on:
+                correction.switch_on(None, (2.0,) * 3, (0.0,) * 3)
+
+
+@pytest.mark.backend
+@pytest.mark.to_the_bit
+@pytest.mark.parametrize("hook", ["result", "update"])
+def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
+    """Else the network would get another input from one batch to the next."""
+    x = np.random.default_rng(1).random((64, 8, 8, 3)).astype("float32")
+
+    def new():
+        keras.utils.set_random_seed(0)
+        inner = [keras.layers.Flatten(), keras.layers.Dense(3)]
+        model = keras.Sequential([keras.Input((8, 8, 3)), *inner])
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("adam", loss, run_eagerly=BACKEND == "tensorflow")
+        return model
+
+    plain, model = new(), new()
+    run(plain, [], 2 * x, epochs=2, validation_data=None)
+    guard = quiet(on_mismatch="fix", statistics=[Statistic(fail)] if hook == "result" else [])
+    if hook == "update":
+        left, update = [3], Stream._add
+
+        def once(self, inputs, y):
+            left[0] -= 1
+            if not left[0]:
+                raise MemoryError("no room")
+            update(self, inputs, y)
+
+        monkeypatch.setattr(Stream, "_add", once)
+    with pytest.warns(sg.ShiftWarning) as warned:
+        run(model, [SwitchOn(guard), guard], x, epochs=2, validation_data=None)
+    assert len([w for w in warned if w.category is sg.ShiftWarning]) == 1
+    assert same(numbers(model), numbers(plain))
+
+
+def test_the_history_stays_a_table_after_a_failure():
+    left = [2]
+
+    def later():
+        left[0] -= 1
+        if left[0] < 0:
+            fail()
+
+    guard = quiet(statistics=[Statistic(later)])
+    with pytest.warns(sg.ShiftWarning, match="stopped watching"):
+        history = run(new_model(), [guard]).history
+    assert len({len(values) for values in history.values()}) == 1
+    assert np.isfinite(history["val_shift"][0]) and np.isnan(history["val_shift"][-1])
+
+
+@pytest.mark.backend
+def test_labels_of_parts_of_a_sample_are_left_out(rng):
+    """Of a sequence, each step may have a label of its own."""
+    steps = keras.Input((6, 4))
+    outputs = keras.ops.reshape(keras.layers.Dense(3)(steps), (-1, 3))
+    model = keras.Model(steps, outputs)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss, run_eagerly=BACKEND == "tensorflow")
+
+    def batches():
+        while True:
+            yield rng.random((16, 6, 4)).astype("float32"), rng.integers(0, 3, 96)
+
+    guard = quiet()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sg.ShiftWarning)
+        model.fit(batches(), steps_per_epoch=3, shuffle=False, callbacks=[guard], verbose=0)
+    assert guard.profiles["train"].num_samples == 48
+    assert not guard.profiles["train"].labels.num_samples
+
+
+def test_a_fit_without_an_epoch_attaches_no_profile(tmp_path):
+    guard = quiet(attach_to=tmp_path / "model.keras")
+    with pytest.warns(sg.ShiftWarning, match="no profile .* no epoch"):
+        run(new_model(), [guard], epochs=0)
+
+
+def test_the_users_settings_of_numpy_are_not_those_of_the_guard(unwatched):
+    """With `np.seterr(all="raise")`, a tiny probability would be an error (underflow)."""
+    guard = quiet(reference=X + 9.0, target_data=X * 1e-3)
+    with np.errstate(all="raise"):
+        weights, warned = watched(guard)
+    assert not warned
+    assert guard.report.shifted
+    assert same(weights, unwatched)
+
+
+@pytest.mark.backend
+def test_an_epoch_that_a_callback_cuts_short_is_no_shift():
+    """Its samples may be sorted: the first batches then have other classes than a whole epoch."""
+
+    class StopWithin(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.epoch = epoch
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = self.epoch == 2 and batch == 3
+
+    x = np.sort(np.random.default_rng(0).random((512, 6)).astype("float32"), axis=0)
+    y = np.arange(512) * 3 // 512
+    guard, model = quiet(), new_model()
+    model.fit(
+        x, y, batch_size=32, epochs=4, shuffle=False, callbacks=[StopWithin(), guard], verbose=0
+    )
+    assert len(model.history.history["loss"]) == 3
+    assert not guard.report.shifted
+    assert guard.profiles["train"].num_samples == 512

@@ -104,6 +104,25 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     assert other.profiles["train"].num_samples == 80
 
 
+class InterruptBefore(keras.callbacks.Callback):
+    """Ends the fit after the guard has begun a batch, and before the step gets it."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 2:
+            raise Interrupt
+
+
+def test_a_fit_interrupted_before_a_step_leaves_the_next_fit_alone(data):
+    model, guard = network(), sg.ShiftGuard(verbose=0, on_mismatch="fix")
+    with pytest.raises(Interrupt):
+        fit(model, data, guard, InterruptBefore())
+    stream = guard._run.stream("train")
+    stream.drain()
+    assert stream.profile.num_samples == 2 * 16
+    fit(model, data)
+    assert stream.drain().num_samples == 0
+
+
 def test_two_guards_unwind_in_any_order(data):
     model, first, second = network(), sg.ShiftGuard(verbose=0), sg.ShiftGuard(verbose=0)
     with pytest.warns(sg.ShiftWarning, match="not attached"):
@@ -149,6 +168,17 @@ def test_predict_inside_of_a_fit_is_no_part_of_it(data):
     assert "prediction" not in guard.profiles
 
 
+def test_an_evaluation_just_before_a_step_does_not_hide_its_batch(data):
+    class Nosy(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.evaluate(*data, verbose=0)
+
+    guard = sg.ShiftGuard(verbose=0)
+    fit(network(), data, guard, Nosy(), epochs=2, validation_data=data)
+    assert guard.profiles["train"].num_samples == 80
+    assert guard._run._passes["train"].repeats  # so the second pass had the same 80
+
+
 def two_inputs():
     inputs = {
         "image": keras.Input((8, 8, 3), name="image"),
@@ -174,6 +204,28 @@ def test_an_input_that_is_not_measured_is_named_once(data):
     assert len(ours) == 1, ours
     measured = {n: s.num_samples for n, s in guard.profiles["train"].inputs.items()}
     assert measured == {"image": 80, "other": 0}
+
+
+def test_warnings_that_python_turns_into_errors_say_what_they_said(data):
+    x = {"image": data[0][:, :8, :8], "other": data[1][:, None] > 0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sg.ShiftWarning)
+        with pytest.raises(sg.ShiftWarning, match="^ShiftGuard does not measure the input 'other'"):
+            fit(two_inputs(), (x, np.zeros((80, 2), "float32")), sg.ShiftGuard(verbose=0))
+
+
+def test_inputs_inside_a_nested_input_are_named_once(data):
+    image, inner = keras.Input((12, 12, 3), name="image"), keras.Input((3,), name="inner")
+    both = layers.Concatenate()([layers.Flatten()(image), inner])
+    model = keras.Model({"image": image, "more": {"inner": inner}}, layers.Dense(3)(both))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("sgd", loss)
+    x, y = data
+    guard = sg.ShiftGuard(verbose=0)
+    with pytest.warns(sg.ShiftWarning, match="does not measure the input 'more' .*several") as all:
+        fit(model, ({"image": x, "more": {"inner": x[:, 0, 0]}}, y), guard, epochs=2)
+    assert len([w for w in all if w.category is sg.ShiftWarning]) == 1
+    assert guard.profiles["train"].inputs["image"].num_samples == 80
 
 
 class WithoutLayers(keras.Model):

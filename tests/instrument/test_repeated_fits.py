@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from keras_shiftguard import ShiftGuard
+from keras_shiftguard import ShiftGuard, ShiftWarning
 
 BACKEND = keras.backend.backend()
 SIZE = 6
@@ -300,12 +300,14 @@ def test_a_guarded_evaluate_inside_a_guarded_fit(data):
             self.model.evaluate(*data, callbacks=[guard], verbose=0)
             counted.append(guard.profiles["validation"].num_samples)
 
-    counted = []
+    counted, guard = [], quiet()
     model = compiled(network())
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the guard of the fit warns that it stopped watching
-        model.fit(*data, epochs=2, callbacks=[Nosy(), quiet()], verbose=0)
-    assert counted == [40, 40]
+        warnings.simplefilter("error", ShiftWarning)
+        model.fit(*data, epochs=3, callbacks=[Nosy(), guard], verbose=0)
+    assert counted == [40, 40, 40]
+    # The guard of the fit goes on: also the third pass is the latest one, of the same samples.
+    assert guard._run._passes["train"].repeats and guard.profiles["train"].num_samples == 40
 
 
 @pytest.mark.thorough

@@ -149,7 +149,7 @@ class StepAugmentation:
     ) -> None:
         self.operations = operations
         self.pools = dict(pool or {})
-        self.generator = keras.random.SeedGenerator(seed)
+        self.generator = keras.random.SeedGenerator(seed, name="shiftguard_augmentation")
         self.inputs: dict[str, _InputAugmentation] = {}
         self.is_built = False
 
@@ -195,6 +195,11 @@ class StepAugmentation:
             if name in train.inputs and name in target.inputs:
                 changes += part.update(train.inputs[name], target.inputs[name])
         return changes
+
+    @property
+    def specs(self) -> dict[str, InputSpec]:
+        """The specifications of the inputs that are augmented, by name."""
+        return {name: part.spec for name, part in self.inputs.items()}
 
     @property
     def strengths(self) -> dict[str, float]:

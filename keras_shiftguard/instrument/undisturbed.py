@@ -1,0 +1,83 @@
+"""Contexts that undo the side effects of what a guard does in a fit besides the training.
+
+A fit with a guard must draw the same random numbers as one without it. But data may be shuffled
+with a global generator. A new pass over a PyTorch `DataLoader` draws from that of PyTorch in any
+case, and so does `model.predict` on PyTorch. Shuffling and dropout in training use the same one.
+"""
+
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_shiftguard.statistics.state import assign, read
+
+
+@contextmanager
+def same_random_numbers() -> Iterator[None]:
+    """Context after which the global generators of Python, NumPy and PyTorch are as before.
+
+    It is for reading data of the user, and for nothing else: other threads that draw numbers
+    meanwhile would draw the same ones again.
+    """
+    of_python, of_numpy = random.getstate(), np.random.get_state()
+    try:
+        with same_torch_numbers():
+            yield
+    finally:
+        random.setstate(of_python)
+        np.random.set_state(of_numpy)
+
+
+def same_torch_numbers() -> AbstractContextManager[Any]:
+    """Returns a context after which PyTorch's generators are as before, if it is imported."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return nullcontext()
+    on_gpu = torch.cuda.is_initialized()
+    devices = [torch.cuda.current_device()] if on_gpu else []
+    forked: AbstractContextManager[Any] = torch.random.fork_rng(devices=devices)
+    return forked
+
+
+@contextmanager
+def undisturbed(model: Any) -> Iterator[None]:
+    """Context for forward passes in inference mode, after which a model is as before.
+
+    It restores PyTorch's random numbers, the seeds of layers that draw in inference as well, and
+    on PyTorch the mode of each module: in training mode, a `torch.nn.BatchNorm2d` inside a layer
+    would change its statistics.
+
+    Args:
+        model: A model. On JAX its variables must be up to date.
+    """
+    seeds = [(variable, read(variable)) for variable in _seeds(model)]
+    modes = _modes(model)
+    try:
+        if modes:
+            model.eval()
+        with same_torch_numbers():
+            yield
+    finally:
+        for module, is_training in modes:
+            module.training = is_training
+        for variable, before in seeds:
+            if not np.array_equal(read(variable), before):
+                assign(variable, before)
+
+
+def _seeds(model: Any) -> list[Any]:
+    """Returns the states of the random generators of a model's layers."""
+    variables = model.non_trainable_variables
+    return [v for v in variables if "int" in str(v.dtype) and tuple(v.shape) == (2,)]
+
+
+def _modes(model: Any) -> list[tuple[Any, bool]]:
+    """Returns every module of a PyTorch model, and whether it is in training mode."""
+    if keras.backend.backend() != "torch":
+        return []
+    return [(module, module.training) for module in model.modules()]
