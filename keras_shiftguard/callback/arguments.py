@@ -94,7 +94,7 @@ def check_attach_to(attach_to: Any) -> None:
         )
 
 
-def check_statistics(statistics: Sequence[Any]) -> None:
+def check_statistics(statistics: Any) -> None:
     """Checks that all `statistics` are Keras metrics.
 
     Raises:

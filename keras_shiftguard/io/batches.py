@@ -72,7 +72,8 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
         yield from _slices(_unpack(data), batch_size)
     elif isinstance(data, keras.utils.PyDataset):
         number = data.num_batches  # None if it is endless
-        for index in count() if number is None else range(number):
+        indices: Iterable[int] = count() if number is None else range(number)
+        for index in indices:
             yield _unpack(data[index])
     elif _is_sequence_of_batches(data):
         for index in range(len(data)):

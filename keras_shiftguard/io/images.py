@@ -188,8 +188,9 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
     # Backends take neither another byte order than the machine's, nor numbers of 64 bits or more
     # that are unsigned or beyond double precision.
     dtype = images.dtype.newbyteorder("=")
-    is_too_wide = dtype.itemsize > 8 or dtype == np.uint64
-    return images.astype("float64" if is_too_wide else dtype, copy=False)
+    if dtype.itemsize > 8 or dtype == np.uint64:
+        dtype = np.dtype("float64")
+    return images.astype(dtype, copy=False)
 
 
 def read_labels(path: Path, max_samples: int) -> np.ndarray | None:

@@ -182,7 +182,7 @@ class _Unpacking:
             }
             if "=type" not in value:
                 return members
-            kind = TYPES[value["=type"]]
+            kind: Any = TYPES[value["=type"]]
             if unknown := members.keys() - {each.name for each in fields(kind)}:
                 part = f"{key}/{min(unknown)}"[:80]
                 raise _UnknownPart(f"it has {part!r}, which this version does not know")
