@@ -144,6 +144,7 @@ def test_after_a_correction_the_profile_after_it_is_attached(tmp_path, capsys):
             *(photos() / 255, np.arange(16) % 2),
             batch_size=8,
             epochs=2,
+            shuffle=False,
             callbacks=[save, guard],
             verbose=0,
         )
@@ -168,7 +169,8 @@ def test_only_the_corrected_input_is_measured_again(tmp_path):
     )
     x = {"image": photos() / 255, "table": np.arange(32.0).reshape(16, 2)}
     with pytest.warns(ShiftWarning, match="Corrected inside fit"):
-        model.fit(x, np.linspace(0, 1, 16), batch_size=8, callbacks=[guard], verbose=0)
+        y = np.linspace(0, 1, 16)
+        model.fit(x, y, batch_size=8, shuffle=False, callbacks=[guard], verbose=0)
     attached = InputProfile.load(tmp_path / "model.keras")
     assert attached.inputs["image"].minimum.min() == -1
     assert attached.inputs["table"].maximum.max() == 31
