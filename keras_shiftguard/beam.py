@@ -69,9 +69,9 @@ class MeasureBatch(beam.DoFn):
         self._measurement = Measurement()
 
     def process(self, samples: Sequence[Any]) -> Iterator[InputProfile]:
-        x, y = zip(*samples, strict=True) if isinstance(samples[0], tuple) else (samples, None)
+        x, y = _parts(samples)
         inputs = named_inputs(_stacked(x))
-        self._measurement.add(inputs, None if y is None else np.stack(y))
+        self._measurement.add(inputs, None if y is None else _stack(y))
         if not self._measurement.sketches:
             raise BadInputError(
                 "There is nothing to measure: a sample must be an array of numbers, a dict of "
@@ -80,8 +80,35 @@ class MeasureBatch(beam.DoFn):
         yield self._measurement.drain()
 
 
+def _parts(samples: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any] | None]:
+    """Returns the inputs of a list of samples, and their labels or None."""
+    sizes = {len(sample) if isinstance(sample, tuple) else 0 for sample in samples}
+    if sizes == {0}:
+        return samples, None
+    if sizes != {2}:
+        raise BadInputError(
+            "A sample is an array, a dict of arrays or (x, y), and all samples are alike. "
+            f"Received: tuples of {sorted(sizes)} members (0: no tuple)."
+        )
+    x, y = zip(*samples, strict=True)
+    return x, y
+
+
 def _stacked(samples: Sequence[Any]) -> Any:
     """Returns a list of samples as one batch: an array, or a dict of arrays by input name."""
     if isinstance(samples[0], Mapping):
-        return {name: np.stack([sample[name] for sample in samples]) for name in samples[0]}
-    return np.stack(samples)
+        names = samples[0].keys()
+        if any(sample.keys() != names for sample in samples):
+            raise BadInputError(f"Each sample must have the inputs {sorted(names)}; some have not.")
+        return {name: _stack([sample[name] for sample in samples]) for name in names}
+    return _stack(samples)
+
+
+def _stack(arrays: Sequence[Any]) -> np.ndarray:
+    """Returns arrays of one shape as one array."""
+    shapes = sorted({np.shape(each) for each in arrays})
+    if len(shapes) > 1:
+        raise BadInputError(
+            f"All samples must have one shape. Received: {shapes[:3]}. Resize the images before."
+        )
+    return np.stack(arrays)

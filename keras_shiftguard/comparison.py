@@ -11,8 +11,9 @@ from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import CHUNK, profile_of
-from keras_shiftguard.io.batches import batches, named_inputs
+from keras_shiftguard.io.batches import all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
+from keras_shiftguard.profiles.attached import is_model
 
 WHOLE_COST = (
     "the cost is the whole difference of the two accuracies, for all findings together; if the "
@@ -90,13 +91,14 @@ def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfil
             raise BadInputError(f"`{name}` is an empty profile: there is nothing to compare.")
         return value
     if isinstance(value, (str, PathLike)):
-        if not Path(value).is_file():
+        if not Path(value).is_file() and not is_model(value):
             raise BadInputError(
                 f"`{name}` must be an InputProfile, the path of a saved one, or data. "
-                f"Received: {name}={str(value)!r}, which is not a file."
+                f"Received: {name}={str(value)!r}, which is not a file, nor a saved model."
             )
         return InputProfile.load(value)
-    return profile_of((named_inputs(x, inputs), y) for x, y, _ in batches(value, CHUNK))
+    read = all_batches(value, CHUNK, name)
+    return profile_of((named_inputs(x, inputs), y) for x, y, _ in read)
 
 
 def check_alpha(alpha: float) -> None:

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -22,11 +23,12 @@ def _number(text: str) -> float:
     """Converts a number or a fraction such as 1/255."""
     numerator, slash, denominator = text.partition("/")
     try:
-        return float(numerator) / float(denominator) if slash else float(text)
+        number = float(numerator) / float(denominator) if slash else float(text)
     except (ValueError, ZeroDivisionError):
-        raise click.BadParameter(
-            f"must be a number or a fraction such as 1/255, not {text!r}"
-        ) from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise click.BadParameter(f"must be a number or a fraction such as 1/255, not {text!r}")
+    return number
 
 
 model = click.argument("model", type=click.Path(), metavar="MODEL")

@@ -1,12 +1,13 @@
 """The command `keras-shiftguard compare A B`."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
 from keras_shiftguard_cli import arguments
-from keras_shiftguard_cli.output import FOUND, OK, Command, show, start_library
+from keras_shiftguard_cli.output import FOUND, OK, BadInput, Command, show, start_library
 from keras_shiftguard_cli.reading import (
     Pipeline,
     check_exists,
@@ -44,9 +45,18 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
     """
     check_exists(a, b)
     start_library()
+    from keras_shiftguard.comparison import check_alpha
     from keras_shiftguard.comparison import compare as compare_profiles
     from keras_shiftguard.instrument.measure import profile
+    from keras_shiftguard.io.images import ARRAY_SUFFIXES, IMAGE_SUFFIXES
 
+    check_alpha(alpha)
+    for path in map(Path, (a, b)):
+        is_data = path.is_dir() or path.suffix.lower() in ARRAY_SUFFIXES + IMAGE_SUFFIXES
+        if not is_data and not is_profile(str(path)):
+            raise BadInput(
+                f"{path} is no profile or model that can be read, no image and no array."
+            )
     size = pipeline.size or size_in_profile(a) or size_in_profile(b)
     pipeline = replace(pipeline, size=size)
 

@@ -68,7 +68,16 @@ def show(result: Any, as_json: bool) -> None:
 
     if as_json:
         result = json.dumps(plain(getattr(result, "to_dict", lambda: result)()), indent=2)
-    click.echo(result)
+    echo(result)
+
+
+def echo(result: Any) -> None:
+    """Prints a result. A reader that stops early, such as `head`, does not change the status."""
+    try:
+        click.echo(result)
+    except BrokenPipeError:
+        # Python flushes standard output again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def steps(items: Sequence[Item], label: str) -> Iterator[Item]:

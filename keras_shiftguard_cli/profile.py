@@ -1,10 +1,12 @@
 """The command `keras-shiftguard profile DATA -o FILE`."""
 
+from pathlib import Path
+
 import click
 
 from keras_shiftguard_cli import arguments
-from keras_shiftguard_cli.output import OK, BadInput, Command, show, start_library
-from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks
+from keras_shiftguard_cli.output import OK, BadInput, Command, echo, show, start_library
+from keras_shiftguard_cli.reading import Pipeline, check_exists, in_chunks, is_model
 
 
 @click.command(cls=Command)
@@ -28,6 +30,10 @@ def profile(data: str, output: str, pipeline: Pipeline, as_json: bool) -> int:
     Exit status: 0 written, 2 bad input.
     """
     check_exists(data)
+    if is_model(output):
+        raise BadInput(f"{output} is a saved model, which the profile would replace.")
+    if not Path(output).absolute().parent.is_dir():
+        raise BadInput(f"{output} cannot be written: its folder does not exist.")
     start_library()
     from keras_shiftguard.instrument.measure import profile as measure
 
@@ -43,5 +49,5 @@ def profile(data: str, output: str, pipeline: Pipeline, as_json: bool) -> int:
         }
         show({"output": output, "num_samples": measured.num_samples, "inputs": inputs}, True)
     else:
-        click.echo(f"{output}: profile of {measured.num_samples} images")
+        echo(f"{output}: profile of {measured.num_samples} images")
     return OK

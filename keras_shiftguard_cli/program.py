@@ -92,6 +92,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         except BadInput as error:
             click.echo(f"error: {error.message}", err=True)
             status = BAD_INPUT
+        except OSError as error:  # such as a full disk, or a path without permission
+            click.echo(f"error: {error}", err=True)
+            status = BAD_INPUT
         except Exception as error:  # Python would exit with status 1, "something was found"
             from keras_shiftguard.errors import ShiftGuardError
 

@@ -109,12 +109,24 @@ def check_exists(*paths: str) -> None:
 
 
 def is_profile(path: str) -> bool:
-    """Returns whether a file's content is a saved profile, or a model with an attached profile."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    return "header.npy" in names or "keras_shiftguard/train.profile" in names
+    """Returns whether a path is that of a profile, or of a saved model, which may hold one."""
+    return is_model(path) or "header.npy" in _members(path)
+
+
+def is_model(path: str) -> bool:
+    """Returns whether a path is that of a `.keras` file or of a SavedModel."""
+    if Path(path).is_dir():
+        return (Path(path) / "saved_model.pb").is_file()
+    return {"config.json", "metadata.json"} <= _members(path)
+
+
+def _members(path: str) -> set[str]:
+    """Returns the names of the members of a zip file; none if it is damaged, or no zip file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except Exception:  # BadZipFile, OSError and others: damaged files raise many types
+        return set()
 
 
 def size_in_profile(path: str) -> tuple[int, int] | None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from keras_shiftguard_cli.output import FOUND, OK, BadInput, Command
+from keras_shiftguard_cli.output import FOUND, OK, BadInput, Command, echo
 
 
 @click.command(cls=Command)
@@ -46,7 +46,7 @@ def report(log_dir: Path, output: Path | None, as_json: bool) -> int:
     except (MalformedData, AttributeError) as error:
         raise BadInput(f"{log_dir} does not hold what a ShiftGuard writes. {error}") from error
     if as_json:
-        click.echo(json.dumps(parts, indent=2))
+        echo(json.dumps(parts, indent=2))
         return FOUND if found else OK
     target = output or log_dir / "shift.html"
     try:
@@ -54,5 +54,5 @@ def report(log_dir: Path, output: Path | None, as_json: bool) -> int:
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise BadInput(f"{target} cannot be written: {error}") from error
-    click.echo(target)
+    echo(target)
     return FOUND if found else OK

@@ -74,14 +74,20 @@ def _row(row: Mapping[str, Any], folder: Path, budget: int) -> Row:
 
 
 def _read(folder: Path, file: str) -> bytes | None:
-    """Returns the bytes of a PNG file inside a folder; None for any other file."""
+    """Returns the bytes of a PNG file inside a folder; None for any other file.
+
+    A file that cannot be read leaves the page without that picture.
+    """
     inside = PurePosixPath(file)
     if inside.is_absolute() or inside.suffix != ".png":
         return None
-    path = (folder / inside).resolve()
-    if not path.is_relative_to(folder.resolve()) or not path.is_file():
+    try:
+        path = (folder / inside).resolve()
+        if not path.is_relative_to(folder.resolve()) or not path.is_file():
+            return None
+        if path.stat().st_size > MAX_BYTES:
+            return None
+        content = path.read_bytes()
+    except (OSError, RuntimeError, ValueError):  # no permission, a circle of links, an odd name
         return None
-    if path.stat().st_size > MAX_BYTES:
-        return None
-    content = path.read_bytes()
     return content if content.startswith(SIGNATURE) else None

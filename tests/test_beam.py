@@ -88,6 +88,15 @@ def test_what_cannot_be_measured_is_refused():
     measure.setup()
     with pytest.raises(sg.BadInputError, match="nothing to measure.*Received: str"):
         list(measure.process(["a", "b"]))
+    x = np.zeros((4, 4, 3))
+    for samples, words in (
+        ([(x,), (x,)], "Received: tuples of \\[1\\] members"),
+        ([(x, 0), x], "all samples are alike"),
+        ([x, x[:2]], "one shape"),
+        ([{"a": x}, {"b": x}], "must have the inputs \\['a'\\]"),
+    ):
+        with pytest.raises(sg.BadInputError, match=words):
+            list(measure.process(samples))
 
 
 @pytest.mark.thorough

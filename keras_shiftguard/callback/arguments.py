@@ -1,6 +1,8 @@
 """Checks of the arguments of `ShiftGuard`, with clear errors before training starts."""
 
 from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -57,12 +59,52 @@ def check_log_samples(log_samples: Any, log_dir: Any) -> None:
         )
 
 
-def check_statistics(statistics: Sequence[Any]) -> None:
+def check_path(name: str, path: Any) -> None:
+    """Checks that an argument is a path or None.
+
+    Raises:
+        BadInputError: if it is not.
+    """
+    if path is not None and not isinstance(path, (str, PathLike)):
+        raise BadInputError(f"`{name}` must be a path, or None. Received: {name}={path!r}")
+
+
+def check_attach_to(attach_to: Any) -> None:
+    """Checks that `attach_to` can be the path of a model that holds a profile, or is None.
+
+    The file itself may be written by the fit.
+
+    Raises:
+        BadInputError: if it cannot.
+    """
+    check_path("attach_to", attach_to)
+    if attach_to is None:
+        return
+    received = f"Received: attach_to={attach_to!r}"
+    if Path(attach_to).suffix in (".h5", ".hdf5"):
+        raise BadInputError(
+            "`attach_to` must be a .keras file or the directory of a SavedModel: a file of weights "
+            f"or an HDF5 file cannot hold a profile. {received}"
+        )
+    if "{" in str(attach_to):
+        raise BadInputError(
+            "`attach_to` must be the path of one file, without placeholders such as {epoch}: give "
+            "ModelCheckpoint a path without them, or attach the profile after the fit with "
+            f'guard.profiles["train"].attach(path). {received}'
+        )
+
+
+def check_statistics(statistics: Any) -> None:
     """Checks that all `statistics` are Keras metrics.
 
     Raises:
         BadInputError: if one is not.
     """
+    if not isinstance(statistics, Sequence):
+        raise BadInputError(
+            "`statistics` must be a list or tuple of keras.metrics.Metric instances. "
+            f"Received: statistics={statistics!r}"
+        )
     for metric in statistics:
         if not isinstance(metric, keras.metrics.Metric):
             raise BadInputError(
@@ -105,9 +147,9 @@ def adaptations(adapt: Any, target_data: Any) -> tuple[str, ...]:
         BadInputError: for an unknown repair, or for `"batch_norm"` without `target_data`.
     """
     asked = adapt if isinstance(adapt, (tuple, list)) else (adapt,)
-    asked = tuple({True: "augmentation"}.get(each, each) for each in asked if each is not False)
+    asked = tuple("augmentation" if each is True else each for each in asked if each is not False)
     for each in asked:
-        if each not in ADAPTATIONS:
+        if not isinstance(each, str) or each not in ADAPTATIONS:
             raise BadInputError(
                 "`adapt` must be False, True (which means 'augmentation'), 'augmentation', "
                 "'batch_norm', or a tuple of them. Adversarial alignment needs a head of its own: "

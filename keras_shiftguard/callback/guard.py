@@ -11,9 +11,12 @@ from keras_shiftguard.adaptation.batch_norm import BatchNormAdaptation
 from keras_shiftguard.callback.arguments import (
     ON_MISMATCH,
     ON_SHIFT,
+    STREAMS,
     adaptations,
+    check_attach_to,
     check_log_samples,
     check_one_of,
+    check_path,
     check_statistics,
     check_update_freq,
     distinct_by_stream,
@@ -28,7 +31,7 @@ from keras_shiftguard.callback.supervisor import Supervisor
 from keras_shiftguard.comparison import as_profile, check_alpha, check_tolerance
 from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
-from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_inputs import input_shapes
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
@@ -109,7 +112,8 @@ class ShiftGuard(keras.callbacks.Callback):
             think of whom they show before you share the directory. 0 writes none.
         attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the
             profile of training is attached at the end of the fit. `diagnose` and `compare`
-            then read it from there.
+            then read it from there. If the fit corrected the input, it is the profile after the
+            correction.
         verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
@@ -164,7 +168,9 @@ class ShiftGuard(keras.callbacks.Callback):
         check_one_of("on_shift", on_shift, ON_SHIFT)
         check_update_freq(update_freq)
         check_statistics(statistics)
+        check_path("log_dir", log_dir)
         check_log_samples(log_samples, log_dir)
+        check_attach_to(attach_to)
         check_alpha(alpha)
         check_tolerance(tolerance)
         self._distinct = distinct_by_stream(distinct_samples)
@@ -234,7 +240,7 @@ class ShiftGuard(keras.callbacks.Callback):
             The guard.
 
         Raises:
-            BadInputError: if `what` is not a text.
+            BadInputError: if `what` is not a text, or there is no such stream.
 
         Example:
 
@@ -245,6 +251,8 @@ class ShiftGuard(keras.callbacks.Callback):
                 "`what` must be the feature or the family of a finding, such as "
                 f'"input/brightness", "colour" or "labels". Received: what={what!r}'
             )
+        if stream is not None:
+            check_one_of("stream", stream, STREAMS)
         self._acknowledged.append(Acknowledgement(what, stream, reason))
         return self
 
@@ -375,6 +383,12 @@ class ShiftGuard(keras.callbacks.Callback):
             state, self._loaded = self._loaded or run.log.read_epoch_state(epoch), None
             if state is not None:
                 run.restore(state, epoch)
+        elif self._loaded is not None and not run.num_batches:
+            self._loaded = None
+            warn(
+                "ShiftGuard does not use the state that `load_state` read, because this fit begins "
+                "with epoch 1: pass `initial_epoch`, or use keras.callbacks.BackupAndRestore."
+            )
         run.start_epoch(epoch)
 
     def _print(self, text: str) -> None:
@@ -393,7 +407,8 @@ class ShiftGuard(keras.callbacks.Callback):
             if optional.is_there and name not in self._known:
                 with optional.reading():
                     names = list(input_shapes(self.model))
-                    profile = as_profile(optional.data, optional.name, names)
+                    data = optional.whole() if name == "target" else optional.data
+                    profile = as_profile(data, optional.name, names)
                     self._known[name] = Independence(self._distinct).of(name, profile)
 
     def _new_run(self, kind: str) -> Run:

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any
+
+import keras
 
 from keras_shiftguard.errors import ShiftGuardError, ShiftWarning, warn
 from keras_shiftguard.instrument.undisturbed import same_random_numbers
+from keras_shiftguard.io.batches import Batch, batches
 from keras_shiftguard.profiles.storage import UnreadableFile
+
+MAX_KEPT_BYTES = 256 * 2**20  # of the first batches of a generator
 
 
 class OptionalData:
@@ -30,6 +36,18 @@ class OptionalData:
         """Whether there is data, and reading it has not failed."""
         return self.data is not None and not self.lost
 
+    def whole(self) -> Any:
+        """Returns the data for the one reader that reads all of it, before any other reader.
+
+        A generator can be read only once. So its first batches are kept for the other readers.
+        """
+        source = self.data
+        if not hasattr(source, "__next__"):
+            return source
+        kept: list[Batch] = []
+        self.data = lambda: iter(kept)
+        return _keeping(source, kept)
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Context manager for reading the data: turns a failure into a warning, and sets `lost`.
@@ -51,3 +69,14 @@ class OptionalData:
     def _lose(self, why: str) -> None:
         self.lost = True
         warn(f"ShiftGuard goes on without `{self.name}`, which cannot be read: {why}")
+
+
+def _keeping(source: Any, kept: list[Batch]) -> Iterator[Batch]:
+    """Yields the batches of a generator, and adds the first ones to `kept`."""
+    size = 0
+    for batch in batches(source):
+        shapes = [getattr(leaf, "shape", ()) for leaf in keras.tree.flatten(batch)]
+        size += sum(4 * prod(shape) for shape in shapes)
+        if not kept or size <= MAX_KEPT_BYTES:
+            kept.append(batch)
+        yield batch

@@ -61,6 +61,13 @@ class PreprocessingWatch:
         """Whether the diagnosis of the stream is final."""
         return stream in self._settled
 
+    def uncorrected_batches(self, stream: str) -> int:
+        """Number of batches of a stream before its input was corrected; 0 without a correction.
+
+        In a resumed fit, those of the fit that was interrupted are not counted.
+        """
+        return self._checked_at.get(stream, 0) if stream in self.corrected else 0
+
     def is_due(self, stream: str, batches: int) -> bool:
         """Whether the stream must be checked after `batches` batches."""
         if stream in self._settled:

@@ -20,11 +20,13 @@ from keras_shiftguard.callback.repair import Repair, log_alignment, log_outcome
 from keras_shiftguard.callback.sample_pictures import SamplePictures
 from keras_shiftguard.callback.shift_watch import ShiftWatch
 from keras_shiftguard.callback.target_outputs import TargetOutputs, new_target_outputs
+from keras_shiftguard.callback.trained_on import trained_on
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
-from keras_shiftguard.instrument.model_inputs import input_shapes, specs_of
+from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
 from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
+from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.run_log import RunWriter
 from keras_shiftguard.preprocessing.diagnosis import Diagnosis
@@ -307,24 +309,31 @@ class Run:
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.
 
-        After a preprocessing mismatch, nothing is attached: the profile would pass the mistake on
-        to the users of the model.
+        What is attached is what the model was trained on, so the profile after a correction, if
+        most batches were corrected. The profile of a mismatch that was not corrected would pass
+        the mistake on to the users of the model, so it is not attached.
         """
-        if self.diagnosis is not None and self.diagnosis.status == "mismatch":
+        if not is_first_process():
+            return ""
+        if "train" not in self.profiles:  # a resumed fit that has no epoch left
+            warn(f"ShiftGuard attached no profile to {path}: this fit has trained no epoch.")
+            return ""
+        corrected = self.num_batches - self.preprocessing.uncorrected_batches("train")
+        if 2 * corrected < self.num_batches:
             warn(
-                f"ShiftGuard attached no profile to {path}: training was fed what the model does "
-                "not expect. Apply the fix in the input pipeline, and train again."
+                f"ShiftGuard attached no profile to {path}: only {corrected} of {self.num_batches} "
+                "batches were corrected. Apply the fix in the input pipeline, and train again."
             )
             return ""
-        if "train" not in self.profiles:
-            warn(f"ShiftGuard attached no profile to {path}: this fit had no epoch.")
-            return ""
+        stream, data_format = self.stream("train"), image_data_format(self.model)
         try:
-            self.profiles["train"].attach(path)
+            profile = trained_on(self.profiles["train"], stream, self.diagnosis, data_format)
+            profile.attach(path)
         except (BadInputError, OSError) as error:
             warn(f"ShiftGuard attached no profile to {path}: {error}")
             return ""
-        return f"The profile of training is attached to {path}."
+        after = " after the correction" if "train" in self.preprocessing.corrected else ""
+        return f"The profile of training{after} is attached to {path}."
 
     def _start_pass(self, name: str) -> None:
         stream, steps = self.stream(name), None

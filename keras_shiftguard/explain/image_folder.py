@@ -43,6 +43,7 @@ def open_folder(path: Path, num_classes: int) -> Folder:
 
     With one folder for each class, the class id of a folder is its position in
     alphabetical order, as in Keras. Otherwise the names of the folders must be class ids.
+    As in Keras, an empty folder counts as a class, and one whose name begins with a dot does not.
 
     Raises:
         BadInputError: if there are no images, or the folders cannot be assigned to classes.
@@ -51,14 +52,16 @@ def open_folder(path: Path, num_classes: int) -> Folder:
         raise BadInputError(
             f"`data` must be a directory with a folder of images for each class. Received: {path}"
         )
-    folders = sorted(p for p in path.iterdir() if p.is_dir())
+    folders = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     by_folder = [(folder, image_files(folder)) for folder in folders]
-    by_folder = [(folder, found) for folder, found in by_folder if found]
-    if not by_folder:
+    filled = [(folder, found) for folder, found in by_folder if found]
+    if not filled:
         loose = image_files(path)
         if not loose:
             raise BadInputError(f"{path} holds no images ({', '.join(IMAGE_SUFFIXES)}).")
         return Folder(path, tuple(loose), None)
+    if len(by_folder) != num_classes:
+        by_folder = filled
     names = [folder.name for folder, _ in by_folder]
     if len(names) == num_classes:
         ids = list(range(num_classes))

@@ -13,7 +13,13 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.explain.even_subsample import MAX_BYTES, EvenSubsample
 from keras_shiftguard.explain.image_folder import Folder, as_keras_reads, open_folder, raw_image
 from keras_shiftguard.explain.model_facts import ModelFacts
-from keras_shiftguard.io.batches import batches, is_arrays, named_inputs, to_numpy
+from keras_shiftguard.io.batches import (
+    all_batches,
+    is_arrays,
+    named_inputs,
+    to_numpy,
+    without_pandas,
+)
 from keras_shiftguard.statistics.classes import host_class_ids
 
 MAX_GENERATOR_SAMPLES = 10_000  # read from a generator by default, because it may never end
@@ -143,6 +149,7 @@ def _is_function(value: Any) -> bool:
 
 def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Samples:
     """Returns the samples of arrays, a dataset or a generator."""
+    data = without_pandas(data)
     limit, which, is_cut = max_samples, None, False
     if is_arrays(data):
         first_array = keras.tree.flatten(data)[0]
@@ -158,7 +165,7 @@ def _of_pipeline(data: Any, facts: ModelFacts, max_samples: int | None) -> Sampl
             limit = MAX_GENERATOR_SAMPLES
     subsample = EvenSubsample(limit, stop=hasattr(data, "__next__"))
     form = "tensor"
-    for x, y, _ in batches(data, CHUNK):
+    for x, y, _ in all_batches(data, CHUNK):
         if isinstance(x, Mapping):
             form = "dict"
         elif isinstance(x, (list, tuple)) and len(x) > 1:
@@ -186,9 +193,13 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
     labels = to_numpy(y)
     ids = host_class_ids(labels)
     if ids is None:
+        rows = labels.reshape(len(labels), -1)
+        if labels.dtype.kind == "f" and rows.shape[1] == 1:  # shows a fraction, NaN or infinity
+            is_whole = np.isfinite(rows[:, 0]) & (rows[:, 0] == np.floor(rows[:, 0]))
+            rows = rows if is_whole.all() else rows[~is_whole]
         raise BadInputError(
             "Labels must be class ids or one-hot rows: explain_gap is about accuracy. "
-            f"Received labels such as {labels.reshape(len(labels), -1)[:1, :5]}"
+            f"Received labels such as {rows[:1, :5]}"
         )
     if len(ids) and (ids.min() < 0 or ids.max() >= num_classes):
         raise BadInputError(

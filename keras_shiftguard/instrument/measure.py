@@ -10,7 +10,7 @@ from keras import ops
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
-from keras_shiftguard.io.batches import batches, named_inputs
+from keras_shiftguard.io.batches import all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
 from keras_shiftguard.statistics.classes import width_of
@@ -34,7 +34,7 @@ def profile(
     """Measures a stream of data in one pass and constant memory.
 
     Args:
-        data: Anything that `fit` accepts, see `io.batches.batches`. Labels are
+        data: Anything that `fit` accepts and that ends, see `io.batches.batches`. Labels are
             counted as well.
         model: A built Keras model with one output. Its predictions in inference
             mode are profiled as well. The model must accept `data`.
@@ -68,7 +68,7 @@ def profile(
     measured = _profile(data, model, feature_layer)
     if distinct_samples is None:
         return measured
-    is_share = isinstance(distinct_samples, float) and distinct_samples <= 1
+    is_share = isinstance(distinct_samples, (float, np.floating)) and distinct_samples <= 1
     number = round(distinct_samples * measured.num_samples) if is_share else int(distinct_samples)
     return replace(measured, distinct_samples=min(max(number, 1), measured.num_samples))
 
@@ -82,12 +82,12 @@ def _is_positive(number: Any) -> bool:
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
     """Returns the profile as measured, for `profile`."""
     if model is None:
-        return profile_of((named_inputs(x), y) for x, y, _ in batches(data, CHUNK))
+        return profile_of((named_inputs(x), y) for x, y, _ in all_batches(data, CHUNK))
     outputs = ModelOutputs(model, feature_layer)
     names = list(getattr(model, "input_names", None) or [])
 
     def predicted_batches() -> Iterator[tuple[dict[str, Any], Any]]:
-        for x, y, _ in batches(data, CHUNK):
+        for x, y, _ in all_batches(data, CHUNK):
             outputs.predict(x, y)
             yield named_inputs(x, names), y
 
@@ -150,7 +150,7 @@ class Measurement:
             y: Labels `(samples, ...)`, or None.
 
         Raises:
-            BadInputError: if a vector input has another number of columns than before.
+            BadInputError: if an input has another number of channels or columns than before.
         """
         tensors = {}
         for name, x in inputs.items():
@@ -165,10 +165,14 @@ class Measurement:
                     continue
                 self.sketches[name] = Sketch(spec)
             first_spec = self.sketches[name].spec
-            if first_spec.layout == "features" and tensor.shape[-1] != first_spec.channels:
+            channels = tensor.shape[1 if first_spec.layout == "channels_first" else -1]
+            if channels != first_spec.channels:
+                is_image = first_spec.layout != "features"
+                what = "images of {} channels" if is_image else "rows of {} numbers"
+                repair = "convert images to one kind" if is_image else "pad sequences to one length"
                 raise BadInputError(
-                    f"Input {name!r} has rows of {first_spec.channels} numbers and of "
-                    f"{tensor.shape[-1]}: pad sequences to one length to measure them."
+                    f"Input {name!r} has {what.format(first_spec.channels)} and of {channels}: "
+                    f"{repair} to measure them."
                 )
             tensors[name] = tensor
         labels = ops.convert_to_tensor(y) if width_of(y) else None

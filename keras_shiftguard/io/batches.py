@@ -1,6 +1,7 @@
 """Batches of any data that `fit` accepts: arrays, datasets, loaders and generators."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import keras
@@ -50,7 +51,7 @@ def named_inputs(x: Any, names: Sequence[str] = ()) -> dict[str, Any]:
     return {} if x is None else {"input": x}
 
 
-def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
+def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
     """Yields `(x, y, sample_weight)` for any data that `fit` accepts.
 
     Args:
@@ -58,20 +59,31 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
             `(x, y, w)`; a list or dict is a multi-input `x`); or a
             `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader` or
             generator that yields batches of such tuples; or a function without
-            arguments that returns any of these.
+            arguments that returns any of these. Tables and columns of pandas are arrays.
         batch_size: Number of samples in a batch of arrays. All other data is batched
             already.
+        name: Name of the argument that `data` is, for error messages.
 
     Raises:
         BadInputError: If `data` is none of these, or arrays differ in length.
     """
-    if callable(data) and not isinstance(data, (keras.utils.PyDataset, Iterable)):
-        data = data()
+    data = without_pandas(_made(data))
     if is_arrays(data):
         yield from _slices(_unpack(data), batch_size)
-    elif isinstance(data, keras.utils.PyDataset) or _is_sequence_of_batches(data):
+    elif isinstance(data, keras.utils.PyDataset):
+        number = data.num_batches  # None if it is endless
+        indices: Iterable[int] = count() if number is None else range(number)
+        for index in indices:
+            yield _unpack(data[index])
+    elif _is_sequence_of_batches(data):
         for index in range(len(data)):
             yield _unpack(data[index])
+    elif isinstance(data, tuple) and data and (_is_array(data[0]) or isinstance(data[0], Mapping)):
+        raise BadInputError(
+            f"In `{name}`, each member of (x, y) or (x, y, sample_weight) must be an array, or a "
+            "list or dict of arrays: np.asarray(y) for a list of numbers. "
+            f"Received: {', '.join(type(member).__name__ for member in data)}"
+        )
     elif isinstance(data, Iterable) and not isinstance(data, (str, bytes)):
         for batch in data:
             # A torch DataLoader turns a tuple `(x, y)` into a list.
@@ -79,10 +91,63 @@ def batches(data: Any, batch_size: int = BATCH_SIZE) -> Iterator[Batch]:
             yield _unpack(tuple(batch) if was_tuple else batch)
     else:
         raise BadInputError(
-            "`data` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "
+            f"`{name}` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "
             "keras.utils.PyDataset, a torch DataLoader or a generator of batches. "
             f"Received: {type(data).__name__}"
         )
+
+
+def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iterator[Batch]:
+    """Yields the batches of `batches`, of data that is read as a whole.
+
+    Args:
+        data: Any data that `batches` takes.
+        batch_size: Number of samples in a batch of arrays.
+        name: Name of the argument that `data` is, for error messages.
+
+    Raises:
+        BadInputError: If `data` says that it has no end.
+    """
+    data = _made(data)
+    if _is_endless(data):
+        raise BadInputError(
+            f"`{name}` has no end, and it is read as a whole. Pass a part of it, such as "
+            f"dataset.take(100). Received: {type(data).__name__}"
+        )
+    yield from batches(data, batch_size, name)
+
+
+def _made(data: Any) -> Any:
+    """Returns the result of a function that makes data; any other data as it is."""
+    is_data = isinstance(data, (keras.utils.PyDataset, Iterable))
+    return data() if callable(data) and not is_data else data
+
+
+def _is_endless(data: Any) -> bool:
+    """Whether `data` says that it has no end, as the result of `tf.data.Dataset.repeat()` does.
+
+    A generator without an end does not say so.
+    """
+    if isinstance(data, keras.utils.PyDataset):
+        return data.num_batches is None
+    cardinality = getattr(data, "cardinality", None)  # of a tf.data.Dataset
+    return callable(cardinality) and int(cardinality()) == -1
+
+
+def without_pandas(data: Any) -> Any:
+    """Returns arrays in place of the tables and columns of pandas in `data`."""
+    if hasattr(data, "iloc") and hasattr(data, "to_numpy"):
+        values = data.to_numpy()
+        dtypes = [data.dtype] if hasattr(data, "dtype") else data.dtypes
+        # Numbers of several dtypes, or numbers of which some are missing.
+        if values.dtype == object and {each.kind for each in dtypes} <= set("biuf"):
+            values = data.to_numpy(dtype="float64", na_value=np.nan)
+        return values
+    if type(data) in (list, tuple):
+        return type(data)(map(without_pandas, data))
+    if type(data) is dict:
+        return {name: without_pandas(value) for name, value in data.items()}
+    return data
 
 
 def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
@@ -199,6 +264,11 @@ def _unpack(batch: Any) -> Batch:
 def _slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
     """Yields slices of all arrays along their first axis."""
     leaves = [leaf for leaf in keras.tree.flatten(batch) if leaf is not None]
+    if not all(len(leaf.shape) for leaf in leaves):
+        raise BadInputError(
+            "Arrays need a batch dimension. Received a single number, or a list of them: pass "
+            "np.asarray(y) in place of a list."
+        )
     lengths = {len(leaf) for leaf in leaves}
     if len(lengths) > 1:
         raise BadInputError(

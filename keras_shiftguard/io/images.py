@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from keras_shiftguard.errors import BadInputError, ShiftWarning, warn
-from keras_shiftguard.io.npz import names_in, read_npz
+from keras_shiftguard.io.npz import names_in, read_npz, shape_in
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -56,9 +56,10 @@ def read_images(
     single = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
     files = image_files(path) if path.is_dir() else single
     if not files:
+        has_links = path.is_dir() and any(p.is_symlink() and p.is_dir() for p in path.rglob("*"))
         raise BadInputError(
-            f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, "
-            f"also in its sub-folders."
+            f"{path} holds no images. Looked for {', '.join(IMAGE_SUFFIXES)}, also in its "
+            f"sub-folders{', but not in those that are links' if has_links else ''}."
         )
     height, width = size
     images: list[np.ndarray] = []
@@ -183,7 +184,13 @@ def read_array(path: Path, max_samples: int) -> np.ndarray:
         raise BadInputError(f"{path} holds no images. Received shape {x.shape}.")
     if x.dtype.kind not in "biuf":
         raise BadInputError(f"{path} must hold real numbers. Received dtype {x.dtype}.")
-    return np.asarray(x[_spread(range(len(x)), max_samples)])
+    images = np.asarray(x[_spread(range(len(x)), max_samples)])
+    # Backends take neither another byte order than the machine's, nor numbers of 64 bits or more
+    # that are unsigned or beyond double precision.
+    dtype = images.dtype.newbyteorder("=")
+    if dtype.itemsize > 8 or dtype == np.uint64:
+        dtype = np.dtype("float64")
+    return images.astype(dtype, copy=False)
 
 
 def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
@@ -197,16 +204,21 @@ def read_labels(path: Path, max_samples: int) -> np.ndarray | None:
         `(images, ...)`; None if the file has no labels, such as any `.npy` file.
 
     Raises:
-        BadInputError: If the labels cannot be read.
+        BadInputError: If the labels cannot be read, or there are more or fewer than images.
     """
     if path.suffix.lower() != ".npz":
         return None
     try:
         found = read_npz(path, MAX_ARRAY_BYTES, ("y", "y_train", "labels", "label"))
+        number = shape_in(path, _name_in(names_in(path), path))[0]
     except Exception as error:
         raise BadInputError(f"The labels in {path} cannot be read: {error}") from error
     y = next(iter(found.values()), None)
-    return None if y is None or not y.ndim else np.asarray(y[_spread(range(len(y)), max_samples)])
+    if y is None or not y.ndim:
+        return None
+    if len(y) != number:
+        raise BadInputError(f"{path} holds {number:,} images and {len(y):,} labels.")
+    return np.asarray(y[_spread(range(len(y)), max_samples)])
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -9,12 +9,14 @@ import zipfile
 from collections.abc import Collection
 from math import prod
 from os import PathLike
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 
 DTYPE_KINDS = "biufU"  # booleans, whole numbers, real numbers and texts
-MAX_MEMBERS = 4096  # arrays in a file, which bounds the work on a hostile file
+# Arrays in a file, which bounds the work on a hostile file. The state of a guard has some 90 for
+# each input of the model.
+MAX_MEMBERS = 32_768
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -61,8 +63,22 @@ def names_in(path: str | PathLike[str]) -> list[str]:
         return [name.removesuffix(".npy") for name in archive.namelist()]
 
 
-def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
-    """Reads one array, if its header agrees with `size`: its bytes in the zip directory."""
+def shape_in(path: str | PathLike[str], name: str) -> tuple[int, ...]:
+    """Returns the shape of an array of a `.npz` file, without reading the array.
+
+    Raises:
+        KeyError: If there is no such array.
+        ValueError: If the array is damaged.
+        zipfile.BadZipFile: If the file is not a zip file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        members = {i.filename.removesuffix(".npy"): i for i in archive.infolist()}
+        with archive.open(members[name]) as member:
+            return _header(member, name)[0]
+
+
+def _header(member: IO[bytes], name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Reads the shape of an array, whether it is stored by column, and its dtype."""
     version = np.lib.format.read_magic(member)
     readers = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -70,7 +86,12 @@ def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
     }
     if version not in readers:
         raise ValueError(f"array {name!r} is of format {version}")
-    shape, fortran_order, dtype = readers[version](member)
+    return readers[version](member)
+
+
+def _read(member: IO[bytes], name: str, size: int) -> np.ndarray:
+    """Reads one array, if its header agrees with `size`: its bytes in the zip directory."""
+    shape, fortran_order, dtype = _header(member, name)
     if dtype.kind not in DTYPE_KINDS:
         raise ValueError(f"array {name!r} is of dtype {dtype}; allow_pickle is off")
     content_size = size - member.tell()

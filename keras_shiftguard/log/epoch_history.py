@@ -59,7 +59,8 @@ class EpochHistory:
             pairs: The pairs of streams that were compared so far, with every test.
         """
         self.epochs.append(epoch)
-        self._logs.append({name: float(v) for name, v in logs.items() if np.ndim(v) == 0})
+        numbers = {name: _number(value) for name, value in logs.items()}
+        self._logs.append({name: value for name, value in numbers.items() if value is not None})
         self._looks.append({(pair.stream, pair.against): _look(pair) for pair in pairs})
 
     def part(self, findings: Sequence[Finding]) -> dict[str, Any]:
@@ -114,6 +115,14 @@ class EpochHistory:
             self._looks.append(
                 {k: Look(tuple(v), np.array(list(v.values()), "float32")) for k, v in rows.items()}
             )
+
+
+def _number(value: Any) -> float | None:
+    """Returns a single number as a float; None for anything else that a callback may log."""
+    try:
+        return float(value) if np.ndim(value) == 0 else None
+    except (TypeError, ValueError):
+        return None
 
 
 def _look(pair: Pair) -> Look:

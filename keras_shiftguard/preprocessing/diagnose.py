@@ -84,7 +84,7 @@ def diagnose_loaded(
             "`model` must be a keras.Model, or the path of a saved one. Received: "
             f"{type(model).__name__}"
         )
-    if not isinstance(max_samples, int) or max_samples < 1:
+    if not isinstance(max_samples, int) or isinstance(max_samples, bool) or max_samples < 1:
         raise BadInputError(
             f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
         )

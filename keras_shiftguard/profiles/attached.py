@@ -8,6 +8,7 @@ import io
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -59,7 +60,7 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         tree: The parts of the profile, see `storage.write`.
 
     Raises:
-        BadInputError: if `path` is no saved model.
+        BadInputError: if `path` is no saved model, or a damaged one.
         OSError: if the file cannot be written; the old file then stays intact.
     """
     path = Path(path)
@@ -73,6 +74,7 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         (path / FILE).parent.mkdir(exist_ok=True)
         storage.write(path / FILE, tree)
         return
+    path = path.resolve()  # a link stays a link
     profile = path.with_name(f".{path.name}.{os.getpid()}.profile")
     copy = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -84,6 +86,8 @@ def attach(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
         with copy.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(copy, path)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise BadInputError(f"{path} is a damaged model file ({error}).") from error
     finally:
         profile.unlink(missing_ok=True)
         copy.unlink(missing_ok=True)

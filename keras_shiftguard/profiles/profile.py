@@ -88,7 +88,16 @@ class InputProfile:
 
         Args:
             path: Path of the file; any suffix.
+
+        Raises:
+            BadInputError: if there is a saved model at `path`, which would be lost.
+            OSError: if the file cannot be written.
         """
+        if attached.is_model(path):
+            raise BadInputError(
+                f"{path} is a saved model, which the profile would replace. Put the profile into "
+                "it with `attach`, or save it to another path."
+            )
         storage.write(path, self.tree())
 
     def attach(self, path: str | PathLike[str]) -> None:

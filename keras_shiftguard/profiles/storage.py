@@ -41,6 +41,10 @@ class UnreadableFile(BadInputError):
     """Raised for a file that is damaged or that is not a profile."""
 
 
+class _UnknownPart(Exception):
+    """Raised for a part of a tree that this version does not know, but a newer one may."""
+
+
 def write(path: str | PathLike[str], tree: Mapping[str, Any]) -> None:
     """Writes a tree of summaries, arrays and plain values to a file, atomically.
 
@@ -72,7 +76,7 @@ def read(path: str | PathLike[str], file: IO[bytes] | None = None) -> dict[str, 
 
     Raises:
         UnreadableFile: if the file is damaged, or is not a profile.
-        BadInputError: if the file has another schema version.
+        BadInputError: if the file has another schema version, or parts of a newer version.
         FileNotFoundError: if there is no such file.
     """
     try:
@@ -101,6 +105,10 @@ def read(path: str | PathLike[str], file: IO[bytes] | None = None) -> dict[str, 
             kind = type(tree).__name__
             raise TypeError(f"its content is a {kind}, not a mapping of names to values")
         return tree
+    except _UnknownPart as error:
+        raise BadInputError(
+            f"{path} was written by a newer keras_shiftguard ({error}). Upgrade, or write it again."
+        ) from error
     except Exception as error:
         raise UnreadableFile(f"{path} is a damaged profile ({error!r}).") from error
 
@@ -134,17 +142,21 @@ class _Packing:
 
     def _put(self, array: np.ndarray, key: str) -> list[Any]:
         """Stores an array; returns the reference to it."""
+        place = key
+        while place in self.arrays:  # inputs named "image" and "image/features" share a path
+            place += "+"
         if key.endswith("/comoment"):
             # A co-moment matrix is symmetric and need not be exact, so only one half of it is
             # stored, in single precision.
             side = array.shape[-1]
             rows, columns = np.triu_indices(side)
-            self.arrays[key] = array[..., rows, columns].astype("float32")
-            self._stored[id(array)] = [TRIANGLE, side, key]
-            return [TRIANGLE, side]
-        self.arrays[key] = array
-        self._stored[id(array)] = [ARRAY, key]
-        return [ARRAY]
+            self.arrays[place] = array[..., rows, columns].astype("float32")
+            reference: list[Any] = [TRIANGLE, side]
+        else:
+            self.arrays[place] = array
+            reference = [ARRAY]
+        self._stored[id(array)] = [*reference, place]
+        return reference if place == key else [*reference, place]
 
 
 class _Unpacking:
@@ -170,7 +182,11 @@ class _Unpacking:
             }
             if "=type" not in value:
                 return members
-            summary = TYPES[value["=type"]](**members)
+            kind: Any = TYPES[value["=type"]]
+            if unknown := members.keys() - {each.name for each in fields(kind)}:
+                part = f"{key}/{min(unknown)}"[:80]
+                raise _UnknownPart(f"it has {part!r}, which this version does not know")
+            summary = kind(**members)
             try:
                 check_summary(summary)
             except ValueError as error:

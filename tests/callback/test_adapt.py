@@ -57,6 +57,14 @@ def guarded(target, **kwargs):
     return sg.ShiftGuard(target_data=target, **kwargs)
 
 
+def test_a_target_that_can_be_read_only_once(data):
+    parts = (data[0][start : start + 64] - np.float32(0.25) for start in (0, 64, 128))
+    guard = guarded(parts, adapt=("augmentation", "batch_norm"))
+    fitted(data, guard, compiled={"run_eagerly": True})
+    assert guard.profiles["target"].num_samples == 192
+    assert guard.augmentation.strengths["darker"] > 0 and guard.batch_norm is not None
+
+
 @pytest.mark.thorough
 @pytest.mark.to_the_bit
 def test_without_shift_training_is_bit_for_bit_the_same(data):

@@ -254,16 +254,24 @@ def test_non_finite_pixels_are_said_to_be_there(model, raw, labels):
         ({"update_freq": "batch"}, "update_freq"),
         ({"update_freq": True}, "update_freq"),
         ({"statistics": ["mean"]}, "statistics"),
+        ({"statistics": keras.metrics.Mean()}, "a list or tuple"),
         ({"alpha": 1.5}, "alpha"),
         ({"distinct_samples": 0}, "distinct_samples"),
         ({"adapt": "dann"}, "DomainAdaptationModel"),
         ({"adapt": ("augmentation", 3)}, "adapt"),
         ({"adapt": "batch_norm"}, "target_data"),
+        ({"adapt": {"augmentation"}}, "adapt"),
+        ({"log_dir": 5}, "`log_dir` must be a path"),
     ],
 )
 def test_bad_arguments(arguments, words):
     with pytest.raises(sg.BadInputError, match=words):
         watching(**arguments)
+
+
+def test_an_acknowledgement_of_a_stream_that_does_not_exist():
+    with pytest.raises(sg.BadInputError, match="`stream` must be one of"):
+        watching().acknowledge("brightness", "val")
 
 
 @pytest.mark.thorough

@@ -108,6 +108,11 @@ def test_files_that_do_not_exist(run, model_file, folder, tmp_path):
         assert status == 2 and out == "" and "does not exist" in err
 
 
+def test_a_path_that_the_system_refuses(run, folder):
+    status, _, err = run("diagnose", "a" * 5000 + ".keras", folder)
+    assert status == 2 and err.startswith("error: ") and "too long" in err
+
+
 @pytest.mark.parametrize("name", ["model.keras", "model.h5", "weights.weights.h5"])
 def test_an_unreadable_model(run, folder, tmp_path, name, model_file):
     if name == "weights.weights.h5":
@@ -158,6 +163,7 @@ def test_a_model_without_an_image_input(run, folder, tmp_path):
         ("diagnose", "m.keras"),
         ("diagnose", "m.keras", "data", "--max-samples", "0"),
         ("diagnose", "m.keras", "data", "--rescale", "1/0", "0"),
+        ("diagnose", "m.keras", "data", "--rescale", "nan", "0"),
         ("diagnose", "m.keras", "data", "--rescale", "1"),
         ("unheard-of",),
     ],

@@ -1,6 +1,7 @@
 """`keras-shiftguard profile` and `compare` on real files."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -35,6 +36,11 @@ def test_bgr_flips_the_channels_and_nothing_else(run, folder, tmp_path):
 def test_a_profile_that_cannot_be_written(run, folder, tmp_path):
     status, _, err = run("profile", folder, "-o", tmp_path / "no" / "file")
     assert status == 2 and "cannot be written" in err
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for name in ("config.json", "metadata.json"):
+            archive.writestr(name, "{}")
+    status, _, err = run("profile", folder, "-o", tmp_path / "model.keras")
+    assert status == 2 and "is a saved model" in err
 
 
 def test_profile_as_json_says_what_is_in_the_file(run, folder, tmp_path):
@@ -76,12 +82,19 @@ def test_image_files_get_the_size_of_the_profile_that_they_are_compared_with(run
     ("a", "b", "complaint"),
     [
         ("nowhere", "nowhere", "does not exist"),
-        ("text.profile", "x.npy", "holds no images"),
+        ("text.profile", "x.npy", "text.profile is no profile or model that can be read"),
+        ("x.npy", "cut.profile", "cut.profile is no profile or model that can be read"),
+        ("model.keras", "x.npy", "No profile is attached to"),
         ("x.npy", "x.npy", "alpha"),
     ],
 )
 def test_compare_says_what_is_wrong(run, tmp_path, a, b, complaint):
     (tmp_path / "text.profile").write_text("no profile")
+    with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
+        for name in ("config.json", "metadata.json"):
+            archive.writestr(name, "{}")
+    damaged = (tmp_path / "model.keras").read_bytes().replace(b"PK\x01\x02", b"??\x01\x02")
+    (tmp_path / "cut.profile").write_bytes(damaged)
     np.save(tmp_path / "x.npy", np.zeros((40, 8, 8, 3), "float32"))
     alpha = ("--alpha", "7") if complaint == "alpha" else ()
     status, _, err = run("compare", tmp_path / a, tmp_path / b, *alpha)

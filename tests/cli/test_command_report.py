@@ -88,3 +88,15 @@ def test_it_does_not_start_keras(tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def test_a_reader_that_stops_early_does_not_change_the_status(tmp_path):
+    log_of(tmp_path, report=report().to_dict())
+    code = "import sys; from keras_shiftguard_cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-c", code, "report", str(tmp_path), "--json"]
+    done = subprocess.run(command, env=environment, stdout=writer, stderr=subprocess.PIPE)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")

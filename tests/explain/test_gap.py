@@ -9,6 +9,7 @@ import keras_shiftguard as sg
 from keras_shiftguard.explain import even_subsample, samples
 from keras_shiftguard.explain.class_mix import find_label_shift
 from keras_shiftguard.explain.covariate import level_repair
+from keras_shiftguard.explain.image_folder import open_folder
 from keras_shiftguard.explain.predictions import predict
 from keras_shiftguard.explain.reference import Reference
 
@@ -137,6 +138,15 @@ def test_a_directory_and_its_pipeline(model, tmp_path):
             sg.explain_gap(four, data, 0.9)
 
 
+def test_class_folders_are_numbered_as_keras_numbers_them(tmp_path):
+    pil = pytest.importorskip("PIL.Image")
+    for name in (".ipynb_checkpoints", "cat", "dog", "owl"):
+        (tmp_path / name).mkdir()
+        if name != "dog":
+            pil.new("RGB", (4, 4)).save(tmp_path / name / "0.png")
+    assert open_folder(tmp_path, 3).labels.tolist() == [0, 2]
+
+
 def test_max_samples_are_spread_evenly(model, reference):
     x, y = gap_cases.photos(600)
     order = np.argsort(y, kind="stable")
@@ -166,6 +176,7 @@ def test_a_reference_that_tells_no_accuracy_is_refused(model, reference, words):
     [
         (np.full(20, 3), "classes of the model"),
         (np.full(20, 0.5), "class ids or one-hot"),
+        (np.array([0.0] * 19 + [np.nan]), "such as \\[\\[nan\\]\\]"),
         (np.full((20, 3), 0.5), "one-hot"),
     ],
 )

@@ -128,6 +128,17 @@ def test_the_file_of_photos_with_labels_is_small(tmp_path, rng):
     assert InputProfile.load(tmp_path / "a.profile").num_samples == 64
 
 
+@pytest.mark.parametrize("share", [0.5, np.float32(0.5)], ids=["float", "float32"])
+def test_a_share_of_independent_samples(share):
+    assert profile(np.zeros((8, 3), "float32"), distinct_samples=share).distinct_samples == 4
+
+
+def test_images_that_have_other_channels_later():
+    parts = (np.zeros((4, 8, 8, channels), "float32") for channels in (1, 3))
+    with pytest.raises(BadInputError, match="images of 1 channels and of 3"):
+        profile(parts)
+
+
 def test_nothing_to_measure():
     with pytest.raises(BadInputError, match="is empty"):
         profile_of([])

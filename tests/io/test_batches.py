@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_shiftguard import BadInputError, profile
+from keras_shiftguard import BadInputError, compare, profile
 from keras_shiftguard.io.batches import first_samples, named_inputs
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -21,6 +21,19 @@ class Pairs(keras.utils.PyDataset):
     def __getitem__(self, index):
         part = slice(10 * index, 10 * index + 10)
         return X[part], Y[part]
+
+
+class Numbered(keras.utils.PyDataset):
+    """Tells its length by `num_batches`, as Keras asks for."""
+
+    num_batches = 5
+
+    def __getitem__(self, index):
+        return Pairs()[index]
+
+
+class Endless(Numbered):
+    num_batches = None
 
 
 class Flow:
@@ -55,6 +68,7 @@ KINDS = {
     "x, y": lambda: (X, Y),
     "x, y, w": lambda: (X, Y, W),
     "PyDataset": Pairs,
+    "numbered PyDataset": Numbered,
     "flow": Flow,
     "generator": lambda: (Pairs()[i] for i in range(5)),
     "generator function": lambda: lambda: (Pairs()[i] for i in range(5)),
@@ -87,6 +101,37 @@ def test_several_inputs(x):
     assert len(inputs["b"]) == 20
 
 
+def test_tables_and_columns_of_pandas_are_arrays():
+    pandas = pytest.importorskip("pandas")
+    index = np.linspace(0, 1, 50)  # labels of rows, by which nothing is selected
+    table = pandas.DataFrame({"a": W, "b": Y, "c": Y > 0}, index=index)
+    inputs, labels = first_samples((table, table["b"]), 50)
+    np.testing.assert_allclose(inputs["input"], np.stack([W, Y, Y > 0], axis=1))
+    np.testing.assert_array_equal(labels, Y)
+    measured = profile((table, table["b"]))
+    assert measured.inputs["input"].num_channels == 3
+    assert measured.labels.counts[:3].tolist() == [17, 17, 16]
+    assert sorted(profile({"a": table["a"], "b": table["b"]}).inputs) == ["a", "b"]
+    missing = pandas.DataFrame({"a": pandas.array([1, None], "Int64")})
+    assert profile(missing).inputs["input"].nonfinite_samples == 1
+
+
+def test_the_message_names_the_argument():
+    with pytest.raises(BadInputError, match="`current` must be what `model.fit` accepts"):
+        compare(X, 5)
+
+
+def test_data_without_an_end():
+    assert len(first_samples(Endless(), 20)[0]["input"]) == 20
+    with pytest.raises(BadInputError, match="`data` has no end"):
+        profile(Endless())
+    with pytest.raises(BadInputError, match="`current` has no end"):
+        compare(X, Endless())
+    tf = pytest.importorskip("tensorflow")
+    with pytest.raises(BadInputError, match="`data` has no end"):
+        profile(tf.data.Dataset.from_tensors(X).repeat())
+
+
 def test_names():
     assert list(named_inputs([1, 2])) == ["input_0", "input_1"]
     assert list(named_inputs([1, 2], ["left", "right"])) == ["left", "right"]
@@ -104,6 +149,10 @@ def test_names():
         ((X, Y[:10]), "same number of samples"),
         ((X, Y, W, W), "tuple of 4"),
         (iter(()), "empty"),
+        (np.float32(3), "batch dimension"),
+        ((X, np.array(1)), "batch dimension"),
+        ((X, list(Y)), "np.asarray"),
+        ((X, Y.tolist()), "must be an array"),
     ],
 )
 def test_bad_data(data, words):

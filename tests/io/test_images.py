@@ -177,3 +177,25 @@ def test_pickled_labels_are_refused(tmp_path):
     np.savez(path, x=np.zeros((2, 4, 4, 3)), y=np.asarray([{}, {}], object))
     with pytest.raises(BadInputError, match="allow_pickle"):
         read_labels(path, 9)
+
+
+def test_labels_that_are_more_than_the_images_are_refused(tmp_path):
+    """Two samples of 40 labels would match two samples of 20 images, but not be theirs."""
+    np.savez(tmp_path / "a.npz", x=np.zeros((20, 4, 4, 3)), y=np.arange(40))
+    with pytest.raises(BadInputError, match="holds 20 images and 40 labels"):
+        read_labels(tmp_path / "a.npz", 10)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">u2", "uint64", "longdouble"])
+def test_an_array_has_a_dtype_that_every_backend_takes(tmp_path, dtype):
+    np.save(tmp_path / "x.npy", np.full((2, 4, 4, 3), 7, dtype))
+    x = read_array(tmp_path / "x.npy", 9)
+    assert x.dtype.isnative and x.dtype != np.uint64 and x.dtype.itemsize <= 8
+    assert (x == 7).all()
+
+
+def test_folders_that_are_links_are_named(folder, tmp_path):
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "cat").symlink_to(folder / "cat")
+    with pytest.raises(BadInputError, match="not in those that are links"):
+        read_images(tmp_path / "links", (8, 8), 3, 9)

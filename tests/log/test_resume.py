@@ -53,6 +53,12 @@ def test_another_guard_goes_on_where_the_first_one_ended(tmp_path):
     assert names == ["guard-state-2.npz", "guard-state-3.npz"]
 
 
+def test_a_state_that_a_fit_does_not_use_is_named(tmp_path):
+    fit(quiet(), 0, 1, lambda epoch: 1.0).save_state(tmp_path / "state")
+    with pytest.warns(sg.ShiftWarning, match="does not use the state"):
+        fit(quiet().load_state(tmp_path / "state"), 0, 1, lambda epoch: 1.0)
+
+
 @pytest.mark.thorough
 def test_by_hand_without_a_log_dir(tmp_path):
     first = fit(quiet(), 0, 1, lambda epoch: 0.6)

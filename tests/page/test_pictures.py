@@ -145,6 +145,14 @@ def test_only_the_last_looks_stay(tmp_path, rng):
     assert index_of(tmp_path, "samples-evaluation")
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", "circle"], ids=["long", "null", "circle"])
+def test_a_picture_that_cannot_be_read_is_left_out(tmp_path, name):
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    picture = {"file": f"{name}.png", "label": 1, "distance": None}
+    row = {"stream": "train", "input": "x", "what": "fed", "pictures": [picture]}
+    assert "<img" not in page({"pictures": {"epoch": 1, "rows": [row]}}, tmp_path)
+
+
 def test_by_default_no_image_is_written(tmp_path, rng):
     fit(tmp_path, *images(rng))
     assert not list(tmp_path.rglob("*.png")) and not (tmp_path / "shiftguard/samples").exists()

@@ -91,6 +91,12 @@ def test_what_was_found_later_is_shown_from_the_first_epoch_on(rng):
     assert [abs(value) < 0.3 for value in feature["effect"]] == [True, True, False]
 
 
+def test_what_a_callback_logs_that_is_no_number_is_left_out():
+    history = EpochHistory()
+    history.add(1, {"loss": 0.5, "phase": "warm-up", "best": None, "rates": [1, 2]}, [])
+    assert history.part(())["logs"] == {"loss": [0.5]}
+
+
 def test_a_crashed_fit_leaves_the_page_of_its_last_look(tmp_path):
     crashing_fit(quiet(tmp_path), epoch=2)
     parts = parts_of(tmp_path)

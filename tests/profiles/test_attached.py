@@ -135,6 +135,105 @@ def test_the_profile_of_a_mismatch_is_not_attached(saved):
     assert not has_profile(saved)
 
 
+def test_after_a_correction_the_profile_after_it_is_attached(tmp_path, capsys):
+    path = tmp_path / "best.keras"
+    guard = sg.ShiftGuard(expects="tf", on_mismatch="fix", attach_to=path)
+    save = keras.callbacks.ModelCheckpoint(path)
+    with pytest.warns(ShiftWarning, match="Corrected inside fit"):
+        network().fit(
+            *(photos() / 255, np.arange(16) % 2),
+            batch_size=8,
+            epochs=2,
+            shuffle=False,
+            callbacks=[save, guard],
+            verbose=0,
+        )
+    assert f"training after the correction is attached to {path}" in capsys.readouterr().out
+    attached, right = InputProfile.load(path), photos() / 127.5 - 1
+    (summary,) = attached.inputs.values()
+    np.testing.assert_allclose(summary.mean, right.mean((0, 1, 2)), atol=1e-4)
+    assert attached.num_samples == 16 and attached.labels.counts[:2].tolist() == [8, 8]
+    assert diagnose(path, right).status == "ok"
+    assert diagnose(path, photos() / 255).status == "mismatch"
+    assert not sg.compare(path, right).shifted
+
+
+def test_only_the_corrected_input_is_measured_again(tmp_path):
+    image, table = keras.Input((32, 32, 3), name="image"), keras.Input((2,), name="table")
+    both = layers.Concatenate()([layers.Flatten()(image), table])
+    model = keras.Model([image, table], layers.Dense(1)(both))
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "model.keras")
+    guard = sg.ShiftGuard(
+        expects={"image": "tf"}, on_mismatch="fix", attach_to=tmp_path / "model.keras", verbose=0
+    )
+    x = {"image": photos() / 255, "table": np.arange(32.0).reshape(16, 2)}
+    with pytest.warns(ShiftWarning, match="Corrected inside fit"):
+        y = np.linspace(0, 1, 16)
+        model.fit(x, y, batch_size=8, shuffle=False, callbacks=[guard], verbose=0)
+    attached = InputProfile.load(tmp_path / "model.keras")
+    assert attached.inputs["image"].minimum.min() == -1
+    assert attached.inputs["table"].maximum.max() == 31
+    assert attached.labels.num_samples == 16
+
+
+@pytest.mark.filterwarnings("ignore:.train. Preprocessing mismatch")
+def test_a_correction_that_came_too_late_is_not_what_the_model_was_trained_on(saved):
+    guard = sg.ShiftGuard(expects="tf", on_mismatch="fix", attach_to=saved, verbose=0)
+    with pytest.warns(ShiftWarning, match="only 0 of 1 batches were corrected"):
+        network().fit(photos() / 255, np.zeros(16), callbacks=[guard], verbose=0)
+    assert not has_profile(saved)
+
+
+def test_a_fit_without_an_epoch_says_so(saved):
+    guard = sg.ShiftGuard(attach_to=saved, verbose=0)
+    with pytest.warns(ShiftWarning, match="this fit has trained no epoch"):
+        network().fit(
+            photos(), np.zeros(16), epochs=2, initial_epoch=2, callbacks=[guard], verbose=0
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (3, "must be a path"),
+        ("best.weights.h5", "cannot hold a profile"),
+        ("best-{epoch:02d}.keras", "without placeholders"),
+    ],
+)
+def test_a_path_that_can_hold_no_profile_is_refused_before_training(path, words):
+    with pytest.raises(BadInputError, match=words):
+        sg.ShiftGuard(attach_to=path)
+
+
+def test_a_link_to_the_model_stays_a_link(saved):
+    link = saved.with_name("latest.keras")
+    link.symlink_to(saved.name)
+    profile(photos()).attach(link)
+    assert link.is_symlink() and has_profile(saved)
+    assert sorted(path.name for path in saved.parent.iterdir()) == ["latest.keras", "model.keras"]
+
+
+def test_a_damaged_model_is_named_and_left_alone(saved):
+    profile(photos()).attach(saved)
+    with zipfile.ZipFile(saved) as archive:
+        weights = archive.getinfo("model.weights.h5")
+    content = bytearray(saved.read_bytes())
+    content[weights.header_offset + 500] ^= 0xFF
+    saved.write_bytes(content)
+    with pytest.raises(BadInputError, match="damaged model file"):
+        profile(photos()).attach(saved)
+    assert saved.read_bytes() == content
+    assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
+
+
+def test_a_profile_does_not_replace_a_model(saved):
+    before = saved.read_bytes()
+    with pytest.raises(BadInputError, match="is a saved model"):
+        profile(photos()).save(saved)
+    assert saved.read_bytes() == before
+
+
 @pytest.mark.thorough
 def test_a_path_that_is_wrong_costs_a_warning_and_not_the_fit(tmp_path):
     guard = sg.ShiftGuard(attach_to=tmp_path / "absent.keras", verbose=0)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from keras_shiftguard import BadInputError, InputProfile
 from keras_shiftguard.profiles import LabelSummary, OutputSummary
-from keras_shiftguard.profiles.storage import SCHEMA_VERSION
+from keras_shiftguard.profiles.storage import SCHEMA_VERSION, read, write
 
 
 @pytest.fixture
@@ -62,6 +62,21 @@ def test_round_trip(profile, tmp_path):
     assert_same(loaded + loaded, profile + profile)
 
 
+def test_an_input_whose_name_is_a_path_within_another(profile, tmp_path):
+    """In a data set with TensorFlow's names, "image" stands beside "image/features"."""
+    summary = profile.inputs["input"]
+    other = dataclasses.replace(summary, counts=summary.counts + 1)
+    both = InputProfile({"image": summary, "image/features": other})
+    both.save(tmp_path / "x.profile")
+    assert_same(both, InputProfile.load(tmp_path / "x.profile"))
+
+
+def test_the_state_of_a_guard_on_fifty_inputs_is_read_back(tmp_path):
+    """It holds some 90 arrays for each input."""
+    write(tmp_path / "state", {"many": {str(i): np.full(1, i) for i in range(4500)}})
+    assert len(read(tmp_path / "state")["many"]) == 4500
+
+
 def test_an_empty_profile(tmp_path):
     InputProfile().save(tmp_path / "empty")
     assert_same(InputProfile.load(tmp_path / "empty"), InputProfile())
@@ -94,10 +109,17 @@ def test_another_schema_is_refused(version, word, profile, tmp_path):
         InputProfile.load(path)
 
 
+def test_a_field_of_a_newer_version_is_named(profile, tmp_path):
+    path = tmp_path / "newer"
+    profile.save(path)
+    rewritten(path, lambda header, _: header["profile"]["labels"].update(colours=1))
+    with pytest.raises(BadInputError, match="newer keras_shiftguard .it has '/labels/colours'"):
+        InputProfile.load(path)
+
+
 DAMAGE = {
     "array": lambda header, arrays: arrays.pop("/inputs/input/minimum"),
     "type": lambda header, arrays: header["profile"]["labels"].update({"=type": "Popen"}),
-    "field": lambda header, arrays: header["profile"]["labels"].update(unknown=1),
     "tree": lambda header, arrays: header.pop("profile"),
     "list": lambda header, arrays: header["profile"]["inputs"]["input"]["channels"].update(
         count=[30.0] * 3, mean=[0.0] * 3, m2=[0.0] * 3

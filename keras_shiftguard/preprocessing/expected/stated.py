@@ -187,7 +187,7 @@ def _is_one_convention(mapping: Mapping[Any, Any]) -> bool:
 
 def _of_file(path: Path) -> dict[str | None, InputConvention]:
     """Returns the statement in a JSON file or in a profile."""
-    if not path.exists():
+    if not path.is_file() and not is_model(path):
         raise BadInputError(f"`expects` must be {FORMS}. Received: {str(path)!r}, which is no file")
     if path.suffix != ".json":
         return _of_profile(InputProfile.load(path))
