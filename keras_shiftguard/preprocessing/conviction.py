@@ -97,12 +97,16 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     else:
         trial = case.try_fix(observed, expected)
     by_trial = _trial_says(trial, memory)
+    doubt: tuple[str, ...] = ()
+    if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):
+        memory = 0
     feed = _feed_says(case, suspicion)
     words = (trial.in_words(),) if trial is not None else ()
     witnesses = (memory, by_trial, feed)
     evidence = (*words, *suspicion.evidence, *observation.evidence)
     if isinstance(reading, Reading):  # its numbers come first
         evidence = (*suspicion.evidence, *words, *observation.evidence)
+    evidence = (*doubt, *evidence)
     head_agrees = _head_agrees(case, suspicion, trial, by_trial)
     if witnesses.count(1) >= 2 and -1 not in witnesses and head_agrees:
         order = order_for(case, expected, fixed=True)
@@ -144,7 +148,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         text = f"{said[0].upper()}{said[1:]}; these weights {weights}."
         evidence = (text, *evidence)
     elif memory < 1 or trial is None:
-        if isinstance(reading, Reading) and not is_known_well(reading):
+        if isinstance(reading, Reading) and (doubt or not is_known_well(reading)):
             return Verdict("unknown", UNKNOWN, ordered(observation.convention, UNKNOWN), evidence)
     return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
 
@@ -225,6 +229,20 @@ def _memory_says(case: Case, suspicion: Suspicion) -> int:
         and sigmas > MIN_MODE_SIGMAS
     )
     return int(is_sure)
+
+
+def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
+    """Returns a sentence if less contrast in the training images explains the suspicion."""
+    reading, index = case.reading, suspicion.index
+    misfit = None
+    if isinstance(reading, Reading) and index is not None:
+        misfit = reading.without_contrast(index)
+    if misfit is None:
+        return ()
+    return (
+        "The training images may have been paler or smoother than these: as fed, but with half of "
+        f"their contrast, they have a misfit of {misfit:.2f}.",
+    )
 
 
 def _trial_says(trial: Preference | None, memory: int) -> int:

@@ -119,6 +119,37 @@ def test_another_mode(fits, more, certainty, status):
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
 
 
+TF_FED = InputConvention("tf", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("expected", "low", "sigmas", "trial", "status"),
+    [
+        # Training images of half the contrast look like numbers of half the size.
+        ("unit", 0.2, 9.0, None, "unknown"),
+        ("unit", 0.2 * np.exp(0.29), 9.0, None, "unknown"),
+        ("unit", 0.2 * np.exp(0.31), 9.0, None, "mismatch"),
+        ("unit", 0.2 * np.exp(0.31), 2.9, None, "unknown"),
+        # The trial tells them apart.
+        ("unit", 0.2, 9.0, Said(2.1), "mismatch"),
+        ("unit", 0.2, 9.0, Said(1.9), "unknown"),
+        # Contrast cannot explain larger numbers, nor much smaller ones.
+        ("torch", 0.2, 9.0, None, "mismatch"),
+    ],
+)
+def test_pale_training_images_look_like_smaller_numbers(expected, low, sigmas, trial, status):
+    best = key(expected, means="rgb" if expected == "torch" else None)
+    reading = reading_of({best: 0.2, key("tf"): 0.8}, best, observed=TF_FED)
+    scores = scores_of(np.append(np.exp(reading.scores.misfit), low), 9.0)
+    gap = np.log(low / 0.2)
+    scores._resampled[:, -1] = np.log(low) + np.tile([1.0, -1.0], 10) * gap / sigmas
+    reading = dataclasses.replace(reading, scores=scores, low_contrast=len(reading.hypotheses))
+    verdict = decide(case(reading, TF_FED, images=RAW / 127.5 - 1, trial=trial))
+    assert verdict.status == status, verdict
+    if status == "unknown":
+        assert not verdict.expected.is_known and "paler or smoother" in verdict.evidence[0]
+
+
 def test_what_an_unknown_verdict_names():
     # The expected mode is certain, the observed convention is not.
     named = decide(case(reading_of({TF: 0.2, FED: 0.8}, TF), certainty=0.3))
