@@ -157,13 +157,14 @@ def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_
     """Whether the trial with the user's own classifier permits a mismatch; True without one.
 
     A classifier on a frozen backbone may have learnt another input than the backbone, and batch
-    norm only shows the input of the backbone. So in close conventions the fix must clearly help.
+    norm only shows the input of the backbone. So in close conventions the fix must clearly help,
+    and the classifier must be able to tell.
     """
     if case.structure.head != "own" or trial is None:
         return True
     if trial.by_labels or not are_near(suspicion.observed, suspicion.expected):
         return by_trial == 1 or not trial.can_tell
-    return trial.can_tell and trial.sigmas > MIN_HEAD_SIGMAS
+    return trial.can_tell and trial.head_tells and trial.sigmas > MIN_HEAD_SIGMAS
 
 
 def _is_published(case: Case) -> bool:

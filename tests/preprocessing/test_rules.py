@@ -51,8 +51,8 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
 class Said:
     """A stub of the trial with the same preference for every fix."""
 
-    def __init__(self, sigmas, told_apart=0.9, num_images=32, by_labels=False):
-        self.answer = Preference(sigmas, told_apart, num_images, by_labels=by_labels)
+    def __init__(self, sigmas, told_apart=0.9, num_images=32, by_labels=False, head_tells=True):
+        self.answer = Preference(sigmas, told_apart, num_images, by_labels, head_tells)
 
     def of(self, fix, than=None):
         return self.answer
@@ -336,6 +336,8 @@ def test_pale_images_are_not_convicted():
         # A head that cannot decide blocks the verdict, unless the values have a different scale.
         ("own", UNIT, 3.6, {"told_apart": 0.4}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 3.6, {"told_apart": 0.4}, "mismatch"),
+        ("own", UNIT, 9.0, {"head_tells": False}, "unknown"),
+        ("own", InputConvention("raw", "unknown"), 9.0, {"head_tells": False}, "mismatch"),
         ("own", InputConvention("raw", "unknown"), 1.9, {}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 2.1, {}, "mismatch"),
         # Labels that become more probable are surer.
