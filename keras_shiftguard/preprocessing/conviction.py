@@ -201,12 +201,12 @@ def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
         if mode == fed.mode:
             continue
         trial = case.try_fix(fed, rival)
-        if trial is None or not trial.can_tell or trial.sigmas > -MIN_ACQUITTAL_SIGMAS:
+        if trial is None or not trial.can_tell or trial.at_best > -MIN_ACQUITTAL_SIGMAS:
             return None
-        worst = trial if worst is None or trial.sigmas > worst.sigmas else worst
+        worst = trial if worst is None or trial.at_best > worst.at_best else worst
     assert worst is not None
     text = (
-        f"Trial: the network sees worse in every other mode, by {-worst.sigmas:.1f} standard "
+        f"Trial: the network sees worse in every other mode, by {-worst.at_best:.1f} standard "
         "errors or more."
     )
     return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))

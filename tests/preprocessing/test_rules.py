@@ -51,8 +51,12 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
 class Said:
     """A stub of the trial with the same preference for every fix."""
 
-    def __init__(self, sigmas, told_apart=0.9, num_images=32, by_labels=False, head_tells=True):
-        self.answer = Preference(sigmas, told_apart, num_images, by_labels, head_tells)
+    def __init__(
+        self, sigmas, told_apart=0.9, num_images=32, by_labels=False, head_tells=True, highest=None
+    ):
+        self.answer = Preference(
+            sigmas, told_apart, num_images, by_labels, head_tells, highest=highest
+        )
 
     def of(self, fix, than=None):
         return self.answer
@@ -225,6 +229,13 @@ def test_swapped_channels(fits, more, trial, status):
         assert "exchanged the network sees better" in verdict.evidence[1]
 
 
+def test_a_classifier_that_cannot_tell_only_speaks_against_a_swap():
+    # It may have been trained on swapped channels.
+    reading = reading_of({SWAPPED: 0.2, FED: 0.3}, SWAPPED, swap_sigmas=9.0)
+    for sigmas, status in ((9.0, "unknown"), (-0.1, "ok")):
+        assert decide(case(reading, trial=Said(sigmas, head_tells=False))).status == status
+
+
 def test_twins_take_the_trial():
     # If means and pixels are reversed together, the first layers cannot tell.
     observed = InputConvention("caffe", "rgb")
@@ -250,6 +261,14 @@ def test_inverted_gray_must_fit_well_and_nothing_else(misfit, gap, status):
     fits = {inverted: misfit, key("unit"): misfit * np.exp(gap)}
     reading = reading_of(fits, inverted, gray, channels=1)
     assert decide(case(reading, gray)).status == status
+
+
+@pytest.mark.parametrize(("highest", "status"), [(-2.1, "ok"), (-1.9, "unknown")])
+def test_features_and_logits_must_both_be_worse_in_every_other_mode(highest, status):
+    verdict = decide(case("There is no batch norm.", trial=Said(-9.0, highest=highest)))
+    assert verdict.status == status
+    if status == "ok":
+        assert "in every other mode, by 2.1 standard errors" in verdict.evidence[0]
 
 
 def test_without_batch_norm_the_reason_is_given():

@@ -53,6 +53,7 @@ class Preference:
         by_labels: Whether the labels decided.
         head_tells: Whether the logits, if they are compared, tell the images apart. If not, as
             with a classifier of two classes, they are left out of `sigmas`.
+        highest: The larger difference if the logits are compared; None if it is `sigmas`.
     """
 
     sigmas: float
@@ -60,6 +61,12 @@ class Preference:
     num_images: int
     by_labels: bool = False
     head_tells: bool = True
+    highest: float | None = None
+
+    @property
+    def at_best(self) -> float:
+        """The difference of the features or of the logits, whichever speaks more for the fix."""
+        return self.sigmas if self.highest is None else self.highest
 
     @property
     def can_tell(self) -> bool:
@@ -241,15 +248,16 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
         if before.knows_labels() or after.knows_labels():
             sigmas = _sigmas(after.of_labels - before.of_labels)
             return Preference(sigmas, told_apart, n, by_labels=True)
-    sigmas = _sigmas(after.by_features - before.by_features)
+    sigmas = highest = _sigmas(after.by_features - before.by_features)
     head_tells = True
     if before.by_logits is not None and after.by_logits is not None:
         # Two logits point in two directions only: a network that gives one answer to all images
         # then has a better score than one that sees them.
         head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
         if head_tells:
-            sigmas = min(sigmas, _sigmas(after.by_logits - before.by_logits))
-    return Preference(sigmas, told_apart, n, head_tells=head_tells)
+            of_logits = _sigmas(after.by_logits - before.by_logits)
+            sigmas, highest = min(sigmas, of_logits), max(sigmas, of_logits)
+    return Preference(sigmas, told_apart, n, head_tells=head_tells, highest=highest)
 
 
 def _told_apart(before: np.ndarray, after: np.ndarray) -> float:
