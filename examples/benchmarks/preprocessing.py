@@ -79,7 +79,7 @@ def _signature(image: np.ndarray) -> tuple[float, ...]:
     image = image[::5, ::5].astype("float64")
     half = len(image) // 2
     quarters = image[:half, :half], image[half:, :half], image[:half, half:], image[half:, half:]
-    means = np.concatenate([q.reshape(-1, 3).mean(0) for q in quarters])
+    means = np.concatenate([q.reshape(-1, q.shape[-1]).mean(0) for q in quarters])
     spread = image.std()
     return tuple(float(f"{m:.3g}") for m in (spread, *means / (spread + 1e-9)))
 

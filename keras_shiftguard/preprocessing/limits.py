@@ -49,6 +49,9 @@ MIN_CERTAINTY_WIDE_GAP = 0.5  # likewise, if the gap of batch norm is twice `MIN
 # Grey levels that ordinary photos reach in both directions. A collection that does not (all
 # pale, all dark, low in contrast) looks as if it were in a neighbouring convention.
 DARK, BRIGHT = 64.0, 191.0
+# Contrast, as a share of that of the images as fed, that the training images may have had: that of
+# a collection that just spans `DARK` to `BRIGHT`.
+LOW_CONTRAST = (BRIGHT - DARK) / 255
 # If two conventions differ by this factor, pale or dark images cannot explain the difference.
 FAR_FACTOR = 10.0
 MAX_OUTSIDE = 0.1  # how far augmentation may take values out of 0..255, as a share of that range

@@ -51,8 +51,12 @@ def reading_of(fits, best, observed=UNIT, sigmas=9.0, swap_sigmas=0.0, num_image
 class Said:
     """A stub of the trial with the same preference for every fix."""
 
-    def __init__(self, sigmas, told_apart=0.9, num_images=32, by_labels=False):
-        self.answer = Preference(sigmas, told_apart, num_images, by_labels=by_labels)
+    def __init__(
+        self, sigmas, told_apart=0.9, num_images=32, by_labels=False, head_tells=True, highest=None
+    ):
+        self.answer = Preference(
+            sigmas, told_apart, num_images, by_labels, head_tells, highest=highest
+        )
 
     def of(self, fix, than=None):
         return self.answer
@@ -117,6 +121,37 @@ def test_another_mode(fits, more, certainty, status):
         assert text in verdict.evidence[0] and verdict.evidence[1] == "It was seen."
     if status == "ok":
         assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
+
+
+TF_FED = InputConvention("tf", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("expected", "low", "sigmas", "trial", "status"),
+    [
+        # Training images of half the contrast look like numbers of half the size.
+        ("unit", 0.2, 9.0, None, "unknown"),
+        ("unit", 0.2 * np.exp(0.29), 9.0, None, "unknown"),
+        ("unit", 0.2 * np.exp(0.31), 9.0, None, "mismatch"),
+        ("unit", 0.2 * np.exp(0.31), 2.9, None, "unknown"),
+        # The trial tells them apart.
+        ("unit", 0.2, 9.0, Said(2.1), "mismatch"),
+        ("unit", 0.2, 9.0, Said(1.9), "unknown"),
+        # Contrast cannot explain larger numbers, nor much smaller ones.
+        ("torch", 0.2, 9.0, None, "mismatch"),
+    ],
+)
+def test_pale_training_images_look_like_smaller_numbers(expected, low, sigmas, trial, status):
+    best = key(expected, means="rgb" if expected == "torch" else None)
+    reading = reading_of({best: 0.2, key("tf"): 0.8}, best, observed=TF_FED)
+    scores = scores_of(np.append(np.exp(reading.scores.misfit), low), 9.0)
+    gap = np.log(low / 0.2)
+    scores._resampled[:, -1] = np.log(low) + np.tile([1.0, -1.0], 10) * gap / sigmas
+    reading = dataclasses.replace(reading, scores=scores, low_contrast=len(reading.hypotheses))
+    verdict = decide(case(reading, TF_FED, images=RAW / 127.5 - 1, trial=trial))
+    assert verdict.status == status, verdict
+    if status == "unknown":
+        assert not verdict.expected.is_known and "paler or smoother" in verdict.evidence[0]
 
 
 def test_what_an_unknown_verdict_names():
@@ -194,6 +229,13 @@ def test_swapped_channels(fits, more, trial, status):
         assert "exchanged the network sees better" in verdict.evidence[1]
 
 
+def test_a_classifier_that_cannot_tell_only_speaks_against_a_swap():
+    # It may have been trained on swapped channels.
+    reading = reading_of({SWAPPED: 0.2, FED: 0.3}, SWAPPED, swap_sigmas=9.0)
+    for sigmas, status in ((9.0, "unknown"), (-0.1, "ok")):
+        assert decide(case(reading, trial=Said(sigmas, head_tells=False))).status == status
+
+
 def test_twins_take_the_trial():
     # If means and pixels are reversed together, the first layers cannot tell.
     observed = InputConvention("caffe", "rgb")
@@ -219,6 +261,14 @@ def test_inverted_gray_must_fit_well_and_nothing_else(misfit, gap, status):
     fits = {inverted: misfit, key("unit"): misfit * np.exp(gap)}
     reading = reading_of(fits, inverted, gray, channels=1)
     assert decide(case(reading, gray)).status == status
+
+
+@pytest.mark.parametrize(("highest", "status"), [(-2.1, "ok"), (-1.9, "unknown")])
+def test_features_and_logits_must_both_be_worse_in_every_other_mode(highest, status):
+    verdict = decide(case("There is no batch norm.", trial=Said(-9.0, highest=highest)))
+    assert verdict.status == status
+    if status == "ok":
+        assert "in every other mode, by 2.1 standard errors" in verdict.evidence[0]
 
 
 def test_without_batch_norm_the_reason_is_given():
@@ -305,6 +355,8 @@ def test_pale_images_are_not_convicted():
         # A head that cannot decide blocks the verdict, unless the values have a different scale.
         ("own", UNIT, 3.6, {"told_apart": 0.4}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 3.6, {"told_apart": 0.4}, "mismatch"),
+        ("own", UNIT, 9.0, {"head_tells": False}, "unknown"),
+        ("own", InputConvention("raw", "unknown"), 9.0, {"head_tells": False}, "mismatch"),
         ("own", InputConvention("raw", "unknown"), 1.9, {}, "unknown"),
         ("own", InputConvention("raw", "unknown"), 2.1, {}, "mismatch"),
         # Labels that become more probable are surer.

@@ -171,3 +171,26 @@ def test_predictions_are_judged_where_the_input_is_right(network):
         assert any("labels" in hint.sentence for hint in found.hints) == told
     training = verdict_on(network, CAFFE.from_raw(photos), labels=labels + 1, training=True)
     assert not any("labels" in hint.sentence for hint in training.hints)
+
+
+@pytest.mark.parametrize(
+    ("sees_brightness", "status"), [(False, "unknown"), (True, "mismatch")], ids=["edges", "both"]
+)
+def test_a_network_trained_on_smooth_images_is_not_accused(sees_brightness, status):
+    # Filters that see only edges cannot tell [0, 1] from [-1, 1] at half the contrast.
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 1, 6)).astype("float32")
+    if not sees_brightness:
+        kernel -= kernel.mean(axis=(0, 1))
+    conv, norm = keras.layers.Conv2D(6, 3, use_bias=False), keras.layers.BatchNormalization()
+    pooled = keras.layers.GlobalAveragePooling2D()
+    model = keras.Sequential([keras.Input((24, 24, 1)), conv, norm, pooled])
+    conv.set_weights([kernel])
+    trained_on, raw = np.round(255 * np.random.default_rng(1).random((2, 7, 24, 24, 1)) ** 2)
+    trained_on = trained_on / 255 if sees_brightness else (trained_on / 127.5 - 1) / 2
+    seen = keras.ops.convert_to_numpy(conv(trained_on.astype("float32"))).reshape(-1, 6)
+    norm.moving_mean.assign(seen.mean(axis=0))
+    norm.moving_variance.assign(seen.var(axis=0))
+    fed = (raw / 127.5 - 1).astype("float32")
+    found = judge(model, {"input": fed}, profile(fed))
+    assert found.status == status, found.evidence
+    assert found.expected.mode == ("unit" if sees_brightness else "unknown")

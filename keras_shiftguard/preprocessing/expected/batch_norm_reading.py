@@ -13,10 +13,16 @@ import numpy as np
 
 from keras_shiftguard.instrument.layer_calls import NotReachedError
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
+from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis, hypotheses_for
-from keras_shiftguard.preprocessing.limits import MIN_IMAGES
+from keras_shiftguard.preprocessing.limits import (
+    FAR_FACTOR,
+    LOW_CONTRAST,
+    MIN_IMAGES,
+    MIN_MODE_GAP,
+    MIN_MODE_SIGMAS,
+)
 from keras_shiftguard.profiles import InputSummary
 
 MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they are small
@@ -43,6 +49,8 @@ class Reading:
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, each with its misfit on half of the
             images and two layers.
+        low_contrast: Index in `scores` of the images as fed, but with less contrast. None if
+            no hypothesis makes their numbers smaller.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -52,6 +60,7 @@ class Reading:
     swap_sigmas: float
     num_images: int
     dropped: tuple[tuple[Hypothesis, float], ...] = ()
+    low_contrast: int | None = None
 
     @property
     def choice(self) -> Hypothesis:
@@ -71,6 +80,19 @@ class Reading:
             if h.kind != given.kind and not (h.is_identity and given.is_identity)
         ]
         return min(others, key=lambda i: self.scores.misfit[i])
+
+    def without_contrast(self, index: int) -> float | None:
+        """Returns the misfit of the images as fed with less contrast, if it explains a hypothesis.
+
+        The first filters mostly see edges. Paler or smoother training images halve what they see,
+        and so do numbers of half the size. A hypothesis that makes the numbers smaller is explained
+        if it does not fit clearly better than such images. For other hypotheses it returns None.
+        """
+        if self.low_contrast is None or not _shrinks(self.hypotheses[index]):
+            return None
+        gap, sigmas = self.scores.gap(self.low_contrast, index)
+        is_clear = gap > MIN_MODE_GAP and sigmas > MIN_MODE_SIGMAS
+        return None if is_clear else self.misfit(self.low_contrast)
 
 
 def read_batch_norm(
@@ -110,7 +132,11 @@ def read_batch_norm(
     hypotheses = hypotheses_for(observed, summary, known)
     try:
         hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
-        scores = evidence.score(some, [h.transform for h in hypotheses], name, axis)
+        transforms = [h.transform for h in hypotheses]
+        low_contrast = len(transforms) if any(map(_shrinks, hypotheses)) else None
+        if low_contrast is not None:
+            transforms.append(_less_contrast(observed, summary.num_channels))
+        scores = evidence.score(some, transforms, name, axis)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
     except Exception as error:  # the user's own `call` may raise anything
@@ -125,7 +151,9 @@ def read_batch_norm(
             "it is fed now, so it remembers no other convention yet."
         )
     best, sigmas = _settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
-    return Reading(tuple(hypotheses), scores, as_fed, best, sigmas, len(chosen), dropped)
+    return Reading(
+        tuple(hypotheses), scores, as_fed, best, sigmas, len(chosen), dropped, low_contrast
+    )
 
 
 def _shortlist(
@@ -173,7 +201,7 @@ def _settle_order(
     as_fed: int,
 ) -> tuple[int, float]:
     """Returns the index of the best hypothesis, and its `Reading.swap_sigmas`."""
-    best = int(np.argmin(scores.misfit))
+    best = int(np.argmin(scores.misfit[: len(hypotheses)]))
     chosen = hypotheses[best]
     partner = _partner(hypotheses, best, known)
     if partner is None:
@@ -226,6 +254,19 @@ def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: i
         return as_fed
     order = "bgr" if hypotheses[pair[0]].mode == "caffe" else "rgb"
     return pair[0] if hypotheses[pair[0]].means == order else pair[1]
+
+
+def _shrinks(hypothesis: Hypothesis) -> bool:
+    """Whether a hypothesis makes the numbers smaller than as fed, by less than `FAR_FACTOR`."""
+    scale = np.abs(hypothesis.transform.scale)
+    return bool(np.all(scale < 0.99) and np.all(scale > 1 / FAR_FACTOR))
+
+
+def _less_contrast(observed: InputConvention, channels: int) -> Transform:
+    """Returns the map from the images as fed to the same images with less contrast."""
+    gray = np.asarray(observed.offset) + 127.5 * np.asarray(observed.scale)
+    gray = np.broadcast_to(gray, channels)
+    return Transform(None, (LOW_CONTRAST,) * channels, tuple(((1 - LOW_CONTRAST) * gray).tolist()))
 
 
 def _paired_sigmas(difference: np.ndarray) -> float:

@@ -88,6 +88,15 @@ def named(
     return InputConvention("custom", order, tuple(scale), tuple(offset))
 
 
+def is_usual(front: Front) -> bool:
+    """Whether a front on three channels applies one or two named conventions to raw images.
+
+    Other fronts, such as a `Normalization` that was adapted to a data set, belong to weights that
+    were trained behind them.
+    """
+    return any(_from_raw(front))
+
+
 def describe(
     front: Front, convention: InputConvention, wanted: InputConvention, name: str, own: bool
 ) -> list[str]:

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 from keras import layers
 
+from keras_shiftguard.conventions import MODES
 from keras_shiftguard.instrument.graph import has_graph, walk
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
 from keras_shiftguard.preprocessing.expected.architectures import Architecture
 from keras_shiftguard.preprocessing.expected.front import FrontError, run_layers
-from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert
+from keras_shiftguard.preprocessing.expected.front_inverse import describe, invert, is_usual
 from keras_shiftguard.preprocessing.expected.front_run import run_model
+from keras_shiftguard.preprocessing.expected.hypothesis_names import same_numbers
 from keras_shiftguard.preprocessing.expected.own_layers import before_own_layers
 from keras_shiftguard.preprocessing.expected.recognition import Recognition, recognise
 from keras_shiftguard.preprocessing.expected.trained_weights import can_tell, head_of, is_fresh
@@ -188,6 +190,9 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         return replace(answer, evidence=tuple(evidence))
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
     evidence += describe(front, convention, accepted[-1], network.name, bool(own))
+    if front.channels == 3 and not is_usual(front) and not _has_name(convention):
+        # Nobody has such images: whoever put this front there trained the weights behind it.
+        return replace(answer, evidence=tuple(evidence))
     speaks = bool(own) or not front.is_identity
     return replace(
         answer,
@@ -250,6 +255,12 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
         except FrontError:
             continue
     return []
+
+
+def _has_name(convention: InputConvention) -> bool:
+    """Whether a convention is a named one, up to a difference that no network notices."""
+    order = convention.channel_order
+    return any(same_numbers(convention, InputConvention(mode, order)) for mode in MODES)
 
 
 def _same(one: InputConvention, other: InputConvention) -> bool:

@@ -51,12 +51,22 @@ class Preference:
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
         by_labels: Whether the labels decided.
+        head_tells: Whether the logits, if they are compared, tell the images apart. If not, as
+            with a classifier of two classes, they are left out of `sigmas`.
+        highest: The larger difference if the logits are compared; None if it is `sigmas`.
     """
 
     sigmas: float
     told_apart: float
     num_images: int
     by_labels: bool = False
+    head_tells: bool = True
+    highest: float | None = None
+
+    @property
+    def at_best(self) -> float:
+        """The difference of the features or of the logits, whichever speaks more for the fix."""
+        return self.sigmas if self.highest is None else self.highest
 
     @property
     def can_tell(self) -> bool:
@@ -233,16 +243,27 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
     """Returns how much better the scores `after` are than the scores `before`, over `n` images."""
     if before is None or after is None:
         return Preference(0.0, 0.0, n)
-    best = max(before.by_features.mean(), after.by_features.mean())
-    told_apart = float(1 + best / np.log(n))
+    told_apart = _told_apart(before.by_features, after.by_features)
     if before.of_labels is not None and after.of_labels is not None:
         if before.knows_labels() or after.knows_labels():
             sigmas = _sigmas(after.of_labels - before.of_labels)
             return Preference(sigmas, told_apart, n, by_labels=True)
-    sigmas = _sigmas(after.by_features - before.by_features)
+    sigmas = highest = _sigmas(after.by_features - before.by_features)
+    head_tells = True
     if before.by_logits is not None and after.by_logits is not None:
-        sigmas = min(sigmas, _sigmas(after.by_logits - before.by_logits))
-    return Preference(sigmas, told_apart, n)
+        # Two logits point in two directions only: a network that gives one answer to all images
+        # then has a better score than one that sees them.
+        head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
+        if head_tells:
+            of_logits = _sigmas(after.by_logits - before.by_logits)
+            sigmas, highest = min(sigmas, of_logits), max(sigmas, of_logits)
+    return Preference(sigmas, told_apart, n, head_tells=head_tells, highest=highest)
+
+
+def _told_apart(before: np.ndarray, after: np.ndarray) -> float:
+    """Returns how well the images are told apart, before or after, whichever is better."""
+    best = max(before.mean(), after.mean())
+    return float(1 + best / np.log(len(before)))
 
 
 def _sigmas(gains: np.ndarray) -> float:

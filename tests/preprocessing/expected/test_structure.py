@@ -111,6 +111,17 @@ def test_doubled_in_a_flattened_model():
     assert "doubled inside the model itself" in answer.evidence[-1]
 
 
+def test_a_front_adapted_to_a_data_set_leaves_no_suspect(base):
+    images = keras.Input(SHAPE)
+    front = layers.Normalization(mean=[194.0, 139.0, 144.0], variance=[1288.0, 1515.0, 1880.0])
+    answer = one(keras.Model(images, base(front(images))))
+    assert (answer.convention.is_known, answer.speaks) == (False, False)
+    assert answer.architecture == one(base).architecture and "No usual" in answer.evidence[-1]
+    # x / 128 - 1 is so close to x / 127.5 - 1 that the input is raw all the same.
+    close = one(keras.Model(images, base(images / 128 - 1)))
+    assert np.allclose(close.convention.scale, 1, rtol=0.01) and close.convention.is_known
+
+
 @pytest.mark.thorough
 def test_documented_range_of_efficientnetv2_s_is_accepted():
     # The model computes x / 128 - 1, and [-1, 1] is documented: one grey level apart at white.

@@ -73,8 +73,27 @@ def test_a_trained_head_has_a_say():
     alone = Trial(reader, fed, "input", with_head=False).of(fix(unit, TF))
     both = Trial(reader, fed, "input").of(fix(unit, TF))
     assert both.sigmas < alone.sigmas and both.sigmas < 2
+    assert both.head_tells and both.at_best == pytest.approx(alone.at_best)
     labelled = Trial(reader, fed, "input", labels=np.arange(20)).of(fix(unit, TF))
     assert labelled.by_labels and labelled.sigmas < 0 and "less probable" in labelled.in_words()
+
+
+def test_a_classifier_of_two_classes_cannot_tell_images_apart():
+    # In [0, 1] it gives one answer to all images. In [-1, 1] it has two answers, and the views of
+    # an image may differ in them, which its score takes for blindness.
+    random = np.random.default_rng(0)
+    raw = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
+    model = keras.Sequential(
+        [keras.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    to_one = random.normal(0.2, 1.0, 32 * 32 * 3)
+    model.layers[-1].set_weights([np.stack([to_one, -to_one], axis=1), np.zeros(2)])
+    unit = InputConvention("unit")
+    fed = {"input": unit.from_raw(raw).astype("float32")}
+    answer = Trial(FeatureReader(model), fed, "input").of(fix(unit, TF))
+    assert answer.can_tell and not answer.head_tells and answer.sigmas > 3
+    alone = Trial(FeatureReader(model), fed, "input", with_head=False).of(fix(unit, TF))
+    assert alone.head_tells and alone.sigmas == pytest.approx(answer.sigmas)
 
 
 @pytest.mark.thorough
