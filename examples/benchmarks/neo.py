@@ -50,8 +50,7 @@ from photos import imagenet_photos
 from keras_shiftguard.domains.auto import estimated_mix
 
 SIZE = 224
-NUM_IMAGES = 400  # for each of the two large networks and each collection
-PARTS = NUM_IMAGES // 20  # of each photo
+NUM_IMAGES = {"dinov2": 240, "lite0": 400}  # of each collection; DINOv2 is slow without a GPU
 TORCH_MEAN, TORCH_STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 KEPT = 0.1  # of the samples of a rare class
 ROUNDS = 10  # of `mix_aware`
@@ -102,22 +101,22 @@ def corrupted(images, name):
 
 
 # --- large networks, with frozen features
-def photo_parts():
-    """Returns parts of twenty photos, uint8 `(400, 224, 224, 3)`, and the numbers of the photos."""
+def photo_parts(count):
+    """Returns parts of twenty photos, uint8 `(count, 224, 224, 3)`, and the photos' numbers."""
     rng = np.random.default_rng(0)
     parts = []
     for photo in imagenet_photos(SIZE)[0]:
-        for left, top in rng.integers(0, 64, (PARTS, 2)):
+        for left, top in rng.integers(0, 64, (count // 20, 2)):
             box = (left, top, left + 160, top + 160)
             part = Image.fromarray(photo).resize((SIZE, SIZE), Image.Resampling.BICUBIC, box=box)
             parts.append(np.asarray(part))
-    return np.stack(parts), np.repeat(np.arange(20), PARTS)
+    return np.stack(parts), np.repeat(np.arange(20), count // 20)
 
 
-def clothes():
-    """Returns images of Fashion-MNIST, uint8 `(400, 28, 28, 1)`, and their classes."""
+def clothes(count):
+    """Returns images of Fashion-MNIST, uint8 `(count, 28, 28, 1)`, and their classes."""
     images, labels = fashion_mnist()
-    chosen = np.random.default_rng(0).permutation(len(images))[:NUM_IMAGES]
+    chosen = np.random.default_rng(0).permutation(len(images))[:count]
     return images[chosen], labels[chosen]
 
 
@@ -142,7 +141,8 @@ def lite0():
 
 def frozen(network, collection, folder):
     """Returns the features by corruption, and the classes; `folder` keeps the features."""
-    images, labels = {"photos": photo_parts, "fashion": clothes}[collection]()
+    collect = {"photos": photo_parts, "fashion": clothes}[collection]
+    images, labels = collect(NUM_IMAGES[network])
     features, embed = {}, None
     for name in CORRUPTIONS:
         path = Path(folder) / f"neo_{network}_{collection}_{name}.npy"
