@@ -55,7 +55,7 @@ def unlabelled_scores(model, task):
     weights = importance_weights(model, task)
     scores = {
         "source": right.mean(),
-        "importance": (weights * right).mean(),
+        "importance": np.average(right, weights=weights),
         "deep embedded": -deep_embedded_risk(weights, held_out, task.validation[1]),
         "entropy": -entropy,
         "information": -(mean * np.log(mean + 1e-12)).sum() - entropy,
