@@ -26,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 from adaptation_data import TASKS
+from selection_scores import unlabelled_scores
 
 from keras_shiftguard.domains.model import DomainAdaptationModel
 
@@ -79,37 +80,6 @@ def run(task_name, method, seed):
     if METHODS[method] is not None:
         record["actions"] = [str(action) for action in trained.actions]
     return record
-
-
-def unlabelled_scores(model, task):
-    """Returns scores by which a model could be chosen without labels of the target.
-
-    Each is better if higher: negative entropy, mutual information of inputs and classes, soft
-    neighbourhood density (Saito et al., ICCV 2021), accuracy on held-out source. `shares` is
-    the total variation between the predicted mix of the target and that of the source.
-    """
-    p = softmax(model.predict(task.target[0], verbose=0).astype("float64"))
-    entropy = -(p * np.log(p + 1e-12)).sum(axis=1).mean()
-    mean = p.mean(axis=0)
-    unit = p / np.linalg.norm(p, axis=1, keepdims=True)
-    near = unit[:1000] @ unit[:1000].T / 0.05
-    np.fill_diagonal(near, -np.inf)
-    near = softmax(near)
-    mix = np.bincount(task.source[1], minlength=p.shape[1]) / len(task.source[1])
-    scores = {
-        "entropy": -entropy,
-        "information": -(mean * np.log(mean + 1e-12)).sum() - entropy,
-        "density": -(near * np.log(near + 1e-12)).sum(axis=1).mean(),
-        "shares": 0.5 * np.abs(mean - mix).sum(),
-        "confidence": p.max(axis=1).mean(),
-        "source confidence": softmax(model.predict(task.validation[0], verbose=0)).max(1).mean(),
-    }
-    return {name: round(float(score), 4) for name, score in scores.items()}
-
-
-def softmax(z):
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
 
 
 def tables(records):
