@@ -7,10 +7,10 @@
 Runs are added to the file that `--save` names, and runs that it has already are skipped. So the
 suite can be run in parts, also in parallel with several files; `--show` takes several files.
 
-`source` is plain training with the same number of steps. `augmentation` also trains on our strong
-view of the source, without a target. `oracle` is trained on the labels of the target. All others
-are `DomainAdaptationModel(method=...)`, and see no label of the target. The figures are those of
-the last epoch. The networks and their epochs are in `adaptation_data.py`.
+`source` is plain training with the same number of steps. `oracle` is trained on the labels of the
+target. All others are `DomainAdaptationModel(method=...)`, and see no label of the target;
+`augmentation` trains on augmented source samples and has no loss on the target. The figures are
+those of the last epoch. The networks and their epochs are in `adaptation_data.py`.
 """
 
 import argparse
@@ -84,9 +84,10 @@ def run(task_name, method, seed):
 def unlabelled_scores(model, task):
     """Returns scores by which a model could be chosen without labels of the target.
 
-    Each is better if higher: negative entropy, mutual information of inputs and classes, soft
-    neighbourhood density (Saito et al., ICCV 2021), accuracy on held-out source. `shares` is
-    the total variation between the predicted mix of the target and that of the source.
+    Higher is better: negative entropy, mutual information of inputs and classes, soft
+    neighbourhood density (Saito et al., ICCV 2021), mean confidence on the target and on held-out
+    source. Only `shares` is better if lower: the total variation between the predicted class mix
+    of the target and the class mix of the source.
     """
     p = softmax(model.predict(task.target[0], verbose=0).astype("float64"))
     entropy = -(p * np.log(p + 1e-12)).sum(axis=1).mean()

@@ -1,4 +1,4 @@
-/* The only file that creates elements; a text always becomes a text node.
+/* Creates the elements of the views; a text always becomes a text node.
  *
  * Names of runs, features and classes come from the log, which somebody else may have
  * written. So no name is parsed as markup, and control and bidirectional characters
@@ -31,7 +31,7 @@ function make(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.setAttribute("class", value);
-    // The only attribute with an unescaped name; it is for programs.
+    // The only attributes whose value is not escaped, because programs read them.
     else if (name === "data-feature" || name === "data-run" || name === "value")
       node.setAttribute(name, value);
     else node.setAttribute(name, value === true ? "" : visible(value));
