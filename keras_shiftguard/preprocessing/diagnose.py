@@ -122,7 +122,7 @@ def diagnose_loaded(
 def _word(
     model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
 ) -> tuple[dict[str | None, InputConvention], str]:
-    """Returns the stated conventions of the inputs, and words for who states them.
+    """Returns the stated conventions of the inputs, and a phrase for their source.
 
     Args:
         model: The model.
