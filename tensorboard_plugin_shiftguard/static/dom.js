@@ -78,7 +78,7 @@ export function code(text, attributes) {
   return el("pre", { tabindex: 0, role: "group", ...attributes }, node);
 }
 
-/** A table, in a summary that is opened on demand and filled only then. */
+/** A table in a folded part, which is built only when the part is opened. */
 export function foldedTable(title, build) {
   const holder = el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title });
   const node = el("details", { class: "folded" }, el("summary", null, title), holder);
