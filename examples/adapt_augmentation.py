@@ -40,7 +40,7 @@ guard = sg.ShiftGuard(target_data=unlabelled, adapt=True, on_shift="ignore", ver
 adapted = network()
 adapted.fit(train, labels, epochs=EPOCHS, callbacks=[guard], verbose=0)
 
-print("What it found worth imitating:")
+print("Operations of the augmentation, with their strengths:")
 for name, strength in guard.augmentation.strengths.items():
     if strength:
         print(f"  {name:<16} {strength:.2f}")

@@ -10,7 +10,7 @@ _open_lines: list[bool] = []  # one entry while the line is open: a process has 
 
 
 def mark_line(is_open: bool) -> None:
-    """Notes whether a progress bar has left the current line open."""
+    """Records whether a progress bar has left the current line open."""
     _open_lines[:] = [True] if is_open else []
 
 

@@ -21,7 +21,7 @@ def about_estimate(estimate: Mapping[str, Any]) -> Part:
         text += (
             f", {points(usual - value)} points below the reference."
             if lower
-            else ", which the reference's accuracy is compatible with."
+            else ", not clearly below the reference."
         )
         sure = f"{number(100 * (1 - estimate['alpha']))} % interval {interval(ends)} %"
         band = Band(ACT if lower else FINE, text, (Fact(percent(value), sure), reference))

@@ -7,10 +7,10 @@
 Runs are added to the file that `--save` names, and runs that it has already are skipped. So the
 suite can be run in parts, also in parallel with several files; `--show` takes several files.
 
-`source` is plain training with the same number of steps. `augmentation` also trains on our strong
-view of the source, without a target. `oracle` is trained on the labels of the target. All others
-are `DomainAdaptationModel(method=...)`, and see no label of the target. The figures are those of
-the last epoch. The networks and their epochs are in `adaptation_data.py`.
+`source` is plain training with the same number of steps. `oracle` is trained on the labels of the
+target. All others are `DomainAdaptationModel(method=...)`, and see no label of the target;
+`augmentation` trains on augmented source samples and has no loss on the target. The figures are
+those of the last epoch. The networks and their epochs are in `adaptation_data.py`.
 """
 
 import argparse

@@ -55,7 +55,7 @@ class Table:
         self.seeds = [s for s in seeds if any(self._whole(k, s) for k in self.kinds)] or seeds
 
     def _whole(self, kind, seed):
-        """Returns whether every policy has a result; `clean` has no oracle, and counts as no."""
+        """Returns whether every policy has a result; False for `clean`, which has no oracle."""
         if kind == "clean" or not self.of("oracle", kind):
             return False
         others = [p for p in self.policies if p != "oracle"]

@@ -95,13 +95,13 @@ class ShiftGuard(keras.callbacks.Callback):
             training, says that its epochs do not repeat the same samples; tests then use the
             training samples of all epochs up to it. A dict by stream (`"train"`,
             `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1]: 1/10 for
-            clips of ten frames. Where nothing is said, neighbouring images that are nearly the
+            clips of ten frames. Without a number, neighbouring images that are nearly the
             same count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
-            one point. What shifts of validation cost a classifier is measured after the epoch
-            on up to 1024 of its labelled images. Where no cost can be measured, and with None,
+            one point. For a classifier, the cost of shifts of validation is measured after the
+            epoch, on up to 1024 labelled images. Where no cost can be measured, and with None,
             every difference beyond chance that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
@@ -396,7 +396,7 @@ class ShiftGuard(keras.callbacks.Callback):
             say(text)
 
     def _expect_progress_bar(self) -> None:
-        """Notes that Keras draws its progress bar next, and leaves the line open behind it."""
+        """Records that Keras draws its progress bar next, and does not end the bar's line."""
         if (self.params or {}).get("verbose") in (1, "auto"):
             mark_line(is_open=True)
 
@@ -450,12 +450,12 @@ class ShiftGuard(keras.callbacks.Callback):
         return run
 
     def _word(self) -> tuple[dict[str | None, InputConvention], str]:
-        """Returns the stated conventions of the inputs, and words for who states them."""
+        """Returns the stated conventions of the inputs, and a phrase for their source."""
         if self._stated:
             return for_model(self._stated, self.model), self._speaker
         reference = self._optional_data["reference"]
         is_path = isinstance(self.reference, (str, PathLike))
-        # The profile of a model that converts its images may be that of the images before that.
+        # If the model converts its images, the profile may be that of images before conversion.
         if is_path and reference.is_there and not converts_by_itself(self.model):
             attached: dict[str | None, InputConvention] = {}
             with reference.reading():

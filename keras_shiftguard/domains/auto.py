@@ -96,7 +96,7 @@ class AutoGuard:
                 evidence.epoch,
                 "trained on the augmented source alone",
                 f"accuracy on labelled source is {evidence.source_accuracy:.1%}, so the model's "
-                "own predictions are no labels to learn from",
+                "own predictions are too unreliable as labels",
             )
             return
         self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]

@@ -95,7 +95,7 @@ def train(
     weights = _loss_weights(*source_samples[1:], kwargs.get("class_weight"))
     trained = from_all((to_numpy(source_samples[1]), weights))
     judges = bool(model.verbose) and is_held_out and bool(model.num_classes)
-    judges = judges and not has_several_processes()  # one alone cannot copy the weights
+    judges = judges and not has_several_processes()  # a process alone cannot copy the weights
     target_x = from_all(target_samples[0])
     watch = AdaptationWatch(model, (x, y), target_x, epochs, trained, keeps=judges)
     model.judging = Outcome(model, watch) if judges else None

@@ -89,7 +89,7 @@ class Pairs(keras.utils.PyDataset):
         return pair if weight is None else (*pair, weight)
 
     def on_epoch_begin(self) -> None:
-        """Notes that training has started; called by Keras."""
+        """Records that training has started; called by Keras."""
         self._has_started = True
 
     def on_epoch_end(self) -> None:

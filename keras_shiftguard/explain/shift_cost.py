@@ -5,7 +5,8 @@ measured in one of three ways:
 
 - Undo the operation on validation images. This is exact if the operation loses nothing (gain,
   gamma, shifts by whole pixels), or if the training images have it (noise that validation lacks).
-- Otherwise replay the operation on training images: their accuracy drops as that of validation.
+- Otherwise replay the operation on training images: their accuracy drops as much as that of
+  validation.
 - If no single operation explains the difference, compare the accuracy on training images that
   the model saw only once with that on validation. Without the difference, and before the model
   memorises training images, both are the same.

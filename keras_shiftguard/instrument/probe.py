@@ -93,7 +93,8 @@ class Probe:
     def end_batch(self) -> None:
         """Stops measuring until `begin_batch`: batches in between belong to other runs.
 
-        After data of unknown length, Keras does not tell that its last call got no batch.
+        If the length of the data is unknown, the last call gets no batch, and Keras does not
+        report that.
         """
         self._active = None
 

@@ -9,7 +9,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 
 class StepCorrection:
-    """Maps an image batch to `x * gain + bias`, and reverses the channels before if set so.
+    """Maps an image batch to `x * gain + bias`, after reversing the channels if necessary.
 
     It starts switched off, and then returns the batch itself.
 

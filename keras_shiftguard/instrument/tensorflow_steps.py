@@ -64,8 +64,8 @@ class TensorFlowSteps:
             prepare: Measures a batch, and returns it, or a changed one to use in its place.
 
         Returns:
-            What `function` returns for the last of the batches, `model.steps_per_execution` of
-            them.
+            The result of `function` for the last batch. It runs on up to
+            `model.steps_per_execution` batches.
 
         Raises:
             StopIteration: if the iterator has no more batches.
@@ -74,8 +74,8 @@ class TensorFlowSteps:
             return function(map(prepare, iterator))
         if hasattr(function, "shiftguard_probe"):
             return function(Batches(self._prepared(iterator, prepare), iterator.element_spec))
-        # A wrapper of the user's, which may copy the attributes of Keras's function, has globals of
-        # its own.
+        # A wrapper that the user made may copy the attributes of Keras's function, but it has
+        # its own globals, which show that it is not Keras's.
         module = str(getattr(function, "__globals__", {}).get("__name__", ""))
         if not module.startswith("keras."):
             return function(self._fed(iterator, prepare))
@@ -208,7 +208,7 @@ def _joined(parts: Any) -> Any:
 
 
 def _divided(strategy: Any, tensor: Any, sizes: list[int]) -> Any:
-    """Returns a tensor divided among the replicas, of which each gets that many samples."""
+    """Returns a tensor divided among the replicas; `sizes` has the number of samples of each."""
     import tensorflow as tf
 
     parts = iter(tf.split(tensor, sizes))

@@ -147,7 +147,7 @@ def _in_eight_bits(image: "Image.Image") -> "Image.Image":
     pixels = np.asarray(image)
     is_deep = image.mode != "I" or pixels.max() > 255
     levels = pixels // 256 if is_deep else pixels
-    # A file of 32 bits may hold more than 16 of them: too bright is white, not any other value.
+    # The pixels of a 32-bit file may exceed 16 bits. The clip makes such pixels white.
     return Image.fromarray(np.clip(levels, 0, 255).astype("uint8"))
 
 

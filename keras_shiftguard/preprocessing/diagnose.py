@@ -121,7 +121,7 @@ def diagnose_loaded(
 def _word(
     model: keras.Model, expects: Any, path: str | PathLike[str] | None, converts: bool
 ) -> tuple[dict[str | None, InputConvention], str]:
-    """Returns the stated conventions of the inputs, and words for who states them.
+    """Returns the stated conventions of the inputs, and a phrase for their source.
 
     `converts` is whether the model's own preprocessor converts the data.
     """

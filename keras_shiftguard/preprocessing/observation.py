@@ -150,7 +150,7 @@ def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
             return Observation(convention, None, 0.97, (f"{range_sentence} This is {convention}.",))
         if len(of_mode) == 1 and of_mode[0].order:
             convention = InputConvention(mode, of_mode[0].order)
-            found = f"{range_sentence} Black or white has the value that it has in {convention}."
+            found = f"{range_sentence} Black or white has its value of {convention}."
             return Observation(convention, None, 0.95, (found,))
     exceeding = _exceeding(single, summary)
     if exceeding is not None:

@@ -161,7 +161,7 @@ class _TensorFlowUpdate:
     def __init__(self, changes: Callable[..., Any]) -> None:
         self._changes = changes
         self._functions: dict[Hashable, Any] = {}
-        # By argument and rank. Rank 2 has columns, of which the number matters.
+        # By argument and rank. Only above rank 2: the number of columns of rank 2 stays fixed.
         self._shapes: dict[tuple[int, int], list[int | None]] = {}
 
     def __call__(self, variables: Sequence[keras.Variable], *tensors: Any) -> Any:

@@ -50,7 +50,7 @@ class App {
     body.replaceChildren(main);
   }
 
-  /** Shows that a run has an accuracy gap; where it has nothing else, unfolded. */
+  /** Shows the accuracy gap of a run; unfolds it if the run has no features. */
   showGap(gap) {
     const { open } = this.state.get();
     if (gap.table() && !this.listing.total && !open.includes("gap"))

@@ -34,7 +34,7 @@ function rangeOf(ends) {
 
 function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) {
   if (Number.isFinite(cost)) {
-    // What is not clear is no number to remember.
+    // An unclear cost is not shown as the large number.
     if (words === "not clear")
       return fact("cost not clear", `perhaps ${points(cost)} points of accuracy${rangeOf(ends)}`, "cost");
     const note = `of accuracy${rangeOf(ends)}`;
@@ -45,7 +45,7 @@ function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) 
   return urgent && fact("cost unknown", "accuracy lost: not measured", "cost");
 }
 
-/** For a fine run: how many features differ, and the little that this costs. */
+/** For a run in which nothing is wrong: how many features differ, and what that costs. */
 function healthOf(story, { features, tolerance, flag }, t) {
   const { cost, cost_interval: ends } = story;
   if (!features.length) return gapOf(story);

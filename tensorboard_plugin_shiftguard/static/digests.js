@@ -1,8 +1,8 @@
-/* What stands beside the titles of folded parts. */
+/* Short texts beside the titles of folded parts. */
 
 import { count } from "./format.js";
 
-/** What was measured, in a few words; null if nothing was. */
+/** The numbers of features and findings, as text; null without features. */
 export function featuresInWords({ overview, total }) {
   if (!total) return null;
   const found = overview.features.filter((one) => one.alarm).length;
@@ -11,6 +11,6 @@ export function featuresInWords({ overview, total }) {
   return `${count(total, "feature")}: ${found ? count(found, "finding") : "no finding"}${also}`;
 }
 
-/** How much happened; null if nothing did. */
+/** The number of events, as text; null without events. */
 export const eventsInWords = ({ overview }) =>
   overview?.events.length ? count(overview.events.length, "event") : null;

@@ -1,4 +1,4 @@
-/* The only file that creates elements; a text always becomes a text node.
+/* Creates the elements of the views; a text always becomes a text node.
  *
  * Names of runs, features and classes come from the log, which somebody else may have
  * written. So no name is parsed as markup, and control and bidirectional characters
@@ -31,7 +31,7 @@ function make(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.setAttribute("class", value);
-    // The only attribute with an unescaped name; it is for programs.
+    // The only attributes whose value is not escaped, because programs read them.
     else if (name === "data-feature" || name === "data-run" || name === "value")
       node.setAttribute(name, value);
     else node.setAttribute(name, value === true ? "" : visible(value));
@@ -78,7 +78,7 @@ export function code(text, attributes) {
   return el("pre", { tabindex: 0, role: "group", ...attributes }, node);
 }
 
-/** A table, in a summary that is opened on demand and filled only then. */
+/** A table in a folded part, which is built only when the part is opened. */
 export function foldedTable(title, build) {
   const holder = el("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": title });
   const node = el("details", { class: "folded" }, el("summary", null, title), holder);

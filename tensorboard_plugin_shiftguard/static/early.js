@@ -10,7 +10,7 @@ export function begin() {
   return { state, reader, read: first(state, reader).catch(() => false) };
 }
 
-/** Reads the list of runs and the overview of the shown one; whether both are there. */
+/** Reads the list of runs and the overview of the shown run; returns whether both arrived. */
 async function first(state, reader) {
   await reader.readRuns(() => false, false);
   const [focus] = reader.selected();

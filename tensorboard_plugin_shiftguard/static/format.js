@@ -13,7 +13,7 @@ export function number(value, digits = 3) {
   return minus(String(Number(value.toPrecision(digits))));
 }
 
-/** An effect size, always with its sign, always two decimals. */
+/** An effect size with its sign: two decimals below 10, one below 100, none above. */
 export function effect(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);

@@ -40,7 +40,7 @@ export function groupRows(overview, rows, unfolded) {
   return found;
 }
 
-/** The strongest that a row says at column `t`: `{level, effect, cost, member}`. */
+/** The cell of a row at column `t`: that of its strongest member, `{level, effect, cost, member}`. */
 export function cellOf(overview, { members }, t) {
   let best = { level: -1, effect: NaN, cost: null, member: members[0] };
   for (const member of members) {
@@ -65,7 +65,7 @@ function levelOf(flag, cost, tolerance) {
   return cost !== null && cost > tolerance ? UNCLEAR : TOLERATED;
 }
 
-/** The strongest of the columns from `from` to `to`, where they share a pixel. */
+/** The strongest cell of a row from column `from` up to `to`, for columns that share a pixel. */
 export function strongestOf(overview, row, from, to) {
   let best = cellOf(overview, row, from);
   for (let t = from + 1; t < to; t++) {
@@ -84,7 +84,7 @@ export function titleOf(overview, row, t) {
   return at.effect < 0 ? cause.lower : cause.higher;
 }
 
-/** What stands right of each row at column `t`: the cost, told once where rows share it. */
+/** The text to the right of each row at column `t`: the cost, shown once if rows share it. */
 export function costsOf(overview, rows, t) {
   const told = new Set();
   return rows.map((row) => {

@@ -83,7 +83,7 @@ function drawName(context, view, theme, row, top, chosen) {
     context.fillText(note, end, middle + 4);
 }
 
-/** Shortens a name to the room there is, in its middle: the end tells more. */
+/** Shortens a name to the available width. It is cut in its middle, because its end says more. */
 function fitted(context, name, room) {
   const text = shorten(name, 80);
   if (context.measureText(text).width <= room) return text;

@@ -1,6 +1,6 @@
 /* Scales: conversion of numbers to positions and colours. */
 
-/** A straight line from `domain` to `range`. */
+/** Linear scale that maps `[a, b]` to `[from, to]`. */
 export function linear([a, b], [from, to]) {
   const factor = b === a ? 0 : (to - from) / (b - a);
   const scale = (x) => from + (x - a) * factor;

@@ -18,7 +18,7 @@ import { createPreprocessing, preprocessingInWords } from "./preprocessing.js";
 import { createRuns } from "./runs.js";
 import { createToolbar } from "./toolbar.js";
 
-// What a part is told when it is unfolded.
+// The changes that a part is notified of when it is unfolded: all.
 const ALL = ["run", "data", "others", "rows", "feature", "epoch", "pair", "overlay"];
 
 /**

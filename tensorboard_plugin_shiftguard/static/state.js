@@ -75,7 +75,7 @@ function toStorage(storage, keys, state) {
 const forGood = () => window.localStorage;
 const forNow = () => window.sessionStorage;
 
-/** The one place where choices live: `get()`, `set(changes)`, `listen(f)`. */
+/** The store of all choices: `get()`, `set(changes)`, `listen(f)`. */
 export function createState() {
   const linked = fromAddress();
   // A link holds a whole position, which is not mixed with the last one.

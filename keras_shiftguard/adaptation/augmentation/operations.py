@@ -1,9 +1,8 @@
 """The table of augmentation operations, with their limits and their units.
 
-Opposite changes, such as `darker` and `brighter`, are two operations; only `signed` operations go
-in both directions, at random. So each
-has a strength of its own, and the one that leads away from the target stays
-at zero. A strength is in [0, 1]; at 1 the operation reaches its `limit`.
+Opposite changes, such as `darker` and `brighter`, are two operations, each with a strength of its
+own, so the one that leads away from the target stays at zero. Only `signed` operations go in both
+directions, at random. A strength is in [0, 1]; at 1 the operation reaches its `limit`.
 """
 
 from collections.abc import Iterable

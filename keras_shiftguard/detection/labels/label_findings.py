@@ -145,7 +145,7 @@ def with_doubt(
         text = f"{mix.explanation}; {POSSIBLY}, or samples were relabelled: too few to tell"
         doubted = replace(mix, explanation=text)
     else:
-        text = f"{mix.explanation}; the samples did not move with the shares: possibly relabelled"
+        text = f"{mix.explanation}; the inputs did not change with the shares: possibly relabelled"
         doubted = replace(mix, kind="concept", family=RELABELLED, explanation=text)
     return [doubted if f is mix else f for f in findings]
 

@@ -24,8 +24,8 @@ MODULES = {
     "Xception": ("xception", "tf"),
 }
 PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # by mode
-# Largest error of the result, in grey levels, because the numbers in the line are rounded to be
-# short. Named conventions are known exactly, fitted ones are not.
+# Largest error of the result in grey levels. It comes from rounding the numbers in the line.
+# Named conventions are known exactly, fitted ones are not, so theirs may be rounded more.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 
 

@@ -140,9 +140,9 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
         repaired, moved, repeated = mapped
         text = (
             f"The classes look to be in another order: {accuracy:.0%} of {n} predictions equal "
-            f"the label, but in {moved} of {repeated} classes the model keeps to one other class "
-            f"each; renamed so, {repaired:.0%} are right. Compare the class names of the labels "
-            "with those of the model."
+            f"the label, but for {moved} of {repeated} classes the model mostly predicts one and "
+            f"the same other class; with the classes renamed like this, {repaired:.0%} are right. "
+            "Compare the class names of the labels with those of the model."
         )
         return LabelFinding("other_order", text, 0.99, accuracy, repaired)
     hits = int((predicted == ids).sum())

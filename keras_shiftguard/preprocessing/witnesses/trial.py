@@ -84,7 +84,7 @@ class Preference:
         if not self.can_tell:
             return (
                 "Trial: the network hardly tells these images apart, with or without the fix, so "
-                "it cannot say which it sees better."
+                "the trial cannot decide."
             )
         how = "better" if self.sigmas > 0 else "worse"
         if self.by_labels:
