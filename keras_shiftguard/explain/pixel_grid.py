@@ -65,7 +65,7 @@ def find_grid(x: np.ndarray, channels_first: bool = False) -> Grid | None:
     if not found:
         return None
     # Values on a coarse grid may lie on finer grids as well, so the coarsest grid is chosen.
-    return max(found, key=lambda grid: np.mean(grid.convention.scale))
+    return max(found, key=lambda grid: float(np.mean(grid.convention.scale or 0)))
 
 
 def _grids(channels: int) -> list[Grid]:

@@ -152,7 +152,7 @@ class StrengthSearch:
             side = "above" if before[widest] < 0 else "below"
             found[names[k]] = (
                 f"the target's {attribute} lies {abs(before[widest]):.1f} standard deviations "
-                f"{side} training's; with the whole plan {abs(gaps[0][widest]):.1f} are left, "
-                f"without {names[k]} {abs(gaps[row][widest]):.1f} would be"
+                f"{side} training's; {abs(gaps[0][widest]):.1f} remain with all chosen "
+                f"operations, {abs(gaps[row][widest]):.1f} without {names[k]}"
             )
         return found
