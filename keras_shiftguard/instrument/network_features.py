@@ -59,7 +59,7 @@ class FeatureReader:
             inputs: The samples, by input name.
         """
         if self._layers is None:
-            every = [a for a in walk(self._model) if a.built and a.weights and not sublayers(a)]
+            every = self._weighted_layers()
             one = {name: np.asarray(x)[:1] for name, x in inputs.items()}
             found, outputs = self._run(one, every)
             if not found:
@@ -74,6 +74,14 @@ class FeatureReader:
             return Features(features, None)
         kernel, bias = (_numbers(v) for v in (layer.kernel, layer.bias))
         return Features(features, features @ kernel + bias)
+
+    @property
+    def has_one_layer(self) -> bool:
+        """Whether a single layer has weights, so that its input, the features, is the images."""
+        return len(self._weighted_layers()) == 1
+
+    def _weighted_layers(self) -> list[Any]:
+        return [a for a in walk(self._model) if a.built and a.weights and not sublayers(a)]
 
     def _pass(self, inputs: dict[str, np.ndarray]) -> tuple[Any, int]:
         """Returns the features of a pass, and the rank of the tensor that they are averages of."""

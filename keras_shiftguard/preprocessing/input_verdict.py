@@ -163,11 +163,16 @@ def _try_garbling(
     structure: StructuralExpectation,
     observation: Observation,
 ) -> Garbled:
-    """Returns how images seem to be garbled, with the trial of the repaired images."""
+    """Returns how images seem to be garbled, with the trial of the repaired images.
+
+    Untrained weights have not learnt what images look like, so with them there is no trial.
+    """
     first = summary.layout == "channels_first"
     garbling = find_garbling(samples[name], observation.convention, first)
     if garbling is None:
         return NOT_GARBLED
+    if structure.fresh:
+        return Garbled(garbling)
     as_fed = np.asarray(samples[name])[: len(garbling.images)]
     # Images that differ as fed may be equal after the repair (the hue of black pixels).
     both = np.intersect1d(distinct_images(as_fed), distinct_images(garbling.images))

@@ -125,14 +125,24 @@ def test_images_that_are_equal_after_the_repair_are_tried_once():
     black = np.zeros((2, SIDE, SIDE, 3))
     black[1, ..., 0] = 99
     fed = np.concatenate([black, GARBLED["HSV in place"]]).astype("float32")
-    network = keras.Sequential(
-        [keras.Input(RAW.shape[1:]), keras.layers.Conv2D(8, 3), keras.layers.Flatten()]
-    )
+    convolutions = [keras.layers.Conv2D(8, 3, name=name) for name in ("first", "second")]
+    network = keras.Sequential([keras.Input(RAW.shape[1:]), *convolutions, keras.layers.Flatten()])
     known = SimpleNamespace(convention=InputConvention("raw"))
     structure = StructuralExpectation(0, "input", known.convention, known.convention)
     layout = SimpleNamespace(layout="channels_last")
     found = _try_garbling(FeatureReader(network), {"input": fed}, "input", layout, structure, known)
     assert found.garbling.what.startswith("HSV") and found.trial.num_images == N + 1
+
+
+@pytest.mark.parametrize("bias", [0.0, 0.1])
+def test_random_or_linear_weights_prove_nothing(bias):
+    """Images of random colours look like HSV; as pixels, they look more different as RGB."""
+    random = np.random.default_rng(0)
+    images = np.kron(random.integers(0, 256, (16, 4, 4, 3)), np.ones((1, 8, 8, 1)))
+    last = keras.layers.Dense(1, bias_initializer=keras.initializers.Constant(bias))
+    network = keras.Sequential([keras.Input((32, 32, 3)), keras.layers.Flatten(), last])
+    found = sg.diagnose(network, images.astype("float32"))
+    assert found.status == "unknown" and not found.garbled
 
 
 @pytest.mark.thorough

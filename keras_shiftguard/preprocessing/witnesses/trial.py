@@ -165,9 +165,12 @@ class Trial:
         Args:
             other: A trial of the same images, before they were repaired. No two images may be
                 equal, neither here nor there, because each trial leaves out the second of them.
+
+        Returns:
+            The preference; one that cannot tell if the features of the network are the images.
         """
         n = self.num_images
-        if n < MIN_TRIAL_IMAGES:
+        if n < MIN_TRIAL_IMAGES or self._read.has_one_layer:
             return Preference(0.0, 0.0, n)
         return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
 
