@@ -220,7 +220,7 @@ class Probe:
         """Whether some input is corrected or augmented."""
         corrections = [c for s in self.streams.values() for c in s.corrections.values()]
         augments = self.augmentation is not None and self.augmentation.is_built
-        return augments or any(each.is_on for each in corrections)
+        return bool(augments or any(each.is_on for each in corrections))
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         """Returns one input of a batch, augmented and corrected if that is on."""
