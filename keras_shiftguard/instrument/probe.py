@@ -182,6 +182,8 @@ class Probe:
             all_inputs = named_inputs(x, self.names)
             inputs = {name: tensor for name, tensor in all_inputs.items() if is_dense(tensor)}
             if not measured.is_built:
+                if self.has_failed:
+                    return data
                 self._build(measured, inputs)
             with no_gradients():
                 if not self.has_failed:
@@ -218,7 +220,8 @@ class Probe:
     def _changes_input(self) -> bool:
         """Whether some input is corrected or augmented."""
         corrections = [c for s in self.streams.values() for c in s.corrections.values()]
-        return self.augmentation is not None or any(each.is_on for each in corrections)
+        augments = self.augmentation is not None and self.augmentation.is_built
+        return bool(augments or any(each.is_on for each in corrections))
 
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         """Returns one input of a batch, augmented and corrected if that is on."""
