@@ -73,8 +73,6 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     if memory > -MIN_LIKELY_SWAP_SIGMAS and not case.structure.fresh:
         trial = _try_swap(case, expected, fixed)
     helps = trial.sigmas if trial is not None and trial.can_tell else None
-    if helps is not None and trial is not None and not trial.head_tells:
-        helps = min(helps, 0.0)  # the classifier may have been trained on swapped channels
     if trial is not None and (memory > MIN_LIKELY_SWAP_SIGMAS or (helps or 0) > 1):
         sentences.append(trial.in_words().replace("the fix", "red and blue exchanged"))
     alone = trial is not None and trial.num_images >= MIN_IMAGES_ALONE

@@ -96,6 +96,8 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         trial = None
     else:
         trial = case.try_fix(observed, expected)
+    if trial is not None and not trial.head_tells and not are_near(observed, expected):
+        trial = trial.without_head()  # no classifier learns from features of such input
     by_trial = _trial_says(trial, memory)
     doubt: tuple[str, ...] = ()
     if memory == 1 and by_trial < 1 and (doubt := _doubt_about_contrast(case, suspicion)):
@@ -157,14 +159,13 @@ def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_
     """Whether the trial with the user's own classifier permits a mismatch; True without one.
 
     A classifier on a frozen backbone may have learnt another input than the backbone, and batch
-    norm only shows the input of the backbone. So in close conventions the fix must clearly help,
-    and the classifier must be able to tell.
+    norm only shows the input of the backbone. So in close conventions the fix must clearly help.
     """
     if case.structure.head != "own" or trial is None:
         return True
     if trial.by_labels or not are_near(suspicion.observed, suspicion.expected):
         return by_trial == 1 or not trial.can_tell
-    return trial.can_tell and trial.head_tells and trial.sigmas > MIN_HEAD_SIGMAS
+    return trial.can_tell and trial.sigmas > MIN_HEAD_SIGMAS
 
 
 def _is_published(case: Case) -> bool:

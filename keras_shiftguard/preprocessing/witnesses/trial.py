@@ -16,7 +16,7 @@ Reference:
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,22 +51,31 @@ class Preference:
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
         by_labels: Whether the labels decided.
-        head_tells: Whether the logits, if they are compared, tell the images apart. If not, as
-            with a classifier of two classes, they are left out of `sigmas`.
-        highest: The larger difference if the logits are compared; None if it is `sigmas`.
+        of_features: The difference by the features alone, if the logits are compared.
+        of_logits: The difference by the logits alone, if they are compared.
+        head_tells: Whether the logits, if they are compared, tell the images apart. Those of a
+            classifier of two classes do not.
     """
 
     sigmas: float
     told_apart: float
     num_images: int
     by_labels: bool = False
+    of_features: float | None = None
+    of_logits: float | None = None
     head_tells: bool = True
-    highest: float | None = None
 
     @property
     def at_best(self) -> float:
         """The difference of the features or of the logits, whichever speaks more for the fix."""
-        return self.sigmas if self.highest is None else self.highest
+        if self.of_features is None or self.of_logits is None:
+            return self.sigmas
+        return max(self.of_features, self.of_logits)
+
+    def without_head(self) -> "Preference":
+        """Returns the preference by the features alone."""
+        sigmas = self.sigmas if self.of_features is None else self.of_features
+        return replace(self, sigmas=sigmas)
 
     @property
     def can_tell(self) -> bool:
@@ -251,16 +260,15 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
         if before.knows_labels() or after.knows_labels():
             sigmas = _sigmas(after.of_labels - before.of_labels)
             return Preference(sigmas, told_apart, n, by_labels=True)
-    sigmas = highest = _sigmas(after.by_features - before.by_features)
-    head_tells = True
-    if before.by_logits is not None and after.by_logits is not None:
-        # Two logits point in two directions only: a network that gives one answer to all images
-        # then has a better score than one that sees them.
-        head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
-        if head_tells:
-            of_logits = _sigmas(after.by_logits - before.by_logits)
-            sigmas, highest = min(sigmas, of_logits), max(sigmas, of_logits)
-    return Preference(sigmas, told_apart, n, head_tells=head_tells, highest=highest)
+    of_features = _sigmas(after.by_features - before.by_features)
+    if before.by_logits is None or after.by_logits is None:
+        return Preference(of_features, told_apart, n)
+    of_logits = _sigmas(after.by_logits - before.by_logits)
+    # Two logits point in two directions only: a network that gives one answer to all images then
+    # has a better score than one that sees them.
+    head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
+    sigmas = min(of_features, of_logits)
+    return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells)
 
 
 def _told_apart(before: np.ndarray, after: np.ndarray) -> float:
