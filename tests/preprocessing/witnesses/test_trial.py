@@ -73,7 +73,7 @@ def test_a_trained_head_has_a_say():
     alone = Trial(reader, fed, "input", with_head=False).of(fix(unit, TF))
     both = Trial(reader, fed, "input").of(fix(unit, TF))
     assert both.sigmas < alone.sigmas and both.sigmas < 2
-    assert both.at_best == pytest.approx(alone.sigmas)
+    assert both.of_features == both.at_best > 2
     labelled = Trial(reader, fed, "input", labels=np.arange(20)).of(fix(unit, TF))
     assert labelled.by_labels and labelled.sigmas < 0 and "less probable" in labelled.in_words()
 
