@@ -88,7 +88,7 @@ class Stream:
             return  # no sample, as the last batch of a pass over several replicas may have
         self._is_empty = False
         sizes = {x.shape[0] for x in inputs.values()}
-        if width_of(y) and sizes and sizes != {y.shape[0]}:
+        if width_of(y) and len(sizes | {y.shape[0], None}) > 2:  # TensorFlow may not know a size
             y = None  # labels of parts of a sample, such as of the steps of a sequence
         fed, labels = inputs, y
         inputs, y, rows = self._padding(inputs, y)
