@@ -67,7 +67,7 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
     if lead["kind"] == "label":
         if lead["stream"] == "validation":
             otherwise = "If the new shares are right, say so: guard.acknowledge('labels')."
-            split = "train_test_split(x, y, stratify=y)"
+            split = "x_train, x_val, y_train, y_val = train_test_split(x, y, stratify=y)"
             return "Split the data so that each class has its share:", split, [otherwise]
         return None, None, []
     if not _can_be_augmented(lead):

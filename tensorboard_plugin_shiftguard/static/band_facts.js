@@ -75,7 +75,7 @@ function dateOf({ kind, since, about }, last) {
   if (!since) return about?.[0] === "gap" && fact("no date", "measured once", "since");
   const of = Number.isFinite(last) ? `of ${Math.max(last + 1, since)}` : "";
   if (kind === "corrected")
-    return fact(`corrected since epoch ${since}`, "wrong from the first batch on", "since");
+    return fact(`corrected since epoch ${since}`, "the data itself is wrong from the first batch on", "since");
   const wrong = about?.[0] === "preprocessing" && about[1] === "preprocessing" && kind === "act";
   return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, of, "since");
 }
