@@ -2,10 +2,11 @@
 
     python examples/benchmarks/adaptation_augmentation_cost.py [--rounds 40] [--side 32]
 
-A compiled step of our bank with some operations switched on is compared with Keras's own layers
-of the same operations, on the same batch. The figures are CPU seconds of the process. Rounds of
-both alternate, and the result is the median of the ratios of neighbouring rounds with its
-middle half, because other jobs on the machine slow both alike. One thread gives the steadiest
+A compiled call of our `AdaptiveAugmentation` layer with some operations switched on is compared
+with Keras's own layers of the same operations, on the same batch. The figures are CPU seconds of
+the process. Rounds of both alternate, and each round of ours is divided by the neighbouring round
+of Keras's, because other jobs on the machine slow both alike. The result is the median and the
+quartiles of these ratios. One thread gives the steadiest
 result: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1.
 """
 
@@ -39,7 +40,7 @@ def pairs():
 
 
 def compiled(layer, x):
-    """Returns a function that computes one batch, after it was traced."""
+    """Returns a function that computes one batch: compiled on TensorFlow and JAX, else eager."""
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

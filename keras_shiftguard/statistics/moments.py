@@ -45,7 +45,7 @@ class Moments:
     def update(self, batch: Batch) -> None:
         pivot, num_finite = batch.pivot, batch.num_finite
         has_values = ops.cast(num_finite > 0, "float32")  # (batch, channels)
-        # Values that are not finite have a deviation of 0, so they add nothing.
+        # `batch.deviation` is 0 where a value is not finite, so such values add nothing.
         first = batch.total / ops.maximum(num_finite, 1.0)
         squares = batch.over_pixels(ops.sum, ops.square(batch.deviation))
         second = squares / ops.maximum(num_finite, 1.0)

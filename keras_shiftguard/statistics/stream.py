@@ -21,8 +21,8 @@ from keras_shiftguard.statistics.sketch import Sketch
 class Stream:
     """The sketches, kept images and corrections of one stream.
 
-    `update` is called beside the step, for each batch. `drain`, `restart` and `forget` read and
-    reset the statistics.
+    `update` is called for each batch, before the compiled step and outside it. `drain`, `restart`
+    and `forget` read and reset the statistics.
 
     Args:
         name: Name of the stream.
@@ -85,7 +85,7 @@ class Stream:
     def _add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds one batch to everything but the user's metrics."""
         if any(not x.shape[0] for x in inputs.values()):
-            return  # no sample, as the last batch of a pass over several replicas may have
+            return  # with several replicas, some may get no sample of the last batch
         self._is_empty = False
         sizes = {x.shape[0] for x in inputs.values()}
         if width_of(y) and len(sizes | {y.shape[0], None}) > 2:  # TensorFlow may not know a size

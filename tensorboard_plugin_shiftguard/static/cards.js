@@ -8,7 +8,7 @@ const NARROWEST = 17; // rem, of one card
 const TALLEST = 9.5; // rem, of one card with its gap
 const GAP = 0.75; // rem
 const AROUND = 1; // rows of cards kept beyond the view
-const MOST_AT_ONCE = 32; // names in one question
+const MOST_AT_ONCE = 32; // names in one request
 const MOST_CARDS = 60;
 
 export function createCards({ state, failed }) {
@@ -156,7 +156,7 @@ export function createCards({ state, failed }) {
       if (now !== source || changed.has("data")) {
         aborter.abort();
         aborter = new AbortController();
-        // The old drawing of the same run stays until the new one has arrived.
+        // Another run or pair clears the drawings; else the old ones stay until new data arrive.
         if (now !== source) scroller.scrollTop = 0;
         if (now !== source) for (const card of cards.values()) card.draw(undefined);
         source = now;

@@ -2,7 +2,7 @@
 
 import { binName } from "./histogram.js";
 
-/** Hands a text to the browser as a file. Nothing leaves the page. */
+/** Downloads a text as a file. Nothing is sent over the network. */
 export function saveFile(name, type, text) {
   const address = URL.createObjectURL(new Blob([text], { type }));
   const link = document.createElement("a");
@@ -14,7 +14,7 @@ export function saveFile(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-/** Returns a file name of plain letters for a feature. */
+/** Returns a file name of ASCII letters, digits, - and _, from parts such as a feature's name. */
 export function fileName(parts, ending) {
   const plain = parts.map((part) =>
     String(part)

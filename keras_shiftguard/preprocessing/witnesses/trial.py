@@ -1,10 +1,11 @@
 """Trial of a fix: tests whether a network recognises its images better with the fix.
 
 If the input is right, a network gives similar features to two views of one photo, and different
-features to different photos. So the trial takes the features of two views of each image, as fed
-and with the fix. The score of an image is its InfoNCE: the log of the softmax over cosine
-similarities, of its own second view among those of all images. The result is the mean difference
-of the scores, in standard errors over the images. "Sees better" means a higher score.
+features to different photos. So the trial takes the features of two views of each image, once as
+fed and once with the fix. The score of an image is its InfoNCE: the cosine similarities of its
+first view to the second views of all images go through a softmax, and the score is the log
+probability of its own second view. The result is the mean difference of the scores, in standard
+errors over the images. "Sees better" means a higher score.
 
 The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
 over many would be wrong too often. If there are labels that the network has learnt, they decide
@@ -172,11 +173,12 @@ class Trial:
         """Returns how much better the network sees these images than those of another trial.
 
         Args:
-            other: A trial of the same images, before they were repaired. No two images may be
-                equal, neither here nor there, because each trial leaves out the second of them.
+            other: A trial of the same images, before they were repaired. In both trials the images
+                must be distinct: a trial drops duplicates, and then the two would not match.
 
         Returns:
-            The preference; one that cannot tell if the features of the network are the images.
+            The preference. Where the features of the network are the images, it is one that
+            cannot tell.
         """
         n = self.num_images
         if n < MIN_TRIAL_IMAGES or self._read.has_one_layer:
@@ -264,8 +266,8 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
     if before.by_logits is None or after.by_logits is None:
         return Preference(of_features, told_apart, n)
     of_logits = _sigmas(after.by_logits - before.by_logits)
-    # Two logits point in two directions only: a network that gives one answer to all images then
-    # has a better score than one that sees them.
+    # The cosine of two pairs of logits is mostly near 1 or -1. A wrong match then costs so much
+    # that one answer for all images can score better than answers that tell them apart.
     head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
     sigmas = min(of_features, of_logits)
     return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells)
