@@ -179,6 +179,7 @@ class SwitchOn(keras.callbacks.Callback):
                 correction.switch_on(None, (2.0,) * 3, (0.0,) * 3)
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 @pytest.mark.to_the_bit
 @pytest.mark.parametrize("hook", ["result", "update"])
@@ -213,6 +214,7 @@ def test_a_correction_goes_on_after_a_failure_of_the_guard(hook, monkeypatch):
     assert same(numbers(model), numbers(plain))
 
 
+@pytest.mark.thorough
 def test_the_history_stays_a_table_after_a_failure():
     left = [2]
 
@@ -255,6 +257,7 @@ def test_a_fit_without_an_epoch_attaches_no_profile(tmp_path):
         run(new_model(), [guard], epochs=0)
 
 
+@pytest.mark.thorough
 def test_the_users_settings_of_numpy_are_not_those_of_the_guard(unwatched):
     """With `np.seterr(all="raise")`, a tiny probability would be an error (underflow)."""
     guard = quiet(reference=X + 9.0, target_data=X * 1e-3)

@@ -109,6 +109,7 @@ def test_a_target_that_draws_random_numbers_changes_no_training():
     assert drawn == plain
 
 
+@pytest.mark.thorough
 def test_no_name_of_a_later_model_is_used_up():
     def fitted(*callbacks):
         keras.utils.clear_session()
