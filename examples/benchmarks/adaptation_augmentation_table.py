@@ -25,7 +25,7 @@ ORDER = (*FIXED, "adaptive", "none+bn", "adaptive+bn", "oracle")
 
 
 class Results:
-    """Rows in a file of JSON lines, which are added as they are measured."""
+    """A file of JSON lines, to which each result is added as soon as it is measured."""
 
     def __init__(self, path):
         self.path = Path(path)

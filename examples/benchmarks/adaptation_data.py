@@ -228,7 +228,7 @@ def cancer_split(seed):
 
 
 def noisy_table(seed):
-    """Synthetic table with a quarter of wrong labels; the target has another class mix and means."""
+    """Synthetic table, a quarter of its labels wrong; the target has another class mix and mean."""
     rng = np.random.default_rng([seed, 7])
     weights = np.random.default_rng(7).normal(size=20)
 

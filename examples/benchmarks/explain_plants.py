@@ -27,7 +27,7 @@ NAMES = {
 class Plant:
     """A set of planted causes: the variant of each, by the name of the cause.
 
-    A cause of the kind `scene` changes the files. `size`, `order` and `range` change the pipeline.
+    The cause `scene` changes the files. The causes `size`, `order` and `range` change the pipeline.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)

@@ -57,7 +57,7 @@ def timed_guard(log_dir):
     import keras_shiftguard as sg
 
     class Timed(sg.ShiftGuard):
-        """A guard that records its time at the end of each epoch, the size of its state and its events."""
+        """A guard that records the time of each end of an epoch, and its bytes of state and log."""
 
         ends, state, written = (), 0, ()
 

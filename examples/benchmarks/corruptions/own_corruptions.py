@@ -241,7 +241,7 @@ def drifting_haze(x, s, rng):
 
 
 def fog_added(x, s, rng):
-    """Fog that is brighter than the scene, exposed for the fog."""
+    """Fog that is brighter than the scene, with the exposure set for the fog."""
     cloud = one_over_f(x.shape[:2], rng.uniform(1.0, 2.8), rng)[..., None]
     thickness, brightest = between(0.6, 4.0, s), max(x.max(), 1.0)
     return (x / 255 + thickness * cloud) * brightest / (brightest / 255 + thickness)
