@@ -2,8 +2,8 @@
 
     python examples/adapt_augmentation.py
 
-The model learns from clean digits. The target is unlabelled: digits of the same kind from a worse
-camera, full of noise. The same network is trained twice: plain, and with
+The model learns from clean digits. The target is unlabelled digits of the same kind from a worse
+camera, full of noise. The same network is trained twice: without a guard, and with
 `ShiftGuard(target_data=..., adapt=True)`.
 """
 

@@ -2,8 +2,8 @@
 
     python examples/adapt_digits.py
 
-The same small network is trained twice for each direction: on the source alone, and together
-with unlabelled digits of the other collection. It takes a few minutes on a CPU.
+For each direction, the same small network is trained twice: on the source alone, and on the source
+together with unlabelled digits of the other collection. The script takes a few minutes on a CPU.
 """
 
 import sys
@@ -34,8 +34,8 @@ def adapt(name, source, target):
     alone = lenet()
     alone.fit(x, y, batch_size=64, epochs=EPOCHS, verbose=0)
 
-    # This model wraps the network. Its `fit` takes the target as well, and never uses its
-    # labels. The result, `adapted_model`, is the plain network again.
+    # This model wraps the network. Its `fit` takes the target as well, and never uses labels of
+    # the target. The result, `adapted_model`, is the plain network again.
     model = sg.DomainAdaptationModel(lenet(), method="auto", verbose=0)
     model.compile("adam", alone.loss, metrics=["accuracy"])
     model.fit(x, y, target_data=unlabelled, batch_size=64, epochs=EPOCHS, verbose=0)

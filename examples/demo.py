@@ -2,18 +2,18 @@
 
     make demo
 
-A pretrained network wants its images in B, G, R order, 0..255, minus the ImageNet mean. That is
+A pretrained network expects images in B, G, R order, 0..255, minus the ImageNet mean. That is
 Keras's `caffe` convention, as for ResNet50 and VGG. A tutorial says
 `ImageDataGenerator(rescale=1 / 255)`. Everything runs, nothing warns, and the accuracy stays
-low. Here `diagnose` says why, from a few images and before any training. Then the same `fit` runs
-twice with the mistake in it: without a guard, and with `ShiftGuard(on_mismatch="fix")`, which
-repairs the input inside `fit`.
+low. In this demo `diagnose` says why, from a few images and before any training. Then the same
+`fit` runs twice with the mistake in it: without a guard, and with
+`ShiftGuard(on_mismatch="fix")`, which repairs the input inside `fit`.
 
 The photos (ImageNet, from foolbox) and the weights of the network (EfficientNet-Lite0, trained
-on ImageNet) are real. One thing is arranged: the first layer is folded so that the network
-wants the `caffe` convention instead of its own, which leaves its function unchanged. The task is
-small, since there are twenty photos: from which photo was this crop cut? Training and validation
-crops come from opposite halves of each photo and never overlap.
+on ImageNet) are real. One thing is arranged: the weights of the first layer are changed so that the
+network expects the `caffe` convention instead of its own. Otherwise its function is the same. The
+task is small, since there are twenty photos: from which photo was a crop cut? Training and
+validation crops come from opposite halves of each photo and never overlap.
 """
 
 # ruff: noqa: E402 (Keras is imported first, with its output silenced)
@@ -109,7 +109,7 @@ def train(
 
 
 def is_right(diagnosis: sg.Diagnosis) -> bool:
-    """Whether the verdict names the mistake that was made here."""
+    """Returns whether the verdict names the mistake that was made here."""
     expected, observed = diagnosis.expected, diagnosis.observed
     return (
         diagnosis.status == "mismatch"

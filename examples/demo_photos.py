@@ -48,9 +48,9 @@ def _halves(size: tuple[int, int]) -> list[tuple[int, int, int, int]]:
 
 
 def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
-    """Returns batches of RGB images in [0, 1]: the tutorial's scaling, not the model's."""
+    """Returns batches of RGB images in [0, 1]: the scaling of the tutorial, not of the model."""
     if keras.backend.backend() == "tensorflow":
-        # Keras 3 keeps the class of the old tutorials under this name only.
+        # Keras 3 keeps the old tutorials' class `ImageDataGenerator` only under this name.
         from tensorflow.keras.preprocessing.image import ImageDataGenerator
 
         with contextlib.redirect_stdout(io.StringIO()):  # "Found 100 images ..."
@@ -66,7 +66,7 @@ def feed(folder: Path, shuffle: bool, seed: int) -> keras.utils.PyDataset:
 
 
 class UnitImages(keras.utils.PyDataset):
-    """The same batches for the other backends, where the legacy class does not exist."""
+    """The same batches without `ImageDataGenerator`, which only the TensorFlow backend has."""
 
     def __init__(self, folder: Path, shuffle: bool, seed: int) -> None:
         super().__init__()

@@ -31,8 +31,9 @@ print(diagnosis)
 # A program can read the same result from attributes.
 print(f"\nstatus {diagnosis.status!r}, to paste: {diagnosis.advice}")
 
-# Repair it in one of three ways: paste the advice into the pipeline (best), put the layer
-# `diagnosis.fix` in front, or take the repaired model. It saves and loads without this package.
+# Repair the mistake in one of three ways: paste the advice into the pipeline (best), put the layer
+# `diagnosis.fix` in front of the model, or take the repaired model. The repaired model saves and
+# loads without this package.
 repaired = diagnosis.apply(model) if diagnosis.fix is not None else model
 
 

@@ -33,7 +33,7 @@ def uci():
 
 
 def network(seed=0, batch_norm=False):
-    """Returns a small compiled convolutional network; `"features"` is the layer before the last."""
+    """Returns a small compiled convolutional network; its layer before the last is `"features"`."""
     keras.utils.set_random_seed(seed)
     layers = keras.layers
     model = keras.Sequential(

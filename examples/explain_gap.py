@@ -2,8 +2,8 @@
 
     python examples/explain_gap.py
 
-A network classifies MNIST's digits. An office that installed it scans with noise and sees few
-of the digits 0, 1 and 6, and its program feeds 0..255 where the network was trained on [0, 1].
+A network for MNIST's digits was trained on [0, 1]. An office has installed the network. The scans
+of the office are noisy, few of its digits are 0, 1 and 6, and its program feeds 0..255.
 """
 
 import sys
@@ -20,8 +20,8 @@ x, y = mnist()
 model = network(batch_norm=True)
 model.fit(x[:TRAIN], y[:TRAIN], epochs=EPOCHS, verbose=0)
 
-# The reference is labelled data from the laboratory that the network did not see. Instead, it may
-# be a profile made with the model and the labels: a file without images.
+# The reference is labelled data from the laboratory that the network did not see. A profile that
+# was made with the model and the labels (a file without images) can take the place of these data.
 reference = (x[2500:3700], y[2500:3700])
 
 # The data of the office. All of its faults are put in here, so the true causes are known.
@@ -32,12 +32,13 @@ images, labels = images[keep][:COUNT], labels[keep][:COUNT]
 noisy = np.clip(images + rng.normal(0, 0.2, images.shape), 0, 1)
 fed = np.round(255 * noisy)
 
-# `explain_gap` removes the causes in every combination and evaluates the model again, so the parts
-# do not depend on an order. The part of a cause that cannot be removed is estimated.
+# `explain_gap` removes the causes in every combination and evaluates the model again each time, so
+# the points of a cause do not depend on an order of removal. If a cause cannot be removed, its
+# points are estimated.
 report = sg.explain_gap(model, (fed, labels), reference)
 print(report)
 
-# A program can read the rows.
+# A program can read the rows of the table.
 print()
 for row in report.rows:
     low, high = row.interval

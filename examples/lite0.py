@@ -6,11 +6,11 @@ in the file can run.
 
 `build(folded_to=convention)` folds an affine map and a channel order into the first convolution,
 so that one set of real weights can stand for networks that were trained on any input convention.
-Inside the image the fold is exact. At the border it does what a network trained on that
-convention would do: Keras pads with zeros in the network's own input space, so the bottom row and
-the right column of the first feature map see a border of another colour than Lite0 saw in
-training. On the twenty photos this changes no top-1 or top-5 prediction, and the mean
-probability of the true class by less than 0.007.
+Inside the image the fold is exact. At the border the folded network does what a network trained
+on that convention would do: Keras pads with zeros in the network's own input space, so the bottom
+row and the right column of the first feature map see a border of another colour than Lite0 saw in
+training. On the twenty photos this border changes no top-1 or top-5 prediction, and it changes the
+mean probability of the true class by less than 0.007.
 """
 
 import pickle
@@ -67,11 +67,11 @@ def build(
 def fold(conv: Any, batch_norm: Any, trained: InputConvention, wanted: InputConvention) -> None:
     """Changes a first convolution that was trained on one convention so that it expects another.
 
-    A constant added to every input of a convolution without bias is a constant
-    at its output. The batch norm that follows takes it into its moving mean.
+    A constant added to every input of a convolution without bias adds a constant
+    to every output. The moving mean of the batch norm that follows absorbs this constant.
     """
     scale, offset = np.asarray(wanted.scale), np.asarray(wanted.offset)
-    if trained.channel_order != wanted.channel_order:  # the kernel gets the trained order
+    if trained.channel_order != wanted.channel_order:  # the kernel expects the trained order
         scale, offset = scale[::-1], offset[::-1]
     gain = np.asarray(trained.scale) / scale
     bias = np.asarray(trained.offset) - gain * offset

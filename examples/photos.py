@@ -1,6 +1,6 @@
 """Real photographs for the examples, tests and benchmarks.
 
-No picture is shipped with this package: they come with the wheels of foolbox (twenty labelled
+This package ships no picture. The photos come with the wheels of foolbox (twenty labelled
 ImageNet photos), scikit-image and scikit-learn.
 """
 
@@ -26,7 +26,7 @@ def imagenet_files() -> list[Path]:
 
 
 def imagenet_photos(size: int = 224, crop: float = 0.875) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the photos as networks are evaluated: the middle `crop`, bicubic.
+    """Returns the photos as for evaluating a network: the middle `crop`, resized with bicubic.
 
     Returns:
         `(images, labels)`: uint8 of shape `(20, size, size, 3)`, RGB, and the

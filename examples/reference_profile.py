@@ -1,4 +1,4 @@
-"""Reference profile: the training data is profiled once, and every day is compared with it.
+"""Reference profile: training data are profiled once, and every day is compared with the profile.
 
     python examples/reference_profile.py
 
@@ -22,8 +22,8 @@ model = network()
 model.fit(train, labels, epochs=1 if SMALL else 5, verbose=0)
 
 # On the training machine, one pass measures the data. With `model=`, the profile also holds
-# statistics of its predictions and of the activations of one layer. The file holds counts and
-# moments, no images, and its size does not depend on the number of images.
+# statistics of the model's predictions and of the activations of one layer. The file holds counts
+# and moments, no images. The size of the file does not depend on the number of images.
 folder = Path(tempfile.mkdtemp())
 path = folder / "train.profile"
 sg.profile((train, labels), model=model, feature_layer="features").save(path)

@@ -4,7 +4,7 @@
 
 A network for digits is trained on images in [-1, 1]. It has no batch normalisation, so its weights
 do not reveal this range. `ShiftGuard(attach_to=)` attaches the profile of the training data to the
-model file. When the model is served 0..255, `diagnose` reads the profile and names the mistake.
+model file. In serving, the model is fed 0..255. `diagnose` reads the profile and names the mistake.
 """
 
 import sys
@@ -37,7 +37,7 @@ guard = sg.ShiftGuard(attach_to=path)
 epochs = 1 if SMALL else 5
 model.fit(train, y[:4000], validation_split=0.1, epochs=epochs, callbacks=[save, guard], verbose=0)
 
-# Later, on another machine: the file alone holds how the images were scaled. From a shell:
+# Later, on another machine, the model file alone says how the images were scaled. From a shell:
 #     keras-shiftguard diagnose best.keras photos/
 diagnosis = sg.diagnose(path, test)
 print(f"\n{diagnosis}\n")

@@ -4,14 +4,14 @@
     tensorboard --logdir logs/shift_tab
 
 - `healthy`: handwritten digits, training and validation from the same source.
-- `darker`: the same, but from epoch 4 on a gamma darkens the validation images: gray becomes nearly
-  black.
-- `labels`: the same, but validation holds mostly the digits 3 and 5.
+- `darker`: as `healthy`, but from epoch 4 on a gamma darkens the validation images: gray becomes
+  nearly black.
+- `labels`: as `healthy`, but validation holds mostly the digits 3 and 5.
 - `adapted`: training digits and an unlabelled target from a worse camera, dark and noisy, with
   `adapt=True`: augmentation makes training look like the target.
 - `mismatch`: a network with ImageNet weights that expects [-1, 1] and is fed [0, 1].
-- `fixed`: the same with `on_mismatch="fix"`: the guard corrects the input inside `fit`.
-- `gap`: no fit with a guard, only `explain_gap` of a network whose images come from another place.
+- `fixed`: as `mismatch`, with `on_mismatch="fix"`: the guard corrects the input inside `fit`.
+- `gap`: no guard, only `explain_gap` for a network whose images come from another place.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def badly_seen(images, rng, noise=0.05):
 
 
 class Validation(keras.utils.PyDataset):
-    """Batches of validation; `faulty` makes them darker."""
+    """Batches of validation images; `faulty` makes the images darker."""
 
     def __init__(self, x, y):
         super().__init__()
@@ -143,7 +143,7 @@ def fit_photos(log_dir, epochs, on_mismatch="warn"):
 
 
 def explain(log_dir, epochs):
-    """Writes only the table of an accuracy gap: noise, and 0..255 in place of [-1, 1]."""
+    """Writes only the table of an accuracy gap with two causes: noise, and 0..255 for [-1, 1]."""
     keras.utils.set_random_seed(0)
     x, y = digits()
     x = 2 * x - 1

@@ -3,7 +3,7 @@
     python examples/tabular.py
 
 The data are thirty measurements of 569 biopsies (Wisconsin, in scikit-learn). The second hospital
-exports areas in square centimetres where the first used square millimetres.
+exports areas in square centimetres, while the first hospital used square millimetres.
 """
 
 import sys

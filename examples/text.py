@@ -2,8 +2,8 @@
 
     python examples/text.py
 
-The task: which part of Python's library does this docstring come from? The texts are those of
-the Python that runs this script.
+The task of the model: from which part of Python's library does a docstring come? The texts are the
+docstrings of the Python that runs this script.
 """
 
 import ast
@@ -59,8 +59,8 @@ model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy", me
 train = tokens([text.lower() for text in texts[:half]])
 model.fit(train, labels[:half], epochs=EPOCHS, verbose=0)
 
-# The reference texts must not be those from which the vocabulary was made: in these, fewer words
-# are unknown than in new texts.
+# The reference texts must not be the texts from which the vocabulary was made, because in those
+# texts fewer words are unknown than in new texts.
 reference = sg.profile(tokens([text.lower() for text in texts[half:later]]))
 right, wrong = tokens([text.lower() for text in texts[later:]]), tokens(texts[later:])
 for name, x in (("as in training", right), ("not lowered", wrong)):

@@ -4,10 +4,10 @@
 
 1. `validation_split=0.2` takes the last fifth of the arrays, before anything is shuffled. These
    digits are sorted by class, as in many data sets on disk.
-2. The validation scans are noisier than those of training. The guard reports in one line how much
-   accuracy this costs.
-3. Training is augmented and validation is not, as it should be. The two streams differ, but this
-   costs no accuracy, so the guard raises no alarm.
+2. The validation scans are noisier than the training scans. The guard reports in one line how much
+   accuracy the noise costs.
+3. Training is augmented and validation is not, as it should be. The two streams differ, but the
+   difference costs no accuracy, so the guard raises no alarm.
 """
 
 import sys
@@ -42,7 +42,7 @@ class Augmented(keras.utils.PyDataset):
 
 
 # The guard only has to be in `callbacks`. With `log_dir="logs/run1"` it also writes for the Shift
-# tab of TensorBoard. Its warning is switched off, because the report is printed below.
+# tab of TensorBoard. The guard's warning is switched off, because the report is printed below.
 warnings.simplefilter("ignore", sg.ShiftWarning)
 
 

@@ -2,9 +2,9 @@
 
     python examples/benchmarks/accuracy_estimate.py --data fashion photos --seeds 0 1 2
 
-The model is a small CNN, with 1,000 labelled reference images and 1,000 unlabelled images under
-each shift. The shifts are those of `alarms.py` and harsher ones. Without an answer of
-`estimate_accuracy`, the error of its method ATC counts.
+The model is a small CNN. There are 1,000 labelled reference images, and 1,000 unlabelled images
+under each shift. The shifts are those of `alarms.py` and harsher ones. Where `estimate_accuracy`
+gives no answer, the error of its method ATC counts.
 """
 
 import argparse

@@ -4,11 +4,11 @@
     python examples/benchmarks/adaptation.py --tasks moons --methods dann --seeds 10 --save R.json
     python examples/benchmarks/adaptation.py --show RESULTS.json
 
-Runs are added to the file that `--save` names, and runs that it has already are skipped. So the
-suite can be run in parts, also in parallel with several files; `--show` takes several files.
+Runs are added to the file that `--save` names, and runs that the file already holds are skipped. So
+the suite can be run in parts, also in parallel with several files; `--show` takes several files.
 
 `source` is plain training with the same number of steps. `oracle` is trained on the labels of the
-target. All others are `DomainAdaptationModel(method=...)`, and see no label of the target;
+target. All other methods are `DomainAdaptationModel(method=...)`, and see no label of the target.
 `augmentation` trains on augmented source samples and has no loss on the target. The figures are
 those of the last epoch. The networks and their epochs are in `adaptation_data.py`.
 """

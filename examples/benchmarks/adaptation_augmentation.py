@@ -9,12 +9,12 @@ r"""Augmentation benchmark: does `adapt=True` close the accuracy gap to a corrup
 A small ResNet learns images (32 x 32, gray) and is scored on 40 % of a corrupted target
 (imagecorruptions, severity 3). The other 60 % are the unlabelled target. All policies train for
 the same number of epochs. The policies that know no target are trained once for each seed:
-`none`, Keras's `RandAugment` and `AugMix`, and `fixed`, which is every operation of our own
-bank at the same moderate strength. `adaptive` is ShiftGuard(adapt=True), and `adaptive+bn` is
-the same after batch norm took the target's statistics; `none+bn` takes these statistics without
-augmentation. `oracle` is trained on the corruption itself, with labels. The accuracy is that of
-the last epoch; nothing is chosen by target labels. Rows that the results file already holds are
-not computed again.
+`none`, Keras's `RandAugment` and `AugMix`, and `fixed`, which is every operation of our own bank
+at the same moderate strength. `adaptive` is ShiftGuard(adapt=True). `adaptive+bn` is the network
+of `adaptive` after its batch norm took the target's statistics, and `none+bn` is the network of
+`none` after the same step. `oracle` is trained on the corruption itself, with labels. The
+accuracy is that of the last epoch; nothing is chosen by target labels. Rows that the results file
+already holds are not computed again.
 """
 
 import argparse
@@ -90,7 +90,7 @@ def train(images, labels, seed, epochs, layer=None, callbacks=()):
 
 
 def accuracy(model, images, labels, batch=400):
-    """Returns the accuracy; calls the model eagerly, since `predict` would trace each model."""
+    """Returns the accuracy; runs each model eagerly, since `predict` would trace each of them."""
     parts = [images[i : i + batch] for i in range(0, len(images), batch)]
     predicted = [
         keras.ops.convert_to_numpy(model(part, training=False)).argmax(-1) for part in parts

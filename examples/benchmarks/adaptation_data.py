@@ -1,7 +1,7 @@
 """The tasks of `adaptation.py`: a labelled source and an unlabelled target, from real data.
 
-Source and target share no image or row. In the digit pairs they are two collections. 60 % of the
-target are for adaptation and 40 % for the test.
+Source and target share no image or row. In the pairs of digits, source and target are two
+collections. 60 % of the target are for adaptation and 40 % for the test.
 """
 
 import functools
@@ -38,8 +38,8 @@ class Task:
 def split(x, y, target, target_y, seed, network, epochs, batch=64, cut=None):
     """Returns the task with 90 % of the source for training and 60 % of the target.
 
-    `cut` is `(number, share)`: of so many target classes, drawn at random, only this share of the
-    samples is kept.
+    `cut` is `(number, share)`: `number` target classes are drawn at random, and of their samples
+    only this share is kept.
     """
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(x))
@@ -92,7 +92,7 @@ def half_size(x):
 
 
 def two_halves(x, y, seed, size=None):
-    """Returns two disjoint random halves of a collection, each cut to `size` samples if given."""
+    """Returns two disjoint random halves of a collection; with `size`, each has so many samples."""
     order = np.random.default_rng([seed, 1]).permutation(len(x))
     size = size or len(x) // 2
     a, b = order[:size], order[size : 2 * size]
@@ -130,8 +130,8 @@ def mnist_photos(seed):
     """Returns a task in the style of MNIST-M: |photo - digit|, each with a crop of a real photo.
 
     The photos are those of scikit-image, scikit-learn and foolbox, not BSDS500 as in the paper.
-    So accuracy gaps can be compared with the paper, but not accuracies. Ganin et al., JMLR 17
-    (2016), section 5.2.2.
+    So accuracy gaps can be compared with those of the paper, but not accuracies. The paper is
+    Ganin et al., JMLR 17 (2016), section 5.2.2.
     """
     (x, y), (target, target_y) = two_halves(*mnist(), seed)
     rng = np.random.default_rng(seed)
@@ -178,7 +178,8 @@ def photo_features():
     """Returns features of EfficientNet-Lite0 for parts of twenty photos; they are cached in a file.
 
     Returns:
-        Features of each part as it is, of a darker and noisier version, and the photo's number.
+        The features of each part as it is, the features of a darker and noisier version of the
+        part, and the number of the photo.
     """
     path = Path(tempfile.gettempdir()) / "shiftguard_photo_features.npz"
     if not path.is_file():
@@ -227,7 +228,7 @@ def cancer_split(seed):
 
 
 def noisy_table(seed):
-    """Synthetic table, a quarter of its labels wrong; the target has another mix and means."""
+    """Synthetic table, a quarter of its labels wrong; the target has another class mix and mean."""
     rng = np.random.default_rng([seed, 7])
     weights = np.random.default_rng(7).normal(size=20)
 

@@ -5,9 +5,10 @@
 
 Each fit trains a small CNN for three epochs with a `ShiftGuard`, on Fashion-MNIST or on crops of
 twenty labelled photos. In right pipelines, validation is like training without augmentation, so
-every alarm is false. In the other pipelines, validation is changed. The true loss of accuracy is
-measured on thousands of other images that the guard does not see. Constants of the package were
-chosen on the shifts with an even number in the list; the other shifts have figures of their own.
+every alarm is false. In the other pipelines, validation is changed. The true loss of accuracy by
+this change is measured on thousands of other images that the guard does not see. Constants of the
+package were chosen on the shifts with an even number in the list. The other shifts are also counted
+alone.
 """
 
 import argparse
@@ -80,7 +81,8 @@ def erased(image, rng):
     return image
 
 
-# Changes of all validation images, in [0, 1]. Constants were chosen on those with even numbers.
+# Changes of all validation images, in [0, 1]. Constants were chosen on the changes with an even
+# number, counted from 0.
 SHIFTS = {
     "blur .7": blurred(0.7),
     "blur 1": blurred(1.0),
@@ -393,7 +395,7 @@ def share(rows):
 
 def auroc(rows):
     truth = [row["lost"] >= 0.02 for row in rows]
-    # Without any finding the cost is 0. With findings of unknown cost it counts as .02.
+    # Without any finding the cost is 0. With findings of unknown cost, the cost counts as .02.
     told = [row["cost"] if row["cost"] is not None else 0.02 * (row["found"] > 0) for row in rows]
     return f"{roc_auc_score(truth, told):.3f}" if 0 < sum(truth) < len(truth) else "-"
 

@@ -3,10 +3,10 @@
     python examples/benchmarks/architecture_cases.py
     python examples/benchmarks/architecture_cases.py --only ResNet50 MobileNetV2
 
-It prints a row for each network and the number of right answers, and exits with status 1 if any
-is wrong. The networks are built without weights, so the answer must come from the structure.
-The right answer comes from Keras, not from the package's own table: after the model's own
-preprocessing, the input in the named convention must equal
+The script prints a row for each network and the number of right answers, and exits with status 1
+if any answer is wrong. The networks are built without weights, so the answer must come from the
+structure. The right answer comes from Keras, not from the package's own table: after the model's
+own preprocessing, the input in the named convention must equal
 `keras.applications.<module>.preprocess_input` of the raw image. (With
 `include_preprocessing=False` it must equal the output of the omitted layers for the raw image.)
 Mode, order and the network's name must all be right.

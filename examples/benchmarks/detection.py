@@ -9,7 +9,7 @@
     python examples/benchmarks/detection.py pipelines --runs 2 --right 20
     python examples/benchmarks/detection.py overhead --variants plain,guard
 
-Each command is a script of its own beside this one, and takes `--help`.
+Each command runs a script of its own beside this one, and takes `--help`.
 """
 
 import runpy

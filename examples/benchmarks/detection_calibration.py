@@ -4,12 +4,12 @@
     python examples/benchmarks/detection_calibration.py classes
     python examples/benchmarks/detection_calibration.py fit --fits 500 --epochs 100
 
-`single`: both streams come from one source, many times. For each test it prints the share of
-p-values below u, divided by u: 1 is exact, less is conservative, and `!` marks shares that are
-above u by more than 2.6 standard errors. `classes`: the same for the test of whether the labels
-belong to the samples. `fit`: four streams of 40 features are compared after every epoch, with the
-same samples in each epoch and with fresh ones. It prints how many fits ever raise an alarm;
-negligible ones count. At alpha = 0.05, 33 of 500 is the 95 % quantile.
+`single` draws both streams from one source, many times. For each test it prints the share of
+p-values up to u, divided by u: 1 is exact, less is conservative, and `!` marks shares that are
+above u by more than 2.6 standard errors. `classes` does the same for the test of whether the labels
+belong to the samples. `fit` compares four streams of 40 features after every epoch, with the same
+samples in each epoch and with fresh samples. It prints how many fits ever raise an alarm; alarms of
+negligible size count. If 5 % of fits raise an alarm (alpha = 0.05), the 95 % quantile is 33 of 500.
 """
 
 import argparse
@@ -204,7 +204,7 @@ def _row(p):
     cells = []
     for u in LEVELS:
         share = (p <= u).mean()
-        # Features of one draw depend on each other: the error is a lower bound.
+        # The features of one draw depend on each other, so this standard error is a lower bound.
         mark = "!" if share > u + 2.6 * np.sqrt(u / len(p)) else " "
         cells.append(f"{share / u:8.2f}{mark}")
     return "".join(cells)
@@ -264,7 +264,7 @@ def fit(args):
 
 
 def _bandwidth(x):
-    """Returns the bandwidth that the test will choose; in practice it is the same in all draws."""
+    """Returns the bandwidth that the test chooses, which in practice is the same in all draws."""
     half = len(x) // 2
     test = compare_embeddings(embedding(x[:half]), embedding(x[half:]))
     return BANDWIDTHS.index(test.bandwidth)

@@ -8,11 +8,11 @@ authors, from which no signature was learnt. The data are made once, in two step
         CLEAN.npz CORRUPTED.npz [--draws 20] [--reference 100] [--current 40]
 
 Every draw takes `--reference` clean images and `--current` corrupted ones; no photo is in both.
-`photos`: other crops of the same photos, like a large and mixed stream. `apart`: two disjoint
-halves of the photos, so that the content shifts as well. `half`: only half of the current
-images are corrupted. After these come crops of the photos that were shrunk with and without
-antialiasing, and last the families that are named if only the content shifts. None of these
-photos, and nothing of Fashion-MNIST, was used to learn the signatures.
+The data set `photos` has other crops of the same photos, like a large and mixed stream. In `apart`,
+the two sides are disjoint halves of the photos, so that the content shifts as well. In `half`, only
+half of the current images are corrupted. After these results, the script prints those of crops that
+were shrunk with and without antialiasing, and last the families that are named if only the content
+shifts. None of these photos, and nothing of Fashion-MNIST, was used to learn the signatures.
 """
 
 import argparse
@@ -55,7 +55,7 @@ DATA = ("photos", "photos/half", "photos/apart", "fashion64", "fashion64/half", 
 
 
 def measured(images: np.ndarray) -> np.ndarray:
-    """Returns attributes, `(n, k)`."""
+    """Returns the attributes of images, `(n, k)`."""
     spec = InputSpec("image", "channels_last", 3, images.shape[1:3])
     parts = [np.asarray(attributes(images[i : i + 50], spec)) for i in range(0, len(images), 50)]
     return np.concatenate(parts)
@@ -107,7 +107,7 @@ def content_alone(clean, photo_ids, rng, draws=200):
 
 
 def resizing(rng, options):
-    """Prints in % of draws, by size, how often another resize filter is named `resolution`."""
+    """Prints by size in how many % of the draws another resize filter is named `resolution`."""
     print("\nphotos shrunk to that many pixels: named resolution, in % of the draws")
     print(" " * 52 + "".join(f"{side:6}" for side in SIDES))
     pools = {

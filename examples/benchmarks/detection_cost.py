@@ -5,11 +5,11 @@
 The data are standard normal columns, d = 32 and 2048, with n = 100 to 10,000 samples to check.
 The reference has 10,000 samples (ours, alibi-detect's KS) or 1,000 (the rest, whose
 permutations cost (n + m)^2). Each case runs in a process of its own with one thread. Printed
-are the CPU seconds (the median of 5 after a warm-up), the bytes of the arrays that are kept for
-the reference, and how much the process grew. Cases that take seconds are run once (frouros:
-also only n = 100). Ours is run in two ways: profile against profile, as in a fit; and samples
-to verdict, with sketching. For ours "bytes" are those of the saved file, which holds
-everything.
+are the CPU milliseconds (the median of 5 after a warm-up), the KiB of the arrays that are kept for
+the reference, and the MiB by which the process grew. Cases that take seconds are run once
+(frouros: also only n = 100). Our check is run in two ways: profile against profile, as in a fit;
+and samples to verdict, with sketching. For our check, the KiB are those of the saved file, which
+holds everything.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def is_run(name, d, n):
 
 
 def ours(args):
-    """Runs one case of ours in its own process."""
+    """Runs one case of our check in its own process."""
     import tempfile
 
     import numpy as np
@@ -87,7 +87,7 @@ def case(args, name, d, n):
 
 
 def show(found, d):
-    """Prints the table of one dimension, and ours as multiples of each peer."""
+    """Prints the table of one dimension, and the time of each peer as a multiple of ours."""
     print(f"\nd = {d}: CPU milliseconds a check; KiB kept for a reference; MiB the process grew")
     print(f"{'method':20}" + "".join(f"{f'n={n}':>12}" for n in SIZES) + f"{'KiB':>12}{'MiB':>8}")
     for name in (*PEERS, *OURS):

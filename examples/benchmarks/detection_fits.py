@@ -3,9 +3,9 @@
     python examples/benchmarks/detection_fits.py --runs 50
 
 Each run draws training, validation, reference and target samples from one source at random, and
-trains a small network with ShiftGuard, which compares the streams at every epoch. Half of the
-runs use a network and a number of epochs that end at 100 % training accuracy. Any finding
-counts as an alarm, negligible or not.
+trains a small network with ShiftGuard, which compares the streams at every epoch. In half of the
+runs, the network and the number of epochs are such that training ends at 100 % accuracy. Any
+finding counts as an alarm, negligible or not.
 """
 
 import argparse

@@ -4,11 +4,11 @@
 
 Each run draws new samples, trains a small network for three epochs with ShiftGuard and reads
 `guard.report`. Photos are random crops of the twenty labelled photos that come with foolbox,
-five classes of four photos each, resized. Fashion is Fashion-MNIST. "found" means that a
-finding that matters is reported of validation. "named" means that the first finding of the
-report says what is wrong. "since" holds the epochs that it is dated to. Faults marked "from
-epoch 2" start there. Right pipelines are the same runs without a fault: any finding that
-matters is a false alarm.
+five classes of four photos each, resized. Fashion is Fashion-MNIST. "found" means that the
+report has a finding that matters. "named" means that the first finding of the report says what is
+wrong. "since" holds the epochs in which this finding began. Faults marked "from epoch 2" start in
+epoch 2. Right pipelines are the same runs without a fault: any finding that matters is a false
+alarm.
 """
 
 import argparse
@@ -144,7 +144,8 @@ def samples(data, rng):
     return x / 255.0, y, vx / 255.0, vy
 
 
-# A fault returns (training data, keyword arguments of `fit`). `start` is its first epoch.
+# Each function of a fault returns (training data, keyword arguments of `fit`). `start` is the first
+# epoch with the fault.
 
 
 def right(data, rng, start):

@@ -3,9 +3,9 @@
     python examples/benchmarks/detection_power.py --cache DIR [--draws 20]
 
 The benchmark is "Failing Loudly" on Fashion-MNIST (`shifts.py` has the protocol). All methods
-see the same unlabelled samples. Alpha is .05 for each of them, and the first table checks that
-each keeps it. `peers/setup` makes the environment of the peers. Results are kept in DIR, and
-another run continues from there. Use `--only ours` after a change of ours, and `--only tables`
+see the same unlabelled samples. Alpha is .05 for each method, and the first table checks that
+no method exceeds it. `peers/setup` makes the environment of the peers. Results are kept in DIR, and
+another run continues from there. Use `--only ours` after a change of our code, and `--only tables`
 to print the results. Run all methods with at least 20 draws before quoting a figure.
 """
 

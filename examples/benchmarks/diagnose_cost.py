@@ -2,10 +2,10 @@
 
     python examples/benchmarks/diagnose_cost.py --backend tensorflow
 
-First calls are compared with each other, each in a process of its own, right after the model is
-built. Later calls alternate in one process, and the medians of several are compared. The aim is
-that `diagnose` takes at most four times as long. CPU seconds are printed as well as wall time,
-because the machine may be shared.
+The first calls of both are compared, each in a process of its own, right after the model is built.
+Later calls of both alternate in one process, and the medians of several calls are compared. The
+aim is that `diagnose` takes at most four times as long as `predict`. CPU seconds are printed as
+well as wall time, because the machine may be shared.
 """
 
 import argparse

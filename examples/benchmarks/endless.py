@@ -2,8 +2,8 @@
 
     python examples/benchmarks/endless.py --steps 70000
 
-With 256 samples a step, 70,000 steps are more than 2**24 samples in one epoch, which float32
-cannot count. All batches hold the same samples in another order, so the right values are known.
+With 256 samples a step, 70,000 steps are more than 2**24 samples in one epoch. float32 cannot
+count so many. All batches hold the same samples in another order, so the right values are known.
 """
 
 import argparse

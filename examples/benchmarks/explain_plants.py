@@ -25,9 +25,9 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Plant:
-    """A set of planted causes: the kind of each, by the name of the cause.
+    """A set of planted causes: the variant of each, by the name of the cause.
 
-    The scene is changed in the files. Size, order and range are changed in the pipeline.
+    The cause `scene` changes the files. The causes `size`, `order` and `range` change the pipeline.
     """
 
     kinds: dict[str, str] = field(default_factory=dict)

@@ -5,11 +5,12 @@
     python examples/benchmarks/growth.py fits --fits 50
     python examples/benchmarks/growth.py counts
 
-`table`: one quantity grows at a time, in a process of its own. Printed are the CPU time that
-the guard adds to a step, the time at the end of an epoch, the bytes of its state in the step,
-and the bytes of events of one more epoch. `epochs` and `fits`: the memory of the process along
-one long fit, and over many fits, beside the same without the guard. `counts`: more values than
-float32 and int32 can count. The networks are as small as possible, so that they hide nothing.
+`table`: one quantity grows at a time, and each value has a process of its own. Printed are the CPU
+time that the guard adds to a step, the time of the guard at the end of an epoch, the bytes of the
+guard's state, and the bytes of events of one more epoch. `epochs` and `fits`: the memory of the
+process along one long fit, and over many fits, each with the guard and without it. `counts`: more
+values than float32 and int32 can count. The networks are as small as possible, so that their own
+cost hides nothing.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def timed_guard(log_dir):
     import keras_shiftguard as sg
 
     class Timed(sg.ShiftGuard):
-        """A guard that records its time at the end of each epoch, its state and its events."""
+        """A guard that records the time of each end of an epoch, and its bytes of state and log."""
 
         ends, state, written = (), 0, ()
 
@@ -231,7 +232,7 @@ def leaks(args):
 
 
 def counts(args):
-    """Counts more samples in one pass than float32 can, and adds up more than int32 can."""
+    """Counts more samples in one pass than float32 can count, and adds up more than int32 can."""
     import numpy as np
     from keras import ops
 

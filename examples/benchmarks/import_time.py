@@ -2,10 +2,10 @@
 
     python examples/benchmarks/import_time.py --backends tensorflow jax torch
 
-The figures are medians of several fresh processes for each backend, in CPU seconds, which vary
-least on a shared machine. Each process imports Keras, and then this package with all its modules.
-One uncounted process runs first, so that all files have been read once.
-`--slowest 10` lists the modules of this package that take most time to import.
+The figures are medians of several fresh processes for each backend, in CPU time, which varies less
+than wall time on a shared machine. Each process imports Keras, and then this package with all its
+modules. One uncounted process runs first, so that all files have been read once. `--slowest 10`
+lists the modules of this package that take most time to import.
 """
 
 import argparse

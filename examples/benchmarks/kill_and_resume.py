@@ -3,12 +3,13 @@
     python examples/benchmarks/kill_and_resume.py --points 50
 
 A fit on UCI digits (scikit-learn), whose validation turns darker in the third of five epochs,
-runs once undisturbed. Then, for each point, it is killed with SIGKILL up to a fifth of a second
-after a step (both drawn by seed) and started again. Keras's `BackupAndRestore` restores the
-weights; at every other point the user's own checkpoint and `initial_epoch=` do. `log_dir` holds
-the guard's state file. The output is how many runs end with the same findings, counts and epochs,
-how far sums differ, and how many show the same as the undisturbed run in the Shift tab, with each
-step once. The order of the data is a function of seed and epoch.
+runs once undisturbed. Then, for each point, the fit is killed with SIGKILL up to a fifth of a
+second after a step, and started again. The step and the delay are drawn by seed. At every other
+point Keras's `BackupAndRestore` restores the weights; at the rest, the user's own checkpoint and
+`initial_epoch=` do. `log_dir` holds the guard's state file. The output says how many runs end with
+the same findings, counts and epochs as the undisturbed run, how far sums differ, and how many runs
+show the same in the Shift tab, with each step once. The order of the data is a function of the
+epoch, so a resumed fit sees the same batches.
 
 Each fit runs in a new process, forked from a process that has only imported the packages. So the
 imports, half of the time of a point, are done once, and an earlier fit leaves nothing in memory.
@@ -83,7 +84,8 @@ def worker(folder: Path, own_checkpoint: bool, parent: Connection):
         model = keras.models.load_model(checkpoint)
 
     def save_checkpoint(epoch, logs):
-        # Each of the two files is replaced atomically. A kill in between repeats the older epoch.
+        # Each of the two files is replaced atomically. After a kill in between, the older epoch is
+        # repeated.
         model.save(folder / "new.keras")
         os.replace(folder / "new.keras", checkpoint)
         (folder / "new").write_text(str(epoch + 1))
@@ -116,7 +118,7 @@ def run(folder, own_checkpoint=False, kill_after=None, delay=0.0):
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=worker, args=(folder, own_checkpoint, theirs))
         process.start()
-        theirs.close()  # so that reading ends when the process ends
+        theirs.close()  # so that `recv` ends when the process ends
         try:
             for seen in itertools.count(1):
                 ours.recv()

@@ -4,22 +4,22 @@
     python examples/benchmarks/neo.py --subjects lite0-photos cnn-mnist --save RESULTS.json
     python examples/benchmarks/neo.py --show RESULTS.json
 
-A subject is a network, a linear head on its last features, and labelled images: half of them are
-the source, on which the head is fitted, and half are the target. Each target comes as it is and
-with five corruptions, with the mix of classes of the source and with half of the classes cut to a
-tenth. The method sees the target without labels, all at once, and is tested on the same samples,
-as in the paper. Three draws of the halves each. A gain is that in accuracy over the same head
-without adaptation, in points.
+A subject is a network, a linear head on its last features, and labelled images. Half of the images
+are the source, on which the head is fitted, and half are the target. Each target comes as it is
+and with five corruptions, with the mix of classes of the source and with half of the classes cut
+to a tenth. The method sees all of the target at once, without labels, and is tested on the same
+samples, as in the paper. The halves are drawn three times. A gain is the accuracy minus the
+accuracy of the same head without adaptation, in points.
 
     origin        the mean of the target's features goes to the origin: the method as published
-    source mean   it goes to the mean of the source's features
-    mix-aware     it goes to where the source's mean would be with the target's mix of classes,
-                  which is estimated: a variant of ours, against a moved mix
+    source mean   the mean goes to the mean of the source's features
+    mix-aware     the mean goes to where the source's mean would be with the target's mix of
+                  classes, which is estimated: a variant of ours for a target with another mix
 
-Networks: the transformer of DINOv2 (ViT-S/14; needs `--loaders`, see `verdicts.py`), EfficientNet-
-Lite0, and small CNNs that are trained here on digits, with their own heads. Photos are parts of
-twenty photos, and the class is the photo. The features of the two large networks are kept in the
-folder that `--features` names.
+The networks are the transformer of DINOv2 (ViT-S/14; needs `--loaders`, see `verdicts.py`),
+EfficientNet-Lite0, and small CNNs that are trained here on digits, with their own heads. Photos
+are parts of twenty photos, and the class is the photo. The features of the two large networks are
+kept in the folder that `--features` names.
 
 Reference: Murphy et al., "NEO: No-Optimization Test-Time Adaptation through Latent Re-Centering",
 ICLR 2026 (arXiv 2510.05635).
@@ -222,7 +222,7 @@ def softmax(z):
 
 
 def mix_aware(head, source, y, target):
-    """Returns the target's features, moved by the difference of means that the mix leaves over."""
+    """Moves the target's features by the difference of means that the mix does not explain."""
     classes = np.unique(y)
     means = np.stack([source[y == k].mean(axis=0) for k in classes])
     source_mix = np.asarray([(y == k).mean() for k in classes])
@@ -246,7 +246,7 @@ def accuracies(head, source, y, target, target_y):
 
 
 def rare(labels, draw):
-    """Returns which samples stay if half of the classes keep a tenth of theirs."""
+    """Returns which samples stay if half of the classes keep a tenth of their samples."""
     rng = np.random.default_rng([draw, 2])
     few = rng.permutation(np.unique(labels))[: len(np.unique(labels)) // 2]
     return ~np.isin(labels, few) | (rng.random(len(labels)) < KEPT)
@@ -267,7 +267,7 @@ def run(subject, folder):
 
 
 def by_task(records, method, minus=None):
-    """Returns the accuracy in points of each task, or its gain over `minus`: its draws, by key."""
+    """Returns by task the accuracy of each draw in points, or its gain over the method `minus`."""
     found = {}
     for r in records:
         key = (r["subject"], r["mix"], r["corruption"])

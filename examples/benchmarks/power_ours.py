@@ -1,8 +1,8 @@
 """keras_shiftguard on the draws of `shifts.py`: one look, and a look at every doubling.
 
 `detection_power.py` calls this script. The expensive numbers of a sample (image attributes,
-thumbnail, the model's outputs and features) are the same in every draw. So the package's
-functions compute them once for each image and corruption. The package's sketches turn the numbers
+thumbnail, the model's outputs and features) are the same in every draw. So the package's functions
+compute these numbers once for each image and corruption. The package's sketches turn the numbers
 of a draw into a profile, which `detection.look.compare_profiles` and
 `detection.monitor.ShiftMonitor` test. `check` compares such a profile with
 `profile(images, model=...)`.
@@ -42,7 +42,7 @@ SPEC = InputSpec("input", "channels_last", 1, (28, 28))
 
 
 def code_version(rooms):
-    """Returns a digest of the code in some rooms; results of other code are not reused."""
+    """Returns a digest of the code in some subpackages; results of other code are not reused."""
     root = Path(keras_shiftguard.__file__).parent
     files = sorted(path for room in rooms for path in root.glob(f"{room}"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]

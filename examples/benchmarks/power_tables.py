@@ -37,7 +37,7 @@ class Results:
                 row = json.loads(line)
                 if "code" in row:
                     code[row["shift"], row["draw"]] = row["code"]
-                # Later rows replace those of older code.
+                # Rows that come later in the file replace rows of older code.
                 found = {int(n): values[1] for n, values in row["found"].items()}
                 values = {int(n): values[0] for n, values in row["found"].items()}
                 self.alarms[row["method"], row["shift"]][row["draw"]] = found
@@ -47,7 +47,7 @@ class Results:
         self.adjusted = {}
 
     def adjust(self):
-        """Lowers each false-alarm rate that is above alpha beyond chance."""
+        """Lowers to alpha each false-alarm rate that is above alpha beyond chance."""
         for method in self.methods:
             null = self.p_values[method, "none"]
             every = self.too_many(method)
@@ -91,7 +91,7 @@ class Results:
 
 
 def _at(found, n):
-    """Returns the alarm at n. For a method that tests at every doubling, that of its last test."""
+    """Returns the alarm at n. A method that tests at every doubling has that of its last test."""
     if n in found or 5120 not in found:
         return found[n]
     return found[max(size for size in found if size <= n)]
@@ -189,7 +189,7 @@ def _difference(results, peers, method):
 
 
 def _equal_power(results, reference):
-    """Returns how many times the samples the in-fit test needs for the power of another."""
+    """Prints how many times as many samples the in-fit test needs for the power of another test."""
     method = "ours, in fit"
     draws = sorted(set(results.draws(reference)) & set(results.draws(method)))
     looks = results.sizes(method)

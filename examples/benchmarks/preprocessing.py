@@ -6,13 +6,13 @@
     python examples/benchmarks/preprocessing.py repair
     python examples/benchmarks/preprocessing.py architectures
 
-The network is EfficientNet-Lite0 with its ImageNet weights. Its first layer is folded to every
-convention in turn (examples/lite0.py), so that it stands for ten networks. The photos are the
-twenty labelled ones of foolbox, and those of scikit-image and scikit-learn. Every verdict comes
-from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of a fixed seed. The
-thresholds were chosen on draws of other seeds. To save time, each photo runs only once through
-each layer for each hypothesis, and the result is cached. This is exact, because the effect of an
-image on batch norm does not depend on the rest of its batch.
+The network is EfficientNet-Lite0 with its ImageNet weights. The weights of its first layer are
+changed (folded) for every convention in turn (examples/lite0.py), so one network stands for ten.
+The photos are the twenty labelled ones of foolbox, and those of scikit-image and scikit-learn.
+Every verdict comes from `judge`, the function behind `diagnose` and `ShiftGuard`, on draws of a
+fixed seed. The thresholds were chosen on draws of other seeds. To save time, each photo runs only
+once through each layer for each hypothesis, and the result is cached. This is exact, because the
+effect of an image on batch norm does not depend on the rest of its batch.
 
 Intervals are Clopper-Pearson, 95 %. The draws of one command share twenty photos, so they are
 less independent than the intervals assume.
@@ -114,7 +114,7 @@ class Feed:
 
 
 def named_right(diagnosis: Diagnosis, expected: InputConvention, fed: InputConvention) -> bool:
-    """Whether both modes are right, and whether red and blue have to be swapped."""
+    """Returns whether the verdict is right on both modes, and on swapping red and blue."""
     found = diagnosis.expected, diagnosis.observed
     if (found[0].mode, found[1].mode) != (expected.mode, fed.mode):
         return False
@@ -196,7 +196,7 @@ def confusion(draws: int, seed: int) -> None:
 
 
 def corrupted(raw: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Returns the photos as bad cameras, bad networks and bad light change them."""
+    """Returns the photos as bad cameras, strong compression and bad light change them."""
     rng = np.random.default_rng(seed)
 
     def each(change: Callable[[Image.Image], Image.Image]) -> np.ndarray:
@@ -226,7 +226,7 @@ def corrupted(raw: np.ndarray, seed: int) -> dict[str, np.ndarray]:
 
 
 def false_alarms(draws: int, seed: int) -> None:
-    """Table 3: correctly preprocessed input, much of it unusual; every mismatch is false."""
+    """Table 3: correctly preprocessed input, much of it unusual, so every mismatch is false."""
     raw, _ = photos.imagenet_photos()
     odd = photos.odd_photos()
     names = list(odd)

@@ -1,4 +1,4 @@
-"""Which adapted model to take? Scores that need no label of the target, beside the accuracy on it.
+"""Which adapted model to choose? Scores without target labels, beside the accuracy on the target.
 
     python examples/benchmarks/selection_scores.py --save RESULTS.json
     python examples/benchmarks/selection_scores.py --tasks moons --seeds 3 --save RESULTS.json
@@ -7,9 +7,9 @@
 Every method is trained on every task of `adaptation_data.py` that is named, and its model is a
 candidate after each quarter of the epochs. Printed for each score are the rank correlation with the
 accuracy on the held-out target, over the candidates of one task and seed, and the accuracy that is
-lost when the candidate with the highest score is taken instead of the best one. Both are also
-printed for a choice among the methods after their last epoch. Results are added to the file that
-`--save` names, and trainings that it has already are skipped.
+lost when the candidate with the highest score is taken instead of the best one. Both figures are
+also printed for a choice among the methods after their last epoch. Results are added to the file
+that `--save` names, and trainings that the file already holds are skipped.
 """
 
 import argparse
@@ -42,9 +42,9 @@ SCORES = {
 def unlabelled_scores(model, task):
     """Returns scores by which a model could be chosen without labels of the target, by name.
 
-    Each of `SCORES` is better if higher. Three more are readings only: `shares` is the total
-    variation between the predicted mix of the target and the mix of the source, the others are the
-    mean of the largest probability in each domain.
+    For each of `SCORES`, higher is better. Three more values are no scores: `shares` is the total
+    variation distance between the predicted class mix of the target and that of the source, and the
+    other two are the mean of the largest probability in each domain.
     """
     p = softmax(model.predict(task.target[0], verbose=0).astype("float64"))
     held_out = softmax(model.predict(task.validation[0], verbose=0).astype("float64"))
@@ -70,8 +70,8 @@ def unlabelled_scores(model, task):
 def importance_weights(model, task):
     """Returns the density of the target over that of the source, at each held-out source sample.
 
-    Both densities are those of the features. Their ratio is that of the probabilities of a
-    logistic regression which tells the domains apart.
+    Both densities are those of the features. Their ratio is the odds of a logistic regression that
+    tells the domains apart, corrected for the numbers of samples.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

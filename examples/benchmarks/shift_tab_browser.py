@@ -47,7 +47,7 @@ SLIDER = """async (steps) => {
 
 
 def measure(browser, address):
-    """Measures one page; another tab opens first, so TensorBoard's start is not counted."""
+    """Measures one page. Another tab opens first, so the start of TensorBoard is not counted."""
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     sizes = []
 

@@ -1,11 +1,11 @@
-"""Runs of any size for the Shift tab, written by the real writer in seconds.
+"""Writes runs of any size for the Shift tab, in seconds, with the real writer.
 
     python examples/benchmarks/shift_tab_runs.py logs/tab --features 1000 --epochs 200 --runs 4
     tensorboard --logdir logs/tab
 
 The data are random numbers, 300 samples an epoch. Column 1 of validation drifts away slowly,
 column 3 jumps half-way, column 5 spreads, and the classes 0 and 1 become rare. `--adaptation`
-adds what a repair would write.
+adds what a fit with `adapt=True` would write.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def moments(x):
 
 
 def table(x):
-    """Returns a feature table of the columns of `x`, on the grid for that many features."""
+    """Returns a feature table of the columns of `x`, on the grid for their number."""
     bins = num_bins(x.shape[1])
     step = np.floor(np.log(np.maximum(np.abs(x), SMALLEST / 2) / SMALLEST) / LOG_GAMMA)
     step, middle = np.clip(step, -1, BINS_PER_SIGN - 1) + 1, BINS_PER_SIGN

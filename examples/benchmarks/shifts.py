@@ -9,9 +9,9 @@ published settings:
                               .4), shear (.1, .2, .3 degrees), zoom (.1, .2, .4),
                               flips (none, horizontal, both), nearest fill
     ko/<removed>              class 0 loses 10, 50, 100 % of its samples
-    img+ko/<share>/<removed>  medium images on a share, and class 0 knocked out
+    img+ko/<share>/<removed>  the medium `img` on a share, and class 0 knocked out
 
-Each noise and image shift hits 10, 50 or 100 % of the samples. Of the 70,000 images (Debian's
+Each shift `gn` and `img` hits 10, 50 or 100 % of the samples. Of the 70,000 images (Debian's
 `dataset-fashion-mnist`), 20,000 train the classifier. Each draw splits the other 50,000 again:
 10,000 are the reference, and the test samples come from the rest. The first n samples of a draw
 are its test set of size n, and exactly the given share of them is corrupted. A draw depends only

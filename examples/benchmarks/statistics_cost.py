@@ -2,8 +2,8 @@
 
     python examples/benchmarks/statistics_cost.py --backend tensorflow --model small_cnn
 
-For comparison, it also times a compiled call that does nothing, and a minimal pass over all
-pixels: their smallest and largest value, their sums and the sums of their squares.
+For comparison, the script also times a compiled call that does nothing, and a minimal pass over
+all pixels, which computes their extremes, their sums and the sums of their squares.
 """
 
 import argparse

@@ -10,15 +10,16 @@ round. So other work on the machine slows all of them alike.
     tensorboard   the same with keras.callbacks.TensorBoard(histogram_freq=1)
     numpy         the same with a copy of each batch measured in NumPy
 
-Printed is the ratio to `plain` within a round, as the median over the rounds with a 95 %
-bootstrap interval, in wall and in CPU seconds. An interval that contains the aim is called "not
-resolved". The work of a callback at the end of an epoch is divided by the number of steps in an
-epoch of 50,000 images (those of CIFAR-10), and printed.
+Printed is the ratio to `plain` within a round, as the median over the rounds with a 95 % bootstrap
+interval, in wall and in CPU seconds. An interval that contains the aim is called "not resolved".
+The time that a callback takes at the end of an epoch is divided by the number of steps in an epoch
+of 50,000 images (as many as CIFAR-10 has), and added to the time of a step. This time is also
+printed undivided.
 
 The guard measures closely only every k-th step of such an epoch (`stride_for`), and a round is
-shorter than an epoch. So a round times measured and other steps separately, and adds them up in
-the proportion of an epoch. The guard's first look (the verdict) comes before the rounds and is
-part of the time of the first step.
+shorter than an epoch. So a round times measured steps and other steps separately, and adds up the
+times in the proportion of an epoch. The guard's first look (the verdict) comes before the rounds
+and is part of the time of the first step.
 """
 
 import argparse

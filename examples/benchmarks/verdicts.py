@@ -7,7 +7,7 @@ Every network is fed photos in ten conventions (five modes, RGB and BGR), and ph
 but are right: with a colour cast, pale, dark, low in contrast. Every verdict comes from `judge`,
 the function behind `diagnose` and `ShiftGuard`, on draws of 8 and of 32 photos. The mode and the
 channel order are counted apart. The loaders are modules with `build()`, `SIZE` and `TRUE`, beside
-a `common.py` with `photos(size)` and `fold_batch_norm(model)`; without them only EfficientNet-
+a `common.py` with `photos(size)` and `fold_batch_norm(model)`. Without loaders only EfficientNet-
 Lite0 is judged. Every module in the folder with a line that begins with `SIZE, TRUE` is a loader.
 To save time, each photo runs only once in each convention. This is exact: in inference the effect
 of a photo on features and batch norm does not depend on the rest of its batch.
@@ -130,7 +130,7 @@ def all_photos(size: int) -> np.ndarray:
 
 
 def odd_feeds(raw: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns photos that are right but look odd; 8-bit, unless the name says otherwise."""
+    """Returns photos that are right but look odd; 8-bit, unless the key says otherwise."""
     sky = np.array([110.0, 160.0, 235.0])
     odd = {
         "red x .6": raw * [0.6, 1, 1],
@@ -215,7 +215,7 @@ def judge_network(name: str, draws: int) -> Table:
     RememberingReader.known.clear()
     trial.FeatureReader = RememberingReader
     random = np.random.default_rng(SEED)
-    # The photos of a small draw are also in the large one: they need not run twice.
+    # The photos of a small draw are also in the large draw, so they need not run twice.
     large = [random.permutation(len(raw))[:32] for _ in range(draws)]
     chosen = [(8, [group[:8] for group in large]), (32, large)]
 

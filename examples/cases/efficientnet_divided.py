@@ -1,9 +1,9 @@
 """EfficientNet fed values divided by 255 does not train (keras-io issue 1549).
 
 EfficientNet of `keras.applications` divides by 255 itself. The pipeline of the thread divides
-as well, which leaves EfficientNet with almost constant input. `diagnose` checks the network as
-built, before any training. `explain_gap` checks a trained network with preprocessing inside, and
-shows what the division costs.
+as well, so EfficientNet gets almost constant input. `diagnose` checks the network as built,
+before any training. `explain_gap` checks a trained network with preprocessing inside, and shows
+how much accuracy the second division costs.
 """
 
 import case_photos

@@ -1,9 +1,9 @@
 """MobileNetV2: 71.8 % claimed, 61.6 % measured (keras issue 16982).
 
 The pipeline of the thread is called `resize_with_crop`. Guides of the time used
-`tf.image.resize_with_crop_or_pad` under that name, which is rebuilt here in NumPy. It cuts the
-middle 224 x 224 pixels out of a photo of any size, without making the photo smaller first. The
-thread got no answer.
+`tf.image.resize_with_crop_or_pad` under that name. This function is rebuilt here in NumPy. It cuts
+the middle 224 x 224 pixels out of a photo of any size, without making the photo smaller first.
+The thread got no answer.
 """
 
 import case_photos

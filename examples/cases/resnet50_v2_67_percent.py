@@ -1,9 +1,9 @@
 """ResNet50V2: 76.0 % claimed, 66.9 % measured (keras issue 15822).
 
 The weights were trained and measured at 299 x 299. The thread fed 224 x 224, and a maintainer
-who fed larger images measured 76.3 %. Here a network that was trained at 224 x 224 is fed 168 x
-168, which is the same ratio and costs nothing on the twenty photos; and 112 x 112, which does
-cost accuracy.
+who fed larger images measured 76.3 %. Here a network that was trained at 224 x 224 is fed two
+sizes. 168 x 168 has the same ratio as in the thread, and costs nothing on the twenty photos.
+112 x 112 does cost accuracy.
 """
 
 from functools import partial

@@ -41,7 +41,7 @@ def worker(rank, port, names):
         one = WORKFLOWS[name]()
         workload.BATCH = half_batch
         keras.distribution.set_distribution(both)
-        # Both get the same log directory, and only the first process writes.
+        # Both processes get the same log directory, and only the first one writes.
         more = {"log_dir": os.environ["LOG_DIR"]} if name == "count" else {}
         two = WORKFLOWS[name](share=half, **more)
         print(f"process {rank} of 2, {name}: {agree(one, two)}", flush=True)

@@ -2,8 +2,8 @@
 
     python examples/distribution/mirrored.py [workflow ...]
 
-The devices are two logical ones on this machine's CPU. `count` is fed 49 rows in batches of 16:
-in the last batch one replica gets the only row, and the other gets nothing.
+The devices are two logical ones on this machine's CPU. `count` is fed 49 rows in batches of 16, so
+the last batch has one row: one replica gets this row, and the other gets nothing.
 """
 
 import os

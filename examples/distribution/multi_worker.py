@@ -4,7 +4,7 @@
     python examples/distribution/multi_worker.py           a loop of one's own, profiled
 
 Keras's `fit` fails here, and without `fit` there is no callback. Each worker therefore profiles
-the rows that it gets. Afterwards the profiles are added up, and there is one verdict.
+the rows that it gets. Afterwards the profiles are added up, and one verdict is read from the sum.
 """
 
 import json
@@ -27,7 +27,7 @@ def worker(rank, port, control):
 
     import keras_shiftguard as sg
 
-    train, _, _ = workload.digits(rows=49)  # the last batch is one row, so one worker gets none
+    train, _, _ = workload.digits(rows=49)  # the last batch has one row, so one worker gets none
     data = tf.data.Dataset.from_tensor_slices(train).batch(workload.BATCH)
     with strategy.scope():
         model = workload.network()

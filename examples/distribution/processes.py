@@ -12,8 +12,8 @@ from pathlib import Path
 def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
     """Runs `python script RANK PORT arguments...` for each rank.
 
-    A process waits for ever if another one has ended. So there is a time limit, and after a
-    failure the other processes have `grace` seconds to end.
+    If one process has ended, another may wait for it for ever. So there is a time limit, and after
+    a failure the other processes have `grace` seconds to end.
 
     Returns:
         The output of each process, and the exit status of each; None for a process
@@ -22,7 +22,7 @@ def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    # Files and not pipes, because a process stops while its pipe is full.
+    # The output goes to files and not to pipes, because a process stops while its pipe is full.
     files = [tempfile.TemporaryFile("w+") for _ in range(count)]
     running = [
         subprocess.Popen(
@@ -50,7 +50,7 @@ def in_processes(script, arguments=(), count=2, seconds=590, grace=10):
 
 
 def last_line(text):
-    """Returns the last line that our script printed, or its error."""
+    """Returns the last line that the example printed itself, or the last error."""
     lines = [line for line in text.splitlines() if line.strip()]
     ours = [line for line in lines if line.startswith(("worker ", "process ", "a plain fit"))]
     errors = [line for line in lines if "Error: " in line[:40]]

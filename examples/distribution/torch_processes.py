@@ -5,7 +5,7 @@
 
 The loop is that of https://keras.io/guides/distributed_training_with_torch/. It has no `fit`,
 so it has no callback. Each process therefore profiles its own shard of the data. Afterwards the
-profiles are added up, and there is one verdict.
+profiles are added up, and one verdict is read from the sum.
 """
 
 import os

@@ -90,7 +90,7 @@ def plain(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def count(scope=nullcontext, share=lambda part: part, rows=ROWS, log_dir=None):
-    """Runs a fit with a guard, without validation: inputs, labels and a diagnosis."""
+    """Runs a fit with a guard and without validation; measures inputs and labels, and diagnoses."""
     train, _, _ = digits(rows)
     with scope():
         model = network()
@@ -128,7 +128,7 @@ def fix(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def augment(scope=nullcontext, share=lambda part: part, rows=ROWS):
-    """Runs a fit with a darker target, so that the guard darkens training in the step."""
+    """Runs a fit with a darker target, so that the guard darkens the training images."""
     train, validation, target = digits(rows)
     with scope():
         model = network()

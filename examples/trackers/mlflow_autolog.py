@@ -15,7 +15,7 @@ model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 scans = 1 - x[1000:], y[1000:]  # black on white, where training has white on black
 
-mlflow.set_tracking_uri("sqlite:///mlflow.db")  # a file here; or your server
+mlflow.set_tracking_uri("sqlite:///mlflow.db")  # a file; or your server's address
 mlflow.keras.autolog(log_models=False)
 with mlflow.start_run():
     guard = sg.ShiftGuard(log_dir="logs/mlflow")

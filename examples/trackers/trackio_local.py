@@ -13,8 +13,8 @@ model = keras.Sequential([keras.Input((8, 8, 1)), *layers])
 model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 scans = 1 - x[1000:], y[1000:]  # black on white, where training has white on black
 
-trackio.init(project="digits", embed=False)  # local; with `space_id`, in a Space
+trackio.init(project="digits", embed=False)  # stays local; with `space_id`, it goes to a Space
 log = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: trackio.log(logs, epoch))
-watch = [sg.ShiftGuard(log_dir="logs/trackio"), log]  # in this order
+watch = [sg.ShiftGuard(log_dir="logs/trackio"), log]  # the guard comes first
 model.fit(x[:1000], y[:1000], validation_data=scans, epochs=3, callbacks=watch)
 trackio.finish()

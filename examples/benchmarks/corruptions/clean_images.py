@@ -2,8 +2,8 @@
 
     python examples/benchmarks/corruptions/clean_images.py CLEAN.npz
 
-Photos have 224 x 224 pixels: random crops of 50 to 100 % of the shorter side, bicubic. Half of
-the photos (`held_out`) are scored, and `tools/shift_signatures.py` learns from the other half.
+Photos are random crops of 50 to 100 % of the shorter side, resized to 224 x 224 with bicubic. Half
+of the photos (`held_out`) are scored, and `tools/shift_signatures.py` learns from the other half.
 Fashion-MNIST comes at 32 pixels (padded) and at 64 (bicubic to 56, padded), with three equal
 channels. No signature is learnt from it.
 """

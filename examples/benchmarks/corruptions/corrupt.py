@@ -6,10 +6,11 @@ r"""Step 2 of the corruption data: corrupted images, made in an environment of i
     OLD/bin/python examples/benchmarks/corruptions/corrupt.py CLEAN.npz CORRUPTED.npz 50
 
 `imagecorruptions` (Michaelis et al., "Benchmarking Robustness in Object Detection", 2019, after
-Hendrycks and Dietterich, ICLR 2019) does not work with NumPy after 1.23. For each data set,
-kind and severity, the script writes n corrupted images and the indices of their clean ones.
-Whole images are corrupted. Of images with more than 128 pixels a side the middle 128 are kept,
-because the attributes look at these. It takes about 25 minutes on one core for n = 50.
+Hendrycks and Dietterich, ICLR 2019) does not work with NumPy after 1.23. For each data set, kind
+and severity, the script writes n corrupted images and the indices of their clean ones. Whole
+images are corrupted. Of images with more than 128 pixels a side the middle 128 are kept, because
+the attributes are measured on these pixels. The script takes about 25 minutes on one core for
+n = 50.
 """
 
 import sys
@@ -26,8 +27,8 @@ def main(source, target, n):
         clean = {name: file[name] for name in file.files if name != "photo_ids"}
     out = {}
     for data, images in clean.items():
-        # Only the second half is corrupted, so that the first half can be the reference.
-        # The crops of a photo follow each other, so every other image is taken.
+        # Only every other image is corrupted, so that the rest can be the reference. The crops of a
+        # photo follow each other, so both halves have crops of every photo.
         usable = np.arange(len(images))[1::2]
         start = max(images.shape[1] - KEPT, 0) // 16 * 8
         for number, kind in enumerate(get_corruption_names("common")):

@@ -1,9 +1,9 @@
 """Our own image corruptions, from which the signatures of causes are learnt.
 
-They cover the families of `imagecorruptions`, which is used for scoring, but share no code, no
-constants and no textures with it. Most families have members that it lacks. `strength` in [0, 1]
-goes from barely visible to extreme. Details are random for each image. Images are float arrays
-`(h, w, 3)` in 0..255; results may leave that range.
+Our corruptions cover the families of `imagecorruptions`, the package that is used for scoring, but
+share no code, no constants and no textures with that package. Most families have members that the
+package lacks. `strength` in [0, 1] goes from barely visible to extreme. Details are random for
+each image. Images are float arrays `(h, w, 3)` in 0..255; results may leave that range.
 """
 
 from collections.abc import Callable
@@ -207,7 +207,7 @@ def gamma_down(x, s, rng):
 
 
 def value_up(x, s, rng):
-    """Light is added to the brightest channel; hue and saturation are kept."""
+    """Raises the brightest channel, and the others in proportion: hue and saturation are kept."""
     top = np.maximum(x.max(-1, keepdims=True), 1e-6)
     raised = np.minimum(top + between(15, 140, s), 255)
     return np.where(x.max(-1, keepdims=True) < 1e-6, raised, x / top * raised)
@@ -241,7 +241,7 @@ def drifting_haze(x, s, rng):
 
 
 def fog_added(x, s, rng):
-    """Fog that is brighter than the scene, exposed for the fog."""
+    """Fog that is brighter than the scene, with the exposure set for the fog."""
     cloud = one_over_f(x.shape[:2], rng.uniform(1.0, 2.8), rng)[..., None]
     thickness, brightest = between(0.6, 4.0, s), max(x.max(), 1.0)
     return (x / 255 + thickness * cloud) * brightest / (brightest / 255 + thickness)
@@ -310,7 +310,7 @@ def wobble(x, s, rng):
 
 
 def jitter(x, s, rng):
-    """Every pixel is taken from a place nearby; nothing is softened."""
+    """Every pixel is taken from a place nearby; nothing is blurred."""
     reach = between(0.5, 3.5, s)
     scale = rng.uniform(0.0, 0.9)
     dx, dy = (reach * smooth_field(x.shape[:2], scale, rng) for _ in range(2))
@@ -413,7 +413,7 @@ def to_uint8(x):
     return np.clip(np.round(x), 0, 255).astype("uint8")
 
 
-# A family has several kinds if they move the attributes in different or opposite ways.
+# A family has several kinds where its corruptions move the attributes in different ways.
 FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
     "noise": {
         "fine": (gaussian_noise, uniform_noise),
@@ -452,5 +452,6 @@ FAMILIES: dict[str, dict[str, tuple[Corruption, ...]]] = {
     },
 }
 
-# These are made from the larger photo, not from the image: see `tools/shift_signatures.py`.
+# These corruptions start from the larger photo, not from the image: see
+# `tools/shift_signatures.py`.
 RESIZING = {"resolution": {"aliasing": (nearest, bilinear_without_antialiasing)}}

@@ -3,9 +3,9 @@
     examples/benchmarks/peers/setup_adapt DIR
     DIR/bin/python examples/benchmarks/peers/adaptation.py mnist-uci [--seeds 5]
 
-The encoder is the network up to `features`. The task is the rest of it, with a softmax on its
-outputs, which CDAN needs. Each method has the library's defaults, and `dann` is also run with
-the strength 1 of the paper. Adam at 0.001 trains all parts, as on our side.
+The encoder is the network up to the layer `features`. The task network is the rest, with a softmax
+on the outputs, which CDAN needs. Each method has the library's defaults, and `dann` is also run
+with the strength 1 of the paper. Adam at 0.001 trains all parts, as on our side.
 """
 
 import argparse

@@ -5,9 +5,9 @@
 
 Both train on the tasks of `../adaptation.py` whose network is made of dense layers. skada's own
 head ends in a softmax over one unit, which is always 1. So skada gets our head: 100 units and a
-sigmoid. Its reversed gradient has the strength 1 from the first step on; ours rises to 1, as
-published. So ours is also run with the strength 1 from the first step on, to show the effect of the
-rise.
+sigmoid. The reversed gradient of skada has the strength 1 from the first step on. In our method
+this strength rises to 1, as published. So our method is also run with the strength 1 from the first
+step on, to show the effect of the rise.
 """
 
 import argparse

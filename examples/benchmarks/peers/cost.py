@@ -2,7 +2,7 @@
 
     ENV/bin/python examples/benchmarks/peers/cost.py --method "alibi MMD" -d 32 -n 100
 
-`detection_cost.py` calls this script, for each case in a process of its own.
+`detection_cost.py` calls this script for each case, in a process of its own.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main():
     rng = np.random.default_rng(0)
     reference = rng.standard_normal((size, args.d)).astype("float32")
     x = rng.standard_normal((args.n, args.d)).astype("float32")
-    # Imports and one-time compilation are no cost of the check.
+    # This run takes the imports and the one-time compilation, which are no cost of the check.
     make(reference[:200])(x[:50])
     print(json.dumps(measure(lambda: make(reference), x, args.repeats)))
 

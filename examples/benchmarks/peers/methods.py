@@ -1,9 +1,9 @@
-"""The peers' detectors, each with its best documented setting. They run in their own environment.
+"""The peers' detectors, each with its best documented setting, for an environment of their own.
 
 A method is a function of the reference that returns a check. A check takes test samples and
 returns (p-value, alarm), where `alarm` is the library's own decision at p < .05. Bandwidths are
-medians of distances. By default alibi-detect takes the median of the reference and torchdrift
-that of both samples; frouros is given that of the reference.
+medians of distances. By default alibi-detect takes the median over the reference, and torchdrift
+the median over both samples. frouros is given the median over the reference.
 """
 
 import logging
@@ -26,8 +26,8 @@ class Peer:
     Args:
         make: Function of the reference that returns the check, test -> (p-value, alarm).
         features: `"softmax"` or `"penultimate"`.
-        reference: Number of samples in its reference.
-        smallest, largest: Sizes of the test set at which it is run.
+        reference: Number of samples in the reference.
+        smallest, largest: Smallest and largest size of the test set at which the peer is run.
     """
 
     make: object
@@ -136,7 +136,7 @@ def frouros_mmd(reference):
     return check
 
 
-# The order in which they run: the cheap ones first.
+# The order in which the peers run: the cheap ones first.
 PEERS = {
     "alibi KS, softmax": Peer(ks, "softmax", 10_000, largest=10_000),
     "alibi KS, penultimate": Peer(ks, "penultimate", 10_000, largest=10_000),

@@ -1,11 +1,11 @@
 """The peers' permutation tests of MMD, with all permutations in one matrix product.
 
 For each permutation, the libraries compute the same statistic by copying the kernel matrix
-(alibi-detect, torchdrift) or by evaluating the kernel again (frouros). This takes seconds a
-check, so that twenty draws of all shifts would take days. Here the same generator draws the
-same permutations as in the library. Only the sums are computed together, so the p-values equal
-those of the library, which `python permutations.py` shows. The power table uses this file; the
-cost table times the unchanged libraries.
+(alibi-detect, torchdrift) or by evaluating the kernel again (frouros). A check then takes seconds,
+and twenty draws of all shifts would take days. Here the same generator draws the same permutations
+as in the library. Only the sums are computed together, so the p-values equal those of the library;
+`python permutations.py` compares them. The power table uses this file; the cost table times the
+unchanged libraries.
 """
 
 import sys
@@ -93,7 +93,7 @@ def frouros_permutation(X, Y, statistic, statistical_args, num_permutations, **k
 
 
 def faster():
-    """Replaces the functions of the libraries by these three."""
+    """Replaces the functions of the libraries by the three functions above."""
     import frouros.callbacks.batch.permutation_test as frouros
     import torchdrift.detectors.mmd as torchdrift
 

@@ -3,7 +3,7 @@
     DIR/peers/bin/python examples/benchmarks/peers/power.py --cache DIR --draws 20
 
 `detection_power.py` calls this script. Each finished case is a line of DIR/peers.jsonl, and
-another run continues where the first stopped.
+another run continues where the first one stopped.
 """
 
 import argparse
