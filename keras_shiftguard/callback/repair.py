@@ -46,7 +46,7 @@ class Repair:
 
     @property
     def acts(self) -> bool:
-        """Whether a repair changed, or is about to change, something in this fit."""
+        """Whether a repair changed, or will change, the input or the model in this fit."""
         strengths = {} if self.augmentation is None else self.augmentation.strengths
         return any(value > 0 for value in strengths.values()) or "batch_norm" in self.adapt
 
