@@ -186,7 +186,7 @@ class CostWatch:
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
         elif labels is not None:
-            costs["labels"] = None  # wrong labels, which an earlier look took for another mix
+            costs["labels"] = None  # wrong labels, once taken for another class mix
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         self._shift.price(
             pair.stream,

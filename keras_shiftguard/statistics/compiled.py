@@ -98,7 +98,7 @@ class CompiledUpdate:
 
 
 def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -> Any:
-    """Returns a compiled function `(variables, *tensors) -> result`, for any such variables."""
+    """Returns a compiled `(variables, *tensors) -> result`, for variables of the same shapes."""
     run = pure(update, variables)
 
     def changes(values: Sequence[Any], *tensors: Any) -> tuple[Any, list[Any]]:

@@ -111,7 +111,7 @@ class Stream:
                 samples.update(inputs[name], y)
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
-        """Adds a batch to the statistics of the values, and to the detailed ones of the labels."""
+        """Adds a batch to the value statistics and to the detailed label statistics."""
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue

@@ -178,7 +178,7 @@ def _ranks_are_random(rank: np.ndarray) -> bool:
 def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
-    """Tests whether classes were renamed: most samples of a label get the same other prediction.
+    """Tests whether classes were renamed: most samples of a class are predicted as another one.
 
     Args:
         ids: Class ids of the labels, `(n,)`.
