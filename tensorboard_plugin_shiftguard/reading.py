@@ -131,7 +131,7 @@ class Log:
         answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
 
         def ask(runs: list[str], tags: list[str]) -> None:
-            """Adds the data to `answer`, by one request or, if that fails, by two of half size."""
+            """Adds the data to `answer` by one request; after a failure, by two of half size."""
             try:
                 found = getattr(self._data, method)(
                     **self._asked,

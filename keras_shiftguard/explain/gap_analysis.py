@@ -193,7 +193,7 @@ class GapAnalysis:
         ]
 
     def _paired_scores(self) -> np.ndarray | None:
-        """Returns the scores of the reference if it has the same labels in order, else None."""
+        """Returns the scores of the reference; None unless it has the labels of the samples."""
         labels, predictions = self.samples.labels, self.reference.predictions
         if labels is None or predictions is None or not self.reference.has_labels(labels):
             return None

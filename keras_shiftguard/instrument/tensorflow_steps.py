@@ -152,7 +152,7 @@ class TensorFlowSteps:
                 steps[key] = tf.function(step, input_signature=[spec], autograph=False)
             self._latest = function, element_spec, dtypes, steps[key]
             return steps[key]
-        except (TypeError, ValueError):  # a changed batch of another structure, as of a namedtuple
+        except (TypeError, ValueError):  # the changed batch has another structure
             return step
 
 
