@@ -40,7 +40,7 @@ export function groupRows(overview, rows, unfolded) {
   return found;
 }
 
-/** The cell of a row at column `t`: that of its strongest member, `{level, effect, cost, member}`. */
+/** The cell of a row at column `t`, from its strongest member: `{level, effect, cost, member}`. */
 export function cellOf(overview, { members }, t) {
   let best = { level: -1, effect: NaN, cost: null, member: members[0] };
   for (const member of members) {
@@ -75,7 +75,7 @@ export function strongestOf(overview, row, from, to) {
   return best;
 }
 
-/** The name of a row at column `t`: "Darker" where that was found, else "Brightness". */
+/** The name of a row at column `t`: "Darker" if the stream is darker, else "Brightness". */
 export function titleOf(overview, row, t) {
   const { cause, members, main } = row;
   if (!cause) return members[0].record.label ?? members[0].name;

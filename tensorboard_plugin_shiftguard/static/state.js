@@ -36,7 +36,7 @@ function fromAddress() {
   const state = {};
   if (found.run) state.run = found.run;
   try {
-    // Links of version 0.1 hold a list.
+    // Links of version 0.1 contain a list.
     if (found.runs) state.run ??= String(JSON.parse(found.runs)[0] ?? "") || null;
   } catch {
     // The link was cut; its other parts may still be valid.
@@ -67,7 +67,7 @@ function toStorage(storage, keys, state) {
       JSON.stringify(Object.fromEntries(keys.map((key) => [key, state[key]]))),
     );
   } catch {
-    // Private windows may refuse; the address still keeps the position.
+    // Private windows may refuse the storage; the address still keeps the position.
   }
 }
 
