@@ -30,7 +30,8 @@ def shapley_shares(values: np.ndarray) -> np.ndarray:
         for removed in range(len(values)):
             if removed >> cause & 1:
                 continue
-            # The share of all orders in which exactly these causes come before cause `i`.
+            # `weight`: the share of all orders in which exactly the `removed` causes precede
+            # `cause`.
             before = removed.bit_count()
             weight = factorial(before) * factorial(num_causes - before - 1) / factorial(num_causes)
             shares[cause] += weight * (values[removed | 1 << cause] - values[removed])

@@ -1,6 +1,6 @@
 /* Creates the elements of the views; a text always becomes a text node.
  *
- * Names of runs, features and classes come from the log, which somebody else may have
+ * Names of runs, features and classes come from the log, which an attacker may have
  * written. So no name is parsed as markup, and control and bidirectional characters
  * are shown as escapes such as \u202e.
  */

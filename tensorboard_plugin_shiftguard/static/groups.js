@@ -5,9 +5,9 @@ export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3
 const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 
 /**
- * Groups features by cause, in their order. A group has `members`, features as in
- * `listRows`; if it is unfolded, a row for each of them follows. `group` is the key of
- * the cause in either.
+ * Groups features by cause, in the order of the features. A group has `members`, features
+ * as in `listRows`; if the group is unfolded, a row for each member follows. `group` is the
+ * key of the cause, in groups and in the rows of members.
  */
 export function groupRows(overview, rows, unfolded) {
   const groups = new Map();

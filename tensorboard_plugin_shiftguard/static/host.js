@@ -1,8 +1,8 @@
 /* Access to the TensorBoard page: its theme, its address bar, its reload button.
  *
- * TensorBoard documents none of this, so everything here may fail and the tab still
- * works: without a theme it follows the system, and without an address bar it stores
- * its position in localStorage.
+ * TensorBoard documents none of these interfaces, so every function of this file may
+ * fail, and the tab must still work. Without a theme, the tab follows the system;
+ * without an address bar, it stores its position in localStorage.
  */
 
 const PLUGIN = "shiftguard";

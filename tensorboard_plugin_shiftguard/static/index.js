@@ -1,7 +1,7 @@
 /* The Shift tab. TensorBoard imports this module once and calls `render()`.
  *
- * TensorBoard ignores the returned promise, so an error that is not caught here would
- * leave a blank page.
+ * TensorBoard ignores the returned promise, so an error that this file does not catch
+ * would leave a blank page.
  */
 
 const STYLES = ["shiftguard.css", "views.css"];

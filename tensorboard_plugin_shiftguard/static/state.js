@@ -2,7 +2,8 @@
  *
  * The position (run, pair, feature, epoch, open parts) is in the address, so that links carry it,
  * and in sessionStorage for when the address belongs to another tab. Preferences are in
- * localStorage. The position is not, since other runs may be at the same address later.
+ * localStorage. The position is not stored there, since the same address may later show other
+ * runs.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
