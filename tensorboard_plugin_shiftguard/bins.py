@@ -7,8 +7,8 @@ import numpy as np
 from tensorboard_plugin_shiftguard.metadata import SHARE_SCALE
 from tensorboard_plugin_shiftguard.tables import Head
 
-# The share of the samples at either end of a distribution that the picture leaves out. Extreme
-# values would make the rest too narrow to see.
+# The chart leaves out this share of the samples at either end of a distribution. With extreme
+# values, the other bars would be too narrow to see.
 TAIL = 0.01
 
 
@@ -17,7 +17,7 @@ class Drawing:
 
     Args:
         head: The description of the series.
-        values: One point of the series, of the type and shape that `head` promises.
+        values: One point of the series, of the type and shape that follow from `head`.
         row: The index of the feature in the series.
 
     Attributes:
@@ -35,7 +35,7 @@ class Drawing:
         bins, grid_size = head.bins, len(head.edges)
         self._bars = values[row, bins + 1 :].reshape(len(head.streams), bins).astype(np.float64)
         places = values[row, : bins + 1].astype(np.int64)
-        # Nothing can be drawn on edges that do not ascend or lie outside the grid.
+        # Edges that do not ascend, or that lie outside the grid, are unusable.
         usable = places.min() >= 0 and places.max() < grid_size and (np.diff(places) >= 0).all()
         has_width = np.diff(places) > 0
         if not usable or not has_width.any():
@@ -79,8 +79,7 @@ def rebinned(edges: np.ndarray, shares: np.ndarray, new_edges: np.ndarray) -> np
     Args:
         edges: The old edges, `(b + 1,)`, ascending.
         shares: The share of samples in each old bin, `(b,)`.
-        new_edges: The new edges, `(c + 1,)`, ascending. Samples beyond them are left
-            out.
+        new_edges: The new edges, `(c + 1,)`, ascending. Samples beyond these edges are left out.
 
     Returns:
         The share of samples in each new bin, `(c,)`.
@@ -90,7 +89,7 @@ def rebinned(edges: np.ndarray, shares: np.ndarray, new_edges: np.ndarray) -> np
 
 
 def common_edges(drawings: Iterable[Drawing], bins: int) -> np.ndarray | None:
-    """Returns edges of equally wide bins that cover every distribution but for its tails.
+    """Returns edges of equally wide bins that cover every distribution except its tails.
 
     Args:
         drawings: The distributions; class counts are ignored.

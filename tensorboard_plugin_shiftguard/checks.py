@@ -1,8 +1,8 @@
 """Checks of JSON from a log, which may be damaged or written by an attacker.
 
-A check is a function that takes any value. It returns the value, or a part of it, with the
-promised type and size. For a wrong value it returns None, False or an empty container. It never
-raises an error.
+A check is a function that takes any value. The function returns the value, or a part of the value,
+with the required type and size. For a wrong value, the function returns None, False or an empty
+container. A check never raises an error.
 """
 
 import json
@@ -21,8 +21,8 @@ def parsed(raw: bytes, max_bytes: int = MAX_JSON_BYTES) -> Any:
     """Returns the parsed JSON, with None for NaN and infinity.
 
     Raises:
-        Unreadable: If it is too large or not JSON. The message is the end of a
-            sentence that begins with the tag.
+        Unreadable: If `raw` is too large or is not JSON. The message is the end of a sentence that
+            begins with the tag.
     """
     if len(raw) > max_bytes:
         raise Unreadable(f"holds a text larger than {max_bytes:,} bytes")
@@ -119,7 +119,7 @@ def mapping(check: Check, max_items: int) -> Check:
 
 
 def record(**fields: Check) -> Check:
-    """Returns a check for an object with these fields: others are left out, missing ones None."""
+    """Returns a check for an object with these fields: drops others; missing ones become None."""
 
     def checked(value: Any) -> dict[str, Any] | None:
         if not isinstance(value, dict):

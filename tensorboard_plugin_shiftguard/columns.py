@@ -1,4 +1,4 @@
-"""The columns of a picture: the steps at which all series in it are drawn."""
+"""The columns of a chart: the steps at which all its series are drawn."""
 
 from collections.abc import Iterable
 
@@ -27,8 +27,8 @@ def columns(steps: Iterable[np.ndarray], max_columns: int = MAX_COLUMNS) -> np.n
 def column_of(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Returns the column that each step belongs to.
 
-    A column holds its own step and all steps after the previous column, because
-    TensorBoard may keep different steps of different tags.
+    A column contains its own step and all steps between the previous column and its own step.
+    Columns are needed because TensorBoard may keep different steps of different tags.
 
     Args:
         steps: `(t,)`, none of them after the last of `chosen`.
@@ -41,7 +41,7 @@ def column_of(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def last_in_column(steps: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Returns the point that each column shows: the latest one in it.
+    """Returns the point that each column shows: the latest point in the column.
 
     Args:
         steps: `(t,)`, ascending, none of them after the last of `chosen`.

@@ -1,4 +1,4 @@
-"""The answers to `/cards` and `/feature`: distributions of many features, or of one over time."""
+"""The responses of `/cards` and `/feature`: distributions of many features, or of one over time."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -35,7 +35,8 @@ def cards(
         run: The run.
         pair: Index of the pair of streams in the overview.
         names: The features, at most `MAX_CARDS`.
-        step: The step to show, or the last one before it. Defaults to the last step.
+        step: The step to show; if it has no point, the last earlier step is shown. Defaults to the
+            last step.
 
     Raises:
         NotHere: If there is no such pair.
@@ -95,7 +96,7 @@ def feature(run: RunReader, name: str) -> dict[str, Any]:
 
 
 def _places(run: RunReader, names: Iterable[str]) -> dict[str, tuple[Head, int]]:
-    """Returns the series and the row in it that hold the distribution of each feature."""
+    """Returns, for each feature, the series and the row that hold its distribution."""
     wanted = set(names)
     where: dict[str, tuple[Head, int]] = {}
     for head in [*heads(run, HISTOGRAMS), *heads(run, CLASSES)]:
@@ -114,8 +115,8 @@ def _card(
 ) -> dict[str, Any] | None:
     """Returns one feature's two distributions, on the bins of the step that is shown.
 
-    With `against_first`, the second distribution comes from the first step that has one,
-    instead of from the same step.
+    With `against_first`, the second distribution comes from the first step that has one, and not
+    from the step that is shown.
 
     Returns:
         None if neither stream has a distribution.
@@ -164,7 +165,7 @@ def _over_time(table: Table, row: int, shown: np.ndarray) -> dict[str, Any]:
 
 
 def _on_bins(drawing: Drawing | None, stream: str, edges: np.ndarray) -> list[float] | None:
-    """Returns the shares of one stream on the bins with these edges; None if it has none."""
+    """Returns the shares of one stream on bins with the given edges; None if it has no shares."""
     if drawing is None or drawing.edges is None:
         return None
     shares = drawing.shares(stream)

@@ -1,4 +1,4 @@
-"""The features of an overview: each as JSON, and their scores by step, packed."""
+"""The features of an overview: each feature as JSON, and all scores by step, packed."""
 
 import base64
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ class Row:
 def rows_of(found: list[Table]) -> tuple[list[Row], int]:
     """Returns one row for each feature, and the number of measured features.
 
-    More features may be measured than the log holds.
+    The number of measured features may be larger than the number of features in the log.
     """
     rows: dict[str, Row] = {}
     for table in found:
@@ -101,7 +101,7 @@ def severity(row: Row) -> tuple[bool, bool, bool, float]:
 
 
 def costs_of(rows: list[Row], shown: np.ndarray) -> dict[str, list[float | None]]:
-    """Returns the costs of the features that ever had one, at the steps `shown`, by name."""
+    """Returns the costs of the features that ever had a cost, at the steps `shown`, by name."""
     found: list[tuple[str, list[float | None]]] = []
     by_tag = {row.table.head.tag: row.table for row in rows}
     priced = {tag: np.isfinite(table.values[..., COST]).any(0) for tag, table in by_tag.items()}

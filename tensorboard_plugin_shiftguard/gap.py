@@ -1,4 +1,4 @@
-"""The answer to `/gap`: the latest accuracy-gap table that `explain_gap` wrote into a run."""
+"""The response of `/gap`: the latest accuracy-gap table that `explain_gap` wrote into a run."""
 
 from typing import Any
 
@@ -57,7 +57,7 @@ def read_gap(text: bytes) -> dict[str, Any]:
     """Returns the table in a JSON text, with every field checked.
 
     Raises:
-        Unreadable: If it is no such table. The message is the end of a sentence that
+        Unreadable: If the text is not such a table. The message is the end of a sentence that
             begins with the tag.
     """
     content = _GAP(checks.parsed(text))

@@ -1,8 +1,8 @@
 """The log format of the Shift tab: the names, columns and limits that writer and reader share.
 
-`keras_shiftguard.log` writes this format and the files of this package read it. Both
-import the constants from here, so that neither can change one alone. TensorBoard
-imports this file at every start, so it must not import anything itself.
+`keras_shiftguard.log` writes this format and the files of this package read it. Both packages
+import the constants from this file, so that neither package can change a constant alone.
+TensorBoard imports this file at every start, so it must not import anything itself.
 """
 
 PLUGIN_NAME = "shiftguard"  # the name under which TensorBoard knows the plugin

@@ -1,4 +1,4 @@
-"""The answer to `/overview`: the state of a run, and the effect size of each feature by step."""
+"""The response of `/overview`: the state of a run, and the effect size of each feature by step."""
 
 from typing import Any
 
@@ -51,8 +51,8 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
 
     Args:
         run: The run.
-        chosen: Index of the pair of streams. Defaults to the pair that the story is about,
-            or else the one with the most findings whose effect is still large enough to matter.
+        chosen: Index of the pair of streams. Defaults to the pair that the story describes or, if
+            there is none, to the pair with the most alarms whose latest effect is not small.
 
     Raises:
         NotHere: If there is no such pair, or no data so far.
@@ -104,7 +104,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "pictures": epochs_with_pictures(run),
         "problems": run.problems,
     }
-    # 20,000 bytes are kept for the list of steps.
+    # 20,000 bytes are reserved for the list of steps.
     priced = any(np.isfinite(table.values[..., COST]).any() for table in found)
     room = MAX_BYTES - 20_000 - MAX_COST_BYTES * priced - len(to_json(answer))
     max_columns = int(room / CELL_BYTES / max(len(rows), 1))
@@ -130,8 +130,8 @@ def _choose(
 ) -> int:
     """Returns the index of the pair to show.
 
-    `shifted` is the number of findings in each pair, `chosen` the index that the user chose,
-    and `told` the pair that the story is about, as "validation/train".
+    `shifted` is the number of alarms with a large effect in each pair, `chosen` is the index that
+    the user chose, and `told` is the pair that the story describes, as "validation/train".
     """
     if chosen is None:
         about = [f"{stream}/{against}" for stream, against in pairs]

@@ -1,8 +1,8 @@
 """The answers to `/pictures` and `/picture`: images of the data that `log_samples=` keeps.
 
-A request names a picture by numbers, from which its path is made. So no path comes from a request
-or from a log. A file is read only if it lies inside TensorBoard's log directory after all links
-are followed.
+A request names a picture by numbers, and the path of the picture is made from these numbers. So no
+path comes from a request or from a log. A file is read only if it lies inside TensorBoard's log
+directory after all links are followed.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ PROBLEM = f"{PICTURES}/{PICTURE_LIST}"  # the list of pictures, and its name in 
 
 
 def _in_place(check: Check, max_items: int) -> Check:
-    """Returns a check for a list: bad items are dropped, good ones get their index as `"place"`."""
+    """Returns a check for a list: drops bad items; good items get their index as `"place"`."""
 
     def checked(value: Any) -> list[Any]:
         found = map(check, value[:max_items] if isinstance(value, list) else [])
@@ -50,7 +50,7 @@ _LIST = record(v=whole, looks=items(_EPOCH, 1000))
 
 
 def pictures(run: RunReader) -> dict[str, Any]:
-    """Returns the lists of a run's pictures, one for each epoch that has some, the oldest first.
+    """Returns the lists of a run's pictures, one for each epoch with pictures, the oldest first.
 
     Each item of `"epochs"` has the `"epoch"`, counted from 1, and its `"rows"`. A row has its
     `"place"`, `"stream"`, `"input"`, `"what"` and `"pictures"`. A picture has its `"place"`, and a
@@ -67,12 +67,12 @@ def epochs_with_pictures(run: RunReader) -> list[int]:
 def picture(run: RunReader, epoch: int, row: int, number: int) -> bytes:
     """Returns one picture as a PNG file.
 
-    The epoch is counted from 1. `row` is the place of its row in the list of the epoch, and
-    `number` its place in the row.
+    The epoch is counted from 1. `row` is the place of the picture's row in the list of the epoch,
+    and `number` is the place of the picture in the row.
 
     Raises:
         NotHere: If there is no such picture inside of TensorBoard's log directory.
-        Unreadable: If it is no PNG file, or too large.
+        Unreadable: If the file is not a PNG file, or is too large.
     """
     file = f"{PICTURES}/{PICTURE_FILE.format(epoch=epoch, row=row, number=number)}"
     try:
@@ -105,11 +105,11 @@ def _listed(run: RunReader) -> list[dict[str, Any]]:
 
 
 def _read(run: RunReader, file: str, max_bytes: int) -> bytes | None:
-    """Returns the content of a file of a run; None if it is not there, or cannot be read.
+    """Returns the content of a file of a run; None if it does not exist or cannot be read.
 
     Raises:
-        Unreadable: If it is larger than `max_bytes`. The message is the end of a sentence whose
-            subject is the file.
+        Unreadable: If the file is larger than `max_bytes`. The message is the end of a sentence
+            whose subject is the file.
     """
     if run.folder is None:
         return None

@@ -1,7 +1,7 @@
 """The plugin: its routes, the arguments of requests, and the handling of errors.
 
-Routes only read. An error in a log or a request is answered with JSON that holds a
-sentence for the user. No log and no request causes an unhandled server error.
+Routes only read data. The response to an error in a log or a request is JSON with a sentence for
+the user. No log and no request causes an unhandled server error.
 """
 
 import re
@@ -136,7 +136,7 @@ class Query:
         """Returns a required argument as a text.
 
         Raises:
-            BadQuery: If it is missing or too long.
+            BadQuery: If the argument is missing or too long.
         """
         value = self._arguments.get(name)
         if not value:
@@ -149,7 +149,7 @@ class Query:
         """Returns the values of an argument that is given 1 to `max_number` times.
 
         Raises:
-            BadQuery: If there are more or none, or one is too long.
+            BadQuery: If there are more values or none, or if a value is too long.
         """
         values = self._arguments.getlist(name)
         if not 1 <= len(values) <= max_number:
@@ -162,7 +162,7 @@ class Query:
         """Returns an argument that is a whole number from 0; None if it is missing.
 
         Raises:
-            BadQuery: If it is not such a number.
+            BadQuery: If the argument is not such a number.
         """
         value = self._arguments.get(name)
         if value is None:
@@ -175,7 +175,7 @@ class Query:
         """Returns a required argument that is a whole number from 0.
 
         Raises:
-            BadQuery: If it is missing, or is not such a number.
+            BadQuery: If the argument is missing, or is not such a number.
         """
         value = self.whole_number(name)
         if value is None:

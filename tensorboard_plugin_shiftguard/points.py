@@ -24,7 +24,7 @@ class Point:
 
 
 def in_order(data: Iterable[Any], field: str, first: int = 0) -> list[Point]:
-    """Returns the points sorted by step, with each step once.
+    """Returns the points sorted by step, with one point for each step.
 
     A training that was restarted in the same directory writes its steps again.
     TensorBoard's data server then drops the older points, but its Python reader

@@ -1,9 +1,9 @@
-"""Access to TensorBoard's data. No other file of the plugin asks TensorBoard for data.
+"""Access to TensorBoard's data; no other file of the plugin requests data from TensorBoard.
 
-TensorBoard has two ways to read a log: a data server and a Python reader. A
-damaged or hostile log can make either of them fail, in different ways, and for all
-the tags of a request at once. So a failed request is split into halves, again and
-again, until each bad tag is alone: one bad tag never hides the rest of a run.
+TensorBoard has two ways to read a log: a data server and a Python reader. A damaged or hostile log
+can make either reader fail, in different ways, and for all tags of a request at once. So a failed
+request is split into halves, again and again, until each bad tag has a request of its own. One bad
+tag therefore never hides the other tags of a run.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,10 +22,10 @@ _BAD_DATA = (ValueError, TypeError, KeyError, IndexError, AttributeError, Arithm
 
 
 class Log:
-    """All runs of a log directory, for the time of one request.
+    """All runs of a log directory, during one HTTP request.
 
     Args:
-        data: TensorBoard's data provider; None if it has none.
+        data: TensorBoard's data provider; None if TensorBoard has none.
         context: TensorBoard's context of the request.
         experiment: TensorBoard's experiment id of the request.
         multiplexer: TensorBoard's Python reader, from which `data` comes; None if it
@@ -81,8 +81,8 @@ class Log:
         try:
             return self._listed("list_tensors", PLUGIN_NAME, run)
         except _BAD_DATA as error:
-            # TensorBoard's data provider fails on a tag that was announced and has no point
-            # yet. The Python reader behind it can list all tags.
+            # TensorBoard's data provider fails on a tag that was announced but has no point yet.
+            # The Python reader that the provider uses can list all tags.
             if self._multiplexer is None:
                 _give_up(error)
         try:
@@ -124,14 +124,14 @@ class Log:
             plugin: The plugin that the tags belong to.
             runs: Names of runs.
             tags: The tags to read of each run.
-            max_points: How many points of each tag are read.
+            max_points: Largest number of points that are read of each tag.
             on_problem: Called for each tag that cannot be read, with the run, the tag
                 and the rest of the sentence "it ...". Such a tag is left out.
         """
         answer: dict[str, dict[str, list[Any]]] = {run: {} for run in runs}
 
         def ask(runs: list[str], tags: list[str]) -> None:
-            """Adds the data to `answer`, by one request or, if that fails, by two of half size."""
+            """Adds the data to `answer` by one request; after a failure, by two of half size."""
             try:
                 found = getattr(self._data, method)(
                     **self._asked,
@@ -183,7 +183,7 @@ def _what_failed(error: Exception) -> str:
     """Returns the rest of the sentence "it ..." about a tag for which TensorBoard failed.
 
     Raises:
-        ShiftError: If the error has another reason than the tag.
+        ShiftError: If the cause of the error is not the tag.
     """
     if isinstance(error, KeyError):
         return "has no data so far"
@@ -196,7 +196,7 @@ def _what_failed(error: Exception) -> str:
 
 
 def _give_up(error: Exception) -> NoReturn:
-    """Raises a `ShiftError` that tells the user about an error of TensorBoard."""
+    """Raises a `ShiftError` that describes an error of TensorBoard to the user."""
     if isinstance(error, errors.NotFoundError):
         raise NotHere("TensorBoard does not know this run so far.") from error
     if isinstance(error, (MemoryError, errors.InvalidArgumentError)):

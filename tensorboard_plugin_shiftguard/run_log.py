@@ -9,7 +9,7 @@ from tensorboard_plugin_shiftguard.metadata import ADAPTATION_PREFIX, PLUGIN_NAM
 from tensorboard_plugin_shiftguard.points import Point, in_order
 from tensorboard_plugin_shiftguard.reading import Log
 
-MAX_POINTS = 4000  # of a tag; TensorBoard keeps 1,000, unless the user asked it for more
+MAX_POINTS = 4000  # of a tag; by default, TensorBoard keeps 1,000
 MAX_PROBLEMS = 30  # of a run
 MAX_TAGS = 256  # of a kind
 MAX_ADAPTATION_TAGS = 64
@@ -36,11 +36,11 @@ class RunReader:
 
     @property
     def folder(self) -> tuple[Path, Path] | None:
-        """The log directory and the folder of this run; None if it is on another machine."""
+        """The log directory and the folder of this run; None if the log is on another machine."""
         return self._log.folder(self.name)
 
     def add_problem(self, tag: str, what: str) -> None:
-        """Notes that a tag is not shown, or not all of it.
+        """Notes that a tag is not shown, or only in part.
 
         Args:
             tag: The tag.
@@ -68,10 +68,10 @@ class RunReader:
         """Returns the points of tensor series, sorted by step.
 
         Args:
-            tags: The series. One that the run does not have gets an empty list.
-                A series that was read before comes from the cache.
-            max_points: How many points of each are read. The last point is
-                always one of them.
+            tags: Tags of the series. A series that the run does not have gets an empty list. A
+                series that was read before comes from the cache.
+            max_points: Largest number of points that are read of each series. The last point is
+                always read.
         """
         tags = list(tags)
         new = [tag for tag in tags if tag in self.contents and (tag, max_points) not in self._cache]
@@ -83,7 +83,8 @@ class RunReader:
     def adaptation(self) -> dict[str, list[Point]]:
         """Returns the curves of the adaptation, by their tags without the prefix.
 
-        They are scalars, whose step is the epoch counted from 1. It is counted from 0 here.
+        The curves are scalar series. Their steps in the log are epochs counted from 1; the steps of
+        the returned points are counted from 0.
         """
         tags = self._log.scalar_tags(self.name, ADAPTATION_PREFIX)
         if len(tags) > MAX_ADAPTATION_TAGS:

@@ -1,4 +1,4 @@
-"""The answer to `/runs`: the list of runs."""
+"""The response of `/runs`: the list of runs."""
 
 from contextlib import suppress
 from importlib import metadata

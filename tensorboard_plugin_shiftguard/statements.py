@@ -36,13 +36,13 @@ MAX_CLASSES_TOLD = 8  # of a finding
 
 
 def _plain(value: Any) -> str | None:
-    """A check for a sentence; names of features in it are put into plain words."""
+    """Checks a sentence, and puts the names of features in the sentence into plain words."""
     found = sentence(value)
     return None if found is None else sentence(in_plain_words(found))
 
 
 def _told_class(value: Any) -> list[Any] | None:
-    """A check for `[class, share in the stream, share in the other]`."""
+    """Checks a list `[class, share in the stream, share in the other stream]`."""
     if not isinstance(value, list) or len(value) != 3:
         return None
     found = [name(value[0]), number(value[1]), number(value[2])]
@@ -50,7 +50,7 @@ def _told_class(value: Any) -> list[Any] | None:
 
 
 def _attribute(value: Any) -> list[Any] | None:
-    """A check for `[name, size]` of an attribute, whose name is put into plain words."""
+    """Checks a list `[name, size]` of an attribute, and puts the name into plain words."""
     if not isinstance(value, list) or len(value) != 2:
         return None
     found = [name(value[0]), number(value[1])]
@@ -154,8 +154,8 @@ def read_state(point: Point) -> dict[str, Any]:
     """Returns the state that a point of the state series holds, with every field checked.
 
     Raises:
-        Unreadable: If it is no such state. The message is the end of a sentence
-            that begins with the tag.
+        Unreadable: If the point is not such a state. The message is the end of a sentence that
+            begins with the tag.
     """
     content = checks.parsed(words_of(point.value))
     state = _STATE(content)
@@ -198,8 +198,8 @@ def state_at(run: RunReader, step: int) -> dict[str, Any] | None:
 def tags_of_latest_fit(run: RunReader) -> frozenset[str] | None:
     """Returns the tags that the latest fit wrote; None if the log does not list them.
 
-    TensorBoard also keeps the series of an earlier fit in the same directory. The
-    latest fit may not have their features and pairs of streams.
+    TensorBoard also keeps the series of an earlier fit in the same directory. The latest fit may
+    lack the features and pairs of streams of those series.
     """
     points = run.points([STATE_TAG], max_points=1)[STATE_TAG]
     try:

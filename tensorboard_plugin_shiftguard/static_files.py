@@ -46,8 +46,8 @@ def static_files() -> dict[str, tuple[bytes, str]]:
 def serve(request: Request, file: tuple[bytes, str]) -> Any:
     """Returns a response with one file, or "304 Not Modified" if the browser has it.
 
-    The browser asks for each file every time, so that it never runs the files of an
-    older version with a newer server.
+    The browser requests each file every time, so that it never runs files of an older version with
+    a newer server.
     """
     content, content_type = file
     tag = hashlib.sha256(content).hexdigest()[:32]

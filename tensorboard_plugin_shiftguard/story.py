@@ -1,7 +1,8 @@
 """The story of a run: what is wrong, since when, what it costs, what to do.
 
-It is made from the state that the guard wrote at an epoch, so the story of an earlier epoch holds
-only what was known then. The story of a run without a fit is about its accuracy gap.
+The story is made from the state that the guard wrote at an epoch, so the story of an earlier epoch
+contains only what was known at that epoch. The story of a run without a fit is about its accuracy
+gap.
 """
 
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     """Returns the story of a run as JSON.
 
     Args:
-        state: A state, as `statements.read_state` returns it; None if there is none.
-        gap: An accuracy gap, as `gap.read_gap` returns it; None if there is none.
+        state: A state from `statements.read_state`; None if there is none.
+        gap: An accuracy gap from `gap.read_gap`; None if there is none.
     """
     diagnoses, report = (state or {}).get("diagnosis") or {}, (state or {}).get("report")
     corrected = (state or {}).get("corrected") or {}
@@ -65,9 +66,10 @@ def matters(finding: Mapping[str, Any]) -> bool:
 
 
 def _question(questions: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """Returns the story of differences that are no alarm yet.
+    """Returns the story of differences that are not alarms yet.
 
-    Augmentation may explain them, or the model has learnt too little to show their cost.
+    Augmentation may explain these differences, or the model has learnt too little for their cost to
+    be measured.
     """
     lead = questions[0]
     pair = (lead["stream"], lead["against"])

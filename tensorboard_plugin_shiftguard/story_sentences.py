@@ -32,7 +32,7 @@ def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two differences can be told in one sentence."""
+    """Whether one sentence can describe both differences."""
     return all(one[key] == other[key] for key in ("who", "verb", "whom"))
 
 

@@ -53,7 +53,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
 
 
 def _can_be_augmented(finding: Mapping[str, Any]) -> bool:
-    """Whether augmentation of training can imitate what differs."""
+    """Whether augmentation of training can imitate the difference."""
     attribute = (finding["feature"] or "").rpartition("/")[2]
     on_images = finding["family"] in CAN_BE_AUGMENTED or attribute in ATTRIBUTES
     return on_images and (finding["kind"], finding["against"]) == ("covariate", "train")

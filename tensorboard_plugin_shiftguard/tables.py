@@ -36,7 +36,7 @@ class Head:
 
     Args:
         tag: The tag of the series.
-        names: The features, one for each row of the tensor. Class counts have one.
+        names: The features, one for each row of the tensor; a single one for class counts.
         pair: For scores: the stream, and the stream that it is compared with.
         negligible: For scores: the effect size below which a shift is negligible.
         total: For scores: the number of features that were measured.
@@ -70,7 +70,7 @@ class Table:
     Args:
         head: The description of the series.
         steps: `(t,)` int64, ascending.
-        values: `(t, ...)`; each point has the type and shape that `head` promises.
+        values: `(t, ...)`; each point has the type and shape that follow from `head`.
     """
 
     head: Head
@@ -81,7 +81,7 @@ class Table:
 def heads(run: RunReader, kind: str) -> list[Head]:
     """Returns the descriptions of all series of a kind, without unreadable ones.
 
-    Each unreadable one is noted in `run.problems`.
+    Each unreadable description is noted in `run.problems`.
     """
     parse = {SCORES: _scores, HISTOGRAMS: _histograms, CLASSES: _classes}[kind]
     found = []
@@ -99,13 +99,13 @@ def heads(run: RunReader, kind: str) -> list[Head]:
 
 
 def tables(run: RunReader, heads: Iterable[Head], max_points: int = MAX_POINTS) -> dict[str, Table]:
-    """Returns series as arrays, without points that have another type or shape than promised.
+    """Returns series as arrays, without points that have another type or shape than described.
 
     Args:
         run: The run that has the series.
         heads: The descriptions of the series.
-        max_points: How many points of each are read. The last point is always
-            one of them.
+        max_points: Largest number of points that are read of each series. The last point is always
+            read.
 
     Returns:
         The series that have at least one good point, by tag.
@@ -143,9 +143,10 @@ def _matches(point: Point, dtype: np.dtype[Any], shape: tuple[int, ...]) -> bool
 
 
 def _cleaned(head: Head, values: np.ndarray) -> np.ndarray:
-    """Returns scores and counts, with NaN for impossible values: infinity, negative counts.
+    """Returns values with NaN in place of impossible values: infinity, negative counts.
 
-    Scores that lack a column, in logs of an older version, get it, with NaN.
+    Scores in logs of an older version lack a column; this column is added and filled with NaN.
+    Histograms are returned unchanged.
     """
     if values.dtype != np.float32:
         return values
@@ -208,7 +209,7 @@ def _names(value: Any, max_names: int) -> tuple[str, ...]:
     """Returns a list of names as a tuple.
 
     Raises:
-        Unreadable: If one of them is wrong, because each name belongs to a row.
+        Unreadable: If a single name is wrong, because each name belongs to a row.
     """
     found = checks.items(checks.name, max_names + 1)(value)
     if not isinstance(value, list) or not 1 <= len(found) == len(value) <= max_names:

@@ -1,7 +1,7 @@
 """Names of features in plain words, and the cause that each feature is grouped under.
 
-The log names features as the package does: `input/band_1`, `input/3`, `labels`. A person reads
-"the finest detail", "column 3", "class shares".
+The log uses the package's names of features: `input/band_1`, `input/3`, `labels`. The tab shows
+"finest detail (2 pixels)", "column 3", "class shares" in their place.
 """
 
 import re
@@ -11,13 +11,14 @@ MAX_SOURCE = 40  # characters of the name of an input
 
 
 class Cause(NamedTuple):
-    """What may differ, as a row of the heatmap.
+    """A cause: something that may differ between two streams, shown as a row of the heatmap.
 
     Args:
-        name: Its name while nothing is found.
-        lower: Its name where the main feature is lower, such as "Darker"; may be empty.
-        higher: Its name where the main feature is higher; may be empty.
-        main: The image attribute whose sign decides between the two.
+        name: Name of the cause while no difference is found.
+        lower: Name of the cause if the main feature is lower, such as "Darker"; may be empty.
+        higher: Name of the cause if the main feature is higher; may be empty.
+        main: The main feature: the image attribute whose change decides between `lower` and
+            `higher`.
     """
 
     name: str
@@ -97,10 +98,11 @@ def described(feature: str, inputs: int = 1) -> tuple[str, str]:
 
     Args:
         feature: Name of the feature in the log.
-        inputs: Number of inputs of the model; with several, the name says which one.
+        inputs: Number of inputs of the model; with several inputs, the name includes the input.
 
     Returns:
-        A key of `CAUSES`, or the feature itself, which is then a cause of its own; and the name.
+        The cause and the name. The cause is a key of `CAUSES`, or the feature itself if it has a
+        row of its own.
 
     >>> described("input/band_1"), described("input/3"), described("labels")
     (('detail', 'finest detail (2 pixels)'), ('input/3', 'column 3'), ('labels', 'class shares'))

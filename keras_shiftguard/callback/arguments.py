@@ -70,9 +70,9 @@ def check_path(name: str, path: Any) -> None:
 
 
 def check_attach_to(attach_to: Any) -> None:
-    """Checks that `attach_to` can be the path of a model that holds a profile, or is None.
+    """Checks that `attach_to` is None, or can be the path of a model with a profile.
 
-    The file itself may be written by the fit.
+    The file need not exist yet, because the fit may write it.
 
     Raises:
         BadInputError: if it cannot.

@@ -1,6 +1,6 @@
 """The lines that the guard prints at the end of a run: on preprocessing, shift and corrections.
 
-They do not repeat the warnings. The numbers are in `guard.diagnosis` and `guard.report`.
+These lines do not repeat the warnings. The numbers are in `guard.diagnosis` and `guard.report`.
 """
 
 from collections.abc import Collection, Sequence
@@ -58,7 +58,7 @@ def shift_lines(report: ShiftReport | None, untold: Sequence[Finding] = ()) -> s
 
 
 def correction_line(corrected: Collection[str]) -> str:
-    """Returns how to keep a correction that was made inside the fit; "" without a correction.
+    """Returns a text on how to keep a correction made inside the fit; "" without a correction.
 
     Args:
         corrected: Names of the streams whose input was corrected.

@@ -1,4 +1,4 @@
-"""`CostWatch`: a measurement during a fit of the accuracy that shifts of validation cost."""
+"""`CostWatch`: measures, during a fit, the accuracy that shifts of validation cost."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,20 +29,20 @@ from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.profiles import InputProfile, LabelSummary
 from keras_shiftguard.statistics.stream import Stream
 
-MIN_P_OF_MIX = 1e-3  # with a smaller p-value, the kept samples have another class mix
-FIRST_EPOCHS = 4  # the cost of new findings is measured after each of so many epochs
-# Whether an operation that explains the difference is searched for. JAX would compile the
-# operations for minutes, so there only the accuracies are compared.
+MIN_P_OF_MIX = 1e-3  # below it, the class mix of the kept samples counts as different
+FIRST_EPOCHS = 4  # the cost of new findings is measured after each of this many epochs
+# Whether to search for an operation that explains the difference. JAX would compile the operations
+# for minutes, so on JAX only the accuracies are compared.
 SEARCHES = keras.backend.backend() != "jax"
 
 
 class CostWatch:
     """Measures the cost of the findings on validation, in accuracy, with the present weights.
 
-    It runs the model on some hundred images. It measures after the epoch of a new finding, then
-    1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch, because the cost can rise while
-    the model learns. While the model has learnt too little to lose accuracy, it measures after
-    every epoch.
+    A measurement runs the model on some hundred images. Measurements are made after the epoch of a
+    new finding, then 1, 2, 3, 4, 8, 16, ... epochs later, and after the last epoch, because the
+    cost can rise while the model learns. As long as the model has learnt too little to lose
+    accuracy, the cost is measured after every epoch.
 
     Args:
         model: The model that is trained.
@@ -50,13 +50,14 @@ class CostWatch:
         sync: Function that copies the present weights to the model's variables.
 
     Attributes:
-        was_trained: Whether the model was trained before this fit. It may then know the training
-            images by heart already in the first epoch.
+        was_trained: Whether the model was trained before this fit. The model may then have
+            memorised the training images before the first epoch.
     """
 
     def __init__(self, model: keras.Model, shift: ShiftWatch, sync: Callable[[], None]) -> None:
         self._model, self._shift, self._sync = model, shift, sync
-        # By the other stream: the features with a cost, and the epoch of their first measurement.
+        # By the stream that validation is compared with: the features with a cost, and the epoch of
+        # their first measurement.
         self._priced: dict[str, tuple[frozenset[str], int]] = {}
         self._measured: dict[str, ShiftCost] = {}  # by the other stream
         # By the other stream and the feature: how images are mirrored, e.g. "upside down".
@@ -72,7 +73,7 @@ class CostWatch:
         Args:
             streams: The streams with their kept samples.
             epoch: The epoch, counted from 1.
-            is_last: Whether it is the last epoch of the fit.
+            is_last: Whether `epoch` is the last epoch of the fit.
         """
         if self._shift.tolerance is None or self._has_failed:
             return
@@ -116,8 +117,9 @@ class CostWatch:
         is_due = is_last or age < FIRST_EPOCHS or not age & (age - 1)
         if not (is_new or is_due or self._shift.is_too_early):
             return
-        # If the streams are corrected in different ways, each keeps its own correction here. The
-        # difference between corrected images was not measured, so nothing is undone or replayed.
+        # If the streams are corrected in different ways, the correction of each stream is applied
+        # to its images before the measurement. The difference between corrected images was not
+        # measured, so nothing is undone or replayed.
         apart = _correction(streams["train"]) != _correction(streams["validation"])
         current = _labelled(streams["validation"], corrected=apart)
         if current is None or not self._can_run():
@@ -184,7 +186,7 @@ class CostWatch:
             right = predict([images]) == current.labels
             costs["labels"] = cost_of_mix(right, current.labels, *counts)
         elif labels is not None:
-            costs["labels"] = None  # wrong labels, which an earlier look took for another mix
+            costs["labels"] = None  # wrong labels, once taken for another class mix
         share = min(pair.current.distinct_share, pair.reference.distinct_share)
         self._shift.price(
             pair.stream,
@@ -232,8 +234,9 @@ class CostWatch:
 def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
     """Returns the kept, labelled images of a stream.
 
-    Returns None without labels, for several inputs, and if only parts of the samples are kept (a
-    frame of a video, a crop of a large image): the model may predict other classes for parts.
+    Returns None if there are no labels, if there are several inputs, or if only parts of the
+    samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the
+    model may predict another class.
 
     Args:
         stream: The stream.

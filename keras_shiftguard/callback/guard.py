@@ -58,62 +58,63 @@ from keras_shiftguard.terminal import mark_line, say
 class ShiftGuard(keras.callbacks.Callback):
     """Callback that detects wrong preprocessing and distribution shift, and can repair them.
 
-    Add it to `model.fit` (or `evaluate`, or `predict`). It measures each batch beside
-    the training step, without changing the model or the data. From the
-    first batches it judges whether the preprocessing is the one that the model was
-    trained with; this needs no labels and no reference data. Training is not
-    changed: the weights are bit for bit those without the callback, unless
-    `on_mismatch="fix"` or `adapt` changes the input.
+    Pass the callback to `model.fit`, `model.evaluate` or `model.predict`. The callback measures
+    each batch in the training step, without changing the model or the data. From the first batches
+    it judges whether the preprocessing is the one that the model was trained with. This check needs
+    no labels and no reference data. Training is not changed: the weights are bit for bit the same
+    as without the callback, unless `on_mismatch="fix"` or `adapt` changes the input.
 
     Args:
-        reference: The data to compare training and validation with, besides each
-            other: an `InputProfile`, the path of a saved one, or data. If it is the path of a
-            saved model, the profile attached to it also says what the model expects.
-        target_data: Unlabelled data from where the model will be used (the target),
-            which is compared with training and validation: anything that `fit` accepts.
-        adapt: What to repair. `"augmentation"` (or `True`) augments training
-            until it covers the target, or the validation data if
-            there is no target; validation is never augmented. `"batch_norm"` sets the
-            moving statistics of batch norm to those of `target_data` after the fit.
-            A tuple asks for both.
+        reference: Data that training and validation are compared with, in addition to the
+            comparison with each other. Pass an `InputProfile`, the path of a saved profile, the
+            path of a saved model with an attached profile, or data. The profile attached to a saved
+            model also states which input the model expects.
+        target_data: Unlabelled data from where the model will be used (the target), in any form
+            that `fit` accepts. The target is compared with training and validation.
+        adapt: What to repair. `"augmentation"` (or `True`) augments the training batches until the
+            training data covers the target, or the validation data if there is no target.
+            Validation batches are never augmented. `"batch_norm"` sets the moving statistics of
+            batch norm to those of `target_data` after the fit. A tuple asks for both.
         on_mismatch: What to do when the preprocessing is not the one that the model
-            was trained with. `"warn"` once; `"raise"` a `PreprocessingMismatchError`
-            at once; `"fix"` corrects the input for the rest of the
-            fit, and validation by its own diagnosis; `"ignore"`.
+            was trained with. `"warn"` warns once. `"raise"` raises a `PreprocessingMismatchError`
+            at once. `"fix"` corrects the training input for the rest of the fit, and corrects the
+            validation input according to its own diagnosis. `"ignore"` does nothing.
         on_shift: What to do when a stream differs significantly from another (see
-            `alpha`) and that costs accuracy (see `tolerance`): `"warn"`; `"raise"` a
-            `ShiftDetectedError` at the end of the epoch; `"stop"` training after the epoch; or
-            `"ignore"`. The shift is in `report` in any case.
+            `alpha`) and the difference costs accuracy (see `tolerance`). `"warn"` warns. `"raise"`
+            raises a `ShiftDetectedError` at the end of the epoch. `"stop"` stops training after the
+            epoch. `"ignore"` does nothing. `report` lists the shift in any case.
         feature_layer: Name of a layer. Its activations on `target_data` are
             compared with those on the validation data, after each epoch, in
             inference mode.
-        statistics: Your own `keras.metrics.Metric`s whose `update_state` takes
-            `x`. They are updated at each batch and written to `log_dir`.
-        expects: What the model's input must receive, where you know it; the preprocessing
-            is then compared with this, and nothing is guessed. See `diagnose` for the forms.
-        distinct_samples: How many independent samples a stream really has. A number, of
-            training, says that its epochs do not repeat the same samples; tests then use the
-            training samples of all epochs up to it. A dict by stream (`"train"`,
-            `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1]: 1/10 for
-            clips of ten frames. Without a number, neighbouring images that are nearly the
-            same count less, and the report says so.
+        statistics: Your own `keras.metrics.Metric`s whose `update_state` takes `x`. These metrics
+            are updated at each batch, and their results are written to `log_dir`.
+        expects: The preprocessing that the model's input must receive, if you know it. The data is
+            then compared with this preprocessing, and nothing is guessed. See `diagnose` for the
+            accepted forms.
+        distinct_samples: How many independent samples a stream really has. A single number is for
+            training. It says that the epochs of training do not repeat the same samples. Tests then
+            use the training samples of all epochs, up to this number. A dict by stream (`"train"`,
+            `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1], such as
+            1/10 for clips of ten frames. Without a number, nearly identical neighbouring images
+            count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
-            one point. For a classifier, the cost of shifts of validation is measured after the
-            epoch, on up to 1024 labelled images. Where no cost can be measured, and with None,
-            every difference beyond chance that is not small is an alarm.
+            one point. For a classifier, the accuracy that shifts of validation cost is measured
+            after the epoch, on up to 1024 labelled images. If no cost can be measured, or if
+            `tolerance` is None, every significant difference that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
         log_dir: Directory for TensorBoard; None writes nothing.
         log_samples: How many images of each stream are written to `log_dir` after each epoch:
-            some as the model is fed them, the same corrected where a correction is on, and the
-            most unusual. Only those of the last three epochs stay. They are images of your data:
-            think of whom they show before you share the directory. 0 writes none.
-        attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the
-            profile of training is attached at the end of the fit. `diagnose` and `compare`
-            then read it from there. If the fit corrected the input, it is the profile after the
-            correction.
+            some images as the model is fed them, the same images corrected if a correction is on,
+            and the most unusual images. Only the images of the last three epochs are kept. The
+            directory then contains images of your data: consider whom the images show before you
+            share the directory. 0 writes none.
+        attach_to: Path of a saved model, such as that of a `ModelCheckpoint`, to which the profile
+            of training is attached at the end of the fit. `diagnose` and `compare` then read the
+            profile from the saved model. If the fit corrected the input, the profile is that of the
+            corrected input.
         verbose: 0 prints only warnings, 1 prints the verdict as well.
 
     Attributes:
@@ -121,8 +122,9 @@ class ShiftGuard(keras.callbacks.Callback):
             `evaluate` or `predict`. None before the first check.
         report: The `ShiftReport`: which shifts were found, in which epoch, and
             how significant they are. None before the end of the first epoch.
-        profiles: Dict of `InputProfile`s: of the latest pass over `"train"` and
-            `"validation"`, and of `"reference"` and `"target"`.
+        profiles: Dict of `InputProfile`s. `"train"` and `"validation"` have the profile of their
+            latest pass, and `"reference"` and `"target"` the profile of the data passed to the
+            guard.
 
     Raises:
         BadInputError: for an argument that cannot be used, and before training
@@ -225,16 +227,16 @@ class ShiftGuard(keras.callbacks.Callback):
     def acknowledge(
         self, what: str, stream: str | None = None, reason: str = "known"
     ) -> "ShiftGuard":
-        """Accepts a known shift: it stays in the report, and raises no alarm.
+        """Accepts a known shift: the shift stays in the report, but raises no alarm.
 
-        Call it before `fit`. The shift then counts neither for `shift` and `val_shift`
-        in `logs` nor for `on_shift`.
+        Call this method before `fit`. The shift then changes neither `shift` and `val_shift` in
+        `logs`, nor does it trigger `on_shift`.
 
         Args:
             what: A finding's `.feature` (`"input/brightness"`, `"labels"`), the part
                 after the input's name (`"brightness"`), or its `.family` (`"colour"`).
             stream: The stream that differs, such as `"validation"`; None for any.
-            reason: Why it is accepted; the report shows it.
+            reason: Why the shift is accepted; the report shows this text.
 
         Returns:
             The guard.
@@ -259,9 +261,9 @@ class ShiftGuard(keras.callbacks.Callback):
     def save_state(self, path: str | PathLike[str]) -> None:
         """Writes the state of the guard to a file, for `load_state` after a crash.
 
-        Call it at the end of an epoch. A guard with `log_dir` needs no such call: it
-        writes its state after every epoch, and reads it when a `fit` resumes
-        (`keras.callbacks.BackupAndRestore`, or `initial_epoch=`).
+        Call this method at the end of an epoch. A guard with `log_dir` needs no such call: the
+        guard writes its state after every epoch, and reads that state when a `fit` resumes (with
+        `keras.callbacks.BackupAndRestore` or `initial_epoch=`).
 
         Args:
             path: Path of the state file.
@@ -325,7 +327,8 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.end()
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
-        # A run may be left over from a fit that raised an exception: Keras then calls no hook.
+        # A run may be left over from a fit that raised an exception: Keras then skips
+        # `on_train_end`.
         if not self._supervisor.is_watching(self.params):
             self._begin("validation")
         self._supervisor.call(Run.start_validation)
@@ -364,7 +367,7 @@ class ShiftGuard(keras.callbacks.Callback):
         return self._supervisor.run
 
     def _begin(self, kind: str) -> None:
-        """Begins to watch a run, of which no batch has been processed yet.
+        """Begins to watch a run before its first batch.
 
         Args:
             kind: `"train"` for a fit, `"validation"` for an evaluation, else `"prediction"`.
@@ -455,7 +458,7 @@ class ShiftGuard(keras.callbacks.Callback):
             return for_model(self._stated, self.model), self._speaker
         reference = self._optional_data["reference"]
         is_path = isinstance(self.reference, (str, PathLike))
-        # If the model converts its images, the profile may be that of images before conversion.
+        # If the model converts its images, the attached profile may describe unconverted images.
         if is_path and reference.is_there and not converts_by_itself(self.model):
             attached: dict[str | None, InputConvention] = {}
             with reference.reading():

@@ -37,9 +37,9 @@ class OptionalData:
         return self.data is not None and not self.lost
 
     def whole(self) -> Any:
-        """Returns the data for the one reader that reads all of it, before any other reader.
+        """Returns the data for the one reader that reads all of the data, before any other reader.
 
-        A generator can be read only once. So its first batches are kept for the other readers.
+        A generator can be read only once, so its first batches are kept for the other readers.
         """
         source = self.data
         if not hasattr(source, "__next__"):
@@ -52,9 +52,9 @@ class OptionalData:
     def reading(self) -> Iterator[None]:
         """Context manager for reading the data: turns a failure into a warning, and sets `lost`.
 
-        Failures are missing storage, damaged files and errors in the user's own data set.
-        Data of an unusable type or shape still raises an error, because it is a mistake of
-        the caller.
+        Possible failures are missing storage, damaged files and errors in the user's own data set.
+        Data of an unusable type or shape still raises an error, because it is a mistake of the
+        caller.
         """
         try:
             with same_random_numbers():

@@ -1,4 +1,4 @@
-"""`PassCounter`: a counter of the batches of a stream that decides when to drain its statistics.
+"""`PassCounter`: counts the batches of a stream, and decides when its statistics are drained.
 
 To drain statistics is to move them from the step into the profile of the stream.
 """
@@ -24,7 +24,7 @@ class PassCounter:
         position: Index of the latest batch in the present pass; -1 before the first.
         latest: Profile of the latest pass with new samples.
         repeats: Whether the latest pass repeated the samples of the pass in `latest`.
-        stride: Number of steps from one measured step of the present pass to the next.
+        stride: In the present pass, every `stride`-th step is measured.
     """
 
     def __init__(self) -> None:
@@ -50,8 +50,8 @@ class PassCounter:
         steps = self._expected = last_steps or steps
         self.stride = stride_for(steps, batch_size or None, self.repeats)
         stream.measure_every(self.stride)
-        # If the passes repeat, the kept images are still samples of the new pass, and more of them
-        # would be copies. If the fit was resumed, there are none.
+        # If the passes repeat, the kept images are still samples of the new pass, and further
+        # images would be copies of them. If the fit was resumed, no images are kept yet.
         if not self.repeats or not stream.has_samples:
             stream.forget_samples()
             stream.spread_samples(-(-steps // self.stride) if steps else None)
@@ -79,7 +79,7 @@ class PassCounter:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether the present pass has fewer batches than the one before it."""
+        """Whether the present pass has fewer batches than the previous pass."""
         is_first = not self.latest.num_samples
         return not is_first and self.position + 1 < (self._expected or 0)
 
@@ -97,9 +97,9 @@ class PassCounter:
     def finish(self, stream: Stream) -> InputProfile:
         """Drains the statistics at the end of a pass, and returns the profile of its samples.
 
-        If the pass repeated the samples of `latest`, it returns the profile in `latest`, which was
-        measured on more of the samples. It returns that one also for a pass without a batch, as
-        after the end of a generator.
+        If the pass repeated the samples of `latest`, the method returns `latest`, which was
+        measured on more of these samples. It also returns `latest` after a pass without a batch,
+        for example at the end of a generator.
         """
         profile = self.drain(stream)
         if self.position < 0:

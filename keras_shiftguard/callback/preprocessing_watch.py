@@ -16,9 +16,9 @@ from keras_shiftguard.preprocessing.verdict import judge
 from keras_shiftguard.statistics.kept_samples import FIRST_SAMPLES
 from keras_shiftguard.statistics.stream import Stream
 
-# Numbers of batches after which a stream is checked, until there is a verdict. A check costs
-# a few forward passes through the first layers. Usually the first check is enough; later
-# checks are for small batches.
+# Numbers of batches after which a stream is checked, until the diagnosis is final. A check takes a
+# few forward passes through the first layers. Usually the first check is enough; later checks are
+# needed if batches are small.
 CHECK_AFTER_BATCHES = (1, 2, 4, 8, 16)
 # With fewer photos, the convention is recognised correctly in only 9 of 10 cases.
 MIN_SAMPLES_TO_CHECK = 8
@@ -28,12 +28,12 @@ class PreprocessingWatch:
     """Diagnoses each stream once, on its first batches, and acts on the diagnosis.
 
     Args:
-        model: The model before training. Its weights are copied and its structure is read
-            at once, because training changes the weights.
+        model: The model before training. Its weights are copied at once, because training changes
+            them, and its structure is read.
         on_mismatch: `"warn"`, `"raise"`, `"fix"` or `"ignore"`, see `ShiftGuard`.
         training: Whether the run is a `fit`, and not an `evaluate` or a `predict`.
         stated: Stated conventions by input, see `stated_conventions`.
-        speaker: The source of these conventions, as the beginning of a sentence.
+        speaker: The source of the stated conventions, as the beginning of a sentence.
         resize: The stated resizing, or None.
     """
 
@@ -64,7 +64,7 @@ class PreprocessingWatch:
     def uncorrected_batches(self, stream: str) -> int:
         """Number of batches of a stream before its input was corrected; 0 without a correction.
 
-        In a resumed fit, those of the fit that was interrupted are not counted.
+        In a resumed fit, the batches of the interrupted fit are not counted.
         """
         return self._checked_at.get(stream, 0) if stream in self.corrected else 0
 
@@ -182,7 +182,8 @@ class PreprocessingWatch:
         """Corrects `stream` in the same way as `other`, until its own diagnosis is final.
 
         The first batch of validation has to be corrected before validation is diagnosed.
-        The best guess is that it comes from the same pipeline as training.
+        The correction of training is used, because validation most likely comes from the same
+        pipeline as training.
         """
         if self.on_mismatch == "fix" and not self.is_settled(stream.stream):
             if other.stream in self.corrected:

@@ -46,14 +46,14 @@ class Repair:
 
     @property
     def acts(self) -> bool:
-        """Whether a repair changed, or is about to change, something in this fit."""
+        """Whether a repair changed, or will change, the input or the model in this fit."""
         strengths = {} if self.augmentation is None else self.augmentation.strengths
         return any(value > 0 for value in strengths.values()) or "batch_norm" in self.adapt
 
     def new_augmentation(self) -> StepAugmentation | None:
         """Returns the augmentation for a new fit.
 
-        Returns None if `adapt` does not include it, or if the target cannot be read.
+        Returns None if `adapt` does not include `"augmentation"`, or if the target cannot be read.
         """
         target_images: dict[str, Any] = {}  # by input name
         if "augmentation" in self.adapt and self.target.is_there:
@@ -65,9 +65,10 @@ class Repair:
         return StepAugmentation(pool=target_images)
 
     def use(self, augmentation: StepAugmentation | None) -> None:
-        """Begins a new fit with this augmentation, or with none.
+        """Begins a new fit with `augmentation`, or without augmentation if it is None.
 
-        The augmentation starts with the strengths of the last fit, if that had the same inputs.
+        The augmentation starts with the strengths of the last fit, if the last fit had the same
+        inputs.
         """
         last = self.augmentation
         if augmentation is not None and last is not None and augmentation.specs == last.specs:
@@ -82,11 +83,12 @@ class Repair:
         log: RunWriter,
         step: int,
     ) -> str:
-        """Returns whether augmentation is likely to help; "" if `adapt` does not include it.
+        """Returns a line on whether augmentation is likely to help; "" without augmentation.
 
-        Call it after `augment` has planned the first augmentation, and before that is used. The
-        plan shows whether any augmentation closes the gap. The comparison alone does not show it:
-        a difference in the mix of classes needs no augmentation.
+        Call this method after `augment` has chosen the first strengths of the augmentation, and
+        before an epoch uses them. The strengths show whether any augmentation reduces the shift.
+        The comparison alone does not show this: for example, no augmentation can change the class
+        frequencies.
 
         Args:
             report: The comparison of the streams after the first epoch.
@@ -130,7 +132,8 @@ class Repair:
         if self.target.lost or len(target) != 1:
             return None
         (x,), (current,) = images.values(), target.values()
-        # Of videos only a frame is kept, and of images without a fixed size perhaps only a part.
+        # Only one frame of each video is kept, and perhaps only a part of images without a fixed
+        # size.
         if x.shape[1:] != current.shape[1:]:
             return None
         return bounded_estimate(model, current, (x, labels), seconds)
@@ -142,11 +145,11 @@ class Repair:
         log: RunWriter,
         step: int,
     ) -> str:
-        """Returns whether the repairs helped; "" if nothing can be said.
+        """Returns a line on whether the repairs helped; "" without an estimate.
 
         Args:
             now: Estimate of the accuracy on the target, with all repairs.
-            before: The estimate before batch norm was adapted; None if it was not.
+            before: The estimate before batch norm was adapted; None if batch norm was not adapted.
             log: Log for the line.
             step: Epoch, counted from 0.
         """

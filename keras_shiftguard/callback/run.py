@@ -41,8 +41,8 @@ class Run:
     Args:
         model: A compiled model.
         run_key: Keras's `params`: the same object for all callbacks of one run.
-        kind: The stream that the run is for: `"train"` for a fit, `"validation"` for an
-            evaluation, `"prediction"` for `model.predict`.
+        kind: The main stream of the run: `"train"` for a fit, `"validation"` for an evaluation,
+            `"prediction"` for `model.predict`.
         preprocessing: Checks the preprocessing of the streams.
         shift: Compares the streams with each other.
         repair: The repairs that `adapt=` selects.
@@ -136,14 +136,14 @@ class Run:
 
     @property
     def _has_failed(self) -> bool:
-        """Whether a batch could not be measured: an incomplete pass must not be compared."""
+        """Whether a batch could not be measured. Such an incomplete pass must not be compared."""
         return self._probe is not None and self._probe.has_failed
 
     def complete_history(self) -> None:
-        """Adds NaN to Keras's `history` for the epochs since a failure: it then stays a table.
+        """Adds NaN to Keras's `history` for the epochs since a failure.
 
-        NaN is not added to the logs of these epochs, where `EarlyStopping` would take it for no
-        improvement.
+        All lists of `history` then have the same length. The logs of these epochs get no NaN,
+        because `EarlyStopping` would count NaN as an epoch without improvement.
         """
         history = getattr(getattr(self.model, "history", None), "history", None)
         if not isinstance(history, dict):
@@ -205,7 +205,7 @@ class Run:
             self._probe.begin_batch(name)
 
     def stop_measuring(self) -> None:
-        """Measures no more batches; what is corrected and augmented goes on being so."""
+        """Stops measuring batches; corrections and augmentation of the input go on."""
         if self._probe is not None:
             self._probe.stop_measuring()
 
@@ -241,8 +241,8 @@ class Run:
             logs: Keras's logs, to which `"shift"` and `"val_shift"` are added.
 
         Returns:
-            The changes of the augmentation as text; after the first epoch, also whether
-            augmentation is likely to help.
+            The changes of the augmentation as text. After the first epoch, the text also says
+            whether augmentation is likely to help.
 
         Raises:
             ShiftDetectedError: for a new shift with `on_shift="raise"`.
@@ -270,7 +270,7 @@ class Run:
             self.log.write_epoch_state(self.epoch + 1, self.state())
 
     def finish_validation(self) -> str:
-        """Finishes a pass over validation; returns the verdict, or "" inside a fit."""
+        """Finishes a pass over validation; returns the verdict, or "" within a fit."""
         if not self._has_failed:
             self._finish_pass("validation")
         if self.training or self._has_failed:
@@ -283,13 +283,13 @@ class Run:
         """Adapts batch norm after a fit, if `adapt=` includes it, and judges all repairs.
 
         Args:
-            judge: Whether to estimate if the repairs helped.
+            judge: Whether to estimate how much the repairs changed the accuracy.
 
         Returns:
-            The change of batch norm, and whether the repairs helped, as text.
+            A text that says how batch norm changed and whether the repairs helped.
         """
-        # If an input was corrected, the model was trained behind the correction, which the plain
-        # model that predicts here lacks.
+        # If an input was corrected, the model was trained on corrected input. The estimate below
+        # runs the model without the correction, so it would be wrong.
         judge = judge and self.repair.acts and not self.preprocessing.corrected
         with undisturbed(self.model):
             before = self._estimate() if judge and "batch_norm" in self.repair.adapt else None
@@ -309,9 +309,10 @@ class Run:
     def attach_profile(self, path: str | PathLike[str]) -> str:
         """Attaches the profile of training to a saved model; returns a message for the user.
 
-        What is attached is what the model was trained on, so the profile after a correction, if
-        most batches were corrected. The profile of a mismatch that was not corrected would pass
-        the mistake on to the users of the model, so it is not attached.
+        The attached profile describes the input that the model was trained on. If most batches were
+        corrected, this is the profile after the correction. If a mismatch was not corrected in most
+        batches, no profile is attached, because it would state the wrong preprocessing to the users
+        of the model.
         """
         if not is_first_process():
             return ""
@@ -345,8 +346,8 @@ class Run:
 
     def _finish_pass(self, name: str) -> None:
         counter, stream = self._passes[name], self.stream(name)
-        # If a callback stopped the training within the epoch, the pass is not compared: its samples
-        # may be sorted.
+        # If a callback stopped the training within the epoch, the pass is not compared: the data
+        # may be sorted, and the samples of a part of the pass are then not representative.
         is_complete = not (counter.is_cut_short and getattr(self.model, "stop_training", False))
         profile = counter.finish(stream) if is_complete else counter.latest
         profile = self.shift.independence.of(name, profile, stream)
@@ -401,7 +402,7 @@ class Run:
 
     @property
     def diagnosis(self) -> Diagnosis | None:
-        """The diagnosis of the main stream of the run, `kind`; None before it is final."""
+        """The diagnosis of the run's main stream, `kind`; None before the diagnosis is final."""
         return self.preprocessing.diagnoses.get(self.kind)
 
     def verdict(self) -> str:
@@ -456,7 +457,7 @@ class Run:
         self.profiles[name] = self._passes[name].drain(self.stream(name))
 
     def _check_preprocessing(self, name: str, final: bool = False) -> bool:
-        """Diagnoses a stream and acts on the diagnosis; returns whether it is final."""
+        """Diagnoses a stream; acts on a final diagnosis, and then returns True."""
         watch, stream = self.preprocessing, self.stream(name)
         if stream.kept_samples:  # without images, the check does not run the model
             self._sync()

@@ -16,7 +16,7 @@ from keras_shiftguard.statistics.state import on_host
 from keras_shiftguard.statistics.stream import Stream
 
 MAX_SEARCHED = 64  # images of a stream that are searched for the most unusual ones
-FARTHEST = 10.0  # standard deviations; larger distances in one attribute are clipped to this
+FARTHEST = 10.0  # standard deviations; the largest distance that counts in one attribute
 
 
 class SamplePictures:
@@ -125,5 +125,5 @@ class SamplePictures:
 
 
 def _spread(number: int, wanted: int) -> np.ndarray:
-    """Returns `wanted` indices spread evenly over `range(number)`, or all if there are fewer."""
+    """Returns `wanted` indices, evenly spread over `range(number)`; all if there are fewer."""
     return np.unique(np.linspace(0, number - 1, min(number, wanted)).round().astype(int))

@@ -33,27 +33,27 @@ VISITS = ("is_first_visit", "is_unaugmented", "is_augmented", "is_too_early")
 class ShiftWatch:
     """Compares the streams of one fit, evaluation or prediction.
 
-    It compares validation with training, each stream with its own first pass and
-    with the reference, and the target with training and validation.
+    `ShiftWatch` compares validation with training, and the target with training and validation. It
+    also compares each stream with the first pass over the same stream, and with the reference.
 
     Args:
         alpha: Probability that the whole fit raises an alarm if nothing shifted.
         on_shift: `"warn"`, `"raise"`, `"stop"` or `"ignore"`.
         tolerance: The share of accuracy that a shift may cost before it is an alarm.
         reference: Profile of the reference data, or None.
-        target: Whether there is a target to compare the streams with.
+        target: Whether the streams are compared with a target.
         distinct_samples: How many independent samples the streams have, see `Independence`.
         known: Shifts that the user acknowledged, which raise no alarm.
         streams: Names of the streams of the run; `("prediction",)` for `model.predict`.
 
     Attributes:
         report: The latest report; None before the first comparison.
-        is_first_visit: Whether training has had one pass only, without MixUp or CutMix.
+        is_first_visit: Whether training has had only one pass so far, without MixUp or CutMix.
         is_too_early: Whether the model has learnt too little for shifts to cost accuracy.
-        is_unaugmented: Whether the latest pass had the same training samples as the first one,
-            unchanged, except for a few that were left out.
-        is_augmented: Whether the latest pass shows that training is augmented: it had the same
-            samples changed at random, or labels that are mixtures.
+        is_unaugmented: Whether the latest pass over training had the same unchanged samples as the
+            first pass, except for a few samples that were left out.
+        is_augmented: Whether the latest pass over training shows augmentation: the pass had
+            randomly changed versions of the first pass's samples, or labels that are mixtures.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class ShiftWatch:
         self._first: dict[str, InputProfile] = {}  # first pass over each stream
         self._told: set[tuple[str, str, str]] = set()  # alarms that `act` has handled
         self._notes_of_passes: list[str] = []
-        # Number of passes over validation with the class counts of the first pass; 0 for good
-        # after a pass with other counts.
+        # Number of passes over validation with the class counts of the first pass. After a pass
+        # with other counts, this number stays 0.
         self._same_labels = 1
         self.is_first_visit = True
         self.is_unaugmented = False
@@ -111,7 +111,8 @@ class ShiftWatch:
         new: list[Finding] = []
         target = passes.get("target")
         # Outputs are left out, because outputs of different epochs come from different weights.
-        # They are put back only to compare the target, whose outputs come from the present weights.
+        # Outputs are compared only for the target, because its outputs come from the present
+        # weights.
         latest = {
             name: replace(profile, outputs=OutputSummary())
             for name, profile in passes.items()
@@ -169,21 +170,22 @@ class ShiftWatch:
             self.report = self._monitor.report(self._notes_of_passes)
 
     def replace(self, finding: Finding) -> None:
-        """Replaces the finding on the same feature by this one, which has a better explanation."""
+        """Replaces the finding on the same feature by `finding`, which is better explained."""
         self._monitor.replace(finding.stream, finding.against, finding)
 
     def ask(self, comes_again: bool) -> None:
-        """Marks findings on training and another stream as questions, which raise no alarm yet.
+        """Marks findings on training and another stream as open; open findings raise no alarm.
 
-        A finding is a question if augmentation of training could explain it and its cost is not
-        certain. This ends when a second pass over the same samples shows that training is not
-        augmented. If no second pass follows, the cost decides. While the model has learnt too
-        little for shifts to cost accuracy, small findings are questions as well.
+        A finding is open (a "question") if augmentation of training could explain the finding and
+        its cost is not certain. The finding is no longer open after a second pass over the same
+        samples shows that training is not augmented. If no second pass follows, the cost decides
+        whether the finding is an alarm. While the model has learnt too little for shifts to cost
+        accuracy, small findings are open as well.
 
-        Costs are measured for validation only. So for training against the reference, findings
-        that augmentation could explain are questions in the first pass, and in later passes if
-        training is seen to be augmented. The same holds for the target against training, if there
-        is validation.
+        Costs are measured for validation only. So for training compared with the reference,
+        findings that augmentation could explain are open in the first pass. In later passes they
+        are open only if `is_augmented` is true. The same rule applies to the target compared with
+        training, if there is validation.
 
         Args:
             comes_again: Whether another epoch follows.
@@ -208,7 +210,7 @@ class ShiftWatch:
 
     @property
     def needs(self) -> str:
-        """Sentence on the number of samples that the first comparison needs to show a shift."""
+        """Sentence on the number of samples that the first comparison needs to detect a shift."""
         return needs_in_words(self._monitor.level(1))
 
     @property
@@ -250,7 +252,7 @@ class ShiftWatch:
         """Warns of new alarms or raises an error, as `on_shift` says.
 
         Args:
-            in_fit: Whether there is a training that can be stopped.
+            in_fit: Whether a fit is running, which can be stopped.
 
         Returns:
             Whether training must stop: after an alarm with `on_shift="stop"`.
@@ -285,8 +287,9 @@ class ShiftWatch:
     def _evidence(self, latest: InputProfile) -> InputProfile:
         """Returns the training profile to test.
 
-        This is the profile of the latest epoch. With `distinct_samples`, it is the sum of all
-        epochs so far, until the sum has that many samples; then the latest epoch again.
+        This is the profile of the latest epoch. With `distinct_samples`, the profile is the sum
+        over all epochs so far, until the sum has that many samples. After that, it is the profile
+        of the latest epoch again.
         """
         if self.distinct_samples is None:
             return latest
@@ -311,8 +314,9 @@ class ShiftWatch:
         sentence = ""
         if train is None:
             return expected, sentence
-        # The inputs change from epoch to epoch, though the labels show that the samples are the
-        # same; or the labels are mixed, as by MixUp, and are not soft in both streams.
+        # Augmentation is certain in two cases. Either the inputs change from epoch to epoch,
+        # although the labels show that the samples are the same. Or the labels of training are
+        # mixed, as by MixUp, and the labels of the other stream are not.
         mixed = train.labels.are_mixed and not other.labels.are_mixed
         certain = randomised(self._first["train"], train) or mixed
         for name in train.inputs.keys() & other.inputs.keys():
@@ -329,8 +333,9 @@ class ShiftWatch:
         """Returns a finding if random augmentation is on in validation.
 
         Different samples may have the same class counts by chance, more often if there are few
-        classes. So the finding is reported only when the probability of this is small; it is the
-        p-value. A pass with other counts shows that the passes do not repeat the same samples.
+        classes. The probability of such a coincidence is the p-value, and the finding is reported
+        only if it is small. A pass with other counts shows that the passes do not repeat the same
+        samples.
         """
         first, latest = self._first.get("validation"), passes.get("validation")
         if first is None or latest is None or first is latest or self._same_labels == 0:

@@ -1,4 +1,4 @@
-"""`Supervisor`: a holder of the latest `Run` of a guard that turns failures into warnings."""
+"""`Supervisor`: calls the latest `Run` of a guard, and turns its failures into warnings."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,21 +19,21 @@ from keras_shiftguard.errors import (
 class Supervisor:
     """Holds the latest run of a guard, and stops watching it after a failure of the guard.
 
-    A failure of the guard must never end a training. So the first failure becomes a
-    warning, and the guard does nothing more until the next run begins, except that it goes on
-    correcting and augmenting the input if it did so before. Errors that the
-    user requested, such as those of `on_mismatch="raise"`, are raised.
+    A failure of the guard must never end a training. So the first failure becomes a warning. Until
+    the next run begins, the guard then measures nothing; it only continues to correct and augment
+    the input, if it did so before. Errors that the user requested, such as those of
+    `on_mismatch="raise"`, are raised.
 
     Attributes:
-        run: The latest run, even if it has ended; None before the first one, and if a run could
-            not be made.
+        run: The latest run, even if it has ended; None before the first run, and if a run could not
+            be created.
         has_failed: Whether watching the latest run failed.
     """
 
     def __init__(self) -> None:
         self.run: Run | None = None
         self.has_failed = False
-        self._run_key: object = None  # of the latest run, even if it could not be made
+        self._run_key: object = None  # of the latest run, even if it could not be created
 
     def begin(self, new_run: Callable[[], Run], run_key: object) -> None:
         """Begins to watch a run, in place of the latest one.
@@ -69,7 +69,7 @@ class Supervisor:
 
         Args:
             method: A method of `Run`, or a function whose first argument is a run.
-            args: Its further arguments.
+            args: Further arguments of the method.
 
         Returns:
             The text to print, as the method returns it; "" if it returns None or fails.
@@ -96,7 +96,7 @@ class Supervisor:
             return ""
 
     def begin_batch(self, stream: str) -> None:
-        """Makes the run observe the next batch; after a failure, only correct and augment it."""
+        """Makes the run measure the next batch; after a failure, only correct and augment it."""
         if not self.has_failed:
             self.call(Run.begin_batch, stream)
         elif self.run is not None:

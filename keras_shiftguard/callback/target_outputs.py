@@ -35,7 +35,7 @@ class TargetOutputs:
         outputs.predicted.state.reset()
 
     def restart(self) -> None:
-        """Resets the outputs on validation, before a new pass over it."""
+        """Resets the outputs on validation before a new pass over validation."""
         self.outputs.sketch.state.reset()
 
     def read(self, streams: Mapping[str, InputProfile], weights: str) -> dict[str, InputProfile]:

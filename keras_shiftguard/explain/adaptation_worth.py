@@ -1,8 +1,8 @@
-"""Statements on whether an adaptation is worth it: one line before it, and one after it.
+"""Statements on whether an adaptation helps: one line before the fit, and one line after it.
 
-Neither needs target labels. The line before rests on the comparison of the two domains, which shows
-how far they are apart. The line after rests on `estimate_accuracy`, and claims a difference only if
-the intervals of two estimates do not overlap.
+Neither line needs target labels. The line before the fit is based on the comparison of the two
+domains, which shows how much they differ. The line after the fit is based on `estimate_accuracy`,
+and claims a difference only if the intervals of two estimates do not overlap.
 """
 
 import time
@@ -28,12 +28,13 @@ from keras_shiftguard.io.batches import named_inputs
 LARGE = 0.8  # an effect size in standard deviations between samples; Cohen calls 0.8 large
 FEW = 64  # target samples; with fewer, nothing is called likely or unlikely
 MAX_SAMPLES = 256  # of the target, and of the labelled source, for one estimate
-# An estimate predicts the labelled source and its corrupted copies about this many times. It is
-# left out if this would take longer than `MAX_SECONDS`, or than `MAX_SHARE` of the training.
+# An estimate runs the model on the labelled source and its corrupted copies, about this many times
+# in total. No estimate is made if these runs would take longer than both `MAX_SECONDS` and the
+# share `MAX_SHARE` of the training time.
 PREDICTIONS = 53
 MAX_SECONDS, MAX_SHARE = 30.0, 0.1
 # If the source accuracy rose by more than this, and by more than two standard errors, the training
-# itself may be what helped.
+# itself may have caused the improvement.
 LEARNED = 0.02
 CAUTION = (
     "Training on the target makes a model too sure of itself there, so this may be too high: check "
@@ -48,17 +49,17 @@ def expected_worth(
     name: str = "target",
     has_means: bool = True,
 ) -> str:
-    """Returns, in one line, whether adaptation is likely to help.
+    """Returns one line that says whether adaptation is likely to help.
 
-    It says "likely" only if images differ much, because features of tables may move in ways that
-    adaptation cannot use.
+    The line says "likely" only if images differ much, because features of tables may move in ways
+    that adaptation cannot correct.
 
     Args:
         findings: The findings of the comparison of the target with training.
         num_target: Number of target samples that were compared.
         num_source: Number of training samples that were compared.
-        name: Name of the target: `"validation"` if that takes its place.
-        has_means: Whether the adaptation can do something about the difference.
+        name: Name of the target; `"validation"` if validation is used in place of a target.
+        has_means: Whether the adaptation can reduce the difference.
 
     Example:
 
@@ -102,15 +103,15 @@ def measured_worth(
     when: str = "before adaptation",
     saw_target: bool = False,
 ) -> str:
-    """Returns, in one line, whether an adaptation helped; "" if nothing can be said.
+    """Returns one line that says whether an adaptation helped; "" without an estimate.
 
     Args:
         now: Estimate of the accuracy of the adapted model on the target.
         before: Estimate for an earlier state of the model; None if there is none.
-        when: Words for that state.
-        saw_target: Whether the model was trained on target samples. That makes it sure of its
-            predictions there, right or wrong, and the estimate rests on how sure it is. So the
-            line then claims neither help nor harm.
+        when: Phrase that names this earlier state.
+        saw_target: Whether the model was trained on target samples. Such training makes the model
+            confident in its predictions on the target, right or wrong, and the estimate is based on
+            this confidence. So the line then claims neither help nor harm.
 
     Example:
 
@@ -153,7 +154,7 @@ def _percent(estimate: AccuracyEstimate) -> str:
 
 
 def _learned(now: AccuracyEstimate, before: AccuracyEstimate) -> bool:
-    """Whether accuracy on the labelled source rose, so that training itself may be what helped."""
+    """Whether source accuracy rose, so that the training itself may have caused the improvement."""
     p = (now.reference_accuracy + before.reference_accuracy) / 2
     error = float(np.sqrt(max(2 * p * (1 - p), 1e-4) / max(now.num_samples, 1)))
     return now.reference_accuracy - before.reference_accuracy > max(LEARNED, 2 * error)
@@ -164,7 +165,7 @@ def bounded_estimate(
 ) -> AccuracyEstimate | None:
     """Returns an estimate from a few hundred samples; None if it cannot be made or costs too much.
 
-    Any failure is a warning, because this runs inside a fit.
+    Any failure only causes a warning, because the function runs within a fit.
 
     Args:
         model: The model.

@@ -1,9 +1,9 @@
 """Bootstrap of accuracies, and confidence intervals of accuracies and their differences.
 
-An accuracy is the mean of the scores of the samples (1 where the model is right, else
-0). With label shift removed, it is the mean of the accuracies of the classes, weighted
-with the class frequencies of the reference. The bootstrap draws the same samples for
-every cause.
+An accuracy is the mean of the scores of the samples; a score is 1 if the model is right, else 0.
+With label shift removed, an accuracy is the mean of the accuracies of the classes, weighted with
+the class frequencies of the reference. The bootstrap draws the same samples for every cause of the
+gap.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,8 @@ class Mix:
 
     Args:
         frequencies: Share of the samples in each class `(classes,)`; they sum to 1.
-        num_samples: Number of labels they were counted from; 0 if they are exact.
+        num_samples: Number of labels that the frequencies were counted from; 0 if the frequencies
+            are exact.
     """
 
     frequencies: np.ndarray
@@ -60,8 +61,8 @@ class Resampling:
         num_samples: Number of samples.
         labels: Class ids `(samples,)`; None if the classes are not needed.
         draws: Number of bootstrap draws.
-        groups: Number of the group of each sample, `(samples,)`, if samples of a group depend on
-            each other (frames of a clip, tiles of a slide): whole groups are then drawn.
+        groups: Group number of each sample, `(samples,)`, if samples of one group depend on each
+            other (frames of a clip, tiles of a slide). The bootstrap then draws whole groups.
     """
 
     def __init__(
@@ -91,7 +92,8 @@ class Resampling:
 
         Args:
             scores: `(readings, samples)`, from 0 (wrong) to 1 (right).
-            mix: Class frequencies to which the samples are weighted; None weights all alike.
+            mix: Class frequencies that the weights of the samples reproduce; None gives all samples
+                the same weight.
         """
         if mix is None:
             point = scores.mean(axis=1)
@@ -155,7 +157,7 @@ class Resampling:
         return present / np.maximum(present.sum(axis=1, keepdims=True), 1e-12)
 
     def _weights(self) -> Iterator[np.ndarray]:
-        """Yields how often each sample was drawn, `(draws, samples)`, some draws at a time.
+        """Yields the count of each sample in each draw, `(draws, samples)`, some draws at a time.
 
         Every call yields the same draws.
         """
@@ -210,8 +212,8 @@ def paired_difference(first: np.ndarray, second: np.ndarray) -> tuple[float, flo
     """Returns the 95 % interval of `mean(first) - mean(second)` over the same samples.
 
     The method is that of Agresti and Min (2005): half a sample is added to each of the four
-    combinations of `first` and `second` being right or wrong. So the interval has a width
-    even if all scores are equal.
+    combinations of `first` and `second` being right or wrong. So the width of the interval is above
+    0 even if all scores are equal.
 
     Args:
         first: Scores `(samples,)`, from 0 to 1.

@@ -17,8 +17,8 @@ def find_label_shift(
 ) -> tuple[Removable | None, Mix | None, tuple[str, ...]]:
     """Tests whether the class frequencies differ from those of the reference.
 
-    Classes without any sample in the data cannot be weighted back in. They are reported
-    in a note, and only the other classes are compared.
+    No weights can restore classes without any sample in the data. These classes are reported in a
+    note, and only the other classes are compared.
 
     Args:
         labels: Class ids of the data `(samples,)`, or None.

@@ -1,9 +1,8 @@
-"""Concept shift as a cause: some classes look different, and the others do not.
+"""Concept shift as a cause: the samples of some classes look different, those of others do not.
 
-This is the definition of `detection.labels.concept`; labels that no longer belong to
-the samples count as well. Both data and reference must have labels. Concept shift
-explains as many points of the gap as the changed classes lost beyond what the other
-classes lost.
+`detection.labels.concept` uses the same definition. Labels that no longer belong to their samples
+count as concept shift as well. Both data and reference must have labels. Concept shift explains as
+many points of the gap as the changed classes lost beyond what the other classes lost.
 """
 
 from dataclasses import dataclass
@@ -40,16 +39,17 @@ class ConceptShift:
     ) -> np.ndarray:
         """Returns the part of the gap that concept shift explains.
 
-        In the shapes, `...` is the axis `draws` for bootstrap draws, and no axis for the
-        samples themselves.
+        In the shapes, `...` stands for the axis `draws` of bootstrap draws; for the samples
+        themselves, it stands for no axis.
 
         Args:
             before: Accuracy of each class in the reference, `(classes,)`.
             now: Accuracy of each class in the data, `(..., classes)`, with all exact causes
                 removed.
-            shares: Share of the samples in each class, `(classes,)`: the weight of its loss.
+            shares: Share of the samples in each class, `(classes,)`, which is the weight of the
+                class's loss.
             left: The part of the gap that is left to explain, `(...)`; the result is at most
-                this.
+                `left`.
         """
         if self.wrong_labels:
             return np.maximum(left, 0.0)
@@ -70,7 +70,7 @@ def find_concept_shift(
 ) -> ConceptShift | None:
     """Returns the concept shift between two label summaries, None if there is none.
 
-    It is either wrong labels, or else classes that changed while the others did not.
+    The shift is either wrong labels, or classes that changed while the others did not.
 
     Args:
         reference: Labels of the reference.

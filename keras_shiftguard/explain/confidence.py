@@ -1,9 +1,9 @@
 """Estimate of an accuracy without labels, from the confidence of the model.
 
-With labelled reference data, a threshold of confidence is chosen so that the share of
-reference samples above it equals the accuracy on them. The share of the data above the
-same threshold is the estimate. If only accuracy and mean confidence of the reference
-are known, the estimate is its accuracy plus the difference of the mean confidences.
+With labelled reference data, a threshold of confidence is chosen so that the share of reference
+samples above the threshold equals the accuracy on the reference. The share of the data above the
+same threshold is the estimate. If only accuracy and mean confidence of the reference are known, the
+estimate is the reference accuracy plus the difference of the mean confidences.
 
 Reference: Garg et al., "Leveraging unlabeled data to predict out-of-distribution
 performance", ICLR 2022; Guillory et al., "Predicting with confidence on unseen
@@ -25,8 +25,8 @@ class Calibration:
     Args:
         threshold: Confidence above which a prediction counts as right; None if the
             confidence of each reference sample is not known.
-        offset: Accuracy minus mean confidence of the reference; 0 if not known. Without
-            a threshold it is added to each confidence.
+        offset: Accuracy minus mean confidence of the reference; 0 if not known. Without a
+            threshold, the offset is added to each confidence.
         note: Sentence for the report about how the accuracy is estimated.
     """
 

@@ -1,10 +1,10 @@
-"""Covariate shift as a cause: how much accuracy is regained by repairs that need no labels.
+"""Covariate shift as a cause: the accuracy that repairs without labels regain.
 
 Covariate shift cannot be removed exactly, since the images without the shift are not
-known. Two repairs are tried on the samples: the mean and deviation of each channel are
-set to those of the reference, and batch norm gets new moving statistics. The accuracy
-that the better repair regains is an estimate of the cost of the shift. A small estimate is
-no evidence against covariate shift.
+known. Two repairs are tried on the samples: one sets the mean and deviation of each channel to
+those of the reference, and the other sets the moving statistics of batch norm to those of the
+samples. The accuracy that the better repair regains is an estimate of the cost of the shift. A
+small estimate is no evidence against covariate shift.
 """
 
 from collections.abc import Iterable
@@ -25,8 +25,8 @@ from keras_shiftguard.profiles import InputSummary
 # always allowed.
 MAX_RECALIBRATION_BYTES = 256 << 20
 MAX_RECALIBRATION_SAMPLES = 2048
-# The channels are repaired if the mean of any of them moved by this many standard
-# deviations, or the logarithm of its standard deviation by this much.
+# The channels are repaired if, for any channel, the mean moved by this many standard deviations, or
+# the logarithm of the standard deviation changed by this much.
 MIN_MOVE = 0.1
 
 
@@ -38,7 +38,7 @@ class Repair:
         predictions: Predictions after the repair.
         detail: Description for the report.
         line: Line of Python that repairs the input or the model.
-        restores_levels: Whether it sets the levels of the channels.
+        restores_levels: Whether the repair sets the levels (mean and deviation) of the channels.
     """
 
     predictions: Predictions
@@ -77,12 +77,12 @@ def level_repair(
 ) -> Repair | None:
     """Sets the mean and deviation of each channel to those of the reference, and predicts.
 
-    `again` yields the same samples as `chunks`. `weights` are those of the samples in the mean
-    and deviation, `(samples,)`.
+    `again` yields the same samples as `chunks`. `weights`, `(samples,)`, are the weights of the
+    samples in the mean and deviation.
 
     Returns:
-        The repair; None if no channel moved by `MIN_MOVE`, if the number of channels
-        is not that of the reference, or for ids of tokens, which have no levels.
+        The repair; None if no channel moved by `MIN_MOVE`, if the number of channels differs from
+        that of the reference, or if the input holds ids of tokens, which have no levels.
     """
     if len(reference.tokens):
         return None
@@ -126,8 +126,8 @@ def batch_norm_repair(model: keras.Model, inputs: Any, chunks: Iterable[Any]) ->
 
     Args:
         model: The classifier.
-        inputs: Samples with the class frequencies of the reference, in the structure
-            that the model takes.
+        inputs: Samples with the class frequencies of the reference, in the structure that the model
+            accepts.
         chunks: All samples in chunks.
 
     Returns:
@@ -159,7 +159,7 @@ def balanced(
         number: Number of all samples.
 
     Returns:
-        The samples in random order; see `MAX_RECALIBRATION_SAMPLES` for how many.
+        The samples in random order; `MAX_RECALIBRATION_SAMPLES` explains their number.
     """
     chosen: np.ndarray | None = None
     parts: dict[str, list[np.ndarray]] = {}
@@ -185,7 +185,7 @@ def balanced(
 def _draw(number: int, labels: np.ndarray | None, mix: Mix | None, max_samples: int) -> np.ndarray:
     """Returns positions, in ascending order, of samples with the class frequencies of `mix`.
 
-    Without labels or `mix` they are evenly spread. Otherwise a sample can be drawn
+    Without labels or `mix`, the positions are evenly spread. Otherwise a sample can be drawn
     several times.
     """
     if labels is None or mix is None:

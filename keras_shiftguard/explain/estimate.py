@@ -34,12 +34,12 @@ class AccuracyEstimate(AsPage):
 
     Args:
         value: The estimated accuracy, from 0 to 1; None if there is no estimate, see `reason`.
-        interval: Interval of the accuracy; None without a value. It covers the errors on
-            corruptions that were left out of the calibration, the chance in drawing the
-            samples, and the disagreement of the methods.
+        interval: Interval of the accuracy; None without a value. The interval covers the errors on
+            corruptions that were left out of the calibration, the sampling error, and the
+            disagreement of the methods.
         reference_accuracy: The accuracy on the labelled reference.
         by_method: Estimate of each method by its name: `"ATC"`, `"DoC"`, `"COT"`, and
-            `"regression"`, which combines their scores with others.
+            `"regression"`, which combines the scores of these methods with other scores.
         num_samples: Number of samples without labels.
         alpha: The interval holds the accuracy with probability 1 - alpha.
         reason: Why there is no value; empty if there is one.
@@ -80,25 +80,25 @@ def estimate_accuracy(
     """Estimates the accuracy of a classifier on data without labels.
 
     A ridge regression predicts the accuracy from several scores of the model's probabilities.
-    It is fitted on corrupted copies of labelled reference data. The interval comes from its
-    errors on kinds of corruption that were left out of a fit. If the methods disagree, the value
-    is None.
+    It is fitted on corrupted copies of labelled reference data. The interval comes from the errors
+    of the regression on kinds of corruption that were left out of its fit. If the regression and
+    the optimal-transport estimate (`"COT"`) disagree, the value is None.
 
     Args:
         model: A built `keras.Model` that classifies. It is not changed.
         data: The samples, in any form that `fit` accepts. Labels are ignored.
-        reference: Labelled data that the model was not trained on, in the same forms; or a
-            profile, or its path, made with `profile((x, y), model=model)`. A profile has no
-            samples to corrupt, so the value is then None, and `by_method` holds only `"DoC"`,
-            the estimate from the difference of the confidences.
+        reference: Labelled data that the model was not trained on, in the same forms as `data`. A
+            profile made with `profile((x, y), model=model)`, or its path, is accepted too. But a
+            profile has no samples to corrupt, so the value is then None, and `by_method` has only
+            `"DoC"`, the estimate from the difference of the confidences.
         alpha: The interval holds the accuracy with probability 1 - alpha.
 
     Returns:
         An `AccuracyEstimate`; `print` it.
 
     Raises:
-        BadInputError: if `model` is not a classifier, the data does not fit it, the reference
-            has no labels, or `alpha` is not between 0 and 1.
+        BadInputError: if `model` is not a classifier, the data does not fit the model, the
+            reference has no labels, or `alpha` is not between 0 and 1.
 
     Example:
 

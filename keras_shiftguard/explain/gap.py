@@ -23,30 +23,31 @@ def explain_gap(
 ) -> GapReport:
     """Explains why a classifier is less accurate on `data` than it should be.
 
-    Each cause is removed from the data and the accuracy is measured again, in every
-    combination of causes, so that the parts do not depend on the order. Preprocessing,
-    channel order, resolution and crop, and class frequencies are removed exactly.
-    Covariate and concept shift are estimated from the gap that is left, and the rest is
+    For every combination of causes, these causes are removed from the data and the accuracy is
+    measured again. So the part of the gap that each cause explains does not depend on an order of
+    the causes. Preprocessing, channel order, resolution and crop, and class frequencies are removed
+    exactly. Covariate and concept shift are estimated from the gap that is left, and the rest is
     `"unexplained"`. The model is not changed.
 
     Args:
         model: A built `keras.Model` that classifies.
         data: The evaluation set, exactly as the model is fed it.
-            - `(x, y)`, or anything that `fit` takes with labels. It is read once and
-              held in memory: up to 2 GiB, else an evenly spread part of it. Of a
-              generator, at most 10,000 samples are read.
-            - A directory of raw images in class folders. It is read as
-              `keras.utils.image_dataset_from_directory` does: stretched to the
-              native size, bilinear, R, G, B from 0 to 255.
+            - `(x, y)`, or anything that `fit` takes with labels. The data is read once and held in
+              memory. If the data is larger than 2 GiB, only an evenly spread part of it is held.
+              From a generator, at most 10,000 samples are read.
+            - A directory of raw images in class folders. The images are read as
+              `keras.utils.image_dataset_from_directory` reads them: stretched bilinearly to the
+              native size of the model, with channels R, G, B from 0 to 255.
             - `(directory, pipeline)`: raw images and their preprocessing, so that
-              resolution, crop and filter can be checked. The pipeline is a function
-              of one raw image `(height, width, channels)`, uint8, that returns
-              the image as fed; or data that holds the files of the directory in
-              order, as `image_dataset_from_directory(shuffle=False)` does.
+              resolution, crop and filter can be checked. The pipeline is either a function of one
+              raw image `(height, width, channels)`, uint8, that returns the image as fed, or data
+              that contains the files of the directory in order, as
+              `image_dataset_from_directory(shuffle=False)` does.
 
-            Without labels the accuracy is estimated, and the report says so.
-        reference: The accuracy to compare with, or what it is measured on.
-            - Labelled data, in the forms of `data`: another set, or another pipeline.
+            If the data has no labels, the accuracy is estimated, and the report says so.
+        reference: The accuracy to compare with, or the data on which this accuracy is measured.
+            - Labelled data, in the forms of `data`: another data set, or the same one with another
+              pipeline.
             - A profile, or its path, made with `profile((x, y), model=model)`.
             - A number, such as 0.76.
             - `"published"`: the published accuracy of a network of `keras.applications`
@@ -56,16 +57,16 @@ def explain_gap(
             with all removable causes removed.
         groups: Number or name of the group of each sample of `data`, if samples of one group
             depend on each other: the clip of a frame, the patient of a tile. The bootstrap then
-            draws whole groups for the intervals. Of a generator, the groups of the samples that
-            are read are enough.
-        max_samples: Largest number of samples to evaluate, evenly spread over the data; of a
-            generator, the first ones.
+            draws whole groups for the intervals. For a generator, `groups` may end with the last
+            sample that is read.
+        max_samples: Largest number of samples to evaluate. The samples are evenly spread over the
+        data; from a generator, the first samples are taken.
 
     Returns:
         A `GapReport`; `print` it.
 
     Raises:
-        BadInputError: if `model` is not a classifier, the data does not fit it, the
+        BadInputError: if `model` is not a classifier, the data does not fit the model, the
             reference has no accuracy, or `groups` does not have one entry for each sample.
 
     Example:
@@ -99,7 +100,7 @@ def explain_gap(
 def _group_numbers(groups: Any, samples: Samples) -> np.ndarray | None:
     """Returns the number of each sample's group, `(samples,)`; None without groups.
 
-    If reading the samples stopped at a limit, `groups` may go on.
+    If reading the samples stopped at a limit, `groups` may have entries for further samples.
 
     Raises:
         BadInputError: if `groups` does not have one entry for each sample of the data.

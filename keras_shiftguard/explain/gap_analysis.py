@@ -23,7 +23,7 @@ from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
 
 SEED = 21
-LARGE = 0.8  # effect size from which on Cohen calls a difference large
+LARGE = 0.8  # an effect of at least this size is large (Cohen)
 OVERFITTING = (
     "data does not differ from the reference in anything that was measured. If the model was "
     "trained on the reference, the rest is overfitting: pass held-out data as `reference`."
@@ -38,8 +38,9 @@ class GapAnalysis:
         samples: The evaluation set.
         views: The samples with any set of causes removed.
         reference: What the accuracy is compared with.
-        calibration: Estimates the accuracy if the samples have no labels, else None.
-        groups: Number of the group of each sample; None if they are independent.
+        calibration: Estimates the accuracy of samples without labels; None if the samples have
+            labels.
+        groups: Group number of each sample; None if the samples are independent.
     """
 
     def __init__(
@@ -123,8 +124,9 @@ class GapAnalysis:
     ) -> str:
         """Returns a sentence that says why the report may mislead; "" if there is no such reason.
 
-        Without labels, a gap of zero comes from the model's confidence, which may be wrong after
-        a shift. With labels, a gap without any difference of the data is often overfitting.
+        Without labels, an estimated gap of zero is based on the model's confidence, which may be
+        wrong after a shift. With labels, overfitting is often the cause of a gap between data sets
+        that do not differ.
 
         `ends` is the 95 % interval of the gap, `left` the part that no cause explains, and
         `causes` whether any cause was found.
@@ -142,7 +144,7 @@ class GapAnalysis:
     def _predict_each_set(self, progress: Progress) -> list[Predictions]:
         """Returns the predictions with each set of causes removed, from none to all.
 
-        The set at index `n` holds cause `i` if bit `i` of `n` is 1.
+        The set at index `n` contains cause `i` if bit `i` of `n` is 1.
         """
         causes = [cause.cause for cause in self.views.causes]
         sets = [
@@ -161,8 +163,9 @@ class GapAnalysis:
     def _accuracies_by_set(self, scores: np.ndarray) -> Accuracies:
         """Returns the accuracy with each set of causes removed, from none to all.
 
-        The sets are those of `_predict_each_set`. If label shift is a cause, the same sets
-        follow with label shift removed as well: it is the highest bit of the index.
+        The sets are those of `_predict_each_set`. If label shift is a cause, the same sets follow
+        with label shift removed as well, so that the highest bit of the index stands for label
+        shift.
         """
         plain = self.resampling.accuracies(scores)
         if self.mix is None:
@@ -190,7 +193,7 @@ class GapAnalysis:
         ]
 
     def _paired_scores(self) -> np.ndarray | None:
-        """Returns the scores of the reference if it has the same labels in order, else None."""
+        """Returns the scores of the reference; None unless it has the labels of the samples."""
         labels, predictions = self.samples.labels, self.reference.predictions
         if labels is None or predictions is None or not self.reference.has_labels(labels):
             return None
@@ -199,7 +202,7 @@ class GapAnalysis:
     def _reference_accuracy(self, by_set: Accuracies) -> Accuracies:
         """Returns the accuracy of the reference, with bootstrap draws.
 
-        If the user gave no reference, it is the accuracy with all causes removed.
+        If the user gave no reference, the result is the accuracy with all causes removed.
         """
         reference = self.reference
         if reference.accuracy is None:

@@ -11,9 +11,9 @@ from keras import ops
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.images import IMAGE_SUFFIXES, image_files, open_image
 
-# Share of the shorter side that is kept. For the published accuracies of
-# keras.applications, the shorter side was resized to 256 pixels, bicubic, and the central
-# 224 pixels were kept: 224 / 256 (taehoonlee in
+# Share of the shorter side that is kept. For the published accuracies of keras.applications, the
+# shorter side was resized to 256 pixels with bicubic interpolation, and the central 224 pixels were
+# kept. So the share is 224 / 256 (source: taehoonlee in
 # github.com/keras-team/keras-applications/issues/88).
 CROP = 0.875
 
@@ -43,7 +43,9 @@ def open_folder(path: Path, num_classes: int) -> Folder:
 
     With one folder for each class, the class id of a folder is its position in
     alphabetical order, as in Keras. Otherwise the names of the folders must be class ids.
-    As in Keras, an empty folder counts as a class, and one whose name begins with a dot does not.
+    An empty folder counts as a class, as in Keras, if the number of all folders is the number of
+    classes; otherwise empty folders are ignored. Folders whose names begin with a dot are always
+    ignored.
 
     Raises:
         BadInputError: if there are no images, or the folders cannot be assigned to classes.
@@ -95,7 +97,7 @@ def raw_image(file: Path, channels: int = 3) -> np.ndarray:
 def native_image(
     file: Path, size: tuple[int, int], channels: int = 3, crop: float = CROP
 ) -> np.ndarray:
-    """Returns the image of a file, cropped and resized as is usual for the evaluation of networks.
+    """Returns the image of a file, cropped and resized as usual in the evaluation of networks.
 
     A central part with the aspect ratio of `size` is cut out of the image, and resized
     with antialiased bicubic interpolation.
@@ -104,7 +106,8 @@ def native_image(
         file: The image file.
         size: Height and width of the result.
         channels: 1 or 3.
-        crop: Side of the central part, as a share of the side of the largest part that fits.
+        crop: Side of the central part, as a share of the side of the largest part that fits into
+            the image.
 
     Returns:
         `(height, width, channels)` uint8.
@@ -131,7 +134,7 @@ def read_natively(
 def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
     """Returns a function that resizes an image as `image_dataset_from_directory` does.
 
-    By default, Keras stretches images to `size`, bilinear and not antialiased.
+    By default, Keras stretches images to `size` with bilinear interpolation, without antialiasing.
     """
 
     def read(image: np.ndarray) -> np.ndarray:
@@ -148,7 +151,7 @@ def as_keras_reads(size: tuple[int, int]) -> Callable[[np.ndarray], Any]:
 
 
 def native_line(size: tuple[int, int], crop: float = CROP) -> str:
-    """Returns a line of Python that reads a file much as `native_image` does."""
+    """Returns a line of Python that reads a file in nearly the same way as `native_image`."""
     before_crop = tuple(round(side / crop) for side in size)
     margins = [(o - i) // 2 for o, i in zip(before_crop, size, strict=True)]
     cut = ", ".join(f"{m}:{m + side}" for m, side in zip(margins, size, strict=True))

@@ -1,8 +1,8 @@
 """`LevelMatch`: the gain and offset that give images the levels of other images.
 
 Dimming, another exposure and a colour cast multiply and shift the values, so a gain and an offset
-undo them exactly. The image attributes show whether they explain a difference; labels are not
-needed.
+undo them exactly. The image attributes show, without labels, whether a gain and an offset explain a
+difference.
 """
 
 from dataclasses import dataclass
@@ -97,8 +97,8 @@ def _candidates(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Returns the gains and offsets to try, from means and standard deviations of the channels.
 
-    They are: a gain for all channels; a gain and an offset for all channels; a gain and an offset
-    for each channel. All arrays are shaped to broadcast with a batch.
+    The candidates are: a gain for all channels; a gain and an offset for all channels; a gain and
+    an offset for each channel. All arrays are shaped to broadcast with a batch.
     """
     one = np.ones_like(mean)
     gain = std_wanted / np.maximum(std, 1e-12)

@@ -21,14 +21,15 @@ class ModelFacts:
     Args:
         num_classes: Number of classes; 2 for a single output unit.
         names: Names of the inputs.
-        size: Height and width of the first image input; None if it takes any size, or
-            if there is no image input.
+        size: Height and width of the first image input; None if this input accepts any size, or if
+            there is no image input.
         native_size: `size`, or else the height and width that the architecture was
             published with; None if neither is known.
-        channels: Number of channels of the first image input; 3 if it is not fixed, or
-            if there is no image input.
+        channels: Number of channels of the first image input; 3 if the number is not fixed, or if
+            there is no image input.
         channels_first: Whether images have the channels first.
-        architecture: The network of `keras.applications`; None if it is none of them.
+        architecture: The recognised network of `keras.applications`; None if no network is
+            recognised.
     """
 
     num_classes: int

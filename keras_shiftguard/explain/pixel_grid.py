@@ -1,8 +1,8 @@
 """Finds the preprocessing convention of 8-bit images from the grid of their pixel values.
 
-The extremes and the mean of the values depend on the content of the images. The grid
-does not: values of 8-bit images are `k * scale + offset` with an integer `k`, unless the
-images were resized in floating point.
+The extremes and the mean of the values depend on the content of the images. The grid does not
+depend on the content: values of 8-bit images are `k * scale + offset` with an integer `k`, unless
+the images were resized in floating point.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MAX_VALUES = 200_000  # values to test; if there are more, only every k-th pixel
 MIN_SHARE_ON_GRID = 0.98  # share of the values that must lie on the grid
 MIN_LEVELS = 10  # grey levels that must occur, of 256; fewer can lie on a wrong grid
 MAX_ROUNDING = 0.02  # how far a value may lie from the grid, in grey levels
-MAX_ROUNDING_OF_TWO_STEPS = 0.1  # likewise after two steps, which lose more digits
+MAX_ROUNDING_OF_TWO_STEPS = 0.1  # the same limit after two steps, which lose more digits
 
 
 @dataclass(frozen=True)

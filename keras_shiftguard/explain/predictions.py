@@ -42,10 +42,10 @@ def predict(model: keras.Model, chunks: Iterable[Any]) -> Predictions:
 
     Args:
         model: A classifier.
-        chunks: The samples in chunks, in the structure that the model takes.
+        chunks: The samples in chunks, in the structure that the model accepts.
 
     Raises:
-        BadInputError: if the model does not take the samples.
+        BadInputError: if the model does not accept the samples.
     """
     parts = []
     for x in chunks:

@@ -25,12 +25,13 @@ IMAGENET_SAMPLES = 50_000  # of the validation set, 50 of each class
 
 @dataclass(frozen=True)
 class Reference:
-    """The reference accuracy, and what is known about the data it was measured on.
+    """The reference accuracy, and facts about the data that it was measured on.
 
     Args:
         name: Description of the reference for the report.
         accuracy: The accuracy; None if the user gave no reference and none is published.
-        num_samples: Number of samples it was measured on; 0 if the user gave a number.
+        num_samples: Number of samples that the accuracy was measured on; 0 if the user gave a
+            number.
         counts: Number of samples of each class `(classes,)`, or None.
         by_class: Accuracy of each class `(classes,)`, NaN for classes without samples; or
             None.
@@ -66,8 +67,8 @@ class Reference:
     def has_labels(self, labels: np.ndarray) -> bool:
         """Whether the reference has the same labels in the same order.
 
-        It then most likely holds the same samples in another form. If it holds others,
-        the paired interval of the gap is still valid.
+        If the labels are the same, the reference most likely has the same samples in another form.
+        If it has other samples, the paired interval of the gap is still valid.
         """
         other = None if self.samples is None else self.samples.labels
         return other is not None and np.array_equal(other, labels)

@@ -32,7 +32,7 @@ from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
 LEVEL = 0.01  # significance level of the comparison with the reference
-LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that restored levels repair
+LEVEL_FAMILIES = ("brightness", "contrast", "colour")  # causes that restoring the levels repairs
 ADAPT_LINE = "callbacks=[keras_shiftguard.ShiftGuard(target_data=x, adapt=True)]"
 LOWER_PERCENTILE = 2.5  # an estimate is used only if this percentile of its draws is above 0
 
@@ -43,7 +43,7 @@ class Estimate:
 
     Args:
         cause: Name of the cause in the report.
-        points: Its part of the gap, with draws.
+        points: The part of the gap that the cause explains, with bootstrap draws.
         detail: Description for the report.
         repair: Line of Python to paste, or "".
     """
@@ -98,8 +98,8 @@ class Remainder:
             concept_shift = find_concept_shift(before.labels, now.labels, share)
         else:
             concept_shift = None
-        # Concept shift explains the points that some classes lost more than the others, and
-        # covariate shift the points that all classes lost.
+        # If some classes lost more accuracy than the others, concept shift explains the additional
+        # loss. Covariate shift explains the loss that all classes share.
         if concept_shift is not None:
             yield from self._estimate_concept_shift(concept_shift)
         if concept_shift is None or not concept_shift.wrong_labels:
@@ -108,7 +108,7 @@ class Remainder:
                 yield estimate
 
     def _inputs(self) -> Iterator[dict[str, np.ndarray]]:
-        """Returns the samples with all exact causes removed, in chunks by input name."""
+        """Returns the samples with all exact causes removed: chunks, each a dict by input name."""
         return self.views.chunks(self.views.all_removed)
 
     def largest_difference(self) -> Finding | None:
@@ -168,7 +168,7 @@ class Remainder:
         if names and self.labels is not None:
             parts.append(worst_fifth(names, table, self.predictions.right(self.labels)))
         assert estimate is not None
-        # At most the part of the gap that is left.
+        # The estimate is limited to the part of the gap that is left.
         points = Accuracies(
             np.clip(estimate.point, 0.0, max(float(self.left.point), 0.0)),
             np.clip(estimate.draws, 0.0, np.maximum(self.left.draws, 0.0)),
@@ -276,8 +276,9 @@ class Remainder:
 def _repair_line(repair: Repair, before: InputProfile | None, now: InputProfile | None) -> str:
     """Returns the line of Python that repairs a covariate shift.
 
-    Restored levels can regain some accuracy from noise or blur too. But their line is returned
-    only if the levels have changed. Otherwise the line adapts the training to the data.
+    Restoring the levels can regain some accuracy even if the shift is noise or blur. But the line
+    that restores levels is returned only if the levels have changed. Otherwise the returned line
+    adapts the training to the data.
 
     `before` and `now` are the profiles of the reference and of the data, if known.
     """

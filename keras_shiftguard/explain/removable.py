@@ -24,19 +24,20 @@ from keras_shiftguard.preprocessing.diagnosis import Diagnosis
 from keras_shiftguard.profiles import InputSummary
 
 MAX_SAMPLES_TO_DIAGNOSE = 256
-MAX_FILES_TO_READ = 32  # to find out how raw images are preprocessed
-# Red minus blue is correlated between two versions of the same images. If the absolute correlation
-# is at least this, its sign shows whether one version has red and blue swapped.
+MAX_FILES_TO_READ = 32  # files that show how raw images are preprocessed
+# The difference "red minus blue" is correlated between two versions of the same images. If the
+# absolute correlation is at least this number, the sign of the correlation shows whether red and
+# blue are swapped in one version.
 MIN_ORDER_CORRELATION = 0.5
 MAX_SAME_DISTANCE = 3.0  # root mean square in grey levels; images that are nearer look the same
-# Hints of the diagnosis that become a note. Only the first of those found is shown.
+# Hints of the diagnosis that become notes of the report. Only the first such hint is shown.
 REPORTED_HINTS = ("labels_shifted", "labels_other_order", "transposed")
 
 
 def find_removable(
     model: keras.Model, samples: Samples, facts: ModelFacts, reference: Reference
 ) -> Views:
-    """Finds the causes that can be removed exactly, and returns the `Views` that remove them."""
+    """Finds the causes that can be removed exactly; returns the `Views` without these causes."""
     which = spread(len(samples), MAX_SAMPLES_TO_DIAGNOSE)
     some = {name: value[which] for name, value in samples.inputs.items()}
     labels = None if samples.labels is None else samples.labels[which]
@@ -55,7 +56,7 @@ def _preprocessing(
 ) -> tuple[dict[str, InputCorrection], list[Removable], list[str]]:
     """Returns the corrections by input name, the causes that they remove, and notes.
 
-    `some` are some of the samples. `paired` is whether the reference most likely holds the same
+    `some` has some of the samples. `paired` says whether the reference most likely has the same
     samples.
     """
     by_input = diagnosis.by_input or {next(iter(some)): diagnosis}
@@ -86,8 +87,8 @@ def _as_the_reference(
 ) -> tuple[dict[str, InputCorrection], str, str]:
     """Returns the correction to the reference's preprocessing, its description and its code.
 
-    This is used if the model does not show which preprocessing it expects. All three results
-    are empty if no correction is found. For the arguments see `_preprocessing`.
+    This correction is used if the model does not show which preprocessing it expects. All three
+    results are empty if no correction is found. For the arguments see `_preprocessing`.
     """
     assert reference.profile is not None
     name, x = next(iter(some.items()))
@@ -162,9 +163,10 @@ def _correlation(a: np.ndarray, b: np.ndarray) -> float:
 def _with_size(
     views: Views, facts: ModelFacts, reference: Reference, diagnosis: Diagnosis
 ) -> Views:
-    """Returns the views with resolution and crop as a further cause, if they are one.
+    """Returns the views with resolution and crop as a further cause, if they differ.
 
-    They are a cause if the samples do not have the native size, or differ from their files.
+    Resolution and crop are a cause if the samples do not have the native size, or if they differ
+    from the files that are read at the native size.
     """
     samples = views.samples
     size = facts.native_size or reference.size(facts.channels_first)
@@ -175,7 +177,7 @@ def _with_size(
         return _with_note(views, feed)
     fed = next(iter(samples.inputs.values()))
     fed_size = fed.shape[-2:] if facts.channels_first else fed.shape[1:3]
-    # Published accuracies were measured on the central part. Otherwise the whole image
+    # Published accuracies were measured on the central part. For other networks, the whole image
     # may be right as well.
     crops = (CROP,) if facts.is_published else (1.0, CROP)
     distances = {crop: _distance(samples, feed, fed_size, crop) for crop in crops}
@@ -206,7 +208,7 @@ def _distance(samples: Samples, feed: RawFeed, size: tuple[int, int], crop: floa
 def _find_feed(
     samples: Samples, size: tuple[int, int], facts: ModelFacts, diagnosis: Diagnosis
 ) -> RawFeed | str:
-    """Returns how raw pixels become model input, or a sentence that says why it is not known."""
+    """Returns how raw pixels become model input, or a sentence on why this is not known."""
     channels, channels_first = facts.channels, facts.channels_first
     if channels not in (1, 3):
         return "Resolution and crop: image files are read with 1 or 3 channels."

@@ -1,9 +1,9 @@
-"""`Views`: the samples with any set of exact causes removed.
+"""`Views`: the evaluation samples with any set of exact causes removed.
 
 An exact cause is one whose effect can be removed from the samples exactly.
-Preprocessing and channel order are corrected on the samples. Resolution, crop and
-filter are removed by reading the raw files at the native size of the model, and
-preprocessing them in the same way as the samples.
+Preprocessing and channel order are corrected on the samples. To remove resolution, crop and filter,
+the raw files are read at the native size of the model, and preprocessed in the same way as the
+samples.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ class RawFeed:
     """How image files become model input: their size, channel order, scale and offset.
 
     Args:
-        size: Height and width to read the files in.
+        size: Height and width at which the files are read.
         scale: Factor of each channel `(channels,)`, in the channel order of the input.
         offset: Summand of each channel `(channels,)`.
         flipped: Whether blue is the first channel.
@@ -104,7 +104,7 @@ class Views:
             }
 
     def packed(self, removed: frozenset[str]) -> Iterator[Any]:
-        """Returns the result of `chunks` in the structure that the model takes."""
+        """Returns the result of `chunks` in the structure that the model accepts."""
         return (self.samples.packed(x) for x in self.chunks(removed))
 
 
@@ -114,9 +114,9 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     Args:
         x: A batch of images.
         fix: The correction.
-        values: Whether to apply its scale and offset. Each colour gets its own numbers,
-            even if the order of the channels is not corrected.
-        order: Whether to apply its order of channels.
+        values: Whether to apply the scale and offset of `fix`. Each colour gets its own scale and
+            offset, even if the order of the channels is not corrected.
+        order: Whether to apply the channel order of `fix`.
     """
     if not (values or order):
         return x
@@ -125,8 +125,8 @@ def apply_fix(x: np.ndarray, fix: InputCorrection, values: bool, order: bool) ->
     channels = x.shape[1] if channels_first else x.shape[-1]
     permutation = np.arange(channels) if fix.permutation is None else np.asarray(fix.permutation)
     if values:
-        # Scale and offset of the fix are in the channel order after the permutation. They are
-        # needed here in the order before it.
+        # Scale and offset of the fix are in the channel order after the permutation. The next line
+        # needs them in the order before the permutation.
         scale, offset = (
             np.broadcast_to(np.asarray(v, "float64"), (channels,))[np.argsort(permutation)]
             for v in (fix.scale, fix.offset)

@@ -28,13 +28,12 @@ class GapRow:
         cause: `"preprocessing"`, `"channel order"`, `"resolution and crop"`,
             `"label shift"`, `"covariate shift"`, `"concept shift"` or
             `"unexplained"`.
-        points: Its part of the gap, as a share of 1: 0.05 is five points.
+        points: The part of the gap that the cause explains, as a share of 1: 0.05 is five points.
         interval: 95 % bootstrap interval of `points`.
-        accuracy: The accuracy with only this cause removed. If it is not removed exactly,
-            this is the measured accuracy plus `points`.
-        kind: `"removed"` if the cause was removed exactly, and the part is its Shapley
-            share; `"estimated"` if the part is an estimate; `"rest"` for
-            `"unexplained"`.
+        accuracy: The accuracy with only this cause removed. If the cause is not removed exactly,
+            `accuracy` is the measured accuracy plus `points`.
+        kind: `"removed"` if the cause was removed exactly, so that `points` is its Shapley share;
+            `"estimated"` if `points` is an estimate; `"rest"` for `"unexplained"`.
         detail: Description of the cause.
         repair: A line of Python to paste, or "".
     """
@@ -58,13 +57,13 @@ class GapReport(AsPage):
         rows: The causes, the biggest first, `"unexplained"` last. Their
             `points` add up to `gap`.
         accuracy: The measured accuracy, or an estimate of it if `estimated` is True.
-        reference_accuracy: The accuracy it is compared with.
-        interval: 95 % interval of the gap. It covers the chance in drawing the samples
-            and, if `estimated` is True, the disagreement of the estimates.
+        reference_accuracy: The accuracy that `accuracy` is compared with.
+        interval: 95 % interval of the gap. The interval covers the sampling error and, if
+            `estimated` is True, the disagreement of the estimates.
         reference: Description of the reference.
         num_samples: Number of samples that were evaluated.
-        estimated: Whether there were no labels, so that the accuracy is an
-            estimate from the confidence of the model.
+        estimated: Whether the data had no labels, so that the accuracy is an estimate from the
+            confidence of the model.
         notes: Causes that could not be checked, and other observations.
         doubt: A sentence on the largest difference between the data and the reference, if an
             estimated gap of zero may be wrong because of it; else empty.

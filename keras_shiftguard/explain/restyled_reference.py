@@ -1,9 +1,9 @@
 """Estimates the cost of a covariate shift by applying the same change to the reference.
 
-No repair restores details that blur or noise have destroyed. So the reference images are
-changed instead, by one operation of the augmentation bank. The operation and its strength
-are chosen so that the image attributes of the reference come closest to those of the data,
-which needs no labels. The accuracy that the reference then loses is the estimate.
+No repair of the data restores details that blur or noise have destroyed. So the reference images
+are changed instead, by one operation of the augmentation bank. The operation and its strength are
+chosen, without labels, so that the image attributes of the reference come closest to those of the
+data. The accuracy that the reference then loses is the estimate.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ MAX_SAMPLES = 1024  # images that are restyled and predicted
 
 @dataclass(frozen=True)
 class RestyledReference:
-    """Predictions for reference images that were changed like the data.
+    """Predictions for reference images that were given the style of the data.
 
     Args:
         predictions: Predictions for the changed images.
@@ -41,7 +41,7 @@ class RestyledReference:
 def restyle_reference(
     model: keras.Model, images: np.ndarray, moved: np.ndarray, unit: np.ndarray
 ) -> RestyledReference | None:
-    """Changes the reference images like the data, and predicts them.
+    """Gives the reference images the style of the data, and runs the model on them.
 
     Args:
         model: The classifier.
@@ -51,7 +51,7 @@ def restyle_reference(
         unit: Standard deviation of each attribute between images, `(attributes,)`.
 
     Returns:
-        The predictions; None if no single operation explains how the data differs.
+        The predictions; None if no single operation explains the difference of the data.
     """
     search = StyleSearch(images)
     style = None if search.spec is None else search.find(moved, unit)

@@ -34,9 +34,9 @@ class Samples:
         inputs: Arrays `(samples, ...)` by input name.
         labels: Class ids `(samples,)`, or None.
         folder: The raw files of the samples, in the same order; None if not known.
-        form: Structure that the model takes: `"tensor"`, `"dict"` or `"list"`.
-        total: Number of samples in the data, of which only some may have been kept here.
-        kept: Positions of these samples in the data, `(samples,)`; None for all of them.
+        form: Structure that the model accepts: `"tensor"`, `"dict"` or `"list"`.
+        total: Number of samples in the data; `inputs` may have only some of them.
+        kept: Positions of the kept samples in the data, `(samples,)`; None if all are kept.
         is_cut: Whether reading stopped at a limit, so that the data may hold more than `total`.
     """
 
@@ -58,7 +58,7 @@ class Samples:
             yield part, {name: value[part] for name, value in self.inputs.items()}
 
     def packed(self, inputs: Mapping[str, np.ndarray]) -> Any:
-        """Returns inputs by name in the structure that the model takes."""
+        """Returns inputs by name in the structure that the model accepts."""
         if self.form == "dict":
             return dict(inputs)
         return list(inputs.values()) if self.form == "list" else next(iter(inputs.values()))
@@ -72,11 +72,11 @@ def read_samples(
     Args:
         data: See `explain_gap`.
         facts: Facts about the model.
-        size: Height and width in which to read a directory if the model takes any; None if not
-            known.
-        max_samples: Largest number of samples, evenly spread over the data (of a generator, the
-            first ones). None for as many as fit into `MAX_BYTES`; of a generator, at most
-            `MAX_GENERATOR_SAMPLES`.
+        size: Height and width at which a directory is read if the model accepts any size; None if
+            not known.
+        max_samples: Largest number of samples, evenly spread over the data (from a generator, the
+            first samples). None reads as many samples as fit into `MAX_BYTES`, and from a generator
+            at most `MAX_GENERATOR_SAMPLES`.
 
     Raises:
         BadInputError: if `data` cannot be used as an evaluation set of the model.

@@ -13,8 +13,8 @@ def shapley_shares(values: np.ndarray) -> np.ndarray:
 
     Args:
         values: Measurements `(2 ** k, ...)`. Entry `i` was measured with those causes
-            removed whose bits are 1 in `i`. Each position along the further axes is
-            treated by itself.
+            removed whose bits are 1 in `i`. Each position along the further axes is treated
+            separately.
 
     Returns:
         Shares `(k, ...)`. Their sum is `values[-1] - values[0]`.
@@ -30,7 +30,8 @@ def shapley_shares(values: np.ndarray) -> np.ndarray:
         for removed in range(len(values)):
             if removed >> cause & 1:
                 continue
-            # The part of all orders in which exactly these causes come before this one.
+            # `weight`: the share of all orders in which exactly the `removed` causes precede
+            # `cause`.
             before = removed.bit_count()
             weight = factorial(before) * factorial(num_causes - before - 1) / factorial(num_causes)
             shares[cause] += weight * (values[removed | 1 << cause] - values[removed])

@@ -1,15 +1,15 @@
 """`ShiftCost`: the accuracy that a difference between images costs, from labelled images.
 
-The image attributes show which operation makes the difference; this needs no labels. The cost is
-measured in one of three ways:
+The image attributes show, without labels, which operation makes the difference. The cost of the
+difference is measured in one of three ways:
 
 - Undo the operation on validation images. This is exact if the operation loses nothing (gain,
   gamma, shifts by whole pixels), or if the training images have it (noise that validation lacks).
-- Otherwise replay the operation on training images: their accuracy drops as much as that of
-  validation.
+- Otherwise replay the operation on training images: the accuracy on them then drops as much as the
+  accuracy on validation.
 - If no single operation explains the difference, compare the accuracy on training images that
   the model saw only once with that on validation. Without the difference, and before the model
-  memorises training images, both are the same.
+  memorises training images, both accuracies are the same.
 """
 
 from collections.abc import Callable
@@ -25,19 +25,21 @@ from keras_shiftguard.detection.cost import SIGMAS, Cost, cost_of, gap_between
 from keras_shiftguard.explain.level_match import LevelMatch, match_levels
 from keras_shiftguard.explain.style_search import DETAIL, GEOMETRY, LIGHT, Style, StyleSearch
 
-# An operation is replayed or undone only if it makes this share of the change of the attributes.
+# An operation is replayed or undone only if it explains this share of the attributes' change.
 MIN_REPLAYED, MIN_UNDONE = 0.7, 0.85
-# Operations that lose no information. If the accuracy rises when one is undone, it did harm, even
-# if the images differ in other ways too. So a smaller share of the change is enough.
+# Operations that lose no information. If the accuracy rises when such an operation is undone, the
+# operation did harm, even if the images differ in other ways too. So a smaller share of the change
+# is enough.
 LOSSLESS = frozenset(
     ("levels", "darker", "brighter", "less_contrast", "more_contrast", "gamma_up", "gamma_down")
 )
 MIN_UNDONE_LIGHT = 0.5
-ENOUGH = 0.85  # share of the change from which on no other group of operations is tried
-MARGIN = 0.05  # undoing is preferred even if it explains less than replaying, by up to this share
+ENOUGH = 0.85  # from this share of the change on, no other group of operations is tried
+MARGIN = 0.05  # undoing is preferred if it explains at most this share less than replaying
 MIN_SAMPLES = 100  # labelled images
-# Smallest accuracy of a model whose losses are measured: 0 is that of always predicting the
-# commonest class, 1 is perfect. A model that has learnt nothing yet has no accuracy to lose.
+# Smallest accuracy at which the cost is measured. On this scale, 0 is the accuracy of always
+# predicting the commonest class, and 1 is perfect. A model that has learnt nothing yet has no
+# accuracy to lose.
 MIN_LEARNT = 0.3
 NO_STYLE = Style("", 0.0, 0.0, Bank(()), np.zeros(0), np.zeros(0))
 
@@ -68,9 +70,9 @@ class ShiftCost:
 
     Attributes:
         by_accuracy: Rough cost of any difference: the accuracy on the reference minus that on
-            `current`. It is measured while the training images were seen only once, and later
-            only if it is not above 0. None if it was not measured.
-        is_too_early: Whether the model has learnt too little yet to lose anything.
+            `current`. The value is updated while the model has seen the training images only once;
+            later it is updated only if the new value is not above 0. None if it was not measured.
+        is_too_early: Whether the model has so far learnt too little for a cost to be measured.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class ShiftCost:
         return same
 
     def after(self, earlier: "ShiftCost | None") -> "ShiftCost":
-        """Takes `by_accuracy` and `is_too_early` from an earlier measurement; returns itself."""
+        """Copies `by_accuracy` and `is_too_early` from an earlier measurement; returns self."""
         if earlier is not None:
             self.by_accuracy, self.is_too_early = earlier.by_accuracy, earlier.is_too_early
         return self
@@ -128,12 +130,12 @@ class ShiftCost:
 
         Args:
             predict: Runs the model in inference mode.
-            is_first_visit: Whether the training images were seen only once.
+            is_first_visit: Whether the model has seen the training images only once.
             is_unaugmented: Whether the training images are known to be the same in every epoch.
             details: Whether to search for an operation that explains the difference. If False,
                 only the accuracies are compared.
-            was_trained: Whether the model was trained before the first visit, so that it may know
-                the images by heart. The difference of the accuracies is then an upper bound of the
+            was_trained: Whether the model was trained before the first visit, so that it may have
+                memorised the images. The difference of the accuracies is then an upper bound of the
                 cost, and is used only if it is not surely above 0.
         """
         images, labels, reference = self.current.images, self.current.labels, self.reference
@@ -145,8 +147,8 @@ class ShiftCost:
             before = predict([reference.images]) == reference.labels
             rate, gap = max(rate, float(before.mean())), gap_between(before, right)
         commonest = float(np.bincount(labels).max() / len(labels))
-        # A visit counts as the first if the model had learnt too little at the visit before: then
-        # it had memorised nothing.
+        # A visit counts as the first visit if the model had learnt too little at the visit before:
+        # the model had then memorised nothing.
         was_trained &= not self.is_too_early
         is_first_visit |= self.is_too_early
         self.is_too_early = rate < commonest + MIN_LEARNT * (1 - commonest)
@@ -180,8 +182,8 @@ class ShiftCost:
     ) -> tuple[Cost, float, bool] | None:
         """Returns the cost of the operation that explains the difference; None without one.
 
-        `right` says of each image of `current` whether the model is right on it, and
-        `before` of each image of the reference.
+        `right` says for each image of `current` whether the model's prediction is right. `before`
+        says the same for each image of the reference.
 
         Returns:
             The cost, the share of the difference that the operation explains, and whether it
@@ -196,7 +198,7 @@ class ShiftCost:
             return cost, self.undo.explained, False
         if not replays:
             return None
-        if before is None or self.reference is None:  # apply it to `current` a second time
+        if before is None or self.reference is None:  # apply the operation to `current` again
             cost = cost_of(right, predict(self.replay.apply(images)) == labels)
         else:
             changed = predict(self.replay.apply(self.reference.images))
@@ -228,9 +230,9 @@ def cost_of_step(
 
 
 def mirrored(predict: Predict, current: Labelled, channels_first: bool) -> tuple[str, Cost] | None:
-    """Returns how images are mirrored or turned, and the cost; None if no cost is surely above 0.
+    """Returns the way images are mirrored or turned, and its cost; None without a sure cost.
 
-    Image attributes hardly change if images are mirrored, but classes then look different.
+    Mirroring hardly changes the image attributes, but it changes the appearance of the classes.
 
     Args:
         predict: Runs the model in inference mode.
@@ -281,8 +283,8 @@ def cost_of_mix(
 ) -> Cost | None:
     """Returns the cost of other class frequencies.
 
-    It is the accuracy with the class frequencies of the reference, minus the accuracy on the
-    samples as they are.
+    The cost is the accuracy with the class frequencies of the reference, minus the accuracy with
+    the class frequencies of the samples.
 
     Args:
         right: Whether each prediction is right, `(samples,)`.

@@ -1,7 +1,7 @@
 """`StyleSearch`: search for the operation that makes images look like another set of images.
 
-It tries the operations of the augmentation bank on the images, and compares the mean image
-attributes after each with the wanted ones. No labels are used.
+The search tries the operations of the augmentation bank on the images. After each operation, it
+compares the mean image attributes with the wanted mean attributes. No labels are used.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ GEOMETRY = (
     *("shift_left", "shift_right", "shift_up", "shift_down"),
     *("zoom_in", "zoom_out", "rotation", "erasing"),
 )
-# Strengths to try. They are denser for small changes, which are more common.
+# Strengths to try. Small strengths are denser, because small changes are more common.
 LEVELS = np.linspace(0, 1, 8)[1:] ** 1.5
 FINER = np.linspace(-1, 1, 9) / 7  # offsets from the best strength, before the power of 1.5
 MAX_SHIFT = 6  # pixels; images are shifted by whole pixels, because other shifts blur them
@@ -120,8 +120,8 @@ class StyleSearch:
         """Returns the operation whose effect is nearest to a change of the mean attributes.
 
         Args:
-            moved: The wanted change of the mean of each attribute, `(attributes,)`; NaN if it
-                is not known.
+            moved: The wanted change of the mean of each attribute, `(attributes,)`; NaN where the
+                change is not known.
             unit: Standard deviation of each attribute between images, `(attributes,)`.
 
         Returns:
@@ -189,7 +189,7 @@ def _distances(
     unit: np.ndarray,
     base: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Returns the distance of the attributes from those wanted, for each candidate.
+    """Returns, for each candidate, the distance of the attributes from the wanted attributes.
 
     Args:
         rehearsal: Measures the mean attributes of images that a candidate has changed.
@@ -201,8 +201,8 @@ def _distances(
 
     Returns:
         `base`; and for each candidate `(candidates,)` the mean square of
-        arcsinh(difference / `unit`) over the attributes; arcsinh damps large
-        differences. The latter is None if no attribute can be compared.
+        arcsinh(difference / `unit`) over the attributes; arcsinh damps large differences. The
+        distances are None if no attribute can be compared.
     """
     means, _ = rehearsal(candidates)
     base = means[0] if base is None else base

@@ -1,4 +1,4 @@
-"""Scores of a classifier's probabilities that rise or fall with its accuracy; they need no labels.
+"""Label-free scores of a classifier's probabilities, which rise or fall with its accuracy.
 
 References:
     Garg et al., "Leveraging unlabeled data to predict out-of-distribution performance", ICLR 2022
@@ -79,7 +79,7 @@ def transported(probabilities: np.ndarray, shares: np.ndarray) -> float:
     """Returns the mean probability of the classes that optimal transport assigns to the samples.
 
     Each sample is assigned a class such that the classes have the frequencies `shares`, and the
-    mean probability of the assigned classes is largest. Sinkhorn's iterations find this
+    mean probability of the assigned classes is largest. Sinkhorn's iterations find this assignment
     approximately.
 
     Args:

@@ -1,4 +1,4 @@
-"""`worst_fifth`: the 20 % of the images (darkest, noisiest, ...) with clearly lower accuracy."""
+"""`worst_fifth`: the fifth of the images (darkest, noisiest, ...) with clearly lower accuracy."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from keras_shiftguard.statistics.batch import spec_for
 # number is high because up to 16 fifths are tested, 2 for each attribute.
 MIN_Z_SCORE = 3.5
 MIN_SAMPLES = 50  # with fewer finite values, an attribute is not tested
-# Names of the fifth with the lowest values and of that with the highest, by attribute.
+# Names of the fifth with the lowest values and of the fifth with the highest values, by attribute.
 SUPERLATIVES = {
     "brightness": ("darkest", "brightest"),
     "contrast": ("flattest", "most contrasted"),

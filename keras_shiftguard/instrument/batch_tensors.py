@@ -34,7 +34,7 @@ class UnmeasuredInputs:
         self._warned = False
 
     def check(self, inputs: Mapping[str, Any], measured: Collection[str]) -> None:
-        """Warns of the inputs that are not measured, with the reason, unless it has warned before.
+        """Warns of the inputs that are not measured, with the reason; warns only once.
 
         Args:
             inputs: The inputs of a batch, by name.

@@ -15,11 +15,11 @@ class Step:
 
     Args:
         operation: The layer or operation; None for an input of the model.
-        parents: Indices of the steps whose outputs this one takes.
+        parents: Indices of the steps whose outputs are the inputs of this step.
         origin: For an input of the model, its position among the inputs; else -1.
-        outermost: Output tensors in the graph of the flattened model. They come from the
-            step itself or, for a step inside a nested model, from the call of the
-            outermost nested model. Computing them runs the step.
+        outermost: Output tensors in the graph of the flattened model. They are the outputs of the
+            step itself or, for a step inside a nested model, of the call of the outermost nested
+            model. Computing these tensors runs the step.
     """
 
     operation: Any
@@ -36,7 +36,7 @@ def has_graph(layer: Any) -> bool:
         inputs, outputs = list(layer.inputs), list(layer.outputs)
     except (AttributeError, TypeError, ValueError):
         return False
-    # A subclassed model may have attributes of these names that are no tensors.
+    # A subclassed model may have attributes `inputs` and `outputs` that are not tensors.
     are_tensors = all(isinstance(t, keras.KerasTensor) for t in (*inputs, *outputs))
     return bool(inputs) and bool(outputs) and are_tensors
 
@@ -87,7 +87,7 @@ def _nodes(model: Any) -> Iterator[Any]:
     """
     model_inputs = {id(t) for t in model.inputs}
     done: set[int] = set()
-    # Pairs of a tensor and whether the inputs of its call were put on the stack before.
+    # Pairs of a tensor and whether the inputs of its call are already on the stack.
     stack = [(t, False) for t in reversed(model.outputs)]
     while stack:
         tensor, expanded = stack.pop()
@@ -131,13 +131,13 @@ def sublayers(layer: Any) -> list[Any]:
 
 
 def walk(layer: Any, breadth_first: bool = False) -> Iterator[Any]:
-    """Yields a layer and every layer inside it, each once, and outer layers before inner ones.
+    """Yields a layer and every layer inside it: each layer once, outer before inner layers.
 
     Args:
         layer: A layer or model.
-        breadth_first: Whether all layers of one level come before those of the next
-            level. By default a layer is followed by everything inside it, which is
-            about the order in which a model calls its layers.
+        breadth_first: Whether all layers of one level come before the layers of the next level. By
+            default, a layer is followed by all layers inside it, which is nearly the order in which
+            a model calls its layers.
     """
     seen: set[int] = set()
     queue = [layer]
@@ -157,7 +157,7 @@ def nested_models(layer: Any) -> list[Any]:
 
 
 def ancestors(steps: list[Step], index: int) -> set[int]:
-    """Returns the index of a step and those of all steps that it depends on."""
+    """Returns the index of a step, and the indices of all steps that the step depends on."""
     found, stack = {index}, [index]
     while stack:
         for parent in steps[stack.pop()].parents:

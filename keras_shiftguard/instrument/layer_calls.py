@@ -23,11 +23,11 @@ class _AllRecorded(BaseException):
 
 @contextmanager
 def replaced_calls(calls: Iterable[tuple[Any, Callable[..., Any]]]) -> Iterator[None]:
-    """Context in which the `call` of layers is replaced; it is restored at the end.
+    """Context in which the `call` of layers is replaced; at its end, `call` is restored.
 
-    The replacement is written to the instance's own dictionary. This avoids the
-    `__setattr__` of Keras and torch, which would track it. A `call` that the user had set
-    on the instance is restored as well.
+    The replacement is written to the instance's own dictionary. This avoids the `__setattr__` of
+    Keras and torch, which would track the replacement. A `call` that the user had set on the
+    instance is restored as well.
 
     Args:
         calls: Pairs of a layer and the function that its `__call__` runs instead.
@@ -61,12 +61,12 @@ def no_gradients() -> AbstractContextManager[Any]:
 def recorded(layers: list[Any], found: dict[int, Any]) -> Iterator[None]:
     """Context that records the inputs of layers in a forward pass.
 
-    It ends the pass as soon as all these layers have been called.
+    The context ends the pass as soon as all these layers have been called.
 
     Args:
         layers: Built batch-norm layers, each once.
-        found: Dict to fill. By `id(layer)`, it gets the means over space of the input values
-            and of their squares, each `(batch, channels)` float32.
+        found: Dict to fill. For each `id(layer)`, the entry has the means over space of the input
+            values and of their squares, each `(batch, channels)` float32.
     """
     recorders = [(layer, _recorder(layer, layer.call, found, len(layers))) for layer in layers]
     try:
@@ -99,9 +99,9 @@ def _recorder(layer: Any, call: Any, found: dict[int, Any], num_layers: int) -> 
 
 
 def layers_with_own_variables(model: Any) -> Iterator[tuple[Any, list[Any]]]:
-    """Yields every layer and its own variables, without those of the layers inside it.
+    """Yields every layer and its own variables, without the variables of layers inside it.
 
-    The order is about that of execution.
+    The order is nearly the order of execution.
     """
     for layer in walk(model):
         inside = {id(v) for inner in sublayers(layer) for v in inner.variables}
@@ -109,7 +109,7 @@ def layers_with_own_variables(model: Any) -> Iterator[tuple[Any, list[Any]]]:
 
 
 def as_called(model: keras.Model, inputs: Mapping[str, np.ndarray]) -> Any:
-    """Returns the inputs as tensors, in the structure that the model's `call` takes."""
+    """Returns the inputs as tensors, in the structure that the model's `call` accepts."""
     tensors = {name: ops.convert_to_tensor(x) for name, x in inputs.items()}
     names = list(tensors)
     try:

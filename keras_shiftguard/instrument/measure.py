@@ -18,8 +18,8 @@ from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
 
-# The statistics count samples in float32, which is exact up to 2**24: enough for this many batches
-# of up to 262,144 samples.
+# The statistics count samples in float32, which is exact up to 2**24. So the count of this many
+# batches is exact if each has at most 262,144 samples.
 BATCHES_PER_DRAIN = 64
 # Number of samples measured at a time, so that memory stays constant for batches of any size.
 CHUNK = 256
@@ -34,7 +34,7 @@ def profile(
     """Measures a stream of data in one pass and constant memory.
 
     Args:
-        data: Anything that `fit` accepts and that ends, see `io.batches.batches`. Labels are
+        data: Finite data in any form that `fit` accepts, see `io.batches.batches`. Labels are
             counted as well.
         model: A built Keras model with one output. Its predictions in inference
             mode are profiled as well. The model must accept `data`.
@@ -47,8 +47,8 @@ def profile(
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
-        BadInputError: if there is no data, or no numeric input in it, if the outputs of
-            the model cannot be profiled, or if `distinct_samples` is not above 0.
+        BadInputError: if `data` is empty or has no numeric input, if the outputs of the model
+            cannot be profiled, or if `distinct_samples` is not above 0.
 
     Example:
 
@@ -80,7 +80,7 @@ def _is_positive(number: Any) -> bool:
 
 
 def _profile(data: Any, model: Any, feature_layer: str | None) -> InputProfile:
-    """Returns the profile as measured, for `profile`."""
+    """Returns the measured profile, in which all samples count as independent."""
     if model is None:
         return profile_of((named_inputs(x), y) for x, y, _ in all_batches(data, CHUNK))
     outputs = ModelOutputs(model, feature_layer)
@@ -104,8 +104,8 @@ def profile_of(
 
     Args:
         stream: Pairs of a dict of tensors by input name, and labels or None.
-        details: Whether to measure features and embeddings of each sample. Without
-            them only pixel statistics are measured, which is all that `diagnose` needs.
+        details: Whether to measure features and embeddings of each sample. If False, only pixel
+            statistics are measured, and `diagnose` needs no others.
         data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
 
     Raises:
@@ -143,7 +143,7 @@ class Measurement:
         self._padding = Padding()
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds every sample of one batch to every statistic.
+        """Adds all samples of one batch to the statistics.
 
         Args:
             inputs: Tensors `(samples, ...)` by input name.

@@ -46,10 +46,10 @@ def specs_of(shapes: Mapping[str, tuple[int | None, ...]], model: keras.Model) -
 
 
 def image_data_format(model: keras.Model) -> str:
-    """Returns the data format of the images that a model takes.
+    """Returns the data format of the images that a model accepts.
 
-    It is that of the model's first layer that has one, else Keras's default. A model whose layers
-    have the channels first may take images with the channels last, and transpose them.
+    The result is the data format of the first layer that has one, else Keras's default. A model
+    whose layers have the channels first may take images with the channels last, and transpose them.
     """
     found = str(keras.config.image_data_format())
     for layer in walk(model):

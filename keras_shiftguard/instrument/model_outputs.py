@@ -32,8 +32,8 @@ REGRESSION_LOSSES = (
 class ModelOutputs:
     """Accumulates statistics of a model's outputs in inference mode.
 
-    `update` adds batches of validation during a fit, `predict` batches outside of a run. Each
-    method has its own sketch.
+    `update` adds batches of validation during a fit; `predict` adds batches outside of a fit. Each
+    of the two methods has its own sketch.
 
     Args:
         model: A built model with one output.
@@ -56,7 +56,7 @@ class ModelOutputs:
         if feature_layer is not None:
             layer = _layer(model, feature_layer)
             inputs = model.inputs if len(model.inputs) > 1 else model.inputs[0]
-            # With a given name, Keras does not advance its counter of model names.
+            # If a name is passed, Keras does not advance its counter of model names.
             outputs = [model.outputs[0], layer.output]
             self._network = keras.Model(inputs, outputs, name="shiftguard_features")
             dimension = layer.output.shape[-1]
@@ -71,8 +71,8 @@ class ModelOutputs:
         Args:
             x: A batch as the model takes it.
             y: Its labels, or None.
-            state: Values of the model's trainable variables, and of its other variables. Only
-                on JAX, where the step holds the weights during a run.
+            state: Values of the model's trainable variables, and of its other variables. Passed
+                only on JAX, where the step holds the weights during a run.
         """
         if not state:
             with same_torch_numbers(), keras.StatelessScope(), no_gradients():
@@ -113,7 +113,8 @@ class ModelOutputs:
             results = predict_batch(self._network, x)
         except Exception as error:  # of any type, from any layer
             shapes = keras.tree.map_structure(lambda part: tuple(part.shape), x)
-            # Without colour codes. Keras names the layer first; the cause is the second paragraph.
+            # Removes the colour codes. The first paragraph of Keras's message names the layer; the
+            # second paragraph states the cause.
             paragraphs = re.sub(r"\x1b\[\d*m", "", str(error)).strip().split("\n\n")
             raise BadInputError(
                 f"The model does not take this data. Received: shape {shapes}, but the model: "
@@ -144,13 +145,13 @@ def predict_batch(model: keras.Model, x: Any) -> Any:
 def is_classifier(model: keras.Model, width: int | None = None) -> bool:
     """Whether the model is a classifier and not a regression.
 
-    It is a classifier if the last layer is a softmax or sigmoid. Otherwise the name of the
-    loss decides. If the name is not known, a single output column means regression, and
-    several columns mean classes.
+    A model is a classifier if its last layer is a softmax or sigmoid. Otherwise the name of the
+    loss decides. If this name is unknown, a single output column means regression, and several
+    columns mean classes.
 
     Args:
         model: The model.
-        width: The number of columns of its output; None to read it from the model.
+        width: The number of columns of the model's output; None to read the number from the model.
     """
     last: Any = model
     while isinstance(last, keras.Model) and (inner := sublayers(last)):
@@ -190,7 +191,7 @@ def _output_shape(model: keras.Model) -> Any:
     shape = getattr(model, "output_shape", None)
     input_shape = (model.get_build_config() or {}).get("input_shape")
     if shape is None and isinstance(input_shape, (tuple, list)):
-        # The output shape of a subclassed model is known only from a (symbolic) call.
+        # Only a (symbolic) call shows the output shape of a subclassed model.
         try:
             shape = model.compute_output_spec(keras.KerasTensor((None, *input_shape[1:]))).shape
         except Exception:

@@ -1,7 +1,7 @@
 """`FeatureReader`: the features of a network, which are the inputs of its last layer.
 
-They are one vector for each sample. They are recorded in an ordinary forward pass of any model:
-with or without a classifier, functional or subclassed, with convolutions or with attention.
+Features are one vector for each sample. They are recorded in an ordinary forward pass. The model
+may have a classifier or not, be functional or subclassed, and have convolutions or attention.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +15,9 @@ from keras import ops
 from keras_shiftguard.instrument.graph import sublayers, walk
 from keras_shiftguard.instrument.layer_calls import as_called, no_gradients, replaced_calls
 
-# Passes that TensorFlow runs operation by operation before it compiles the network, which takes as
-# long as about two of them. A small network then takes a tenth of the time.
+# Number of passes that TensorFlow runs operation by operation before the network is compiled. The
+# compilation takes as long as about two such passes. A compiled pass of a small network takes a
+# tenth of the time.
 MAX_UNCOMPILED = 2
 MIN_FEATURES = 32  # without a classifier, outputs `(n, d)` are features from this many columns on
 
@@ -27,7 +28,7 @@ class Features:
 
     Args:
         penultimate: `(n, d)` float64: input of the last layer, averaged over space or tokens.
-            Without a classifier it is the last of the widest maps, or the output of the network.
+            Without a classifier, the last of the widest maps, or the output of the network.
         logits: `(n, classes)` float64: output of the classifier before the softmax; None
             without a classifier.
     """
@@ -77,14 +78,14 @@ class FeatureReader:
 
     @property
     def has_one_layer(self) -> bool:
-        """Whether a single layer has weights, so that its input, the features, is the images."""
+        """Whether only one layer has weights; the features, its input, are then the images."""
         return len(self._weighted_layers()) == 1
 
     def _weighted_layers(self) -> list[Any]:
         return [a for a in walk(self._model) if a.built and a.weights and not sublayers(a)]
 
     def _pass(self, inputs: dict[str, np.ndarray]) -> tuple[Any, int]:
-        """Returns the features of a pass, and the rank of the tensor that they are averages of."""
+        """Returns the features of a pass, and the rank of the tensor before averaging."""
         self._passes += 1
         can_compile = keras.backend.backend() == "tensorflow" and not self._model.run_eagerly
         if not can_compile or self._passes <= MAX_UNCOMPILED:
@@ -96,7 +97,7 @@ class FeatureReader:
             try:
                 values, rank = self._compiled(inputs)
                 return values, int(rank)
-            except Exception:  # a `call` that only works operation by operation
+            except Exception:  # the `call` of the model cannot be compiled
                 self._compiled = self._features
         values, rank = self._compiled(inputs)
         return values, int(rank)
@@ -122,11 +123,11 @@ class FeatureReader:
 
 
 def _chosen(found: list[tuple[Any, Any, int]], outputs: Any) -> list[Any]:
-    """Returns a list with the layer that receives the features; empty if they are the outputs.
+    """Returns the layer that receives the features, in a list; [] if the outputs are the features.
 
-    The layer is the classifier. Without a classifier, the features are the first output, if it is
-    a wide vector or at least as wide as every map. Otherwise the layer is the last one that
-    receives the widest map.
+    The layer is the classifier, if there is one. Without a classifier, the features are the first
+    output, if this output is a wide vector or at least as wide as every map. Otherwise the layer is
+    the last one that receives the widest map.
     """
     last, _, rank = found[-1]
     if isinstance(last, keras.layers.Dense) and rank == 2:

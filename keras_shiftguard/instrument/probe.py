@@ -1,10 +1,11 @@
 """`Probe`: measures each batch of a model beside the compiled step, before the step gets it.
 
 `fit`, `evaluate` and `predict` read `model.train_function`, `model.test_function` and
-`model.predict_function` anew at every batch, and pass the raw batch to them from Python. So
-these attributes of the model instance are wrapped: the wrapper measures each batch, corrects
-and augments it if that is on, and passes it to the original function. The model gets no
-variables and no metrics, and its own step is compiled as without a guard.
+`model.predict_function` anew at every batch, and pass the raw batch to them from Python. So the
+probe replaces each of these functions with a wrapper. The wrapper measures each batch, corrects and
+augments the batch if correction and augmentation are on, and passes it to the original function.
+The probe adds no variables and no metrics to the model, and the model's step is compiled in the
+same way as without a guard.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ class Probe:
     Args:
         model: A model.
         streams: A `Stream` by name: for `"train"` and `"validation"`, or for `"prediction"`.
-        names: Names of the inputs, used if a batch has them as a list.
+        names: Names of the inputs, used if a batch has its inputs as a list.
         model_outputs: Statistics of the model's outputs in validation, or None.
         augmentation: Object whose `apply(input_name, x, y)` augments a training batch, or None.
     """
@@ -60,8 +61,8 @@ class Probe:
         self.run_key: object = None
         self.attached = False
         self._active: str | None = None  # the stream that is measured now
-        self._history: Any = None  # what `fit` set as `model.history` before that
-        self.has_failed = False  # then nothing is measured any more
+        self._history: Any = None  # `model.history` when the latest batch began
+        self.has_failed = False  # if True, nothing is measured any more
         self._steps = TensorFlowSteps(model, self._fail)
         self._unmeasured = UnmeasuredInputs()
 
@@ -70,19 +71,20 @@ class Probe:
 
         Args:
             run_key: An object that all callbacks of one run share. The wrappers of probes with
-                another key are removed. They were left behind by an exception, or belong to a run
-                that this one interrupts, as an `evaluate` in a callback of a fit does: their probe
-                then wraps the functions again at its next batch.
+                another key are removed. Such wrappers remain after an exception, or belong to a run
+                that the new run interrupts (for example, `evaluate` in a callback interrupts a
+                fit). The probe of an interrupted run wraps the functions again at its next batch.
         """
         self.run_key = run_key
         self._unwrap(lambda probe: probe.run_key is not run_key)
         self.attached = True
 
     def begin_batch(self, stream: str) -> None:
-        """Measures the batches that the next call of the stream's function gets.
+        """Makes the next call of the stream's function measure its batches.
 
-        It also wraps a function that is not wrapped yet. That includes one compiled anew by
-        `model.make_train_function(force=True)`, which users call after they unfreeze layers.
+        This method also wraps the function if it is not wrapped yet. A function that was compiled
+        anew by `model.make_train_function(force=True)`, which users call after they unfreeze
+        layers, is not wrapped yet.
         """
         function = getattr(self.model, FUNCTIONS[stream])
         if self.attached and function is not None and self not in _probes(function):
@@ -93,13 +95,13 @@ class Probe:
     def end_batch(self) -> None:
         """Stops measuring until `begin_batch`: batches in between belong to other runs.
 
-        If the length of the data is unknown, the last call gets no batch, and Keras does not
-        report that.
+        Without this method, a batch of another run could be measured: if the length of the data is
+        unknown, the last call of the function gets no batch, and Keras does not report this.
         """
         self._active = None
 
     def stop_measuring(self) -> None:
-        """Measures no more batches; what is corrected and augmented goes on being so."""
+        """Stops measuring batches; corrections and augmentation of the input go on."""
         self.has_failed = True
 
     def detach(self) -> None:
@@ -147,8 +149,8 @@ class Probe:
             if isinstance(batches, list):
                 return function(*others, list(map(observed, batches)))
             if stream == "validation" and self.model_outputs is not None:
-                # JAX frees the weights when it calls a step, so the batches of this call are
-                # measured before it.
+                # JAX frees the weights when it calls a step, so the batches of a step are measured
+                # before the step is called.
                 steps = range(self.model.steps_per_execution)
                 taken = [data for _, data in zip(steps, batches)]  # noqa: B905 (leaves the rest)
                 before = [self._observed(data, stream, others[0]) for data in taken]
@@ -160,13 +162,13 @@ class Probe:
         return measured
 
     def _observed(self, data: Any, stream: str, state: Any) -> Any:
-        """Measures one batch and returns it, corrected and augmented if that is on.
+        """Measures one batch; returns it corrected and augmented, if that is on.
 
         Args:
             data: The batch: `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
             stream: Name of the stream of the batch.
-            state: On JAX in validation, the values of the model's trainable and of its other
-                variables, see `ModelOutputs.update`; else empty.
+            state: On JAX in validation, the values of the model's trainable and other variables,
+                see `ModelOutputs.update`; else empty.
         """
         if not self.attached:
             return data
@@ -226,7 +228,7 @@ class Probe:
     def _changed(self, stream: Stream, name: str, tensor: Any, y: Any) -> Any:
         """Returns one input of a batch, augmented and corrected if that is on."""
         if self.augmentation is not None and stream is self.streams["train"]:
-            # Only after the measurement: statistics are those of the user's data as it is.
+            # Only after the measurement, because the statistics must describe the unchanged data.
             tensor = self.augmentation.apply(name, tensor, y)
         return stream.corrected(name, tensor)
 
@@ -251,7 +253,8 @@ def _probes(function: Any) -> list[Probe]:
 def _probe_of(function: Any) -> Probe | None:
     """Returns the probe that made a wrapper; None for another function.
 
-    A wrapper of the user's may copy the attributes of ours, as `functools.wraps` does.
+    The attributes alone do not identify a wrapper of a probe: a wrapper made by the user with
+    `functools.wraps` has copies of them.
     """
     if getattr(function, "__globals__", None) is not globals():
         return None

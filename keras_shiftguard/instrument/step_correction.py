@@ -11,7 +11,7 @@ from keras_shiftguard.statistics.batch import InputSpec
 class StepCorrection:
     """Maps an image batch to `x * gain + bias`, after reversing the channels if necessary.
 
-    It starts switched off, and then returns the batch itself.
+    At first the correction is switched off. While it is off, the batch itself is returned.
 
     Args:
         spec: The image input to correct.
@@ -38,8 +38,8 @@ class StepCorrection:
         """Corrects the input from the next batch on.
 
         Args:
-            permutation: None keeps the order of the channels. Any other value reverses it:
-                that is the only reordering that a correction makes.
+            permutation: None keeps the order of the channels. Any other value reverses the order,
+                which is the only reordering that a correction makes.
             scale: Factor of each channel, `(channels,)`.
             offset: Number added to each channel after the factor, `(channels,)`.
         """
@@ -52,5 +52,5 @@ class StepCorrection:
         self.key = (self._reverses, *(tuple(np.ravel(each).tolist()) for each in (scale, offset)))
 
     def switch_off(self) -> None:
-        """Leaves the input as it is from the next batch on."""
+        """Leaves the input unchanged from the next batch on."""
         self.is_on, self.key = False, None

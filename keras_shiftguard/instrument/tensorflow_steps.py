@@ -1,8 +1,8 @@
-"""`TensorFlowSteps`: runs a model's step on batches that were taken from the data iterator before.
+"""`TensorFlowSteps`: takes batches from the data iterator, and runs a model's step on them.
 
 Keras passes the iterator of a `tf.data.Dataset` to `model.train_function`, whose graph takes the
-batches from it. To measure or to change a batch beside the step, the batch is taken from the
-iterator first, and Keras's own function is then called on that batch.
+batches from it. To measure or change a batch outside of this graph, `TensorFlowSteps` first takes
+the batch from the iterator, and then calls Keras's own function on this batch.
 """
 
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class Batches:
 
 
 class TensorFlowSteps:
-    """Calls a model's functions on batches that are prepared before.
+    """Calls a model's train, test and predict functions on prepared batches.
 
     Args:
         model: The model.
@@ -58,13 +58,14 @@ class TensorFlowSteps:
         """Calls a train or test function on the next batches of an iterator.
 
         Args:
-            function: The function that stands on the model: of Keras, of the user, or of another
-                guard.
+            function: The present train or test function of the model: made by Keras, by the user,
+                or by another guard.
             iterator: The iterator that Keras passes to `function`.
-            prepare: Measures a batch, and returns it, or a changed one to use in its place.
+            prepare: Measures a batch; returns the same batch, or a changed batch to use in its
+                place.
 
         Returns:
-            The result of `function` for the last batch. It runs on up to
+            The result of `function` for the last batch. One call of `run` uses up to
             `model.steps_per_execution` batches.
 
         Raises:
@@ -74,8 +75,8 @@ class TensorFlowSteps:
             return function(map(prepare, iterator))
         if hasattr(function, "shiftguard_probe"):
             return function(Batches(self._prepared(iterator, prepare), iterator.element_spec))
-        # A wrapper that the user made may copy the attributes of Keras's function, but it has
-        # its own globals, which show that it is not Keras's.
+        # A wrapper that the user made may copy the attributes of Keras's function. But the wrapper
+        # has other globals, which distinguish it from Keras's function.
         module = str(getattr(function, "__globals__", {}).get("__name__", ""))
         if not module.startswith("keras."):
             return function(self._fed(iterator, prepare))
@@ -117,7 +118,7 @@ class TensorFlowSteps:
                     lambda: self._prepared(iterator, prepare),
                     output_signature=iterator.element_spec,
                 )
-                options = tf.data.Options()  # a batch is prepared when it is asked for
+                options = tf.data.Options()  # a batch is prepared only when it is requested
                 options.experimental_optimization.inject_prefetch = False
                 feed = iter(batches.with_options(options))
             except Exception as error:  # of several replicas
@@ -128,8 +129,8 @@ class TensorFlowSteps:
     def _step(self, function: Any, data: Any, element_spec: Any) -> Any:
         """Returns Keras's function as a function of one batch, compiled unless `run_eagerly`.
 
-        It is compiled for the shapes that the data set states, as Keras does, so that a shorter
-        last batch is no reason to compile again.
+        Like Keras, `_step` compiles the function for the shapes that the data set states, so that a
+        shorter last batch causes no new compilation.
         """
         import tensorflow as tf
 
@@ -151,7 +152,7 @@ class TensorFlowSteps:
                 steps[key] = tf.function(step, input_signature=[spec], autograph=False)
             self._latest = function, element_spec, dtypes, steps[key]
             return steps[key]
-        except (TypeError, ValueError):  # a changed batch of another structure, as of a namedtuple
+        except (TypeError, ValueError):  # the changed batch has another structure
             return step
 
 

@@ -1,8 +1,9 @@
-"""Contexts that undo the side effects of what a guard does in a fit besides the training.
+"""Contexts that undo the side effects of a guard's computations on the training.
 
-A fit with a guard must draw the same random numbers as one without it. But data may be shuffled
-with a global generator. A new pass over a PyTorch `DataLoader` draws from that of PyTorch in any
-case, and so does `model.predict` on PyTorch. Shuffling and dropout in training use the same one.
+A fit with a guard must draw the same random numbers as a fit without a guard. But data that the
+guard reads may be shuffled with a global random generator. A new pass over a PyTorch `DataLoader`
+always draws from PyTorch's generator, and so does `model.predict` on PyTorch. Shuffling and dropout
+in training use the same generator.
 """
 
 import random
@@ -21,8 +22,8 @@ from keras_shiftguard.statistics.state import assign, read
 def same_random_numbers() -> Iterator[None]:
     """Context after which the global generators of Python, NumPy and PyTorch are as before.
 
-    It is for reading data of the user, and for nothing else: other threads that draw numbers
-    meanwhile would draw the same ones again.
+    Use this context only for reading the user's data: if other threads draw random numbers in the
+    meantime, they draw the same numbers again later.
     """
     of_python, of_numpy = random.getstate(), np.random.get_state()
     try:
@@ -48,9 +49,10 @@ def same_torch_numbers() -> AbstractContextManager[Any]:
 def undisturbed(model: Any) -> Iterator[None]:
     """Context for forward passes in inference mode, after which a model is as before.
 
-    It restores PyTorch's random numbers, the seeds of layers that draw in inference as well, and
-    on PyTorch the mode of each module: in training mode, a `torch.nn.BatchNorm2d` inside a layer
-    would change its statistics.
+    The context restores the state of PyTorch's random generators, the seeds of layers that draw
+    random numbers in inference as well, and on PyTorch the mode of each module. The modules run in
+    evaluation mode, because in training mode a `torch.nn.BatchNorm2d` inside a layer would change
+    its statistics.
 
     Args:
         model: A model. On JAX its variables must be up to date.

@@ -20,15 +20,16 @@ class Case:
         summary: The profile of the input.
         structure: What the model expects, according to its structure.
         trusted: Whether the convention of `structure` is known and applies to these weights.
-            It does not apply to a network that is trained from scratch, unless it is stated.
+            The convention does not apply to a network that is trained from scratch, unless the
+            convention is stated.
         scratch: Whether the network is trained from scratch, now or in an earlier fit.
         reading: What the model expects, according to its batch norm; or a sentence that
             says why this is not known.
         stated: Whether the user, a profile or a preprocessor states what the model expects.
             The convention of `structure` is then the stated one.
         begins: Whether this fit starts to train the network from its initial weights.
-        learnt: What the network was fed when its training from scratch began, in this program;
-            None if that is not known.
+        learnt: The convention that the network was fed when its training from scratch began, in
+            this program; None if not known.
         trial: The trial of fixes on the network; None if the network cannot be run.
     """
 
@@ -65,8 +66,8 @@ class Case:
         Args:
             observed: Suspected convention of the images.
             expected: Suspected convention that the network expects.
-            than: Another suspected convention of the images. Its fix is compared with that of
-                `observed`; None compares with the images as fed.
+            than: Another suspected convention of the images. The trial compares the fix for
+                `observed` with the fix for `than`; with None, it compares with the images as fed.
         """
         other = AS_FED if than is None else self._transform(than, expected)
         return self.try_transform(self._transform(observed, expected), other)
@@ -90,12 +91,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result for one input. The fields are those of `Diagnosis`, and two more.
+    """The result for one input: some fields of `Diagnosis`, and two more.
 
     Args:
         swap_is_possible: Whether a swap of red and blue is suspected but not proven.
-        is_proven: Whether the fix may be offered: it helped in the trial, batch norm fits far
-            better with it, or a statement or layers of the model tell the convention.
+        is_proven: Whether the fix may be offered: the fix helped in the trial, batch norm fits far
+            better with the fix, or a statement or the layers of the model determine the convention.
     """
 
     status: str

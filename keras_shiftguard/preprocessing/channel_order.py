@@ -42,9 +42,10 @@ class Order:
 def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Order:
     """Decides the channel order of images that should be in the convention `expected`.
 
-    A swap is certain if two of three sources of evidence agree: batch norm, the trial, and the
-    order of the subtracted per-channel means. Batch norm alone is not enough, because it takes a
-    colour cast for a swap. A stated convention needs only the subtracted means.
+    There are three sources of evidence: batch norm, the trial, and the order of the subtracted
+    per-channel means. A swap is certain if two of them show it and none contradicts it. Batch norm
+    alone is not enough, because a colour cast looks like a swap. If the convention is stated, the
+    order of the subtracted means is enough.
 
     Args:
         case: What is known about the input.
@@ -99,7 +100,7 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         if memory > MIN_LIKELY_SWAP_SIGMAS:
             likely = (helps or 0) > -MIN_TRIAL_SIGMAS_SUPPORTED
         else:
-            usual_swap = expected.channel_order == "bgr"  # most readers give RGB
+            usual_swap = expected.channel_order == "bgr"  # most image readers return RGB
             lean = memory + (helps or 0) if memory > 0 else min(helps or 0, 0)
             likely = usual_swap if abs(lean) < MIN_LIKELY_SWAP_SIGMAS else lean > 0
     if not possible and not by_means and abs(memory) < MIN_LIKELY_SWAP_SIGMAS:
@@ -127,7 +128,7 @@ def means_swapped(observed: InputConvention, expected: InputConvention) -> bool:
 def _memory(case: Case, expected: InputConvention) -> float:
     """Returns the evidence of batch norm for a swap of red and blue, in standard errors.
 
-    It is positive for a swap, negative against one, and 0 if batch norm cannot tell.
+    The number is positive for a swap, negative against a swap, and 0 if batch norm cannot decide.
     """
     reading = case.reading
     if not isinstance(reading, Reading) or reading.choice.mode != expected.mode:
@@ -149,7 +150,7 @@ def _memory(case: Case, expected: InputConvention) -> float:
 
 
 def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference | None:
-    """Returns the trial of red and blue exchanged; None if it cannot be run.
+    """Returns the trial with red and blue exchanged; None if the trial cannot be run.
 
     If the mode is wrong as well, both fixes together are compared with the fix of the mode alone.
     """

@@ -1,10 +1,11 @@
-"""Verdict by evidence, where neither a statement nor layers tell what the model expects.
+"""Verdict by evidence, if neither a statement nor layers determine what the model expects.
 
 There are three independent sources of evidence, called witnesses. Batch norm holds statistics of
-the training images. The trial measures whether the network tells images apart better with the fix.
-The feed, which is the images as fed, can show its own convention. The verdict is "mismatch" if
-two witnesses are sure and none is against. A published convention, or the best fit of batch norm,
-only gives the suspicion that they test.
+the training images. The trial measures whether the network distinguishes images better with the
+fix. The feed (the images as fed) can show its own convention. The witnesses test a suspicion: a
+published convention, or the best fit of batch norm. The verdict is "mismatch" if two witnesses
+clearly support the suspicion, no witness contradicts it, and the user's own classifier, if any,
+permits it.
 """
 
 from keras_shiftguard.conventions import MODES
@@ -76,7 +77,7 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             and sigmas > MIN_MODE_SIGMAS
         )
         if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
-            # No convention fits well, so a best fit of the images as fed proves nothing.
+            # No convention fits well, so it proves nothing that the images as fed fit best.
             return _acquitted(case, evidence)
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
@@ -106,7 +107,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
     words = (trial.in_words(),) if trial is not None else ()
     witnesses = (memory, by_trial, feed)
     evidence = (*words, *suspicion.evidence, *observation.evidence)
-    if isinstance(reading, Reading):  # its numbers come first
+    if isinstance(reading, Reading):  # the numbers of batch norm come first
         evidence = (*suspicion.evidence, *words, *observation.evidence)
     evidence = (*doubt, *evidence)
     head_agrees = _head_agrees(case, suspicion, trial, by_trial)
@@ -156,10 +157,11 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
 
 
 def _head_agrees(case: Case, suspicion: Suspicion, trial: Preference | None, by_trial: int) -> bool:
-    """Whether the trial with the user's own classifier permits a mismatch; True without one.
+    """Whether the trial permits a mismatch, given the user's own classifier; True without one.
 
     A classifier on a frozen backbone may have learnt another input than the backbone, and batch
-    norm only shows the input of the backbone. So in close conventions the fix must clearly help.
+    norm only shows the input of the backbone. So if the two conventions are close, the fix must
+    clearly help in the trial.
     """
     if case.structure.head != "own" or trial is None:
         return True
@@ -190,8 +192,8 @@ def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bo
 def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     """Returns "ok" if the trial is clearly worse in every other mode, else None.
 
-    It needs three channels, images in a named mode, trained weights, and a network that tells the
-    images apart.
+    The test requires three channels, images in a named mode, trained weights, and a network that
+    distinguishes the images.
     """
     fed = ordered(case.observation.convention, RAW)
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
@@ -259,7 +261,7 @@ def _trial_says(trial: Preference | None, memory: int) -> int:
 
 
 def _feed_says(case: Case, suspicion: Suspicion) -> int:
-    """Returns whether the feed surely is in the suspected convention: 1, -1 or 0."""
+    """Returns whether the feed is certainly in the suspected convention: 1, -1 or 0."""
     observation = case.observation
     conventions = suspicion.observed, suspicion.expected
     if could_be_the_subject(case.summary, *conventions):

@@ -33,23 +33,22 @@ BATCH_SIZE = 32
 def diagnose(model: Any, data: Any, expects: Any = None, max_samples: int = 256) -> Diagnosis:
     """Checks whether `model` is fed what it was trained on.
 
-    The check needs no labels and no reference data. It reads the expected input
-    from the structure and the batch-norm statistics of the model, and the actual
-    input from the images. If `data` holds labels, they are checked as well.
+    The check needs no labels and no reference data. The expected preprocessing follows from the
+    structure and the batch-norm statistics of the model, and the actual preprocessing from the
+    images. If `data` has labels, the labels are checked as well.
 
     Args:
-        model: A built `keras.Model`, a KerasHub task or backbone, or the path of a saved one. If
-            a profile is attached to the file (`InputProfile.attach`), it states what the model
-            expects. For a task with a preprocessor, `data` is the input of its `predict`.
+        model: A built `keras.Model`, a KerasHub task or backbone, or the path of a saved model. If
+            a profile is attached to the file (`InputProfile.attach`), the profile states what the
+            model expects. For a task with a preprocessor, `data` is the input of its `predict`.
         data: Images exactly as the model would be fed them, in any form that
             `fit` accepts (arrays, tensors, `tf.data.Dataset`, `PyDataset`, torch
             `DataLoader`, generator; a tuple is `(x, y)` or `(x, y, w)`).
-        expects: What the model's input must receive, if you know it; it is then not
-            guessed. A mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
-            `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean
-            and std as timm, torchvision or Hugging Face write it, the path of a
-            `preprocessor_config.json`, an `InputProfile` or its path, or a dict of these by
-            input.
+        expects: The preprocessing that the model's input must receive, if you know it; nothing is
+            then guessed. Pass a mode (`"tf"`, `"torch"`, `"caffe"`, `"unit"`, `"raw"`), an
+            `InputConvention`, a KerasHub image converter or preprocessor, a mapping with mean and
+            std as timm, torchvision or Hugging Face write it, the path of a
+            `preprocessor_config.json`, an `InputProfile` or its path, or a dict of these by input.
         max_samples: Largest number of samples to use.
 
     Returns:
@@ -146,7 +145,7 @@ def _load(path: str | PathLike[str]) -> keras.Model:
         raise BadInputError(f"There is no saved model at {str(path)!r}.")
     try:
         return keras.saving.load_model(path)
-    except Exception:  # perhaps a loss or metric of the user's own, which is not needed here
+    except Exception:  # perhaps of a custom loss or metric, which is not needed
         try:
             return keras.saving.load_model(path, compile=False)
         except Exception as error:

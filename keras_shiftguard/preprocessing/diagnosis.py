@@ -35,8 +35,8 @@ class Candidate:
         fed: Whether the images are fed in this convention.
         best: Whether this convention was chosen. The same convention with red and blue
             swapped may have a lower misfit.
-        rough: Whether it was ruled out early. Its misfit is then measured with half of the
-            images and the first two layers only.
+        rough: Whether the convention was ruled out early. Its misfit was then measured with only
+            half of the images and the first two layers.
     """
 
     name: str
@@ -54,14 +54,15 @@ class Diagnosis(AsPage):
     Args:
         status: `"ok"`, `"mismatch"` or `"unknown"`.
         expected: What the model's input tensor must receive.
-        observed: What it received. Its channel order is relative to that of `expected`: it
-            shows whether the two differ, not the true order.
-        fix: A layer that maps what was fed to what is expected. It is given only for
-            `"mismatch"`, and is None if no layer can help or the fix is not known to help.
-        advice: A line of Python that corrects `x`, as `fix` does; with several inputs, a comment
-            says which one `x` is. If each image was standardised by itself, the line is for the
-            raw pixels instead. If no input takes images, a sentence that says what is needed for a
-            verdict.
+        observed: What the input tensor received. The channel order of `observed` is relative to
+            that of `expected`: it shows whether the two orders differ, not the true order.
+        fix: A layer that maps what was fed to what is expected. None unless the status is
+            `"mismatch"`. Also None if no layer can correct the input, or if the fix is not known to
+            help.
+        advice: A line of Python that corrects the images `x`, as `fix` does. With several inputs, a
+            comment says which input `x` is. If each image was standardised by itself, the line is
+            for the raw pixels instead. If no input takes images, `advice` is a sentence that says
+            what is needed for a verdict.
         evidence: Plain sentences with numbers, the strongest first.
         architecture: The recognised `keras.applications` name, if any.
         hints: Other possible problems of the images or labels.
@@ -74,14 +75,14 @@ class Diagnosis(AsPage):
         garbled: What is wrong with the memory layout or colour space of the images, such as
             "channels-first memory that was read as channels-last". Empty if nothing is
             proven to be wrong.
-        trained_here: Whether the fit trains a network from its initial weights. The network
-            then learns the convention that it is fed.
+        trained_here: Whether the fit trains a network from its initial weights. Such a network
+            learns the convention that it is fed.
     """
 
     status: str
     expected: InputConvention
     observed: InputConvention
-    # Not compared: it follows from the conventions, and a layer equals only itself.
+    # Not compared: the fix follows from the conventions, and a layer equals only itself.
     fix: "InputCorrection | None" = field(default=None, compare=False)
     advice: str = ""
     evidence: tuple[str, ...] = ()
@@ -125,9 +126,9 @@ class Diagnosis(AsPage):
     def apply(self, model: "keras.Model") -> "keras.Model":
         """Returns the model with the fix in front, built of stock Keras layers only.
 
-        The result shares its weights with `model`, takes the images as they
-        were fed here, and can be loaded from a file without keras_shiftguard. A model
-        that needs no fix is returned unchanged.
+        The returned model shares its weights with `model`, takes images in the convention that was
+        diagnosed (`observed`), and can be loaded from a file without keras_shiftguard. A model that
+        needs no fix is returned unchanged.
 
         Raises:
             BadInputError: If there is no fix and the status is not `"ok"`, or if the model
@@ -174,7 +175,7 @@ class Diagnosis(AsPage):
             "hints": [asdict(hint) for hint in self.hints],
             "by_input": {name: d.to_dict() for name, d in self.by_input.items()},
             "num_samples": int(self.num_samples),
-            # None if an end is not finite, which JSON cannot hold.
+            # None if an end of the range is not finite, because JSON cannot represent such numbers.
             "value_range": self._finite_range(),
             "candidates": [asdict(candidate) for candidate in self.candidates],
             "trained_here": self.trained_here,

@@ -1,7 +1,8 @@
 """Garbled images: a wrong memory layout or colour space, which no scale and offset can correct.
 
-The images themselves show it. In a wrong layout, neighbouring pixels differ more than in a normal
-picture. In a wrong colour space, the channels do not vary together as red, green and blue do.
+The images themselves show such an error. In a wrong layout, neighbouring pixels differ more than in
+a normal picture. In a wrong colour space, the channels do not vary together as red, green and blue
+do.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ class Garbling:
         images: The repaired images in the convention and layout of the input, float32.
         advice: A line of Python that undoes the garbling, or a comment that says what to change.
         sentence: The evidence, with numbers.
-        is_plain: Whether the images are clear evidence by themselves. They are not for hue:
-            channels that do not vary together may just be unusual colours.
+        is_plain: Whether the images alone are clear evidence. For hue they are not: channels that
+            do not vary together may just be unusual colours.
     """
 
     what: str
@@ -44,11 +45,12 @@ def find_garbling(
 ) -> Garbling | None:
     """Returns how three-channel images seem to be garbled; None if they look like pictures.
 
-    It is also None for fewer than 4 images, a side below 16 pixels, or values that are not finite.
+    The result is also None for fewer than 4 images, a side below 16 pixels, or non-finite values.
 
     Args:
         images: `(n, height, width, 3)`, or `(n, 3, height, width)` if `channels_first`.
-        observed: The convention of the images. Colour spaces are checked only if it is known.
+        observed: The convention of the images. Colour spaces are checked only if the convention is
+            known.
         channels_first: Whether the input takes the channels first.
     """
     x = np.asarray(images)[:MAX_IMAGES].astype("float32")
@@ -64,7 +66,8 @@ def _of_layout(x: np.ndarray, channels_first: bool) -> Garbling | None:
     """Returns a suspected wrong memory layout, or None. `x` has the channels last."""
     n, height, width, _ = x.shape
     planes = np.ascontiguousarray(np.moveaxis(x, -1, 1))
-    # The images if the memory of `x` was written with the channels first, and the reverse case.
+    # The repaired images, if the memory of `x` was written with the channels first; then those of
+    # the reverse case.
     as_first = np.moveaxis(np.ascontiguousarray(x).reshape(n, 3, height, width), 1, -1)
     as_last = planes.reshape(n, height, width, 3)
     first, last = "channels-first", "channels-last"
@@ -136,8 +139,8 @@ def _as_fed(images: np.ndarray, channels_first: bool) -> np.ndarray:
 def _roughness(x: np.ndarray) -> np.ndarray:
     """Returns the mean difference of neighbouring pixels, down and across, `(2, n)`.
 
-    It is not divided by the contrast: a wrong layout mixes the channels, which raises the contrast
-    where they differ, as in a retina scan, which is red all over.
+    The difference is not divided by the contrast. A wrong layout mixes the channels, which raises
+    the contrast if the channels differ much, as in a retina scan, which is red all over.
     """
     down = np.abs(np.diff(x, axis=1)).mean(axis=(1, 2, 3))
     across = np.abs(np.diff(x, axis=2)).mean(axis=(1, 2, 3))
@@ -158,7 +161,7 @@ def _from_hue(raw: np.ndarray) -> np.ndarray:
     hue_end = 180.0 if raw[..., 0].max() <= 180 else 255.0
     sixth = np.clip(raw[..., 0] / hue_end, 0, 1) * 6
     saturation, value = np.clip(raw[..., 1] / 255, 0, 1), raw[..., 2]
-    # Each colour falls from the full value as the hue moves away from it, scaled by saturation.
+    # The further the hue is from a colour, the lower is this colour, in proportion to saturation.
     colours = []
     for shift in (5, 3, 1):
         k = (shift + sixth) % 6

@@ -52,7 +52,7 @@ class Garbled:
 
         Args:
             verdict: The verdict on the convention.
-            stated: Whether it is stated what the model expects.
+            stated: Whether the convention that the model expects is stated.
         """
         if self.garbling is None:
             return verdict
@@ -62,7 +62,7 @@ class Garbled:
             return replace(verdict, status="mismatch", evidence=evidence)
         is_acquitted = self.trial is not None and self.trial.can_tell and self.trial.sigmas <= 0
         if self.garbling.is_plain and not is_acquitted and verdict.status == "ok" and not stated:
-            # The images look garbled, and the trial does not contradict.
+            # The images look garbled, and the trial does not contradict this.
             return replace(
                 verdict, status="unknown", evidence=(self.garbling.sentence, *verdict.evidence)
             )

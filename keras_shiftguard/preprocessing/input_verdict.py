@@ -1,4 +1,4 @@
-"""Diagnosis of one image input: gathers the facts, has them judged, and adds the hints."""
+"""Diagnosis of one image input: gathers the facts, applies the rules, and adds the hints."""
 
 import weakref
 from collections.abc import Mapping
@@ -30,10 +30,10 @@ from keras_shiftguard.preprocessing.rules import decide
 from keras_shiftguard.preprocessing.witnesses.trial import Trial, distinct_images
 from keras_shiftguard.profiles import InputSummary
 
-# Networks whose training from scratch was observed. They learn the convention that they
-# are fed, so the published convention of their architecture does not apply to them,
-# not even when their weights look trained later. For each network, by input: the named convention
-# that the training stream was in when training began.
+# Networks whose training from scratch was observed. Such a network learns the convention that it is
+# fed. So the published convention of its architecture does not apply, not even when its weights
+# look trained later. The value for a network is a dict by input: the named convention of the
+# training stream when training began.
 _from_scratch: "weakref.WeakKeyDictionary[keras.Model, dict[str, InputConvention]]" = (
     weakref.WeakKeyDictionary()
 )
@@ -77,7 +77,7 @@ def judge_input(
     if model is not None and not scratch:
         garbled = _try_garbling(read, samples, name, summary, structure, observation)
         if garbled.is_proven:
-            trial = None  # a trial on garbled images means nothing
+            trial = None  # a trial on garbled images proves nothing
     case = Case(
         observation,
         summary,
@@ -108,7 +108,7 @@ def judge_input(
         hints += (_swap_hint(verdict),)
     if scratch and structure.speaks and observation.certainty >= MIN_CERTAINTY:
         hints += _layers_hint(structure.convention, observation.convention)
-    # Predictions mean nothing before training, or on wrongly preprocessed input.
+    # Predictions prove nothing before training, or on wrongly preprocessed input.
     judges_predictions = verdict.status != "mismatch" and not training and not structure.fresh
     if judges_predictions and model is not None:
         hints += remarks_of_predictions(model, samples, name, labels)
@@ -145,8 +145,9 @@ def _trial(
 ) -> Trial:
     """Returns the trial of fixes on one input.
 
-    A published head is not compared, because it learnt the same input as its network. At the start
-    of a fit, a fresh head and the labels are left out, because it has learnt nothing yet.
+    The logits of a published head are not compared, because the head learnt the same input as its
+    network. At the start of a fit, the logits of a fresh head and the labels are left out, because
+    the head has learnt nothing yet.
     """
     axis = 1 if summary.layout == "channels_first" else -1
     with_head = structure.head == "own" or (structure.head == "fresh" and not training)
@@ -165,7 +166,8 @@ def _try_garbling(
 ) -> Garbled:
     """Returns how images seem to be garbled, with the trial of the repaired images.
 
-    Untrained weights have not learnt what images look like, so with them there is no trial.
+    For untrained weights there is no trial, because such weights have not learnt what images look
+    like.
     """
     first = summary.layout == "channels_first"
     garbling = find_garbling(samples[name], observation.convention, first)

@@ -1,11 +1,10 @@
 """Finds the convention that images were fed in, from the profile of the input alone.
 
-Two properties of the values tell the convention. The first is the extremes:
-in a convention with `mean` and `std` (of pixels in 0..1), black is `-mean / std`
-and white is `(1 - mean) / std`, which may differ by channel. The second is the
-grid: the values of 8-bit images are `1 / (255 std)` apart, unless the images were
-resized in floating point. If neither is clear, as for a dark or pale data set,
-the answer is "unknown".
+Two properties of the values identify the convention. The first property is the extremes: in a
+convention with `mean` and `std` (of pixels in 0..1), black is `-mean / std` and white is `(1 -
+mean) / std`, which may differ by channel. The second property is the grid: the values of 8-bit
+images are `1 / (255 std)` apart, unless the images were resized in floating point. If neither
+property is clear, as for a dark or pale data set, the convention is "unknown".
 """
 
 from dataclasses import dataclass
@@ -32,10 +31,10 @@ class Observation:
     """The convention that an input tensor was fed in.
 
     Args:
-        convention: The observed convention; mode `"unknown"` if it cannot be
-            told. The channel order of `"torch"` and `"caffe"` is the order in
-            which the means were subtracted; that of the others is `"unknown"`
-            (`"gray"` for one channel).
+        convention: The observed convention; mode `"unknown"` if it cannot be identified. For
+            `"torch"` and `"caffe"`, the channel order is the order in which the means were
+            subtracted. For the other modes, the channel order is `"unknown"` (`"gray"` for one
+            channel).
         kind: A special case: `"nonfinite"`, `"constant"`,
             `"per_image_standardised"` or `"scaled_twice"`; else None.
         certainty: How certain the convention is, from 0 to 1.
@@ -94,7 +93,7 @@ def _per_image_standardised(summary: InputSummary) -> bool:
 def _from_grid(summary: InputSummary, range_sentence: str) -> Observation | None:
     """Returns the convention whose grid the values lie on; None unless there is exactly one."""
     counts = summary.counts.sum(axis=0)
-    # Share of the values that equal one of the two commonest.
+    # Share of the values that equal one of the two commonest values.
     common = np.sort(counts)[-2:].sum() / max(counts.sum(), 1)
     if 1 - common < MIN_OTHER_VALUES:  # black and white alone lie on several grids at once
         return None
@@ -133,7 +132,8 @@ def _lattice_form(name: str, summary: InputSummary) -> Form:
 def _from_range(summary: InputSummary, range_sentence: str) -> Observation:
     """Returns the one convention whose range fits the values.
 
-    If there is not exactly one, two steps in a row are tried, then a custom convention.
+    If not exactly one convention fits, three others are tried in turn: a convention that single
+    values exceed, two preprocessing steps in a row, and a custom convention.
     """
     channels = summary.num_channels
     low, high = summary.minimum, summary.maximum
@@ -219,7 +219,8 @@ def _fitted(summary: InputSummary, range_sentence: str) -> Observation:
 def _two_steps(summary: InputSummary) -> InputConvention | None:
     """Returns the convention that results from two named steps in a row; None if none fits.
 
-    If several fit, the values fill the range of the returned one best. They fill at least half.
+    If several conventions fit, the function returns the one whose range the values fill best. The
+    values must fill at least half of the range.
     """
     low, high = summary.minimum, summary.maximum
     best: tuple[float, Form] | None = None
@@ -241,7 +242,8 @@ def _is_typical(form: Form, summary: InputSummary) -> bool:
     if form.steps[0] in MODES_WITH_ORDER:
         return hits_an_end(form, summary)
     # The values span a quarter of 0..255 and come near to black or white. In "tf", dark pixels are
-    # clearly negative; a sharp filter or jitter takes only single values a little below 0.
+    # clearly negative. In [0, 1] images, a sharp filter or jitter makes only single values slightly
+    # negative.
     raw = form.to_raw(np.stack([summary.minimum, summary.maximum]))
     return bool(
         np.ptp(raw) > 64

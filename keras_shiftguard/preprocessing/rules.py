@@ -1,6 +1,6 @@
 """Rules that decide between "ok", "mismatch" and "unknown", in the order in which they apply.
 
-The first source that tells the expected convention decides: a statement (`expects=`, a profile
+The first source that determines the expected convention decides: a statement (`expects=`, a profile
 attached to the file, the model's own preprocessor), then the layers inside the model, then the
 evidence in `conviction.py`. A published convention alone decides nothing.
 """
@@ -49,7 +49,7 @@ def decide(case: Case) -> Verdict:
 
 
 def _broken(case: Case) -> Verdict | None:
-    """Decides on NaN, infinite or constant values, and on images standardised one by one."""
+    """Decides on non-finite or constant values, and on images that were standardised one by one."""
     kind, evidence = case.observation.kind, case.observation.evidence
     expected = case.structure.convention if case.trusted else UNKNOWN
     if kind == "nonfinite":
@@ -66,7 +66,7 @@ def _from_statement(case: Case) -> Verdict | None:
     """Decides on a stated convention without a name, which `observe` cannot recognise.
 
     The verdict is "ok" if the values come from pixels in 0..255 and span enough of that range.
-    They must also reach black or white, unless it is uncertain in which convention they are.
+    The values must also reach black or white, unless the observed convention is uncertain.
     """
     expected, summary = case.structure.convention, case.summary
     if expected.mode != "custom" or case.observation.kind == "scaled_twice":
@@ -100,12 +100,12 @@ def _trained_from_scratch(case: Case) -> Verdict | None:
 
 
 def _from_layers(case: Case) -> Verdict | None:
-    """Decides if layers inside the model show what its input must receive.
+    """Decides by the model's own layers, if they show what the model's input must receive.
 
-    It returns None if batch norm clearly fits the images as fed: the weights were then trained on
-    another input than these layers are made for. A network that is not recognised may have been
-    trained on other input from the beginning, so there the trial can turn a mismatch into
-    "unknown".
+    The rule returns None if batch norm clearly fits the images as fed: the weights were then
+    trained on another input than these layers are made for. A network that is not recognised may
+    have been trained on other input from the beginning. So for such a network, the trial can turn a
+    mismatch into "unknown".
     """
     if not case.trusted or not case.structure.speaks:
         return None
@@ -141,7 +141,7 @@ def _from_word(case: Case) -> Verdict | None:
             status, expected, observed, evidence, swap_is_possible=order.swap_is_possible
         )
     is_far = not are_near(observed, expected)
-    # Judged by their range alone, pale images in [-1, 1] look as if they were in [0, 1].
+    # The range of pale images in [-1, 1] can be that of images in [0, 1].
     is_shown = observation.by_grid or shows_its_convention(case.summary, observed, expected)
     is_sure = observation.certainty >= MIN_CERTAINTY and (is_far or is_shown)
     is_sure = is_sure or (observation.certainty >= MIN_CERTAINTY_WIDE_GAP and is_far)
@@ -151,11 +151,11 @@ def _from_word(case: Case) -> Verdict | None:
 
 
 def _fits_the_word(case: Case) -> Verdict | None:
-    """Decides on images whose convention is uncertain, but which fit the expected one.
+    """Decides on images of uncertain convention that fit the expected convention.
 
     Resizing with a sharp filter and changes of brightness take single values out of the range.
-    Dark collections do not reach white, but their black has the right value. White alone is not
-    enough: it is 1 in [0, 1] and in [-1, 1].
+    Dark collections do not reach white, but their black has the right value. A right value of white
+    alone is not enough: white is 1 both in [0, 1] and in [-1, 1].
     """
     expected, observation = case.structure.convention, case.observation
     if observation.kind is not None or observation.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -1,7 +1,8 @@
-"""Suspicion: the convention that the model seems to expect, where none is stated.
+"""Suspicion: the convention that the model seems to expect, if none is stated.
 
-It is the convention that batch norm fits best or, without batch norm, the published convention of
-the architecture. If the two disagree and batch norm is not sure, the trial decides between them.
+The suspected convention is the one that batch norm fits best or, without batch norm, the published
+convention of the architecture. If the two conventions differ and the evidence of batch norm is not
+clear, the trial decides between them.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Suspicion:
 
 
 def suspicion_of(case: Case) -> Suspicion | None:
-    """Returns the suspicion from batch norm or, without it, from the architecture."""
+    """Returns the suspicion from batch norm or, without batch norm, from the architecture."""
     prior = case.structure.convention if case.trusted else None
     reading, fed = case.reading, case.observation.convention
     if isinstance(reading, str):
@@ -96,7 +97,7 @@ def memory_is_of_the_feed(case: Case) -> bool:
 
 
 def is_better(reading: Reading, index: int, than: int) -> bool:
-    """Whether one hypothesis fits well, and significantly better than another one."""
+    """Whether one hypothesis fits well, and significantly better than another hypothesis."""
     gap, sigmas = reading.scores.gap(than, index)
     return bool(
         reading.num_images >= MIN_IMAGES
@@ -107,7 +108,7 @@ def is_better(reading: Reading, index: int, than: int) -> bool:
 
 
 def is_known_well(reading: Reading) -> bool:
-    """Whether the best mode fits well, and better than the next one."""
+    """Whether the best mode fits well, and clearly better than the second-best mode."""
     gap, _ = reading.scores.gap(reading.rival(reading.best), reading.best)
     return bool(
         reading.num_images >= MIN_IMAGES
@@ -117,10 +118,10 @@ def is_known_well(reading: Reading) -> bool:
 
 
 def _published_is_likelier(case: Case, reading: Reading, of_prior: int) -> bool:
-    """Whether to suspect the published convention although batch norm fits another one better.
+    """Whether to suspect the published convention, though batch norm fits another one better.
 
-    The trial decides by comparing the images in both conventions. If it cannot, the published
-    convention must fit batch norm fairly well.
+    The trial decides by comparing the images in both conventions. If the trial cannot decide, the
+    published convention must fit batch norm fairly well.
     """
     of_best = reading.hypotheses[reading.best]
     trial = case.try_transform(of_best.transform, reading.hypotheses[of_prior].transform)
@@ -140,8 +141,9 @@ def _best_about(reading: Reading, convention: InputConvention) -> int | None:
 def _with_usual_means(reading: Reading, best: int) -> int:
     """Returns the index of the hypothesis with the per-channel means in their usual order.
 
-    The usual order is BGR for `caffe`, else RGB. The means of the channels differ too little for
-    batch norm to tell their order. So `best` is kept only with clear evidence.
+    The usual order is BGR for `caffe`, else RGB. The per-channel means differ too little for batch
+    norm to determine their order. So a hypothesis with another order is kept only with clear
+    evidence.
     """
     chosen = reading.hypotheses[best]
     usual = "bgr" if chosen.mode == "caffe" else "rgb"

@@ -1,7 +1,7 @@
 """Diagnosis of a model: what it expects, what it was fed, and whether the two agree.
 
 What a model expects is read from a statement, its structure, its batch norm and a trial of the
-fix. What it was fed is read from the profile of its input. `rules.py` compares the two.
+fix. What the model was fed is read from the profile of its input. `rules.py` compares the two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +50,7 @@ def judge(
         labels: Labels of the samples, if any.
         training: Whether this is the start of a fit. A fresh, trainable
             network then learns the convention that it is fed.
-        validates: Whether the samples are validation samples of that fit, from which the network
+        validates: Whether the samples are validation samples of a fit, from which the network
             learns nothing.
         evidence: The batch norm of the model as it was before training; None
             to read it from the model now.
@@ -60,8 +60,8 @@ def judge(
             `stated_conventions`. The expected convention is then not guessed.
         speaker: The source of the statement, as the beginning of a sentence.
         resize: The stated resizing, or None.
-        runs: Whether the network may be run on the samples. It may not if its own preprocessor
-            would have to convert them first.
+        runs: Whether the network may be run on the samples. False if its own preprocessor would
+            have to convert the samples first.
 
     Raises:
         BadInputError: If the statement does not fit the input.
@@ -120,7 +120,7 @@ def _for_input(name: str, diagnosis: Diagnosis) -> Diagnosis:
 def _as_stated(
     structure: StructuralExpectation, convention: InputConvention, speaker: str
 ) -> StructuralExpectation:
-    """Returns the expectation with the stated convention instead of that of the structure."""
+    """Returns the expectation with the stated convention in place of the structure's convention."""
     said = f"{speaker} that the model expects {convention}."
     published = structure.convention
     others: tuple[str, ...] = ()

@@ -1,14 +1,14 @@
 """Image attributes: about thirty numbers that describe one image.
 
-Every attribute but `brightness` and `contrast` stays the same if all channels are multiplied by
-one scale and shifted by one offset: raw 0..255, [0, 1] and [-1, 1] images give the same values.
-Quantities that vary by factors are logarithms. Some attributes are undefined for a flat image
-(its colour is measured in units of the contrast, which is zero). They are infinite there, which
-counts as missing.
+All attributes except `brightness` and `contrast` stay the same if all channels are multiplied by
+one positive scale and shifted by one offset: raw 0..255, [0, 1] and [-1, 1] images give the same
+values. Quantities that vary by factors are given as logarithms. Some attributes are undefined for a
+flat image: for example, colour is measured in units of the contrast, which is then zero. Such an
+attribute is infinite, and an infinite value counts as missing.
 
-Only the middle of an image is measured, at most `CROP` pixels a side. It is cut at a multiple
-of 8 pixels, so that the 8 x 8 blocks of JPEG stay aligned. The luma is the plain mean of the
-channels, without weights, because the channel order may be wrong.
+Only the middle of an image is measured, at most `CROP` pixels a side. The middle starts at a
+multiple of 8 pixels, so that the 8 x 8 blocks of JPEG stay aligned. The luma is the plain mean of
+the channels, without weights, because the channel order may be wrong.
 """
 
 from typing import Any
@@ -23,8 +23,8 @@ JPEG_BLOCK = 8  # pixels a side
 CELL = 4  # pixels a side of the cells in which noise and direction are measured
 OCTAVES = 4  # largest number of bands of the Haar pyramid
 MIN_SIDE = 8  # pixels; smaller images have no attributes
-ENTROPY_LEVELS = 16  # bins of the histogram for the entropy, over four standard deviations
-ENTROPY_GRID = 32  # that histogram counts a grid of about this many pixels a side
+ENTROPY_LEVELS = 16  # bins of the entropy's histogram, over four standard deviations
+ENTROPY_GRID = 32  # the entropy's histogram uses about this many pixels a side
 TINY = 1e-30  # avoids a division by zero
 
 
@@ -36,7 +36,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
     - `colour_balance_0`, ...: how far the mean of a channel lies from the mean
       luma (two to four channels). `saturation`: log of the chroma's deviation.
     - `band_1` (finest, 2 pixels) to `band_4`: log share of the variance in an
-      octave (Haar pyramid); `spectral_slope`: how fast it grows with scale.
+      octave (Haar pyramid); `spectral_slope`: how fast the log share grows with scale.
     - `sharpness`: log of the fourth-power mean of the gradient, which steep
       edges dominate. `edge_density`: share of pixels with a gradient above 0.5.
     - `noise`: log of the residual of a plane fit, in a typical cell of 4 x 4
@@ -48,9 +48,9 @@ def names(spec: InputSpec) -> tuple[str, ...]:
       their lower neighbour, but not both; high if the image was enlarged by
       repeating pixels.
     - `anisotropy`: how much the gradients of the image share one direction;
-      `coherence`: how much the gradients within a cell share one. Both in [0, 1].
-    - `border_level`, `border_spread` (log): mean and deviation of the outermost
-      pixels; `background`: share of pixels within 0.25 of that level.
+      `coherence`: how much the gradients within a cell share one direction. Both are in [0, 1].
+    - `border_level`, `border_spread` (log): mean and deviation of the outermost pixels;
+      `background`: share of pixels within 0.25 of `border_level`.
     - `object_x`, `object_y`, `object_size`: centre and size, as a part of the
       image, of the region that differs from the border: a proxy for the object.
     - `skewness` of the luma; `highlights`, `shadows`: share of pixels within
@@ -60,7 +60,7 @@ def names(spec: InputSpec) -> tuple[str, ...]:
         spec: Specification of the input.
 
     Returns:
-        The names; empty for an input that is not an image, or is smaller than 8 x 8.
+        The names; empty if the input is not an image or is smaller than 8 x 8.
     """
     if spec.layout == "features" or min(_side(spec, 0), _side(spec, 1)) < MIN_SIDE:
         return ()
@@ -83,9 +83,9 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     """Returns the attributes of a batch of images.
 
     Args:
-        x: Images of any numeric dtype, in the layout of `spec`. Of a video
-            the first frame is measured. A sample with a non-finite value in
-            the measured part gets NaN.
+        x: Images of any numeric dtype, in the layout of `spec`. For a video, the first frame is
+            measured. All attributes of a sample are NaN if its measured part has a non-finite
+            value.
         spec: Specification of the input.
 
     Returns:
@@ -93,8 +93,8 @@ def attributes(x: Any, spec: InputSpec) -> Any:
     """
     planes = _planes(x, spec)
     # The luma is centred before it is squared, because float32 cancels far from zero. Each
-    # plane is first centred on its corner pixel, so that a flat image is exactly flat however
-    # a compiler rounds the mean of the planes.
+    # plane is first centred on its corner pixel, so that a flat image stays exactly flat, no matter
+    # how a compiler rounds the mean of the planes.
     corners = [plane[:, :1, :1] for plane in planes]
     luma = sum(p - c for p, c in zip(planes, corners, strict=True)) / len(planes)
     offset = _mean(luma)
@@ -108,8 +108,8 @@ def attributes(x: Any, spec: InputSpec) -> Any:
         columns += _colour(planes, mean, variance)
     luma = luma / ops.maximum(std, TINY)[:, None, None]
     columns += _octave_bands(luma, spec) + _texture(luma) + _regions(luma) + _levels(luma)
-    # Adds NaN to samples with non-finite pixels: attributes made by comparisons would be
-    # finite there, since a comparison with NaN is False.
+    # Makes all attributes of samples with non-finite pixels NaN. Without this sum, attributes made
+    # by comparisons would be finite, since a comparison with NaN is False.
     return ops.stack(columns, axis=1) + (mean - mean)[:, None]
 
 
@@ -155,7 +155,7 @@ def _share(values: Any) -> Any:
 
 
 def _log_ratio(part: Any, whole: Any) -> Any:
-    """Returns `log(part / whole)`; where both are 0 it is `-inf`, not NaN."""
+    """Returns `log(part / whole)`; if both are 0, the result is `-inf`, not NaN."""
     return ops.log(ops.maximum(part, 0.0) / ops.maximum(whole, TINY))
 
 
@@ -188,8 +188,8 @@ def _octave_bands(luma: Any, spec: InputSpec) -> list[Any]:
             bands.append(ops.full_like(bands[0], -np.inf))  # too small to be halved again
             continue
         coarse = _pool(luma, 2)
-        # The variance lost by averaging. It is exact, because an odd last row or column is left
-        # out of both terms. 1e-4 keeps the logarithm finite.
+        # The variance lost by averaging. The difference is exact, because an odd last row or column
+        # is left out of both terms. 1e-4 keeps the logarithm finite.
         height, width = ops.shape(coarse)[1:3]
         even = luma[:, : 2 * height, : 2 * width]
         lost = _mean(ops.square(even)) - _mean(ops.square(coarse))

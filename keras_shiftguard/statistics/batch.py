@@ -80,7 +80,8 @@ class Batch:
         x: The tensor.
         spec: Specification of the input.
         pivot: A value within the range of each channel, `(channels,)`.
-        rows: Number of samples, if the rows after them are padding; None for all.
+        rows: Number of samples, if the rows after the samples are padding; None if all rows are
+            samples.
     """
 
     def __init__(self, x: Any, spec: InputSpec, pivot: Any, rows: Any = None) -> None:
@@ -93,7 +94,7 @@ class Batch:
         self.num_pixels = pixels_per_sample(pixels, spec)
         self.side_by_side = 1
         if not self.channels_first and isinstance(self.num_pixels, int):
-            # It must divide the number of pixels; more than 64 gains nothing.
+            # `side_by_side` must divide the number of pixels; values above 64 bring no more speed.
             self.side_by_side = max(n for n in range(1, 65) if self.num_pixels % n == 0)
             wide_shape = (
                 shape[0],
@@ -149,8 +150,8 @@ def pixels_of(x: Any, spec: InputSpec) -> Any:
     """
     channels_first = spec.layout == "channels_first"
     samples, sides = ops.shape(x)[0], tuple(x.shape[1:])
-    # If the number of pixels is known it is passed, because TensorFlow does not infer it if the
-    # batch size is unknown.
+    # If the number of pixels is known, it is passed to `reshape`, because TensorFlow does not infer
+    # the number if the batch size is unknown.
     number = -1 if None in sides else prod(sides) // spec.channels
     shape = (samples, spec.channels, number) if channels_first else (samples, number, spec.channels)
     return ops.cast(ops.reshape(x, shape), "float32")

@@ -1,9 +1,10 @@
 """Class ids from labels, and class probabilities from outputs.
 
-The whole package reads labels and outputs by these rules. Labels are class ids if they are
-whole numbers from 0. They are classes as well if they are rows of shares that sum to 1 (one-hot,
-smoothed or mixed); the class with the largest share counts. Outputs in [0, 1] that sum to 1 are
-probabilities; softmax is applied to any others.
+The whole package reads labels and outputs by the following rules. Whole numbers from 0 are class
+ids. Rows of shares that sum to 1 (one-hot, smoothed or mixed) are classes as well: the class of a
+row is the class with the largest share. Outputs in [0, 1] whose rows sum to 1 are probabilities;
+softmax is applied to all other outputs. A single column of outputs in [0, 1] holds the
+probabilities of the second of two classes; a sigmoid is applied to any other single column.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
 MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
-SMALLEST_PROBABILITY = 1e-6  # for logarithms, smaller probabilities are raised to it
+SMALLEST_PROBABILITY = 1e-6  # smaller probabilities are replaced by it before a logarithm
 
 
 def width_of(y: Any) -> int:
@@ -42,8 +43,8 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
         width: `width_of(y)`, at least 1.
 
     Returns:
-        The ids, `(samples,)`, int32; and a mask, `(samples,)`, float32: 1.0 if the label is
-        a class, else 0.0. An id has no meaning where the mask is 0.
+        The ids, `(samples,)`, int32; and a mask, `(samples,)`, float32: 1.0 if the label is a
+        class, else 0.0. Ids whose mask is 0 have no meaning.
     """
     if width > 1:
         rows = ops.cast(y, "float32")
@@ -68,9 +69,9 @@ def class_ids(y: Any, width: int) -> tuple[Any, Any]:
 def is_mixture(y: Any, width: int) -> Any:
     """Returns 1.0 for a label that is a mixture of two classes, else 0.0, `(samples,)`.
 
-    MixUp and CutMix give two classes a share. Label smoothing gives all other classes the same
-    share, so the second largest share is not above the third. With fewer than three columns, no
-    label counts as a mixture.
+    In labels of MixUp and CutMix, two classes have a share. In smoothed labels, all classes but one
+    have the same share, so the second largest share is not above the third. With fewer than three
+    columns, no label counts as a mixture.
 
     Args:
         y: `(samples,)` or `(samples, width)`.
@@ -110,9 +111,9 @@ def host_class_ids(labels: Any) -> np.ndarray | None:
 def are_probabilities(outputs: Any) -> Any:
     """Returns whether a batch of outputs is read as probabilities, a boolean scalar tensor.
 
-    They are if all of them lie in [0, 1] and every row sums to 1, both within
-    `PROBABILITY_TOLERANCE`. A single column need not sum to 1. Rows with values that are not
-    finite do not influence how the others are read.
+    Outputs are read as probabilities if all of them lie in [0, 1] and every row sums to 1, both
+    within `PROBABILITY_TOLERANCE`. The rows of a single column need not sum to 1. Rows with
+    non-finite values do not influence how the other rows are read.
 
     Args:
         outputs: `(samples, classes)`, floating point.
@@ -132,8 +133,9 @@ def are_probabilities(outputs: Any) -> Any:
 def probabilities(outputs: Any) -> Any:
     """Returns the class probabilities of a batch of outputs, with `keras.ops`.
 
-    Outputs that `are_probabilities` are returned as they are; else softmax is applied to all
-    rows. A single column belongs to the second of two classes: it is a probability or a logit.
+    If `are_probabilities` is true, the outputs are returned unchanged; else softmax is applied to
+    all rows. A single column has the probabilities or the logits of the second of two classes; a
+    sigmoid is applied to logits.
 
     Args:
         outputs: `(samples, classes)`, floating point.
@@ -151,8 +153,8 @@ def probabilities(outputs: Any) -> Any:
 def log_probabilities(outputs: Any) -> Any:
     """Returns the logarithms of the class probabilities of a batch of outputs.
 
-    Logits are not turned into probabilities first, because these may underflow to 0. Probabilities
-    below `SMALLEST_PROBABILITY` are raised to it.
+    Logits are not turned into probabilities first, because probabilities may underflow to 0.
+    Probabilities below `SMALLEST_PROBABILITY` are replaced by it.
 
     Args:
         outputs: `(samples, classes)`, floating point.

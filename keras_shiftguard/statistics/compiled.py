@@ -1,7 +1,7 @@
 """Updates of statistics, compiled once in a process.
 
-An update assigns to Keras variables. To compile it only once for all streams, fits and models, it
-must be a pure function of the variables' values. `pure` makes such a function.
+An update assigns to Keras variables. An update can be compiled once for all streams, fits and
+models only if it is a pure function of the variables' values. `pure` makes such a function.
 """
 
 import os
@@ -15,7 +15,7 @@ import keras
 
 from keras_shiftguard.statistics.state import State
 
-MAX_CACHED = 64  # updates, of some hundred KiB each
+MAX_CACHED = 64  # number of compiled updates; each takes some hundred KiB
 
 _updates: OrderedDict[Hashable, Callable[..., Any]] = OrderedDict()
 _lock = Lock()  # for `_updates`
@@ -49,9 +49,9 @@ def pure(
 def compiled_once(update: Callable[..., Any], state: State, key: Hashable, *tensors: Any) -> Any:
     """Calls `update(*tensors)` through a function that is compiled once for the process.
 
-    Run one by one, the hundreds of operations of an update take ten times as long on TensorFlow,
-    and JAX would compile each of them on its own. PyTorch compiles nothing, so there `update` is
-    called directly.
+    Without compilation, the hundreds of operations of an update take ten times as long on
+    TensorFlow, and JAX would compile each operation separately. On PyTorch nothing is compiled, and
+    `update` is called directly.
 
     Args:
         update: Function that reads and assigns variables of `state`, and no others.
@@ -98,7 +98,7 @@ class CompiledUpdate:
 
 
 def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -> Any:
-    """Returns a compiled function `(variables, *tensors) -> result`, for any such variables."""
+    """Returns a compiled `(variables, *tensors) -> result`, for variables of the same shapes."""
     run = pure(update, variables)
 
     def changes(values: Sequence[Any], *tensors: Any) -> tuple[Any, list[Any]]:
@@ -122,9 +122,9 @@ def _compiled(update: Callable[..., Any], variables: Sequence[keras.Variable]) -
     return call
 
 
-# Options for the compiler of JAX on a CPU. Without them, it takes 6 seconds for the update of an
-# input of 32x32 pixels. They halve this time, and the compiled update is as fast. The steps of a
-# model are compiled separately, without these options.
+# Options for the compiler of JAX on a CPU. Without these options, the compilation of the update for
+# an input of 32x32 pixels takes 6 seconds. The options halve this time, and the compiled update is
+# equally fast. The steps of a model are compiled separately, without these options.
 JAX_OPTIONS = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters": False}
 
 
@@ -132,8 +132,8 @@ JAX_OPTIONS = {"xla_backend_optimization_level": 1, "xla_cpu_use_fusion_emitters
 def _jax_options() -> dict[str, Any]:
     """Returns the arguments of `jax.jit` for updates.
 
-    There are none on devices other than a CPU, if the user has set the level in `XLA_FLAGS`, or if
-    JAX does not accept the options.
+    The result is empty on devices other than a CPU, if the user has set the optimization level in
+    `XLA_FLAGS`, or if JAX does not accept the options.
     """
     import jax
 
@@ -151,7 +151,7 @@ def _jax_options() -> dict[str, Any]:
 class _TensorFlowUpdate:
     """An update as TensorFlow functions, each for batches of any number of samples.
 
-    As soon as there were images or sequences of two sizes, there is a function for any size. So the
+    After images or sequences of two sizes were passed, one function for any size is used. So the
     number of functions stays small.
 
     Args:
@@ -168,8 +168,9 @@ class _TensorFlowUpdate:
         import tensorflow as tf
 
         held = [variable.value for variable in variables]
-        # The variables of a strategy, of which each replica has its own, cannot be passed to a
-        # function. Their values can, but to assign them one by one takes longer.
+        # Under a distribution strategy, each replica has its own copy of a variable, and such
+        # variables cannot be passed to a function. Their values can be passed, but then the new
+        # values must be assigned one by one, which takes longer.
         if tf.distribute.has_strategy() or isinstance(held[0], tf.distribute.DistributedValues):
             values = [keras.ops.convert_to_tensor(value) for value in held]
             result, new = self._function(self._changes, values, tensors)(values, *tensors)
@@ -184,7 +185,7 @@ class _TensorFlowUpdate:
         return result
 
     def _function(self, run: Any, held: Sequence[Any], tensors: Sequence[Any]) -> Any:
-        """Returns `run` as a TensorFlow function for such tensors."""
+        """Returns `run` as a TensorFlow function for tensors of these shapes and dtypes."""
         import tensorflow as tf
 
         specs = tuple(self._spec(i, tensor) for i, tensor in enumerate(tensors))

@@ -17,8 +17,8 @@ from keras_shiftguard.statistics.vectors import columns, dimension_of, padded_fr
 class Details:
     """Features, token counts and the mean embedding of whole samples.
 
-    They cost more than a pass over the pixels, and a part of the samples is
-    enough for them. So `Stream` adds only some samples of some batches to them.
+    These statistics cost more than a pass over the pixels, and a part of the samples is enough for
+    them. So `Stream` adds only some samples of some batches.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:

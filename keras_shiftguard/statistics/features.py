@@ -19,7 +19,7 @@ LARGEST_VALUE = 1e18
 class FeatureSketch:
     """Accumulates a `FeatureTable` from batches of `(samples, k)` values.
 
-    It works as a part of a larger `State`, and on its own:
+    The sketch works as a part of a larger `State`, and on its own:
 
     >>> sketch = FeatureSketch(["confidence", "entropy"])
     >>> sketch.update(keras.ops.convert_to_tensor([[0.5, 1.0], [0.7, np.nan]]))
@@ -49,7 +49,7 @@ class FeatureSketch:
         self.histogram = self.state.add(f"{prefix}_histogram", (k * self.bins,))
 
     def update(self, values: Any, rows: Any = None) -> None:
-        """Adds the values of one batch; those that are not finite are counted as missing.
+        """Adds the values of one batch; non-finite or too large values count as missing.
 
         Args:
             values: `(samples, k)`, of any numeric dtype.
@@ -107,7 +107,7 @@ class FeatureSketch:
     def drain(self) -> FeatureTable:
         """Returns the table accumulated since the last call, and resets the state.
 
-        Only for a sketch with a state of its own.
+        Call this method only on a sketch with a state of its own.
         """
         table = self.read(self.state.read())
         self.state.reset()

@@ -1,4 +1,4 @@
-"""`Fingerprint`: two numbers of each sample, which show whether a pass repeats an earlier one.
+"""`Fingerprint`: two numbers per sample, which show whether a pass repeats an earlier pass.
 
 This is the only statistic of the values to which every sample of every batch is added. All other
 statistics are measured on a part of a long or repeated pass, see `schedule.py`.
@@ -22,9 +22,9 @@ GOLDEN = (np.sqrt(5) - 1) / 2
 class Fingerprint:
     """Accumulates the moments of two projections of each sample.
 
-    The first projection is the mean of the sample's values. The second is their product with a
-    fixed pattern. Unlike the mean, it changes if values are mirrored, shifted or reordered. The
-    moments do not depend on the order of the samples.
+    The first projection is the mean of the sample's values. The second projection is the product of
+    the values with a fixed pattern. Unlike the mean, the second projection changes if the values
+    are mirrored, shifted or reordered. The moments do not depend on the order of the samples.
     """
 
     def __init__(self, state: State) -> None:
@@ -69,8 +69,8 @@ class Fingerprint:
 def projected(x: Any) -> Any:
     """Returns the two projections of each sample, `(samples, 2)`, float32.
 
-    Rows are reduced one by one: a matrix product may round a sample differently in a batch of
-    another size.
+    Rows are reduced one by one, because a matrix product may round the same sample differently in a
+    batch of another size.
     """
     shape = ops.shape(x)
     known = None not in tuple(x.shape[1:])

@@ -20,14 +20,15 @@ CROP = 256
 class KeptSamples:
     """Buffer of images: those of the first batches, then a few of each measured batch.
 
-    The preprocessing diagnosis needs whole images, because batch norm depends on spatial
-    structure, and it needs them early. Later checks need images of the whole pass. The
-    images are copied to the host, as they were fed. Of a video or a volume, the middle frame is
-    stored. A full buffer copies nothing.
+    The preprocessing diagnosis needs images early, and it needs whole images, because batch norm
+    depends on spatial structure. Later checks need images of the whole pass. The images are copied
+    to the host, as they were fed. For a video or a volume, the middle frame is stored. If the
+    buffer is full, nothing is copied.
 
     Args:
         spec: Specification of the image input.
-        max_samples: The largest number of images in the buffer; of large images it holds fewer.
+        max_samples: The largest number of images in the buffer; if the images are large, the buffer
+            holds fewer.
     """
 
     def __init__(self, spec: InputSpec, max_samples: int = MAX_SAMPLES) -> None:
@@ -47,8 +48,8 @@ class KeptSamples:
         """Spreads the images over a pass.
 
         Args:
-            measured: Number of measured batches of the pass. None if unknown: the first
-                measured batches then fill the buffer.
+            measured: Number of measured batches of the pass. None if the number is unknown; the
+                first measured batches then fill the buffer.
         """
         self.measured = measured or None
 
@@ -59,8 +60,8 @@ class KeptSamples:
         first, self._seen = self._seen, self._seen + x.shape[0]
         filled = sum(len(images) for images, _, _ in self._parts)
         self._batches += 1
-        # The number due is rounded for all batches so far together, not for each batch. So images
-        # are also kept of the last batches, which hold the last classes of a sorted pass.
+        # The number of due images is rounded for all batches so far together, not for each batch.
+        # So images of the last batches are also kept, which have the last classes of a sorted pass.
         share = 1.0 if self.measured is None else min(self._batches / self.measured, 1.0)
         due = FIRST_SAMPLES + int(np.ceil((self.capacity - FIRST_SAMPLES) * share))
         room = min(self.capacity, max(due, FIRST_SAMPLES)) - filled
@@ -78,7 +79,7 @@ class KeptSamples:
         self._parts.append((images, labels, first + np.arange(len(images))))
 
     def hold(self) -> None:
-        """Adds no more images until `reset`: those that come were all seen already."""
+        """Adds no more images until `reset`, because all further images were seen already."""
         self._is_held = True
 
     def reset(self) -> None:

@@ -16,17 +16,17 @@ from keras_shiftguard.statistics.moments import moments_from_sums
 from keras_shiftguard.statistics.state import State
 
 # Largest number of label columns that are measured as numbers. Variables are created for this many
-# columns, before the first batch shows how many there are.
-# Labels with more columns are classes, or too many targets to report by name.
+# columns, before the first batch shows the number of columns. Labels with more columns are classes,
+# or too many targets to report by name.
 MAX_TARGETS = 16
 
 
 class LabelSketch:
     """Accumulates a `LabelSummary`.
 
-    `classes.py` defines which labels are class ids. `update` counts the classes, and gets
-    all samples. `measure` adds the label columns as numbers, and the moments of the
-    input's random projections by class; it gets a part of the samples.
+    `classes.py` defines which labels are class ids. `update` is called with all samples, and counts
+    the classes. `measure` is called with a part of the samples. It adds the label columns as
+    numbers, and the moments of the input's random projections by class.
 
     >>> sketch = LabelSketch()
     >>> sketch.update(keras.ops.convert_to_tensor([0, 2, 2]))
@@ -52,7 +52,7 @@ class LabelSketch:
         self.width = 0  # columns of the labels, once known
 
     def update(self, y: Any, rows: Any = None) -> None:
-        """Counts the classes of the first `rows` samples of a batch, or of all if None."""
+        """Counts the classes of the first `rows` samples of a batch; None counts all samples."""
         width = width_of(y)
         if width and self.width in (0, width):  # labels of another width are not comparable
             self.width = width

@@ -49,13 +49,13 @@ class EmbeddingSketch:
         self.pivot = self.state.add(f"{prefix}_pivot", shape)
         self.first = self.state.add(f"{prefix}_first", shape)
         self.second = self.state.add(f"{prefix}_second", (*shape, NUM_WAVES))
-        # The same sums of the projections, but only of their squares instead of all products.
+        # The same sums of the projections, with their squares in place of all products.
         self.projected_pivot = self.state.add(f"{prefix}_projected_pivot", (NUM_DIRECTIONS,))
         self.projected_first = self.state.add(f"{prefix}_projected_first", (NUM_DIRECTIONS,))
         self.projected_second = self.state.add(f"{prefix}_projected_second", (NUM_DIRECTIONS,))
 
     def update(self, vectors: Any, rows: Any = None) -> tuple[Any, Any]:
-        """Adds the vectors of one batch; those that are not finite are left out.
+        """Adds the vectors of one batch; vectors with non-finite or too large values are left out.
 
         Args:
             vectors: `(samples, dimension)`, of any numeric dtype.
@@ -128,7 +128,7 @@ class EmbeddingSketch:
     def drain(self) -> MeanEmbedding:
         """Returns the embedding accumulated since the last call, and resets the state.
 
-        Only for a sketch with a state of its own.
+        Call this method only on a sketch with a state of its own.
         """
         embedding = self.read(self.state.read())
         self.state.reset()

@@ -18,9 +18,9 @@ class Moments:
     For each sample and channel, `x - pivot` and `(x - pivot)**2` are averaged over the
     pixels. These averages are summed over the samples.
 
-    If the mean is large relative to the deviation, float32 sums of squares lose the
-    variance by cancellation. Around a pivot near the mean they do not. The pivot is about
-    the mean of the first batch after a reset; the host adds it back to the mean, in float64.
+    If the mean is large relative to the deviation, float32 sums of squares lose the variance by
+    cancellation. Sums of squares around a pivot near the mean do not. The pivot is nearly the mean
+    of the first batch after a reset. The host adds the pivot back to the mean, in float64.
     """
 
     def __init__(self, spec: InputSpec, state: State) -> None:
@@ -45,7 +45,7 @@ class Moments:
     def update(self, batch: Batch) -> None:
         pivot, num_finite = batch.pivot, batch.num_finite
         has_values = ops.cast(num_finite > 0, "float32")  # (batch, channels)
-        # `batch.deviation` is 0 where a value is not finite, so such values add nothing.
+        # `batch.deviation` is 0 for non-finite values, so such values add nothing.
         first = batch.total / ops.maximum(num_finite, 1.0)
         squares = batch.over_pixels(ops.sum, ops.square(batch.deviation))
         second = squares / ops.maximum(num_finite, 1.0)

@@ -27,7 +27,7 @@ class Padding:
 
         Args:
             inputs: Tensors `(samples, ...)` by name, with at least one sample.
-            y: Labels, or None. Labels that cannot be counted are returned as they are.
+            y: Labels, or None. Labels that cannot be counted are returned unchanged.
 
         Returns:
             The inputs, the labels, and the number of samples: an int32 scalar, or None on

@@ -21,8 +21,8 @@ class SampledPixels:
 
     Attributes:
         values: Values of the pixels, `(samples, at most 256, channels)`, float32.
-        finite: Whether each value is finite and not padding, bool, shaped like
-            `values`; None if all are.
+        finite: Whether each value is finite and not padding, bool, shaped like `values`; None if
+            all values are.
 
     Args:
         x: The tensor of the input.
@@ -62,7 +62,7 @@ def sampled_positions(num_pixels: Any) -> Any:
     """Returns the positions of the sampled pixels, int32; None if all pixels are used.
 
     The positions are a fixed low-discrepancy set: the fractional parts of the multiples
-    of the golden ratio. These are spread evenly over every interval, and do not line up
+    of the golden ratio. These positions are spread evenly over every interval, and do not line up
     with the rows of an image.
 
     Args:

@@ -13,10 +13,10 @@ from collections.abc import Callable
 # negligible.
 ROWS = 32
 SAMPLES_PER_PASS = 4096
-# A stream that repeats its samples brings no new evidence after its first pass. So this many times
-# fewer steps of its later passes are measured. The fingerprint of a pass shows whether anything has
-# changed. If so, the measured steps show gross changes, and the next pass is measured as closely as
-# the first one.
+# A stream that repeats its samples brings no new evidence after its first pass. So in later passes,
+# the number of measured steps is smaller by this factor. The fingerprint of a pass shows whether
+# the samples have changed. If they have, the measured steps of this pass show only large changes,
+# and the next pass is measured as closely as the first pass.
 REPEATED = 4
 
 
@@ -24,7 +24,7 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
     """Returns the stride between measured steps, so that a pass is sampled evenly.
 
     Args:
-        steps: Number of steps of the pass. None if unknown: every step is measured.
+        steps: Number of steps of the pass. None if unknown; every step is then measured.
         batch_size: Number of samples of a step on each replica. If None, at least `ROWS`
             are assumed.
         repeats: Whether the latest passes went over the same samples.
@@ -52,7 +52,7 @@ class Schedule:
         self.start(stride)
 
     def start(self, stride: int) -> None:
-        """Sets the stride, and makes the update run at the next step."""
+        """Sets the stride; the next step is due."""
         self._step, self._stride = 0, stride
 
     def run(self, update: Callable[[], None]) -> None:

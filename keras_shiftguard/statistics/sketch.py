@@ -22,7 +22,8 @@ from keras_shiftguard.statistics.state import State
 class Sketch:
     """Accumulates all statistics of one input; `drain` returns and resets them.
 
-    `count` is cheap, and gets every sample. `measure` gets a part of the samples of a long pass.
+    `count` is fast, and is called with every sample. In a long pass, `measure` is called with only
+    a part of the samples.
 
     Args:
         spec: Specification of the input.
@@ -45,7 +46,7 @@ class Sketch:
         self.state = State("shiftguard")
         self.counted = (Counts(spec, self.state), Fingerprint(self.state))
         # The measured statistics have a state of their own, so that a step that is only counted
-        # does not touch its variables.
+        # does not use the variables of that state.
         self.measured_state = State("shiftguard_measured")
         self.moments = Moments(spec, self.measured_state)
         self.pixel_statistics = (self.moments, Extremes(spec, self.measured_state))

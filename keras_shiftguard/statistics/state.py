@@ -10,8 +10,8 @@ from keras import ops
 class State:
     """Named float32 variables that are read and reset together.
 
-    Batches are measured outside of the step, so in the scope of a TensorFlow strategy every
-    replica holds the same values, and the first one is read.
+    Batches are measured outside of the step. So in the scope of a TensorFlow strategy, all replicas
+    have the same values, and the values of the first replica are read.
 
     Args:
         prefix: Prefix of the names of the variables.
@@ -22,7 +22,7 @@ class State:
         self._variables: dict[str, tuple[keras.Variable, float]] = {}
 
     def add(self, name: str, shape: tuple[int, ...], fill: float = 0.0) -> keras.Variable:
-        """Creates a variable with the initial value `fill`, to which `reset` returns it."""
+        """Creates a variable with the value `fill`, which `reset` assigns again."""
         variable = keras.Variable(
             initializer=np.full(shape, fill, dtype="float32"),
             dtype="float32",
@@ -51,8 +51,8 @@ class State:
 def assign(variable: keras.Variable, value: Any) -> None:
     """Assigns a value from the host to a variable, even if several processes share it.
 
-    On JAX, an assignment by Keras makes the processes compare the value, and so wait for
-    each other. This function does not.
+    On JAX, an assignment by Keras makes the processes compare the value, so that they wait for each
+    other. This function assigns without such a comparison.
 
     Args:
         variable: The variable; on JAX it may be spread over several processes.

@@ -43,7 +43,7 @@ class Stream:
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
         self.schedule: Schedule | None = None
-        self.stride = 1  # steps from one measured step to the next
+        self.stride = 1  # every `stride`-th step is measured
         self.kept_samples: dict[str, KeptSamples] = {}
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
@@ -111,7 +111,7 @@ class Stream:
                 samples.update(inputs[name], y)
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
-        """Adds a batch to the statistics of the values, and to the detailed ones of the labels."""
+        """Adds a batch to the value statistics and to the detailed label statistics."""
         for i, (name, sketch) in enumerate(self.sketches.items()):
             if name not in inputs:
                 continue
@@ -125,17 +125,17 @@ class Stream:
         return self.corrections[name](tensor) if name in self.corrections else tensor
 
     def restart(self) -> None:
-        """Resets the statistics and the profile, before a new pass is measured."""
+        """Resets the statistics and the profile before a new pass."""
         if not self._is_empty:
             self.drain()
         self.profile = InputProfile()
         self.measure_every(self.stride)
 
     def measure_every(self, stride: int) -> None:
-        """Measures the next step and every `stride`-th step after it; the others are counted.
+        """Measures the next step and then every `stride`-th step; other steps are only counted.
 
-        Called at the start of a pass, with the result of `stride_for`. At a measured step, the
-        moments and extremes use every sample, the other statistics at most `ROWS`.
+        At a measured step, the moments and extremes use all samples of the batch, and the other
+        statistics at most `ROWS` samples.
         """
         self.stride = stride
         if self.schedule is not None:
@@ -157,7 +157,7 @@ class Stream:
         return any(len(buffer.positions) for buffer in self.kept_samples.values())
 
     def spread_samples(self, measured: int | None) -> None:
-        """Spreads the kept samples over the `measured` batches of a pass; None if unknown."""
+        """Spreads the kept samples over the `measured` batches of a pass (None: number unknown)."""
         for buffer in self.kept_samples.values():
             buffer.spread(measured)
 
@@ -181,13 +181,13 @@ class Stream:
     def samples(self, limit: int | None = None) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         """Returns the kept images of each image input, and their labels.
 
-        The buffers of several inputs may hold images of different samples: each has a capacity of
-        its own, and leaves out images of another size than its first. Only the samples that all of
-        them hold are returned. The labels are None if there are none, or if some of them are
-        unknown.
+        The buffers of several inputs may hold images of different samples: each buffer has its own
+        capacity, and leaves out images whose size differs from that of its first image. Only the
+        samples that all buffers hold are returned. The labels are None if the stream has no labels,
+        or if some of the labels are unknown.
 
         Args:
-            limit: How many images, at most, the earliest first; None for all.
+            limit: Largest number of images to return, the earliest first; None for all.
         """
         images: dict[str, np.ndarray] = {}
         labels = np.zeros(0, dtype=int)

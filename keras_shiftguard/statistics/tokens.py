@@ -41,7 +41,7 @@ class TokenSketch:
         self.counts = state.add("tokens", (TOKEN_BUCKETS,))
 
     def update(self, x: Any, rows: Any = None) -> None:
-        """Adds the ids `(samples, columns)` of the first `rows` samples, or of all if None."""
+        """Adds the ids `(samples, columns)` of the first `rows` samples; None adds all samples."""
         bucket = ops.cast(ops.mod(x, TOKEN_BUCKETS), "int32")
         flat = ops.reshape(bucket, (-1,))
         ones = ops.ones_like(bucket, dtype="float32")

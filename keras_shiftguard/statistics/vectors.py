@@ -28,8 +28,8 @@ def middle_frame(x: Any, spec: InputSpec) -> Any:
 def padded_frame(x: Any, spec: InputSpec) -> Any:
     """Returns `middle_frame`, padded to `MIN_UNKNOWN_SIDE` pixels along axes of no fixed size.
 
-    The padding repeats the last row or column. It is needed because the graph of the
-    step is built before the size is known, and must not fail on a small image.
+    The padding repeats the last row or column. Padding is needed because the compiled update is
+    built before the size is known, and must not fail on a small image.
     """
     x = middle_frame(x, spec)
     axes = (2, 3) if spec.layout == "channels_first" else (1, 2)
@@ -45,8 +45,8 @@ def padded_frame(x: Any, spec: InputSpec) -> Any:
 def columns(x: Any, spec: InputSpec) -> Any:
     """Returns the columns of each sample, `(samples, channels)`, float32.
 
-    If there is a time axis, the finite values of a column are averaged over it, so that
-    series padded with NaN can be used. A column without a finite value is NaN.
+    If there is a time axis, the finite values of a column are averaged over time, so that series
+    padded with NaN can be used. The result is NaN for a column without a finite value.
     """
     x = ops.cast(x, "float32")
     if len(x.shape) == 2:
@@ -61,8 +61,8 @@ def columns(x: Any, spec: InputSpec) -> Any:
 def thumbnail(x: Any, spec: InputSpec) -> Any:
     """Returns thumbnails of images of any size, `(samples, 8 * 8 * channels)`, float32.
 
-    Each value is the mean of an area. Both layouts give the same vector. If a sample has
-    a value that is not finite, its thumbnail is not finite either.
+    Each value is the mean of an area. Both layouts give the same vector. If a sample has a
+    non-finite value, its thumbnail has non-finite values as well.
     """
     x = ops.cast(middle_frame(x, spec), "float32")
     shape = (ops.shape(x)[0], dimension_of(spec))

@@ -20,7 +20,7 @@ const first = (points) => Math.abs(points.find(([, value]) => Number.isFinite(va
 const latest = (points) => points?.findLast(([, value]) => Number.isFinite(value))?.[1] ?? NaN;
 const largestFirst = (lines) => [...lines].sort((a, b) => first(b[1]) - first(a[1]));
 
-/** Returns the charts for which there are data: `[title, [[label, points]], options]`. */
+/** Returns the charts that have data: `[title, [[label, points]], options]`. */
 function charts(series) {
   const under = (prefix) =>
     Object.entries(series)

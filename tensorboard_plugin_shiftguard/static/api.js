@@ -1,8 +1,8 @@
 /* Requests to the server, only at addresses relative to the page.
  *
  * TensorBoard reads its logs while the page is shown, so data that are not read yet
- * look like missing data, and TensorBoard may be restarted at any time. Therefore a
- * failed request is retried with growing pauses. An answer that comes too late is
+ * look like missing data. TensorBoard may also be restarted at any time. Therefore a
+ * failed request is retried with growing pauses. A response that arrives too late is
  * dropped.
  */
 

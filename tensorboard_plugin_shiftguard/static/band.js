@@ -71,7 +71,7 @@ export function createBand({ state, refresh, failed, explain }) {
   let drawn = "";
   let timer = 0;
 
-  /** The story at the chosen epoch; null while it is asked for. */
+  /** The story at the chosen epoch; null while the story is being requested. */
   function storyNow() {
     const { overview, step, state: chosen } = model;
     if (chosen.epoch === null || step >= (overview.steps.at(-1) ?? -1)) return overview.story;

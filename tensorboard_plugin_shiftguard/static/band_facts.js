@@ -34,7 +34,7 @@ function rangeOf(ends) {
 
 function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) {
   if (Number.isFinite(cost)) {
-    // An unclear cost is not shown as the large number.
+    // An uncertain cost is not shown as the large number.
     if (words === "not clear")
       return fact("cost not clear", `perhaps ${points(cost)} points of accuracy${rangeOf(ends)}`, "cost");
     const note = `of accuracy${rangeOf(ends)}`;
@@ -45,7 +45,7 @@ function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) 
   return urgent && fact("cost unknown", "accuracy lost: not measured", "cost");
 }
 
-/** For a run in which nothing is wrong: how many features differ, and what that costs. */
+/** For a run in which nothing is wrong: how many features differ, and their cost. */
 function healthOf(story, { features, tolerance, flag }, t) {
   const { cost, cost_interval: ends } = story;
   if (!features.length) return gapOf(story);
@@ -58,14 +58,14 @@ function healthOf(story, { features, tolerance, flag }, t) {
   return fact(value, note, "health");
 }
 
-/** For a run that has only an accuracy gap: one that chance explains. */
+/** For a run that has only an accuracy gap, which chance explains. */
 function gapOf({ cost, cost_interval: ends }) {
   if (!Number.isFinite(cost)) return null;
   const value = `${points(Math.abs(cost))} points ${cost < 0 ? "above" : "below"}`;
   return fact(value, `the expected accuracy, by chance alone${rangeOf(ends)}`, "health");
 }
 
-/** How far training and target lie apart without and with augmentation. */
+/** How much training and target differ, without and with augmentation. */
 function leftOf([[what, before], [, now]]) {
   const value = `${number(before, 2)} \u2192 ${number(now, 2)}`;
   return fact(value, `largest difference (${what}), without and with augmentation`, "left");

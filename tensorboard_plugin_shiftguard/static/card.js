@@ -26,7 +26,7 @@ function sparkline(row, model) {
   model.selected.forEach((run, k) => {
     const overview = model.overviews.get(run.id);
     const i = overview?.index.get(row.name);
-    // A run without this pair answers with another pair, which is not drawn here.
+    // For a run without this pair, the server returns another pair, which is not drawn.
     if (i === undefined || overview.pair !== model.overview.pair) return;
     const every = Math.ceil(overview.steps.length / MOST_POINTS);
     const points = [];

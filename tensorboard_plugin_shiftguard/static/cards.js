@@ -46,7 +46,7 @@ export function createCards({ state, failed }) {
     },
   };
 
-  // Cards request their distribution once they are in view, many in one request.
+  // Cards that come into view request their distributions, many in one request.
   const seen = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
@@ -108,7 +108,7 @@ export function createCards({ state, failed }) {
     const last = Math.min(rows.length, beyond, first + MOST_CARDS);
     const wanted = new Set(rows.slice(first, last).map((row) => row.name));
     for (const [name, card] of cards) {
-      // A card with the focus stays, or the keyboard focus would be lost.
+      // A card with the focus stays; otherwise the keyboard focus would be lost.
       if (wanted.has(name) || card.item.contains(document.activeElement)) continue;
       seen.unobserve(card.item);
       card.item.remove();

@@ -136,7 +136,7 @@ export function createDetail({ state, failed }) {
   function lay() {
     const pair = shownPair(model.overview);
     const { overlay, hiddenStreams, log } = model.state;
-    // Classes have no order in which their shares could add up.
+    // Classes have no order, so their shares have no cumulative sum.
     const measure = feature?.classes ? "density" : model.state.measure;
     const second = model.runs.find(({ id }) => id === overlay && id !== model.selected[0].id);
     const laid =

@@ -5,7 +5,7 @@ import { pairKey } from "./rows.js";
 const FIRST_EPOCH = "the first epoch"; // of the same stream
 const ORDER = ["reference", "train", "validation", "target"];
 
-/** The pair an overview shows, as `{stream, against}`. */
+/** The pair that an overview shows, as `{stream, against}`. */
 export function shownPair(overview) {
   return (
     overview?.pairs.find((pair) => pairKey(pair) === overview.pair) ?? overview?.pairs[0] ?? null
@@ -58,7 +58,7 @@ export function layStreams(feature, pair, hidden, overlay) {
 
 const place = (name) => ORDER.indexOf(name) + 1 || ORDER.length + 1;
 
-/** Streams beyond the pair, which may be hidden. */
+/** Streams that are not in the pair; the user may hide them. */
 export function otherStreams(feature, pair) {
   return Object.keys(feature?.streams ?? {}).filter(
     (name) => name !== pair?.stream && name !== pair?.against,
@@ -93,7 +93,7 @@ function byName(names, shares, wanted) {
   return wanted.map((name) => known.get(name) ?? 0);
 }
 
-/** Shares on other bins; shares outside go into the outermost bins. */
+/** Shares on other bins; shares outside of these bins are added to the outermost bins. */
 export function rebin(from, shares, to) {
   const result = new Array(to.length - 1).fill(0);
   const last = result.length - 1;

@@ -1,6 +1,6 @@
 /* Creates the elements of the views; a text always becomes a text node.
  *
- * Names of runs, features and classes come from the log, which somebody else may have
+ * Names of runs, features and classes come from the log, which an attacker may have
  * written. So no name is parsed as markup, and control and bidirectional characters
  * are shown as escapes such as \u202e.
  */
@@ -20,7 +20,7 @@ export function visible(text) {
   );
 }
 
-/** At most `length` characters, with a mark where something was cut. */
+/** At most `length` characters of a text, with a mark where the text was cut. */
 export function shorten(text, length) {
   const shown = visible(text);
   return shown.length <= length ? shown : shown.slice(0, Math.max(1, length - 1)) + "\u2026";
@@ -31,7 +31,7 @@ function make(node, attributes, children) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
     else if (name === "class") node.setAttribute("class", value);
-    // The only attributes whose value is not escaped, because programs read them.
+    // Only these attributes are not escaped, because programs read their values.
     else if (name === "data-feature" || name === "data-run" || name === "value")
       node.setAttribute(name, value);
     else node.setAttribute(name, value === true ? "" : visible(value));
@@ -112,7 +112,7 @@ export function table(caption, head, rows) {
   );
 }
 
-/** A button that does something. */
+/** A button with an action. */
 export function button(label, action, attributes) {
   return el("button", { type: "button", onclick: action, ...attributes }, label);
 }

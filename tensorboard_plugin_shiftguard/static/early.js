@@ -3,7 +3,7 @@
 import { createReader } from "./reader.js";
 import { createState } from "./state.js";
 
-/** Begins to read; returns state and reader, and a promise `read` of the first overview. */
+/** Starts the first requests; returns state, reader, and a promise `read` of the overview. */
 export function begin() {
   const state = createState();
   const reader = createReader({ state });

@@ -24,7 +24,7 @@ export function fileName(parts, ending) {
   return `${plain.filter(Boolean).join("_").slice(0, 100) || "shift"}.${ending}`;
 }
 
-// Spreadsheets run a cell that begins like a formula.
+// Spreadsheets execute a cell that begins like a formula.
 const cell = (value) => {
   if (typeof value === "number") return String(value);
   const text = String(value ?? "");

@@ -6,7 +6,7 @@ import { el, fill, say } from "./dom.js";
  * A part with a title that unfolds `views`. A view is only updated while it can be seen;
  * when the part is unfolded, it is told that everything changed.
  *
- * Args: `digest(model)` returns what stands beside the title; null hides the part.
+ * Args: `digest(model)` returns the text beside the title; null hides the part.
  */
 export function createFold({ key, title, views, digest, state, all }) {
   const said = el("span", { class: "quiet digest" });

@@ -2,7 +2,7 @@
 
 const MINUS = "\u2212";
 
-/** A number with the digits that help: 0.00012 as 1.2e-4, 1234.5 as 1,235. */
+/** A number with useful digits only: 0.00012 as 1.2e-4, 1234.5 as 1,235. */
 export function number(value, digits = 3) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "unknown";
   const size = Math.abs(value);
@@ -22,7 +22,7 @@ export function effect(value) {
   return (value < 0 && Number(text) !== 0 ? MINUS : "+") + text;
 }
 
-/** An interval, or an empty text where there is none. */
+/** An interval; an empty text if there is none. */
 export function interval(lower, upper) {
   if (!Number.isFinite(lower) || !Number.isFinite(upper) || lower === null || upper === null) {
     return "";
@@ -46,7 +46,7 @@ export function percent(share, digits = 1) {
   return minus(points.toFixed(digits)) + " %";
 }
 
-/** log10(p) as a p-value. p is never 0, so very small ones are bounds. */
+/** log10(p) as a p-value. p is never 0, so a very small p-value is shown as a bound. */
 export function pValue(log10) {
   if (log10 === null || log10 === undefined || !Number.isFinite(log10)) return "unknown";
   if (log10 < -12) return "below 1e-12";

@@ -61,7 +61,7 @@ export function createGap({ failed, found }) {
 
 const questionOf = ({ selected, overview }) => JSON.stringify([selected[0].id, overview.updated]);
 
-/** The gap in a few words; null without one. */
+/** The gap in a few words; null without a gap. */
 export const gapInWords = (gap) =>
   gap && `${points(gap.reference_accuracy - gap.accuracy)} points below ${gap.reference}`;
 

@@ -5,9 +5,9 @@ export const [NOTHING, TOLERATED, EXPECTED, ALONG, UNCLEAR, FOUND] = [0, 1, 2, 3
 const FLAGS = { alarm: 1, expected: 2, reported: 8 };
 
 /**
- * Groups features by cause, in their order. A group has `members`, features as in
- * `listRows`; if it is unfolded, a row for each of them follows. `group` is the key of
- * the cause in either.
+ * Groups features by cause, in the order of the features. A group has `members`, features
+ * as in `listRows`; if the group is unfolded, a row for each member follows. `group` is the
+ * key of the cause, in groups and in the rows of members.
  */
 export function groupRows(overview, rows, unfolded) {
   const groups = new Map();
@@ -40,7 +40,7 @@ export function groupRows(overview, rows, unfolded) {
   return found;
 }
 
-/** The cell of a row at column `t`: that of its strongest member, `{level, effect, cost, member}`. */
+/** The cell of a row at column `t`, from its strongest member: `{level, effect, cost, member}`. */
 export function cellOf(overview, { members }, t) {
   let best = { level: -1, effect: NaN, cost: null, member: members[0] };
   for (const member of members) {
@@ -75,7 +75,7 @@ export function strongestOf(overview, row, from, to) {
   return best;
 }
 
-/** The name of a row at column `t`: "Darker" where that was found, else "Brightness". */
+/** The name of a row at column `t`: "Darker" if the stream is darker, else "Brightness". */
 export function titleOf(overview, row, t) {
   const { cause, members, main } = row;
   if (!cause) return members[0].record.label ?? members[0].name;

@@ -1,7 +1,7 @@
 /* The heatmap: what differs, by epochs, grouped by cause and coloured by cost.
  *
- * It is a canvas, since a thousand features by hundreds of epochs are too many for
- * elements. A text above it describes the cell at the pointer or the keyboard cursor, and
+ * The heatmap is a canvas, since a thousand features by hundreds of epochs are too many
+ * for elements. A text above it describes the cell at the pointer or the keyboard cursor, and
  * a table shows the first rows.
  */
 

@@ -1,8 +1,8 @@
 /* Access to the TensorBoard page: its theme, its address bar, its reload button.
  *
- * TensorBoard documents none of this, so everything here may fail and the tab still
- * works: without a theme it follows the system, and without an address bar it stores
- * its position in localStorage.
+ * TensorBoard documents none of these interfaces, so every function of this file may
+ * fail, and the tab must still work. Without a theme, the tab follows the system;
+ * without an address bar, it stores its position in localStorage.
  */
 
 const PLUGIN = "shiftguard";
@@ -61,7 +61,7 @@ export function writeAddress(values) {
   });
 }
 
-/** Calls `changed()` when someone else changed the address. */
+/** Calls `changed()` when other code changed the address. */
 export function watchAddress(changed) {
   attempt(() => window.parent.addEventListener("hashchange", changed));
   window.addEventListener("pagehide", () =>
@@ -69,7 +69,7 @@ export function watchAddress(changed) {
   );
 }
 
-/** Calls `reloaded()` on TensorBoard's reload, by hand or by its own clock. */
+/** Calls `reloaded()` when TensorBoard reloads, by hand or automatically. */
 export function watchReload(reloaded) {
   attempt(() => {
     if (window.parent === window) return;
@@ -78,7 +78,7 @@ export function watchReload(reloaded) {
       attempt(() => {
         const { type, id, isReply } = JSON.parse(event.data);
         if (isReply) return;
-        // The host waits for an answer to each of its messages.
+        // The host waits for a reply to each of its messages.
         port1.postMessage(JSON.stringify({ type, id, payload: null, error: null, isReply: true }));
         if (type === "experimental.DataReloaded") reloaded();
       });
@@ -105,7 +105,7 @@ export function watchShown(shown) {
   window.addEventListener("resize", tell);
 }
 
-/** Copies a text; without access to the clipboard, by way of a selection. */
+/** Copies a text; without access to the clipboard, uses a selection. */
 export async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);

@@ -74,7 +74,7 @@ export function featureKind(record) {
   return certain && Math.abs(record.effect) >= MATTERS ? "differs" : "steady";
 }
 
-/** Four runs, told apart by colour and by the dashes of their lines. */
+/** Dash patterns of four runs, whose lines also differ in colour. */
 export const RUN_DASHES = ["", "6 3", "2 2.5", "8 3 2 3"];
 
 /** A short piece of a run's line, as the key to charts that draw it. */

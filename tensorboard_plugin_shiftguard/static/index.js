@@ -1,7 +1,7 @@
 /* The Shift tab. TensorBoard imports this module once and calls `render()`.
  *
- * TensorBoard ignores the returned promise, so an error that is not caught here would
- * leave a blank page.
+ * TensorBoard ignores the returned promise, so an error that this file does not catch
+ * would leave a blank page.
  */
 
 const STYLES = ["shiftguard.css", "views.css"];
@@ -44,11 +44,11 @@ export async function render() {
     host.watchTheme((dark) => {
       const root = document.documentElement;
       root.dataset.theme = dark ? "dark" : "light";
-      // Without this the frame flashes white until the style sheet has loaded.
+      // Without this colour, the frame is white until the style sheet has loaded.
       root.style.background = dark ? "#26282b" : "#f8f9fa";
       window.dispatchEvent(new Event("shiftguard-theme"));
     });
-    // The data take longest, so they are asked for before the views are loaded.
+    // The data take longest, so they are requested before the views are loaded.
     const { begin } = await import("./early.js");
     const early = begin();
     const [{ start }] = await Promise.all([import("./app.js"), addStyles()]);

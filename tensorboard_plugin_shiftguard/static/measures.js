@@ -25,7 +25,7 @@ function titleOf(name) {
   return words[0].toUpperCase() + words.slice(1);
 }
 
-/** Validation without the shift: what it lost is added where the cost is known. */
+/** Validation without the shift: the lost accuracy is added where the cost is known. */
 export function withoutShift({ accuracy, validation }, { pair, costs, steps, index, flag }) {
   if (!accuracy || !validation || !pair?.startsWith("validation/")) return [];
   const lost = new Map();

@@ -47,7 +47,7 @@ export function epochTable(feature, label, overview) {
   );
 }
 
-/** Everything known of a feature at one step, as JSON. */
+/** All data of a feature at one step, as JSON. */
 export function asJson({ selected, overview, feature: name }, feature, data, index) {
   const step = feature?.steps[index];
   const shares = (data?.streams ?? []).map(({ name, steps, fixed }) => [

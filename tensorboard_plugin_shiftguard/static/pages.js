@@ -11,7 +11,7 @@ model.fit(train, validation_data=val, callbacks=[guard])
 
 # then, in a shell: tensorboard --logdir logs`;
 
-/** A button that copies a text and says so. */
+/** A button that copies a text, and then confirms this in its label. */
 export function copyButton(label, text, attributes) {
   const node = button(
     label,

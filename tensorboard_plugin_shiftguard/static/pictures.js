@@ -89,7 +89,7 @@ export function createPictures({ state, failed }) {
   };
 }
 
-/** Which epochs have pictures; null if none has. */
+/** Which epochs have pictures; null if no epoch has any. */
 export function picturesInWords({ overview }) {
   const epochs = overview?.pictures ?? [];
   if (!epochs.length) return null;

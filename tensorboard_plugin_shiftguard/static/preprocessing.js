@@ -171,7 +171,7 @@ function one({ streams, input, diagnosis }, corrected) {
   );
 }
 
-/** Mode and channel order of both, as a table: the drawing is below it. */
+/** Expected and fed mode and channel order, as a table; the drawing is below the table. */
 function conventions(expected, observed) {
   const row = (name, convention) => [
     name,

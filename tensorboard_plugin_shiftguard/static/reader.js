@@ -19,7 +19,7 @@ export function createReader({ state }) {
   /** Requests the list of runs, a few times if it is empty. */
   async function readRuns(late, patient) {
     let answer = await api.runs();
-    // Runs that TensorBoard has not read yet look like missing runs.
+    // The list lacks runs that TensorBoard has not read yet.
     for (const time of patient ? EMPTY_TRIES : []) {
       if (answer.runs?.length || late()) break;
       await pause(time);
@@ -46,7 +46,7 @@ export function createReader({ state }) {
     return [first, second].filter(Boolean);
   }
 
-  /** The index of a pair; the same pair may have another index in each run. */
+  /** The index of a pair; the index of the same pair may differ between runs. */
   async function ask(id, pair) {
     const place = (pairs) => (pairs ?? []).findIndex((one) => pairKey(one) === pair);
     const guess = pair ? place(overviews.get(id)?.pairs) : -1;
@@ -81,7 +81,7 @@ export function createReader({ state }) {
       failures.delete(id);
       return overview;
     } catch (error) {
-      // Without an answer the old data stay; the page says that they are old.
+      // Without a response, the old data stay; the page says that they are old.
       if (error.offline || error.name === "AbortError") throw error;
       overviews.delete(id);
       failures.set(id, error.message);
@@ -93,7 +93,7 @@ export function createReader({ state }) {
   return { known, selected, readRuns, readRun };
 }
 
-/** A key that differs when the overviews differ. */
+/** A key that differs if two overviews differ. */
 export function fingerprint(overviews, runs) {
   return JSON.stringify(
     runs.map(({ id }) => {

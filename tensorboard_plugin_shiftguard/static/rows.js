@@ -38,7 +38,7 @@ export function readOverview(raw) {
       const packed = effects[i * width + t];
       return packed === undefined || packed === UNKNOWN ? NaN : packed / 100;
     },
-    /** Its flags there: 1 shifted, 2 expected, 4 negligible, 8 reported. */
+    /** Flags of feature `i` at column `t`: 1 shifted, 2 expected, 4 negligible, 8 reported. */
     flag: (i, t) => flagAt(flags, i * width + t, whole),
   };
 }
@@ -52,7 +52,7 @@ function flagAt(flags, place, whole) {
 /** "stream/against", as the server names a pair. */
 export const pairKey = (pair) => `${pair.stream}/${pair.against}`;
 
-/** A test of names: a part of it, or a pattern between slashes. */
+/** A test of names, from a text: a part of the name, or a pattern between slashes. */
 export function matcher(query) {
   const text = query.trim();
   if (!text) return { test: () => true };

@@ -57,7 +57,7 @@ export function createScreen(shared, { explain, showGap }) {
   return { band, glossary, content, views: [band, runs, curves, heatmap, gap, ...folds] };
 }
 
-/** Two views as one. */
+/** Combines two views into one view. */
 function sideBySide(...views) {
   return {
     node: el(

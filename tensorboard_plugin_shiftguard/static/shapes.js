@@ -65,7 +65,7 @@ export function keepSpan(edges, heights, [low, high]) {
   return { edges: edges.slice(first, last + 1), heights: heights.slice(first, last) };
 }
 
-/** Points of a line as a path, broken where a value is not known. */
+/** The path of a line through points, with gaps at unknown values. */
 export function linePath(points, x, y) {
   let path = "";
   let open = false;
@@ -75,7 +75,7 @@ export function linePath(points, x, y) {
       continue;
     }
     path += `${open ? "L" : "M"}${Math.round(x(a) * 100) / 100} ${Math.round(y(b) * 100) / 100}`;
-    // A point between two gaps is a line of no length: round caps show it.
+    // A point between two gaps is a line of length 0, which round caps make visible.
     if (!open) path += "h0.01";
     open = true;
   }

@@ -2,7 +2,8 @@
  *
  * The position (run, pair, feature, epoch, open parts) is in the address, so that links carry it,
  * and in sessionStorage for when the address belongs to another tab. Preferences are in
- * localStorage. The position is not, since other runs may be at the same address later.
+ * localStorage. The position is not stored there, since the same address may later show other
+ * runs.
  */
 
 import { readAddress, watchAddress, writeAddress } from "./host.js";
@@ -36,7 +37,7 @@ function fromAddress() {
   const state = {};
   if (found.run) state.run = found.run;
   try {
-    // Links of version 0.1 hold a list.
+    // Links of version 0.1 contain a list.
     if (found.runs) state.run ??= String(JSON.parse(found.runs)[0] ?? "") || null;
   } catch {
     // The link was cut; its other parts may still be valid.
@@ -67,7 +68,7 @@ function toStorage(storage, keys, state) {
       JSON.stringify(Object.fromEntries(keys.map((key) => [key, state[key]]))),
     );
   } catch {
-    // Private windows may refuse; the address still keeps the position.
+    // Private windows may refuse the storage; the address still keeps the position.
   }
 }
 

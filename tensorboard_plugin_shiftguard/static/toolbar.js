@@ -70,7 +70,7 @@ export function createToolbar({ state }) {
         );
         pair.disabled = overview.pairs.length < 2;
       }
-      // A text that was just typed is not in the state yet, and must stay.
+      // A text that the user has just typed is not in the state yet, and must stay.
       const typing = timer || document.activeElement === search;
       if (!typing && search.value !== model.state.query) search.value = model.state.query;
       sort.value = model.state.sort;

@@ -21,7 +21,7 @@ export function createTrend({ choose }) {
   const keys = el("ul", { class: "keys" });
   const node = el("div", null, el("h3", null, "Effect size"), keys, chart.node);
 
-  /** `answers`: the data of the feature, by the id of the run. */
+  /** `answers` has the data of the feature, by the id of the run. */
   function draw(model, answers, pair) {
     const runs = model.selected.map((run, k) => {
       const answer = answers.get(run.id);
@@ -58,7 +58,7 @@ export function createTrend({ choose }) {
   return { node, draw, cursor: (index) => chart.cursor(steps[index] ?? null) };
 }
 
-/** The line of a run. Only the first has its interval drawn, since bands hide each other. */
+/** The line of a run. Only the first run gets an interval band, since bands overlap. */
 function asSeries({ k, steps, scores }) {
   return {
     run: k,

@@ -7,9 +7,9 @@ import numpy as np
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 
 # Module and mode of the `preprocess_input` of an architecture, by the beginning of its
-# name; the longest beginning wins. Functions that do not change their input
-# (EfficientNet, MobileNetV3, ConvNeXt) are left out; the None keeps MobileNetV3 from
-# being taken for MobileNet.
+# name; the longest beginning wins. Functions that do not change their input (EfficientNet,
+# MobileNetV3, ConvNeXt) are left out. MobileNetV3 has the entry None, because otherwise the entry
+# of MobileNet would apply to it.
 MODULES = {
     "DenseNet": ("densenet", "torch"),
     "InceptionResNetV2": ("inception_resnet_v2", "tf"),
@@ -24,8 +24,9 @@ MODULES = {
     "Xception": ("xception", "tf"),
 }
 PREPROCESS_INPUT_ORDER = {"caffe": "bgr", "torch": "rgb", "tf": "rgb"}  # by mode
-# Largest error of the result in grey levels. It comes from rounding the numbers in the line.
-# Named conventions are known exactly, fitted ones are not, so theirs may be rounded more.
+# Largest error of the result in grey levels. The error comes from rounding the numbers in the line.
+# Named conventions are known exactly. Fitted conventions are not, so their numbers may be rounded
+# more.
 MAX_ERROR, MAX_ERROR_FITTED = 2e-4, 0.01
 
 
@@ -37,13 +38,12 @@ def advice_line(
 ) -> str:
     """Returns one line of Python that turns `x`, as fed, into what the model expects.
 
-    The line may need `import keras` or `import numpy as np`, and contains no step
-    that changes nothing. It is empty if a convention is unknown or nothing
-    has to be changed.
+    The line may need `import keras` or `import numpy as np`. Steps that change nothing are left
+    out. The line is empty if a convention is unknown or if no change is needed.
 
     Args:
         expected: What the model must receive.
-        observed: What `x` holds.
+        observed: The convention of `x`.
         architecture: Name in `keras.applications`, if known.
         data_format: `"channels_last"` or `"channels_first"`.
 
@@ -82,7 +82,7 @@ def _preprocess_input(
 ) -> tuple[str, str] | None:
     """Returns the module of a `preprocess_input` that gives `expected`, and further arguments.
 
-    It is None if there is no such function, or if arithmetic is shorter to write.
+    The result is None if there is no such function, or if arithmetic is shorter to write.
     """
     if expected.channel_order != PREPROCESS_INPUT_ORDER.get(expected.mode):
         return None
@@ -111,8 +111,9 @@ def _affine(
 ) -> str:
     """Returns the shortest Python expression for `x * scale + offset`.
 
-    Scale and offset are one number, or one for each channel. `max_error` is the largest allowed
-    error of the result, and `max_levels` the same in grey levels of raw pixels.
+    Scale and offset have one number for all channels, or one number for each channel. `max_error`
+    is the largest allowed error of the result; `max_levels` is this error in grey levels of raw
+    pixels.
     """
     gain, bias = np.asarray(scale), np.asarray(offset)
     gain_error = np.abs(gain) * max_levels / 255
@@ -160,7 +161,7 @@ def _literal(
 ) -> str:
     """Returns Python for one number if it suffices for all channels, else for an array.
 
-    With `by_channel` it is an array in any case.
+    With `by_channel`, the result is always an array.
     """
     if not by_channel and _same(tuple(values), float(error.min())):
         return _short(float(values.mean()), float(error.min()))

@@ -1,7 +1,7 @@
 """Builds an input correction into a model, from stock Keras parts only.
 
-The saved model must load where keras_shiftguard is not installed. So the correction consists
-only of operations of `keras.ops` and layers of Keras, such as `Rescaling`.
+The saved model must load on a machine where keras_shiftguard is not installed. So the correction
+consists only of operations of `keras.ops` and layers of Keras, such as `Rescaling`.
 """
 
 import warnings
@@ -22,7 +22,7 @@ def apply_correction(
     """Returns a model with `fix` in front that shares the weights of `model`.
 
     The result takes images as they were fed to `model`, of any numeric dtype.
-    If `model` was compiled, so is the result, with a fresh optimizer.
+    If `model` was compiled, the result is compiled as well, with a fresh optimizer.
 
     Args:
         model: A functional, sequential or subclassed model.
@@ -70,7 +70,7 @@ def apply_correction(
 
 
 def _inputs_of(model: keras.Model, fix: InputCorrection | Mapping[str, InputCorrection]) -> Any:
-    """Returns the symbolic inputs of the model, in the structure that it takes."""
+    """Returns the symbolic inputs of the model, in the structure that the model accepts."""
     if getattr(model, "inputs", None):
         # A functional model keeps the structure in `input`; a sequential one has one input.
         found = getattr(model, "input", model.inputs) if hasattr(model, "output_names") else None
@@ -104,8 +104,8 @@ def _by_position(
 ) -> dict[int, InputCorrection]:
     """Returns the correction for each position in the flat list of inputs.
 
-    `template` holds the symbolic inputs in the structure that the model takes, `tensors` in a
-    list.
+    `template` has the symbolic inputs in the structure that the model accepts, and `tensors` has
+    them in a list.
     """
     if isinstance(fix, InputCorrection):
         images = [i for i, tensor in enumerate(tensors) if len(tensor.shape) == 4]
@@ -154,7 +154,8 @@ def _correct(x: Any, fix: InputCorrection, name: str) -> Any:
             x
         )
     # `Rescaling` would put a list of factors on the axis that `image_data_format`
-    # names in the program that loads the model. Constants stay on their axis.
+    # names in the program that loads the model. Constants of a fixed shape always apply to the
+    # right axis.
     shape = (-1, 1, 1) if axis == 1 else (-1,)
     if len(scale) > 1 or scale[0] != 1:
         x = x * np.asarray(fix.scale, dtype=x.dtype).reshape(shape)
@@ -183,7 +184,7 @@ def _compile_alike(result: keras.Model, model: keras.Model) -> None:
     """Compiles `result` as `model` was compiled, and warns if that is not possible."""
     try:
         result.compile_from_config(model.get_compile_config())
-    except Exception as error:  # a loss or metric of the user's that is not registered
+    except Exception as error:  # a custom loss or metric that is not registered
         warnings.warn(
             f"The corrected model is not compiled: {type(error).__name__}: {error} "
             "Call `compile` on it before `evaluate` or `fit`; `predict` works as it is.",

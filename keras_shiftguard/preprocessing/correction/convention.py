@@ -20,14 +20,15 @@ class InputConvention:
     Every convention is affine: `x = raw * scale + offset` for each channel.
 
     Args:
-        mode: Keras's own words `"tf"` ([-1, 1]), `"torch"` ([0, 1], ImageNet
-            mean and standard deviation) and `"caffe"` (0..255 minus the
-            ImageNet mean), plus `"unit"` ([0, 1]), `"raw"` (0..255),
-            `"custom"` (see `scale` and `offset`) and `"unknown"`.
+        mode: The names of Keras: `"tf"` ([-1, 1]), `"torch"` ([0, 1], ImageNet mean and standard
+            deviation) and `"caffe"` (0..255 minus the ImageNet mean), plus `"unit"` ([0, 1]),
+            `"raw"` (0..255), `"custom"` (see `scale` and `offset`) and `"unknown"`.
         channel_order: `"rgb"`, `"bgr"`, `"gray"` or `"unknown"`.
-        scale: Factor for each channel, in the order of the channels in the tensor, or
-            one for all; not 0. Pass it only for `"custom"`; named modes set it themselves.
-        offset: Offset for each channel, or one for all, likewise.
+        scale: Factor for each channel, in the order of the channels in the tensor, or one factor
+            for all channels; not 0. Pass `scale` only for `"custom"`; named modes set it
+            themselves.
+        offset: Offset for each channel, or one offset for all channels. Pass `offset` only for
+            `"custom"`.
 
     Example:
 
@@ -167,8 +168,8 @@ def layer_between(
         expected: The convention that the images should be in.
         data_format: `"channels_last"` or `"channels_first"`. Defaults to
             `keras.config.image_data_format()`.
-        channels: Number of channels of the images. It is needed if the
-            conventions hold one number for all channels.
+        channels: Number of channels of the images. This number is needed if the conventions have
+            one scale and offset for all channels.
 
     Returns:
         A built layer without weights.
@@ -188,8 +189,8 @@ def affine_between(
 ) -> tuple[tuple[int, ...] | None, tuple[float, ...], tuple[float, ...]]:
     """Returns the `(permutation, scale, offset)` that turn one convention into another.
 
-    They are computed in float64 on the host. The permutation is None unless one
-    convention is RGB and the other BGR.
+    All three are computed in float64 on the host. The permutation is None unless one convention is
+    RGB and the other is BGR.
 
     Raises:
         BadInputError: If one of the conventions is unknown.

@@ -13,8 +13,8 @@ from keras_shiftguard.errors import BadInputError
 class InputCorrection(keras.layers.Layer):
     """Correction layer: reorders the channels of images, then scales and shifts each channel.
 
-    It computes `y[c] = x[permutation[c]] * scale[c] + offset[c]` in float32 and
-    returns float32, for any dtype of the input. The layer has no weights.
+    The layer computes `y[c] = x[permutation[c]] * scale[c] + offset[c]` in float32 and returns
+    float32, for any dtype of the input. The layer has no weights.
 
     Args:
         scale: Factor for each output channel, or one for all.
@@ -46,8 +46,8 @@ class InputCorrection(keras.layers.Layer):
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("trainable", False)
-        # The layer keeps float32 under a mixed policy: half precision would round
-        # 0..255 pixels, and autocast would round them before `call` sees them.
+        # The layer keeps float32 under a mixed policy, because half precision would round 0..255
+        # pixels, and autocast would round them before `call` receives them.
         kwargs.setdefault("dtype", "float32")
         super().__init__(autocast=False, **kwargs)
         self.scale = _plain(scale)

@@ -1,8 +1,8 @@
 """Table of the networks of `keras.applications`: preprocessing, size and accuracy.
 
-None of this is stored in a model file. The conventions are those of each
-network's `preprocess_input`. If a network preprocesses its input itself, they
-are those of its preprocessing layers.
+A model file stores none of these facts. The conventions are those of each network's
+`preprocess_input`. If a network preprocesses its input itself, the conventions are those of its
+preprocessing layers.
 """
 
 from typing import NamedTuple
@@ -12,18 +12,18 @@ class Architecture(NamedTuple):
     """One network of `keras.applications`.
 
     Args:
-        name: Its name in `keras.applications`.
+        name: Name of the network in `keras.applications`.
         family: Networks of one family share their preprocessing.
-        mode: What its first convolution must receive: a mode of
-            `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1,
-            one grey level away from `"tf"` at white.
-        order: Channel order that its first convolution must receive: `"rgb"` or `"bgr"`.
-        inside: Class names of the network's own preprocessing layers, in call order. They
-            turn raw RGB 0..255 into what the first convolution must receive. Empty if the
-            user must preprocess.
+        mode: What the network's first convolution must receive: a mode of
+            `keras_shiftguard.conventions.MODES`, or `"tf128"`: raw / 128 - 1, one grey level away
+            from `"tf"` at white.
+        order: Channel order that the first convolution must receive: `"rgb"` or `"bgr"`.
+        inside: Class names of the network's own preprocessing layers, in call order. These layers
+            turn raw RGB 0..255 into what the first convolution must receive. Empty if the user must
+            preprocess.
         size: Native height and width.
         top1: Published ImageNet accuracy, single crop at the native size.
-        top5: Published top-5 accuracy; None where none is published.
+        top5: Published top-5 accuracy; None if none is published.
     """
 
     name: str
@@ -46,9 +46,9 @@ class Signature(NamedTuple):
             that was built without an image size.
         convolutions: Number of convolutions in the trunk (`include_top=False`).
         trunk: Fingerprint of the last step of the trunk.
-        half: Fingerprint of the first merge layer after half of the convolutions. If the
-            network has no merge layers, that of the first step after them. None if half
-            of the network is too little evidence.
+        half: Fingerprint of the first merge layer after half of the convolutions. If the network
+            has no merge layers, `half` is the fingerprint of the first step after these
+            convolutions. None if half of the network is too little evidence.
         half_shared_with: Other networks whose first half is the same.
     """
 
@@ -60,8 +60,8 @@ class Signature(NamedTuple):
     half_shared_with: tuple[str, ...] = ()
 
 
-# `mode`, `order` and `inside` of `Architecture`, by family. EfficientNet has its second
-# Rescaling only with `weights="imagenet"`. Its Normalization divides by sqrt(std), and the
+# `mode`, `order` and `inside` of `Architecture`, by family. EfficientNet has its second Rescaling
+# only with `weights="imagenet"`. The Normalization of EfficientNet divides by sqrt(std), and the
 # second Rescaling divides by sqrt(std) again.
 _FAMILIES: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "VGG": ("caffe", "bgr", ()),

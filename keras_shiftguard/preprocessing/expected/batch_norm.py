@@ -1,17 +1,17 @@
 """Batch-norm evidence: compares images with those that a network was trained on.
 
 In training, a batch-norm layer stores the moving mean and variance of each channel
-of its input. They allow two measurements, both without labels:
+of its input. These statistics allow two measurements, both without labels:
 
-- The misfit. In the first few layers, images in the convention of the training
-  images have about the stored statistics; images in another convention do not. Each
-  channel is compared by the divergence of two Gaussians, KL(batch || moving) =
-  `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1 - 1)` with mean `m0` and variance
-  `v0` of the batch, moving mean `m1` and moving variance `v1`. Its square root is
-  averaged over channels, so that a few extreme channels do not decide alone.
-- The excitement. Images that a network recognises have deep features further from
-  the moving mean. This tells RGB from BGR where the first layers cannot: `torch`
-  and `caffe` subtract per-channel means, and with them the colour cast.
+- The misfit. In the first few layers, images in the convention of the training images have nearly
+  the stored statistics; images in another convention do not. Each channel is compared by the
+  divergence of two Gaussians, KL(batch || moving) = `0.5 * (log(v1 / v0) + (v0 + (m0 - m1)^2) / v1
+  - 1)` with mean `m0` and variance `v0` of the batch, moving mean `m1` and moving variance `v1`.
+  The square root of the divergence is averaged over channels, so that a few extreme channels do not
+  dominate.
+- The excitement. The deep features of images that a network recognises are further from the moving
+  mean. So the excitement distinguishes RGB from BGR even where the first layers cannot: `torch` and
+  `caffe` subtract per-channel means, which removes the colour cast.
 
 Deep layers are not used for the misfit, because their statistics depend on the
 subject of the images.
@@ -34,7 +34,8 @@ from keras_shiftguard.instrument.layer_calls import (
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 
 MAX_LAYERS = 3  # how many of the first trained batch-norm layers are compared
-# Of a larger model, only the weights up to these layers are copied; deep layers are not used.
+# If a model is larger than `MAX_BYTES`, only the weights up to the compared layers are copied, and
+# deep layers are not used.
 MAX_BYTES = 500 * 2**20
 MIN_LAYERS_FOR_DEEP = 12  # trained batch-norm layers from which the second half counts as deep
 # Added to each squared distance, in units of the moving variance, before its logarithm is
@@ -70,10 +71,10 @@ AS_FED = Transform(None, (1.0,), (0.0,))
 
 
 class BatchNormEvidence:
-    """Batch-norm evidence of a model: its statistics, and a copy of the weights to compute others.
+    """Batch-norm evidence of a model: its moving statistics, and a copy of its weights.
 
-    The weights are copied once, when the object is created. So during a fit the
-    evidence is that of the model before training.
+    The copied weights serve to compute the statistics of other images. The weights are copied once,
+    when the object is created. So during a fit, the evidence is that of the model before training.
 
     Args:
         model: A built model. It is not changed.
@@ -82,7 +83,7 @@ class BatchNormEvidence:
     def __init__(self, model: keras.Model) -> None:
         self.model = model
         self.layers: list[Any] = []  # the first trained batch-norm layers
-        self.deep: list[Any] = []  # the later half of the trained ones; empty if not used
+        self.deep: list[Any] = []  # the later half of the trained layers; empty if not used
         # By id of a layer: moving mean, and moving variance plus epsilon.
         self._moving: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         # By id of a variable, in the order of the calls: the variable and its copied value.
@@ -147,9 +148,9 @@ class BatchNormEvidence:
         Args:
             inputs: Images as fed, by input name.
             candidates: Maps to apply to the input `name`, one by one.
-            name: Name of that input.
-            axis: Its channel axis.
-            depth: How many of the first layers to use; all if None.
+            name: Name of the input that the candidates are applied to.
+            axis: The channel axis of that input.
+            depth: How many of the first layers to use; None uses all.
 
         Raises:
             NotReachedError: If the model calls none of the layers.
@@ -170,7 +171,7 @@ class BatchNormEvidence:
             [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]
         )
         floor = np.concatenate([np.full(len(self._moving[id(a)][0]), a.epsilon) for a in layers])
-        # A channel without variance (dead, or lost in 8-bit storage) holds no information.
+        # A channel without variance (dead, or lost in 8-bit storage) carries no information.
         alive = moving[1] > MIN_VARIANCE_IN_EPSILONS * floor
         if alive.any():
             return Scores(np.asarray(statistics)[..., alive], moving[:, alive], floor[alive])

@@ -1,9 +1,9 @@
-"""Batch-norm reading: compares the conventions that a model may expect with its batch norm.
+"""Batch-norm reading: finds the convention of the images that fits a model's batch norm best.
 
-Every hypothesis is a convention that the model may expect, together with the
-map from the images as fed to it. With three channels it has two orders: that of
-the pixels, and that of the per-channel means. The order of the pixels cannot be
-measured; it can only be measured whether the images as fed must be reversed.
+A hypothesis is a convention that the model may expect, together with the map from the images as fed
+to this convention. With three channels, a hypothesis has two channel orders: the order of the
+pixels, and the order of the per-channel means. The true order of the pixels cannot be measured.
+What can be measured is whether the channels of the images as fed must be reversed.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ MAX_IMAGES = 16  # images that are compared; `read_batch_norm` uses more if they
 MAX_VALUES = MAX_IMAGES * 320 * 320 * 3  # values of all of them; fewer large images are used
 # The first layers alone decide against a swap if it fits worse by this many standard errors.
 MIN_SIGMAS_ALONE = 3.0
-# Smallest `Scores.progress` of moving statistics that are used. With 64 images of handwritten
-# digits, the measured progress is right to within 0.1.
+# Moving statistics are used only if their `Scores.progress` is at least this number. With 64 images
+# of handwritten digits, the measured progress is right to within 0.1.
 MIN_PROGRESS = 0.75
 
 
@@ -44,13 +44,13 @@ class Reading:
         as_fed: Index of the hypothesis that leaves the images as fed.
         best: Index of the chosen hypothesis: the one with the lowest misfit, or its twin in
             the other channel order if the deep layers prefer the twin.
-        swap_sigmas: How much better the pixel order of `best` fits than the reversed
-            one, in standard errors; 0 if it cannot be measured.
+        swap_sigmas: How much better the pixel order of `best` fits than the reversed order, in
+            standard errors; 0 if the difference cannot be measured.
         num_images: Number of images that were used.
         dropped: Hypotheses that were ruled out early, each with its misfit on half of the
             images and two layers.
-        low_contrast: Index in `scores` of the images as fed, but with less contrast. None if
-            no hypothesis makes their numbers smaller.
+        low_contrast: Index in `scores` of the images as fed, but with less contrast. None if no
+            hypothesis makes the pixel values smaller.
     """
 
     hypotheses: tuple[Hypothesis, ...]
@@ -84,9 +84,10 @@ class Reading:
     def without_contrast(self, index: int) -> float | None:
         """Returns the misfit of the images as fed with less contrast, if it explains a hypothesis.
 
-        The first filters mostly see edges. Paler or smoother training images halve what they see,
-        and so do numbers of half the size. A hypothesis that makes the numbers smaller is explained
-        if it does not fit clearly better than such images. For other hypotheses it returns None.
+        The first filters mostly respond to edges. Their responses are halved by training images
+        with less contrast, and equally by pixel values of half the size. So low contrast explains a
+        hypothesis that makes the pixel values smaller, unless this hypothesis fits clearly better
+        than images with less contrast. For other hypotheses the method returns None.
         """
         if self.low_contrast is None or not _shrinks(self.hypotheses[index]):
             return None
@@ -209,7 +210,7 @@ def _settle_order(
     twins = chosen.means is not None and hypotheses[partner].means != chosen.means
     _, sigmas = scores.gap(partner, best)
     # Twins differ in the order of both the pixels and the means. The first layers cannot
-    # tell them apart reliably, so only the deep layers decide between them.
+    # distinguish twins reliably, so only the deep layers decide between them.
     total = 0.0 if twins else sigmas
     if not twins and best == as_fed and sigmas > MIN_SIGMAS_ALONE:
         return best, total
@@ -230,7 +231,8 @@ def _settle_order(
 def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | None) -> int | None:
     """Returns the index of the same hypothesis with reversed pixels; None if there is none.
 
-    Its per-channel means are reversed as well if the structure does not tell their order.
+    The per-channel means of the returned hypothesis are reversed as well if the model's structure
+    does not determine their order.
     """
     given = hypotheses[index]
     if given.means is None or known is not None:
@@ -247,8 +249,8 @@ def _partner(hypotheses: list[Hypothesis], index: int, known: InputConvention | 
 def _default_twin(hypotheses: list[Hypothesis], pair: tuple[int, int], as_fed: int) -> int:
     """Returns the index of the twin to assume if both fit equally well.
 
-    It is the twin that leaves the images as fed, else the twin whose means are in the usual
-    order of the mode.
+    If one twin leaves the images as fed, that twin is assumed. Otherwise it is the twin whose means
+    are in the usual order of the mode.
     """
     if as_fed in pair:
         return as_fed
@@ -282,6 +284,6 @@ def _paired_sigmas(difference: np.ndarray) -> float:
 
 
 def _finite(images: np.ndarray) -> np.ndarray:
-    """Returns the images with values that are not finite replaced by 0."""
+    """Returns the images with non-finite values replaced by 0."""
     x = np.asarray(images)
     return x if x.dtype.kind in "ui" else np.nan_to_num(x.astype("float32"), posinf=0, neginf=0)

@@ -22,7 +22,7 @@ class Scores:
         self.moving, self.floor = np.asarray(moving, "float64"), floor
         self.num_images = self.statistics.shape[2]
         self.misfit = self._misfit(np.ones((1, self.num_images)))[0]
-        # Bootstrap: the misfit of resampled images shows how much it varies.
+        # Bootstrap: the misfits of resampled images show how much the misfit varies.
         draws = np.random.default_rng(0).multinomial(
             self.num_images, np.full(self.num_images, 1 / self.num_images), size=RESAMPLES
         )
@@ -32,9 +32,8 @@ class Scores:
         """Returns by how much one candidate fits worse than another.
 
         Returns:
-            `(gap, sigmas)`: the log ratio of the misfits, and the same in
-            standard errors over the images (bootstrap). `sigmas` is 0 if the
-            gap is the same in all draws.
+            `(gap, sigmas)`: the log ratio of the misfits, and this ratio in standard errors over
+            the images (bootstrap). `sigmas` is 0 if the gap is the same in all draws.
         """
         gap = float(self.misfit[worse] - self.misfit[better])
         spread = float((self._resampled[:, worse] - self._resampled[:, better]).std())
@@ -45,11 +44,11 @@ class Scores:
 
         Moving statistics start at mean 0 and variance 1. Every training step
         moves them by a fixed share of the remaining distance to the statistics
-        of the batch. So after few steps they lie on the straight line between
-        the two, and all channels have moved by the same share.
+        of the batch. So after a few steps, the moving statistics lie on the straight line from the
+        initial statistics to those of the batch, and all channels have moved by the same share.
 
         Args:
-            candidate: Index of the candidate whose statistics are meant.
+            candidate: Index of the candidate whose statistics are compared.
 
         Returns:
             The share of the distance, 0 to 1; None if the statistics are not on that line.

@@ -1,11 +1,10 @@
 """Front of a model: the computation between its input and its backbone, fitted as an affine map.
 
-The backbone is the recognised network, from its first convolution on. The front is
-not read from the configuration of layers but measured: constant images of known
-values go in, and the input of the backbone is recorded. Then
-`y[c] = x[permutation[c]] * scale[c] + offset[c]` is fitted, and checked on values
-that were not used for the fit. So a `Rescaling`, a `Lambda`, an operator and a
-custom layer are all handled in the same way. The images are constant in space, so
+The backbone is the recognised network, from its first convolution on. The front is measured rather
+than read from the configuration of the layers: the model is run on constant images of known values,
+and the input of the backbone is recorded. Then `y[c] = x[permutation[c]] * scale[c] + offset[c]` is
+fitted, and the fit is checked on values that were not used for it. So a `Rescaling`, a `Lambda`, an
+operator and a custom layer are all handled in the same way. The images are constant in space, so
 that resizing and cropping change nothing. The backbone itself is never run.
 """
 
@@ -17,13 +16,13 @@ from keras import ops
 
 # Ranges of input values. A front that clips may be affine in only some of them.
 RANGES = {"0..255": (0.0, 255.0), "[0, 1]": (0.0, 1.0), "[-1, 1]": (-1.0, 1.0)}
-# Channel values of two more constant images, from 0 (low end of a range) to 1 (high end). They
-# only serve to check the fit.
+# Channel values of two more constant images, from 0 (low end of a range) to 1 (high end). These
+# images only serve to check the fit.
 HELD_OUT = ((0.2, 0.7, 0.45, 0.6), (0.9, 0.1, 0.6, 0.3))
 
 
 class FrontError(Exception):
-    """Raised if the front is no scale and offset for each channel; the message says why."""
+    """Raised if the front is not a scale and an offset for each channel; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def probes(channels: int, integers: bool = False) -> dict[str, np.ndarray]:
 
     Args:
         channels: Number of input channels.
-        integers: Whether the model takes integers. Then only 0..255 is used.
+        integers: Whether the model accepts integers; only the range 0..255 is then used.
 
     Returns:
         For each range `(channels + 3, channels)` float64: the smallest value in

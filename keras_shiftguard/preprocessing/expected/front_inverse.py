@@ -15,8 +15,8 @@ def invert(fronts: list[Front], wanted: InputConvention) -> tuple[InputConventio
         wanted: A known convention with the channel order `"rgb"` or `"bgr"`.
 
     Returns:
-        The convention of the input, and the front that applies to it. If there are
-        several fronts, it is the one whose range holds the values of such images.
+        The convention of the input, and the front that applies to it. Of several fronts, the one
+        applies whose range contains the values of images in the returned convention.
 
     Raises:
         FrontError: If not exactly one of the fronts gives an answer.
@@ -48,7 +48,7 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
     fed_scale = np.asarray(wanted.scale) / np.asarray(front.scale)
     fed_offset = (np.asarray(wanted.offset) - np.asarray(front.offset)) / np.asarray(front.scale)
     if front.channels == 1:
-        # One channel feeds all three outputs, so it gets the mean of their numbers.
+        # One channel feeds all three outputs, so it gets the mean of their scales and offsets.
         scale, offset = (float(fed_scale.mean()),), (float(fed_offset.mean()),)
         return named(scale, offset, "gray", front.precision)
     if sorted(front.permutation) != list(range(front.channels)):
@@ -70,7 +70,7 @@ def _invert_one(front: Front, wanted: InputConvention) -> InputConvention:
 def named(
     scale: tuple[float, ...], offset: tuple[float, ...], order: str, precision: float = 0.0
 ) -> InputConvention:
-    """Returns the convention with these numbers, as a named mode if they are close to one.
+    """Returns the convention with these numbers, as a named mode if its numbers are close.
 
     Scales must agree within 0.1 % (or the rounding of half precision), offsets
     within half a grey level of 0..255.
@@ -91,8 +91,8 @@ def named(
 def is_usual(front: Front) -> bool:
     """Whether a front on three channels applies one or two named conventions to raw images.
 
-    Other fronts, such as a `Normalization` that was adapted to a data set, belong to weights that
-    were trained behind them.
+    Any other front, such as a `Normalization` that was adapted to a data set, belongs to weights
+    that were trained on the output of this front.
     """
     return any(_from_raw(front))
 
@@ -107,7 +107,7 @@ def describe(
         convention: What must go into the front, from `invert`.
         wanted: What must come out of the front.
         name: Name of the network behind the front.
-        own: Whether that network also preprocesses its input itself.
+        own: Whether this network also preprocesses its input itself.
     """
     if front.is_identity:
         return [f"Nothing stands between the model's input and {name}."]

@@ -33,26 +33,25 @@ def run_model(
     inner_shape: tuple[int | None, ...],
     channels_first: bool,
 ) -> list[Front]:
-    """Returns the front of a model, its computation between one of its inputs and the layer `stop`.
+    """Returns the front: what the model computes between one of its inputs and the layer `stop`.
 
-    It is one `Front` if it holds for all ranges of values, else one for each range in which the
-    computation is affine.
+    The list has one `Front` if that front holds for all ranges of values. Otherwise it has one
+    front for each range in which the computation is affine.
 
     Args:
         model: Any Keras model. If it was never called, this run builds the layers in
             front of `stop`.
         position: Index of the input.
-        stop: The layer whose input is recorded. Neither it nor anything after
-            it is run.
+        stop: The layer whose input is recorded. Neither this layer nor any later layer is run.
         tensors_to_stop: For a model with a graph, the tensors of that graph that must
             be computed to reach `stop`; None if not known.
-        inner_shape: Shape of the images, with the batch axis, that the backbone was
-            built for. It is used for models that declare no input shape.
+        inner_shape: Shape of the images, with the batch axis, that the backbone was built for. This
+            shape is used for models that declare no input shape.
         channels_first: Whether the images at `stop` have the channels first.
 
     Raises:
-        FrontError: If the model cannot be run on a constant image, or if in no
-            range of values its front is a scale and an offset for each channel.
+        FrontError: If the model cannot be run on a constant image, or if there is no range of
+            values in which the front is a scale and an offset for each channel.
     """
     if has_graph(model):
         run, shapes, dtypes = _graph_runner(model, tensors_to_stop)
@@ -108,13 +107,13 @@ def _graph_runner(
     dtypes = [str(keras.backend.standardize_dtype(t.dtype)) for t in inputs]
     pruned = model
     if tensors_to_stop:
-        # Run only the part that the backbone depends on. With a given name Keras does not
-        # advance its counter of model names.
+        # Run only the part of the model that the backbone depends on. If a name is passed, Keras
+        # does not advance its counter of model names.
         pruned = keras.Model(inputs, list(tensors_to_stop), name="front")
 
     def run(feeds: list[Any]) -> Any:
-        # A layer of the user's own may draw random numbers at any time. The scope leaves the state
-        # of its generator as it was.
+        # A custom layer may draw random numbers at any time. The scope keeps the state of the
+        # layer's random generator unchanged.
         with keras.StatelessScope():
             if pruned is not model:
                 # `call` does not check the shape, so a small image can go into a model that
@@ -152,8 +151,8 @@ def _call_runner(
 def _declared_inputs(model: Any) -> tuple[Any, Any]:
     """Returns the input shapes that a model was built with, and a function that packs inputs.
 
-    Both are None unless the model was built with a dict or list of inputs. The image
-    comes first.
+    Both are None unless the model was built with a dict or list of inputs. The shape of the image
+    input comes first.
     """
     declared = (model.get_build_config() or {}).get("input_shape")
     if isinstance(declared, dict):
@@ -197,7 +196,7 @@ def _sizes(shape: Any, axis: int, inner_shape: Any) -> Iterator[list[int]]:
 
 
 def _record_input(run: Callable[[list[Any]], Any], feeds: list[Any], stop: Any) -> Any:
-    """Returns the first argument of the call of the layer `stop`, and ends the run there."""
+    """Runs the model until it calls the layer `stop`; returns the first argument of that call."""
     received: list[Any] = []
 
     def record(*args: Any, **kwargs: Any) -> Any:

@@ -23,8 +23,8 @@ def as_convention(hypothesis: Hypothesis, order: str) -> InputConvention:
 
     Args:
         hypothesis: The hypothesis.
-        order: Channel order. It is not used if there is one channel, or if the mode has
-            a name and its per-channel means tell the order.
+        order: Channel order. Not used for one channel, or if the mode is a named one whose
+            per-channel means determine the order.
     """
     if len(hypothesis.scale) == 1:
         order = "gray"
@@ -80,8 +80,8 @@ def as_observed(
         return observed
     if observed.mode in MODES and observed.channel_order == "unknown":
         return InputConvention(observed.mode, order)
-    # The numbers stay the same. The means of a named convention are then in one order and the
-    # pixels in the other. This combination has no name, so it is "custom".
+    # Scale and offset stay the same. The means of a named convention are then in one order, and the
+    # pixels are in the other order. This combination has no name, so its mode is "custom".
     return replace(observed, mode="custom", channel_order=order)
 
 

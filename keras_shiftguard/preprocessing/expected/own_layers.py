@@ -1,8 +1,8 @@
-"""Preprocessing layers of a network that is not recognised: they show what its input must receive.
+"""Preprocessing layers of an unrecognised network, which show what its input must receive.
 
 If the layers in front of the first weights turn one named convention into another, as
-`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first one. Other layers,
-such as a `Normalization` that was adapted to a data set, are ignored.
+`Rescaling(1 / 255)` turns 0..255 into [0, 1], the input must receive the first convention. Other
+layers, such as a `Normalization` that was adapted to a data set, are ignored.
 """
 
 from typing import Any
@@ -22,14 +22,14 @@ BY_CHANNEL = (("torch", "rgb"), ("caffe", "bgr"), ("torch", "bgr"), ("caffe", "r
 
 
 def before_own_layers(model: Any, position: int) -> tuple[InputConvention, Front] | None:
-    """Returns what the preprocessing layers of a model must receive, and what they compute.
+    """Returns what the preprocessing layers of a model must receive, and their computation.
 
-    Returns None if there are no such layers, or if they do not show what they must receive.
+    Returns None if there are no such layers, or if the layers do not show what they must receive.
     """
     steps = flatten(model)
     stem = _end_of_front(steps, position)
     if stem is None or all(steps[parent].origin >= 0 for parent in steps[stem].parents):
-        return None  # nothing stands in front
+        return None  # there are no layers in front
     operation, size = steps[stem].operation, tuple(model.inputs[position].shape)
     is_first = getattr(operation, "data_format", None) == "channels_first"
     try:
@@ -48,7 +48,7 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
     This is the first step behind the input that has weights or reshapes the images. The weights of
     a `Normalization` do not count, because they are constants. Returns None if there is no such
-    step, or if other inputs feed it too.
+    step, or if other inputs feed this step too.
     """
     for i, step in enumerate(steps):
         is_front = isinstance(step.operation, layers.Normalization)
@@ -62,12 +62,12 @@ def _end_of_front(steps: list[Step], position: int) -> int | None:
 
 
 def _input_of(front: Front) -> InputConvention | None:
-    """Returns the named convention that a front turns into another one; None if there is none."""
+    """Returns the named convention that a front turns into another; None if no such one exists."""
     scale, offset = np.asarray(front.scale), np.asarray(front.offset)
     in_order = front.channels == 1 or front.permutation == tuple(range(front.channels))
     if in_order and np.allclose(scale, scale[0]) and np.allclose(offset, offset[0], atol=1e-6):
         if np.allclose(scale, 1, rtol=1e-3) and np.allclose(offset, 0, atol=1e-3):
-            return None  # a gray image, repeated as it is for three channels, fits all of them
+            return None  # repeating a gray image for three channels fits all conventions
         order = {1: "gray", 3: "rgb"}.get(front.channels, "unknown")
         for mode in UNIFORM:
             of_mode, shift = (float(numbers[0]) for numbers in MODES[mode])

@@ -1,8 +1,8 @@
-"""Preprocessor of a model: it states what the network behind it must receive.
+"""The preprocessor of a model, which states what the network behind the preprocessor must receive.
 
-KerasHub tasks have one, which converts the data passed to `fit`, `evaluate` and `predict`. Models
-of kimm and keras-cv-attention-models only name a mode, and the user must preprocess. All are
-recognised by their attributes; none of these packages is imported.
+KerasHub tasks have a preprocessor, which converts the data passed to `fit`, `evaluate` and
+`predict`. Models of kimm and keras-cv-attention-models only name a mode, and the user must
+preprocess. All these models are recognised by their attributes; none of these packages is imported.
 """
 
 import sys
@@ -35,7 +35,7 @@ CLIP = {
 }
 TF128 = {"mean": (128.0,) * 3, "std": (128.0,) * 3}
 # KerasHub's families whose presets all share one convention (`ImageConverter` of each preset).
-# Its VGG has the structure of keras.applications, but other weights.
+# KerasHub's VGG has the structure of the VGG of keras.applications, but other weights.
 KERAS_HUB_FAMILIES: dict[str, Any] = {
     "VGGBackbone": "torch",
     "ViTBackbone": "tf",
@@ -66,7 +66,7 @@ def after_preprocessor(model: Any) -> InputConvention | None:
 def published_by_keras_hub(model: Any) -> InputConvention | None:
     """Returns the convention of KerasHub's weights for this family; None if it is not known.
 
-    The model is one of KerasHub, or contains one.
+    The model is a KerasHub model, or contains one.
     """
     for each in (model, getattr(model, "backbone", None), *nested_models(model)):
         if is_of_keras_hub(each):
@@ -81,8 +81,9 @@ def with_weights_of_keras_hub(
 ) -> list[StructuralExpectation]:
     """Returns the expectations, with the conventions of KerasHub's weights instead of Keras's.
 
-    If the model only contains one of KerasHub, this is done for recognised networks alone. Their
-    convention becomes unknown if layers in front of the network change it.
+    If the model is not a KerasHub model but contains one, only the expectations of recognised
+    networks are changed. Such an expectation becomes unknown if layers in front of the network
+    change the convention.
     """
     is_whole = is_of_keras_hub(model)
     if not is_whole and not contains_keras_hub(model):

@@ -1,14 +1,13 @@
 """Recognition of the networks of `keras.applications` in a model, by the structure of its graph.
 
-Every step of the graph gets a fingerprint of everything between the image and the
-step: each convolution, normalisation, pooling and merge, and how they are
-connected. Names, image sizes, weights and later steps do not count. A network is
-recognised if some step has one of the network's two fingerprints in
-`architectures.py`: that of its last trunk step, or that of its first merge after
-half of its convolutions. One different kernel size, stride or bias before the step
-changes the fingerprint, so networks that are only similar do not match. A different
-number of filters changes it as well, except for a variant (`Signature.variant`). At
-least `MIN_CONVOLUTIONS` convolutions must agree.
+Every step of the graph gets a fingerprint, which covers everything between the image and this step:
+each convolution, normalisation, pooling and merge, and the connections between them. Names, image
+sizes, weights and later steps do not count. `architectures.py` has two fingerprints of each
+network: that of the last step of its trunk, and that of the first merge after half of its
+convolutions. A network is recognised if some step of the graph has one of the two fingerprints. One
+different kernel size, stride or bias before the step changes the fingerprint, so networks that are
+only similar do not match. A different number of filters changes the fingerprint as well, except for
+a variant (`Signature.variant`). At least `MIN_CONVOLUTIONS` convolutions must agree.
 """
 
 import hashlib
@@ -58,7 +57,7 @@ class Recognition:
             first branch.
         stem: The first convolution.
         inputs: Positions of the inputs of `graph` that feed the stem.
-        graph: The outermost model in whose graph it was found.
+        graph: The outermost model in whose graph the network was found.
         tensors_to_stem: The tensors of `graph` that must be computed to reach the stem.
     """
 
@@ -78,7 +77,8 @@ def recognise(model: Any) -> list[Recognition]:
     found = _recognise_graph(model) if has_graph(model) else []
     seen = {id(r.stem) for r in found}
     # Nested models are searched separately. Models inside custom layers or subclassed models are
-    # not in the graph of `model`. Models after a layer with weights have other fingerprints there.
+    # not in the graph of `model`. Models after a layer with weights have other fingerprints in the
+    # graph of `model`.
     for inner in nested_models(model):
         for match in _recognise_graph(inner):
             if id(match.stem) not in seen:
@@ -91,15 +91,16 @@ def _recognise_graph(model: Any) -> list[Recognition]:
     """Returns the known networks in the graph of one model."""
     steps = flatten(model)
     matches = []
-    # Networks as published are compared with the numbers of filters, variants without.
+    # For published networks, the fingerprints include the numbers of filters; for variants they do
+    # not.
     for exact, table in ((True, _EXACT), (False, _VARIANTS)):
         for index, fingerprint in enumerate(fingerprints(steps, filters=exact)):
             for signature, whole in table.get(fingerprint, ()):
                 count = sum(is_convolution(steps[i]) for i in body(steps, index))
                 matches.append((whole, exact, count, index, signature))
     found, stems = [], set()
-    # The best match of each stem: a whole trunk before a part, then the published network before
-    # a variant, then the most convolutions.
+    # Keeps the best match of each stem. A whole trunk is better than a part; then a published
+    # network is better than a variant; then more convolutions are better.
     for whole, _, count, index, signature in sorted(matches, key=lambda m: (m[:3], m[3]))[::-1]:
         inside = body(steps, index)
         stem = min(inside)
@@ -152,12 +153,12 @@ def is_convolution(step: Step) -> bool:
 
 
 def fingerprints(steps: list[Step], filters: bool = True) -> list[str]:
-    """Returns the fingerprint of each step, made of the step and all that it depends on.
+    """Returns the fingerprint of each step, made of the step and all steps that it depends on.
 
     Args:
         steps: A flattened graph.
-        filters: Whether the numbers of filters are part of the fingerprint. If
-            not, all widths of a network have the same fingerprint.
+        filters: Whether the numbers of filters are part of the fingerprint. If False, all widths of
+            a network have the same fingerprint.
     """
     prints: list[str] = []
     for step in steps:
@@ -212,9 +213,10 @@ def _token(operation: Any, filters: bool) -> str:
 
 
 def _signature_table(exact: bool) -> dict[str, list[tuple[Signature, bool]]]:
-    """Returns the signatures that have each fingerprint.
+    """Returns, for each fingerprint, the signatures that have it.
 
-    Each comes with True if the fingerprint is that of the whole trunk, else False.
+    Each signature is paired with True if the fingerprint is that of the whole trunk, else with
+    False.
 
     Args:
         exact: True for networks as published, False for their variants.

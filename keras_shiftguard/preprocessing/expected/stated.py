@@ -1,7 +1,7 @@
 """Stated conventions: the reader of `expects=`, in the formats that projects use.
 
-These are Keras's modes, the mean and deviation of timm, torchvision and Hugging Face, KerasHub's
-image converters, and profiles of earlier data. None of these projects is imported.
+The formats are Keras's modes, the mean and deviation of timm, torchvision and Hugging Face,
+KerasHub's image converters, and profiles of earlier data. None of these projects is imported.
 """
 
 import json
@@ -74,8 +74,8 @@ def attached_conventions(
     """Returns the conventions that the profile attached to a saved model shows, if any.
 
     Args:
-        path: Path of the saved model, or of anything else.
-        model: The model that is fed. Statements on inputs that it lacks are left out.
+        path: Path of the saved model; the result is empty for the path of anything else.
+        model: The model that is checked. Statements on inputs that the model lacks are left out.
 
     Raises:
         BadInputError: If the profile is damaged.
@@ -100,8 +100,9 @@ def for_model(
 ) -> dict[str | None, InputConvention]:
     """Returns the statements with the input names that this package uses.
 
-    It calls the only input of a model "input". So a statement on this input by its name in the
-    model gets the key None, which stands for every image input.
+    This package calls the only input of a model "input". So if a statement uses the name that the
+    model gives to this input, the name is replaced by the key None, which stands for every image
+    input.
     """
     tensors = getattr(model, "inputs", None)
     names = [getattr(t, "name", None) for t in tensors] if isinstance(tensors, list) else []
@@ -125,7 +126,8 @@ def check_inputs(stated: Mapping[str | None, InputConvention], channels: Mapping
         channels: Number of channels of each image input, by its name; empty if unknown.
 
     Raises:
-        BadInputError: If the model lacks a stated input, or has another number of channels there.
+        BadInputError: If the model lacks a stated input, or the input has another number of
+            channels.
     """
     if not channels:
         return
@@ -226,10 +228,10 @@ def _of_profile(profile: InputProfile) -> dict[str | None, InputConvention]:
 
 
 def _may_be_augmented(observed: Observation) -> bool:
-    """Whether a fitted convention may be a named one, whose images augmentation has changed.
+    """Whether a fitted convention may be a named convention of images that were augmented.
 
-    A scale and an offset can be fitted to the extremes of any images. They show the convention only
-    if the images are standardised, or if the fit is far from all named conventions.
+    A scale and an offset can be fitted to the extremes of any images. Such a fit shows the
+    convention only if the images are standardised, or if the fit is far from all named conventions.
     """
     fitted = observed.convention
     if fitted.mode != "custom" or observed.certainty >= MIN_CERTAINTY_WIDE_GAP:

@@ -46,8 +46,8 @@ def of_mapping(values: Mapping[str, Any]) -> InputConvention:
         std = np.ones_like(mean) if std is None else std
         _check_scale(mean, std)
         mean, std = np.broadcast_arrays(mean, std)
-        # A mean above 1 is that of pixels in 0..255, any other that of pixels in [0, 1]. With
-        # `do_rescale=False`, the pixels of the second kind are in [0, 1] from the beginning.
+        # A mean above 1 belongs to pixels in 0..255, any other mean to pixels in [0, 1]. With
+        # `do_rescale=False`, pixels in [0, 1] are in this range from the beginning.
         if mean.max() > 1 or (not mean.any() and std.max() > 1):
             factor, shift = 1.0, 0.0
         elif rescales is False:
@@ -69,7 +69,7 @@ def _switch(values: Mapping[str, Any], name: str) -> bool | None:
 
 
 def _rescaling(values: Mapping[str, Any]) -> tuple[float, float]:
-    """Returns the factor of the raw pixels, and the number that is added to them after that."""
+    """Returns the factor of the raw pixels, and the number that is then added to the product."""
     stated = values.get("rescale_factor") is not None
     numbers = _numbers(values, "rescale_factor") if stated else None
     factor = 1 / 255 if numbers is None else float(numbers[0])

@@ -1,6 +1,6 @@
 """Stated resizing: the size, filter and crop in a KerasHub converter or a configuration file.
 
-KerasHub, timm and Hugging Face state it beside mean and deviation.
+KerasHub, timm and Hugging Face state the resizing together with mean and deviation.
 """
 
 import json
@@ -45,7 +45,8 @@ class StatedResize:
 def stated_resize(expects: Any) -> StatedResize | None:
     """Returns the resizing that `expects` states; None if it states none.
 
-    For `expects` see `stated.stated_conventions`. A file that cannot be read gives None here.
+    For `expects` see `stated.stated_conventions`. The result is also None for a file that cannot be
+    read.
     """
     if isinstance(expects, (str, Path)) and Path(expects).suffix == ".json":
         try:
@@ -87,7 +88,7 @@ def _of_mapping(values: Mapping[str, Any]) -> StatedResize | None:
 
 
 def _size(value: Any) -> tuple[int, int] | None:
-    """Returns height and width; None if they are not both stated."""
+    """Returns height and width; None unless both are stated."""
     if isinstance(value, Mapping):
         value = (value.get("height"), value.get("width"))
     if isinstance(value, int) and not isinstance(value, bool):

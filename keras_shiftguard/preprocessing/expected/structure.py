@@ -28,22 +28,22 @@ class StructuralExpectation:
         name: `"input"` for a model with one input, else the input layer's name.
         convention: What the input tensor must receive; mode `"unknown"` if
             the structure does not tell.
-        inner: What the recognised network inside the model must receive. It
-            differs from `convention` if the model preprocesses its input.
-        architecture: Name of that network in `keras.applications`; None if it
-            is not recognised.
-        native_size: Height and width that it was published with.
-        published_top1: Its ImageNet accuracy at that size.
-        fresh: Whether its weights look untrained: all moving means are 0 and all moving
-            variances 1 or, if it has no batch normalisation, all biases are 0.
-        head: The kind of classifier at the end of the model: `"none"`; `"fresh"` if its
-            biases are all 0; `"published"` if it has as many classes as ImageNet, so that it
-            came with the network; else `"own"`, trained by the user, maybe on other input
-            than the network before it.
+        inner: What the recognised network inside the model must receive. `inner` differs from
+            `convention` if the model preprocesses its input.
+        architecture: Name of the recognised network in `keras.applications`; None if no single
+            network is recognised.
+        native_size: Height and width of the images that the network was published with.
+        published_top1: Published ImageNet accuracy of the network at that size.
+        fresh: Whether the network's weights look untrained: all moving means are 0 and all moving
+            variances are 1. In a network without batch normalisation, all biases are 0.
+        head: The kind of classifier at the end of the model: `"none"` without a classifier;
+            `"fresh"` if its biases are all 0; `"published"` if it has as many classes as ImageNet,
+            and so was published with the network; else `"own"`. An own head was trained by the
+            user, maybe on other input than the network in front of it.
         trainable: Whether the network has trainable weights.
         speaks: Whether preprocessing layers inside the model show what its input must
-            receive: they turn a named convention into the published one or, where no network is
-            recognised, into another named one.
+            receive: the layers turn a named convention into the published one. If no network is
+            recognised, they turn a named convention into another named one.
         evidence: Plain sentences with numbers.
     """
 
@@ -74,8 +74,8 @@ def expect_from_structure(model: Any) -> tuple[StructuralExpectation, ...]:
             called, the layers in front of the network are built.
 
     Returns:
-        One expectation for each image input, in the order of `model.inputs`. Its
-        mode is `"unknown"` if the structure does not tell or cannot be read.
+        One expectation for each image input, in the order of `model.inputs`. The mode of its
+        convention is `"unknown"` if the structure does not determine it or cannot be read.
     """
     inputs = _image_inputs(model)
     try:
@@ -141,7 +141,7 @@ def _for_input(
 
 
 def _expect(model: Any, match: Recognition, position: int, name: str) -> StructuralExpectation:
-    """Returns what an input must receive so that one recognised network gets what it expects."""
+    """Returns what an input must receive for one recognised network to get what it expects."""
     network = match.candidates[0]
     evidence = [_sentence(match)]
     is_cut = match.convolutions < match.signature.convolutions
@@ -166,7 +166,7 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
         )
         return replace(answer, evidence=tuple(evidence))
     own = _own_front(network, match)
-    # Conventions that may arrive at the network; the last one is documented.
+    # Conventions that the network accepts; the last convention is the documented one.
     accepted = [RAW] if own else _stem_conventions(network)
     answer = replace(answer, inner=accepted[-1])
     evidence.append(
@@ -191,7 +191,8 @@ def _expect(model: Any, match: Recognition, position: int, name: str) -> Structu
     convention, front = next((o for o in options if o[0].mode != "custom"), options[0])
     evidence += describe(front, convention, accepted[-1], network.name, bool(own))
     if front.channels == 3 and not is_usual(front) and not _has_name(convention):
-        # Nobody has such images: whoever put this front there trained the weights behind it.
+        # No usual images are in this convention. So the layers in front of the network were most
+        # likely part of its training, and the published convention does not apply.
         return replace(answer, evidence=tuple(evidence))
     speaks = bool(own) or not front.is_identity
     return replace(
@@ -242,8 +243,8 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
         if not names or [type(layer).__name__ for layer in own] != list(names):
             continue
         if network.family == "EfficientNet":
-            # Without ImageNet weights its Normalization changes nothing, so only the
-            # first layer can be checked.
+            # Without ImageNet weights, the Normalization layer of EfficientNet changes nothing, so
+            # only the first layer can be checked.
             if np.allclose(own[0].scale, 1 / 255, rtol=1e-3) and np.allclose(own[0].offset, 0):
                 return own
             continue
@@ -258,7 +259,7 @@ def _own_front(network: Architecture, match: Recognition) -> list[Any]:
 
 
 def _has_name(convention: InputConvention) -> bool:
-    """Whether a convention is a named one, up to a difference that no network notices."""
+    """Whether a convention is a named one, up to a difference too small to affect a network."""
     order = convention.channel_order
     return any(same_numbers(convention, InputConvention(mode, order)) for mode in MODES)
 

@@ -36,7 +36,7 @@ def constant_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 def duplicate_hints(images: np.ndarray) -> list[Hint]:
     """Returns a hint if images are exact copies of others."""
-    # About 32 x 32 pixels of each image are compared, which is enough to tell two photos apart.
+    # About 32 x 32 pixels of each image are compared, which is enough to distinguish two photos.
     step = max(1, min(images.shape[1:3]) // 32)
     seen = {image[::step, ::step].tobytes() for image in images}
     copies = len(images) - len(seen)
@@ -65,7 +65,8 @@ def gray_hints(images: np.ndarray) -> list[Hint]:
 def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
     """Returns the hints on bars at two opposite edges, and the images without any flat edge.
 
-    An object on a plain background is flat at all four edges, and is not counted as a frame.
+    The image of an object on a plain background has flat edges on all four sides, and does not
+    count as framed.
     """
     flat_rows = (images == images[:, :, :1]).all(axis=(2, 3))  # (n, height)
     flat_columns = (images == images[:, :1]).all(axis=(1, 3))
@@ -86,7 +87,7 @@ def frame_hints(images: np.ndarray) -> tuple[list[Hint], np.ndarray]:
 
 
 def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
-    """Returns a hint on small gray images with a bright background; digits have a dark one."""
+    """Returns a hint if small gray images have a bright background, unlike digits of MNIST."""
     one_channel = images.shape[-1] == 1
     gray = one_channel or bool(gray_hints(images))
     if not gray or not observed.is_known or max(images.shape[1:3]) > MAX_GLYPH_SIDE:
@@ -106,7 +107,7 @@ def inverted_hints(images: np.ndarray, observed: InputConvention) -> list[Hint]:
 
 
 def _num_leading_flat(flat: np.ndarray) -> np.ndarray:
-    """Returns the number of flat rows at the beginning of each image; 0 if all are flat.
+    """Returns the number of flat rows at the beginning of each image; 0 if all rows are flat.
 
     Args:
         flat: Whether each row is flat, `(images, rows)`.

@@ -1,9 +1,9 @@
-"""Hints from labels: checks whether labels and model number the classes alike. NumPy only.
+"""Hints from labels: checks whether the labels number the classes as the model does. NumPy only.
 
 Three problems are checked: the labels lie outside of the model's classes, they
 are shifted by one (a background class, or counting from one), or the classes
-are in another order. A bad model, or wrongly preprocessed input, gives a low
-accuracy as well, so each check needs more evidence than a low accuracy.
+are in another order. A bad model and wrongly preprocessed input also cause a low accuracy, so each
+check needs more evidence than a low accuracy.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ import numpy as np
 
 from keras_shiftguard.statistics.classes import host_class_ids
 
-# Largest p-value for which another order is reported; for a shift it is 20 times as large. It is
-# small because a false alarm is worse than a missed problem.
+# Largest p-value for which another order is reported; the limit for a shift is 20 times as large.
+# The limit is small because a false alarm is worse than a missed problem.
 MAX_P_VALUE = 1e-3
 MIN_CONFIDENCE = 0.5  # mean confidence of the model; below it, no other order is reported
 MIN_CLASSES = 6  # classes that must support a shift, or be predicted for another order
@@ -29,9 +29,9 @@ class LabelFinding:
         sentence: What was seen, with numbers, and what to do.
         certainty: How certain the problem is, from 0 to 1.
         accuracy: Share of predictions that equal the label as given.
-        repaired_accuracy: The same share after the repair that the sentence names;
-            None if it is not known.
-        offset: For `"shifted"`, the number to add to the labels.
+        repaired_accuracy: The same share after the repair that the sentence names; None if this
+            share is not known.
+        offset: The number to add to the labels; None unless the labels are shifted or count from 1.
     """
 
     kind: str
@@ -43,10 +43,10 @@ class LabelFinding:
 
 
 def check_labels(probabilities: np.ndarray, labels: np.ndarray) -> LabelFinding | None:
-    """Returns the first problem that is found in the labels, None if there is none.
+    """Returns the first problem that is found in the labels; None if no problem is found.
 
-    A low accuracy alone is no problem of the labels. Check the preprocessing
-    first, because wrong input lowers the accuracy as well.
+    A low accuracy alone is not a problem of the labels. Check the preprocessing before you check
+    the labels, because wrong input lowers the accuracy as well.
 
     Args:
         probabilities: `(n, classes)`, see `statistics.classes.host_probabilities`.
@@ -132,7 +132,7 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
         return None
     n, accuracy = len(ids), float(np.mean(predicted == ids))
     # Even a bad model gives the right class a fairly high probability. If the classes are in
-    # another order, the rank of the label is uniform between first and last.
+    # another order, the rank of the label's probability is uniformly distributed.
     p_label = p[np.arange(n), ids][:, None]
     rank = ((p > p_label).mean(axis=1) + (p >= p_label).mean(axis=1)) / 2
     mapped = _consistent_mapping(ids, predicted, rank)
@@ -151,9 +151,9 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
     pairs = float(np.bincount(ids, minlength=classes) @ np.bincount(predicted, minlength=classes))
     at_chance = _binomial_tail(hits, n, pairs / n**2) > 0.01
     at_chance &= _ranks_are_random(rank)
-    # Even a model half as good as it claims would have had more hits.
+    # Even a model with half the accuracy that its confidence suggests would have more hits.
     p_value = 1 - _binomial_tail(hits + 1, n, confidence / 2)
-    # A model that predicts few classes is broken or fed wrongly.
+    # A model that predicts only a few classes is broken or gets wrong input.
     num_predicted = _effective_number(predicted)
     diverse = num_predicted >= MIN_CLASSES and 2 * num_predicted >= _effective_number(ids)
     if not (at_chance and diverse and p_value < MAX_P_VALUE):
@@ -163,12 +163,12 @@ def _other_order(ids: np.ndarray, predicted: np.ndarray, p: np.ndarray) -> Label
         f"confidence {confidence:.0%}): the labels are probably in another order than the "
         "model's classes (for ImageNet, ILSVRC ids instead of alphabetical synsets)."
     )
-    # A model that is fed wrongly can look the same, so this is never quite certain.
+    # Wrong input can have the same effect, so the certainty is at most 0.9.
     return LabelFinding("other_order", text, min(_certainty(p_value), 0.9), accuracy)
 
 
 def _ranks_are_random(rank: np.ndarray) -> bool:
-    """Whether ranks from 0 (likeliest) to 1 could be those of random classes.
+    """Whether ranks from 0 (likeliest) to 1 could be the ranks of random classes.
 
     The mean of such ranks is at most two standard errors below 0.5.
     """
@@ -178,7 +178,7 @@ def _ranks_are_random(rank: np.ndarray) -> bool:
 def _consistent_mapping(
     ids: np.ndarray, predicted: np.ndarray, rank: np.ndarray
 ) -> tuple[float, int, int] | None:
-    """Tests whether classes were renamed: most samples of a label get the same other prediction.
+    """Tests whether classes were renamed: most samples of a class are predicted as another one.
 
     Args:
         ids: Class ids of the labels, `(n,)`.
@@ -194,7 +194,8 @@ def _consistent_mapping(
     repeated = classes[count >= 3]
     if len(repeated) < 2:
         return None
-    # `hits` agree with the commonest prediction of their class, `right` with the label.
+    # `hits` counts predictions that equal the commonest prediction of their class, `right` those
+    # that equal the label.
     hits, total, right, modes = 0, 0, 0, []
     for class_id in repeated:
         votes = np.bincount(predicted[ids == class_id])
@@ -202,7 +203,7 @@ def _consistent_mapping(
         modes.append(mode)
         total += int(votes.sum())
         right += int(votes[class_id]) if class_id < len(votes) else 0
-        # Without the vote of a sample itself the mode stays the same if it leads by two.
+        # If the mode leads by two votes, it stays the same without the vote of the sample itself.
         runner_up = int(np.sort(votes)[-2]) if len(votes) > 1 else 0
         hits += int(votes.max()) if votes.max() - runner_up >= 2 else 0
     modes_array = np.asarray(modes)
@@ -211,8 +212,8 @@ def _consistent_mapping(
     if not moved or not _ranks_are_random(rank[np.isin(ids, moved_classes)]):
         return None
     distinct = len(set(modes)) >= 0.8 * len(modes)
-    # Half of the classes must be renamed. This must make at least half of the predictions right,
-    # and 30 percentage points more than before.
+    # Half of the classes must be renamed. Renaming must make at least half of the predictions
+    # right, and must raise the share of right predictions by at least 30 percentage points.
     better = hits / total >= 0.5 and (hits - right) / total >= 0.3
     # Null hypothesis: only half of the samples, or a third if there are many classes, get the
     # commonest prediction of their class.

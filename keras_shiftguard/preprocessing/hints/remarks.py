@@ -17,8 +17,8 @@ from keras_shiftguard.preprocessing.hints.label_hints import check_labels
 from keras_shiftguard.profiles import InputSummary
 from keras_shiftguard.statistics.classes import host_class_ids, host_probabilities
 
-# Running the whole network takes longer than everything else. So only a few images are used, and
-# more if there are labels.
+# Running the whole network takes longer than all other checks. So only a few images are used; if
+# there are labels, more images are used.
 MAX_UNLABELLED, MAX_LABELLED = 16, 256
 MIN_IMAGES = 16  # with fewer, there are no hints from predictions
 BATCH_SIZE = 32
@@ -80,7 +80,7 @@ def _transposed(p: np.ndarray, p_transposed: np.ndarray, ids: np.ndarray | None)
     Args:
         p: Probabilities, `(n, classes)`.
         p_transposed: Probabilities of the transposed images, `(n, classes)`.
-        ids: Class ids, `(n,)`. Without them the confidence is compared.
+        ids: Class ids, `(n,)`. Without class ids, the confidences are compared.
     """
     if ids is None:
         confidence, confidence_transposed = p.max(axis=1), p_transposed.max(axis=1)
@@ -116,7 +116,7 @@ def _predict(model: keras.Model, samples: Mapping[str, np.ndarray]) -> np.ndarra
             with no_gradients():
                 x = ops.convert_to_tensor(inputs) if len(batch) == 1 else inputs
                 y = model(x, training=False)
-        except Exception:  # the model takes its inputs in another form
+        except Exception:  # the model accepts its inputs in another form
             return None
         if isinstance(y, (list, tuple, dict)) or len(y.shape) != 2:
             return None

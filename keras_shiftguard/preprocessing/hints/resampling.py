@@ -1,12 +1,12 @@
 """Hints on how images were resized, from repeated pixels and spectra.
 
-Reducing with averages (antialiasing) leaves little power at the finest scale.
-Reducing that picks or blends single pixels folds the power of finer scales into it.
-Enlarging leaves the finest scales empty, or interpolates with weights that are
-periodic along each axis (Popescu and Farid, 2005). Single photos differ in
-sharpness for other reasons, so each score is the median over a set of images.
-The limits come from real photos: tests/preprocessing/hints/test_image_hints.py
-measures how often each hint is right and wrong.
+If images are reduced with averages (antialiasing), little power is left at the finest scale. If
+they are reduced by picking or blending single pixels, the power of finer scales is folded into the
+finest scale. If images are enlarged, the finest scales are empty, or the weights of the
+interpolation are periodic along each axis (Popescu and Farid, 2005). Single photos differ in
+sharpness for other reasons, so each score is the median over a set of images. The limits come from
+real photos: tests/preprocessing/hints/test_image_hints.py measures how often each hint is right and
+wrong.
 """
 
 from typing import NamedTuple
@@ -30,12 +30,12 @@ class Scores(NamedTuple):
     """Medians over the images of a set.
 
     Args:
-        repeated: Share of rows, or of columns if it is smaller, that equal their
-            neighbour.
+        repeated: Share of rows, or of columns, that equal their neighbour: the smaller of the two
+            shares.
         fine: log10 of the ratio of the power at the finest scales to that at
             middle scales, plus `detail`.
-        periodicity: Natural logarithm of the ratio of peak to median in the
-            spectrum of the roughness, along the axis where it is larger.
+        periodicity: Natural logarithm of the ratio of peak to median in the spectrum of the
+            roughness, along the axis with the larger ratio.
         detail: log10 of the ratio of the power at fine scales to that at coarse
             scales.
         stretch: log10 of the ratio of the power along the width to that along

@@ -1,4 +1,4 @@
-"""Feed evidence: checks whether the images as fed are surely in the observed convention."""
+"""Feed evidence: checks whether the images as fed are certainly in the observed convention."""
 
 import numpy as np
 
@@ -19,11 +19,12 @@ def is_filled(summary: InputSummary, observed: InputConvention) -> bool:
 def shows_its_convention(
     summary: InputSummary, observed: InputConvention, expected: InputConvention
 ) -> bool:
-    """Whether the values rule out that these are pale or dark images in the expected convention.
+    """Whether the values prove that these are no pale or dark images in the expected convention.
 
     Values from 0.06 to 1 may be ordinary images in [0, 1], or pale images in [-1, 1]. The values
-    rule this out if they leave the expected range, or if they reach black or white of the observed
-    convention where the expected one has another value for it.
+    prove it if they leave the expected range. They also prove it if they reach the black or white
+    of the observed convention, and this black or white has another value in the expected
+    convention.
     """
     low, high = summary.minimum, summary.maximum
     scale, offset = np.asarray(expected.scale), np.asarray(expected.offset)
@@ -46,7 +47,7 @@ def could_be_the_subject(
     """Whether pale, dark or hazy images could explain why another convention seems to fit.
 
     A fix that stretches the contrast of such images makes them look more like training images to
-    batch norm and the trial. This cannot explain a factor as large as 255.
+    batch norm and the trial. The stretching of contrast cannot explain a factor as large as 255.
     """
     return are_near(observed, expected) and not is_filled(summary, observed)
 

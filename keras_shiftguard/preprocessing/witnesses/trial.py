@@ -1,15 +1,15 @@
 """Trial of a fix: tests whether a network recognises its images better with the fix.
 
 If the input is right, a network gives similar features to two views of one photo, and different
-features to different photos. So the trial takes the features of two views of each image, once as
-fed and once with the fix. The score of an image is its InfoNCE: the cosine similarities of its
-first view to the second views of all images go through a softmax, and the score is the log
+features to different photos. So the trial computes the features of two views of each image, once as
+fed and once with the fix. The score of an image is its InfoNCE: a softmax is applied to the cosine
+similarities of its first view to the second views of all images, and the score is the log
 probability of its own second view. The result is the mean difference of the scores, in standard
-errors over the images. "Sees better" means a higher score.
+errors over the images. "Sees better" means that the network reaches a higher score.
 
 The trial needs no labels, no batch norm and no training data. It tests one suspected fix; a search
-over many would be wrong too often. If there are labels that the network has learnt, they decide
-instead: the fix must make them more probable.
+over many fixes would be wrong too often. If the images have labels that the network has learnt, the
+score is the log probability of the labels instead: the fix must make the labels more probable.
 
 Reference:
     van den Oord, Li, Vinyals (2018), Representation Learning with Contrastive Predictive Coding
@@ -44,18 +44,18 @@ class Preference:
     """Result of a trial: how much better a network sees with a fix than without.
 
     Args:
-        sigmas: The mean difference of the scores in standard errors over the images; below 0
-            if the network sees better without the fix. The score is the InfoNCE of the features.
-            If the logits of a classifier are compared as well, the smaller difference is taken.
-            With labels that it has learnt, the score is their log probability.
-        told_apart: How well the network tells the images apart, with or without the fix,
+        sigmas: The mean difference of the scores in standard errors over the images; below 0 if the
+            scores are higher without the fix. The score is the InfoNCE of the features. If the
+            logits of a classifier are compared as well, `sigmas` is the smaller of the two
+            differences. If the network has learnt the labels, the score is their log probability.
+        told_apart: How well the network distinguishes the images, with or without the fix,
             whichever is better: 0 is chance, 1 is perfect.
         num_images: Number of distinct images.
-        by_labels: Whether the labels decided.
-        of_features: The difference by the features alone, if the logits are compared.
-        of_logits: The difference by the logits alone, if they are compared.
-        head_tells: Whether the logits, if they are compared, tell the images apart. Those of a
-            classifier of two classes do not.
+        by_labels: Whether the score was the log probability of the labels.
+        of_features: The difference by the features alone; None if the logits are not compared.
+        of_logits: The difference by the logits alone; None if the logits are not compared.
+        head_tells: Whether the logits distinguish the images; True if the logits are not compared.
+            The logits of a classifier with two classes do not distinguish images.
     """
 
     sigmas: float
@@ -68,7 +68,7 @@ class Preference:
 
     @property
     def at_best(self) -> float:
-        """The difference of the features or of the logits, whichever speaks more for the fix."""
+        """The larger of the difference by the features and the difference by the logits."""
         if self.of_features is None or self.of_logits is None:
             return self.sigmas
         return max(self.of_features, self.of_logits)
@@ -80,7 +80,7 @@ class Preference:
 
     @property
     def can_tell(self) -> bool:
-        """Whether there are enough images, and the network can tell them apart at all."""
+        """Whether the trial can decide: enough images, and a network that distinguishes them."""
         enough = self.num_images >= MIN_TRIAL_IMAGES
         return enough and (self.by_labels or self.told_apart >= MIN_TOLD_APART)
 
@@ -112,17 +112,18 @@ class Preference:
 class Trial:
     """Trial of fixes on some images. The network first runs when a fix is tried.
 
-    Features are cached, so that no batch runs twice with the same fix.
+    Features are cached, so that the network runs on each batch only once for each fix.
 
     Args:
         read: The reader of the network's features; trials of one network share it.
         inputs: Images as fed, by input name.
         name: Name of the image input to fix.
-        axis: Its channel axis.
-        with_head: Whether the logits of the classifier, if there is one, are compared as well: a
-            head on a frozen backbone may have learnt an input that the backbone does not expect.
-        labels: Labels of the images, if any, see `host_class_ids`. They decide if the classifier
-            has learnt them.
+        axis: The channel axis of the image input.
+        with_head: Whether the logits of the classifier, if there is one, are compared as well. The
+            comparison is useful because a head on a frozen backbone may have been trained with an
+            input that the backbone does not expect.
+        labels: Labels of the images, if any, see `host_class_ids`. If the classifier has learnt the
+            labels, their log probabilities are the scores.
     """
 
     def __init__(
@@ -149,9 +150,9 @@ class Trial:
         self._seen: dict[tuple[Transform, int, int], Features | None] = {}
 
     def of(self, fix: Transform, than: Transform = AS_FED) -> Preference:
-        """Returns how much better the network sees with `fix` than with another map.
+        """Returns how much higher the network's scores are with `fix` than with another map.
 
-        Only the first `FIRST_IMAGES` images are used if their result is clear.
+        If the result of the first `FIRST_IMAGES` images is clear, no further images are used.
 
         Args:
             fix: The map from the images as fed to the suspected convention.
@@ -170,15 +171,16 @@ class Trial:
         return self._compare(fix, than, self.num_images)
 
     def against(self, other: "Trial") -> Preference:
-        """Returns how much better the network sees these images than those of another trial.
+        """Returns how much higher the scores of these images are than those of another trial.
 
         Args:
             other: A trial of the same images, before they were repaired. In both trials the images
-                must be distinct: a trial drops duplicates, and then the two would not match.
+                must be distinct: a trial drops duplicates, and the images of the two trials would
+                then not correspond.
 
         Returns:
-            The preference. Where the features of the network are the images, it is one that
-            cannot tell.
+            The preference. If the features of the network are the images themselves, the preference
+            has `can_tell=False`.
         """
         n = self.num_images
         if n < MIN_TRIAL_IMAGES or self._read.has_one_layer:
@@ -186,7 +188,7 @@ class Trial:
         return _preference(other._seen_in(AS_FED, n), self._seen_in(AS_FED, n), n)
 
     def _compare(self, fix: Transform, than: Transform, n: int) -> Preference:
-        """Returns how much better the network sees the first `n` images with `fix`."""
+        """Returns how much higher the scores of the first `n` images are with `fix`."""
         return _preference(self._seen_in(than, n), self._seen_in(fix, n), n)
 
     def _seen_in(self, transform: Transform, n: int) -> "_Seen | None":
@@ -266,15 +268,16 @@ def _preference(before: _Seen | None, after: _Seen | None, n: int) -> Preference
     if before.by_logits is None or after.by_logits is None:
         return Preference(of_features, told_apart, n)
     of_logits = _sigmas(after.by_logits - before.by_logits)
-    # The cosine of two pairs of logits is mostly near 1 or -1. A wrong match then costs so much
-    # that one answer for all images can score better than answers that tell them apart.
+    # The cosine of two pairs of logits is mostly near 1 or -1. A wrong match then lowers the score
+    # so much that equal logits for all images can score higher than logits that distinguish the
+    # images.
     head_tells = _told_apart(before.by_logits, after.by_logits) >= MIN_TOLD_APART
     sigmas = min(of_features, of_logits)
     return Preference(sigmas, told_apart, n, False, of_features, of_logits, head_tells)
 
 
 def _told_apart(before: np.ndarray, after: np.ndarray) -> float:
-    """Returns how well the images are told apart, before or after, whichever is better."""
+    """Returns how well the scores distinguish the images, before or after, whichever is better."""
     best = max(before.mean(), after.mean())
     return float(1 + best / np.log(len(before)))
 
@@ -290,14 +293,15 @@ def _log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 def info_nce(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Returns how well each image's second view is found among those of all images.
+    """Returns how well each image's second view is recognised among the second views of all images.
 
     Args:
         first: Features of the first views, `(n, d)`.
         second: Features of the second views, `(n, d)`.
 
     Returns:
-        `(n,)`: the log probability of the own second view; `-log(n)` is chance, 0 is perfect.
+        `(n,)`: the log probability of the image's own second view; `-log(n)` is chance, 0 is
+        perfect.
     """
     a, b = (x / (np.linalg.norm(x, axis=1, keepdims=True) + 1e-12) for x in (first, second))
     return np.diag(_log_softmax(a @ b.T / TRIAL_TEMPERATURE))
