@@ -1,7 +1,8 @@
 /* The page as a whole: it requests data, stores them, and notifies the views.
  *
  * A notification names what changed: "data" (a new overview), "others" (the overview
- * of the second run), "rows" (the list of features), "times", or keys of the state.
+ * of the second run), "rows" (the list of features), "gap" (the accuracy gap), "times" (when the
+ * data were read), or keys of the state.
  */
 
 import { el } from "./dom.js";
@@ -73,7 +74,7 @@ class App {
   }
 
   shown() {
-    this.state.save(); // the address may have belonged to another tab
+    this.state.save(); // while another tab of TensorBoard was shown, the address held its state
     if (!this.stale) return;
     this.stale = false;
     this.refresh("shown");
@@ -102,7 +103,7 @@ class App {
       if (!late()) this.pages.clear();
     } catch (error) {
       if (error?.name === "AbortError" || late()) return;
-      // The console gets unexpected errors only; the page shows all others.
+      // The page shows every error; only unexpected ones also go to the console.
       if (error?.status === undefined) console.error(error);
       this.failed(error);
     }

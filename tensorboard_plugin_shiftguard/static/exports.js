@@ -1,4 +1,4 @@
-/* Downloads of the shown data: JSON, CSV, SVG. */
+/* Downloads of the shown data, as CSV or SVG. */
 
 import { binName } from "./histogram.js";
 
