@@ -89,12 +89,13 @@ def named(
 
 
 def is_usual(front: Front) -> bool:
-    """Whether a front on three channels applies one or two named conventions to raw images.
+    """Whether a front only multiplies, or applies one or two named conventions to raw images.
 
     Any other front, such as a `Normalization` that was adapted to a data set, belongs to weights
     that were trained on the output of this front.
     """
-    return any(_from_raw(front))
+    multiplies = not np.any(front.offset) and np.ptp(front.scale) == 0
+    return bool(multiplies) or any(_from_raw(front))
 
 
 def describe(
