@@ -61,8 +61,8 @@ class ShiftGuard(keras.callbacks.Callback):
     Pass the callback to `model.fit`, `model.evaluate` or `model.predict`. The callback measures
     each batch outside the training step, without changing the model or the data. From the first
     batches it judges whether the preprocessing is the one that the model was trained with. This
-    check needs no labels and no reference data. Training is not changed: the weights are bit for bit
-    the same as without the callback, unless `on_mismatch="fix"` or `adapt` changes the input.
+    check needs no labels and no reference data. Training is not changed: the weights are bit for
+    bit the same as without the callback, unless `on_mismatch="fix"` or `adapt` changes the input.
 
     Args:
         reference: Data that training and validation are compared with, in addition to the
