@@ -20,6 +20,8 @@ class State:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._variables: dict[str, tuple[keras.Variable, float]] = {}
+        # The values that `reset` assigns, as tensors: making them anew takes most of its time.
+        self._filled: dict[tuple[tuple[int, ...], float], Any] = {}
 
     def add(self, name: str, shape: tuple[int, ...], fill: float = 0.0) -> keras.Variable:
         """Creates a variable with the value `fill`, which `reset` assigns again."""
@@ -44,8 +46,15 @@ class State:
         return {name: read(variable) for name, (variable, _) in self._variables.items()}
 
     def reset(self) -> None:
+        """Assigns to each variable the value that it was created with."""
         for variable, fill in self._variables.values():
-            assign(variable, fill)
+            if _is_shared(variable):
+                assign(variable, fill)
+                continue
+            key = (tuple(variable.shape), fill)
+            if key not in self._filled:
+                self._filled[key] = ops.full(*key, dtype="float32")
+            variable.assign(self._filled[key])
 
 
 def assign(variable: keras.Variable, value: Any) -> None:
@@ -59,12 +68,17 @@ def assign(variable: keras.Variable, value: Any) -> None:
         value: A number or an array, the same in all processes.
     """
     value = np.broadcast_to(np.asarray(value, dtype=variable.dtype), tuple(variable.shape))
-    if keras.backend.backend() == "jax" and not variable.value.is_fully_addressable:
+    if _is_shared(variable):
         import jax
 
         sharding = variable.value.sharding
         value = jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
     variable.assign(value)
+
+
+def _is_shared(variable: keras.Variable) -> bool:
+    """Whether a variable of JAX is spread over several processes."""
+    return keras.backend.backend() == "jax" and not variable.value.is_fully_addressable
 
 
 def read(variable: keras.Variable) -> np.ndarray:
