@@ -57,6 +57,7 @@ def guarded(target, **kwargs):
     return sg.ShiftGuard(target_data=target, **kwargs)
 
 
+@pytest.mark.thorough
 def test_a_target_that_can_be_read_only_once(data):
     parts = (data[0][start : start + 64] - np.float32(0.25) for start in (0, 64, 128))
     guard = guarded(parts, adapt=("augmentation", "batch_norm"))

@@ -253,6 +253,7 @@ def test_the_first_classes_of_a_sorted_validation_are_not_priced():
     assert not _represents(np.arange(200) // 80, labels)
 
 
+@pytest.mark.thorough
 def test_frames_of_clips_make_a_cost_less_sure():
     (x, y), (other, z) = levels(0), levels(1)
     wrong = np.where(np.arange(300) % 10 == 0, 1 - z, z)  # a tenth of validation is lost

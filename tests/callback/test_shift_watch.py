@@ -275,9 +275,8 @@ def test_a_target_that_does_not_fit_is_an_error_before_training(train):
     assert "train_step" not in vars(model)
 
 
-@pytest.mark.parametrize(
-    "declared", [None, pytest.param({"validation": 0.1}, marks=pytest.mark.thorough)]
-)
+@pytest.mark.thorough
+@pytest.mark.parametrize("declared", [None, {"validation": 0.1}])
 def test_frames_of_clips_are_not_counted_as_samples(train, declared):
     """Twenty clips of ten frames look unlike training by chance."""
     x, y = images(7, 20)

@@ -222,6 +222,7 @@ def test_a_users_own_metric_is_measured_the_same_way(data):
         assert guard.profiles[name].features["mean_of_x"] == pytest.approx(part.mean(), rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_many_batches_are_drained_before_counts_stop(data, monkeypatch):
     """Draining in mid-epoch loses nothing."""
     monkeypatch.setattr("keras_shiftguard.callback.passes.BATCHES_PER_DRAIN", 3)
@@ -269,6 +270,7 @@ def test_a_step_that_does_not_call_super(data):
     assert_measured(guard.profiles["train"], x)
 
 
+@pytest.mark.thorough
 def test_first_samples_are_those_that_were_fed(data):
     x, y = data
     kept = {}

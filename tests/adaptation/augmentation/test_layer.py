@@ -105,6 +105,7 @@ def test_both_layouts_give_the_same(images):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.backend
 def test_in_a_compiled_step_strengths_change_without_a_new_trace(images):
     """At zero strength the layer is exact, and equal seeds give equal results."""

@@ -108,6 +108,7 @@ def test_a_cut_network_that_several_share_is_not_given_one_name():
     assert match.convolutions < match.signature.convolutions
 
 
+@pytest.mark.thorough
 def test_a_cut_network_of_its_own_kind_keeps_its_name():
     base = trunk("MobileNetV2")
     (match,) = recognise(keras.Model(base.input, base.get_layer("block_13_expand_relu").output))
@@ -223,6 +224,7 @@ def autoencoder():
     return keras.Model(images, x)
 
 
+@pytest.mark.thorough
 def test_the_lookalike_of_resnet50_is_close():
     # The same builder with Keras's own numbers is recognised. So the networks below are
     # not recognised because of the one thing in which they differ.
