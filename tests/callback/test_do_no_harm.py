@@ -5,6 +5,7 @@ and without the guard, provided that two runs without it agree. Each comparison
 checks that first.
 """
 
+import functools
 import random
 import zipfile
 
@@ -138,8 +139,8 @@ QUICK = ("sequential",)
     [case if case in QUICK else pytest.param(case, marks=pytest.mark.thorough) for case in CASES],
 )
 def test_training_is_bit_for_bit_the_same(case, mode, data):
-    if BACKEND == "torch" and case == "steps_per_execution":
-        pytest.skip("Keras refuses steps_per_execution on torch")
+    if BACKEND == "torch" and case in ("jit", "steps_per_execution"):
+        pytest.skip("Keras refuses steps_per_execution on torch; for torch.compile see below")
     if BACKEND == "jax" and case == "jit":
         pytest.skip("JAX compiles each step anyway, so that is `sequential`")
     if case != "sequential" and mode == "fix":
@@ -161,6 +162,28 @@ def test_training_is_bit_for_bit_the_same(case, mode, data):
         assert same(first, guarded)
     else:
         pytest.skip("two runs without the guard do not agree either")
+
+
+@pytest.mark.thorough
+@pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
+def test_torch_compile_meets_nothing_of_the_guard(data, monkeypatch):
+    """Dynamo traces the step, and the backend `eager` runs it: generating code takes minutes."""
+    import torch
+    from torch._dynamo.utils import counters
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+
+    def trained(*guards):
+        torch._dynamo.reset()
+        counters.clear()
+        result = train(sequential, data, guards, jit_compile=True)
+        return result, dict(counters["stats"]), dict(counters["graph_break"])
+
+    plain, *traced = trained()
+    guard = ShiftGuard(on_mismatch="ignore", verbose=0)
+    guarded, *traced_with_guard = trained(guard)
+    assert same(plain, guarded) and traced == traced_with_guard
+    assert traced[0] and guard.profiles["train"].num_samples == 60
 
 
 def test_no_global_random_state_is_consumed(data):
