@@ -155,7 +155,8 @@ def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
     count = 0
     for x, y, weight in batches(data):
         yield x, y, weight
-        count += next((np.shape(each)[0] for each in named_inputs(x).values()), 0)
+        leaves = [leaf for leaf in keras.tree.flatten(x) if hasattr(leaf, "shape")]
+        count += leaves[0].shape[0] if leaves else 1
         if count >= max_samples:
             return
 
