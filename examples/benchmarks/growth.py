@@ -16,6 +16,7 @@ cost hides nothing.
 import argparse
 import gc
 import json
+import math
 import os
 import subprocess
 import sys
@@ -65,19 +66,20 @@ def timed_guard(log_dir):
             start = time.process_time()
             super().on_epoch_end(epoch, logs)
             self.ends = (*self.ends, time.process_time() - start)
-            variables = self._run.stream("train").variables
-            self.state = sum(4 * int(_product(v.shape)) for v in variables)
+            self.state = state_bytes(self._run.stream("train"))
             files = Path(log_dir).rglob("events.out.tfevents.*")
             self.written = (*self.written, sum(f.stat().st_size for f in files))
 
     return Timed(log_dir=log_dir, verbose=0, on_mismatch="ignore", on_shift="ignore")
 
 
-def _product(shape):
-    total = 1
-    for side in shape:
-        total *= side
-    return total
+def state_bytes(stream):
+    """Returns the bytes of the statistics of a stream, and of the images that it keeps."""
+    sketches, labels = stream.sketches.values(), stream.labels
+    states = [state for s in sketches for state in (s.state, s.measured_state)]
+    values = [v for state in (*states, labels.state, labels.details) for v in state.variables]
+    kept = [buffer.read()[0] for buffer in stream.kept_samples.values()]
+    return 4 * sum(math.prod(each.shape) for each in (*values, *kept))
 
 
 def epochs_timed(model, x, y, callbacks, epochs):

@@ -57,6 +57,10 @@ def timed(run, x, calls):
     return np.subtract((time.perf_counter(), time.process_time()), (wall, cpu)) * 1000 / calls
 
 
+def show(name, wall, cpu):
+    print(f"  {name:38} {wall:6.2f} ms wall {cpu:6.2f} ms cpu", flush=True)
+
+
 def main():
     args = parse()
     os.environ["KERAS_BACKEND"] = args.backend
@@ -65,6 +69,7 @@ def main():
     from keras import ops
 
     from keras_shiftguard.statistics.batch import spec_for
+    from keras_shiftguard.statistics.kept_samples import KeptSamples
     from keras_shiftguard.statistics.schedule import ROWS
     from keras_shiftguard.statistics.sketch import Sketch
 
@@ -91,8 +96,13 @@ def main():
     }
     print(f"{args.backend}, a batch of {shape}, {args.calls} calls; load {os.getloadavg()[0]:.1f}")
     for name, (update, variables) in parts.items():
-        wall, cpu = timed(compiled(update, variables), x, args.calls)
-        print(f"  {name:36} {wall:6.2f} ms wall {cpu:6.2f} ms cpu")
+        show(name, *timed(compiled(update, variables), x, args.calls))
+    # A pass of `calls` measured steps fills the buffer; three steps come before the timing.
+    buffer, labels = KeptSamples(sketch.spec), ops.convert_to_tensor(np.arange(shape[0]) % 10)
+    buffer.spread(args.calls + 3)
+    name = "images to the host, at every k-th step"
+    show(name, *timed(lambda x: buffer.update(x, labels), x, args.calls))
+    print(f"  kept after this pass: {len(buffer.positions)} images")
 
 
 if __name__ == "__main__":

@@ -90,12 +90,18 @@ def plain(scope=nullcontext, share=lambda part: part, rows=ROWS):
 
 
 def count(scope=nullcontext, share=lambda part: part, rows=ROWS, log_dir=None):
-    """Runs a fit with a guard and without validation; measures inputs and labels, and diagnoses."""
+    """Runs a fit with a guard and without validation; measures inputs and labels, and diagnoses.
+
+    A second fit, without a guard, must give the same weights, bit for bit.
+    """
     train, _, _ = digits(rows)
     with scope():
-        model = network()
+        model, alone = network(), network()
     guard = sg.ShiftGuard(on_mismatch="ignore", log_dir=log_dir, verbose=0)
     fitted(model, guard, share(train), None)
+    fitted(alone, None, share(train), None)
+    for ours, theirs in zip(model.get_weights(), alone.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     assert guard.diagnosis is not None
     return arrays_of(guard.profiles["train"]) | {"shifted": np.asarray(guard.report.shifted)}
 

@@ -1,7 +1,9 @@
 """`ShiftGuard`: the Keras callback that checks the data of a fit."""
 
+from collections import deque
 from collections.abc import Sequence
 from os import PathLike
+from threading import get_ident
 from typing import Any
 
 import keras
@@ -197,6 +199,8 @@ class ShiftGuard(keras.callbacks.Callback):
         self._known: dict[str, InputProfile] = {}  # of "reference" and "target", if given
         self._repair = Repair(self.adapt, target)
         self._supervisor = Supervisor()
+        self._thread = get_ident()  # of the run
+        self._ended: deque[tuple[str, int]] = deque()  # ended batches that are not counted yet
         self._loaded: dict[str, Any] | None = None  # result of `load_state`, until a fit uses it
 
     @property
@@ -296,6 +300,14 @@ class ShiftGuard(keras.callbacks.Callback):
         """Removes the guard from the model, for example after an interrupted fit."""
         self._supervisor.detach()
 
+    def set_params(self, params: dict[str, Any] | None) -> None:
+        if params is not None and params is self.params:  # Keras calls this twice in one run
+            raise BadInputError(
+                "The same ShiftGuard is in `callbacks` twice. Pass it once, or make a second "
+                "ShiftGuard with other options."
+            )
+        super().set_params(params)
+
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
         self._begin("train")
@@ -305,13 +317,13 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(self._start_epoch, epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.begin_batch("train")
+        self._begin_batch("train")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.count, "train", batch)
-        self._expect_progress_bar()
+        self._end_batch("train", batch)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._count_ended()
         self._print(self._supervisor.call(Run.finish_epoch, epoch, logs))
         self._supervisor.call(Run.save_epoch)
 
@@ -334,13 +346,13 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(Run.start_validation)
 
     def on_test_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.begin_batch("validation")
+        self._begin_batch("validation")
 
     def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.count, "validation", batch)
-        self._expect_progress_bar()
+        self._end_batch("validation", batch)
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._count_ended()
         self._print(self._supervisor.call(Run.finish_validation))
         if self._run is None or not self._run.training:
             self._supervisor.end()
@@ -351,13 +363,13 @@ class ShiftGuard(keras.callbacks.Callback):
         self._supervisor.call(Run.start_prediction)
 
     def on_predict_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.begin_batch("prediction")
+        self._begin_batch("prediction")
 
     def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        self._supervisor.call(Run.count, "prediction", batch)
-        self._expect_progress_bar()
+        self._end_batch("prediction", batch)
 
     def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
+        self._count_ended()
         self._print(self._supervisor.call(Run.finish_prediction))
         self._supervisor.end()
         mark_line(is_open=False)
@@ -376,10 +388,31 @@ class ShiftGuard(keras.callbacks.Callback):
             ShiftGuardError: for arguments or data that cannot be used.
         """
         self.detach()
+        self._thread = get_ident()
+        self._ended.clear()
         self._measure_known()
         self._supervisor.begin(lambda: self._new_run(kind), self.params)
         if kind == "train" and self._run is not None and not self._supervisor.has_failed:
             self._print(f"ShiftGuard is on. {self._run.shift.needs}")
+
+    def _begin_batch(self, stream: str) -> None:
+        self._count_ended()
+        self._supervisor.begin_batch(stream)
+
+    def _end_batch(self, stream: str, batch: int) -> None:
+        """Counts a batch that has ended, or leaves that to the thread of the run.
+
+        On JAX and PyTorch, Keras calls the end of a batch in other threads, while the next batch
+        runs, if `callbacks` is a single callback and not a list.
+        """
+        self._ended.append((stream, batch))
+        if get_ident() == self._thread:
+            self._count_ended()
+        self._expect_progress_bar()
+
+    def _count_ended(self) -> None:
+        while self._ended:
+            self._supervisor.call(Run.count, *self._ended.popleft())
 
     def _start_epoch(self, run: Run, epoch: int) -> None:
         if epoch and not run.num_batches:  # the fit resumes an earlier one

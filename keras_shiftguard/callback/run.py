@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from os import PathLike
 from typing import Any
 
@@ -196,8 +196,7 @@ class Run:
         self._start_pass("validation")
         if self.target_outputs is not None:
             self.target_outputs.restart()
-        if not self.preprocessing.is_settled("validation"):
-            self.preprocessing.correct_like(self.stream("validation"), self.stream("train"))
+        self._correct_validation()
 
     def begin_batch(self, name: str) -> None:
         """Makes the probe measure the next batch as a batch of this stream."""
@@ -208,6 +207,9 @@ class Run:
         """Stops measuring batches; corrections and augmentation of the input go on."""
         if self._probe is not None:
             self._probe.stop_measuring()
+            if self.training:  # the next validation must be corrected like training
+                with suppress(Exception):  # a second failure
+                    self._correct_validation()
 
     def count(self, name: str, batch: int) -> None:
         """Counts the batches of a pass; checks the preprocessing and writes profiles when due.
@@ -219,6 +221,8 @@ class Run:
         if self._probe is not None:
             self._probe.end_batch()
         counter = self._passes[name]
+        if batch <= counter.position:  # threads of Keras may end batches in another order
+            return
         counter.advance(batch)
         if self._has_failed:
             return
@@ -335,6 +339,14 @@ class Run:
             return ""
         after = " after the correction" if "train" in self.preprocessing.corrected else ""
         return f"The profile of training{after} is attached to {path}."
+
+    def _correct_validation(self) -> None:
+        """Corrects validation in the same way as training, until validation is diagnosed."""
+        train, validation = self.stream("train"), self.stream("validation")
+        if "train" in self.preprocessing.corrected and not validation.is_built:
+            # Its shapes may be unknown until its first batch, which must be corrected as well.
+            validation.build([sketch.spec for sketch in train.sketches.values()])
+        self.preprocessing.correct_like(validation, train)
 
     def _start_pass(self, name: str) -> None:
         stream, steps = self.stream(name), None

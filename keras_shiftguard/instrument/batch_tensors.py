@@ -5,25 +5,20 @@ from typing import Any
 
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.batches import named_inputs
-from keras_shiftguard.statistics.batch import is_numeric
+from keras_shiftguard.statistics.batch import is_numeric, why_not_dense
 
 
 def is_dense(x: Any) -> bool:
     """Whether `x` is a numeric tensor that is neither ragged nor sparse."""
-    return not _why_not_dense(x)
+    return not why_not_measured(x)
 
 
-def _why_not_dense(x: Any) -> str:
-    """Returns a phrase that says why `x` is not dense; "" if it is."""
-    kind = type(x).__name__
-    if isinstance(x, (dict, list, tuple)):
-        return "it consists of several tensors"
-    if kind == "RaggedTensor":
-        return "it is ragged"
-    if kind in ("SparseTensor", "BCOO") or getattr(x, "is_sparse", False):
-        return "it is sparse"
+def why_not_measured(x: Any) -> str:
+    """Returns a phrase that says why `x` is not measured in a fit; "" if it is."""
+    if why := why_not_dense(x):
+        return why
     if not is_numeric(x) or not hasattr(x, "shape"):
-        return f"it holds no numbers but {getattr(x, 'dtype', kind)}"
+        return f"it holds no numbers but {getattr(x, 'dtype', type(x).__name__)}"
     return ""
 
 
@@ -41,7 +36,7 @@ class UnmeasuredInputs:
             measured: Names of the inputs that are measured.
         """
         reasons = {
-            name: _why_not_dense(x) or f"its shape {tuple(x.shape)} is not supported"
+            name: why_not_measured(x) or f"its shape {tuple(x.shape)} is not supported"
             for name, x in inputs.items()
             if name not in measured
         }

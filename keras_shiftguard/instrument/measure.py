@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.batch_tensors import why_not_measured
 from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
@@ -47,8 +48,8 @@ def profile(
         An `InputProfile`, with one summary for each numeric input.
 
     Raises:
-        BadInputError: if `data` is empty or has no numeric input, if the outputs of the model
-            cannot be profiled, or if `distinct_samples` is not above 0.
+        BadInputError: if `data` is empty or has no input that can be measured, if the outputs of
+            the model cannot be profiled, or if `distinct_samples` is not above 0.
 
     Example:
 
@@ -109,7 +110,7 @@ def profile_of(
         data_format: `"channels_last"` or `"channels_first"`; None for Keras's default.
 
     Raises:
-        BadInputError: if the stream is empty or holds no numeric input.
+        BadInputError: if the stream is empty, or holds no input that can be measured.
     """
     measurement = Measurement(details, data_format)
     total = InputProfile()
@@ -120,8 +121,10 @@ def profile_of(
         if count % BATCHES_PER_DRAIN == 0:
             total = total + measurement.drain()
     if not measurement.sketches:
-        what = "holds no numeric input" if count else "is empty"
-        raise BadInputError(f"There is nothing to measure: `data` {what}.")
+        what = "holds no input that can be measured" if count else "is empty"
+        reasons = [f"{name!r} ({why})" for name, why in measurement.left_out.items()]
+        why = f": {' and '.join(reasons)}" if reasons else ""
+        raise BadInputError(f"There is nothing to measure: `data` {what}{why}.")
     return total + measurement.drain()
 
 
@@ -140,6 +143,7 @@ class Measurement:
         self._data_format = data_format or keras.config.image_data_format()
         self.sketches: dict[str, Sketch] = {}
         self.labels = LabelSketch()
+        self.left_out: dict[str, str] = {}  # by input, a phrase that says why
         self._padding = Padding()
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
@@ -154,14 +158,16 @@ class Measurement:
         """
         tensors = {}
         for name, x in inputs.items():
-            x = as_measurable(x)
-            if x is None:
+            dense = as_measurable(x)
+            if dense is None:
+                self.left_out[name] = why_not_measured(x)
                 continue
-            tensor = ops.convert_to_tensor(x)
+            tensor = ops.convert_to_tensor(dense)
             if name not in self.sketches:
                 dtype = keras.backend.standardize_dtype(tensor.dtype)
                 spec = spec_for(name, tuple(tensor.shape), self._data_format, dtype)
                 if spec is None:
+                    self.left_out[name] = f"its shape {tuple(tensor.shape)} is not supported"
                     continue
                 self.sketches[name] = Sketch(spec)
             first_spec = self.sketches[name].spec

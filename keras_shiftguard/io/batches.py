@@ -155,7 +155,8 @@ def first_batches(data: Any, max_samples: int) -> Iterator[Batch]:
     count = 0
     for x, y, weight in batches(data):
         yield x, y, weight
-        count += len(next(iter(named_inputs(x).values()), ()))
+        leaves = [leaf for leaf in keras.tree.flatten(x) if hasattr(leaf, "shape")]
+        count += leaves[0].shape[0] if leaves else 1
         if count >= max_samples:
             return
 
@@ -218,6 +219,8 @@ def to_numpy(value: Any) -> np.ndarray:
         return value
     if hasattr(value, "detach"):  # a torch tensor, even if torch is not the backend
         return value.detach().cpu().numpy()
+    if hasattr(value, "toarray"):  # a sparse matrix of SciPy
+        return value.toarray()
     return np.asarray(value)
 
 
@@ -269,7 +272,7 @@ def _slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
             "Arrays need a batch dimension. Received a single number, or a list of them: pass "
             "np.asarray(y) in place of a list."
         )
-    lengths = {len(leaf) for leaf in leaves}
+    lengths = {leaf.shape[0] for leaf in leaves}  # sparse matrices of SciPy have no `len`
     if len(lengths) > 1:
         raise BadInputError(
             f"All arrays need the same number of samples. Received: {sorted(lengths)}"

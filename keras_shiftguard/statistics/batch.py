@@ -165,15 +165,32 @@ def pixels_per_sample(pixels: Any, spec: InputSpec) -> Any:
 
 
 def as_measurable(x: Any) -> Any:
-    """Returns the tensor in a form that can be measured; None if it holds no numbers.
+    """Returns the tensor in a form that can be measured; None if it is not dense and numeric.
 
-    A tensor of one dimension becomes `(samples, 1)`, and booleans become 0 and 1.
+    A tensor of one dimension becomes `(samples, 1)`, and booleans become 0 and 1. Matrices of SciPy
+    become dense.
     """
+    if hasattr(x, "toarray"):
+        x = x.toarray()
+    if why_not_dense(x):
+        return None
     if str(getattr(x, "dtype", "")).split(".")[-1] == "bool":
         x = ops.cast(ops.convert_to_tensor(x), "uint8")
     if not is_numeric(x):
         return None
     return x[:, None] if len(x.shape) == 1 else x
+
+
+def why_not_dense(x: Any) -> str:
+    """Returns a phrase that says why `x` is not one dense tensor; "" if it is."""
+    kind = type(x).__name__
+    if isinstance(x, (dict, list, tuple)):
+        return "it consists of several tensors"
+    if kind == "RaggedTensor":
+        return "it is ragged"
+    if kind in ("SparseTensor", "BCOO") or hasattr(x, "toarray") or getattr(x, "is_sparse", False):
+        return "it is sparse"
+    return ""
 
 
 def is_numeric(x: Any) -> bool:

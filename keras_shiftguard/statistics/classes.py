@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.statistics.batch import why_not_dense
+
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
 LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
@@ -28,9 +30,9 @@ def width_of(y: Any) -> int:
         kind = keras.backend.standardize_dtype(y.dtype)
     except (AttributeError, ValueError, TypeError):
         return 0
-    if type(y).__name__ in ("SparseTensor", "RaggedTensor", "BCOO"):
+    if why_not_dense(y) or len(shape) not in (1, 2):
         return 0
-    if len(shape) not in (1, 2) or not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
+    if not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
         return 0
     return 1 if len(shape) == 1 else int(shape[1] or 0)
 

@@ -34,25 +34,21 @@ class EmbeddingSketch:
     Args:
         dimension: Length of the vectors.
         state: The state that holds the variables; a new one by default.
-        prefix: Prefix of the names of the variables in `state`.
     """
 
-    def __init__(
-        self, dimension: int, state: State | None = None, prefix: str = "embedding"
-    ) -> None:
+    def __init__(self, dimension: int, state: State | None = None) -> None:
         self.dimension = dimension
         self.state = State("shiftguard") if state is None else state
-        self.prefix = prefix
         # Sums of the waves' deviations from the pivot, and of the products of these deviations.
         shape = (len(BANDWIDTHS), NUM_WAVES)
-        self.count = self.state.add(f"{prefix}_count", ())
-        self.pivot = self.state.add(f"{prefix}_pivot", shape)
-        self.first = self.state.add(f"{prefix}_first", shape)
-        self.second = self.state.add(f"{prefix}_second", (*shape, NUM_WAVES))
+        self.count = self.state.add("embedding_count", ())
+        self.pivot = self.state.add("embedding_pivot", shape)
+        self.first = self.state.add("embedding_first", shape)
+        self.second = self.state.add("embedding_second", (*shape, NUM_WAVES))
         # The same sums of the projections, with their squares in place of all products.
-        self.projected_pivot = self.state.add(f"{prefix}_projected_pivot", (NUM_DIRECTIONS,))
-        self.projected_first = self.state.add(f"{prefix}_projected_first", (NUM_DIRECTIONS,))
-        self.projected_second = self.state.add(f"{prefix}_projected_second", (NUM_DIRECTIONS,))
+        self.projected_pivot = self.state.add("embedding_projected_pivot", (NUM_DIRECTIONS,))
+        self.projected_first = self.state.add("embedding_projected_first", (NUM_DIRECTIONS,))
+        self.projected_second = self.state.add("embedding_projected_second", (NUM_DIRECTIONS,))
 
     def update(self, vectors: Any, rows: Any = None) -> tuple[Any, Any]:
         """Adds the vectors of one batch; vectors with non-finite or too large values are left out.
@@ -103,7 +99,7 @@ class EmbeddingSketch:
     def read(self, values: Mapping[str, np.ndarray]) -> MeanEmbedding:
         """Returns the embedding, from the values of `state.read()`."""
         count, pivot, first, second, *projected = (
-            values[f"{self.prefix}_{name}"]
+            values[f"embedding_{name}"]
             for name in (
                 "count",
                 "pivot",

@@ -1,11 +1,9 @@
-"""`Schedule`: the rule that selects the steps of a pass to measure; it never depends on time.
+"""`stride_for`: the rule that selects the steps of a pass to measure; it never depends on time.
 
 Every step counts its samples and labels, and adds them to the fingerprint of the pass. All other
 statistics are measured at every k-th step, spread evenly over the pass, since the samples of a
 pass may be sorted.
 """
-
-from collections.abc import Callable
 
 # Features and embeddings are measured on at most the first ROWS samples of a batch, and on about
 # SAMPLES_PER_PASS samples of a pass. This bounds the cost of a step and of a pass. The mean of
@@ -39,24 +37,3 @@ def stride_for(steps: int | None, batch_size: int | None = None, repeats: bool =
     measured = min(batch_size or ROWS, ROWS)
     stride = max(1, (steps or 0) * measured // SAMPLES_PER_PASS)
     return stride * REPEATED if repeats else stride
-
-
-class Schedule:
-    """Runs an update at the first step and at every `stride`-th step after it.
-
-    Args:
-        stride: Number of steps from one update to the next.
-    """
-
-    def __init__(self, stride: int = 1) -> None:
-        self.start(stride)
-
-    def start(self, stride: int) -> None:
-        """Sets the stride; the next step is due."""
-        self._step, self._stride = 0, stride
-
-    def run(self, update: Callable[[], None]) -> None:
-        """Calls `update` if this step is due."""
-        if self._step % self._stride == 0:
-            update()
-        self._step += 1

@@ -14,15 +14,15 @@ from keras_shiftguard.statistics.classes import width_of
 from keras_shiftguard.statistics.kept_samples import KeptSamples
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
-from keras_shiftguard.statistics.schedule import ROWS, Schedule
+from keras_shiftguard.statistics.schedule import ROWS
 from keras_shiftguard.statistics.sketch import Sketch
 
 
 class Stream:
     """The sketches, kept images and corrections of one stream.
 
-    `update` is called for each batch, before the compiled step and outside it. `drain`, `restart`
-    and `forget` read and reset the statistics.
+    `update` is called for each batch, before the compiled step and outside it. `drain` and
+    `restart` read and reset the statistics.
 
     Args:
         name: Name of the stream.
@@ -42,8 +42,8 @@ class Stream:
         self.is_built = False
         self.sketches: dict[str, Sketch] = {}
         self.labels: LabelSketch | None = None
-        self.schedule: Schedule | None = None
         self.stride = 1  # every `stride`-th step is measured
+        self._step = 0  # number of steps since the latest `measure_every`
         self.kept_samples: dict[str, KeptSamples] = {}
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
@@ -56,7 +56,6 @@ class Stream:
         images = [spec for spec in specs if spec.layout != "features"]
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
-        self.schedule = Schedule(self.stride)
         self.kept_samples.update({spec.name: KeptSamples(spec) for spec in images})
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
@@ -91,24 +90,21 @@ class Stream:
         if width_of(y) and len(sizes | {y.shape[0], None}) > 2:  # TensorFlow may not know a size
             y = None  # labels of parts of a sample, such as of the steps of a sequence
         fed, labels = inputs, y
+        if keras.backend.backend() == "torch":  # one copy to the device, not one in each operation
+            inputs = {name: keras.ops.convert_to_tensor(x) for name, x in inputs.items()}
+            y = keras.ops.convert_to_tensor(y) if width_of(y) else y
         inputs, y, rows = self._padding(inputs, y)
         for name, sketch in self.sketches.items():
             if name in inputs:
                 sketch.count(inputs[name], rows)
-        if self.labels is not None and self.schedule is not None:
+        if self.labels is not None:
             self.labels.update(y, rows)
-
-            def measure() -> None:
-                self._keep(fed, labels)
-                self._measure(inputs, y, rows)
-
-            self.schedule.run(measure)
-
-    def _keep(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds images of a batch, without padding, to the kept samples."""
-        for name, samples in self.kept_samples.items():
-            if name in inputs:
-                samples.update(inputs[name], y)
+        if self._step % self.stride == 0:
+            for name, samples in self.kept_samples.items():
+                if name in fed:
+                    samples.update(fed[name], labels)
+            self._measure(inputs, y, rows)
+        self._step += 1
 
     def _measure(self, inputs: Mapping[str, Any], y: Any, rows: Any) -> None:
         """Adds a batch to the value statistics and to the detailed label statistics."""
@@ -137,9 +133,7 @@ class Stream:
         At a measured step, the moments and extremes use all samples of the batch, and the other
         statistics at most `ROWS` samples.
         """
-        self.stride = stride
-        if self.schedule is not None:
-            self.schedule.start(stride)
+        self.stride, self._step = stride, 0
 
     def forget_samples(self) -> None:
         """Empties the buffers of images, so that they fill again."""
@@ -160,14 +154,6 @@ class Stream:
         """Spreads the kept samples over the `measured` batches of a pass (None: number unknown)."""
         for buffer in self.kept_samples.values():
             buffer.spread(measured)
-
-    def forget(self) -> None:
-        """Resets statistics, kept samples and corrections to the state after `build`."""
-        self.restart()
-        self.forget_samples()
-        for correction in self.corrections.values():
-            correction.switch_off()
-        self.measure_every(1)
 
     def drain(self) -> InputProfile:
         """Adds the statistics since the last call to `profile`; returns the added part."""

@@ -5,6 +5,7 @@ and without the guard, provided that two runs without it agree. Each comparison
 checks that first.
 """
 
+import functools
 import random
 import zipfile
 
@@ -26,6 +27,21 @@ def data():
     return rng.random((60, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 60)
 
 
+class MeanOfX(keras.metrics.Mean):
+    def update_state(self, x):
+        return super().update_state(x)
+
+
+class OnBatch(keras.callbacks.Callback):
+    """Trains on further batches between the epochs and within one."""
+
+    def _train(self, *args):
+        x = np.random.default_rng(2).random((8, 12, 12, 3)).astype("float32")
+        self.model.train_on_batch(x, np.arange(8) % 3)
+
+    on_epoch_begin = on_epoch_end = _train
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__()
@@ -41,6 +57,20 @@ class Subclassed(keras.Model):
         return x
 
 
+class OwnStep(Subclassed):
+    def train_step(self, *args):
+        return super().train_step(*args)
+
+
+class OwnFunction(Subclassed):
+    """A model that replaces what `fit` calls for each batch, for example to count the calls."""
+
+    def make_train_function(self, force=False):
+        super().make_train_function(force)
+        plain = self.train_function
+        self.train_function = lambda *args: plain(*args)
+
+
 def sequential():
     return keras.Sequential(
         [
@@ -49,13 +79,13 @@ def sequential():
             layers.Conv2D(4, 3),
             layers.BatchNormalization(),
             layers.Dropout(0.3),
-            layers.GlobalAveragePooling2D(),
+            layers.GlobalAveragePooling2D(name="features"),
             layers.Dense(3),
         ]
     )
 
 
-def train(build, data, guard=None, callbacks=(), policy="float32", fit=None, **compile_args):
+def train(build, data, guards=(), callbacks=(), policy="float32", **compile_args):
     x, y = data
     keras.utils.set_random_seed(7)
     keras.config.set_dtype_policy(policy)
@@ -63,16 +93,14 @@ def train(build, data, guard=None, callbacks=(), policy="float32", fit=None, **c
         model = build()
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.Adam(1e-2), loss, metrics=["accuracy"], **compile_args)
-        watchers = [guard] if guard is not None else []
         history = model.fit(
             x,
             y,
             batch_size=16,
             epochs=3,
             validation_data=(x[:20], y[:20]),
-            callbacks=[*callbacks, *watchers],
+            callbacks=[*(each() for each in callbacks), *guards],
             verbose=0,
-            **(fit or {}),
         )
     finally:
         keras.config.set_dtype_policy("float32")
@@ -94,6 +122,12 @@ CASES = {
     "jit": dict(build=sequential, jit_compile=True),
     "steps_per_execution": dict(build=sequential, steps_per_execution=3),
     "eager": dict(build=sequential, run_eagerly=True),
+    "own step": dict(build=OwnStep),
+    "own function": dict(build=OwnFunction),
+    "train_on_batch": dict(build=sequential, callbacks=[OnBatch]),
+    "two guards": dict(build=sequential),
+    "statistics": dict(build=sequential),
+    "feature_layer": dict(build=sequential),
 }
 QUICK = ("sequential",)
 
@@ -106,15 +140,22 @@ QUICK = ("sequential",)
 )
 def test_training_is_bit_for_bit_the_same(case, mode, data):
     if BACKEND == "torch" and case in ("jit", "steps_per_execution"):
-        pytest.skip("Keras refuses steps_per_execution on torch; torch.compile takes minutes")
+        pytest.skip("Keras refuses steps_per_execution on torch; for torch.compile see below")
     if BACKEND == "jax" and case == "jit":
         pytest.skip("JAX compiles each step anyway, so that is `sequential`")
     if case != "sequential" and mode == "fix":
         pytest.skip("the correction that stays off is compared on one kind of model")
     first, second = train(data=data, **CASES[case]), train(data=data, **CASES[case])
     # The correction stays off, because a network trained from scratch has no wrong input.
-    guard = ShiftGuard(on_mismatch=mode, verbose=0)
-    guarded = train(data=data, guard=guard, **CASES[case])
+    arguments = {
+        "statistics": {"statistics": [MeanOfX(name="mean_of_x")]},
+        "feature_layer": {"target_data": data[0][::-1], "feature_layer": "features"},
+    }.get(case, {})
+    guard, *more = (
+        ShiftGuard(on_mismatch=mode, on_shift="ignore", verbose=0, **arguments)
+        for _ in range(2 if case == "two guards" else 1)
+    )
+    guarded = train(data=data, guards=[guard, *more], **CASES[case])
     print(f"control: two runs without the guard agree: {same(first, second)}")
     assert guard.profiles["train"].num_samples == 60
     if same(first, second):
@@ -123,9 +164,31 @@ def test_training_is_bit_for_bit_the_same(case, mode, data):
         pytest.skip("two runs without the guard do not agree either")
 
 
+@pytest.mark.thorough
+@pytest.mark.skipif(BACKEND != "torch", reason="of PyTorch")
+def test_torch_compile_meets_nothing_of_the_guard(data, monkeypatch):
+    """Dynamo traces the step, and the backend `eager` runs it: generating code takes minutes."""
+    import torch
+    from torch._dynamo.utils import counters
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+
+    def trained(*guards):
+        torch._dynamo.reset()
+        counters.clear()
+        result = train(sequential, data, guards, jit_compile=True)
+        return result, dict(counters["stats"]), dict(counters["graph_break"])
+
+    plain, *traced = trained()
+    guard = ShiftGuard(on_mismatch="ignore", verbose=0)
+    guarded, *traced_with_guard = trained(guard)
+    assert same(plain, guarded) and traced == traced_with_guard
+    assert traced[0] and guard.profiles["train"].num_samples == 60
+
+
 def test_no_global_random_state_is_consumed(data):
     def draws(guard):
-        train(sequential, data, guard)
+        train(sequential, data, [] if guard is None else [guard])
         return (
             random.random(),
             np.random.random(),
@@ -139,7 +202,8 @@ def test_no_global_random_state_is_consumed(data):
 def test_checkpoints_written_in_mid_fit_hold_nothing_of_ours(data, tmp_path):
     def contents(guard, name):
         path = tmp_path / name
-        train(sequential, data, guard, [keras.callbacks.ModelCheckpoint(path)])
+        checkpoint = keras.callbacks.ModelCheckpoint(path)
+        train(sequential, data, [] if guard is None else [guard], [lambda: checkpoint])
         keys = []
         with zipfile.ZipFile(path) as archive:
             config = archive.read("config.json").decode()

@@ -127,6 +127,52 @@ def test_fix_corrects_training_and_validation(raw, labels, capsys):
     )
 
 
+class Pooled(keras.Model):
+    """A model whose input shape is unknown until its first batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = transferred()
+
+    def call(self, x):
+        return self.inner(x)
+
+
+class Fail(keras.callbacks.Callback):
+    """Makes the guard fail once training is corrected, or before its first comparison."""
+
+    def __init__(self, guard):
+        super().__init__()
+        self.guard = guard
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 1:
+            self.guard._supervisor.call(lambda run: 1 / 0)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
+def test_the_first_validation_is_corrected_like_training(fails, raw, labels):
+    """Else the checkpoint of the best epoch would be chosen on another input than trained on."""
+    model, guard = Pooled(), watching(on_mismatch="fix", verbose=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.SGD(0.0), loss)
+    more = {"batch_size": 8, "validation_data": (raw / 255, labels), "verbose": 0}
+    callbacks = [guard, Fail(guard)] if fails else [guard]
+    history = model.fit(raw / 255, labels, callbacks=callbacks, **more).history
+    right = model.evaluate(raw / 127.5 - 1, labels, batch_size=8, verbose=0)
+    assert history["val_loss"][-1] == pytest.approx(right, rel=1e-4)
+
+
+def test_the_same_guard_twice_is_refused_before_training(model, raw, labels):
+    guard, before = watching(verbose=0), model.get_weights()
+    with pytest.raises(sg.BadInputError, match="twice"):
+        model.fit(raw, labels, callbacks=[guard, guard], verbose=0)
+    assert all(map(np.array_equal, before, model.get_weights()))
+    fit(model, guard, raw / 127.5 - 1, labels)  # passed once, it works
+    assert guard.profiles["train"].num_samples == 16
+
+
 @pytest.mark.thorough
 @pytest.mark.filterwarnings("ignore::keras_shiftguard.ShiftWarning")
 def test_each_stream_is_corrected_by_its_own_diagnosis(raw, labels):

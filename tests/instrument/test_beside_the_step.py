@@ -102,6 +102,32 @@ def test_after_an_interrupted_fit_the_next_one_is_not_measured(data):
     other = sg.ShiftGuard(verbose=0)
     fit(model, data, other)
     assert other.profiles["train"].num_samples == 80
+    assert not hasattr(model.train_function, "shiftguard_probe")
+
+
+@pytest.mark.parametrize("repair", ["on_mismatch", "adapt"])
+def test_after_an_interrupted_fit_the_next_one_is_not_repaired(data, repair):
+    """Neither corrected nor augmented, although the wrapper of the dead run is still there."""
+    plain, model = network(), network()
+    guard = sg.ShiftGuard(verbose=0, **{repair: {"on_mismatch": "fix", "adapt": True}[repair]})
+
+    def interrupted(model):
+        for correction in guard._run.stream("train").corrections.values():
+            correction.switch_on(None, (2.0,) * 3, (0.0,) * 3)
+        if guard.augmentation is not None:
+            strengths = guard.augmentation.inputs["input"].strengths
+            strengths.assign(np.ones(strengths.shape))
+        raise Interrupt
+
+    with pytest.raises(Interrupt):
+        fit(model, data, guard, During(interrupted, batch=0), shuffle=False)
+    assert hasattr(model.train_function, "shiftguard_probe")
+    with pytest.raises(Interrupt):
+        fit(plain, data, During(interrupt, batch=0), shuffle=False)
+    for each in (plain, model):
+        keras.utils.set_random_seed(1)
+        fit(each, data, shuffle=False)
+    assert all(map(np.array_equal, plain.get_weights(), model.get_weights()))
 
 
 class InterruptBefore(keras.callbacks.Callback):
@@ -129,6 +155,20 @@ def test_two_guards_unwind_in_any_order(data):
         fit(model, data, first, second, During(lambda model: first.detach()))
     assert second.profiles["train"].num_samples == 80
     assert not hasattr(model.train_function, "shiftguard_probe")
+
+
+def test_a_guard_that_is_not_in_a_list(data):
+    """Keras then ends batches in other threads, while the next ones run."""
+    plain, model, guard = network(), network(), sg.ShiftGuard(verbose=0, on_shift="ignore")
+    more = {"batch_size": 4, "epochs": 2, "validation_data": data, "shuffle": False, "verbose": 0}
+    plain.fit(*data, **more)
+    model.fit(*data, callbacks=guard, **more)
+    assert all(map(np.array_equal, plain.get_weights(), model.get_weights()))
+    assert {name: p.num_samples for name, p in guard.profiles.items()} == {
+        "train": 80,
+        "validation": 80,
+    }
+    assert guard._run._passes["train"].batches == 40 and not guard._supervisor.has_failed
 
 
 def test_an_odd_last_batch_counts_each_sample_once(data):
@@ -204,6 +244,41 @@ def test_an_input_that_is_not_measured_is_named_once(data):
     assert len(ours) == 1, ours
     measured = {n: s.num_samples for n, s in guard.profiles["train"].inputs.items()}
     assert measured == {"image": 80, "other": 0}
+
+
+class OnlyImage(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+
+    def call(self, x):
+        return self.dense(keras.ops.reshape(x["image"], (-1, 432)))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return keras.ops.mean(keras.ops.square(y_pred))
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has such tensors")
+def test_sparse_ragged_and_text_inputs_are_named_in_one_warning(data):
+    import tensorflow as tf
+
+    x = {
+        "image": data[0],
+        "sparse": tf.sparse.from_dense(np.eye(80, dtype="float32")),
+        "ragged": tf.RaggedTensor.from_row_lengths(np.arange(160.0), [1, 3] * 40),
+        "text": tf.constant(["words"] * 80),
+    }
+    batches = tf.data.Dataset.from_tensor_slices(x).batch(16)
+    model, guard = OnlyImage(), sg.ShiftGuard(verbose=0)
+    model.compile("sgd")
+    with pytest.warns(sg.ShiftWarning) as warned:
+        model.fit(batches, epochs=2, callbacks=[guard], verbose=0, shuffle=False)
+    [said] = [str(w.message) for w in warned if w.category is sg.ShiftWarning]
+    for named in ("'sparse' (it is sparse)", "'ragged' (it is ragged)", "'text' (it holds no num"):
+        assert named in said
+    assert guard.profiles["train"].inputs["image"].num_samples == 80
+    with pytest.raises(sg.BadInputError, match="no input .*'ragged' .it is ragged"):
+        sg.profile({"ragged": batch["ragged"]} for batch in batches)
 
 
 def test_warnings_that_python_turns_into_errors_say_what_they_said(data):

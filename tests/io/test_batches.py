@@ -176,3 +176,15 @@ def test_images_of_several_sizes():
     assert inputs["input"].shape == (50, 6, 6, 3)
     summary = profile(images()).inputs["input"]
     assert (summary.smallest_size, summary.largest_size) == ((6, 6), (9, 9))
+
+
+def test_sparse_matrices_of_scipy_are_measured():
+    sparse = pytest.importorskip("scipy.sparse")
+    x = np.where(X[:, 0, :, 0] > 0.5, X[:, 0, :, 0], 0)
+    dense, matrix = profile((x, Y)).inputs["input"], sparse.csr_matrix(x)
+    batches = ((matrix[i : i + 10], Y[i : i + 10]) for i in range(0, 50, 10))
+    for data in ((matrix, Y), batches):
+        found = profile(data).inputs["input"]
+        assert found.num_samples == 50 and found.layout == "features"
+        np.testing.assert_allclose(found.mean, dense.mean, rtol=1e-6)
+    np.testing.assert_array_equal(first_samples(matrix, 8)[0]["input"], x[:8])
