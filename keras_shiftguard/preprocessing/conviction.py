@@ -12,6 +12,7 @@ from keras_shiftguard.conventions import MODES
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
 from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.expected.batch_norm import Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -20,6 +21,7 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     same_numbers,
 )
 from keras_shiftguard.preprocessing.limits import (
+    FAR_FACTOR,
     MAX_CLEAR_FIT,
     MAX_FAIR_FIT,
     MAX_GOOD_FIT,
@@ -78,7 +80,10 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         )
         if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
             # No convention fits well, so it proves nothing that the images as fed fit best.
-            return _acquitted(case, evidence)
+            levelled = case.fits_levelled()
+            if levelled is None:
+                return _acquitted(case, evidence)
+            evidence = (levelled.in_words(), *evidence)
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
     evidence = (*order.evidence, *evidence) if order.swap else (*evidence, *order.evidence)
@@ -141,6 +146,11 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             "published one."
         )
         return Verdict("ok", published, published, (text, *evidence))
+    if isinstance(reading, Reading) and memory < 1 and by_trial < 1:
+        levelled = case.fits_levelled()
+        if levelled is not None:
+            right, _ = both_conventions(reading.hypotheses[reading.as_fed], observation.convention)
+            return Verdict("ok", right, right, (levelled.in_words(), *evidence))
     if memory < 1 and by_trial == -1:
         acquitted = _acquitted(case, evidence)
         if acquitted is not None:
@@ -193,17 +203,23 @@ def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
     """Returns "ok" if the trial is clearly worse in every other mode, else None.
 
     The test requires three channels, images in a named mode, trained weights, and a network that
-    distinguishes the images.
+    distinguishes the images. If batch norm fits the images as fed badly, the test proves nothing:
+    garbled images can be worse in every other mode as well.
     """
-    fed = ordered(case.observation.convention, RAW)
+    fed, reading = ordered(case.observation.convention, RAW), case.reading
     if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
         return None
+    if isinstance(reading, Reading) and reading.scores.misfit[reading.as_fed] > MAX_CLEAR_FIT:
+        return None
+    rivals = [InputConvention(mode, fed.channel_order) for mode in MODES if mode != fed.mode]
+    maps = [case.transform_between(fed, rival) for rival in rivals]
+    if isinstance(reading, str) and fed.mode in ("raw", "caffe"):
+        # Without normalisation, many networks distinguish images better, the larger the numbers
+        # are. So the numbers as fed must also be better than larger ones.
+        maps.append(Transform(None, (FAR_FACTOR,) * 3, (0.0,) * 3))
     worst: Preference | None = None
-    for mode in MODES:
-        rival = InputConvention(mode, fed.channel_order)
-        if mode == fed.mode:
-            continue
-        trial = case.try_fix(fed, rival)
+    for rival in maps:
+        trial = case.try_transform(rival)
         if trial is None or not trial.can_tell or trial.at_best > -MIN_ACQUITTAL_SIGMAS:
             return None
         worst = trial if worst is None or trial.at_best > worst.at_best else worst
