@@ -8,11 +8,10 @@ clearly support the suspicion, no witness contradicts it, and the user's own cla
 permits it.
 """
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.acquittal import acquitted_by_trial
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
-from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
-from keras_shiftguard.preprocessing.expected.batch_norm import Transform
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -21,12 +20,10 @@ from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     same_numbers,
 )
 from keras_shiftguard.preprocessing.limits import (
-    FAR_FACTOR,
     MAX_CLEAR_FIT,
     MAX_FAIR_FIT,
     MAX_GOOD_FIT,
     MAX_INVERTED_FIT,
-    MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
     MIN_HEAD_SIGMAS,
@@ -60,7 +57,7 @@ def from_witnesses(case: Case) -> Verdict | None:
         return None
     suspicion = suspicion_of(case)
     if suspicion is None:
-        return _acquitted(case, ())
+        return acquitted_by_trial(case, ())
     if same_numbers(suspicion.observed, suspicion.expected):
         return _right_mode(case, suspicion)
     return _wrong_mode(case, suspicion)
@@ -82,7 +79,7 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             # No convention fits well, so it proves nothing that the images as fed fit best.
             levelled = case.fits_levelled()
             if levelled is None:
-                return _acquitted(case, evidence)
+                return acquitted_by_trial(case, evidence)
             evidence = (levelled.in_words(), *evidence)
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
@@ -152,7 +149,7 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             right, _ = both_conventions(reading.hypotheses[reading.as_fed], observation.convention)
             return Verdict("ok", right, right, (levelled.in_words(), *evidence))
     if memory < 1 and by_trial == -1:
-        acquitted = _acquitted(case, evidence)
+        acquitted = acquitted_by_trial(case, evidence)
         if acquitted is not None:
             return acquitted
     if case.trusted and same_numbers(suspicion.expected, case.structure.convention):
@@ -197,38 +194,6 @@ def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bo
         return False
     gap, _ = reading.scores.gap(reading.as_fed, index)
     return gap > MIN_OBVIOUS_GAP
-
-
-def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
-    """Returns "ok" if the trial is clearly worse in every other mode, else None.
-
-    The test requires three channels, images in a named mode, trained weights, and a network that
-    distinguishes the images. If batch norm fits the images as fed badly, the test proves nothing:
-    garbled images can be worse in every other mode as well.
-    """
-    fed, reading = ordered(case.observation.convention, RAW), case.reading
-    if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
-        return None
-    if isinstance(reading, Reading) and reading.scores.misfit[reading.as_fed] > MAX_CLEAR_FIT:
-        return None
-    rivals = [InputConvention(mode, fed.channel_order) for mode in MODES if mode != fed.mode]
-    maps = [case.transform_between(fed, rival) for rival in rivals]
-    if isinstance(reading, str) and fed.mode in ("raw", "caffe"):
-        # Without normalisation, many networks distinguish images better, the larger the numbers
-        # are. So the numbers as fed must also be better than larger ones.
-        maps.append(Transform(None, (FAR_FACTOR,) * 3, (0.0,) * 3))
-    worst: Preference | None = None
-    for rival in maps:
-        trial = case.try_transform(rival)
-        if trial is None or not trial.can_tell or trial.at_best > -MIN_ACQUITTAL_SIGMAS:
-            return None
-        worst = trial if worst is None or trial.at_best > worst.at_best else worst
-    assert worst is not None
-    text = (
-        f"Trial: the network sees worse in every other mode, by {-worst.at_best:.1f} standard "
-        "errors or more."
-    )
-    return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
 
 
 # --- the witnesses: 1 is for the suspicion, -1 is against it, 0 cannot tell --------------------
