@@ -7,7 +7,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.levels import LevelledFit, Levels
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
-from keras_shiftguard.preprocessing.limits import MAX_GOOD_FIT
+from keras_shiftguard.preprocessing.limits import MAX_GOOD_FIT, MAX_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
 from keras_shiftguard.profiles import InputSummary
@@ -65,6 +65,7 @@ class Case:
         observed: InputConvention,
         expected: InputConvention,
         than: InputConvention | None = None,
+        limit: int = MAX_TRIAL_IMAGES,
     ) -> Preference | None:
         """Returns the trial of a fix, see `Trial.of`; None if it cannot be run.
 
@@ -73,16 +74,19 @@ class Case:
             expected: Suspected convention that the network expects.
             than: Another suspected convention of the images. The trial compares the fix for
                 `observed` with the fix for `than`; with None, it compares with the images as fed.
+            limit: Largest number of images to use.
         """
         other = AS_FED if than is None else self.transform_between(than, expected)
-        return self.try_transform(self.transform_between(observed, expected), other)
+        return self.try_transform(self.transform_between(observed, expected), other, limit)
 
-    def try_transform(self, fix: Transform, than: Transform = AS_FED) -> Preference | None:
+    def try_transform(
+        self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
+    ) -> Preference | None:
         """Returns the trial of one map against another; None if it cannot be run."""
         if self.trial is None:
             return None
         try:
-            return self.trial.of(fix, than)
+            return self.trial.of(fix, than, limit)
         except Exception:  # the user's own `call` may raise anything
             return None
 

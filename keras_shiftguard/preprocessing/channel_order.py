@@ -8,6 +8,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.preprocessing.limits import (
+    FIRST_IMAGES,
     MAX_FAIR_FIT,
     MIN_IMAGES,
     MIN_IMAGES_ALONE,
@@ -159,9 +160,11 @@ def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference 
     """Returns the trial with red and blue exchanged; None if the trial cannot be run.
 
     If the mode is wrong as well, both fixes together are compared with the fix of the mode alone.
+    The order then changes only the fix, not the verdict, so fewer images are enough.
     """
     observed = case.observation.convention
     swapped = as_observed(observed, expected, swap=True)
     if not fixed:
         return case.try_fix(swapped, expected)
-    return case.try_fix(swapped, expected, as_observed(observed, expected, swap=False))
+    than = as_observed(observed, expected, swap=False)
+    return case.try_fix(swapped, expected, than, limit=FIRST_IMAGES)

@@ -8,6 +8,7 @@ What can be measured is whether the channels of the images as fed must be revers
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -127,11 +128,20 @@ def read_batch_norm(
     hypotheses = hypotheses_for(observed, summary, known)
     try:
         hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
+        runs: dict[Transform, dict[int, Any]] = {}
+        # A swap changes the misfit less than a wrong mode does. So only the best mode and the known
+        # one are compared with swapped channels.
+        unswapped = [h for h in hypotheses if not h.swap]
+        scores = evidence.score(some, [h.transform for h in unswapped], name, axis, runs=runs)
+        modes = {unswapped[int(np.argmin(scores.misfit))].mode}
+        if known is not None:
+            modes.add(known.mode)
+        hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
         transforms = [h.transform for h in hypotheses]
         low_contrast = len(transforms) if any(map(_shrinks, hypotheses)) else None
         if low_contrast is not None:
             transforms.append(_less_contrast(observed, summary.num_channels))
-        scores = evidence.score(some, transforms, name, axis)
+        scores = evidence.score(some, transforms, name, axis, runs=runs)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
     except Exception as error:  # the user's own `call` may raise anything
