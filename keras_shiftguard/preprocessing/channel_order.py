@@ -106,6 +106,8 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         if by_feed or memory > MIN_LIKELY_SWAP_SIGMAS:
             likely = memory > -MIN_LIKELY_SWAP_SIGMAS
             likely = likely and (seen or 0) > -MIN_TRIAL_SIGMAS_SUPPORTED
+        elif by_means:  # the means were subtracted in the expected order
+            likely = False
         else:
             usual_swap = expected.channel_order == "bgr"  # most image readers return RGB
             lean = memory + (seen or 0) if memory > 0 else min(seen or 0, 0)

@@ -61,7 +61,7 @@ class Said:
             least, told_apart, num_images, by_labels, features, logits, head_tells
         )
 
-    def of(self, fix, than=None):
+    def of(self, fix, than=None, limit=32):
         return self.answer
 
 
@@ -308,7 +308,7 @@ def test_the_fix_of_a_mode_takes_the_order_that_the_means_name(trial, order):
     class Orders(Said):
         """The fix of the mode helps; that of the order as well does a little harm."""
 
-        def of(self, fix, than=None):
+        def of(self, fix, than=None, limit=32):
             scales = fix.scale[0], 1.0 if than is None else than.scale[0]
             return Said(trial).answer if scales[0] == scales[1] else self.answer
 
@@ -316,6 +316,25 @@ def test_the_fix_of_a_mode_takes_the_order_that_the_means_name(trial, order):
     verdict = decide(found)
     assert (verdict.status, verdict.expected.mode) == ("mismatch", "tf")
     assert verdict.observed.channel_order == order
+
+
+@pytest.mark.parametrize(("swap_sigmas", "orders"), [(1.9, ("rgb", "bgr")), (2.1, ("bgr", "bgr"))])
+def test_networks_are_assumed_to_take_rgb(swap_sigmas, orders):
+    # The means were subtracted in BGR order; batch norm fits tf without a swap.
+    observed = InputConvention("caffe", "bgr")
+    fits = {TF: 0.2, key("caffe", means="bgr"): 9.0}
+    reading = reading_of(fits, TF, observed, swap_sigmas=swap_sigmas)
+    verdict = decide(case(reading, observed, images=observed.from_raw(RAW)))
+    assert (verdict.status, verdict.observed) == ("mismatch", observed)
+    assert (verdict.expected.mode, verdict.expected.channel_order) == ("tf", orders[0])
+
+
+def test_means_in_the_published_order_are_not_swapped():
+    observed, structure = InputConvention("torch", "bgr"), published("caffe", "bgr")
+    images = observed.from_raw(RAW)
+    verdict = decide(case("None.", observed, 0.97, structure, images, trial=Said(9.0)))
+    assert verdict.status == "mismatch"
+    assert verdict.expected.channel_order == verdict.observed.channel_order == "bgr"
 
 
 def test_twins_take_the_trial():
@@ -367,7 +386,7 @@ def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
 )
 def test_without_batch_norm_larger_numbers_must_be_worse_as_well(mode, larger, status):
     class Grows(Said):
-        def of(self, fix, than=None):
+        def of(self, fix, than=None, limit=32):
             is_larger = fix.offset == (0.0,) * 3 and fix.scale[0] == 10
             return Said(larger).answer if is_larger else self.answer
 
