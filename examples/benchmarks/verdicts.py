@@ -36,8 +36,8 @@ from preprocessing import CONVENTIONS, Remembering, _signature, short
 from keras_shiftguard import InputConvention, diagnose
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.instrument.network_features import FeatureReader, Features
+from keras_shiftguard.preprocessing import verdict as verdict_module
 from keras_shiftguard.preprocessing.verdict import judge
-from keras_shiftguard.preprocessing.witnesses import trial
 
 OWN = ["lite0", "lite0_unit", "lite0_caffe", "lite0_folded", "lite0_head_unit", "lite0_head_2"]
 SEED = 50261
@@ -119,8 +119,13 @@ def loaders_in(folder: Path) -> list[str]:
     return [name for name, text in texts.items() if "\nSIZE, TRUE" in text]
 
 
-def all_photos(size: int) -> np.ndarray:
-    """Returns ordinary photos, `(n, size, size, 3)`, 0..255."""
+def all_photos(size: int | tuple[int, int]) -> np.ndarray:
+    """Returns ordinary photos, 0..255, of one side, or of a height and a width."""
+    if not isinstance(size, int):
+        height, width = size
+        raw = all_photos(max(size))
+        top, left = (raw.shape[1] - height) // 2, (raw.shape[2] - width) // 2
+        return raw[:, top : top + height, left : left + width]
     try:
         from common import photos
     except ImportError:
@@ -213,7 +218,7 @@ def judge_network(name: str, draws: int) -> Table:
     raw = np.round(all_photos(size))
     evidence = Remembering(model)
     RememberingReader.known.clear()
-    trial.FeatureReader = RememberingReader
+    verdict_module.FeatureReader = RememberingReader
     random = np.random.default_rng(SEED)
     # The photos of a small draw are also in the large draw, so they need not run twice.
     large = [random.permutation(len(raw))[:32] for _ in range(draws)]
@@ -260,7 +265,7 @@ def cost(name: str) -> float:
     is_gray = true.channel_order == "gray"
     raw = raw.mean(axis=-1, keepdims=True) if is_gray else raw
     images = InputConvention("unit", "gray" if is_gray else "rgb").from_raw(raw)
-    trial.FeatureReader = FeatureReader
+    verdict_module.FeatureReader = FeatureReader
     for _ in range(2):
         start = time.process_time()
         model.predict(images, verbose=0)

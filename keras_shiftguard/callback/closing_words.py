@@ -65,8 +65,14 @@ def correction_line(corrected: Collection[str]) -> str:
     """
     if not corrected:
         return ""
-    return (
+    text = (
         f"ShiftGuard corrected the input of {' and '.join(sorted(corrected))} inside fit only: "
         "plain `model.predict` is uncorrected. Keep the fix with\n"
         "    model = guard.diagnosis.apply(model)"
+    )
+    if "train" not in corrected:
+        return text
+    return text + (
+        '\nguard.profiles["train"] is the input before the correction: attach it only to the model '
+        "with the fix."
     )

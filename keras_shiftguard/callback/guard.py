@@ -125,8 +125,8 @@ class ShiftGuard(keras.callbacks.Callback):
         report: The `ShiftReport`: which shifts were found, in which epoch, and
             how significant they are. None before the end of the first epoch.
         profiles: Dict of `InputProfile`s. `"train"` and `"validation"` have the profile of their
-            latest pass, and `"reference"` and `"target"` the profile of the data passed to the
-            guard.
+            latest pass, before any correction by the guard, and `"reference"` and `"target"` the
+            profile of the data passed to the guard.
 
     Raises:
         BadInputError: for an argument that cannot be used, and before training

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from keras_shiftguard.preprocessing.correction.convention import InputConvention, affine_between
 from keras_shiftguard.preprocessing.expected.batch_norm import AS_FED, Transform
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
+from keras_shiftguard.preprocessing.expected.levels import LevelledFit, Levels
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
+from keras_shiftguard.preprocessing.limits import MAX_GOOD_FIT, MAX_TRIAL_IMAGES
 from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.witnesses.trial import Preference, Trial
 from keras_shiftguard.profiles import InputSummary
@@ -31,6 +33,8 @@ class Case:
         learnt: The convention that the network was fed when its training from scratch began, in
             this program; None if not known.
         trial: The trial of fixes on the network; None if the network cannot be run.
+        levels: The correction of the images' levels, to compare with batch norm; None without a
+            reading.
     """
 
     observation: Observation
@@ -43,6 +47,7 @@ class Case:
     begins: bool = False
     learnt: InputConvention | None = None
     trial: Trial | None = None
+    levels: Levels | None = None
 
     @property
     def name(self) -> str:
@@ -60,6 +65,7 @@ class Case:
         observed: InputConvention,
         expected: InputConvention,
         than: InputConvention | None = None,
+        limit: int = MAX_TRIAL_IMAGES,
     ) -> Preference | None:
         """Returns the trial of a fix, see `Trial.of`; None if it cannot be run.
 
@@ -68,20 +74,41 @@ class Case:
             expected: Suspected convention that the network expects.
             than: Another suspected convention of the images. The trial compares the fix for
                 `observed` with the fix for `than`; with None, it compares with the images as fed.
+            limit: Largest number of images to use.
         """
-        other = AS_FED if than is None else self._transform(than, expected)
-        return self.try_transform(self._transform(observed, expected), other)
+        other = AS_FED if than is None else self.transform_between(than, expected)
+        return self.try_transform(self.transform_between(observed, expected), other, limit)
 
-    def try_transform(self, fix: Transform, than: Transform = AS_FED) -> Preference | None:
+    def try_transform(
+        self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
+    ) -> Preference | None:
         """Returns the trial of one map against another; None if it cannot be run."""
         if self.trial is None:
             return None
         try:
-            return self.trial.of(fix, than)
+            return self.trial.of(fix, than, limit)
         except Exception:  # the user's own `call` may raise anything
             return None
 
-    def _transform(self, observed: InputConvention, expected: InputConvention) -> Transform:
+    def fits_levelled(self) -> LevelledFit | None:
+        """Returns the fit of the images as fed after a correction of their levels, if it is clear.
+
+        The result is None if batch norm fits the uncorrected images well in some convention: the
+        training images were then like these, and not like ordinary photos.
+        """
+        reading = self.reading
+        if self.levels is None or isinstance(reading, str):
+            return None
+        if reading.scores.misfit[reading.best] < MAX_GOOD_FIT:
+            return None
+        try:
+            fit = self.levels.fit()
+        except Exception:  # the user's own `call` may raise anything
+            return None
+        return fit if fit is not None and fit.is_clear else None
+
+    def transform_between(self, observed: InputConvention, expected: InputConvention) -> Transform:
+        """Returns the map of the images from one convention to another."""
         permutation, scale, offset = affine_between(observed, expected)
         if len(scale) == 1:
             channels = self.summary.num_channels

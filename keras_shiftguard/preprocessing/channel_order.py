@@ -8,6 +8,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypotheses import Hypothesis
 from keras_shiftguard.preprocessing.expected.hypothesis_names import as_observed
 from keras_shiftguard.preprocessing.limits import (
+    FIRST_IMAGES,
     MAX_FAIR_FIT,
     MIN_IMAGES,
     MIN_IMAGES_ALONE,
@@ -74,6 +75,10 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
     if memory > -MIN_LIKELY_SWAP_SIGMAS and not case.structure.fresh:
         trial = _try_swap(case, expected, fixed)
     helps = trial.sigmas if trial is not None and trial.can_tell else None
+    # Logits that do not tell the images apart can veto a mismatch, but are no evidence against it.
+    seen = helps
+    if trial is not None and trial.can_tell and not trial.head_tells:
+        seen = trial.without_head().sigmas
     if trial is not None and (memory > MIN_LIKELY_SWAP_SIGMAS or (helps or 0) > 1):
         sentences.append(trial.in_words().replace("the fix", "red and blue exchanged"))
     alone = trial is not None and trial.num_images >= MIN_IMAGES_ALONE
@@ -83,10 +88,10 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         else helps > MIN_TRIAL_SIGMAS and alone
     )
     sure = sum((memory > MIN_SWAP_SIGMAS, by_trial, by_feed))
-    against = memory < -MIN_LIKELY_SWAP_SIGMAS or (helps is not None and helps < 0)
+    vetoed = memory < -MIN_LIKELY_SWAP_SIGMAS or (helps is not None and helps < 0)
     if case.stated and by_feed:  # the statement and the subtracted means agree
         return Order(True, True, tuple(sentences), is_proven=True)
-    if sure >= 2 and not against:
+    if sure >= 2 and not vetoed:
         return Order(True, True, tuple(sentences), is_proven=by_trial)
     possible = (
         by_feed
@@ -94,14 +99,18 @@ def order_for(case: Case, expected: InputConvention, fixed: bool = False) -> Ord
         or (helps is not None and helps > MIN_TRIAL_SIGMAS_SUPPORTED)
     )
     # The trial alone gives only a hint: untrained networks often prefer a swap.
+    against = memory < -MIN_LIKELY_SWAP_SIGMAS or (seen is not None and seen < 0)
     likely = not against and (by_feed or memory > MIN_LIKELY_SWAP_SIGMAS)
-    if fixed and not by_feed:
+    if fixed:
         # The mode is wrong anyway, so its fix uses the likelier order.
-        if memory > MIN_LIKELY_SWAP_SIGMAS:
-            likely = (helps or 0) > -MIN_TRIAL_SIGMAS_SUPPORTED
+        if by_feed or memory > MIN_LIKELY_SWAP_SIGMAS:
+            likely = memory > -MIN_LIKELY_SWAP_SIGMAS
+            likely = likely and (seen or 0) > -MIN_TRIAL_SIGMAS_SUPPORTED
+        elif by_means:  # the means were subtracted in the expected order
+            likely = False
         else:
             usual_swap = expected.channel_order == "bgr"  # most image readers return RGB
-            lean = memory + (helps or 0) if memory > 0 else min(helps or 0, 0)
+            lean = memory + (seen or 0) if memory > 0 else min(seen or 0, 0)
             likely = usual_swap if abs(lean) < MIN_LIKELY_SWAP_SIGMAS else lean > 0
     if not possible and not by_means and abs(memory) < MIN_LIKELY_SWAP_SIGMAS:
         sentences.append(
@@ -153,9 +162,11 @@ def _try_swap(case: Case, expected: InputConvention, fixed: bool) -> Preference 
     """Returns the trial with red and blue exchanged; None if the trial cannot be run.
 
     If the mode is wrong as well, both fixes together are compared with the fix of the mode alone.
+    The order then changes only the fix, not the verdict, so fewer images are enough.
     """
     observed = case.observation.convention
     swapped = as_observed(observed, expected, swap=True)
     if not fixed:
         return case.try_fix(swapped, expected)
-    return case.try_fix(swapped, expected, as_observed(observed, expected, swap=False))
+    than = as_observed(observed, expected, swap=False)
+    return case.try_fix(swapped, expected, than, limit=FIRST_IMAGES)

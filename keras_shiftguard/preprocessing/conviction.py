@@ -8,10 +8,10 @@ clearly support the suspicion, no witness contradicts it, and the user's own cla
 permits it.
 """
 
-from keras_shiftguard.conventions import MODES
+from keras_shiftguard.preprocessing.acquittal import acquitted_by_trial
 from keras_shiftguard.preprocessing.case import Case, Verdict
 from keras_shiftguard.preprocessing.channel_order import means_swapped, order_for
-from keras_shiftguard.preprocessing.correction.convention import RAW, UNKNOWN, InputConvention
+from keras_shiftguard.preprocessing.correction.convention import UNKNOWN
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.hypothesis_names import (
     as_observed,
@@ -24,7 +24,6 @@ from keras_shiftguard.preprocessing.limits import (
     MAX_FAIR_FIT,
     MAX_GOOD_FIT,
     MAX_INVERTED_FIT,
-    MIN_ACQUITTAL_SIGMAS,
     MIN_CERTAINTY,
     MIN_CERTAINTY_WIDE_GAP,
     MIN_HEAD_SIGMAS,
@@ -58,7 +57,7 @@ def from_witnesses(case: Case) -> Verdict | None:
         return None
     suspicion = suspicion_of(case)
     if suspicion is None:
-        return _acquitted(case, ())
+        return acquitted_by_trial(case, ())
     if same_numbers(suspicion.observed, suspicion.expected):
         return _right_mode(case, suspicion)
     return _wrong_mode(case, suspicion)
@@ -78,7 +77,10 @@ def _right_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
         )
         if reading.scores.misfit[index] > MAX_FAIR_FIT and not is_clear:
             # No convention fits well, so it proves nothing that the images as fed fit best.
-            return _acquitted(case, evidence)
+            levelled = case.fits_levelled()
+            if levelled is None:
+                return acquitted_by_trial(case, evidence)
+            evidence = (levelled.in_words(), *evidence)
     order = order_for(case, expected)
     observed = as_observed(case.observation.convention, expected, order.swap)
     evidence = (*order.evidence, *evidence) if order.swap else (*evidence, *order.evidence)
@@ -141,8 +143,13 @@ def _wrong_mode(case: Case, suspicion: Suspicion) -> Verdict | None:
             "published one."
         )
         return Verdict("ok", published, published, (text, *evidence))
+    if isinstance(reading, Reading) and memory < 1 and by_trial < 1:
+        levelled = case.fits_levelled()
+        if levelled is not None:
+            right, _ = both_conventions(reading.hypotheses[reading.as_fed], observation.convention)
+            return Verdict("ok", right, right, (levelled.in_words(), *evidence))
     if memory < 1 and by_trial == -1:
-        acquitted = _acquitted(case, evidence)
+        acquitted = acquitted_by_trial(case, evidence)
         if acquitted is not None:
             return acquitted
     if case.trusted and same_numbers(suspicion.expected, case.structure.convention):
@@ -187,32 +194,6 @@ def _is_proven(case: Case, suspicion: Suspicion, trial: Preference | None) -> bo
         return False
     gap, _ = reading.scores.gap(reading.as_fed, index)
     return gap > MIN_OBVIOUS_GAP
-
-
-def _acquitted(case: Case, evidence: tuple[str, ...]) -> Verdict | None:
-    """Returns "ok" if the trial is clearly worse in every other mode, else None.
-
-    The test requires three channels, images in a named mode, trained weights, and a network that
-    distinguishes the images.
-    """
-    fed = ordered(case.observation.convention, RAW)
-    if case.summary.num_channels != 3 or case.structure.fresh or fed.mode not in MODES:
-        return None
-    worst: Preference | None = None
-    for mode in MODES:
-        rival = InputConvention(mode, fed.channel_order)
-        if mode == fed.mode:
-            continue
-        trial = case.try_fix(fed, rival)
-        if trial is None or not trial.can_tell or trial.at_best > -MIN_ACQUITTAL_SIGMAS:
-            return None
-        worst = trial if worst is None or trial.at_best > worst.at_best else worst
-    assert worst is not None
-    text = (
-        f"Trial: the network sees worse in every other mode, by {-worst.at_best:.1f} standard "
-        "errors or more."
-    )
-    return Verdict("ok", fed, fed, (text, *evidence, *case.observation.evidence))
 
 
 # --- the witnesses: 1 is for the suspicion, -1 is against it, 0 cannot tell --------------------

@@ -19,6 +19,7 @@ from keras_shiftguard.preprocessing.diagnosis import Candidate, Diagnosis
 from keras_shiftguard.preprocessing.expected.batch_norm import BatchNormEvidence
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading, read_batch_norm
 from keras_shiftguard.preprocessing.expected.hypothesis_names import candidate_in_words, ordered
+from keras_shiftguard.preprocessing.expected.levels import Levels
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.garbled import find_garbling
 from keras_shiftguard.preprocessing.garbled_verdict import NOT_GARBLED, Garbled
@@ -68,7 +69,9 @@ def judge_input(
     trusted = structure.convention.is_known and (stated or not scratch)
     known = structure.convention if trusted else None
     reading: Reading | str = "The network was not run."
+    levels = None
     if evidence is not None:
+        levels = Levels(evidence, samples, name, observation.convention, summary)
         reading = read_batch_norm(evidence, samples, name, observation.convention, summary, known)
     trial = None
     if model is not None:
@@ -89,6 +92,7 @@ def judge_input(
         begins=begins,
         learnt=learnt,
         trial=trial,
+        levels=levels,
     )
     verdict = garbled.verdict(decide(case), stated)
     fix, advice = None, garbled.advice

@@ -11,6 +11,7 @@ from keras_shiftguard.preprocessing.correction.convention import UNKNOWN, InputC
 from keras_shiftguard.preprocessing.expected.batch_norm_reading import Reading
 from keras_shiftguard.preprocessing.expected.batch_norm_scores import Scores
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.expected.levels import LevelledFit
 from keras_shiftguard.preprocessing.expected.structure import StructuralExpectation
 from keras_shiftguard.preprocessing.observation import Observation
 from keras_shiftguard.preprocessing.rules import decide
@@ -60,8 +61,18 @@ class Said:
             least, told_apart, num_images, by_labels, features, logits, head_tells
         )
 
-    def of(self, fix, than=None):
+    def of(self, fix, than=None, limit=32):
         return self.answer
+
+
+class Levelled:
+    """A stub of the correction of levels."""
+
+    def __init__(self, misfit=0.3, rival=0.9, sigmas=9.0, num_images=12):
+        self.found = LevelledFit(misfit, rival, sigmas, num_images)
+
+    def fit(self):
+        return self.found
 
 
 def case(reading, observed=UNIT, certainty=0.97, structure=NOTHING, images=None, **more):
@@ -79,6 +90,7 @@ def case(reading, observed=UNIT, certainty=0.97, structure=NOTHING, images=None,
         reading,
         stated=more.get("stated", False),
         trial=more.get("trial"),
+        levels=more.get("levels"),
     )
 
 
@@ -190,6 +202,43 @@ def test_how_well_what_is_fed_must_fit(best, rival, sigmas, status):
     assert decide(case(reading)).status == status
 
 
+ODD_RIGHT, ODD_OTHER = {FED: 0.6}, {TF: 0.3, FED: 0.6}
+
+
+@pytest.mark.parametrize(
+    ("fits", "levels", "trial", "status"),
+    [
+        (ODD_RIGHT, Levelled(), None, "ok"),
+        (ODD_OTHER, Levelled(), None, "ok"),
+        (ODD_OTHER, Levelled(misfit=0.51), None, "unknown"),
+        (ODD_OTHER, Levelled(0.3, 0.3 * np.exp(0.29)), None, "unknown"),
+        (ODD_OTHER, Levelled(sigmas=2.9), None, "unknown"),
+        (ODD_OTHER, Levelled(num_images=3), None, "unknown"),
+        # If batch norm fits in another convention as it is, the training images were not ordinary.
+        ({TF: 0.27, FED: 0.6}, Levelled(), None, "ok"),
+        ({TF: 0.25, FED: 0.6}, Levelled(), Said(-0.1), "unknown"),
+        ({TF: 0.25, FED: 0.6}, Levelled(), Said(2.1), "mismatch"),
+        # The trial may object.
+        (ODD_OTHER, Levelled(), Said(2.9), "ok"),
+        (ODD_OTHER, Levelled(), Said(3.1), "unknown"),
+    ],
+)
+def test_pale_and_dark_images_are_right_if_batch_norm_knows_them_without_paleness(
+    fits, levels, trial, status
+):
+    best = FED if fits is ODD_RIGHT else TF
+    found = case(reading_of(fits, best), certainty=0.3, levels=levels, trial=trial)
+    if status == "mismatch":
+        found = case(reading_of(fits, best), levels=levels, trial=trial)
+    verdict = decide(found)
+    assert verdict.status == status, verdict
+    if status == "ok":
+        assert verdict.expected == verdict.observed == InputConvention("unit", "rgb")
+        assert (
+            "fit batch norm best as fed: misfit 0.30, next convention 0.90" in verdict.evidence[0]
+        )
+
+
 def test_what_is_fed_fits_best():
     verdict = decide(case(reading_of({FED: 0.3}, FED), certainty=0.3))
     assert (verdict.status, verdict.expected) == ("ok", InputConvention("unit", "rgb"))
@@ -231,6 +280,63 @@ def test_swapped_channels(fits, more, trial, status):
         assert "exchanged the network sees better" in verdict.evidence[1]
 
 
+@pytest.mark.parametrize(
+    ("features", "logits", "head_tells", "status", "is_possible"),
+    [
+        (1.0, -1.0, False, "unknown", True),  # logits that tell no images apart acquit nobody
+        (1.0, -1.0, True, "ok", True),
+        (-1.0, -1.0, False, "ok", True),
+        (9.0, -1.0, False, "unknown", True),  # but they can prevent a mismatch
+        (9.0, 9.0, False, "mismatch", False),
+    ],
+)
+def test_a_swap_and_a_head_that_tells_no_images_apart(
+    features, logits, head_tells, status, is_possible
+):
+    reading = reading_of({SWAPPED: 0.2, FED: 0.3}, SWAPPED, swap_sigmas=9.0)
+    trial = Said(features, logits=logits, head_tells=head_tells)
+    verdict = decide(case(reading, trial=trial))
+    assert (verdict.status, verdict.swap_is_possible) == (status, is_possible)
+
+
+@pytest.mark.parametrize(("trial", "order"), [(-1.9, "bgr"), (-2.1, "rgb")])
+def test_the_fix_of_a_mode_takes_the_order_that_the_means_name(trial, order):
+    observed = InputConvention("caffe", "bgr")
+    swapped = key("tf", swap=True)
+    reading = reading_of({swapped: 0.2, key("caffe", means="bgr"): 9.0}, swapped, observed)
+
+    class Orders(Said):
+        """The fix of the mode helps; that of the order as well does a little harm."""
+
+        def of(self, fix, than=None, limit=32):
+            scales = fix.scale[0], 1.0 if than is None else than.scale[0]
+            return Said(trial).answer if scales[0] == scales[1] else self.answer
+
+    found = case(reading, observed, images=observed.from_raw(RAW), trial=Orders(9.0))
+    verdict = decide(found)
+    assert (verdict.status, verdict.expected.mode) == ("mismatch", "tf")
+    assert verdict.observed.channel_order == order
+
+
+@pytest.mark.parametrize(("swap_sigmas", "orders"), [(1.9, ("rgb", "bgr")), (2.1, ("bgr", "bgr"))])
+def test_networks_are_assumed_to_take_rgb(swap_sigmas, orders):
+    # The means were subtracted in BGR order; batch norm fits tf without a swap.
+    observed = InputConvention("caffe", "bgr")
+    fits = {TF: 0.2, key("caffe", means="bgr"): 9.0}
+    reading = reading_of(fits, TF, observed, swap_sigmas=swap_sigmas)
+    verdict = decide(case(reading, observed, images=observed.from_raw(RAW)))
+    assert (verdict.status, verdict.observed) == ("mismatch", observed)
+    assert (verdict.expected.mode, verdict.expected.channel_order) == ("tf", orders[0])
+
+
+def test_means_in_the_published_order_are_not_swapped():
+    observed, structure = InputConvention("torch", "bgr"), published("caffe", "bgr")
+    images = observed.from_raw(RAW)
+    verdict = decide(case("None.", observed, 0.97, structure, images, trial=Said(9.0)))
+    assert verdict.status == "mismatch"
+    assert verdict.expected.channel_order == verdict.observed.channel_order == "bgr"
+
+
 def test_twins_take_the_trial():
     # If means and pixels are reversed together, the first layers cannot tell.
     observed = InputConvention("caffe", "rgb")
@@ -264,6 +370,29 @@ def test_features_and_logits_must_both_be_worse_in_every_other_mode(logits, stat
     assert verdict.status == status
     if status == "ok":
         assert "in every other mode, by 2.1 standard errors" in verdict.evidence[0]
+
+
+@pytest.mark.parametrize(("misfit", "status"), [(0.49, "ok"), (0.51, "unknown")])
+def test_images_unlike_those_of_the_training_are_not_right(misfit, status):
+    # Garbled images can be worse in every other mode, too.
+    rival = misfit * np.exp(0.29)
+    reading = reading_of({FED: misfit, TF: rival}, FED)
+    assert decide(case(reading, trial=Said(-9.0))).status == status
+
+
+@pytest.mark.parametrize(
+    ("mode", "larger", "status"),
+    [("raw", -2.1, "ok"), ("raw", -1.9, "unknown"), ("caffe", -1.9, "unknown"), ("tf", 0.0, "ok")],
+)
+def test_without_batch_norm_larger_numbers_must_be_worse_as_well(mode, larger, status):
+    class Grows(Said):
+        def of(self, fix, than=None, limit=32):
+            is_larger = fix.offset == (0.0,) * 3 and fix.scale[0] == 10
+            return Said(larger).answer if is_larger else self.answer
+
+    fed = InputConvention(mode, "bgr" if mode == "caffe" else "unknown")
+    found = case("None.", fed, images=fed.from_raw(RAW), trial=Grows(-9.0))
+    assert decide(found).status == status
 
 
 def test_without_batch_norm_the_reason_is_given():

@@ -142,6 +142,7 @@ class BatchNormEvidence:
         name: str = "input",
         axis: int = -1,
         depth: int | None = None,
+        runs: dict[Transform, dict[int, Any]] | None = None,
     ) -> Scores:
         """Returns how well each candidate fits the moving statistics of the first layers.
 
@@ -151,21 +152,25 @@ class BatchNormEvidence:
             name: Name of the input that the candidates are applied to.
             axis: The channel axis of that input.
             depth: How many of the first layers to use; None uses all.
+            runs: The statistics of earlier candidates on the same images and layers. They are used
+                again, and those of new candidates are added.
 
         Raises:
             NotReachedError: If the model calls none of the layers.
         """
         first = self.layers[:depth]
-        runs = [
-            self._statistics({**inputs, name: candidate.apply(inputs[name], axis)}, first)
-            for candidate in candidates
-        ]
-        layers = [layer for layer in first if all(id(layer) in run for run in runs)]
+        known = {} if runs is None else runs
+        for candidate in candidates:
+            if candidate not in known:
+                images = candidate.apply(inputs[name], axis)
+                known[candidate] = self._statistics({**inputs, name: images}, first)
+        found = [known[candidate] for candidate in candidates]
+        layers = [layer for layer in first if all(id(layer) in run for run in found)]
         if not layers:
             raise NotReachedError("no batch-norm layer was reached")
         statistics = [
             [np.concatenate([run[id(layer)][k] for layer in layers], axis=-1) for k in (0, 1)]
-            for run in runs
+            for run in found
         ]
         moving = np.asarray(
             [np.concatenate([self._moving[id(a)][k] for a in layers]) for k in (0, 1)]

@@ -8,6 +8,7 @@ What can be measured is whether the channels of the images as fed must be revers
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -123,21 +124,24 @@ def read_batch_norm(
     if not observed.is_known:
         return "The convention of what is fed is unknown, so others cannot be tried on it."
     axis = 1 if summary.layout == "channels_first" else -1
-    images = inputs[name]
-    limit = min(MAX_IMAGES, max(MIN_IMAGES, MAX_VALUES // int(np.prod(images.shape[1:]))))
-    if images.shape[1] * images.shape[2] <= 64 * 64:
-        limit = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).astype(int))
-    some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
-    some[name] = _finite(some[name])
+    some, num_images = compared_images(inputs, name)
     hypotheses = hypotheses_for(observed, summary, known)
     try:
         hypotheses, dropped = _shortlist(evidence, some, name, axis, hypotheses, known)
+        runs: dict[Transform, dict[int, Any]] = {}
+        # A swap changes the misfit less than a wrong mode does. So only the best mode and the known
+        # one are compared with swapped channels.
+        unswapped = [h for h in hypotheses if not h.swap]
+        scores = evidence.score(some, [h.transform for h in unswapped], name, axis, runs=runs)
+        modes = {unswapped[int(np.argmin(scores.misfit))].mode}
+        if known is not None:
+            modes.add(known.mode)
+        hypotheses = [h for h in hypotheses if not h.swap or h.mode in modes]
         transforms = [h.transform for h in hypotheses]
         low_contrast = len(transforms) if any(map(_shrinks, hypotheses)) else None
         if low_contrast is not None:
             transforms.append(_less_contrast(observed, summary.num_channels))
-        scores = evidence.score(some, transforms, name, axis)
+        scores = evidence.score(some, transforms, name, axis, runs=runs)
     except NotReachedError as error:
         return f"Batch norm could not be compared: {error}."
     except Exception as error:  # the user's own `call` may raise anything
@@ -153,8 +157,25 @@ def read_batch_norm(
         )
     best, sigmas = _settle_order(evidence, some, name, axis, hypotheses, scores, known, as_fed)
     return Reading(
-        tuple(hypotheses), scores, as_fed, best, sigmas, len(chosen), dropped, low_contrast
+        tuple(hypotheses), scores, as_fed, best, sigmas, num_images, dropped, low_contrast
     )
+
+
+def compared_images(
+    inputs: Mapping[str, np.ndarray], name: str
+) -> tuple[dict[str, np.ndarray], int]:
+    """Returns the samples that are compared with batch norm, and their number.
+
+    Non-finite values of the image input `name` are replaced by 0.
+    """
+    images = inputs[name]
+    limit = min(MAX_IMAGES, max(MIN_IMAGES, MAX_VALUES // int(np.prod(images.shape[1:]))))
+    if images.shape[1] * images.shape[2] <= 64 * 64:
+        limit = 4 * MAX_IMAGES  # small images are quick to run, and each holds little information
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(limit, len(images))).astype(int))
+    some = {key: np.asarray(value)[chosen] for key, value in inputs.items()}
+    some[name] = _finite(some[name])
+    return some, len(chosen)
 
 
 def _shortlist(

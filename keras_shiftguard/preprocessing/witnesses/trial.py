@@ -149,7 +149,9 @@ class Trial:
         self._views: tuple[np.ndarray, np.ndarray] | None = None
         self._seen: dict[tuple[Transform, int, int], Features | None] = {}
 
-    def of(self, fix: Transform, than: Transform = AS_FED) -> Preference:
+    def of(
+        self, fix: Transform, than: Transform = AS_FED, limit: int = MAX_TRIAL_IMAGES
+    ) -> Preference:
         """Returns how much higher the network's scores are with `fix` than with another map.
 
         If the result of the first `FIRST_IMAGES` images is clear, no further images are used.
@@ -157,18 +159,20 @@ class Trial:
         Args:
             fix: The map from the images as fed to the suspected convention.
             than: The map to compare it with; by default, the images as fed.
+            limit: Largest number of images to use.
 
         Raises:
             Exception: Any error that the user's own `call` raises.
         """
-        if self.num_images < MIN_TRIAL_IMAGES:
-            return Preference(0.0, 0.0, self.num_images)
-        some = self._compare(fix, than, min(FIRST_IMAGES, self.num_images))
-        if self.num_images <= FIRST_IMAGES or some.sigmas < -MIN_ACQUITTAL_SIGMAS:
+        n = min(self.num_images, limit)
+        if n < MIN_TRIAL_IMAGES:
+            return Preference(0.0, 0.0, n)
+        some = self._compare(fix, than, min(FIRST_IMAGES, n))
+        if n <= FIRST_IMAGES or some.sigmas < -MIN_ACQUITTAL_SIGMAS:
             return some
         if some.sigmas > CLEAR_SIGMAS and some.can_tell:
             return some
-        return self._compare(fix, than, self.num_images)
+        return self._compare(fix, than, n)
 
     def against(self, other: "Trial") -> Preference:
         """Returns how much higher the scores of these images are than those of another trial.

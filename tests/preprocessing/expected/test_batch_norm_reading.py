@@ -15,6 +15,7 @@ from keras_shiftguard.preprocessing.expected.batch_norm_reading import (
     read_batch_norm,
 )
 from keras_shiftguard.preprocessing.expected.hypotheses import hypotheses_for
+from keras_shiftguard.preprocessing.expected.levels import Levels
 
 UNIT = InputConvention("unit", "unknown")
 
@@ -151,3 +152,31 @@ def test_sigmas_of_a_paired_difference():
     assert _paired_sigmas(-difference) == pytest.approx(-wanted, rel=1e-6)
     assert _paired_sigmas(difference[:1]) == 0
     assert _paired_sigmas(difference / 1000) == 0  # rounding
+
+
+CAST = np.array([0.5, 1.0, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("odd", "is_clear"),
+    [
+        (lambda raw: raw, None),  # ordinary images need no correction
+        (lambda raw: 160 + raw * 0.3, True),
+        (lambda raw: raw * 0.3, True),
+        (lambda raw: raw * CAST + 40, True),
+        (lambda raw: 160 + raw * 0.04, None),  # hardly more than noise
+    ],
+    ids="ordinary pale dark tinted flat".split(),
+)
+def test_levels_make_odd_images_ordinary(odd, is_clear):
+    evidence = BatchNormEvidence(Network())
+    raw = odd(pictures(32, seed=1)).round()
+    for mode in ("unit", "tf"):  # the network expects [0, 1]
+        convention = InputConvention(mode, "unknown")
+        images = convention.from_raw(raw)
+        levels = Levels(evidence, {"input": images}, "input", convention, summarise(images))
+        fit = levels.fit()
+        assert (fit is None) == (is_clear is None)
+        if fit is not None:
+            assert fit.is_clear == (mode == "unit") and fit.num_images == 32
+            assert (fit.misfit < fit.rival) == (mode == "unit")
