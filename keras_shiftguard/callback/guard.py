@@ -1,6 +1,7 @@
 """`ShiftGuard`: the Keras callback that checks the data of a fit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -33,6 +34,7 @@ from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_inputs import input_shapes
+from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -317,6 +319,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
+        self._supervisor.call(Run.settle)
         self._print(self._supervisor.call(Run.verdict))
         judge = bool(self.verbose) or self.log_dir is not None
         self._print(self._supervisor.call(Run.recalibrate, judge))
@@ -412,6 +415,8 @@ class ShiftGuard(keras.callbacks.Callback):
                     names = list(input_shapes(self.model))
                     data = optional.whole() if name == "target" else optional.data
                     profile = as_profile(data, optional.name, names)
+                    if predicts_numbers(self.model):
+                        profile = replace(profile, labels=profile.labels.as_numbers())
                     self._known[name] = Independence(self._distinct).of(name, profile)
 
     def _new_run(self, kind: str) -> Run:

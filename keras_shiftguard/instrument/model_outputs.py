@@ -163,9 +163,19 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         return True
     loss = getattr(model, "loss", None)
     name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()
+    if "entropy" in name or "hinge" in name or "kl_div" in name:
+        return True
     if any(part in name for part in REGRESSION_LOSSES):
         return False
-    return "entropy" in name or "hinge" in name or "kl_div" in name or (width or _width(model)) > 1
+    return (width or _width(model)) > 1
+
+
+def predicts_numbers(model: keras.Model) -> bool:
+    """Whether the model is a regression with one output, so that its labels are no class ids."""
+    try:
+        return not is_classifier(model)
+    except BadInputError:  # several outputs, or outputs of another shape
+        return False
 
 
 def fingerprint(model: keras.Model) -> str:

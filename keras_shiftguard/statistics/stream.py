@@ -44,7 +44,8 @@ class Stream:
         self.labels: LabelSketch | None = None
         self.schedule: Schedule | None = None
         self.stride = 1  # every `stride`-th step is measured
-        self.kept_samples: dict[str, KeptSamples] = {}
+        self.kept_samples: dict[str, KeptSamples] = {}  # of images
+        self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it has no images
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
         self.user_metrics = list(metrics)
@@ -58,6 +59,8 @@ class Stream:
         self.labels = LabelSketch()
         self.schedule = Schedule(self.stride)
         self.kept_samples.update({spec.name: KeptSamples(spec) for spec in images})
+        if len(specs) == 1 and not images:
+            self.kept_rows[specs[0].name] = KeptSamples(specs[0])
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
         self.is_built = True
@@ -105,8 +108,8 @@ class Stream:
             self.schedule.run(measure)
 
     def _keep(self, inputs: Mapping[str, Any], y: Any) -> None:
-        """Adds images of a batch, without padding, to the kept samples."""
-        for name, samples in self.kept_samples.items():
+        """Adds images or rows of a batch, without padding, to the kept samples."""
+        for name, samples in self.buffers.items():
             if name in inputs:
                 samples.update(inputs[name], y)
 
@@ -142,23 +145,28 @@ class Stream:
             self.schedule.start(stride)
 
     def forget_samples(self) -> None:
-        """Empties the buffers of images, so that they fill again."""
-        for buffer in self.kept_samples.values():
+        """Empties the buffers of samples, so that they fill again."""
+        for buffer in self.buffers.values():
             buffer.reset()
 
     def hold_samples(self) -> None:
-        """Adds no more images to the buffers until `forget_samples`."""
-        for buffer in self.kept_samples.values():
+        """Adds no more samples to the buffers until `forget_samples`."""
+        for buffer in self.buffers.values():
             buffer.hold()
 
     @property
     def has_samples(self) -> bool:
-        """Whether any image is kept."""
-        return any(len(buffer.positions) for buffer in self.kept_samples.values())
+        """Whether any sample is kept."""
+        return any(len(buffer.positions) for buffer in self.buffers.values())
+
+    @property
+    def buffers(self) -> dict[str, KeptSamples]:
+        """The kept samples by input: images or, if there are none, rows."""
+        return self.kept_samples or self.kept_rows
 
     def spread_samples(self, measured: int | None) -> None:
         """Spreads the kept samples over the `measured` batches of a pass (None: number unknown)."""
-        for buffer in self.kept_samples.values():
+        for buffer in self.buffers.values():
             buffer.spread(measured)
 
     def forget(self) -> None:
