@@ -97,13 +97,13 @@ class ShiftGuard(keras.callbacks.Callback):
             training. It says that the epochs of training do not repeat the same samples. Tests then
             use the training samples of all epochs, up to this number. A dict by stream (`"train"`,
             `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1], such as
-            1/10 for clips of ten frames. Without a number, nearly identical neighbouring images
+            1/10 for clips of ten frames. Without a number, nearly identical neighbouring samples
             count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
             one point. For a classifier, the accuracy that shifts of validation cost is measured
-            after the epoch, on up to 1024 labelled images. If no cost can be measured, or if
+            after the epoch, on up to 1024 labelled samples. If no cost can be measured, or if
             `tolerance` is None, every significant difference that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
