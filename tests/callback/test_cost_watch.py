@@ -159,6 +159,18 @@ def test_another_class_mix_of_a_table_that_costs_nothing_is_no_alarm(digits):
     assert mix.kind == "label" and mix.cost < 0.02 and not guard.report.shifted
 
 
+def test_whole_targets_of_a_regression_are_no_classes():
+    rng = np.random.default_rng(0)
+    x, ages = rng.normal(size=(300, 3)), rng.integers(20, 80, 300)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    validation = x[200:], 12 * ages[200:]  # in months
+    model.fit(x[:200], ages[:200], validation_data=validation, callbacks=[guard], verbose=0)
+    (found,) = (f for f in guard.report.findings if f.kind == "label")
+    assert found.feature == "labels/0" and "class" not in found.explanation
+
+
 def test_early_stopping_leaves_no_finding_open(digits):
     """It ends training after the guard has looked, so no later epoch can tell."""
     train, (x, y) = digits
