@@ -128,9 +128,10 @@ class CostWatch:
             return  # the first samples of a sorted pass whose length was unknown
         self._sync()
         self._priced[pair.against] = features, epoch if is_new else since
-        ((name, kept),) = streams["validation"].kept_samples.items()
+        ((name, kept),) = streams["validation"].buffers.items()
         source = source_of(name)
         first, images = kept.spec.layout == "channels_first", current.images
+        is_image = kept.spec.layout != "features"
 
         def predict(chunks: list[np.ndarray]) -> np.ndarray:
             stream = streams["validation"]
@@ -163,7 +164,7 @@ class CostWatch:
             else:
                 cost = known.on(current)
             self._measured[pair.against] = cost
-            details = bool(covariate) and SEARCHES and not apart
+            details = bool(covariate) and is_image and SEARCHES and not apart
             found = cost.measure(
                 predict,
                 self._shift.is_first_visit,
@@ -174,7 +175,8 @@ class CostWatch:
             )
             self._shift.is_too_early = cost.is_too_early
             costs |= dict.fromkeys(covariate, found) | dict.fromkeys(concept, cost.by_accuracy)
-            if concept or found is None or (found.is_rough and found.value > 0):
+            is_rough = found is None or (found.is_rough and found.value > 0)
+            if is_image and (concept or is_rough):
                 found_mirrored = mirrored(predict, current, first)
                 costs |= self._mirroring(pair, [*concept, *covariate], found_mirrored)
         step = _step(pair, name) if source in pair.findings and not apart else None
@@ -232,7 +234,7 @@ class CostWatch:
 
 
 def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
-    """Returns the kept, labelled images of a stream.
+    """Returns the kept, labelled images or rows of a stream.
 
     Returns None if there are no labels, if there are several inputs, or if only parts of the
     samples are kept (a frame of a video, a crop of a large image). For a part of a sample, the
@@ -242,13 +244,12 @@ def _labelled(stream: Stream, corrected: bool = False) -> Labelled | None:
         stream: The stream.
         corrected: Whether the correction of the stream is applied to the images.
     """
-    if len(stream.sketches) != 1 or len(stream.kept_samples) != 1:
+    if len(stream.sketches) != 1 or len(stream.buffers) != 1:
         return None
-    ((name, kept),) = stream.kept_samples.items()
-    samples, labels = stream.samples()
-    if labels is None or not len(labels) or not kept.is_whole:
+    ((name, kept),) = stream.buffers.items()
+    images, labels = kept.read()
+    if not len(labels) or labels.min() < 0 or not kept.is_whole:
         return None
-    images = samples[name]
     if corrected:
         images = np.asarray(keras.ops.convert_to_numpy(stream.corrected(name, images)))
     return Labelled(images, labels)

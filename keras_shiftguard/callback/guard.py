@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from threading import get_ident
 from typing import Any
@@ -35,6 +36,7 @@ from keras_shiftguard.detection.acknowledged import Acknowledgement
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.instrument.model_inputs import input_shapes
+from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.processes import is_first_process
 from keras_shiftguard.instrument.undisturbed import undisturbed
 from keras_shiftguard.log.resume import read_state, write_state
@@ -97,13 +99,13 @@ class ShiftGuard(keras.callbacks.Callback):
             training. It says that the epochs of training do not repeat the same samples. Tests then
             use the training samples of all epochs, up to this number. A dict by stream (`"train"`,
             `"validation"`, `"target"`, `"reference"`) has numbers, or shares in (0, 1], such as
-            1/10 for clips of ten frames. Without a number, nearly identical neighbouring images
+            1/10 for clips of ten frames. Without a number, nearly identical neighbouring samples
             count less, and the report says so.
         alpha: Probability that a fit without any shift raises an alarm, over
             all epochs, features and streams together.
         tolerance: The share of accuracy that a shift may cost before it is an alarm; 0.01 is
             one point. For a classifier, the accuracy that shifts of validation cost is measured
-            after the epoch, on up to 1024 labelled images. If no cost can be measured, or if
+            after the epoch, on up to 1024 labelled samples. If no cost can be measured, or if
             `tolerance` is None, every significant difference that is not small is an alarm.
         update_freq: When to write to `log_dir`: `"epoch"`, or a number of training
             batches after which profiles are written.
@@ -329,6 +331,7 @@ class ShiftGuard(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         mark_line(is_open=False)
+        self._supervisor.call(Run.settle)
         self._print(self._supervisor.call(Run.verdict))
         judge = bool(self.verbose) or self.log_dir is not None
         self._print(self._supervisor.call(Run.recalibrate, judge))
@@ -445,6 +448,8 @@ class ShiftGuard(keras.callbacks.Callback):
                     names = list(input_shapes(self.model))
                     data = optional.whole() if name == "target" else optional.data
                     profile = as_profile(data, optional.name, names)
+                    if predicts_numbers(self.model):
+                        profile = replace(profile, labels=profile.labels.as_numbers())
                     self._known[name] = Independence(self._distinct).of(name, profile)
 
     def _new_run(self, kind: str) -> Run:

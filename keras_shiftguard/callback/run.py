@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from os import PathLike
 from typing import Any
 
@@ -24,6 +25,7 @@ from keras_shiftguard.callback.trained_on import trained_on
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.estimate import AccuracyEstimate
 from keras_shiftguard.instrument.model_inputs import image_data_format, input_shapes, specs_of
+from keras_shiftguard.instrument.model_outputs import predicts_numbers
 from keras_shiftguard.instrument.new_probe import new_probe
 from keras_shiftguard.instrument.probe import Probe
 from keras_shiftguard.instrument.processes import is_first_process
@@ -283,6 +285,25 @@ class Run:
         self._write_profiles()
         return self.verdict()
 
+    def settle(self) -> None:
+        """Decides the open findings when training ended before its last epoch.
+
+        Callbacks such as `EarlyStopping` end training after the guard has compared the streams. No
+        later epoch then decides these findings.
+
+        Raises:
+            ShiftDetectedError: for a new shift with `on_shift="raise"`.
+        """
+        report = self.shift.report
+        if self._has_failed or self._probe is None or report is None or self._is_last:
+            return
+        if not any(finding.is_question for finding in report.findings):
+            return
+        self.costs.update(self._probe.streams, self.epoch + 1, is_last=True)
+        self.shift.ask(comes_again=False)
+        self.log.write_report(self.epoch, self.shift.report)
+        self.shift.act(in_fit=False)
+
     def recalibrate(self, judge: bool) -> str:
         """Adapts batch norm after a fit, if `adapt=` includes it, and judges all repairs.
 
@@ -362,6 +383,8 @@ class Run:
         # may be sorted, and the samples of a part of the pass are then not representative.
         is_complete = not (counter.is_cut_short and getattr(self.model, "stop_training", False))
         profile = counter.finish(stream) if is_complete else counter.latest
+        if predicts_numbers(self.model):
+            profile = replace(profile, labels=profile.labels.as_numbers())
         profile = self.shift.independence.of(name, profile, stream)
         self.profiles[name] = profile.with_values(stream.user_results())
         if not self.preprocessing.is_settled(name):
@@ -387,9 +410,8 @@ class Run:
                 self.profiles |= {name: streams[name] for name in ("validation", "target")}
         new = self.shift.compare(streams, epoch)
         if epoch is not None and self._probe is not None:
-            is_last = epoch >= (self.run_key or {}).get("epochs", 1)
-            self.costs.update(self._probe.streams, epoch, is_last)
-            self.shift.ask(not is_last)
+            self.costs.update(self._probe.streams, epoch, self._is_last)
+            self.shift.ask(not self._is_last)
         severities = {"shift": self.shift.severity("train")}
         if "validation" in streams:
             severities["val_shift"] = self.shift.severity("validation")
@@ -426,6 +448,11 @@ class Run:
             correction_line(corrected),
         ]
         return "\n".join(line for line in lines if line)
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether the present epoch is the last one of the fit."""
+        return self.epoch + 1 >= (self.run_key or {}).get("epochs", 1)
 
     @property
     def num_batches(self) -> int:

@@ -56,8 +56,8 @@ def in_a_sentence(finding: Finding) -> str:
         text += f" ({finding.cost_words})"
     elif finding.is_question:
         text += (
-            " (no alarm yet: augmentation of training may explain it, or the model has learnt too "
-            "little to show a cost; later epochs tell)"
+            " (no alarm so far: augmentation of training may explain it, or the model has learnt "
+            "too little to show a cost)"
         )
     return text + "."
 

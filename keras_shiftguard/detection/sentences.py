@@ -70,7 +70,7 @@ def feature_differs(
     """
     subject = f"{stream_name(stream).capitalize()} {what}"
     against = stream_name(against)
-    label = name.replace("_", " ") if not name.isdigit() else f"column {name}"
+    label = _label(name)
     size = f"effect size {abs(effect):.2g}"
     # With heavy tails, the effect size is that of the ranks, whose sign may differ from that of the
     # difference of the means.
@@ -97,6 +97,14 @@ def feature_differs(
         f"{subject} have another distribution of {label} than {against}: mean {x} against {y}, "
         f"standard deviation {a} against {b}, {size}"
     )
+
+
+def _label(name: str) -> str:
+    """Returns the words for a feature, such as `"column 3"` or `"trend over time of column 3"`."""
+    what, _, column = name.rpartition("_")
+    if what in ("spread", "step", "trend") and column.isdigit():
+        return f"{what} over time of column {column}"
+    return f"column {name}" if name.isdigit() else name.replace("_", " ")
 
 
 def embedding_differs(what: str, effect: float, p_value: float, stream: str, against: str) -> str:

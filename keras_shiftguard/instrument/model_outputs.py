@@ -153,6 +153,17 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         model: The model.
         width: The number of columns of the model's output; None to read the number from the model.
     """
+    told = _told_to_classify(model)
+    return (width or _width(model)) > 1 if told is None else told
+
+
+def predicts_numbers(model: keras.Model) -> bool:
+    """Whether the model is surely a regression, so that whole labels are no class ids."""
+    return _told_to_classify(model) is False
+
+
+def _told_to_classify(model: keras.Model) -> bool | None:
+    """Whether the last layer or the loss makes the model a classifier; None if neither tells."""
     last: Any = model
     while isinstance(last, keras.Model) and (inner := sublayers(last)):
         last = inner[-1]
@@ -163,9 +174,9 @@ def is_classifier(model: keras.Model, width: int | None = None) -> bool:
         return True
     loss = getattr(model, "loss", None)
     name = str(getattr(loss, "name", None) or getattr(loss, "__name__", None) or loss or "").lower()
-    if any(part in name for part in REGRESSION_LOSSES):
-        return False
-    return "entropy" in name or "hinge" in name or "kl_div" in name or (width or _width(model)) > 1
+    if "entropy" in name or "hinge" in name or "kl_div" in name:
+        return True
+    return False if any(part in name for part in REGRESSION_LOSSES) else None
 
 
 def fingerprint(model: keras.Model) -> str:

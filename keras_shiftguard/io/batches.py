@@ -1,5 +1,6 @@
 """Batches of any data that `fit` accepts: arrays, datasets, loaders and generators."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
@@ -7,9 +8,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.errors import BadInputError, warn
 
 BATCH_SIZE = 32  # samples in a batch of arrays, unless the caller passes another number
+PATIENCE = 60  # seconds of reading after which data of unknown length gets a warning
 
 # The keys of a pair, the batch of a `DomainAdaptationModel`: `{SOURCE: x, TARGET: x_target}`.
 SOURCE, TARGET = "shiftguard_source", "shiftguard_target"
@@ -74,7 +76,8 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
         number = data.num_batches  # None if it is endless
         indices: Iterable[int] = count() if number is None else range(number)
         for index in indices:
-            yield _unpack(data[index])
+            batch = data[index]
+            yield _unpack(tuple(batch) if isinstance(batch, list) else batch)  # as `fit` does
     elif _is_sequence_of_batches(data):
         for index in range(len(data)):
             yield _unpack(data[index])
@@ -114,7 +117,17 @@ def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> 
             f"`{name}` has no end, and it is read as a whole. Pass a part of it, such as "
             f"dataset.take(100). Received: {type(data).__name__}"
         )
-    yield from batches(data, batch_size, name)
+    says_its_end = isinstance(data, keras.utils.PyDataset) or hasattr(data, "__len__")
+    start, count = time.monotonic(), 0
+    for batch in batches(data, batch_size, name):
+        yield batch
+        count += 1
+        if not says_its_end and time.monotonic() - start > PATIENCE:
+            says_its_end = True  # warns only once
+            warn(
+                f"ShiftGuard has read {count:,} batches of `{name}` so far, which does not say "
+                "where it ends. If it has no end, pass a part of it: itertools.islice(data, 100)."
+            )
 
 
 def _made(data: Any) -> Any:

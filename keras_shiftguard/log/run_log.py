@@ -162,16 +162,24 @@ class RunWriter:
                 `"val_shift"`.
             logs: Keras's logs of the epoch; None outside of a fit.
         """
+        self.write_report(step, report)
 
         def write(writer: "EventWriter") -> None:
-            write_json(writer.log_dir, "report.json", report.to_dict())
-            writer.write_text(f"{TAG_PREFIX}report", str(report), step + 1)
             for name, value in severities.items():
                 writer.write_scalar(f"{TAG_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
                 self._tab.write_comparison(step, pairs, profiles, report, new)
             if self._page is not None:
                 self._page.write_comparison(step, pairs, report, logs)
+
+        self._try(write)
+
+    def write_report(self, step: int, report: ShiftReport) -> None:
+        """Writes `report.json`, and the report as a text; `step` is the epoch, counted from 0."""
+
+        def write(writer: "EventWriter") -> None:
+            write_json(writer.log_dir, "report.json", report.to_dict())
+            writer.write_text(f"{TAG_PREFIX}report", str(report), step + 1)
 
         self._try(write)
 

@@ -1,6 +1,6 @@
 """`LabelSummary`: the labels of a stream, and the moments of its inputs by class."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class LabelSummary:
     def are_classes(self) -> bool:
         """Whether the labels are class ids rather than numbers."""
         return self.num_samples > 0 and self.num_ids == self.num_samples
+
+    def as_numbers(self) -> "LabelSummary":
+        """Returns the summary of the same labels as targets of a regression, such as ages."""
+        return replace(self, num_ids=0)
 
     @property
     def shares_moments(self) -> bool:

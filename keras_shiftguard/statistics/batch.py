@@ -21,6 +21,7 @@ class InputSpec:
             features.
         tokens: Whether the input holds ids (of a text or of categories); None
             if unknown until the dtype of a batch is seen.
+        series: Whether a sample is a series, `(times, channels)`.
     """
 
     name: str
@@ -28,6 +29,7 @@ class InputSpec:
     channels: int
     size: tuple[int | None, int | None] = (0, 0)
     tokens: bool | None = False
+    series: bool = False
 
 
 def spec_for(
@@ -55,7 +57,9 @@ def spec_for(
             return InputSpec(name, data_format, channels, size)
     elif len(shape) >= 2 and shape[-1] is not None:
         tokens = None if dtype is None else dtype in ("int32", "int64")
-        return InputSpec(name, "features", shape[-1], tokens=tokens if len(shape) == 2 else False)
+        series = len(shape) == 3
+        tokens = False if series else tokens
+        return InputSpec(name, "features", shape[-1], tokens=tokens, series=series)
     return None
 
 

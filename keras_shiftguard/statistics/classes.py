@@ -19,6 +19,7 @@ LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
 LARGEST_INT32 = 2**31 - 1
 SHARES_TOLERANCE = 0.01  # how far the sum of a row of shares may be from 1
 MIN_SECOND_SHARE = 1e-3  # smallest lead of a mixture's second largest share over the third
+MAX_MIXED_SHARE = 0.8  # largest share in a mixture of two classes, if there are only two
 PROBABILITY_TOLERANCE = 1e-3  # how far the sum of a row of probabilities may be from 1
 SMALLEST_PROBABILITY = 1e-6  # smaller probabilities are replaced by it before a logarithm
 
@@ -72,15 +73,17 @@ def is_mixture(y: Any, width: int) -> Any:
     """Returns 1.0 for a label that is a mixture of two classes, else 0.0, `(samples,)`.
 
     In labels of MixUp and CutMix, two classes have a share. In smoothed labels, all classes but one
-    have the same share, so the second largest share is not above the third. With fewer than three
-    columns, no label counts as a mixture.
+    have the same share, so the second largest share is not above the third. With two columns, a
+    label is a mixture if its larger share is below `MAX_MIXED_SHARE`, where no smoothing leads.
 
     Args:
         y: `(samples,)` or `(samples, width)`.
         width: `width_of(y)`, at least 1.
     """
-    if width < 3:
-        return ops.zeros_like(ops.cast(ops.reshape(y, (-1, width))[:, 0], "float32"))
+    if width == 1:
+        return ops.zeros_like(ops.cast(ops.reshape(y, (-1,)), "float32"))
+    if width == 2:
+        return ops.cast(ops.max(ops.cast(y, "float32"), axis=1) < MAX_MIXED_SHARE, "float32")
     shares = ops.top_k(ops.cast(y, "float32"), 3)[0]
     return ops.cast(shares[:, 1] > shares[:, 2] + MIN_SECOND_SHARE, "float32")
 

@@ -11,7 +11,13 @@ from keras_shiftguard.statistics.features import FeatureSketch
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
 from keras_shiftguard.statistics.state import State
 from keras_shiftguard.statistics.tokens import TokenSketch, are_tokens
-from keras_shiftguard.statistics.vectors import columns, dimension_of, padded_frame, vectors
+from keras_shiftguard.statistics.vectors import (
+    column_names,
+    columns,
+    dimension_of,
+    padded_frame,
+    vectors,
+)
 
 
 class Details:
@@ -24,7 +30,7 @@ class Details:
     def __init__(self, spec: InputSpec, state: State) -> None:
         self.spec = spec
         image = spec.layout != "features"
-        names = attributes.names(spec) if image else tuple(map(str, range(spec.channels)))
+        names = attributes.names(spec) if image else column_names(spec)
         # Images of a few pixels have no attributes, only an embedding.
         measured = bool(names) and not spec.tokens
         self.features = FeatureSketch(names, state) if measured else None

@@ -1,5 +1,6 @@
-"""`KeptSamples`: a bounded sample of the images of a stream, with their labels."""
+"""`KeptSamples`: a bounded sample of the images or rows of a stream, with their labels."""
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,10 @@ CROP = 256
 
 
 class KeptSamples:
-    """Buffer of images: those of the first batches, then a few of each measured batch.
+    """Buffer of samples: those of the first batches, then a few of each measured batch.
+
+    The samples are images, or rows: samples of a table, token ids or sequences. Rows are kept whole
+    and ids keep their dtype; what is said of images below holds for rows otherwise.
 
     The preprocessing diagnosis needs images early, and it needs whole images, because batch norm
     depends on spatial structure. Later checks need images of the whole pass. The images are copied
@@ -26,7 +30,7 @@ class KeptSamples:
     buffer is full, nothing is copied.
 
     Args:
-        spec: Specification of the image input.
+        spec: Specification of the input.
         max_samples: The largest number of images in the buffer; if the images are large, the buffer
             holds fewer.
     """
@@ -34,8 +38,8 @@ class KeptSamples:
     def __init__(self, spec: InputSpec, max_samples: int = MAX_SAMPLES) -> None:
         self.spec = spec
         self.height, self.width = (CROP if side is None else side for side in spec.size)
-        bytes_per_image = self.height * self.width * spec.channels * 4
-        self.capacity = int(np.clip(MAX_BYTES // bytes_per_image, 4, max_samples))
+        self._max_samples = max_samples
+        self.capacity = self._capacity(self.height * self.width * spec.channels)
         self.measured: int | None = None  # batches that the images are spread over
         self._batches = 0  # number of these batches so far
         # Images, their labels, and their positions among all samples since the buffer was empty.
@@ -53,10 +57,17 @@ class KeptSamples:
         """
         self.measured = measured or None
 
+    def _capacity(self, numbers: int) -> int:
+        """Returns how many samples of so many numbers the buffer holds."""
+        return int(np.clip(MAX_BYTES // max(4 * numbers, 1), 4, self._max_samples))
+
     def update(self, x: Any, y: Any = None) -> None:
         """Copies the images of one batch that are due, and their labels, to the host."""
         if self._is_held:
             return
+        is_row = self.spec.layout == "features"
+        if is_row:  # the length of a sequence is known only now
+            self.capacity = self._capacity(prod(map(int, x.shape[1:])))
         first, self._seen = self._seen, self._seen + x.shape[0]
         filled = sum(len(images) for images, _, _ in self._parts)
         self._batches += 1
@@ -67,16 +78,26 @@ class KeptSamples:
         room = min(self.capacity, max(due, FIRST_SAMPLES)) - filled
         if room <= 0 or not x.shape[0]:
             return
+        images = self._as_rows(x[:room]) if is_row else self._as_images(x[:room])
+        ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
+        labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
+        self._parts.append((images, labels, first + np.arange(len(images))))
+
+    def _as_rows(self, x: Any) -> np.ndarray:
+        """Returns rows on the host: whole numbers in their dtype, others as float32."""
+        rows = on_host(x)
+        return rows if rows.dtype.kind in "iu" else rows.astype("float32")
+
+    def _as_images(self, x: Any) -> np.ndarray:
+        """Returns images on the host, as float32: the middle frame, cropped to its middle."""
         self.is_whole &= len(x.shape) == 4
-        images = on_host(middle_frame(x[:room], self.spec)).astype("float32")
+        images = on_host(middle_frame(x, self.spec)).astype("float32")
         axes = (2, 3) if self.spec.layout == "channels_first" else (1, 2)
         for axis, limit in zip(axes, (self.height, self.width), strict=True):
             start = max(images.shape[axis] - limit, 0) // 2
             self.is_whole &= images.shape[axis] <= limit
             images = np.take(images, range(start, min(start + limit, images.shape[axis])), axis)
-        ids = host_class_ids(on_host(y[:room])) if width_of(y) else None
-        labels = np.full(len(images), -1) if ids is None else np.maximum(ids, -1)
-        self._parts.append((images, labels, first + np.arange(len(images))))
+        return images
 
     def hold(self) -> None:
         """Adds no more images until `reset`, because all further images were seen already."""

@@ -44,7 +44,8 @@ class Stream:
         self.labels: LabelSketch | None = None
         self.stride = 1  # every `stride`-th step is measured
         self._step = 0  # number of steps since the latest `measure_every`
-        self.kept_samples: dict[str, KeptSamples] = {}
+        self.kept_samples: dict[str, KeptSamples] = {}  # of images
+        self.kept_rows: dict[str, KeptSamples] = {}  # of the only input, if it has no images
         self.corrections: dict[str, Any] = {}
         self._new_correction = correction
         self.user_metrics = list(metrics)
@@ -57,6 +58,8 @@ class Stream:
         self.sketches.update({spec.name: Sketch(spec) for spec in specs})
         self.labels = LabelSketch()
         self.kept_samples.update({spec.name: KeptSamples(spec) for spec in images})
+        if len(specs) == 1 and not images:
+            self.kept_rows[specs[0].name] = KeptSamples(specs[0])
         if self._new_correction is not None:
             self.corrections.update({spec.name: self._new_correction(spec) for spec in images})
         self.is_built = True
@@ -100,7 +103,7 @@ class Stream:
         if self.labels is not None:
             self.labels.update(y, rows)
         if self._step % self.stride == 0:
-            for name, samples in self.kept_samples.items():
+            for name, samples in self.buffers.items():
                 if name in fed:
                     samples.update(fed[name], labels)
             self._measure(inputs, y, rows)
@@ -136,23 +139,28 @@ class Stream:
         self.stride, self._step = stride, 0
 
     def forget_samples(self) -> None:
-        """Empties the buffers of images, so that they fill again."""
-        for buffer in self.kept_samples.values():
+        """Empties the buffers of samples, so that they fill again."""
+        for buffer in self.buffers.values():
             buffer.reset()
 
     def hold_samples(self) -> None:
-        """Adds no more images to the buffers until `forget_samples`."""
-        for buffer in self.kept_samples.values():
+        """Adds no more samples to the buffers until `forget_samples`."""
+        for buffer in self.buffers.values():
             buffer.hold()
 
     @property
     def has_samples(self) -> bool:
-        """Whether any image is kept."""
-        return any(len(buffer.positions) for buffer in self.kept_samples.values())
+        """Whether any sample is kept."""
+        return any(len(buffer.positions) for buffer in self.buffers.values())
+
+    @property
+    def buffers(self) -> dict[str, KeptSamples]:
+        """The kept samples by input: images or, if there are none, rows."""
+        return self.kept_samples or self.kept_rows
 
     def spread_samples(self, measured: int | None) -> None:
         """Spreads the kept samples over the `measured` batches of a pass (None: number unknown)."""
-        for buffer in self.kept_samples.values():
+        for buffer in self.buffers.values():
             buffer.spread(measured)
 
     def drain(self) -> InputProfile:

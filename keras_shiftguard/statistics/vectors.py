@@ -1,4 +1,10 @@
-"""Samples as short vectors, for the mean embedding: thumbnails of images, or columns."""
+"""Samples as short vectors, for the mean embedding: thumbnails of images, or columns.
+
+The mean over time tells little of a series. So three more numbers describe each column of it:
+`spread` (standard deviation over time), `step` (mean absolute change from one time to the next) and
+`trend` (mean of the second half minus mean of the first half). They show series that were
+normalised one by one, sampled at another rate, or reversed.
+"""
 
 from typing import Any
 
@@ -9,12 +15,23 @@ from keras_shiftguard.statistics.batch import InputSpec
 
 THUMBNAIL = 8  # pixels a side
 MIN_UNKNOWN_SIDE = 32  # pixels; an axis of no fixed size is padded to at least this size
+MAX_SERIES = 16  # more columns of a series are measured by their mean over time alone
+OVER_TIME = ("spread", "step", "trend")  # numbers that describe a column of a series
 MAX_CHANNELS_IN_PRODUCT = 4  # with more channels, one large matrix product is too slow
 
 
 def dimension_of(spec: InputSpec) -> int:
     """Returns the length of the vector of a sample."""
-    return spec.channels if spec.layout == "features" else THUMBNAIL**2 * spec.channels
+    is_table = spec.layout == "features"
+    return len(column_names(spec)) if is_table else THUMBNAIL**2 * spec.channels
+
+
+def column_names(spec: InputSpec) -> tuple[str, ...]:
+    """Returns the names of the numbers that `columns` returns: `"0"`, ... `"trend_0"`, ..."""
+    numbers = tuple(map(str, range(spec.channels)))
+    if not _has_time(spec):
+        return numbers
+    return numbers + tuple(f"{what}_{i}" for what in OVER_TIME for i in numbers)
 
 
 def middle_frame(x: Any, spec: InputSpec) -> Any:
@@ -43,7 +60,7 @@ def padded_frame(x: Any, spec: InputSpec) -> Any:
 
 
 def columns(x: Any, spec: InputSpec) -> Any:
-    """Returns the columns of each sample, `(samples, channels)`, float32.
+    """Returns the columns of each sample, `(samples, len(column_names(spec)))`, float32.
 
     If there is a time axis, the finite values of a column are averaged over time, so that series
     padded with NaN can be used. The result is NaN for a column without a finite value.
@@ -52,10 +69,31 @@ def columns(x: Any, spec: InputSpec) -> Any:
     if len(x.shape) == 2:
         return x
     x = ops.reshape(x, (ops.shape(x)[0], -1, spec.channels))
+    mean = _finite_mean(x)
+    if not _has_time(spec):
+        return mean
+    # Centred on the mean, because float32 cancels far from zero.
+    x = x - mean[:, None]
+    half = ops.shape(x)[1] // 2
+    spread = ops.sqrt(_finite_mean(ops.square(x)))
+    step = _finite_mean(ops.abs(x[:, 1:] - x[:, :-1]), empty=0.0)
+    trend = _finite_mean(x[:, half:], empty=0.0) - _finite_mean(x[:, :half], empty=0.0)
+    return ops.concatenate([mean, spread, step, trend], axis=1)
+
+
+def _has_time(spec: InputSpec) -> bool:
+    return spec.series and spec.channels <= MAX_SERIES
+
+
+def _finite_mean(x: Any, empty: float = float("nan")) -> Any:
+    """Returns the mean over time of the finite values, `(samples, channels)`.
+
+    Where no value is finite, it is `empty`.
+    """
     finite = ops.isfinite(x)
     number = ops.sum(ops.cast(finite, "float32"), axis=1)
     mean = ops.sum(ops.where(finite, x, 0.0), axis=1) / ops.maximum(number, 1.0)
-    return ops.where(number > 0, mean, float("nan"))
+    return ops.where(number > 0, mean, empty)
 
 
 def thumbnail(x: Any, spec: InputSpec) -> Any:

@@ -129,6 +129,60 @@ def test_mixed_labels_are_recognised_at_once(digits):
     assert smoothed.labels.are_classes and not smoothed.labels.are_mixed
 
 
+def fit_table(guard, train, val, epochs=3, callbacks=()):
+    """Fits a small network to the pixels of the digits, as a table of 256 columns."""
+    keras.utils.set_random_seed(0)
+    rows = [(x.reshape(len(x), -1), y) for x, y in (train, val)]
+    layers = [keras.Input((256,)), keras.layers.Dense(32, "relu"), keras.layers.Dense(10)]
+    model = keras.Sequential(layers)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss)
+    options = {"epochs": epochs, "callbacks": [guard, *callbacks], "verbose": 0}
+    return model.fit(*rows[0], validation_data=rows[1], **options)
+
+
+def test_a_shift_of_a_table_is_told_with_its_cost(digits):
+    train, (x, y) = digits
+    guard = sg.ShiftGuard(verbose=0)
+    with pytest.warns(ShiftWarning, match=r"Validation samples .* costs about \d+ points"):
+        fit_table(guard, train, (x[:, ::-1], y), 1)
+    assert guard.report.findings[0].cost > 0.2
+
+
+def test_another_class_mix_of_a_table_that_costs_nothing_is_no_alarm(digits):
+    """Training on as many samples of each class, on purpose, as of the rare ones."""
+    train, (x, y) = digits
+    kept = (y > 4) | (np.arange(len(y)) % 5 == 0)
+    guard = sg.ShiftGuard(verbose=0)  # a warning would be an error here
+    fit_table(guard, train, (x[kept], y[kept]))
+    (mix,) = (f for f in guard.report.findings if f.feature == "labels")
+    assert mix.kind == "label" and mix.cost < 0.02 and not guard.report.shifted
+
+
+def test_whole_targets_of_a_regression_are_no_classes():
+    rng = np.random.default_rng(0)
+    x, ages = rng.normal(size=(300, 3)), rng.integers(20, 80, 300)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    validation = x[200:], 12 * ages[200:]  # in months
+    model.fit(x[:200], ages[:200], validation_data=validation, callbacks=[guard], verbose=0)
+    (found,) = (f for f in guard.report.findings if f.kind == "label")
+    assert found.feature == "labels/0" and "class" not in found.explanation
+
+
+def test_early_stopping_leaves_no_finding_open(digits):
+    """It ends training after the guard has looked, so no later epoch can tell."""
+    train, (x, y) = digits
+    guard = sg.ShiftGuard(verbose=0, on_shift="ignore")
+    stop = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(stop.model, "stop_training", True)
+    )
+    labels = np.arange(len(train[1])) % 10  # nothing can be learnt, so no cost is measured
+    fit_table(guard, (train[0], labels), (x + 0.1, labels[: len(y)]), 5, [stop])
+    assert guard.report.findings and not any(f.is_question for f in guard.report.findings)
+
+
 def classifier_by_level():
     """Returns a model that calls an image bright if its mean is above one half."""
     layers = keras.layers

@@ -66,3 +66,17 @@ def test_only_images_next_to_each_other_are_neighbours():
     positions = 20 * np.arange(120).repeat(2) + np.tile([0, 1], 120)
     share = independent_share(frames, None, positions=positions)
     assert share < 0.1 < independent_share(frames, None)
+
+
+def test_overlapping_windows_count_less_and_rows_of_a_table_do_not():
+    rng = np.random.default_rng(0)
+    series = rng.normal(size=600)
+    for i in range(1, len(series)):
+        series[i] += 0.9 * series[i - 1]
+    windows = np.stack([series[i : i + 24] for i in range(500)])
+    assert independent_share(windows, None) < 0.2
+    assert independent_share(windows[:, :, None], None) < 0.2  # the same as sequences
+    assert independent_share(windows, None, positions=3 * np.arange(500)) == 1.0  # no neighbours
+    rows = rng.normal(size=(500, 3)) * [1, 1000, 1e-3]
+    assert independent_share(rows, None) == 1.0
+    assert independent_share(np.arange(500)[:, None].repeat(3, axis=1), None) == 1.0  # ids

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+import keras_shiftguard.io.batches
 from keras_shiftguard import BadInputError, compare, profile
+from keras_shiftguard.errors import ShiftWarning
 from keras_shiftguard.io.batches import first_samples, named_inputs
 
 pytestmark = [pytest.mark.backend, pytest.mark.each_backend]
@@ -34,6 +36,13 @@ class Numbered(keras.utils.PyDataset):
 
 class Endless(Numbered):
     num_batches = None
+
+
+class Lists(Pairs):
+    """Gives lists, which `fit` reads as it reads tuples."""
+
+    def __getitem__(self, index):
+        return list(super().__getitem__(index))
 
 
 class Flow:
@@ -69,6 +78,7 @@ KINDS = {
     "x, y, w": lambda: (X, Y, W),
     "PyDataset": Pairs,
     "numbered PyDataset": Numbered,
+    "PyDataset of lists": Lists,
     "flow": Flow,
     "generator": lambda: (Pairs()[i] for i in range(5)),
     "generator function": lambda: lambda: (Pairs()[i] for i in range(5)),
@@ -121,7 +131,11 @@ def test_the_message_names_the_argument():
         compare(X, 5)
 
 
-def test_data_without_an_end():
+def test_data_without_an_end(monkeypatch):
+    monkeypatch.setattr(keras_shiftguard.io.batches, "PATIENCE", -1)  # seconds
+    profile((X, Y))
+    with pytest.warns(ShiftWarning, match="`data` so far, which does not say where it ends"):
+        assert profile(Pairs()[i] for i in range(5)).num_samples == 50
     assert len(first_samples(Endless(), 20)[0]["input"]) == 20
     with pytest.raises(BadInputError, match="`data` has no end"):
         profile(Endless())

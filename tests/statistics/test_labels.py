@@ -100,3 +100,14 @@ def test_wide_soft_labels_have_no_targets():
     y = np.random.default_rng(4).random((60, 100)).astype("float32")
     got = summary_of(y, np.zeros((60, 48), "float32"))
     assert got.width == 100 and got.num_ids == 0 and got.targets.num_samples == 0
+
+
+@pytest.mark.parametrize("width", [2, 3])
+def test_mixtures_of_two_classes_are_recognised_and_smoothed_labels_are_not(width, rng):
+    y = np.eye(width)[rng.integers(0, width, 200)]
+    share = rng.beta(0.4, 0.4, 200)[:, None]
+    mixed = share * y + (1 - share) * y[rng.permutation(200)]
+    for labels, are_mixed in ((y, False), (0.9 * y + 0.1 / width, False), (mixed, True)):
+        sketch = LabelSketch()
+        sketch.update(ops.convert_to_tensor(labels))
+        assert sketch.drain().are_mixed == are_mixed

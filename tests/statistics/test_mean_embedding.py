@@ -6,11 +6,18 @@ import numpy_reference
 import pytest
 from keras import ops
 
+from keras_shiftguard import compare
 from keras_shiftguard.profiles import MeanEmbedding
 from keras_shiftguard.profiles.embedding import BANDWIDTHS
 from keras_shiftguard.statistics.batch import spec_for
 from keras_shiftguard.statistics.mean_embedding import EmbeddingSketch
-from keras_shiftguard.statistics.vectors import columns, thumbnail, vectors
+from keras_shiftguard.statistics.vectors import (
+    column_names,
+    columns,
+    dimension_of,
+    thumbnail,
+    vectors,
+)
 
 pytestmark = pytest.mark.backend
 
@@ -90,10 +97,28 @@ def test_the_middle_frame_stands_for_a_video():
     )
 
 
-def test_columns_of_a_series_are_means_over_time():
+def test_columns_of_a_series_are_numbers_over_time():
     x = np.random.default_rng(5).normal(5, 1, (3, 7, 2)).astype("float32")
     x[0, 2:, 1], x[1, :, 0] = np.nan, np.nan
-    got = ops.convert_to_numpy(columns(ops.convert_to_tensor(x), spec_for("x", x.shape, "")))
+    spec = spec_for("x", x.shape, "")
+    got = ops.convert_to_numpy(columns(ops.convert_to_tensor(x), spec))
+    assert column_names(spec)[-2:] == ("trend_0", "trend_1") and got.shape == (3, 8)
     want = x.mean(axis=1)
     want[0, 1], want[1, 0] = x[0, :2, 1].mean(), np.nan
-    np.testing.assert_allclose(got, want, rtol=1e-5)
+    np.testing.assert_allclose(got[:, :2], want, rtol=1e-5)
+    whole = x[2]
+    halves = whole[3:].mean(axis=0) - whole[:3].mean(axis=0)
+    steps = np.abs(np.diff(whole, axis=0)).mean(axis=0)
+    np.testing.assert_allclose(got[2, 2:], [*whole.std(axis=0), *steps, *halves], rtol=1e-4)
+    many = spec_for("x", (3, 7, 17), "")
+    assert dimension_of(many) == len(column_names(many)) == 17
+
+
+def test_a_series_at_another_rate_or_normalised_alone_is_seen():
+    rng = np.random.default_rng(6)
+    x, y = np.cumsum(rng.normal(size=(2, 300, 32, 1)), axis=2).astype("float32")
+    assert not compare(x, y).shifted
+    slower = compare(x, y[:, ::2].repeat(2, axis=1))
+    assert any("step over time of column 0" in f.explanation for f in slower.findings)
+    alone = (y - y.mean(axis=1, keepdims=True)) / y.std(axis=1, keepdims=True)
+    assert compare(x, alone).shifted

@@ -1,4 +1,4 @@
-"""Recognition of dependent samples: frames of a clip, or tiles of a slide, one after another.
+"""Recognition of dependent samples: frames of a clip or windows of a series, one after another.
 
 The tests assume independent samples. Ten frames of one clip count as about one sample.
 """
@@ -18,22 +18,27 @@ def independent_share(
     first: bool = False,
     positions: np.ndarray | None = None,
 ) -> float:
-    """Estimates the share of a stream's images that are independent, in [0, 1].
+    """Estimates the share of a stream's samples that are independent, in [0, 1].
 
     Distances between neighbours are compared with those between distant images. Both images of a
     pair have the same class, so a stream that is merely sorted by class is not called dependent.
 
     Args:
-        images: Images in the order of the stream, 4D.
+        images: Images in the order of the stream, 4D; or rows of a table, or sequences, 2D or 3D.
+            Token ids are never called dependent.
         labels: Class ids, `(samples,)`, or None.
         first: Whether the channels come first.
         positions: Positions of the images in the stream, `(samples,)`. Only images at consecutive
             positions are neighbours. None if no image of the stream is left out.
     """
     n = len(images)
-    if n < 2 * MIN_PAIRS:
+    are_ids = images.ndim == 2 and images.dtype.kind in "iu"
+    if n < 2 * MIN_PAIRS or are_ids:
         return 1.0
-    x = _reduced(images if not first else np.moveaxis(images, 1, -1))
+    if images.ndim == 4:
+        x = _reduced(images if not first else np.moveaxis(images, 1, -1))
+    else:
+        x = _standardised(images)
     ids = np.zeros(n, int) if labels is None else np.asarray(labels)
     near, far = np.arange(n - 1), np.arange(n - n // 2)
     if positions is not None:
@@ -59,3 +64,10 @@ def _reduced(images: np.ndarray) -> np.ndarray:
     )
     small = images[:, rows][:, :, columns].reshape(len(images), -1).astype("float64")
     return np.asarray(np.where(np.isfinite(small), small, 0.0))
+
+
+def _standardised(rows: np.ndarray) -> np.ndarray:
+    """Returns rows or sequences as rows whose columns have the same spread."""
+    x = rows.reshape(len(rows), -1).astype("float64")
+    x = np.where(np.isfinite(x), x, 0.0)
+    return np.asarray((x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-30))

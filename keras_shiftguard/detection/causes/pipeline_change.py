@@ -23,6 +23,7 @@ from keras_shiftguard.detection.causes.explanation import (
     listed,
     span_of,
 )
+from keras_shiftguard.detection.causes.standardised import explain_scaler
 from keras_shiftguard.detection.causes.unit_change import explain_columns
 from keras_shiftguard.detection.sentences import stream_name
 from keras_shiftguard.profiles import InputSummary
@@ -110,7 +111,8 @@ def explain(
         if summary.num_measured == 0 or not np.isfinite([summary.minimum, summary.maximum]).all():
             return None
     if not reference.is_image:
-        return explain_columns(reference, current, stream, against)
+        columns = reference, current, stream, against
+        return explain_columns(*columns) or explain_scaler(*columns)
     match = _best(reference, current)
     if match is None:
         return None

@@ -142,6 +142,23 @@ def test_gray_images_have_no_channel_order():
     assert explain(of(gray), of(gray[..., ::-1])) is None
 
 
+def test_a_scaler_that_only_one_stream_went_through():
+    rng = np.random.default_rng(7)
+    unit = np.exp(rng.uniform(-5, 5, 12))
+    x, y = (unit * (rng.normal(size=(300, 12)) + rng.normal(0, 3, 12)) for _ in range(2))
+    scaled = (x - x.mean(axis=0)) / x.std(axis=0)
+    found = explain(of(scaled), of(y), stream="validation", against="train")
+    assert found.name == "not standardised"
+    assert "columns of training are standardised" in found.sentence
+    assert "those of validation are not" in found.sentence
+    undone = (y - found.offset) / found.scale
+    np.testing.assert_allclose(undone.mean(axis=0), 0, atol=1e-3)
+    back = explain(of(y), of(scaled), stream="validation", against="train")
+    assert "those of training are not" in back.sentence
+    drift = of(scaled + 0.7), of(scaled * 1.6), of(4 * scaled)  # no pipeline gives these
+    assert all(explain(of(scaled), each) is None for each in drift)
+
+
 def test_columns_in_another_unit():
     rng = np.random.default_rng(0)
     x = rng.normal(3, 1, (300, 5)) * np.array([1, 10, 0.1, 1000, 2])

@@ -1,0 +1,77 @@
+"""Detection of a scaler that only one of two streams went through.
+
+A scaler such as scikit-learn's `StandardScaler` is fitted on training, and gives each of its
+columns the mean 0 and the standard deviation 1. If the other stream did not go through it, its
+columns have other means and deviations, each its own.
+"""
+
+import numpy as np
+
+from keras_shiftguard.detection.causes.explanation import Explanation, span_of
+from keras_shiftguard.detection.sentences import stream_name
+from keras_shiftguard.profiles import InputSummary
+
+NEAR = 0.05  # largest distance of a standardised column's mean and log deviation from 0
+SIGMAS = 4.0  # number of standard errors that are added to NEAR
+# A column is not standardised if its mean, or the logarithm of its standard deviation, is farther
+# than this from 0. A drift moves the columns less, or all by the same factor: the logarithms must
+# also span FAR_WIDTH.
+FAR_MEAN, FAR_WIDTH = 5.0, float(np.log(3))
+MIN_ROWS = 20  # samples that each stream must have
+MIN_COLUMNS = 3  # standardised columns; one or two may be so by chance
+# Smallest share of the columns that are standardised in one stream, and of those the smallest share
+# that are not in the other. One-hot columns are often left as they are.
+MIN_STANDARDISED, MIN_OTHERS = 0.3, 0.6
+
+
+def explain_scaler(
+    reference: InputSummary, current: InputSummary, stream: str, against: str
+) -> Explanation | None:
+    """Finds a scaler that only one of two streams of columns went through; None if there is none.
+
+    The arguments are those of `pipeline_change.explain`.
+    """
+    used = (reference.std > 0) & (current.std > 0)
+    rows = min(reference.num_measured, current.num_measured)
+    if used.sum() < MIN_COLUMNS or rows < MIN_ROWS:
+        return None
+    pair = (reference, stream_name(against)), (current, stream_name(stream))
+    for scaled, other in (pair, pair[::-1]):
+        near = _standardised(scaled[0], other[0], used)
+        if near.any():
+            break
+    else:
+        return None
+    scale = np.where(near, current.std / np.where(near, reference.std, 1.0), 1.0)
+    offset = np.where(near, current.mean - reference.mean * scale, 0.0)
+    effect = float(np.max(np.abs(current.mean - reference.mean)[used] / reference.std[used]))
+    return Explanation(
+        name="not standardised",
+        sentence=(
+            f"The columns of {scaled[1]} are standardised (mean 0, standard deviation 1), and "
+            f"those of {other[1]} are not (range {span_of(other[0])} against "
+            f"{span_of(scaled[0])}): fit one scaler on training, and apply it to both."
+        ),
+        scale=scale,
+        offset=offset,
+        swapped=False,
+        effect_size=effect,
+        fix="x = scaler.transform(x)  # the scaler that was fitted on training",
+    )
+
+
+def _standardised(scaled: InputSummary, other: InputSummary, used: np.ndarray) -> np.ndarray:
+    """Returns which columns of `scaled` are standardised, `(columns,)`; none if `other`'s are."""
+    limit = NEAR + SIGMAS / np.sqrt(scaled.num_measured)
+    near = used & (np.abs(scaled.mean) < limit) & (np.abs(_width(scaled)) < limit)
+    width = _width(other)
+    far = near & ((np.abs(other.mean) > FAR_MEAN) | (np.abs(width) > FAR_WIDTH))
+    enough = near.sum() >= max(MIN_COLUMNS, MIN_STANDARDISED * used.sum())
+    if enough and far.sum() >= MIN_OTHERS * near.sum() and np.ptp(width[far]) > FAR_WIDTH:
+        return np.asarray(near)
+    return np.zeros(len(near), bool)
+
+
+def _width(summary: InputSummary) -> np.ndarray:
+    """Returns the logarithm of the standard deviation of each column, `(columns,)`."""
+    return np.asarray(np.log(np.maximum(summary.std, 1e-30)))
