@@ -13,7 +13,7 @@ from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
-from keras_shiftguard.statistics.classes import width_of
+from keras_shiftguard.statistics.classes import warn_of_text, width_of
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
@@ -120,8 +120,10 @@ def profile_of(
         if count % BATCHES_PER_DRAIN == 0:
             total = total + measurement.drain()
     if not measurement.sketches:
-        what = "holds no numeric input" if count else "is empty"
-        raise BadInputError(f"There is nothing to measure: `data` {what}.")
+        what = "is empty."
+        if count:
+            what = "holds no numeric input. Pass arrays of numbers: np.asarray(data) for a list."
+        raise BadInputError(f"There is nothing to measure: `data` {what}")
     return total + measurement.drain()
 
 
@@ -141,6 +143,7 @@ class Measurement:
         self.sketches: dict[str, Sketch] = {}
         self.labels = LabelSketch()
         self._padding = Padding()
+        self._num_batches = 0
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds all samples of one batch to the statistics.
@@ -175,6 +178,9 @@ class Measurement:
                     f"{repair} to measure them."
                 )
             tensors[name] = tensor
+        if not self._num_batches:
+            warn_of_text(y)
+        self._num_batches += 1
         labels = ops.convert_to_tensor(y) if width_of(y) else None
         size = max((x.shape[0] for x in tensors.values()), default=0)
         for start in range(0, size, CHUNK):
