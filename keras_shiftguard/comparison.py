@@ -94,7 +94,8 @@ def as_profile(value: Any, name: str, inputs: Sequence[str] = ()) -> InputProfil
         if not Path(value).is_file() and not is_model(value):
             raise BadInputError(
                 f"`{name}` must be an InputProfile, the path of a saved one, or data. "
-                f"Received: {name}={str(value)!r}, which is not a file, nor a saved model."
+                f"Received: {name}={str(value)!r}, which is not a file, nor a saved model. Read a "
+                "folder of images with keras.utils.image_dataset_from_directory."
             )
         return InputProfile.load(value)
     read = all_batches(value, CHUNK, name)

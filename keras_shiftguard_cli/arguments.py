@@ -65,7 +65,8 @@ def reading_options(max_samples: int) -> Callable[[Any], Any]:
             type=click.IntRange(min=1),
             nargs=2,
             metavar="HEIGHT WIDTH",
-            help="Resize image files to this. [default: what the model takes, else 224 224]",
+            help="Resize image files to this. [default: the size of the model's input or of the "
+            "profile's images, else 224 224]",
         ),
     )
 

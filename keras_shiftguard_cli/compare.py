@@ -33,9 +33,10 @@ from keras_shiftguard_cli.reading import (
 def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> int:
     """Report what shifted from A to B.
 
-    A is the reference and B the data that may have shifted. Each is a profile, a directory of
-    images, one image, or a .npy or .npz array. --max-samples, --rescale, --bgr and --size apply
-    to images and arrays, not to profiles; image files get the size of the images of a profile.
+    A is the reference and B the data that may have shifted. Each is a profile, a saved model that
+    a profile is attached to, a directory of images, one image, or a .npy or .npz array.
+    --max-samples, --rescale, --bgr and --size apply to images and arrays, not to profiles; image
+    files get the size of the images of a profile.
 
     \b
       keras-shiftguard compare train.profile new/
@@ -55,7 +56,8 @@ def compare(a: str, b: str, alpha: float, pipeline: Pipeline, as_json: bool) -> 
         is_data = path.is_dir() or path.suffix.lower() in ARRAY_SUFFIXES + IMAGE_SUFFIXES
         if not is_data and not is_profile(str(path)):
             raise BadInput(
-                f"{path} is no profile or model that can be read, no image and no array."
+                f"{path} is no profile or model that can be read, no image and no array. Read "
+                "other files, such as tables, in Python: keras_shiftguard.compare(a, b)."
             )
     size = pipeline.size or size_in_profile(a) or size_in_profile(b)
     pipeline = replace(pipeline, size=size)

@@ -32,6 +32,8 @@ def profile(data: str, output: str, pipeline: Pipeline, as_json: bool) -> int:
     check_exists(data)
     if is_model(output):
         raise BadInput(f"{output} is a saved model, which the profile would replace.")
+    if Path(output).is_dir():
+        raise BadInput(f"{output} is a folder. Name the file to write: -o {output}/train.profile")
     if not Path(output).absolute().parent.is_dir():
         raise BadInput(f"{output} cannot be written: its folder does not exist.")
     start_library()

@@ -107,7 +107,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _explain_usage(error: click.UsageError) -> None:
-    # Some errors of click's parser have no context: they do not belong to a command.
     context = error.ctx or click.Context(program, info_name="keras-shiftguard")
     click.echo(context.get_usage(), err=True)
     click.echo(f"Try `{context.command_path} --help`.", err=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_shiftguard_page.charts import Rows, waterfall
-from keras_shiftguard_page.content import ACT, FINE, Band, Fact, Part, Section, table
+from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Part, Section, table
 from keras_shiftguard_page.words import interval, percent, points, sentence
 
 MAX_ROWS = 40
@@ -15,11 +15,13 @@ def about_gap(gap: Mapping[str, Any]) -> Part:
     rows = gap["rows"]
     repairs: dict[str, list[str]] = {}
     for row in rows:
-        if row["repair"] and row["points"] > 0:
+        # Without labels, the points of a wrong input that makes the model surer are negative.
+        is_wrong = row["points"] > 0 or (gap["estimated"] and row["kind"] == "removed")
+        if row["repair"] and is_wrong:
             repairs.setdefault(row["repair"], []).append(row["cause"])
     known = [row for row in rows if row["kind"] != "rest" and row["points"] > 0]
     advice, code = "", ""
-    if gap["beyond_sampling"] and repairs:
+    if (gap["beyond_sampling"] or gap.get("doubt")) and repairs:
         code, causes = next(iter(repairs.items()))
         advice = f"This repairs {' and '.join(causes)}:"
     facts = (
@@ -31,9 +33,11 @@ def about_gap(gap: Mapping[str, Any]) -> Part:
         causes_first = [row["cause"] for row in known[:2]]
         text = f"Accuracy is {points(gap['gap'])} points lower than it should be"
         text += f", mostly by {' and '.join(causes_first)}." if causes_first else "."
+    elif gap.get("doubt"):  # not in the logs of older versions
+        text = f"It is not known whether there is a gap, without labels: {gap['doubt']}"
     else:
         text = "The accuracy is what it should be: no gap beyond sampling."
-    state = ACT if gap["beyond_sampling"] else FINE
+    state = ACT if gap["beyond_sampling"] else LOOK if gap.get("doubt") else FINE
     section = Section(
         "Where the accuracy went",
         f"{gap['num_samples']:,} samples",

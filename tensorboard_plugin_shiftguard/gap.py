@@ -35,6 +35,7 @@ _GAP = record(
     headline=sentence,
     rows=items(_ROW, MAX_ROWS),
     notes=items(sentence, MAX_NOTES),
+    doubt=sentence,
 )
 
 

@@ -25,6 +25,10 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
         "cost_words": "estimated" if gap["estimated"] else "",
         "why": [gap["headline"]] if gap["headline"] else [],
     }
+    if gap["doubt"] and not gap["beyond_sampling"]:
+        what = f"It is not known whether there is a gap, without labels: {gap['doubt']}"
+        todo = "Label some of the samples."
+        return told(LOOK, short="a gap is possible", what=what, todo=todo, **common)
     if not gap["beyond_sampling"]:
         what = "The accuracy is as expected, within what the choice of the samples may do."
         return told(FINE, short="no gap", what=what, **common)

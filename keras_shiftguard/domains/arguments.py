@@ -64,9 +64,11 @@ def check_labels(labels: np.ndarray, num_classes: int) -> None:
     """Raises a BadInputError for labels of a single class, or of classes the model lacks."""
     ids = host_class_ids(labels)
     if ids is None or ids.min() < 0 or ids.max() >= num_classes:
+        is_number = labels.dtype.kind in "biuf"
+        seen = f"run from {labels.min()} to {labels.max()}" if is_number else f"are {labels[:2]}"
         raise BadInputError(
-            f"The labels run from {labels.min()} to {labels.max()}, and the model has "
-            f"{num_classes} classes: they must be 0 to {num_classes - 1}, or one-hot."
+            f"The labels {seen}, and the model has {num_classes} classes: they must be whole "
+            f"numbers from 0 to {num_classes - 1}, or one-hot."
         )
     if len(np.unique(ids)) < 2:
         raise BadInputError(
@@ -131,8 +133,18 @@ def num_samples(value: Any) -> int:
     return len(keras.tree.flatten(value)[0])
 
 
-def check_options(names: tuple[str, ...], strength: float, entropy: bool) -> None:
-    """Checks `strength` and `entropy` for the methods `names`; raises a BadInputError."""
+def check_options(
+    names: tuple[str, ...], strength: float, entropy: bool, units: Any, augmentation: Any
+) -> None:
+    """Checks the options of the methods `names`; raises a BadInputError."""
+    if not isinstance(units, (list, tuple)) or not all(isinstance(n, int) and n > 0 for n in units):
+        raise BadInputError(
+            f"`units` must be a tuple of positive integers, such as (100,). Received: {units!r}"
+        )
+    if augmentation is not None and not isinstance(augmentation, keras.layers.Layer):
+        raise BadInputError(
+            f"`augmentation` must be a Keras layer, or None. Received: {augmentation!r}"
+        )
     if not 0 <= strength < float("inf"):
         raise BadInputError(
             f"`strength` must be a finite number, at least 0. Received: strength={strength!r}"

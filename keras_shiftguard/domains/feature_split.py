@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from keras_shiftguard.errors import BadInputError
+from keras_shiftguard.instrument.graph import calls
 
 # Types of layers that may follow the head and are never the head.
 LAYERS_AFTER_HEAD = ("Activation", "Softmax", "Dropout", "Flatten", "Reshape", "Identity", "ReLU")
@@ -35,9 +36,9 @@ class Split:
         output = model.outputs[0]
         candidates = _candidates(model)
         if feature_layer is None:
-            head = _head(model)
-            tensor = head.input
-            if isinstance(tensor, (list, tuple, dict)):
+            head, tensors = _head(model)
+            tensor = tensors[0]
+            if len(tensors) > 1:
                 raise BadInputError(
                     f"The head {head.name!r} takes several tensors: name the features yourself, "
                     f"with `feature_layer=`. Candidates: {list(candidates)}"
@@ -51,8 +52,8 @@ class Split:
         else:
             if feature_layer not in candidates:
                 is_output = any(
-                    layer.name == feature_layer and _output_of(layer) is output
-                    for layer in model.layers
+                    call.operation.name == feature_layer and call.output_tensors[0] is output
+                    for call in calls(model)
                 )
                 wrong = "is the output" if is_output else "is none of these"
                 raise BadInputError(
@@ -70,30 +71,12 @@ class Split:
         for size in tensor.shape[1:]:
             self.width *= int(size)
         self.num_outputs = int(output.shape[-1])
-        try:
-            self.features_and_outputs = _submodel(
-                _structure(model), [tensor, output], f"{model.name}_split"
-            )
-        except (ValueError, KeyError) as error:
-            # `layer.output` belongs to the first model that the layer was part of.
-            raise BadInputError(
-                f"The output of {self.name!r} belongs to another model, which shares the layer "
-                "with this one. Adapt `keras.models.clone_model(model)` with the same weights. "
-                f"({error})"
-            ) from error
+        self.features_and_outputs = keras.Model(
+            _structure(model), [tensor, output], name=f"{model.name}_split"
+        )
         # A forward pass in training mode changes the moving averages of batch norm.
         names = ("moving_mean", "moving_variance")
         self.memory = [v for v in model.non_trainable_variables if v.name in names]
-
-
-def _submodel(inputs: Any, outputs: Any, name: str) -> keras.Model:
-    """Returns the model between two tensors; raises a ValueError if it needs other inputs."""
-    model = keras.Model(inputs, outputs, name=name)
-    entries = [layer for layer in model.layers if isinstance(layer, keras.layers.InputLayer)]
-    # Keras 3.13 itself raises only when the model is called.
-    if len(entries) > len(model.inputs):
-        raise ValueError(f"It needs these inputs: {[entry.name for entry in entries]}")
-    return model
 
 
 def _check_model(model: Any) -> None:
@@ -124,30 +107,26 @@ def _structure(model: keras.Model) -> Any:
     return model.input
 
 
-def _output_of(layer: keras.layers.Layer) -> Any:
-    """Returns the symbolic output of a layer; None if it was not called exactly once."""
-    try:
-        return layer.output
-    except (AttributeError, ValueError):  # never called, or more than once
-        return None
-
-
 def _candidates(model: keras.Model) -> dict[str, Any]:
-    """Returns the outputs of the possible feature layers by name, in model order."""
+    """Returns the outputs of the possible feature layers by name, in the order of the calls.
+
+    `layer.output` would be that of the layer's first call. It belongs to another graph if the layer
+    is shared with another model, and also if layers were added to a sequential model one by one, as
+    `load_model` does.
+    """
     found: dict[str, Any] = {}
-    for layer in model.layers:
-        tensor = _output_of(layer)
-        is_input = isinstance(layer, keras.layers.InputLayer)
-        if is_input or not isinstance(tensor, keras.KerasTensor) or len(tensor.shape) < 2:
-            continue
-        if tensor is not model.outputs[0]:
-            found[layer.name] = tensor
+    for call in calls(model):
+        tensor, *others = call.output_tensors
+        is_layer = isinstance(call.operation, keras.layers.Layer)
+        if is_layer and not others and len(tensor.shape) >= 2 and tensor is not model.outputs[0]:
+            found.setdefault(call.operation.name, tensor)
     return found
 
 
-def _head(model: keras.Model) -> keras.layers.Layer:
-    """Returns the head: the last layer that has weights, except `LAYERS_AFTER_HEAD`."""
-    for layer in reversed(model.layers):
-        if layer.weights and type(layer).__name__ not in LAYERS_AFTER_HEAD:
-            return layer
+def _head(model: keras.Model) -> tuple[keras.layers.Layer, list[Any]]:
+    """Returns the head, the last layer that has weights except `LAYERS_AFTER_HEAD`; its inputs."""
+    for call in reversed(list(calls(model))):
+        layer = call.operation
+        if getattr(layer, "weights", ()) and type(layer).__name__ not in LAYERS_AFTER_HEAD:
+            return layer, list(call.input_tensors)
     raise BadInputError(f"{model.name!r} has no split point: no layer of it has weights.")

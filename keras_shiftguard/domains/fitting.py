@@ -56,7 +56,7 @@ def train(
     if has_labels(target):
         model.say("`target_data` holds labels: they are left out.")
     source, source_samples = _take_samples(source)
-    target, target_samples = _take_samples(target)
+    target, target_samples = _take_samples(target, "target_data")
     remarks = check_streams(
         source_samples[0], target_samples[0], source_samples[1], model.num_classes
     )
@@ -166,7 +166,7 @@ def _split_validation(source: Any, share: float) -> tuple[Any, Any]:
     return part(slice(0, cut)), part(slice(cut, None))
 
 
-def _take_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
+def _take_samples(data: Any, name: str = "x") -> tuple[Any, tuple[Any, Any, Any]]:
     """Returns the data and up to `MAX_SAMPLES` of its samples, `(x, y, sample_weight)`.
 
     From arrays, the samples are spread over the whole length; from other data, they are the
@@ -177,7 +177,7 @@ def _take_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
         data_tuple = data if isinstance(data, tuple) else (data,)
         total = num_samples(data_tuple)
         if not total:
-            raise BadInputError("The data is empty: it holds no sample.")
+            raise BadInputError(f"`{name}` is empty: it holds no sample.")
         # The first samples could all be of one class.
         index = np.unique(np.linspace(0, total - 1, MAX_SAMPLES).astype("int64"))
         taken = keras.tree.map_structure(
@@ -186,13 +186,13 @@ def _take_samples(data: Any) -> tuple[Any, tuple[Any, Any, Any]]:
         return data, (*taken, None, None)[:3]
     read: list[Any] = []
     count = 0
-    for batch in batches(data):
+    for batch in batches(data, name=name):
         read.append(batch)
         count += num_samples(batch[0])
         if count >= MAX_SAMPLES:
             break
     if not count:
-        raise BadInputError("The data is empty: it yielded no sample.")
+        raise BadInputError(f"`{name}` is empty: it yielded no sample.")
     taken = tuple(
         None
         if any(batch[i] is None for batch in read)

@@ -109,7 +109,7 @@ class DomainAdaptationModel(PairModel):
     ) -> None:
         super().__init__(**kwargs)
         names = method_names(method)
-        check_options(names, strength, entropy)
+        check_options(names, strength, entropy, units, augmentation)
         self.split = Split(model, feature_layer)
         self.base = model
         self.feature_layer = feature_layer

@@ -83,7 +83,7 @@ def explain_gap(
     Reference: Shapley, "A value for n-person games", 1953; Cai et al.,
     "Diagnosing model performance under distribution shift", 2023.
     """
-    is_number = isinstance(max_samples, int) and not isinstance(max_samples, bool)
+    is_number = isinstance(max_samples, (int, np.integer)) and not isinstance(max_samples, bool)
     if max_samples is not None and not (is_number and max_samples >= 1):
         raise BadInputError(
             f"`max_samples` must be a positive integer, or None. Received: {max_samples!r}"

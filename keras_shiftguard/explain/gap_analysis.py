@@ -18,7 +18,13 @@ from keras_shiftguard.explain.progress import Progress
 from keras_shiftguard.explain.reference import Reference
 from keras_shiftguard.explain.remainder import Remainder
 from keras_shiftguard.explain.removal import Removable, Views
-from keras_shiftguard.explain.report import UNEXPLAINED, GapReport, GapRow
+from keras_shiftguard.explain.report import (
+    CHANNEL_ORDER,
+    PREPROCESSING,
+    UNEXPLAINED,
+    GapReport,
+    GapRow,
+)
 from keras_shiftguard.explain.samples import Samples
 from keras_shiftguard.explain.shapley import shapley_shares
 
@@ -132,6 +138,9 @@ class GapAnalysis:
         `causes` whether any cause was found.
         """
         is_gap, labels = ends[0] > 0, self.samples.labels
+        wrong = [c for c in self.views.causes if c.cause in (PREPROCESSING, CHANNEL_ORDER)]
+        if labels is None and not is_gap and wrong:
+            return f"{wrong[0].cause} is wrong ({wrong[0].detail})."
         if labels is None and not is_gap:
             found = remainder.largest_difference()
             if found is not None and abs(found.effect_size) >= LARGE:

@@ -65,8 +65,8 @@ class GapReport(AsPage):
         estimated: Whether the data had no labels, so that the accuracy is an estimate from the
             confidence of the model.
         notes: Causes that could not be checked, and other observations.
-        doubt: A sentence on the largest difference between the data and the reference, if an
-            estimated gap of zero may be wrong because of it; else empty.
+        doubt: A sentence on what may make an estimated gap of zero wrong: a wrong preprocessing,
+            or the largest difference between the data and the reference; else empty.
     """
 
     rows: tuple[GapRow, ...]
@@ -130,7 +130,8 @@ class GapReport(AsPage):
     def __str__(self) -> str:
         repairs: dict[str, list[str]] = {}
         for row in self.rows:
-            if row.repair and row.points > 0:
+            # Without labels, the points of a wrong input that makes the model surer are negative.
+            if row.repair and (row.points > 0 or (self.estimated and row.kind == "removed")):
                 repairs.setdefault(row.repair, []).append(row.cause)
         fixes = [f"  To repair {' and '.join(causes)}: {line}" for line, causes in repairs.items()]
         rows = self._row_lines(MAX_LINES - 1 - len(fixes))

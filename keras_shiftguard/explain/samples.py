@@ -198,7 +198,7 @@ def class_ids(y: Any, num_classes: int) -> np.ndarray | None:
             is_whole = np.isfinite(rows[:, 0]) & (rows[:, 0] == np.floor(rows[:, 0]))
             rows = rows if is_whole.all() else rows[~is_whole]
         raise BadInputError(
-            "Labels must be class ids or one-hot rows: explain_gap is about accuracy. "
+            "Labels must be class ids or one-hot rows, so that the accuracy can be measured. "
             f"Received labels such as {rows[:1, :5]}"
         )
     if len(ids) and (ids.min() < 0 or ids.max() >= num_classes):

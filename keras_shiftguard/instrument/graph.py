@@ -66,7 +66,7 @@ def _expand(
         For each output of the model, the index of the step that makes it.
     """
     made_by: dict[int, int] = {id(t): i for t, i in zip(model.inputs, inputs, strict=True)}
-    for node in _nodes(model):
+    for node in calls(model):
         parents = [made_by[id(t)] for t in node.input_tensors if id(t) in made_by]
         outer = outermost if outermost is not None else tuple(node.output_tensors)
         if has_graph(node.operation) and len(parents) == len(node.operation.inputs):
@@ -80,7 +80,7 @@ def _expand(
     return [made_by.get(id(t), inputs[0]) for t in model.outputs]
 
 
-def _nodes(model: Any) -> Iterator[Any]:
+def calls(model: Any) -> Iterator[Any]:
     """Yields the recorded calls of one model, parents first.
 
     The function is not recursive, because graphs can be deeper than Python's stack.

@@ -14,7 +14,7 @@ from keras_shiftguard.instrument.model_outputs import ModelOutputs, fingerprint
 from keras_shiftguard.io.batches import all_batches, named_inputs
 from keras_shiftguard.profiles import InputProfile
 from keras_shiftguard.statistics.batch import as_measurable, spec_for
-from keras_shiftguard.statistics.classes import width_of
+from keras_shiftguard.statistics.classes import warn_of_text, width_of
 from keras_shiftguard.statistics.labels import LabelSketch
 from keras_shiftguard.statistics.padding import Padding
 from keras_shiftguard.statistics.sketch import Sketch
@@ -121,10 +121,13 @@ def profile_of(
         if count % BATCHES_PER_DRAIN == 0:
             total = total + measurement.drain()
     if not measurement.sketches:
-        what = "holds no input that can be measured" if count else "is empty"
-        reasons = [f"{name!r} ({why})" for name, why in measurement.left_out.items()]
-        why = f": {' and '.join(reasons)}" if reasons else ""
-        raise BadInputError(f"There is nothing to measure: `data` {what}{why}.")
+        what = "is empty"
+        if count:
+            what = "holds no input that can be measured"
+            reasons = [f"{name!r} ({why})" for name, why in measurement.left_out.items()]
+            what += f": {' and '.join(reasons)}" if reasons else ""
+            what += ". Pass arrays of numbers: np.asarray(data) for a list"
+        raise BadInputError(f"There is nothing to measure: `data` {what}.")
     return total + measurement.drain()
 
 
@@ -145,6 +148,7 @@ class Measurement:
         self.labels = LabelSketch()
         self.left_out: dict[str, str] = {}  # by input, a phrase that says why
         self._padding = Padding()
+        self._num_batches = 0
 
     def add(self, inputs: Mapping[str, Any], y: Any) -> None:
         """Adds all samples of one batch to the statistics.
@@ -181,6 +185,9 @@ class Measurement:
                     f"{repair} to measure them."
                 )
             tensors[name] = tensor
+        if not self._num_batches:
+            warn_of_text(y)
+        self._num_batches += 1
         labels = ops.convert_to_tensor(y) if width_of(y) else None
         size = max((x.shape[0] for x in tensors.values()), default=0)
         for start in range(0, size, CHUNK):

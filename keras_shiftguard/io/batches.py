@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
+from os import PathLike
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 
 from keras_shiftguard.errors import BadInputError, warn
 
+MAX_INPUTS = 8  # a list of more arrays shaped like images holds single images, not inputs
 BATCH_SIZE = 32  # samples in a batch of arrays, unless the caller passes another number
 PATIENCE = 60  # seconds of reading after which data of unknown length gets a warning
 
@@ -92,6 +94,11 @@ def batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> Iter
             # A torch DataLoader turns a tuple `(x, y)` into a list.
             was_tuple = isinstance(batch, list) and hasattr(data, "collate_fn")
             yield _unpack(tuple(batch) if was_tuple else batch)
+    elif isinstance(data, (str, PathLike)):
+        raise BadInputError(
+            f"`{name}` must be data, not a path: read the files first, for example with "
+            f"keras.utils.image_dataset_from_directory. Received: {str(data)!r}"
+        )
     else:
         raise BadInputError(
             f"`{name}` must be what `model.fit` accepts: arrays, tensors, a tf.data.Dataset, a "
@@ -109,13 +116,19 @@ def all_batches(data: Any, batch_size: int = BATCH_SIZE, name: str = "data") -> 
         name: Name of the argument that `data` is, for error messages.
 
     Raises:
-        BadInputError: If `data` says that it has no end.
+        BadInputError: If `data` says that it has no end, or is a list of single images.
     """
     data = _made(data)
     if _is_endless(data):
         raise BadInputError(
             f"`{name}` has no end, and it is read as a whole. Pass a part of it, such as "
             f"dataset.take(100). Received: {type(data).__name__}"
+        )
+    shapes = [getattr(part, "shape", ()) for part in data] if isinstance(data, list) else []
+    if len(shapes) > MAX_INPUTS and all(len(s) == 3 and s[-1] in (3, 4) for s in shapes):
+        raise BadInputError(
+            f"`{name}` is a list, and a list is taken for several inputs. Stack images with "
+            f"np.stack(images). Received: {len(shapes)} arrays, the first of shape {shapes[0]}"
         )
     says_its_end = isinstance(data, keras.utils.PyDataset) or hasattr(data, "__len__")
     start, count = time.monotonic(), 0
@@ -155,6 +168,12 @@ def without_pandas(data: Any) -> Any:
         # Numbers of several dtypes, or numbers of which some are missing.
         if values.dtype == object and {each.kind for each in dtypes} <= set("biuf"):
             values = data.to_numpy(dtype="float64", na_value=np.nan)
+        elif values.dtype == object and values.ndim == 2:
+            text = [str(name) for name, each in dtypes.items() if each.kind not in "biuf"]
+            raise BadInputError(
+                f"The columns of a table must hold numbers: encode the others, or leave them out "
+                f'with table.select_dtypes("number"). Received, without numbers: {text[:5]}'
+            )
         return values
     if type(data) in (list, tuple):
         return type(data)(map(without_pandas, data))
@@ -273,6 +292,11 @@ def _unpack(batch: Any) -> Batch:
                 f"or dict. Received a tuple of {len(batch)} members."
             )
         x, y, weight = (*batch, None, None)[:3]
+        if isinstance(y, (int, float)) or getattr(y, "shape", None) == ():
+            raise BadInputError(
+                "Labels need a batch dimension, one label for each sample. Received a single "
+                "label. A dataset of single samples has to be batched: dataset.batch(32)."
+            )
         return x, y, weight
     return batch, None, None
 
@@ -284,6 +308,11 @@ def _slices(batch: Batch, batch_size: int) -> Iterator[Batch]:
         raise BadInputError(
             "Arrays need a batch dimension. Received a single number, or a list of them: pass "
             "np.asarray(y) in place of a list."
+        )
+    ragged = [type(leaf).__name__ for leaf in leaves if not hasattr(leaf, "__len__")]
+    if ragged:
+        raise BadInputError(
+            f"Arrays must be dense: pad samples to one length. Received: {', '.join(ragged)}"
         )
     lengths = {leaf.shape[0] for leaf in leaves}  # sparse matrices of SciPy have no `len`
     if len(lengths) > 1:

@@ -54,6 +54,12 @@ def read_images(
             f"Image files have 1 or 3 channels, but the model takes {channels}. Pass a .npy array."
         )
     single = [path] if path.suffix.lower() in IMAGE_SUFFIXES else []
+    if not single and not path.is_dir():
+        raise BadInputError(
+            f"{path} is no directory, no image ({', '.join(IMAGE_SUFFIXES)}) and no array "
+            f"({', '.join(ARRAY_SUFFIXES)}). Read other files, such as tables, in Python, and pass "
+            "the arrays to keras_shiftguard.diagnose, profile or compare."
+        )
     files = image_files(path) if path.is_dir() else single
     if not files:
         has_links = path.is_dir() and any(p.is_symlink() and p.is_dir() for p in path.rglob("*"))

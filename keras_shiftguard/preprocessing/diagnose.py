@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.measure import profile_of
@@ -26,6 +27,7 @@ from keras_shiftguard.preprocessing.expected.stated import (
 )
 from keras_shiftguard.preprocessing.expected.stated_resize import stated_resize
 from keras_shiftguard.preprocessing.verdict import judge
+from keras_shiftguard.statistics.classes import warn_of_text
 
 BATCH_SIZE = 32
 
@@ -83,7 +85,8 @@ def diagnose_loaded(
             "`model` must be a keras.Model, or the path of a saved one. Received: "
             f"{type(model).__name__}"
         )
-    if not isinstance(max_samples, int) or isinstance(max_samples, bool) or max_samples < 1:
+    is_number = isinstance(max_samples, (int, np.integer)) and not isinstance(max_samples, bool)
+    if not is_number or max_samples < 1:
         raise BadInputError(
             f"`max_samples` must be a positive integer. Received: max_samples={max_samples!r}"
         )
@@ -91,6 +94,7 @@ def diagnose_loaded(
     stated, speaker = _word(model, expects, path, converts)
     shapes = input_shapes(model)
     samples, labels = first_samples(data, max_samples, list(shapes))
+    warn_of_text(labels)
     if len(shapes) == 1 and len(samples) == 1:
         samples = dict(zip(shapes, samples.values(), strict=True))
     for name, shape in shapes.items():
@@ -166,19 +170,23 @@ def _check_fits(name: str, shape: tuple[int | None, ...], samples: dict[str, Any
             f"Received: {sorted(samples)[:4]}.{hint}"
         )
     fed = samples[name].shape
-    fits = len(fed) == len(shape) and all(
+    if _fits(fed, shape):
+        return
+    hint = ""
+    if len(fed) == len(shape) - 1:
+        hint = " Add the batch dimension: x[None], or dataset.batch(32) for a dataset."
+    elif len(fed) == 4 and _fits((fed[0], *fed[2:], fed[1]), shape):
+        hint = " Move the channels to the end: np.moveaxis(x, 1, -1)."
+    raise BadInputError(
+        f"Input {name!r} of the model takes shape {_shape(shape)}. Received: {_shape(fed)}.{hint}"
+    )
+
+
+def _fits(fed: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
+    """Whether an array of the shape `fed` fits the declared shape of an input."""
+    return len(fed) == len(shape) and all(
         declared in (None, side) for declared, side in zip(shape[1:], fed[1:], strict=True)
     )
-    if not fits:
-        hint = (
-            " Add the batch dimension: x[None], or dataset.batch(32) for a dataset."
-            if len(fed) == len(shape) - 1
-            else ""
-        )
-        raise BadInputError(
-            f"Input {name!r} of the model takes shape {_shape(shape)}. "
-            f"Received: {_shape(fed)}.{hint}"
-        )
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

@@ -11,6 +11,7 @@ from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.io.as_page import AsPage
 from keras_shiftguard.preprocessing.correction.convention import InputConvention
 from keras_shiftguard.preprocessing.correction.convention_words import difference_in_words, in_words
+from keras_shiftguard.preprocessing.limits import MIN_IMAGES
 
 if TYPE_CHECKING:
     import keras
@@ -235,6 +236,9 @@ class Diagnosis(AsPage):
     def _headline(self) -> str:
         where = ""
         if len(self.by_input) > 1:
+            if all(each.trained_here for each in self.by_input.values()):
+                fed = "; ".join(f"{n!r}: {in_words(d.observed)}" for n, d in self.by_input.items())
+                return f"Preprocessing: the model is being trained here, on {fed}."
             if self.status == "ok":
                 number = len(self.by_input)
                 return f"Preprocessing is right: each of {number} inputs is fed what it expects."
@@ -254,6 +258,9 @@ class Diagnosis(AsPage):
             return f"Preprocessing: the model is being trained here, on {observed}."
         if self.status == "ok":
             return f"Preprocessing is right: the model is fed what it expects, {expected}."
+        if not self.expected.is_known and 0 < self.num_samples < MIN_IMAGES:
+            number = "1 image is" if self.num_samples == 1 else f"{self.num_samples} images are"
+            return f"Preprocessing unknown{where}: {number} too few to tell what the model expects."
         if not self.expected.is_known:
             return f"Preprocessing unknown{where}: nothing in the model tells what it expects."
         if self.observed.mode in ("unknown", "custom"):

@@ -171,8 +171,9 @@ def _memory_in_words(reading: Reading, best: int) -> str:
     choice = reading.hypotheses[best]
     misfits = [reading.misfit(i) for i in (best, reading.as_fed, reading.rival(best))]
     swapped = " with red and blue swapped" if choice.swap else ""
+    number = f"{reading.num_images} image{'s' if reading.num_images != 1 else ''}"
     return (
-        f"Over {reading.num_images} images the first batch-norm layers fit best if the model "
+        f"Over {number} the first batch-norm layers fit best if the model "
         f"is fed {as_convention(choice, 'unknown')}{swapped}: misfit {misfits[0]:.2f}, as fed "
         f"{misfits[1]:.2f}, next convention {misfits[2]:.2f}."
     )

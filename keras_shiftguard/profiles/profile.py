@@ -13,7 +13,7 @@ from keras_shiftguard.profiles.outputs import OutputSummary
 from keras_shiftguard.profiles.summary import InputSummary
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InputProfile:
     """Profile of one stream of data: a summary of each input, of the labels and of outputs.
 
@@ -66,6 +66,11 @@ class InputProfile:
                         named[f"{name}/{statistic}/{i}"] = float(value)
             named[f"{name}/median"] = summary.quantile(0.5)
         return {**named, **self.values}
+
+    def __repr__(self) -> str:
+        """What was measured, in a line: the numbers would fill many screens."""
+        inputs = "; ".join(f"{name!r}: {each.in_words()}" for name, each in self.inputs.items())
+        return f"<InputProfile of {self.num_samples:,} samples ({inputs or 'no input'})>"
 
     def __add__(self, other: "InputProfile") -> "InputProfile":
         merged = dict(self.inputs)

@@ -86,6 +86,14 @@ class InputSummary:
         """Whether the input holds images or video."""
         return self.layout != "features"
 
+    def in_words(self) -> str:
+        """Returns what a sample is, such as `"images of 32 x 32, 3 channels"`."""
+        if not self.is_image:
+            return f"{self.num_channels} numbers"
+        smallest, largest = (f"{h} x {w}" for h, w in (self.smallest_size, self.largest_size))
+        size = smallest if smallest == largest else f"{smallest} to {largest}"
+        return f"images of {size}, {self.num_channels} channels"
+
     @property
     def mean(self) -> np.ndarray:
         """Mean of each channel, `(channels,)`."""

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.errors import warn
 from keras_shiftguard.statistics.batch import why_not_dense
 
 LARGEST_ID = 2**24  # beyond it, float32 does not represent every whole number
@@ -36,6 +37,16 @@ def width_of(y: Any) -> int:
     if not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
         return 0
     return 1 if len(shape) == 1 else int(shape[1] or 0)
+
+
+def warn_of_text(y: Any) -> None:
+    """Warns that labels are not checked if they are text, such as names of classes."""
+    dtype = getattr(y, "dtype", None)
+    if getattr(dtype, "kind", "") in tuple("OSUT") or "string" in str(dtype):
+        warn(
+            f"The labels are not checked, because they are no numbers (dtype {dtype}). Pass class "
+            "ids: np.unique(y, return_inverse=True)[1]"
+        )
 
 
 def class_ids(y: Any, width: int) -> tuple[Any, Any]:

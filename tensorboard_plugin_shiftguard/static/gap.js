@@ -67,7 +67,8 @@ export const gapInWords = (gap) =>
 
 function headline(gap) {
   const kind = gap.beyond_sampling ? "alarm" : "steady";
-  const word = gap.beyond_sampling ? "gap" : "no gap beyond sampling";
+  const none = gap.doubt ? "not known without labels" : "no gap beyond sampling";
+  const word = gap.beyond_sampling ? "gap" : none;
   return el(
     "p",
     { class: "detailhead" },
@@ -116,8 +117,10 @@ function waterfall(gap) {
   );
 }
 
-function repairs({ rows }) {
-  const lines = [...new Set(rows.filter((r) => r.repair && r.points > 0).map((r) => r.repair))];
+function repairs({ rows, estimated }) {
+  // Without labels, the points of a wrong input that makes the model surer are negative.
+  const isWrong = (row) => row.points > 0 || (estimated && row.kind === "removed");
+  const lines = [...new Set(rows.filter((r) => r.repair && isWrong(r)).map((r) => r.repair))];
   return lines.map((line) => {
     const of = rows.filter((row) => row.repair === line).map((row) => row.cause);
     return [

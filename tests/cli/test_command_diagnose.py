@@ -172,4 +172,5 @@ def test_wrong_usage(arguments, capsys):
     with pytest.raises(SystemExit) as stop:
         main(list(arguments))
     assert stop.value.code == 2
-    assert "usage: keras-shiftguard" in capsys.readouterr().err
+    command = "diagnose " if "diagnose" in arguments else ""
+    assert f"usage: keras-shiftguard {command}[OPTIONS]" in capsys.readouterr().err

@@ -36,6 +36,8 @@ def test_bgr_flips_the_channels_and_nothing_else(run, folder, tmp_path):
 def test_a_profile_that_cannot_be_written(run, folder, tmp_path):
     status, _, err = run("profile", folder, "-o", tmp_path / "no" / "file")
     assert status == 2 and "cannot be written" in err
+    status, _, err = run("profile", folder, "-o", tmp_path)
+    assert status == 2 and "is a folder. Name the file to write" in err
     with zipfile.ZipFile(tmp_path / "model.keras", "w") as archive:
         for name in ("config.json", "metadata.json"):
             archive.writestr(name, "{}")

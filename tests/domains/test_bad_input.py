@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from adaptation_models import network
+from adaptation_models import as_array, network
 
 from keras_shiftguard.domains.feature_split import Split
 from keras_shiftguard.domains.model import DomainAdaptationModel
@@ -31,12 +31,14 @@ def refused(match, x=X, y=Y, target=X, model=None, loss="sparse_categorical_cros
         ("dtype", {"target": np.zeros((20, 2), "int32")}),
         ("dtype", {"target": np.full((20, 2), "a")}),
         ("not finite", {"target": np.full((20, 2), np.nan, "float32")}),
-        ("empty", {"target": X[:0]}),
+        ("`target_data` is empty", {"target": X[:0]}),
+        ("`target_data` must be data, not a path", {"target": "photos/"}),
         ("3 samples", {"target": X[:3]}),
         ("same inputs", {"target": {"a": X}}),
         ("no labels", {"y": None}),
         ("single class", {"y": np.zeros(64, int)}),
         ("0 to 1", {"y": np.arange(64) % 3}),
+        ("labels are .*'a'", {"y": np.full(64, "a")}),
         ("regression", {"loss": "mse", "method": "cdan"}),
         ("regression", {"loss": "mse", "method": ("mmd", "adamatch")}),
     ],
@@ -95,6 +97,8 @@ def test_tokens_need_an_augmentation_of_ones_own():
         ("method", {"method": ("auto", "dann")}),
         ("strength", {"strength": -1}),
         ("entropy", {"entropy": True}),
+        ("`units` must be a tuple", {"units": 0}),
+        ("`augmentation` must be a Keras layer", {"augmentation": "strong"}),
         (r"none of these. Candidates: \['first', 'features'\]", {"feature_layer": "x"}),
         ("is the output", {"feature_layer": "answer"}),
     ],
@@ -136,8 +140,15 @@ def test_the_default_split_is_named(capsys):
     layers = [Dense(3, name="features"), Dense(2), keras.layers.Softmax()]
     activated = keras.Sequential([keras.Input((2,)), *layers])
     assert Split(activated).name == "features"
-    with pytest.raises(BadInputError, match="shares the layer"):
-        Split(keras.Sequential([keras.Input((2,)), *layers]), "features")
+    # The layers of a second model, and of one that grows layer by layer, as a loaded one does.
+    assert Split(keras.Sequential([keras.Input((2,)), *layers]), "features").name == "features"
+    grown = keras.Sequential([keras.Input((2,))])
+    for layer in (Dense(4), Dense(3, name="features"), Dense(2), keras.layers.Softmax()):
+        grown.add(layer)
+    split = Split(grown)
+    features, outputs = map(as_array, split.features_and_outputs(X))
+    assert split.name == "features" and features.shape == (len(X), 3)
+    np.testing.assert_allclose(outputs, as_array(grown(X)), rtol=1e-6)
 
 
 def test_labels_of_the_target_are_said_to_be_left_out(capsys):

@@ -1,6 +1,7 @@
 """The text, JSON and log of a `GapReport`."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -53,6 +54,9 @@ def test_an_estimate_of_no_gap_under_a_shift_is_unclear():
     found = report(rows, interval=(-0.01, 0.01), estimated=True, doubt=shift)
     assert str(found).startswith("Unclear whether there is a gap") and shift in str(found)
     assert found.to_dict()["doubt"] == shift
+    # A wrong input that makes the model surer of itself is to be repaired all the same.
+    wrong = row("preprocessing", -0.2, repair="x = x / 255")
+    assert "To repair preprocessing: x = x / 255" in str(replace(found, rows=(wrong, *rows)))
 
 
 def test_one_repair_for_two_causes_is_told_once():

@@ -7,7 +7,7 @@ import numpy as np
 import numpy_reference
 import pytest
 
-from keras_shiftguard import BadInputError, profile
+from keras_shiftguard import BadInputError, ShiftWarning, profile
 from keras_shiftguard.instrument.measure import profile_of
 from keras_shiftguard.profiles import InputProfile
 
@@ -33,9 +33,14 @@ def test_every_sample_is_looked_at_and_labels_are_counted(photos):
     want = numpy_reference.embedding(numpy_reference.thumbnail(x))
     np.testing.assert_allclose(summary.embedding.mean[2:], want.mean[2:], atol=1e-4)
     assert got.labels.are_classes
+    height, width = x.shape[1:3]
+    words = f"<InputProfile of 70 samples ('input': images of {height} x {width}, 3 channels)>"
+    assert repr(got) == words
     np.testing.assert_array_equal(got.labels.counts[:4], np.bincount(y))
     np.testing.assert_array_equal(got.labels.by_class.count[:4, 0], np.bincount(y))
     assert profile(x).labels.num_samples == 0
+    with pytest.warns(ShiftWarning, match="The labels are not checked, because they are no num"):
+        assert profile((x, y.astype(str))).labels.num_samples == 0
 
 
 @backend

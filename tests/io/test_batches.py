@@ -122,6 +122,8 @@ def test_tables_and_columns_of_pandas_are_arrays():
     assert measured.inputs["input"].num_channels == 3
     assert measured.labels.counts[:3].tolist() == [17, 17, 16]
     assert sorted(profile({"a": table["a"], "b": table["b"]}).inputs) == ["a", "b"]
+    with pytest.raises(BadInputError, match="without numbers: .'d'."):
+        profile(table.assign(d="text"))
     missing = pandas.DataFrame({"a": pandas.array([1, None], "Int64")})
     assert profile(missing).inputs["input"].nonfinite_samples == 1
 
@@ -141,6 +143,8 @@ def test_data_without_an_end(monkeypatch):
         profile(Endless())
     with pytest.raises(BadInputError, match="`current` has no end"):
         compare(X, Endless())
+    with pytest.raises(BadInputError, match="np.stack"):
+        profile(list(X))
     tf = pytest.importorskip("tensorflow")
     with pytest.raises(BadInputError, match="`data` has no end"):
         profile(tf.data.Dataset.from_tensors(X).repeat())
@@ -158,7 +162,7 @@ def test_names():
     [
         (X[:0], "empty"),
         ([], "empty"),
-        ("photos", "must be what `model.fit` accepts"),
+        ("photos", "must be data, not a path: read the files first"),
         (3, "must be what `model.fit` accepts"),
         ((X, Y[:10]), "same number of samples"),
         ((X, Y, W, W), "tuple of 4"),
@@ -167,6 +171,7 @@ def test_names():
         ((X, np.array(1)), "batch dimension"),
         ((X, list(Y)), "np.asarray"),
         ((X, Y.tolist()), "must be an array"),
+        (zip(X, Y, strict=True), "has to be batched: dataset.batch"),
     ],
 )
 def test_bad_data(data, words):

@@ -99,6 +99,8 @@ def test_no_images(tmp_path):
     (tmp_path / "readme.txt").write_text("none here")
     with pytest.raises(BadInputError, match="holds no images. Looked for .bmp"):
         read_images(tmp_path, (8, 8), 3, 10)
+    with pytest.raises(BadInputError, match="readme.txt is no directory, no image"):
+        read_images(tmp_path / "readme.txt", (8, 8), 3, 10)
 
 
 def test_a_number_of_channels_that_no_file_has(folder):

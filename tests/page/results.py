@@ -50,7 +50,7 @@ def diagnosis(status="mismatch", **more):
     return sg.Diagnosis(status, TF, fed, value_range=(0.0, 1.0), **{**given, **more})
 
 
-def gap(beyond=True):
+def gap(beyond=True, **more):
     rows = (
         GapRow("preprocessing", 0.06, (0.04, 0.08), 0.86, "removed", "fed [0, 1]", "x = x * 2 - 1"),
         GapRow("label shift", 0.02, (0.0, 0.04), 0.82, "estimated", "more of class 3"),
@@ -58,7 +58,7 @@ def gap(beyond=True):
     )
     interval = (0.05, 0.13) if beyond else (-0.05, 0.13)
     notes = ("concept shift could not be checked",)
-    return GapReport(rows, 0.80, 0.89, interval, "the reference data", 1000, notes=notes)
+    return GapReport(rows, 0.80, 0.89, interval, "the reference data", 1000, notes=notes, **more)
 
 
 def estimate(value=0.61, high=0.67):

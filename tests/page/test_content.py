@@ -55,6 +55,7 @@ def said(result):
             "x = x * 2 - 1",
         ),
         (gap(beyond=False), "fine", "The accuracy is what it should be: no gap", ""),
+        (gap(beyond=False, doubt="Noisy."), "look", "It is not known", "x = x * 2 - 1"),
         (estimate(), "act", "Without labels, the accuracy is about 61.0 %, 20.0 points below", ""),
         (estimate(0.8, 0.85), "fine", "Without labels, the accuracy is about 80.0 %", ""),
         (

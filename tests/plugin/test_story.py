@@ -256,6 +256,8 @@ def test_a_gap_tells_its_largest_cause():
 def test_a_gap_within_sampling_is_fine_and_one_without_a_cause_is_to_be_looked_at():
     small = GapReport(ROWS[2:], 0.8, 0.81, (-0.01, 0.03), "published", 50)
     assert story(None, gap_of(small))["kind"] == "fine"
+    unclear = story(None, gap_of(replace(small, doubt="Images are noisier.")))
+    assert unclear["kind"] == "look" and "Images are noisier." in unclear["what"]
     rest = replace(ROWS[2], points=0.2)
     assert story(None, gap_of(GapReport((rest,), 0.6, 0.8, (0.1, 0.3), "x", 50)))["kind"] == "look"
 

@@ -59,7 +59,7 @@ def test_doubled_preprocessing_inside_the_model(trained, raw_images):
 
 @pytest.mark.thorough
 def test_max_samples(model, raw_images):
-    assert sg.diagnose(model, raw_images, max_samples=9).num_samples == 9
+    assert sg.diagnose(model, raw_images, max_samples=np.int64(9)).num_samples == 9
     many = np.tile(raw_images, (9, 1, 1, 1))  # more than one batch
     assert sg.diagnose(model, many, max_samples=140).num_samples == 140
 
@@ -150,13 +150,14 @@ def test_labels_where_none_belong_do_no_harm(raw_images):
 @pytest.mark.parametrize(
     "change, words",
     [
+        (lambda x: x.transpose(0, 3, 1, 2), r"Received: .*np.moveaxis\(x, 1, -1\)"),
         (lambda x: x[0], r"takes shape \(any, 32, 32, 3\).*Add the batch dimension"),
         (lambda x: x[..., :1], r"Received: \(16, 32, 32, 1\)"),
         (lambda x: x[:, :16], r"Received: \(16, 16, 32, 3\)"),
         (lambda x: x[:0], "empty"),
         (lambda x: (x, np.zeros(3)), "same number of samples"),
         (lambda x: {"picture": x, "other": x}, "input 'input', which `data` lacks"),
-        (lambda x: "photos/", "must be what `model.fit` accepts"),
+        (lambda x: "photos/", "must be data, not a path"),
     ],
 )
 def test_bad_data(model, raw_images, change, words):

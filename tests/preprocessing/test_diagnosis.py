@@ -82,6 +82,7 @@ def test_unknown_says_what_would_be_needed():
     nothing = Diagnosis("unknown", UNKNOWN, UNIT, num_samples=64)
     assert "nothing in the model tells what it expects" in str(nothing)
     assert "Needed: the word of whoever trained it, as in `expects='torch'`" in str(nothing)
+    assert "1 image is too few to tell" in str(replace(nothing, num_samples=1))
     unclear = Diagnosis("unknown", CAFFE, UNKNOWN, num_samples=4)
     assert "the model expects caffe" in str(unclear) and "at least 8 ordinary" in str(unclear)
     enough = str(replace(unclear, num_samples=64))
@@ -134,6 +135,8 @@ def test_the_worst_input_speaks_for_all():
     assert Diagnosis.worst({"left": ok(), "other": unknown}).status == "unknown"
     fine = Diagnosis.worst({"left": ok(), "right": ok(UNIT)})
     assert fine.status == "ok" and "each of 2 inputs" in str(fine)
+    learning = {"left": ok(trained_here=True), "right": ok(UNIT, trained_here=True)}
+    assert "is being trained here, on 'left': caffe" in str(Diagnosis.worst(learning))
     with pytest.raises(BadInputError, match="at least one"):
         Diagnosis.worst({})
 

@@ -84,7 +84,7 @@ class AdaptiveAugmentation(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.operations = None if operations is None else tuple(operations)
         select_operations(self.operations, 3, True)  # raises for unknown names
-        if value_range is not None and not np.all(np.less(value_range[0], value_range[1])):
+        if value_range is not None and not _is_range(value_range):
             raise BadInputError(
                 "`value_range` must be (black, white) with black < white. "
                 f"Received: value_range={value_range!r}"
@@ -140,8 +140,14 @@ class AdaptiveAugmentation(keras.layers.Layer):
         """Sets the strengths by operation, each in [0, 1]; operations not named get 0.
 
         Raises:
-            BadInputError: For an unknown operation or a strength outside [0, 1].
+            BadInputError: For an unknown operation, a strength outside [0, 1], or a layer that has
+                not seen the shape of its input yet.
         """
+        if not self.built:
+            raise BadInputError(
+                "The strengths of an AdaptiveAugmentation are weights: put the layer into a model "
+                "with `keras.Input`, or call it on a batch, before you set them."
+            )
         self.strengths.assign(as_vector(strengths, self.bank.names))
 
     def get_strengths(self) -> dict[str, float]:
@@ -216,6 +222,11 @@ def as_vector(strengths: Mapping[str, float], names: Sequence[str]) -> np.ndarra
             f"Received: {wrong}"
         )
     return np.asarray([strengths.get(name, 0.0) for name in names], "float32")
+
+
+def _is_range(value: Any) -> bool:
+    """Whether a value is a pair of numbers, or of vectors of them, the first below the second."""
+    return np.shape(value)[:1] == (2,) and bool(np.all(np.less(*value)))
 
 
 def _plain(value: Any) -> Any:

@@ -175,6 +175,10 @@ def test_flips_are_off_unless_asked_for(images):
 def test_invalid_arguments_raise():
     with pytest.raises(BadInputError, match="no operation 'blurr'"):
         AdaptiveAugmentation(operations=["blurr"])
+    with pytest.raises(BadInputError, match="Received: value_range=5"):
+        AdaptiveAugmentation(value_range=5)
+    with pytest.raises(BadInputError, match="call it on a batch, before you set them"):
+        AdaptiveAugmentation().set_strengths({"noise": 0.1})
     with pytest.raises(BadInputError, match="black < white"):
         AdaptiveAugmentation(value_range=(1, 0))
     with pytest.raises(BadInputError, match="fill_mode"):
