@@ -47,7 +47,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from fashion import fashion_mnist
 from photos import imagenet_photos
 
-from keras_shiftguard.domains.auto import estimated_mix
+from keras_shiftguard.domains.target_mix import em_mix
 
 SIZE = 224
 NUM_IMAGES = {"dinov2": 160, "lite0": 400}  # of each collection; DINOv2 is slow without a GPU
@@ -228,7 +228,7 @@ def mix_aware(head, source, y, target):
     source_mix = np.asarray([(y == k).mean() for k in classes])
     moved = np.zeros(source.shape[1])
     for _ in range(ROUNDS):
-        mix = estimated_mix(softmax(head(target - moved)), source_mix)
+        mix = em_mix(softmax(head(target - moved)), source_mix)
         moved = target.mean(axis=0) - mix @ means
     return target - moved
 

@@ -11,13 +11,13 @@ robustness against common corruptions by covariate shift adaptation", NeurIPS
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
+from keras_shiftguard.adaptation.batch_norm_report import BatchNormAdaptation, LayerChange
 from keras_shiftguard.errors import BadInputError
 from keras_shiftguard.instrument.graph import walk
 from keras_shiftguard.instrument.layer_calls import replaced_calls
@@ -27,85 +27,6 @@ PRIOR_SAMPLES = 16  # the default of `prior_samples`
 MAX_SAMPLES = 4096  # the default of `max_samples`
 BATCH_SIZE = 128  # samples that are normalised together
 MIN_SAMPLES = 2  # needed for a variance
-
-
-@dataclass(frozen=True)
-class LayerChange:
-    """The change of one batch-norm layer.
-
-    Args:
-        layer: Path of the layer in the model.
-        changed: Whether its statistics were replaced.
-        shift: Mean over channels of `|new mean - old mean|`, in old standard
-            deviations.
-        scale: Geometric mean over channels of the new standard deviation divided by
-            the old one.
-        reason: Why the layer was not changed; empty if it was.
-    """
-
-    layer: str
-    changed: bool
-    shift: float = 0.0
-    scale: float = 1.0
-    reason: str = ""
-
-    def __str__(self) -> str:
-        if not self.changed:
-            return f"{self.layer}: left alone, {self.reason}"
-        return (
-            f"{self.layer}: means moved by {self.shift:.2g} standard deviations, "
-            f"spread times {self.scale:.2g}"
-        )
-
-
-class BatchNormAdaptation:
-    """The result of `adapt_batch_norm`: a report that can undo the adaptation.
-
-    Attributes:
-        layers: A `LayerChange` for each batch-norm layer.
-        num_samples: Number of target samples that were used.
-        prior_samples: Number of samples that the statistics of training counted as.
-    """
-
-    def __init__(
-        self,
-        layers: tuple[LayerChange, ...],
-        num_samples: int,
-        prior_samples: float,
-        before: list[tuple[Any, np.ndarray]],
-        after: list[tuple[Any, np.ndarray]],
-    ) -> None:
-        self.layers = layers
-        self.num_samples = num_samples
-        self.prior_samples = prior_samples
-        self._before, self._after = before, after  # pairs of a variable and its value
-
-    def restore(self) -> None:
-        """Sets the statistics to the values from before the adaptation, bit for bit."""
-        _assign(self._before)
-
-    def reapply(self) -> None:
-        """Sets the statistics to the adapted values again, after `restore`."""
-        _assign(self._after)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the report as plain values, for JSON."""
-        return {
-            "num_samples": self.num_samples,
-            "prior_samples": self.prior_samples,
-            "layers": [vars(layer) for layer in self.layers],
-        }
-
-    def __str__(self) -> str:
-        changed = [layer for layer in self.layers if layer.changed]
-        if not changed:
-            return "Batch norm was left alone: " + "; ".join(str(each) for each in self.layers[:3])
-        most = max(changed, key=lambda layer: layer.shift)
-        return (
-            f"Batch norm now has the statistics of {self.num_samples} target samples in "
-            f"{len(changed)} of {len(self.layers)} layers (most in {most}). "
-            "`restore()` takes that back."
-        )
 
 
 def adapt_batch_norm(
@@ -167,7 +88,7 @@ def adapt_batch_norm(
         raise BadInputError(
             f"Statistics need at least {MIN_SAMPLES} target samples. Received: {samples}"
         )
-    before: list[tuple[Any, np.ndarray]] = []
+    before: list[tuple[Any, np.ndarray]] = []  # pairs of a variable and its value
     after: list[tuple[Any, np.ndarray]] = []
     found = {id(meter.layer): meter for meter in meters}
     changes = []
@@ -181,8 +102,9 @@ def adapt_batch_norm(
         changes.append(change)
         before += old
         after += new
-    _assign(after)
-    return BatchNormAdaptation(tuple(changes), samples, prior_samples, before, after)
+    for variable, value in after:
+        variable.assign(value)
+    return BatchNormAdaptation(tuple(changes), samples, prior_samples, before)
 
 
 class _Meter:
@@ -246,16 +168,8 @@ class _Meter:
             float(np.mean(np.abs(new[0] - old[0]) / std)),
             float(np.exp(np.mean(np.log(growth)))),
         )
-        return change, _pairs(variables, old), _pairs(variables, new)
-
-
-def _pairs(variables: Any, values: Any) -> list[tuple[Any, np.ndarray]]:
-    return list(zip(variables, values, strict=True))
-
-
-def _assign(values: list[tuple[Any, np.ndarray]]) -> None:
-    for variable, value in values:
-        variable.assign(value)
+        pairs = (list(zip(variables, values, strict=True)) for values in (old, new))
+        return change, *pairs
 
 
 def _chunks(data: Any, max_samples: int) -> Iterator[Any]:

@@ -26,11 +26,11 @@ class DomainAdversarial(keras.layers.Layer):
     multiplied, by `strength * (2 / (1 + exp(-10 p)) - 1)`, where `p` is the share of the
     training that is over.
 
-    As in the authors' code of CDAN, the class probabilities get no gradient from the head, and the
-    weights of CDAN+E are divided by their sum in each domain, so that they do not change the scale
-    of the loss. In that code, a reversed gradient also flows through these weights. Here they are
-    constants, because they only choose which samples count. The head of the paper on CDAN has two
-    hidden layers of 1024 units with dropout.
+    CDAN follows the authors' code. The class probabilities in the product with the features get no
+    gradient. The weights of CDAN+E are divided by their sum in each domain, so they do not change
+    the scale of the loss. A reversed gradient flows through the entropy, so the network also learns
+    to be sure of the class of samples whose domain the head gets wrong. The head of the paper has
+    two hidden layers of 1024 units with dropout; here it has one of 100, see `units`.
 
     Args:
         num_classes: Number of classes for CDAN, whose head gets the outer product of
@@ -101,14 +101,14 @@ class DomainAdversarial(keras.layers.Layer):
         target = self(pair.target_features, pair.target_probabilities, reversal)
         right = (ops.mean(ops.cast(a, "float32")) for a in (source < 0, target > 0))
         self.accuracy_tracker.update_state(sum(right) / 2)
-        return self._mean(ops.softplus(source), pair.probabilities) + self._mean(
-            ops.softplus(-target), pair.target_probabilities
+        return self._mean(ops.softplus(source), pair.probabilities, reversal) + self._mean(
+            ops.softplus(-target), pair.target_probabilities, reversal
         )
 
-    def _mean(self, values: Any, probabilities: Any) -> Any:
+    def _mean(self, values: Any, p: Any, reversal: Any) -> Any:
         """Returns the mean of `values`; if `entropy` is set, weighted as in CDAN+E."""
         if not self.entropy:
             return ops.mean(values)
-        p = ops.stop_gradient(probabilities)
-        weights = 1.0 + ops.exp(ops.sum(p * ops.log(p + EPSILON), axis=-1))
-        return ops.sum(weights * values) / ops.sum(weights)
+        entropy = -ops.sum(p * ops.log(p + EPSILON), axis=-1)
+        weights = 1.0 + ops.exp(-reverse(entropy, reversal))
+        return ops.sum(weights * values) / ops.stop_gradient(ops.sum(weights))

@@ -14,15 +14,15 @@ import numpy as np
 from keras import ops
 
 from keras_shiftguard.domains.evidence import Evidence
+from keras_shiftguard.domains.target_mix import class_shares, target_mix
 
 FIRST_STAGE = 0.25  # share of the training before AdaMatch starts
 # With a lower accuracy on labelled source, labels are ambiguous or not learned yet: AdaMatch is
 # switched off.
 MIN_SOURCE_ACCURACY = 0.8
-# The class mix of the target is estimated only if the confidence there is at least this share of
-# that on the source. With less confidence, a different mix of predictions may be a mistake.
+# If the confidence on the target is at least this share of that on the source, the class mix is
+# estimated by expectation-maximisation, which assumes that nothing but the mix has changed.
 CLEAR = 0.97
-EM_ROUNDS = 30
 MIN_ACCURACY_DROP = 0.02  # a smaller drop of source accuracy is ignored
 # A collapse: the entropy of the mean prediction fell below this share of that of the first stage.
 COLLAPSE = 0.5
@@ -101,16 +101,16 @@ class AutoGuard:
             return
         self.kept = [ops.convert_to_numpy(v) for v in self.model.base.variables]
         self.first = evidence
-        mix = self.source_mix
-        if evidence.confidence >= CLEAR * evidence.source_confidence:
-            mix = estimated_mix(probabilities, self.prior)
+        only_mix = evidence.confidence >= CLEAR * evidence.source_confidence
+        mix = target_mix(probabilities, self.prior, self.source_mix, only_mix)
+        if mix is not self.source_mix:
             k = int(np.abs(mix - self.source_mix).argmax())
             self.record_action(
                 evidence.epoch,
                 "classes aligned to their estimated shares in the target",
-                f"the model is as confident there ({evidence.confidence:.1%}) as on the source "
-                f"({evidence.source_confidence:.1%}); class {k} is estimated at {mix[k]:.1%}, and "
-                f"is {self.source_mix[k]:.1%} of the source",
+                "the predicted shares differ from those of the source by more than the expected "
+                f"mistakes explain; class {k} is estimated at {mix[k]:.1%}, and is "
+                f"{self.source_mix[k]:.1%} of the source",
             )
         ratio = np.where(self.source_mix > 0, mix / np.maximum(self.source_mix, 1e-6), 1.0)
         self.model.methods[0].mix_ratio.assign(ratio.astype("float32"))
@@ -132,32 +132,6 @@ class AutoGuard:
         return ""
 
 
-def class_shares(
-    labels: np.ndarray, num_classes: int, weights: np.ndarray | None = None
-) -> np.ndarray:
-    """Returns the share of each class in the samples, or in their weights, `(classes,)`."""
-    counts = np.bincount(labels, weights, minlength=num_classes)
-    return np.asarray(counts / max(counts.sum(), 1e-12))
-
-
 def entropy(shares: np.ndarray) -> float:
     """Returns the entropy of class shares, in nats."""
     return float(-(shares * np.log(np.maximum(shares, 1e-12))).sum())
-
-
-def estimated_mix(probabilities: np.ndarray, source_mix: np.ndarray) -> np.ndarray:
-    """Returns the class shares of the target by expectation-maximisation, `(classes,)`.
-
-    Args:
-        probabilities: Class probabilities of target samples, `(samples, classes)`.
-        source_mix: Class shares of the source that the model was trained on, `(classes,)`. Each
-            sample counts with its weight in the loss.
-
-    Reference: Saerens, Latinne and Decaestecker, "Adjusting the Outputs of a Classifier to New
-    a Priori Probabilities", Neural Computation 14 (2002).
-    """
-    mix = source_mix
-    for _ in range(EM_ROUNDS):
-        p = probabilities * mix / np.maximum(source_mix, 1e-6)
-        mix = (p / np.maximum(p.sum(axis=1, keepdims=True), 1e-12)).mean(axis=0)
-    return mix

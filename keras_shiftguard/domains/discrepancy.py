@@ -22,9 +22,10 @@ class MaximumMeanDiscrepancy(keras.layers.Layer):
     """The squared maximum mean discrepancy of the features, with several kernels at once.
 
     It differs from the paper in these points. All kernels have the same weight, while the paper
-    learns the weights. The kernels are the five of the authors' code; the paper has more. The
-    estimate uses all pairs of samples in a batch: it has less noise than that of the paper, which
-    uses each sample once to be faster on large batches. One layer is aligned, not the last three.
+    learns the weights. The kernels are the five of the authors' code, around the mean squared
+    distance of the batch; the paper has 33, around the median of the training data. The estimate
+    uses all pairs of samples in a batch: it has less noise than that of the paper, which uses each
+    sample once to be faster on large batches. One layer is aligned, not the last three.
 
     Reference: Long et al., "Learning Transferable Features with Deep Adaptation Networks",
     ICML 2015.

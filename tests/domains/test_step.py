@@ -96,14 +96,14 @@ class NumpyStep:
         losses = []
         for x, sign, name in ((self.x, 1, "p"), (self.target, -1, "target_p")):
             seen, p = network(weights, x)
+            certainty = 1 + np.exp((p * np.log(p + 1e-6)).sum(axis=1))
             p = self.freeze(name, p)
             if "cdan" in self.names:
                 seen = (p[:, :, None] * seen[:, None, :]).reshape(len(x), -1)
             hidden = np.maximum(seen @ head[0] + head[1], 0)
             values = np.logaddexp(0, sign * (hidden @ head[2] + head[3])[:, 0])
-            certainty = 1 + np.exp((p * np.log(p + 1e-6)).sum(axis=1))
             w = certainty if self.entropy else np.ones(len(x))
-            losses.append((w * values).sum() / w.sum())
+            losses.append((w * values).sum() / self.freeze(f"sum of {name}", w.sum()))
         return np.sum(losses)
 
 

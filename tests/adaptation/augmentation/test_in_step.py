@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation, value_range
+from keras_shiftguard.adaptation.augmentation.in_step import StepAugmentation
+from keras_shiftguard.adaptation.augmentation.value_range import value_range
 from keras_shiftguard.instrument.measure import profile
 from keras_shiftguard.statistics.batch import InputSpec
 
