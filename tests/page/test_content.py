@@ -83,13 +83,28 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
     [table] = content.sections[0].tables
     assert table.rows[0][1:] == (
         "brightness",
-        "8",
+        "since 8",
         "6.1 (4.4 to 7.9)",
         "\N{MINUS SIGN}1.4 (\N{MINUS SIGN}1.5 to \N{MINUS SIGN}1.3)",
         "1e\N{MINUS SIGN}30",
         "alarm",
     )
     assert table.rows[1][-1] == "costs no accuracy"
+
+
+def test_what_is_over_is_said_in_the_past_tense_and_what_lasts_comes_first():
+    over = replace(DARKER, since=1, until=3)
+    band = said(report(over)).band
+    assert band.state == "look" and band.code == ""
+    assert band.headline == (
+        "Validation images were darker than training images, in epochs 1 to 3 only."
+    )
+    assert [fact.figure for fact in band.facts][1] == "epochs 1 to 3 only"
+    assert said(report(over)).sections[0].tables[0].rows[0][2] == "1 to 3"
+    lasting = replace(NOISIER, cost=0.02)
+    assert said(report(over, lasting)).band.headline.startswith(
+        "Validation images are much noisier"
+    )
 
 
 def test_a_question_waits_for_augmentation_or_for_the_cost():
@@ -118,7 +133,15 @@ def test_a_fit_that_is_adapted_is_not_told_to_adapt():
     assert "adapt=" in assemble(plain(parts)).band.code
     parts["adaptation"] = {"headline": "Training is augmented: noise 0.17.", "events": []}
     band = assemble(plain(parts)).band
-    assert band.code == "" and "see Adaptation below" in band.advice
+    assert band.code == "" and "see below whether it helped" in band.advice
+    worth = {"after": "It helped.", "answer": "yes", "now": [0.84, 0.8, 0.88]}
+    parts["adaptation"] |= {**worth, "earlier": [0.6, 0.5, 0.7], "since": 2}
+    section = assemble(plain(parts)).sections[-1]
+    assert (section.title, section.note) == ("Did the adaptation help?", "Yes")
+    assert section.sentences[0] == (
+        "Yes: The accuracy on the target is 84 % by estimate; it was 60 % before."
+    )
+    assert "adapted since epoch 2" in section.sentences[1]
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
