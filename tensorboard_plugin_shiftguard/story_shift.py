@@ -58,7 +58,7 @@ def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
         until=until,
         cost=lead["cost"],
         cost_interval=lead["cost_interval"],
-        cost_words="then",
+        cost_words="in those epochs",
         about=[lead["kind"], lead["family"]],
         pair=f"{pair[0]}/{pair[1]}",
         why=[finished(f["explanation"]) for f in same[:3] if f["explanation"]],

@@ -30,7 +30,7 @@ function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) 
       return fact("cost not clear", `about ${points(cost)} points, but it may be 0${rangeOf(ends)}`, "cost");
     const note = `of accuracy${rangeOf(ends)}`;
     const value = cost > 0 ? `${points(cost)} points lost` : "no points lost";
-    return fact(value, words ? `${words}; ${note}` : note, "cost");
+    return fact(value, words ? `${note}; ${words}` : note, "cost");
   }
   if (kind === "corrected")
     return fact("no cost in fit", "the model gets what it expects; in plain predict it does not", "cost");

@@ -25,7 +25,7 @@ DARKER = (
 )
 MIX = (
     "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
-    "1.66 % against 10 %; 40 % of them would have to change; what else differs follows from it"
+    "1.66 % against 10 %; 40 % of them would have to change; the other differences follow from it"
 )
 
 
