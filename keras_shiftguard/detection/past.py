@@ -1,14 +1,17 @@
 """Past findings: differences that were found in earlier epochs, and that a later look excludes.
 
 A finding is never removed during a fit, so the report has to say that it is over: "in epochs 1 to
-3 only". That a later look does not find it again is not enough, because later looks have a lower
-level.
+3 only". It is over if a later look shows no difference even at the level of a single test, and if
+the effect that was found lies outside of the later interval. It then stays over until it is found
+again. That a later look does not find it is not enough, because later looks have a lower level.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
+
+LEVEL = 0.05  # of a single test
 
 
 def with_past(
@@ -32,14 +35,9 @@ def with_past(
         if feature in again:
             finding = replace(finding, until=None)
         elif test := tests.get(feature):
-            is_over = _is_excluded(finding, test)
-            finding = replace(finding, until=(finding.until or last) if is_over else None)
+            is_other = not test.interval[0] <= finding.effect_size <= test.interval[1]
+            is_none = test.p_value > LEVEL or abs(test.effect_size) < NEGLIGIBLE
+            if finding.until is None and is_other and is_none:
+                finding = replace(finding, until=last)
         marked[feature] = finding
     return marked
-
-
-def _is_excluded(finding: Finding, test: Finding) -> bool:
-    """Whether a test excludes the effect that was found, and finds no effect that matters."""
-    low, high = test.interval
-    is_other = not low <= finding.effect_size <= high
-    return is_other and (low <= 0 <= high or abs(test.effect_size) < NEGLIGIBLE)
