@@ -67,7 +67,11 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
         found.append(about_estimate(parts["estimate"]))
-    bands = sorted((part.band for part in found), key=lambda band: STATES.index(band.state))
+    # Of several verdicts that are fine, the one on the data says the most, which is not the first.
+    bands = [part.band for part in found]
+    if all(band.state == FINE for band in bands):
+        bands.reverse()
+    bands.sort(key=lambda band: STATES.index(band.state))
     band, *others = bands or [Band(LOOK, "Nothing has been judged yet.")]
     sections = about_epochs(parts["epochs"], parts.get("report")) if parts.get("epochs") else []
     if parts.get("pictures"):

@@ -10,6 +10,7 @@ from keras_shiftguard_page.words import (
     p_value,
     points,
     sentence,
+    signed,
     stream,
     without_name,
 )
@@ -37,8 +38,11 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
         adapts: Whether training is being adapted already.
     """
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
+    for finding in findings:
+        older = (finding.get("plain") or "").partition(": ")[0]  # in logs of version 0.2
+        finding["sentence"] = finding["sentence"] or older
     alarms = [finding for finding in findings if finding["matters"]]
-    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report)
+    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report, adapts)
     rows = [_row(finding) for finding in findings]
     columns = "What differs|Cause|Epochs|Cost in points|Effect size|p-value|Verdict"
     right = "Epochs|Cost in points|Effect size|p-value"
@@ -91,21 +95,24 @@ def _said(findings: list[Any]) -> str:
     return sentence(headline(findings, (first["stream"], first["against"]))[0])
 
 
-def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
+def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     """Returns the band of a report without alarms."""
     text = without_name(report["headline"], "ShiftGuard: ")
     if any(word in text.lower() for word in UNDECIDED):
         return Band(LOOK, text)
     lasting = [finding for finding in findings if finding["until"] is None]
     questions = [f for f in lasting if f["is_question"] or "unclear" in f["cost_words"]]
-    if questions:
-        first = questions[0]
-        why = first["cost_words"] or (
-            "augmentation of training may explain it, or the model has learnt too little to show "
-            "a cost"
-        )
-        return Band(LOOK, _said([first]), (Fact("a question", why),))
-    return Band(FINE, text)
+    if not questions:
+        return Band(FINE, text, advice="Nothing to do.")
+    first = questions[0]
+    since = first["since"]
+    dates = [] if since is None else [Fact(f"differs since epoch {since}", "")]
+    if first["cost_words"]:
+        cost = Fact("cost not clear", signed(first["cost_words"].removeprefix("cost unclear: ")))
+        return Band(LOOK, _said([first]), (cost, *dates), *_advice(first, adapts))
+    why = "augmentation of training may explain it, or the model has learnt too little to show it"
+    facts = (Fact("cost not known yet", why), *dates)
+    return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
 
 
 def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:

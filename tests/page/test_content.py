@@ -36,7 +36,12 @@ def said(result):
             'ShiftGuard(adapt="augmentation")',
         ),
         (report(HARMLESS), "fine", "No shift that matters (samples: train 800,", ""),
-        (report(UNCLEAR), "look", "Validation images are darker than training", ""),
+        (
+            report(UNCLEAR),
+            "look",
+            "Validation images are darker than training",
+            'ShiftGuard(adapt="augmentation")',
+        ),
         (report(replace(DARKER, is_question=True)), "look", "Validation images are darker", ""),
         (report(), "fine", "No shift found (samples: train 800, validation 200).", ""),
         (sg.ShiftReport(), "look", "Nothing was compared.", ""),
@@ -108,8 +113,17 @@ def test_what_is_over_is_said_in_the_past_tense_and_what_lasts_comes_first():
 
 
 def test_a_question_waits_for_augmentation_or_for_the_cost():
-    [fact] = said(report(replace(DARKER, is_question=True, cost_words=""))).band.facts
-    assert "augmentation of training may explain it, or the model has learnt too" in fact.meaning
+    band = said(report(replace(DARKER, is_question=True, cost_words=""))).band
+    assert "augmentation of training may explain it, or the model has learnt too" in (
+        band.facts[0].meaning
+    )
+    assert band.facts[1].figure == "differs since epoch 8" and band.advice.startswith("Wait")
+
+
+def test_an_unclear_cost_has_its_date_and_a_next_step():
+    band = said(report(UNCLEAR)).band
+    assert [fact.figure for fact in band.facts] == ["cost not clear", "differs since epoch 8"]
+    assert band.facts[0].meaning == "6.1 points"
 
 
 def test_an_alarm_whose_cost_is_not_known_is_to_be_looked_at():
@@ -154,6 +168,7 @@ def test_a_corrected_run_is_not_shown_as_a_mismatch():
     band = assemble(plain(parts)).band
     assert band.state == "corrected" and band.code == "model = guard.diagnosis.apply(model)"
     assert "x * 2.0" not in page(plain(parts))  # which would correct it twice
+    assert band.facts[-1].figure == "no cost in fit"
     parts["diagnosis"]["validation"] = diagnosis().to_dict()
     assert assemble(plain(parts)).band.state == "act"
 
@@ -167,6 +182,8 @@ def test_the_worst_verdict_comes_first_and_the_others_follow():
     content = assemble(plain(parts))
     assert content.band.headline.startswith("Accuracy is 9.0 points")
     assert [band.state for band in content.others] == ["look"]
+    parts = {"diagnosis": {"train": diagnosis("ok").to_dict()}, "report": report().to_dict()}
+    assert assemble(plain(parts)).band.headline.startswith("No shift found")
 
 
 def test_the_waterfall_leads_from_the_expected_accuracy_to_the_measured_one():
