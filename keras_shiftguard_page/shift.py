@@ -39,7 +39,7 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
     """
     findings = [{**ABSENT, **finding} for finding in report["findings"]]
     for finding in findings:
-        older = (finding.get("plain") or "").partition(": ")[0]  # in logs of version 0.2
+        older = (finding.get("plain") or "").partition(": ")[0]  # in older logs
         finding["sentence"] = finding["sentence"] or older
     alarms = [finding for finding in findings if finding["matters"]]
     band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report, adapts)

@@ -223,7 +223,7 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     tab.fold("adaptation")
     tab("helped").wait_for()
     said = tab("helped").inner_text()
-    lines = said.splitlines()
+    lines = [line for line in said.splitlines() if line]
     assert lines[:2] == ["Did it help?", "Yes"]
     assert "The accuracy on the target is 84 % by estimate; it was 60 % before." in lines
     assert "estimated on the target, 80.0 to 88.0" in lines
