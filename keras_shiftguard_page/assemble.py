@@ -13,6 +13,7 @@ from keras_shiftguard_page.pictures import about_pictures
 from keras_shiftguard_page.preprocessing import about_preprocessing
 from keras_shiftguard_page.shift import about_shift
 from keras_shiftguard_page.words import sentence
+from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
 
 MAX_EVENTS = 30
 
@@ -66,7 +67,11 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
         found.append(about_gap(parts["gap"]))
     if parts.get("estimate") is not None:
         found.append(about_estimate(parts["estimate"]))
-    bands = sorted((part.band for part in found), key=lambda band: STATES.index(band.state))
+    # Of several verdicts that are fine, the one on the data says the most, which is not the first.
+    bands = [part.band for part in found]
+    if all(band.state == FINE for band in bands):
+        bands.reverse()
+    bands.sort(key=lambda band: STATES.index(band.state))
     band, *others = bands or [Band(LOOK, "Nothing has been judged yet.")]
     sections = about_epochs(parts["epochs"], parts.get("report")) if parts.get("epochs") else []
     if parts.get("pictures"):
@@ -75,7 +80,8 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     found.sort(key=lambda part: STATES.index(part.band.state))
     sections += [section for part in found for section in part.sections]
     if parts.get("adaptation"):
-        sections.append(_adaptation(parts["adaptation"]))
+        samples = (parts.get("report") or {}).get("num_samples") or {}
+        sections.append(_adaptation(parts["adaptation"], samples))
     return Content(
         str(parts.get("title") or "Shift"),
         str(parts.get("written") or ""),
@@ -85,7 +91,23 @@ def _assemble(parts: Mapping[str, Any], folder: Path | None) -> Content:
     )
 
 
-def _adaptation(adaptation: Mapping[str, Any]) -> Section:
-    worth = [adaptation.get(key) for key in ("before", "after")]  # absent in old results
-    texts = [adaptation["headline"], *worth, *adaptation["events"][-MAX_EVENTS:]]
-    return Section("Adaptation", sentences=tuple(sentence(text) for text in texts if text))
+def _adaptation(adaptation: Mapping[str, Any], samples: Mapping[str, Any]) -> Section:
+    state = {"adapts": True, "worth": adaptation, "num_samples": samples}
+    answer = adaptation_answer({**state, "adapts_since": adaptation.get("since")})
+    codes: tuple[tuple[str, str], ...] = ()
+    said = []
+    if answer is not None:
+        figures = [f"{figure} {meaning}".strip() for figure, meaning in answer["facts"]]
+        said = [f"{answer['word']}: {answer['what']}", "; ".join(figures)]
+        if answer["code"]:
+            codes = ((answer["todo"], answer["code"]),)
+        else:
+            said.append(answer["todo"])
+    texts = [*said, adaptation.get("before"), adaptation["headline"]]
+    texts += adaptation["events"][-MAX_EVENTS:]
+    return Section(
+        "Did the adaptation help?",
+        answer["word"] if answer else "",
+        sentences=tuple(sentence(text) for text in texts if text),
+        codes=codes,
+    )

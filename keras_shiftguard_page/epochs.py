@@ -79,8 +79,11 @@ def _causes(
     rows = []
     for (name, against, family), members in list(grouped.items())[:MAX_CAUSES]:
         is_alarm = any(finding["matters"] for _, finding in members)
+        ends = [finding.get("until") for _, finding in members]
         costs = [finding["cost"] for _, finding in members if finding["cost"] is not None]
         figure = f"{points(-max(costs))} points" if costs else ""
+        if None not in ends:
+            figure = f"until epoch {max(ends)}"
         cells = _cells(numbers, members)
         below = f"{stream(name)} against {stream(against)}"
         cause = members[0][0]["feature"] if family == "other" else family.capitalize()

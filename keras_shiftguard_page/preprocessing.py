@@ -52,7 +52,7 @@ def _band(name: str, diagnosis: Mapping[str, Any], corrected: Collection[str]) -
         return Band(
             CORRECTED,
             f"Corrected inside fit: {text[:1].lower()}{text[1:]}",
-            tuple(facts),
+            (*facts, Fact("no cost in fit", "the model gets what it expects")),
             "Plain model.predict is uncorrected. Keep the correction:",
             "model = guard.diagnosis.apply(model)",
         )
@@ -60,6 +60,9 @@ def _band(name: str, diagnosis: Mapping[str, Any], corrected: Collection[str]) -
         advice = "Do this to the images before the model sees them:"
         nothing = "No layer could undo this. Look at how the images are read."
         code = diagnosis["advice"]
+        if name:  # the stream of a run
+            cost = "cost not measured; keras_shiftguard.explain_gap measures it"
+            facts.append(Fact("since the first epoch", cost))
         return Band(ACT, text, tuple(facts), advice if code else nothing, code)
     if status == "unknown":
         return Band(LOOK, sentence(diagnosis["headline"]), tuple(facts), diagnosis["advice"])

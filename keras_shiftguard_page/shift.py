@@ -1,26 +1,32 @@
 """The page content for a `ShiftReport`."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from keras_shiftguard_page.content import ACT, FINE, LOOK, Band, Fact, Part, Section, table
 from keras_shiftguard_page.words import (
-    headline,
     interval,
     number,
     p_value,
     points,
     sentence,
+    signed,
     stream,
     without_name,
 )
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
+from tensorboard_plugin_shiftguard.story_sentences import headline
+from tensorboard_plugin_shiftguard.story_shift import (
+    epochs_in_words,
+    first_epoch,
+    foremost,
+    past_todo,
+)
 from tensorboard_plugin_shiftguard.words import CAN_BE_AUGMENTED
 
 MAX_FINDINGS = 60  # rows of the table
-# "Validation images are" "much darker" "than training images."
-COMPARATIVE = re.compile(r"(?P<who>.+? are )(?P<how>.+)(?P<whom> than .+)")
+# Fields of a finding that the report of a comparison, or an older log, lacks.
+ABSENT = {"sentence": None, "difference": None, "classes": [], "until": None}
 UNDECIDED = ("nothing was compared", "nothing could be measured", "too few samples")
 
 
@@ -31,12 +37,15 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
         report: The report.
         adapts: Whether training is being adapted already.
     """
-    findings = report["findings"]
+    findings = [{**ABSENT, **finding} for finding in report["findings"]]
+    for finding in findings:
+        older = (finding.get("plain") or "").partition(": ")[0]  # in older logs
+        finding["sentence"] = finding["sentence"] or older
     alarms = [finding for finding in findings if finding["matters"]]
-    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report)
+    band = _alarm(alarms, report, adapts) if alarms else _quiet(findings, report, adapts)
     rows = [_row(finding) for finding in findings]
-    columns = "What differs|Cause|Since epoch|Cost in points|Effect size|p-value|Verdict"
-    right = "Since epoch|Cost in points|Effect size|p-value"
+    columns = "What differs|Cause|Epochs|Cost in points|Effect size|p-value|Verdict"
+    right = "Epochs|Cost in points|Effect size|p-value"
     tables = table(columns, rows, right, MAX_FINDINGS, report.get("more", 0))
     notes = tuple(sentence(note) for note in report["notes"][:MAX_FINDINGS])
     sections = []
@@ -50,13 +59,12 @@ def about_shift(report: Mapping[str, Any], adapts: bool = False) -> Part:
 
 
 def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
-    """Returns the band of a report with alarms: the sentence and the figures of the worst one."""
-    costly = [finding for finding in alarms if finding["cost"] is not None]
-    # As in the Shift tab, validation against training comes first: it explains the validation
-    # accuracy, which the user sees.
-    first = [f for f in costly if (f["stream"], f["against"]) == ("validation", "train")]
-    costly = first or costly
-    worst = max(costly, key=lambda finding: finding["cost"]) if costly else alarms[0]
+    """Returns the band of a report with alarms: the sentence and the figures of the worst one.
+
+    Which alarm is the worst, and the sentence, are those of the Shift tab.
+    """
+    lasting = [finding for finding in alarms if finding["until"] is None]
+    worst, *_ = same = foremost(lasting or alarms)
     facts = []
     if worst["cost"] is not None:
         lost = f"of accuracy, {interval(worst['cost_interval'])}"
@@ -66,41 +74,45 @@ def _alarm(alarms: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
         facts.append(Fact("cost unknown", f"not measured; the effect size is {size}"))
     others = len(alarms) - 1
     more = f"{others} other finding{'s' * (others > 1)} as well" if others else "no other finding"
-    if worst["since"] is not None:
-        facts.append(Fact(f"differs since epoch {worst['since']}", more))
+    text = _said(same)
+    since = first_epoch(same)
+    if not lasting:
+        until = max(finding["until"] for finding in same)
+        when = epochs_in_words(since, until)
+        facts.append(Fact(when.removeprefix("in "), more))
+        return Band(LOOK, f"{text[:-1]}, {when}.", tuple(facts), past_todo(until))
+    if since is not None:
+        facts.append(Fact(f"differs since epoch {since}", more))
     rate = f"a false alarm in at most 1 report of {round(1 / report['alpha'])}"
     facts.append(Fact("beyond chance", rate))
-    urgent = bool(costly) or worst["kind"] == "preprocessing"
-    state = ACT if urgent else LOOK
-    return Band(state, _said(worst, alarms), tuple(facts), *_advice(worst, adapts))
+    urgent = worst["cost"] is not None or worst["kind"] == "preprocessing"
+    return Band(ACT if urgent else LOOK, text, tuple(facts), *_advice(worst, adapts))
 
 
-def _said(worst: Mapping[str, Any], alarms: list[Any]) -> str:
-    """Returns the worst finding in plain words, joined with the next one about the same streams."""
-    text = headline(worst["plain"])
-    parts = COMPARATIVE.fullmatch(text)
-    for other in alarms:
-        more = COMPARATIVE.fullmatch(headline(other["plain"]))
-        if parts and more and more["how"] != parts["how"]:
-            if (more["who"], more["whom"]) == (parts["who"], parts["whom"]):
-                return f"{parts['who']}{parts['how']} and {more['how']}{parts['whom']}"
-    return text
+def _said(findings: list[Any]) -> str:
+    """Returns the sentence on findings of one pair of streams, the first one first."""
+    first = findings[0]
+    return sentence(headline(findings, (first["stream"], first["against"]))[0])
 
 
-def _quiet(findings: list[Any], report: Mapping[str, Any]) -> Band:
+def _quiet(findings: list[Any], report: Mapping[str, Any], adapts: bool) -> Band:
     """Returns the band of a report without alarms."""
     text = without_name(report["headline"], "ShiftGuard: ")
     if any(word in text.lower() for word in UNDECIDED):
         return Band(LOOK, text)
-    questions = [f for f in findings if f["is_question"] or "unclear" in f["cost_words"]]
-    if questions:
-        first = questions[0]
-        why = first["cost_words"] or (
-            "augmentation of training may explain it, or the model has learnt too little to show "
-            "a cost"
-        )
-        return Band(LOOK, headline(first["plain"]), (Fact("a question", why),))
-    return Band(FINE, text)
+    lasting = [finding for finding in findings if finding["until"] is None]
+    questions = [f for f in lasting if f["is_question"] or "unclear" in f["cost_words"]]
+    if not questions:
+        return Band(FINE, text, advice="Nothing to do.")
+    first = questions[0]
+    since = first["since"]
+    dates = [] if since is None else [Fact(f"differs since epoch {since}", "")]
+    if first["cost_words"]:
+        cost = Fact("cost not clear", signed(first["cost_words"].removeprefix("cost unclear: ")))
+        return Band(LOOK, _said([first]), (cost, *dates), *_advice(first, adapts))
+    why = "augmentation of training may explain it, or the model has learnt too little to show it"
+    facts = (Fact("cost not known yet", why), *dates)
+    return Band(LOOK, _said([first]), facts, "Wait for the next epochs: they show which.")
 
 
 def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:
@@ -119,7 +131,7 @@ def _advice(finding: Mapping[str, Any], adapts: bool) -> tuple[str, str]:
     if kind == "concept":
         return "Look at images of the classes named, and at who labelled them.", ""
     if finding["family"] in CAN_BE_AUGMENTED and adapts:
-        return "Training is being adapted: see Adaptation below for what was changed.", ""
+        return "Training is being adapted: see below whether it helped.", ""
     if finding["family"] in CAN_BE_AUGMENTED:
         target = "" if where == "validation" else f"target_data={_name(where)}_images, "
         return "Train on what the model will meet:", f'ShiftGuard({target}adapt="augmentation")'
@@ -136,9 +148,11 @@ def _row(finding: Mapping[str, Any]) -> tuple[str, ...]:
     if cost and finding["cost_interval"]:
         cost += f" ({interval(finding['cost_interval'])})"
     size = f"{number(finding['effect_size'])} ({interval(finding['interval'], number)})"
-    since = "" if finding["since"] is None else str(finding["since"])
+    epochs = "" if finding["since"] is None else f"since {finding['since']}"
+    if finding["until"] is not None:
+        epochs = f"{finding['since']} to {finding['until']}"
     said = sentence(finding["explanation"])
-    return said, finding["family"], since, cost, size, p_value(finding["p_value"]), _why(finding)
+    return said, finding["family"], epochs, cost, size, p_value(finding["p_value"]), _why(finding)
 
 
 def _why(finding: Mapping[str, Any]) -> str:

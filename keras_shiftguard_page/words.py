@@ -53,11 +53,6 @@ def sentence(text: Any) -> str:
     return text[:1].upper() + text[1:] + end
 
 
-def headline(text: Any) -> str:
-    """Returns a sentence without its numbers: the part before the first ": "."""
-    return sentence(str(text).partition(": ")[0])
-
-
 def without_name(text: str, *names: str) -> str:
     """Returns a verdict without its leading label, such as "ShiftGuard: "."""
     for name in names:

@@ -6,6 +6,7 @@ from tensorboard_plugin_shiftguard import checks
 from tensorboard_plugin_shiftguard.answers import Unreadable
 from tensorboard_plugin_shiftguard.checks import flag, items, name, number, record, sentence, vector
 from tensorboard_plugin_shiftguard.metadata import GAP_SCHEMA, GAP_TAG
+from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import words_of
 
@@ -48,10 +49,19 @@ def latest_gap(run: RunReader) -> dict[str, Any] | None:
     """Returns the latest table of a run; None if there is none or it is unreadable."""
     points = run.points([GAP_TAG], max_points=1)[GAP_TAG]
     try:
-        return read_gap(words_of(points[-1].value)) if points else None
+        return gap_at(points[-1]) if points else None
     except Unreadable as error:
         run.add_problem(GAP_TAG, error.message)
         return None
+
+
+def gap_at(point: Point) -> dict[str, Any]:
+    """Returns the table of a point, with the time when it was written as `"made"`.
+
+    Raises:
+        Unreadable: If the point holds no table.
+    """
+    return {**read_gap(words_of(point.value)), "made": point.wall}
 
 
 def read_gap(text: bytes) -> dict[str, Any]:

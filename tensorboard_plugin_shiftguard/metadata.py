@@ -16,12 +16,16 @@ GAP_SCHEMA = 1
 #   left       how far augmentation moved training towards the target: `{"before": [name, size],
 #              "now": [name, size]}`, of the attribute that differed most before and the one that
 #              differs most now, in standard deviations between samples
-#   worth      sentences on whether adaptation is worth it: `{"before": text, "after": text}`
+#   adapts_since  the first epoch that is adapted
+#   worth      whether adaptation is worth it, see `Worth` in `keras_shiftguard`: `{"before": text,
+#              "after": text, "answer": word, "now": [accuracy, low, high], "earlier": the same,
+#              "source": accuracy, "saw_target": bool}`
 # They also lack these fields of a finding in the report:
 #   sentence    the finding without its numbers
 #   difference  the same in parts, so that one sentence can join several: `{"who": "Validation
 #               images", "verb": "are", "how": "darker", "whom": "than training images"}`, or null
 #   classes     `[class, share in the stream, share in the other]` of the most changed classes
+#   until       the last epoch in which the streams differed; null while the difference lasts
 
 # Tags.
 TAG_PREFIX = "shiftguard/"

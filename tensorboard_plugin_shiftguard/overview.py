@@ -36,6 +36,7 @@ from tensorboard_plugin_shiftguard.pictures import epochs_with_pictures
 from tensorboard_plugin_shiftguard.run_log import RunReader
 from tensorboard_plugin_shiftguard.statements import latest_events, latest_state, state_at
 from tensorboard_plugin_shiftguard.story import story
+from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
 from tensorboard_plugin_shiftguard.tables import Head, Table, heads, tables
 from tensorboard_plugin_shiftguard.words import CAUSES
 
@@ -86,6 +87,7 @@ def overview(run: RunReader, chosen: int | None = None) -> dict[str, Any]:
         "run": run.name,
         "state": state,
         "story": told,
+        "adaptation": adaptation_answer(state),
         "causes": {key: cause._asdict() for key, cause in CAUSES.items()},
         "updated": points[-1].wall if points else None,
         # A diagnosis before the first comparison also writes a point, so there may be more points

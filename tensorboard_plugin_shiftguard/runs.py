@@ -5,12 +5,12 @@ from importlib import metadata
 from typing import Any
 
 from tensorboard_plugin_shiftguard.answers import Unreadable, fitting
-from tensorboard_plugin_shiftguard.gap import read_gap
+from tensorboard_plugin_shiftguard.gap import gap_at
 from tensorboard_plugin_shiftguard.metadata import GAP_TAG, RUN_NAME, STATE_TAG
 from tensorboard_plugin_shiftguard.points import Point
 from tensorboard_plugin_shiftguard.reading import Log
 from tensorboard_plugin_shiftguard.run_log import all_runs
-from tensorboard_plugin_shiftguard.statements import read_state, words_of
+from tensorboard_plugin_shiftguard.statements import read_state
 from tensorboard_plugin_shiftguard.story import story
 
 MAX_RUNS = 500  # in the list
@@ -64,7 +64,7 @@ def _entry(run: str, point: Point | None, gap_point: Point | None) -> dict[str, 
     with suppress(Unreadable):
         state = read_state(point) if point else None
     with suppress(Unreadable):
-        gap = read_gap(words_of(gap_point.value)) if gap_point else None
+        gap = gap_at(gap_point) if gap_point else None
     told = story(state, gap)
     last = point or gap_point
     return {

@@ -57,6 +57,12 @@ def _attribute(value: Any) -> list[Any] | None:
     return None if None in found else [attribute_in_words(found[0]), found[1]]
 
 
+def _estimate(value: Any) -> list[Any] | None:
+    """Checks a list of an accuracy and the ends of its interval."""
+    found = vector(3)(value)
+    return None if found is None or None in found else found
+
+
 # The check of each field of each kind of record.
 _FINDING = record(
     feature=name,
@@ -68,6 +74,7 @@ _FINDING = record(
     stream=name,
     against=name,
     since=whole,
+    until=whole,
     explanation=_plain,
     sentence=_plain,
     difference=record(who=_plain, verb=name, how=_plain, whom=_plain),
@@ -117,7 +124,16 @@ _STATE = record(
     diagnosis=mapping(record(**_DIAGNOSIS, by_input=mapping(record(**_DIAGNOSIS), 8)), MAX_STREAMS),
     corrected=mapping(whole, MAX_STREAMS),
     adapts=flag,
-    worth=record(before=_plain, after=_plain),  # absent in older logs
+    adapts_since=whole,
+    worth=record(
+        before=_plain,
+        after=_plain,
+        answer=checks.one_of("yes", "no", "same", "unknown"),
+        now=_estimate,
+        earlier=_estimate,
+        source=number,
+        saw_target=flag,
+    ),
     left=record(before=_attribute, now=_attribute),
     tolerance=number,
     collecting=mapping(vector(2), MAX_STREAMS),

@@ -12,7 +12,7 @@ from tensorboard_plugin_shiftguard.story_gap import gap_story
 from tensorboard_plugin_shiftguard.story_parts import FINE, LOOK, TOLERANCE, WAITING, told
 from tensorboard_plugin_shiftguard.story_preprocessing import correction, mismatch
 from tensorboard_plugin_shiftguard.story_sentences import capital, finished, headline
-from tensorboard_plugin_shiftguard.story_shift import shift
+from tensorboard_plugin_shiftguard.story_shift import past_shift, shift
 
 
 def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -29,12 +29,14 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     found = (report or {}).get("findings") or []
     findings = [finding for finding in found if finding["stream"] and finding["against"]]
     alarms = [finding for finding in findings if matters(finding)]
+    lasting = [finding for finding in alarms if finding["until"] is None]
     if open_ones:
         return mismatch(open_ones, gap)
-    if alarms:
-        return shift(alarms, state or {})
+    if lasting:
+        return shift(lasting, state or {})
     if wrong:
         return correction(wrong, corrected)
+    findings = [finding for finding in findings if finding["until"] is None]
     questions = [finding for finding in findings if finding["is_question"]]
     if questions:
         return _question(questions)
@@ -42,6 +44,8 @@ def story(state: Mapping[str, Any] | None, gap: Mapping[str, Any] | None = None)
     unclear = [f for f in findings if f["harmless"] and (f["cost"] or 0.0) > tolerance]
     if unclear:
         return shift(unclear, state or {})
+    if alarms:
+        return past_shift(alarms)
     if gap is not None and not (report and report["num_samples"]):
         return gap_story(gap)
     return _nothing(state or {}, report)

@@ -23,6 +23,7 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
         "cost": size,
         "cost_interval": gap["interval"],
         "cost_words": "estimated" if gap["estimated"] else "",
+        "made": gap.get("made"),
         "why": [gap["headline"]] if gap["headline"] else [],
     }
     if gap["doubt"] and not gap["beyond_sampling"]:
@@ -33,19 +34,19 @@ def gap_story(gap: Mapping[str, Any]) -> dict[str, Any]:
         what = "The accuracy is as expected, within what the choice of the samples may do."
         return told(FINE, short="no gap", what=what, **common)
     causes = [r for r in gap["rows"] if r["kind"] != "rest" and r["points"] > POINT]
-    what = f"Accuracy is {points(size)} points below {gap['reference'] or 'the reference'}"
+    what = f"Accuracy is {points(size)} points lower than it should be"
     if not causes:
         todo = "Look at the samples that are wrong, and check their labels."
-        what = f"{what}, and no cause was found."
+        what = f"{what}; no cause was found."
         return told(LOOK, short="a gap without a cause", what=what, todo=todo, **common)
     lead = max(causes, key=lambda row: row["points"])
     because = GAP_CAUSES.get(lead["cause"], lead["cause"])
     return told(
         ACT,
         short=f"{100 * size:.0f} points lost: {because}",
-        what=f"{what}, {points(lead['points'])} of them by {because}.",
+        what=f"{what}, {points(lead['points'])} of them because of {because}.",
         about=["gap", lead["cause"]],
-        todo="Repair the largest cause:" if lead["repair"] else None,
+        todo=f"Repair {because}:" if lead["repair"] else f"Look into the cause, {because}.",
         code=lead["repair"] or None,
         **common,
     )

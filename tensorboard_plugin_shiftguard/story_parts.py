@@ -29,6 +29,8 @@ def told(kind: str, **parts: Any) -> dict[str, Any]:
         "short": "",
         "what": "",
         "since": None,
+        "until": None,
+        "made": None,
         "cost": None,
         "cost_interval": None,
         "cost_words": None,

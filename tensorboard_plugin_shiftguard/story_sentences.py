@@ -22,7 +22,8 @@ def headline(told: list[Mapping[str, Any]], pair: tuple[str, str]) -> tuple[str,
     text = f"{parts['who']} {parts['verb']} {listed(words)} {parts['whom']}."
     # "are darker and noisier" in short is "darker, noisier"; "vary more in contrast" stays.
     short_words = ", ".join(words)
-    return text, short_words if parts["verb"] == "are" else f"{parts['verb']} {short_words}"
+    is_state = parts["verb"] in ("are", "were")
+    return text, short_words if is_state else f"{parts['verb']} {short_words}"
 
 
 def _parts(finding: Mapping[str, Any]) -> Mapping[str, str] | None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tensorboard_plugin_shiftguard.metadata import CLOSED
+from tensorboard_plugin_shiftguard.story_adaptation import adaptation_answer
 from tensorboard_plugin_shiftguard.story_parts import ACT, LOOK, told
 from tensorboard_plugin_shiftguard.story_sentences import finished, headline
 from tensorboard_plugin_shiftguard.words import ATTRIBUTES, CAN_BE_AUGMENTED
@@ -15,22 +16,13 @@ PAIRS = (("validation", "train"), ("target", "train"), ("target", "validation"))
 
 def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the story of the costliest shift in the first pair of `PAIRS` that has a shift."""
-
-    def rank(finding: Mapping[str, Any]) -> tuple[int, float]:
-        pair = finding["stream"], finding["against"]
-        cost = -1.0 if finding["cost"] is None else finding["cost"]
-        return PAIRS.index(pair) if pair in PAIRS else len(PAIRS), -cost
-
-    lead = min(alarms, key=rank)
+    lead, *_ = same = foremost(alarms)
     pair = (lead["stream"], lead["against"])
-    same = [f for f in alarms if (f["stream"], f["against"]) == pair]
-    same.sort(key=lambda finding: (finding is not lead, rank(finding)))
     what, short = headline(same, pair)
-    dates = [f["since"] for f in same if f["since"] is not None]
     sure = lead["cost"] is not None and not lead["harmless"]
     kind = ACT if sure or lead["kind"] == "preprocessing" else LOOK
     common = {
-        "since": min(dates, default=None),
+        "since": first_epoch(same),
         "cost": lead["cost"],
         "cost_interval": lead["cost_interval"],
         "cost_words": "not clear" if lead["harmless"] else None,
@@ -39,7 +31,7 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
     }
     why = [finished(f["explanation"]) for f in same[:3] if f["explanation"]]
     if state.get("adapts") and _can_be_augmented(lead):
-        return _adapted(state, lead["stream"] == "target", kind, what, short, why, **common)
+        return _adapted(state, kind, what, short, why, **common)
     todo, code, otherwise = _step(lead)
     return told(
         kind,
@@ -50,6 +42,62 @@ def shift(alarms: list[Mapping[str, Any]], state: Mapping[str, Any]) -> dict[str
         code=code,
         **common,
     )
+
+
+def past_shift(alarms: list[Mapping[str, Any]]) -> dict[str, Any]:
+    """Returns the story of shifts that are over: later epochs exclude them."""
+    lead, *_ = same = foremost(alarms)
+    pair = (lead["stream"], lead["against"])
+    what, short = headline(same, pair)
+    since, until = first_epoch(same), max(f["until"] for f in same)
+    return told(
+        LOOK,
+        short=f"{short}, until epoch {until}",
+        what=f"{what[:-1]}, {epochs_in_words(since, until)}.",
+        since=since,
+        until=until,
+        cost=lead["cost"],
+        cost_interval=lead["cost_interval"],
+        cost_words="in those epochs",
+        about=[lead["kind"], lead["family"]],
+        pair=f"{pair[0]}/{pair[1]}",
+        why=[finished(f["explanation"]) for f in same[:3] if f["explanation"]],
+        todo=past_todo(until),
+    )
+
+
+def past_todo(until: int) -> str:
+    """Returns what to do about a shift that is over."""
+    change = f"find out what changed in epoch {until + 1}"
+    return f"Nothing now. If the data should be the same in every epoch, {change}."
+
+
+def foremost(findings: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Returns the findings of the first pair of `PAIRS` that has any, the costliest first."""
+
+    def rank(finding: Mapping[str, Any]) -> tuple[int, float]:
+        pair = finding["stream"], finding["against"]
+        cost = -1.0 if finding["cost"] is None else finding["cost"]
+        return PAIRS.index(pair) if pair in PAIRS else len(PAIRS), -cost
+
+    lead = min(findings, key=rank)
+    pair = (lead["stream"], lead["against"])
+    return sorted((f for f in findings if (f["stream"], f["against"]) == pair), key=rank)
+
+
+def first_epoch(findings: list[Mapping[str, Any]]) -> int | None:
+    """Returns the first epoch of the findings; None if it is not known."""
+    return min((f["since"] for f in findings if f["since"] is not None), default=None)
+
+
+def epochs_in_words(since: int | None, until: int) -> str:
+    """Returns the epochs of a shift that is over as a part of a sentence.
+
+    >>> epochs_in_words(1, 3), epochs_in_words(3, 3)
+    ('in epochs 1 to 3 only', 'in epoch 3 only')
+    """
+    is_one = since is None or since >= until
+    return f"in epoch {until} only" if is_one else f"in epochs {since} to {until} only"
 
 
 def _can_be_augmented(finding: Mapping[str, Any]) -> bool:
@@ -84,7 +132,6 @@ def _step(lead: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
 
 def _adapted(
     state: Mapping[str, Any],
-    is_target: bool,
     kind: str,
     what: str,
     short: str,
@@ -106,21 +153,30 @@ def _adapted(
         result, short = "augmentation closes part of the gap", f"{short}; partly made up for"
     else:
         result = "augmentation has not closed the gap so far"
-    code, after = None, (state.get("worth") or {}).get("after")
-    if after:  # the guard's estimate at the end of the fit
-        todo = "Nothing more. The result of the adaptation was estimated after the fit."
-    elif is_target:
-        todo = "After the fit, estimate the accuracy on the target without labels:"
-        code = "print(sg.estimate_accuracy(model, target, reference=(x_val, y_val)))"
-    else:
-        todo = "Watch the validation accuracy: it shows whether this helps."
+    answer = adaptation_answer(state)
+    if answer:
+        why = [f"Did the adaptation help? {answer['word']}. {answer['what']}", *why]
+    if common["cost"] is None and common["pair"].startswith("target/"):
+        common |= _estimated_cost(state.get("worth") or {})
     return told(
         kind,
         short=short,
         what=f"{what[:-1]}; {result}.",
-        todo=todo,
-        code=code,
-        why=[after, *why] if after else why,
+        todo=answer and answer["todo"],
+        code=answer and answer["code"],
+        why=why,
         left=[before, now] if before and now else None,
         **common,
     )
+
+
+def _estimated_cost(worth: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the accuracy lost on the target after adaptation, as estimated without labels."""
+    now, source = worth.get("now"), worth.get("source")
+    if not now or source is None:
+        return {}
+    return {
+        "cost": source - now[0],
+        "cost_interval": [source - now[2], source - now[1]],
+        "cost_words": "estimated on the target",
+    }

@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from playwright.sync_api import sync_playwright
 from plugin.browser import FLAGS, Tab, chromium, tensorboard
 
-# Name of the picture: (run, part that is unfolded, test id of the element; "" for `first_parts`).
+# Name of the picture: (run, part that is unfolded, test ids of the elements; "" for `first_parts`).
 VIEWS = {
     "tab": ("darker", "", ""),
     "mismatch": ("mismatch", "", "verdict"),
@@ -29,7 +29,7 @@ VIEWS = {
     "distributions": ("darker", "distributions", "fold-distributions"),
     "preprocessing": ("mismatch", "preprocessing", "fold-preprocessing"),
     "adaptation": ("adapted", "adaptation", "fold-adaptation"),
-    "gap": ("gap", "gap", "fold-gap"),
+    "gap": ("gap", "gap", "verdict fold-gap"),
 }
 SETTLED = 2500  # milliseconds until everything is drawn
 ROWS = 5  # of the heatmap, in the picture of the band, the chart and the heatmap
@@ -52,6 +52,16 @@ def first_parts(tab, path):
     bottom = heat["y"] + HEAD + ROWS * ROW
     clip = {"x": band["x"] - EDGE, "y": band["y"] - EDGE, "width": band["width"] + 2 * EDGE}
     tab.page.screenshot(path=path, clip={**clip, "height": bottom - clip["y"]})
+
+
+def elements(tab, testids, path):
+    """Takes the elements and what is between them."""
+    boxes = [tab(testid).bounding_box() for testid in testids]
+    left, top = (min(box[side] for box in boxes) - EDGE for side in "xy")
+    right = max(box["x"] + box["width"] for box in boxes) + EDGE
+    bottom = max(box["y"] + box["height"] for box in boxes) + EDGE
+    clip = {"x": left, "y": top, "width": right - left, "height": bottom - top}
+    tab.page.screenshot(path=path, clip=clip)
 
 
 def main():
@@ -80,7 +90,7 @@ def main():
                 tab = opened(browser, address, run, part, theme, height)
                 path = args.out / f"shift-{name}-{theme}.png"
                 if taken:
-                    tab(taken).screenshot(path=path)
+                    elements(tab, taken.split(), path)
                 else:
                     first_parts(tab, path)
                 tab.close()

@@ -106,7 +106,7 @@ class Repair:
         sizes = profiles[name].num_samples, profiles["train"].num_samples
         has_means = any(value > 0 for value in self.augmentation.strengths.values())
         line = expected_worth(found, *sizes, name, has_means)
-        log.write_worth(step, before=line)
+        log.write_worth(step, {"before": line})
         return f"ShiftGuard: {line}"
 
     def estimate(
@@ -154,10 +154,13 @@ class Repair:
             log: Log for the line.
             step: Epoch, counted from 0.
         """
-        line = "" if now is None else measured_worth(now, before, "before batch norm was adapted")
-        if line:
-            log.write_worth(step, after=line)
-        return f"ShiftGuard: {line}" if line else ""
+        if now is None:
+            return ""
+        worth = measured_worth(now, before, "before batch norm was adapted")
+        if not worth.line:
+            return ""
+        log.write_worth(step, worth.to_dict())
+        return f"ShiftGuard: {worth.line}"
 
     def augment(self, train: InputProfile, target: InputProfile, log: RunWriter, step: int) -> str:
         """Widens or narrows the augmentation after an epoch; returns the changes as text.
@@ -184,7 +187,9 @@ class Repair:
         curves |= {f"shift/{name}": value for name, value in augmentation.gaps.items()}
         before = augmentation.gaps_before.items()
         curves |= {f"shift_before/{name}": value for name, value in before}
-        log.write_adaptation(step, headline, events, curves, augmentation.state())
+        # The strengths are used from the next epoch on. Steps count from 0, epochs from 1.
+        since = step + 2 if active else None
+        log.write_adaptation(step, headline, events, curves, augmentation.state(), since)
         return _in_a_line(changes, augmentation.gaps)
 
     def recalibrate(self, model: keras.Model, log: RunWriter, step: int) -> str:
@@ -238,12 +243,12 @@ def log_alignment(model: keras.Model, log: RunWriter, step: int, logs: dict[str,
     """Logs the epoch summary of a `DomainAdaptationModel`; does nothing for other models."""
     if isinstance(model, DomainAdaptationModel) and model.looks:
         summary = model.alignment.epoch_summary(step + 1, logs)
-        log.write_adaptation(step, *summary, {})
+        log.write_adaptation(step, *summary, {}, since=1)
         if step == 0 and model.expected:
-            log.write_worth(step, before=model.expected)
+            log.write_worth(step, {"before": model.expected})
 
 
 def log_outcome(model: keras.Model, log: RunWriter, step: int) -> None:
     """Logs the outcome of the fit of a `DomainAdaptationModel`; does nothing for other models."""
-    if isinstance(model, DomainAdaptationModel) and (line := model.judge()):
-        log.write_worth(step, after=line)
+    if isinstance(model, DomainAdaptationModel) and model.judge() and model.judging is not None:
+        log.write_worth(step, model.judging.worth().to_dict())

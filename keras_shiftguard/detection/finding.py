@@ -60,6 +60,8 @@ class Finding:
         is_question: Whether the finding is no alarm yet, because augmentation could explain
             it, or because the model has learnt too little to show its cost.
         is_rough: Whether augmentation of one stream could explain the cost as well.
+        until: Last epoch in which the streams differed, if a later epoch excludes the
+            difference, see `detection/past.py`; None while it lasts, and outside of a fit.
     """
 
     feature: str
@@ -81,6 +83,7 @@ class Finding:
     cost_words: str = ""
     is_question: bool = False
     is_rough: bool = False
+    until: int | None = None
 
     @property
     def matters(self) -> bool:
@@ -129,6 +132,23 @@ class Finding:
         return dict(vars(self))
 
 
+def when(finding: Finding) -> str:
+    """Returns the epochs of a finding as the end of a sentence; "" outside of a fit.
+
+    >>> dark = Finding("input/brightness", "covariate", "brightness", -2.0, (-2.2, -1.8), 1e-9,
+    ...     "validation", "train", 1, "Validation images are darker")
+    >>> when(dark), when(replace(dark, until=3)), when(replace(dark, until=1))
+    (', since epoch 1', ', in epochs 1 to 3 only', ', in epoch 1 only')
+    """
+    if finding.since is None:
+        return ""
+    if finding.until is None:
+        return f", since epoch {finding.since}"
+    if finding.until <= finding.since:
+        return f", in epoch {finding.since} only"
+    return f", in epochs {finding.since} to {finding.until} only"
+
+
 def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:
     """Returns the kinds of the findings that matter, each once, in the order of the findings."""
     return tuple(dict.fromkeys(finding.kind for finding in findings if finding.matters))
@@ -137,12 +157,15 @@ def kinds_of(findings: Iterable[Finding]) -> tuple[str, ...]:
 def by_severity(findings: list[Finding]) -> tuple[Finding, ...]:
     """Sorts findings: those that matter first, then those on inputs and labels, then by effect.
 
-    Findings on a model's outputs come after those on inputs and labels, because outputs move
-    when inputs do. The largest effect is first; equal effects are sorted by p-value.
+    Findings that are over come after those that last. Findings on a model's outputs come after
+    those on inputs and labels, because outputs move when inputs do. The largest effect is first;
+    equal effects are sorted by p-value.
     """
 
-    def rank(finding: Finding) -> tuple[bool, bool, float, float]:
+    def rank(finding: Finding) -> tuple[bool, bool, bool, float, float]:
         on_outputs = finding.feature.split("/")[0].split(" ")[0] in MODEL_FEATURES
-        return not finding.matters, on_outputs, -abs(finding.effect_size), finding.p_value
+        is_over = finding.until is not None
+        size = -abs(finding.effect_size)
+        return not finding.matters, is_over, on_outputs, size, finding.p_value
 
     return tuple(sorted(findings, key=rank))

@@ -23,6 +23,7 @@ from keras_shiftguard.detection.causes.same_samples import same_samples
 from keras_shiftguard.detection.cost import Cost
 from keras_shiftguard.detection.finding import Finding, by_severity
 from keras_shiftguard.detection.look import Comparison, compare_profiles
+from keras_shiftguard.detection.past import with_past
 from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.profiles import InputProfile
 
@@ -43,6 +44,7 @@ class Pair:
         significant: All features that ever differed significantly and mattered.
         expected: Features that are intended to differ or whose shift is acknowledged.
         latest: Result of the latest look, with all its tests.
+        epoch: Epoch of the latest look, counted from 1; None outside of a fit.
     """
 
     stream: str
@@ -54,6 +56,7 @@ class Pair:
     significant: set[str] = field(default_factory=set)
     expected: frozenset[str] = frozenset()
     latest: Comparison = field(default_factory=Comparison)
+    epoch: int | None = None
 
 
 class ShiftMonitor:
@@ -115,6 +118,7 @@ class ShiftMonitor:
         """
         pair = self._pairs[stream, against]
         pair.expected = frozenset(expected)
+        last, pair.epoch = pair.epoch, epoch
         self._samples.update({stream: current.num_samples, against: reference.num_samples})
         if pair.looks:
             repeated = same_samples(pair.current, current)
@@ -136,6 +140,7 @@ class ShiftMonitor:
             pair.findings[finding.feature] = replace(finding, since=since, **_cost_of(earlier))
             if earlier is None:
                 new.append(finding.feature)
+        pair.findings = with_past(pair.findings, pair.latest.findings, pair.latest.tested, last)
         _mark(pair.findings, expected)
         tests = [acknowledged(test, self.known) for test in pair.latest.tested]
         pair.expected |= {test.feature for test in tests if test.acknowledged}
@@ -202,6 +207,7 @@ class ShiftMonitor:
                 "stream": pair.stream,
                 "against": pair.against,
                 "looks": pair.looks,
+                "epoch": pair.epoch,
                 "current": pair.current.tree(),
                 "reference": pair.reference.tree(),
                 "findings": [finding.to_dict() for finding in pair.findings.values()],
@@ -222,6 +228,7 @@ class ShiftMonitor:
             if pair is None:
                 continue
             pair.looks = int(saved["looks"])
+            pair.epoch = saved.get("epoch")
             pair.current = InputProfile(**saved["current"])
             pair.reference = InputProfile(**saved["reference"])
             pair.findings = _by_feature(saved["findings"])

@@ -3,10 +3,11 @@
 The numbers of the tests are in `Finding.explanation`.
 """
 
+import re
 from typing import NamedTuple
 
 from keras_shiftguard.detection.attribute_words import ADJECTIVES, LABELS
-from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding
+from keras_shiftguard.detection.finding import MODEL_FEATURES, Finding, when
 from keras_shiftguard.detection.sentences import stream_name
 
 # By family of causes: adjectives for images whose main attribute is (lower, higher).
@@ -34,6 +35,10 @@ DIRECTION = {
     "compression": ("blockiness",),
     "resolution": ("sharpness", "band_1"),
 }
+# Verbs of differences that are over.
+PAST = {"are": "were", "vary": "varied", "have": "had", "seem": "seemed"}
+# The end of a first sentence: a full stop or a semicolon after a word, not after an initial.
+SENTENCE_END = re.compile(r"(?<=[a-z\d)]{2})[.;] (?=[A-Z\d])")
 # |effect sizes|, in standard deviations between samples, for the word before an adjective. Cohen
 # calls 0.2 small and 0.8 large.
 SLIGHT, LARGE = 0.4, 1.5
@@ -50,10 +55,7 @@ def plain_sentence(finding: Finding) -> str:
     >>> plain_sentence(noisy)
     'Validation images are much noisier than training images, since epoch 3; costs about 6 points.'
     """
-    text = plain_difference(finding)
-    if finding.since is not None:
-        text += f", since epoch {finding.since}"
-    return f"{text}{_cost(finding)}."
+    return f"{plain_difference(finding)}{when(finding)}{_cost(finding)}."
 
 
 def plain_difference(finding: Finding) -> str:
@@ -71,7 +73,7 @@ class Difference(NamedTuple):
 
     Args:
         who: What differs: `"Validation images"`.
-        verb: `"are"`, `"vary"`, `"have"` or `"seem"`.
+        verb: `"are"`, `"vary"`, `"have"` or `"seem"`, or one of them in the past tense.
         how: `"much darker"`.
         whom: What it is compared with: `"than training images"`.
     """
@@ -87,6 +89,23 @@ def difference(finding: Finding) -> Difference | None:
 
     It can for covariate findings on features: attributes of images, columns and outputs.
     """
+    parts = _present(finding)
+    return (
+        parts if parts is None or finding.until is None else parts._replace(verb=PAST[parts.verb])
+    )
+
+
+def sentence_of(finding: Finding) -> str:
+    """Returns a finding as a sentence without its numbers."""
+    if parts := difference(finding):
+        return " ".join(parts)
+    first = SENTENCE_END.split(finding.explanation)[0]
+    # In a finding on preprocessing, the words after the colon say what is wrong.
+    return first if finding.kind == "preprocessing" else first.partition(": ")[0]
+
+
+def _present(finding: Finding) -> Difference | None:
+    """Returns the parts of the sentence on a finding, in the present tense."""
     if finding.kind != "covariate":
         return None
     if _is_about_images(finding):

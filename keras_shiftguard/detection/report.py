@@ -5,7 +5,7 @@ from typing import Any
 
 from keras_shiftguard.detection.acknowledged import Acknowledgement, acknowledged
 from keras_shiftguard.detection.finding import Finding, by_severity, kinds_of
-from keras_shiftguard.detection.plain_words import plain_difference
+from keras_shiftguard.detection.plain_words import difference, sentence_of
 from keras_shiftguard.detection.report_words import in_words, verdict
 from keras_shiftguard.io.as_page import AsPage
 
@@ -55,11 +55,12 @@ class ShiftReport(AsPage):
         return replace(self, findings=by_severity(marked))
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the report as plain Python values, for JSON."""
-        findings = [
-            {**each.to_dict(), "matters": each.matters, "plain": plain_difference(each)}
-            for each in self.findings
-        ]
+        """Returns the report as plain Python values, for JSON.
+
+        Each finding also has `matters`, its `sentence` without numbers, and the `difference`, which
+        is that sentence in parts, or None.
+        """
+        findings = [_as_dict(finding) for finding in self.findings]
         return {
             "headline": verdict(self.findings, self.notes, self.alpha, self.num_samples),
             "shifted": self.shifted,
@@ -75,3 +76,13 @@ class ShiftReport(AsPage):
 
     def _page_parts(self) -> dict[str, Any]:
         return {"title": "Shift report", "report": self.to_dict()}
+
+
+def _as_dict(finding: Finding) -> dict[str, Any]:
+    parts = difference(finding)
+    return {
+        **finding.to_dict(),
+        "matters": finding.matters,
+        "sentence": sentence_of(finding),
+        "difference": None if parts is None else parts._asdict(),
+    }

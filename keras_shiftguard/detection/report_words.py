@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from keras_shiftguard.detection.families import TOO_FEW
-from keras_shiftguard.detection.finding import Finding, kinds_of
+from keras_shiftguard.detection.finding import Finding, kinds_of, when
 from keras_shiftguard.detection.labels.label_findings import POSSIBLY
 from tensorboard_plugin_shiftguard.metadata import FIRST_EPOCH
 
@@ -43,9 +43,7 @@ def in_words(
 
 def in_a_sentence(finding: Finding) -> str:
     """Returns the sentence of a finding, with its epoch and, if it raises no alarm, the reason."""
-    text = finding.explanation.rstrip(".")
-    if finding.since is not None:
-        text += f", since epoch {finding.since}"
+    text = finding.explanation.rstrip(".") + when(finding)
     if finding.acknowledged:
         text += f" (acknowledged: {finding.acknowledged})"
     elif finding.negligible:
@@ -81,7 +79,9 @@ def verdict(
             f"{stream} against {' and '.join(others)}" for stream, others in shifted.items()
         )
         kinds = ", ".join(_kind_name(kind, findings) for kind in kinds_of(findings))
-        return f"ShiftGuard: shift found, {streams}: {kinds} (false-alarm rate {alpha:g})"
+        is_over = all(finding.until is not None for finding in findings if finding.matters)
+        when_found = "shift found in earlier epochs only" if is_over else "shift found"
+        return f"ShiftGuard: {when_found}, {streams}: {kinds} (false-alarm rate {alpha:g})"
     sizes = ", ".join(
         f"{name} {n:,}" for name, n in (num_samples or {}).items() if name != FIRST_EPOCH
     )

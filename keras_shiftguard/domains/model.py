@@ -221,7 +221,7 @@ class DomainAdaptationModel(PairModel):
     def judge(self) -> str:
         """Estimates the accuracy on the target during a fit; returns `outcome`, "" if unknown."""
         if self.judging is not None:
-            self.outcome = self.judging.line()
+            self.outcome = self.judging.worth().line
         return self.outcome
 
     @property

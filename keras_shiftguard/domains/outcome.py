@@ -7,6 +7,7 @@ from keras import ops
 from keras_shiftguard.detection.look import compare_profiles
 from keras_shiftguard.errors import BadInputError, warn
 from keras_shiftguard.explain.adaptation_worth import (
+    Worth,
     bounded_estimate,
     expected_worth,
     measured_worth,
@@ -47,19 +48,19 @@ class Outcome:
 
     def __init__(self, model: Any, watch: Any) -> None:
         self.model, self.watch = model, watch
-        self._weights, self._line = "", ""
+        self._weights, self._worth = "", Worth("")
 
-    def line(self) -> str:
-        """Returns the line for the present weights, see `measured_worth`."""
+    def worth(self) -> Worth:
+        """Returns the answer for the present weights, see `measured_worth`."""
         weights = fingerprint(self.model.base)
         if weights != self._weights:
-            self._weights, self._line = weights, self._measure()
-        return self._line
+            self._weights, self._worth = weights, self._measure()
+        return self._worth
 
-    def _measure(self) -> str:
+    def _measure(self) -> Worth:
         now = self._estimate()
         if now is None:
-            return ""
+            return Worth("")
         earlier, when = self.watch.earlier
         if earlier is None or now.value is None:
             return measured_worth(now, saw_target=True)

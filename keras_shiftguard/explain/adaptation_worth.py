@@ -7,7 +7,7 @@ and claims a difference only if the intervals of two estimates do not overlap.
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -97,13 +97,40 @@ def expected_worth(
     return f"Adaptation {says} help: {difference} ({num_target:,} samples)."
 
 
+class Worth(NamedTuple):
+    """Answer to the question whether an adaptation helped.
+
+    Args:
+        line: The answer in one line; "" without an estimate.
+        answer: `"yes"`, `"no"` if it did harm, `"same"` if the estimates do not differ, or
+            `"unknown"`.
+        now: The estimated accuracy on the target, and its interval; None if not known.
+        earlier: The same before adaptation.
+        source: The accuracy on labelled source data; None if not known.
+        saw_target: Whether the model was trained on target samples, so that the estimates may be
+            too high.
+    """
+
+    line: str
+    answer: str = "unknown"
+    now: tuple[float, float, float] | None = None
+    earlier: tuple[float, float, float] | None = None
+    source: float | None = None
+    saw_target: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields for the log, with the line as `"after"`."""
+        fields = self._asdict()
+        return {"after": fields.pop("line"), **fields}
+
+
 def measured_worth(
     now: AccuracyEstimate,
     before: AccuracyEstimate | None = None,
     when: str = "before adaptation",
     saw_target: bool = False,
-) -> str:
-    """Returns one line that says whether an adaptation helped; "" without an estimate.
+) -> Worth:
+    """Returns whether an adaptation helped, as far as the estimates tell.
 
     Args:
         now: Estimate of the accuracy of the adapted model on the target.
@@ -111,41 +138,62 @@ def measured_worth(
         when: Phrase that names this earlier state.
         saw_target: Whether the model was trained on target samples. Such training makes the model
             confident in its predictions on the target, right or wrong, and the estimate is based on
-            this confidence. So the line then claims neither help nor harm.
+            this confidence. So the answer is then `"unknown"`.
 
     Example:
 
     >>> now = AccuracyEstimate(0.84, (0.8, 0.88), 0.95, num_samples=200)
-    >>> measured_worth(now, AccuracyEstimate(0.61, (0.55, 0.67), 0.95), "before")
+    >>> worth = measured_worth(now, AccuracyEstimate(0.61, (0.55, 0.67), 0.95), "before")
+    >>> worth.line
     'It helped: accuracy on target data is estimated at 84 % [80, 88], 61 % [55, 67] before.'
+    >>> worth.answer
+    'yes'
     """
+    line, answer = _line(now, before, when, saw_target)
+    earlier = None if before is None else _figures(before)
+    return Worth(line, answer, _figures(now), earlier, now.reference_accuracy, saw_target)
+
+
+def _line(
+    now: AccuracyEstimate, before: AccuracyEstimate | None, when: str, saw_target: bool
+) -> tuple[str, str]:
+    """Returns `line` and `answer` of `Worth`."""
     if now.value is None:
         if now.reason != METHODS_DISAGREE:
-            return ""
-        return "Whether it helped is not known: the estimation methods disagree."
+            return "", "unknown"
+        return "Whether it helped is not known: the estimation methods disagree.", "unknown"
     said = f"accuracy on target data is estimated at {_percent(now)}"
     if before is None or (before.value is None and before.reason != METHODS_DISAGREE):
         line = (
             f"A{said[1:]}, and is {100 * now.reference_accuracy:.0f} % on labelled source data; no "
             "model without adaptation is there to compare with."
         )
-        return f"{line} {CAUTION}" if saw_target else line
+        return f"{line} {CAUTION}" if saw_target else line, "unknown"
     if before.value is None:
-        return f"Whether it helped is not known: {said}; {when}, the estimation methods disagree."
+        line = f"Whether it helped is not known: {said}; {when}, the estimation methods disagree."
+        return line, "unknown"
     both = f"{said}, {_percent(before)} {when}"
     if _learned(now, before):
-        return (
+        line = (
             f"It is not known whether adaptation or training alone did it: {both}, and accuracy on "
             "the source rose as well."
         )
+        return line, "unknown"
     if saw_target:
-        return f"A{both[1:]}. {CAUTION}"
+        return f"A{both[1:]}. {CAUTION}", "unknown"
     (low, high), (low_before, high_before) = now.interval or (0, 1), before.interval or (0, 1)
     if low > high_before:
-        return f"It helped: {both}."
+        return f"It helped: {both}.", "yes"
     if high < low_before:
-        return f"It did harm: {both}."
-    return f"The estimate shows no difference: {both}."
+        return f"It did harm: {both}.", "no"
+    return f"The estimate shows no difference: {both}.", "same"
+
+
+def _figures(estimate: AccuracyEstimate) -> tuple[float, float, float] | None:
+    """Returns the value of an estimate and its interval; None if it is not known."""
+    if estimate.value is None or estimate.interval is None:
+        return None
+    return (estimate.value, *estimate.interval)
 
 
 def _percent(estimate: AccuracyEstimate) -> str:

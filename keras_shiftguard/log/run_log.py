@@ -190,6 +190,7 @@ class RunWriter:
         events: Sequence[Mapping[str, Any]],
         curves: Mapping[str, float],
         state: Mapping[str, Any],
+        since: int | None = None,
     ) -> None:
         """Writes the changes that the adaptation made.
 
@@ -200,6 +201,8 @@ class RunWriter:
             curves: Numbers to draw over the epochs, by the name of the curve, such as
                 `"strength/blur"`.
             state: The content of `adaptation.json`; if empty, the file is not written.
+            since: The first epoch, counted from 1, that is adapted; None if none is so far, or if
+                the model is adapted after the fit.
         """
 
         def write(writer: "EventWriter") -> None:
@@ -208,26 +211,26 @@ class RunWriter:
             for name, value in curves.items():
                 writer.write_scalar(f"{ADAPTATION_PREFIX}{name}", value, step + 1)
             if self._tab is not None:
-                self._tab.write_adaptation(step, headline, events, curves)
+                self._tab.write_adaptation(step, headline, events, curves, since)
             if self._page is not None:
-                self._page.write_adaptation(headline, events)
+                self._page.write_adaptation(headline, events, since)
 
         self._try(write)
 
-    def write_worth(self, step: int, before: str = "", after: str = "") -> None:
-        """Writes the sentences on whether adaptation is worth it, see `adaptation_worth.py`.
+    def write_worth(self, step: int, worth: Mapping[str, Any]) -> None:
+        """Writes whether adaptation is worth it, see `adaptation_worth.py`.
 
         Args:
             step: Epoch, counted from 0.
-            before: The sentence from before the adaptation; "" keeps the one written earlier.
-            after: The sentence from after it, likewise.
+            worth: `"before"`, the sentence from before the adaptation, or `Worth.to_dict()`. What
+                was written earlier is kept.
         """
 
         def write(_: "EventWriter") -> None:
             if self._tab is not None:
-                self._tab.write_worth(step, before, after)
+                self._tab.write_worth(step, worth)
             if self._page is not None:
-                self._page.write_worth(before, after)
+                self._page.write_worth(worth)
 
         self._try(write)
 

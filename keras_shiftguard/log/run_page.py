@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from keras_shiftguard.detection.report import ShiftReport
 from keras_shiftguard.errors import warn
 from keras_shiftguard.io.json_files import plain, replace_file
 from keras_shiftguard.log.epoch_history import EpochHistory
+from keras_shiftguard.log.shift_tab_findings import logged_report
 
 # Names of the files by kind of run. So an evaluation does not replace the page of the fit.
 FILES = {"train": "shift", "validation": "shift-evaluation", "prediction": "shift-prediction"}
@@ -64,9 +64,7 @@ class RunPage:
             report: The findings so far.
             logs: Keras's logs of the epoch; None outside of a fit.
         """
-        listed = replace(report, findings=report.findings[:MAX_LISTED])
-        more = len(report.findings) - len(listed.findings)
-        self._parts["report"] = {**listed.to_dict(), "more": more}
+        self._parts["report"] = logged_report(report, pairs, MAX_LISTED)
         if logs is not None:
             self._history.add(step + 1, logs, pairs)
             self._parts["epochs"] = self._history.part(report.findings)
@@ -76,17 +74,20 @@ class RunPage:
         """Stores the index entry of a look's pictures, see `log/pictures.py`, for the next page."""
         self._parts["pictures"] = dict(look)
 
-    def write_adaptation(self, headline: str, events: Sequence[Mapping[str, Any]]) -> None:
+    def write_adaptation(
+        self, headline: str, events: Sequence[Mapping[str, Any]], since: int | None = None
+    ) -> None:
         """Writes the page with the changes that the adaptation made, see `RunWriter`."""
         part = self._adaptation()
         texts = [*part["events"], *(str(event["text"]) for event in events)]
-        self._parts["adaptation"] = part | {"headline": headline, "events": texts[-MAX_EVENTS:]}
+        first = part.get("since") or since
+        more = {"headline": headline, "events": texts[-MAX_EVENTS:], "since": first}
+        self._parts["adaptation"] = part | more
         self._write()
 
-    def write_worth(self, before: str, after: str) -> None:
-        """Writes the page with the sentences on whether adaptation is worth it, see `RunWriter`."""
-        said = {key: text for key, text in (("before", before), ("after", after)) if text}
-        self._parts["adaptation"] = self._adaptation() | said
+    def write_worth(self, worth: Mapping[str, Any]) -> None:
+        """Writes the page with the answer whether adaptation is worth it, see `RunWriter`."""
+        self._parts["adaptation"] = self._adaptation() | dict(worth)
         self._write()
 
     def _adaptation(self) -> dict[str, Any]:

@@ -60,7 +60,8 @@ class ShiftEvents:
             "diagnosis": {},
             "corrected": {},
             "adapts": False,
-            "worth": {"before": None, "after": None},
+            "adapts_since": None,
+            "worth": {},
             "left": None,
             "num_samples": {},
             "collecting": {},
@@ -173,6 +174,7 @@ class ShiftEvents:
         headline: str,
         events: Sequence[Mapping[str, Any]],
         curves: Mapping[str, float] | None = None,
+        since: int | None = None,
     ) -> None:
         """Writes the changes that the adaptation made.
 
@@ -181,19 +183,20 @@ class ShiftEvents:
             headline: The state of the adaptation in one sentence.
             events: The changes and their reasons, see `write_events`.
             curves: The numbers of this epoch, as in `RunWriter.write_adaptation`.
+            since: The first epoch that is adapted, likewise.
         """
         self._state["verdict"]["adaptation"] = headline
         self._state["adapts"] = True
+        self._state["adapts_since"] = self._state["adapts_since"] or since
         before, now = (_largest(curves or {}, kind) for kind in ("shift_before/", "shift/"))
         if before and now:
             self._state["left"] = {"before": before, "now": now}
         self.write_events(step, events)
         self._write_state(step)
 
-    def write_worth(self, step: int, before: str, after: str) -> None:
-        """Writes the sentences on whether adaptation is worth it, see `RunWriter`."""
-        said = {key: text for key, text in (("before", before), ("after", after)) if text}
-        self._state["worth"] = self._state["worth"] | said
+    def write_worth(self, step: int, worth: Mapping[str, Any]) -> None:
+        """Writes whether adaptation is worth it, see `RunWriter`."""
+        self._state["worth"] = {**self._state["worth"], **worth}
         self._state["adapts"] = True
         self._write_state(step)
 

@@ -252,11 +252,13 @@ def _score(
     expected = finding.expected or name in pair.expected
     # A significant feature without a finding of its own has the same cause as a finding. So it is
     # an alarm only if a finding of the pair matters.
-    along = name in pair.significant and any(f.matters for f in pair.findings.values())
-    alarm = (name in pair.findings or along) and finding.matters
+    lasting = [f for f in pair.findings.values() if f.until is None]
+    along = name in pair.significant and any(f.matters for f in lasting)
+    reported = name in pair.findings and finding.until is None
+    alarm = (reported or along) and finding.matters and finding.until is None
     flags = metadata.ALARM * (alarm and not expected)
     flags += metadata.EXPECTED * expected + metadata.NEGLIGIBLE * finding.negligible
-    flags += metadata.REPORTED * (name in pair.findings)
+    flags += metadata.REPORTED * reported
     moments = []
     for sources in both:
         values = [np.nan, np.nan]
@@ -266,5 +268,5 @@ def _score(
                 values = [table.mean(column), table.std(column)]
         moments += values
     low, high = tested.interval
-    cost = np.nan if finding.cost is None else finding.cost
+    cost = np.nan if finding.cost is None or finding.until is not None else finding.cost
     return [tested.effect_size, low, high, float(np.log10(tested.p_value)), flags, *moments, cost]

@@ -1,5 +1,6 @@
 /* Charts of the adaptation over time, beside the shift that drives it. */
 
+import { answerBox } from "./answer.js";
 import { api } from "./api.js";
 import { runMark } from "./icons.js";
 import { el, fill, foldedTable, table } from "./dom.js";
@@ -58,23 +59,9 @@ function charts(series) {
 const largestAtLast = (lines) =>
   [...lines].sort((a, b) => Math.abs(latest(b[1])) - Math.abs(latest(a[1])));
 
-/** Whether the adaptation helped, in sentences; `worth` has those of the guard, before and after. */
-export function helped(series, curves, worth) {
-  const worst = (prefix) =>
-    Object.entries(series)
-      .filter(([name, points]) => name.startsWith(prefix) && Number.isFinite(latest(points)))
-      .map(([name, points]) => [name.slice(prefix.length), Math.abs(latest(points))])
-      .sort((a, b) => b[1] - a[1])[0];
-  const [before, after] = [worst("shift_before/"), worst("shift/")];
-  const said = [worth?.before, worth?.after].filter(Boolean);
-  if (before && after) {
-    const better = after[1] < 0.9 * before[1];
-    said.push(
-      `${better ? "Training looks more like the target" : "Training does not look more like the target"}: ` +
-        `the largest difference was ${number(before[1])} standard deviations (${before[0]}), ` +
-        `and ${number(after[1])} are left (${after[0]}).`,
-    );
-  }
+/** What else is known of the adaptation, in sentences. */
+function remarks(series, curves, worth) {
+  const said = worth?.before ? [`Expected in epoch 1: ${worth.before}`] : [];
   const domain = series.domain_accuracy;
   if (domain?.length > 1) {
     const [a, b] = [domain[0][1], latest(domain)];
@@ -90,11 +77,6 @@ export function helped(series, curves, worth) {
       `Accuracy on validation went from ${number(points[0][1])} to ${number(points.at(-1)[1])}. ` +
         "Training itself raises it too: compare it with a run without adaptation.",
     );
-  if (said.length && !worth?.after)
-    said.push(
-      "Whether the model is better on the target, only labels of the target can tell; " +
-        "sg.estimate_accuracy(model, target, reference) estimates it without them.",
-    );
   return said;
 }
 
@@ -105,7 +87,7 @@ function spread(points) {
 
 export function createAdaptation({ failed }) {
   const grid = el("div", { class: "chartgrid" });
-  const answer = el("div", { class: "helped", "data-testid": "helped" });
+  const helped = el("div", { class: "helped", "data-testid": "helped" });
   const node = el(
     "section",
     {
@@ -113,7 +95,7 @@ export function createAdaptation({ failed }) {
       "aria-label": "Adaptation",
       "data-testid": "adaptation",
     },
-    answer,
+    helped,
     grid,
   );
   let aborter = new AbortController();
@@ -145,19 +127,19 @@ export function createAdaptation({ failed }) {
   }
 
   function draw(series, curves, model) {
-    const worth = model.overview.state?.worth;
-    const text = JSON.stringify([series, curves, worth]);
+    const { adaptation: answer, state } = model.overview;
+    const text = JSON.stringify([series, curves, answer]);
     if (text === drawn) return;
     drawn = text;
     const found = charts(series);
     const actions = model.overview.events
       .filter((event) => event.kind === "action")
       .map((event) => event.step);
-    const said = helped(series, curves, worth);
     fill(
-      answer,
-      said.length > 0 && [el("h3", null, "Did it help?"), said.map((one) => el("p", null, one))],
-      !found.length && el("p", { class: "quiet" }, "No adaptation: ShiftGuard(adapt=True) turns it on."),
+      helped,
+      answer && answerBox("Did it help?", answer),
+      answer && remarks(series, curves, state?.worth).map((one) => el("p", { class: "quiet" }, one)),
+      !answer && !found.length && el("p", { class: "quiet" }, "No adaptation: ShiftGuard(adapt=True) turns it on."),
     );
     cursors = [];
     fill(

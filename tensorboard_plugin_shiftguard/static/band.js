@@ -1,12 +1,12 @@
 /* The band: what is wrong, since when, what it costs, what to do. */
 
+import { toDo } from "./answer.js";
 import { api } from "./api.js";
 import { factsOf } from "./band_facts.js";
 import { FAMILIES, KINDS, OTHER } from "./causes.js";
-import { button, code, el, fill, say } from "./dom.js";
+import { button, el, fill, say } from "./dom.js";
 import { ago, count, epoch, pairInWords, streamName } from "./format.js";
 import { badge, icon } from "./icons.js";
-import { copyButton } from "./pages.js";
 
 const STATES = {
   act: "Act",
@@ -180,16 +180,7 @@ function step(story) {
   const text =
     story.todo ?? (story.kind === "fine" || story.kind === "waiting" ? null : usual ?? null);
   if (!text && !story.code) return story.kind === "fine" ? el("p", null, "Nothing to do.") : null;
-  return [
-    el("p", null, el("strong", null, "To do: "), text ?? ""),
-    story.code &&
-      el(
-        "div",
-        { class: "advice" },
-        code(story.code, { "aria-label": "Line of Python" }),
-        copyButton("Copy", story.code),
-      ),
-  ];
+  return toDo(text, story.code);
 }
 
 function reasonsOf(story, notes) {

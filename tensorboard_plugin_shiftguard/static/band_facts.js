@@ -1,29 +1,20 @@
 /* The facts of the band: cost, date and certainty; for a fine run, the features and samples. */
 
-import { el } from "./dom.js";
-import { count, number, streamName } from "./format.js";
+import { fact } from "./answer.js";
+import { count, date, number, streamName } from "./format.js";
 import { points } from "./groups.js";
 
 const DIFFERS = 9; // flags of an alarm, and of a reported difference
-
-function fact(value, note, testid) {
-  return el(
-    "div",
-    { "data-testid": testid },
-    el("dt", null, value),
-    el("dd", { class: "quiet" }, note),
-  );
-}
 
 /** Cost, date and certainty at column `t`, each as a number with a note under it. */
 export function factsOf(story, overview, t) {
   const urgent = story.kind === "act" || story.kind === "look";
   const calm = story.kind === "fine" || story.kind === "waiting";
   return [
-    story.left && leftOf(story.left),
     story.kind === "fine" ? healthOf(story, overview, t) : costOf(story, urgent),
     dateOf(story, overview.state?.step),
-    story.pair && urgent && certaintyOf(overview.state?.alpha),
+    story.left && leftOf(story.left),
+    urgent && certaintyOf(story, overview.state?.alpha),
     calm && samplesOf(overview.state?.report?.num_samples ?? {}),
   ].filter(Boolean);
 }
@@ -36,12 +27,13 @@ function costOf({ kind, cost, cost_interval: ends, cost_words: words }, urgent) 
   if (Number.isFinite(cost)) {
     // An uncertain cost is not shown as the large number.
     if (words === "not clear")
-      return fact("cost not clear", `perhaps ${points(cost)} points of accuracy${rangeOf(ends)}`, "cost");
+      return fact("cost not clear", `about ${points(cost)} points, but it may be 0${rangeOf(ends)}`, "cost");
     const note = `of accuracy${rangeOf(ends)}`;
-    return fact(`${points(cost)} points lost`, words ? `${words}; ${note}` : note, "cost");
+    const value = cost > 0 ? `${points(cost)} points lost` : "no points lost";
+    return fact(value, words ? `${note}; ${words}` : note, "cost");
   }
   if (kind === "corrected")
-    return fact("repaired", "the model gets what it expects, inside fit", "cost");
+    return fact("no cost in fit", "the model gets what it expects; in plain predict it does not", "cost");
   return urgent && fact("cost unknown", "accuracy lost: not measured", "cost");
 }
 
@@ -66,13 +58,19 @@ function gapOf({ cost, cost_interval: ends }) {
 }
 
 /** How much training and target differ, without and with augmentation. */
-function leftOf([[what, before], [, now]]) {
+function leftOf([[what, before], [other, now]]) {
   const value = `${number(before, 2)} \u2192 ${number(now, 2)}`;
-  return fact(value, `largest difference (${what}), without and with augmentation`, "left");
+  const which = what === other ? what : `${what}, then ${other}`;
+  return fact(value, `largest difference without and with augmentation (${which})`, "left");
 }
 
-function dateOf({ kind, since, about }, last) {
-  if (!since) return about?.[0] === "gap" && fact("no date", "measured once", "since");
+function dateOf({ kind, since, until, made, about }, last) {
+  if (Number.isFinite(made)) return fact(`measured ${date(made)}`, "once, by explain_gap", "since");
+  if (!since) return null;
+  if (until) {
+    const value = since < until ? `epochs ${since} to ${until}` : `epoch ${until}`;
+    return fact(`${value} only`, `no difference since epoch ${until + 1}`, "since");
+  }
   const of = Number.isFinite(last) ? `of ${Math.max(last + 1, since)}` : "";
   if (kind === "corrected")
     return fact(`corrected since epoch ${since}`, "the data itself is wrong from the first batch on", "since");
@@ -80,8 +78,9 @@ function dateOf({ kind, since, about }, last) {
   return fact(`${wrong ? "wrong" : "differs"} since epoch ${since}`, of, "since");
 }
 
-function certaintyOf(alpha) {
-  if (!(alpha > 0)) return null;
+function certaintyOf({ pair, made }, alpha) {
+  if (made) return fact("beyond chance", "the interval of the cost lies above 0", "chance");
+  if (!pair || !(alpha > 0)) return null;
   const note = `at most 1 fit in ${Math.round(1 / alpha)} has a false alarm`;
   return fact("beyond chance", note, "chance");
 }

@@ -90,9 +90,10 @@ export function createCurves({ state, failed }) {
     const scale = linear([low - room, high + room], [HEIGHT - BOTTOM, TOP]);
     const y = (value) => Math.max(-HEIGHT, Math.min(2 * HEIGHT, scale(value)));
     const x = (step) => axis.middle(placeOf(step));
-    const { since } = overview.story ?? {};
+    const { since, until } = overview.story ?? {};
     const urgent = overview.story?.kind === "act" || overview.story?.kind === "look";
-    const from = urgent && since > 1 ? axis.x(Math.max(0, placeOf(since - 1))) : null;
+    const from = urgent && (since > 1 || until) ? axis.x(Math.max(0, placeOf(since - 1))) : null;
+    const end = until ? axis.x(placeOf(until - 1) + 1) : axis.end;
     cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT });
     drawing.setAttribute("width", width);
     drawing.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
@@ -103,7 +104,7 @@ export function createCurves({ state, failed }) {
           class: `sinceband ${overview.story.kind}`,
           x: from,
           y: 0,
-          width: Math.max(0, axis.end - from),
+          width: Math.max(0, end - from),
           height: HEIGHT,
         }),
       ticks(low, high, 7).map((value) => [

@@ -64,6 +64,12 @@ export function ago(seconds, now = Date.now() / 1000) {
   return `${Math.round(past / 86400)} days ago`;
 }
 
+/** The date and the time of day, for a time in seconds since 1970. */
+export function date(seconds) {
+  const form = { dateStyle: "medium", timeStyle: "short" };
+  return new Date(1000 * seconds).toLocaleString("en-GB", form);
+}
+
 /** "1 run", "2 runs". */
 export function count(n, one, many = one + "s") {
   return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;

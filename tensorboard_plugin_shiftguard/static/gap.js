@@ -3,7 +3,7 @@
 import { api } from "./api.js";
 import { badge } from "./icons.js";
 import { code, el, fill, table } from "./dom.js";
-import { count } from "./format.js";
+import { date } from "./format.js";
 import { copyButton } from "./pages.js";
 
 const KINDS = { estimated: "estimate", rest: "not explained" };
@@ -63,18 +63,17 @@ const questionOf = ({ selected, overview }) => JSON.stringify([selected[0].id, o
 
 /** The gap in a few words; null without a gap. */
 export const gapInWords = (gap) =>
-  gap && `${points(gap.reference_accuracy - gap.accuracy)} points below ${gap.reference}`;
+  gap && `${points(gap.reference_accuracy - gap.accuracy)} points lower than it should be`;
 
 function headline(gap) {
-  const kind = gap.beyond_sampling ? "alarm" : "steady";
-  const none = gap.doubt ? "not known without labels" : "no gap beyond sampling";
-  const word = gap.beyond_sampling ? "gap" : none;
+  const unknown = gap.doubt ? ["look", "Look"] : ["fine", "Fine"];
+  const [kind, word] = gap.beyond_sampling ? ["act", "Act"] : unknown;
   return el(
     "p",
     { class: "detailhead" },
     badge(kind, word),
     el("span", null, gap.headline ?? ""),
-    el("span", { class: "quiet" }, count(gap.num_samples ?? 0, "sample")),
+    el("span", { class: "quiet" }, Number.isFinite(gap.made) && `measured ${date(gap.made)}`),
   );
 }
 

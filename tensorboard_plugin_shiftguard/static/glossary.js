@@ -39,6 +39,10 @@ const WORDS = [
     "Goes along",
     "It differs as well, and a stronger finding explains it. It is not reported a second time.",
   ],
+  [
+    "In epochs 1 to 3 only",
+    "It was found, and a later epoch excludes it. That it is not found again would not be enough.",
+  ],
   ["Expected", "Training is augmented at random, so it is meant to vary more than validation."],
   [
     "Effect",

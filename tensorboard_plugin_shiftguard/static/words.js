@@ -29,21 +29,20 @@ export function explain(record, finding, pair, threshold) {
     return {
       means: [
         `${who[0].toUpperCase()}${who.slice(1)} differ by ${size}.`,
-        "A stronger finding explains it: it has the same cause, and is no finding of its own.",
+        "It has the same cause as a stronger finding, so it is not reported a second time.",
         ...chance(record),
       ],
-      todo: ["See to that finding; this one goes along with it."],
+      todo: ["Repair the stronger finding. This difference should then disappear as well."],
     };
   }
   if (featureKind(record) === "differs") {
     return {
       means: [
         `${who[0].toUpperCase()}${who.slice(1)} differ by ${size}.`,
-        "There is no alarm of its own: what goes along with a stronger finding " +
-          "is not reported again.",
+        "It raises no alarm of its own, because a stronger finding explains it.",
         ...chance(record),
       ],
-      todo: ["See to the features that have shifted; this one goes along with them."],
+      todo: ["Repair the features that have shifted. This difference should then disappear as well."],
     };
   }
   return {

@@ -62,6 +62,30 @@ def test_a_shift_is_dated_and_reported_once():
     assert report.num_samples == {"validation": 300, "train": 400}
 
 
+def test_a_shift_that_a_later_look_excludes_is_over_until_it_comes_back():
+    rng = np.random.default_rng(1)
+    monitor = ShiftMonitor(0.05, [("validation", "train")])
+    train = stream(rng.normal(0, 1, (2000, 3)))
+
+    def ended(epoch, shift, number=1000):
+        x = rng.normal(0, 1, (number, 3))
+        x[:, 2] += shift
+        monitor.compare("validation", "train", stream(x), train, epoch)
+        report = monitor.report()
+        assert report.shifted  # a finding is never removed
+        return next(f.until for f in report.findings if f.feature == "input/2")
+
+    assert [ended(epoch, 1.0) for epoch in (1, 2)] == [None, None]
+    assert ended(3, 0.9, number=30) is None  # not found again, but not excluded either
+    assert [ended(4, 0.0), ended(5, 0.0)] == [3, 3]
+    assert "in epochs 1 to 3 only" in str(monitor.report())
+    assert "shift found in earlier epochs only" in monitor.report().to_dict()["headline"]
+    restored = ShiftMonitor(0.05, [("validation", "train")])
+    restored.restore(monitor.state())
+    assert restored.report() == monitor.report() and restored.pairs[0].epoch == 5
+    assert ended(6, 1.0) is None
+
+
 def test_a_pass_over_the_same_samples_costs_nothing():
     rng = np.random.default_rng(1)
     x, train = rng.normal(0, 1, (300, 5)), stream(rng.normal(0, 1, (400, 5)))

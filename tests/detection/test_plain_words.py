@@ -52,6 +52,7 @@ NOISE = Finding(
             "Validation images vary more in noise than training images, since epoch 3.",
         ),
         ({"kind": "label", "explanation": "Labels moved."}, "Labels moved, since epoch 3."),
+        ({"until": 5}, "images were much noisier than training images, in epochs 3 to 5 only."),
         ({"feature": "outputs/entropy", "family": "other"}, "Validation images are noisier: mean"),
         ({"feature": "input/3", "family": "missing"}, "Validation images are noisier: mean noise"),
     ],

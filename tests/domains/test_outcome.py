@@ -100,7 +100,11 @@ def test_the_guard_logs_both_lines(rng, tmp_path):
     model = fitted(rng, callbacks=[guard])
     log = EventAccumulator(str(tmp_path / "shiftguard")).Reload()
     point = log.Tensors("shiftguard/state")[-1].tensor_proto.string_val[0]
-    assert _STATE(parsed(point))["worth"] == {"before": model.expected, "after": model.outcome}
+    state = _STATE(parsed(point))
+    worth = state["worth"]
+    assert (worth["before"], worth["after"]) == (model.expected, model.outcome)
+    assert worth["answer"] == "unknown" and worth["saw_target"] and len(worth["now"]) == 3
+    assert state["adapts_since"] == 1
     page = (tmp_path / "shift.html").read_text(encoding="utf-8")
     assert "Accuracy on target data is estimated" in page
 

@@ -36,7 +36,12 @@ def said(result):
             'ShiftGuard(adapt="augmentation")',
         ),
         (report(HARMLESS), "fine", "No shift that matters (samples: train 800,", ""),
-        (report(UNCLEAR), "look", "Validation images are darker than training", ""),
+        (
+            report(UNCLEAR),
+            "look",
+            "Validation images are darker than training",
+            'ShiftGuard(adapt="augmentation")',
+        ),
         (report(replace(DARKER, is_question=True)), "look", "Validation images are darker", ""),
         (report(), "fine", "No shift found (samples: train 800, validation 200).", ""),
         (sg.ShiftReport(), "look", "Nothing was compared.", ""),
@@ -84,7 +89,7 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
     [table] = content.sections[0].tables
     assert table.rows[0][1:] == (
         "brightness",
-        "8",
+        "since 8",
         "6.1 (4.4 to 7.9)",
         "\N{MINUS SIGN}1.4 (\N{MINUS SIGN}1.5 to \N{MINUS SIGN}1.3)",
         "1e\N{MINUS SIGN}30",
@@ -93,9 +98,33 @@ def test_the_figures_stand_in_the_band_and_in_the_table():
     assert table.rows[1][-1] == "costs no accuracy"
 
 
+def test_what_is_over_is_said_in_the_past_tense_and_what_lasts_comes_first():
+    over = replace(DARKER, since=1, until=3)
+    band = said(report(over)).band
+    assert band.state == "look" and band.code == ""
+    assert band.headline == (
+        "Validation images were darker than training images, in epochs 1 to 3 only."
+    )
+    assert [fact.figure for fact in band.facts][1] == "epochs 1 to 3 only"
+    assert said(report(over)).sections[0].tables[0].rows[0][2] == "1 to 3"
+    lasting = replace(NOISIER, cost=0.02)
+    assert said(report(over, lasting)).band.headline.startswith(
+        "Validation images are much noisier"
+    )
+
+
 def test_a_question_waits_for_augmentation_or_for_the_cost():
-    [fact] = said(report(replace(DARKER, is_question=True, cost_words=""))).band.facts
-    assert "augmentation of training may explain it, or the model has learnt too" in fact.meaning
+    band = said(report(replace(DARKER, is_question=True, cost_words=""))).band
+    assert "augmentation of training may explain it, or the model has learnt too" in (
+        band.facts[0].meaning
+    )
+    assert band.facts[1].figure == "differs since epoch 8" and band.advice.startswith("Wait")
+
+
+def test_an_unclear_cost_has_its_date_and_a_next_step():
+    band = said(report(UNCLEAR)).band
+    assert [fact.figure for fact in band.facts] == ["cost not clear", "differs since epoch 8"]
+    assert band.facts[0].meaning == "6.1 points"
 
 
 def test_an_alarm_whose_cost_is_not_known_is_to_be_looked_at():
@@ -119,7 +148,15 @@ def test_a_fit_that_is_adapted_is_not_told_to_adapt():
     assert "adapt=" in assemble(plain(parts)).band.code
     parts["adaptation"] = {"headline": "Training is augmented: noise 0.17.", "events": []}
     band = assemble(plain(parts)).band
-    assert band.code == "" and "see Adaptation below" in band.advice
+    assert band.code == "" and "see below whether it helped" in band.advice
+    worth = {"after": "It helped.", "answer": "yes", "now": [0.84, 0.8, 0.88]}
+    parts["adaptation"] |= {**worth, "earlier": [0.6, 0.5, 0.7], "since": 2}
+    section = assemble(plain(parts)).sections[-1]
+    assert (section.title, section.note) == ("Did the adaptation help?", "Yes")
+    assert section.sentences[0] == (
+        "Yes: The accuracy on the target is 84 % by estimate; it was 60 % before."
+    )
+    assert "adapted since epoch 2" in section.sentences[1]
 
 
 @pytest.mark.parametrize("kind", KIND_NAMES)
@@ -132,6 +169,7 @@ def test_a_corrected_run_is_not_shown_as_a_mismatch():
     band = assemble(plain(parts)).band
     assert band.state == "corrected" and band.code == "model = guard.diagnosis.apply(model)"
     assert "x * 2.0" not in page(plain(parts))  # which would correct it twice
+    assert band.facts[-1].figure == "no cost in fit"
     parts["diagnosis"]["validation"] = diagnosis().to_dict()
     assert assemble(plain(parts)).band.state == "act"
 
@@ -145,6 +183,8 @@ def test_the_worst_verdict_comes_first_and_the_others_follow():
     content = assemble(plain(parts))
     assert content.band.headline.startswith("Accuracy is 9.0 points")
     assert [band.state for band in content.others] == ["look"]
+    parts = {"diagnosis": {"train": diagnosis("ok").to_dict()}, "report": report().to_dict()}
+    assert assemble(plain(parts)).band.headline.startswith("No shift found")
 
 
 def test_the_waterfall_leads_from_the_expected_accuracy_to_the_measured_one():

@@ -1,6 +1,7 @@
 """Regression tests of the problems of a first user of the tab, in a real Chromium."""
 
 import json
+import re
 import warnings
 
 import keras
@@ -24,7 +25,7 @@ DARKER = (
 )
 MIX = (
     "Validation labels have another mix than in training: class 5 31.5 % against 10.6 %, class 0 "
-    "1.66 % against 10 %; 40 % of them would have to change; what else differs follows from it"
+    "1.66 % against 10 %; 40 % of them would have to change; the other differences follow from it"
 )
 
 
@@ -85,8 +86,11 @@ def write_adaptation(run_dir):
     with RawLog(run_dir) as log:
         for step in range(3):
             verdict = {"adaptation": "Training is augmented: noise 0.17."}
-            worth = {"before": "Adaptation is likely to help: noise.", "after": None}
-            more_state = {"adapts": True, "verdict": verdict, "worth": worth}
+            worth = {"before": "Adaptation is likely to help: noise.", "answer": "yes"}
+            worth |= {"after": "It helped.", "now": [0.84, 0.8, 0.88], "earlier": [0.6, 0.5, 0.7]}
+            largest = {"before": ["noise_flat", 5.8], "now": ["noise_flat", 0.7]}
+            more_state = {"adapts": True, "adapts_since": 2, "verdict": verdict, "worth": worth}
+            more_state |= {"left": largest, "num_samples": {"train": 300, "target": 300}}
             log.add("shiftguard/state", state(step, **more_state), step)
             for kind, values in (("shift", left), ("shift_before", before)):
                 for name, value in {**more, **values}.items():
@@ -159,6 +163,7 @@ def test_what_is_corrected_is_not_red_and_not_corrected_twice(opened):
     page = tab.frame.locator("main").inner_text()
     assert "x * 2.0 - 1.0" not in page and "guard.diagnosis.apply(model)" in page
     facts = tab("verdict").locator("dl").inner_text()
+    assert "no cost in fit" in facts
     assert "corrected since epoch 1" in facts and "wrong from the first batch on" in facts
     wrong = opened("wrong")
     assert "wrong since epoch 1" in wrong("verdict").inner_text()
@@ -218,8 +223,13 @@ def test_adaptation_shows_the_largest_shift_and_says_whether_it_helped(opened):
     tab.fold("adaptation")
     tab("helped").wait_for()
     said = tab("helped").inner_text()
-    assert "Adaptation is likely to help: noise." in said.splitlines()
-    assert "the largest difference was 5.8" in said and "0.7 are left" in said
+    lines = [line for line in said.splitlines() if line]
+    assert lines[:2] == ["Did it help?", "Yes"]
+    assert "The accuracy on the target is 84 % by estimate; it was 60 % before." in lines
+    assert "estimated on the target, 80.0 to 88.0" in lines
+    assert "5.8 \u2192 0.7" in lines and "adapted since epoch 2" in lines
+    assert "To do: Nothing. To be sure, evaluate on some labelled target samples." in lines
+    assert "Expected in epoch 1: Adaptation is likely to help: noise." in lines
     assert "Accuracy on validation went from 0.5 to 0.7" in said
     titles = tab("adaptation").locator("h3").all_inner_texts()
     assert "The shift without augmentation, largest first" in titles
@@ -242,8 +252,10 @@ def test_a_run_with_only_a_gap_says_so(opened):
     tab = opened("gap")
     tab("gap").wait_for()
     shown = tab("verdict").inner_text()
-    assert "21.0 points below the reference data" in shown and "wrong preprocessing" in shown
+    assert "21.0 points lower than it should be" in shown and "wrong preprocessing" in shown
     assert "judged" not in shown and "x = x * 2" in tab("todo").inner_text()
+    assert shown.startswith("Act") and "21.0 points lost" in shown
+    assert re.search(r"measured \d+ \w+ 20\d\d", shown) and "once, by explain_gap" in shown
     assert "21 points lost" in tab.run("gap").inner_text()
     assert "at an unknown time" not in shown
 

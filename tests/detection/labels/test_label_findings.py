@@ -74,7 +74,7 @@ def test_what_follows_from_the_mix_is_left_out(halves):
     other = of("input", 0.1, "preprocessing")
     left = without_effects_of_class_mix([mix, within, beyond, other], current, reference, ALL)
     assert left == [
-        replace(mix, explanation="It differs.; what else differs follows from it"),
+        replace(mix, explanation="It differs.; the other differences follow from it"),
         *(beyond, other),
     ]
     alone = [mix, beyond, other]

@@ -1,0 +1,43 @@
+"""Past findings: differences that were found in earlier epochs, and that a later look excludes.
+
+A finding is never removed during a fit, so the report has to say that it is over: "in epochs 1 to
+3 only". It is over if a later look shows no difference even at the level of a single test, and if
+the effect that was found lies outside of the later interval. It then stays over until it is found
+again. That a later look does not find it is not enough, because later looks have a lower level.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from keras_shiftguard.detection.finding import NEGLIGIBLE, Finding
+
+LEVEL = 0.05  # of a single test
+
+
+def with_past(
+    findings: Mapping[str, Finding],
+    found: Iterable[Finding],
+    tested: Iterable[Finding],
+    last: int | None,
+) -> dict[str, Finding]:
+    """Returns the findings of a pair of streams with `until` set for those that are over.
+
+    Args:
+        findings: The findings so far, by feature.
+        found: The findings of the latest look.
+        tested: All tests of the latest look, significant or not.
+        last: Epoch of the look before, counted from 1; None outside of a fit.
+    """
+    again = {finding.feature for finding in found}
+    tests = {test.feature: test for test in tested}
+    marked = {}
+    for feature, finding in findings.items():
+        if feature in again:
+            finding = replace(finding, until=None)
+        elif test := tests.get(feature):
+            is_other = not test.interval[0] <= finding.effect_size <= test.interval[1]
+            is_none = test.p_value > LEVEL or abs(test.effect_size) < NEGLIGIBLE
+            if finding.until is None and is_other and is_none:
+                finding = replace(finding, until=last)
+        marked[feature] = finding
+    return marked
